@@ -1,0 +1,38 @@
+# make demo   install and run the demo study: results/figures/
+# make test   install and check everything
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test lint test-slurm bench clean
+
+demo: $(BIN)/.installed
+	snakemake
+	@echo "Figures: results/figures/fig2.pdf, results/figures/fig3.pdf"
+
+test: lint demo
+	python -m pytest
+
+lint: $(BIN)/.installed
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+test-slurm: $(BIN)/.installed
+	python -m pytest tests/test_slurm.py -m slurm -rs
+
+bench: $(BIN)/.installed
+	python benchmarks/ridge.py
+	python benchmarks/fit.py
+	python benchmarks/store.py
+
+# Exact versions; the platform decides which build of torch they bring (CUDA on Linux from PyPI).
+$(BIN)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+clean:
+	rm -rf .venv results

@@ -1,0 +1,68 @@
+"""Cortex Scale: how well vision models predict the visual brain, and how that grows with scale.
+
+From released recordings and model checkpoints to the figures of the paper. `config/config.yaml` is the demo study and
+documents every key; another study is another file: `snakemake --configfile config/mine.yaml`.
+"""
+
+import os
+import sys
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+# Scripts import the library from this checkout, in every environment and on every node.
+sys.path.insert(0, workflow.basedir)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")]))
+
+from cortexscale.figures import FIGURES
+from cortexscale.plan import Plan
+
+# A config file on the command line stands alone: nothing of the demo may leak into another study.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config/config.yaml"
+
+
+plan = Plan(config)
+
+
+pathvars:
+    results=plan.results,
+    logs=f"{plan.results}/logs",
+    benchmarks=f"{plan.results}/benchmarks",
+
+
+wildcard_constraints:
+    dataset="|".join(plan.datasets),
+    stimuli="|".join(plan.study.stimuli),
+    model="|".join(map(re.escape, plan.models)),
+    axis="|".join(plan.study.fits.axes),
+    figure="|".join(FIGURES),
+
+
+conda: "workflow/envs/cortexscale.yaml"
+
+
+if plan.study.simulation:  # rules that invent data exist only in a study that asks for it
+
+    include: "workflow/rules/simulate.smk"
+
+
+include: "workflow/rules/preprocess.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/alignment.smk"
+include: "workflow/rules/scores.smk"
+include: "workflow/rules/figures.smk"
+
+
+onstart:
+    plan.begin()
+
+
+rule all:
+    default_target: True
+    input:
+        collect("<results>/figures/{figure}.{format}", figure=plan.study.figures, format=["pdf", "png", "svg", "csv"]),
+        collect("<results>/tables/{table}.parquet", table=["pretraining", "layer_search"] if plan.datasets else []),

@@ -1,0 +1,160 @@
+"""Nested cross-validated ridge of one subject's overlapping-size ROIs: ours, scikit-learn, and a plain torch loop.
+
+    python benchmarks/ridge.py [--size small]
+
+Everybody fits the same: 5 outer folds + refit, 10 alphas, one alpha per ROI by leave-one-out, held-out and test Pearson
+r of every unit. One thread, CPU seconds of the process, features in memory, alternating repetitions, best of them
+(scikit-learn runs once: it takes minutes). No time is printed for an answer that is wrong.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from sklearn.linear_model import RidgeCV
+from threadpoolctl import threadpool_limits
+
+from cortexscale.kernels.correlation import pearson
+from cortexscale.kernels.folds import k_folds
+from cortexscale.kernels.gram import gram
+from cortexscale.kernels.ridge import choose_alpha, cross_validated_predictions, dual_coefficients, predict, ridge_path
+
+SIZES = {  # training stimuli, features, units per ROI
+    "full": (1500, 30_000, (100, 500, 1500)),
+    "small": (400, 4_000, (20, 60, 200)),
+}
+N_TEST, N_FOLDS, SLAB, REPETITIONS = 100, 5, 4096, 2
+ALPHAS = np.logspace(1, 7, 10)
+LARGEST_ERROR = {torch.float64: 1e-9, torch.float32: 1e-3}  # of predictions, in standard deviations of the unit's
+
+
+def problem(n: int, p: int, units: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Features with a decaying spectrum and an offset, as a layer has, and units that read from it in noise."""
+    rng = np.random.default_rng(0)
+    latent = rng.standard_normal((n + N_TEST, 300)) / np.sqrt(np.arange(1, 301))
+    X = latent @ rng.standard_normal((300, p)) + rng.standard_normal((n + N_TEST, p)) + 0.5
+    scale = rng.uniform(0.5, 4, sum(units))
+    Y = latent @ rng.standard_normal((300, sum(units))) + scale * rng.standard_normal((n + N_TEST, sum(units)))
+    return X.astype(np.float16).astype(np.float32), Y.astype(np.float32)
+
+
+def ours(X: torch.Tensor, Y: torch.Tensor, n: int, members: np.ndarray) -> tuple:
+    """Alphas (k + 1, ROIs), correlations (k + 1, units), last of the test stimuli, and K."""
+    K = gram((X[:, first : first + SLAB] for first in range(0, X.shape[1], SLAB)), dtype=X.dtype).K
+    path = ridge_path(K[:n, :n], Y[:n], ALPHAS, k_folds(n, N_FOLDS), cross=K[n:, :n], Y_test=Y[n:])
+    chosen = choose_alpha(path.loo_error, members)
+    correlations = np.concatenate([path.heldout_r, path.test_r[:, None]], axis=1)
+    of_unit = chosen[:, members.argmax(axis=0)]
+    return ALPHAS[chosen], np.take_along_axis(correlations, of_unit[None], axis=0)[0], K
+
+
+def our_predictions(K: torch.Tensor, Y: torch.Tensor, n: int, members: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+    """(n + N_TEST, units), held-out and test predictions at the chosen alphas."""
+    alpha = alphas[:, members.argmax(axis=0)]
+    heldout = cross_validated_predictions(K[:n, :n], Y[:n], k_folds(n, N_FOLDS), alpha[:-1])
+    test = predict(K[n:, :n], K[:n, :n].mean(dim=0), *dual_coefficients(K[:n, :n], Y[:n], alpha[-1]))
+    return torch.cat([heldout, test]).double().numpy()
+
+
+def each_fit(fit: Callable, X, Y, n: int, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How a user loops over ROIs, folds and the refit. ``fit(X, Y)`` returns alpha and a predict function."""
+    alphas, predictions = np.empty((N_FOLDS + 1, len(members))), np.empty(Y.shape)
+    tests = [*k_folds(n, N_FOLDS), np.arange(n, len(X))]
+    for roi, units in enumerate(members):
+        for f, test in enumerate(tests):
+            train = np.setdiff1d(np.arange(n), test)
+            alphas[f, roi], predict_ = fit(X[train], Y[train][:, units])
+            predictions[np.ix_(test, units)] = predict_(X[test])
+    return alphas, predictions
+
+
+def scikit_learn(X: np.ndarray, Y: np.ndarray) -> tuple[float, Callable]:
+    model = RidgeCV(ALPHAS).fit(X, Y)
+    return model.alpha_, model.predict
+
+
+def plain_torch(X: torch.Tensor, Y: torch.Tensor) -> tuple[float, Callable]:
+    """One eigendecomposition per fit, closed-form leave-one-out, coefficients, as one would write it in float32."""
+    X_mean, Y_mean = X.mean(0), Y.mean(0)
+    Xc, Yc = X - X_mean, Y - Y_mean
+    values, Q = torch.linalg.eigh(Xc @ Xc.T)
+    QY, Q2 = Q.T @ Yc, Q**2
+    best = (float("inf"),)
+    for alpha in ALPHAS.tolist():
+        w = 1 / (values.clamp_min(0) + alpha)
+        C = Q @ (w[:, None] * QY)
+        error = (C / (Q2 @ w - 1 / (len(X) * alpha))[:, None]).square().mean().item()
+        if error < best[0]:
+            best = error, alpha, C
+    weights = Xc.T @ best[2]
+    return best[1], lambda X_new: (X_new - X_mean) @ weights + Y_mean
+
+
+def cpu_seconds(work: Callable):
+    start = time.process_time()
+    result = work()
+    return time.process_time() - start, result
+
+
+def gemm_rate(dtype: torch.dtype) -> float:
+    """Operations per second of a large square product."""
+    A = torch.randn(2000, 2000, dtype=dtype)
+    return 2 * 2000**3 / min(cpu_seconds(lambda: A @ A)[0] for _ in range(5))
+
+
+def largest_error(ours_: np.ndarray, theirs: np.ndarray) -> float:
+    return (np.abs(ours_ - theirs) / theirs.std(axis=0)).max()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=SIZES, default="full")
+    n, p, units = SIZES[parser.parse_args().size]
+    torch.set_num_threads(1)
+
+    X, Y = problem(n, p, units)
+    members = np.repeat(np.eye(len(units), dtype=bool), units, axis=1)
+    tensors = {dtype: (torch.from_numpy(X).to(dtype), torch.from_numpy(Y).to(dtype)) for dtype in LARGEST_ERROR}
+    seconds: dict[str, float] = {}
+
+    def repeat(name: str, work: Callable):
+        spent, result = cpu_seconds(work)
+        seconds[name] = min(spent, seconds.get(name, np.inf))
+        return result
+
+    reference_alphas, reference = repeat(
+        "scikit-learn float64", lambda: each_fit(scikit_learn, *map(np.float64, (X, Y)), n, members)
+    )
+    observed = torch.from_numpy(Y).double()
+    tests = [*k_folds(n, N_FOLDS), np.arange(n, n + N_TEST)]
+    reference_r = np.array([pearson(torch.from_numpy(reference[test]), observed[test]).numpy() for test in tests])
+
+    print(f"n = {n}, p = {p}, ROIs of {units} units, {len(ALPHAS)} alphas, {N_FOLDS} folds + refit, one thread\n")
+    for repetition in range(REPETITIONS):
+        for dtype, (X_, Y_) in tensors.items():
+            name = str(dtype).removeprefix("torch.")
+            alphas, r, K = repeat(f"ours {name}", lambda X_=X_, Y_=Y_: ours(X_, Y_, n, members))
+            if repetition == 0:
+                error = largest_error(our_predictions(K, Y_, n, members, alphas), reference)
+                equal, r_error = (alphas == reference_alphas).mean(), np.abs(r - reference_r).max()
+                print(f"ours {name}: {equal:.0%} of alphas equal, predictions within {error:.1e} sd, r within {r_error:.1e}")
+                if equal < 1 or max(error, r_error) > LARGEST_ERROR[dtype]:
+                    raise SystemExit(f"{name} misses its accuracy; a time would mean nothing")
+        alphas, predictions = repeat("plain torch float32", lambda: each_fit(plain_torch, *tensors[torch.float32], n, members))
+    equal = (alphas == reference_alphas).mean()
+    print(
+        f"plain torch float32: {equal:.0%} of alphas equal, predictions within {largest_error(predictions, reference):.1e} sd\n"
+    )
+
+    operations = n**2 * p + 11.7 * n**3 + 4 * len(ALPHAS) * n**2 * sum(units)
+    print(f"{'':22}{'CPU s':>8}{'x ours float64':>16}{'x ours float32':>16}{'of gemm rate':>14}")
+    for name, spent in sorted(seconds.items(), key=lambda item: -item[1]):
+        rate = f"{operations / spent / gemm_rate(getattr(torch, name.split()[1])):.2f}" if name.startswith("ours") else ""
+        print(f"{name:22}{spent:8.2f}{spent / seconds['ours float64']:16.1f}{spent / seconds['ours float32']:16.1f}{rate:>14}")
+
+
+if __name__ == "__main__":
+    with threadpool_limits(1):
+        main()

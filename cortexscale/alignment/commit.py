@@ -1,0 +1,36 @@
+"""Layer commitment: one layer per ROI, shared by the subjects of a dataset (paper, section 3)."""
+
+from typing import Any
+
+import pandas as pd
+
+
+def commit_layers(search: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """The layer of each ROI with the best cross-validated score, averaged over subjects.
+
+    Ties go to the shallower layer. ``margin`` is the lead over the best layer at another depth: a stage and its
+    last block are the same tensor, so they are one candidate here.
+
+    Args:
+        search: table of :func:`cortexscale.alignment.search.search_layers`.
+
+    Returns:
+        ROI -> ``layer_name``, ``layer_position``, ``layer_position_normalized``, ``score``, ``margin``, ``runner_up``.
+    """
+    keys = ["roi", "layer_position", "layer_position_normalized", "layer_name"]
+    scores = search.groupby(keys, as_index=False, sort=False)["cv_score"].mean()
+    scores = scores.sort_values(["cv_score", "layer_position"], ascending=[False, True], kind="stable")
+    committed = {}
+    for roi in search["roi"].unique():
+        ranked = scores[scores["roi"] == roi]
+        best = ranked.iloc[0]
+        others = ranked[ranked["layer_position"] != best["layer_position"]]
+        committed[str(roi)] = {
+            "layer_name": best["layer_name"],
+            "layer_position": int(best["layer_position"]),
+            "layer_position_normalized": float(best["layer_position_normalized"]),
+            "score": float(best["cv_score"]),
+            "margin": float(best["cv_score"] - others.iloc[0]["cv_score"]) if len(others) else None,
+            "runner_up": others.iloc[0]["layer_name"] if len(others) else None,
+        }
+    return committed

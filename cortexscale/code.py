@@ -1,0 +1,63 @@
+"""Which code a stage runs: a digest that changes when the stage's result may change, and only then."""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+
+@cache
+def stage_digest(script: Path, *modules: str) -> str:
+    """Digest of a script and of every module of this package that it imports, directly or not.
+
+    Comments, layout and docstrings do not count.
+
+    Args:
+        script: the script of a rule.
+        modules: further modules that the script loads by name, such as ``cortexscale.datasets.tvsd``.
+    """
+    files, waiting = set(), [script, *(module_file(name) for name in modules)]
+    while waiting:
+        file = waiting.pop()
+        if file is not None and file not in files:
+            files.add(file)
+            waiting += [module_file(name) for name in imported_modules(file)]
+    digest = hashlib.blake2b(digest_size=8)
+    for file in sorted(files):
+        digest.update(file.name.encode() + syntax(file).encode())
+    return digest.hexdigest()
+
+
+@cache
+def syntax(file: Path) -> str:
+    """The syntax tree of a file without docstrings."""
+    tree = ast.parse(file.read_text())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [entry for entry in body if not is_text(entry)]
+    return ast.dump(tree)
+
+
+def is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+@cache
+def imported_modules(file: Path) -> tuple[str, ...]:
+    """Names that a file imports from this package, modules and members alike."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(name for name in names if name.split(".")[0] == PACKAGE.name)
+
+
+def module_file(name: str) -> Path | None:
+    """The file of a module of this package; None for a package or a member of a module."""
+    file = PACKAGE.joinpath(*name.split(".")[1:]).with_suffix(".py")
+    return file if file.is_file() else None

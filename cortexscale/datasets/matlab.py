@@ -1,0 +1,102 @@
+"""Reading MATLAB v7.3 files, which are HDF5 files behind a 512-byte header.
+
+h5py shows every MATLAB array with its axes reversed: what MATLAB calls m x n has shape (n, m) here.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from cortexscale.errors import InputError
+from cortexscale.files import require_real_file
+
+_HEADER_BYTES = 512
+_HDF5_FAILURE = re.compile(r"(Unable to|Can't) .*\(|Invalid HDF5")
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+@contextmanager
+def open_matlab(path: Path | str, variables: Iterable[str], remedy: str) -> Iterator[h5py.File]:
+    """Open a MATLAB v7.3 file for reading.
+
+    Args:
+        path: the .mat file.
+        variables: top-level variables that must be in it.
+        remedy: where the right file comes from; closes every error message.
+
+    Raises:
+        InputError: the file is missing, a git-annex pointer, an HTML page, of another MATLAB version, truncated or
+            otherwise unreadable (also when that only shows while the block reads), or it lacks a variable.
+    """
+    path = require_real_file(path, remedy, smallest=2 * _HEADER_BYTES)
+    _require_version_7_3(path, remedy)
+    try:
+        with h5py.File(path, "r") as file:
+            missing = [name for name in variables if name not in file]
+            if missing:
+                present = ", ".join(name for name in file if not name.startswith("#")) or "nothing"
+                raise InputError(path, f"the variables {present}", f"also {', '.join(missing)}", remedy)
+            yield file
+    except (OSError, RuntimeError, KeyError, ValueError) as error:  # any of them, depending on what is damaged
+        if not _HDF5_FAILURE.search(str(error)):
+            raise
+        found = "a truncated file" if "truncated file" in str(error) else f"a file that HDF5 cannot read ({error})"
+        raise InputError(
+            path, found, "a whole MATLAB v7.3 file", "the copy is incomplete or damaged; repeat it. " + remedy
+        ) from error
+
+
+def read_strings(file: h5py.File, struct: str, field: str) -> np.ndarray:
+    """Decode one text field of a list of records: a 1 x N struct array, or a scalar struct of cell arrays.
+
+    Both hold N references to char arrays of UTF-16 code units, so one way of reading serves both.
+
+    Returns:
+        (N,) array of str.
+
+    Raises:
+        InputError: there is no such field, or it is not a list of texts.
+    """
+
+    def wrong(found: str) -> InputError:
+        return InputError(
+            f"{file.filename}: {struct}.{field}", found, "a list of texts", "check that this is the released file, and whole"
+        )
+
+    group = file[struct]
+    if not isinstance(group, h5py.Group):
+        raise wrong(f"{struct} is no struct but an array of shape {group.shape}")
+    if field not in group:
+        raise wrong(f"only the fields {', '.join(group)}")
+    references = group[field]
+    if h5py.check_ref_dtype(references.dtype) is not h5py.Reference:
+        raise wrong(f"an array of {references.dtype}, shape {references.shape}")
+    texts = []
+    for position, reference in enumerate(references[()].ravel()):
+        # Not every char array is text: an empty one holds its dimensions, as uint64; a damaged one zeros or anything.
+        characters = file[reference] if reference else None
+        is_text = characters is not None and characters.dtype == np.uint16
+        text = characters[()].tobytes().decode("utf-16-le", "replace") if is_text else "\0"
+        if "\0" in text or "\ufffd" in text:
+            raise wrong(f"no text in entry {position + 1}")
+        texts.append(text)
+    return np.array(texts)
+
+
+def _require_version_7_3(path: Path, remedy: str) -> None:
+    with path.open("rb") as handle:
+        header = handle.read(_HEADER_BYTES)
+        signature = handle.read(len(_HDF5_SIGNATURE))
+    if not header.startswith(b"MATLAB "):
+        raise InputError(path, "a file without MATLAB's header", "a MATLAB v7.3 file", remedy)
+    if not header.startswith(b"MATLAB 7.3 MAT-file"):
+        version = header.split(b",")[0][:30].decode("ascii", "replace")
+        raise InputError(path, f"a {version}", "a MATLAB 7.3 MAT-file", "this is another file, or a re-saved one. " + remedy)
+    if signature != _HDF5_SIGNATURE:
+        raise InputError(
+            path, "MATLAB's header, but no HDF5 behind it", "a whole MATLAB v7.3 file", "the copy is damaged. " + remedy
+        )

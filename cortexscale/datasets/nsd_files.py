@@ -1,0 +1,159 @@
+"""The files of the Natural Scenes Dataset as they were released: where they lie, and reading them with every check.
+
+Layout: NSD Data Manual (cvnlab.slite.page) and Allen et al. 2022, Nature Neuroscience 25. Ids are 1-based in every file
+but the stimulus table; everything returned from here is 0-based.
+"""
+
+import gzip
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from cortexscale.errors import InputError
+from cortexscale.files import require_real_file
+
+
+@dataclass(frozen=True)
+class Release:
+    """Where the files of one subject lie in a copy of the release.
+
+    Attributes:
+        root: the folder that holds ``nsddata``, ``nsddata_betas`` and ``nsddata_stimuli``.
+        subject: ``subj01`` ... ``subj08``.
+        space, preparation: folder names of the functional space and of the GLM.
+    """
+
+    root: Path
+    subject: str
+    space: str
+    preparation: str
+
+    @property
+    def betas(self) -> Path:
+        return self.root / "nsddata_betas/ppdata" / self.subject / self.space / self.preparation
+
+    def session(self, number: int) -> Path:
+        return self.betas / f"betas_session{number:02d}.hdf5"
+
+    @property
+    def ncsnr(self) -> Path:
+        return self.betas / "ncsnr.nii.gz"
+
+    def roi(self, name: str) -> Path:
+        return self.root / "nsddata/ppdata" / self.subject / self.space / "roi" / f"{name}.nii.gz"
+
+    def label_names(self, name: str) -> Path:
+        return self.root / "nsddata/freesurfer" / self.subject / "label" / f"{name}.mgz.ctab"
+
+    @property
+    def responses(self) -> Path:
+        return self.root / "nsddata/ppdata" / self.subject / "behav/responses.tsv"
+
+    @property
+    def design(self) -> Path:
+        return self.root / "nsddata/experiments/nsd/nsd_expdesign.mat"
+
+    @property
+    def stimulus_table(self) -> Path:
+        return self.root / "nsddata/experiments/nsd/nsd_stim_info_merged.csv"
+
+    def remedy(self, path: Path) -> str:
+        """How to get ``path`` again."""
+        source = f"s3://natural-scenes-dataset/{path.relative_to(self.root).as_posix()}"
+        return f"agree to the NSD terms, then: aws s3 cp --no-sign-request {source} {path}"
+
+    def require(self, path: Path, smallest: int = 1) -> Path:
+        """``path``, if it is a real data file of at least ``smallest`` bytes; else an InputError."""
+        return require_real_file(path, self.remedy(path), smallest)
+
+    def unlike(self, path: Path, found: str, expected: str) -> InputError:
+        """The error for a file whose content is not what the release holds."""
+        return InputError(path, found, expected, f"the file differs from the release; {self.remedy(path)}")
+
+
+def require_sessions(release: Release, expected: int) -> None:
+    """Raise an InputError unless the beta files of sessions 1 ... ``expected`` are all there."""
+    missing = [number for number in range(1, expected + 1) if not os.path.lexists(release.session(number))]
+    if not missing:
+        return
+    remedy = release.remedy(release.session(missing[0])) + (" (and so on)" if len(missing) > 1 else "")
+    if expected > 3 and missing == [expected - 2, expected - 1, expected]:
+        remedy = f"this looks like a download from before August 2023, when the last three sessions were still withheld; {remedy}"
+    raise InputError(
+        release.betas,
+        f"{expected - len(missing)} of {expected} sessions of {release.subject}; missing {', '.join(map(str, missing))}",
+        f"betas_session01.hdf5 to {release.session(expected).name} (config key `sessions`)",
+        remedy,
+    )
+
+
+def read_volume(release: Release, path: Path, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """A 3-D NIfTI volume as (X, Y, Z) float64, required to have ``shape`` where one is given."""
+    import nibabel as nib
+
+    release.require(path)
+    try:
+        volume = np.asarray(nib.load(path).dataobj, dtype=np.float64)
+    except (OSError, EOFError, zlib.error, gzip.BadGzipFile, nib.filebasedimages.ImageFileError, ValueError) as error:
+        raise InputError(
+            path, f"cannot be read ({error})", "a whole NIfTI file", f"download it again; {release.remedy(path)}"
+        ) from error
+    if volume.ndim != 3 or (shape is not None and volume.shape != shape):
+        raise release.unlike(
+            path, f"a volume of shape {volume.shape}", f"{shape or 'three axes'}, the grid of {release.ncsnr.name}"
+        )
+    return volume
+
+
+def read_label_names(release: Release, name: str) -> dict[str, int]:
+    """Label of each area drawn in the ROI volume ``name``, from the subject's colour table."""
+    path = release.require(release.label_names(name))
+    try:
+        rows = [line.split() for line in path.read_text().splitlines() if line.strip()]
+        return {row[1]: int(row[0]) for row in rows}
+    except (ValueError, IndexError) as error:
+        raise release.unlike(
+            path, "lines that are not `<label> <name>`", "a FreeSurfer colour table, first line `0 Unknown`"
+        ) from error
+
+
+def read_labels(release: Release, name: str, largest: int, shape: tuple[int, ...]) -> np.ndarray:
+    """An ROI volume as (X, Y, Z) int16: -1 outside cortex, 0 in cortex without a label, 1 ... ``largest`` labels."""
+    path = release.roi(name)
+    volume = read_volume(release, path, shape)
+    labels = np.round(volume)
+    if not np.array_equal(labels, volume) or labels.min() < -1 or labels.max() > largest:
+        raise release.unlike(
+            path, f"values from {np.nanmin(volume):g} to {np.nanmax(volume):g}", f"integers from -1 to {largest}"
+        )
+    return labels.astype(np.int16)
+
+
+@contextmanager
+def open_betas(release: Release, session: int, trials: int, grid: tuple[int, ...]) -> Iterator[h5py.Dataset]:
+    """The betas of one session: (trials, Z, Y, X) int16, percent signal change x 300; ``grid`` is (X, Y, Z).
+
+    Raises:
+        InputError: truncated (also when that shows only while reading), or of another type or shape.
+    """
+    path = release.session(session)
+    shape = (trials, *grid[::-1])
+    release.require(path, smallest=2 * int(np.prod(shape)))
+    try:
+        with h5py.File(path) as file:
+            betas = file.get("betas")
+            if betas is None:
+                raise release.unlike(path, f"the datasets {', '.join(file) or 'none'}", "a dataset `betas`")
+            if betas.dtype != np.int16 or betas.shape != shape:
+                expected = f"int16 of shape {shape}: {trials} trials on the grid of {release.ncsnr.name}, axes reversed"
+                raise release.unlike(path, f"betas {betas.dtype} of shape {betas.shape}", expected)
+            yield betas
+    except OSError as error:
+        remedy = f"the download was probably cut short; repeat it: {release.remedy(path)}"
+        raise InputError(path, f"cannot be read ({error})", "a whole HDF5 file", remedy) from error

@@ -1,0 +1,44 @@
+"""Figure 2: alignment against pretraining compute, samples and parameters, with the fitted scaling laws."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cortexscale.figures.style import BENCHMARKS, MARKERS, colours, panel_letter
+from cortexscale.scaling.axes import AXES, benchmark_scores, fitted_rows
+
+
+def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
+    """Points are models, lines are fits to the controlled suite with 95 % bootstrap bands; crosses are held-out models."""
+    scores = benchmark_scores(tables["pretraining"])
+    names = list(scores["benchmark_name"].unique())
+    colour = colours(names, BENCHMARKS)
+    figure, panels = plt.subplots(1, 3, figsize=(10.5, 3.4), sharey=True)
+    plotted = []
+    for letter, (axis, spec), panel in zip("abc", AXES.items(), panels, strict=True):
+        fitted = fitted_rows(scores, axis).assign(kind="model")
+        held_out = scores[scores["backbone_source"] == "timm"].assign(kind="held out")
+        held_out = held_out.assign(x=held_out[spec.column].astype(float)).dropna(subset=["x"])
+        points = pd.concat([fitted, held_out], ignore_index=True)
+        curves = tables[f"{axis}_curves"]
+        curves = curves[curves["family"] == "all"]
+        for name in names:
+            width, strong = (2.5, 0.8) if name == "average" else (1.5, 0.35)
+            for source, rows in points[points["benchmark_name"] == name].groupby("backbone_source"):
+                panel.scatter(
+                    rows["x"], rows["score"], color=colour[name], marker=MARKERS[source], alpha=strong, s=10, linewidths=0
+                )
+            curve = curves[curves["benchmark_name"] == name]
+            panel.plot(curve["x"], curve["score"], color=colour[name], lw=width, label=labels.get(name, name.capitalize()))
+            panel.fill_between(curve["x"], curve["low"], curve["high"], color=colour[name], alpha=0.15, lw=0)
+        panel.set(xscale="log", xlabel=spec.label)
+        panel_letter(panel, letter)
+        kept = ["axis", "kind", "benchmark_name", "model_id", "x", "score"]
+        plotted += [points.assign(axis=axis)[kept], curves.assign(axis=axis, kind="fit")]
+    numbers = pd.concat(plotted, ignore_index=True)
+    low, high = np.nanmin(numbers["score"]), np.nanmax(numbers["score"])
+    panels[0].set(ylabel="Alignment S (noise-normalised r)", ylim=(min(0, low - 0.05), max(1, high + 0.05)))
+    panels[-1].legend(loc="lower right", fontsize=8)
+    figure.tight_layout()
+    return figure, numbers

@@ -1,0 +1,55 @@
+"""Files that appear whole or not at all, and files that are not what their name says."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cortexscale.errors import InputError
+
+
+@contextmanager
+def whole_file(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` and rename it to ``path`` when the block succeeds.
+
+    After an exception nothing is left; after a kill only the ``.part`` file is, which nobody reads.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:
+    """Return ``path`` if it is a file with content of its own.
+
+    Raises:
+        InputError: the file is missing, empty, shorter than ``smallest`` bytes, a git-annex pointer whose
+            content was never fetched, or an HTML page that was saved under the name of a data file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        if path.is_symlink():
+            raise InputError(path, "a link to a file that is not there (git-annex content not fetched?)", "a data file", remedy)
+        raise InputError(path, "nothing", "a data file", remedy)
+    with path.open("rb") as handle:
+        head = handle.read(256)
+    if head.startswith(b"/annex/objects/") or head.startswith(b"../.git/annex/"):
+        raise InputError(
+            path,
+            "a git-annex pointer",
+            "the data file itself",
+            "fetch the content (gin get-content, or git annex get). " + remedy,
+        )
+    if head.lstrip()[:1] == b"<" and b"<?xml" not in head[:64] or head.lstrip()[:9].lower() == b"<!doctype":
+        raise InputError(path, "an HTML page", "a data file", "the download saved a web page; use the direct link. " + remedy)
+    size = path.stat().st_size
+    if size < smallest:
+        raise InputError(
+            path, f"{size:,} bytes", f"at least {smallest:,} bytes", "the download was cut short; repeat it. " + remedy
+        )
+    return path

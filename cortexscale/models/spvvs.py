@@ -1,0 +1,102 @@
+"""The 620 supervised ImageNet and Ecoset models of Gokce & Schrimpf (2025): their ids, generated from rules.
+
+The suite is a grid (architectures x data sets x images per class x seeds) with four runs that were never made.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+FULL = {"imagenet": 1_281_167, "ecoset": 1_444_911}
+CLASSES = {"imagenet": 1000, "ecoset": 565}
+FULL_SET = 0
+SEEDS = {FULL_SET: 3, 1: 3, 3: 1, 10: 3, 30: 1, 100: 3, 300: 1}
+"""Seeds per number of images per class."""
+
+NAMED = {
+    "AlexNet": ("alexnet",),
+    "CORnet-S": ("cornet_s",),
+    "ResNet": tuple(f"resnet{depth}" for depth in (18, 34, 50, 101, 152)),
+    "EfficientNet": tuple(f"efficientnet_b{size}" for size in range(3)),
+    "ConvNeXt": tuple(f"convnext_{size}" for size in ("tiny", "small", "base", "large")),
+    "ViT": tuple(f"deit_{size}" for size in ("tiny", "small", "base", "large")),
+}
+"""Architectures trained on the whole grid."""
+
+BLOCKS = "1-0-0-0 1-0-0-1 1-0-0-2 1-0-1-0 1-1-0-0 1-1-1-0 1-1-1-1 1-1-1-2 1-1-2-2 1-2-2-2 2-2-2-2".split()
+FLEX = {
+    "ResNetFlex": (
+        *(f"resnetflexfilters-d-{blocks}" for blocks in BLOCKS),
+        *(f"resnetflexfilters-f-1-16-20-{width}" for width in range(20)),
+        *(f"resnetflexfilters_wr-4-1-2-4-{width}" for width in range(3)),
+    ),
+    "ConvNeXtFlex": tuple(f"convnextflex-l-{width}" for width in range(4)),
+    "ViTFlex": tuple(f"deitflex-l-{width}" for width in range(4)),
+}
+"""Architectures of varied depth and width, trained once on the full data sets."""
+
+NEVER_RUN = {
+    "efficientnet_b0_imagenet_1_seed-2",
+    "efficientnet_b1_imagenet_1_seed-2",
+    "efficientnet_b2_imagenet_100_seed-2",
+    "resnetflexfilters-d-1-1-1-2_ecoset_full_seed-0",
+}
+
+LAYERS = {
+    "AlexNet": (r"features\.\d+", "avgpool", r"classifier\.\d+"),
+    "CORnet-S": ("V1", "V2", "V4", "IT"),
+    "ResNet": (r"layer\d(\.\d+)?", "avgpool"),
+    "EfficientNet": (r"features\.\d+\.\d+\.block\.\d+",),
+    "ConvNeXt": (r"features\.\d+(\.\d+)?", "avgpool"),
+    "ViT": (r"blocks\.\d+(\.(norm1|attn|norm2|mlp))?", "norm"),
+}
+LAYERS |= {f"{family}Flex": LAYERS[family] for family in ("ResNet", "ConvNeXt", "ViT")}
+"""Candidate layers per family: regular expressions over module names."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One published run. ``reference`` carries the layer search of its architecture."""
+
+    id: str
+    arch: str
+    family: str
+    dataset: str
+    samples_per_class: int
+    seed: int
+    n_samples: int
+    epochs: int
+    reference: str
+
+
+def model_id(arch: str, dataset: str, samples_per_class: int, seed: int) -> str:
+    """The published naming scheme: ``<arch>_<dataset>_<images per class or full>[_seed-<k>]``.
+
+    The first full-data runs of ResNet, EfficientNet and the widened ResNets carry no seed.
+    """
+    size = "full" if samples_per_class == FULL_SET else str(samples_per_class)
+    unnamed_seed = arch in NAMED["ResNet"] + NAMED["EfficientNet"] or "_wr-" in arch
+    suffix = "" if unnamed_seed and samples_per_class == FULL_SET and seed == 0 else f"_seed-{seed}"
+    return f"{arch}_{dataset}_{size}{suffix}"
+
+
+def checkpoints() -> Iterator[Checkpoint]:
+    """Every run of the suite."""
+    for grid, sizes in ((NAMED, SEEDS), (FLEX, {FULL_SET: 1})):
+        for family, archs in grid.items():
+            for arch in archs:
+                for dataset in FULL:
+                    for samples, seeds in sizes.items():
+                        for seed in range(seeds):
+                            id = model_id(arch, dataset, samples, seed)
+                            if id not in NEVER_RUN:
+                                yield Checkpoint(
+                                    id=id,
+                                    arch=arch,
+                                    family=family,
+                                    dataset=dataset,
+                                    samples_per_class=samples,
+                                    seed=seed,
+                                    n_samples=samples * CLASSES[dataset] or FULL[dataset],
+                                    epochs=300 if family.startswith(("ConvNeXt", "ViT")) else 100,
+                                    reference=model_id(arch, "imagenet", FULL_SET, 0),
+                                )

@@ -1,0 +1,21 @@
+"""Import this before timm: it lets torchvision load beside a torch that its compiled operators do not fit.
+
+PyPI's torchvision wheel is compiled against the CUDA build of torch. Beside the CPU build its shared library
+does not load, and ``import torchvision`` (timm does it) stops at two operators, ``nms`` and ``qnms``, whose
+fake kernels it registers without asking whether they exist. Both are steps of object detection; no backbone calls
+them. Their declarations alone let the import pass; calling one still fails. Where the library loads, nothing happens.
+"""
+
+import torch
+
+_NMS = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+
+try:
+    import torchvision  # noqa: F401
+except RuntimeError as error:
+    if "torchvision::" not in str(error):
+        raise
+    _declarations = torch.library.Library("torchvision", "FRAGMENT")  # they live as long as this object
+    for _operator in ("nms", "qnms"):
+        _declarations.define(_operator + _NMS)
+    import torchvision  # noqa: F401

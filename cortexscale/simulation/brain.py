@@ -1,0 +1,131 @@
+"""A brain with known truth: what each visual area codes, what its units see of it, and how much noise they add.
+
+An area holds a code of few dimensions: the leading principal components of a feature space of pictures. For
+the early area that space is the Gabor energy below; for the later ones it is a middle and a late layer of a network
+that was trained on the objects and is not among the models under study. Every unit reads a random mixture of the
+code. A code of few dimensions can be learned from some hundred trials, so a model that holds the generating
+features reaches the noise ceiling, and what a model lacks is due to its features rather than to scarce data.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_WAVELENGTHS = (4.0, 8.0)  # pixels; the longer one is the width of the objects' textures
+_ORIENTATIONS = 4
+_POOL = 4  # pixels a side that a complex cell pools over
+_OPPONENTS = np.array([[1, -1, 0], [-0.5, -0.5, 1]])  # red-green, blue-yellow
+_CHUNK = 500
+
+
+def gabor_energy(images: np.ndarray) -> np.ndarray:
+    """Complex-cell responses and colour blobs: the feature space of the early area.
+
+    Contrast amplitude of quadrature Gabor pairs on luminance (2 wavelengths x 4 orientations; Adelson & Bergen 1985,
+    J. Opt. Soc. Am. A 2, 284), and two opponent colours, both averaged over 4 x 4 pixels. Filters wrap around the border.
+
+    Args:
+        images: (n, size, size, 3) uint8, size a multiple of 4.
+
+    Returns:
+        (n, 10 (size / 4)^2) float32.
+    """
+    size = images.shape[1]
+    filters = _gabor_bank(size)
+    features = []
+    for start in range(0, len(images), _CHUNK):
+        rgb = images[start : start + _CHUNK].astype(np.float32) / 255
+        luminance = rgb.mean(axis=-1)
+        spectrum = np.fft.fft2(luminance - luminance.mean(axis=(1, 2), keepdims=True))
+        maps = [np.abs(np.fft.ifft2(spectrum * gabor)) for gabor in filters] + list(np.moveaxis(rgb @ _OPPONENTS.T, -1, 0))
+        pooled = np.stack(maps, axis=1).reshape(len(rgb), len(maps), size // _POOL, _POOL, size // _POOL, _POOL).mean(axis=(3, 5))
+        features.append(pooled.reshape(len(rgb), -1).astype(np.float32))
+    return np.concatenate(features)
+
+
+def _gabor_bank(size: int) -> np.ndarray:
+    """(filters, size, size) spectra of complex Gabors of one octave bandwidth; one-sided, so real and imaginary part are in quadrature."""
+    fy, fx = np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size), indexing="ij")
+    bank = []
+    for wavelength in _WAVELENGTHS:
+        for angle in np.pi * np.arange(_ORIENTATIONS) / _ORIENTATIONS:
+            distance = np.hypot(fx - np.cos(angle) / wavelength, fy - np.sin(angle) / wavelength)
+            bank.append(2 * np.exp(-0.5 * (distance * wavelength / 0.3) ** 2))
+    return np.stack(bank)
+
+
+@dataclass(frozen=True)
+class AreaCode:
+    """The code of one area.
+
+    Attributes:
+        mean: (p,) of the feature space over the pictures that the code was found on.
+        components: (p, k) leading principal components.
+        variance: (k,) of the pictures along each, descending.
+    """
+
+    mean: np.ndarray
+    components: np.ndarray
+    variance: np.ndarray
+
+    @classmethod
+    def find(cls, features: np.ndarray, dimensions: int) -> "AreaCode":
+        """The code that an area has learned from pictures.
+
+        Args:
+            features: (n, p) of a fixed set of pictures. The same set gives the same code, so that all subjects share it.
+            dimensions: k, less than n and at most p.
+        """
+        centred = features.astype(np.float64)
+        mean = centred.mean(axis=0)
+        centred -= mean
+        values, vectors = np.linalg.eigh(centred @ centred.T)
+        scores = vectors[:, : -dimensions - 1 : -1]
+        components = centred.T @ scores / np.sqrt(values[: -dimensions - 1 : -1])
+        components *= np.sign(
+            components[np.abs(components).argmax(axis=0), np.arange(dimensions)]
+        )  # an eigenvector has no sign of its own
+        return cls(mean, components, values[: -dimensions - 1 : -1] / len(features))
+
+    def latent(self, features: np.ndarray) -> np.ndarray:
+        """(n, k) coordinates of pictures in the code, uncorrelated and of the variances above over the set it was found on."""
+        return (features - self.mean) @ self.components
+
+    def signal(self, features: np.ndarray, n_units: int, seed: int) -> np.ndarray:
+        """What ``n_units`` units would say without noise.
+
+        Each unit weighs the components at random, with the spread that they have in the pictures: units differ, and most of
+        what they share lies along the leading components, as in cortex.
+
+        Args:
+            features: (n, p) of the pictures shown.
+            seed: of the units; a subject has one per area.
+
+        Returns:
+            (n, n_units) of unit variance over the set that the code was found on.
+        """
+        weights = np.random.default_rng(seed).normal(size=(len(self.variance), n_units))
+        weights /= np.sqrt(self.variance @ weights**2)
+        return self.latent(features) @ weights
+
+
+def ncsnr_of_ceiling(nc_percent: np.ndarray, repetitions: int) -> np.ndarray:
+    """Signal over noise standard deviation of a trial, for a ceiling (percent of variance) of the mean of ``repetitions`` trials."""
+    share = np.asarray(nc_percent) / 100
+    return np.sqrt(share / ((1 - share) * repetitions))
+
+
+def noisy_trials(signal: np.ndarray, shown: np.ndarray, ncsnr: np.ndarray, seed: int) -> np.ndarray:
+    """Single trials: signal plus independent noise, of unit variance together.
+
+    Args:
+        signal: (images, units) of unit variance.
+        shown: (trials,) row of ``signal`` in each trial.
+        ncsnr: (units,) standard deviation of the signal over that of the noise.
+
+    Returns:
+        (trials, units) float32.
+    """
+    scale = np.sqrt(1 + np.square(ncsnr))
+    noise = np.random.default_rng(seed).standard_normal((len(shown), signal.shape[1]), dtype=np.float32)
+    return ((signal * (ncsnr / scale))[shown] + noise / scale).astype(np.float32)

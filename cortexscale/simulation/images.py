@@ -1,0 +1,203 @@
+"""Procedural pictures of labelled objects: the task set, and the stimuli, of the demo study.
+
+The label is what the object is: one of four shapes with one of four textures. Everything else is nuisance, drawn
+anew for each picture: place, size, orientation, colours, spatial frequency, lighting, background, clutter that
+may cover part of the object, and pixel noise. Stimuli come from the same generator as the task set, under names
+and layouts of the released image sets, so models meet at test what they were trained on.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+SHAPES = ("disc", "square", "cross", "triangle")
+TEXTURES = ("plain", "striped", "ringed", "checker-board")  # THINGS has a few hyphens in its names: so have we
+CLASSES = tuple(f"{texture}_{shape}" for shape in SHAPES for texture in TEXTURES)
+
+_BACKGROUND = 5  # cells a side of the coarse colour noise behind everything
+_CLUTTER = 3  # bars a picture; the last one lies in front of the object
+_THINGS_SIZES = (40, 48, 56, 64)
+_CHUNK = 500  # pictures painted at a time: bounds memory, does not change the result
+
+
+@dataclass(frozen=True)
+class _Scenes:
+    """What is in n pictures, whatever their size in pixels; lengths in units of the picture's side."""
+
+    label: np.ndarray  # (n,)
+    centre: np.ndarray  # (n, 2)
+    radius: np.ndarray  # (n,)
+    angle: np.ndarray  # (n,)
+    frequency: np.ndarray  # (n,) cycles per picture
+    phase: np.ndarray  # (n, 2)
+    colour: np.ndarray  # (n, 3) mean colour of the object
+    ink: np.ndarray  # (n, 3) colour of its texture, around the mean
+    background: np.ndarray  # (n, cells, cells, 3)
+    light: np.ndarray  # (n, 2) slope of the lighting
+    bar_centre: np.ndarray  # (n, bars, 2)
+    bar_angle: np.ndarray  # (n, bars)
+    bar_half: np.ndarray  # (n, bars, 2) half length and half width
+    bar_colour: np.ndarray  # (n, bars, 3)
+
+    def __getitem__(self, part: slice | np.ndarray) -> "_Scenes":
+        return _Scenes(*(getattr(self, field.name)[part] for field in fields(self)))
+
+
+def _rgb(hue: np.ndarray, chroma: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """(n, 3) colours around grey ``light``, ``chroma`` away from it in the direction ``hue`` (in turns)."""
+    return light[:, None] + chroma[:, None] * np.cos(2 * np.pi * (hue[:, None] - np.arange(3) / 3))
+
+
+def _draw_scenes(label: np.ndarray, rng: np.random.Generator) -> _Scenes:
+    n = len(label)
+    hue = label * 5 % len(CLASSES) / len(CLASSES) + 0.1 * rng.normal(size=n)
+    colour = _rgb(hue, rng.uniform(0.15, 0.4, n), rng.uniform(0.5, 0.75, n))
+    ink = _rgb(hue + 0.3 * rng.normal(size=n), rng.uniform(0.0, 0.2, n), rng.choice([-1, 1], n) * rng.uniform(0.2, 0.4, n))
+    return _Scenes(
+        label=label,
+        centre=rng.uniform(-0.1, 0.1, (n, 2)),
+        radius=rng.uniform(0.3, 0.42, n),
+        angle=rng.uniform(-0.5, 0.5, n),
+        frequency=rng.uniform(4.5, 6, n),
+        phase=rng.uniform(0, 2 * np.pi, (n, 2)),
+        colour=colour,
+        ink=ink,
+        background=0.3 + 0.08 * rng.normal(size=(n, _BACKGROUND, _BACKGROUND, 3)),
+        light=rng.uniform(-0.5, 0.5, (n, 2)),
+        bar_centre=rng.uniform(-0.5, 0.5, (n, _CLUTTER, 2)),
+        bar_angle=rng.uniform(0, np.pi, (n, _CLUTTER)),
+        bar_half=np.stack([rng.uniform(0.1, 0.3, (n, _CLUTTER)), rng.uniform(0.02, 0.06, (n, _CLUTTER))], axis=-1),
+        bar_colour=rng.uniform(0, 1, (n, _CLUTTER, 3)),
+    )
+
+
+def _rotated(xy: np.ndarray, centre: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates (n, size, size) along the axes of an object at ``centre`` (n, 2) turned by ``angle`` (n,)."""
+    x = xy[None, None, :] - centre[:, 0, None, None]
+    y = xy[None, :, None] - centre[:, 1, None, None]
+    cos, sin = np.cos(angle)[:, None, None], np.sin(angle)[:, None, None]
+    return x * cos + y * sin, y * cos - x * sin
+
+
+def _outside(shape: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Signed distance to the outline of a shape of radius one: negative inside."""
+    if shape == "disc":
+        return np.hypot(u, v) - 0.85
+    u, v_abs = np.abs(u), np.abs(v)
+    if shape == "square":
+        return np.maximum(u, v_abs) - 0.76
+    if shape == "cross":
+        return np.minimum(np.maximum(u - 0.34, v_abs - 1), np.maximum(u - 1, v_abs - 0.34))
+    return np.maximum(-v - 0.52, 0.866 * u + 0.5 * v - 0.52)
+
+
+def _pattern(texture: str, u: np.ndarray, v: np.ndarray, phase: np.ndarray) -> np.ndarray:
+    """Texture in [-1, 1]; ``u`` and ``v`` in radians of its wave, ``phase`` (n, 2)."""
+    first, second = phase[:, 0, None, None], phase[:, 1, None, None]
+    if texture == "plain":
+        return np.broadcast_to(np.sin(first), u.shape)
+    if texture == "striped":
+        return np.sin(u + first)
+    if texture == "ringed":
+        return np.sin(np.hypot(u, v) + first)
+    return np.clip(1.6 * np.sin(u + first) * np.sin(v + second), -1, 1)
+
+
+def _paint(scenes: _Scenes, size: int) -> np.ndarray:
+    """(n, size, size, 3) float32 in about [0, 1]."""
+    xy = ((np.arange(size) + 0.5) / size - 0.5).astype(np.float32)
+
+    def cover(canvas: np.ndarray, distance: np.ndarray, colour: np.ndarray) -> None:
+        """Paint where ``distance`` (in sides) is negative, with an edge one pixel soft."""
+        opacity = np.clip(0.5 - distance * size, 0, 1)[..., None]
+        canvas += opacity * (colour - canvas)
+
+    cells = (np.arange(_BACKGROUND) + 0.5) / _BACKGROUND - 0.5
+    blend = np.clip(1 - np.abs(xy[:, None] - cells) * _BACKGROUND, 0, None)
+    blend = (blend / blend.sum(axis=1, keepdims=True)).astype(np.float32)
+    canvas = np.einsum("ya,xb,nabc->nyxc", blend, blend, scenes.background.astype(np.float32), optimize=True)
+
+    u, v = _rotated(xy, scenes.centre.astype(np.float32), scenes.angle.astype(np.float32))
+    radius, wave = (values.astype(np.float32)[:, None, None] for values in (scenes.radius, 2 * np.pi * scenes.frequency))
+    distance, pattern = np.empty_like(u), np.empty_like(u)
+    shape, texture = np.divmod(scenes.label, len(TEXTURES))
+    for index, name in enumerate(SHAPES):
+        own = shape == index
+        distance[own] = radius[own] * _outside(name, u[own] / radius[own], v[own] / radius[own])
+    for index, name in enumerate(TEXTURES):
+        own = texture == index
+        pattern[own] = _pattern(name, wave[own] * u[own], wave[own] * v[own], scenes.phase[own].astype(np.float32))
+    colour, ink = (values.astype(np.float32)[:, None, None, :] for values in (scenes.colour, scenes.ink))
+
+    for bar in range(_CLUTTER):
+        if bar == _CLUTTER - 1:
+            cover(canvas, distance, colour + ink * pattern[..., None])
+        along, across = _rotated(xy, scenes.bar_centre[:, bar].astype(np.float32), scenes.bar_angle[:, bar].astype(np.float32))
+        half = scenes.bar_half[:, bar].astype(np.float32)[:, :, None, None]
+        outside = np.maximum(np.abs(along) - half[:, 0], np.abs(across) - half[:, 1])
+        cover(canvas, outside, scenes.bar_colour[:, bar].astype(np.float32)[:, None, None, :])
+    slope = scenes.light.astype(np.float32)
+    light = 1 + slope[:, 0, None, None] * xy[None, None, :] + slope[:, 1, None, None] * xy[None, :, None]
+    return canvas * light[..., None]
+
+
+def _render(scenes: _Scenes, size: int, rng: np.random.Generator) -> np.ndarray:
+    """(n, size, size, 3) uint8 with pixel noise."""
+    n = len(scenes.label)
+    images = np.empty((n, size, size, 3), dtype=np.uint8)
+    for start in range(0, n, _CHUNK):
+        part = slice(start, start + _CHUNK)
+        canvas = _paint(scenes[part], size)
+        canvas += 0.03 * rng.standard_normal(canvas.shape, dtype=np.float32)
+        images[part] = np.clip(255 * canvas + 0.5, 0, 255)
+    return images
+
+
+def render(n: int, seed: int, size: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """Paint ``n`` labelled pictures.
+
+    Classes are balanced (their counts differ by at most one) and shuffled. One seed gives the same scenes at every
+    size; only the pixel noise differs.
+
+    Returns:
+        images: (n, size, size, 3) uint8, RGB.
+        labels: (n,) int64, rows of ``CLASSES``.
+    """
+    scene_rng, noise_rng = (np.random.default_rng([seed, stream]) for stream in (0, 1))
+    labels = scene_rng.permutation(n) % len(CLASSES)
+    return _render(_draw_scenes(labels, scene_rng), size, noise_rng), labels
+
+
+def concept_names(n: int) -> list[str]:
+    """``n`` names of things as THINGS spells them: lower case, underscores, a few hyphens, a number for things of one name.
+
+    Thing i is of class i modulo the number of classes.
+    """
+    return [f"{CLASSES[i % len(CLASSES)]}{i // len(CLASSES) + 1}" for i in range(n)]
+
+
+def write_things(root: Path | str, concepts: int, per_concept: int, seed: int) -> list[str]:
+    """Write pictures in the layout of THINGS: ``<concept>/<concept>_01b.jpg``, ``_02s.jpg``, ... under ``root``.
+
+    They are square JPEGs of unequal size, as THINGS has no common size either.
+
+    Returns:
+        Ids ``<concept>/<file>`` in byte order.
+    """
+    scene_rng, noise_rng = (np.random.default_rng([seed, stream]) for stream in (0, 1))
+    scenes = _draw_scenes(np.repeat(np.arange(concepts), per_concept) % len(CLASSES), scene_rng)
+    sizes = scene_rng.choice(_THINGS_SIZES, len(scenes.label))
+    files = [
+        f"{name}/{name}_{number:02d}{'b' if number == 1 else 's'}.jpg"
+        for name in concept_names(concepts)
+        for number in range(1, per_concept + 1)
+    ]
+    for name in concept_names(concepts):
+        (Path(root) / name).mkdir(parents=True, exist_ok=True)
+    for size in _THINGS_SIZES:
+        own = np.flatnonzero(sizes == size)
+        for row, image in zip(own, _render(scenes[own], size, noise_rng), strict=True):
+            Image.fromarray(image).save(Path(root) / files[row], quality=95, subsampling=0)
+    return sorted(files)

@@ -1,0 +1,103 @@
+"""A tiny cortex: the ROI volumes of an NSD subject, drawn in a grid of a few thousand voxels."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+LABELS = {
+    "nsdgeneral": ("nsdgeneral",),
+    "streams": ("early", "midventral", "midlateral", "midparietal", "ventral", "lateral", "parietal"),
+    "prf-visualrois": ("V1v", "V1d", "V2v", "V2d", "V3v", "V3d", "hV4"),
+    "floc-words": ("OWFA", "VWFA-1", "VWFA-2", "mfs-words", "mTL-words"),
+    "floc-places": ("OPA", "PPA", "RSC"),
+    "floc-faces": ("OFA", "FFA-1", "FFA-2", "mTL-faces", "aTL-faces"),
+    "floc-bodies": ("EBA", "FBA-1", "FBA-2", "mTL-bodies"),
+}
+"""The labels 1, 2, ... of each released ROI volume."""
+
+PARCELS = {
+    "V1v": ("early", "V1v"),
+    "V1d": ("early", "V1d"),
+    "V2v": ("early", "V2v"),
+    "V2d": ("early", "V2d"),
+    "V3v": ("early", "V3v"),
+    "V3d": ("early", "V3d"),
+    "hV4": ("midventral", "hV4"),
+    "OWFA": ("midventral", "OWFA"),
+    "OFA": ("midlateral", "OFA"),
+    "OPA": ("midparietal", "OPA"),
+    "EBA": ("lateral", "EBA"),
+    "IPS": ("parietal",),
+    "RSC": ("RSC",),
+    "PPA": ("ventral", "PPA"),
+    "FFA-1": ("ventral", "FFA-1"),
+    "FFA-1 & FBA-1": ("ventral", "FFA-1", "FBA-1"),
+    "FFA-2 & FBA-2": ("ventral", "FFA-2", "FBA-2"),
+    "VWFA-1": ("ventral", "VWFA-1"),
+    "FFA-2 & VWFA-2": ("ventral", "FFA-2", "VWFA-2"),
+    "anterior": ("mTL-bodies",),
+}
+"""The labels that the voxels of each parcel carry, from the back of the brain to the front.
+
+As in the release, volumes overlap: a stream covers several areas and functional areas share voxels. All parcels but
+``anterior`` lie in nsdgeneral.
+"""
+
+
+@dataclass(frozen=True)
+class Cortex:
+    """One subject's cortex.
+
+    Attributes:
+        shape: the grid (X, Y, Z).
+        voxels: (n, 3) i, j, k of the voxels that respond, in ``np.argwhere`` order.
+        parcel: (n,) their parcel.
+        volumes: per ROI volume (X, Y, Z) labels: -1 outside cortex, 0 in cortex without a label, 1 ... as in ``LABELS``.
+    """
+
+    shape: tuple[int, int, int]
+    voxels: np.ndarray
+    parcel: np.ndarray
+    volumes: dict[str, np.ndarray]
+
+    def members(self, roi: str) -> np.ndarray:
+        """(n,) bool: which of ``voxels`` carry the label ``roi``."""
+        volume = next(volume for volume, labels in LABELS.items() if roi in labels)
+        return self.volumes[volume][tuple(self.voxels.T)] == LABELS[volume].index(roi) + 1
+
+
+def lay_out_cortex(shape: tuple[int, int, int], voxels_per_parcel: int, seed: int, absent: Collection[str] = ()) -> Cortex:
+    """Draw all parcels into the outer shell of an ellipsoid, from back to front.
+
+    Args:
+        shape: the grid; give each subject one of its own with unequal axes, or a forgotten transpose goes unseen.
+        voxels_per_parcel: size of each of the 20 parcels.
+        seed: where the borders run.
+        absent: labels not drawn in this subject; their voxels stay in the other volumes.
+
+    Raises:
+        ValueError: the shell has fewer voxels than the parcels need.
+    """
+    half = (np.array(shape) - 1) / 2
+    position = (np.indices(shape) - half[:, None, None, None]) / (half[:, None, None, None] + 0.5)
+    radius = np.sqrt(np.square(position).sum(axis=0))
+    cortex = (radius <= 1) & (radius > 0.5)
+    needed = voxels_per_parcel * len(PARCELS)
+    if cortex.sum() < needed:
+        raise ValueError(
+            f"{len(PARCELS)} parcels of {voxels_per_parcel} need {needed} voxels; the cortex of {shape} has {cortex.sum()}"
+        )
+
+    places = np.argwhere(cortex)
+    depth = position[1][cortex] + np.random.default_rng(seed).normal(0, 0.05, len(places))
+    order = np.argsort(depth)[:needed].reshape(len(PARCELS), voxels_per_parcel)
+    parcel = np.full(len(places), "", dtype="U20")
+    volumes = {volume: np.where(cortex, 0, -1).astype(np.int16) for volume in LABELS}
+    for members, (name, rois) in zip(order, PARCELS.items(), strict=True):
+        parcel[members] = name
+        drawn = {*rois} - {*absent} | ({"nsdgeneral"} if name != "anterior" else set())
+        for volume, labels in LABELS.items():
+            for roi in drawn.intersection(labels):
+                volumes[volume][tuple(places[members].T)] = labels.index(roi) + 1
+    return Cortex(shape, places[parcel != ""], parcel[parcel != ""], volumes)

@@ -1,0 +1,67 @@
+"""Tables that pass between stages: tidy parquet files that say what made them."""
+
+import hashlib
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cortexscale.errors import InputError
+from cortexscale.files import whole_file
+
+PACKAGES = ("cortexscale", "numpy", "scipy", "torch", "timm", "zarr")
+
+
+def file_hash(path: Path | str) -> str:
+    """Content hash of a file, read in blocks."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def provenance(*, inputs: dict[str, Path | str] | None = None, **facts: Any) -> dict[str, Any]:
+    """What made a result: hashes of its inputs, the facts given, package versions and the kind of machine."""
+    return {
+        **facts,
+        "inputs": {name: file_hash(path) for name, path in (inputs or {}).items()},
+        "packages": {package: version(package) for package in PACKAGES},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
+
+
+def write_table(table: pd.DataFrame, path: Path | str, made_by: dict[str, Any]) -> None:
+    """Write a parquet file with its provenance; it appears whole or not at all."""
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    arrow = arrow.replace_schema_metadata(
+        {**(arrow.schema.metadata or {}), b"made_by": json.dumps(made_by, default=str).encode()}
+    )
+    with whole_file(path) as part:
+        pq.write_table(arrow, part)
+
+
+def read_table(path: Path | str, columns: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Read a parquet table.
+
+    Raises:
+        InputError: the file is not a parquet file, or lacks one of ``columns``.
+    """
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(path, f"not a readable table ({error})", "a parquet file", "delete the file and run again") from None
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise InputError(
+            path, f"no column {', '.join(missing)}", f"columns {', '.join(columns)}", "delete the file and run again"
+        )
+    return table
+
+
+def table_provenance(path: Path | str) -> dict[str, Any]:
+    """The provenance that :func:`write_table` stored."""
+    return json.loads(pq.read_schema(path).metadata[b"made_by"])

@@ -1,0 +1,271 @@
+"""The study as configuration: every key that a config file may have, typed, documented and checked.
+
+``config/config.yaml`` shows each key in use. All problems of a file are reported at once.
+"""
+
+import difflib
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+
+from cortexscale.errors import InputError
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A section of the config: unknown keys are errors, values cannot be changed later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StimulusSet(Section):
+    """Images that were shown to subjects. Features are extracted once per model and stimulus set."""
+
+    layout: Literal["image_folder", "nsd"]
+    path: str
+    expected: PositiveInt | None = None
+    """Number of images in the full release; sizes jobs before the images are there."""
+
+
+class Dataset(Section):
+    """One neural dataset, read by the module ``cortexscale.datasets.<reader>``."""
+
+    label: str
+    reader: Name
+    stimuli: Name
+    path: str
+    subjects: Annotated[list[Name], Field(min_length=1)]
+    rois: Annotated[list[str], Field(min_length=1)]
+    options: dict[str, Any] = {}
+    """Keys of the reader's own ``Options``."""
+
+
+class SuiteArchitecture(Section):
+    """One architecture of a suite: a timm name with the arguments that set its size."""
+
+    family: str
+    timm: str
+    arguments: dict[str, Any] = {}
+    layers: Annotated[list[str], Field(min_length=1)]
+    """Candidate layers: regular expressions over whole module names."""
+    learning_rate: PositiveFloat
+
+
+class Suite(Section):
+    """A controlled suite: every architecture trained on subsets of one labelled image set."""
+
+    source: Literal["suite"]
+    dataset: Name
+    images: str
+    """Labelled images: an ``.npz`` with ``train_images``, ``train_labels``, ``validation_images``, ``validation_labels``."""
+    classes: Annotated[int, Field(ge=2)]
+    image_size: PositiveInt
+    architectures: dict[Name, SuiteArchitecture]
+    samples_per_class: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    """Training images per class; 0 is the full set, as in the published tables."""
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
+    steps: PositiveInt
+    batch_size: PositiveInt
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+
+    @model_validator(mode="after")
+    def has_reference(self) -> "Suite":
+        if 0 not in self.samples_per_class or 0 not in self.seeds:
+            raise ValueError(
+                "samples_per_class and seeds must both hold 0: the full-data, seed-0 model is the reference of its architecture"
+            )
+        return self
+
+
+class PublishedSuite(Section):
+    """The 620 supervised ImageNet and Ecoset checkpoints of Gokce & Schrimpf (2025)."""
+
+    source: Literal["spvvs"]
+    path: str
+    """Folder of checkpoints, ``<model id>/ep<epoch>.pt``."""
+    only: list[str] = ["*"]
+    """Shell patterns over model ids."""
+
+
+class TimmModels(Section):
+    """Pretrained timm models, held out from the fits of the suites."""
+
+    source: Literal["timm"]
+    ids: Annotated[list[str], Field(min_length=1)]
+    layers: Annotated[list[str], Field(min_length=1)]
+    pretraining_samples: dict[str, PositiveInt] = {}
+    """Training images per model id, where known; only such models appear on the samples and compute axes."""
+
+
+Models = Annotated[Suite | PublishedSuite | TimmModels, Field(discriminator="source")]
+
+
+class Projection(Section):
+    """Random projection of flattened activations (paper, section 3)."""
+
+    family: Literal["sparse", "countsketch", "gaussian"] = "sparse"
+    dimensions: PositiveInt = 30_000
+    seed: int = 42
+
+
+class Features(Section):
+    projection: Projection = Projection()
+    batch_size: PositiveInt = 32
+
+
+class Alphas(Section):
+    """Ridge penalties: ``count`` values from 10**low to 10**high."""
+
+    low: float = 1
+    high: float = 7
+    count: PositiveInt = 10
+
+
+class Folds(Section):
+    """Outer cross-validation of the layer search."""
+
+    count: Annotated[int, Field(ge=2)] = 5
+    kind: Literal["contiguous", "shuffled"] = "contiguous"
+    seed: int = 42
+
+
+class Ridge(Section):
+    alphas: Alphas = Alphas()
+    alpha_per: Literal["roi", "unit"] = "roi"
+    folds: Folds = Folds()
+    precision: Literal["float32", "float64"] = "float64"
+
+
+class LayerCommitment(Section):
+    borrow: bool = True
+    """Search layers on the reference model of an architecture only; its other checkpoints borrow the result."""
+
+
+class Fits(Section):
+    """Scaling laws S = E - A (X + 10**lambda)**-alpha of the pretraining axes (paper, Eq. 3)."""
+
+    axes: dict[Literal["compute", "samples", "parameters"], Literal["offset", "reduced", "auto"]] = {
+        "compute": "offset",
+        "samples": "offset",
+        "parameters": "reduced",
+    }
+    bootstraps: PositiveInt = 1000
+    bootstrap_unit: Literal["row", "config", "architecture"] = "row"
+    delta: PositiveFloat = 1e-3
+    seed: int = 42
+    composite_rois: bool = True
+    """Count ROIs that hold others (whole brain, nsdgeneral) as ROIs of their own, as the paper does."""
+
+
+class Scores(Section):
+    """Scaling fits to a published table of scores (Gokce & Schrimpf 2025)."""
+
+    path: str
+    url: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    experiments: Literal["all"] | list[str] = "all"
+    bootstraps: PositiveInt = 1000
+    seed: int = 42
+
+
+class SimulatedTvsd(Section):
+    concepts: PositiveInt
+    images_per_concept: Annotated[int, Field(ge=2)]
+    test_concepts: PositiveInt
+    repetitions: Annotated[int, Field(ge=2)]
+    live_electrodes: Annotated[int, Field(ge=1, le=192)]
+    """Electrodes per area that respond to images; the others record noise."""
+
+
+class SimulatedNsd(Section):
+    shared_images: PositiveInt
+    sessions: dict[Name, PositiveInt]
+    trials_per_session: PositiveInt
+    planned_sessions: PositiveInt
+
+
+class Simulation(Section):
+    """Task images, and recordings of a brain whose truth is known, in the released layouts."""
+
+    image_size: PositiveInt
+    task_images: PositiveInt
+    validation_images: PositiveInt
+    hidden_network_steps: PositiveInt
+    seed: int = 0
+    tvsd: SimulatedTvsd
+    nsd: SimulatedNsd
+
+
+class Study(Section):
+    """A whole config file."""
+
+    study: Name
+    """Names the study. A results folder belongs to one study; another one is refused there."""
+    results: str
+    plan_without_data: bool = False
+    """Plan (dry-run) although raw files are missing."""
+    simulation: Simulation | None = None
+    stimuli: dict[Name, StimulusSet] = {}
+    datasets: dict[Name, Dataset] = {}
+    models: list[Models] = []
+    features: Features = Features()
+    ridge: Ridge = Ridge()
+    layer_commitment: LayerCommitment = LayerCommitment()
+    fits: Fits = Fits()
+    scores: Scores | None = None
+    figures: list[str] = []
+
+    @model_validator(mode="after")
+    def references_exist(self) -> "Study":
+        missing = [f"datasets.{name}.stimuli: {d.stimuli}" for name, d in self.datasets.items() if d.stimuli not in self.stimuli]
+        if missing:
+            raise ValueError(f"no such stimulus set: {', '.join(missing)}; the config has {sorted(self.stimuli)}")
+        if self.datasets and not self.models:
+            raise ValueError("datasets without models: list at least one model source under `models`")
+        return self
+
+
+def load_study(config: dict[str, Any]) -> Study:
+    """Check a parsed config file and return it as a Study.
+
+    ``{results}`` in any string stands for the results root.
+
+    Raises:
+        InputError: lists every problem of the file with its path and, for a misspelt key, the nearest known one.
+    """
+    results = str(config.get("results", ""))
+
+    def fill(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: fill(entry) for key, entry in value.items()}
+        if isinstance(value, list):
+            return [fill(entry) for entry in value]
+        return value.replace("{results}", results) if isinstance(value, str) else value
+
+    try:
+        return Study.model_validate(fill(config))
+    except ValidationError as error:
+        problems = [describe(problem) for problem in error.errors()]
+        raise InputError(
+            "the config",
+            f"{len(problems)} problem(s)\n" + "\n".join(f"      - {problem}" for problem in problems),
+            "a config as documented in config/config.yaml",
+            "correct the lines named above",
+        ) from None
+
+
+def describe(problem: dict[str, Any]) -> str:
+    """One line for one pydantic error: path, what is wrong, the likely intention."""
+    path = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] != "extra_forbidden":
+        return f"{path or 'study'}: {problem['msg']} (found {problem['input']!r:.80})"
+    known = sorted(field for model in sections() for field in model.model_fields)
+    near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+    return f"{path}: no such key" + (f"; did you mean `{near[0]}`?" if near else "")
+
+
+def sections() -> list[type[Section]]:
+    """Every section class of the config."""
+    return Section.__subclasses__()

@@ -1,0 +1,180 @@
+"""Layer search, commitment and scores equal the plain computation: scikit-learn per subject and ROI."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import RidgeCV
+from sklearn.model_selection import KFold
+
+from cortexscale.alignment.collect import pretraining_table
+from cortexscale.alignment.commit import commit_layers
+from cortexscale.alignment.layer import RidgeSettings, check_store
+from cortexscale.alignment.score import score_alignment
+from cortexscale.alignment.search import search_layers
+from cortexscale.alignment.targets import shared_targets
+from cortexscale.errors import InputError
+from cortexscale.features.store import FeatureStore, StoreWriter
+from cortexscale.recording import Recording, Split
+from cortexscale.scaling.axes import benchmark_scores
+from cortexscale.stimuli import stimulus_rows
+
+N_TRAIN, N_TEST, N_IMAGES = 60, 20, 100
+SETTINGS = RidgeSettings(alphas=tuple(np.logspace(-1, 4, 8)))
+
+
+@pytest.fixture(scope="module")
+def stimuli() -> pd.DataFrame:
+    return pd.DataFrame({"stimulus_id": [f"i{n:03d}" for n in range(N_IMAGES)], "hash": "h"})
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> FeatureStore:
+    path = tmp_path_factory.mktemp("features") / "m.zarr.zip"
+    rng = np.random.default_rng(0)
+    writer = StoreWriter(path, {"model": "m", "stimuli": "set"}, N_IMAGES)
+    writer.write({"shallow": rng.standard_normal((N_IMAGES, 30)) + 5, "deep": rng.standard_normal((N_IMAGES, 200))})
+    writer.finish({"layers": {"shallow": {"position": 3, "depth": 0.3}, "deep": {"position": 10, "depth": 1.0}}})
+    return FeatureStore(path)
+
+
+def features(store: FeatureStore, layer: str) -> np.ndarray:
+    return np.concatenate(list(store.slabs(layer)), axis=1).astype(np.float64)
+
+
+def record(store, stimuli, subject, seed, images_seed) -> Recording:
+    """V1 reads the shallow layer, IT the deep one; ROI `all` holds both; `none` is empty."""
+    rng = np.random.default_rng(seed)
+    order = np.random.default_rng(images_seed).permutation(N_IMAGES)
+    train, test = order[:N_TRAIN], order[N_TRAIN : N_TRAIN + N_TEST]
+    signal = np.hstack(
+        [
+            features(store, "shallow")[:, :5] @ rng.standard_normal((5, 4)),
+            features(store, "deep")[:, :5] @ rng.standard_normal((5, 3)),
+        ]
+    )
+    responses = (signal + rng.standard_normal(signal.shape)).astype(np.float32)
+    units = pd.DataFrame({"unit": [f"u{n}" for n in range(7)], "nc_percent": rng.uniform(20, 90, 7)})
+    v1 = np.arange(7) < 4
+    rois = pd.DataFrame({"V1": v1, "IT": ~v1, "all": True, "none": False})
+    ids = stimuli["stimulus_id"].to_numpy()
+    splits = (Split(ids[rows], responses[rows], np.ones(len(rows), int)) for rows in (train, test))
+    return Recording("d", subject, *splits, units, rois).check()
+
+
+@pytest.fixture(scope="module")
+def recordings(store, stimuli) -> list[Recording]:
+    """Two subjects saw the same images, the third others."""
+    return [record(store, stimuli, "s1", 1, 7), record(store, stimuli, "s2", 2, 7), record(store, stimuli, "s3", 3, 8)]
+
+
+ROIS = ["V1", "IT", "all", "none"]
+
+
+@pytest.fixture(scope="module")
+def search(store, stimuli, recordings) -> pd.DataFrame:
+    return search_layers(store, shared_targets(recordings, stimuli, ROIS), SETTINGS)
+
+
+def pearson(a, b):
+    return np.array([np.corrcoef(x, y)[0, 1] for x, y in zip(a.T, b.T, strict=True)])
+
+
+def test_subjects_with_the_same_stimuli_share_targets(stimuli, recordings):
+    shared, alone = shared_targets(recordings, stimuli, ROIS)
+    assert shared.train.shape == (N_TRAIN, 14) and alone.train.shape == (N_TRAIN, 7)
+    assert list(shared.groups["subject"].unique()) == ["s1", "s2"] and list(alone.groups["subject"].unique()) == ["s3"]
+    assert not (shared.groups["roi"] == "none").any()
+
+
+def test_search_equals_scikit_learn_per_subject_and_roi(store, stimuli, recordings, search):
+    for recording in recordings:
+        rows = stimulus_rows(stimuli, recording.train.stimulus_ids, "", "")
+        for roi in ("V1", "IT", "all"):
+            members = recording.rois[roi].to_numpy()
+            Y, ceiling = recording.train.responses[:, members].astype(np.float64), recording.units["nc_percent"][members] / 100
+            for layer in ("shallow", "deep"):
+                X, scores = features(store, layer)[rows], []
+                for train, held_out in KFold(5).split(X):
+                    model = RidgeCV(SETTINGS.alphas).fit(X[train], Y[train])
+                    scores.append(np.mean(pearson(model.predict(X[held_out]), Y[held_out]) / np.sqrt(ceiling)))
+                ours = search.query("subject == @recording.subject and roi == @roi and layer_name == @layer").iloc[0]
+                assert ours["cv_score"] == pytest.approx(np.mean(scores), abs=1e-8)
+                assert ours["alpha"] == pytest.approx(RidgeCV(SETTINGS.alphas).fit(X, Y).alpha_)
+                assert ours["n_units"] == members.sum()
+
+
+def test_commitment_finds_the_generating_layers(search):
+    committed = commit_layers(search)
+    assert committed["V1"]["layer_name"] == "shallow" and committed["IT"]["layer_name"] == "deep"
+    mean = search.groupby(["roi", "layer_name"])["cv_score"].mean()
+    assert committed["V1"]["score"] == pytest.approx(mean["V1", "shallow"])
+    assert committed["V1"]["margin"] == pytest.approx(mean["V1", "shallow"] - mean["V1", "deep"])
+
+
+def test_a_stage_and_its_last_block_are_no_runner_up():
+    rows = [("V1", "stage", 5, 0.5), ("V1", "stage.1", 5, 0.5), ("V1", "late", 9, 0.4)]
+    search = pd.DataFrame(rows, columns=["roi", "layer_name", "layer_position", "cv_score"]).assign(layer_position_normalized=1.0)
+    committed = commit_layers(search)["V1"]
+    assert committed["runner_up"] == "late" and committed["margin"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("alpha_per", ["roi", "unit"])
+def test_scores_equal_scikit_learn_on_the_test_split(store, stimuli, recordings, search, alpha_per):
+    committed = commit_layers(search)
+    settings = RidgeSettings(alphas=SETTINGS.alphas, alpha_per=alpha_per)
+    table, units = score_alignment(store, shared_targets(recordings, stimuli, ROIS), committed, settings)
+    assert len(table) == 9
+    for _, row in table.iterrows():
+        recording = next(r for r in recordings if r.subject == row["subject"])
+        members = recording.rois[row["roi"]].to_numpy()
+        X = features(store, committed[row["roi"]]["layer_name"])
+        train, test = (X[stimulus_rows(stimuli, split.stimulus_ids, "", "")] for split in (recording.train, recording.test))
+        Y = recording.train.responses[:, members].astype(np.float64)
+        model = RidgeCV(settings.alphas, alpha_per_target=alpha_per == "unit").fit(train, Y)
+        r = pearson(model.predict(test), recording.test.responses[:, members].astype(np.float64))
+        ceiling = np.sqrt(recording.units["nc_percent"][members] / 100)
+        assert row["pearsonr"] == pytest.approx(r.mean(), abs=1e-8)
+        assert row["pearsonr_nc"] == pytest.approx((r / ceiling).mean(), abs=1e-8)
+        assert row["noise_ceiling"] == pytest.approx(ceiling.mean())
+        per_unit = units.query("subject == @row.subject and roi == @row.roi")
+        np.testing.assert_allclose(per_unit["pearsonr"], r, atol=1e-8)
+
+
+def test_a_stimulus_without_an_image_is_named(stimuli, recordings):
+    with pytest.raises(
+        InputError, match=r"no image for 1 of the 60 stimuli of d/s1 \(train\), e\.g\. " + recordings[0].train.stimulus_ids[4]
+    ):
+        shared_targets(recordings, stimuli[stimuli["stimulus_id"] != recordings[0].train.stimulus_ids[4]], ROIS)
+
+
+def test_an_unknown_roi_is_named(stimuli, recordings):
+    with pytest.raises(InputError, match=r"no ROI V7\n.*V1, IT, all, none"):
+        shared_targets(recordings, stimuli, ["V1", "V7"])
+
+
+def test_features_of_another_stimulus_set_are_refused(store):
+    with pytest.raises(InputError, match=r"m\.zarr\.zip\n.*stimulus set set\n.*other"):
+        check_store(store, "other")
+
+
+def test_averages_go_from_subjects_over_rois_to_benchmarks(tmp_path):
+    rows = [
+        ("a", "s1", "V1", 0.1),
+        ("a", "s2", "V1", 0.3),
+        ("a", "s1", "IT", 0.6),
+        ("b", "s1", "nsdgeneral", 0.9),
+        ("b", "s1", "V1", 0.7),
+    ]
+    scores = pd.DataFrame(rows, columns=["benchmark_name", "subject", "roi", "pearsonr_nc"]).assign(model_id="m")
+    card = {"model_id": ["m"], "backbone_flops": [10.0], "pretraining_n_samples": [7]}
+    blank = ["backbone_source", "backbone_arch", "backbone_arch_family", "backbone_n_params", "pretraining_dataset"]
+    card |= {column: ["x"] for column in (*blank, "pretraining_samples_per_class", "pretraining_seed")}
+    scores.to_parquet(tmp_path / "scores.parquet")
+    pd.DataFrame(card).to_parquet(tmp_path / "cards.parquet")
+    table = pretraining_table([tmp_path / "scores.parquet"], tmp_path / "cards.parquet", [])
+    assert (table["pretraining_total_flops_estimate"] == 70).all()
+    means = benchmark_scores(table).set_index("benchmark_name")["score"]
+    assert means["a"] == pytest.approx((0.2 + 0.6) / 2)
+    assert means["b"] == pytest.approx(0.8)
+    assert means["average"] == pytest.approx((0.4 + 0.8) / 2)
+    assert benchmark_scores(table, composite_rois=False).set_index("benchmark_name")["score"]["b"] == pytest.approx(0.7)

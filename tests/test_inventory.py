@@ -1,0 +1,77 @@
+"""The generated inventory is the published one."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cortexscale.models import spvvs
+from cortexscale.models.inventory import model_inventory
+from cortexscale.study import load_study
+
+SCORES = Path(__file__).parents[2] / "shared/data/spvvs/benchmark_scores.csv.gz"
+
+
+@pytest.fixture(scope="module")
+def published() -> pd.DataFrame:
+    if not SCORES.exists():
+        pytest.skip(f"the published score table is not at {SCORES}")
+    table = pd.read_csv(SCORES)
+    flags = ["is_pretrained", "is_random", "is_ssl", "is_adv", "is_ablation"]
+    core = table[~table[flags].any(axis=1) & table["dataset"].isin(["imagenet", "ecoset"])]
+    return core.drop_duplicates("model_id").set_index("model_id").sort_index()
+
+
+def test_ids_and_properties_equal_the_published_table(published):
+    generated = pd.DataFrame([entry.__dict__ for entry in spvvs.checkpoints()]).set_index("id").sort_index()
+    assert list(generated.index) == list(published.index)
+    assert len(generated) == 620
+    for ours, theirs in (
+        ("arch", "arch"),
+        ("family", "arch_family"),
+        ("dataset", "dataset"),
+        ("samples_per_class", "samples_per_class"),
+        ("seed", "seed"),
+        ("n_samples", "n_samples"),
+        ("epochs", "n_epochs"),
+    ):
+        assert (generated[ours] == published[theirs]).all(), ours
+
+
+def test_checkpoint_paths_follow_the_published_urls(published):
+    study = load_study({"study": "s", "results": "r", "models": [{"source": "spvvs", "path": "checkpoints"}]})
+    models = model_inventory(study)
+    for id, url in published["checkpoint_url"].items():
+        assert models[id].checkpoint.split("/", 1)[1] == url.split("/checkpoints/")[1]
+
+
+def test_every_model_borrows_from_a_model_of_its_architecture():
+    study = load_study({"study": "s", "results": "r", "models": [{"source": "spvvs", "path": "checkpoints"}]})
+    models = model_inventory(study)
+    references = {model.reference for model in models.values()}
+    assert len(references) == 60  # 18 named and 42 flex architectures
+    for model in models.values():
+        assert models[model.reference].arch == model.arch
+        assert models[model.reference].dataset == "imagenet"
+
+
+def test_borrowing_can_be_switched_off():
+    config = {
+        "study": "s",
+        "results": "r",
+        "models": [{"source": "spvvs", "path": "c", "only": ["alexnet_*"]}],
+        "layer_commitment": {"borrow": False},
+    }
+    assert all(model.reference == model.id for model in model_inventory(load_study(config)).values())
+
+
+def test_a_selection_without_its_reference_is_refused():
+    config = {"study": "s", "results": "r", "models": [{"source": "spvvs", "path": "c", "only": ["alexnet_ecoset_*"]}]}
+    with pytest.raises(Exception, match=r"alexnet_imagenet_full_seed-0.*\n.*\n.*add alexnet_imagenet_full_seed-0"):
+        model_inventory(load_study(config))
+
+
+def test_the_same_model_twice_is_refused():
+    timm = {"source": "timm", "ids": ["vit_base_patch16_dinov3.lvd1689m"], "layers": ["norm"]}
+    with pytest.raises(Exception, match="ids given twice: vit_base_patch16_dinov3"):
+        model_inventory(load_study({"study": "s", "results": "r", "models": [timm, timm]}))

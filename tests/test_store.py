@@ -1,0 +1,80 @@
+"""The feature store is whole or absent, continues after a kill, and refuses what is not finite."""
+
+import numpy as np
+import pytest
+
+from cortexscale.errors import InputError
+from cortexscale.features.store import ROWS, FeatureStore, StoreWriter
+
+IDENTITY = {"model": "m", "stimuli": "abc"}
+LAYERS = {"layers": {"a": {"position": 1, "depth": 0.5}, "b.c": {"position": 2, "depth": 1.0}}}
+
+
+def features(n: int, seed: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {"a": rng.standard_normal((n, 5000)).astype(np.float32), "b.c": rng.standard_normal((n, 7)).astype(np.float32)}
+
+
+def write(path, rows, batch, stop=None, identity=IDENTITY):
+    """Write ``rows`` in batches; leave without finishing once ``stop`` rows are handed over."""
+    n = len(rows["a"])
+    writer = StoreWriter(path, identity, n)
+    for start in range(writer.rows_written, n, batch):
+        if stop is not None and start >= stop:
+            return writer
+        writer.write({layer: values[start : start + batch] for layer, values in rows.items()})
+    writer.finish(LAYERS)
+    return writer
+
+
+@pytest.mark.parametrize(("n", "batch"), [(1, 1), (ROWS, 32), (ROWS + 1, 100), (3 * ROWS + 5, 1000), (600, 7)])
+def test_what_is_written_is_read(tmp_path, n, batch):
+    rows = features(n)
+    write(tmp_path / "m.zarr.zip", rows, batch)
+    store = FeatureStore(tmp_path / "m.zarr.zip")
+    assert store.n_rows == n and list(store.layers) == ["a", "b.c"]
+    for layer, values in rows.items():
+        slabs = list(store.slabs(layer, columns=2048))
+        assert max(slab.shape[1] for slab in slabs) <= 2048
+        np.testing.assert_array_equal(np.concatenate(slabs, axis=1), values.astype(np.float16))
+        assert store.width(layer) == values.shape[1]
+
+
+def test_an_interrupted_write_leaves_no_store_and_continues(tmp_path):
+    path, rows = tmp_path / "m.zarr.zip", features(3 * ROWS + 5)
+    write(path, rows, batch=100, stop=2 * ROWS + 10)
+    assert not path.exists()
+    assert StoreWriter(path, IDENTITY, len(rows["a"])).rows_written == 2 * ROWS
+    write(path, rows, batch=100)
+    np.testing.assert_array_equal(np.concatenate(list(FeatureStore(path).slabs("a")), axis=1), rows["a"].astype(np.float16))
+    assert [file.name for file in tmp_path.iterdir()] == ["m.zarr.zip"]
+
+
+def test_rows_of_other_features_are_not_continued(tmp_path):
+    path, rows = tmp_path / "m.zarr.zip", features(2 * ROWS)
+    write(path, rows, batch=ROWS, stop=ROWS)
+    assert StoreWriter(path, {**IDENTITY, "stimuli": "other"}, 2 * ROWS).rows_written == 0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e6])
+def test_non_finite_features_name_model_layer_and_stimulus(tmp_path, bad):
+    rows = features(ROWS + 60)
+    rows["b.c"][ROWS + 57, 3] = bad
+    with pytest.raises(InputError, match=rf"model m, layer b\.c, stimulus row {ROWS + 57}\n.*non-finite") as caught:
+        write(tmp_path / "m.zarr.zip", rows, batch=50)
+    assert "check the weights" in str(caught.value)
+    assert not (tmp_path / "m.zarr.zip").exists()
+
+
+def test_a_damaged_store_is_refused(tmp_path):
+    path = tmp_path / "m.zarr.zip"
+    write(path, features(ROWS), batch=ROWS)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(InputError, match="not a readable feature store"):
+        FeatureStore(path)
+
+
+def test_a_missing_layer_is_named(tmp_path):
+    write(tmp_path / "m.zarr.zip", features(3), batch=3)
+    with pytest.raises(InputError, match=r"layers a, b\.c\n.*layer z"):
+        next(FeatureStore(tmp_path / "m.zarr.zip").slabs("z"))

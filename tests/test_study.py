@@ -1,0 +1,98 @@
+"""The config: every problem at once, each with its path and the fix; one results root, one study."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cortexscale.errors import InputError
+from cortexscale.plan import Plan
+from cortexscale.study import load_study
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def demo(tmp_path, monkeypatch) -> dict:
+    monkeypatch.chdir(tmp_path)
+    return yaml.safe_load((ROOT / "config/config.yaml").read_text())
+
+
+@pytest.mark.parametrize("name", ["config", "paper", "spvvs"])
+def test_shipped_configs_are_valid(name, demo):
+    config = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+    Plan({**config, "plan_without_data": True})
+
+
+def test_all_problems_are_reported_at_once_with_their_paths(demo):
+    demo["ridge"]["alfas"] = {}
+    demo["datasets"]["tvsd"]["subject"] = ["monkeyF"]
+    demo["fits"]["bootstraps"] = "many"
+    with pytest.raises(InputError) as caught:
+        load_study(demo)
+    message = str(caught.value)
+    assert "3 problem(s)" in message
+    assert "ridge.alfas: no such key; did you mean `alphas`?" in message
+    assert "datasets.tvsd.subject: no such key; did you mean `subjects`?" in message
+    assert "fits.bootstraps" in message and "'many'" in message
+
+
+def test_unknown_stimulus_set(demo):
+    demo["datasets"]["tvsd"]["stimuli"] = "thongs"
+    with pytest.raises(InputError, match=r"no such stimulus set: datasets\.tvsd\.stimuli: thongs"):
+        load_study(demo)
+
+
+def test_a_suite_needs_its_reference_models(demo):
+    demo["models"][0]["samples_per_class"] = [1, 3]
+    with pytest.raises(InputError, match="must both hold 0"):
+        load_study(demo)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["datasets"]["tvsd"].update(subjects=["monkeyX"]), r"datasets\.tvsd\.subjects\n.*monkeyX\n.*monkeyF"),
+        (lambda c: c["datasets"]["tvsd"].update(rois=["V9"]), r"datasets\.tvsd\.rois\n.*V9"),
+        (lambda c: c["datasets"]["tvsd"].update(reader="tsvd"), r"datasets\.tvsd\.reader\n.*tsvd\n.*nsd, tvsd"),
+        (lambda c: c["datasets"]["tvsd"]["options"].update(n_trian=3), r"n_trian: no such key; did you mean `n_train`"),
+    ],
+)
+def test_dataset_entries_are_checked_against_their_reader(demo, change, message):
+    change(demo)
+    with pytest.raises(InputError, match=message):
+        Plan(demo)
+
+
+def test_missing_raw_files_are_listed_at_once(demo):
+    demo["stimuli"]["things"]["path"] = "resources/things"
+    demo["datasets"]["tvsd"]["path"] = "resources/tvsd"
+    with pytest.raises(InputError) as caught:
+        Plan(demo)
+    message = str(caught.value)
+    assert "5 of" in message and "resources/things\n" in message
+    assert "resources/tvsd/monkeyN/THINGS_normMUA.mat" in message and "plan_without_data: true" in message
+    Plan({**demo, "plan_without_data": True})
+
+
+def test_another_study_is_refused_in_a_results_root(demo):
+    Plan(demo).begin()
+    Plan(demo)
+    with pytest.raises(InputError, match=r"results/study\.json\n.*`demo`\n.*`mine`"):
+        Plan({**demo, "study": "mine"})
+    assert json.loads(Path("results/study.json").read_text()) == {"study": "demo"}
+
+
+def test_results_root_fills_paths(demo):
+    study = load_study({**copy.deepcopy(demo), "results": "elsewhere"})
+    assert study.datasets["tvsd"].path == "elsewhere/raw/tvsd"
+
+
+def test_every_key_of_the_demo_config_is_the_schema_and_back(demo):
+    """config.yaml documents every key: a section there has no fewer keys than its class (unless optional)."""
+    study = load_study(demo)
+    for name in ("features", "ridge", "layer_commitment", "fits"):
+        section = getattr(study, name)
+        assert set(demo[name]) == set(type(section).model_fields), name

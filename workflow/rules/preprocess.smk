@@ -1,0 +1,51 @@
+"""Released files -> Recordings and stimulus tables (paper, section 3 and appendix A).
+
+Needs:  the raw folder of each dataset and stimulus set of the config
+Makes:  neural/<dataset>/<subject>.h5   responses, noise ceilings and ROIs of one subject
+        stimuli/<set>.parquet           ids and content hashes of the images, in the order of every feature store
+"""
+
+
+rule preprocess:
+    """Reading one subject from the released files."""
+    input:
+        raw=lambda wildcards: plan.raw_inputs(wildcards.dataset, wildcards.subject),
+    output:
+        recording="<results>/neural/{dataset}/{subject}.h5",
+    log:
+        "<logs>/preprocess/{dataset}/{subject}.log",
+    benchmark:
+        "<benchmarks>/preprocess/{dataset}/{subject}.tsv"
+    resources:
+        mem_mb=lambda wildcards: plan.preprocess_mb(wildcards.dataset),
+        runtime="4h",
+    params:
+        dataset=lambda wildcards: wildcards.dataset,
+        subject=lambda wildcards: wildcards.subject,
+        reader=lambda wildcards: plan.datasets[wildcards.dataset].reader,
+        path=lambda wildcards: plan.datasets[wildcards.dataset].path,
+        options=lambda wildcards: plan.options(wildcards.dataset),
+        code=lambda wildcards: plan.code("preprocess", plan.reader(wildcards.dataset).__name__),
+    script:
+        "../scripts/preprocess.py"
+
+
+rule stimuli:
+    """Listing the images of a stimulus set."""
+    input:
+        lambda wildcards: plan.stimulus_path(wildcards.stimuli),
+    output:
+        table="<results>/stimuli/{stimuli}.parquet",
+    log:
+        "<logs>/stimuli/{stimuli}.log",
+    benchmark:
+        "<benchmarks>/stimuli/{stimuli}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime="4h",
+    params:
+        layout=lambda wildcards: plan.study.stimuli[wildcards.stimuli].layout,
+        path=lambda wildcards: plan.study.stimuli[wildcards.stimuli].path,
+        code=plan.code("stimuli"),
+    script:
+        "../scripts/stimuli.py"

@@ -1,0 +1,54 @@
+"""Scaling laws of a published score table (Gokce & Schrimpf 2025): 993 models on five benchmarks, no raw data needed.
+
+Needs:  the table, at `scores: path`; at its default place it is downloaded
+Makes:  fits/spvvs.parquet          one row per experiment
+        fits/spvvs.curves.parquet   fitted curves with 95 % bootstrap bands
+        fits/spvvs.points.parquet   the models behind each fit
+"""
+
+
+localrules:
+    download_scores,
+
+
+rule download_scores:
+    """Fetching the published score table."""
+    output:
+        scores="resources/spvvs/benchmark_scores.csv",
+    log:
+        "<logs>/download_scores.log",
+    benchmark:
+        "<benchmarks>/download_scores.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        url=lambda wildcards: plan.study.scores.url,
+        sha256=lambda wildcards: plan.study.scores.sha256,
+        code=plan.code("download_scores"),
+    script:
+        "../scripts/download_scores.py"
+
+
+rule fit_scores:
+    """Fitting the experiments of the published score table."""
+    input:
+        scores=lambda wildcards: plan.study.scores.path,
+    output:
+        fits="<results>/fits/spvvs.parquet",
+        curves="<results>/fits/spvvs.curves.parquet",
+        points="<results>/fits/spvvs.points.parquet",
+    log:
+        "<logs>/fit_scores.log",
+    benchmark:
+        "<benchmarks>/fit_scores.tsv"
+    resources:
+        mem_mb=4000,
+        runtime="2h",
+    params:
+        experiments=lambda wildcards: plan.study.scores.experiments,
+        bootstraps=lambda wildcards: plan.study.scores.bootstraps,
+        seed=lambda wildcards: plan.study.scores.seed,
+        code=plan.code("fit_scores"),
+    script:
+        "../scripts/fit_scores.py"

@@ -1,0 +1,69 @@
+"""One model on one stimulus set: images -> feature store, at the committed layers or at all candidates."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cortexscale.features.extract import extract_features
+from cortexscale.logs import logged
+from cortexscale.models.build import image_transform, load_network, weights_hash
+from cortexscale.models.layers import candidate_layers
+from cortexscale.stimuli import StimulusImages, table_hash
+from cortexscale.stores import provenance, read_table
+
+
+def main(
+    store: Path,
+    stimuli: Path,
+    images: Path,
+    commitments: Sequence[Path],
+    model: dict[str, Any],
+    layout: str,
+    projection: dict[str, Any],
+    code: str,
+    workers: int,
+) -> None:
+    network = load_network(model)
+    layers = candidate_layers(network, model["layers"])
+    if commitments:
+        wanted = {entry["layer_name"] for file in commitments for entry in json.loads(file.read_text())["rois"].values()}
+        layers = [layer for layer in layers if layer.name in wanted]
+    table = read_table(stimuli, columns=("stimulus_id", "hash"))
+    transform = image_transform(model, network)
+    identity = {
+        "model": model["id"],
+        "weights": weights_hash(network),
+        "transform": str(transform),
+        "stimuli": table_hash(table),
+        "layers": [layer.name for layer in layers],
+        "projection": projection,
+    }
+    pictures = StimulusImages(layout, images, table["stimulus_id"])
+    extract_features(
+        network,
+        layers,
+        pictures,
+        transform,
+        store,
+        identity=identity,
+        projection=projection,
+        workers=workers,
+        made_by=provenance(code=code),
+    )
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        source, params = snakemake.input, snakemake.params
+        main(
+            Path(snakemake.output.store),
+            Path(source.stimuli),
+            Path(params.path),
+            [Path(file) for file in source.get("commitments", [])],
+            params.model,
+            params.layout,
+            params.projection,
+            params.code,
+            workers=snakemake.threads - 1,
+        )

@@ -1,0 +1,17 @@
+"""All models of a study: architectures -> parameters, FLOPs and pretraining."""
+
+from pathlib import Path
+from typing import Any
+
+from cortexscale.logs import logged
+from cortexscale.models.cards import model_cards
+from cortexscale.stores import provenance, write_table
+
+
+def main(cards: Path, models: list[dict[str, Any]], code: str) -> None:
+    write_table(model_cards(models), cards, provenance(code=code))
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(Path(snakemake.output.cards), snakemake.params.models, snakemake.params.code)

@@ -1,0 +1,19 @@
+"""One subject of one dataset: released files -> Recording."""
+
+import importlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cortexscale.logs import logged
+
+
+def main(recording: Path, dataset: str, subject: str, reader: str, path: Path, options: dict[str, Any]) -> None:
+    module = importlib.import_module(f"cortexscale.datasets.{reader}")
+    replace(module.read(path, subject, module.Options(**options)), dataset=dataset).save(recording)
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        params = snakemake.params
+        main(Path(snakemake.output.recording), params.dataset, params.subject, params.reader, Path(params.path), params.options)
