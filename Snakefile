@@ -64,5 +64,12 @@ onstart:
 rule all:
     default_target: True
     input:
-        collect("<results>/figures/{figure}.{format}", figure=plan.study.figures, format=["pdf", "png", "svg", "csv"]),
-        collect("<results>/tables/{table}.parquet", table=["pretraining", "layer_search"] if plan.datasets else []),
+        collect(
+            "<results>/figures/{figure}.{format}",
+            figure=plan.study.figures,
+            format=["pdf", "png", "svg", "csv"],
+        ),
+        collect(
+            "<results>/tables/{table}.parquet",
+            table=["pretraining", "layer_search"] if plan.datasets else [],
+        ),

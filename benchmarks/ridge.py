@@ -1,4 +1,4 @@
-"""Nested cross-validated ridge of one subject's overlapping-size ROIs: ours, scikit-learn, and a plain torch loop.
+"""Nested cross-validated ridge of one subject's ROIs: ours, scikit-learn, and a plain torch loop.
 
     python benchmarks/ridge.py [--size small]
 

@@ -96,7 +96,7 @@ class Plan:
         try:
             return reader.Options(**entry.options)
         except ValidationError as error:
-            lines = "".join(f"\n      - {describe(problem)}" for problem in error.errors())
+            lines = "".join(f"\n      - {describe(problem, reader.Options.model_fields)}" for problem in error.errors())
             raise InputError(
                 f"config key datasets.{dataset}.options",
                 f"{error.error_count()} problem(s){lines}",
@@ -113,6 +113,21 @@ class Plan:
     def options(self, dataset: str) -> dict[str, Any]:
         """The reader's options with their defaults, as plain values."""
         return self._options[dataset].model_dump(mode="json")
+
+    def simulated_files(self, dataset: str) -> list[str]:
+        """Raw files that the simulation makes: those of every subject, and the images if they are part of the release.
+
+        None for a dataset that the study does not have.
+        """
+        if dataset not in self.datasets:
+            return []
+        entry = self.datasets[dataset]
+        images = self.study.stimuli[entry.stimuli].path
+        files = [file for subject in entry.subjects for file in self.raw_files(dataset, subject)]
+        return list(dict.fromkeys([*files, *([images] if Path(entry.path) in Path(images).parents else [])]))
+
+    def simulated_subjects(self, dataset: str) -> list[str]:
+        return self.datasets[dataset].subjects if dataset in self.datasets else []
 
     def stimulus_path(self, stimuli: str) -> list[str]:
         """Where the images of a stimulus set lie."""

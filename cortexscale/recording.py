@@ -80,7 +80,7 @@ class Recording:
         shared = set(self.train.stimulus_ids) & set(self.test.stimulus_ids)
         if shared:
             raise broken(f"{len(shared)} stimuli are in both splits, e.g. {sorted(shared)[0]}", "disjoint splits")
-        if len(self.rois) != n_units or not all(self.rois.dtypes == bool):
+        if len(self.rois) != n_units or set(self.rois.dtypes) != {np.dtype(bool)}:
             raise broken(f"an ROI table of {self.rois.shape}", f"{n_units} rows of booleans")
         ceiling = self.units["nc_percent"].to_numpy()
         if not ((ceiling > 0) & (ceiling <= 100)).all():

@@ -78,15 +78,16 @@ class StimulusImages(Sequence):
 
     def __init__(self, layout: str, path: Path | str, ids: Sequence[str]):
         self.layout, self.path, self.ids = layout, Path(path), list(ids)
-        self._file: h5py.File | None = None
+        self._nsd_images: h5py.Dataset | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, row: int) -> Image.Image:
         if self.layout == "nsd":
-            self._file = self._file or open_nsd_images(self.path)
-            return Image.fromarray(self._file["imgBrick"][int(self.ids[row])])
+            if self._nsd_images is None:
+                self._nsd_images = open_nsd_images(self.path)["imgBrick"]
+            return Image.fromarray(self._nsd_images[int(self.ids[row])])
         file = self.path / self.ids[row]
         try:
             return Image.open(file).convert("RGB")

@@ -4,6 +4,7 @@
 """
 
 import difflib
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
@@ -182,8 +183,8 @@ class SimulatedTvsd(Section):
 class SimulatedNsd(Section):
     shared_images: PositiveInt
     sessions: dict[Name, PositiveInt]
-    trials_per_session: PositiveInt
     planned_sessions: PositiveInt
+    voxels_per_parcel: PositiveInt
 
 
 class Simulation(Section):
@@ -256,16 +257,16 @@ def load_study(config: dict[str, Any]) -> Study:
         ) from None
 
 
-def describe(problem: dict[str, Any]) -> str:
-    """One line for one pydantic error: path, what is wrong, the likely intention."""
-    path = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] != "extra_forbidden":
-        return f"{path or 'study'}: {problem['msg']} (found {problem['input']!r:.80})"
-    known = sorted(field for model in sections() for field in model.model_fields)
-    near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-    return f"{path}: no such key" + (f"; did you mean `{near[0]}`?" if near else "")
+def describe(problem: dict[str, Any], known: Iterable[str] | None = None) -> str:
+    """One line for one pydantic error: path, what is wrong, the likely intention.
 
-
-def sections() -> list[type[Section]]:
-    """Every section class of the config."""
-    return Section.__subclasses__()
+    Args:
+        known: keys that may have been meant; by default those of every section of the config.
+    """
+    path = ".".join(str(part) for part in problem["loc"]) or "the file"
+    if problem["type"] == "extra_forbidden":
+        known = known or {field for section in Section.__subclasses__() for field in section.model_fields}
+        near = difflib.get_close_matches(path.rsplit(".", 1)[-1], sorted(known), n=1)
+        return f"{path}: no such key" + (f"; did you mean `{near[0]}`?" if near else "")
+    found = problem["input"]
+    return f"{path}: {problem['msg']}" + (f" (found {found!r})" if isinstance(found, str | int | float) else "")

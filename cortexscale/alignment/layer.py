@@ -9,8 +9,8 @@ from cortexscale.alignment.targets import Targets
 from cortexscale.errors import InputError
 from cortexscale.features.store import FeatureStore
 from cortexscale.kernels.correlation import noise_normalised
-from cortexscale.kernels.gram import gram
 from cortexscale.kernels.folds import k_folds
+from cortexscale.kernels.gram import gram
 from cortexscale.kernels.ridge import RidgePath, choose_alpha, ridge_path
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cortexscale.figures.style import BENCHMARKS, MARKERS, colours, panel_letter
-from cortexscale.scaling.axes import AXES, benchmark_scores, fitted_rows
+from cortexscale.scaling.axes import ALL, AXES, benchmark_scores, fitted_rows
 
 
 def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
@@ -22,7 +22,7 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
         held_out = held_out.assign(x=held_out[spec.column].astype(float)).dropna(subset=["x"])
         points = pd.concat([fitted, held_out], ignore_index=True)
         curves = tables[f"{axis}_curves"]
-        curves = curves[curves["family"] == "all"]
+        curves = curves[curves["family"] == ALL]
         for name in names:
             width, strong = (2.5, 0.8) if name == "average" else (1.5, 0.35)
             for source, rows in points[points["benchmark_name"] == name].groupby("backbone_source"):

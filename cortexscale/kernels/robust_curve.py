@@ -1,4 +1,4 @@
-"""Robust curve fitting: many weighted problems with the same points, advanced together."""
+"""Robust curve fitting: many weighted problems over the same points, advanced together."""
 
 from collections.abc import Callable
 
@@ -7,8 +7,10 @@ import numpy as np
 Curve = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Parameters (problems, p) -> values (problems, n) and their derivatives (problems, p, n)."""
 
-QUIET_STEPS = 4
-"""A problem is done after this many steps without progress: one failed step only raises the damping."""
+PATIENCE = 8
+"""A problem is done after this many steps in a row without progress; a single failed step only raises the damping."""
+LONGEST_STEP = 2.0
+"""Per parameter; our curves are written so that one is a large change of any parameter."""
 
 
 def huber(residual: np.ndarray, delta: float) -> np.ndarray:
@@ -24,19 +26,19 @@ def minimise_huber(
     weights: np.ndarray,
     start: np.ndarray,
     bounds: tuple[np.ndarray, np.ndarray],
-    stages: tuple[tuple[float, int], ...],
-    tolerance: float = 1e-10,
+    stages: list[tuple[float, int]],
+    tolerance: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Minimise sum_i weights[b, i] * huber(curve(P[b])[i] - target[i]) for every problem b.
+    """Minimise sum_i weights[b, i] * huber(curve(P[b])[i] - target[i], delta) for every problem b.
 
     Levenberg-Marquardt on the quadratic that touches Huber's loss from above (weight delta / max(|r|, delta)).
-    With delta far below the residuals the loss is in effect the sum of absolute values, which is hard to enter from afar:
-    ``stages`` lowers delta step by step.
+    With delta far below the residuals the loss is in effect a sum of absolute values, whose kinks trap a search that
+    starts far away: ``stages`` lowers delta step by step.
 
     Args:
         curve: the model, see ``Curve``.
         target: (n,).
-        weights: (problems, n), e.g. the counts of a bootstrap resample.
+        weights: (problems, n), e.g. how often a bootstrap resample holds each point.
         start: (problems, p).
         bounds: lowest and highest value of each parameter, (p,) each.
         stages: pairs (delta, most steps); the last delta is the one that counts.
@@ -46,42 +48,56 @@ def minimise_huber(
         Parameters (problems, p) and losses (problems,) at the last delta.
     """
     lower, upper = bounds
-    solution = np.clip(start, lower, upper)
-    losses = np.empty(len(start))
-    unit = np.eye(start.shape[1])
+    solution, losses = np.clip(start, lower, upper), np.empty(len(start))
     for delta, most_steps in stages:
         active, weight = np.arange(len(start)), weights
         values, slopes = curve(solution)
         residual = values - target
         losses[:] = (weight * huber(residual, delta)).sum(axis=1)
-        damping, quiet = np.full(len(start), 1e-3), np.zeros(len(start), int)
+        damping, idle = np.full(len(start), 1e-3), np.zeros(len(start), int)
         for _ in range(most_steps):
-            weighted = slopes * (weight * (delta / np.maximum(np.abs(residual), delta)))[:, None]
-            hessian = weighted @ slopes.transpose(0, 2, 1)
-            gradient = (weighted @ residual[:, :, None])[..., 0]
             here = solution[active]
-            # A parameter that rests on its bound and is pushed outwards takes no part in this step.
-            held = ((here <= lower) & (gradient > 0)) | ((here >= upper) & (gradient < 0))
-            gradient[held] = 0
-            hessian *= ~(held[:, :, None] | held[:, None, :])
-            scale = np.maximum(np.einsum("bii->bi", hessian), 1e-12)
-            step = np.linalg.solve(hessian + (damping[active, None] * scale + held)[:, :, None] * unit, gradient[..., None])[
-                ..., 0
-            ]
-            trial = np.clip(here - np.clip(step, -2, 2), lower, upper)
+            touching = weight * (delta / np.maximum(np.abs(residual), delta))
+            step = damped_step(residual, slopes, touching, damping[active], here, bounds)
+            trial = np.clip(here + np.clip(step, -LONGEST_STEP, LONGEST_STEP), lower, upper)
             values, trial_slopes = curve(trial)
             trial_residual = values - target
             trial_losses = (weight * huber(trial_residual, delta)).sum(axis=1)
             better = trial_losses < losses[active]
             progress = losses[active] - trial_losses > tolerance * losses[active]
             damping[active] = np.clip(damping[active] * np.where(better, 0.2, 5), 1e-12, 1e8)
-            quiet[active] = np.where(progress, 0, quiet[active] + 1)
+            idle[active] = np.where(progress, 0, idle[active] + 1)
             moved = active[better]
             solution[moved], losses[moved] = trial[better], trial_losses[better]
             residual[better], slopes[better] = trial_residual[better], trial_slopes[better]
-            going = quiet[active] < QUIET_STEPS
+            going = idle[active] < PATIENCE
+            if not going.any():
+                break
             if not going.all():
                 active, weight, residual, slopes = active[going], weight[going], residual[going], slopes[going]
-                if not len(active):
-                    break
     return solution, losses
+
+
+def damped_step(
+    residual: np.ndarray,
+    slopes: np.ndarray,
+    weights: np.ndarray,
+    damping: np.ndarray,
+    here: np.ndarray,
+    bounds: tuple[np.ndarray, np.ndarray],
+) -> np.ndarray:
+    """The Levenberg-Marquardt step (problems, p) of weighted least squares.
+
+    A parameter that rests on its bound and is pushed outwards takes no part: with it in the system, the others would
+    move to balance a change that never comes.
+    """
+    weighted = slopes * weights[:, None]
+    hessian = weighted @ slopes.transpose(0, 2, 1)
+    gradient = (weighted @ residual[:, :, None])[..., 0]
+    held = ((here <= bounds[0]) & (gradient > 0)) | ((here >= bounds[1]) & (gradient < 0))
+    gradient[held] = 0
+    hessian *= ~(held[:, :, None] | held[:, None, :])
+    diagonal = np.arange(here.shape[1])
+    scale = np.maximum(hessian[:, diagonal, diagonal], 1e-12)
+    hessian[:, diagonal, diagonal] += damping[:, None] * scale + held
+    return -np.linalg.solve(hessian, gradient[..., None])[..., 0]

@@ -10,12 +10,9 @@ import torch
 from PIL import Image
 from torch import nn
 
-import cortexscale.models.torchvision_ops  # noqa: F401 (must come before timm)
-import timm  # isort: skip
-from torchvision import transforms  # isort: skip
-
 from cortexscale.errors import InputError
 from cortexscale.models.training import MEAN, STD
+from cortexscale.models.vision import timm, transforms
 
 
 def build_architecture(model: dict[str, Any]) -> nn.Module:

@@ -7,7 +7,8 @@ import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from cortexscale.models.build import build_architecture, timm
+from cortexscale.models.build import build_architecture
+from cortexscale.models.vision import timm
 
 
 def model_cards(models: list[dict[str, Any]]) -> pd.DataFrame:

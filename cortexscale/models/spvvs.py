@@ -22,7 +22,7 @@ NAMED = {
 }
 """Architectures trained on the whole grid."""
 
-BLOCKS = "1-0-0-0 1-0-0-1 1-0-0-2 1-0-1-0 1-1-0-0 1-1-1-0 1-1-1-1 1-1-1-2 1-1-2-2 1-2-2-2 2-2-2-2".split()
+BLOCKS = ["1-0-0-0", "1-0-0-1", "1-0-0-2", "1-0-1-0", "1-1-0-0", "1-1-1-0", "1-1-1-1", "1-1-1-2", "1-1-2-2", "1-2-2-2", "2-2-2-2"]
 FLEX = {
     "ResNetFlex": (
         *(f"resnetflexfilters-d-{blocks}" for blocks in BLOCKS),

@@ -55,7 +55,7 @@ def as_input(images: np.ndarray, mean: Sequence[float] = MEAN, std: Sequence[flo
 
 @contextmanager
 def _reproducible() -> Iterator[None]:
-    """Same seed, same weights: on any number of cores, whatever else the device does.
+    """Same seed, same weights, on any number of cores.
 
     How a sum is split over threads changes its last bit, and training amplifies it; hence one thread. The
     models are so small that several trainings side by side use the cores better than several threads do.

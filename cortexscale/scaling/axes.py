@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 COMPOSITE_ROIS = {"whole_brain", "nsdgeneral", "occipital_parietal"}
+ALL = "all"
+"""The family of a fit to all families together, which figure 2 shows."""
 FITTED_SOURCES = {"suite", "spvvs"}
 """Controlled suites. Other models are held out from every fit."""
 

@@ -44,7 +44,7 @@ def gabor_energy(images: np.ndarray) -> np.ndarray:
 
 
 def _gabor_bank(size: int) -> np.ndarray:
-    """(filters, size, size) spectra of complex Gabors of one octave bandwidth; one-sided, so real and imaginary part are in quadrature."""
+    """(filters, size, size) spectra of complex Gabors. They are one-sided, so real and imaginary part are in quadrature."""
     fy, fx = np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size), indexing="ij")
     bank = []
     for wavelength in _WAVELENGTHS:
@@ -91,26 +91,25 @@ class AreaCode:
         """(n, k) coordinates of pictures in the code, uncorrelated and of the variances above over the set it was found on."""
         return (features - self.mean) @ self.components
 
-    def signal(self, features: np.ndarray, n_units: int, seed: int) -> np.ndarray:
+    def mixtures(self, latent: np.ndarray, n_units: int, seed: int) -> np.ndarray:
         """What ``n_units`` units would say without noise.
 
-        Each unit weighs the components at random, with the spread that they have in the pictures: units differ, and most of
-        what they share lies along the leading components, as in cortex.
+        Each unit weighs the components at random, with the spread that they have in the pictures: units differ, and
+        most of what they share lies along the leading components, as in cortex.
 
         Args:
-            features: (n, p) of the pictures shown.
+            latent: (n, k) coordinates of the pictures shown, from :meth:`latent`.
             seed: of the units; a subject has one per area.
 
         Returns:
             (n, n_units) of unit variance over the set that the code was found on.
         """
         weights = np.random.default_rng(seed).normal(size=(len(self.variance), n_units))
-        weights /= np.sqrt(self.variance @ weights**2)
-        return self.latent(features) @ weights
+        return latent @ (weights / np.sqrt(self.variance @ weights**2))
 
 
 def ncsnr_of_ceiling(nc_percent: np.ndarray, repetitions: int) -> np.ndarray:
-    """Signal over noise standard deviation of a trial, for a ceiling (percent of variance) of the mean of ``repetitions`` trials."""
+    """(units,) signal over noise sd of a trial, so that the mean of ``repetitions`` has this ceiling (percent of variance)."""
     share = np.asarray(nc_percent) / 100
     return np.sqrt(share / ((1 - share) * repetitions))
 

@@ -1,8 +1,8 @@
 """Procedural pictures of labelled objects: the task set, and the stimuli, of the demo study.
 
-The label is what the object is: one of four shapes with one of four textures. Everything else is nuisance, drawn
-anew for each picture: place, size, orientation, colours, spatial frequency, lighting, background, clutter that
-may cover part of the object, and pixel noise. Stimuli come from the same generator as the task set, under names
+The label is what the object is: one of four shapes with one of four textures. Everything else is drawn anew for each
+picture: place, size, orientation, spatial frequency, colours (which hint at the class), lighting, background, clutter
+that may cover part of the object, and pixel noise. Stimuli come from the same generator as the task set, under names
 and layouts of the released image sets, so models meet at test what they were trained on.
 """
 
@@ -32,8 +32,8 @@ class _Scenes:
     angle: np.ndarray  # (n,)
     frequency: np.ndarray  # (n,) cycles per picture
     phase: np.ndarray  # (n, 2)
-    colour: np.ndarray  # (n, 3) mean colour of the object
-    ink: np.ndarray  # (n, 3) colour of its texture, around the mean
+    colour: np.ndarray  # (n, 3) of the bare object
+    ink: np.ndarray  # (n, 3) what full ink adds to it
     background: np.ndarray  # (n, cells, cells, 3)
     light: np.ndarray  # (n, 2) slope of the lighting
     bar_centre: np.ndarray  # (n, bars, 2)
@@ -52,9 +52,9 @@ def _rgb(hue: np.ndarray, chroma: np.ndarray, light: np.ndarray) -> np.ndarray:
 
 def _draw_scenes(label: np.ndarray, rng: np.random.Generator) -> _Scenes:
     n = len(label)
+    # Things have typical colours: each class a hue, each texture a hue of its ink. Colour alone gives away half of the labels.
     hue = label * 5 % len(CLASSES) / len(CLASSES) + 0.1 * rng.normal(size=n)
-    colour = _rgb(hue, rng.uniform(0.15, 0.4, n), rng.uniform(0.5, 0.75, n))
-    ink = _rgb(hue + 0.3 * rng.normal(size=n), rng.uniform(0.0, 0.2, n), rng.choice([-1, 1], n) * rng.uniform(0.2, 0.4, n))
+    ink_hue = label % len(TEXTURES) / len(TEXTURES) + 0.15 * rng.normal(size=n)
     return _Scenes(
         label=label,
         centre=rng.uniform(-0.1, 0.1, (n, 2)),
@@ -62,9 +62,9 @@ def _draw_scenes(label: np.ndarray, rng: np.random.Generator) -> _Scenes:
         angle=rng.uniform(-0.5, 0.5, n),
         frequency=rng.uniform(4.5, 6, n),
         phase=rng.uniform(0, 2 * np.pi, (n, 2)),
-        colour=colour,
-        ink=ink,
-        background=0.3 + 0.08 * rng.normal(size=(n, _BACKGROUND, _BACKGROUND, 3)),
+        colour=_rgb(hue, rng.uniform(0.15, 0.4, n), rng.uniform(0.5, 0.75, n)),
+        ink=_rgb(ink_hue, rng.uniform(0.1, 0.3, n), rng.uniform(-0.5, -0.3, n)),
+        background=0.22 + 0.08 * rng.normal(size=(n, _BACKGROUND, _BACKGROUND, 3)),
         light=rng.uniform(-0.5, 0.5, (n, 2)),
         bar_centre=rng.uniform(-0.5, 0.5, (n, _CLUTTER, 2)),
         bar_angle=rng.uniform(0, np.pi, (n, _CLUTTER)),
@@ -94,15 +94,15 @@ def _outside(shape: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def _pattern(texture: str, u: np.ndarray, v: np.ndarray, phase: np.ndarray) -> np.ndarray:
-    """Texture in [-1, 1]; ``u`` and ``v`` in radians of its wave, ``phase`` (n, 2)."""
+    """Amount of ink in [0, 1]; ``u`` and ``v`` in radians of its wave, ``phase`` (n, 2)."""
     first, second = phase[:, 0, None, None], phase[:, 1, None, None]
     if texture == "plain":
-        return np.broadcast_to(np.sin(first), u.shape)
+        return np.zeros_like(u)
     if texture == "striped":
-        return np.sin(u + first)
+        return 0.5 + 0.5 * np.sin(u + first)
     if texture == "ringed":
-        return np.sin(np.hypot(u, v) + first)
-    return np.clip(1.6 * np.sin(u + first) * np.sin(v + second), -1, 1)
+        return 0.5 + 0.5 * np.sin(np.hypot(u, v) + first)
+    return np.clip(0.5 + 0.8 * np.sin(u + first) * np.sin(v + second), 0, 1)
 
 
 def _paint(scenes: _Scenes, size: int) -> np.ndarray:

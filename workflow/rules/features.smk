@@ -23,6 +23,7 @@ rule features:
         mem_mb=plan.features_mb(layers=16),
         runtime=lambda wildcards: plan.features_minutes(wildcards.stimuli),
         gpu=1,
+        batch_size=plan.study.features.batch_size,
     params:
         model=lambda wildcards: plan.models[wildcards.model].as_dict(),
         layout=lambda wildcards: plan.study.stimuli[wildcards.stimuli].layout,
@@ -48,3 +49,4 @@ use rule features as sweep_features with:
         mem_mb=plan.features_mb(layers=64),
         runtime=lambda wildcards: 4 * plan.features_minutes(wildcards.stimuli),
         gpu=1,
+        batch_size=plan.study.features.batch_size,

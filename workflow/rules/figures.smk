@@ -74,7 +74,9 @@ rule fit:
 rule figure:
     """Drawing one figure."""
     input:
-        unpack(lambda wildcards: {name: f"<results>/{path}" for name, path in FIGURES[wildcards.figure].items()}),
+        unpack(
+            lambda wildcards: {name: f"<results>/{path}" for name, path in FIGURES[wildcards.figure].items()}
+        ),
     output:
         pdf="<results>/figures/{figure}.pdf",
         png="<results>/figures/{figure}.png",

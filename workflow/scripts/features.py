@@ -22,6 +22,7 @@ def main(
     layout: str,
     projection: dict[str, Any],
     code: str,
+    batch_size: int,
     workers: int,
 ) -> None:
     network = load_network(model)
@@ -48,6 +49,7 @@ def main(
         store,
         identity=identity,
         projection=projection,
+        batch_size=batch_size,
         workers=workers,
         made_by=provenance(code=code),
     )
@@ -65,5 +67,6 @@ if "snakemake" in globals():
             params.layout,
             params.projection,
             params.code,
+            batch_size=snakemake.resources.batch_size,
             workers=snakemake.threads - 1,
         )

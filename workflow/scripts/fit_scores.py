@@ -1,0 +1,61 @@
+"""Published score table -> fits of the published experiments, their curves, and the models behind each."""
+
+import logging
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from cortexscale.logs import logged
+from cortexscale.scaling.experiments import find_experiment, list_experiments, read_scores, select_rows
+from cortexscale.scaling.fit import fit_experiment
+from cortexscale.stores import provenance, write_table
+
+
+def main(
+    fits: Path,
+    curves: Path,
+    points: Path,
+    scores: Path,
+    experiments: Literal["all"] | list[str],
+    bootstraps: int,
+    seed: int,
+    code: str,
+) -> None:
+    wanted = [find_experiment(name) for name in (list_experiments() if experiments == "all" else experiments)]
+    table = read_scores(scores)
+    rows, fitted_curves, models = [], [], []
+    for number, experiment in enumerate(wanted, start=1):
+        selected = select_rows(table, experiment.name)
+        row, curve = fit_experiment(
+            selected[["x", "x2"][: len(experiment.x)]].to_numpy(),
+            selected["score"].to_numpy(),
+            experiment=experiment.name,
+            form=experiment.form,
+            x_scale=experiment.x_scale,
+            bootstraps=bootstraps,
+            seed=seed,
+        )
+        rows.append(row)
+        fitted_curves.append(curve)
+        models.append(selected.assign(experiment=experiment.name))
+        logging.info("%d/%d %s: n %d, E %.3f, loss %.6g", number, len(wanted), experiment.name, row["n"], row["E"], row["loss"])
+    made_by = provenance(inputs={"scores": scores}, bootstraps=bootstraps, seed=seed, code=code)
+    for parts, path in ((fitted_curves, curves), (models, points)):
+        write_table(pd.concat([part for part in parts if len(part)], ignore_index=True), path, made_by)
+    write_table(pd.DataFrame(rows), fits, made_by)
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        out, params = snakemake.output, snakemake.params
+        main(
+            Path(out.fits),
+            Path(out.curves),
+            Path(out.points),
+            Path(snakemake.input.scores),
+            params.experiments,
+            params.bootstraps,
+            params.seed,
+            params.code,
+        )

@@ -1,4 +1,4 @@
-"""Import this before timm: it lets torchvision load beside a torch that its compiled operators do not fit.
+"""timm and torchvision, importable beside every build of torch. Import them from here.
 
 PyPI's torchvision wheel is compiled against the CUDA build of torch. Beside the CPU build its shared library
 does not load, and ``import torchvision`` (timm does it) stops at two operators, ``nms`` and ``qnms``, whose
@@ -8,14 +8,17 @@ them. Their declarations alone let the import pass; calling one still fails. Whe
 
 import torch
 
-_NMS = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-
 try:
-    import torchvision  # noqa: F401
+    import torchvision
 except RuntimeError as error:
     if "torchvision::" not in str(error):
         raise
     _declarations = torch.library.Library("torchvision", "FRAGMENT")  # they live as long as this object
     for _operator in ("nms", "qnms"):
-        _declarations.define(_operator + _NMS)
+        _declarations.define(f"{_operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     import torchvision  # noqa: F401
+
+import timm
+from torchvision import transforms
+
+__all__ = ["timm", "transforms"]

@@ -1,0 +1,62 @@
+"""Scaling of the published scores (Gokce & Schrimpf 2025): models, fitted laws and 95 % bootstrap bands."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cortexscale.errors import InputError
+from cortexscale.figures.style import FAMILIES, panel_letter
+
+COMPUTE, SAMPLES, PARAMETERS = "Training compute (FLOPs)", "Training images seen", "Parameters"
+MEAN = "Alignment, mean of five benchmarks"
+PANELS = (
+    ("Alignment", COMPUTE, {"compute_neuro": ("neural", "#1F4E79"), "compute_behavior": ("behaviour", "#f77f00")}),
+    (
+        MEAN,
+        COMPUTE,
+        {f"model_{name.lower()}_avg": (name, FAMILIES[name]) for name in ("ResNet", "EfficientNet", "ConvNeXt", "ViT")},
+    ),
+    (MEAN, SAMPLES, {"sample_imagenet_scaling": ("ImageNet", "#2A9D8F"), "sample_ecoset_scaling": ("Ecoset", "#b12a90")}),
+    (MEAN, PARAMETERS, {"parameter_scaling": ("all models, full data", "#1b263b")}),
+)
+"""Per panel: label of y, label of x, experiment -> name and colour. Experiments that were not fitted are left out."""
+REMEDY = "add experiments to scores.experiments, or write `all`"
+
+
+def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
+    """Draw compute (all models; by family), samples and parameters from the tables ``fits``, ``curves``, ``points``.
+
+    A curve is dashed beyond its data. The legend has E with its 95 % interval, or says that the law does not saturate.
+
+    Raises:
+        InputError: none of the experiments shown was fitted.
+    """
+    fitted = set(tables["fits"]["experiment"])
+    shown = [panel for panel in PANELS if fitted & set(panel[-1])]
+    if not shown:
+        raise InputError("figure published_scores", f"fits of {sorted(fitted)}", "compute_neuro or another that it shows", REMEDY)
+    figure, panels = plt.subplots(1, len(shown), figsize=(4.2 * len(shown), 3.4), layout="constrained", squeeze=False)
+    plotted = []
+    for letter, axes, (y_label, x_label, experiments) in zip("abcd", panels[0], shown, strict=False):
+        for experiment, (label, colour) in experiments.items():
+            if experiment in fitted:
+                plotted += draw_fit(axes, tables, experiment, label, colour)
+        axes.set(xscale="log", xlabel=x_label, ylabel=y_label)
+        axes.margins(y=0.2)
+        axes.legend(loc="upper left", fontsize=7)
+        panel_letter(axes, letter)
+    return figure, pd.concat(plotted, ignore_index=True)
+
+
+def draw_fit(axes: Axes, tables: dict[str, pd.DataFrame], experiment: str, label: str, colour: str) -> list[pd.DataFrame]:
+    """Add one experiment to a panel and return its numbers."""
+    fit, points, curve = (tables[name][tables[name]["experiment"] == experiment] for name in ("fits", "points", "curves"))
+    fit = fit.iloc[0]
+    limit = f"E = {fit['E']:.2f} [{fit['E_low']:.2f}, {fit['E_high']:.2f}]" if fit["saturates"] else "no saturation"
+    seen = curve["x"] <= points["x"].max()
+    axes.scatter(points["x"], points["score"], s=5, color=colour, alpha=0.3, linewidths=0)
+    axes.fill_between(curve["x"], curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0)
+    axes.plot(curve["x"][seen], curve["score"][seen], color=colour, label=f"{label}: {limit}")
+    axes.plot(curve["x"][~seen], curve["score"][~seen], color=colour, linestyle="--")
+    return [points[["experiment", "model_id", "x", "score"]].assign(kind="model"), curve.assign(kind="fit")]

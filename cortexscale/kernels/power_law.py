@@ -1,0 +1,197 @@
+"""Saturating power laws of alignment, fitted robustly (paper, Eq. 3; Gokce & Schrimpf 2025).
+
+The law is S = E - A (X + 10**lambda)**-alpha with E = 1 - exp(e) and A = exp(a), fitted as
+ln(1 - S) = logsumexp(e, a - alpha ln(X + 10**lambda)) by the sum over points of Huber(delta) of the residual.
+
+    reduced     e, a, alpha             without the offset 10**lambda
+    offset      e, a, alpha, lambda
+    chinchilla  e, a, alpha, b, beta    two variables: logsumexp(e, a - alpha ln N, b - beta ln D)
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from cortexscale.kernels.power_law_forms import Offset, Powers
+from cortexscale.kernels.power_law_search import fit_full_sample, fit_resamples
+from cortexscale.kernels.robust_curve import huber
+
+FORMS = {
+    "reduced": ("e", "a", "alpha"),
+    "offset": ("e", "a", "alpha", "lambda"),
+    "chinchilla": ("e", "a", "alpha", "b", "beta"),
+}
+EXPONENTIAL = 5.0
+"""Above this alpha only tau of the limit S = E - K exp(-X / tau) is identified, tau = 10**lambda / alpha."""
+
+
+@dataclass(frozen=True)
+class PowerLawFit:
+    """A fitted law.
+
+    Attributes:
+        form: a key of ``FORMS``.
+        parameters: (p,) in the order of ``FORMS[form]``, natural logarithms, for X / x_scale.
+        loss: sum over points of Huber(delta) of the log residual.
+        x_scale: (variables,) what each X was divided by.
+        bootstrap: (resamples, p) parameters of the resamples.
+        bootstrap_losses: (resamples,).
+    """
+
+    form: str
+    parameters: np.ndarray
+    loss: float
+    x_scale: np.ndarray
+    bootstrap: np.ndarray
+    bootstrap_losses: np.ndarray
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """S at raw X: (n,), or (n, 2) for chinchilla -> (n,)."""
+        return self._curves(self.parameters[None], x)[0]
+
+    def band(self, x: np.ndarray, percentiles: tuple[float, float] = (2.5, 97.5)) -> np.ndarray:
+        """Pointwise percentiles over the resamples at raw X: (2, n)."""
+        return np.percentile(self._curves(self.bootstrap, x), percentiles, axis=0)
+
+    def _curves(self, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
+        scaled = columns(x) / self.x_scale
+        named = dict(zip(FORMS[self.form], parameters.T[:, :, None], strict=True))
+        offset = 10 ** named["lambda"] if "lambda" in named else 0.0
+        misalignment = np.exp(named["e"]) + np.exp(named["a"] - named["alpha"] * np.log(scaled[:, 0] + offset))
+        if "beta" in named:
+            misalignment += np.exp(named["b"] - named["beta"] * np.log(scaled[:, 1]))
+        return 1 - misalignment
+
+    @cached_property
+    def constants(self) -> dict[str, float]:
+        """The constants of the law in words of the paper, see :meth:`bootstrap_constants`."""
+        return {name: float(value[0]) for name, value in self._constants(self.parameters[None]).items()}
+
+    @cached_property
+    def bootstrap_constants(self) -> dict[str, np.ndarray]:
+        """E, ln_A, alpha, lambda (ln_B, beta, allocation) for scaled X and ln_A_raw, lambda_raw (ln_B_raw) for raw X.
+
+        ``allocation`` is the exponent of N in the compute-optimal split, N ~ C**(beta / (alpha + beta)).
+        """
+        return self._constants(self.bootstrap)
+
+    def _constants(self, parameters: np.ndarray) -> dict[str, np.ndarray]:
+        named = dict(zip(FORMS[self.form], parameters.T, strict=True))
+        shift = np.log(self.x_scale)
+        constants = {"E": -np.expm1(named["e"]), "ln_A": named["a"], "alpha": named["alpha"]}
+        constants["ln_A_raw"] = named["a"] + named["alpha"] * shift[0]
+        if self.form == "offset":
+            constants |= {"lambda": named["lambda"], "lambda_raw": named["lambda"] + np.log10(self.x_scale[0])}
+        if self.form == "chinchilla":
+            constants |= {"ln_B": named["b"], "beta": named["beta"], "ln_B_raw": named["b"] + named["beta"] * shift[1]}
+            constants["allocation"] = named["beta"] / (named["alpha"] + named["beta"])
+        return constants
+
+    @property
+    def tau_raw(self) -> float:
+        """The constant of the exponential limit in raw X, or nan where alpha and lambda are identified."""
+        if self.form != "offset" or self.constants["alpha"] <= EXPONENTIAL:
+            return float("nan")
+        return 10 ** self.constants["lambda_raw"] / self.constants["alpha"]
+
+
+def columns(x: np.ndarray) -> np.ndarray:
+    """X as (n, variables)."""
+    return np.asarray(x, float).reshape(len(x), -1)
+
+
+def resample_counts(n: int, bootstraps: int, seed: int, clusters: np.ndarray | None = None) -> np.ndarray:
+    """How often each of n points is in each bootstrap resample: (bootstraps, n).
+
+    Without ``clusters`` the rows are drawn as in the published fits, ``default_rng(seed).integers(0, n, (bootstraps, n))``.
+    With ``clusters`` (n labels) whole clusters are drawn, as many as there are.
+    """
+    labels = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    units = int(labels.max()) + 1
+    drawn = np.random.default_rng(seed).integers(0, units, (bootstraps, units))
+    counts = np.zeros((bootstraps, units))
+    np.add.at(counts, (np.arange(bootstraps)[:, None], drawn), 1)
+    return counts[:, labels]
+
+
+def fit_power_law(
+    x: np.ndarray,
+    score: np.ndarray,
+    *,
+    form: str,
+    x_scale: float | tuple[float, float] = 1.0,
+    delta: float = 1e-3,
+    counts: np.ndarray | None = None,
+) -> PowerLawFit:
+    """Fit a law to the points and to every resample of them.
+
+    Args:
+        x: raw X, (n,) or (n, 2) for chinchilla; positive.
+        score: S, (n,); below 1.
+        x_scale: what X is divided by; it names the units of the constants and does not change the curve.
+        delta: where Huber's loss turns linear, in log misalignment.
+        counts: (resamples, n), see :func:`resample_counts`.
+
+    Raises:
+        ValueError: X is not positive, a score is 1 or more, a value is not finite, or there are fewer points
+            (or values of X) than the form needs.
+    """
+    x, score = columns(x), np.asarray(score, float)
+    check_points(x, score, form)
+    scale = np.broadcast_to(np.asarray(x_scale, float), x.shape[1:])
+    law = Offset(x[:, 0] / scale[0]) if form == "offset" else Powers(x / scale)
+    target = np.log1p(-score)
+    best, loss = fit_full_sample(law, target, delta)
+    counts = np.empty((0, len(score))) if counts is None else counts
+    resampled, losses = fit_resamples(law, target, counts, best, delta)
+    return PowerLawFit(form, law.parameters(best[None])[0], loss, scale, law.parameters(resampled), losses)
+
+
+def choose_form(
+    x: np.ndarray, score: np.ndarray, groups: np.ndarray, *, delta: float = 1e-3, folds: int = 10
+) -> tuple[str, dict[str, float]]:
+    """Reduced or offset: the form with the smaller held-out loss in a cross-validation that keeps groups together.
+
+    Groups (say, architectures) are dealt to the folds in the order of their size.
+
+    Returns:
+        The form, and the mean Huber loss of a held-out point for both.
+
+    Raises:
+        ValueError: fewer than two groups, or see :func:`fit_power_law`.
+    """
+    _, label, size = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(size) < 2:
+        raise ValueError("one group only: a cross-validation that keeps groups together needs two or more")
+    folds = min(folds, len(size))
+    fold = np.empty(len(size), int)
+    fold[np.argsort(-size, kind="stable")] = np.arange(len(size)) % folds
+    held_out = fold[label] == np.arange(folds)[:, None]
+    losses = {}
+    for form in ("reduced", "offset"):
+        fit = fit_power_law(x, score, form=form, x_scale=float(np.exp(np.log(x).mean())), delta=delta, counts=~held_out * 1.0)
+        with np.errstate(invalid="ignore"):
+            residual = np.log1p(-fit._curves(fit.bootstrap, x)) - np.log1p(-np.asarray(score, float))
+        losses[form] = float(huber(residual, delta)[held_out].mean())
+    return min(losses, key=losses.get), losses
+
+
+def check_points(x: np.ndarray, score: np.ndarray, form: str) -> None:
+    """Raise ValueError unless the points can be fitted by the form."""
+    if form not in FORMS:
+        raise ValueError(f"no form {form!r}; there are {', '.join(FORMS)}")
+    variables, needed = 2 if form == "chinchilla" else 1, len(FORMS[form])
+    if x.shape != (len(score), variables):
+        raise ValueError(f"X of shape {x.shape} for {len(score)} scores; the {form} form takes {variables} column(s)")
+    bad = ~(np.isfinite(x) & (x > 0)).all(axis=1)
+    if bad.any():
+        raise ValueError(f"{bad.sum()} of {len(x)} X are not finite and positive, the first is {x[bad][0]} in row {bad.argmax()}")
+    bad = ~np.isfinite(score) | (score >= 1)
+    if bad.any():
+        raise ValueError(
+            f"{bad.sum()} of {len(x)} scores are not finite and below 1, the first is {score[bad][0]} in row {bad.argmax()}; "
+            "the law is fitted to ln(1 - score)"
+        )
+    if len(score) < needed or (np.ptp(x, axis=0) == 0).any():
+        raise ValueError(f"{len(score)} points with {len(np.unique(x))} values of X; the {form} form has {needed} parameters")

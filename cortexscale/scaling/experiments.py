@@ -1,0 +1,153 @@
+"""The 43 published scaling experiments of Gokce & Schrimpf (2025): which rows of the score table, which X, which form.
+
+The table has one row per model and benchmark (``benchmark_scores.csv`` of the authors' repository).
+"""
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from cortexscale.errors import InputError
+
+REGIONS = ("V1", "V2", "V4", "IT", "Behavioral")
+BENCHMARKS = {"avg": REGIONS, "neuro": REGIONS[:4], "behavior": REGIONS[4:]}
+BENCHMARKS |= {region.lower(): (region,) for region in REGIONS[:4]}
+"""Which scores are averaged, with equal weights; a missing benchmark is skipped."""
+X_SCALES = {"total_flops": 1e13, "n_samples_seen": 1e4, "n_params": 1e5}
+GRID = ("imagenet", "ecoset")
+CONVOLUTIONAL = ("ResNet", "EfficientNet", "CORnet-S", "AlexNet")
+PATCH_BASED = ("ConvNeXt", "ViT")
+PRETRAINED = ("ConvNeXt", "DaVit", "EfficientNet", "EfficientViT-B", "FastViT", "LeViT", "MaxxViT", "MobileViT", "ResNet", "ViT")
+DESCRIPTION = ["model_id", "arch", "arch_family", "dataset", "samples_per_class"]
+KEYS = [*DESCRIPTION, "flops", "n_params", "n_samples", "n_samples_seen", "total_flops"]
+"""A model that lacks one of these is dropped, as in the published selection."""
+FLAGS = ("is_pretrained", "is_random", "is_ssl", "is_adv", "is_ablation")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One published fit.
+
+    Attributes:
+        regions: benchmarks averaged per model.
+        x: columns of the X variables, each divided by ``X_SCALES``.
+        form: the form of the published fit.
+        datasets, families: kept values; empty keeps all.
+        only: the one flag of ``FLAGS`` that must be set; without it, none may be.
+        full_data: keep runs on full data sets only.
+        well_trained: drop ConvNeXt and ViT runs on less than 300 images per class, which those families cannot fit.
+    """
+
+    name: str
+    regions: tuple[str, ...]
+    x: tuple[str, ...] = ("total_flops",)
+    form: str = "reduced"
+    datasets: tuple[str, ...] = GRID
+    families: tuple[str, ...] = ()
+    only: str | None = None
+    full_data: bool = False
+    well_trained: bool = False
+
+    @property
+    def x_scale(self) -> tuple[float, ...]:
+        """What each X is divided by in the published constants."""
+        return tuple(X_SCALES[column] for column in self.x)
+
+
+def all_experiments() -> dict[str, Experiment]:
+    """Every experiment by its published name."""
+    found = [Experiment(f"compute_{benchmark}", BENCHMARKS[benchmark]) for benchmark in ("neuro", "behavior")]
+    found.append(Experiment("compute_chinchilla", REGIONS, ("n_params", "n_samples_seen"), "chinchilla", well_trained=True))
+    found.append(Experiment("parameter_scaling", REGIONS, ("n_params",), full_data=True))
+    found.append(
+        Experiment("parameter_pretrained_scaling", REGIONS, ("n_params",), datasets=(), families=PRETRAINED, only="is_pretrained")
+    )
+    for dataset in (*GRID, "imagenet21kP", "infimnist", "webvisionP", "inaturalist", "places365"):
+        name = f"sample_{dataset}_scaling"
+        found.append(Experiment(name, REGIONS, ("n_samples_seen",), datasets=(dataset,), well_trained=True))
+    for family in ("ResNet", "EfficientNet", *PATCH_BASED):
+        form = "offset" if family in PATCH_BASED else "reduced"
+        for benchmark in ("avg", "neuro", "behavior"):
+            found.append(Experiment(f"model_{family.lower()}_{benchmark}", BENCHMARKS[benchmark], form=form, families=(family,)))
+    for benchmark in ("v1", "v2", "v4", "it", "behavior", "avg"):
+        for group, families, form in ((1, CONVOLUTIONAL, "reduced"), (2, PATCH_BASED, "offset")):
+            found.append(Experiment(f"region_{benchmark}_group{group}", BENCHMARKS[benchmark], form=form, families=families))
+    for benchmark, regions in BENCHMARKS.items():
+        found.append(Experiment(f"simclr_{benchmark}", regions, datasets=("imagenet",), families=("ResNet",), only="is_ssl"))
+    return {experiment.name: experiment for experiment in found}
+
+
+def list_experiments() -> list[str]:
+    """The names of all experiments."""
+    return list(all_experiments())
+
+
+def find_experiment(name: str) -> Experiment:
+    """The experiment of this name.
+
+    Raises:
+        InputError: there is none; the message has the nearest names.
+    """
+    experiments = all_experiments()
+    if name not in experiments:
+        near = difflib.get_close_matches(name, experiments, n=5, cutoff=0.4) or list(experiments)[:5]
+        raise InputError(
+            "config key scores.experiments",
+            f"no experiment {name!r}",
+            f"one of {len(experiments)} names, such as {', '.join(near)}",
+            "correct the name, or write `all`",
+        )
+    return experiments[name]
+
+
+def read_scores(path: Path | str) -> pd.DataFrame:
+    """Read the published score table (csv, also compressed).
+
+    Raises:
+        InputError: it is not that table.
+    """
+    remedy = "use benchmark_scores.csv of github.com/epflneuroailab/scaling-primate-vvs"
+    try:
+        scores = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(path, f"not a readable table ({error})", "a csv table of scores", remedy) from None
+    missing = [column for column in (*KEYS, "region", "score", "ssl_method", *FLAGS) if column not in scores]
+    if missing:
+        raise InputError(path, f"no column {', '.join(missing)}", "the columns of the published score table", remedy)
+    return scores
+
+
+def select_rows(scores: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The points of an experiment, one row per trained model, in the order of model ids, on which resamples depend.
+
+    Returns:
+        ``model_id, arch, arch_family, dataset, samples_per_class, x[, x2], score``; X in raw units, families with their
+        flexible variants merged.
+
+    Raises:
+        InputError: unknown name, or no row is left.
+    """
+    experiment = find_experiment(name)
+    family = scores["arch_family"].str.removesuffix("Flex")
+    keep = scores["region"].isin(experiment.regions)
+    for flag in FLAGS:
+        keep &= scores[flag].astype(bool) == (flag == experiment.only)
+    if experiment.only == "is_ssl":
+        keep &= scores["ssl_method"] == "simclr"
+    if experiment.datasets:
+        keep &= scores["dataset"].isin(experiment.datasets)
+    if experiment.families:
+        keep &= family.isin(experiment.families)
+    if experiment.full_data:
+        keep &= scores["samples_per_class"] == 0
+    if experiment.well_trained:
+        keep &= ~family.isin(PATCH_BASED) | scores["samples_per_class"].isin((0, 300))
+    kept = scores.assign(arch_family=family)[keep]
+    points = kept.groupby(KEYS, sort=True, dropna=True)["score"].mean().reset_index()
+    if points.empty:
+        raise InputError(f"score table, experiment {name}", "no row", "models that match the experiment", "check the score table")
+    for column, x in zip(("x", "x2"), experiment.x, strict=False):
+        points[column] = points[x].astype(float)
+    return points[[*DESCRIPTION, *("x", "x2")[: len(experiment.x)], "score"]]

@@ -1,0 +1,86 @@
+"""One scaling fit: points in, one row of the fits table and its curve out. Every axis and score table goes through here."""
+
+import numpy as np
+import pandas as pd
+
+from cortexscale.errors import InputError
+from cortexscale.kernels.power_law import PowerLawFit, choose_form, fit_power_law, resample_counts
+
+CURVE_POINTS = 100
+NO_SATURATION = 1 - 1e-6
+"""From this E on the law runs to S = 1: the data show no saturation, and E is an edge and not an estimate."""
+CONSTANTS = {"reduced": ("E", "ln_A", "alpha"), "offset": ("E", "ln_A", "lambda", "alpha")}
+CONSTANTS["chinchilla"] = (*CONSTANTS["reduced"], "ln_B", "beta", "allocation")
+
+
+def fit_experiment(
+    x: np.ndarray,
+    score: np.ndarray,
+    *,
+    form: str,
+    x_scale: float | tuple[float, ...],
+    delta: float = 1e-3,
+    bootstraps: int = 1000,
+    seed: int = 42,
+    bootstrap_unit: str = "row",
+    clusters: np.ndarray | None = None,
+    experiment: str = "points",
+    extend: float = 10.0,
+) -> tuple[dict, pd.DataFrame]:
+    """Fit one experiment.
+
+    Args:
+        x: raw X, (n,) or (n, 2) for chinchilla.
+        score: alignment S, (n,), below 1.
+        form: ``reduced``, ``offset``, ``chinchilla``, or ``auto``: reduced or offset by cross-validation that keeps
+            ``clusters`` together (rows, without them).
+        x_scale: what X is divided by in the constants.
+        bootstrap_unit: ``row`` (the published way), or the word for what ``clusters`` labels (config, architecture).
+        clusters: (n,) labels. They are resampled whole unless the unit is ``row``.
+        experiment: a name for the row and for messages.
+        extend: the curve runs from the smallest X to ``extend`` times the largest.
+
+    Returns:
+        The row: ``experiment, form, n, E, ln_A, lambda, alpha, x_scale, loss`` for scaled X, ``<constant>_low`` and ``_high``
+        (2.5 and 97.5 percentiles of the resamples), ``ln_A_raw``, ``lambda_raw``, ``tau_raw``, ``saturates`` and the
+        bootstrap; ``ln_B, beta, allocation`` for chinchilla.
+        The curve: ``experiment, x, score, low, high`` at raw X; empty for chinchilla, which has two X.
+
+    Raises:
+        InputError: the points cannot be fitted by the form, or the unit needs clusters.
+    """
+    x, score = np.asarray(x, float), np.asarray(score, float)
+    if bootstrap_unit != "row" and clusters is None:
+        raise InputError(f"fit of {experiment}", f"bootstrap unit {bootstrap_unit}", "a label per row", "give clusters")
+    counts = resample_counts(len(score), bootstraps, seed, None if bootstrap_unit == "row" else clusters)
+    try:
+        if form == "auto":
+            form, _ = choose_form(x, score, np.arange(len(score)) if clusters is None else clusters, delta=delta)
+        fit = fit_power_law(x, score, form=form, x_scale=x_scale, delta=delta, counts=counts)
+    except ValueError as error:
+        raise InputError(
+            f"fit of {experiment}", str(error), "points that a scaling law can describe", "drop or correct these points"
+        ) from error
+    row = {"experiment": experiment, "form": form, "n": len(score), **constants_of(fit), "x_scale": float(fit.x_scale[0])}
+    if form == "chinchilla":
+        row["x2_scale"] = float(fit.x_scale[1])
+    row |= {"loss": fit.loss, "delta": delta, "tau_raw": fit.tau_raw, "saturates": bool(fit.constants["E"] < NO_SATURATION)}
+    row |= {"bootstraps": bootstraps, "bootstrap_unit": bootstrap_unit, "seed": seed}
+    return row, curve_of(fit, x, experiment, extend)
+
+
+def constants_of(fit: PowerLawFit) -> dict[str, float]:
+    """The constants, their percentiles and their raw twins; ``lambda`` is nan in forms without an offset."""
+    row = {"lambda": np.nan, "lambda_raw": np.nan, **fit.constants}
+    for name in CONSTANTS[fit.form]:
+        row[f"{name}_low"], row[f"{name}_high"] = np.percentile(fit.bootstrap_constants[name], (2.5, 97.5))
+    return row
+
+
+def curve_of(fit: PowerLawFit, x: np.ndarray, experiment: str, extend: float) -> pd.DataFrame:
+    """The curve and its pointwise 95 % band."""
+    if fit.form == "chinchilla":
+        return pd.DataFrame(columns=["experiment", "x", "score", "low", "high"])
+    at = np.geomspace(x.min(), extend * x.max(), CURVE_POINTS)
+    low, high = fit.band(at)
+    return pd.DataFrame({"experiment": experiment, "x": at, "score": fit.predict(at), "low": low, "high": high})

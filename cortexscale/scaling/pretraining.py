@@ -1,0 +1,60 @@
+"""Scaling laws of one pretraining axis: every family and benchmark (paper, sections 3 and 4.1)."""
+
+import logging
+from typing import Any
+
+import pandas as pd
+
+from cortexscale.kernels.power_law import FORMS
+from cortexscale.scaling.axes import ALL, AXES, benchmark_scores, fitted_rows
+from cortexscale.scaling.fit import fit_experiment
+
+log = logging.getLogger(__name__)
+
+CLUSTERS = {
+    "row": None,
+    "config": ["backbone_arch", "pretraining_dataset", "pretraining_samples_per_class"],
+    "architecture": ["backbone_arch"],
+}
+"""Which models are resampled together, by bootstrap unit: none, the seeds of a configuration, all of an architecture."""
+
+
+def fit_axis(pretraining: pd.DataFrame, axis: str, form: str, settings: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Fit every family x benchmark of an axis; families with too few models for the form are left out.
+
+    Args:
+        pretraining: table of :func:`cortexscale.alignment.collect.pretraining_table`.
+        axis: ``compute``, ``samples`` or ``parameters``.
+        form: ``offset``, ``reduced`` or ``auto``.
+        settings: ``bootstraps``, ``bootstrap_unit``, ``delta``, ``seed``, ``composite_rois``.
+
+    Returns:
+        One row per fit: ``axis``, ``family``, ``benchmark_name`` and the columns of
+        :func:`cortexscale.scaling.fit.fit_experiment`; and the curves, with the same three columns.
+    """
+    rows = fitted_rows(benchmark_scores(pretraining, settings["composite_rois"]), axis)
+    needed = len(FORMS["offset" if form == "auto" else form]) + 1
+    labels = CLUSTERS[settings["bootstrap_unit"]]
+    fits, curves = [], []
+    for family, members in [(ALL, rows), *rows.groupby("family")]:
+        for benchmark, points in members.groupby("benchmark_name", sort=False):
+            name = {"axis": axis, "family": family, "benchmark_name": benchmark}
+            if points["x"].nunique() < needed:
+                log.info("%s: %d values of X are too few for the %s form", name, points["x"].nunique(), form)
+                continue
+            fit, curve = fit_experiment(
+                points["x"].to_numpy(),
+                points["score"].to_numpy(),
+                form=form,
+                x_scale=AXES[axis].scale,
+                delta=settings["delta"],
+                bootstraps=settings["bootstraps"],
+                seed=settings["seed"],
+                bootstrap_unit=settings["bootstrap_unit"],
+                clusters=points[labels].astype(str).agg("/".join, axis=1).to_numpy() if labels else None,
+                experiment=f"{axis}/{family}/{benchmark}",
+            )
+            fits.append(name | fit)
+            curves.append(curve.assign(**name))
+            log.info("%s: loss %.6f, E %.3f from %d models", fit["experiment"], fit["loss"], fit["E"], fit["n"])
+    return pd.DataFrame(fits), pd.concat(curves, ignore_index=True)
