@@ -164,6 +164,7 @@ class Scores(Section):
     """Scaling fits to a published table of scores (Gokce & Schrimpf 2025)."""
 
     path: str
+    """Where the table is, or is downloaded to."""
     url: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     experiments: Literal["all"] | list[str] = "all"

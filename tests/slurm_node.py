@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -75,6 +75,12 @@ class SlurmNode:
     def ask(self, *command: str) -> str:
         return subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True, timeout=60).stdout
 
+    def is_idle(self) -> bool:
+        try:
+            return self.ask("sinfo", "--noheader", "--format=%T").split() == ["idle"]
+        except subprocess.CalledProcessError:  # the controller does not listen yet
+            return False
+
     def jobs(self) -> list[dict[str, str]]:
         """Every job since the start, running or not, in the fields of ``scontrol show job``."""
         lines = self.ask("scontrol", "--oneliner", "show", "job").splitlines()
@@ -110,14 +116,14 @@ def slurm_node() -> Iterator[SlurmNode]:
         start("slurmctld", "-D")
         start("slurmd", "-D", "-N", _host())
         try:
-            wait_for("the node to be idle", lambda: node.ask("sinfo", "--noheader", "--format=%T").strip() == "idle")
+            wait_for("the node to be idle", node.is_idle)
         except TimeoutError as error:
             raise RuntimeError("\n".join(f"== {log.name}\n{log.read_text()}" for log in lab.glob("*.log"))) from error
         stack.callback(node.cancel_all)
         yield node
 
 
-def wait_for(what: str, condition, seconds: float = 60) -> None:
+def wait_for(what: str, condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

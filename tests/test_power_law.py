@@ -247,6 +247,11 @@ def test_a_row_has_its_columns_and_the_curve_its_range():
     assert str(again) == str(row), "same seed, same numbers"
 
 
+def test_no_points_are_an_error_with_a_name():
+    with pytest.raises(InputError, match="fit of mine(.|\n)*no points"):
+        fit_experiment(X[:0], SCORE[:0], form="auto", x_scale=1.0, experiment="mine")
+
+
 def test_cluster_units_need_labels():
     with pytest.raises(InputError, match="give clusters"):
         fit_experiment(X, SCORE, form="reduced", x_scale=1.0, bootstrap_unit="architecture")

@@ -133,10 +133,11 @@ def test_the_published_band_holds_95_percent_of_our_resamples(name):
 
 
 @needs_scores
-@pytest.mark.parametrize("name", set(PUBLISHED) - {"model_vit_neuro", "region_avg_group2"})
+@pytest.mark.parametrize("name", sorted(set(PUBLISHED) - {"model_vit_neuro", "region_avg_group2"}))
 def test_percentiles_of_the_constants(name):
     fit = fitted(name)[0]
-    tolerance = 0.02 if name == "region_v1_group1" else 1e-3
+    # On its flat end the published E stopped at 0.999, where ours goes on to 1.
+    tolerance = 0.01 if name == "region_v1_group1" else 1e-4
     for constant, published in PUBLISHED[name]["bootstrap"]["param_percentiles_2.5_50_97.5"].items():
         np.testing.assert_allclose(
             np.percentile(fit.bootstrap_constants[constant], (2.5, 50, 97.5)), published, atol=tolerance, rtol=tolerance

@@ -11,5 +11,10 @@ FIGURES: dict[str, dict[str, str]] = {
         **{f"{axis}_curves": f"fits/{axis}.curves.parquet" for axis in AXES},
     },
     "fig3": {"pretraining": "tables/pretraining.parquet"},
+    "published_scores": {
+        "fits": "fits/spvvs.parquet",
+        "curves": "fits/spvvs.curves.parquet",
+        "points": "fits/spvvs.points.parquet",
+    },
 }
 """Tables that each figure reads, by name, under the results root."""

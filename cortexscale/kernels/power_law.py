@@ -106,7 +106,12 @@ def resample_counts(n: int, bootstraps: int, seed: int, clusters: np.ndarray | N
 
     Without ``clusters`` the rows are drawn as in the published fits, ``default_rng(seed).integers(0, n, (bootstraps, n))``.
     With ``clusters`` (n labels) whole clusters are drawn, as many as there are.
+
+    Raises:
+        ValueError: there are no points.
     """
+    if n == 0:
+        raise ValueError("no points")
     labels = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
     units = int(labels.max()) + 1
     drawn = np.random.default_rng(seed).integers(0, units, (bootstraps, units))
@@ -170,9 +175,8 @@ def choose_form(
     held_out = fold[label] == np.arange(folds)[:, None]
     losses = {}
     for form in ("reduced", "offset"):
-        fit = fit_power_law(x, score, form=form, x_scale=float(np.exp(np.log(x).mean())), delta=delta, counts=~held_out * 1.0)
-        with np.errstate(invalid="ignore"):
-            residual = np.log1p(-fit._curves(fit.bootstrap, x)) - np.log1p(-np.asarray(score, float))
+        fit = fit_power_law(x, score, form=form, delta=delta, counts=~held_out * 1.0)
+        residual = np.log1p(-fit._curves(fit.bootstrap, x)) - np.log1p(-np.asarray(score, float))
         losses[form] = float(huber(residual, delta)[held_out].mean())
     return min(losses, key=losses.get), losses
 

@@ -43,7 +43,8 @@ def fit_experiment(
     Returns:
         The row: ``experiment, form, n, E, ln_A, lambda, alpha, x_scale, loss`` for scaled X, ``<constant>_low`` and ``_high``
         (2.5 and 97.5 percentiles of the resamples), ``ln_A_raw``, ``lambda_raw``, ``tau_raw``, ``saturates`` and the
-        bootstrap; ``ln_B, beta, allocation`` for chinchilla.
+        bootstrap; ``ln_B, beta, allocation`` for chinchilla. Where ``tau_raw`` is given the law is an exponential, and ln_A,
+        lambda and alpha only mark where on its ridge the search ended.
         The curve: ``experiment, x, score, low, high`` at raw X; empty for chinchilla, which has two X.
 
     Raises:
@@ -52,8 +53,8 @@ def fit_experiment(
     x, score = np.asarray(x, float), np.asarray(score, float)
     if bootstrap_unit != "row" and clusters is None:
         raise InputError(f"fit of {experiment}", f"bootstrap unit {bootstrap_unit}", "a label per row", "give clusters")
-    counts = resample_counts(len(score), bootstraps, seed, None if bootstrap_unit == "row" else clusters)
     try:
+        counts = resample_counts(len(score), bootstraps, seed, None if bootstrap_unit == "row" else clusters)
         if form == "auto":
             form, _ = choose_form(x, score, np.arange(len(score)) if clusters is None else clusters, delta=delta)
         fit = fit_power_law(x, score, form=form, x_scale=x_scale, delta=delta, counts=counts)

@@ -42,7 +42,7 @@ def main(
         logging.info("%d/%d %s: n %d, E %.3f, loss %.6g", number, len(wanted), experiment.name, row["n"], row["E"], row["loss"])
     made_by = provenance(inputs={"scores": scores}, bootstraps=bootstraps, seed=seed, code=code)
     for parts, path in ((fitted_curves, curves), (models, points)):
-        write_table(pd.concat([part for part in parts if len(part)], ignore_index=True), path, made_by)
+        write_table(pd.concat(parts, ignore_index=True), path, made_by)
     write_table(pd.DataFrame(rows), fits, made_by)
 
 
