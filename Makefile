@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .PHONY: demo test lint test-slurm bench clean
 
 demo: $(BIN)/.installed
-	snakemake
+	snakemake --quiet rules host
 	@echo "Figures: results/figures/fig2.pdf, results/figures/fig3.pdf"
 
 test: lint demo
@@ -19,7 +19,10 @@ lint: $(BIN)/.installed
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 
+# On a real Slurm of one node, started and stopped by the test; needs root, is skipped with the reason elsewhere.
 test-slurm: $(BIN)/.installed
+	@if ! command -v slurmctld >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends slurm-wlm munge >/dev/null; fi || true
 	python -m pytest tests/test_slurm.py -m slurm -rs
 
 bench: $(BIN)/.installed

@@ -4,19 +4,16 @@ From released recordings and model checkpoints to the figures of the paper. `con
 documents every key; another study is another file: `snakemake --configfile config/mine.yaml`.
 """
 
-import os
 import sys
 
 from snakemake.utils import min_version
 
 min_version("9.27")
 
-# Scripts import the library from this checkout, in every environment and on every node.
 sys.path.insert(0, workflow.basedir)
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")]))
 
 from cortexscale.figures import FIGURES
-from cortexscale.plan import Plan
+from cortexscale.plan import Plan, share_library
 
 # A config file on the command line stands alone: nothing of the demo may leak into another study.
 if not workflow.overwrite_configfiles:
@@ -24,6 +21,7 @@ if not workflow.overwrite_configfiles:
     configfile: "config/config.yaml"
 
 
+share_library()
 plan = Plan(config)
 
 
@@ -39,9 +37,6 @@ wildcard_constraints:
     model="|".join(map(re.escape, plan.models)),
     axis="|".join(plan.study.fits.axes),
     figure="|".join(FIGURES),
-
-
-conda: "workflow/envs/cortexscale.yaml"
 
 
 if plan.study.simulation:  # rules that invent data exist only in a study that asks for it

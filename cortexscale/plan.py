@@ -5,6 +5,7 @@ The Snakefile and every cluster job load this module, so it imports nothing heav
 
 import importlib
 import json
+import os
 from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +18,14 @@ from cortexscale.errors import InputError
 from cortexscale.models.inventory import Model, model_inventory
 from cortexscale.study import Study, Suite, describe, load_study
 
-SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
+ROOT = Path(__file__).parents[1]
+SCRIPTS = ROOT / "workflow" / "scripts"
+
+
+def share_library() -> None:
+    """Let scripts import the library from this checkout, in every environment and on every node."""
+    paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
 
 
 class Plan:
@@ -228,12 +236,15 @@ class Plan:
         return 500 + self.reader(dataset).memory_mb(self._options[dataset])
 
     def ridge_mb(self, dataset: str) -> int:
-        """Kernel, two factors and workspace (n x n each), responses and dual coefficients (n x units each), one slab."""
+        """Kernel, two factors and workspace (n x n each), responses and dual coefficients (n x units each), one slab.
+
+        The base holds the libraries, and the host side of a CUDA context.
+        """
         n_train, n_test, n_units = self.shape(dataset)
         value = 8 if self.study.ridge.precision == "float64" else 4
         n_rows = self.images(self.datasets[dataset].stimuli) or n_train + n_test
         square, wide, slab = 5 * (n_train + n_test) ** 2, 4 * n_train * n_units, 4 * n_rows * 4096
-        return 1000 + int((square * value + wide * value + slab) / 1e6)
+        return 4000 + int((square * value + wide * value + slab) / 1e6)
 
     def ridge_minutes(self, dataset: str, layers: int) -> int:
         """A generous bound: 10 penalties x folds at 100 GFLOP/s per layer."""

@@ -248,7 +248,7 @@ def test_a_row_has_its_columns_and_the_curve_its_range():
 
 
 def test_no_points_are_an_error_with_a_name():
-    with pytest.raises(InputError, match="fit of mine(.|\n)*no points"):
+    with pytest.raises(InputError, match=r"fit of mine(.|\n)*no points"):
         fit_experiment(X[:0], SCORE[:0], form="auto", x_scale=1.0, experiment="mine")
 
 

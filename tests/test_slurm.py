@@ -15,6 +15,9 @@ from slurm_node import slurm_node, why_not
 
 ROOT = Path(__file__).parents[1]
 
+LOCAL = {"commit_layers", "figure"}
+"""Rules that do not go through Slurm."""
+
 pytestmark = [pytest.mark.slurm, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
 
 
@@ -59,7 +62,11 @@ class Declared:
 
 
 def declared(config: Path) -> dict[str, Declared]:
-    """The jobs that should go to Slurm, by the comment that they carry there, as a plan without Slurm has them."""
+    """The jobs that should go to Slurm, by the comment that they carry there, as a plan without Slurm has them.
+
+    Only threads are the profile's own business.
+    """
+    threads = yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text())["set-threads"]
     plan = snakemake("--configfile", str(config), "--dry-run")
     assert plan.returncode == 0, plan.stdout
     jobs = {}
@@ -71,13 +78,9 @@ def declared(config: Path) -> dict[str, Declared]:
         if "mem_mb" in resources and rule not in LOCAL:
             name = "_".join([f"rule_{rule}", *(["wildcards", *wildcards.values()] if wildcards else [])])
             jobs[name] = Declared(
-                int(resources["mem_mb"]), int(resources["runtime"]), int(resources.get("gpu", 0)), int(fields.get("threads", 1))
+                int(resources["mem_mb"]), int(resources["runtime"]), int(resources.get("gpu", 0)), threads.get(rule, 1)
             )
     return jobs
-
-
-LOCAL = {"commit_layers", "figure"}
-"""Rules that do not go through Slurm."""
 
 
 @dataclass

@@ -19,6 +19,9 @@ CLUSTERS = {
 """Which models are resampled together, by bootstrap unit: none, the seeds of a configuration, all of an architecture."""
 
 
+NAMES = ["axis", "family", "benchmark_name"]
+
+
 def fit_axis(pretraining: pd.DataFrame, axis: str, form: str, settings: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit every family x benchmark of an axis; families with too few models for the form are left out.
 
@@ -30,7 +33,8 @@ def fit_axis(pretraining: pd.DataFrame, axis: str, form: str, settings: dict[str
 
     Returns:
         One row per fit: ``axis``, ``family``, ``benchmark_name`` and the columns of
-        :func:`cortexscale.scaling.fit.fit_experiment`; and the curves, with the same three columns.
+        :func:`cortexscale.scaling.fit.fit_experiment`; and the curves, with the same three columns. Both are empty where
+        no family has enough models.
     """
     rows = fitted_rows(benchmark_scores(pretraining, settings["composite_rois"]), axis)
     needed = len(FORMS["offset" if form == "auto" else form]) + 1
@@ -57,4 +61,6 @@ def fit_axis(pretraining: pd.DataFrame, axis: str, form: str, settings: dict[str
             fits.append(name | fit)
             curves.append(curve.assign(**name))
             log.info("%s: loss %.6f, E %.3f from %d models", fit["experiment"], fit["loss"], fit["E"], fit["n"])
+    if not fits:
+        return pd.DataFrame(columns=NAMES), pd.DataFrame(columns=[*NAMES, "x", "score", "low", "high"])
     return pd.DataFrame(fits), pd.concat(curves, ignore_index=True)

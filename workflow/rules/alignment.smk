@@ -20,8 +20,10 @@ rule layer_search:
         "<logs>/layer_search/{dataset}/{model}.log",
     benchmark:
         "<benchmarks>/layer_search/{dataset}/{model}.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards: plan.ridge_mb(wildcards.dataset),
+        mem_mb=lambda wildcards, attempt: attempt * plan.ridge_mb(wildcards.dataset),
         runtime=lambda wildcards: plan.ridge_minutes(wildcards.dataset, layers=64),
         gpu=1,
     params:
@@ -45,6 +47,8 @@ rule commit_layers:
     benchmark:
         "<benchmarks>/commit_layers/{dataset}/{model}.tsv"
     localrule: True
+    conda:
+        "../envs/cortexscale.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
@@ -70,8 +74,10 @@ rule alignment:
         "<logs>/alignment/{dataset}/{model}.log",
     benchmark:
         "<benchmarks>/alignment/{dataset}/{model}.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards: plan.ridge_mb(wildcards.dataset),
+        mem_mb=lambda wildcards, attempt: attempt * plan.ridge_mb(wildcards.dataset),
         runtime=lambda wildcards: plan.ridge_minutes(wildcards.dataset, layers=16),
         gpu=1,
     params:

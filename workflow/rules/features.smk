@@ -19,8 +19,10 @@ rule features:
         "<logs>/features/{stimuli}/{model}.log",
     benchmark:
         "<benchmarks>/features/{stimuli}/{model}.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
     resources:
-        mem_mb=plan.features_mb(layers=16),
+        mem_mb=lambda wildcards, attempt: attempt * plan.features_mb(layers=16),
         runtime=lambda wildcards: plan.features_minutes(wildcards.stimuli),
         gpu=1,
         batch_size=plan.study.features.batch_size,
@@ -46,7 +48,7 @@ use rule features as sweep_features with:
     benchmark:
         "<benchmarks>/sweep_features/{stimuli}/{model}.tsv"
     resources:
-        mem_mb=plan.features_mb(layers=64),
+        mem_mb=lambda wildcards, attempt: attempt * plan.features_mb(layers=64),
         runtime=lambda wildcards: 4 * plan.features_minutes(wildcards.stimuli),
         gpu=1,
         batch_size=plan.study.features.batch_size,

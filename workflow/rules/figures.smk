@@ -20,6 +20,8 @@ rule collect_pretraining:
         "<logs>/collect_pretraining.log",
     benchmark:
         "<benchmarks>/collect_pretraining.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
     resources:
         mem_mb=4000,
         runtime=60,
@@ -39,6 +41,8 @@ rule collect_layer_search:
         "<logs>/collect_layer_search.log",
     benchmark:
         "<benchmarks>/collect_layer_search.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
     resources:
         mem_mb=4000,
         runtime=60,
@@ -59,6 +63,8 @@ rule fit:
         "<logs>/fit/{axis}.log",
     benchmark:
         "<benchmarks>/fit/{axis}.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
     resources:
         mem_mb=4000,
         runtime="4h",
@@ -87,6 +93,8 @@ rule figure:
     benchmark:
         "<benchmarks>/figure/{figure}.tsv"
     localrule: True
+    conda:
+        "../envs/cortexscale.yaml"
     resources:
         mem_mb=2000,
         runtime=30,

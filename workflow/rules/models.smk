@@ -18,6 +18,8 @@ rule train_backbone:
         "<logs>/train_backbone/{model}.log",
     benchmark:
         "<benchmarks>/train_backbone/{model}.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
     resources:
         mem_mb=4000,
         runtime="2h",
@@ -38,6 +40,8 @@ rule model_cards:
         "<logs>/model_cards.log",
     benchmark:
         "<benchmarks>/model_cards.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
     resources:
         mem_mb=8000,
         runtime="1h",

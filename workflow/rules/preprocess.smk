@@ -16,8 +16,10 @@ rule preprocess:
         "<logs>/preprocess/{dataset}/{subject}.log",
     benchmark:
         "<benchmarks>/preprocess/{dataset}/{subject}.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards: plan.preprocess_mb(wildcards.dataset),
+        mem_mb=lambda wildcards, attempt: attempt * plan.preprocess_mb(wildcards.dataset),
         runtime="4h",
     params:
         dataset=lambda wildcards: wildcards.dataset,
@@ -40,6 +42,8 @@ rule stimuli:
         "<logs>/stimuli/{stimuli}.log",
     benchmark:
         "<benchmarks>/stimuli/{stimuli}.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
     resources:
         mem_mb=2000,
         runtime="4h",

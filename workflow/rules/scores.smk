@@ -19,6 +19,8 @@ rule download_scores:
         "<logs>/download_scores.log",
     benchmark:
         "<benchmarks>/download_scores.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
     resources:
         mem_mb=1000,
         runtime=30,
@@ -42,6 +44,8 @@ rule fit_scores:
         "<logs>/fit_scores.log",
     benchmark:
         "<benchmarks>/fit_scores.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
     resources:
         mem_mb=4000,
         runtime="2h",

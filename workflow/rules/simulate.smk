@@ -17,6 +17,8 @@ rule simulate_images:
         "<logs>/simulate_images.log",
     benchmark:
         "<benchmarks>/simulate_images.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
@@ -37,6 +39,8 @@ rule simulate_brain:
         "<logs>/simulate_brain.log",
     benchmark:
         "<benchmarks>/simulate_brain.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
     resources:
         mem_mb=2000,
         runtime=60,
@@ -62,13 +66,15 @@ rule simulate_tvsd:
         "<logs>/simulate_tvsd.log",
     benchmark:
         "<benchmarks>/simulate_tvsd.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
     resources:
         mem_mb=3000,
         runtime=30,
     params:
         simulation=plan.study.simulation.model_dump(include={"image_size", "seed", "tvsd"}),
         monkeys=plan.simulated_subjects("tvsd"),
-        path=f"{plan.results}/raw/tvsd",
+        path=lambda wildcards: f"{plan.results}/raw/tvsd",
         code=plan.code("simulate_tvsd"),
     script:
         "../scripts/simulate_tvsd.py"
@@ -87,12 +93,14 @@ rule simulate_nsd:
         "<logs>/simulate_nsd.log",
     benchmark:
         "<benchmarks>/simulate_nsd.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
     resources:
         mem_mb=3000,
         runtime=30,
     params:
         simulation=plan.study.simulation.model_dump(include={"image_size", "seed", "nsd"}),
-        path=f"{plan.results}/raw/nsd",
+        path=lambda wildcards: f"{plan.results}/raw/nsd",
         code=plan.code("simulate_nsd"),
     script:
         "../scripts/simulate_nsd.py"
