@@ -98,8 +98,8 @@ def test_it_commits_to_deeper_layers_than_v1():
     for file in sorted((RESULTS / "commitments/tvsd").glob("*.json")):
         rois = json.loads(file.read_text())["rois"]
         depths.append((rois["V1"]["layer_position_normalized"], rois["IT"]["layer_position_normalized"]))
-    assert len(depths) == 6
-    assert sum(it > v1 for v1, it in depths) >= 5, depths
+    assert len(depths) == 9
+    assert sum(it > v1 for v1, it in depths) >= 7, depths
 
 
 @pytest.mark.parametrize("dataset", ["tvsd", "nsd"])
@@ -114,7 +114,9 @@ def test_the_generating_features_reach_the_ceiling_and_others_do_not(recordings,
         return score_alignment(store, targets, commitment, settings)[0].set_index(["subject", "roi"])["pearsonr_nc"].sort_index()
 
     right = scores(areas)
-    assert right.between(0.93, 1.05).all(), right
+    # One entry has a standard error of about 0.025: (1 - 0.55) / sqrt(100 images) / 0.74, over some 6 independent units.
+    assert 0.94 < right.mean() < 1.02, right
+    assert right.between(right.mean() - 3 * 0.025, right.mean() + 3 * 0.025).all(), right
     wrong = scores({roi: "early" if area == "late" else "late" for roi, area in areas.items()})
     assert (right - wrong > 0.1).all(), wrong
 
@@ -139,7 +141,8 @@ def test_permuted_stimuli_lose_all_alignment(recordings, stimuli, settings, data
 @pytest.mark.parametrize("benchmark", ["tvsd", "nsd", "average"])
 def test_alignment_rises_with_the_training_set(pretraining, benchmark):
     scores = benchmark_scores(pretraining)
-    scores = scores[scores["benchmark_name"] == benchmark]
+    scores = scores[(scores["benchmark_name"] == benchmark) & ~scores["backbone_arch_family"].str.endswith("Flex")]
+    assert scores["backbone_arch"].nunique() == 6
     grown = 0
     for _, models in scores.groupby("backbone_arch"):
         models = models.sort_values("pretraining_n_samples")

@@ -1,5 +1,7 @@
 """Figure 3: architectures converge with pretraining: (a) by architecture over compute, (b) by family over samples."""
 
+from itertools import cycle
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -23,12 +25,13 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
 
 
 def draw_architectures(panel: plt.Axes, scores: pd.DataFrame) -> pd.DataFrame:
-    """One line per architecture over compute, coloured by its number of parameters."""
+    """One line per architecture over compute: coloured by its number of parameters, dashed by its family."""
     axis = AXES["compute"]
     rows = scores.dropna(subset=[axis.column]).sort_values(axis.column)
     size = np.log10(rows["backbone_n_params"])
     span = max(float(size.max() - size.min()), 1e-9)
     palette = plt.get_cmap("magma")
+    dashes = dict(zip(sorted(rows["backbone_arch_family"].unique()), cycle(["-", "--", ":", "-."]), strict=False))
     for arch, models in rows.groupby("backbone_arch"):
         relative = (np.log10(models["backbone_n_params"].iloc[0]) - size.min()) / span
         colour = palette(0.15 + 0.7 * relative)
@@ -38,6 +41,7 @@ def draw_architectures(panel: plt.Axes, scores: pd.DataFrame) -> pd.DataFrame:
             means["score"],
             color=colour,
             lw=1.2,
+            ls=dashes[models["backbone_arch_family"].iloc[0]],
             label=f"{arch} ({compact(models['backbone_n_params'].iloc[0])})",
         )
         for source, group in models.groupby("backbone_source"):

@@ -19,6 +19,8 @@ CLUSTERS = {
 """Which models are resampled together, by bootstrap unit: none, the seeds of a configuration, all of an architecture."""
 
 
+POINTS_PER_PARAMETER = 3
+"""With fewer models per parameter most bootstrap resamples do not determine the form, and the band says nothing."""
 NAMES = ["axis", "family", "benchmark_name"]
 
 
@@ -37,14 +39,14 @@ def fit_axis(pretraining: pd.DataFrame, axis: str, form: str, settings: dict[str
         no family has enough models.
     """
     rows = fitted_rows(benchmark_scores(pretraining, settings["composite_rois"]), axis)
-    needed = len(FORMS["offset" if form == "auto" else form]) + 1
+    needed = POINTS_PER_PARAMETER * len(FORMS["offset" if form == "auto" else form])
     labels = CLUSTERS[settings["bootstrap_unit"]]
     fits, curves = [], []
     for family, members in [(ALL, rows), *rows.groupby("family")]:
         for benchmark, points in members.groupby("benchmark_name", sort=False):
             name = {"axis": axis, "family": family, "benchmark_name": benchmark}
-            if points["x"].nunique() < needed:
-                log.info("%s: %d values of X are too few for the %s form", name, points["x"].nunique(), form)
+            if len(points) < needed:
+                log.info("%s: no fit, %d models are fewer than the %d that the %s form wants", name, len(points), needed, form)
                 continue
             fit, curve = fit_experiment(
                 points["x"].to_numpy(),
