@@ -4,7 +4,8 @@ Two directions are flat in (e, a, alpha, lambda): e -> -infinity (E reaches 1, n
 growing together (the law turns into an exponential). Here instead
     v = exp(e) = 1 - E,  bounded below, so that E = 1 is an edge and not a point at infinity;
     c = ln of the power term at the geometric mean of X;
-    k = its slope there, -d ln / d ln X;
+    k = its slope there, -d ln / d ln X, at least 0: alignment that falls with X is no saturating law, and a small
+        resample that fell by chance would send the band of larger X to minus infinity;
     bend = lambda, which now only bends the curve: from the power law (low) to the exponential (high).
 """
 
@@ -35,7 +36,7 @@ class Powers:
         """``x``: (n, variables)."""
         self.centre = np.exp(np.log(x).mean(axis=0))
         self.logs = np.log(x / self.centre).T
-        self.bounds = np.array([LOWEST_V] + 2 * len(self.logs) * [-50.0]), np.array([10.0] + 2 * len(self.logs) * [50.0])
+        self.bounds = np.array([LOWEST_V] + len(self.logs) * [-50.0, 0.0]), np.array([10.0] + 2 * len(self.logs) * [50.0])
 
     def curve(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """ln(1 - S), (problems, n), and its derivatives, (problems, p, n)."""
@@ -80,7 +81,7 @@ class Offset:
         """``x``: (n,)."""
         self.x, self.centre = x, float(np.exp(np.log(x).mean()))
         self.low, self.high = np.log10(x.min()), np.log10(x.max())
-        self.bounds = np.array([LOWEST_V, -50, -50, self.low - 6]), np.array([10, 50, 50, self.high + 4])
+        self.bounds = np.array([LOWEST_V, -50, 0, self.low - 6]), np.array([10, 50, 50, self.high + 4])
 
     def curve(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """ln(1 - S), (problems, n), and its derivatives, (problems, 4, n)."""
