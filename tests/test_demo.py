@@ -114,7 +114,8 @@ def test_the_generating_features_reach_the_ceiling_and_others_do_not(recordings,
         return score_alignment(store, targets, commitment, settings)[0].set_index(["subject", "roi"])["pearsonr_nc"].sort_index()
 
     right = scores(areas)
-    # One entry has a standard error of about 0.025: (1 - 0.55) / sqrt(60 images) / 0.74 over some 6 independent units, less with more images.
+    # One entry has a standard error of at most about 0.025: (1 - 0.55) / sqrt(60 images) / 0.74 over some 6
+    # independent units.
     assert 0.94 < right.mean() < 1.02, right
     assert right.between(right.mean() - 3 * 0.025, right.mean() + 3 * 0.025).all(), right
     wrong = scores({roi: "early" if area == "late" else "late" for roi, area in areas.items()})
