@@ -5,6 +5,7 @@ recordings: ``aardvark/aardvark_01b.jpg`` for THINGS, the 0-based 73k id for NSD
 """
 
 import hashlib
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,16 +43,18 @@ def image_folder_table(root: Path) -> pd.DataFrame:
             root, "no images", "folders of images, <concept>/<image>.jpg", "unpack the images there, or correct the path"
         )
     ids = [file.relative_to(root).as_posix() for file in files]
-    return pd.DataFrame(
-        {"stimulus_id": ids, "hash": [hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest() for file in files]}
-    )
+    return pd.DataFrame({"stimulus_id": ids, "hash": [content_hash(file.read_bytes()) for file in files]})
 
 
 def nsd_table(path: Path) -> pd.DataFrame:
     with open_nsd_images(path) as file:
         bricks = file["imgBrick"]
-        hashes = [hashlib.blake2b(bricks[row].tobytes(), digest_size=16).hexdigest() for row in range(len(bricks))]
+        hashes = [content_hash(bricks[row].tobytes()) for row in range(len(bricks))]
     return pd.DataFrame({"stimulus_id": [str(row) for row in range(len(hashes))], "hash": hashes})
+
+
+def content_hash(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def open_nsd_images(path: Path) -> h5py.File:
@@ -74,23 +77,50 @@ class StimulusImages(Sequence):
     """The images of a stimulus set as RGB pictures, in the order of its table.
 
     Opens files lazily, so that each worker process of a loader has handles of its own.
+
+    Args:
+        layout, path: as of :func:`stimulus_table`.
+        table: the stimulus table; every image is compared with its hash there.
     """
 
-    def __init__(self, layout: str, path: Path | str, ids: Sequence[str]):
-        self.layout, self.path, self.ids = layout, Path(path), list(ids)
+    def __init__(self, layout: str, path: Path | str, table: pd.DataFrame):
+        self.layout, self.path = layout, Path(path)
+        self.ids, self.hashes = list(table["stimulus_id"]), list(table["hash"])
         self._nsd_images: h5py.Dataset | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, row: int) -> Image.Image:
+        """
+        Raises:
+            InputError: the image is gone, damaged, or not the one that the table lists.
+        """
+        where, content, picture = self._open(row)
+        if content_hash(content) != self.hashes[row]:
+            raise InputError(
+                where,
+                "another image than the stimulus table lists",
+                "the same content",
+                "delete the stimulus table and run again",
+            )
+        return picture
+
+    def _open(self, row: int) -> tuple[str, bytes, Image.Image]:
         if self.layout == "nsd":
             if self._nsd_images is None:
                 self._nsd_images = open_nsd_images(self.path)["imgBrick"]
-            return Image.fromarray(self._nsd_images[int(self.ids[row])])
+            index = int(self.ids[row])
+            if index >= len(self._nsd_images):
+                raise InputError(
+                    self.path, f"{len(self._nsd_images)} images", f"image {index}", "delete the stimulus table and run again"
+                )
+            pixels = self._nsd_images[index]
+            return f"{self.path}, image {index}", pixels.tobytes(), Image.fromarray(pixels)
         file = self.path / self.ids[row]
         try:
-            return Image.open(file).convert("RGB")
+            content = file.read_bytes()
+            return str(file), content, Image.open(io.BytesIO(content)).convert("RGB")
         except OSError as error:
             raise InputError(file, f"not a readable image ({error})", "an RGB image", "fetch the image again") from None
 

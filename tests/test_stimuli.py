@@ -35,14 +35,14 @@ def test_things_ids_are_paths_in_byte_order(things):
         "bat1/bat1_02s.jpg",
         "first-aid_kit/first-aid_kit_01b.jpg",
     ]
-    images = StimulusImages("image_folder", things, table["stimulus_id"])
+    images = StimulusImages("image_folder", things, table)
     assert len(images) == 4 and images[0].size == (10, 12)
 
 
 def test_nsd_ids_are_rows(nsd):
     table = stimulus_table("nsd", nsd)
     assert list(table["stimulus_id"]) == ["0", "1", "2", "3", "4"]
-    images = StimulusImages("nsd", nsd, table["stimulus_id"])
+    images = StimulusImages("nsd", nsd, table)
     with h5py.File(nsd) as file:
         np.testing.assert_array_equal(np.asarray(images[3]), file["imgBrick"][3])
 
@@ -60,10 +60,35 @@ def test_an_empty_folder_is_said(tmp_path):
 
 
 def test_a_damaged_picture_is_named(things):
-    file = things / "bat1/bat1_01b.jpg"
-    file.write_bytes(b"not a picture")
+    table = stimulus_table("image_folder", things)
+    (things / "bat1/bat1_01b.jpg").write_bytes(b"not a picture")
     with pytest.raises(InputError, match=r"bat1_01b\.jpg\n.*not a readable image"):
-        StimulusImages("image_folder", things, ["bat1/bat1_01b.jpg"])[0]
+        StimulusImages("image_folder", things, table)[1]
+
+
+@pytest.mark.parametrize("layout", ["image_folder", "nsd"])
+def test_an_image_that_changed_since_it_was_listed_is_refused(things, nsd, layout):
+    path = things if layout == "image_folder" else nsd
+    table = stimulus_table(layout, path)
+    if layout == "nsd":
+        with h5py.File(nsd, "r+") as file:
+            file["imgBrick"][1] = 0
+    else:
+        (things / table["stimulus_id"][1]).write_bytes((things / table["stimulus_id"][2]).read_bytes())
+    images = StimulusImages(layout, path, table)
+    assert images[0]
+    with pytest.raises(InputError, match=r"another image than the stimulus table lists(.*\n)+.*delete the stimulus table"):
+        images[1]
+
+
+def test_fewer_nsd_images_than_listed(nsd):
+    table = stimulus_table("nsd", nsd)
+    with h5py.File(nsd, "r+") as file:
+        file["imgBrick2"] = file["imgBrick"][:3]
+        del file["imgBrick"]
+        file.move("imgBrick2", "imgBrick")
+    with pytest.raises(InputError, match=r"3 images\n.*image 4"):
+        StimulusImages("nsd", nsd, table)[4]
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def candidate_layers(network: nn.Module, patterns: Sequence[str]) -> list[Layer]
     for pattern in patterns:
         if not any(re.fullmatch(pattern, name) for name in names):
             raise InputError(
-                f"layer pattern {pattern!r}",
+                f"layer pattern {pattern}",
                 f"no match among the {len(names)} modules of {type(network).__name__}",
                 "a regular expression that matches whole module names, such as " + ", ".join(names[1:4]),
                 "correct `layers` of this model in the config",

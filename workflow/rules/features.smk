@@ -10,7 +10,6 @@ rule features:
     """Extracting the committed layers of one model."""
     input:
         stimuli="<results>/stimuli/{stimuli}.parquet",
-        images=lambda wildcards: plan.stimulus_path(wildcards.stimuli),
         weights=lambda wildcards: plan.weights(wildcards.model),
         commitments=lambda wildcards: plan.commitments(wildcards.model, wildcards.stimuli),
     output:
@@ -39,7 +38,6 @@ rule features:
 use rule features as sweep_features with:
     input:
         stimuli="<results>/stimuli/{stimuli}.parquet",
-        images=lambda wildcards: plan.stimulus_path(wildcards.stimuli),
         weights=lambda wildcards: plan.weights(wildcards.model),
     output:
         store=temp("<results>/sweeps/{stimuli}/{model}.zarr.zip"),

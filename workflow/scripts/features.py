@@ -40,7 +40,7 @@ def main(
         "layers": [layer.name for layer in layers],
         "projection": projection,
     }
-    pictures = StimulusImages(layout, images, table["stimulus_id"])
+    pictures = StimulusImages(layout, images, table)
     extract_features(
         network,
         layers,

@@ -1,0 +1,173 @@
+"""Extraction: what hooks see is what a plain forward pass gives; interrupted work continues; damage is named."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from cortexscale.errors import InputError
+from cortexscale.features.extract import extract_features
+from cortexscale.features.store import ROWS, FeatureStore
+from cortexscale.kernels.projection import Projection
+from cortexscale.models.build import build_architecture, image_transform, load_network
+from cortexscale.models.cards import model_cards
+from cortexscale.models.layers import candidate_layers, captured
+from cortexscale.models.training import as_input
+from cortexscale.stimuli import StimulusImages, stimulus_table
+
+PROJECTION = {"family": "sparse", "dimensions": 100, "seed": 1}
+MODEL = {
+    "id": "small",
+    "source": "suite",
+    "arch": "small",
+    "builder": {"timm": "test_resnet", "arguments": {"num_classes": 3}, "image_size": 32},
+}
+
+
+class Recurrent(nn.Module):
+    """A block that runs three times a pass, and one that returns a tuple."""
+
+    def __init__(self):
+        super().__init__()
+        self.block, self.pair = nn.Linear(4, 4), nn.Identity()
+
+    def forward(self, x):
+        for _ in range(3):
+            x = self.block(x)
+        return self.pair((x, x * 0))[0]
+
+
+@pytest.fixture(scope="module")
+def stimuli(tmp_path_factory) -> tuple:
+    root, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
+    (root / "a").mkdir()
+    for number in range(ROWS + 20):
+        picture = rng.integers(0, 256, (40, 36, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(root / f"a/{number:04d}.png")
+    table = stimulus_table("image_folder", root)
+    return root, table
+
+
+@pytest.fixture
+def network(tmp_path):
+    torch.manual_seed(0)
+    path = tmp_path / "small.pt"
+    torch.save(build_architecture(MODEL).state_dict(), path)
+    return load_network({**MODEL, "checkpoint": str(path)})
+
+
+def run(network, stimuli, path, images=None, layers=("layer1", "layer4", "global_pool"), batch_size=32):
+    root, table = stimuli
+    extract_features(
+        network,
+        candidate_layers(network, layers),
+        images or StimulusImages("image_folder", root, table),
+        image_transform(MODEL, network),
+        path,
+        identity={"model": "small", "stimuli": "s"},
+        projection=PROJECTION,
+        batch_size=batch_size,
+        made_by={},
+    )
+    return FeatureStore(path)
+
+
+def test_features_equal_a_plain_forward_pass(network, stimuli, tmp_path):
+    store = run(network, stimuli, tmp_path / "m.zarr.zip")
+    root, table = stimuli
+    images, transform = StimulusImages("image_folder", root, table), image_transform(MODEL, network)
+    inputs = torch.stack([transform(images[row]) for row in range(len(images))])
+    with torch.inference_mode():
+        x = network.maxpool(network.act1(network.bn1(network.conv1(inputs))))
+        first = network.layer1(x).flatten(1)
+        last = network.global_pool(network.layer4(network.layer3(network.layer2(network.layer1(x)))))
+    assert [*store.layers] == ["layer1", "layer4", "global_pool"]
+    assert store.layers["layer1"]["depth"] < store.layers["layer4"]["depth"] < store.layers["global_pool"]["depth"] == 1
+    pooled = np.concatenate(list(store.slabs("global_pool")), axis=1)
+    np.testing.assert_allclose(pooled, Projection("sparse", last.shape[1], 100, 1)(last).numpy(), rtol=2e-3, atol=2e-3)
+    projected = np.concatenate(list(store.slabs("layer1")), axis=1)
+    expected = Projection("sparse", first.shape[1], 100, 1)(first).numpy()
+    assert projected.shape == (len(images), 100)
+    np.testing.assert_allclose(projected, expected, rtol=5e-3, atol=5e-3 * np.abs(expected).max())
+
+
+def test_an_interrupted_extraction_continues_and_reads_no_image_twice(network, stimuli, tmp_path):
+    root, table = stimuli
+    opened = []
+
+    class Counted(StimulusImages):
+        stop = ROWS + 10
+
+        def __getitem__(self, row):
+            if len(opened) == self.stop:
+                raise KeyboardInterrupt
+            opened.append(row)
+            return super().__getitem__(row)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(network, stimuli, tmp_path / "m.zarr.zip", Counted("image_folder", root, table))
+    assert not (tmp_path / "m.zarr.zip").exists()
+    Counted.stop, opened[:] = None, []
+    store = run(network, stimuli, tmp_path / "m.zarr.zip", Counted("image_folder", root, table))
+    assert opened == list(range(ROWS, ROWS + 20))
+    whole = run(network, stimuli, tmp_path / "whole.zarr.zip")
+    for layer in store.layers:
+        np.testing.assert_array_equal(*(np.concatenate(list(s.slabs(layer)), axis=1) for s in (store, whole)))
+
+
+def test_non_finite_activations_name_the_model_and_layer(network, stimuli, tmp_path):
+    with torch.no_grad():
+        network.layer4[0].conv1.weight.fill_(torch.nan)
+    with pytest.raises(InputError, match=r"model small, layer layer4, stimulus row 0\n.*non-finite"):
+        run(network, stimuli, tmp_path / "m.zarr.zip")
+    assert not (tmp_path / "m.zarr.zip").exists()
+
+
+def test_a_pattern_without_a_match_is_an_error(network):
+    with pytest.raises(InputError, match=r"layer pattern blocks.*\n.*no match among"):
+        candidate_layers(network, [r"blocks\.\d"])
+
+
+def test_a_recurrent_block_leaves_its_last_step_and_a_tuple_its_first_tensor():
+    network, x = Recurrent(), torch.randn(2, 4)
+    with captured(network, ["block", "pair"]) as outputs:
+        last = network(x)
+    torch.testing.assert_close(outputs["block"], last)
+    torch.testing.assert_close(outputs["pair"], last)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "other architecture", "missing"])
+def test_a_wrong_checkpoint_is_named(tmp_path, damage):
+    path = tmp_path / "small.pt"
+    if damage == "truncated":
+        torch.save({"weight": torch.zeros(1000)}, path)
+        path.write_bytes(path.read_bytes()[:800])
+    elif damage == "other architecture":
+        torch.save({"other.weight": torch.zeros(3)}, path)
+    with pytest.raises(InputError, match=r"small\.pt\n(.*\n)+.*delete it and train or fetch it again"):
+        load_network({**MODEL, "checkpoint": str(path)})
+
+
+def test_layers_are_positions_in_definition_order(network):
+    layers = candidate_layers(network, [r"layer\d", "global_pool"])
+    assert [layer.name for layer in layers] == ["layer1", "layer2", "layer3", "layer4", "global_pool"]
+    names = [name for name, _ in network.named_modules()]
+    for layer in layers:
+        assert layer.position == max(index for index, name in enumerate(names) if (name + ".").startswith(layer.name + "."))
+
+
+def test_the_transform_is_that_of_training(network):
+    transform = image_transform(MODEL, network)
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
+    torch.testing.assert_close(transform(picture), as_input(np.array(picture)[None])[0])
+
+
+def test_cards_count_parameters_and_flops():
+    entry = {**MODEL, "family": "ResNet", "dataset": "d", "samples_per_class": 0, "seed": 0, "n_samples": 10}
+    entry["builder"] = {"timm": "resnet18", "arguments": {"num_classes": 1000}, "image_size": 224}
+    card = model_cards([entry, {**entry, "id": "other"}])
+    assert isinstance(card, pd.DataFrame) and list(card["model_id"]) == ["small", "other"]
+    assert (card["backbone_n_params"] == 11_689_512).all()  # as published
+    assert card["backbone_macs"].between(1.79e9, 1.83e9).all()  # 1.8 G multiply-adds at 224 pixels
