@@ -1,5 +1,6 @@
 """The demo study, cut to one architecture and one dataset, on a real Slurm of one node: `make test-slurm`."""
 
+import os
 import re
 import subprocess
 import sys
@@ -64,7 +65,7 @@ class Declared:
 def declared(config: Path) -> dict[str, Declared]:
     """The jobs that should go to Slurm, by the comment that they carry there, as a plan without Slurm has them.
 
-    Only threads are the profile's own business.
+    Only threads are the profile's own business; Snakemake caps them at the cores of the submitting machine.
     """
     threads = yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text())["set-threads"]
     plan = snakemake("--configfile", str(config), "--dry-run")
@@ -78,7 +79,10 @@ def declared(config: Path) -> dict[str, Declared]:
         if "mem_mb" in resources and rule not in LOCAL:
             name = "_".join([f"rule_{rule}", *(["wildcards", *wildcards.values()] if wildcards else [])])
             jobs[name] = Declared(
-                int(resources["mem_mb"]), int(resources["runtime"]), int(resources.get("gpu", 0)), threads.get(rule, 1)
+                int(resources["mem_mb"]),
+                int(resources["runtime"]),
+                int(resources.get("gpu", 0)),
+                min(threads.get(rule, 1), os.cpu_count()),
             )
     return jobs
 
