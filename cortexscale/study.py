@@ -175,7 +175,6 @@ class Scores(Section):
 class SimulatedTvsd(Section):
     concepts: PositiveInt
     images_per_concept: Annotated[int, Field(ge=2)]
-    test_concepts: PositiveInt
     repetitions: Annotated[int, Field(ge=2)]
     live_electrodes: Annotated[int, Field(ge=1, le=192)]
     """Electrodes per area that respond to images; the others record noise."""

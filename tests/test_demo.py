@@ -15,7 +15,7 @@ from cortexscale.alignment.score import score_alignment
 from cortexscale.alignment.targets import shared_targets
 from cortexscale.features.store import FeatureStore
 from cortexscale.recording import Recording, load_recording
-from cortexscale.scaling.axes import AXES, benchmark_scores, fitted_rows
+from cortexscale.scaling.axes import AXES, axis_points, benchmark_scores
 from cortexscale.scaling.fit import fit_experiment
 from cortexscale.simulation.visual_system import TVSD_AREAS, nsd_area
 from cortexscale.stores import read_table, table_provenance
@@ -177,7 +177,8 @@ def test_the_fitted_curve_lies_in_the_band_of_the_truth(recordings, truths, stim
             rows.append(table.assign(benchmark_name=dataset, model_id=file.stem))
     columns = [column for column in pretraining if column.startswith(("backbone", "pretraining"))]
     cards = pretraining.drop_duplicates("model_id")[["model_id", *columns]]
-    true = fitted_rows(benchmark_scores(pd.concat(rows).merge(cards, on="model_id")), "samples")
+    true = axis_points(benchmark_scores(pd.concat(rows).merge(cards, on="model_id")), "samples")
+    true = true[true["fitted"]]
     for benchmark, models in true.groupby("benchmark_name"):
         curve = read_table(RESULTS / "fits/samples.curves.parquet")
         curve = curve[(curve["benchmark_name"] == benchmark) & (curve["family"] == "all") & (curve["x"] <= models["x"].max())]

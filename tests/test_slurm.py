@@ -31,7 +31,6 @@ def cut(results: Path) -> dict[str, Any]:
     config["simulation"]["tvsd"] |= {
         "concepts": concepts,
         "images_per_concept": per_concept,
-        "test_concepts": concepts,
         "repetitions": repetitions,
     }
     config["stimuli"] = {"things": config["stimuli"]["things"] | {"expected": concepts * (per_concept + 1)}}

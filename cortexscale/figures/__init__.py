@@ -5,12 +5,8 @@ A module has ``draw(tables, labels) -> (Figure, DataFrame)``: the figure, and ev
 
 AXES = ("compute", "samples", "parameters")
 FIGURES: dict[str, dict[str, str]] = {
-    "fig2": {
-        "pretraining": "tables/pretraining.parquet",
-        **{f"{axis}_fits": f"fits/{axis}.parquet" for axis in AXES},
-        **{f"{axis}_curves": f"fits/{axis}.curves.parquet" for axis in AXES},
-    },
-    "fig3": {"pretraining": "tables/pretraining.parquet"},
+    "fig2": {f"{axis}_{what}": f"fits/{axis}.{what}.parquet" for axis in AXES for what in ("points", "curves")},
+    "fig3": {f"{axis}_points": f"fits/{axis}.points.parquet" for axis in ("compute", "samples")},
     "published_scores": {
         "fits": "fits/spvvs.parquet",
         "curves": "fits/spvvs.curves.parquet",

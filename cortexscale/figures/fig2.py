@@ -6,21 +6,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cortexscale.figures.style import BENCHMARKS, MARKERS, colours, panel_letter
-from cortexscale.scaling.axes import ALL, AXES, benchmark_scores, fitted_rows
+from cortexscale.scaling.axes import ALL, AXES
 
 
 def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
     """Points are models, lines are fits to the controlled suite with 95 % bootstrap bands; crosses are held-out models."""
-    scores = benchmark_scores(tables["pretraining"])
-    names = list(scores["benchmark_name"].unique())
+    names = list(tables["compute_points"]["benchmark_name"].unique())
     colour = colours(names, BENCHMARKS)
     figure, panels = plt.subplots(1, 3, figsize=(10.5, 3.4), sharey=True)
     plotted = []
     for letter, (axis, spec), panel in zip("abc", AXES.items(), panels, strict=True):
-        fitted = fitted_rows(scores, axis).assign(kind="model")
-        held_out = scores[scores["backbone_source"] == "timm"].assign(kind="held out")
-        held_out = held_out.assign(x=held_out[spec.column].astype(float)).dropna(subset=["x"])
-        points = pd.concat([fitted, held_out], ignore_index=True)
+        points = tables[f"{axis}_points"]
+        points = points[points["fitted"] | (points["backbone_source"] == "timm")]
+        points = points.assign(kind=np.where(points["fitted"], "model", "held out"))
         curves = tables[f"{axis}_curves"]
         curves = curves[curves["family"] == ALL]
         for name in names:

@@ -8,15 +8,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cortexscale.figures.style import FAMILIES, MARKERS, colours, panel_letter
-from cortexscale.scaling.axes import AXES, benchmark_scores
+from cortexscale.scaling.axes import AXES
 
 
 def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
     """Average alignment of every model; lines join the models of an architecture (a) and the means of a family (b)."""
-    scores = benchmark_scores(tables["pretraining"])
-    scores = scores[(scores["benchmark_name"] == "average") & ~scores["backbone_arch_family"].str.endswith("Flex")]
+    by_compute, by_samples = (
+        points[(points["benchmark_name"] == "average") & ~points["flex"]]
+        for points in (tables["compute_points"], tables["samples_points"])
+    )
     figure, (by_arch, by_family) = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
-    plotted = [draw_architectures(by_arch, scores), draw_families(by_family, scores)]
+    plotted = [draw_architectures(by_arch, by_compute), draw_families(by_family, by_samples)]
     by_arch.set_ylabel("Average alignment S (noise-normalised r)")
     for letter, panel in zip("ab", (by_arch, by_family), strict=True):
         panel_letter(panel, letter)
@@ -24,10 +26,9 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
     return figure, pd.concat(plotted, ignore_index=True)
 
 
-def draw_architectures(panel: plt.Axes, scores: pd.DataFrame) -> pd.DataFrame:
+def draw_architectures(panel: plt.Axes, points: pd.DataFrame) -> pd.DataFrame:
     """One line per architecture over compute: coloured by its number of parameters, dashed by its family."""
-    axis = AXES["compute"]
-    rows = scores.dropna(subset=[axis.column]).sort_values(axis.column)
+    rows = points.sort_values("x")
     size = np.log10(rows["backbone_n_params"])
     span = max(float(size.max() - size.min()), 1e-9)
     palette = plt.get_cmap("magma")
@@ -35,9 +36,9 @@ def draw_architectures(panel: plt.Axes, scores: pd.DataFrame) -> pd.DataFrame:
     for arch, models in rows.groupby("backbone_arch"):
         relative = (np.log10(models["backbone_n_params"].iloc[0]) - size.min()) / span
         colour = palette(0.15 + 0.7 * relative)
-        means = models.groupby(axis.column, as_index=False)["score"].mean()
+        means = models.groupby("x", as_index=False)["score"].mean()
         panel.plot(
-            means[axis.column],
+            means["x"],
             means["score"],
             color=colour,
             lw=1.2,
@@ -45,28 +46,26 @@ def draw_architectures(panel: plt.Axes, scores: pd.DataFrame) -> pd.DataFrame:
             label=f"{arch} ({compact(models['backbone_n_params'].iloc[0])})",
         )
         for source, group in models.groupby("backbone_source"):
-            panel.scatter(group[axis.column], group["score"], color=colour, marker=MARKERS[source], s=20 + 60 * relative)
-    panel.set(xscale="log", xlabel=axis.label)
+            panel.scatter(group["x"], group["score"], color=colour, marker=MARKERS[source], s=20 + 60 * relative)
+    panel.set(xscale="log", xlabel=AXES["compute"].label)
     if rows["backbone_arch"].nunique() <= 12:
         panel.legend(fontsize=7)
-    return rows.assign(panel="a", x=rows[axis.column])[["panel", "model_id", "backbone_arch", "backbone_n_params", "x", "score"]]
+    return rows.assign(panel="a")[["panel", "model_id", "backbone_arch", "backbone_n_params", "x", "score"]]
 
 
-def draw_families(panel: plt.Axes, scores: pd.DataFrame) -> pd.DataFrame:
+def draw_families(panel: plt.Axes, points: pd.DataFrame) -> pd.DataFrame:
     """One line per family over samples: mean and 95 % interval of the mean over its models."""
-    axis = AXES["samples"]
-    rows = scores.dropna(subset=[axis.column]).assign(x=lambda table: table[axis.column].astype(float))
-    for family, colour in colours(sorted(rows["backbone_arch_family"].unique()), FAMILIES).items():
-        models = rows[rows["backbone_arch_family"] == family]
+    for family, colour in colours(sorted(points["backbone_arch_family"].unique()), FAMILIES).items():
+        models = points[points["backbone_arch_family"] == family]
         marker = MARKERS[models["backbone_source"].iloc[0]]
         panel.scatter(models["x"], models["score"], color=colour, marker=marker, s=14, alpha=0.4, linewidths=0)
         summary = models.groupby("x")["score"].agg(["mean", "sem"]).fillna(0)
         panel.plot(summary.index, summary["mean"], color=colour, lw=1.8, label=family, marker=marker, ms=4)
         half = 1.96 * summary["sem"]
         panel.fill_between(summary.index, summary["mean"] - half, summary["mean"] + half, color=colour, alpha=0.15, lw=0)
-    panel.set(xscale="log", xlabel=axis.label)
+    panel.set(xscale="log", xlabel=AXES["samples"].label)
     panel.legend(fontsize=8)
-    return rows.assign(panel="b")[["panel", "model_id", "backbone_arch_family", "x", "score"]]
+    return points.assign(panel="b")[["panel", "model_id", "backbone_arch_family", "x", "score"]]
 
 
 def compact(count: float) -> str:

@@ -62,16 +62,22 @@ def benchmark_scores(pretraining: pd.DataFrame, composite_rois: bool = True, sco
     return pd.concat([by_benchmark, average], ignore_index=True).merge(models, on="model_id", validate="many_to_one")
 
 
-def fitted_rows(scores: pd.DataFrame, axis: str) -> pd.DataFrame:
-    """The rows of the controlled suites that an axis is fitted to, flex families merged into their parents.
+def axis_points(scores: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """The models of an axis: those that it is fitted to, and those that are held out.
 
-    Adds ``x`` and ``family``. Rows without a value on this axis are dropped.
+    Args:
+        scores: of :func:`benchmark_scores`.
+
+    Returns:
+        The rows that have a value on this axis, with ``x``, ``family`` (flex families merged into their parents) and
+        ``fitted``: whether the model belongs to a controlled suite and varies this axis.
     """
     spec = AXES[axis]
-    rows = scores[scores["backbone_source"].isin(FITTED_SOURCES)]
+    fitted = scores["backbone_source"].isin(FITTED_SOURCES)
     if spec.full_data_only:
-        rows = rows[rows["pretraining_samples_per_class"] == 0]
+        fitted &= scores["pretraining_samples_per_class"] == 0
+    flex = scores["backbone_arch_family"].str.endswith("Flex")
     if not spec.with_flex:
-        rows = rows[~rows["backbone_arch_family"].str.endswith("Flex")]
-    family = rows["backbone_arch_family"].str.removesuffix("Flex")
-    return rows.assign(x=rows[spec.column].astype(float), family=family).dropna(subset=["x"])
+        fitted &= ~flex
+    family = scores["backbone_arch_family"].str.removesuffix("Flex")
+    return scores.assign(x=scores[spec.column].astype(float), family=family, flex=flex, fitted=fitted).dropna(subset=["x"])

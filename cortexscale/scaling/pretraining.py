@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from cortexscale.kernels.power_law import FORMS
-from cortexscale.scaling.axes import ALL, AXES, benchmark_scores, fitted_rows
+from cortexscale.scaling.axes import ALL, AXES, axis_points, benchmark_scores
 from cortexscale.scaling.fit import fit_experiment
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,9 @@ POINTS_PER_PARAMETER = 3
 NAMES = ["axis", "family", "benchmark_name"]
 
 
-def fit_axis(pretraining: pd.DataFrame, axis: str, form: str, settings: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def fit_axis(
+    pretraining: pd.DataFrame, axis: str, form: str, settings: dict[str, Any]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Fit every family x benchmark of an axis; families with too few models for the form are left out.
 
     Args:
@@ -35,10 +37,11 @@ def fit_axis(pretraining: pd.DataFrame, axis: str, form: str, settings: dict[str
 
     Returns:
         One row per fit: ``axis``, ``family``, ``benchmark_name`` and the columns of
-        :func:`cortexscale.scaling.fit.fit_experiment`; and the curves, with the same three columns. Both are empty where
-        no family has enough models.
+        :func:`cortexscale.scaling.fit.fit_experiment`; the curves, with the same three columns; both are empty where no
+        family has enough models. And the models of the axis, of :func:`cortexscale.scaling.axes.axis_points`.
     """
-    rows = fitted_rows(benchmark_scores(pretraining, settings["composite_rois"]), axis)
+    models = axis_points(benchmark_scores(pretraining, settings["composite_rois"]), axis)
+    rows = models[models["fitted"]]
     needed = POINTS_PER_PARAMETER * len(FORMS["offset" if form == "auto" else form])
     labels = CLUSTERS[settings["bootstrap_unit"]]
     fits, curves = [], []
@@ -64,5 +67,5 @@ def fit_axis(pretraining: pd.DataFrame, axis: str, form: str, settings: dict[str
             curves.append(curve.assign(**name))
             log.info("%s: loss %.6f, E %.3f from %d models", fit["experiment"], fit["loss"], fit["E"], fit["n"])
     if not fits:
-        return pd.DataFrame(columns=NAMES), pd.DataFrame(columns=[*NAMES, "x", "score", "low", "high"])
-    return pd.DataFrame(fits), pd.concat(curves, ignore_index=True)
+        return pd.DataFrame(columns=NAMES), pd.DataFrame(columns=[*NAMES, "x", "score", "low", "high"]), models
+    return pd.DataFrame(fits), pd.concat(curves, ignore_index=True), models

@@ -3,7 +3,8 @@
 Needs:  alignment and layer-search tables, model cards
 Makes:  tables/pretraining.parquet    all scores with the model's pretraining, in the columns of the published table
         tables/layer_search.parquet   all layer scores
-        fits/<axis>.parquet           scaling laws of one pretraining axis, all families x benchmarks; <axis>.curves.parquet
+        fits/<axis>.parquet           scaling laws of one pretraining axis, all families x benchmarks; with
+                                      <axis>.curves.parquet and <axis>.points.parquet, the models behind them
         figures/<figure>.*            pdf, png, svg, and csv of every plotted number
 """
 
@@ -59,6 +60,7 @@ rule fit:
     output:
         fits="<results>/fits/{axis}.parquet",
         curves="<results>/fits/{axis}.curves.parquet",
+        points="<results>/fits/{axis}.points.parquet",
     log:
         "<logs>/fit/{axis}.log",
     benchmark:
