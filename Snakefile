@@ -13,7 +13,7 @@ min_version("9.27")
 sys.path.insert(0, workflow.basedir)
 
 from cortexscale.figures import FIGURES
-from cortexscale.plan import Plan, share_library
+from cortexscale.plan import DOWNLOADED_SCORES, Plan, share_library
 
 # A config file on the command line stands alone: nothing of the demo may leak into another study.
 if not workflow.overwrite_configfiles:

@@ -15,10 +15,13 @@ from pydantic import BaseModel, ValidationError
 
 from cortexscale.code import stage_digest
 from cortexscale.errors import InputError
+from cortexscale.figures import FIGURES
 from cortexscale.models.inventory import Model, model_inventory
 from cortexscale.study import Study, Suite, describe, load_study
 
 ROOT = Path(__file__).parents[1]
+DOWNLOADED_SCORES = "resources/spvvs/benchmark_scores.csv"
+"""Where the rule download_scores puts the published score table."""
 SCRIPTS = ROOT / "workflow" / "scripts"
 
 
@@ -43,6 +46,9 @@ class Plan:
         self.results = self.study.results
         self.models: dict[str, Model] = model_inventory(self.study)
         self.datasets = self.study.datasets
+        unknown = [name for name in self.study.figures if name not in FIGURES]
+        if unknown:
+            raise InputError("config key figures", ", ".join(unknown), f"names among {', '.join(FIGURES)}", "correct the names")
         self._options = {name: self._read_options(name) for name in self.datasets}
         self._refuse_other_study()
         if not self.study.plan_without_data:
@@ -150,8 +156,9 @@ class Plan:
         return [file for file in files if not self.study.plan_without_data or self._at_hand(file)]
 
     def _at_hand(self, file: str) -> bool:
-        """Whether a file is there, or made by a rule of this study."""
-        return Path(self.results) in Path(file).parents or Path(file).exists()
+        """Whether a file is there, or made by the simulation or the download of this study."""
+        simulated = self.study.simulation is not None and Path(self.results) / "raw" in Path(file).parents
+        return simulated or file == DOWNLOADED_SCORES or Path(file).exists()
 
     def require_raw_files(self) -> None:
         """Raise one error for all missing raw files."""
@@ -159,7 +166,9 @@ class Plan:
         wanted += [
             file for name, entry in self.datasets.items() for subject in entry.subjects for file in self.raw_files(name, subject)
         ]
-        wanted += [model.checkpoint for model in self.models.values() if model.checkpoint]
+        wanted += [source.images for source in self.study.models if isinstance(source, Suite)]
+        wanted += [model.checkpoint for model in self.models.values() if model.checkpoint and model.source != "suite"]
+        wanted += [self.study.scores.path] if self.study.scores else []
         missing = [file for file in wanted if not self._at_hand(file)]
         if missing:
             shown = "".join(f"\n      - {file}" for file in missing[:12]) + ("\n      - ..." if len(missing) > 12 else "")
@@ -167,7 +176,7 @@ class Plan:
                 "raw data",
                 f"{len(missing)} of {len(wanted)} files are missing{shown}",
                 "every file where the config says",
-                "fetch them (docs/datasets.md), correct `path`, or plan (-n) with plan_without_data: true",
+                "fetch them (docs/datasets.md), correct their paths in the config, or plan (-n) with plan_without_data: true",
             )
 
     def recordings(self, dataset: str) -> list[str]:
@@ -210,7 +219,9 @@ class Plan:
     def weights(self, model: str) -> list[str]:
         """The checkpoint file of a model; empty for weights that its source fetches."""
         checkpoint = self.models[model].checkpoint
-        return self._planned([checkpoint]) if checkpoint else []
+        if checkpoint is None:
+            return []
+        return [checkpoint] if self.models[model].source == "suite" else self._planned([checkpoint])
 
     # ------------------------------------------------------------------------------------------ stages
 

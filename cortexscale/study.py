@@ -165,8 +165,9 @@ class Scores(Section):
 
     path: str
     """Where the table is, or is downloaded to."""
-    url: str
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    url: str | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Where it is downloaded from, and its checksum; not needed for a copy that is there."""
     experiments: Literal["all"] | list[str] = "all"
     bootstraps: PositiveInt = 1000
     seed: int = 42

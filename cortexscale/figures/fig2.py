@@ -10,7 +10,10 @@ from cortexscale.scaling.axes import ALL, AXES
 
 
 def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
-    """Points are models, lines are fits to the controlled suite with 95 % bootstrap bands; crosses are held-out models."""
+    """Points are models, lines are fits to the controlled suite with 95 % bootstrap bands; crosses are held-out models.
+
+    Lines are dotted beyond the models that they were fitted to.
+    """
     names = list(tables["compute_points"]["benchmark_name"].unique())
     colour = colours(names, BENCHMARKS)
     figure, panels = plt.subplots(1, 3, figsize=(10.5, 3.4), sharey=True)
@@ -28,15 +31,18 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
                     rows["x"], rows["score"], color=colour[name], marker=MARKERS[source], alpha=strong, s=10, linewidths=0
                 )
             curve = curves[curves["benchmark_name"] == name]
-            panel.plot(curve["x"], curve["score"], color=colour[name], lw=width, label=labels.get(name, name.capitalize()))
+            seen = curve["x"] <= points["x"].max()
+            label = labels.get(name, name.capitalize())
+            panel.plot(curve["x"][seen], curve["score"][seen], color=colour[name], lw=width, label=label)
+            panel.plot(curve["x"][~seen], curve["score"][~seen], color=colour[name], lw=width, ls=":")
             panel.fill_between(curve["x"], curve["low"], curve["high"], color=colour[name], alpha=0.15, lw=0)
         panel.set(xscale="log", xlabel=spec.label)
         panel_letter(panel, letter)
         kept = ["axis", "kind", "benchmark_name", "model_id", "x", "score"]
         plotted += [points.assign(axis=axis)[kept], curves.assign(axis=axis, kind="fit")]
     numbers = pd.concat(plotted, ignore_index=True)
-    low, high = np.nanmin(numbers["score"]), np.nanmax(numbers["score"])
-    panels[0].set(ylabel="Alignment S (noise-normalised r)", ylim=(min(0, low - 0.05), max(1, high + 0.05)))
+    scores = numbers.loc[numbers["kind"] != "fit", "score"]
+    panels[0].set(ylabel="Alignment S (noise-normalised r)", ylim=(scores.min() - 0.1, scores.max() + 0.1))
     panels[-1].legend(loc="lower right", fontsize=8)
     figure.tight_layout()
     return figure, numbers

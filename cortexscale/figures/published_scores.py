@@ -1,12 +1,14 @@
 """Scaling of the published scores (Gokce & Schrimpf 2025): models, fitted laws and 95 % bootstrap bands."""
 
+from string import ascii_lowercase
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cortexscale.errors import InputError
-from cortexscale.figures.style import FAMILIES, panel_letter
+from cortexscale.figures.style import FAMILIES, colours, panel_letter
 
 COMPUTE, SAMPLES, PARAMETERS = "Training compute (FLOPs)", "Training images seen", "Parameters"
 MEAN = "Alignment, mean of five benchmarks"
@@ -21,7 +23,8 @@ PANELS = (
     (MEAN, PARAMETERS, {"parameter_scaling": ("all models, full data", "#1b263b")}),
 )
 """Per panel: label of y, label of x, experiment -> name and colour. Experiments that were not fitted are left out."""
-REMEDY = "add experiments to scores.experiments, or write `all`"
+MOST_OTHERS = 4
+"""Other experiments, named in the config, get panels of their own up to this number."""
 
 
 def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
@@ -30,15 +33,18 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
     A curve is dashed beyond its data. The legend has E with its 95 % interval, or says that the law does not saturate.
 
     Raises:
-        InputError: none of the experiments shown was fitted.
+        InputError: nothing to draw.
     """
-    fitted = set(tables["fits"]["experiment"])
+    fitted = set(tables["curves"]["experiment"])
     shown = [panel for panel in PANELS if fitted & set(panel[-1])]
+    others = sorted(fitted - {name for panel in PANELS for name in panel[-1]})
+    if len(others) <= MOST_OTHERS:
+        shown += [("Alignment", "X of the experiment", {name: (name, colour)}) for name, colour in colours(others, {}).items()]
     if not shown:
-        raise InputError("figure published_scores", f"fits of {sorted(fitted)}", "compute_neuro or another that it shows", REMEDY)
+        raise InputError("figure published_scores", f"{len(others)} fits", "an experiment with one X", "name other experiments")
     figure, panels = plt.subplots(1, len(shown), figsize=(4.2 * len(shown), 3.4), layout="constrained", squeeze=False)
     plotted = []
-    for letter, axes, (y_label, x_label, experiments) in zip("abcd", panels[0], shown, strict=False):
+    for letter, axes, (y_label, x_label, experiments) in zip(ascii_lowercase, panels[0], shown, strict=False):
         for experiment, (label, colour) in experiments.items():
             if experiment in fitted:
                 plotted += draw_fit(axes, tables, experiment, label, colour)

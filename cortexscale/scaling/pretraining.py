@@ -67,5 +67,6 @@ def fit_axis(
             curves.append(curve.assign(**name))
             log.info("%s: loss %.6f, E %.3f from %d models", fit["experiment"], fit["loss"], fit["E"], fit["n"])
     if not fits:
-        return pd.DataFrame(columns=NAMES), pd.DataFrame(columns=[*NAMES, "x", "score", "low", "high"]), models
+        log.warning("axis %s: no fit, for want of models; figures show points only", axis)
+        return pd.DataFrame(columns=NAMES), pd.DataFrame(columns=NAMES).assign(x=0.0, score=0.0, low=0.0, high=0.0), models
     return pd.DataFrame(fits), pd.concat(curves, ignore_index=True), models

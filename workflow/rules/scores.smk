@@ -14,7 +14,7 @@ localrules:
 rule download_scores:
     """Fetching the published score table."""
     output:
-        scores="resources/spvvs/benchmark_scores.csv",
+        scores=DOWNLOADED_SCORES,
     log:
         "<logs>/download_scores.log",
     benchmark:
