@@ -211,8 +211,8 @@ def test_script_writes_tables_that_the_figure_reads(tmp_path):
     assert len(figure.axes) == 2
     assert set(numbers["experiment"]) == {"model_vit_avg", "parameter_scaling"}
     np.testing.assert_array_equal(numbers["kind"].value_counts()[["model", "fit"]], [128 + 191, 200])
-    with pytest.raises(InputError, match="compute_neuro"):
-        draw({**tables, "fits": tables["fits"].iloc[:1]}, {})
+    with pytest.raises(InputError, match="an experiment with one X"):
+        draw({**tables, "fits": tables["fits"].iloc[:1], "curves": tables["curves"].iloc[:0]}, {})
 
 
 def test_download_is_verified_and_says_what_to_do_offline(tmp_path):
