@@ -6,14 +6,14 @@ fake kernels it registers without asking whether they exist. Both are steps of o
 them. Their declarations alone let the import pass; calling one still fails. Where the library loads, nothing happens.
 """
 
-import torch
+from torch import library
 
 try:
     import torchvision
 except RuntimeError as error:
     if "torchvision::" not in str(error):
         raise
-    _declarations = torch.library.Library("torchvision", "FRAGMENT")  # they live as long as this object
+    _declarations = library.Library("torchvision", "FRAGMENT")  # they live as long as this object
     for _operator in ("nms", "qnms"):
         _declarations.define(f"{_operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     import torchvision  # noqa: F401
