@@ -37,7 +37,10 @@ class Recording:
         units: one row per unit: ``unit`` (id), ``nc_percent`` (noise ceiling of the test split, percent of
             variance) and what the modality has (electrode, voxel i/j/k, channel, time).
         rois: one boolean column per ROI, one row per unit. ROIs may overlap or be empty.
-        notes: what the reader saw and a user should know (dropped units, subject's sessions ...).
+        notes: what the reader saw and a user should know (dropped units, subject's sessions, ``released_statistic`` ...).
+        screening: every unit that was looked at, kept or not: ``unit``, ``nc_percent`` (nan where it cannot be had), ``kept``,
+            the columns of ``rois``, for M/EEG ``channel`` and ``time`` (s), and where the release ships a statistic of its own,
+            ``released`` and ``recomputed`` (the same from the single trials; nan where it was not recomputed).
     """
 
     dataset: str
@@ -47,44 +50,74 @@ class Recording:
     units: pd.DataFrame
     rois: pd.DataFrame
     notes: dict = field(default_factory=dict)
+    screening: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def problems(self) -> list[str]:
+        """Every promise of the class that does not hold, as "found; expected" lines. Empty for a sound recording."""
+        n_units = len(self.units)
+        if n_units == 0:
+            return ["no unit passes the selection; at least one unit above the noise-ceiling threshold is needed"]
+        found = [problem for name in ("train", "test") for problem in self._split_problems(name)]
+        shared = set(self.train.stimulus_ids) & set(self.test.stimulus_ids)
+        if shared:
+            found.append(f"{len(shared)} stimuli are in both splits, e.g. {sorted(shared)[0]}; train and test share none")
+        for column in ("unit", "nc_percent"):
+            if column not in self.units:
+                return [*found, f"the unit table has no column `{column}`; it has {', '.join(self.units)}"]
+        if self.units["unit"].duplicated().any():
+            repeated = self.units["unit"][self.units["unit"].duplicated()].iloc[0]
+            found.append(f"the unit {repeated} is there twice; unit ids are unique within a subject")
+        if len(self.rois) != n_units or set(self.rois.dtypes) != {np.dtype(bool)}:
+            found.append(f"an ROI table of {self.rois.shape}; one boolean column per ROI, {n_units} rows")
+        ceiling = self.units["nc_percent"].to_numpy()
+        if not ((ceiling > 0) & (ceiling <= 100)).all():
+            found.append("noise ceilings outside (0, 100]; percent of variance, above 0")
+        return found + self._screening_problems()
+
+    def _split_problems(self, name: str) -> list[str]:
+        split, n_units = getattr(self, name), len(self.units)
+        n = len(split.stimulus_ids)
+        if n == 0:
+            return [f"n_{name} = 0 stimuli; at least one {name} stimulus is needed"]
+        if split.responses.shape != (n, n_units) or split.repetitions.shape != (n,):
+            shapes = f"{name} responses {split.responses.shape} and repetitions {split.repetitions.shape}"
+            return [f"{shapes}; one row per stimulus and one column per unit, ({n}, {n_units}) and ({n},)"]
+        found = []
+        if len(set(split.stimulus_ids)) != n:
+            found.append(f"{name} stimulus ids repeat; one row per stimulus, averaged over its repetitions")
+        bad = ~np.isfinite(split.responses)
+        if bad.any():
+            unit = self.units["unit"].iloc[np.flatnonzero(bad.any(axis=0))[0]]
+            found.append(f"{bad.sum()} non-finite {name} responses, first in unit {unit}; all responses are finite")
+        if (split.repetitions < 1).any():
+            found.append(f"{name} stimuli averaged over 0 trials; at least one trial each")
+        return found
+
+    def _screening_problems(self) -> list[str]:
+        if self.screening.empty:
+            return []
+        missing = [column for column in ("unit", "nc_percent", "kept", *self.rois) if column not in self.screening]
+        if missing:
+            return [f"the screening table has no column {', '.join(missing)}; it has every unit with its ceiling, fate and ROIs"]
+        kept = self.screening[self.screening["kept"].to_numpy(bool)]
+        if kept["unit"].tolist() != self.units["unit"].tolist():
+            return [f"the screening table keeps {len(kept)} units; those of the unit table, {len(self.units)}, in the same order"]
+        return []
 
     def check(self) -> "Recording":
         """Return self if every promise of the class holds.
 
         Raises:
-            InputError: names the recording and the promise that is broken.
+            InputError: names the recording and every promise that is broken.
         """
-        where = f"recording {self.dataset}/{self.subject}"
-
-        def broken(found: str, expected: str) -> InputError:
-            return InputError(where, found, expected, "correct the reader of this dataset, or the files that it read")
-
-        n_units = len(self.units)
-        if n_units == 0:
-            raise broken("no unit passes the selection", "at least one unit above the noise-ceiling threshold")
-        for name, split in (("train", self.train), ("test", self.test)):
-            n = len(split.stimulus_ids)
-            if n == 0:
-                raise broken(f"n_{name} = 0 stimuli", f"at least one {name} stimulus")
-            if split.responses.shape != (n, n_units) or split.repetitions.shape != (n,):
-                raise broken(
-                    f"{name} responses {split.responses.shape} and repetitions {split.repetitions.shape}",
-                    f"({n}, {n_units}) and ({n},)",
-                )
-            if len(set(split.stimulus_ids)) != n:
-                raise broken(f"{name} stimulus ids repeat", "one row per stimulus")
-            bad = ~np.isfinite(split.responses)
-            if bad.any():
-                unit = self.units["unit"].iloc[np.flatnonzero(bad.any(axis=0))[0]]
-                raise broken(f"{bad.sum()} non-finite {name} responses, first in unit {unit}", "finite responses")
-        shared = set(self.train.stimulus_ids) & set(self.test.stimulus_ids)
-        if shared:
-            raise broken(f"{len(shared)} stimuli are in both splits, e.g. {sorted(shared)[0]}", "disjoint splits")
-        if len(self.rois) != n_units or set(self.rois.dtypes) != {np.dtype(bool)}:
-            raise broken(f"an ROI table of {self.rois.shape}", f"{n_units} rows of booleans")
-        ceiling = self.units["nc_percent"].to_numpy()
-        if not ((ceiling > 0) & (ceiling <= 100)).all():
-            raise broken("noise ceilings outside (0, 100] percent", "ceilings in percent of variance, above 0")
+        problems = self.problems()
+        if problems:
+            raise InputError(
+                f"recording {self.dataset}/{self.subject}",
+                problems[0] if len(problems) == 1 else "\n      - ".join([f"{len(problems)} problems", *problems]),
+                "a sound Recording (cortexscale/recording.py)",
+                "correct the reader of this dataset, or the files that it read",
+            )
         return self
 
     def save(self, path: Path | str) -> None:
@@ -97,7 +130,7 @@ class Recording:
                 group["stimulus_ids"] = np.asarray(split.stimulus_ids, dtype=h5py.string_dtype())
                 group["responses"] = split.responses.astype(np.float32, copy=False)
                 group["repetitions"] = split.repetitions
-            for name, table in (("units", self.units), ("rois", self.rois)):
+            for name, table in (("units", self.units), ("rois", self.rois), ("screening", self.screening)):
                 group = file.create_group(name, track_order=True)
                 for column in table:
                     values = table[column].to_numpy()
@@ -115,13 +148,16 @@ def load_recording(path: Path | str) -> Recording:
             group = file[name]
             return Split(column(group["stimulus_ids"]), group["responses"][:], group["repetitions"][:])
 
-        units, rois = (pd.DataFrame({key: column(data) for key, data in file[name].items()}) for name in ("units", "rois"))
+        def table(name: str) -> pd.DataFrame:
+            return pd.DataFrame({key: column(data) for key, data in file[name].items()})
+
         return Recording(
             file.attrs["dataset"],
             file.attrs["subject"],
             split("train"),
             split("test"),
-            units,
-            rois,
+            table("units"),
+            table("rois"),
             json.loads(file.attrs["notes"]),
+            table("screening"),
         )
