@@ -13,7 +13,7 @@ min_version("9.27")
 sys.path.insert(0, workflow.basedir)
 
 from cortexscale.figures import FIGURES
-from cortexscale.plan import DOWNLOADED_SCORES, Plan, share_library
+from cortexscale.plan import CHECKS, DOWNLOADED_SCORES, Plan, share_library
 
 # A config file on the command line stands alone: nothing of the demo may leak into another study.
 if not workflow.overwrite_configfiles:
@@ -22,7 +22,7 @@ if not workflow.overwrite_configfiles:
 
 
 share_library()
-plan = Plan(config)
+plan = Plan(config, CHECKS.intersection(sys.argv))  # a Snakefile has no other way to learn its targets
 
 
 pathvars:
@@ -44,7 +44,9 @@ if plan.study.simulation:  # rules that invent data exist only in a study that a
     include: "workflow/rules/simulate.smk"
 
 
+include: "workflow/rules/check.smk"
 include: "workflow/rules/preprocess.smk"
+include: "workflow/rules/qc.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/alignment.smk"
@@ -66,5 +68,5 @@ rule all:
         ),
         collect(
             "<results>/tables/{table}.parquet",
-            table=["pretraining", "layer_search"] if plan.datasets else [],
+            table=["pretraining", "layer_search", "datasets"] if plan.datasets else [],
         ),

@@ -9,23 +9,23 @@ PACKAGE = Path(__file__).parent
 
 
 @cache
-def stage_digest(script: Path, *modules: str) -> str:
+def stage_digest(script: Path, *modules: str | Path) -> str:
     """Digest of a script and of every module of this package that it imports, directly or not.
 
     Comments, layout and docstrings do not count.
 
     Args:
         script: the script of a rule.
-        modules: further modules that the script loads by name, such as ``cortexscale.datasets.tvsd``.
+        modules: further modules that the script loads: names, such as ``cortexscale.datasets.tvsd``, or files.
     """
-    files, waiting = set(), [script, *(module_file(name) for name in modules)]
+    files, waiting = set(), [script, *(module if isinstance(module, Path) else module_file(module) for module in modules)]
     while waiting:
         file = waiting.pop()
         if file is not None and file not in files:
             files.add(file)
             waiting += [module_file(name) for name in imported_modules(file)]
     digest = hashlib.blake2b(digest_size=8)
-    for file in sorted(files):
+    for file in sorted(files, key=lambda file: (file.name, file)):  # the folder of a user's module does not count
         digest.update(file.name.encode() + syntax(file).encode())
     return digest.hexdigest()
 

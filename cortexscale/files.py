@@ -45,7 +45,7 @@ def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:
             "the data file itself",
             "fetch the content (gin get-content, or git annex get). " + remedy,
         )
-    if head.lstrip().startswith(b"<"):
+    if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         raise InputError(path, "an HTML page", "a data file", "the download saved a web page; use the direct link. " + remedy)
     size = path.stat().st_size
     if size < smallest:

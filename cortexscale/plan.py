@@ -6,22 +6,26 @@ The Snakefile and every cluster job load this module, so it imports nothing heav
 import importlib
 import json
 import os
+from collections.abc import Collection
 from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from cortexscale.code import stage_digest
+from cortexscale.datasets.readers import checked, load_reader, require_interface, require_known
 from cortexscale.errors import InputError
 from cortexscale.figures import FIGURES
 from cortexscale.models.inventory import Model, model_inventory
-from cortexscale.study import Study, Suite, describe, load_study
+from cortexscale.study import Study, Suite, load_study
 
 ROOT = Path(__file__).parents[1]
 DOWNLOADED_SCORES = "resources/spvvs/benchmark_scores.csv"
 """Where the rule download_scores puts the published score table."""
+CHECKS = {"check_data", "check_dataset"}
+"""Rules that look at raw files and dataset modules, and so must run where these are missing or wrong."""
 SCRIPTS = ROOT / "workflow" / "scripts"
 
 
@@ -31,26 +35,47 @@ def share_library() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
 
 
+class Checks(BaseModel, extra="forbid"):
+    """What ``--config`` may say to a check, beside the keys of the study."""
+
+    dataset: str | None = None
+    checksums: bool = False
+
+
 class Plan:
     """A checked study.
 
     Args:
         config: the parsed config file.
+        checks: rules of ``CHECKS`` that were asked for. They report on readers, their options and raw files; without one,
+            whatever is wrong there is raised.
 
     Raises:
         InputError: the config is wrong, the results root belongs to another study, or raw files are missing.
     """
 
-    def __init__(self, config: dict[str, Any]):
-        self.study: Study = load_study({key: value for key, value in config.items() if key != "pathvars"})
+    def __init__(self, config: dict[str, Any], checks: Collection[str] = ()):
+        ours = {"pathvars", *(Checks.model_fields if checks else ())}
+        self.study: Study = load_study({key: value for key, value in config.items() if key not in ours})
+        self.checks = checked(Checks, {key: config[key] for key in Checks.model_fields if checks and key in config}, "--config")
+        self._checking = bool(checks)
         self.results = self.study.results
         self.models: dict[str, Model] = model_inventory(self.study)
         self.datasets = self.study.datasets
         unknown = [name for name in self.study.figures if name not in FIGURES]
         if unknown:
             raise InputError("config key figures", ", ".join(unknown), f"names among {', '.join(FIGURES)}", "correct the names")
-        self._options = {name: self._read_options(name) for name in self.datasets}
+        if "check_dataset" in checks and self.checks.dataset not in self.datasets:
+            names = ", ".join(self.datasets)
+            found = f"dataset={self.checks.dataset}" if self.checks.dataset else "no dataset"
+            raise InputError("check_dataset", found, f"one of {names}", "snakemake check_dataset --config dataset=NAME")
         self._refuse_other_study()
+        if self._checking:
+            return
+        for name in self.datasets:
+            self._options(name)
+        for figure in self.study.figures:
+            self.figure_tables(figure)
         if not self.study.plan_without_data:
             self.require_raw_files()
 
@@ -72,7 +97,8 @@ class Plan:
 
     def begin(self) -> None:
         """Before the first job of a real run: all raw files are there, and the results root notes whose it is."""
-        self.require_raw_files()
+        if not self._checking:
+            self.require_raw_files()
         self._marker.parent.mkdir(parents=True, exist_ok=True)
         self._marker.write_text(json.dumps({"study": self.study.study}) + "\n")
 
@@ -80,75 +106,55 @@ class Plan:
 
     def reader(self, dataset: str) -> ModuleType:
         """The module that reads a dataset."""
-        name = f"cortexscale.datasets.{self.datasets[dataset].reader}"
-        try:
-            return importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name != name:
-                raise
-            known = sorted(
-                file.stem for file in (Path(__file__).parent / "datasets").glob("*.py") if "\ndef read(" in file.read_text()
-            )
-            raise InputError(
-                f"config key datasets.{dataset}.reader",
-                self.datasets[dataset].reader,
-                f"one of {', '.join(known)}",
-                "correct the name, or add a module to cortexscale/datasets",
-            ) from None
+        return load_reader(self.datasets[dataset].reader, f"config key datasets.{dataset}.reader")
 
-    def _read_options(self, dataset: str) -> BaseModel:
-        entry, reader = self.datasets[dataset], self.reader(dataset)
-        for key, known in (("subjects", reader.SUBJECTS), ("rois", reader.ROIS)):
-            unknown = [name for name in getattr(entry, key) if name not in known]
-            if unknown:
-                raise InputError(
-                    f"config key datasets.{dataset}.{key}",
-                    ", ".join(unknown),
-                    f"names among {', '.join(known)}",
-                    "correct the names",
-                )
-        try:
-            return reader.Options(**entry.options)
-        except ValidationError as error:
-            lines = "".join(f"\n      - {describe(problem, reader.Options.model_fields)}" for problem in error.errors())
-            raise InputError(
-                f"config key datasets.{dataset}.options",
-                f"{error.error_count()} problem(s){lines}",
-                "options of this reader",
-                f"see the class Options of cortexscale/datasets/{entry.reader}.py",
-            ) from None
+    def reader_file(self, dataset: str) -> Path:
+        return Path(self.reader(dataset).__file__)
+
+    @cache  # noqa: B019 (one Plan per process)
+    def _options(self, dataset: str) -> BaseModel:
+        entry, reader, key = self.datasets[dataset], self.reader(dataset), f"config key datasets.{dataset}"
+        require_interface(reader, f"{key}.reader")
+        require_known(entry.subjects, reader.SUBJECTS, f"{key}.subjects")
+        require_known(entry.rois, reader.ROIS, f"{key}.rois")
+        return checked(reader.Options, entry.options, f"{key}.options")
 
     @cache  # noqa: B019 (one Plan per process)
     def raw_files(self, dataset: str, subject: str) -> list[str]:
         """Released files that a subject is read from."""
         path = Path(self.datasets[dataset].path)
-        return [str(file) for file in self.reader(dataset).raw_files(path, subject, self._options[dataset])]
+        return [str(file) for file in self.reader(dataset).raw_files(path, subject, self._options(dataset))]
 
     def options(self, dataset: str) -> dict[str, Any]:
         """The reader's options with their defaults, as plain values."""
-        return self._options[dataset].model_dump(mode="json")
+        return self._options(dataset).model_dump(mode="json")
 
-    def simulated_files(self, dataset: str) -> list[str]:
-        """Raw files that the simulation makes: those of every subject, and the images if they are part of the release.
+    @cached_property
+    def simulated(self) -> dict[str, dict[str, Any]]:
+        """Datasets that the simulation makes, with their settings as plain values."""
+        settings = self.study.simulation.datasets if self.study.simulation else {}
+        return {name: self._simulation_settings(name, given).model_dump(mode="json") for name, given in settings.items()}
 
-        None for a dataset that the study does not have.
-        """
-        if dataset not in self.datasets:
-            return []
-        entry = self.datasets[dataset]
-        images = self.study.stimuli[entry.stimuli].path
-        files = [file for subject in entry.subjects for file in self.raw_files(dataset, subject)]
-        return list(dict.fromkeys([*files, *([images] if Path(entry.path) in Path(images).parents else [])]))
+    def _simulation_settings(self, dataset: str, given: dict[str, Any]) -> BaseModel:
+        module = f"cortexscale.simulation.{self.datasets[dataset].reader}"
+        return checked(importlib.import_module(module).Settings, given, f"config key simulation.datasets.{dataset}")
 
-    def simulated_subjects(self, dataset: str) -> list[str]:
-        return self.datasets[dataset].subjects if dataset in self.datasets else []
+    def simulated_inputs(self, datasets: Collection[str]) -> list[str]:
+        """What a check of these datasets waits for: files of the simulation, but not those of a release."""
+        images = [path for name in datasets for path in self.stimulus_path(self.datasets[name].stimuli)]
+        folders = [self.datasets[name].path for name in datasets if name in self.simulated]
+        return list(dict.fromkeys(path for path in (*folders, *images) if self._is_simulated(path)))
 
     def stimulus_path(self, stimuli: str) -> list[str]:
-        """Where the images of a stimulus set lie."""
-        return self._planned([self.study.stimuli[stimuli].path])
+        """Where the images of a stimulus set lie; those that come with a simulated dataset, in its folder."""
+        path = Path(self.study.stimuli[stimuli].path)
+        made = [self.datasets[name].path for name in self.simulated if Path(self.datasets[name].path) in path.parents]
+        return made or self._planned([str(path)])
 
     def raw_inputs(self, dataset: str, subject: str) -> list[str]:
-        """Released files that a subject is read from, as inputs of its rule."""
+        """What the rule that reads a subject waits for: its released files, or the folder that the simulation makes."""
+        if dataset in self.simulated:
+            return [self.datasets[dataset].path]
         return self._planned(self.raw_files(dataset, subject))
 
     def _planned(self, files: list[str]) -> list[str]:
@@ -157,8 +163,19 @@ class Plan:
 
     def _at_hand(self, file: str) -> bool:
         """Whether a file is there, or made by the simulation or the download of this study."""
-        simulated = self.study.simulation is not None and Path(self.results) / "raw" in Path(file).parents
-        return simulated or file == DOWNLOADED_SCORES or Path(file).exists()
+        return self._is_simulated(file) or file == DOWNLOADED_SCORES or Path(file).exists()
+
+    def _is_simulated(self, file: str) -> bool:
+        return self.study.simulation is not None and Path(self.results) / "raw" in Path(file).parents
+
+    def _files_of_models(self) -> list[str]:
+        """Files that models and published scores come from."""
+        files = [source.images for source in self.study.models if isinstance(source, Suite)]
+        files += [model.checkpoint for model in self.models.values() if model.checkpoint and model.source != "suite"]
+        return files + ([self.study.scores.path] if self.study.scores else [])
+
+    def missing_files_of_models(self) -> list[str]:
+        return [file for file in self._files_of_models() if not self._at_hand(file)]
 
     def require_raw_files(self) -> None:
         """Raise one error for all missing raw files."""
@@ -166,9 +183,7 @@ class Plan:
         wanted += [
             file for name, entry in self.datasets.items() for subject in entry.subjects for file in self.raw_files(name, subject)
         ]
-        wanted += [source.images for source in self.study.models if isinstance(source, Suite)]
-        wanted += [model.checkpoint for model in self.models.values() if model.checkpoint and model.source != "suite"]
-        wanted += [self.study.scores.path] if self.study.scores else []
+        wanted += self._files_of_models()
         missing = [file for file in wanted if not self._at_hand(file)]
         if missing:
             shown = "".join(f"\n      - {file}" for file in missing[:12]) + ("\n      - ..." if len(missing) > 12 else "")
@@ -176,11 +191,30 @@ class Plan:
                 "raw data",
                 f"{len(missing)} of {len(wanted)} files are missing{shown}",
                 "every file where the config says",
-                "fetch them (docs/datasets.md), correct their paths in the config, or plan (-n) with plan_without_data: true",
+                "`snakemake check_data` says more: fetch them, correct their paths in the config, or plan (-n) with "
+                "plan_without_data: true",
             )
 
-    def recordings(self, dataset: str) -> list[str]:
-        return [f"{self.results}/neural/{dataset}/{subject}.h5" for subject in self.datasets[dataset].subjects]
+    def recordings(self, *datasets: str) -> list[str]:
+        return [f"{self.results}/neural/{name}/{subject}.h5" for name in datasets for subject in self.datasets[name].subjects]
+
+    def best_subjects(self, dataset: str) -> dict[str, Any] | None:
+        """How many subjects are scored, and by the ceilings of which ROI; None for all."""
+        best = self.datasets[dataset].best_subjects
+        return best.model_dump() if best else None
+
+    @cached_property
+    def stimuli(self) -> list[str]:
+        """Stimulus sets that a dataset shows."""
+        return [stimuli for stimuli in self.study.stimuli if self.datasets_on(stimuli)]
+
+    def datasets_on(self, stimuli: str) -> list[str]:
+        """Datasets that show a stimulus set."""
+        return [name for name, dataset in self.datasets.items() if dataset.stimuli == stimuli]
+
+    def targets(self, stimuli: str) -> dict[str, dict[str, Any]]:
+        """What is scored on a stimulus set: dataset -> ROIs, and which subjects."""
+        return {name: self.datasets[name].model_dump(include={"rois", "best_subjects"}) for name in self.datasets_on(stimuli)}
 
     # ------------------------------------------------------------------------------------------ models
 
@@ -189,10 +223,9 @@ class Plan:
         """Models that carry a layer search."""
         return list(dict.fromkeys(model.reference for model in self.models.values()))
 
-    def commitments(self, model: str, stimuli: str | None = None) -> list[str]:
-        """Commitment files of a model's reference, for all datasets or those of one stimulus set."""
-        names = [name for name, entry in self.datasets.items() if stimuli in (None, entry.stimuli)]
-        return [f"{self.results}/commitments/{name}/{self.models[model].reference}.json" for name in names]
+    def commitments(self, stimuli: str, model: str) -> str:
+        """The commitment file of a model's reference."""
+        return f"{self.results}/commitments/{stimuli}/{self.models[model].reference}.json"
 
     def task_images(self, wildcards: Any) -> str:
         """The labelled images that a suite model is trained on."""
@@ -223,45 +256,74 @@ class Plan:
             return []
         return [checkpoint] if self.models[model].source == "suite" else self._planned([checkpoint])
 
+    # ------------------------------------------------------------------------------------------ figures
+
+    def figure_tables(self, figure: str) -> dict[str, str]:
+        """Tables that a figure reads, by name.
+
+        Raises:
+            InputError: the figure shows a dataset that the study does not have.
+        """
+        source = FIGURES[figure]
+        shown = [name for name, dataset in self.datasets.items() if source.reader in (None, dataset.reader)]
+        if source.reader and not shown:
+            found = f"no dataset with the reader {source.reader}"
+            raise InputError(f"figure {figure}", found, "the dataset that it shows", "add the dataset, or leave the figure out")
+        names = {"dataset": shown[0]} if source.reader else {}
+        return {name: f"{self.results}/{path.format(**names)}" for name, path in source.tables.items()}
+
     # ------------------------------------------------------------------------------------------ stages
 
-    def code(self, stage: str, *modules: str) -> str:
+    def code(self, stage: str, *modules: str | Path) -> str:
         """Digest of the code of a stage, for the ``params`` of its rule."""
         return stage_digest(SCRIPTS / f"{stage}.py", *modules)
 
     def per_alignment(self, pattern: str) -> list[str]:
-        """A path for every dataset x model."""
-        return [pattern.format(results=self.results, dataset=d, model=m) for d in self.datasets for m in self.models]
+        """A path for every stimulus set x model."""
+        return [pattern.format(results=self.results, stimuli=s, model=m) for s in self.stimuli for m in self.models]
 
     def per_search(self, pattern: str) -> list[str]:
-        """A path for every dataset x reference model."""
-        return [pattern.format(results=self.results, dataset=d, model=m) for d in self.datasets for m in self.references]
+        """A path for every stimulus set x reference model."""
+        return [pattern.format(results=self.results, stimuli=s, model=m) for s in self.stimuli for m in self.references]
 
     # ------------------------------------------------------------------------------------------ resources
 
     def shape(self, dataset: str) -> Any:
         """Stimuli and units of one kernel of this dataset, as the full release has them."""
-        return self.reader(dataset).shape(self._options[dataset], self.datasets[dataset].subjects)
+        return self.reader(dataset).shape(self._options(dataset), self.subjects_scored(dataset))
 
     def preprocess_mb(self, dataset: str) -> int:
-        return 500 + self.reader(dataset).memory_mb(self._options[dataset])
+        return 500 + self.reader(dataset).memory_mb(self._options(dataset))
 
-    def ridge_mb(self, dataset: str) -> int:
-        """Kernel, two factors and workspace (n x n each), responses and dual coefficients (n x units each), one slab.
+    def subjects_scored(self, dataset: str) -> list[str]:
+        """As many subjects as are scored; which of them depends on their noise ceilings."""
+        entry = self.datasets[dataset]
+        return entry.subjects[: entry.best_subjects.count] if entry.best_subjects else entry.subjects
+
+    def ridge_mb(self, stimuli: str) -> int:
+        """Responses of all datasets, a kernel of all images, and for the largest dataset kernel, two factors and workspace
+        (n x n each), responses and dual coefficients (n x units each), one slab.
 
         The base holds the libraries, and the host side of a CUDA context.
         """
-        n_train, n_test, n_units = self.shape(dataset)
         value = 8 if self.study.ridge.precision == "float64" else 4
-        n_rows = self.images(self.datasets[dataset].stimuli) or n_train + n_test
-        square, wide, slab = 5 * (n_train + n_test) ** 2, 4 * n_train * n_units, 4 * n_rows * 4096
-        return 4000 + int((square * value + wide * value + slab) / 1e6)
+        shapes = [self.shape(dataset) for dataset in self.datasets_on(stimuli)]
+        responses = sum(
+            4 * (n_train + n_test) * n_units
+            for dataset in self.datasets_on(stimuli)
+            for subject in self.subjects_scored(dataset)
+            for n_train, n_test, n_units in [self.reader(dataset).shape(self._options(dataset), [subject])]
+        )
+        largest = max(value * (5 * (n_train + n_test) ** 2 + 2 * n_train * n_units) for n_train, n_test, n_units in shapes)
+        n_images = max(self.images(stimuli) or 0, max(n_train + n_test for n_train, n_test, _ in shapes))
+        shared = value * n_images**2 if len(shapes) > 1 else 0
+        return 4000 + int((responses + largest + shared + 4 * n_images * 4096) / 1e6)
 
-    def ridge_minutes(self, dataset: str, layers: int) -> int:
+    def ridge_minutes(self, stimuli: str, layers: int) -> int:
         """A generous bound: 10 penalties x folds at 100 GFLOP/s per layer."""
-        n_train, _, n_units = self.shape(dataset)
-        work = self.study.ridge.alphas.count * (2 * n_train**3 + 4 * n_train**2 * n_units)
-        return 20 + int(layers * work / 1e11 / 60)
+        shapes = [self.shape(dataset) for dataset in self.datasets_on(stimuli)]
+        work = sum(2 * n_train**3 + 4 * n_train**2 * n_units for n_train, _, n_units in shapes)
+        return 20 + int(layers * self.study.ridge.alphas.count * work / 1e11 / 60)
 
     def images(self, stimuli: str) -> int | None:
         return self.study.stimuli[stimuli].expected

@@ -11,6 +11,9 @@ import pandas as pd
 from cortexscale.errors import InputError
 from cortexscale.files import whole_file
 
+_ROWS = 256
+"""Stimuli whose responses are checked at a time."""
+
 
 @dataclass(frozen=True)
 class Split:
@@ -85,9 +88,10 @@ class Recording:
         found = []
         if len(set(split.stimulus_ids)) != n:
             found.append(f"{name} stimulus ids repeat; one row per stimulus, averaged over its repetitions")
-        bad = ~np.isfinite(split.responses)
+        blocks = (split.responses[first : first + _ROWS] for first in range(0, n, _ROWS))
+        bad = sum((~np.isfinite(block)).sum(axis=0) for block in blocks)
         if bad.any():
-            unit = self.units["unit"].iloc[np.flatnonzero(bad.any(axis=0))[0]]
+            unit = self.units["unit"].iloc[np.flatnonzero(bad)[0]]
             found.append(f"{bad.sum()} non-finite {name} responses, first in unit {unit}; all responses are finite")
         if (split.repetitions < 1).any():
             found.append(f"{name} stimuli averaged over 0 trials; at least one trial each")
@@ -137,27 +141,40 @@ class Recording:
                     group[column] = values.astype(h5py.string_dtype()) if values.dtype.kind in "OUT" else values
 
 
-def load_recording(path: Path | str) -> Recording:
-    """Read a Recording written by :meth:`Recording.save`."""
-    with h5py.File(path, "r") as file:
+def load_recording(path: Path | str, *, responses: bool = True) -> Recording:
+    """Read a Recording written by :meth:`Recording.save`.
 
-        def column(dataset: h5py.Dataset) -> np.ndarray:
-            return dataset.asstr()[:].astype(str) if h5py.check_string_dtype(dataset.dtype) else dataset[:]
+    Args:
+        responses: False leaves them out, for who only needs the tables: both splits then have 0 columns.
+    """
+    with h5py.File(path, "r") as file:
 
         def split(name: str) -> Split:
             group = file[name]
-            return Split(column(group["stimulus_ids"]), group["responses"][:], group["repetitions"][:])
-
-        def table(name: str) -> pd.DataFrame:
-            return pd.DataFrame({key: column(data) for key, data in file[name].items()})
+            columns = slice(None) if responses else slice(0)
+            return Split(_column(group["stimulus_ids"]), group["responses"][:, columns], group["repetitions"][:])
 
         return Recording(
             file.attrs["dataset"],
             file.attrs["subject"],
             split("train"),
             split("test"),
-            table("units"),
-            table("rois"),
+            _table(file["units"]),
+            _table(file["rois"]),
             json.loads(file.attrs["notes"]),
-            table("screening"),
+            _table(file["screening"]),
         )
+
+
+def load_screening(path: Path | str) -> pd.DataFrame:
+    """The screening table alone of a Recording written by :meth:`Recording.save`."""
+    with h5py.File(path, "r") as file:
+        return _table(file["screening"])
+
+
+def _column(dataset: h5py.Dataset) -> np.ndarray:
+    return dataset.asstr()[:].astype(str) if h5py.check_string_dtype(dataset.dtype) else dataset[:]
+
+
+def _table(group: h5py.Group) -> pd.DataFrame:
+    return pd.DataFrame({key: _column(data) for key, data in group.items()})

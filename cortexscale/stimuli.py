@@ -1,12 +1,16 @@
 """Stimulus sets: which images there are, where they lie, and how to open one.
 
 The stimulus table fixes the order of the rows of every feature store. Its ids are those of the released
-recordings: ``aardvark/aardvark_01b.jpg`` for THINGS, the 0-based 73k id for NSD.
+recordings: ``aardvark/aardvark_01b.jpg`` for THINGS, the 0-based 73k id for NSD, ``image_id`` for Brain-Score.
 """
 
 import hashlib
 import io
+import os
+import zipfile
+import zlib
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import h5py
@@ -14,63 +18,173 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from cortexscale.datasets.assembly import read_stimuli
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
+class ImageFolder:
+    """``<root>/<concept>/<image>.jpg``, as THINGS is unpacked. Ids are paths below the root, in byte order."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def ids(self) -> list[str]:
+        files = sorted(file for file in self.path.glob("*/*") if file.suffix.lower() in SUFFIXES)
+        if not files:
+            raise InputError(
+                self.path, "no images", "folders of images, <concept>/<image>.jpg", "unpack the images there, or correct the path"
+            )
+        return [file.relative_to(self.path).as_posix() for file in files]
+
+    def where(self, id: str) -> str:
+        return str(self.path / id)
+
+    def content(self, id: str) -> bytes:
+        return (self.path / id).read_bytes()
+
+    def picture(self, content: bytes) -> Image.Image:
+        return Image.open(io.BytesIO(content)).convert("RGB")
+
+
+class NsdImages:
+    """``nsd_stimuli.hdf5``. Ids are rows of ``imgBrick``; the content of an image is its pixels."""
+
+    remedy = "download nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5 from the NSD bucket (39.6 GB)"
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return type(self), (self.path,)  # worker processes open the file for themselves
+
+    @cached_property
+    def bricks(self) -> h5py.Dataset:
+        require_real_file(self.path, self.remedy)
+        try:
+            file = h5py.File(self.path, "r")
+        except OSError as error:
+            raise InputError(self.path, f"not a readable HDF5 file ({error})", "nsd_stimuli.hdf5", self.remedy) from None
+        bricks = file.get("imgBrick")
+        if bricks is None or bricks.ndim != 4 or bricks.shape[-1] != 3 or bricks.dtype != np.uint8:
+            found = "no imgBrick" if bricks is None else f"imgBrick {bricks.shape} {bricks.dtype}"
+            file.close()
+            raise InputError(self.path, found, "imgBrick, (images, height, width, 3) uint8", self.remedy)
+        return bricks
+
+    def ids(self) -> list[str]:
+        return [str(row) for row in range(len(self.bricks))]
+
+    def where(self, id: str) -> str:
+        return f"{self.path}, image {id}"
+
+    def content(self, id: str) -> bytes:
+        if int(id) >= len(self.bricks):
+            raise InputError(self.path, f"{len(self.bricks)} images", f"image {id}", "delete the stimulus table and run again")
+        return self.bricks[int(id)].tobytes()
+
+    def picture(self, content: bytes) -> Image.Image:
+        height, width = self.bricks.shape[1:3]
+        return Image.frombytes("RGB", (width, height), content)
+
+
+class BrainScoreImages:
+    """A stimulus CSV of Brain-Score, with its images in the zip of the same stem, or in a folder of that stem.
+
+    They lie beside the CSV, or, in a cache of Brain-Score (``<sha1>/<file>``), in a folder beside its folder. Ids are
+    ``image_id``, in the order of the CSV. Images may have one channel, three or four.
+    """
+
+    remedy = "download the CSV and the zip of one release; Brain-Score's registry of stimulus sets has their names"
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._archive: tuple[int, zipfile.ZipFile] | None = None
+
+    def __reduce__(self):
+        return type(self), (self.path,)
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Id -> name of its file."""
+        table = read_stimuli(self.path, ["image_id", "filename"], self.remedy)
+        return dict(zip(table["image_id"], table["filename"], strict=True))
+
+    @cached_property
+    def images(self) -> Path:
+        """The zip, or the folder that it was unpacked into."""
+        folders = [self.path.parent, *sorted(self.path.parent.parent.glob("[0-9a-f]" * 40))]
+        zipped = [folder / f"{self.path.stem}.zip" for folder in folders]
+        unpacked = [folder / self.path.stem for folder in folders]
+        found = next((path for path in (*zipped, *unpacked) if path.exists()), None)
+        if found is None:
+            raise InputError(zipped[0], "nothing", "the images of the stimulus table, in a zip or unpacked", self.remedy)
+        return found
+
+    def ids(self) -> list[str]:
+        names, images = self.names, self.images
+        there = set(self._open(images).namelist() if images.is_file() else os.listdir(images))
+        missing = [name for name in names.values() if name not in there]
+        if missing:
+            raise InputError(
+                images,
+                f"{len(missing)} of the {len(names)} images are not there, e.g. {', '.join(missing[:3])}",
+                f"every filename of {self.path.name}",
+                self.remedy,
+            )
+        return list(names)
+
+    def where(self, id: str) -> str:
+        return str(self.images / self.names.get(id, f"(no image {id})"))
+
+    def content(self, id: str) -> bytes:
+        name = self.names[id]
+        return self._open(self.images).read(name) if self.images.is_file() else (self.images / name).read_bytes()
+
+    def picture(self, content: bytes) -> Image.Image:
+        return Image.open(io.BytesIO(content)).convert("RGB")
+
+    def _open(self, path: Path) -> zipfile.ZipFile:
+        # A forked worker shares the position in its parent's open file, and would read another image's bytes.
+        if self._archive is None or self._archive[0] != os.getpid():
+            require_real_file(path, self.remedy)
+            try:
+                self._archive = os.getpid(), zipfile.ZipFile(path)
+            except (zipfile.BadZipFile, OSError) as error:
+                raise InputError(
+                    path, f"not a readable zip ({error})", "the zip of the images", f"repeat the download: {self.remedy}"
+                ) from None
+        return self._archive[1]
+
+
+LAYOUTS = {"image_folder": ImageFolder, "nsd": NsdImages, "brainscore": BrainScoreImages}
+_DAMAGE = (OSError, KeyError, zipfile.BadZipFile, zlib.error, EOFError, SyntaxError)
+"""What the readers of files, zips and pictures raise; Pillow calls a broken PNG a SyntaxError."""
+
+
 def stimulus_table(layout: str, path: Path | str) -> pd.DataFrame:
     """List the images of a stimulus set.
 
     Args:
-        layout: ``image_folder`` (``<root>/<concept>/<image>.jpg``, THINGS) or ``nsd`` (``nsd_stimuli.hdf5``).
+        layout: ``image_folder`` (``<root>/<concept>/<image>.jpg``, THINGS), ``nsd`` (``nsd_stimuli.hdf5``) or
+            ``brainscore`` (a stimulus CSV with its images beside it).
         path: the folder or the file.
 
     Returns:
-        One row per image: ``stimulus_id``, ``hash`` (content), in byte order of the ids or by NSD id.
+        One row per image: ``stimulus_id``, ``hash`` (content); in byte order of the ids, by NSD id, or as in the CSV.
 
     Raises:
         InputError: nothing there, or not what the layout says.
     """
-    return {"image_folder": image_folder_table, "nsd": nsd_table}[layout](Path(path))
-
-
-def image_folder_table(root: Path) -> pd.DataFrame:
-    files = sorted(file for file in root.glob("*/*") if file.suffix.lower() in SUFFIXES)
-    if not files:
-        raise InputError(
-            root, "no images", "folders of images, <concept>/<image>.jpg", "unpack the images there, or correct the path"
-        )
-    ids = [file.relative_to(root).as_posix() for file in files]
-    return pd.DataFrame({"stimulus_id": ids, "hash": [content_hash(file.read_bytes()) for file in files]})
-
-
-def nsd_table(path: Path) -> pd.DataFrame:
-    with open_nsd_images(path) as file:
-        bricks = file["imgBrick"]
-        hashes = [content_hash(bricks[row].tobytes()) for row in range(len(bricks))]
-    return pd.DataFrame({"stimulus_id": [str(row) for row in range(len(hashes))], "hash": hashes})
+    images = LAYOUTS[layout](Path(path))
+    ids = images.ids()
+    return pd.DataFrame({"stimulus_id": ids, "hash": [content_hash(_content(images, id)) for id in ids]})
 
 
 def content_hash(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
-
-
-def open_nsd_images(path: Path) -> h5py.File:
-    """Open ``nsd_stimuli.hdf5`` and check it."""
-    remedy = "download nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5 from the NSD bucket (39.6 GB)"
-    require_real_file(path, remedy)
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(path, f"not a readable HDF5 file ({error})", "nsd_stimuli.hdf5", remedy) from None
-    bricks = file.get("imgBrick")
-    if bricks is None or bricks.ndim != 4 or bricks.shape[-1] != 3 or bricks.dtype != np.uint8:
-        found = "no imgBrick" if bricks is None else f"imgBrick {bricks.shape} {bricks.dtype}"
-        file.close()
-        raise InputError(path, found, "imgBrick, (images, height, width, 3) uint8", remedy)
-    return file
 
 
 class StimulusImages(Sequence):
@@ -84,9 +198,8 @@ class StimulusImages(Sequence):
     """
 
     def __init__(self, layout: str, path: Path | str, table: pd.DataFrame):
-        self.layout, self.path = layout, Path(path)
+        self.images = LAYOUTS[layout](Path(path))
         self.ids, self.hashes = list(table["stimulus_id"]), list(table["hash"])
-        self._nsd_images: h5py.Dataset | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -96,33 +209,31 @@ class StimulusImages(Sequence):
         Raises:
             InputError: the image is gone, damaged, or not the one that the table lists.
         """
-        where, content, picture = self._open(row)
+        id = self.ids[row]
+        content = _content(self.images, id)
+        try:
+            picture = self.images.picture(content)
+        except _DAMAGE as error:
+            raise _unreadable(self.images.where(id), error) from None
         if content_hash(content) != self.hashes[row]:
             raise InputError(
-                where,
+                self.images.where(id),
                 "another image than the stimulus table lists",
                 "the same content",
                 "delete the stimulus table and run again",
             )
         return picture
 
-    def _open(self, row: int) -> tuple[str, bytes, Image.Image]:
-        if self.layout == "nsd":
-            if self._nsd_images is None:
-                self._nsd_images = open_nsd_images(self.path)["imgBrick"]
-            index = int(self.ids[row])
-            if index >= len(self._nsd_images):
-                raise InputError(
-                    self.path, f"{len(self._nsd_images)} images", f"image {index}", "delete the stimulus table and run again"
-                )
-            pixels = self._nsd_images[index]
-            return f"{self.path}, image {index}", pixels.tobytes(), Image.fromarray(pixels)
-        file = self.path / self.ids[row]
-        try:
-            content = file.read_bytes()
-            return str(file), content, Image.open(io.BytesIO(content)).convert("RGB")
-        except OSError as error:
-            raise InputError(file, f"not a readable image ({error})", "an RGB image", "fetch the image again") from None
+
+def _content(images: ImageFolder | NsdImages | BrainScoreImages, id: str) -> bytes:
+    try:
+        return images.content(id)
+    except _DAMAGE as error:
+        raise _unreadable(images.where(id), error) from None
+
+
+def _unreadable(where: str, error: Exception) -> InputError:
+    return InputError(where, f"not a readable image ({error})", "an RGB image", "fetch the image again")
 
 
 def stimulus_rows(table: pd.DataFrame, ids: Sequence[str], wanted_by: str, where: str) -> np.ndarray:

@@ -24,21 +24,31 @@ class Section(BaseModel):
 class StimulusSet(Section):
     """Images that were shown to subjects. Features are extracted once per model and stimulus set."""
 
-    layout: Literal["image_folder", "nsd"]
+    layout: Literal["image_folder", "nsd", "brainscore"]
     path: str
     expected: PositiveInt | None = None
     """Number of images in the full release; sizes jobs before the images are there."""
 
 
+class BestSubjects(Section):
+    """Subjects with the highest mean noise ceiling in a ROI, over all its units (paper, appendix A.3)."""
+
+    count: PositiveInt
+    roi: str
+
+
 class Dataset(Section):
-    """One neural dataset, read by the module ``cortexscale.datasets.<reader>``."""
+    """One neural dataset."""
 
     label: str
-    reader: Name
+    reader: Annotated[str, Field(pattern=r"^(\w+|\S+\.py)$")]
+    """A module of ``cortexscale.datasets``, or the path of one of your own: ``my/reader.py``."""
     stimuli: Name
     path: str
     subjects: Annotated[list[Name], Field(min_length=1)]
     rois: Annotated[list[str], Field(min_length=1)]
+    best_subjects: BestSubjects | None = None
+    """Score only these subjects; all are preprocessed."""
     options: dict[str, Any] = {}
     """Keys of the reader's own ``Options``."""
 
@@ -173,31 +183,23 @@ class Scores(Section):
     seed: int = 42
 
 
-class SimulatedTvsd(Section):
+class SimulatedThings(Section):
     concepts: PositiveInt
     images_per_concept: Annotated[int, Field(ge=2)]
-    repetitions: Annotated[int, Field(ge=2)]
-    live_electrodes: Annotated[int, Field(ge=1, le=192)]
-    """Electrodes per area that respond to images; the others record noise."""
-
-
-class SimulatedNsd(Section):
-    shared_images: PositiveInt
-    sessions: dict[Name, PositiveInt]
-    planned_sessions: PositiveInt
-    voxels_per_parcel: PositiveInt
 
 
 class Simulation(Section):
-    """Task images, and recordings of a brain whose truth is known, in the released layouts."""
+    """Pictures, and recordings of a brain whose truth is known, in the released layouts."""
 
     image_size: PositiveInt
     task_images: PositiveInt
     validation_images: PositiveInt
+    things: SimulatedThings
+    """Pictures in the layout of THINGS, which several datasets show."""
     hidden_network_steps: PositiveInt
     seed: int = 0
-    tvsd: SimulatedTvsd
-    nsd: SimulatedNsd
+    datasets: dict[Name, dict[str, Any]] = {}
+    """Dataset -> keys of the ``Settings`` of ``cortexscale.simulation.<reader>``. Its path is ``{results}/raw/<dataset>``."""
 
 
 class Study(Section):
@@ -226,6 +228,12 @@ class Study(Section):
             raise ValueError(f"no such stimulus set: {', '.join(missing)}; the config has {sorted(self.stimuli)}")
         if self.datasets and not self.models:
             raise ValueError("datasets without models: list at least one model source under `models`")
+        for name in self.simulation.datasets if self.simulation else ():
+            expected = f"{self.results}/raw/{name}"
+            found = self.datasets[name].path if name in self.datasets else "no such dataset"
+            if found != expected:
+                path = f"simulation.datasets.{name}: datasets.{name}.path"
+                raise ValueError(f"{path} must be '{{results}}/raw/{name}' (found {found})")
         return self
 
 
@@ -267,7 +275,8 @@ def describe(problem: dict[str, Any], known: Iterable[str] | None = None) -> str
     path = ".".join(str(part) for part in problem["loc"]) or "the file"
     if problem["type"] == "extra_forbidden":
         known = known or {field for section in Section.__subclasses__() for field in section.model_fields}
-        near = difflib.get_close_matches(path.rsplit(".", 1)[-1], sorted(known), n=1)
+        name = path.rsplit(".", 1)[-1]
+        near = difflib.get_close_matches(name, sorted(set(known) - {name}), n=1)  # it may be a key of another section
         return f"{path}: no such key" + (f"; did you mean `{near[0]}`?" if near else "")
     found = problem["input"]
     return f"{path}: {problem['msg']}" + (f" (found {found!r})" if isinstance(found, str | int | float) else "")

@@ -1,19 +1,24 @@
 """Layer search, commitment and scores equal the plain computation: scikit-learn per subject and ROI."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold
 
+from cortexscale.alignment import layer
 from cortexscale.alignment.collect import pretraining_table
-from cortexscale.alignment.commit import commit_layers
+from cortexscale.alignment.commit import commit_layers, commit_rois
 from cortexscale.alignment.layer import RidgeSettings, check_store
 from cortexscale.alignment.score import score_alignment
 from cortexscale.alignment.search import search_layers
+from cortexscale.alignment.subjects import load_targets, rank_subjects, scored_subjects
 from cortexscale.alignment.targets import shared_targets
 from cortexscale.errors import InputError
 from cortexscale.features.store import FeatureStore, StoreWriter
+from cortexscale.kernels.gram import gram
 from cortexscale.recording import Recording, Split
 from cortexscale.scaling.axes import benchmark_scores
 from cortexscale.stimuli import stimulus_rows
@@ -92,19 +97,19 @@ def test_search_equals_scikit_learn_per_subject_and_roi(store, stimuli, recordin
         for roi in ("V1", "IT", "all"):
             members = recording.rois[roi].to_numpy()
             Y, ceiling = recording.train.responses[:, members].astype(np.float64), recording.units["nc_percent"][members] / 100
-            for layer in ("shallow", "deep"):
-                X, scores = features(store, layer)[rows], []
+            for name in ("shallow", "deep"):
+                X, scores = features(store, name)[rows], []
                 for train, held_out in KFold(5).split(X):
                     model = RidgeCV(SETTINGS.alphas).fit(X[train], Y[train])
                     scores.append(np.mean(pearson(model.predict(X[held_out]), Y[held_out]) / np.sqrt(ceiling)))
-                ours = search.query("subject == @recording.subject and roi == @roi and layer_name == @layer").iloc[0]
+                ours = search.query("subject == @recording.subject and roi == @roi and layer_name == @name").iloc[0]
                 assert ours["cv_score"] == pytest.approx(np.mean(scores), abs=1e-8)
                 assert ours["alpha"] == pytest.approx(RidgeCV(SETTINGS.alphas).fit(X, Y).alpha_)
                 assert ours["n_units"] == members.sum()
 
 
 def test_commitment_finds_the_generating_layers(search):
-    committed = commit_layers(search)
+    committed = commit_layers(search)["d"]
     assert committed["V1"]["layer_name"] == "shallow" and committed["IT"]["layer_name"] == "deep"
     mean = search.groupby(["roi", "layer_name"])["cv_score"].mean()
     assert committed["V1"]["score"] == pytest.approx(mean["V1", "shallow"])
@@ -114,7 +119,7 @@ def test_commitment_finds_the_generating_layers(search):
 def test_a_stage_and_its_last_block_are_no_runner_up():
     rows = [("V1", "stage", 5, 0.5), ("V1", "stage.1", 5, 0.5), ("V1", "late", 9, 0.4)]
     search = pd.DataFrame(rows, columns=["roi", "layer_name", "layer_position", "cv_score"]).assign(layer_position_normalized=1.0)
-    committed = commit_layers(search)["V1"]
+    committed = commit_rois(search)["V1"]
     assert committed["runner_up"] == "late" and committed["margin"] == pytest.approx(0.1)
 
 
@@ -127,7 +132,7 @@ def test_scores_equal_scikit_learn_on_the_test_split(store, stimuli, recordings,
     for _, row in table.iterrows():
         recording = next(r for r in recordings if r.subject == row["subject"])
         members = recording.rois[row["roi"]].to_numpy()
-        X = features(store, committed[row["roi"]]["layer_name"])
+        X = features(store, committed["d"][row["roi"]]["layer_name"])
         train, test = (X[stimulus_rows(stimuli, split.stimulus_ids, "", "")] for split in (recording.train, recording.test))
         Y = recording.train.responses[:, members].astype(np.float64)
         model = RidgeCV(settings.alphas, alpha_per_target=alpha_per == "unit").fit(train, Y)
@@ -138,6 +143,79 @@ def test_scores_equal_scikit_learn_on_the_test_split(store, stimuli, recordings,
         assert row["noise_ceiling"] == pytest.approx(ceiling.mean())
         per_unit = units.query("subject == @row.subject and roi == @row.roi")
         np.testing.assert_allclose(per_unit["pearsonr"], r, atol=1e-8)
+
+
+def test_datasets_on_the_same_images_share_a_kernel_and_get_the_scores_of_one_alone(store, stimuli, recordings, monkeypatch):
+    """s1, s2 and a second dataset show overlapping images; s3 of the second dataset shows others than s1."""
+    other = [replace(recording, dataset="e") for recording in recordings[1:]]
+    targets = [target for group in (recordings[:1], other) for target in shared_targets(group, stimuli, ROIS)]
+    computed = []
+
+    def counted(slabs, **kind):
+        slabs = list(slabs)
+        computed.append(len(slabs[0]))
+        return gram(iter(slabs), **kind)
+
+    monkeypatch.setattr(layer, "gram", counted)
+    together = search_layers(store, targets, SETTINGS)
+    assert len(computed) == len(store.layers), "one Gram matrix per layer"
+    alone = pd.concat([search_layers(store, shared_targets(group, stimuli, ROIS), SETTINGS) for group in (recordings[:1], other)])
+    keys = ["benchmark_name", "subject", "roi", "layer_name"]
+    pd.testing.assert_frame_equal(
+        together.sort_values(keys, ignore_index=True), alone.sort_values(keys, ignore_index=True), rtol=1e-9
+    )
+    table, _ = score_alignment(store, targets, commit_layers(together), SETTINGS)
+    single, _ = score_alignment(store, targets[:1], commit_layers(together), SETTINGS)
+    pd.testing.assert_frame_equal(table[table["benchmark_name"] == "d"].reset_index(drop=True), single, rtol=1e-9)
+
+
+def test_subjects_with_images_of_their_own_get_kernels_of_their_own(store, stimuli, recordings, monkeypatch):
+    sizes = []
+
+    def counted(slabs, **kind):
+        slabs = list(slabs)
+        sizes.append(len(slabs[0]))
+        return gram(iter(slabs), **kind)
+
+    monkeypatch.setattr(layer, "gram", counted)
+    ids = np.array_split(stimuli["stimulus_id"].to_numpy(), 2)
+    own = [
+        replace(
+            recording,
+            train=replace(
+                recording.train, stimulus_ids=half[:30], responses=recording.train.responses[:30], repetitions=np.ones(30, int)
+            ),
+            test=replace(recording.test, stimulus_ids=half[30:50]),
+        )
+        for recording, half in zip(recordings, ids, strict=False)
+    ]
+    search_layers(store, shared_targets(own, stimuli, ROIS), SETTINGS)
+    assert sizes == [30, 30] * len(store.layers)
+
+
+def screened(recording: Recording, ceilings: list[float]) -> Recording:
+    screening = pd.concat([recording.units.assign(kept=True), recording.rois], axis=1)
+    lost = pd.DataFrame({"unit": ["x", "y"], "nc_percent": ceilings, "kept": False, "V1": True, "IT": False, "all": True})
+    return replace(recording, screening=pd.concat([screening, lost.assign(none=False)], ignore_index=True))
+
+
+def test_the_best_subjects_are_those_of_the_highest_mean_ceiling_over_all_screened_units(tmp_path, stimuli, recordings):
+    """Units without a ceiling count as 0, so a subject with few good units among many bad ones does not win."""
+    files = []
+    for recording, ceilings in zip(recordings, ([np.nan, np.nan], [90, 90], [95, 95]), strict=True):
+        screened(recording, ceilings).save(tmp_path / "d" / f"{recording.subject}.h5")
+        files.append(tmp_path / "d" / f"{recording.subject}.h5")
+    ranked = rank_subjects(files, {"count": 2, "roi": "V1"})
+    expected = recordings[0].units["nc_percent"][:4].sum() / 6
+    assert ranked.set_index("subject").loc["s1", "mean_nc_percent"] == pytest.approx(expected)
+    assert ranked["mean_nc_percent"].is_monotonic_decreasing and ranked["scored"].tolist() == [True, True, False]
+    assert ranked["subject"].iloc[-1] == "s1"
+    assert [file.stem for file in scored_subjects(files, {"count": 2, "roi": "V1"})] == ["s2", "s3"]
+    assert scored_subjects(files, None) == files
+    datasets = {"d": {"rois": ROIS, "best_subjects": {"count": 2, "roi": "V1"}}}
+    assert {name for target in load_targets(files, datasets, stimuli) for name in target.groups["subject"]} == {"s2", "s3"}
+    with pytest.raises(InputError, match=r"s1\.h5\n.*no unit in none"):
+        scored_subjects(files, {"count": 2, "roi": "none"})
 
 
 def test_a_stimulus_without_an_image_is_named(stimuli, recordings):

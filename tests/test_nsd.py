@@ -12,13 +12,23 @@ import pytest
 import scipy.io
 from hypothesis import given
 from hypothesis import strategies as st
+from memory import peak_mb
 
 from cortexscale.datasets import nsd
 from cortexscale.datasets.nsd_design import Design, assign_rows
 from cortexscale.errors import InputError
 from cortexscale.recording import load_recording
-from cortexscale.simulation.nsd import TRIALS, Experiment, plan_experiment, single_trials, write_nsd_shared, write_nsd_subject
+from cortexscale.simulation import nsd as simulation
+from cortexscale.simulation.brain import AreaCode
 from cortexscale.simulation.nsd_cortex import PARCELS, lay_out_cortex
+from cortexscale.simulation.nsd_files import (
+    TRIALS,
+    Experiment,
+    plan_experiment,
+    single_trials,
+    write_nsd_shared,
+    write_nsd_subject,
+)
 
 SESSIONS = {"subj01": 3, "subj03": 2}
 OPTIONS = nsd.Options(sessions=SESSIONS, images_per_subject=TRIALS, shared_images=60, max_voxels=200)
@@ -141,6 +151,32 @@ def test_ncsnr_recovers_the_planted_one(study, subject):
     assert recording.notes["ncsnr_recomputed"]["largest_difference"] < 1e-6
 
 
+def test_every_roi_of_the_paper_is_read(study):
+    assert len(nsd.ROIS) == 28
+    rois = study.recordings["subj01"].rois
+    assert tuple(rois) == nsd.ROIS and rois.any().all()
+    # Volumes overlap: a voxel of FFA-1 is in a stream too, and where it is also in FBA-1 in a third volume.
+    assert (rois["FFA-1"] & rois["FBA-1"] & rois["ventral"]).any()
+
+
+@pytest.mark.parametrize("subject", SESSIONS)
+def test_screening_has_all_voxels_of_the_selection(study, subject):
+    recording, cortex = study.recordings[subject], study.truth[subject].cortex
+    screening = recording.screening
+    general = cortex.voxels[cortex.members("nsdgeneral")]
+    assert screening["unit"].tolist() == ["-".join(map(str, voxel)) for voxel in general]
+    assert screening.loc[screening["kept"], "unit"].tolist() == recording.units["unit"].tolist() and not screening["kept"].all()
+    np.testing.assert_array_equal(screening["kept"], screening["nc_percent"] > 10)
+    ncsnr = np.asarray(nib.load(study.root / BETAS.replace("subj03", subject) / "ncsnr.nii.gz").dataobj)
+    np.testing.assert_array_equal(screening["released"], ncsnr[tuple(general.T)])
+    np.testing.assert_array_equal(screening["recomputed"].notna(), screening["kept"])
+    np.testing.assert_allclose(screening["recomputed"][screening["kept"]], screening["released"][screening["kept"]], atol=1e-6)
+    for roi in nsd.ROIS[:-1]:
+        inside = cortex.members(roi)[cortex.members("nsdgeneral")]
+        np.testing.assert_array_equal(screening[roi], inside, err_msg=roi)
+    assert recording.notes["released_statistic"] == "ncsnr"
+
+
 def test_a_label_that_is_not_drawn_is_an_empty_roi(study):
     recording = study.recordings["subj03"]
     assert not recording.rois["FFA-2"].any()
@@ -181,6 +217,8 @@ def test_a_voxel_constant_in_a_session_is_averaged_over_the_others(tmp_path):
     assert recording.notes["constant_voxels_by_session"] == {"1": 1, "2": 1}
     assert recording.notes["voxels_dropped_for_constant_sessions"] == 1
     names = ["-".join(map(str, voxel)) for voxel in truth.cortex.voxels[[kept, lost]]]
+    seen = recording.screening.set_index("unit").loc[names]
+    assert seen["kept"].tolist() == [True, False] and seen["recomputed"].isna().all()
     assert names[1] not in set(recording.units["unit"])
     column = recording.units["unit"].tolist().index(names[0])
     with np.errstate(invalid="ignore"):
@@ -199,6 +237,7 @@ def test_a_recording_survives_its_file(study, tmp_path):
     recording.save(tmp_path / "subj03.h5")
     again = load_recording(tmp_path / "subj03.h5")
     pd.testing.assert_frame_equal(again.units, recording.units)
+    pd.testing.assert_frame_equal(again.screening, recording.screening)
     assert again.notes == recording.notes
 
 
@@ -422,14 +461,21 @@ def test_bad_files_are_refused_by_name(study, tmp_path, name):
         study.root, root, ignore=lambda d, names: [n for n in names if (p := Path(d) / n).is_file() and p not in wanted]
     )
     mutate(root)
+    check = nsd.read if name == "session of zeros" else nsd.inspect
     with pytest.raises(InputError) as caught:
-        nsd.read(root, "subj03", OPTIONS)
+        check(root, "subj03", OPTIONS)
     error = caught.value
     assert error.where == str(root / path)
     assert found in error.found + error.expected
     assert error.expected
     if "n = 0" not in found:
         assert "natural-scenes-dataset/nsddata" in error.remedy
+
+
+def test_inspect_passes_a_sound_release_without_its_betas(study, monkeypatch):
+    monkeypatch.setattr(nsd, "average_over_repetitions", None)
+    for subject in SESSIONS:
+        assert nsd.inspect(study.root, subject, OPTIONS) is None
 
 
 @pytest.mark.parametrize(
@@ -458,3 +504,69 @@ def test_betas_of_other_voxels_are_noticed(study, tmp_path, caplog):
     with caplog.at_level("WARNING"):
         nsd.read(tmp_path / "nsd", "subj03", OPTIONS)
     assert "differs from the released one" in caplog.text
+
+
+# --- simulated subjects -----------------------------------------------------------------------------------------------
+
+
+def test_simulated_subjects_are_read_back(tmp_path):
+    features = np.random.default_rng(0).normal(size=(300, 8))
+    code = AreaCode.find(features, 6)
+
+    def look(images):
+        assert images.shape[1:] == (8, 8, 3) and images.std() > 10
+        return dict.fromkeys(("early", "middle", "late"), np.random.default_rng(1).normal(size=(len(images), 6)))
+
+    def signal(latents, areas, seed):
+        return code.mixtures(latents["early"] * np.sqrt(code.variance), len(areas), seed)
+
+    world = SimpleNamespace(brain=SimpleNamespace(look=look, signal=signal), size=8)
+    settings = simulation.Settings(planned_sessions=3, sessions=SESSIONS, shared_images=60, voxels_per_parcel=5)
+    truths = dict(simulation.simulate(tmp_path, list(SESSIONS), world, settings, seed=0))
+    for subject, truth in truths.items():
+        recording = nsd.read(tmp_path, subject, OPTIONS)
+        columns = pd.Index(truth.units["unit"]).get_indexer(recording.units["unit"])
+        assert (columns >= 0).all() and len(columns) > 85
+        pd.testing.assert_frame_equal(recording.rois, truth.rois.iloc[columns].reset_index(drop=True))
+        assert recording.notes["constant_voxels_by_session"] == {str(SESSIONS[subject]): 1}
+        for split in ("train", "test"):
+            ours, theirs = getattr(recording, split), getattr(truth, split)
+            order = np.argsort(theirs.stimulus_ids.astype(int))
+            np.testing.assert_array_equal(ours.stimulus_ids, theirs.stimulus_ids[order])
+            np.testing.assert_array_equal(ours.repetitions, theirs.repetitions[order])
+            r = [np.corrcoef(ours.responses[:, n], theirs.responses[order, c])[0, 1] for n, c in enumerate(columns)]
+            assert np.mean(r) > 0.6
+    assert not truths["subj03"].rois["FFA-2"].any() and truths["subj01"].rois["FFA-2"].any()
+    assert {*simulation.AREAS} == {*nsd.ROIS} - {"nsdgeneral", "whole_brain"}
+    with h5py.File(tmp_path / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5") as file:
+        assert file["imgBrick"].shape == (60 + 3 * 690, 8, 8, 3)
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+READ = """
+from pathlib import Path
+from cortexscale.datasets import nsd
+nsd.read(Path("{root}"), "subj01", nsd.Options.model_validate_json('{options}'))
+"""
+
+
+def test_memory_holds_the_averages_and_one_session_of_a_block(tmp_path):
+    peak, held = [], []
+    for sessions in (2, 8):
+        root = tmp_path / str(sessions)
+        experiment = plan_experiment(subjects=1, sessions=sessions, n_shared=60, seed=0)
+        cortex = lay_out_cortex((14, 17, 15), 75, 0)
+        shown, rng = experiment.ordering, np.random.default_rng(0)
+        signal = rng.standard_normal((250 * sessions, len(cortex.voxels)), dtype=np.float32)
+        write_nsd_shared(root, experiment, np.zeros((experiment.n_images, 8, 8, 3)))
+        trials = single_trials(signal, shown, np.full(len(cortex.voxels), 1.5), seed=1)
+        write_nsd_subject(root, "subj01", experiment, cortex, trials)
+        options = nsd.Options(
+            sessions={"subj01": sessions}, images_per_subject=250 * sessions, shared_images=60, max_voxels=len(cortex.voxels)
+        )
+        peak.append(peak_mb(READ.format(options=options.model_dump_json(), root=root)))
+        held.append(4 * 250 * sessions * 75 * 19 / 2**20)
+        assert peak[-1] < nsd.memory_mb(options)
+    # The betas of these voxels grow from 4 to 17 MB as stored, and from 17 to 68 MB as numbers to calculate with.
+    assert peak[1] - peak[0] < held[1] - held[0] + 4

@@ -21,7 +21,8 @@ def recording() -> Recording:
     units = pd.DataFrame({"unit": list("abcd"), "nc_percent": [10.0, 20.0, 30.0, 100.0], "i": [3, 1, 2, 0]})
     rois = pd.DataFrame({"V1": [True, True, False, False], "whole_brain": [True] * 4, "FFA-1": [False] * 4})
     screening = pd.concat([units.assign(kept=True), rois], axis=1)
-    return Recording("demo", "s1", split(["x/a.jpg", "x/b.jpg", "é.jpg"]), split(["t1", "t2"]), units, rois, {"dropped": 3}, screening)
+    train, test = split(["x/a.jpg", "x/b.jpg", "é.jpg"]), split(["t1", "t2"])
+    return Recording("demo", "s1", train, test, units, rois, {"dropped": 3}, screening)
 
 
 def test_round_trip(tmp_path, recording):

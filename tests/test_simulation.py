@@ -17,7 +17,7 @@ from cortexscale.models.vision import timm
 from cortexscale.simulation import images as generator
 from cortexscale.simulation.brain import AreaCode, gabor_energy, ncsnr_of_ceiling, noisy_trials
 from cortexscale.simulation.images import CLASSES, concept_names, render, write_things
-from cortexscale.stimuli import image_folder_table
+from cortexscale.stimuli import stimulus_table
 
 
 def test_pictures_depend_on_the_seed_alone(monkeypatch):
@@ -53,7 +53,7 @@ def test_the_label_can_be_seen_but_not_in_single_pixels():
 
 def test_things_are_named_and_stored_as_released(tmp_path):
     ids = write_things(tmp_path / "object_images", 20, 3, seed=0)
-    assert list(image_folder_table(tmp_path / "object_images")["stimulus_id"]) == ids and len(ids) == 60
+    assert list(stimulus_table("image_folder", tmp_path / "object_images")["stimulus_id"]) == ids and len(ids) == 60
     names = concept_names(20)
     assert len(set(names)) == 20 and any("-" in name for name in names)
     sizes = set()

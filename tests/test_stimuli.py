@@ -1,9 +1,15 @@
 """Stimulus tables: order, content, and clear words about what is not there."""
 
+import io
+import pickle
+import shutil
+import zipfile
+
 import h5py
 import numpy as np
 import pytest
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from cortexscale.errors import InputError
 from cortexscale.stimuli import StimulusImages, stimulus_table, table_hash
@@ -107,3 +113,127 @@ def test_images_of_another_shape_are_refused(tmp_path):
         file["imgBrick"] = np.zeros((3, 8, 8), np.uint8)
     with pytest.raises(InputError, match=r"imgBrick \(3, 8, 8\) uint8"):
         stimulus_table("nsd", tmp_path / "x.hdf5")
+
+
+# --- a stimulus CSV of Brain-Score --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def brainscore(tmp_path):
+    """40 gray pictures, not in the order of their ids; one has three channels, one four."""
+    rng, table = np.random.default_rng(0), tmp_path / "stimulus_x.csv"
+    modes = ["RGB", "RGBA", *["L"] * 38]
+    with zipfile.ZipFile(table.with_suffix(".zip"), "w") as archive:
+        for number, mode in enumerate(modes):
+            noise = rng.integers(0, 256, (9, 9), dtype=np.uint8)
+            buffer = io.BytesIO()
+            Image.fromarray(noise).convert(mode).save(buffer, "PNG")
+            archive.writestr(f"{number}.png", buffer.getvalue())
+    rows = [f"{number},id{(number * 17 + 5) % 40:02d},{number}.png" for number in range(40)]
+    table.write_text("\n".join(["id,image_id,filename", *rows]))
+    return table
+
+
+def unpack(table):
+    zipfile.ZipFile(table.with_suffix(".zip")).extractall(table.with_suffix(""))
+    table.with_suffix(".zip").unlink()
+
+
+def pixels(table) -> np.ndarray:
+    return np.stack([np.asarray(image) for image in StimulusImages("brainscore", table, stimulus_table("brainscore", table))])
+
+
+def test_brainscore_ids_are_in_the_order_of_the_csv(brainscore):
+    table = stimulus_table("brainscore", brainscore)
+    assert table["stimulus_id"].tolist() == [f"id{(number * 17 + 5) % 40:02d}" for number in range(40)]
+    images = StimulusImages("brainscore", brainscore, table)
+    with zipfile.ZipFile(brainscore.with_suffix(".zip")) as archive:
+        for row, image in enumerate(images):
+            expected = Image.open(archive.open(f"{row}.png")).convert("RGB")
+            assert image.mode == "RGB"
+            np.testing.assert_array_equal(image, expected)
+
+
+def test_a_zip_and_its_folder_and_a_cache_are_one(brainscore, tmp_path):
+    expected, hashed = pixels(brainscore), table_hash(stimulus_table("brainscore", brainscore))
+    cached = tmp_path / ("01" * 20) / brainscore.name
+    zipped = tmp_path / ("ab" * 20) / brainscore.with_suffix(".zip").name
+    for source, target in ((brainscore, cached), (brainscore.with_suffix(".zip"), zipped)):
+        target.parent.mkdir()
+        shutil.copy(source, target)
+    np.testing.assert_array_equal(pixels(cached), expected)
+    unpack(brainscore)
+    np.testing.assert_array_equal(pixels(brainscore), expected)
+    assert table_hash(stimulus_table("brainscore", brainscore)) == table_hash(stimulus_table("brainscore", cached)) == hashed
+
+
+def test_worker_processes_read_what_the_parent_reads(brainscore):
+    """Forked after the parent has read: a file opened before the fork would be shared, with its position."""
+    expected = pixels(brainscore)
+    images = StimulusImages("brainscore", brainscore, stimulus_table("brainscore", brainscore))
+    assert images[0]
+    batches = DataLoader(images, batch_size=5, num_workers=2, collate_fn=lambda batch: [np.asarray(image) for image in batch])
+    np.testing.assert_array_equal(
+        [image for _ in range(3) for batch in batches for image in batch], np.tile(expected, (3, 1, 1, 1))
+    )
+
+
+@pytest.mark.parametrize("layout", ["nsd", "brainscore"])
+def test_open_images_can_be_sent_to_another_process(nsd, brainscore, layout):
+    path = nsd if layout == "nsd" else brainscore
+    images = StimulusImages(layout, path, stimulus_table(layout, path))
+    assert images[0]
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(images))[1], images[1])
+
+
+def without(table, name):
+    unpack(table)
+    (table.with_suffix("") / name).unlink()
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def hole(path):
+    content = path.read_bytes()
+    path.write_bytes(content[:60] + bytes(60) + content[120:])
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda table: without(table, "7.png"), r"stimulus_x\n.*1 of the 40 images are not there, e\.g\. 7\.png"),
+        (lambda table: table.with_suffix(".zip").unlink(), r"stimulus_x\.zip\n.*nothing"),
+        (lambda table: cut(table.with_suffix(".zip")), r"stimulus_x\.zip\n.*not a readable zip"),
+        (lambda table: hole(table.with_suffix(".zip")), r"stimulus_x\.zip/0\.png\n.*not a readable image"),
+        (lambda table: table.with_suffix(".zip").write_text("<html>"), r"stimulus_x\.zip\n.*an HTML page"),
+        (lambda table: table.unlink(), r"stimulus_x\.csv\n.*nothing"),
+        (
+            lambda table: table.write_text(table.read_text().rsplit(",", 1)[0]),
+            r"stimulus_x\.csv\n.*row \d+ without image_id or filename",
+        ),
+        (lambda table: table.write_text("image_id\nx\n"), r"stimulus_x\.csv\n.*\n.*also filename"),
+    ],
+)
+def test_what_is_missing_of_a_brainscore_set_is_named(brainscore, damage, message):
+    damage(brainscore)
+    with pytest.raises(InputError, match=message):
+        stimulus_table("brainscore", brainscore)
+
+
+def test_a_brainscore_image_that_changed_is_refused(brainscore):
+    table = stimulus_table("brainscore", brainscore)
+    unpack(brainscore)
+    folder = brainscore.with_suffix("")
+    shutil.copy(folder / "3.png", folder / "4.png")
+    (folder / "5.png").write_bytes(b"not a picture")
+    images = StimulusImages("brainscore", brainscore, table)
+    assert images[3]
+    with pytest.raises(InputError, match=r"4\.png\n.*another image than the stimulus table lists"):
+        images[4]
+    with pytest.raises(InputError, match=r"5\.png\n.*not a readable image"):
+        images[5]
+    brainscore.write_text("image_id,filename\nother,4.png\n")
+    with pytest.raises(InputError, match=r"no image id05.*\n.*not a readable image"):
+        StimulusImages("brainscore", brainscore, table)[0]

@@ -56,7 +56,7 @@ def test_a_suite_needs_its_reference_models(demo):
     [
         (lambda c: c["datasets"]["tvsd"].update(subjects=["monkeyX"]), r"datasets\.tvsd\.subjects\n.*monkeyX\n.*monkeyF"),
         (lambda c: c["datasets"]["tvsd"].update(rois=["V9"]), r"datasets\.tvsd\.rois\n.*V9"),
-        (lambda c: c["datasets"]["tvsd"].update(reader="tsvd"), r"datasets\.tvsd\.reader\n.*tsvd\n.*nsd, tvsd"),
+        (lambda c: c["datasets"]["tvsd"].update(reader="tsvd"), r"datasets\.tvsd\.reader\n.*tsvd\n.*nsd, .*tvsd"),
         (lambda c: c["datasets"]["tvsd"]["options"].update(n_trian=3), r"n_trian: no such key; did you mean `n_train`"),
     ],
 )
@@ -69,12 +69,39 @@ def test_dataset_entries_are_checked_against_their_reader(demo, change, message)
 def test_missing_raw_files_are_listed_at_once(demo):
     demo["stimuli"]["things"]["path"] = "resources/things"
     demo["datasets"]["tvsd"]["path"] = "resources/tvsd"
+    del demo["simulation"]["datasets"]["tvsd"]
     with pytest.raises(InputError) as caught:
         Plan(demo)
     message = str(caught.value)
     assert "5 of" in message and "resources/things\n" in message
     assert "resources/tvsd/monkeyN/THINGS_normMUA.mat" in message and "plan_without_data: true" in message
     Plan({**demo, "plan_without_data": True})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda c: c["datasets"]["tvsd"].update(path="elsewhere"),
+            r"tvsd\.path must be '\{results\}/raw/tvsd' \(found elsewhere\)",
+        ),
+        (lambda c: c["simulation"]["datasets"].update(tsvd={}), r"datasets\.tsvd\.path must be .* \(found no such dataset\)"),
+        (
+            lambda c: c["simulation"]["datasets"]["tvsd"].update(repetition=3),
+            r"repetition: no such key; did you mean `repetitions`",
+        ),
+    ],
+)
+def test_simulated_datasets_are_checked(demo, change, message):
+    change(demo)
+    with pytest.raises(InputError, match=message):
+        Plan(demo).simulated  # noqa: B018
+
+
+def test_a_figure_of_a_dataset_that_the_study_lacks_is_refused(demo):
+    del demo["datasets"]["things_meg"], demo["simulation"]["datasets"]["things_meg"]
+    with pytest.raises(InputError, match=r"figure figS5\n.*no dataset with the reader things_meg"):
+        Plan(demo)
 
 
 def test_another_study_is_refused_in_a_results_root(demo):

@@ -6,16 +6,25 @@ from itertools import combinations
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.io
+import torch
+from memory import peak_mb
 from pydantic import ValidationError
 
 from cortexscale.datasets import tvsd
 from cortexscale.datasets.matlab import open_matlab, read_strings
+from cortexscale.datasets.tvsd_electrodes import leave_one_out_reliability, mean_pairwise_reliability
 from cortexscale.errors import InputError
+from cortexscale.models.build import build_architecture
 from cortexscale.recording import load_recording
+from cortexscale.simulation import tvsd as simulation
+from cortexscale.simulation.images import render, write_things
 from cortexscale.simulation.matlab import write_matlab
 from cortexscale.simulation.tvsd import DEAD_ELECTRODES, write_tvsd
+from cortexscale.simulation.visual_system import HIDDEN_NETWORK, VisualSystem
+from cortexscale.simulation.world import World
 
 TRAIN_IDS = [f"{concept}/{concept}_{n:02d}s.jpg" for concept in ("aardvark", "bat1", "first-aid_kit") for n in range(2, 14)]
 TEST_IDS = [f"{concept}/{concept}_{n:02d}s.jpg" for concept in ("bat1", "t-shirt") for n in range(14, 24)]
@@ -137,12 +146,32 @@ def test_missing_response_drops_its_electrode(copy):
     assert recording.notes["dropped_electrodes"]["a response is missing"] == 1
 
 
-@pytest.mark.parametrize("variable", ["reliab", "test_MUA"])
+@pytest.mark.parametrize("monkey", tvsd.SUBJECTS)
+def test_every_electrode_is_in_the_screening(release, monkey):
+    recording = tvsd.read(release[0], monkey, OPTIONS)
+    screening, dead = recording.screening, np.arange(1024)[DEAD_ELECTRODES[monkey]]
+    assert screening["unit"].tolist() == [f"electrode{number:04d}" for number in range(1024)]
+    with np.errstate(invalid="ignore"):
+        reliability = mean_released_reliability(release[1][monkey][1])
+    np.testing.assert_allclose(screening["released"], reliability, atol=1e-12)
+    np.testing.assert_allclose(screening["recomputed"], reliability, atol=1e-12)
+    assert recording.notes["released_statistic"] == "reliability"
+    np.testing.assert_array_equal(screening["kept"], reliability > 0.1)
+    assert (
+        screening[["nc_percent", "released", "recomputed"]].isna().to_numpy().all(axis=1).nonzero()[0].tolist() == dead.tolist()
+    )
+    spans = tvsd.Options().areas[monkey]
+    for roi in tvsd.ROIS:
+        assert screening[roi].to_numpy().nonzero()[0].tolist() == list(range(*spans[roi]))
+
+
+@pytest.mark.parametrize("variable", ["reliab", "oracle", "test_MUA"])
 def test_released_numbers_that_disagree_with_the_repetitions_are_reported(copy, variable, caplog):
-    damage(copy, "monkeyF/THINGS_normMUA.mat", lambda file: file[variable].__setitem__((0, 11), file[variable][0, 11] + 0.25))
+    where = (11, 0) if variable == "oracle" else (0, 11)
+    damage(copy, "monkeyF/THINGS_normMUA.mat", lambda file: file[variable].__setitem__(where, file[variable][where] + 0.25))
     with caplog.at_level(logging.WARNING):
         notes = tvsd.read(copy, "monkeyF", OPTIONS).notes
-    expected = 0.25 if variable == "test_MUA" else 0.25 / 6  # one of six pairs
+    expected = 0.25 / 6 if variable == "reliab" else 0.25  # one of six pairs
     assert notes[f"{variable}_largest_difference_from_repetitions"] == pytest.approx(expected)
     assert len(notes["warnings"]) == 1
     assert variable in caplog.text
@@ -180,7 +209,14 @@ def test_noise_ceiling_estimates_the_truth(tmp_path):
 
 def test_mean_pairwise_reliability_is_the_mean_over_pairs():
     repetitions = np.random.default_rng(0).normal(size=(5, 30, 7)) + np.random.default_rng(1).normal(size=(30, 7))
-    np.testing.assert_allclose(tvsd.mean_pairwise_reliability(repetitions), mean_released_reliability(repetitions), atol=1e-13)
+    np.testing.assert_allclose(mean_pairwise_reliability(repetitions), mean_released_reliability(repetitions), atol=1e-13)
+
+
+def test_leave_one_out_reliability_is_that_of_each_repetition_with_the_others():
+    repetitions = np.random.default_rng(0).normal(size=(5, 30, 3)) + np.random.default_rng(1).normal(size=(30, 3))
+    rest = [np.delete(repetitions, r, axis=0).mean(axis=0) for r in range(5)]
+    expected = [np.mean([np.corrcoef(repetitions[r, :, u], rest[r][:, u])[0, 1] for r in range(5)]) for u in range(3)]
+    np.testing.assert_allclose(leave_one_out_reliability(repetitions), expected, atol=1e-13)
 
 
 # --- the written files ------------------------------------------------------------------------------------------------
@@ -442,7 +478,21 @@ def test_bad_files_are_refused_by_name(copy, case):
         assert re.search(pattern, part), part
 
 
-@pytest.mark.parametrize("use", [tvsd.raw_files, tvsd.read])
+@pytest.mark.parametrize("case", sorted(set(BAD_FILES) - {"hole", "nothing reliable", "everything dead"}))
+def test_inspection_finds_what_headers_tell(copy, case):
+    name, damage_it, found, *_ = BAD_FILES[case]
+    damage_it(copy, name)
+    with pytest.raises(InputError) as caught:
+        tvsd.inspect(copy, "monkeyF", OPTIONS)
+    assert re.search(found, caught.value.found)
+
+
+def test_inspection_passes_a_sound_release(release):
+    for monkey in tvsd.SUBJECTS:
+        tvsd.inspect(release[0], monkey, OPTIONS)
+
+
+@pytest.mark.parametrize("use", [tvsd.raw_files, tvsd.inspect, tvsd.read])
 def test_unknown_monkey_is_refused(release, use):
     with pytest.raises(InputError, match=r"monkeyX[\s\S]*no monkey of that name[\s\S]*monkeyF or monkeyN"):
         use(release[0], "monkeyX", OPTIONS)
@@ -455,5 +505,56 @@ def test_counts_of_the_release_are_expected_unless_told_otherwise(release):
 
 def test_declared_memory_follows_the_counts():
     full = tvsd.memory_mb(tvsd.Options())
-    assert tvsd.memory_mb(OPTIONS) < full < 600  # 399 MB were measured for the full release with every electrode kept
+    assert tvsd.memory_mb(OPTIONS) < full < 600
     assert full > 4e-6 * 22248 * 1024 + tvsd.memory_mb(OPTIONS)
+
+
+def test_memory_does_not_grow_with_the_trials(tmp_path):
+    """Four times the train images and the test repetitions (10 to 39 MB as float64); one electrode in eight is kept."""
+    ncsnr = np.where(np.arange(1024) % 8 == 0, 3.0, 1e-4)
+    names, peaks = [f"c{n}/c{n}_01b.jpg" for n in range(1400)], []
+    for times in (1, 4):
+        n_train, n_repetitions = 300 * times, 6 * times
+        train, repetitions = simulate(0, n_train, 200, n_repetitions, ncsnr)
+        ids = {"train_ids": names[:n_train], "test_ids": names[-200:]}
+        write_tvsd(tmp_path / str(times), "monkeyN", **ids, train=train, test_repetitions=repetitions)
+        code = (
+            "from cortexscale.datasets import tvsd, tvsd_electrodes; tvsd_electrodes.BLOCK_BYTES = 2**21; "
+            f"options = tvsd.Options(n_train={n_train}, n_test=200, n_repetitions={n_repetitions}, min_reliability=0.5); "
+            f"assert len(tvsd.read({str(tmp_path / str(times))!r}, 'monkeyN', options).units) == 128"
+        )
+        peaks.append(peak_mb(code))
+    growth_of_recording, growth_of_names = 4 * 900 * 128 / 1e6, 6000 * 900 / 1e6
+    assert peaks[1] - peaks[0] < 1.5 * growth_of_recording + growth_of_names + 3 * 2**21 / 1e6
+    assert peaks[1] < tvsd.memory_mb(tvsd.Options(n_train=1200, n_test=200, n_repetitions=24))
+
+
+# --- the simulated monkeys ----------------------------------------------------------------------------------------------
+
+
+def test_simulated_monkeys_are_read_with_their_truth(tmp_path):
+    torch.manual_seed(0)
+    write_things(tmp_path / "things", 40, 5, seed=0)
+    world = World(VisualSystem(build_architecture(HIDDEN_NETWORK), render(200, 0)[0]), 32, tmp_path / "things")
+    settings = simulation.Settings(repetitions=12, live_electrodes=20)
+    truths = dict(simulation.simulate(tmp_path, tvsd.SUBJECTS, world, settings, seed=1))
+    for monkey, truth in truths.items():
+        options = tvsd.Options(n_train=160, n_test=40, n_repetitions=12, min_reliability=0.12)
+        recording = tvsd.read(tmp_path, monkey, options)
+        units = recording.units.merge(truth.units, on="unit", suffixes=("", "_true"))
+        assert 57 <= len(units) == len(recording.units) <= len(truth.units) == 60, "those that record noise are not kept"
+        rois = truth.rois.set_index(truth.units["unit"]).loc[units["unit"], list(tvsd.ROIS)]
+        np.testing.assert_array_equal(recording.rois, rois)
+        for split in ("train", "test"):
+            assert getattr(recording, split).stimulus_ids.tolist() == getattr(truth, split).stimulus_ids.tolist()
+        assert all(id.endswith("_05s.jpg") for id in truth.test.stimulus_ids) and len(truth.test.stimulus_ids) == 40
+        assert len({id.split("/")[0] for id in truth.test.stimulus_ids}) == 40, "one test image of each concept"
+        signal = truth.test.responses.var(axis=0, ddof=1)  # over the pictures shown; the true ceiling is that of unit variance
+        share = truth.units["nc_percent"] / 100
+        realised = pd.Series(100 / (1 + (1 - share) / share / signal)).set_axis(truth.units["unit"]).loc[units["unit"]]
+        error = units["nc_percent"].to_numpy() - realised.to_numpy()
+        assert abs(error.mean()) < 2 and np.corrcoef(units["nc_percent"], realised)[0, 1] > 0.8
+        assert recording.notes["warnings"] == []
+    order = truths["monkeyF"].train.stimulus_ids.tolist()
+    assert order == truths["monkeyN"].train.stimulus_ids.tolist() != sorted(order)
+    assert tvsd.read(tmp_path, "monkeyN", options).notes["dead_electrodes"] == list(range(320, 384))

@@ -20,13 +20,15 @@ def cut(results: Path) -> dict:
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     config |= {"study": "cut", "results": str(results)}
     config["simulation"] |= {"task_images": 320, "validation_images": 100, "hidden_network_steps": 5}
-    config["simulation"]["tvsd"] |= {"concepts": 20, "images_per_concept": 6, "repetitions": 4}
+    config["simulation"]["things"] = {"concepts": 20, "images_per_concept": 7}
+    config["simulation"]["datasets"] = {"tvsd": {"repetitions": 4, "live_electrodes": 48}}
     config["stimuli"] = {"things": config["stimuli"]["things"]}
     config["datasets"] = {"tvsd": config["datasets"]["tvsd"] | {"options": {"n_train": 120, "n_test": 20, "n_repetitions": 4}}}
     suite = config["models"][0]
     first = dict([next(iter(suite["architectures"].items()))])
     config["models"] = [suite | {"architectures": first, "samples_per_class": [4, 0], "steps": 5}]
     config["fits"]["bootstraps"] = 20
+    config["figures"] = ["fig2", "figS6"]
     return config
 
 
@@ -52,7 +54,7 @@ class Study:
         return subprocess.run([*self.command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def alignment(self) -> pd.DataFrame:
-        files = sorted(file for file in (self.results / "alignment/tvsd").glob("*.parquet") if ".units." not in file.name)
+        files = sorted(file for file in (self.results / "alignment/things").glob("*.parquet") if ".units." not in file.name)
         return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
 
 
@@ -95,7 +97,7 @@ def test_a_killed_run_completes_with_the_same_numbers(study, tmp_path):
 def test_a_truncated_file_stops_its_job_and_leaves_nothing(study, tmp_path):
     damaged = Study(tmp_path / "damaged")
     raw = damaged.results / "raw/tvsd/monkeyF/THINGS_normMUA.mat"
-    assert damaged.run(str(raw)).returncode == 0
+    assert damaged.run(str(damaged.results / "raw/tvsd")).returncode == 0
     raw.write_bytes(raw.read_bytes()[: raw.stat().st_size // 2])
     recording = damaged.results / "neural/tvsd/monkeyF.h5"
     failed = damaged.run(str(recording))

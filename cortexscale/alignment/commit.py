@@ -5,14 +5,26 @@ from typing import Any
 import pandas as pd
 
 
-def commit_layers(search: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def commit_layers(search: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
+    """The layer of each ROI of each dataset: see :func:`commit_rois`.
+
+    Args:
+        search: table of :func:`cortexscale.alignment.search.search_layers`.
+
+    Returns:
+        dataset -> ROI -> committed layer.
+    """
+    return {str(dataset): commit_rois(rows) for dataset, rows in search.groupby("benchmark_name", sort=False)}
+
+
+def commit_rois(search: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """The layer of each ROI with the best cross-validated score, averaged over subjects.
 
     Ties go to the shallower layer. ``margin`` is the lead over the best layer at another depth: a stage and its
     last block are the same tensor, so they are one candidate here.
 
     Args:
-        search: table of :func:`cortexscale.alignment.search.search_layers`.
+        search: rows of one dataset.
 
     Returns:
         ROI -> ``layer_name``, ``layer_position``, ``layer_position_normalized``, ``score``, ``margin``, ``runner_up``.

@@ -1,5 +1,6 @@
-"""One layer against responses: kernel, ridge path, and scores per subject and ROI."""
+"""One layer against the responses of all datasets that share its images: kernels, ridge paths, scores per subject and ROI."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,10 +56,10 @@ def check_store(store: FeatureStore, stimuli_hash: str) -> None:
         )
 
 
-def layer_path(
-    store: FeatureStore, layer: str, targets: Targets, settings: RidgeSettings, *, folds: bool, test: bool
-) -> RidgePath:
-    """Ridge path of one layer for all units of ``targets``.
+def layer_paths(
+    store: FeatureStore, layer: str, targets: Sequence[Targets], settings: RidgeSettings, *, folds: bool, test: bool
+) -> Iterator[RidgePath]:
+    """Ridge path of one layer for all units of each of ``targets``.
 
     Args:
         folds: hold out the outer folds of the training split.
@@ -66,20 +67,39 @@ def layer_path(
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = getattr(torch, settings.precision)
-    n = len(targets.train_rows)
-    rows = np.concatenate([targets.train_rows, targets.test_rows]) if test else targets.train_rows
-    kernel = gram((slab[rows] for slab in store.slabs(layer)), dtype=dtype, device=device).K
-    held_out = []
-    if folds:
-        held_out = k_folds(n, settings.folds, seed=settings.fold_seed if settings.fold_kind == "shuffled" else None)
-    return ridge_path(
-        kernel[:n, :n],
-        torch.as_tensor(targets.train, dtype=dtype, device=device),
-        settings.alphas,
-        held_out,
-        cross=kernel[n:, :n] if test else None,
-        Y_test=torch.as_tensor(targets.test, dtype=dtype, device=device) if test else None,
-    )
+    wanted = [np.concatenate([target.train_rows, target.test_rows]) if test else target.train_rows for target in targets]
+    for target, kernel in zip(targets, layer_kernels(store, layer, wanted, dtype, device), strict=True):
+        n = len(target.train_rows)
+        held_out = []
+        if folds:
+            held_out = k_folds(n, settings.folds, seed=settings.fold_seed if settings.fold_kind == "shuffled" else None)
+        yield ridge_path(
+            kernel[:n, :n],
+            torch.as_tensor(target.train, dtype=dtype, device=device),
+            settings.alphas,
+            held_out,
+            cross=kernel[n:, :n] if test else None,
+            Y_test=torch.as_tensor(target.test, dtype=dtype, device=device) if test else None,
+        )
+
+
+def layer_kernels(
+    store: FeatureStore, layer: str, wanted: Sequence[np.ndarray], dtype: torch.dtype, device: torch.device
+) -> Iterator[torch.Tensor]:
+    """Gram matrices of a layer between the images ``wanted`` (rows of the stimulus table), one per entry.
+
+    Entries that mostly repeat each other's images, like the datasets on THINGS, index one Gram matrix of all of them;
+    entries with images of their own, like the subjects of NSD, get one each: whichever computes fewer products.
+    """
+    union = np.unique(np.concatenate(wanted))
+    if len(wanted) > 1 and len(union) ** 2 <= sum(len(rows) ** 2 for rows in wanted):
+        kernel = gram((slab[union] for slab in store.slabs(layer)), dtype=dtype, device=device).K
+        for rows in wanted:
+            index = torch.as_tensor(np.searchsorted(union, rows), device=device)
+            yield kernel[index[:, None], index]
+    else:
+        for rows in wanted:
+            yield gram((slab[rows] for slab in store.slabs(layer)), dtype=dtype, device=device).K
 
 
 def chosen_alphas(path: RidgePath, targets: Targets, settings: RidgeSettings) -> np.ndarray:

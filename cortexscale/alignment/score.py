@@ -6,14 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cortexscale.alignment.layer import RidgeSettings, chosen_alphas, group_means, layer_path, unit_scores
+from cortexscale.alignment.layer import RidgeSettings, chosen_alphas, group_means, layer_paths, unit_scores
 from cortexscale.alignment.search import alpha_columns
 from cortexscale.alignment.targets import Targets
 from cortexscale.features.store import FeatureStore
 
 
 def score_alignment(
-    store: FeatureStore, targets: Sequence[Targets], commitment: dict[str, dict[str, Any]], settings: RidgeSettings
+    store: FeatureStore,
+    targets: Sequence[Targets],
+    commitments: dict[str, dict[str, dict[str, Any]]],
+    settings: RidgeSettings,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit each ROI's committed layer on the whole training split and score it on the test split.
 
@@ -21,23 +24,23 @@ def score_alignment(
     Scores above 1 are kept and counted.
 
     Args:
-        commitment: ROI -> ``layer_name`` ..., as made by :func:`cortexscale.alignment.commit.commit_layers`.
+        commitments: dataset -> ROI -> ``layer_name`` ..., as made by :func:`cortexscale.alignment.commit.commit_layers`.
 
     Returns:
-        Rows per subject x ROI with the published columns (``pearsonr``, ``pearsonr_nc``, ``noise_ceiling`` = mean
+        Rows per dataset x subject x ROI with the published columns (``pearsonr``, ``pearsonr_nc``, ``noise_ceiling`` = mean
         sqrt(ceiling), ``layer_name`` ...) and ``alpha``, ``alpha_at_edge``, ``n_units``, ``n_units_above_1``,
-        ``n_train``, ``n_test``, ``margin``; and rows per subject x ROI x unit with ``pearsonr``, ``pearsonr_nc``.
+        ``n_train``, ``n_test``, ``margin``; and rows per dataset x subject x ROI x unit with ``pearsonr``, ``pearsonr_nc``.
     """
     rows, units = [], []
-    for layer in dict.fromkeys(entry["layer_name"] for entry in commitment.values()):
-        rois = [roi for roi, entry in commitment.items() if entry["layer_name"] == layer]
-        for target in (restrict(target, rois) for target in targets):
-            if target is None:
-                continue
-            path = layer_path(store, layer, target, settings, folds=False, test=True)
+    layers = dict.fromkeys(entry["layer_name"] for rois in commitments.values() for entry in rois.values())
+    for layer in layers:
+        committed = [restrict(target, rois_of(commitments[target.dataset], layer)) for target in targets]
+        committed = [target for target in committed if target is not None]
+        paths = layer_paths(store, layer, committed, settings, folds=False, test=True)
+        for target, path in zip(committed, paths, strict=True):
             best = chosen_alphas(path, target, settings)[-1]
             raw, normalised = unit_scores(path.test_r, best, target.nc_percent)
-            place = target.groups["roi"].map(commitment)
+            place = target.groups["roi"].map(commitments[target.dataset])
             rows.append(
                 target.groups.assign(
                     layer_name=layer,
@@ -58,6 +61,11 @@ def score_alignment(
     return pd.concat(rows, ignore_index=True), pd.concat(units, ignore_index=True)
 
 
+def rois_of(commitment: dict[str, dict[str, Any]], layer: str) -> list[str]:
+    """ROIs that are committed to a layer."""
+    return [roi for roi, entry in commitment.items() if entry["layer_name"] == layer]
+
+
 def restrict(target: Targets, rois: Sequence[str]) -> Targets | None:
     """Targets of some ROIs only; None where no subject has them."""
     wanted = target.groups["roi"].isin(rois).to_numpy()
@@ -65,6 +73,7 @@ def restrict(target: Targets, rois: Sequence[str]) -> Targets | None:
         return None
     units = target.members[wanted].any(axis=0)
     return Targets(
+        target.dataset,
         target.train_rows,
         target.test_rows,
         target.train[:, units],
@@ -77,10 +86,11 @@ def restrict(target: Targets, rois: Sequence[str]) -> Targets | None:
 
 
 def unit_table(target: Targets, raw: np.ndarray, normalised: np.ndarray) -> pd.DataFrame:
-    """One row per subject x ROI x unit."""
+    """One row per dataset x subject x ROI x unit."""
     group, unit = np.nonzero(target.members)
     return pd.DataFrame(
         {
+            "benchmark_name": target.dataset,
             "subject": target.groups["subject"].to_numpy()[group],
             "roi": target.groups["roi"].to_numpy()[group],
             "unit": target.unit_names[unit],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cortexscale.alignment.layer import RidgeSettings, chosen_alphas, group_means, layer_path, unit_scores
+from cortexscale.alignment.layer import RidgeSettings, chosen_alphas, group_means, layer_paths, unit_scores
 from cortexscale.alignment.targets import Targets
 from cortexscale.features.store import FeatureStore
 
@@ -14,17 +14,18 @@ log = logging.getLogger(__name__)
 
 
 def search_layers(store: FeatureStore, targets: Sequence[Targets], settings: RidgeSettings) -> pd.DataFrame:
-    """Score every layer of a store on every subject and ROI. The test split is not read.
+    """Score every layer of a store on every dataset, subject and ROI. The test split is not read.
 
     Returns:
-        One row per layer x subject x ROI: ``layer_name``, ``layer_position``, ``layer_position_normalized``,
-        ``subject``, ``roi``, ``cv_score`` (noise-normalised Pearson r, mean over units, then over the outer folds),
-        ``cv_score_sd`` (over folds), ``alpha`` (of the whole training split), ``alpha_at_edge``, ``n_units``, ``n_train``.
+        One row per layer x dataset x subject x ROI: ``layer_name``, ``layer_position``, ``layer_position_normalized``,
+        ``benchmark_name``, ``subject``, ``roi``, ``cv_score`` (noise-normalised Pearson r, mean over units, then over the
+        outer folds), ``cv_score_sd`` (over folds), ``alpha`` (of the whole training split), ``alpha_at_edge``, ``n_units``,
+        ``n_train``.
     """
     tables = []
     for number, (layer, place) in enumerate(store.layers.items(), start=1):
-        for target in targets:
-            path = layer_path(store, layer, target, settings, folds=True, test=False)
+        paths = layer_paths(store, layer, targets, settings, folds=True, test=False)
+        for target, path in zip(targets, paths, strict=True):
             best = chosen_alphas(path, target, settings)
             folds = np.stack(
                 [

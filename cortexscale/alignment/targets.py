@@ -20,14 +20,16 @@ class Targets:
     """Units of subjects with the same stimuli.
 
     Attributes:
+        dataset: its name in the config.
         train_rows (n,), test_rows (m,): rows of the stimulus table.
         train (n, units), test (m, units): responses, float32.
         nc_percent (units,): noise ceiling of the test responses, percent of variance.
-        groups: one row per non-empty subject x ROI: ``subject``, ``roi``, ``n_units``.
+        groups: one row per non-empty subject x ROI: ``benchmark_name`` (the dataset), ``subject``, ``roi``, ``n_units``.
         members (groups, units): which units belong to which group.
         unit_names (units,): unit ids, unique within a subject.
     """
 
+    dataset: str
     train_rows: np.ndarray
     test_rows: np.ndarray
     train: np.ndarray
@@ -71,17 +73,18 @@ def side_by_side(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: S
         for roi in rois:
             inside = recording.rois[roi].to_numpy()[units]
             if inside.any():
-                groups.append((recording.subject, roi, int(inside.sum())))
+                groups.append((recording.dataset, recording.subject, roi, int(inside.sum())))
                 members.append(np.pad(inside, (start, sum(sizes) - start - size)))
         start += size
     pairs = list(zip(recordings, kept, strict=True))
     return Targets(
+        dataset=first.dataset,
         train_rows=stimulus_rows(stimuli, first.train.stimulus_ids, f"{name} (train)", "stimulus table"),
         test_rows=stimulus_rows(stimuli, first.test.stimulus_ids, f"{name} (test)", "stimulus table"),
         train=np.concatenate([recording.train.responses[:, units] for recording, units in pairs], axis=1),
         test=np.concatenate([recording.test.responses[:, units] for recording, units in pairs], axis=1),
         nc_percent=np.concatenate([recording.units["nc_percent"].to_numpy()[units] for recording, units in pairs]),
-        groups=pd.DataFrame(groups, columns=["subject", "roi", "n_units"]),
+        groups=pd.DataFrame(groups, columns=["benchmark_name", "subject", "roi", "n_units"]),
         members=np.array(members),
         unit_names=np.concatenate([recording.units["unit"].to_numpy().astype(str)[units] for recording, units in pairs]),
     )

@@ -15,7 +15,9 @@ import pydantic
 
 from cortexscale.datasets.nsd_average import average_over_repetitions
 from cortexscale.datasets.nsd_design import Rows, assign_rows, read_design
-from cortexscale.datasets.nsd_files import Release, read_label_names, read_labels, read_volume, require_sessions
+from cortexscale.datasets.nsd_files import Release, open_betas, read_volume, require_sessions
+from cortexscale.datasets.nsd_rois import ROI_VOLUMES, ROIS, read_masks, why_empty
+from cortexscale.datasets.source import Source
 from cortexscale.errors import InputError
 from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
 from cortexscale.recording import Recording, Split
@@ -24,17 +26,19 @@ log = logging.getLogger(__name__)
 
 SUBJECTS = tuple(f"subj{number:02d}" for number in range(1, 9))
 
-ROI_VOLUMES = {
-    "streams": ("early", "midventral", "midlateral", "midparietal", "ventral", "lateral", "parietal"),
-    "prf-visualrois": ("V1v", "V1d", "V2v", "V2d", "V3v", "V3d", "hV4"),
-    "floc-words": ("OWFA", "VWFA-1", "VWFA-2"),
-    "floc-places": ("OPA", "PPA", "RSC"),
-    "floc-faces": ("OFA", "FFA-1", "FFA-2"),
-    "floc-bodies": ("EBA", "FBA-1", "FBA-2"),
-}
-"""The labels that the paper uses, by the volume they are drawn in. Volumes overlap: a voxel may have a label in each."""
-
-ROIS = (*(roi for rois in ROI_VOLUMES.values() for roi in rois), "nsdgeneral", "whole_brain")
+SOURCE = Source(
+    title="NSD, the Natural Scenes Dataset: 7T fMRI of eight people, up to 10,000 natural scenes each in 30 to 40 sessions",
+    citation="Allen, St-Yves, Wu et al. (2022). A massive 7T fMRI dataset to bridge cognitive neuroscience and artificial "
+    "intelligence. Nature Neuroscience 25, 116-126. doi:10.1038/s41593-021-00962-x",
+    licence="For research and education, under the NSD Terms and Conditions: a person must fill in the data access form first, "
+    "neither the data nor parts of them may be passed on, and NSF IIS-1822683 and IIS-1822929 are to be acknowledged. The "
+    "images are crops of COCO pictures with licences of their own.",
+    get="naturalscenesdataset.org: agree to the terms, then copy from s3://natural-scenes-dataset (no credentials) with the AWS "
+    "client: nsddata_betas/ppdata/subjXX/func1pt8mm/betas_fithrf_GLMdenoise_RR/ (betas_session*.hdf5, some 1 GB each, and "
+    "ncsnr.nii.gz), nsddata/ppdata/subjXX/func1pt8mm/roi/, nsddata/ppdata/subjXX/behav/responses.tsv, "
+    "nsddata/freesurfer/subjXX/label/*.mgz.ctab, nsddata/experiments/nsd/ and nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5 "
+    "(37 GB). Downloads from before August 2023 lack the last three sessions of each subject.",
+)
 
 
 class Options(pydantic.BaseModel, extra="forbid"):
@@ -99,6 +103,15 @@ def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
     return options.images_per_subject - options.shared_images, options.shared_images, options.max_voxels
 
 
+def inspect(root: Path, subject: str, options: Options) -> None:
+    """Check design, labels, noise ceilings, and the header of every session.
+
+    Raises:
+        InputError: a file is missing, damaged or unlike the release; no voxel, or too many, pass the selection; no test image.
+    """
+    _look(_release(root, subject, options), options)
+
+
 def read(root: Path, subject: str, options: Options) -> Recording:
     """One subject of NSD.
 
@@ -107,45 +120,71 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     constant in a session (it left the slab) is averaged over its other sessions, and dropped if an image has no other.
 
     Raises:
-        InputError: a file is missing, damaged or unlike the release; no voxel passes the selection; no test image.
+        InputError: as :func:`inspect`, or the betas of a session are damaged or constant.
     """
     release = _release(root, subject, options)
-    require_sessions(release, options.sessions[subject])
-    rows = _rows(release, options)
-    ncsnr_volume = read_volume(release, release.ncsnr)
-    masks = _masks(release, ncsnr_volume, options)
-
-    # The order of voxels is fixed here, once, in NIfTI order; everything else is looked up by (i, j, k).
-    voxels = np.argwhere(masks["whole_brain"])
-    ncsnr = ncsnr_volume[tuple(voxels.T)]
-    nc_percent = noise_ceiling_percent(ncsnr, _ceiling_repetitions(rows.counts, rows, options))
-    notes = {"sessions": options.sessions[subject], "voxels_selected": len(voxels)}
-    passes = nc_percent > options.min_nc_percent
-    _require_voxels(release, nc_percent, passes, options)
-    voxels, ncsnr, nc_percent = voxels[passes], ncsnr[passes], nc_percent[passes]
-    notes["voxels_above_threshold"] = len(voxels)
-
-    averages = average_over_repetitions(release, voxels, rows, ncsnr_volume.shape)
-    notes["ncsnr_recomputed"] = _compare(subject, ncsnr, averages.ncsnr)
-    notes["constant_voxels_by_session"] = {str(i + 1): int(n) for i, n in enumerate(averages.invalid.sum(axis=1)) if n}
-    keep = np.ones(len(voxels), bool)
+    rows, masks, voxels = _look(release, options)
+    passes = (voxels["nc_percent"] > options.min_nc_percent).to_numpy()
+    places = voxels.loc[passes, ["i", "j", "k"]].to_numpy()
+    averages = average_over_repetitions(release, places, rows, masks["nsdgeneral"].shape)
+    keep = np.ones(len(places), bool)
     for voxel, counts in averages.counts.items():
+        place = voxels.index[passes][voxel]
         keep[voxel] = counts[: rows.test.stop].all()
         if keep[voxel]:
-            nc_percent[voxel] = noise_ceiling_percent(ncsnr[voxel], _ceiling_repetitions(counts, rows, options))
-            keep[voxel] = nc_percent[voxel] > options.min_nc_percent
-    notes["voxels_dropped_for_constant_sessions"] = int((~keep).sum())
+            repetitions = _ceiling_repetitions(counts, rows, options)
+            voxels.loc[place, "nc_percent"] = noise_ceiling_percent(voxels.loc[place, "ncsnr"], repetitions)
+            keep[voxel] = voxels.loc[place, "nc_percent"] > options.min_nc_percent
 
-    responses = averages.responses
-    if not keep.all():
-        responses, voxels, ncsnr, nc_percent = responses[:, keep], voxels[keep], ncsnr[keep], nc_percent[keep]
-    at = tuple(voxels.T)
-    names = ["-".join(map(str, voxel)) for voxel in voxels]
-    units = pd.DataFrame({"unit": names, "i": at[0], "j": at[1], "k": at[2], "ncsnr": ncsnr, "nc_percent": nc_percent})
-    rois = pd.DataFrame({roi: masks[roi][at] for roi in ROIS})
-    notes["empty_rois"] = {roi: _why_empty(masks[roi], masks["whole_brain"]) for roi in ROIS if not rois[roi].any()}
+    kept = passes.copy()
+    kept[passes] = keep
+    recomputed = np.full(len(voxels), np.nan)
+    recomputed[passes] = averages.ncsnr
+    rois = pd.DataFrame({roi: masks[roi][masks["whole_brain"]] for roi in ROIS})
+    notes = {
+        "sessions": options.sessions[subject],
+        "voxels_selected": len(voxels),
+        "voxels_above_threshold": int(passes.sum()),
+        "released_statistic": "ncsnr",
+        "ncsnr_recomputed": _compare(subject, voxels["ncsnr"].to_numpy(), recomputed),
+        "constant_voxels_by_session": {str(i + 1): int(n) for i, n in enumerate(averages.invalid.sum(axis=1)) if n},
+        "voxels_dropped_for_constant_sessions": int((~keep).sum()),
+        "empty_rois": {roi: why_empty(masks[roi], masks["whole_brain"]) for roi in ROIS if not rois.loc[kept, roi].any()},
+    }
+    responses = averages.responses if keep.all() else averages.responses[:, keep]
     train, test = (Split(rows.ids[part].astype(str), responses[part], rows.counts[part]) for part in (rows.train, rows.test))
-    return Recording("nsd", subject, train, test, units, rois, notes).check()
+    statistics = pd.DataFrame({"kept": kept, "released": voxels["ncsnr"], "recomputed": recomputed})
+    return Recording(
+        dataset="nsd",
+        subject=subject,
+        train=train,
+        test=test,
+        units=voxels[kept].reset_index(drop=True),
+        rois=rois[kept].reset_index(drop=True),
+        notes=notes,
+        screening=pd.concat([voxels[["unit", "nc_percent"]], statistics, rois], axis=1),
+    ).check()
+
+
+def _look(release: Release, options: Options) -> tuple[Rows, dict[str, np.ndarray], pd.DataFrame]:
+    """Everything but the betas, checked: rows of the images, masks of the ROIs, and the voxels of the selection.
+
+    The order of voxels is fixed here, once, in NIfTI order; everything else is looked up by (i, j, k).
+    """
+    require_sessions(release, options.sessions[release.subject])
+    rows = _rows(release, options)
+    ncsnr = read_volume(release, release.ncsnr)
+    masks = read_masks(release, ncsnr, options.selection)
+    places = np.argwhere(masks["whole_brain"])
+    voxels = pd.DataFrame(places, columns=["i", "j", "k"])
+    voxels.insert(0, "unit", ["-".join(map(str, place)) for place in places])
+    voxels["ncsnr"] = ncsnr[masks["whole_brain"]]
+    voxels["nc_percent"] = noise_ceiling_percent(voxels["ncsnr"], _ceiling_repetitions(rows.counts, rows, options))
+    _require_voxels(release, voxels["nc_percent"], voxels["nc_percent"] > options.min_nc_percent, options)
+    for session in range(1, options.sessions[release.subject] + 1):
+        with open_betas(release, session, options.trials_per_session, ncsnr.shape):
+            pass
+    return rows, masks, voxels
 
 
 def _release(root: Path, subject: str, options: Options) -> Release:
@@ -172,31 +211,11 @@ def _rows(release: Release, options: Options) -> Rows:
     return rows
 
 
-def _masks(release: Release, ncsnr: np.ndarray, options: Options) -> dict[str, np.ndarray]:
-    """Boolean (X, Y, Z) masks of all ROIs. ``whole_brain`` is the selection."""
-    general = read_labels(release, "nsdgeneral", 1, ncsnr.shape) == 1
-    if not general.any():
-        raise release.unlike(release.roi("nsdgeneral"), "no voxel with label 1", "the voxels of nsdgeneral")
-    bad = (general & ~np.isfinite(ncsnr)) | (ncsnr < 0)
-    if bad.any():
-        raise release.unlike(release.ncsnr, f"{bad.sum()} voxels that are negative, or not finite in nsdgeneral", "ncsnr >= 0")
-    masks = {"nsdgeneral": general, "whole_brain": general if options.selection == "nsdgeneral" else np.isfinite(ncsnr)}
-    for volume, rois in ROI_VOLUMES.items():
-        labels = read_label_names(release, volume)
-        if unknown := [roi for roi in rois if roi not in labels]:
-            raise release.unlike(
-                release.label_names(volume), f"no label named {', '.join(unknown)}", f"the names {', '.join(rois)}"
-            )
-        drawn = read_labels(release, volume, max(labels.values()), ncsnr.shape)
-        masks |= {roi: drawn == labels[roi] for roi in rois}
-    return masks
-
-
 def _ceiling_repetitions(counts: np.ndarray, rows: Rows, options: Options) -> np.ndarray | int:
     return counts[rows.test] if options.ceiling_repetitions == "mixed" else options.ceiling_repetitions
 
 
-def _require_voxels(release: Release, nc_percent: np.ndarray, passes: np.ndarray, options: Options) -> None:
+def _require_voxels(release: Release, nc_percent: pd.Series, passes: pd.Series, options: Options) -> None:
     if not passes.any():
         best = f"the best of {len(passes)} in {options.selection} has {nc_percent.max():.1f} %"
         found = f"no voxel above {options.min_nc_percent:g} %; {best}"
@@ -216,9 +235,3 @@ def _compare(subject: str, released: np.ndarray, recomputed: np.ndarray) -> dict
     if median > 0.02:
         log.warning("nsd %s: ncsnr recomputed from the betas differs from the released one by %.3f (median)", subject, median)
     return {"voxels": len(difference), "median_difference": median, "largest_difference": largest}
-
-
-def _why_empty(mask: np.ndarray, selected: np.ndarray) -> str:
-    if not mask.any():
-        return "not drawn in this subject"
-    return "no voxel above the noise-ceiling threshold" if (mask & selected).any() else "outside the selection"

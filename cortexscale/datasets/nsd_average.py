@@ -1,5 +1,6 @@
 """From the single-trial betas of NSD to one response per image and voxel, a block of voxels of one session at a time."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import h5py
@@ -10,6 +11,8 @@ from cortexscale.datasets.nsd_files import Release, open_betas
 
 _VOXELS_PER_READ = 1024
 """Voxels of one session held at a time: 750 trials of them are 6 MB in float64."""
+_VOXELS_OF_ALL_IMAGES = 32
+"""Voxels of all images held a second time: 10,000 images of them are 4 MB."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,11 @@ def average_over_repetitions(release: Release, voxels: np.ndarray, rows: Rows, g
     invalid = np.zeros((n_sessions, len(voxels)), bool)
     thrice = rows.counts == 3
     squares = np.zeros(len(voxels))  # of the trials of images shown three times
-    blocks = [slice(first, first + _VOXELS_PER_READ) for first in range(0, len(voxels), _VOXELS_PER_READ)]
     for session, row_of_trial in enumerate(rows.of_trial):
         by_row = np.argsort(row_of_trial, kind="stable")
         present, starts = np.unique(row_of_trial[by_row], return_index=True)
         with open_betas(release, session + 1, trials, grid) as betas:
-            for block in blocks:
+            for block in _slices(len(voxels), _VOXELS_PER_READ):
                 z, invalid[session, block] = _zscore(_read_voxels(betas, voxels[block]))
                 sums[present, block] += np.add.reduceat(z[by_row], starts)
                 squares[block] += np.square(z[thrice[row_of_trial]]).sum(axis=0)
@@ -56,7 +58,7 @@ def average_over_repetitions(release: Release, voxels: np.ndarray, rows: Rows, g
             raise release.unlike(release.session(session + 1), "betas that are constant in every selected voxel", "responses")
 
     ncsnr = np.full(len(voxels), np.nan)
-    for block in blocks if thrice.any() else []:
+    for block in _slices(len(voxels), _VOXELS_OF_ALL_IMAGES) if thrice.any() else ():
         within = squares[block] - np.square(sums[thrice, block], dtype=np.float64).sum(axis=0) / 3
         noise = within / (2 * thrice.sum())
         with np.errstate(divide="ignore", invalid="ignore"):  # of invalid voxels only, which become nan
@@ -68,6 +70,10 @@ def average_over_repetitions(release: Release, voxels: np.ndarray, rows: Rows, g
         sums[:, voxel] *= rows.counts / np.maximum(own, 1)
     sums /= rows.counts[:, None]
     return Averages(sums, invalid, counts, ncsnr)
+
+
+def _slices(n: int, width: int) -> Iterator[slice]:
+    return (slice(first, first + width) for first in range(0, n, width))
 
 
 def _read_voxels(betas: h5py.Dataset, voxels: np.ndarray) -> np.ndarray:

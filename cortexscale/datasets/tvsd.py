@@ -7,7 +7,7 @@ the normalised file: 16 arrays of 64.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Literal
@@ -18,23 +18,32 @@ import pandas as pd
 from pydantic import BaseModel, Field, field_validator
 
 from cortexscale.datasets.matlab import open_matlab, read_strings
+from cortexscale.datasets.source import Source
+from cortexscale.datasets.tvsd_electrodes import BLOCK_BYTES, N_ELECTRODES, blocks, describe_electrodes, select_electrodes
 from cortexscale.errors import InputError
-from cortexscale.kernels.noise_ceiling import ncsnr_from_repetitions, noise_ceiling_percent
 from cortexscale.recording import Recording, Split
 
 log = logging.getLogger(__name__)
 
 SUBJECTS = ("monkeyF", "monkeyN")
 ROIS = ("V1", "V4", "IT")
-N_ELECTRODES = 1024
-ELECTRODES_PER_ARRAY = 64
+
+SOURCE = Source(
+    title="TVSD, the THINGS Ventral Stream Spiking Dataset: multi-unit activity of two macaques, 1024 electrodes each in V1, V4 "
+    "and IT; 22,248 THINGS images once and 100 images 30 times",
+    citation="Papale, Wang, Self & Roelfsema (2025). An extensive dataset of spiking activity to reveal the syntax of the "
+    "ventral stream. Neuron 113. doi:10.1016/j.neuron.2024.12.003",
+    licence="CC BY 4.0. The images are not part of it; they come from THINGS, under its own terms.",
+    get="GIN repository paolo_papale/TVSD (https://gin.g-node.org/paolo_papale/TVSD; git-annex, slow). Of 3.2 TiB only four "
+    "files are needed: monkeyF/THINGS_normMUA.mat and monkeyN/THINGS_normMUA.mat (194 MB each), and _logs/things_imgs.mat of "
+    "both. With a web client: https://gin.g-node.org/paolo_papale/TVSD/raw/master/<file>.",
+)
 
 # From the authors' norm_MUA.m. V4 and IT change places between the monkeys: some packages treat F like N.
 _AREAS = {
     "monkeyF": {"V1": (0, 512), "IT": (512, 832), "V4": (832, 1024)},
     "monkeyN": {"V1": (0, 512), "V4": (512, 768), "IT": (768, 1024)},
 }
-_BLOCK = 256  # electrodes read at a time
 _AGREEMENT = 1e-6  # released against recomputed numbers; both are float64 of the same data
 _OUTLIER_SD = 20
 
@@ -81,13 +90,24 @@ def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
     return [folder / "THINGS_normMUA.mat", folder / "_logs" / "things_imgs.mat"]
 
 
+def inspect(root: Path, subject: str, options: Options) -> None:
+    """Check both files of one monkey but for the responses.
+
+    Raises:
+        InputError: as :func:`read`.
+    """
+    responses_file, _ = raw_files(root, subject, options)
+    _stimulus_ids(root, subject, options)
+    with open_matlab(responses_file, _shapes(options), _source(subject, "THINGS_normMUA.mat")) as file:
+        _require_shapes(file, options)
+
+
 def memory_mb(options: Options) -> int:
-    """Peak memory of :func:`read` in MB, from the expected counts, if every electrode is kept."""
-    train = 4 * options.n_train * (N_ELECTRODES + 4 * _BLOCK)
-    test = 8 * options.n_repetitions * options.n_test * 6 * _BLOCK
-    reliability = 8 * options.n_repetitions * (options.n_repetitions - 1) * N_ELECTRODES
-    libraries = 250e6
-    return int(np.ceil((train + test + reliability + libraries) / 1e6))
+    """Peak memory of :func:`read` in MB, from the expected counts, if every electrode is kept and one is then dropped."""
+    responses = 2.5 * 4 * (options.n_train + options.n_test) * N_ELECTRODES
+    names = 6000 * (options.n_train + options.n_test)  # HDF5 keeps what it looked up, and each name is an object of its own
+    libraries = 150e6
+    return int(np.ceil((responses + 10 * BLOCK_BYTES + names + libraries) / 1e6))
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
@@ -109,70 +129,53 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     Raises:
         InputError: a file is not what was released, the files do not fit each other, or no electrode is kept.
     """
-    responses_file, images_file = raw_files(root, subject, options)
-    train_ids, test_ids = _stimulus_ids(images_file, subject, options)
-    shapes = {
-        "train_MUA": (len(train_ids), N_ELECTRODES),
-        "test_MUA": (len(test_ids), N_ELECTRODES),
-        "test_MUA_reps": (options.n_repetitions, len(test_ids), N_ELECTRODES),
-        "reliab": (options.n_repetitions * (options.n_repetitions - 1) // 2, N_ELECTRODES),
-    }
-    with open_matlab(responses_file, shapes, _source(subject, "THINGS_normMUA.mat")) as file:
-        for name, shape in shapes.items():
-            _require_shape(file, name, shape, responses_file)
-        electrodes = _electrodes(file, options.areas[subject])
-        keep, dropped = _select(electrodes, options.min_reliability, responses_file)
-        train = _train_responses(file["train_MUA"], keep)
-        test = file["test_MUA"][:][:, keep].astype(np.float32)
+    inspect(root, subject, options)
+    responses_file, _ = raw_files(root, subject, options)
+    train_ids, test_ids = _stimulus_ids(root, subject, options)
+    with open_matlab(responses_file, _shapes(options), _source(subject, "THINGS_normMUA.mat")) as file:
+        electrodes = describe_electrodes(file, options.areas[subject])
+        keep, dropped = select_electrodes(electrodes, options.min_reliability, responses_file)
+        train, test = (_responses(file[name], keep) for name in ("train_MUA", "test_MUA"))
 
-    units = electrodes[keep]
     complete = np.isfinite(train).all(axis=0) & np.isfinite(test).all(axis=0)
     dropped["a response is missing"] = int((~complete).sum())
     if not complete.all():
-        train, test, units = train[:, complete], test[:, complete], units[complete]
+        keep[keep] = complete
+        train, test = train[:, complete], test[:, complete]
 
-    notes = {
-        "dropped_electrodes": dropped,
-        "dead_electrodes": electrodes.loc[electrodes["reliability"].isna(), "electrode"].tolist(),
-        "train_outliers": _outliers(train, units["electrode"].to_numpy()),
-        "warnings": [],
-    }
-    for name in ("reliab", "test_MUA"):
-        error = float(units[f"{name}_error"].max())
-        notes[f"{name}_largest_difference_from_repetitions"] = error
-        if not error <= _AGREEMENT:
-            notes["warnings"].append(f"{name} as released differs by up to {error:.2g} from what test_MUA_reps gives")
-            log.warning("%s: %s", responses_file, notes["warnings"][-1])
+    units = electrodes[keep].reset_index(drop=True)
+    in_roi = pd.DataFrame({roi: (electrodes["area"] == roi).to_numpy() for roi in ROIS})
     return Recording(
         dataset="tvsd",
         subject=subject,
         train=Split(train_ids, train, np.ones(len(train_ids), dtype=int)),
         test=Split(test_ids, test, np.full(len(test_ids), options.n_repetitions)),
-        units=units[["unit", "electrode", "array", "area", "reliability", "nc_percent"]].reset_index(drop=True),
-        rois=pd.DataFrame({roi: (units["area"] == roi).to_numpy() for roi in ROIS}),
-        notes=notes,
+        units=units[["unit", "electrode", "array", "area", "reliability", "nc_percent"]],
+        rois=in_roi[keep].reset_index(drop=True),
+        notes={
+            "dropped_electrodes": dropped,
+            "dead_electrodes": electrodes.loc[electrodes["reliability"].isna(), "electrode"].tolist(),
+            "train_outliers": _outliers(train, units["electrode"].to_numpy()),
+            "released_statistic": "reliability",
+            **_compare(units, responses_file),
+        },
+        screening=pd.concat(
+            [
+                electrodes[["unit", "nc_percent", "recomputed"]].assign(kept=keep, released=electrodes["reliability"]),
+                in_roi,
+            ],
+            axis=1,
+        ),
     ).check()
-
-
-def mean_pairwise_reliability(repetitions: np.ndarray) -> np.ndarray:
-    """Pearson r across images between two repetitions, mean over all pairs: (R, images, units) -> (units,).
-
-    nan where a repetition is constant or has a non-finite response.
-    """
-    # The squared length of the sum of R unit vectors is R plus twice the sum of r over the pairs.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        unit = repetitions - repetitions.mean(axis=1, keepdims=True)
-        unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    n = len(unit)
-    return (np.square(unit.sum(axis=0)).sum(axis=0) - n) / (n * (n - 1))
 
 
 def _source(subject: str, file: str) -> str:
     return f"It is {subject}/{file} of https://gin.g-node.org/paolo_papale/TVSD (direct: .../raw/master/{subject}/{file})."
 
 
-def _stimulus_ids(path: Path, subject: str, options: Options) -> tuple[np.ndarray, np.ndarray]:
+def _stimulus_ids(root: Path, subject: str, options: Options) -> tuple[np.ndarray, np.ndarray]:
     """THINGS ids, ``aardvark/aardvark_01b.jpg``, of the rows of the train and test responses."""
+    _, path = raw_files(root, subject, options)
     ids = []
     with open_matlab(path, ("train_imgs", "test_imgs"), _source(subject, "_logs/things_imgs.mat")) as file:
         for variable, option, expected in (("train_imgs", "n_train", options.n_train), ("test_imgs", "n_test", options.n_test)):
@@ -188,83 +191,49 @@ def _stimulus_ids(path: Path, subject: str, options: Options) -> tuple[np.ndarra
     return ids[0], ids[1]
 
 
-def _require_shape(file: h5py.File, name: str, expected: tuple[int, ...], path: Path) -> None:
-    found = getattr(file[name], "shape", "none (a struct)")
-    if found != expected:
-        raise InputError(
-            path,
-            f"{name} of shape {found}",
-            f"{expected}, to fit things_imgs.mat and the repetitions, electrodes last",
-            "take both files from one release; if they are partial or simulated on purpose, set the counts of tvsd's options",
-        )
-
-
-def _blocks() -> Iterator[slice]:
-    return (slice(first, first + _BLOCK) for first in range(0, N_ELECTRODES, _BLOCK))
-
-
-def _electrodes(file: h5py.File, areas: dict[str, tuple[int, int]]) -> pd.DataFrame:
-    """One row per electrode: where it is, and what the test repetitions say about it."""
-    electrode = np.arange(N_ELECTRODES)
-    area = np.full(N_ELECTRODES, "", dtype=object)
-    for name, (first, stop) in areas.items():
-        area[first:stop] = name
-
-    pairs = file["reliab"][:]
-    with np.errstate(invalid="ignore"):  # 0 / 0 pairs of a dead electrode: nan is what we want
-        reliability = np.nansum(pairs, axis=0) / np.isfinite(pairs).sum(axis=0)
-    recomputed, average_error, ceiling = (np.empty(N_ELECTRODES) for _ in range(3))
-    for block in _blocks():
-        repetitions = file["test_MUA_reps"][:, :, block]
-        recomputed[block] = mean_pairwise_reliability(repetitions)
-        average_error[block] = np.abs(file["test_MUA"][:, block] - repetitions.mean(axis=0)).max(axis=0)
-        ceiling[block] = noise_ceiling_percent(ncsnr_from_repetitions(repetitions), len(repetitions))
-    return pd.DataFrame(
-        {
-            "unit": [f"electrode{number:04d}" for number in electrode],
-            "electrode": electrode,
-            "array": electrode // ELECTRODES_PER_ARRAY,
-            "area": area,
-            "reliability": reliability,
-            "nc_percent": ceiling,
-            "reliab_error": np.abs(recomputed - reliability),
-            "test_MUA_error": average_error,
-        }
-    )
-
-
-def _select(electrodes: pd.DataFrame, min_reliability: float, path: Path) -> tuple[np.ndarray, dict[str, int]]:
-    """Which electrodes are kept, and how many each condition takes from those that the earlier ones left."""
-    reliability = electrodes["reliability"]
-    conditions = {
-        "in no area": electrodes["area"] == "",
-        "reliability is not finite": ~np.isfinite(reliability),
-        f"reliability is not above {min_reliability:g}": ~(reliability > min_reliability),
-        "noise ceiling is not above 0": ~(electrodes["nc_percent"] > 0),
+def _shapes(options: Options) -> dict[str, tuple[int, ...]]:
+    """The variables that are read. h5py shows axes in the reverse of MATLAB's order."""
+    pairs = options.n_repetitions * (options.n_repetitions - 1) // 2
+    return {
+        "train_MUA": (options.n_train, N_ELECTRODES),
+        "test_MUA": (options.n_test, N_ELECTRODES),
+        "test_MUA_reps": (options.n_repetitions, options.n_test, N_ELECTRODES),
+        "reliab": (pairs, N_ELECTRODES),
+        "oracle": (N_ELECTRODES, 1),
     }
-    keep, dropped = np.ones(N_ELECTRODES, dtype=bool), {}
-    for reason, fails in conditions.items():
-        dropped[reason] = int((keep & fails).sum())
-        keep &= ~fails.to_numpy()
-    if not keep.any():
-        raise InputError(
-            path,
-            f"no electrode that passes the selection; the highest reliability is {reliability.max():.3g}",
-            f"electrodes with a reliability above {min_reliability:g} and a noise ceiling above 0",
-            "lower tvsd's min_reliability, or check that the file is whole",
-        )
-    return keep, dropped
 
 
-def _train_responses(data: h5py.Dataset, keep: np.ndarray) -> np.ndarray:
-    """(images, kept electrodes) float32, read in blocks of electrodes so that dropped ones never pile up."""
-    train = np.empty((len(data), keep.sum()), dtype=np.float32)
-    filled = 0
-    for block in _blocks():
-        wanted = data.astype(np.float32)[:, block][:, keep[block]]
-        train[:, filled : filled + wanted.shape[1]] = wanted
-        filled += wanted.shape[1]
-    return train
+def _require_shapes(file: h5py.File, options: Options) -> None:
+    for name, expected in _shapes(options).items():
+        found = getattr(file[name], "shape", "none (a struct)")
+        if found != expected:
+            raise InputError(
+                file.filename,
+                f"{name} of shape {found}",
+                f"{expected}, to fit things_imgs.mat and the repetitions",
+                "take both files from one release; if they are partial or simulated on purpose, set the counts of tvsd's options",
+            )
+
+
+def _responses(data: h5py.Dataset, keep: np.ndarray) -> np.ndarray:
+    """(images, kept electrodes) float32, read in blocks of images so that dropped electrodes never pile up."""
+    responses = np.empty((len(data), keep.sum()), dtype=np.float32)
+    for block in blocks(len(data), 8 * N_ELECTRODES):
+        responses[block] = data[block][:, keep]
+    return responses
+
+
+def _compare(units: pd.DataFrame, path: Path) -> dict:
+    """How far the released statistics of the kept electrodes are from what the single repetitions give."""
+    errors = {"reliab": (units["recomputed"] - units["reliability"]).abs(), "oracle": units["oracle_error"]}
+    errors["test_MUA"] = units["test_MUA_error"]
+    notes: dict = {"warnings": []}
+    for name, error in errors.items():
+        notes[f"{name}_largest_difference_from_repetitions"] = largest = float(error.max())
+        if not largest <= _AGREEMENT:
+            notes["warnings"].append(f"{name} as released differs by up to {largest:.2g} from what test_MUA_reps gives")
+            log.warning("%s: %s", path, notes["warnings"][-1])
+    return notes
 
 
 def _outliers(train: np.ndarray, electrodes: np.ndarray) -> dict:
@@ -273,11 +242,11 @@ def _outliers(train: np.ndarray, electrodes: np.ndarray) -> dict:
     The release has absurd ones. They are reported and kept: clipping would change the data.
     """
     count, where, largest = 0, [], 0.0
-    for first in range(0, train.shape[1], _BLOCK):
-        block = train[:, first : first + _BLOCK]
+    for part in blocks(train.shape[1], 8 * len(train)):
+        block = train[:, part]
         distance = np.abs(block - np.median(block, axis=0))
         far = distance > _OUTLIER_SD * 1.4826 * np.median(distance, axis=0)
         count += int(far.sum())
-        where += electrodes[first : first + _BLOCK][far.any(axis=0)].tolist()
+        where += electrodes[part][far.any(axis=0)].tolist()
         largest = max(largest, float(np.abs(block).max()))
     return {"beyond_sd": _OUTLIER_SD, "responses": count, "electrodes": where, "largest_response": largest}

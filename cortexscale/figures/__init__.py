@@ -3,14 +3,38 @@
 A module has ``draw(tables, labels) -> (Figure, DataFrame)``: the figure, and every number that is plotted in it.
 """
 
+from dataclasses import dataclass
+
+from cortexscale.qc import NOISE_CEILING_FIGURES
+
+
+@dataclass(frozen=True)
+class FigureSource:
+    """
+    Attributes:
+        module: module of this package that draws it.
+        tables: what it reads, by name: paths under the results root. ``{dataset}`` stands for the dataset that it shows.
+        reader: of that dataset, for a figure of one dataset.
+    """
+
+    module: str
+    tables: dict[str, str]
+    reader: str | None = None
+
+
 AXES = ("compute", "samples", "parameters")
-FIGURES: dict[str, dict[str, str]] = {
-    "fig2": {f"{axis}_{what}": f"fits/{axis}.{what}.parquet" for axis in AXES for what in ("points", "curves")},
-    "fig3": {f"{axis}_points": f"fits/{axis}.points.parquet" for axis in ("compute", "samples")},
-    "published_scores": {
-        "fits": "fits/spvvs.parquet",
-        "curves": "fits/spvvs.curves.parquet",
-        "points": "fits/spvvs.points.parquet",
+FIGURES = {
+    "fig2": FigureSource(
+        "fig2", {f"{axis}_{what}": f"fits/{axis}.{what}.parquet" for axis in AXES for what in ("points", "curves")}
+    ),
+    "fig3": FigureSource("fig3", {f"{axis}_points": f"fits/{axis}.points.parquet" for axis in ("compute", "samples")}),
+    "published_scores": FigureSource(
+        "published_scores",
+        {"fits": "fits/spvvs.parquet", "curves": "fits/spvvs.curves.parquet", "points": "fits/spvvs.points.parquet"},
+    ),
+    **{
+        figure: FigureSource("noise_ceilings", {"noise_ceilings": "qc/noise_ceilings/{dataset}.parquet"}, reader)
+        for figure, reader in NOISE_CEILING_FIGURES.items()
     },
+    "qc_released": FigureSource("qc_released", {"released_units": "qc/released_units.parquet"}),
 }
-"""Tables that each figure reads, by name, under the results root."""

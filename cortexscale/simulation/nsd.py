@@ -1,198 +1,116 @@
-"""Writes a simulated experiment in the layout in which the Natural Scenes Dataset was released.
+"""Simulated subjects of NSD: what they are shown, what their voxels answer, and the truth behind it."""
 
-All ids in the interface are 0-based; the files hold 1-based ones where the release does.
-"""
-
-import gzip
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import h5py
-import nibabel as nib
 import numpy as np
 import pandas as pd
-import scipy.io
+import pydantic
 
-from cortexscale.files import whole_file
-from cortexscale.kernels.noise_ceiling import ncsnr_from_trials
-from cortexscale.simulation.nsd_cortex import LABELS, Cortex
+from cortexscale.datasets.nsd import ROIS, SUBJECTS
+from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
+from cortexscale.recording import Recording, Split
+from cortexscale.simulation.brain import ncsnr_of_ceiling
+from cortexscale.simulation.images import render
+from cortexscale.simulation.nsd_cortex import PARCELS, lay_out_cortex
+from cortexscale.simulation.nsd_files import (
+    TRIALS,
+    Experiment,
+    plan_experiment,
+    single_trials,
+    write_nsd_shared,
+    write_nsd_subject,
+)
+from cortexscale.simulation.world import World
 
-TRIALS = 750
-"""Trials of a session: 12 runs, of 63 and 62 trials in turn."""
-
-_RUN = np.repeat(np.arange(1, 13), np.tile((63, 62), 6))
-_SCALE = 300
-"""Stored integer per percent signal change."""
+MIDDLE_PARCELS = ("hV4", "OWFA", "OFA", "OPA")
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """What all subjects are planned to see; each image three times.
+def area(parcel: str) -> str:
+    """The area of the visual system that a parcel of the cortex belongs to."""
+    if parcel.startswith(("V1", "V2", "V3")):
+        return "early"
+    return "middle" if parcel in MIDDLE_PARCELS else "late"
+
+
+AREAS = {roi: area(parcel) for parcel, rois in PARCELS.items() for roi in rois if roi in ROIS}
+"""The area behind each ROI. All parcels of one ROI read from the same area; ``nsdgeneral`` and ``whole_brain`` mix them."""
+
+GRIDS = dict(
+    zip(
+        SUBJECTS,
+        [(12, 15, 11), (13, 14, 12), (11, 16, 12), (12, 13, 14), (14, 12, 13), (11, 15, 13), (13, 15, 11), (12, 16, 11)],
+        strict=True,
+    )
+)
+"""Voxel grids: no two axes of one are equal."""
+
+ABSENT = {"subj03": "FFA-2"}
+"""A label that was not drawn in a subject."""
+
+
+class Settings(pydantic.BaseModel, extra="forbid"):
+    """What makes the simulated experiment small. The release has 1,000 shared images, 40 planned sessions and 8 subjects.
 
     Attributes:
-        subject_images: (subjects, n) stimulus id of each subject's images; the first ``n_shared`` are common to all.
-        ordering: (sessions * 750,) column of ``subject_images`` shown in each trial, the same for every subject.
-        n_shared: number of shared images.
+        shared_images: images that all subjects see.
+        planned_sessions: of 750 trials; 250 images per subject and session, each planned three times.
+        sessions: those that each subject completed.
+        voxels_per_parcel: voxels of each of the 20 parcels of the cortex; a voxel belongs to several ROIs.
     """
 
-    subject_images: np.ndarray
-    ordering: np.ndarray
-    n_shared: int
-
-    @property
-    def n_images(self) -> int:
-        """Distinct stimuli of all subjects together; they have the ids 0 ... n - 1."""
-        subjects, n = self.subject_images.shape
-        return self.n_shared + subjects * (n - self.n_shared)
-
-    @property
-    def sessions(self) -> int:
-        return len(self.ordering) // TRIALS
+    shared_images: pydantic.PositiveInt = 250
+    planned_sessions: pydantic.PositiveInt = 3
+    sessions: dict[str, pydantic.PositiveInt] = {"subj01": 3, "subj02": 3, "subj03": 2}
+    voxels_per_parcel: pydantic.PositiveInt = 15
 
 
-def plan_experiment(subjects: int, sessions: int, n_shared: int, seed: int) -> Experiment:
-    """An experiment of ``sessions`` planned sessions: 250 images per session and subject, in random order."""
-    rng = np.random.default_rng(seed)
-    n = sessions * TRIALS // 3
-    n_own = n - n_shared
-    ids = rng.permutation(n_shared + subjects * n_own)
-    shared, own = ids[:n_shared], ids[n_shared:].reshape(subjects, n_own)
-    subject_images = np.hstack([np.tile(shared, (subjects, 1)), own])
-    return Experiment(subject_images, rng.permutation(np.repeat(np.arange(n), 3)), n_shared)
+def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
+    """Write the released files, images included, and yield the truth of each subject: noise-free responses, true ceilings."""
+    numbers = {subject: SUBJECTS.index(subject) + 1 for subject in subjects}
+    experiment = plan_experiment(max(numbers.values()), settings.planned_sessions, settings.shared_images, seed)
+    images, _ = render(experiment.n_images, seed + 1, world.size)
+    write_nsd_shared(Path(root), experiment, images)
+    latents = world.brain.look(images)
+    for subject, number in numbers.items():
+        yield subject, _simulate_subject(Path(root), subject, world, latents, experiment, settings, seed + 100 * number)
 
 
-def single_trials(signal: np.ndarray, shown: np.ndarray, ncsnr: np.ndarray, seed: int) -> np.ndarray:
-    """Trials (trials, voxels) in percent signal change: signal + independent noise, with another offset and gain each session.
+def _simulate_subject(
+    root: Path,
+    subject: str,
+    world: World,
+    latents: dict[str, np.ndarray],
+    experiment: Experiment,
+    settings: Settings,
+    seed: int,
+) -> Recording:
+    """One voxel is invalid in the subject's last session, as happens.
 
     Args:
-        signal: (images, voxels), unit variance over images.
-        shown: (trials,) row of ``signal`` of each trial, whole sessions.
-        ncsnr: (voxels,) the sd of the signal over that of the noise: the truth that a reader should find.
-        seed: of noise, offsets and gains.
+        latents: generating features of all images of the experiment.
     """
     rng = np.random.default_rng(seed)
-    n_voxels = signal.shape[1]
-    trials = np.empty((len(shown), n_voxels), np.float32)
-    for first in range(0, len(shown), TRIALS):
-        z = signal[shown[first : first + TRIALS]] * ncsnr + rng.standard_normal((TRIALS, n_voxels), dtype=np.float32)
-        trials[first : first + TRIALS] = rng.normal(0.5, 0.5, n_voxels) + rng.uniform(1, 2, n_voxels) * z / np.sqrt(1 + ncsnr**2)
-    return trials
+    cortex = lay_out_cortex(GRIDS[subject], settings.voxels_per_parcel, seed, absent={ABSENT.get(subject)})
+    images = experiment.subject_images[SUBJECTS.index(subject)]
+    areas = [area(parcel) for parcel in cortex.parcel]
+    signal = world.brain.signal({area: values[images] for area, values in latents.items()}, areas, seed)
+    ncsnr = ncsnr_of_ceiling(rng.uniform(25, 80, len(areas)), 3)
+    shown = experiment.ordering[: settings.sessions[subject] * TRIALS]
+    trials = single_trials(signal, shown, ncsnr, seed=seed + 1)
+    trials[-TRIALS:, 0] = 0
+    write_nsd_subject(root, subject, experiment, cortex, trials)
 
-
-def write_nsd_shared(root: Path, experiment: Experiment, images: np.ndarray) -> None:
-    """Write what does not belong to a subject: the design, the stimulus table, and ``images`` (n, size, size, 3) uint8."""
-    design = root / "nsddata/experiments/nsd"
-    shared = np.sort(experiment.subject_images[0, : experiment.n_shared])
-    slots = np.arange(75) < np.tile((63, 62), 6)[:, None]
-    matlab = {
-        "masterordering": experiment.ordering[None] + 1.0,
-        "subjectim": experiment.subject_images + 1.0,
-        "sharedix": shared[None] + 1.0,
-        "stimpattern": np.tile(slots.astype(np.float64), (experiment.sessions, 1, 1)),
-    }
-    with whole_file(design / "nsd_expdesign.mat") as part:
-        scipy.io.savemat(part, matlab, appendmat=False)
-    with whole_file(design / "nsd_stim_info_merged.csv") as part:
-        _stimulus_table(experiment, shared).to_csv(part)
-    with whole_file(root / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5") as part, h5py.File(part, "w") as file:
-        file["imgBrick"] = np.asarray(images, dtype=np.uint8)
-
-
-def write_nsd_subject(root: Path, subject: str, experiment: Experiment, cortex: Cortex, trials: np.ndarray) -> None:
-    """Write betas, ncsnr, ROI volumes, label names and the behavioural log of one subject.
-
-    Args:
-        root: the folder that holds ``nsddata`` and ``nsddata_betas``.
-        subject: ``subj01`` ...; the number is its row in the experiment.
-        experiment: may plan more sessions than ``trials`` has.
-        cortex: its grid and ROI volumes.
-        trials: (sessions * 750, voxels) percent signal change of ``cortex.voxels``, in order of presentation. All
-            zeros in a session mark a voxel that is invalid in it.
-    """
-    shown = experiment.subject_images[int(subject.removeprefix("subj")) - 1, experiment.ordering[: len(trials)]]
-    stored = np.clip(np.round(trials * _SCALE), -(2**15), 2**15 - 1).astype("<i2")
-    i, j, k = cortex.voxels.T
-    folder = root / "nsddata_betas/ppdata" / subject / "func1pt8mm/betas_fithrf_GLMdenoise_RR"
-    for session in range(len(stored) // TRIALS):
-        betas = np.zeros((TRIALS, *cortex.shape[::-1]), "<i2")
-        betas[:, k, j, i] = stored[session * TRIALS : (session + 1) * TRIALS]
-        with whole_file(folder / f"betas_session{session + 1:02d}.hdf5") as part, h5py.File(part, "w") as file:
-            file.create_dataset("betas", data=betas, chunks=(TRIALS, 1, 1, 1))
-    ncsnr = np.full(cortex.shape, np.nan, np.float32)
-    ncsnr[i, j, k] = _released_ncsnr(stored, shown)
-    _write_volume(folder / "ncsnr.nii.gz", ncsnr)
-
-    for volume, labels in cortex.volumes.items():
-        _write_volume(root / "nsddata/ppdata" / subject / "func1pt8mm/roi" / f"{volume}.nii.gz", labels.astype(np.float64))
-        names = "".join(f"{label} {name}\n" for label, name in enumerate(("Unknown", *LABELS[volume])))
-        with whole_file(root / "nsddata/freesurfer" / subject / "label" / f"{volume}.mgz.ctab") as part:
-            part.write_text(names)
-    with whole_file(root / "nsddata/ppdata" / subject / "behav/responses.tsv") as part:
-        _responses(subject, experiment, shown).to_csv(part, sep="\t", index=False, na_rep="NaN")
-
-
-def _released_ncsnr(stored: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    """ncsnr as the release computes it: z-scored within session, from images with exactly three trials, all valid."""
-    sessions = stored.reshape(-1, TRIALS, stored.shape[1]).astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        z = (sessions - sessions.mean(axis=1, keepdims=True)) / sessions.std(axis=1, ddof=1, keepdims=True)
-    z = z.reshape(stored.shape)
-    _, image, counts = np.unique(shown, return_inverse=True, return_counts=True)
-    thrice = counts[image] == 3
-    ncsnr = ncsnr_from_trials(z[thrice], image[thrice], zscored=True)
-    for voxel in np.flatnonzero(np.isnan(ncsnr)):
-        hit = np.unique(image[np.isnan(z[:, voxel])])
-        complete = thrice & ~np.isin(image, hit)
-        ncsnr[voxel] = ncsnr_from_trials(z[complete, voxel, None], image[complete], zscored=True)[0]
-    return ncsnr
-
-
-def _write_volume(path: Path, volume: np.ndarray) -> None:
-    """Write (X, Y, Z) as the release does: 1.8 mm, world origin at the centre of the slab, sform only."""
-    affine = np.diag([1.8, 1.8, 1.8, 1])
-    affine[:3, 3] = -1.8 * (np.array(volume.shape) - 1) / 2
-    image = nib.Nifti1Image(volume, affine)
-    image.set_sform(affine, code=1)
-    image.set_qform(None, code=0)
-    with whole_file(path) as part:
-        part.write_bytes(gzip.compress(image.to_bytes(), mtime=0))
-
-
-def _stimulus_table(experiment: Experiment, shared: np.ndarray) -> pd.DataFrame:
-    """nsd_stim_info_merged.csv: of all columns, ``nsdId`` alone is 0-based; the index column has no name."""
-    n = experiment.n_images
-    ids = np.arange(n)
-    table = pd.DataFrame(
-        {"cocoId": 1_000_000 + ids, "cocoSplit": "train2017", "cropBox": "(0, 0, 0.1, 0.1)", "loss": 0.1, "nsdId": ids}
-    )
-    table = table.assign(flagged=False, BOLD5000=False, shared1000=np.isin(ids, shared))
-    seen, trial_numbers = np.zeros((8, n), int), np.zeros((8, 3, n), int)
-    by_column = np.argsort(experiment.ordering, kind="stable").reshape(-1, 3)  # trials of each column, in order
-    for row, images in enumerate(experiment.subject_images):
-        seen[row, images] = 1
-        trial_numbers[row][:, images] = by_column.T + 1
-    for row in range(8):
-        table[f"subject{row + 1}"] = seen[row]
-    columns = {f"subject{row + 1}_rep{r}": trial_numbers[row, r] for row in range(8) for r in range(3)}
-    return pd.concat([table, pd.DataFrame(columns)], axis=1)
-
-
-def _responses(subject: str, experiment: Experiment, shown: np.ndarray) -> pd.DataFrame:
-    """responses.tsv of a subject that never pressed a button."""
-    sessions = len(shown) // TRIALS
-    trial_in_run = np.concatenate([np.arange(1, n + 1) for n in np.bincount(_RUN)[1:]])
-    return pd.DataFrame(
+    counts = np.bincount(shown, minlength=len(images))
+    columns = np.arange(len(images))
+    test, train = (columns[part & (counts > 0)] for part in (columns < experiment.n_shared, columns >= experiment.n_shared))
+    units = pd.DataFrame(
         {
-            "SUBJECT": int(subject.removeprefix("subj")),
-            "SESSION": np.repeat(np.arange(1, sessions + 1), TRIALS),
-            "RUN": np.tile(_RUN, sessions),
-            "TRIAL": np.tile(trial_in_run, sessions),
-            "73KID": shown + 1,
-            "10KID": experiment.ordering[: len(shown)] + 1,
-            "TIME": np.arange(len(shown)) / len(shown),
-            "ISOLD": pd.Series(shown).duplicated().astype(int),
-            **dict.fromkeys(("ISCORRECT", "RT", "CHANGEMIND", "MEMORYRECENT", "MEMORYFIRST"), np.nan),
-            **dict.fromkeys(("ISOLDCURRENT", "ISCORRECTCURRENT", "TOTAL1", "TOTAL2", "BUTTON"), np.nan),
-            "MISSINGDATA": 1,
+            "unit": ["-".join(map(str, voxel)) for voxel in cortex.voxels],
+            "nc_percent": noise_ceiling_percent(ncsnr, counts[test]),
         }
     )
+    members = {roi: cortex.members(roi) for roi in ROIS if roi != "whole_brain"}
+    rois = pd.DataFrame({**members, "whole_brain": members["nsdgeneral"]})
+    splits = (Split(images[part].astype(str), signal[part].astype(np.float32), counts[part]) for part in (train, test))
+    return Recording("nsd", subject, *splits, units, rois).check()

@@ -1,17 +1,91 @@
-"""Writing simulated recordings in the layout in which TVSD was released (see cortexscale/datasets/tvsd.py)."""
+"""TVSD as it was released (see cortexscale/datasets/tvsd.py), from the simulated brain: 1024 electrodes in V1, V4 and IT."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pydantic
 
+from cortexscale.datasets import tvsd
+from cortexscale.datasets.tvsd_electrodes import N_ELECTRODES
+from cortexscale.recording import Recording, Split
+from cortexscale.simulation.brain import ncsnr_of_ceiling, noisy_trials
 from cortexscale.simulation.matlab import write_matlab
+from cortexscale.simulation.world import World
 
 DEAD_ELECTRODES = {"monkeyF": slice(0, 0), "monkeyN": slice(320, 384)}
 """Monkey N has one dead array, whose responses are nan. A faithful simulation sets them so before it writes."""
 
+OUTLIER = 70.0
+"""One absurd response of each monkey, as in the release."""
+
 _DAYS = 4
+
+AREAS = {"V1": "early", "V4": "middle", "IT": "late"}
+"""Of the simulated visual system, by ROI."""
+
+
+class Settings(pydantic.BaseModel, extra="forbid"):
+    """
+    Attributes:
+        repetitions: of every test image.
+        live_electrodes: per area; the others record noise.
+    """
+
+    repetitions: int = pydantic.Field(ge=2)
+    live_electrodes: int = pydantic.Field(ge=1, le=192)
+
+
+def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
+    """Write the files of each monkey and yield its truth: noise-free responses with the true ceilings.
+
+    The last picture of each concept is a test image, the others are train images, both in random order; the monkeys see
+    the same.
+    """
+    concepts = np.array([id.split("/")[0] for id in world.things_ids])
+    is_test = np.append(concepts[1:] != concepts[:-1], True)
+    rows = np.random.default_rng(seed).permutation(len(concepts))
+    train, test = rows[~is_test[rows]], rows[is_test[rows]]
+    for index, monkey in enumerate(subjects):
+        yield monkey, _simulate_monkey(root, monkey, world, train, test, settings, seed + 10 * (index + 1))
+
+
+def _simulate_monkey(
+    root: Path, monkey: str, world: World, train: np.ndarray, test: np.ndarray, settings: Settings, seed: int
+) -> Recording:
+    """``train`` and ``test`` are rows of the pictures."""
+    rng = np.random.default_rng(seed)
+    spans = tvsd.Options().areas[monkey]
+    dead = range(*DEAD_ELECTRODES[monkey].indices(N_ELECTRODES))
+    live, areas = [], []
+    for roi, (first, stop) in spans.items():
+        candidates = [electrode for electrode in range(first, stop) if electrode not in dead]
+        live += sorted(rng.choice(candidates, settings.live_electrodes, replace=False).tolist())
+        areas += [AREAS[roi]] * settings.live_electrodes
+    signal = np.zeros((len(world.things_ids), N_ELECTRODES))
+    signal[:, live] = world.brain.signal(world.things_latents, areas, seed)
+    ceiling = np.zeros(N_ELECTRODES)
+    ceiling[live] = rng.uniform(75, 97, len(live))
+    ncsnr = ncsnr_of_ceiling(ceiling, settings.repetitions)
+
+    train_responses = noisy_trials(signal, train, ncsnr, seed=seed + 1)
+    test_trials = noisy_trials(signal, np.tile(test, settings.repetitions), ncsnr, seed=seed + 2)
+    test_repetitions = test_trials.reshape(settings.repetitions, len(test), N_ELECTRODES)
+    silent = next(electrode for electrode in range(N_ELECTRODES) if electrode not in live and electrode not in dead)
+    train_responses[0, silent] = OUTLIER
+    train_responses[:, dead] = test_repetitions[:, :, dead] = np.nan
+    train_ids, test_ids = world.things_ids[train], world.things_ids[test]
+    write_tvsd(root, monkey, train_ids=train_ids, test_ids=test_ids, train=train_responses, test_repetitions=test_repetitions)
+
+    units = pd.DataFrame({"unit": [f"electrode{number:04d}" for number in live], "nc_percent": ceiling[live]})
+    rois = pd.DataFrame({roi: [first <= number < stop for number in live] for roi, (first, stop) in spans.items()})
+    splits = (
+        Split(split_ids, signal[rows][:, live].astype(np.float32), np.full(len(rows), k))
+        for split_ids, rows, k in ((train_ids, train, 1), (test_ids, test, settings.repetitions))
+    )
+    return Recording("tvsd", monkey, *splits, units, rois).check()
 
 
 def write_tvsd(

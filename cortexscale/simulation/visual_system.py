@@ -1,13 +1,13 @@
 """The simulated visual system: which feature space each area codes, and which area each released ROI belongs to."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from cortexscale.models.layers import captured
-from cortexscale.models.training import as_input
 from cortexscale.simulation.brain import AreaCode, gabor_energy
+
+if TYPE_CHECKING:
+    import torch
 
 HIDDEN_NETWORK = {
     "id": "hidden network",
@@ -21,16 +21,6 @@ AREAS = ("early", "middle", "late")
 DIMENSIONS = 12
 """Of the code of each area: few enough to be learned from some hundred single trials."""
 
-TVSD_AREAS = {"V1": "early", "V4": "middle", "IT": "late"}
-MIDDLE_PARCELS = ("hV4", "OWFA", "OFA", "OPA")
-
-
-def nsd_area(parcel: str) -> str:
-    """The area that a parcel of the simulated cortex belongs to."""
-    if parcel.startswith(("V1", "V2", "V3")):
-        return "early"
-    return "middle" if parcel in MIDDLE_PARCELS else "late"
-
 
 class VisualSystem:
     """What all simulated subjects have in common: three areas, each with a code of few dimensions.
@@ -40,11 +30,16 @@ class VisualSystem:
         images: (n, size, size, 3) uint8, the pictures that the areas' codes are found on.
     """
 
-    def __init__(self, network: torch.nn.Module, images: np.ndarray):
+    def __init__(self, network: "torch.nn.Module", images: np.ndarray):
         self.network = network.eval()
         self.codes = {area: AreaCode.find(values, DIMENSIONS) for area, values in self._features(images).items()}
 
     def _features(self, images: np.ndarray, batch: int = 500) -> dict[str, np.ndarray]:
+        import torch
+
+        from cortexscale.models.layers import captured
+        from cortexscale.models.training import as_input
+
         parts: dict[str, list[np.ndarray]] = {area: [] for area in HIDDEN_LAYERS}
         with torch.inference_mode(), captured(self.network, list(HIDDEN_LAYERS.values())) as outputs:
             for start in range(0, len(images), batch):
@@ -70,8 +65,3 @@ class VisualSystem:
             units = [index for index, name in enumerate(areas) if name == area]
             signal[:, units] = self.codes[area].mixtures(latents[area], len(units), seed=1000 * seed + number)
         return signal
-
-
-def as_model(area_latents: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Positions of the areas as layers of a model, shallow to deep."""
-    return {area: {"position": place, "depth": place / len(area_latents)} for place, area in enumerate(area_latents, start=1)}

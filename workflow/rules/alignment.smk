@@ -1,35 +1,37 @@
 """Alignment: layers are searched and committed on the training split, scored on the test split (paper, section 3).
 
+One job serves all datasets of a stimulus set: it reads the features once, and datasets that show the same images
+share the kernels of a layer.
+
 Needs:  recordings, stimulus tables and feature stores
-Makes:  layer_search/<dataset>/<model>.parquet   every candidate layer of a reference model x subject x ROI
-        commitments/<dataset>/<model>.json       one layer per ROI with its lead over the runner-up
-        alignment/<dataset>/<model>.parquet      scores per subject x ROI at the committed layers
-        alignment/<dataset>/<model>.units.parquet  the same per unit
+Makes:  layer_search/<stimuli>/<model>.parquet     every candidate layer of a reference model x dataset x subject x ROI
+        commitments/<stimuli>/<model>.json         one layer per dataset and ROI with its lead over the runner-up
+        alignment/<stimuli>/<model>.parquet        scores per dataset x subject x ROI at the committed layers
+        alignment/<stimuli>/<model>.units.parquet  the same per unit
 """
 
 
 rule layer_search:
     """Scoring every candidate layer of a reference model by nested cross-validation."""
     input:
-        features=lambda wildcards: f"<results>/sweeps/{plan.datasets[wildcards.dataset].stimuli}/{wildcards.model}.zarr.zip",
-        stimuli=lambda wildcards: f"<results>/stimuli/{plan.datasets[wildcards.dataset].stimuli}.parquet",
-        recordings=lambda wildcards: plan.recordings(wildcards.dataset),
+        features="<results>/sweeps/{stimuli}/{model}.zarr.zip",
+        stimuli="<results>/stimuli/{stimuli}.parquet",
+        recordings=lambda wildcards: plan.recordings(*plan.datasets_on(wildcards.stimuli)),
     output:
-        table="<results>/layer_search/{dataset}/{model}.parquet",
+        table="<results>/layer_search/{stimuli}/{model}.parquet",
     log:
-        "<logs>/layer_search/{dataset}/{model}.log",
+        "<logs>/layer_search/{stimuli}/{model}.log",
     benchmark:
-        "<benchmarks>/layer_search/{dataset}/{model}.tsv"
+        "<benchmarks>/layer_search/{stimuli}/{model}.tsv"
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.ridge_mb(wildcards.dataset),
-        runtime=lambda wildcards: plan.ridge_minutes(wildcards.dataset, layers=64),
+        mem_mb=lambda wildcards, attempt: attempt * plan.ridge_mb(wildcards.stimuli),
+        runtime=lambda wildcards: plan.ridge_minutes(wildcards.stimuli, layers=64),
         gpu=1,
     params:
-        dataset=lambda wildcards: wildcards.dataset,
         model=lambda wildcards: wildcards.model,
-        rois=lambda wildcards: plan.datasets[wildcards.dataset].rois,
+        datasets=lambda wildcards: plan.targets(wildcards.stimuli),
         ridge=plan.study.ridge.model_dump(),
         code=plan.code("layer_search"),
     script:
@@ -37,15 +39,15 @@ rule layer_search:
 
 
 rule commit_layers:
-    """Committing one layer per ROI."""
+    """Committing one layer per dataset and ROI."""
     input:
-        table="<results>/layer_search/{dataset}/{model}.parquet",
+        table="<results>/layer_search/{stimuli}/{model}.parquet",
     output:
-        commitment="<results>/commitments/{dataset}/{model}.json",
+        commitments="<results>/commitments/{stimuli}/{model}.json",
     log:
-        "<logs>/commit_layers/{dataset}/{model}.log",
+        "<logs>/commit_layers/{stimuli}/{model}.log",
     benchmark:
-        "<benchmarks>/commit_layers/{dataset}/{model}.tsv"
+        "<benchmarks>/commit_layers/{stimuli}/{model}.tsv"
     localrule: True
     conda:
         "../envs/cortexscale.yaml"
@@ -53,7 +55,6 @@ rule commit_layers:
         mem_mb=1000,
         runtime=10,
     params:
-        dataset=lambda wildcards: wildcards.dataset,
         model=lambda wildcards: wildcards.model,
         code=plan.code("commit_layers"),
     script:
@@ -61,28 +62,28 @@ rule commit_layers:
 
 
 rule alignment:
-    """Scoring one model on the test split of one dataset."""
+    """Scoring one model on the test split of every dataset of a stimulus set."""
     input:
-        features=lambda wildcards: f"<results>/features/{plan.datasets[wildcards.dataset].stimuli}/{wildcards.model}.zarr.zip",
-        stimuli=lambda wildcards: f"<results>/stimuli/{plan.datasets[wildcards.dataset].stimuli}.parquet",
-        recordings=lambda wildcards: plan.recordings(wildcards.dataset),
-        commitment=lambda wildcards: f"<results>/commitments/{wildcards.dataset}/{plan.models[wildcards.model].reference}.json",
+        features="<results>/features/{stimuli}/{model}.zarr.zip",
+        stimuli="<results>/stimuli/{stimuli}.parquet",
+        recordings=lambda wildcards: plan.recordings(*plan.datasets_on(wildcards.stimuli)),
+        commitments=lambda wildcards: plan.commitments(wildcards.stimuli, wildcards.model),
     output:
-        table="<results>/alignment/{dataset}/{model}.parquet",
-        units="<results>/alignment/{dataset}/{model}.units.parquet",
+        table="<results>/alignment/{stimuli}/{model}.parquet",
+        units="<results>/alignment/{stimuli}/{model}.units.parquet",
     log:
-        "<logs>/alignment/{dataset}/{model}.log",
+        "<logs>/alignment/{stimuli}/{model}.log",
     benchmark:
-        "<benchmarks>/alignment/{dataset}/{model}.tsv"
+        "<benchmarks>/alignment/{stimuli}/{model}.tsv"
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.ridge_mb(wildcards.dataset),
-        runtime=lambda wildcards: plan.ridge_minutes(wildcards.dataset, layers=16),
+        mem_mb=lambda wildcards, attempt: attempt * plan.ridge_mb(wildcards.stimuli),
+        runtime=lambda wildcards: plan.ridge_minutes(wildcards.stimuli, layers=16),
         gpu=1,
     params:
-        dataset=lambda wildcards: wildcards.dataset,
         model=lambda wildcards: wildcards.model,
+        datasets=lambda wildcards: plan.targets(wildcards.stimuli),
         ridge=plan.study.ridge.model_dump(),
         code=plan.code("alignment"),
     script:

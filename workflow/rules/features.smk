@@ -11,7 +11,7 @@ rule features:
     input:
         stimuli="<results>/stimuli/{stimuli}.parquet",
         weights=lambda wildcards: plan.weights(wildcards.model),
-        commitments=lambda wildcards: plan.commitments(wildcards.model, wildcards.stimuli),
+        commitments=lambda wildcards: plan.commitments(wildcards.stimuli, wildcards.model),
     output:
         store="<results>/features/{stimuli}/{model}.zarr.zip",
     log:

@@ -12,7 +12,7 @@ Makes:  tables/pretraining.parquet    all scores with the model's pretraining, i
 rule collect_pretraining:
     """Putting the scores of all models in one table."""
     input:
-        alignment=plan.per_alignment("{results}/alignment/{dataset}/{model}.parquet"),
+        alignment=plan.per_alignment("{results}/alignment/{stimuli}/{model}.parquet"),
         cards="<results>/models/cards.parquet",
         reports=plan.training_reports,
     output:
@@ -35,7 +35,7 @@ rule collect_pretraining:
 rule collect_layer_search:
     """Putting the layer scores of all reference models in one table."""
     input:
-        searches=plan.per_search("{results}/layer_search/{dataset}/{model}.parquet"),
+        searches=plan.per_search("{results}/layer_search/{stimuli}/{model}.parquet"),
     output:
         table="<results>/tables/layer_search.parquet",
     log:
@@ -82,9 +82,7 @@ rule fit:
 rule figure:
     """Drawing one figure."""
     input:
-        unpack(
-            lambda wildcards: {name: f"<results>/{path}" for name, path in FIGURES[wildcards.figure].items()}
-        ),
+        unpack(lambda wildcards: plan.figure_tables(wildcards.figure)),
     output:
         pdf="<results>/figures/{figure}.pdf",
         png="<results>/figures/{figure}.png",
@@ -101,8 +99,8 @@ rule figure:
         mem_mb=2000,
         runtime=30,
     params:
-        figure=lambda wildcards: wildcards.figure,
+        module=lambda wildcards: FIGURES[wildcards.figure].module,
         labels={name: dataset.label for name, dataset in plan.datasets.items()},
-        code=lambda wildcards: plan.code("figure", f"cortexscale.figures.{wildcards.figure}"),
+        code=lambda wildcards: plan.code("figure", f"cortexscale.figures.{FIGURES[wildcards.figure].module}"),
     script:
         "../scripts/figure.py"

@@ -27,7 +27,7 @@ rule preprocess:
         reader=lambda wildcards: plan.datasets[wildcards.dataset].reader,
         path=lambda wildcards: plan.datasets[wildcards.dataset].path,
         options=lambda wildcards: plan.options(wildcards.dataset),
-        code=lambda wildcards: plan.code("preprocess", plan.reader(wildcards.dataset).__name__),
+        code=lambda wildcards: plan.code("preprocess", plan.reader_file(wildcards.dataset)),
     script:
         "../scripts/preprocess.py"
 

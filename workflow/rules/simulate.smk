@@ -3,8 +3,8 @@
 Needs:  nothing
 Makes:  raw/task_images.npz              labelled images for the suite
         raw/things/object_images/        stimuli in the layout of THINGS
-        raw/tvsd/, raw/nsd/              recordings in the released layouts, read back by the readers of the real ones
-        raw/truth/                       noise-free responses with true ceilings, and the features that generate them
+        raw/<dataset>/                   recordings in the released layouts, read back by the readers of the real ones
+        raw/truth/<dataset>/             Recordings of their noise-free responses with true ceilings
 """
 
 
@@ -23,7 +23,7 @@ rule simulate_images:
         mem_mb=2000,
         runtime=30,
     params:
-        simulation=plan.study.simulation.model_dump(exclude={"nsd", "hidden_network_steps"}),
+        simulation=plan.study.simulation.model_dump(exclude={"datasets", "hidden_network_steps"}),
         code=plan.code("simulate_images"),
     script:
         "../scripts/simulate_images.py"
@@ -52,55 +52,33 @@ rule simulate_brain:
         "../scripts/simulate_brain.py"
 
 
-rule simulate_tvsd:
-    """Recording from the simulated monkeys."""
+rule simulate_recordings:
+    """Recording from the simulated subjects of one dataset."""
     input:
         weights="<results>/raw/hidden_network.pt",
         task="<results>/raw/task_images.npz",
         things="<results>/raw/things/object_images",
     output:
-        plan.simulated_files("tvsd"),
-        truth=[f"<results>/raw/truth/tvsd/{monkey}.h5" for monkey in plan.simulated_subjects("tvsd")],
-        features="<results>/raw/truth/things.zarr.zip",
+        released=directory("<results>/raw/{dataset}"),
+        truth=directory("<results>/raw/truth/{dataset}"),
     log:
-        "<logs>/simulate_tvsd.log",
+        "<logs>/simulate_recordings/{dataset}.log",
     benchmark:
-        "<benchmarks>/simulate_tvsd.tsv"
+        "<benchmarks>/simulate_recordings/{dataset}.tsv"
     conda:
         "../envs/cortexscale.yaml"
     resources:
         mem_mb=3000,
         runtime=30,
     params:
-        simulation=plan.study.simulation.model_dump(include={"image_size", "seed", "tvsd"}),
-        monkeys=plan.simulated_subjects("tvsd"),
-        path=lambda wildcards: f"{plan.results}/raw/tvsd",
-        code=plan.code("simulate_tvsd"),
+        dataset=lambda wildcards: wildcards.dataset,
+        reader=lambda wildcards: plan.datasets[wildcards.dataset].reader,
+        subjects=lambda wildcards: plan.datasets[wildcards.dataset].subjects,
+        settings=lambda wildcards: plan.simulated[wildcards.dataset],
+        image_size=plan.study.simulation.image_size,
+        seed=plan.study.simulation.seed,
+        code=lambda wildcards: plan.code(
+            "simulate_recordings", f"cortexscale.simulation.{plan.datasets[wildcards.dataset].reader}"
+        ),
     script:
-        "../scripts/simulate_tvsd.py"
-
-
-rule simulate_nsd:
-    """Scanning the simulated humans."""
-    input:
-        weights="<results>/raw/hidden_network.pt",
-        task="<results>/raw/task_images.npz",
-    output:
-        plan.simulated_files("nsd"),
-        truth=[f"<results>/raw/truth/nsd/{subject}.h5" for subject in plan.simulated_subjects("nsd")],
-        features="<results>/raw/truth/nsd.zarr.zip",
-    log:
-        "<logs>/simulate_nsd.log",
-    benchmark:
-        "<benchmarks>/simulate_nsd.tsv"
-    conda:
-        "../envs/cortexscale.yaml"
-    resources:
-        mem_mb=3000,
-        runtime=30,
-    params:
-        simulation=plan.study.simulation.model_dump(include={"image_size", "seed", "nsd"}),
-        path=lambda wildcards: f"{plan.results}/raw/nsd",
-        code=plan.code("simulate_nsd"),
-    script:
-        "../scripts/simulate_nsd.py"
+        "../scripts/simulate_recordings.py"

@@ -1,4 +1,4 @@
-"""One reference model on one dataset: table of layer scores -> one layer per ROI."""
+"""One reference model on one stimulus set: table of layer scores -> one layer per dataset and ROI."""
 
 import json
 from pathlib import Path
@@ -9,14 +9,14 @@ from cortexscale.logs import logged
 from cortexscale.stores import provenance, read_table
 
 
-def main(commitment: Path, table: Path, dataset: str, model: str, code: str) -> None:
-    rois = commit_layers(read_table(table, columns=("roi", "layer_name", "cv_score")))
+def main(commitments: Path, table: Path, model: str, code: str) -> None:
+    committed = commit_layers(read_table(table, columns=("benchmark_name", "roi", "layer_name", "cv_score")))
     made_by = provenance(inputs={"layer_search": table}, code=code)
-    with whole_file(commitment) as part:
-        part.write_text(json.dumps({"model_id": model, "benchmark_name": dataset, "rois": rois, "made_by": made_by}, indent=1))
+    with whole_file(commitments) as part:
+        part.write_text(json.dumps({"model_id": model, "commitments": committed, "made_by": made_by}, indent=1))
 
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         params = snakemake.params
-        main(Path(snakemake.output.commitment), Path(snakemake.input.table), params.dataset, params.model, params.code)
+        main(Path(snakemake.output.commitments), Path(snakemake.input.table), params.model, params.code)

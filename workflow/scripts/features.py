@@ -1,7 +1,6 @@
 """One model on one stimulus set: images -> feature store, at the committed layers or at all candidates."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ def main(
     store: Path,
     stimuli: Path,
     images: Path,
-    commitments: Sequence[Path],
+    commitments: Path | None,
     model: dict[str, Any],
     layout: str,
     projection: dict[str, Any],
@@ -28,7 +27,8 @@ def main(
     network = load_network(model)
     layers = candidate_layers(network, model["layers"])
     if commitments:
-        wanted = {entry["layer_name"] for file in commitments for entry in json.loads(file.read_text())["rois"].values()}
+        datasets = json.loads(commitments.read_text())["commitments"].values()
+        wanted = {entry["layer_name"] for rois in datasets for entry in rois.values()}
         layers = [layer for layer in layers if layer.name in wanted]
     table = read_table(stimuli, columns=("stimulus_id", "hash"))
     transform = image_transform(model, network)
@@ -62,7 +62,7 @@ if "snakemake" in globals():
             Path(snakemake.output.store),
             Path(source.stimuli),
             Path(params.path),
-            [Path(file) for file in source.get("commitments", [])],
+            Path(source.commitments) if hasattr(source, "commitments") else None,
             params.model,
             params.layout,
             params.projection,

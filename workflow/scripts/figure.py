@@ -13,10 +13,10 @@ from cortexscale.logs import logged
 from cortexscale.stores import read_table
 
 
-def main(outputs: dict[str, Path], tables: dict[str, Path], figure: str, labels: dict[str, str]) -> None:
+def main(outputs: dict[str, Path], tables: dict[str, Path], module: str, labels: dict[str, str]) -> None:
     use_style()
-    module = importlib.import_module(f"cortexscale.figures.{figure}")
-    drawing, numbers = module.draw({name: read_table(path) for name, path in tables.items()}, labels)
+    draw = importlib.import_module(f"cortexscale.figures.{module}").draw
+    drawing, numbers = draw({name: read_table(path) for name, path in tables.items()}, labels)
     for kind in ("pdf", "png", "svg"):
         undated = {} if kind == "png" else {"metadata": {"CreationDate": None} if kind == "pdf" else {"Date": None}}
         with whole_file(outputs[kind]) as part:
@@ -29,4 +29,4 @@ if "snakemake" in globals():
     with logged(snakemake.log[0]):
         outputs = {name: Path(path) for name, path in snakemake.output.items()}
         tables = {name: Path(path) for name, path in snakemake.input.items()}
-        main(outputs, tables, snakemake.params.figure, snakemake.params.labels)
+        main(outputs, tables, snakemake.params.module, snakemake.params.labels)

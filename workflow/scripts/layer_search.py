@@ -1,4 +1,4 @@
-"""All candidate layers of a reference model on one dataset: features and recordings -> table of scores."""
+"""All candidate layers of a reference model on the datasets of a stimulus set: features and recordings -> table of scores."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,10 +6,9 @@ from typing import Any
 
 from cortexscale.alignment.layer import RidgeSettings, check_store
 from cortexscale.alignment.search import search_layers
-from cortexscale.alignment.targets import shared_targets
+from cortexscale.alignment.subjects import load_targets
 from cortexscale.features.store import FeatureStore
 from cortexscale.logs import logged
-from cortexscale.recording import load_recording
 from cortexscale.stimuli import table_hash
 from cortexscale.stores import provenance, read_table, write_table
 
@@ -19,19 +18,16 @@ def main(
     features: Path,
     stimuli: Path,
     recordings: Sequence[Path],
-    dataset: str,
+    datasets: dict[str, Any],
     model: str,
-    rois: Sequence[str],
     ridge: dict[str, Any],
     code: str,
 ) -> None:
     store, images = FeatureStore(features), read_table(stimuli, columns=("stimulus_id", "hash"))
     check_store(store, table_hash(images))
-    targets = shared_targets([load_recording(file) for file in recordings], images, rois)
-    scores = search_layers(store, targets, RidgeSettings.from_config(ridge))
-    scores.insert(0, "benchmark_name", dataset)
-    scores.insert(1, "model_id", model)
-    inputs = {file.stem: file for file in recordings}
+    scores = search_layers(store, load_targets(recordings, datasets, images), RidgeSettings.from_config(ridge))
+    scores.insert(0, "model_id", model)
+    inputs = {f"{file.parent.name}/{file.stem}": file for file in recordings}
     write_table(scores, table, provenance(inputs=inputs, features=store.attributes["identity"], ridge=ridge, code=code))
 
 
@@ -43,9 +39,8 @@ if "snakemake" in globals():
             Path(source.features),
             Path(source.stimuli),
             [Path(file) for file in source.recordings],
-            params.dataset,
+            params.datasets,
             params.model,
-            params.rois,
             params.ridge,
             params.code,
         )

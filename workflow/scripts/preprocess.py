@@ -1,15 +1,15 @@
 """One subject of one dataset: released files -> Recording."""
 
-import importlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cortexscale.datasets.readers import load_reader
 from cortexscale.logs import logged
 
 
 def main(recording: Path, dataset: str, subject: str, reader: str, path: Path, options: dict[str, Any]) -> None:
-    module = importlib.import_module(f"cortexscale.datasets.{reader}")
+    module = load_reader(reader)
     replace(module.read(path, subject, module.Options(**options)), dataset=dataset).save(recording)
 
 

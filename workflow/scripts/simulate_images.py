@@ -11,7 +11,7 @@ from cortexscale.simulation.images import render, write_things
 
 
 def main(task: Path, things: Path, simulation: dict[str, Any]) -> None:
-    size, seed, tvsd = simulation["image_size"], simulation["seed"], simulation["tvsd"]
+    size, seed, stimuli = simulation["image_size"], simulation["seed"], simulation["things"]
     images, labels = render(simulation["task_images"], seed, size)
     validation_images, validation_labels = render(simulation["validation_images"], seed + 1, size)
     with whole_file(task) as part, part.open("wb") as file:
@@ -22,7 +22,7 @@ def main(task: Path, things: Path, simulation: dict[str, Any]) -> None:
             validation_images=validation_images,
             validation_labels=validation_labels,
         )
-    write_things(things, tvsd["concepts"], tvsd["images_per_concept"] + 1, seed + 2)
+    write_things(things, stimuli["concepts"], stimuli["images_per_concept"], seed + 2)
 
 
 if "snakemake" in globals():

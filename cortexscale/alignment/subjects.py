@@ -1,0 +1,64 @@
+"""Which subjects of a dataset take part, and their responses as targets."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cortexscale.alignment.targets import Targets, shared_targets
+from cortexscale.errors import InputError
+from cortexscale.recording import load_recording, load_screening
+
+
+def rank_subjects(recordings: Sequence[Path], best_subjects: Mapping[str, Any] | None) -> pd.DataFrame:
+    """Subjects by the mean noise ceiling of all units that were looked at; units without a ceiling count as 0.
+
+    Args:
+        recordings: files of one dataset.
+        best_subjects: ``count`` subjects are scored, by the ceilings in ``roi`` (paper, appendix A.3). None: all subjects
+            are scored, and ceilings are averaged over all ROIs together.
+
+    Returns:
+        ``subject``, ``mean_nc_percent`` (of variance) and ``scored``, best first.
+
+    Raises:
+        InputError: a subject has no unit in that ROI.
+    """
+    means = []
+    for file in recordings:
+        screening = load_screening(file)
+        if best_subjects:
+            roi = best_subjects["roi"]
+            if roi not in screening or not screening[roi].any():
+                raise InputError(file, f"no unit in {roi}", "units in the ROI of `best_subjects`", "choose another ROI there")
+            screening = screening[screening[roi].to_numpy(bool)]
+        means.append(float(np.nan_to_num(screening["nc_percent"].to_numpy(float)).mean()))
+    ranked = pd.DataFrame({"subject": [file.stem for file in recordings], "mean_nc_percent": means})
+    ranked = ranked.sort_values("mean_nc_percent", ascending=False, kind="stable", ignore_index=True)
+    return ranked.assign(scored=np.arange(len(ranked)) < (best_subjects["count"] if best_subjects else len(ranked)))
+
+
+def scored_subjects(recordings: Sequence[Path], best_subjects: Mapping[str, Any] | None) -> list[Path]:
+    """The recordings that are scored, in their given order: see :func:`rank_subjects`."""
+    if not best_subjects:
+        return list(recordings)
+    ranked = rank_subjects(recordings, best_subjects)
+    scored = set(ranked.loc[ranked["scored"], "subject"])
+    return [file for file in recordings if file.stem in scored]
+
+
+def load_targets(recordings: Sequence[Path], datasets: Mapping[str, Mapping[str, Any]], stimuli: pd.DataFrame) -> list[Targets]:
+    """The responses of all datasets that share a stimulus set.
+
+    Args:
+        recordings: files ``<dataset>/<subject>.h5``.
+        datasets: name -> ``rois`` and ``best_subjects`` (``count`` and ``roi``, or None for all), from the config.
+        stimuli: the stimulus table.
+    """
+    targets = []
+    for name, dataset in datasets.items():
+        files = scored_subjects([file for file in recordings if file.parent.name == name], dataset["best_subjects"])
+        targets += shared_targets([load_recording(file) for file in files], stimuli, dataset["rois"])
+    return targets

@@ -1,0 +1,57 @@
+"""Files that are somewhere else than where they are looked for: one folder off, or still in an archive."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from pathlib import Path, PurePath
+
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".7z")
+_DEPTH = 4  # folders below the root that are searched
+_MOST = 50_000  # files that are looked at
+
+
+def hints(root: Path, missing: Sequence[PurePath]) -> list[str]:
+    """Where files that are missing below ``root`` may be.
+
+    Args:
+        missing: their paths relative to ``root``.
+    """
+    found = [] if root.is_dir() else [f"there is no folder {root}"]
+    below = list(files_below(root))
+    named: dict[str, list[Path]] = {}
+    for file in below:
+        named.setdefault(file.name, []).append(file)
+    roots = Counter(place for path in missing if (place := _other_root(root, path, named.get(path.name, []))) is not None)
+    for place, n in roots.most_common(3):
+        found.append(f"{n} of them would be found if the path were {place}")
+    return found + unpacked_hint(root, below, wanted={path.name for path in missing})
+
+
+def files_below(root: Path) -> Iterator[Path]:
+    """Files up to a few folders below ``root``."""
+    return islice(_walk(root), _MOST)
+
+
+def unpacked_hint(root: Path, below: Sequence[Path], wanted: set[str] = frozenset()) -> list[str]:
+    """Archives in or beside ``root`` that were perhaps not unpacked."""
+    beside = sorted(file for file in root.parent.glob("*") if file.is_file()) if root.parent.is_dir() else []
+    archives = [file for file in chain(below, beside) if file.name.lower().endswith(ARCHIVES) and file.name not in wanted]
+    return [f"not unpacked? {', '.join(map(str, archives[:3]))}"] if archives else []
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        if len(Path(folder).relative_to(root).parts) >= _DEPTH:
+            folders.clear()
+        yield from (Path(folder) / file for file in sorted(files))
+
+
+def _other_root(root: Path, path: PurePath, named_so: Sequence[Path]) -> Path | None:
+    """The folder that would have to be the root for ``path`` to be found."""
+    for above in islice(root.absolute().parents, 2):
+        if (above / path).is_file():
+            return above
+    end = "/" + path.as_posix()
+    return next((Path(place.as_posix().removesuffix(end)) for place in named_so if place.as_posix().endswith(end)), None)

@@ -1,0 +1,76 @@
+"""The text files of a BrainVision recording, checked against its data: what MNE passes over with a warning is an error here."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cortexscale.errors import InputError
+from cortexscale.files import require_real_file
+
+_BYTES = {"IEEE_FLOAT_32": 4, "INT_16": 2}
+_SMALL = 1_000_000
+"""Bytes. Web pages and git-annex pointers are smaller; larger data need no look, and may start with any byte."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """
+    Attributes:
+        channels: names in the order of the file.
+        rate: Hz.
+        markers: the marker file.
+        n_samples: per channel, from the size of the data file.
+    """
+
+    channels: list[str]
+    rate: float
+    markers: Path
+    n_samples: int
+
+
+def read_header(path: Path, remedy: str) -> Header:
+    """Read a ``.vhdr`` and check that its data and marker files are there and whole.
+
+    Args:
+        remedy: where the files are released.
+
+    Raises:
+        InputError: one of the three files is missing, renamed, a pointer or cut short, or the format is unknown.
+    """
+    text = require_real_file(path, remedy).read_text(encoding="latin-1")  # names are ASCII; older files are no UTF-8
+    entries = dict(re.findall(r"^([^;\[=\n]+)=(.*?)\s*$", text, re.MULTILINE))
+    form = [entries.get(key, "nothing") for key in ("DataFormat", "DataOrientation", "BinaryFormat")]
+    if form[:2] != ["BINARY", "MULTIPLEXED"] or form[2] not in _BYTES:
+        raise InputError(path, f"the format {', '.join(form)}", f"BINARY, MULTIPLEXED, {' or '.join(_BYTES)}", remedy)
+    channels = [value.split(",")[0] for key, value in entries.items() if re.fullmatch(r"Ch\d+", key)]
+    n_channels, interval = int(entries.get("NumberOfChannels", 0)), float(entries.get("SamplingInterval", 0))
+    if not channels or len(channels) != n_channels or interval <= 0:
+        found = f"{len(channels)} channel names for {n_channels} channels at an interval of {interval:g} µs"
+        raise InputError(path, found, "a name for every channel, and a sampling interval", remedy)
+
+    data, markers = (_beside(path, entries, key, remedy) for key in ("DataFile", "MarkerFile"))
+    if not data.is_file() or data.stat().st_size < _SMALL:
+        require_real_file(data, remedy)
+    require_real_file(markers, remedy)
+    frame, size = _BYTES[form[2]] * n_channels, data.stat().st_size
+    if size % frame:
+        found = f"{size:,} bytes, {size % frame} more than a whole number of samples of {n_channels} channels"
+        raise InputError(data, found, f"a multiple of {frame} bytes", "the download was cut short; repeat it. " + remedy)
+    return Header(channels, 1e6 / interval, markers, size // frame)
+
+
+def _beside(header: Path, entries: dict[str, str], key: str, remedy: str) -> Path:
+    named = entries.get(key, "").replace("$b", header.stem)
+    released = header.with_suffix(".eeg" if key == "DataFile" else ".vmrk")
+    if named != released.name:
+        expected = f"{released.name}, the name of the header with another ending"
+        raise InputError(header, f"{key}={named}", expected, "give the three files their released names again. " + remedy)
+    return released
+
+
+def marker_samples(path: Path, kind: str, description: str) -> np.ndarray:
+    """0-based samples of the markers of one type and description, e.g. ``Event`` and ``E  1``: (n,) int, in file order."""
+    pattern = rf"^Mk\d+={re.escape(kind)},{re.escape(description)},(\d+),"  # the file counts samples from 1
+    return np.array(re.findall(pattern, path.read_text(encoding="latin-1"), re.MULTILINE), dtype=np.int64) - 1

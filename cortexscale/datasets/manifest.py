@@ -1,0 +1,74 @@
+"""Sizes and checksums of released files, as far as they are known (``manifest.tsv``).
+
+From the metadata that the archives publish beside the files: git-annex keys of the OpenNeuro and NEMAR datasets, hashes
+in Brain-Score's registry. ``at_least`` is the size of the arrays in a file whose exact size is not known.
+"""
+
+import csv
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePath
+
+
+@dataclass(frozen=True)
+class Released:
+    """One released file.
+
+    Attributes:
+        path: relative to the root of the release.
+        release: archive and version.
+        bytes, at_least: its size, or a lower bound of it.
+        algo, digest: its checksum.
+    """
+
+    path: str
+    release: str
+    bytes: int | None
+    at_least: int | None
+    algo: str | None
+    digest: str | None
+
+    def wrong_size(self, size: int) -> str | None:
+        """What is wrong with a file of this many bytes."""
+        if self.bytes is not None and size != self.bytes:
+            return f"{size:,} bytes; {self.bytes:,} in the release ({self.release})"
+        if self.at_least is not None and size < self.at_least:
+            return f"{size:,} bytes; at least {self.at_least:,} in the release ({self.release})"
+        return None
+
+    def wrong_content(self, file: Path) -> str | None:
+        """What is wrong with the content of a file; reads all of it."""
+        if self.digest is None:
+            return None
+        with file.open("rb") as handle:
+            found = hashlib.file_digest(handle, self.algo).hexdigest()
+        return None if found == self.digest else f"{self.algo} {found}; {self.digest} in the release ({self.release})"
+
+
+@cache
+def _manifest() -> dict[str, dict[str, Released]]:
+    """reader -> path and, where it is unique, file name -> released file: copies of a release may be nested differently."""
+    files: dict[str, list[Released]] = {}
+    with Path(__file__).with_name("manifest.tsv").open(newline="") as table:
+        for row in csv.DictReader(table, delimiter="\t"):
+            sizes = (int(row[key]) if row[key] else None for key in ("bytes", "at_least"))
+            released = Released(row["path"], row["release"], *sizes, row["algo"] or None, row["digest"] or None)
+            files.setdefault(row["reader"], []).append(released)
+    index: dict[str, dict[str, Released]] = {}
+    for reader, entries in files.items():
+        named = Counter(PurePath(entry.path).name for entry in entries)
+        unique = {name: entry for entry in entries if named[name := PurePath(entry.path).name] == 1}
+        index[reader] = unique | {entry.path: entry for entry in entries}
+    return index
+
+
+def released_file(reader: str, path: PurePath) -> Released | None:
+    """What is known of a file of a reader, by its path relative to the dataset's root.
+
+    A file that lies deeper than in the release is found by the end of its path, or by its name where that is unique.
+    """
+    known = _manifest().get(reader, {})
+    parts = path.parts
+    return next((known[end] for n in range(len(parts)) if (end := "/".join(parts[n:])) in known), None)

@@ -1,0 +1,183 @@
+"""Python dictionaries in ``.npy`` files, read without running anything that the file might hold.
+
+``np.save`` writes a dictionary as a pickle, and a pickle may call any function while it is loaded. Here it may ask for what
+rebuilds numpy arrays and nothing else, and even that is not numpy's own: the states of ``numpy.ndarray`` and
+``numpy.dtype`` can be forged so that an array of objects points anywhere in memory.
+"""
+
+import math
+import os
+import pickle
+import re
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cortexscale.errors import InputError
+from cortexscale.files import require_real_file
+
+_LARGE = 2**20
+"""Bytes of an array from which on it is mapped, not read."""
+
+
+class _Source:
+    """The file, for an unpickler. It leaves the bytes of large arrays where they are, and notes where that is.
+
+    In their place it hands out memory that was never touched, which costs address space for a moment and nothing else.
+    """
+
+    def __init__(self, path: Path, file: FileIO):
+        self.path = path
+        self.skipped: list[tuple[int, int]] = []  # offset and length, until an array claims them
+        self._file, self._size = file, path.stat().st_size
+
+    def read(self, size: int) -> bytes:
+        return bytes(size) if self._skip(size) else self._file.read(size)
+
+    def readinto(self, buffer: memoryview) -> int:
+        return len(buffer) if self._skip(len(buffer)) else self._file.readinto(buffer)
+
+    def readline(self) -> bytes:
+        return self._file.readline()
+
+    def _skip(self, size: int) -> bool:
+        if size < _LARGE:
+            return False
+        offset = self._file.tell()
+        if offset + size > self._size:
+            raise EOFError(f"{offset + size - self._size:,} bytes are missing")
+        self.skipped.append((offset, size))
+        self._file.seek(size, os.SEEK_CUR)
+        return True
+
+
+class _Type:
+    """Stands for a ``numpy.dtype`` of plain numbers, text or objects."""
+
+    def __init__(self, code: str, *_: bool):
+        if not re.fullmatch(r"[biufcSUO]\d+", code):
+            raise pickle.UnpicklingError(f"an array of type {code}")
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state: tuple):
+        _, order, subtype, names, fields, *_ = state
+        if (subtype, names, fields) != (None, None, None):
+            raise pickle.UnpicklingError("an array of records")
+        self.dtype = self.dtype.newbyteorder(order)
+
+
+class _Array:
+    """Stands for an array until all is loaded."""
+
+    def __init__(self, source: _Source):
+        self._source = source
+
+    def __setstate__(self, state: tuple):
+        _, self._shape, kind, fortran, self._data = state
+        self._dtype, self._order = kind.dtype, "F" if fortran else "C"
+        count = math.prod(self._shape)
+        size = self._dtype.itemsize * count
+        if self._dtype.hasobject:
+            fits = type(self._data) is list and len(self._data) == count and not fortran
+        else:
+            fits = type(self._data) is bytes and len(self._data) == size
+        if fits and size >= _LARGE and not self._dtype.hasobject:
+            self._data, (self._offset, length) = None, self._source.skipped.pop()
+            fits = length == size
+        if not fits:
+            raise pickle.UnpicklingError(f"an array of {self._dtype} of shape {self._shape} with other content")
+
+    def resolved(self) -> np.ndarray:
+        if self._data is None:
+            # Made as late as this, the map has one owner; the unpickler, a cycle, would keep its pages until it is collected.
+            return np.memmap(self._source.path, self._dtype, "r", self._offset, self._shape, self._order)
+        if not self._dtype.hasobject:
+            return np.frombuffer(self._data, self._dtype).reshape(self._shape, order=self._order)
+        array = np.empty(self._shape, object)
+        for index, value in zip(np.ndindex(array.shape), self._data, strict=True):
+            array[index] = _resolved(value)
+        return array
+
+
+def _scalar(kind: _Type, data: bytes) -> np.generic:
+    if kind.dtype.hasobject or len(data) != kind.dtype.itemsize:
+        raise pickle.UnpicklingError("a numpy scalar that is no number and no text")
+    return np.frombuffer(data, kind.dtype)[0]
+
+
+def _resolved(value: Any) -> Any:
+    """``value`` with arrays in place of what stands for them."""
+    if isinstance(value, dict):
+        return {key: _resolved(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_resolved(entry) for entry in value)
+    return value.resolved() if isinstance(value, _Array) else value
+
+
+class _Unpickler(pickle.Unpickler):
+    """Text, numbers, lists and dictionaries ask for nothing; arrays ask for the four names below."""
+
+    def __init__(self, source: _Source, remedy: str):
+        super().__init__(source)
+        self._source, self._remedy = source, remedy
+
+    def find_class(self, module: str, name: str) -> Any:
+        match module.replace("numpy._core.", "numpy.core."), name:  # the names in numpy 2 and 1
+            case "numpy", "ndarray":
+                return None  # only passed on to _reconstruct
+            case "numpy", "dtype":
+                return _Type
+            case "numpy.core.multiarray", "_reconstruct":
+                return lambda *_: _Array(self._source)
+            case "numpy.core.multiarray", "scalar":
+                return _scalar
+        raise InputError(
+            self._source.path,
+            f"a pickle that asks for {module}.{name}",
+            "text, numbers, lists, dictionaries and plain arrays only",
+            f"do not load this file with other tools either: it may run code on this machine. {self._remedy}",
+        )
+
+
+def load_dict(path: Path | str, remedy: str) -> dict[str, Any]:
+    """The dictionary that ``np.save`` wrote to ``path``.
+
+    Arrays of 1 MB and more come as read-only memory maps: their bytes are not read here, whatever their size. That the
+    file holds them all is checked.
+
+    Args:
+        path: the ``.npy`` file.
+        remedy: how to get the file again; ends the message of every error.
+
+    Raises:
+        InputError: the file is missing, truncated, not a data file, not a dictionary, or asks for anything but arrays.
+    """
+    path = require_real_file(path, remedy)
+
+    def refuse(found: str) -> InputError:
+        return InputError(path, found, "a .npy file that holds one Python dictionary", remedy)
+
+    with path.open("rb", buffering=0) as file:
+        try:
+            version = np.lib.format.read_magic(file)
+            read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read_header(file)
+        except Exception as error:  # numpy reads a header as Python text, so damage raises what such text can
+            raise refuse(f"no header of a .npy file ({error})") from error
+        if not dtype.hasobject or shape != ():
+            raise refuse(f"an array of {dtype} of shape {shape}")
+        source = _Source(path, file)
+        try:
+            content = _resolved(_Unpickler(source, remedy).load())
+        except InputError:
+            raise
+        except Exception as error:  # a damaged pickle raises whatever its bytes happen to spell
+            raise refuse(f"a truncated or damaged pickle ({type(error).__name__}: {error})") from error
+    values = content[()] if isinstance(content, np.ndarray) and content.shape == () else content
+    if not isinstance(values, dict):
+        raise refuse(f"a pickled {type(values).__name__}")
+    if source.skipped:
+        raise refuse("a dictionary with a text of over 1 MB")
+    return values

@@ -1,0 +1,184 @@
+"""The files of THINGS-MEG as they were released: where they lie, and opening them with every check.
+
+A participant's epochs are one FIF recording split over four files, each of which stores the name of the next: renamed
+parts are not found. MNE reports a missing part, but a first part that was cut short only costs a warning, and with it
+most of the epochs, and nobody notices a name that leads back to an earlier part.
+"""
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from cortexscale.errors import InputError
+from cortexscale.files import require_real_file
+
+if TYPE_CHECKING:
+    import mne
+
+RATE = 200.0
+TIMES = 281
+SENSORS = 271
+FIRST_TIME = -0.1
+CATCH = 999999
+"""Event code of the catch trials; the others' is the number of the image."""
+
+_FILE_ID, _NEXT_FILE, _END = 100, 118, -1
+"""Kinds of FIF tags, and what the last tag of a file gives as the place of the next."""
+
+COLUMNS = ("trial_type", "image_path", "session_nr", "things_image_nr")
+"""Columns that are read, of the 18 that describe every trial."""
+
+
+@dataclass(frozen=True)
+class Participant:
+    """Where the files of one participant lie.
+
+    Attributes:
+        name: P1 ... P4.
+        parts: the epoch files, in the order of the chain.
+        attributes: the table of trials that is also released on its own.
+        table: whether the trials are read from it (True) or from the epoch files.
+    """
+
+    name: str
+    parts: list[Path]
+    attributes: Path
+    table: bool
+
+    @property
+    def files(self) -> list[Path]:
+        return [*self.parts, *([self.attributes] if self.table else [])]
+
+    def unlike(self, found: str, expected: str, remedy: str = "") -> InputError:
+        return InputError(self.parts[0], found, expected, remedy or f"download the epochs of {self.name} again. {WHERE}")
+
+
+WHERE = "They are derivatives/preprocessed/preprocessed_P*-epo*.fif of OpenNeuro ds004212 (2.0.0 or later)."
+
+
+def locate(root: Path, name: str, n_parts: int, table: Literal["epochs", "table"]) -> Participant:
+    """The files of one participant below ``root``: where OpenNeuro has them, or wherever the first part is found.
+
+    They need not exist; a copy that was downloaded elsewhere may have them in any folder, side by side.
+    """
+    names = [f"preprocessed_{name}-epo{f'-{part}' if part else ''}.fif" for part in range(n_parts)]
+    root = Path(root)
+    folder = _folder_of(root, "derivatives/preprocessed", names[0])
+    attributes = f"sample_attributes_{name}.csv"
+    in_table = table == "table"
+    beside = _folder_of(root, "sourcedata", attributes) if in_table else root / "sourcedata"
+    return Participant(name, [folder / part for part in names], beside / attributes, in_table)
+
+
+def _folder_of(root: Path, released: str, file: str) -> Path:
+    for folder in (root / released, root):
+        if (folder / file).is_file():
+            return folder
+    return next((found.parent for found in sorted(root.rglob(file))), root / released)
+
+
+def open_participant(participant: Participant, n_epochs: int) -> "tuple[mne.Epochs, pd.DataFrame]":
+    """The epochs, not loaded, and the description of each: one row per epoch with at least :data:`COLUMNS`.
+
+    Raises:
+        InputError: a part is missing, cut short or not of this recording; the grid of sensors and times is not the
+            released one; there are not ``n_epochs``; or the trials are not described, or not in the order of the epochs.
+    """
+    import mne
+
+    _require_chain(participant.parts)
+    try:
+        epochs = mne.read_epochs(participant.parts[0], preload=False, verbose="ERROR")
+    except Exception as error:  # MNE raises whatever it meets first, bare AssertionErrors included
+        expected = "one recording, whose parts follow each other under their released names"
+        raise participant.unlike(f"files that MNE cannot read together ({type(error).__name__}: {error})", expected) from error
+    if len(epochs) != n_epochs:
+        remedy = f"fetch all parts again, from one release. {WHERE} If the set is partial on purpose, set things_meg's counts"
+        raise participant.unlike(f"{len(epochs):,} epochs in {len(participant.parts)} parts", f"{n_epochs:,}", remedy)
+    _require_grid(participant, epochs)
+    trials = _attributes(participant) if participant.table else epochs.metadata
+    _require_trials(participant, trials, epochs.events[:, 2])
+    return epochs, trials.reset_index(drop=True)
+
+
+def _require_chain(parts: list[Path]) -> None:
+    """Every part is whole and names the one after it. MNE would follow a wrong name, in a circle without an end."""
+    for part, following in zip(parts, [*parts[1:], None], strict=True):
+        named, expected = next_part(part), following.name if following else None
+        if named != expected:
+            found = f"a file that goes on in {named}" if named else "the last file of a recording"
+            wanted = f"one that goes on in {expected}" if expected else "the last one"
+            remedy = f"keep the released names, and take all parts from one release. {WHERE}"
+            raise InputError(part, found, wanted, remedy)
+
+
+def next_part(path: Path) -> str | None:
+    """The name of the file that a FIF recording goes on in, None if there is none.
+
+    A FIF file is a chain of tags that says where it ends; it is walked from end to end without reading the data.
+
+    Raises:
+        InputError: the file is missing, no FIF, or ends before its chain does.
+    """
+    size = require_real_file(path, WHERE, smallest=1024).stat().st_size
+    at, following, name = 0, 0, None
+    with path.open("rb") as file:
+        while following != _END:
+            file.seek(at)
+            head = file.read(16)
+            if len(head) < 16:
+                found = f"{size:,} bytes, although its content goes on to at least byte {at:,}"
+                raise InputError(path, found, "a whole FIF file", f"the download was cut short; repeat it. {WHERE}")
+            kind, _, length, following = struct.unpack(">iIii", head)
+            if (at == 0 and kind != _FILE_ID) or length < 0 or following < _END:
+                raise InputError(path, f"no FIF tag at byte {at:,}", "a whole FIF file", f"download it again. {WHERE}")
+            if kind == _NEXT_FILE:
+                name = file.read(length).decode("latin-1")
+            at = following if following > 0 else at + 16 + length
+    return name
+
+
+def _require_grid(participant: Participant, epochs: "mne.Epochs") -> None:
+    sensors = [name for name in epochs.ch_names if name.startswith("M")]
+    if len(sensors) != SENSORS or len(epochs.ch_names) != SENSORS:
+        others = [name for name in epochs.ch_names if not name.startswith("M")]
+        found = f"{len(epochs.ch_names)} channels, of which {len(sensors)} are MEG sensors"
+        found += f" (others: {', '.join(others[:3])})" if others else ""
+        raise participant.unlike(found, f"{SENSORS} MEG sensors and nothing else, as the authors released them")
+    times, rate = len(epochs.times), epochs.info["sfreq"]
+    if times != TIMES or rate != RATE or not np.isclose(epochs.times[0], FIRST_TIME):
+        found = f"{times} times from {epochs.times[0]:g} to {epochs.times[-1]:g} s at {rate:g} Hz"
+        raise participant.unlike(found, f"{TIMES} times from {FIRST_TIME:g} to 1.3 s at {RATE:g} Hz")
+
+
+def _attributes(participant: Participant) -> pd.DataFrame:
+    path = require_real_file(participant.attributes, "It is in sourcedata/ of OpenNeuro ds004212.")
+    try:
+        return pd.read_csv(path)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(path, f"a table that cannot be read ({error})", "comma-separated text", "download it again") from error
+
+
+def _require_trials(participant: Participant, trials: pd.DataFrame | None, codes: np.ndarray) -> None:
+    where = participant.attributes if participant.table else participant.parts[0]
+    table = participant.attributes.name
+    if trials is None:
+        remedy = f"fetch sourcedata/{table} of OpenNeuro ds004212 and set things_meg's `trials: table`"
+        raise InputError(where, "epochs without a description of the trials", "metadata, one row per epoch", remedy)
+    if missing := [column for column in COLUMNS if column not in trials]:
+        raise InputError(
+            where, f"no column {', '.join(missing)} among {', '.join(trials)}", "the released columns", "download it again"
+        )
+    if len(trials) != len(codes):
+        raise InputError(where, f"{len(trials):,} trials", f"{len(codes):,}, one per epoch", "take both from one release")
+    catch = (trials["trial_type"] == "catch").to_numpy()
+    number = np.where(catch, CATCH, pd.to_numeric(trials["things_image_nr"], errors="coerce"))
+    if wrong := np.flatnonzero(number != codes).tolist():
+        first = wrong[0]
+        found = f"{len(wrong):,} trials that are not their epoch's, first number {first + 1}: image {number[first]:g}"
+        remedy = "take epochs and attributes of one participant, from one release"
+        raise InputError(where, f"{found}, but event code {codes[first]}", "the image number as event code of each epoch", remedy)

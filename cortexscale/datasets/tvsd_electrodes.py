@@ -1,0 +1,112 @@
+"""What the single repetitions of TVSD's test images say about each electrode, and which electrodes are kept."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from cortexscale.errors import InputError
+from cortexscale.kernels.noise_ceiling import ncsnr_from_repetitions, noise_ceiling_percent
+
+N_ELECTRODES = 1024
+ELECTRODES_PER_ARRAY = 64
+BLOCK_BYTES = 2**23
+"""Responses held as float64 while a file is streamed, unless one row or electrode alone has more. Copies come on top."""
+
+
+def describe_electrodes(file: h5py.File, areas: dict[str, tuple[int, int]]) -> pd.DataFrame:
+    """One row per electrode.
+
+    Returns:
+        ``unit``, ``electrode``, ``array``, ``area`` ("" in none); ``reliability`` as released (mean over the finite pairs)
+        and ``recomputed``; ``nc_percent``; and the largest differences between what is released and what the repetitions
+        give, ``oracle_error`` and ``test_MUA_error``. nan for dead electrodes.
+    """
+    electrode = np.arange(N_ELECTRODES)
+    area = np.full(N_ELECTRODES, "", dtype=object)
+    for name, (first, stop) in areas.items():
+        area[first:stop] = name
+    n_repetitions, n_images, _ = file["test_MUA_reps"].shape
+    item_bytes = 8 * max(n_repetitions * n_images, len(file["reliab"]))
+    statistics = pd.concat([_statistics(file, block) for block in blocks(N_ELECTRODES, item_bytes)], ignore_index=True)
+    place = {
+        "unit": [f"electrode{number:04d}" for number in electrode],
+        "electrode": electrode,
+        "array": electrode // ELECTRODES_PER_ARRAY,
+        "area": area,
+    }
+    return pd.concat([pd.DataFrame(place), statistics], axis=1)
+
+
+def _statistics(file: h5py.File, block: slice) -> pd.DataFrame:
+    pairs, repetitions = file["reliab"][:, block], file["test_MUA_reps"][:, :, block]
+    with np.errstate(invalid="ignore"):  # 0 / 0 pairs of a dead electrode: nan is what we want
+        reliability = np.nansum(pairs, axis=0) / np.isfinite(pairs).sum(axis=0)
+    return pd.DataFrame(
+        {
+            "reliability": reliability,
+            "recomputed": mean_pairwise_reliability(repetitions),
+            "nc_percent": noise_ceiling_percent(ncsnr_from_repetitions(repetitions), len(repetitions)),
+            "oracle_error": np.abs(file["oracle"][block, 0] - leave_one_out_reliability(repetitions)),
+            "test_MUA_error": np.abs(file["test_MUA"][:, block] - repetitions.mean(axis=0)).max(axis=0),
+        }
+    )
+
+
+def select_electrodes(electrodes: pd.DataFrame, min_reliability: float, path: Path) -> tuple[np.ndarray, dict[str, int]]:
+    """Which electrodes are kept, (electrodes,) bool, and how many each condition takes from those that the earlier ones left.
+
+    Raises:
+        InputError: none is.
+    """
+    reliability = electrodes["reliability"]
+    conditions = {
+        "in no area": electrodes["area"] == "",
+        "reliability is not finite": ~np.isfinite(reliability),
+        f"reliability is not above {min_reliability:g}": ~(reliability > min_reliability),
+        "noise ceiling is not above 0": ~(electrodes["nc_percent"] > 0),
+    }
+    keep, dropped = np.ones(len(electrodes), dtype=bool), {}
+    for reason, fails in conditions.items():
+        dropped[reason] = int((keep & fails).sum())
+        keep &= ~fails.to_numpy()
+    if not keep.any():
+        raise InputError(
+            path,
+            f"no electrode that passes the selection; the highest reliability is {reliability.max():.3g}",
+            f"electrodes with a reliability above {min_reliability:g} and a noise ceiling above 0",
+            "lower tvsd's min_reliability, or check that the file is whole",
+        )
+    return keep, dropped
+
+
+def mean_pairwise_reliability(repetitions: np.ndarray) -> np.ndarray:
+    """Pearson r across images between two repetitions, mean over all pairs: (R, images, units) -> (units,).
+
+    nan where a repetition is constant or has a non-finite response.
+    """
+    # The squared length of the sum of R unit vectors is R plus twice the sum of r over the pairs.
+    unit = _unit_length(repetitions)
+    n = len(unit)
+    return (np.square(unit.sum(axis=0)).sum(axis=0) - n) / (n * (n - 1))
+
+
+def leave_one_out_reliability(repetitions: np.ndarray) -> np.ndarray:
+    """Pearson r across images between a repetition and the mean of the others, averaged: (R, images, units) -> (units,)."""
+    others = repetitions.sum(axis=0) - repetitions
+    return (_unit_length(repetitions) * _unit_length(others)).sum(axis=1).mean(axis=0)
+
+
+def _unit_length(repetitions: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        unit = repetitions - repetitions.mean(axis=1, keepdims=True)
+        unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    return unit
+
+
+def blocks(n: int, item_bytes: int) -> Iterator[slice]:
+    """Slices that cover ``n`` items of ``item_bytes`` each, a block at a time."""
+    step = max(1, BLOCK_BYTES // item_bytes)
+    return (slice(first, min(first + step, n)) for first in range(0, n, step))

@@ -1,0 +1,33 @@
+"""Statistics that releases ship, against the same recomputed from their single trials: one panel per dataset."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cortexscale.errors import InputError
+from cortexscale.figures.style import colours
+
+
+def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
+    """Every point is a unit of the table ``released_units``; the line is equality.
+
+    Raises:
+        InputError: no release of the study ships a statistic that was recomputed.
+    """
+    units = tables["released_units"]
+    groups = list(units.groupby(["benchmark_name", "statistic"], sort=False, observed=True))
+    if not groups:
+        expected = "units with a released statistic"
+        raise InputError("table released_units", "no units", expected, "leave qc_released out of `figures`")
+    figure, panels = plt.subplots(1, len(groups), figsize=(3.1 * len(groups), 3.9), layout="constrained", squeeze=False)
+    for panel, ((name, statistic), points) in zip(panels[0], groups, strict=True):
+        for subject, colour in colours(sorted(points["subject"].unique()), {}).items():
+            rows = points[points["subject"] == subject]
+            difference = (rows["recomputed"] - rows["released"]).abs().median()
+            label = f"{subject}: {difference:.2g}"
+            panel.scatter(rows["released"], rows["recomputed"], s=4, color=colour, alpha=0.5, lw=0, label=label, rasterized=True)
+        panel.axline((points["released"].median(),) * 2, slope=1, color="black", lw=0.7, ls=":")
+        panel.set(title=f"{labels.get(name, name)}: {statistic}", xlabel="Released", ylabel="Recomputed")
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.18), "ncols": 2}
+        panel.legend(title="Median |difference|", fontsize=7, title_fontsize=7, markerscale=2, **below)
+    return figure, units

@@ -1,0 +1,79 @@
+"""Tables of single units: their noise ceilings, and statistics that a release ships beside the same from its trials."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from cortexscale.errors import InputError
+from cortexscale.recording import Recording
+
+
+def noise_ceilings(recordings: Iterable[Recording]) -> pd.DataFrame:
+    """Noise ceilings of all units that were looked at: one row per dataset, subject, ROI and unit.
+
+    A unit has a row in each ROI that it belongs to, and none if it is in no ROI. Responses are not looked at.
+
+    Returns:
+        ``benchmark_name``, ``subject``, ``roi``, ``unit``, ``kept``, ``nc_percent`` (nan where it cannot be had) and
+        ``time`` (s; nan where a unit has none, outside M/EEG). Names are categories: they repeat a million times.
+
+    Raises:
+        InputError: a recording does not say which units were looked at.
+    """
+    parts = []
+    for recording in recordings:
+        screening = _screening(recording)
+        units = screening[["unit", "kept", "nc_percent"]].assign(
+            benchmark_name=recording.dataset, subject=recording.subject, time=screening.get("time", np.nan)
+        )
+        parts += [units[screening[roi].to_numpy(bool)].assign(roi=roi) for roi in recording.rois]
+    columns = ["benchmark_name", "subject", "roi", "unit", "kept", "nc_percent", "time"]
+    table = pd.concat(parts, ignore_index=True)[columns]
+    return table.astype(dict.fromkeys(["benchmark_name", "subject", "roi", "unit"], "category"))
+
+
+def released_units(recordings: Iterable[Recording]) -> pd.DataFrame:
+    """Statistics that the releases ship, beside the same from the single trials: one row per unit that has both.
+
+    Returns:
+        ``benchmark_name``, ``subject``, ``statistic`` (its name), ``unit``, ``released``, ``recomputed``. Recordings
+        without such a statistic have no row.
+    """
+    columns = ["benchmark_name", "subject", "statistic", "unit", "released", "recomputed"]
+    parts = [pd.DataFrame(columns=columns).astype({"released": float, "recomputed": float})]
+    for recording in recordings:
+        screening = _screening(recording)
+        if "released" in screening:
+            both = screening[["unit", "released", "recomputed"]].dropna()
+            names = {"benchmark_name": recording.dataset, "subject": recording.subject}
+            parts.append(both.assign(**names, statistic=recording.notes["released_statistic"])[columns])
+    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+
+
+def released_statistics(units: pd.DataFrame) -> pd.DataFrame:
+    """How well a release agrees with itself: one row per dataset, subject and statistic of :func:`released_units`.
+
+    Returns:
+        ``n_units``, ``median_difference`` and ``largest_difference`` (absolute, in the unit of the statistic), and
+        ``pearsonr`` between the two over units (nan below 2 units, or if one is constant).
+    """
+    rows = []
+    for names, group in units.groupby(["benchmark_name", "subject", "statistic"], sort=False, observed=True):
+        difference = (group["recomputed"] - group["released"]).abs()
+        varies = len(group) > 1 and group["released"].nunique() > 1 and group["recomputed"].nunique() > 1
+        r = np.corrcoef(group["released"], group["recomputed"])[0, 1] if varies else np.nan
+        rows.append((*names, len(group), difference.median(), difference.max(), r))
+    columns = ["benchmark_name", "subject", "statistic", "n_units", "median_difference", "largest_difference", "pearsonr"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _screening(recording: Recording) -> pd.DataFrame:
+    if recording.screening.empty:
+        raise InputError(
+            f"recording {recording.dataset}/{recording.subject}",
+            "no table of the units that were looked at",
+            "`screening`, one row per unit, kept or not",
+            "add it in the reader of this dataset, or read the dataset again if the recording is older than its reader",
+        )
+    return recording.screening

@@ -1,0 +1,86 @@
+"""Writing BrainVision recordings: a header, a list of markers and float32 samples, in three files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+RESOLUTION = 0.0488281
+"""Microvolts per stored unit, as the recorder's software sets it."""
+
+_BLOCK = 20_000
+
+
+def write_brainvision(
+    base: Path,
+    microvolts: np.ndarray,
+    channels: Sequence[str],
+    rate: int,
+    markers: Sequence[tuple[str, str, int]],
+    *,
+    resolution: float = RESOLUTION,
+) -> list[Path]:
+    """Write ``<base>.vhdr``, ``<base>.vmrk`` and ``<base>.eeg``: IEEE_FLOAT_32, multiplexed, little endian.
+
+    Args:
+        base: path without an ending.
+        microvolts: (channels, samples).
+        rate: Hz, a divisor of 1,000,000.
+        markers: type, description and 0-based sample of each, e.g. ``("Event", "E  1", 20)``; a first marker,
+            ``New Segment``, is added. The file counts samples from 1.
+        resolution: microvolts per stored unit.
+
+    Returns:
+        The three files.
+    """
+    base = Path(base)
+    base.parent.mkdir(parents=True, exist_ok=True)
+    header, marks, data = (base.with_name(f"{base.name}.{ending}") for ending in ("vhdr", "vmrk", "eeg"))
+    names = [f"Ch{number}={channel},,{resolution},µV" for number, channel in enumerate(channels, start=1)]
+    header.write_text(
+        "\n".join(
+            [
+                "Brain Vision Data Exchange Header File Version 1.0",
+                "",
+                "[Common Infos]",
+                "Codepage=UTF-8",
+                f"DataFile={data.name}",
+                f"MarkerFile={marks.name}",
+                "DataFormat=BINARY",
+                "DataOrientation=MULTIPLEXED",
+                f"NumberOfChannels={len(channels)}",
+                f"SamplingInterval={1_000_000 // rate}",
+                "",
+                "[Binary Infos]",
+                "BinaryFormat=IEEE_FLOAT_32",
+                "",
+                "[Channel Infos]",
+                *names,
+                "",
+            ]
+        ),
+        encoding="utf-8",
+    )
+    lines = [f"Mk{n}={kind},{text},{sample + 1},1,0" for n, (kind, text, sample) in enumerate(markers, start=2)]
+    marks.write_text(
+        "\n".join(
+            [
+                "Brain Vision Data Exchange Marker File, Version 1.0",
+                "",
+                "[Common Infos]",
+                "Codepage=UTF-8",
+                f"DataFile={data.name}",
+                "",
+                "[Marker Infos]",
+                "Mk1=New Segment,,1,1,0,20190101120000000000",
+                *lines,
+                "",
+            ]
+        ),
+        encoding="utf-8",
+    )
+    with data.open("wb") as file:
+        for first in range(0, microvolts.shape[1], _BLOCK):
+            samples = microvolts[:, first : first + _BLOCK].T / resolution
+            file.write(np.ascontiguousarray(samples, dtype="<f4").tobytes())
+    return [header, marks, data]

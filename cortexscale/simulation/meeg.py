@@ -1,0 +1,145 @@
+"""Evoked responses with known truth, for the simulated EEG and MEG recordings.
+
+Everything is made on a grid of 100 Hz, the rate that the readers resample to, and interpolated to the recorded rate by
+Fourier: it is band-limited below 50 Hz, so that the anti-aliasing filter leaves it alone. MNE's resampling moves the time
+axis of an epoch by some milliseconds (:func:`resampled_instants`); a truth that is compared with a reader follows it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cortexscale.simulation.visual_system import VisualSystem
+
+RATE = 100
+"""Hz, of the grid."""
+
+WAVES = {
+    "occipital": (("early", 0.10, 0.03), ("middle", 0.25, 0.04)),
+    "parietal": (("middle", 0.15, 0.03), ("late", 0.30, 0.04)),
+    "temporal": (("middle", 0.15, 0.03), ("late", 0.30, 0.04)),
+}
+"""What the channels over a lobe see: the code of an area in a wave, with its latency and width (s, one sd of a Gaussian).
+Other lobes see nothing. Waves of one channel are 150 ms apart, so images that follow each other every 100 ms overlap little
+where a wave peaks."""
+
+
+def evoked(
+    brain: VisualSystem, latents: dict[str, np.ndarray], lobes: Sequence[str], times: np.ndarray, *, seed: int
+) -> np.ndarray:
+    """Noise-free responses of the channels to pictures.
+
+    Each channel reads a random mixture of the code in each of its waves: mixture x Gaussian in time. The response that
+    all pictures share is left out; it carries nothing.
+
+    Args:
+        latents: of ``brain.look``, (n, dimensions) per area.
+        lobes: (channels,) lobe of each channel.
+        times: (times,) s from the onset. There is no response before it.
+        seed: of the subject.
+
+    Returns:
+        (n, channels, times) float32, about unit variance over pictures where a wave peaks and mean 0 over them.
+    """
+    times = np.asarray(times)
+    signal = np.zeros((len(next(iter(latents.values()))), len(lobes), len(times)), dtype=np.float32)
+    for number in range(2):
+        channels = [index for index, lobe in enumerate(lobes) if lobe in WAVES]
+        waves = [WAVES[lobes[index]][number] for index in channels]
+        mixtures = brain.signal(latents, [area for area, _, _ in waves], 10 * seed + number)
+        mixtures -= mixtures.mean(axis=0)
+        latency, width = (np.array([wave[column] for wave in waves])[:, None] for column in (1, 2))
+        course = np.where(times >= 0, np.exp(-0.5 * np.square((times - latency) / width)), 0)
+        signal[:, channels] += (mixtures[:, :, None] * course).astype(np.float32)
+    return signal
+
+
+def continuous(signal: np.ndarray, shown: np.ndarray, onsets: np.ndarray, n_samples: int) -> np.ndarray:
+    """The noise-free recording: responses that follow and overlap each other.
+
+    Args:
+        signal: (pictures, channels, times) on the grid from the onset.
+        shown: (trials,) picture of each trial.
+        onsets: (trials,) grid sample of each onset.
+
+    Returns:
+        (channels, n_samples) float32 on the grid. What would lie beyond its end is lost.
+    """
+    recording = np.zeros((signal.shape[1], n_samples), dtype=np.float32)
+    for picture, onset in zip(shown, onsets, strict=True):
+        stretch = recording[:, onset : onset + signal.shape[2]]
+        stretch += signal[picture, :, : stretch.shape[1]]
+    return recording
+
+
+def interpolate(recording: np.ndarray, factor: int) -> np.ndarray:
+    """(..., samples) on the grid -> (..., factor x samples) at ``factor`` x 100 Hz. Every ``factor``-th sample is on the grid."""
+    from scipy.signal import resample
+
+    return resample(recording, factor * recording.shape[-1], axis=-1)
+
+
+def resampled_instants(tmin: float, tmax: float, recorded_rate: int) -> np.ndarray:
+    """When (s) the samples of an epoch really are that MNE's ``Epochs.resample`` labels tmin, tmin + 10 ms ...
+
+    The method pads an epoch to a power of two, and rounds the padding and the length at the lower rate to whole samples.
+    Epochs of 1001 samples at 1000 Hz come 3.5 to 4.5 ms late that way, and those of 281 samples at 200 Hz 5 ms early.
+    """
+    recorded = round(tmax * recorded_rate) - round(tmin * recorded_rate) + 1
+    padded = 2 ** int(np.ceil(np.log2(recorded + 2 * min(recorded // 8, 100))))
+    before = (padded - recorded) // 2
+    ratio = RATE / recorded_rate
+    grid = round(ratio * before) + np.arange(round(ratio * recorded))
+    return tmin + (grid * padded / round(ratio * padded) - before) / recorded_rate
+
+
+def trial_noise(signal: np.ndarray, noise_variance: np.ndarray | float, *, soa: int, length: int, baseline: int) -> np.ndarray:
+    """Variance of a trial that is not due to its own picture, on average over the trials of random sequences.
+
+    White noise on the grid, the responses to the other pictures of a sequence, and what the subtraction of a baseline adds
+    of both. Exact in expectation but for what is of the order of 1 / pictures: neighbours are drawn without replacement.
+
+    Args:
+        signal: (pictures, channels, times) on the grid from the onset; pictures follow each other in random order.
+        noise_variance: of the white noise on the grid, one number or (channels,).
+        soa: grid samples between onsets. Sequences are too far apart to overlap.
+        length: pictures in a sequence.
+        baseline: grid samples whose mean is subtracted, the last one at the onset; 0 for none.
+
+    Returns:
+        (channels, times).
+    """
+    n_channels, n_times = signal.shape[1:]
+    noise = np.full((n_channels, n_times), 1 + (1 / baseline if baseline else 0))
+    if baseline:
+        noise[:, 0] = 1 - 1 / baseline  # the onset is part of the baseline
+    noise *= np.broadcast_to(noise_variance, n_channels)[:, None]
+    before = max(baseline - 1, 0)
+    reach = (n_times + before) // soa + 1
+    for neighbour in range(-reach, reach + 1):
+        if neighbour == 0 or abs(neighbour) >= length:
+            continue
+        # Time axis of this trial, baseline included, in the time of the neighbour, who came `neighbour` pictures later.
+        own_time = np.arange(-before, n_times) - neighbour * soa
+        seen = (own_time >= 0) & (own_time < n_times)
+        if seen.any():
+            response = np.zeros((len(signal), n_channels, n_times + before), dtype=np.float32)
+            response[:, :, seen] = signal[:, :, own_time[seen]]
+            if baseline:
+                response -= response[:, :, :baseline].mean(axis=2, keepdims=True)
+            noise += (1 - abs(neighbour) / length) * response[:, :, before:].var(axis=0)
+    return noise
+
+
+def true_ceiling(signal: np.ndarray, noise: np.ndarray, repetitions: int) -> np.ndarray:
+    """Noise ceiling, percent of variance, of the average of ``repetitions`` trials.
+
+    Args:
+        signal: (test pictures, channels, times) noise-free.
+        noise: (channels, times) variance of the noise of one trial.
+
+    Returns:
+        (channels, times).
+    """
+    variance = signal.var(axis=0)
+    return 100 * variance / (variance + noise / repetitions)

@@ -1,0 +1,98 @@
+"""A lab's own recording: neurons in two areas of a monkey, shown photographs. Copy this file and make it yours.
+
+For each subject there are two files: ``<subject>_responses.npz`` with spike counts, and ``<subject>_neurons.csv``, one row
+per neuron with its number and area. The arrays: ``train_ids`` (n,) and ``test_ids`` (m,), images relative to the image
+folder; ``train`` (n, neurons), one trial each; ``test`` (repetitions, m, neurons).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, Field
+
+from cortexscale.datasets.source import Source
+from cortexscale.errors import InputError
+from cortexscale.files import require_real_file
+from cortexscale.kernels.noise_ceiling import ncsnr_from_repetitions, noise_ceiling_percent
+from cortexscale.recording import Recording, Split
+
+SUBJECTS = ("anna", "bruno")
+ROIS = ("V4", "IT")
+SOURCE = Source(
+    title="Single neurons in V4 and IT of two macaques",
+    citation="Nobody et al., in preparation",
+    licence="not released; ask the authors",
+    get="on the lab's server, below recordings/photographs: the files *_responses.npz and *_neurons.csv.",
+)
+
+
+class Options(BaseModel, extra="forbid"):
+    """What a study may choose."""
+
+    min_nc_percent: float = Field(10, ge=0, lt=100, description="Keep neurons with a noise ceiling above this.")
+    n_train: int = Field(2000, description="Train images.")
+    n_test: int = Field(100, ge=2, description="Test images.")
+    n_repetitions: int = Field(20, ge=2, description="Trials of every test image.")
+    max_neurons: int = Field(500, description="At most so many neurons in one subject.")
+
+
+def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
+    """Every file that is read; none need be there yet."""
+    return [Path(root) / f"{subject}_responses.npz", Path(root) / f"{subject}_neurons.csv"]
+
+
+def inspect(root: Path, subject: str, options: Options) -> None:
+    """Raise an InputError unless the files are there and look right."""
+    _read_files(root, subject, options)  # they are small; large files are judged by their headers
+
+
+def memory_mb(options: Options) -> int:
+    """Peak memory of :func:`read` in MB: libraries, and every array about twice."""
+    trials = options.n_train + options.n_repetitions * options.n_test
+    return 250 + 16 * trials * options.max_neurons // 10**6
+
+
+def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
+    """Train images, test images and at most so many units: all subjects saw the same images."""
+    return options.n_train, options.n_test, options.max_neurons * len(subjects)
+
+
+def read(root: Path, subject: str, options: Options) -> Recording:
+    """One monkey; units are neurons.
+
+    Raises:
+        InputError: a file is missing or unlike the others, or no neuron is good enough.
+    """
+    arrays, neurons = _read_files(root, subject, options)
+    test = arrays["test"].astype(np.float64)
+    nc_percent = noise_ceiling_percent(ncsnr_from_repetitions(test), options.n_repetitions)
+    screening = pd.DataFrame({"unit": neurons["neuron"].astype(str), "nc_percent": nc_percent})
+    screening["kept"] = keep = nc_percent > options.min_nc_percent
+    for roi in ROIS:
+        screening[roi] = neurons["area"] == roi
+    kept = screening[keep].reset_index(drop=True)
+    train = Split(arrays["train_ids"], arrays["train"][:, keep].astype(np.float32), np.ones(options.n_train, int))
+    repetitions = np.full(options.n_test, options.n_repetitions)
+    test = Split(arrays["test_ids"], test.mean(axis=0)[:, keep].astype(np.float32), repetitions)
+    units, rois = kept[["unit", "nc_percent"]], kept[list(ROIS)]
+    return Recording("mylab", subject, train, test, units, rois, notes={}, screening=screening).check()
+
+
+def _read_files(root: Path, subject: str, options: Options) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+    responses, table = (require_real_file(file, SOURCE.get) for file in raw_files(root, subject, options))
+    with np.load(responses) as file:  # allow_pickle stays off: a pickle can run code
+        arrays = dict(file)
+    neurons = pd.read_csv(table)
+    n = len(neurons)
+    expected = {
+        "train_ids": (options.n_train,),
+        "train": (options.n_train, n),
+        "test_ids": (options.n_test,),
+        "test": (options.n_repetitions, options.n_test, n),
+    }
+    found = {name: arrays[name].shape if name in arrays else "missing" for name in expected}
+    if found != expected:
+        raise InputError(responses, f"arrays {found}", f"{expected}, one column per row of {table.name}", SOURCE.get)
+    return arrays, neurons

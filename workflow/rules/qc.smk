@@ -1,0 +1,59 @@
+"""What a person should see of the neural data before trusting a score (paper, Table S1 and figures S1 to S8).
+
+Needs:  recordings
+Makes:  qc/noise_ceilings/<dataset>.parquet  ceiling of every unit that was looked at, per subject and ROI
+        tables/datasets.parquet, .csv, .md   stimuli, subjects, ROIs, units and mean ceilings, beside the paper's
+        qc/subjects.parquet                  subjects ranked by their mean ceiling, and which of them are scored
+        qc/released_units.parquet            statistics that a release ships beside the same from its trials, per unit
+        qc/released.parquet                  their agreement, per dataset and subject
+"""
+
+
+rule noise_ceilings:
+    """Collecting the noise ceilings of one dataset."""
+    input:
+        recordings=lambda wildcards: plan.recordings(wildcards.dataset),
+    output:
+        table="<results>/qc/noise_ceilings/{dataset}.parquet",
+    log:
+        "<logs>/noise_ceilings/{dataset}.log",
+    benchmark:
+        "<benchmarks>/noise_ceilings/{dataset}.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        best_subjects=lambda wildcards: plan.best_subjects(wildcards.dataset),
+        code=plan.code("noise_ceilings"),
+    script:
+        "../scripts/noise_ceilings.py"
+
+
+rule dataset_table:
+    """Describing the datasets beside the paper's, and comparing released statistics with recomputed ones."""
+    input:
+        recordings=plan.recordings(*plan.datasets),
+    output:
+        table="<results>/tables/datasets.parquet",
+        csv="<results>/tables/datasets.csv",
+        markdown="<results>/tables/datasets.md",
+        subjects="<results>/qc/subjects.parquet",
+        released_units="<results>/qc/released_units.parquet",
+        released="<results>/qc/released.parquet",
+    log:
+        "<logs>/dataset_table.log",
+    benchmark:
+        "<benchmarks>/dataset_table.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        labels={name: dataset.label for name, dataset in plan.datasets.items()},
+        best_subjects={name: plan.best_subjects(name) for name in plan.datasets},
+        code=plan.code("dataset_table"),
+    script:
+        "../scripts/dataset_table.py"

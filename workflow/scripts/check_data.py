@@ -1,0 +1,33 @@
+"""The raw files of a study -> one report of all problems; fails if there are any."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cortexscale.check.raw_data import check_data
+from cortexscale.logs import logged
+from cortexscale.study import Dataset, StimulusSet
+
+
+def main(
+    report: Path, study: str, datasets: dict[str, Any], stimuli: dict[str, Any], missing: Sequence[str], checksums: bool
+) -> int:
+    """The number of problems."""
+    checked = check_data(
+        study,
+        {name: Dataset(**entry) for name, entry in datasets.items()},
+        {name: StimulusSet(**entry) for name, entry in stimuli.items()},
+        missing,
+        checksums,
+    )
+    checked.publish(report)
+    return checked.n_problems
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        params = snakemake.params
+        report, checksums = Path(params.report), params.checksums
+        problems = main(report, params.study, params.datasets, params.stimuli, params.missing, checksums)
+    sys.exit(1 if problems else 0)
