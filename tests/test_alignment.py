@@ -126,7 +126,7 @@ def test_a_stage_and_its_last_block_are_no_runner_up():
 @pytest.mark.parametrize("alpha_per", ["roi", "unit"])
 def test_scores_equal_scikit_learn_on_the_test_split(store, stimuli, recordings, search, alpha_per):
     committed = commit_layers(search)
-    settings = RidgeSettings(alphas=SETTINGS.alphas, alpha_per=alpha_per)
+    settings = RidgeSettings(SETTINGS.alphas, "adaptive" if alpha_per == "roi" else "full", alpha_per)
     table, units = score_alignment(store, shared_targets(recordings, stimuli, ROIS), committed, settings)
     assert len(table) == 9
     for _, row in table.iterrows():

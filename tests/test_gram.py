@@ -5,9 +5,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from memory import peak_mb
 
+from cortexscale.kernels import gram as module
 from cortexscale.kernels.correlation import noise_normalised, pearson
-from cortexscale.kernels.gram import centred, gram
+from cortexscale.kernels.gram import GramAccumulator, centred, gram
 
 
 def plain(X):
@@ -35,6 +37,44 @@ def test_several_blocks_of_rows_are_exactly_symmetric():
     K = gram([X[:, :25], X[:, 25:]]).K
     assert K.dtype == torch.float32 and torch.equal(K, K.T)
     assert np.abs(K.numpy() - plain(X)).max() < 5e-6 * np.trace(plain(X)) / 700
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_features_added_as_they_are_extracted_give_the_same_bits(dtype):
+    X = np.random.default_rng(6).normal(1, 1, size=(450, 90)).astype(np.float16)
+    slabs = np.split(X, [40, 41], axis=1)
+    accumulator = GramAccumulator(dtype)
+    for slab in slabs:
+        accumulator.add(torch.from_numpy(slab))
+    added, whole = accumulator.result(), gram(slabs, dtype=dtype)
+    assert torch.equal(added.K, whole.K) and added.width == whole.width == 90
+    with pytest.raises(ValueError, match="no features"):
+        accumulator.result()
+
+
+def test_wide_and_mixed_slabs_are_worked_through_in_parts(monkeypatch):
+    monkeypatch.setattr(module, "_COLUMNS", 7)
+    X = np.random.default_rng(7).normal(2, 1, (40, 50))
+    slabs = [X[:, :30].astype(np.float16), X[:, 30:33], X[:, 33:].astype(np.float32)]
+    result = gram(slabs, dtype=torch.float64)
+    assert result.width == 50
+    np.testing.assert_allclose(result.K, plain(np.concatenate(slabs, axis=1)), rtol=0, atol=1e-12 * 50)
+    bad = X.copy()
+    bad[11, 23] = np.nan
+    with pytest.raises(ValueError, match="feature 73 of stimulus 11 is nan"):
+        gram([X, bad])
+
+
+def test_memory_is_the_kernel_and_a_work_space():
+    code = """
+import numpy as np
+from cortexscale.kernels.gram import gram
+gram(np.ones(({n}, 1024), np.float16) for _ in range({slabs}))
+"""
+    few, many, large = (peak_mb(code.format(n=n, slabs=slabs)) for n, slabs in ((1000, 2), (1000, 40), (3000, 2)))
+    assert many - few < 8  # of 78 MB of slabs
+    expected = (8_000_000 + 2000 * module._COLUMNS) * 4 + 2000 * 1024 * 2  # K, work space and one slab, in bytes
+    assert 0.8 * expected < (large - few) * 2**20 < 1.3 * expected
 
 
 def test_an_offset_costs_float32_no_digits():

@@ -1,4 +1,4 @@
-"""One layer against the responses of all datasets that share its images: kernels, ridge paths, scores per subject and ROI."""
+"""One layer against the responses of all datasets that share its images: kernels, ridge, means over the units of a ROI."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,25 +9,28 @@ import torch
 from cortexscale.alignment.targets import Targets
 from cortexscale.errors import InputError
 from cortexscale.features.store import FeatureStore
-from cortexscale.kernels.correlation import noise_normalised
+from cortexscale.kernels.device import best_device, working_precision
 from cortexscale.kernels.folds import k_folds
 from cortexscale.kernels.gram import gram
-from cortexscale.kernels.ridge import RidgePath, choose_alpha, ridge_path
+from cortexscale.kernels.nested_ridge import NestedRidge, nested_ridge
 
 
 @dataclass(frozen=True)
 class RidgeSettings:
     """How the mapping is fitted; defaults are the paper's (section 3).
 
-    ``alpha_per`` is ``roi`` (one penalty per subject and ROI) or ``unit``; ``fold_kind`` is ``contiguous`` or ``shuffled``.
+    ``search`` for the penalty is ``adaptive`` or ``full``, which evaluates all ``alphas``; ``alpha_per`` is ``roi`` (one
+    penalty per subject and ROI) or ``unit``, which needs the full search; ``fold_kind`` is ``contiguous`` or ``shuffled``;
+    ``precision`` is ``float32``, ``float64``, or ``auto``: float64 where the device is fast at it.
     """
 
     alphas: tuple[float, ...] = tuple(np.logspace(1, 7, 10))
+    search: str = "adaptive"
     alpha_per: str = "roi"
     folds: int = 5
     fold_kind: str = "contiguous"
     fold_seed: int = 42
-    precision: str = "float64"
+    precision: str = "auto"
 
     @classmethod
     def from_config(cls, ridge: dict) -> "RidgeSettings":
@@ -35,6 +38,7 @@ class RidgeSettings:
         grid, folds = ridge["alphas"], ridge["folds"]
         return cls(
             tuple(np.logspace(grid["low"], grid["high"], grid["count"])),
+            grid["search"],
             ridge["alpha_per"],
             folds["count"],
             folds["kind"],
@@ -56,30 +60,31 @@ def check_store(store: FeatureStore, stimuli_hash: str) -> None:
         )
 
 
-def layer_paths(
+def layer_fits(
     store: FeatureStore, layer: str, targets: Sequence[Targets], settings: RidgeSettings, *, folds: bool, test: bool
-) -> Iterator[RidgePath]:
-    """Ridge path of one layer for all units of each of ``targets``.
+) -> Iterator[NestedRidge]:
+    """Ridge of one layer for all units of each of ``targets``.
 
     Args:
         folds: hold out the outer folds of the training split.
         test: predict the test split.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = getattr(torch, settings.precision)
+    device = best_device()
+    dtype = working_precision(device) if settings.precision == "auto" else getattr(torch, settings.precision)
     wanted = [np.concatenate([target.train_rows, target.test_rows]) if test else target.train_rows for target in targets]
     for target, kernel in zip(targets, layer_kernels(store, layer, wanted, dtype, device), strict=True):
         n = len(target.train_rows)
         held_out = []
         if folds:
             held_out = k_folds(n, settings.folds, seed=settings.fold_seed if settings.fold_kind == "shuffled" else None)
-        yield ridge_path(
+        yield nested_ridge(
             kernel[:n, :n],
-            torch.as_tensor(target.train, dtype=dtype, device=device),
+            target.responses,
             settings.alphas,
             held_out,
             cross=kernel[n:, :n] if test else None,
-            Y_test=torch.as_tensor(target.test, dtype=dtype, device=device) if test else None,
+            search=settings.search,
+            alpha_per="unit" if settings.alpha_per == "unit" else "group",
         )
 
 
@@ -102,30 +107,12 @@ def layer_kernels(
             yield gram((slab[rows] for slab in store.slabs(layer)), dtype=dtype, device=device).K
 
 
-def chosen_alphas(path: RidgePath, targets: Targets, settings: RidgeSettings) -> np.ndarray:
-    """Index of the penalty with the least leave-one-out error, (training sets, groups, units).
-
-    With one penalty per ROI all units of a group have the same.
-    """
-    if settings.alpha_per == "unit":
-        best = choose_alpha(path.loo_error, np.eye(targets.members.shape[1], dtype=bool))
-        return np.broadcast_to(best[:, None, :], (best.shape[0], *targets.members.shape))
-    best = choose_alpha(path.loo_error, targets.members)
-    return np.broadcast_to(best[:, :, None], (*best.shape, targets.members.shape[1]))
-
-
-def unit_scores(r: np.ndarray, alphas: np.ndarray, nc_percent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pearson r and noise-normalised r of every (group, unit).
+def group_means(values: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Mean over the units of each group, (..., groups).
 
     Args:
-        r: (alphas, units) correlations along the path.
-        alphas: (groups, units) chosen indices.
-        nc_percent: (units,) noise ceiling in percent of variance.
+        values: (..., pairs), one per group and unit, as in a :class:`~cortexscale.kernels.nested_ridge.NestedRidge`.
+        group: (pairs,) ascending, every group at least once.
     """
-    raw = r[alphas, np.arange(r.shape[1])[None, :]]
-    return raw, noise_normalised(raw, nc_percent)
-
-
-def group_means(values: np.ndarray, members: np.ndarray) -> np.ndarray:
-    """Mean over the units of each group, (groups,)."""
-    return np.where(members, values, 0).sum(axis=1) / members.sum(axis=1)
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    return np.add.reduceat(values, starts, axis=-1) / np.bincount(group)

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cortexscale.alignment.layer import RidgeSettings, chosen_alphas, group_means, layer_paths, unit_scores
+from cortexscale.alignment.layer import RidgeSettings, group_means, layer_fits
 from cortexscale.alignment.search import alpha_columns
 from cortexscale.alignment.targets import Targets
 from cortexscale.features.store import FeatureStore
+from cortexscale.kernels.correlation import noise_normalised
+from cortexscale.kernels.nested_ridge import NestedRidge
 
 
 def score_alignment(
@@ -36,10 +38,10 @@ def score_alignment(
     for layer in layers:
         committed = [restrict(target, rois_of(commitments[target.dataset], layer)) for target in targets]
         committed = [target for target in committed if target is not None]
-        paths = layer_paths(store, layer, committed, settings, folds=False, test=True)
-        for target, path in zip(committed, paths, strict=True):
-            best = chosen_alphas(path, target, settings)[-1]
-            raw, normalised = unit_scores(path.test_r, best, target.nc_percent)
+        fits = layer_fits(store, layer, committed, settings, folds=False, test=True)
+        for target, fit in zip(committed, fits, strict=True):
+            ceiling = target.nc_percent[fit.unit]
+            normalised = noise_normalised(fit.test_r, ceiling)
             place = target.groups["roi"].map(commitments[target.dataset])
             rows.append(
                 target.groups.assign(
@@ -48,16 +50,16 @@ def score_alignment(
                     layer_position_normalized=[entry["layer_position_normalized"] for entry in place],
                     cv_score=[entry["score"] for entry in place],
                     margin=[entry["margin"] for entry in place],
-                    pearsonr=group_means(raw, target.members),
-                    pearsonr_nc=group_means(normalised, target.members),
-                    noise_ceiling=group_means(np.sqrt(target.nc_percent / 100)[None, :], target.members),
-                    n_units_above_1=((normalised > 1) & target.members).sum(axis=1),
-                    **alpha_columns(best, target, settings),
+                    pearsonr=group_means(fit.test_r, fit.group),
+                    pearsonr_nc=group_means(normalised, fit.group),
+                    noise_ceiling=group_means(np.sqrt(ceiling / 100), fit.group),
+                    n_units_above_1=np.bincount(fit.group, normalised > 1).astype(int),
+                    **alpha_columns(fit, settings),
                     n_train=len(target.train_rows),
                     n_test=len(target.test_rows),
                 )
             )
-            units.append(unit_table(target, raw, normalised))
+            units.append(unit_table(target, fit, normalised))
     return pd.concat(rows, ignore_index=True), pd.concat(units, ignore_index=True)
 
 
@@ -85,16 +87,15 @@ def restrict(target: Targets, rois: Sequence[str]) -> Targets | None:
     )
 
 
-def unit_table(target: Targets, raw: np.ndarray, normalised: np.ndarray) -> pd.DataFrame:
+def unit_table(target: Targets, fit: NestedRidge, normalised: np.ndarray) -> pd.DataFrame:
     """One row per dataset x subject x ROI x unit."""
-    group, unit = np.nonzero(target.members)
     return pd.DataFrame(
         {
             "benchmark_name": target.dataset,
-            "subject": target.groups["subject"].to_numpy()[group],
-            "roi": target.groups["roi"].to_numpy()[group],
-            "unit": target.unit_names[unit],
-            "pearsonr": raw[group, unit],
-            "pearsonr_nc": normalised[group, unit],
+            "subject": target.groups["subject"].to_numpy()[fit.group],
+            "roi": target.groups["roi"].to_numpy()[fit.group],
+            "unit": target.unit_names[fit.unit],
+            "pearsonr": fit.test_r,
+            "pearsonr_nc": normalised,
         }
     )

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cortexscale.alignment.layer import RidgeSettings, chosen_alphas, group_means, layer_paths, unit_scores
+from cortexscale.alignment.layer import RidgeSettings, group_means, layer_fits
 from cortexscale.alignment.targets import Targets
 from cortexscale.features.store import FeatureStore
+from cortexscale.kernels.correlation import noise_normalised
+from cortexscale.kernels.nested_ridge import NestedRidge
 
 log = logging.getLogger(__name__)
 
@@ -24,15 +26,9 @@ def search_layers(store: FeatureStore, targets: Sequence[Targets], settings: Rid
     """
     tables = []
     for number, (layer, place) in enumerate(store.layers.items(), start=1):
-        paths = layer_paths(store, layer, targets, settings, folds=True, test=False)
-        for target, path in zip(targets, paths, strict=True):
-            best = chosen_alphas(path, target, settings)
-            folds = np.stack(
-                [
-                    group_means(unit_scores(path.heldout_r[:, fold], best[fold], target.nc_percent)[1], target.members)
-                    for fold in range(settings.folds)
-                ]
-            )
+        fits = layer_fits(store, layer, targets, settings, folds=True, test=False)
+        for target, fit in zip(targets, fits, strict=True):
+            folds = group_means(noise_normalised(fit.heldout_r, target.nc_percent[fit.unit]), fit.group)
             tables.append(
                 target.groups.assign(
                     layer_name=layer,
@@ -40,7 +36,7 @@ def search_layers(store: FeatureStore, targets: Sequence[Targets], settings: Rid
                     layer_position_normalized=place["depth"],
                     cv_score=folds.mean(axis=0),
                     cv_score_sd=folds.std(axis=0, ddof=1),
-                    **alpha_columns(best[-1], target, settings),
+                    **alpha_columns(fit, settings),
                     n_train=len(target.train_rows),
                 )
             )
@@ -48,10 +44,13 @@ def search_layers(store: FeatureStore, targets: Sequence[Targets], settings: Rid
     return pd.concat(tables, ignore_index=True)
 
 
-def alpha_columns(best: np.ndarray, target: Targets, settings: RidgeSettings) -> dict[str, np.ndarray]:
-    """Penalty of each group (geometric mean over its units) and the share of its units at an end of the grid."""
-    at_edge = (best == 0) | (best == len(settings.alphas) - 1)
+def alpha_columns(fit: NestedRidge, settings: RidgeSettings) -> dict[str, np.ndarray]:
+    """Penalty of each group on all training stimuli (geometric mean over its units), and the share of its units at an end
+    of the grid.
+    """
+    chosen = fit.chosen[-1]
+    at_edge = (chosen == 0) | (chosen == len(settings.alphas) - 1)
     return {
-        "alpha": np.exp(group_means(np.log(settings.alphas)[best], target.members)),
-        "alpha_at_edge": group_means(at_edge.astype(float), target.members),
+        "alpha": np.exp(group_means(np.log(settings.alphas)[chosen], fit.group)),
+        "alpha_at_edge": group_means(at_edge.astype(float), fit.group),
     }

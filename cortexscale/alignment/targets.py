@@ -6,11 +6,13 @@ decomposition, and a unit that lies in several ROIs is fitted once.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from cortexscale.errors import InputError
+from cortexscale.kernels.responses import Responses
 from cortexscale.recording import Recording
 from cortexscale.stimuli import stimulus_rows
 
@@ -38,6 +40,11 @@ class Targets:
     groups: pd.DataFrame
     members: np.ndarray
     unit_names: np.ndarray
+
+    @cached_property
+    def responses(self) -> Responses:
+        """What ridge makes of them once, for all layers."""
+        return Responses.of(self.train, self.members, self.test)
 
 
 def shared_targets(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: Sequence[str]) -> list[Targets]:

@@ -1,0 +1,112 @@
+"""Random projection beside scikit-learn's, and no projection at all beside a dense one.
+
+    python benchmarks/projection.py [--size small]
+
+P2: flattened activations to the paper's width with ``countsketch`` and ``sparse``; scikit-learn's ``SparseRandomProjection``
+has the law of the latter. The demand on a sketch: its distances are as exact as under a Gaussian matrix, sd sqrt(2 / p).
+P3: the Gram matrix of the activations themselves, beside a dense Gaussian projection and the Gram matrix of that (the
+drawing of the dense matrix is not counted). One thread, CPU seconds, best of repetitions that alternate.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from sklearn.random_projection import SparseRandomProjection
+from threadpoolctl import threadpool_limits
+
+from cortexscale.kernels.gram import gram
+from cortexscale.kernels.projection import Projection
+
+SIZES = {  # (images, activations, features) of P2 and of P3
+    "full": ((200, 100_000, 30_000), (1000, 40_000, 30_000)),
+    "small": ((100, 20_000, 5_000), (300, 8_000, 5_000)),
+}
+BATCH, CHUNK, REPETITIONS = 200, 1024, 3
+MOST_DISTORTION = 1.05  # times that of a Gaussian matrix
+
+
+def activations(n: int, d: int) -> torch.Tensor:
+    """Rectified, correlated between images, half of them zero."""
+    generator = torch.Generator().manual_seed(0)
+    latent = torch.randn(n, 50, generator=generator)
+    return torch.relu(latent @ torch.randn(50, d, generator=generator) / 7 + torch.randn(n, d, generator=generator))
+
+
+def cpu_seconds(work: Callable):
+    start = time.process_time()
+    result = work()
+    return time.process_time() - start, result
+
+
+def distortion(projected: torch.Tensor, x: torch.Tensor) -> float:
+    """Standard deviation of the relative error of squared distances."""
+    return (torch.pdist(projected.double()).square() / torch.pdist(x.double()).square()).std().item()
+
+
+def sketches(n: int, d: int, p: int) -> None:
+    x = activations(n, d)
+    ours = {family: Projection(family, d, p, 0) for family in ("countsketch", "sparse")}
+    theirs = SparseRandomProjection(p, random_state=0)
+    set_up = {name: cpu_seconds(lambda m=m: m(x[:1]))[0] for name, m in ours.items()}
+    set_up["scikit-learn sparse"] = cpu_seconds(lambda: theirs.fit(x[:1].numpy()))[0]
+    methods = {**ours, "scikit-learn sparse": lambda batch: torch.from_numpy(theirs.transform(batch.numpy()))}
+    seconds = dict.fromkeys(methods, np.inf)
+    errors = {}
+    for _ in range(REPETITIONS):
+        for name, method in methods.items():
+            spent, projected = cpu_seconds(lambda method=method: torch.cat([method(batch) for batch in x.split(BATCH)]))
+            seconds[name], errors[name] = min(spent, seconds[name]), distortion(projected, x)
+    gaussian = (2 / p) ** 0.5
+    print(f"P2: {n} images, {d} activations to {p} features; sd of distance errors under a Gaussian matrix {gaussian:.4f}\n")
+    print(f"{'':22}{'set-up s':>10}{'images/s':>10}{'ratio':>8}{'sd of distance errors':>24}")
+    for name, spent in seconds.items():
+        if name == "countsketch" and errors[name] > MOST_DISTORTION * gaussian:
+            raise SystemExit(f"{name}: sd of distance errors {errors[name]:.4f}; a rate would mean nothing")
+        ratio = seconds["scikit-learn sparse"] / spent
+        print(f"{name:22}{set_up[name]:10.2f}{n / spent:10.0f}{ratio:8.1f}{errors[name]:24.4f}")
+
+
+def dense(x: torch.Tensor, p: int) -> tuple[float, torch.Tensor]:
+    """Seconds of the products, and the Gram matrix."""
+    projected, seconds = torch.zeros(len(x), p), 0.0
+    generator = torch.Generator().manual_seed(0)
+    for first in range(0, x.shape[1], CHUNK):
+        part = x[:, first : first + CHUNK]
+        entries = torch.randn(part.shape[1], p, generator=generator) / p**0.5
+        seconds += cpu_seconds(lambda part=part, entries=entries: projected.addmm_(part, entries))[0]
+    spent, K = cpu_seconds(lambda: gram(projected.split(4096, dim=1)).K)
+    return seconds + spent, K
+
+
+def exact(n: int, d: int, p: int) -> None:
+    x = activations(n, d)
+    centred = x.double() - x.double().mean(dim=0)
+    reference = centred @ centred.T
+    scale = reference.diagonal().mean()
+    seconds, K = min((cpu_seconds(lambda: gram(x.split(4096, dim=1)).K) for _ in range(REPETITIONS)), key=lambda pair: pair[0])
+    error = ((K - reference).abs().max() / scale).item()
+    if error > 5e-6:
+        raise SystemExit(f"the exact Gram matrix is off by {error:.1e} of its mean diagonal; a time would mean nothing")
+    dense_seconds, dense_K = dense(x, p)
+    dense_error = ((dense_K - reference).abs().max() / scale).item()
+    print(f"\nP3: Gram matrix of {n} images, {d} activations, dense projection to {p} features; error of the mean diagonal\n")
+    print(f"{'':28}{'CPU s':>8}{'ratio':>8}{'error':>10}")
+    print(f"{'exact Gram':28}{seconds:8.2f}{1:8.1f}{error:10.1e}")
+    print(f"{'dense projection + Gram':28}{dense_seconds:8.2f}{dense_seconds / seconds:8.1f}{dense_error:10.1e}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=SIZES, default="full")
+    sizes = SIZES[parser.parse_args().size]
+    torch.set_num_threads(1)
+    sketches(*sizes[0])
+    exact(*sizes[1])
+
+
+if __name__ == "__main__":
+    with threadpool_limits(1):
+        main()

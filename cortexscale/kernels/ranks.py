@@ -1,0 +1,47 @@
+"""Ranks of very many values as a unit vector, so that Spearman's correlation is a dot product."""
+
+import torch
+from torch import Tensor
+
+_BINS = 2**18
+"""So many that the tables stay in cache."""
+_PART = 2**22
+
+
+def unit_ranks_(values: Tensor) -> Tensor:
+    """Replace values by their ranks, ties averaged, centred and scaled to norm 1; by nan if all are equal.
+
+    float64 values are sorted. float32 values are counted in 2^18 equal bins between their extremes, and those of a bin
+    share their mean rank: several times faster. That takes the fraction f = sum(bin counts^3) / m^3 off the variance of
+    the ranks, and moves a rank correlation by about sqrt(f / m) at random. Where this exceeds 1e-7, because outliers
+    stretch the range or values tie, or f exceeds 1e-8, they are sorted after all.
+
+    Args:
+        values: (m,). Memory beyond it: about 50 MB to count, 50 bytes per value to sort.
+    """
+    low, high = values.aminmax()
+    if not low < high:
+        return values.fill_(torch.nan)
+    m = len(values)
+    if values.dtype == torch.float32:
+        counts = torch.zeros(_BINS, dtype=torch.int64, device=values.device)
+        for part in values.split(_PART):
+            counts += torch.bincount(_bin(part, low, high), minlength=_BINS)
+        if (counts / m).pow(3).sum() <= min(1e-14 * m, 1e-8):
+            table = _rank_of_group(counts).float()
+            for part in values.split(_PART):
+                torch.index_select(table, 0, _bin(part, low, high), out=part)
+            return values
+    ordered, order = values.sort()
+    _, group, counts = ordered.unique_consecutive(return_inverse=True, return_counts=True)
+    return values.index_copy_(0, order, _rank_of_group(counts)[group].to(values.dtype))
+
+
+def _bin(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    return (values - low).mul_((_BINS - 1) / (high - low)).to(torch.int32)
+
+
+def _rank_of_group(counts: Tensor) -> Tensor:
+    """The value of every member of each group, given the sizes of all groups in ascending order of rank."""
+    middle = counts.cumsum(0) - 0.5 * counts.double() - 0.5 * counts.sum()
+    return middle / (counts * middle.square()).sum().sqrt()
