@@ -14,8 +14,10 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
 
     Lines are dotted beyond the models that they were fitted to.
     """
-    names = list(tables["compute_points"]["benchmark_name"].unique())
-    colour = colours(names, BENCHMARKS)
+    shown = set(tables["compute_points"]["benchmark_name"])
+    names = [*(name for name in labels if name in shown), "average"]
+    handles = {name: labels.get(name, name.capitalize()) for name in names}
+    colour = colours(handles.values(), BENCHMARKS)
     figure, panels = plt.subplots(1, 3, figsize=(10.5, 3.4), sharey=True)
     plotted = []
     for letter, (axis, spec), panel in zip("abc", AXES.items(), panels, strict=True):
@@ -28,14 +30,19 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
             width, strong = (2.5, 0.8) if name == "average" else (1.5, 0.35)
             for source, rows in points[points["benchmark_name"] == name].groupby("backbone_source"):
                 panel.scatter(
-                    rows["x"], rows["score"], color=colour[name], marker=MARKERS[source], alpha=strong, s=10, linewidths=0
+                    rows["x"],
+                    rows["score"],
+                    color=colour[handles[name]],
+                    marker=MARKERS[source],
+                    alpha=strong,
+                    s=10,
+                    linewidths=0,
                 )
             curve = curves[curves["benchmark_name"] == name]
             seen = curve["x"] <= points["x"].max()
-            label = labels.get(name, name.capitalize())
-            panel.plot(curve["x"][seen], curve["score"][seen], color=colour[name], lw=width, label=label)
-            panel.plot(curve["x"][~seen], curve["score"][~seen], color=colour[name], lw=width, ls=":")
-            panel.fill_between(curve["x"], curve["low"], curve["high"], color=colour[name], alpha=0.15, lw=0)
+            panel.plot(curve["x"][seen], curve["score"][seen], color=colour[handles[name]], lw=width, label=handles[name])
+            panel.plot(curve["x"][~seen], curve["score"][~seen], color=colour[handles[name]], lw=width, ls=":")
+            panel.fill_between(curve["x"], curve["low"], curve["high"], color=colour[handles[name]], alpha=0.15, lw=0)
         panel.set(xscale="log", xlabel=spec.label)
         panel_letter(panel, letter)
         kept = ["axis", "kind", "benchmark_name", "model_id", "x", "score"]
@@ -43,6 +50,6 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
     numbers = pd.concat(plotted, ignore_index=True)
     scores = numbers.loc[numbers["kind"] != "fit", "score"]
     panels[0].set(ylabel="Alignment S (noise-normalised r)", ylim=(scores.min() - 0.1, scores.max() + 0.1))
-    panels[-1].legend(loc="lower right", fontsize=8)
     figure.tight_layout()
+    panels[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8)
     return figure, numbers

@@ -20,16 +20,18 @@ STYLE = {
 }
 
 BENCHMARKS = {
-    "fz": "#2E7D32",
-    "mh": "#4CAF50",
-    "tvsd": "#66BB6A",
-    "things_fmri": "#1F4E79",
-    "nsd": "#2E6F95",
-    "things_eeg1": "#2A9D8F",
-    "things_eeg2": "#4FB3A2",
-    "things_meg": "#3CA6A6",
-    "average": "#1b263b",
+    "FZ-EP": "#14532d",
+    "MH-EP": "#2f9e44",
+    "TVSD-EP": "#94d82d",
+    "T-fMRI": "#1f4e79",
+    "NSD-fMRI": "#4dabf7",
+    "T-MEG": "#c2255c",
+    "T-EEG1": "#e8590c",
+    "T-EEG2": "#f5b301",
+    "Average": "#1b263b",
 }
+"""By handle: greens for electrophysiology, blues for fMRI, warm colours for MEG and EEG."""
+
 FAMILIES = {
     "AlexNet": "#b12a90",
     "ConvNeXt": "#f77f00",
