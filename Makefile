@@ -27,6 +27,9 @@ test-slurm: $(BIN)/.installed
 
 bench: $(BIN)/.installed
 	python benchmarks/ridge.py
+	python benchmarks/gram.py
+	python benchmarks/projection.py
+	python benchmarks/growth.py
 	python benchmarks/fit.py
 	python benchmarks/store.py
 

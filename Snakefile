@@ -45,6 +45,7 @@ if plan.study.simulation:  # rules that invent data exist only in a study that a
 
 
 include: "workflow/rules/check.smk"
+include: "workflow/rules/estimate.smk"
 include: "workflow/rules/preprocess.smk"
 include: "workflow/rules/qc.smk"
 include: "workflow/rules/models.smk"

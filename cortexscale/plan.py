@@ -6,7 +6,7 @@ The Snakefile and every cluster job load this module, so it imports nothing heav
 import importlib
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
@@ -24,8 +24,8 @@ from cortexscale.study import Study, Suite, load_study
 ROOT = Path(__file__).parents[1]
 DOWNLOADED_SCORES = "resources/spvvs/benchmark_scores.csv"
 """Where the rule download_scores puts the published score table."""
-CHECKS = {"check_data", "check_dataset"}
-"""Rules that look at raw files and dataset modules, and so must run where these are missing or wrong."""
+CHECKS = {"check_data", "check_dataset", "estimate"}
+"""Rules that look at a study before it can run, and so must run where raw files or dataset modules are missing or wrong."""
 SCRIPTS = ROOT / "workflow" / "scripts"
 
 
@@ -288,9 +288,9 @@ class Plan:
 
     # ------------------------------------------------------------------------------------------ resources
 
-    def shape(self, dataset: str) -> Any:
-        """Stimuli and units of one kernel of this dataset, as the full release has them."""
-        return self.reader(dataset).shape(self._options(dataset), self.subjects_scored(dataset))
+    def shape(self, dataset: str, subjects: Sequence[str] | None = None) -> tuple[int, int, int]:
+        """Stimuli and units of one kernel, as the full release has them; of the subjects that are scored, or of these."""
+        return self.reader(dataset).shape(self._options(dataset), subjects or self.subjects_scored(dataset))
 
     def preprocess_mb(self, dataset: str) -> int:
         return 500 + self.reader(dataset).memory_mb(self._options(dataset))
@@ -312,7 +312,7 @@ class Plan:
             4 * (n_train + n_test) * n_units
             for dataset in self.datasets_on(stimuli)
             for subject in self.subjects_scored(dataset)
-            for n_train, n_test, n_units in [self.reader(dataset).shape(self._options(dataset), [subject])]
+            for n_train, n_test, n_units in [self.shape(dataset, [subject])]
         )
         largest = max(value * (5 * (n_train + n_test) ** 2 + 2 * n_train * n_units) for n_train, n_test, n_units in shapes)
         n_images = max(self.images(stimuli) or 0, max(n_train + n_test for n_train, n_test, _ in shapes))
@@ -320,10 +320,10 @@ class Plan:
         return 4000 + int((responses + largest + shared + 4 * n_images * 4096) / 1e6)
 
     def ridge_minutes(self, stimuli: str, layers: int) -> int:
-        """A generous bound: 10 penalties x folds at 100 GFLOP/s per layer."""
+        """A generous bound: inverses and products of all penalties at 5 TFLOP/s, a tenth of what a data-centre GPU does."""
         shapes = [self.shape(dataset) for dataset in self.datasets_on(stimuli)]
         work = sum(2 * n_train**3 + 4 * n_train**2 * n_units for n_train, _, n_units in shapes)
-        return 20 + int(layers * self.study.ridge.alphas.count * work / 1e11 / 60)
+        return 20 + int(layers * self.study.ridge.alphas.count * work / 5e12 / 60)
 
     def images(self, stimuli: str) -> int | None:
         return self.study.stimuli[stimuli].expected

@@ -132,6 +132,8 @@ class Alphas(Section):
     low: float = 1
     high: float = 7
     count: PositiveInt = 10
+    search: Literal["adaptive", "full"] = "adaptive"
+    """Evaluate those around the minimum of each ROI, or all; the same wherever the error has one valley."""
 
 
 class Folds(Section):
@@ -146,7 +148,13 @@ class Ridge(Section):
     alphas: Alphas = Alphas()
     alpha_per: Literal["roi", "unit"] = "roi"
     folds: Folds = Folds()
-    precision: Literal["float32", "float64"] = "float64"
+    precision: Literal["auto", "float32", "float64"] = "auto"
+
+    @model_validator(mode="after")
+    def units_need_the_full_grid(self) -> "Ridge":
+        if self.alpha_per == "unit" and self.alphas.search != "full":
+            raise ValueError("alpha_per: unit needs alphas.search: full, as the error of a single unit has many valleys")
+        return self
 
 
 class LayerCommitment(Section):
@@ -181,6 +189,17 @@ class Scores(Section):
     experiments: Literal["all"] | list[str] = "all"
     bootstraps: PositiveInt = 1000
     seed: int = 42
+
+
+class Estimate(Section):
+    """For which machine ``snakemake estimate`` predicts time and disk."""
+
+    machine: str = "here"
+    """``here`` is measured, a few seconds long; ``h200`` is arithmetic from its data sheet."""
+    rates: dict[str, PositiveFloat] = {}
+    """Rates of the machine that are known better; the report lists all of them by name."""
+    units: dict[Name, PositiveInt] = {}
+    """Dataset -> units that a subject keeps; by default the most that its reader may keep."""
 
 
 class SimulatedThings(Section):
@@ -219,6 +238,7 @@ class Study(Section):
     layer_commitment: LayerCommitment = LayerCommitment()
     fits: Fits = Fits()
     scores: Scores | None = None
+    estimate: Estimate = Estimate()
     figures: list[str] = []
 
     @model_validator(mode="after")
@@ -228,6 +248,9 @@ class Study(Section):
             raise ValueError(f"no such stimulus set: {', '.join(missing)}; the config has {sorted(self.stimuli)}")
         if self.datasets and not self.models:
             raise ValueError("datasets without models: list at least one model source under `models`")
+        unknown = [f"estimate.units.{name}" for name in self.estimate.units if name not in self.datasets]
+        if unknown:
+            raise ValueError(f"no such dataset: {', '.join(unknown)}; the config has {sorted(self.datasets)}")
         for name in self.simulation.datasets if self.simulation else ():
             expected = f"{self.results}/raw/{name}"
             found = self.datasets[name].path if name in self.datasets else "no such dataset"

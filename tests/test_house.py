@@ -25,6 +25,7 @@ FLOORS = [
     {"scaling"},
     {"figures"},
     {"plan"},
+    {"estimate"},
 ]
 """Parts of the package from the ground up. A part imports its own floor and those below."""
 

@@ -39,6 +39,14 @@ def test_all_problems_are_reported_at_once_with_their_paths(demo):
     assert "fits.bootstraps" in message and "'many'" in message
 
 
+def test_an_alpha_per_unit_needs_the_full_grid(demo):
+    demo["ridge"]["alpha_per"] = "unit"
+    with pytest.raises(InputError, match=r"alpha_per: unit needs alphas\.search: full"):
+        load_study(demo)
+    demo["ridge"]["alphas"]["search"] = "full"
+    load_study(demo)
+
+
 def test_unknown_stimulus_set(demo):
     demo["datasets"]["tvsd"]["stimuli"] = "thongs"
     with pytest.raises(InputError, match=r"no such stimulus set: datasets\.tvsd\.stimuli: thongs"):

@@ -1,0 +1,22 @@
+"""What a study will take, before it runs: `snakemake estimate [--configfile config/paper.yaml]`.
+
+Needs:  the config
+Makes:  qc/estimate.txt, and the same text on the terminal. It is no output: see check.smk
+"""
+
+
+rule estimate:
+    """Predicting time, memory and disk of every stage."""
+    log:
+        "<logs>/estimate.log",
+    localrule: True
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        report=f"{plan.results}/qc/estimate.txt",
+        code=plan.code("estimate"),
+    script:
+        "../scripts/estimate.py"

@@ -1,0 +1,27 @@
+"""The config -> time, memory and disk of every stage, on this machine or on the one that the config names."""
+
+from pathlib import Path
+from typing import Any
+
+from cortexscale.estimate.machine import machine_of
+from cortexscale.estimate.networks import networks
+from cortexscale.estimate.report import report
+from cortexscale.estimate.stages import Estimate
+from cortexscale.files import whole_file
+from cortexscale.logs import logged
+from cortexscale.plan import Plan
+
+
+def main(file: Path, config: dict[str, Any]) -> None:
+    plan = Plan(config, {"estimate"})
+    settings = plan.study.estimate
+    machine, origin = machine_of(settings.machine, settings.rates, file.parent)
+    text = report(plan.study.study, Estimate(plan, machine, networks(plan.models.values())), origin)
+    with whole_file(file) as part:
+        part.write_text(text)
+    print(f"\n{text}", flush=True)
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(Path(snakemake.params.report), snakemake.config)
