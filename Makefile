@@ -30,6 +30,7 @@ bench: $(BIN)/.installed
 	python benchmarks/gram.py
 	python benchmarks/projection.py
 	python benchmarks/growth.py
+	python benchmarks/similarity.py
 	python benchmarks/fit.py
 	python benchmarks/store.py
 

@@ -306,7 +306,7 @@ class Plan:
 
         The base holds the libraries, and the host side of a CUDA context.
         """
-        value = 8 if self.study.ridge.precision == "float64" else 4
+        value = 4 if self.study.ridge.precision == "float32" else 8
         shapes = [self.shape(dataset) for dataset in self.datasets_on(stimuli)]
         responses = sum(
             4 * (n_train + n_test) * n_units

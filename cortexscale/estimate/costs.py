@@ -2,24 +2,32 @@
 
 from cortexscale.estimate.machine import Machine
 
+ADAPTIVE_INVERSES, ADAPTIVE_EVALUATIONS = 6, 4
+"""Penalties that an adaptive search inverts for all groups together, and at which it evaluates each unit."""
+
 
 def ridge_seconds(
-    machine: Machine, precision: str, n: int, units: float, alphas: int, *, folds: int = 0, n_test: int = 0
+    machine: Machine, precision: str, n: int, units: float, alphas: int, *, search: str, folds: int = 0, n_test: int = 0
 ) -> float:
-    """All penalties of one kernel: A n^3 (1 + 1/k) for the inverses, A 4 n^2 T with folds or A 2 n^2 T without for the
-    products, 2 A n m T for the test images, and 10 k + 5 passes over n x T values, which count where n is small.
+    """One kernel: I inverses of n^3 (1 + 1/k), and at E penalties each, 4 n^2 T for the products with folds or 2 n^2 T without,
+    2 n m T for the test images, and 10 k + 5 passes over n x T values, which count where n is small.
 
     Args:
         n, n_test: training and test stimuli (n, m).
         units: T, of all subjects that share the kernel.
-        alphas: A, penalties that are inverted.
+        alphas: A penalties; a ``full`` search has I = E = A, an ``adaptive`` one ``ADAPTIVE_INVERSES`` and
+            ``ADAPTIVE_EVALUATIONS``, and A n^3 / 8 more for its guess.
         folds: k, 0 for a single fit.
     """
-    inverses = n**3 * (1 + 1 / folds if folds else 1)
-    products = (4 if folds else 2) * n**2 * units + 2 * n_test * n * units
-    passes = (10 * folds + 5) * n * units
-    per_alpha = inverses / machine.inverse(precision) + products / machine.gemm(precision) + passes / machine.elementwise
-    return alphas * per_alpha
+    inverses = evaluations = alphas
+    guess = 0.0
+    if search == "adaptive":
+        inverses, evaluations = min(alphas, ADAPTIVE_INVERSES), min(alphas, ADAPTIVE_EVALUATIONS)
+        guess = alphas * n**3 / 8
+    inverting = inverses * n**3 * (1 + 1 / folds if folds else 1) + guess
+    products = evaluations * ((4 if folds else 2) * n**2 + 2 * n_test * n) * units
+    passes = evaluations * (10 * folds + 5) * n * units
+    return inverting / machine.inverse(precision) + products / machine.gemm(precision) + passes / machine.elementwise
 
 
 def gram_seconds(machine: Machine, precision: str, n: int, width: float) -> float:
@@ -39,5 +47,6 @@ def projection_seconds(machine: Machine, family: str, n_in: int, n_out: int, bat
 
 
 def distinct_layers(layers: int, rois: int) -> float:
-    """Layers that get committed if every ROI chose at random. ROIs agree more than that: an upper estimate."""
-    return layers * (1 - (1 - 1 / layers) ** rois)
+    """Layers that are committed by so many ROIs. Neighbours agree: in the published commitments, mean over 71 architectures,
+    28 ROIs of NSD share 5.2 layers, 53 ROIs of the five datasets on THINGS share 8.0."""
+    return min(layers, rois**0.5)

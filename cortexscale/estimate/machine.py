@@ -39,10 +39,14 @@ class Machine(BaseModel, extra="forbid", frozen=True):
     start_network: PositiveFloat = Field(description="s until a job with a network has")
 
     def gemm(self, precision: str) -> float:
-        return self.gemm_float64 if precision == "float64" else self.gemm_float32
+        return self.gemm_float64 if self._is_double(precision) else self.gemm_float32
 
     def inverse(self, precision: str) -> float:
-        return self.inverse_float64 if precision == "float64" else self.inverse_float32
+        return self.inverse_float64 if self._is_double(precision) else self.inverse_float32
+
+    def _is_double(self, precision: str) -> bool:
+        """``auto`` is float64 where that takes about twice as long; on most graphics cards it takes 32 times."""
+        return precision == "float64" or (precision == "auto" and self.gemm_float64 > self.gemm_float32 / 4)
 
 
 PRESETS = {

@@ -3,9 +3,14 @@
 import textwrap
 
 from cortexscale.estimate.machine import Machine
-from cortexscale.estimate.stages import Estimate, Stage, totals
+from cortexscale.estimate.sizes import Sizes
+from cortexscale.estimate.stages import Estimate, Stage
 
 _WIDTH = 120
+_LEGEND = (
+    "Time is the sum over jobs, each alone on its device: divide by the jobs that run at a time. Memory is what the largest job "
+    "asks the scheduler for. Disk is what the stage leaves."
+)
 
 
 def report(study: str, estimate: Estimate, origin: str) -> str:
@@ -18,13 +23,13 @@ def report(study: str, estimate: Estimate, origin: str) -> str:
     lines = [f"Estimate of study `{study}`, nothing done yet", ""]
     lines += [_row("stage", "jobs", "time", "longest job", "memory", "disk")]
     lines += [_row(s.name, f"{len(s.seconds):,}", *_amounts(sum(s.seconds), max(s.seconds), s.mb, s.disk)) for s in stages]
-    jobs, *amounts = totals(stages)
-    lines += [_row("all", f"{jobs:,.0f}", *_amounts(*amounts)), ""]
-    lines += _wrap("Time is the sum over jobs, each alone on its device: divide by the jobs that run at a time. Memory is what "
-                   "the largest job asks the scheduler for. Disk is what the stage leaves.")  # fmt: skip
+    seconds = [second for stage in stages for second in stage.seconds]
+    total = _amounts(sum(seconds), max(seconds), max(stage.mb for stage in stages), sum(stage.disk for stage in stages))
+    lines += [_row("all", f"{len(seconds):,}", *total), ""]
+    lines += _wrap(_LEGEND)
     lines += ["", "How", *(line for stage in stages for line in _formula(stage))]
     lines += ["", f"Rates of one job ({origin})", *_rates(estimate.machine)]
-    lines += ["", "Sizes", *(line for text in _sizes(estimate) for line in _wrap(text, "  "))]
+    lines += ["", "Sizes", *(line for text in _sizes(estimate.sizes) for line in _wrap(text, "  "))]
     return "\n".join(lines) + "\n"
 
 
@@ -59,26 +64,26 @@ def _rates(machine: Machine) -> list[str]:
     return [f"  {name:<16}{value:>10.3g}  {fields[name].description}" for name, value in machine]
 
 
-def _sizes(estimate: Estimate) -> list[str]:
-    plan, lines = estimate.plan, []
-    given = plan.study.estimate.units
+def _sizes(sizes: Sizes) -> list[str]:
+    """What the arithmetic assumes of data and networks."""
+    plan, lines = sizes.plan, []
     for name in plan.datasets:
-        kernels = estimate.kernels(name)
-        first, source = kernels[0], "as estimate.units says" if name in given else "at most; estimate.units can say fewer"
-        lines.append(
-            f"{name}: {len(kernels)} kernel(s) of {first.n_train:,} + {first.n_test:,} stimuli, {first.units:,} units ({source})"
-        )
-    counted = {m: n for m, n in estimate.networks.items() if not n.assumed}
-    families = {plan.models[m].family: n for m, n in estimate.networks.items() if n.assumed}
-    if counted:
-        lines.append(f"{len(counted)} models: FLOPs and layers counted from their architectures")
-    if families:
-        n_assumed = len(estimate.networks) - len(counted)
-        lines.append(f"{n_assumed} models cannot be built, so FLOPs per image, candidate layers and their width are ASSUMED by family: " + "; ".join(
-            f"{family} {n.flops / 1e9:g} GFLOPs, {len(n.widths)} x {n.widths[0]:,}" for family, n in families.items()
-        ))  # fmt: skip
-    if estimate.unsized:
-        lines.append(f"{len(estimate.unsized)} released files of unknown size count as nothing, such as {estimate.unsized[0]}")
+        kernels, (_, source) = sizes.kernels(name), sizes.units_kept(name)
+        first, count = kernels[0], "one kernel" if len(kernels) == 1 else f"{len(kernels)} kernels, each"
+        lines.append(f"{name}: {count} of {first.n_train:,} + {first.n_test:,} images and {first.units:,.0f} units ({source})")
+    if any(sizes.units_kept(name)[0] is None for name in plan.datasets):
+        lines.append("at most: what the reader may keep. estimate.units can say fewer, and recordings will once they are there")
+    assumed = {plan.models[id].family: network for id, network in sizes.networks.items() if network.assumed}
+    n_assumed = sum(network.assumed for network in sizes.networks.values())
+    if n_assumed < len(sizes.networks):
+        lines.append(f"{len(sizes.networks) - n_assumed} models: FLOPs and layers counted from their architectures")
+    if assumed:
+        families = (f"{name} {n.flops / 1e9:g} GFLOPs, {len(n.widths)} x {n.widths[0]:,}" for name, n in assumed.items())
+        intro = f"{n_assumed} models cannot be built: FLOPs per image, layers and their width are ASSUMED by family: "
+        lines.append(intro + "; ".join(families))
+    if sizes.unsized:
+        found = f"{len(sizes.unsized)} released files are not here and of unknown size, counted as nothing"
+        lines.append(f"{found}, such as {sizes.unsized[0]}")
     if plan.study.simulation:
-        lines.append("Making the simulated recordings is not counted.")
+        lines.append("making the simulated recordings is not counted")
     return lines

@@ -6,6 +6,7 @@ from typing import Any
 from cortexscale.estimate.machine import machine_of
 from cortexscale.estimate.networks import networks
 from cortexscale.estimate.report import report
+from cortexscale.estimate.sizes import Sizes
 from cortexscale.estimate.stages import Estimate
 from cortexscale.files import whole_file
 from cortexscale.logs import logged
@@ -16,7 +17,7 @@ def main(file: Path, config: dict[str, Any]) -> None:
     plan = Plan(config, {"estimate"})
     settings = plan.study.estimate
     machine, origin = machine_of(settings.machine, settings.rates, file.parent)
-    text = report(plan.study.study, Estimate(plan, machine, networks(plan.models.values())), origin)
+    text = report(plan.study.study, Estimate(Sizes(plan, networks(plan.models.values())), machine), origin)
     with whole_file(file) as part:
         part.write_text(text)
     print(f"\n{text}", flush=True)

@@ -1,0 +1,108 @@
+"""How large the arrays of a planned study are, as far as it can be known before they exist."""
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from cortexscale.datasets.manifest import released_file
+from cortexscale.estimate.costs import distinct_layers
+from cortexscale.estimate.networks import Network
+from cortexscale.plan import Plan
+from cortexscale.recording import load_recording
+from cortexscale.scaling.axes import COMPOSITE_ROIS
+
+
+class Kernel(NamedTuple):
+    """One kernel of a dataset: stimuli and units of the subjects that share it."""
+
+    n_train: int
+    n_test: int
+    units: float
+
+
+class Sizes:
+    """Sizes of a plan.
+
+    Args:
+        networks: by model id.
+
+    Attributes:
+        unsized: released files whose size is not known, as they are asked for.
+    """
+
+    def __init__(self, plan: Plan, networks: dict[str, Network]):
+        self.plan, self.networks = plan, networks
+        self.unsized: list[str] = []
+
+    @cache  # noqa: B019 (one Sizes per process)
+    def kernels(self, dataset: str) -> list[Kernel]:
+        """One that subjects share, or one each, as in NSD: there the units of a kernel do not grow with the number of subjects,
+        and the stimulus set has enough images for all of them.
+        """
+        subjects = self.plan.subjects_scored(dataset)
+        n_train, n_test, most = self.plan.shape(dataset)
+        grows = self.plan.shape(dataset, subjects[:1])[2] < most
+        images = self.plan.images(self.plan.datasets[dataset].stimuli) or 0
+        shared = len(subjects) == 1 or grows or images < len(subjects) * n_train
+        kept, _ = self.units_kept(dataset)
+        units = most if kept is None else kept * len(subjects) if shared else kept
+        return [Kernel(n_train, n_test, units)] * (1 if shared else len(subjects))
+
+    @cache  # noqa: B019 (one Sizes per process)
+    def units_kept(self, dataset: str) -> tuple[float | None, str]:
+        """Units that a subject keeps on average, and how that is known; None where only the reader's bound is."""
+        recorded = [file for file in self.plan.recordings(dataset) if Path(file).exists()]
+        if recorded:
+            units = [len(load_recording(file, responses=False).units) for file in recorded]
+            return sum(units) / len(units), f"as in {len(units)} recording(s)"
+        if dataset in self.plan.study.estimate.units:
+            return self.plan.study.estimate.units[dataset], "as estimate.units says"
+        return None, "at most"
+
+    def rois(self, dataset: str) -> list[str]:
+        return self.plan.datasets[dataset].rois
+
+    def rois_per_unit(self, dataset: str) -> int:
+        """Its own, and those that hold others."""
+        rois = set(self.rois(dataset))
+        return len(rois & COMPOSITE_ROIS) + bool(rois - COMPOSITE_ROIS)
+
+    def images(self, stimuli: str) -> int:
+        shown = (k.n_train + k.n_test for name in self.plan.datasets_on(stimuli) for k in self.kernels(name))
+        return self.plan.images(stimuli) or sum(shown)
+
+    def layers(self, model: str) -> int:
+        """Candidates."""
+        return len(self.networks[model].widths)
+
+    def committed(self, stimuli: str, model: str) -> float:
+        """Layers of a model that its feature store keeps."""
+        rois = sum(len(self.rois(dataset)) for dataset in self.plan.datasets_on(stimuli))
+        return distinct_layers(self.layers(model), rois)
+
+    def committed_by(self, dataset: str, model: str) -> float:
+        """Those that the ROIs of one dataset are scored at."""
+        return distinct_layers(self.layers(model), len(self.rois(dataset)))
+
+    def stored_width(self, model: str) -> float:
+        """Features of a stored layer, mean over the candidates."""
+        widths, most = self.networks[model].widths, self.plan.study.features.projection.dimensions
+        return sum(min(width, most) for width in widths) / len(widths)
+
+    def store_bytes(self, stimuli: str, model: str, layers: float) -> float:
+        return 2 * self.images(stimuli) * layers * self.stored_width(model)
+
+    def released_bytes(self, dataset: str, file: Path) -> int:
+        """Of a file that is there, or as the release has it; 0 if neither is known, or it will be simulated: those are small."""
+        if file.is_file():
+            return file.stat().st_size
+        if dataset in self.plan.simulated:
+            return 0
+        entry = self.plan.datasets[dataset]
+        name = Path(os.path.relpath(file, entry.path))
+        known = released_file(entry.reader, name)
+        size = (known.bytes or known.at_least) if known else None
+        if size is None:
+            self.unsized.append(f"{name} of {dataset}")
+        return size or 0

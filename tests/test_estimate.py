@@ -1,0 +1,255 @@
+"""What a study will cost: the arithmetic, how it grows, and whether it agrees with what the demo study took."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from cortexscale.errors import InputError
+from cortexscale.estimate.costs import distinct_layers, gram_seconds, projection_seconds, ridge_seconds
+from cortexscale.estimate.machine import PRESETS, Machine, machine_of, measure
+from cortexscale.estimate.networks import FAMILIES, Network, networks
+from cortexscale.estimate.report import duration, report
+from cortexscale.estimate.sizes import Sizes
+from cortexscale.estimate.stages import Estimate, Stage
+from cortexscale.plan import Plan
+from cortexscale.recording import Recording, Split
+
+ROOT = Path(__file__).parents[1]
+UNIT = Machine(**dict.fromkeys(Machine.model_fields, 1.0))
+H200 = PRESETS["h200"]
+
+
+def only(**rates: float) -> Machine:
+    """A machine that takes no time for anything but these."""
+    free = {name: 1e-30 if name.startswith("start") else 1e30 for name in Machine.model_fields}
+    return Machine(**free | rates)
+
+
+def paper(results: Path | str, only: str = "*", **changes) -> dict:
+    """The paper's study with published models that need no building."""
+    config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
+    models = [{"source": "spvvs", "path": "nowhere", "only": [only]}]
+    return config | {"results": str(results), "models": models} | changes
+
+
+def estimate(config: dict, machine: Machine = H200) -> Estimate:
+    plan = Plan(config, {"estimate"})
+    return Estimate(Sizes(plan, networks(plan.models.values())), machine)
+
+
+def stages(config: dict, machine: Machine = H200) -> dict[str, Stage]:
+    return {stage.name: stage for stage in estimate(config, machine).stages()}
+
+
+# ---------------------------------------------------------------------------------------------- arithmetic
+
+
+def test_full_search_by_hand():
+    full = {"n": 10, "units": 3, "alphas": 2, "search": "full"}
+    assert ridge_seconds(only(inverse_float64=1), "float64", **full, folds=5) == pytest.approx(2 * 1000 * 1.2)
+    assert ridge_seconds(only(gemm_float64=1), "float64", **full, folds=5) == pytest.approx(2 * 4 * 100 * 3)
+    assert ridge_seconds(only(elementwise=1), "float64", **full, folds=5) == pytest.approx(2 * 55 * 10 * 3)
+    assert ridge_seconds(only(inverse_float64=1), "float64", **full) == pytest.approx(2 * 1000)
+    assert ridge_seconds(only(gemm_float64=1), "float64", **full, n_test=4) == pytest.approx(2 * (200 + 80) * 3)
+
+
+def test_adaptive_search_inverts_six_and_guesses_on_half():
+    machine = only(inverse_float32=1)
+    assert ridge_seconds(machine, "float32", 10, 3, 10, search="adaptive") == pytest.approx(6 * 1000 + 10 * 5**3)
+    assert ridge_seconds(machine, "float32", 10, 3, 2, search="adaptive") == pytest.approx(2 * 1000 + 2 * 5**3)
+
+
+def test_gram_and_projection_by_hand():
+    assert gram_seconds(UNIT, "float64", 10, 7) == pytest.approx(10**2 * 7 + 2 * 10 * 7 + 3 * 10 * 7)
+    assert projection_seconds(UNIT, "sparse", 100, 100, 32) == 0
+    assert projection_seconds(UNIT, "sparse", 400, 50, 32) == pytest.approx(50 * 20)
+    assert projection_seconds(UNIT, "countsketch", 400, 50, 32) == pytest.approx(400)
+    assert projection_seconds(UNIT, "gaussian", 400, 50, 10) == pytest.approx(2 * 400 * 50 + 400 * 50)
+
+
+def test_auto_precision_is_float64_unless_the_device_is_slow_at_it():
+    fast, slow = only(gemm_float64=5, gemm_float32=11), only(gemm_float64=1, gemm_float32=32)
+    assert (fast.gemm("auto"), slow.gemm("auto"), slow.gemm("float64")) == (5, 32, 1)
+
+
+def test_twice_the_stimuli_take_eight_times_the_inverses():
+    def seconds(machine, n):
+        return ridge_seconds(machine, "float64", n, 100, 10, search="adaptive", folds=5)
+
+    for machine, growth in ((only(inverse_float64=1), 8), (only(gemm_float64=1), 4), (only(elementwise=1), 2)):
+        assert seconds(machine, 2000) == pytest.approx(growth * seconds(machine, 1000))
+
+
+def test_committed_layers_are_no_more_than_candidates():
+    assert distinct_layers(3, 28) == 3 and distinct_layers(80, 1) == 1 and 5 < distinct_layers(80, 28) < 6
+
+
+def test_durations_are_readable():
+    assert [duration(s) for s in (3, 150, 7300, 1e7)] == ["3.0 s", "2.5 min", "2.0 h", "2,777.8 h"]
+
+
+# ---------------------------------------------------------------------------------------------- studies
+
+
+def test_one_stage_by_hand(tmp_path):
+    """One published model on TVSD alone, each rate in turn."""
+    config = paper(tmp_path, "alexnet_imagenet_full_seed-0", figures=[])
+    config["datasets"] = {"tvsd": config["datasets"]["tvsd"]}
+    config["stimuli"] = {"things": config["stimuli"]["things"]}
+    config["estimate"] = {"units": {"tvsd": 500}}
+    config["ridge"] = {"alphas": {"count": 4, "search": "full"}, "precision": "float64"}
+    config["features"] = {"projection": {"dimensions": 100}}
+    alexnet, n, layers = FAMILIES["AlexNet"], 22_248, len(FAMILIES["AlexNet"].widths)
+
+    search = stages(config, only(inverse_float64=1))["layer_search"]
+    assert search.seconds == [pytest.approx(layers * 4 * n**3 * 1.2)]
+    search = stages(config, only(gemm_float64=1))["layer_search"]
+    assert search.seconds == [pytest.approx(layers * (n**2 * 100 + 4 * 4 * n**2 * 1000))]
+    features = stages(config, only(forward=1))["features"]
+    assert features.seconds == [pytest.approx(26_107 * alexnet.flops)]
+    features = stages(config, only(projection=1))["features"]
+    assert features.seconds == [pytest.approx(26_107 * 3**0.5 * 100 * 52_000**0.5)]
+    assert features.disk == pytest.approx(2 * 26_107 * 3**0.5 * 100)
+    aligned = stages(config, only(inverse_float64=1))["alignment"]
+    assert aligned.seconds == [pytest.approx(3**0.5 * 4 * n**3)]
+    preprocess = stages(config, only(disk_write=1))["preprocess"]
+    assert preprocess.seconds == [pytest.approx(4 * 22_348 * 500)] * 2 and preprocess.disk == sum(preprocess.seconds)
+
+
+def test_jobs_of_the_paper_are_those_that_snakemake_plans(tmp_path):
+    """620 of 632 models; that Snakemake plans four jobs per model, and the other counts, test_workflow.py holds."""
+    found = {name: len(stage.seconds) for name, stage in stages(paper(tmp_path)).items()}
+    assert found == {
+        "preprocess": 78,
+        "stimuli": 4,
+        "model_cards": 1,
+        "sweep_features": 4 * 60,
+        "layer_search": 4 * 60,
+        "commit_layers": 4 * 60,
+        "features": 4 * 620,
+        "alignment": 4 * 620,
+        "fits": 3,
+        "tables, figures": 11 + 8 + 3,
+    }
+
+
+def test_twice_the_models_take_twice_the_hours(tmp_path):
+    """The two data sets of an architecture share its reference model."""
+    one = stages(paper(tmp_path, "alexnet_imagenet_full_seed-*"))
+    two = stages(paper(tmp_path, "alexnet_*_full_seed-*"))
+    for name in ("features", "alignment"):
+        assert sum(two[name].seconds) == pytest.approx(2 * sum(one[name].seconds))
+        assert two[name].disk == pytest.approx(2 * one[name].disk)
+        assert max(two[name].seconds) == max(one[name].seconds)
+    assert two["layer_search"].seconds == one["layer_search"].seconds
+
+
+def test_subjects_of_nsd_have_kernels_of_their_own(tmp_path):
+    sizes = estimate(paper(tmp_path)).sizes
+    assert [len(sizes.kernels(name)) for name in sizes.plan.datasets] == [1, 1, 1, 1, 8, 1, 1, 1]
+    assert sizes.kernels("tvsd")[0].units == 2 * 1024 and sizes.kernels("things_eeg1")[0].units == 10 * 5120
+
+
+def test_recordings_say_how_many_units_there_are(tmp_path):
+    units = pd.DataFrame({"unit": ["a", "b", "c"], "nc_percent": 50.0})
+    train, test = (Split(np.array([s + "1", s + "2"]), np.eye(2, 3, dtype=np.float32), np.ones(2, int)) for s in ("x", "y"))
+    recording = Recording("tvsd", "monkeyF", train, test, units, pd.DataFrame({"V1": [True] * 3}))
+    config = paper(tmp_path, estimate={"units": {"tvsd": 500}})
+    assert estimate(config).sizes.kernels("tvsd")[0].units == 1000
+    recording.save(tmp_path / "neural/tvsd/monkeyF.h5")
+    assert estimate(config).sizes.kernels("tvsd")[0].units == 2 * 3
+
+
+def test_architectures_are_counted_where_they_can_be_built(tmp_path):
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    plan = Plan(config | {"results": str(tmp_path)}, {"estimate"})
+    counted = networks(plan.models.values())["vit_base_objects_full_seed-0"]
+    tokens = (32 // 4) ** 2
+    assert set(counted.widths) == {tokens * 48} and len(counted.widths) == 3 * 3 + 1 and not counted.assumed
+    linear = 2 * tokens * (3 * 4 * 4 * 48 + 3 * (4 * 48**2 + 2 * 48 * 4 * 48))
+    assert linear < counted.flops < 1.2 * linear  # attention and the classifier are the rest
+
+
+def test_wide_networks_cost_more_than_their_stores(tmp_path):
+    """Projection is paid for each layer that is wider than it, disk for at most its dimensions."""
+    found = estimate(paper(tmp_path, "alexnet_imagenet_full_seed-0"), only(projection=1))
+    found.sizes.networks = dict.fromkeys(found.sizes.networks, Network(1e9, (20_000, 200_000)))
+    store = {stage.name: stage for stage in found.stages()}["features"]
+    assert found.sizes.stored_width("alexnet_imagenet_full_seed-0") == (20_000 + 30_000) / 2
+    assert store.seconds[0] == pytest.approx(26_107 * 2 * (30_000 * 200_000**0.5) / 2)
+
+
+# ---------------------------------------------------------------------------------------------- machines and reports
+
+
+def test_this_machine_is_measured(tmp_path):
+    machine = measure(tmp_path)
+    assert 1e8 < machine.gemm_float64 < machine.gemm_float32 * 1.5 and machine.inverse_float64 < machine.gemm_float64
+    assert 0.1 < machine.start < 60 and machine.disk_write < 1e12
+    assert not list(tmp_path.iterdir())
+
+
+def test_rates_of_the_config_replace_those_of_a_preset(tmp_path):
+    machine, origin = machine_of("h200", {"images": 5}, tmp_path)
+    assert machine == H200.model_copy(update={"images": 5})
+    assert "not measured" in origin and "set in the config: images" in origin
+
+
+@pytest.mark.parametrize(("name", "rates", "words"), [("h2000", {}, "here or h200"), ("here", {"gem": 1.0}, "gem: no such key")])
+def test_machines_and_rates_that_do_not_exist(tmp_path, name, rates, words):
+    with pytest.raises(InputError, match=words):
+        machine_of(name, rates, tmp_path)
+
+
+def test_units_of_a_dataset_that_does_not_exist(tmp_path):
+    with pytest.raises(InputError, match=r"no such dataset: estimate\.units\.tvds"):
+        Plan(paper(tmp_path, estimate={"units": {"tvds": 5}}), {"estimate"})
+
+
+def test_the_report_says_what_it_assumes(tmp_path):
+    text = report("paper", estimate(paper(tmp_path)), "preset h200")
+    assert max(map(len, text.splitlines())) <= 120
+    for words in (
+        "620 models cannot be built",
+        "ASSUMED by family: AlexNet 1.4 GFLOPs",
+        "unknown size",
+        "preset h200",
+        "at most",
+    ):
+        assert words in " ".join(text.split()), words
+    assert all(name in text for name in Machine.model_fields)
+
+
+def test_the_command_needs_no_raw_data(tmp_path):
+    config = tmp_path / "paper.yaml"
+    config.write_text(yaml.safe_dump(paper("results", "alexnet_*", plan_without_data=False, estimate={"machine": "h200"})))
+    command = [sys.executable, "-m", "snakemake", "estimate", "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--configfile", str(config), "--directory", str(tmp_path), "--workflow-profile", "none", "--cores", "1"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout
+    text = (tmp_path / "results/qc/estimate.txt").read_text()
+    assert text in done.stdout and "layer_search" in text
+
+
+def test_the_demo_study_took_about_what_was_estimated(tmp_path):
+    """In CPU seconds of its jobs, since wall time of a busy machine says little. Most of them is the start of Python."""
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {"results": str(ROOT / "results")}
+    plan = Plan(config, {"estimate"})
+    rules = {"layer_search": plan.per_search, "alignment": plan.per_alignment}
+    files = {rule: per("{results}/benchmarks/" + rule + "/{stimuli}/{model}.tsv") for rule, per in rules.items()}
+    missing = [file for wanted in files.values() for file in wanted if not Path(file).exists()]
+    if missing:
+        pytest.skip(f"{len(missing)} benchmark files of the demo study are missing: make demo")
+    expected = Estimate(Sizes(plan, networks(plan.models.values())), measure(tmp_path)).stages()
+    for stage in expected:
+        if stage.name in files:
+            runs = pd.concat([pd.read_csv(file, sep="\t", na_values="NA") for file in files[stage.name]])
+            assert len(runs) == len(stage.seconds)
+            ratio = sum(stage.seconds) / runs["cpu_time"].sum()
+            print(f"{stage.name}: estimated {sum(stage.seconds):.0f} s, took {runs['cpu_time'].sum():.0f} s of CPU")
+            assert 1 / 3 < ratio < 3, f"{stage.name}: {ratio:.2f} times what it took"
