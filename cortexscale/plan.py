@@ -74,8 +74,7 @@ class Plan:
             return
         for name in self.datasets:
             self._options(name)
-        for figure in self.study.figures:
-            self.figure_tables(figure)
+        self._refuse_figures_without_data()
         if not self.study.plan_without_data:
             self.require_raw_files()
 
@@ -117,6 +116,8 @@ class Plan:
         require_interface(reader, f"{key}.reader")
         require_known(entry.subjects, reader.SUBJECTS, f"{key}.subjects")
         require_known(entry.rois, reader.ROIS, f"{key}.rois")
+        if entry.best_subjects:
+            require_known([entry.best_subjects.roi], reader.ROIS, f"{key}.best_subjects.roi")
         return checked(reader.Options, entry.options, f"{key}.options")
 
     @cache  # noqa: B019 (one Plan per process)
@@ -265,12 +266,23 @@ class Plan:
             InputError: the figure shows a dataset that the study does not have.
         """
         source = FIGURES[figure]
-        shown = [name for name, dataset in self.datasets.items() if source.reader in (None, dataset.reader)]
+        shown = next((name for name, dataset in self.datasets.items() if dataset.reader == source.reader), None)
         if source.reader and not shown:
-            found = f"no dataset with the reader {source.reader}"
-            raise InputError(f"figure {figure}", found, "the dataset that it shows", "add the dataset, or leave the figure out")
-        names = {"dataset": shown[0]} if source.reader else {}
-        return {name: f"{self.results}/{path.format(**names)}" for name, path in source.tables.items()}
+            found = f"a study without a dataset of the reader {source.reader}"
+            raise InputError(f"figure {figure}", found, "the dataset that it shows", "ask for another figure, or add the dataset")
+        return {name: f"{self.results}/{path.format(dataset=shown)}" for name, path in source.tables.items()}
+
+    def _refuse_figures_without_data(self) -> None:
+        readers = {dataset.reader for dataset in self.datasets.values()}
+        lacking = {
+            figure: FIGURES[figure].reader for figure in self.study.figures if FIGURES[figure].reader not in (None, *readers)
+        }
+        if lacking:
+            found = ", ".join(f"{figure} (shows {reader})" for figure, reader in lacking.items())
+            remedy = f"leave them out: figures: [{', '.join(figure for figure in self.study.figures if figure not in lacking)}]"
+            raise InputError(
+                "config key figures", f"figures of datasets that the study lacks: {found}", "figures of its own", remedy
+            )
 
     # ------------------------------------------------------------------------------------------ stages
 

@@ -52,6 +52,12 @@ class Dataset(Section):
     options: dict[str, Any] = {}
     """Keys of the reader's own ``Options``."""
 
+    @model_validator(mode="after")
+    def has_the_best_subjects(self) -> "Dataset":
+        if self.best_subjects and self.best_subjects.count > len(self.subjects):
+            raise ValueError(f"best_subjects wants the best {self.best_subjects.count} of {len(self.subjects)} subjects")
+        return self
+
 
 class SuiteArchitecture(Section):
     """One architecture of a suite: a timm name with the arguments that set its size."""

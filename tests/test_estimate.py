@@ -152,7 +152,7 @@ def test_twice_the_models_take_twice_the_hours(tmp_path):
 def test_subjects_of_nsd_have_kernels_of_their_own(tmp_path):
     sizes = estimate(paper(tmp_path)).sizes
     assert [len(sizes.kernels(name)) for name in sizes.plan.datasets] == [1, 1, 1, 1, 8, 1, 1, 1]
-    assert sizes.kernels("tvsd")[0].units == 2 * 1024 and sizes.kernels("things_eeg1")[0].units == 10 * 5120
+    assert sizes.kernels("tvsd")[0].units == 2 * 1024 and sizes.kernels("things_eeg1")[0].units == 10 * 1500
 
 
 def test_recordings_say_how_many_units_there_are(tmp_path):

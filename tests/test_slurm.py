@@ -28,11 +28,8 @@ def cut(results: Path) -> dict[str, Any]:
     config |= {"study": "slurm-test", "results": str(results)}
     concepts, per_concept, repetitions = 20, 6, 4
     config["simulation"] |= {"task_images": 320, "validation_images": 100, "hidden_network_steps": 10}
-    config["simulation"]["tvsd"] |= {
-        "concepts": concepts,
-        "images_per_concept": per_concept,
-        "repetitions": repetitions,
-    }
+    config["simulation"]["things"] = {"concepts": concepts, "images_per_concept": per_concept + 1}
+    config["simulation"]["datasets"] = {"tvsd": {"repetitions": repetitions, "live_electrodes": 48}}
     config["stimuli"] = {"things": config["stimuli"]["things"] | {"expected": concepts * (per_concept + 1)}}
     config["datasets"] = {"tvsd": config["datasets"]["tvsd"]}
     config["datasets"]["tvsd"]["options"] = {

@@ -64,6 +64,8 @@ def test_a_suite_needs_its_reference_models(demo):
     [
         (lambda c: c["datasets"]["tvsd"].update(subjects=["monkeyX"]), r"datasets\.tvsd\.subjects\n.*monkeyX\n.*monkeyF"),
         (lambda c: c["datasets"]["tvsd"].update(rois=["V9"]), r"datasets\.tvsd\.rois\n.*V9"),
+        (lambda c: c["datasets"]["tvsd"].update(best_subjects={"count": 1, "roi": "V9"}), r"tvsd\.best_subjects\.roi\n.*V9"),
+        (lambda c: c["datasets"]["tvsd"].update(best_subjects={"count": 9, "roi": "V1"}), r"the best 9 of 2 subjects"),
         (lambda c: c["datasets"]["tvsd"].update(reader="tsvd"), r"datasets\.tvsd\.reader\n.*tsvd\n.*nsd, .*tvsd"),
         (lambda c: c["datasets"]["tvsd"]["options"].update(n_trian=3), r"n_trian: no such key; did you mean `n_train`"),
     ],
@@ -108,7 +110,7 @@ def test_simulated_datasets_are_checked(demo, change, message):
 
 def test_a_figure_of_a_dataset_that_the_study_lacks_is_refused(demo):
     del demo["datasets"]["things_meg"], demo["simulation"]["datasets"]["things_meg"]
-    with pytest.raises(InputError, match=r"figure figS5\n.*no dataset with the reader things_meg"):
+    with pytest.raises(InputError, match=r"key figures\n.*lacks: figS5 \(shows things_meg\)\n(.*\n)*.*figS4, figS6"):
         Plan(demo)
 
 

@@ -56,14 +56,22 @@ def check_data(
             _check_dataset(section, name, dataset, checksums)
     for name, images in stimuli.items():
         shown = ", ".join(dataset for dataset, entry in datasets.items() if entry.stimuli == name)
-        section = report.section(f"images {name} (shown in {shown or 'no dataset'}) in {images.path}")
+        if not shown:
+            report.section(f"images {name} in {images.path}").facts.append("shown in no dataset of the study: not needed")
+            continue
+        section = report.section(f"images {name} (shown in {shown}) in {images.path}")
         section.help.append(f"To get them: {IMAGES[images.layout]}")
         with section.collect(f"checking the images {name}", "a fault of Cortex Scale"):
             _check_images(section, images)
     if missing:
         section = report.section("models and scores")
         section.many(f"{len(missing)} files are missing:", list(missing))
-        section.help.append("The config says where they are looked for: `models`, `scores`.")
+        section.help.append(
+            "The config says where they are looked for: `models`, `scores`. A suite's labelled images are an .npz of"
+        )
+        section.help.append(
+            "train_images, train_labels, validation_images, validation_labels: (n, size, size, 3) uint8 and (n,) int."
+        )
     return report
 
 
