@@ -48,6 +48,21 @@ def plain(X: np.ndarray) -> torch.Tensor:
     return x @ x.T
 
 
+def tensor_core_errors(X: np.ndarray, n: int = 600) -> dict[str, float]:
+    """What tensor cores would lose: factors rounded to the 11 bits that TF32 and float16 have, products added in float32.
+
+    In three products, of the rounded features and of what rounding took, nothing is lost.
+    """
+    x = torch.from_numpy(X[:n]).float()
+    x -= x.mean(dim=0)
+    high = x.half().float()
+    low = ((x - high) * 2**11).half().float()
+    exact = x.double() @ x.double().T
+    one = high @ high.T
+    kernels = {"one product": one, "three products": one + (high @ low.T + low @ high.T) / 2**11}
+    return {name: ((K - exact).abs().max() / exact.diagonal().mean()).item() for name, K in kernels.items()}
+
+
 def memory_mb(which: str) -> float:
     """``VmRSS``, now in memory, or ``VmHWM``, its peak."""
     return int(Path("/proc/self/status").read_text().split(f"{which}:")[1].split()[0]) / 1024
@@ -104,6 +119,8 @@ def main() -> None:
             peak = pool.apply(peak_growth_mb, (path,))
     print(f"n = {n}, p = {p}, float16 features, float32 products, one thread; gemm {max(rates) / 1e9:.0f} GFLOP/s")
     print(f"largest error {error:.1e} of the mean diagonal")
+    for name, lost in tensor_core_errors(X).items():
+        print(f"on tensor cores, {name} of halves: {lost:.1e} (at most {LARGEST_ERROR:.0e} is borne)")
     slab, kernel, whole = n * min(SLAB, p) * 4 / 2**20, n**2 * 4 / 2**20, n * p * 4 / 2**20
     print(f"peak memory {peak:.0f} MB: K {kernel:.0f} MB + {(peak - kernel) / slab:.1f} slabs in float32 of {slab:.0f} MB")
     print(f"(all features in float32: {whole:.0f} MB)\n")

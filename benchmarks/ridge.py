@@ -25,7 +25,7 @@ from cortexscale.kernels.folds import k_folds
 from cortexscale.kernels.gram import gram
 from cortexscale.kernels.nested_ridge import nested_ridge
 from cortexscale.kernels.responses import Responses
-from cortexscale.kernels.ridge import cross_validated_predictions, dual_coefficients, predict
+from cortexscale.kernels.ridge_problem import NestedRidge
 
 SIZES = {  # training stimuli, features, units per ROI
     "full": (1500, 30_000, (100, 500, 1500)),
@@ -46,19 +46,15 @@ def problem(n: int, p: int, units: tuple[int, ...]) -> tuple[np.ndarray, np.ndar
     return X.astype(np.float16).astype(np.float32), Y.astype(np.float32)
 
 
-def ours(X: torch.Tensor, Y: np.ndarray, n: int, members: np.ndarray, search: str) -> tuple:
-    """Alphas (k + 1, pairs of ROI and unit), correlations (k + 1, pairs), last of the test stimuli, and K."""
+def ours(X: torch.Tensor, Y: np.ndarray, n: int, members: np.ndarray, search: str, **options) -> NestedRidge:
     K = gram((X[:, first : first + SLAB] for first in range(0, X.shape[1], SLAB)), dtype=X.dtype).K
     responses = Responses.of(Y[:n], members, Y[n:])
-    fit = nested_ridge(K[:n, :n], responses, ALPHAS, k_folds(n, N_FOLDS), cross=K[n:, :n], search=search)
-    return ALPHAS[fit.chosen], np.concatenate([fit.heldout_r, fit.test_r[None]]), K
+    return nested_ridge(K[:n, :n], responses, ALPHAS, k_folds(n, N_FOLDS), cross=K[n:, :n], search=search, **options)
 
 
-def our_predictions(K: torch.Tensor, Y: torch.Tensor, n: int, alpha: np.ndarray) -> np.ndarray:
-    """(n + N_TEST, units), held-out and test predictions at the chosen alphas (k + 1, units)."""
-    heldout = cross_validated_predictions(K[:n, :n], Y[:n], k_folds(n, N_FOLDS), alpha[:-1])
-    test = predict(K[n:, :n], K[:n, :n].mean(dim=0), *dual_coefficients(K[:n, :n], Y[:n], alpha[-1]))
-    return torch.cat([heldout, test]).double().numpy()
+def correlations(fit: NestedRidge) -> np.ndarray:
+    """(k + 1, pairs of ROI and unit), last of the test stimuli."""
+    return np.concatenate([fit.heldout_r, fit.test_r[None]])
 
 
 def each_fit(fit: Callable, X, Y, n: int, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -151,20 +147,23 @@ def main() -> None:
     print(f"n = {n}, p = {p}, ROIs of {units} units, {len(ALPHAS)} alphas, {N_FOLDS} folds + refit, one thread\n")
     single = tensors[torch.float32]
     for _ in range(REPETITIONS):
-        for dtype, (X_, Y_) in tensors.items():
+        for dtype, (X_, _) in tensors.items():
             for search in ("adaptive", "full"):
                 name = f"ours {search} {str(dtype).removeprefix('torch.')}"
-                alphas, r, K = repeat(name, lambda X_=X_, search=search: ours(X_, Y, n, members, search))
-                error = largest_error(our_predictions(K, Y_, n, alphas), reference)
-                equal, r_error = (alphas == reference_alphas).mean(), np.abs(r - reference_r).max()
+                fit = repeat(name, lambda X_=X_, search=search: ours(X_, Y, n, members, search))
+                predicted = ours(X_, Y, n, members, search, predictions=True)
+                error = largest_error(np.concatenate([predicted.heldout, predicted.test]), reference)
+                equal = (ALPHAS[fit.chosen] == reference_alphas).mean()
+                r_error = np.abs(correlations(fit) - reference_r).max()
                 print(f"{name}: {equal:.0%} of alphas equal, predictions within {error:.1e} sd, r within {r_error:.1e}")
                 if equal < 1 or max(error, r_error) > LARGEST_ERROR[dtype]:
                     raise SystemExit(f"{name} misses its accuracy; a time would mean nothing")
         copies = repeat(
             f"ours, {COPIES} times the ROIs float32", lambda: ours(single[0], Y, n, np.tile(members, (COPIES, 1)), "adaptive")
         )
-        if not np.array_equal(copies[1], np.tile(r32 := ours(single[0], Y, n, members, "adaptive")[1], (1, COPIES))):
-            raise SystemExit(f"copies of a ROI score differently, by {np.abs(copies[1] - np.tile(r32, (1, COPIES))).max():.1e}")
+        once = np.tile(correlations(ours(single[0], Y, n, members, "adaptive")), (1, COPIES))
+        if not np.array_equal(correlations(copies), once):
+            raise SystemExit(f"copies of a ROI score differently, by {np.abs(correlations(copies) - once).max():.1e}")
         alphas, predictions = repeat("plain torch float32", lambda: each_fit(plain_torch, *single, n, members))
         himalaya_r = repeat("himalaya float32", lambda: himalaya(*single, n))
     equal = (alphas == theirs_alphas).mean()

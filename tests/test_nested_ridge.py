@@ -63,7 +63,7 @@ def assert_same(one, other, **tolerance):
 def test_equals_nested_scikit_learn(n, p, offset, search):
     X, Y = problem(n, p, units=12, offset=offset)
     members = members_of([0, 1, 2], range(3, 12), range(12), [11], units=12)
-    ours = fit(X, Y, n, ALPHAS, k_folds(n, 5), members, search=search)
+    ours = fit(X, Y, n, ALPHAS, k_folds(n, 5), members, search=search, predictions=True)
     for g, units in enumerate(members):
         pairs = ours.group == g
         np.testing.assert_array_equal(ours.unit[pairs], np.flatnonzero(units))
@@ -73,10 +73,12 @@ def test_equals_nested_scikit_learn(n, p, offset, search):
             assert (ALPHAS[ours.chosen[f, pairs]] == model.alpha_).all()
             np.testing.assert_allclose(ours.loo_error[f, pairs], -model.best_score_, rtol=1e-9)
             np.testing.assert_allclose(ours.heldout_r[f, pairs], columns_r(theirs, Y[test][:, units]), atol=1e-9)
+            assert (np.abs(ours.heldout[test][:, pairs] - theirs) < 1e-9 * Y[:, units].std(axis=0)).all()
         refit = RidgeCV(ALPHAS).fit(X[:n], Y[:n, units])
         theirs = refit.predict(X[n:]).reshape(len(X) - n, -1)
         assert (ALPHAS[ours.chosen[-1, pairs]] == refit.alpha_).all()
         np.testing.assert_allclose(ours.test_r[pairs], columns_r(theirs, Y[n:, units]), atol=1e-9)
+        assert (np.abs(ours.test[:, pairs] - theirs) < 1e-9 * Y[:, units].std(axis=0)).all()
 
 
 @pytest.mark.parametrize(("n", "p"), [(300, 1000), (300, 120)])
@@ -337,6 +339,34 @@ def test_wide_groups_are_reduced_exactly_and_once(monkeypatch, search):
     assert factor.shape == (30, 29)
     centred = Y[:30, :80] - Y[:30, :80].mean(axis=0)
     np.testing.assert_allclose(factor @ factor.T, centred @ centred.T, atol=1e-10 * np.square(centred).sum())
+
+
+@pytest.mark.parametrize("alpha_per", ["group", "unit"])
+def test_predictions_are_in_the_order_of_the_responses_and_in_blocks_the_same(alpha_per):
+    X, Y = problem(60, 20, 9, offset=3.0)
+    members = members_of(range(6), range(4, 9), units=9)
+    options = {"search": "full", "alpha_per": alpha_per, "predictions": True}
+    whole = fit(X, Y, 60, ALPHAS, k_folds(60, 4, seed=3), members, **options)
+    blocks = fit(X, Y, 60, ALPHAS, k_folds(60, 4, seed=3), members, units_per_block=2, **options)
+    for name in ("heldout", "test"):
+        np.testing.assert_allclose(getattr(blocks, name), getattr(whole, name), rtol=1e-9)
+    for f, fold in enumerate(k_folds(60, 4, seed=3)):
+        np.testing.assert_allclose(columns_r(whole.heldout[fold], Y[fold][:, whole.unit]), whole.heldout_r[f], atol=1e-9)
+    no_folds = fit(X, Y, 60, ALPHAS, [], members, **options)
+    assert no_folds.heldout is None and no_folds.test.shape == (25, 11)
+    np.testing.assert_allclose(no_folds.test, whole.test, rtol=1e-6)
+    silent = fit(X, Y, 60, ALPHAS, k_folds(60, 4), members)
+    assert silent.heldout is None and silent.test is None
+
+
+def test_a_factor_that_is_known_is_not_decomposed_again(monkeypatch):
+    X, Y = problem(30, 40, 100, n_test=20)
+    members = np.ones((1, 100), dtype=bool)
+    K, first = gram([X], dtype=torch.float64).K[:30, :30], Responses.of(Y[:30], members)
+    expected, factor = nested_ridge(K, first, ALPHAS, k_folds(30, 5)), first.factor(0, "cpu")
+    monkeypatch.setattr(torch.linalg, "eigh", None)
+    known = Responses.of(Y[:30], members, known_factor=lambda group: factor)
+    np.testing.assert_array_equal(nested_ridge(K, known, ALPHAS, k_folds(30, 5)).loo_error, expected.loo_error)
 
 
 def test_the_order_of_folds_and_of_rows_within_them_does_not_matter():

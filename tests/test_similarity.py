@@ -6,32 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory import peak_mb
-from scipy.spatial.distance import pdist
-from scipy.stats import rankdata, spearmanr
+from plain_similarity import plain_cka, plain_rsa
+from scipy.stats import rankdata
 
-from cortexscale.kernels.folds import k_folds
 from cortexscale.kernels.gram import gram
 from cortexscale.kernels.ranks import unit_ranks_
-from cortexscale.kernels.ridge import cross_validated_predictions
 from cortexscale.kernels.similarity import cka, feature_geometry, response_geometry, roi_geometries, rsa
-
-
-def plain_rsa(X, Y):
-    return spearmanr(pdist(X, "correlation"), pdist(Y, "correlation")).statistic
-
-
-def plain_hsic(K, L):
-    """Equation 5 of Song et al. 2012."""
-    n = len(K)
-    K, L = K - np.diag(np.diag(K)), L - np.diag(np.diag(L))
-    one = np.ones(n)
-    return (np.trace(K @ L) + K.sum() * L.sum() / ((n - 1) * (n - 2)) - 2 * one @ K @ L @ one / (n - 2)) / (n * (n - 3))
-
-
-def plain_cka(X, Y):
-    X, Y = X - X.mean(axis=0), Y - Y.mean(axis=0)
-    K, L = X @ X.T, Y @ Y.T
-    return plain_hsic(K, L) / np.sqrt(plain_hsic(K, K) * plain_hsic(L, L))
 
 
 def sides(n, p=40, units=25, seed=0):
@@ -104,22 +84,6 @@ def test_rois_that_share_units():
     for units, roi in zip(members, roi_geometries(torch.as_tensor(Y), members), strict=True):
         assert rsa(layer, roi) == pytest.approx(plain_rsa(X, Y[:, units]), abs=1e-11)
         assert cka(layer, roi) == pytest.approx(plain_cka(X, Y[:, units]), abs=1e-11)
-
-
-def test_held_out_predictions_of_a_readout():
-    X, Y = sides(90)
-    folds = k_folds(90, 5)
-    K = gram([X], dtype=torch.float64).K
-    predicted = cross_validated_predictions(K, torch.as_tensor(Y), folds, np.full((5, Y.shape[1]), 50.0))
-    plain = np.empty_like(Y)
-    for fold in folds:
-        kept = np.setdiff1d(np.arange(90), fold)
-        Xc, Yc = X[kept] - X[kept].mean(axis=0), Y[kept] - Y[kept].mean(axis=0)
-        weights = np.linalg.solve(Xc.T @ Xc + 50 * np.eye(X.shape[1]), Xc.T @ Yc)
-        plain[fold] = (X[fold] - X[kept].mean(axis=0)) @ weights + Y[kept].mean(axis=0)
-    encoded, observed = response_geometry(predicted), of_responses(Y)
-    assert rsa(encoded, observed) == pytest.approx(plain_rsa(plain, Y), abs=1e-11)
-    assert cka(encoded, observed) == pytest.approx(plain_cka(plain, Y), abs=1e-11)
 
 
 def test_rsa_of_rsatoolbox():

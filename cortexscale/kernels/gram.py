@@ -96,7 +96,7 @@ class GramAccumulator:
         if self._K is None:
             raise ValueError("a Gram matrix of no features")
         K, self._K, self._work = self._K, None, None
-        _mirror(K)
+        mirror(K)
         return GramMatrix(K, self.width, *self._mean.sums(self.width))
 
     def _work_space(self, part: Tensor) -> Tensor:
@@ -170,7 +170,7 @@ def _add_lower(K: Tensor, x: Tensor) -> None:
     _add_lower(K[half:, half:], x[half:])
 
 
-def _mirror(K: Tensor) -> None:
+def mirror(K: Tensor) -> None:
     """Copy the lower triangle of K onto the upper, in place. Never holds a second matrix."""
     step = 1024
     for start in range(0, len(K), step):

@@ -1,5 +1,6 @@
 """Responses as regression targets: what is known of them before any model is, and so prepared once for all layers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,6 +31,7 @@ class Responses:
         train: (n, T), of any real dtype.
         members: (G, T) bool.
         test: (m, T) responses to test stimuli.
+        known_factor: group -> what :meth:`factor` would give, where an earlier run has kept it, else None.
 
     Raises:
         ValueError: shapes that do not fit, a value that is not finite, or a group without units.
@@ -38,6 +40,7 @@ class Responses:
     train: Tensor
     members: np.ndarray
     test: Tensor | None = None
+    known_factor: Callable[[int], Tensor | None] = lambda group: None
     _mean: Tensor = field(init=False, repr=False)
     _factors: dict[int, Tensor] = field(default_factory=dict, init=False, repr=False)
 
@@ -53,9 +56,10 @@ class Responses:
             _finite_mean(self.test, "test response")
 
     @classmethod
-    def of(cls, train: np.ndarray, members: np.ndarray, test: np.ndarray | None = None) -> "Responses":
+    def of(cls, train: np.ndarray, members: np.ndarray, test: np.ndarray | None = None, **known) -> "Responses":
         """From arrays, which are shared, not copied."""
-        return cls(torch.as_tensor(train), np.asarray(members, dtype=bool), None if test is None else torch.as_tensor(test))
+        test = None if test is None else torch.as_tensor(test)
+        return cls(torch.as_tensor(train), np.asarray(members, dtype=bool), test, **known)
 
     @property
     def n_stimuli(self) -> int:
@@ -67,8 +71,11 @@ class Responses:
 
     def centred(self, units: np.ndarray, like: Tensor, rows: Tensor | slice = slice(None)) -> Tensor:
         """(n, len(units)) training responses less their mean over all n, in the dtype and on the device of ``like``."""
-        columns = _columns(units)
-        return self.train[:, columns].to(like)[rows] - self._mean[columns].to(like)
+        return self.train[:, _columns(units)].to(like)[rows] - self.mean(units, like)
+
+    def mean(self, units: np.ndarray, like: Tensor) -> Tensor:
+        """(len(units),) mean training response, in the dtype and on the device of ``like``."""
+        return self._mean[_columns(units)].to(like)
 
     def tested(self, units: np.ndarray, like: Tensor) -> Tensor:
         """(m, len(units)) test responses, in the dtype and on the device of ``like``."""
@@ -84,12 +91,16 @@ class Responses:
         in Y. F = U S of the thin singular value decomposition of Y; Y Y' loses nothing here, since only Y Y' counts.
         """
         if group not in self._factors:
-            units = np.flatnonzero(self.members[group])
-            slabs = (self.train[:, _columns(units[first : first + _COLUMNS])] for first in range(0, len(units), _COLUMNS))
-            values, U = torch.linalg.eigh(gram(slabs, dtype=torch.float64, device=device).K)
-            kept = values > len(values) * torch.finfo(values.dtype).eps * values[-1]
-            self._factors[group] = U[:, kept] * values[kept].sqrt()
+            known = self.known_factor(group)
+            self._factors[group] = self._decomposed(group, device) if known is None else known.to(device)
         return self._factors[group]
+
+    def _decomposed(self, group: int, device: torch.device) -> Tensor:
+        units = np.flatnonzero(self.members[group])
+        slabs = (self.train[:, _columns(units[first : first + _COLUMNS])] for first in range(0, len(units), _COLUMNS))
+        values, U = torch.linalg.eigh(gram(slabs, dtype=torch.float64, device=device).K)
+        kept = values > len(values) * torch.finfo(values.dtype).eps * values[-1]
+        return U[:, kept] * values[kept].sqrt()
 
     def sketch(self, group: int, like: Tensor, rows: slice) -> Tensor:
         """(rows, <= SKETCH) sums of the group's units with random signs, whose squared errors are the group's in expectation."""

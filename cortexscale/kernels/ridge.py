@@ -1,17 +1,14 @@
-"""Ridge readouts from a Gram matrix: dual coefficients, predictions, predictions of held-out folds.
+"""Ridge readouts from a Gram matrix: dual coefficients and predictions.
 
 The model is that of :mod:`~cortexscale.kernels.bordered_inverse`; alphas are given, e.g. as chosen by
 :func:`~cortexscale.kernels.nested_ridge.nested_ridge`.
 """
-
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from cortexscale.kernels.bordered_inverse import precise_enough
-from cortexscale.kernels.folds import contiguous
 from cortexscale.kernels.gram import centred
 
 
@@ -48,26 +45,6 @@ def predict(cross: Tensor, column_mean: Tensor, C: Tensor, mean: Tensor) -> Tens
         C, mean: of :func:`dual_coefficients`.
     """
     return (cross - column_mean) @ C + mean
-
-
-def cross_validated_predictions(K: Tensor, Y: Tensor, folds: Sequence[np.ndarray], alpha: np.ndarray) -> Tensor:
-    """(n, T) responses to each fold predicted from the other folds, one fit per fold and distinct alpha.
-
-    Args:
-        K: (n, n) Gram matrix in any centring.
-        Y: (n, T) responses.
-        folds: k index arrays that partition the stimuli.
-        alpha: (k, T) alpha of each unit in each fold.
-    """
-    Y = _targets(K, Y).to(K.dtype)
-    predicted = torch.empty_like(Y)
-    order, blocks = contiguous(folds, len(Y))
-    order = torch.as_tensor(order, device=K.device)
-    for block, fold_alpha in zip(blocks, alpha, strict=True):
-        held, kept = order[block], torch.cat([order[: block.start], order[block.stop :]])
-        K_kept = K[kept[:, None], kept]
-        predicted[held] = predict(K[held[:, None], kept], K_kept.mean(dim=0), *dual_coefficients(K_kept, Y[kept], fold_alpha))
-    return predicted
 
 
 def _targets(K: Tensor, Y: Tensor) -> Tensor:
