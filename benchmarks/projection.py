@@ -5,22 +5,28 @@
 P2: flattened activations to the paper's width with ``countsketch`` and ``sparse``; scikit-learn's ``SparseRandomProjection``
 has the law of the latter. The demand on a sketch: its distances are as exact as under a Gaussian matrix, sd sqrt(2 / p).
 P3: the Gram matrix of the activations themselves, beside a dense Gaussian projection and the Gram matrix of that (the
-drawing of the dense matrix is not counted). One thread, CPU seconds, best of repetitions that alternate.
+drawing of the dense matrix is not counted). Store: from batches of activations to the file that alignment reads, and from
+that file to the Gram matrix, projected and exact. One thread, CPU seconds, best of repetitions that alternate.
 """
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 from sklearn.random_projection import SparseRandomProjection
 from threadpoolctl import threadpool_limits
 
+from cortexscale.features.exact import ScratchRows
+from cortexscale.features.kernel_store import KernelWriter, open_store
+from cortexscale.features.store import StoreWriter
 from cortexscale.kernels.gram import gram
 from cortexscale.kernels.projection import Projection
 
-SIZES = {  # (images, activations, features) of P2 and of P3
+SIZES = {  # (images, activations, features) of P2, and of P3 and the stores
     "full": ((200, 100_000, 30_000), (1000, 40_000, 30_000)),
     "small": ((100, 20_000, 5_000), (300, 8_000, 5_000)),
 }
@@ -98,6 +104,56 @@ def exact(n: int, d: int, p: int) -> None:
     print(f"{'dense projection + Gram':28}{dense_seconds:8.2f}{dense_seconds / seconds:8.1f}{dense_error:10.1e}")
 
 
+LAYER = {"layers": {"layer": {"position": 1, "depth": 1.0}}}
+
+
+def store_projected(path: Path, x: torch.Tensor, projection: Projection) -> None:
+    writer = StoreWriter(path, {"model": "m"}, len(x))
+    for batch in x.split(BATCH):
+        writer.write({"layer": projection(batch).numpy()})
+    writer.finish(LAYER)
+
+
+def store_exact(path: Path, x: torch.Tensor) -> None:
+    rows = ScratchRows(path.with_suffix(".rows"), {"model": "m"}, len(x))
+    for batch in x.split(BATCH):
+        rows.write({"layer": batch.numpy()})
+    rows.complete()
+    writer = KernelWriter(path, {"model": "m"}, [np.arange(len(x))])
+    writer.add("layer", rows.group["layer"])
+    writer.finish(LAYER)
+
+
+def stores(n: int, d: int, p: int) -> None:
+    x = activations(n, d)
+    ways = {
+        family: lambda path, family=family: store_projected(path, x, Projection(family, d, p, 0))
+        for family in ("sparse", "countsketch")
+    }
+    ways["exact"] = lambda path: store_exact(path, x)
+    half = x.half().double()
+    reference = (half - half.mean(dim=0)) @ (half - half.mean(dim=0)).T
+    scale = reference.diagonal().mean()
+    print(f"\nStore: {n} images, {d} activations, projected to {p} features or exact; error of the mean diagonal\n")
+    print(f"{'':22}{'write CPU s':>12}{'read CPU s':>12}{'MB stored':>11}{'error':>10}")
+    for name, way in ways.items():
+        seconds = [np.inf, np.inf]
+        for _ in range(REPETITIONS):
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "m.zarr.zip"
+                written, _ = cpu_seconds(lambda way=way, path=path: way(path))
+                read, K = cpu_seconds(lambda path=path: read_kernel(path, n))
+                seconds, size = [min(pair) for pair in zip(seconds, (written, read), strict=True)], path.stat().st_size / 1e6
+        error = ((K - reference).abs().max() / scale).item()
+        if name == "exact" and error > 1e-6:
+            raise SystemExit(f"the exact Gram matrix is off by {error:.1e} of its mean diagonal; a time would mean nothing")
+        print(f"{name:22}{seconds[0]:12.2f}{seconds[1]:12.2f}{size:11.1f}{error:10.1e}")
+
+
+def read_kernel(path: Path, n: int) -> torch.Tensor:
+    return next(open_store(path).kernels("layer", [np.arange(n)], torch.float64, torch.device("cpu"))).K
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=SIZES, default="full")
@@ -105,6 +161,7 @@ def main() -> None:
     torch.set_num_threads(1)
     sketches(*sizes[0])
     exact(*sizes[1])
+    stores(*sizes[1])
 
 
 if __name__ == "__main__":

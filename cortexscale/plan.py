@@ -313,23 +313,46 @@ class Plan:
         return entry.subjects[: entry.best_subjects.count] if entry.best_subjects else entry.subjects
 
     def ridge_mb(self, stimuli: str) -> int:
-        """Responses of all datasets, a kernel of all images, and for the largest dataset kernel, two factors and workspace
-        (n x n each), responses and dual coefficients (n x units each), one slab.
+        """Responses of all datasets, a kernel of all images, and for the largest dataset the centred kernel and two factors
+        (n x n each), with several datasets its own kernel too, responses and dual coefficients (n x units each), one slab.
 
         The base holds the libraries, and the host side of a CUDA context.
         """
         value = 4 if self.study.ridge.precision == "float32" else 8
         shapes = [self.shape(dataset) for dataset in self.datasets_on(stimuli)]
-        responses = sum(
+        responses = self._responses_bytes(stimuli)
+        copies = 3 if len(shapes) == 1 else 4
+        largest = max(value * (copies * (n_train + n_test) ** 2 + 2 * n_train * n_units) for n_train, n_test, n_units in shapes)
+        n_images = self.kernel_images(stimuli)
+        shared = value * n_images**2
+        similarity = max(self._similarity_bytes(value, *shape) for shape in shapes)
+        return 4000 + int((responses + largest + shared + similarity + 4 * n_images * 4096) / 1e6)
+
+    def prepare_mb(self, stimuli: str) -> int:
+        """Responses of all datasets, of one of them three copies in float64, and a geometry with its ranking."""
+        largest = 0
+        for dataset in self.datasets_on(stimuli):
+            n_train, n_test, n_units = self.shape(dataset)
+            n = n_train if "train" in self.study.similarity.splits else n_test
+            most = max(self.shape(dataset, [subject])[2] for subject in self.subjects_scored(dataset))
+            decomposed = 24 * n_train**2 if most > n_train else 0
+            largest = max(largest, 24 * n * n_units + 16 * n**2 + decomposed)
+        return 2000 + int((self._responses_bytes(stimuli) + largest) / 1e6)
+
+    def _responses_bytes(self, stimuli: str) -> int:
+        """float32, of the subjects that are scored."""
+        return sum(
             4 * (n_train + n_test) * n_units
             for dataset in self.datasets_on(stimuli)
             for subject in self.subjects_scored(dataset)
             for n_train, n_test, n_units in [self.shape(dataset, [subject])]
         )
-        largest = max(value * (5 * (n_train + n_test) ** 2 + 2 * n_train * n_units) for n_train, n_test, n_units in shapes)
-        n_images = max(self.images(stimuli) or 0, max(n_train + n_test for n_train, n_test, _ in shapes))
-        shared = value * n_images**2 if len(shapes) > 1 else 0
-        return 4000 + int((responses + largest + shared + 4 * n_images * 4096) / 1e6)
+
+    def _similarity_bytes(self, value: int, n_train: int, n_test: int, n_units: int) -> int:
+        """Predictions of about three ROIs per unit, kept and new, and three geometries with their ranking."""
+        n = {"train": n_train, "test": n_test}
+        splits = self.study.similarity.splits
+        return sum(6 * value * n[split] * n_units for split in splits) + max((16 * n[split] ** 2 for split in splits), default=0)
 
     def ridge_minutes(self, stimuli: str, layers: int) -> int:
         """A generous bound: inverses and products of all penalties at 5 TFLOP/s, a tenth of what a data-centre GPU does."""
@@ -340,11 +363,45 @@ class Plan:
     def images(self, stimuli: str) -> int | None:
         return self.study.stimuli[stimuli].expected
 
-    def features_mb(self, layers: int) -> int:
-        """Network and images, waiting rows of every layer, and the projection matrices."""
+    def kernel_images(self, stimuli: str) -> int:
+        """Images of the largest kernel: all of the set where several datasets show it, else those of one subject."""
+        sizes = [n_train + n_test for n_train, n_test, _ in map(self.shape, self.datasets_on(stimuli))]
+        return max(self.images(stimuli) or 0, *sizes) if len(sizes) > 1 else sizes[0]
+
+    @property
+    def exact(self) -> bool:
+        """Whether kernels of all activations take the place of features."""
+        return self.study.features.projection.family == "exact"
+
+    @property
+    def projection(self) -> dict[str, Any]:
+        """What features depend on: the keys that its family knows."""
+        return {"family": "exact"} if self.exact else self.study.features.projection.model_dump()
+
+    def kernel_subjects(self, stimuli: str) -> dict[str, dict[str, Any]]:
+        """Datasets whose images have exact kernels, and which of their subjects."""
+        return {name: {"best_subjects": self.best_subjects(name)} for name in self.datasets_on(stimuli) if self.exact}
+
+    def kernel_recordings(self, stimuli: str) -> list[str]:
+        """Recordings that say which images those are."""
+        return self.recordings(*self.kernel_subjects(stimuli))
+
+    def features_mb(self, stimuli: str, layers: int) -> int:
+        """Network and images; waiting rows of every layer, and the projection matrices. For exact kernels, waiting rows of
+        bounded size, a kernel in float64, and a slab of columns twice in float16 and once in float64.
+        """
+        if self.exact:
+            n = self.kernel_images(stimuli)
+            return 10_000 + int((8 * n**2 + n * (4 * 4096 + 8 * 2048)) / 1e6)
         rows = 512 * layers * self.study.features.projection.dimensions * 4
         return 6000 + int(rows / 1e6)
 
-    def features_minutes(self, stimuli: str) -> int:
-        """A generous bound: 50 images/s."""
-        return 30 + int((self.images(stimuli) or 0) / 50 / 60)
+    def features_minutes(self, stimuli: str, layers: int) -> int:
+        """A generous bound: 50 images/s for 16 layers. For exact kernels also n^2 d operations at 5 TFLOP/s, and a pass over
+        the images for each filling of the scratch space; a layer has d = 200,000 activations.
+        """
+        n, passes, kernels = self.images(stimuli) or 0, layers / 16, 0.0
+        if self.exact:
+            passes += 2 * n * layers * 2e5 / (1e9 * self.study.features.scratch_gb)
+            kernels = layers * n * self.kernel_images(stimuli) * 2e5 / 5e12 / 60
+        return int(30 * layers / 16 + passes * n / 50 / 60 + kernels)

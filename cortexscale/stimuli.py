@@ -4,6 +4,7 @@ The stimulus table fixes the order of the rows of every feature store. Its ids a
 recordings: ``aardvark/aardvark_01b.jpg`` for THINGS, the 0-based 73k id for NSD, ``image_id`` for Brain-Score.
 """
 
+import csv
 import hashlib
 import io
 import os
@@ -39,6 +40,9 @@ class ImageFolder:
             )
         return [file.relative_to(self.path).as_posix() for file in files]
 
+    def concepts(self, ids: Sequence[str]) -> list[str]:
+        return [id.split("/")[0] for id in ids]
+
     def where(self, id: str) -> str:
         return str(self.path / id)
 
@@ -50,7 +54,7 @@ class ImageFolder:
 
 
 class NsdImages:
-    """``nsd_stimuli.hdf5``. Ids are rows of ``imgBrick``; the content of an image is its pixels."""
+    """``nsd_stimuli.hdf5``. Ids are rows of ``imgBrick``; the content of an image is its pixels, a scene of many objects."""
 
     remedy = "download nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5 from the NSD bucket (39.6 GB)"
 
@@ -77,6 +81,9 @@ class NsdImages:
     def ids(self) -> list[str]:
         return [str(row) for row in range(len(self.bricks))]
 
+    def concepts(self, ids: Sequence[str]) -> list[str]:
+        return list(ids)
+
     def where(self, id: str) -> str:
         return f"{self.path}, image {id}"
 
@@ -94,10 +101,12 @@ class BrainScoreImages:
     """A stimulus CSV of Brain-Score, with its images in the zip of the same stem, or in a folder of that stem.
 
     They lie beside the CSV, or, in a cache of Brain-Score (``<sha1>/<file>``), in a folder beside its folder. Ids are
-    ``image_id``, in the order of the CSV. Images may have one channel, three or four.
+    ``image_id``, in the order of the CSV. Images may have one channel, three or four. The concept of an image is its object
+    (MajajHong2015) or its family of textures (FreemanZiemba2013).
     """
 
     remedy = "download the CSV and the zip of one release; Brain-Score's registry of stimulus sets has their names"
+    concept_columns = ("object_name", "texture_family")
 
     def __init__(self, path: Path):
         self.path = path
@@ -111,6 +120,15 @@ class BrainScoreImages:
         """Id -> name of its file."""
         table = read_stimuli(self.path, ["image_id", "filename"], self.remedy)
         return dict(zip(table["image_id"], table["filename"], strict=True))
+
+    def concepts(self, ids: Sequence[str]) -> list[str]:
+        with self.path.open(newline="", encoding="utf-8") as file:
+            columns = next(csv.reader(file))
+        column = next((name for name in self.concept_columns if name in columns), None)
+        if column is None:
+            return list(ids)
+        table = read_stimuli(self.path, ["image_id", column], self.remedy)
+        return table.set_index("image_id")[column].loc[list(ids)].to_list()
 
     @cached_property
     def images(self) -> Path:
@@ -173,14 +191,16 @@ def stimulus_table(layout: str, path: Path | str) -> pd.DataFrame:
         path: the folder or the file.
 
     Returns:
-        One row per image: ``stimulus_id``, ``hash`` (content); in byte order of the ids, by NSD id, or as in the CSV.
+        One row per image: ``stimulus_id``, ``hash`` (content), ``concept`` (the object that it shows; an image of no known
+        concept is one of its own); in byte order of the ids, by NSD id, or as in the CSV.
 
     Raises:
         InputError: nothing there, or not what the layout says.
     """
     images = LAYOUTS[layout](Path(path))
     ids = images.ids()
-    return pd.DataFrame({"stimulus_id": ids, "hash": [content_hash(_content(images, id)) for id in ids]})
+    hashes = [content_hash(_content(images, id)) for id in ids]
+    return pd.DataFrame({"stimulus_id": ids, "hash": hashes, "concept": images.concepts(ids)})
 
 
 def content_hash(content: bytes) -> str:

@@ -122,7 +122,8 @@ Models = Annotated[Suite | PublishedSuite | TimmModels, Field(discriminator="sou
 class Projection(Section):
     """Random projection of flattened activations (paper, section 3)."""
 
-    family: Literal["sparse", "countsketch", "gaussian"] = "sparse"
+    family: Literal["sparse", "countsketch", "gaussian", "exact"] = "sparse"
+    """``exact`` projects nothing: kernels of all activations take the place of features, and know no other key here."""
     dimensions: PositiveInt = 30_000
     seed: int = 42
 
@@ -130,6 +131,8 @@ class Projection(Section):
 class Features(Section):
     projection: Projection = Projection()
     batch_size: PositiveInt = 32
+    scratch_gb: PositiveInt = 100
+    """Room on disk for the activations that exact kernels are made of; with less, images pass the network more often."""
 
 
 class Alphas(Section):
@@ -146,7 +149,8 @@ class Folds(Section):
     """Outer cross-validation of the layer search."""
 
     count: Annotated[int, Field(ge=2)] = 5
-    kind: Literal["contiguous", "shuffled"] = "contiguous"
+    kind: Literal["contiguous", "shuffled", "grouped"] = "contiguous"
+    """``grouped`` keeps the images of a concept (THINGS, MajajHong2015; a family of textures) in one fold."""
     seed: int = 42
 
 
@@ -161,6 +165,13 @@ class Ridge(Section):
         if self.alpha_per == "unit" and self.alphas.search != "full":
             raise ValueError("alpha_per: unit needs alphas.search: full, as the error of a single unit has many valleys")
         return self
+
+
+class Similarity(Section):
+    """RSA and CKA between committed layers and responses."""
+
+    splits: list[Literal["train", "test"]] = ["test"]
+    """A geometry of n images takes 4 n**2 bytes: 2 GB for each subject and ROI of a THINGS training split."""
 
 
 class LayerCommitment(Section):
@@ -241,6 +252,7 @@ class Study(Section):
     models: list[Models] = []
     features: Features = Features()
     ridge: Ridge = Ridge()
+    similarity: Similarity = Similarity()
     layer_commitment: LayerCommitment = LayerCommitment()
     fits: Fits = Fits()
     scores: Scores | None = None

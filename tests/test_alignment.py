@@ -5,18 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from plain_similarity import plain_cka, plain_rsa
 from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, cross_val_predict
 
-from cortexscale.alignment import layer
 from cortexscale.alignment.collect import pretraining_table
 from cortexscale.alignment.commit import commit_layers, commit_rois
 from cortexscale.alignment.layer import RidgeSettings, check_store
+from cortexscale.alignment.prepare import prepare_responses
 from cortexscale.alignment.score import score_alignment
 from cortexscale.alignment.search import search_layers
 from cortexscale.alignment.subjects import load_targets, rank_subjects, scored_subjects
-from cortexscale.alignment.targets import shared_targets
+from cortexscale.alignment.targets import PreparedResponses, shared_targets
 from cortexscale.errors import InputError
+from cortexscale.features import store as store_module
 from cortexscale.features.store import FeatureStore, StoreWriter
 from cortexscale.kernels.gram import gram
 from cortexscale.recording import Recording, Split
@@ -29,7 +32,8 @@ SETTINGS = RidgeSettings(alphas=tuple(np.logspace(-1, 4, 8)))
 
 @pytest.fixture(scope="module")
 def stimuli() -> pd.DataFrame:
-    return pd.DataFrame({"stimulus_id": [f"i{n:03d}" for n in range(N_IMAGES)], "hash": "h"})
+    concepts = [f"concept {n // 4}" for n in range(N_IMAGES)]
+    return pd.DataFrame({"stimulus_id": [f"i{n:03d}" for n in range(N_IMAGES)], "hash": "h", "concept": concepts})
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +149,99 @@ def test_scores_equal_scikit_learn_on_the_test_split(store, stimuli, recordings,
         np.testing.assert_allclose(per_unit["pearsonr"], r, atol=1e-8)
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, stimuli, recordings) -> PreparedResponses:
+    path = tmp_path_factory.mktemp("prepared") / "set.h5"
+    prepare_responses(shared_targets(recordings, stimuli, ROIS), ["train", "test"], path, {"code": "x"})
+    return PreparedResponses(path)
+
+
+def test_similarity_equals_the_plain_computation(store, stimuli, recordings, search, prepared):
+    """Voxel encoding by scikit-learn: refits for the test split, the outer folds for the training split."""
+    committed = commit_layers(search)
+    targets = [replace(target, prepared=prepared) for target in shared_targets(recordings, stimuli, ROIS)]
+    table, _ = score_alignment(store, targets, committed, SETTINGS, similarity=["train", "test"])
+    for _, row in table.iterrows():
+        recording = next(r for r in recordings if r.subject == row["subject"])
+        members = recording.rois[row["roi"]].to_numpy()
+        X = features(store, committed["d"][row["roi"]]["layer_name"])
+        splits = {"train": recording.train, "test": recording.test}
+        X = {name: X[stimulus_rows(stimuli, split.stimulus_ids, "", "")] for name, split in splits.items()}
+        Y = {name: split.responses[:, members].astype(np.float64) for name, split in splits.items()}
+        encoded = {
+            "train": cross_val_predict(RidgeCV(SETTINGS.alphas), X["train"], Y["train"], cv=KFold(5)),
+            "test": RidgeCV(SETTINGS.alphas).fit(X["train"], Y["train"]).predict(X["test"]),
+        }
+        for split in splits:
+            for kind, model in (("c", X[split]), ("ve", encoded[split])):
+                assert row[f"rsa_{kind}_{split}"] == pytest.approx(plain_rsa(model, Y[split]), abs=1e-7)
+                assert row[f"cka_{kind}_{split}"] == pytest.approx(plain_cka(model, Y[split]), abs=1e-7)
+
+
+def test_similarity_that_was_not_asked_for_is_empty(store, stimuli, recordings, search, prepared):
+    targets = [replace(target, prepared=prepared) for target in shared_targets(recordings, stimuli, ROIS)]
+    plain, _ = score_alignment(store, shared_targets(recordings, stimuli, ROIS), commit_layers(search), SETTINGS)
+    table, _ = score_alignment(store, targets, commit_layers(search), SETTINGS, similarity=["test"])
+    columns = table.filter(regex="^(rsa|cka)_").columns
+    assert len(columns) == 8 and plain[columns].isna().all(axis=None)
+    assert table.filter(like="_train").filter(regex="^(rsa|cka)").isna().all(axis=None)
+    assert table[[column for column in columns if column.endswith("_test")]].notna().all(axis=None)
+    pd.testing.assert_frame_equal(table.drop(columns=columns), plain.drop(columns=columns))
+
+
+def test_geometries_of_other_responses_are_refused(tmp_path, stimuli, recordings, prepared):
+    target = shared_targets(recordings[:1], stimuli, ROIS)[0]
+    fewer = replace(target, test=target.test[:-1], prepared=prepared)
+    with pytest.raises(InputError, match=r"set\.h5\n.*190 pairs of stimuli in d/s1/V1/test\n.*the 171 pairs of 19 stimuli"):
+        fewer.geometry(0, "test")
+    with pytest.raises(InputError, match=r"no e/s1/V1/test"):
+        replace(target, groups=target.groups.assign(benchmark_name="e"), prepared=prepared).geometry(0, "test")
+    (tmp_path / "cut.h5").write_bytes(b"not HDF5")
+    with pytest.raises(InputError, match=r"cut\.h5\n.*not a readable HDF5 file"):
+        PreparedResponses(tmp_path / "cut.h5")
+
+
+def test_wide_groups_are_decomposed_once_for_all_models(tmp_path, monkeypatch, store, stimuli, recordings):
+    rng = np.random.default_rng(3)
+    wide = replace(recordings[0])
+    units = pd.DataFrame({"unit": [f"w{n}" for n in range(100)], "nc_percent": 50.0})
+    responses = [rng.standard_normal((len(split.responses), 100)).astype(np.float32) for split in (wide.train, wide.test)]
+    wide = replace(
+        wide,
+        train=replace(wide.train, responses=responses[0]),
+        test=replace(wide.test, responses=responses[1]),
+        units=units,
+        rois=pd.DataFrame({"all": np.ones(100, bool)}),
+    )
+    targets = shared_targets([wide], stimuli, ["all"])
+    expected = search_layers(store, targets, SETTINGS)
+    prepare_responses(targets, [], tmp_path / "wide.h5", {})
+    known = PreparedResponses(tmp_path / "wide.h5")
+    monkeypatch.setattr(torch.linalg, "eigh", None)
+    again = search_layers(
+        store, [replace(target, prepared=known) for target in shared_targets([wide], stimuli, ["all"])], SETTINGS
+    )
+    pd.testing.assert_frame_equal(again, expected)
+
+
+def test_grouped_folds_keep_a_concept_together_and_score_as_scikit_learn_on_those_folds(store, stimuli, recordings):
+    settings = replace(SETTINGS, fold_kind="grouped")
+    target = shared_targets(recordings[:1], stimuli, ["V1"])[0]
+    folds = settings.held_out(target)
+    concepts = [set(stimuli["concept"].to_numpy()[target.train_rows[fold]]) for fold in folds]
+    assert sum(map(len, concepts)) == len(set.union(*concepts)) > 5, "no concept lies in two folds"
+    assert len(settings.held_out(target)) == 5 and not np.array_equal(folds[0], SETTINGS.held_out(target)[0])
+    table = search_layers(store, [target], settings)
+    X, Y = features(store, "shallow")[target.train_rows], target.train.astype(np.float64)
+    scores = []
+    for fold in folds:
+        kept = np.setdiff1d(np.arange(N_TRAIN), fold)
+        predicted = RidgeCV(SETTINGS.alphas).fit(X[kept], Y[kept]).predict(X[fold])
+        scores.append(np.mean(pearson(predicted, Y[fold]) / np.sqrt(target.nc_percent / 100)))
+    ours = table.query("layer_name == 'shallow'").iloc[0]
+    assert ours["cv_score"] == pytest.approx(np.mean(scores), abs=1e-8)
+
+
 def test_datasets_on_the_same_images_share_a_kernel_and_get_the_scores_of_one_alone(store, stimuli, recordings, monkeypatch):
     """s1, s2 and a second dataset show overlapping images; s3 of the second dataset shows others than s1."""
     other = [replace(recording, dataset="e") for recording in recordings[1:]]
@@ -156,7 +253,7 @@ def test_datasets_on_the_same_images_share_a_kernel_and_get_the_scores_of_one_al
         computed.append(len(slabs[0]))
         return gram(iter(slabs), **kind)
 
-    monkeypatch.setattr(layer, "gram", counted)
+    monkeypatch.setattr(store_module, "gram", counted)
     together = search_layers(store, targets, SETTINGS)
     assert len(computed) == len(store.layers), "one Gram matrix per layer"
     alone = pd.concat([search_layers(store, shared_targets(group, stimuli, ROIS), SETTINGS) for group in (recordings[:1], other)])
@@ -177,7 +274,7 @@ def test_subjects_with_images_of_their_own_get_kernels_of_their_own(store, stimu
         sizes.append(len(slabs[0]))
         return gram(iter(slabs), **kind)
 
-    monkeypatch.setattr(layer, "gram", counted)
+    monkeypatch.setattr(store_module, "gram", counted)
     ids = np.array_split(stimuli["stimulus_id"].to_numpy(), 2)
     own = [
         replace(

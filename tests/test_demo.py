@@ -275,6 +275,18 @@ def test_alignment_rises_with_the_training_set(pretraining, benchmark):
     assert grown >= scores["backbone_arch"].nunique() - 1 >= 3
 
 
+@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("measure", ["rsa", "cka"])
+def test_voxel_encoding_resembles_the_brain_more_than_the_layer_does_and_as_much_as_models_predict_it(
+    pretraining, dataset, measure
+):
+    rows = pretraining[pretraining["benchmark_name"] == dataset]
+    for split in ("train", "test"):
+        assert rows[f"{measure}_ve_{split}"].mean() > rows[f"{measure}_c_{split}"].mean() > 0
+    models = rows.groupby("model_id")[["pearsonr_nc", f"{measure}_ve_test"]].mean()
+    assert spearmanr(models).statistic > 0.7
+
+
 def test_the_fitted_curve_lies_in_the_band_of_the_truth(noise_free_scores):
     """The scaling law of the noise-normalised scores is that of the scores against the noise-free brain."""
     true = axis_points(noise_free_scores, "samples")

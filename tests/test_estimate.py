@@ -10,7 +10,14 @@ import pytest
 import yaml
 
 from cortexscale.errors import InputError
-from cortexscale.estimate.costs import distinct_layers, gram_seconds, projection_seconds, ridge_seconds
+from cortexscale.estimate.costs import (
+    distinct_layers,
+    geometry_seconds,
+    gram_seconds,
+    projection_seconds,
+    ridge_seconds,
+    stored_kernel_seconds,
+)
 from cortexscale.estimate.machine import PRESETS, Machine, machine_of, measure
 from cortexscale.estimate.networks import FAMILIES, Network, networks
 from cortexscale.estimate.report import duration, report
@@ -72,6 +79,22 @@ def test_gram_and_projection_by_hand():
     assert projection_seconds(UNIT, "gaussian", 400, 50, 10) == pytest.approx(2 * 400 * 50 + 400 * 50)
 
 
+def test_geometries_by_hand(tmp_path):
+    """Eight subjects of NSD have kernels of their own, 1,000 test images and 28 ROIs each."""
+    machine = only(gemm_float64=2, elementwise=4)
+    assert geometry_seconds(machine, "float64", 10, 3, 50) == 10**2 * 50 / 2 + 3 * 10 * 10**2 / 4
+    config = paper(tmp_path) | {"similarity": {"splits": ["test"]}}
+    config["datasets"] = {"nsd": config["datasets"]["nsd"]}
+    config["figures"], config["estimate"] = [], {"machine": "h200", "units": {"nsd": 13_000}}
+    found = stages(config, only(elementwise=1))["prepare_responses"]
+    assert found.seconds == [pytest.approx(8 * 28 * 10 * 1000**2)] and found.disk == 8 * 28 * 4 * 1000**2
+
+
+def test_a_stored_kernel_is_read_and_a_narrow_layer_made_by_hand():
+    assert stored_kernel_seconds(UNIT, "float64", 10, 11) == pytest.approx(2 * 10**2 + 2 * 10**2)
+    assert stored_kernel_seconds(UNIT, "float64", 10, 10) == gram_seconds(UNIT, "float64", 10, 10)
+
+
 def test_auto_precision_is_float64_unless_the_device_is_slow_at_it():
     fast, slow = only(gemm_float64=5, gemm_float32=11), only(gemm_float64=1, gemm_float32=32)
     assert (fast.gemm("auto"), slow.gemm("auto"), slow.gemm("float64")) == (5, 32, 1)
@@ -121,6 +144,48 @@ def test_one_stage_by_hand(tmp_path):
     assert preprocess.seconds == [pytest.approx(4 * 22_348 * 500)] * 2 and preprocess.disk == sum(preprocess.seconds)
 
 
+def exact(tmp_path, **features) -> dict:
+    """Two layers, one of them narrow, of one published model, on TVSD and NSD."""
+    config = paper(tmp_path, "alexnet_imagenet_full_seed-0", figures=[])
+    config["datasets"] = {name: config["datasets"][name] for name in ("tvsd", "nsd")}
+    config["stimuli"] = {name: config["stimuli"][name] for name in ("things", "nsd")}
+    return config | {"estimate": {}, "features": {"projection": {"family": "exact"}, **features}}
+
+
+def test_exact_kernels_by_hand(tmp_path):
+    """The images that are shown pass the network as often as scratch space asks for; subjects of NSD have kernels each."""
+    widths, shown, kernels = (2_000, 200_000), (22_348, 73_000), ([22_348], [10_000] * 8)
+
+    def found(machine, **features) -> dict[str, Stage]:
+        reckoned = estimate(exact(tmp_path, **features), machine)
+        reckoned.sizes.networks = dict.fromkeys(reckoned.sizes.networks, Network(1e9, widths))
+        return {stage.name: stage for stage in reckoned.stages()}
+
+    stored = [sum(2 * n * min(n, width) for n in ns for width in widths) for ns in kernels]
+    committed = [3**0.5 / 2, 1]  # of the two layers, by three ROIs of TVSD and by more of NSD
+    assert found(UNIT)["features"].disk == pytest.approx(sum(c * s for c, s in zip(committed, stored, strict=True)))
+    activations = [2 * images * sum(widths) for images in shown]
+    for scratch_gb, passes in ((100, (1, 1)), (10, (1, 3)), (4, (3, 8))):
+        seconds = found(only(forward=1), scratch_gb=scratch_gb)["sweep_features"].seconds
+        assert seconds == pytest.approx([often * images * 1e9 for often, images in zip(passes, shown, strict=True)])
+    written = [a + 2 * s for a, s in zip(activations, stored, strict=True)]
+    assert found(only(disk_write=1))["sweep_features"].seconds == pytest.approx(written)
+    products = [sum(n**2 * width for n in ns for width in widths) for ns in kernels]
+    assert found(only(gemm_float64=1, gemm_float32=1))["sweep_features"].seconds == pytest.approx(products)
+    assert found(only(disk_read=1))["layer_search"].seconds == pytest.approx(stored)
+    assert "scratch_gb" in report("paper", estimate(exact(tmp_path)), "preset h200")
+
+
+def test_exact_kernels_ask_for_memory_by_the_square_of_the_images(tmp_path):
+    plan = estimate(exact(tmp_path)).plan
+    assert plan.features_mb("things", 16) > 8e-6 * 22_348**2
+    assert plan.features_mb("things", 16) == plan.features_mb("things", 64)
+    assert plan.kernel_recordings("nsd") == plan.recordings("nsd") and plan.projection == {"family": "exact"}
+    assert plan.features_minutes("nsd", 64) > plan.features_minutes("nsd", 16)
+    projected = estimate(paper(tmp_path)).plan
+    assert projected.kernel_recordings("nsd") == [] and projected.kernel_subjects("nsd") == {}
+
+
 def test_jobs_of_the_paper_are_those_that_snakemake_plans(tmp_path):
     """620 of 632 models; that Snakemake plans four jobs per model, and the other counts, test_workflow.py holds."""
     found = {name: len(stage.seconds) for name, stage in stages(paper(tmp_path)).items()}
@@ -132,6 +197,7 @@ def test_jobs_of_the_paper_are_those_that_snakemake_plans(tmp_path):
         "layer_search": 4 * 60,
         "commit_layers": 4 * 60,
         "features": 4 * 620,
+        "prepare_responses": 4,
         "alignment": 4 * 620,
         "fits": 3,
         "tables, figures": 11 + 8 + 3,

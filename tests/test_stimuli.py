@@ -53,6 +53,13 @@ def test_nsd_ids_are_rows(nsd):
         np.testing.assert_array_equal(np.asarray(images[3]), file["imgBrick"][3])
 
 
+def test_concepts_are_folders_and_a_natural_scene_is_one_of_its_own(things, nsd):
+    table = stimulus_table("image_folder", things)
+    assert list(table["concept"]) == [id.split("/")[0] for id in table["stimulus_id"]]
+    table = stimulus_table("nsd", nsd)
+    assert list(table["concept"]) == list(table["stimulus_id"])
+
+
 def test_the_hash_is_of_ids_and_content(things):
     before = table_hash(stimulus_table("image_folder", things))
     assert before == table_hash(stimulus_table("image_folder", things))
@@ -132,6 +139,16 @@ def brainscore(tmp_path):
     rows = [f"{number},id{(number * 17 + 5) % 40:02d},{number}.png" for number in range(40)]
     table.write_text("\n".join(["id,image_id,filename", *rows]))
     return table
+
+
+@pytest.mark.parametrize("column", ["object_name", "texture_family"])
+def test_concepts_of_brainscore_are_objects_or_families_of_textures(brainscore, column):
+    assert list(stimulus_table("brainscore", brainscore)["concept"]) == list(
+        stimulus_table("brainscore", brainscore)["stimulus_id"]
+    )
+    header, *rows = brainscore.read_text().splitlines()
+    brainscore.write_text("\n".join([f"{header},{column}", *(f"{row},kind {number // 4}" for number, row in enumerate(rows))]))
+    assert list(stimulus_table("brainscore", brainscore)["concept"]) == [f"kind {number // 4}" for number in range(40)]
 
 
 def unpack(table):

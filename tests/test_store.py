@@ -1,5 +1,7 @@
 """The feature store is whole or absent, continues after a kill, and refuses what is not finite."""
 
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,18 @@ def test_an_interrupted_write_leaves_no_store_and_continues(tmp_path):
     write(path, rows, batch=100)
     np.testing.assert_array_equal(np.concatenate(list(FeatureStore(path).slabs("a")), axis=1), rows["a"].astype(np.float16))
     assert [file.name for file in tmp_path.iterdir()] == ["m.zarr.zip"]
+
+
+def test_a_store_that_was_interrupted_while_it_was_packed_is_only_packed_again(tmp_path, monkeypatch):
+    path, rows = tmp_path / "m.zarr.zip", features(ROWS + 5)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(zipfile.ZipFile, "write", lambda *what: (_ for _ in ()).throw(KeyboardInterrupt))
+        write(path, rows, batch=100)
+    assert not path.exists()
+    writer = StoreWriter(path, IDENTITY, ROWS + 5)
+    assert writer.rows_written == ROWS + 5
+    writer.finish(LAYERS)
+    np.testing.assert_array_equal(np.concatenate(list(FeatureStore(path).slabs("a")), axis=1), rows["a"].astype(np.float16))
 
 
 def test_rows_of_other_features_are_not_continued(tmp_path):

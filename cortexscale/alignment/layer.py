@@ -8,11 +8,12 @@ import torch
 
 from cortexscale.alignment.targets import Targets
 from cortexscale.errors import InputError
-from cortexscale.features.store import FeatureStore
+from cortexscale.features.store import Store
 from cortexscale.kernels.device import best_device, working_precision
 from cortexscale.kernels.folds import k_folds
-from cortexscale.kernels.gram import gram
-from cortexscale.kernels.nested_ridge import NestedRidge, nested_ridge
+from cortexscale.kernels.gram import GramMatrix
+from cortexscale.kernels.nested_ridge import nested_ridge
+from cortexscale.kernels.ridge_problem import NestedRidge
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,9 @@ class RidgeSettings:
     """How the mapping is fitted; defaults are the paper's (section 3).
 
     ``search`` for the penalty is ``adaptive`` or ``full``, which evaluates all ``alphas``; ``alpha_per`` is ``roi`` (one
-    penalty per subject and ROI) or ``unit``, which needs the full search; ``fold_kind`` is ``contiguous`` or ``shuffled``;
-    ``precision`` is ``float32``, ``float64``, or ``auto``: float64 where the device is fast at it.
+    penalty per subject and ROI) or ``unit``, which needs the full search; ``fold_kind`` is ``contiguous``, ``shuffled`` or
+    ``grouped``, which shuffles concepts and keeps the images of each in one fold; ``precision`` is ``float32``, ``float64``,
+    or ``auto``: float64 where the device is fast at it.
     """
 
     alphas: tuple[float, ...] = tuple(np.logspace(1, 7, 10))
@@ -46,8 +48,13 @@ class RidgeSettings:
             ridge["precision"],
         )
 
+    def held_out(self, target: Targets) -> list[np.ndarray]:
+        """The outer folds of the training stimuli."""
+        n, seed = len(target.train_rows), None if self.fold_kind == "contiguous" else self.fold_seed
+        return k_folds(n, self.folds, seed=seed, groups=target.train_concepts if self.fold_kind == "grouped" else None)
 
-def check_store(store: FeatureStore, stimuli_hash: str) -> None:
+
+def check_store(store: Store, stimuli_hash: str) -> None:
     """Refuse features that belong to another stimulus set.
 
     Raises:
@@ -61,50 +68,40 @@ def check_store(store: FeatureStore, stimuli_hash: str) -> None:
 
 
 def layer_fits(
-    store: FeatureStore, layer: str, targets: Sequence[Targets], settings: RidgeSettings, *, folds: bool, test: bool
-) -> Iterator[NestedRidge]:
-    """Ridge of one layer for all units of each of ``targets``.
+    store: Store,
+    layer: str,
+    targets: Sequence[Targets],
+    settings: RidgeSettings,
+    *,
+    folds: bool = False,
+    test: bool = False,
+    predictions: bool = False,
+) -> Iterator[tuple[NestedRidge, GramMatrix]]:
+    """Ridge of one layer for all units of each of ``targets``, and the kernel it was fitted with.
 
     Args:
         folds: hold out the outer folds of the training split.
-        test: predict the test split.
+        test: predict the test split; the kernel then holds the training images followed by the test images.
+        predictions: keep the predicted responses.
     """
     device = best_device()
     dtype = working_precision(device) if settings.precision == "auto" else getattr(torch, settings.precision)
     wanted = [np.concatenate([target.train_rows, target.test_rows]) if test else target.train_rows for target in targets]
-    for target, kernel in zip(targets, layer_kernels(store, layer, wanted, dtype, device), strict=True):
+    for target, kernel in zip(targets, store.kernels(layer, wanted, dtype, device), strict=True):
         n = len(target.train_rows)
-        held_out = []
-        if folds:
-            held_out = k_folds(n, settings.folds, seed=settings.fold_seed if settings.fold_kind == "shuffled" else None)
-        yield nested_ridge(
-            kernel[:n, :n],
-            target.responses,
-            settings.alphas,
-            held_out,
-            cross=kernel[n:, :n] if test else None,
-            search=settings.search,
-            alpha_per="unit" if settings.alpha_per == "unit" else "group",
+        yield (
+            nested_ridge(
+                kernel.K[:n, :n],
+                target.responses,
+                settings.alphas,
+                settings.held_out(target) if folds else [],
+                cross=kernel.K[n:, :n] if test else None,
+                search=settings.search,
+                alpha_per="unit" if settings.alpha_per == "unit" else "group",
+                predictions=predictions,
+            ),
+            kernel,
         )
-
-
-def layer_kernels(
-    store: FeatureStore, layer: str, wanted: Sequence[np.ndarray], dtype: torch.dtype, device: torch.device
-) -> Iterator[torch.Tensor]:
-    """Gram matrices of a layer between the images ``wanted`` (rows of the stimulus table), one per entry.
-
-    Entries that mostly repeat each other's images, like the datasets on THINGS, index one Gram matrix of all of them;
-    entries with images of their own, like the subjects of NSD, get one each: whichever computes fewer products.
-    """
-    union = np.unique(np.concatenate(wanted))
-    if len(wanted) > 1 and len(union) ** 2 <= sum(len(rows) ** 2 for rows in wanted):
-        kernel = gram((slab[union] for slab in store.slabs(layer)), dtype=dtype, device=device).K
-        for rows in wanted:
-            index = torch.as_tensor(np.searchsorted(union, rows), device=device)
-            yield kernel[index[:, None], index]
-    else:
-        for rows in wanted:
-            yield gram((slab[rows] for slab in store.slabs(layer)), dtype=dtype, device=device).K
 
 
 def group_means(values: np.ndarray, group: np.ndarray) -> np.ndarray:

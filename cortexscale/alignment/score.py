@@ -8,17 +8,19 @@ import pandas as pd
 
 from cortexscale.alignment.layer import RidgeSettings, group_means, layer_fits
 from cortexscale.alignment.search import alpha_columns
+from cortexscale.alignment.similarity import similarity_columns
 from cortexscale.alignment.targets import Targets
-from cortexscale.features.store import FeatureStore
+from cortexscale.features.store import Store
 from cortexscale.kernels.correlation import noise_normalised
-from cortexscale.kernels.nested_ridge import NestedRidge
+from cortexscale.kernels.ridge_problem import NestedRidge
 
 
 def score_alignment(
-    store: FeatureStore,
+    store: Store,
     targets: Sequence[Targets],
     commitments: dict[str, dict[str, dict[str, Any]]],
     settings: RidgeSettings,
+    similarity: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit each ROI's committed layer on the whole training split and score it on the test split.
 
@@ -27,19 +29,23 @@ def score_alignment(
 
     Args:
         commitments: dataset -> ROI -> ``layer_name`` ..., as made by :func:`cortexscale.alignment.commit.commit_layers`.
+        similarity: splits of which RSA and CKA are wanted, see :mod:`~cortexscale.alignment.similarity`; they need prepared
+            responses.
 
     Returns:
         Rows per dataset x subject x ROI with the published columns (``pearsonr``, ``pearsonr_nc``, ``noise_ceiling`` = mean
-        sqrt(ceiling), ``layer_name`` ...) and ``alpha``, ``alpha_at_edge``, ``n_units``, ``n_units_above_1``,
+        sqrt(ceiling), ``layer_name``, ``rsa_c_test`` ...) and ``alpha``, ``alpha_at_edge``, ``n_units``, ``n_units_above_1``,
         ``n_train``, ``n_test``, ``margin``; and rows per dataset x subject x ROI x unit with ``pearsonr``, ``pearsonr_nc``.
     """
     rows, units = [], []
     layers = dict.fromkeys(entry["layer_name"] for rois in commitments.values() for entry in rois.values())
     for layer in layers:
-        committed = [restrict(target, rois_of(commitments[target.dataset], layer)) for target in targets]
+        committed = [target.restricted(rois_of(commitments[target.dataset], layer)) for target in targets]
         committed = [target for target in committed if target is not None]
-        fits = layer_fits(store, layer, committed, settings, folds=False, test=True)
-        for target, fit in zip(committed, fits, strict=True):
+        fits = layer_fits(
+            store, layer, committed, settings, folds="train" in similarity, test=True, predictions=len(similarity) > 0
+        )
+        for target, (fit, kernel) in zip(committed, fits, strict=True):
             ceiling = target.nc_percent[fit.unit]
             normalised = noise_normalised(fit.test_r, ceiling)
             place = target.groups["roi"].map(commitments[target.dataset])
@@ -54,6 +60,7 @@ def score_alignment(
                     pearsonr_nc=group_means(normalised, fit.group),
                     noise_ceiling=group_means(np.sqrt(ceiling / 100), fit.group),
                     n_units_above_1=np.bincount(fit.group, normalised > 1).astype(int),
+                    **similarity_columns(target, kernel, fit, similarity),
                     **alpha_columns(fit, settings),
                     n_train=len(target.train_rows),
                     n_test=len(target.test_rows),
@@ -66,25 +73,6 @@ def score_alignment(
 def rois_of(commitment: dict[str, dict[str, Any]], layer: str) -> list[str]:
     """ROIs that are committed to a layer."""
     return [roi for roi, entry in commitment.items() if entry["layer_name"] == layer]
-
-
-def restrict(target: Targets, rois: Sequence[str]) -> Targets | None:
-    """Targets of some ROIs only; None where no subject has them."""
-    wanted = target.groups["roi"].isin(rois).to_numpy()
-    if not wanted.any():
-        return None
-    units = target.members[wanted].any(axis=0)
-    return Targets(
-        target.dataset,
-        target.train_rows,
-        target.test_rows,
-        target.train[:, units],
-        target.test[:, units],
-        target.nc_percent[units],
-        target.groups[wanted].reset_index(drop=True),
-        target.members[wanted][:, units],
-        target.unit_names[units],
-    )
 
 
 def unit_table(target: Targets, fit: NestedRidge, normalised: np.ndarray) -> pd.DataFrame:

@@ -8,14 +8,14 @@ import pandas as pd
 
 from cortexscale.alignment.layer import RidgeSettings, group_means, layer_fits
 from cortexscale.alignment.targets import Targets
-from cortexscale.features.store import FeatureStore
+from cortexscale.features.store import Store
 from cortexscale.kernels.correlation import noise_normalised
-from cortexscale.kernels.nested_ridge import NestedRidge
+from cortexscale.kernels.ridge_problem import NestedRidge
 
 log = logging.getLogger(__name__)
 
 
-def search_layers(store: FeatureStore, targets: Sequence[Targets], settings: RidgeSettings) -> pd.DataFrame:
+def search_layers(store: Store, targets: Sequence[Targets], settings: RidgeSettings) -> pd.DataFrame:
     """Score every layer of a store on every dataset, subject and ROI. The test split is not read.
 
     Returns:
@@ -26,8 +26,7 @@ def search_layers(store: FeatureStore, targets: Sequence[Targets], settings: Rid
     """
     tables = []
     for number, (layer, place) in enumerate(store.layers.items(), start=1):
-        fits = layer_fits(store, layer, targets, settings, folds=True, test=False)
-        for target, fit in zip(targets, fits, strict=True):
+        for target, (fit, _) in zip(targets, layer_fits(store, layer, targets, settings, folds=True), strict=True):
             folds = group_means(noise_normalised(fit.heldout_r, target.nc_percent[fit.unit]), fit.group)
             tables.append(
                 target.groups.assign(

@@ -1,15 +1,17 @@
 """Which subjects of a dataset take part, and their responses as targets."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cortexscale.alignment.targets import Targets, shared_targets
+from cortexscale.alignment.targets import PreparedResponses, Targets, shared_targets
 from cortexscale.errors import InputError
 from cortexscale.recording import load_recording, load_screening
+from cortexscale.stimuli import stimulus_rows
 
 
 def rank_subjects(recordings: Sequence[Path], best_subjects: Mapping[str, Any] | None) -> pd.DataFrame:
@@ -49,16 +51,43 @@ def scored_subjects(recordings: Sequence[Path], best_subjects: Mapping[str, Any]
     return [file for file in recordings if file.stem in scored]
 
 
-def load_targets(recordings: Sequence[Path], datasets: Mapping[str, Mapping[str, Any]], stimuli: pd.DataFrame) -> list[Targets]:
+def load_targets(
+    recordings: Sequence[Path],
+    datasets: Mapping[str, Mapping[str, Any]],
+    stimuli: pd.DataFrame,
+    prepared: Path | None = None,
+) -> list[Targets]:
     """The responses of all datasets that share a stimulus set.
 
     Args:
         recordings: files ``<dataset>/<subject>.h5``.
         datasets: name -> ``rois`` and ``best_subjects`` (``count`` and ``roi``, or None for all), from the config.
         stimuli: the stimulus table.
+        prepared: file of :func:`cortexscale.alignment.prepare.prepare_responses`.
     """
-    targets = []
+    targets, known = [], PreparedResponses(prepared) if prepared else None
     for name, dataset in datasets.items():
         files = scored_subjects([file for file in recordings if file.parent.name == name], dataset["best_subjects"])
         targets += shared_targets([load_recording(file) for file in files], stimuli, dataset["rois"])
-    return targets
+    return [replace(target, prepared=known) for target in targets]
+
+
+def shown_images(
+    recordings: Sequence[Path], datasets: Mapping[str, Mapping[str, Any]], stimuli: pd.DataFrame
+) -> list[np.ndarray]:
+    """Rows of the stimulus table that each scored subject saw, training images first.
+
+    Args:
+        recordings, stimuli: as in :func:`load_targets`.
+        datasets: name -> ``best_subjects``.
+    """
+    shown = []
+    for name, dataset in datasets.items():
+        for file in scored_subjects([file for file in recordings if file.parent.name == name], dataset["best_subjects"]):
+            recording = load_recording(file, responses=False)
+            splits = {"train": recording.train, "test": recording.test}
+            rows = (
+                stimulus_rows(stimuli, s.stimulus_ids, f"{name}/{file.stem} ({k})", "stimulus table") for k, s in splits.items()
+            )
+            shown.append(np.concatenate([*rows]))
+    return shown

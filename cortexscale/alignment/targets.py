@@ -5,16 +5,56 @@ decomposition, and a unit that lies in several ROIs is fitted once.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
+import torch
 
 from cortexscale.errors import InputError
 from cortexscale.kernels.responses import Responses
+from cortexscale.kernels.similarity import Geometry
 from cortexscale.recording import Recording
 from cortexscale.stimuli import stimulus_rows
+
+
+class PreparedResponses:
+    """What was made of responses alone, once for all layers of all models: see :mod:`cortexscale.alignment.prepare`.
+
+    Raises:
+        InputError: not such a file.
+    """
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path)
+        try:
+            self._file = h5py.File(self.path, "r")
+        except OSError as error:
+            raise InputError(
+                path, f"not a readable HDF5 file ({error})", "prepared responses", "delete it and run again"
+            ) from None
+
+    def geometry(self, place: str, split: str, n: int) -> Geometry:
+        """Geometry of ``<dataset>/<subject>/<roi>`` between the ``n`` stimuli of a split.
+
+        Raises:
+            InputError: it is not there, or is that of another number of stimuli.
+        """
+        found, pairs = self._file.get(f"{place}/{split}"), n * (n - 1) // 2
+        if found is None or len(found["products"]) != pairs:
+            what = f"{len(found['products'])} pairs of stimuli in" if found else "no"
+            raise InputError(
+                self.path, f"{what} {place}/{split}", f"the {pairs} pairs of {n} stimuli", "delete the file and run again"
+            )
+        return Geometry(*(torch.from_numpy(found[name][:]) for name in ("distance_ranks", "products")))
+
+    def factor(self, place: str) -> torch.Tensor | None:
+        """Factor of ``<dataset>/<subject>/<roi>``; None where it has none."""
+        found = self._file.get(f"{place}/factor")
+        return None if found is None else torch.from_numpy(found[:])
 
 
 @dataclass(frozen=True)
@@ -24,27 +64,56 @@ class Targets:
     Attributes:
         dataset: its name in the config.
         train_rows (n,), test_rows (m,): rows of the stimulus table.
+        train_concepts (n,): what the training images show; folds may keep a concept together.
         train (n, units), test (m, units): responses, float32.
         nc_percent (units,): noise ceiling of the test responses, percent of variance.
         groups: one row per non-empty subject x ROI: ``benchmark_name`` (the dataset), ``subject``, ``roi``, ``n_units``.
         members (groups, units): which units belong to which group.
         unit_names (units,): unit ids, unique within a subject.
+        prepared: what is known of these responses already.
     """
 
     dataset: str
     train_rows: np.ndarray
     test_rows: np.ndarray
+    train_concepts: np.ndarray
     train: np.ndarray
     test: np.ndarray
     nc_percent: np.ndarray
     groups: pd.DataFrame
     members: np.ndarray
     unit_names: np.ndarray
+    prepared: PreparedResponses | None = None
 
     @cached_property
     def responses(self) -> Responses:
         """What ridge makes of them once, for all layers."""
-        return Responses.of(self.train, self.members, self.test)
+        known = {"known_factor": lambda group: self.prepared.factor(self.place(group))} if self.prepared else {}
+        return Responses.of(self.train, self.members, self.test, **known)
+
+    def place(self, group: int) -> str:
+        """``<dataset>/<subject>/<roi>`` of a group."""
+        return "/".join(self.groups.loc[group, ["benchmark_name", "subject", "roi"]])
+
+    def geometry(self, group: int, split: str) -> Geometry:
+        """Geometry of a group in a split, as it was prepared."""
+        return self.prepared.geometry(self.place(group), split, len(getattr(self, split)))
+
+    def restricted(self, rois: Sequence[str]) -> "Targets | None":
+        """Some ROIs only; None where no subject has them."""
+        wanted = self.groups["roi"].isin(rois).to_numpy()
+        if not wanted.any():
+            return None
+        units = self.members[wanted].any(axis=0)
+        return replace(
+            self,
+            train=self.train[:, units],
+            test=self.test[:, units],
+            nc_percent=self.nc_percent[units],
+            groups=self.groups[wanted].reset_index(drop=True),
+            members=self.members[wanted][:, units],
+            unit_names=self.unit_names[units],
+        )
 
 
 def shared_targets(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: Sequence[str]) -> list[Targets]:
@@ -84,10 +153,12 @@ def side_by_side(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: S
                 members.append(np.pad(inside, (start, sum(sizes) - start - size)))
         start += size
     pairs = list(zip(recordings, kept, strict=True))
+    train_rows = stimulus_rows(stimuli, first.train.stimulus_ids, f"{name} (train)", "stimulus table")
     return Targets(
         dataset=first.dataset,
-        train_rows=stimulus_rows(stimuli, first.train.stimulus_ids, f"{name} (train)", "stimulus table"),
+        train_rows=train_rows,
         test_rows=stimulus_rows(stimuli, first.test.stimulus_ids, f"{name} (test)", "stimulus table"),
+        train_concepts=stimuli["concept"].to_numpy()[train_rows],
         train=np.concatenate([recording.train.responses[:, units] for recording, units in pairs], axis=1),
         test=np.concatenate([recording.test.responses[:, units] for recording, units in pairs], axis=1),
         nc_percent=np.concatenate([recording.units["nc_percent"].to_numpy()[units] for recording, units in pairs]),

@@ -35,6 +35,19 @@ def gram_seconds(machine: Machine, precision: str, n: int, width: float) -> floa
     return n**2 * width / machine.gemm(precision) + 2 * n * width / machine.disk_read + 3 * n * width / machine.elementwise
 
 
+def stored_kernel_seconds(machine: Machine, precision: str, n: int, width: int) -> float:
+    """One kernel of n stimuli from an exact store: 2 n^2 bytes, two passes (to convert, mirror). A layer that is not wider than n
+    is stored as it is."""
+    if width <= n:
+        return gram_seconds(machine, precision, n, width)
+    return 2 * n**2 / machine.disk_read + 2 * n**2 / machine.elementwise
+
+
+def geometry_seconds(machine: Machine, precision: str, n: int, groups: float, units: float) -> float:
+    """RSA and CKA of groups with U ``units`` together: n^2 U operations, and for each group 20 passes over its n^2 / 2 pairs."""
+    return n**2 * units / machine.gemm(precision) + groups * 10 * n**2 / machine.elementwise
+
+
 def projection_seconds(machine: Machine, family: str, n_in: int, n_out: int, batch: int) -> float:
     """One layer of one image. Entries: p sqrt(d) sparse, d countsketch; gaussian 2 p d operations, and p d numbers drawn
     per batch, at about ten passes each."""

@@ -85,13 +85,33 @@ class Sizes:
         """Those that the ROIs of one dataset are scored at."""
         return distinct_layers(self.layers(model), len(self.rois(dataset)))
 
+    def kernel_images(self, stimuli: str, *, test: bool) -> list[int]:
+        """Images of each kernel of a layer: one of all that datasets share, or one each, whichever has fewer products."""
+        kernels = (kernel for name in self.plan.datasets_on(stimuli) for kernel in self.kernels(name))
+        sizes = [kernel.n_train + kernel.n_test * test for kernel in kernels]
+        union = min(self.images(stimuli), sum(sizes))
+        return [union] if len(sizes) > 1 and union**2 <= sum(n**2 for n in sizes) else sizes
+
+    def images_shown(self, stimuli: str) -> int:
+        """Images that pass a network for exact kernels."""
+        return min(self.images(stimuli), sum(self.kernel_images(stimuli, test=True)))
+
+    def activations(self, model: str) -> float:
+        """Width of a layer, mean over the candidates."""
+        widths = self.networks[model].widths
+        return sum(widths) / len(widths)
+
     def stored_width(self, model: str) -> float:
         """Features of a stored layer, mean over the candidates."""
         widths, most = self.networks[model].widths, self.plan.study.features.projection.dimensions
         return sum(min(width, most) for width in widths) / len(widths)
 
     def store_bytes(self, stimuli: str, model: str, layers: float) -> float:
-        return 2 * self.images(stimuli) * layers * self.stored_width(model)
+        """float16 features; or of exact kernels half a square in float32, or the activations where those are fewer."""
+        if not self.plan.exact:
+            return 2 * self.images(stimuli) * layers * self.stored_width(model)
+        widths, sizes = self.networks[model].widths, self.kernel_images(stimuli, test=True)
+        return layers * sum(2 * n * min(n, width) for n in sizes for width in widths) / len(widths)
 
     def released_bytes(self, dataset: str, file: Path) -> int:
         """Of a file that is there, or as the release has it; 0 if neither is known, or it will be simulated: those are small."""

@@ -1,14 +1,17 @@
 """The stages of a study with the time, memory and disk that they will take, before the first of them runs."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from cortexscale.estimate.costs import (
     ADAPTIVE_EVALUATIONS,
     ADAPTIVE_INVERSES,
+    geometry_seconds,
     gram_seconds,
     projection_seconds,
     ridge_seconds,
+    stored_kernel_seconds,
 )
 from cortexscale.estimate.machine import Machine
 from cortexscale.estimate.sizes import Kernel, Sizes
@@ -46,8 +49,8 @@ class Estimate:
 
     def stages(self) -> list[Stage]:
         """Those that have jobs, in the order in which they run."""
-        stages = [self._preprocess(), self._stimuli(), self._training(), self._cards(), self._sweeps(), self._searches()]
-        stages += [self._commitments(), self._stores(), self._alignments(), self._fits(), self._tables()]
+        stages = [self._preprocess(), self._stimuli(), self._training(), self._cards(), self._prepared(), self._sweeps()]
+        stages += [self._searches(), self._commitments(), self._stores(), self._alignments(), self._fits(), self._tables()]
         return [stage for stage in stages if stage.seconds]
 
     def _preprocess(self) -> Stage:
@@ -88,20 +91,30 @@ class Estimate:
         seconds = [self._store_seconds(*store) for store in stores]
         largest = max((self.sizes.store_bytes(*store) for store in stores), default=0)
         formula = f"as features, for all candidate layers; disk: temporary, the largest {largest / 1e9:,.2f} GB"
-        return Stage("sweep_features", seconds, self.plan.features_mb(layers=64), 0, formula)
+        return Stage("sweep_features", seconds, self._features_mb(layers=64), 0, formula)
 
     def _stores(self) -> Stage:
         stores = [(s, m, self.sizes.committed(s, m)) for s in self.plan.stimuli for m in self.plan.models]
         seconds = [self._store_seconds(*store) for store in stores]
         disk = sum(self.sizes.store_bytes(*store) for store in stores)
         formula = (
-            "start_network + number of images x (1 / images + FLOPs / forward + sum over layers wider than p of p sqrt(d) / "
+            "start_network + passes x number of images x (1 / images + FLOPs / forward) + 2 N d / disk_write (N images shown) + "
+            "per kernel n^2 d / gemm + 2 n d / disk_read + 3 n d / elementwise + 2 x written / disk_write; as many passes as "
+            "activations fill scratch_gb; disk: 2 n min(n, d) per layer and kernel"
+            if self.plan.exact
+            else "start_network + number of images x (1 / images + FLOPs / forward + sum over layers wider than p of p sqrt(d) / "
             "projection (sparse; d countsketch, 2 p d / gemm_float32 gaussian)) + 2 x written / disk_write; disk: 2 x images x "
-            "layers x min(d, p); committed layers: about sqrt(ROIs), as in the published commitments"
+            "layers x min(d, p)"
         )
-        return Stage("features", seconds, self.plan.features_mb(layers=16), disk, formula)
+        formula += "; committed layers: about sqrt(ROIs), as in the published commitments"
+        return Stage("features", seconds, self._features_mb(layers=16), disk, formula)
+
+    def _features_mb(self, layers: int) -> int:
+        return max((self.plan.features_mb(stimuli, layers) for stimuli in self.plan.stimuli), default=0)
 
     def _store_seconds(self, stimuli: str, model: str, layers: float) -> float:
+        if self.plan.exact:
+            return self._exact_seconds(stimuli, model, layers)
         machine, network, projection = self.machine, self.sizes.networks[model], self.features.projection
         all_layers = sum(
             projection_seconds(machine, projection.family, width, projection.dimensions, self.features.batch_size)
@@ -112,7 +125,42 @@ class Estimate:
         written = 2 * self.sizes.store_bytes(stimuli, model, layers)  # as a folder, then as one file
         return machine.start_network + self.sizes.images(stimuli) * per_image + written / machine.disk_write
 
+    def _exact_seconds(self, stimuli: str, model: str, layers: float) -> float:
+        machine, network, images = self.machine, self.sizes.networks[model], self.sizes.images_shown(stimuli)
+        scratch = 2 * images * layers * self.sizes.activations(model)
+        passes = math.ceil(scratch / (1e9 * self.features.scratch_gb))
+        forward = passes * images * (1 / machine.images + network.flops / machine.forward)
+        sizes, width = self.sizes.kernel_images(stimuli, test=True), self.sizes.activations(model)
+        kernels = layers * sum(gram_seconds(machine, "auto", n, width) for n in sizes)
+        written = scratch + 2 * self.sizes.store_bytes(stimuli, model, layers)  # kernels as a folder, then as one file
+        return machine.start_network + forward + kernels + written / machine.disk_write
+
     # ------------------------------------------------------------------------------------------ alignment
+
+    def _prepared(self) -> Stage:
+        seconds, disk = [], 0.0
+        for stimuli in self.plan.stimuli:
+            seconds.append(self.machine.start + sum(self._geometries(*kernel) for kernel in self._kernels(stimuli)))
+            disk += sum(4 * n**2 * self._groups(name) for name, kernel in self._kernels(stimuli) for n in self._compared(kernel))
+        mb = max((self.plan.prepare_mb(stimuli) for stimuli in self.plan.stimuli), default=0)
+        formula = (
+            "start + per split of `similarity` n^2 U / gemm + 10 n^2 G / elementwise, U units in G subjects and ROIs; "
+            "disk: 4 n^2 G"
+        )
+        return Stage("prepare_responses", seconds, mb, disk, formula)
+
+    def _compared(self, kernel: Kernel) -> list[int]:
+        """Stimuli of each split of which RSA and CKA are wanted."""
+        n = {"train": kernel.n_train, "test": kernel.n_test}
+        return [n[split] for split in self.plan.study.similarity.splits]
+
+    def _groups(self, dataset: str) -> float:
+        """Subjects and ROIs that share a kernel, as if every subject had every ROI."""
+        return len(self.sizes.rois(dataset)) * len(self.plan.subjects_scored(dataset)) / len(self.sizes.kernels(dataset))
+
+    def _geometries(self, dataset: str, kernel: Kernel) -> float:
+        units, groups = kernel.units * self.sizes.rois_per_unit(dataset), self._groups(dataset)
+        return sum(geometry_seconds(self.machine, self.ridge.precision, n, groups, units) for n in self._compared(kernel))
 
     def _kernels(self, stimuli: str) -> list[tuple[str, Kernel]]:
         return [(name, kernel) for name in self.plan.datasets_on(stimuli) for kernel in self.sizes.kernels(name)]
@@ -125,8 +173,11 @@ class Estimate:
             for model in self.plan.references:
                 gram = self._grams(stimuli, model, test=False)
                 seconds.append(self.machine.start + self.sizes.layers(model) * (per_layer + gram))
+        kernel = "n^2 p / gemm + 2 n p / disk_read + 3 n p / elementwise"
+        if self.plan.exact:
+            kernel = "2 n^2 / disk_read + 2 n^2 / elementwise; of layers with p <= n activations " + kernel
         formula = (
-            "start + layers x (kernels + ridge). Kernel: n^2 p / gemm + 2 n p / disk_read + 3 n p / elementwise. Ridge, for I of "
+            f"start + layers x (kernels + ridge). Kernel: {kernel}. Ridge, for I of "
             "A penalties inverted, E evaluated, k folds: (I (1 + 1/k) + A/8) n^3 / inverse + E (4 n^2 T / gemm + (10 k + 5) n T "
             f"/ elementwise), T units of all subjects that share the n images. I = {ADAPTIVE_INVERSES}, "
             f"E = {ADAPTIVE_EVALUATIONS}; with `search: full` I = E = A, and no A/8"
@@ -149,13 +200,16 @@ class Estimate:
         formula = (
             "start + committed layers x kernels + per dataset its committed layers x ((I + A/8) n^3 / inverse + E ((2 n^2 + "
             "2 m n) T / gemm + 5 n T / elementwise)), m test images; a unit is fitted to the layers of its own ROI and of those "
-            f"that hold others; disk: {_UNIT_ROW} per unit and ROI"
+            "that hold others; RSA and CKA of the predictions as in prepare_responses; on the training split with folds as "
+            f"in layer_search; disk: {_UNIT_ROW} per unit and ROI"
         )
         return Stage("alignment", seconds, self._ridge_mb(), disk, formula)
 
     def _aligned(self, dataset: str, kernel: Kernel, model: str) -> float:
         layers = self.sizes.committed_by(dataset, model)
-        return self._ridge(kernel, layers, min(layers, self.sizes.rois_per_unit(dataset)), n_test=kernel.n_test)
+        folds = self.ridge.folds.count if "train" in self.plan.study.similarity.splits else 0
+        fitted = self._ridge(kernel, layers, min(layers, self.sizes.rois_per_unit(dataset)), n_test=kernel.n_test, folds=folds)
+        return fitted + self._geometries(dataset, kernel)
 
     def _ridge(self, kernel: Kernel, layers: float, unit_layers: float, **what: int) -> float:
         """So many layers of one kernel, of which each unit is fitted to ``unit_layers``."""
@@ -164,13 +218,14 @@ class Estimate:
         return layers * per_layer
 
     def _grams(self, stimuli: str, model: str, test: bool) -> float:
-        """One layer: a kernel of all images that datasets share, or one each, whichever has fewer products."""
-        sizes = [kernel.n_train + kernel.n_test * test for _, kernel in self._kernels(stimuli)]
-        union = min(self.sizes.images(stimuli), sum(sizes))
-        if len(sizes) > 1 and union**2 <= sum(n**2 for n in sizes):
-            sizes = [union]
+        """The kernels of one layer: made of features, or read."""
+        precision = self.ridge.precision
+        if self.plan.exact:
+            widths, sizes = self.sizes.networks[model].widths, self.sizes.kernel_images(stimuli, test=True)
+            every = (stored_kernel_seconds(self.machine, precision, n, width) for n in sizes for width in widths)
+            return sum(every) / len(widths)
         width = self.sizes.stored_width(model)
-        return sum(gram_seconds(self.machine, self.ridge.precision, n, width) for n in sizes)
+        return sum(gram_seconds(self.machine, precision, n, width) for n in self.sizes.kernel_images(stimuli, test=test))
 
     def _ridge_mb(self) -> int:
         return max((self.plan.ridge_mb(stimuli) for stimuli in self.plan.stimuli), default=0)

@@ -1,27 +1,29 @@
 """The feature store: one file per model and stimulus set, one float16 array per layer.
 
-While it is written the store is a folder, ``.<name>.part``, that a second run continues; when the last row is
-in, the folder is packed into one uncompressed zip. So a cluster sees one file with a real size and time, an
-interrupted write is never taken for complete, and column slabs are read without touching the rest of a layer
-(``benchmarks/store.py`` has the layouts that were compared).
+It is written into a folder (:mod:`~cortexscale.features.part`), and rows that an interrupted run left there are kept. Column
+slabs are read without touching the rest of a layer (``benchmarks/store.py`` has the layouts that were compared).
 """
 
-import json
-import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import zarr
 from zarr.storage import ZipStore
 
 from cortexscale.errors import InputError
+from cortexscale.features.image_sets import image_sets, places, runs
+from cortexscale.features.part import open_part, pack, part_folder
 from cortexscale.files import whole_file
+from cortexscale.kernels.gram import GramMatrix, gram
 
 ROWS, COLUMNS = 256, 2048
 """Chunk of a layer: rows are written, columns are read."""
+SLAB = 2 * COLUMNS
+"""Columns that are read at a time."""
 
 
 class StoreWriter:
@@ -32,26 +34,16 @@ class StoreWriter:
         identity: what makes these features these features (weights, transform, stimuli, layers, projection);
             rows of an earlier run are continued only if theirs is equal.
         n_rows: stimuli.
+        stimuli: rows of the stimulus table that they are, for messages; by default the first ones.
     """
 
-    def __init__(self, path: Path | str, identity: dict[str, Any], n_rows: int):
-        self.path, self.n_rows = Path(path), n_rows
-        self.folder = self.path.with_name(f".{self.path.name}.part")
-        self.identity = json.loads(json.dumps(identity))
-        self._progress = self.folder / "rows_written"
-        if not self._can_resume():
-            shutil.rmtree(self.folder, ignore_errors=True)
-            zarr.create_group(self.folder, attributes={"identity": self.identity, "n_rows": n_rows})
-        self.group = zarr.open_group(self.folder, mode="r+")
+    def __init__(self, path: Path | str, identity: dict[str, Any], n_rows: int, stimuli: Sequence[int] | None = None):
+        self.path, self.identity, self.n_rows = Path(path), identity, n_rows
+        self.stimuli = range(n_rows) if stimuli is None else stimuli
+        self.group = open_part(self.path, {"identity": identity, "n_rows": n_rows})
+        self._progress = part_folder(self.path) / "rows_written"
         self.rows_written = int(self._progress.read_text()) if self._progress.exists() else 0
         self._waiting: list[dict[str, np.ndarray]] = []
-
-    def _can_resume(self) -> bool:
-        try:
-            found = zarr.open_group(self.folder, mode="r").attrs
-            return found["identity"] == self.identity and found["n_rows"] == self.n_rows
-        except (FileNotFoundError, KeyError, ValueError):
-            return False
 
     def write(self, features: dict[str, np.ndarray]) -> None:
         """Append rows, given as one (rows, width) float array per layer.
@@ -73,7 +65,7 @@ class StoreWriter:
             stored = rows.astype(np.float16)
         bad = ~np.isfinite(stored).all(axis=1)
         if bad.any():
-            row = self.rows_written + self._n_waiting + int(np.flatnonzero(bad)[0])
+            row = self.stimuli[self.rows_written + self._n_waiting + int(np.flatnonzero(bad)[0])]
             raise InputError(
                 f"features of model {self.identity.get('model')}, layer {layer}, stimulus row {row}",
                 f"a non-finite value (largest magnitude before storing: {np.abs(rows).max():.3g})",
@@ -86,11 +78,10 @@ class StoreWriter:
         """Write all whole blocks of waiting rows, then note how far the store is complete."""
         whole = self._n_waiting // block * block
         rest = {}
-        for layer in self._waiting[0] if self._waiting else ():
-            rows = np.concatenate([batch[layer] for batch in self._waiting])
+        for layer in list(self._waiting[0]) if self._waiting else ():
+            rows = np.concatenate([batch.pop(layer) for batch in self._waiting])
             if layer not in self.group:
-                shape, chunks = (self.n_rows, rows.shape[1]), (ROWS, min(COLUMNS, rows.shape[1]))
-                self.group.create_array(layer, shape=shape, dtype="f2", chunks=chunks, compressors=None)
+                self._create(layer, rows.shape[1])
             self.group[layer][self.rows_written : self.rows_written + whole] = rows[:whole]
             rest[layer] = rows[whole:]
         self._waiting = [rest] if rest else []
@@ -98,21 +89,29 @@ class StoreWriter:
         with whole_file(self._progress) as part:
             part.write_text(str(self.rows_written))
 
-    def finish(self, attributes: dict[str, Any]) -> None:
-        """Pack the folder into the finished file. ``attributes`` describe the layers and what made the store."""
+    def _create(self, layer: str, width: int) -> None:
+        shape, chunks = (self.n_rows, width), (ROWS, min(COLUMNS, width))
+        self.group.create_array(layer, shape=shape, dtype="f2", chunks=chunks, compressors=None)
+
+    def complete(self) -> None:
+        """Write the rows that wait.
+
+        Raises:
+            ValueError: there are fewer than ``n_rows``.
+        """
         self._flush(1)
         if self.rows_written != self.n_rows:
             raise ValueError(f"{self.rows_written} of {self.n_rows} rows were written")
+
+    def finish(self, attributes: dict[str, Any]) -> None:
+        """Pack the folder into the finished file. ``attributes`` describe the layers and what made the store."""
+        self.complete()
         self.group.attrs.update(attributes)
-        with whole_file(self.path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-            for file in sorted(self.folder.rglob("*")):
-                if file.is_file() and file != self._progress:
-                    archive.write(file, file.relative_to(self.folder))
-        shutil.rmtree(self.folder)
+        pack(self.path, leave_out=self._progress)
 
 
-class FeatureStore:
-    """Reads a finished store."""
+class Store:
+    """A finished store: whatever alignment needs to know of the layers of a model."""
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
@@ -124,12 +123,53 @@ class FeatureStore:
             ) from None
         self.attributes: dict[str, Any] = dict(self._group.attrs)
         self.layers: dict[str, dict[str, Any]] = self.attributes["layers"]
+
+    def kernels(self, layer: str, wanted: Sequence[np.ndarray], dtype: torch.dtype, device: torch.device) -> Iterator[GramMatrix]:
+        """Gram matrices of a layer between the images ``wanted`` (rows of the stimulus table), one per entry.
+
+        Entries that share a Gram matrix (:func:`~cortexscale.features.image_sets.image_sets`) are cut out of it, as views
+        where their images follow each other there; each may be centred by the mean of all.
+
+        Raises:
+            InputError: the store has no such layer or image.
+        """
+        if layer not in self.layers:
+            raise InputError(self.path, f"layers {', '.join(self.layers)}", f"layer {layer}", "delete the store and run again")
+        sets, present, matrix = self._image_sets(wanted), None, None
+        for rows in wanted:
+            found = ((number, places(rows, images)) for number, images in enumerate(sets))
+            number, place = next(((number, place) for number, place in found if place is not None), (None, None))
+            if number is None:
+                raise InputError(
+                    self.path,
+                    f"no kernel that holds all {len(rows)} images that a recording shows",
+                    "kernels of the images of these recordings",
+                    "the recordings changed since it was made: delete it and run again",
+                )
+            if number != present:
+                matrix = None  # its memory, before the next one is made
+                matrix, present = self._gram(layer, number, sets[number], dtype, device), number
+            yield matrix.subset(place)
+
+    def _image_sets(self, wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
+        raise NotImplementedError
+
+    def _gram(self, layer: str, number: int, images: np.ndarray, dtype: torch.dtype, device: torch.device) -> GramMatrix:
+        """The Gram matrix of one of the image sets."""
+        raise NotImplementedError
+
+
+class FeatureStore(Store):
+    """Features of every image of a stimulus set."""
+
+    def __init__(self, path: Path | str):
+        super().__init__(path)
         self.n_rows: int = self.attributes["n_rows"]
 
     def width(self, layer: str) -> int:
         return self._group[layer].shape[1]
 
-    def slabs(self, layer: str, columns: int = 2 * COLUMNS) -> Iterator[np.ndarray]:
+    def slabs(self, layer: str, columns: int = SLAB) -> Iterator[np.ndarray]:
         """All rows of a layer in slabs of columns, (n_rows, <= columns) float16 each.
 
         Raises:
@@ -137,6 +177,18 @@ class FeatureStore:
         """
         if layer not in self._group:
             raise InputError(self.path, f"layers {', '.join(self.layers)}", f"layer {layer}", "delete the store and run again")
-        array = self._group[layer]
-        for start in range(0, array.shape[1], columns):
-            yield array[:, start : start + columns]
+        return column_slabs(self._group[layer], columns=columns)
+
+    def _image_sets(self, wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return image_sets(wanted)
+
+    def _gram(self, layer: str, number: int, images: np.ndarray, dtype: torch.dtype, device: torch.device) -> GramMatrix:
+        return gram((slab[images] for slab in self.slabs(layer)), dtype=dtype, device=device)
+
+
+def column_slabs(array: zarr.Array, rows: np.ndarray | None = None, columns: int = SLAB) -> Iterator[np.ndarray]:
+    """Features in slabs of columns, (rows, <= columns) each: all rows, or some in ascending order."""
+    stretches = [slice(None)] if rows is None else runs(rows)
+    for start in range(0, array.shape[1], columns):
+        parts = [array[stretch, start : start + columns] for stretch in stretches]
+        yield parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -4,11 +4,37 @@ One job serves all datasets of a stimulus set: it reads the features once, and d
 share the kernels of a layer.
 
 Needs:  recordings, stimulus tables and feature stores
-Makes:  layer_search/<stimuli>/<model>.parquet     every candidate layer of a reference model x dataset x subject x ROI
+Makes:  prepared/<stimuli>.h5                      what needs responses alone: geometries for RSA and CKA, reduced wide ROIs
+        layer_search/<stimuli>/<model>.parquet     every candidate layer of a reference model x dataset x subject x ROI
         commitments/<stimuli>/<model>.json         one layer per dataset and ROI with its lead over the runner-up
         alignment/<stimuli>/<model>.parquet        scores per dataset x subject x ROI at the committed layers
         alignment/<stimuli>/<model>.units.parquet  the same per unit
 """
+
+
+rule prepare_responses:
+    """Preparing the responses to a stimulus set, once for all layers of all models."""
+    input:
+        stimuli="<results>/stimuli/{stimuli}.parquet",
+        recordings=lambda wildcards: plan.recordings(*plan.datasets_on(wildcards.stimuli)),
+    output:
+        prepared="<results>/prepared/{stimuli}.h5",
+    log:
+        "<logs>/prepare_responses/{stimuli}.log",
+    benchmark:
+        "<benchmarks>/prepare_responses/{stimuli}.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * plan.prepare_mb(wildcards.stimuli),
+        runtime="2h",
+        gpu=1,
+    params:
+        datasets=lambda wildcards: plan.targets(wildcards.stimuli),
+        splits=plan.study.similarity.splits,
+        code=plan.code("prepare_responses"),
+    script:
+        "../scripts/prepare_responses.py"
 
 
 rule layer_search:
@@ -17,6 +43,7 @@ rule layer_search:
         features="<results>/sweeps/{stimuli}/{model}.zarr.zip",
         stimuli="<results>/stimuli/{stimuli}.parquet",
         recordings=lambda wildcards: plan.recordings(*plan.datasets_on(wildcards.stimuli)),
+        prepared="<results>/prepared/{stimuli}.h5",
     output:
         table="<results>/layer_search/{stimuli}/{model}.parquet",
     log:
@@ -67,6 +94,7 @@ rule alignment:
         features="<results>/features/{stimuli}/{model}.zarr.zip",
         stimuli="<results>/stimuli/{stimuli}.parquet",
         recordings=lambda wildcards: plan.recordings(*plan.datasets_on(wildcards.stimuli)),
+        prepared="<results>/prepared/{stimuli}.h5",
         commitments=lambda wildcards: plan.commitments(wildcards.stimuli, wildcards.model),
     output:
         table="<results>/alignment/{stimuli}/{model}.parquet",
@@ -85,6 +113,7 @@ rule alignment:
         model=lambda wildcards: wildcards.model,
         datasets=lambda wildcards: plan.targets(wildcards.stimuli),
         ridge=plan.study.ridge.model_dump(),
+        similarity=plan.study.similarity.splits,
         code=plan.code("alignment"),
     script:
         "../scripts/alignment.py"

@@ -1,7 +1,9 @@
 """Features: one forward pass per image serves every wanted layer (paper, section 3 and appendix C).
 
-Needs:  stimuli/<set>.parquet with its images, the weights of the model, and for `features` the committed layers
-Makes:  features/<set>/<model>.zarr.zip  one float16 array per layer, randomly projected where wider than that
+Needs:  stimuli/<set>.parquet with its images, the weights of the model, and for `features` the committed layers;
+        with `projection.family: exact` the recordings, for the images that they show
+Makes:  features/<set>/<model>.zarr.zip  one float16 array per layer, randomly projected where wider than that; or exact
+                                         kernels, the Gram matrix of each layer between the images that are shown
         sweeps/<set>/<model>.zarr.zip    the same for all candidate layers of a reference model; temporary
 """
 
@@ -11,6 +13,7 @@ rule features:
     input:
         stimuli="<results>/stimuli/{stimuli}.parquet",
         weights=lambda wildcards: plan.weights(wildcards.model),
+        recordings=lambda wildcards: plan.kernel_recordings(wildcards.stimuli),
         commitments=lambda wildcards: plan.commitments(wildcards.stimuli, wildcards.model),
     output:
         store="<results>/features/{stimuli}/{model}.zarr.zip",
@@ -21,15 +24,17 @@ rule features:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.features_mb(layers=16),
-        runtime=lambda wildcards: plan.features_minutes(wildcards.stimuli),
+        mem_mb=lambda wildcards, attempt: attempt * plan.features_mb(wildcards.stimuli, layers=16),
+        runtime=lambda wildcards: plan.features_minutes(wildcards.stimuli, layers=16),
         gpu=1,
         batch_size=plan.study.features.batch_size,
+        scratch_gb=plan.study.features.scratch_gb,
     params:
         model=lambda wildcards: plan.models[wildcards.model].as_dict(),
         layout=lambda wildcards: plan.study.stimuli[wildcards.stimuli].layout,
         path=lambda wildcards: plan.study.stimuli[wildcards.stimuli].path,
-        projection=plan.study.features.projection.model_dump(),
+        projection=plan.projection,
+        shown=lambda wildcards: plan.kernel_subjects(wildcards.stimuli),
         code=plan.code("features"),
     script:
         "../scripts/features.py"
@@ -39,6 +44,7 @@ use rule features as sweep_features with:
     input:
         stimuli="<results>/stimuli/{stimuli}.parquet",
         weights=lambda wildcards: plan.weights(wildcards.model),
+        recordings=lambda wildcards: plan.kernel_recordings(wildcards.stimuli),
     output:
         store=temp("<results>/sweeps/{stimuli}/{model}.zarr.zip"),
     log:
@@ -46,7 +52,8 @@ use rule features as sweep_features with:
     benchmark:
         "<benchmarks>/sweep_features/{stimuli}/{model}.tsv"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.features_mb(layers=64),
-        runtime=lambda wildcards: 4 * plan.features_minutes(wildcards.stimuli),
+        mem_mb=lambda wildcards, attempt: attempt * plan.features_mb(wildcards.stimuli, layers=64),
+        runtime=lambda wildcards: plan.features_minutes(wildcards.stimuli, layers=64),
         gpu=1,
         batch_size=plan.study.features.batch_size,
+        scratch_gb=plan.study.features.scratch_gb,

@@ -8,7 +8,7 @@ from typing import Any
 from cortexscale.alignment.layer import RidgeSettings, check_store
 from cortexscale.alignment.score import score_alignment
 from cortexscale.alignment.subjects import load_targets
-from cortexscale.features.store import FeatureStore
+from cortexscale.features.kernel_store import open_store
 from cortexscale.logs import logged
 from cortexscale.stimuli import table_hash
 from cortexscale.stores import provenance, read_table, write_table
@@ -20,17 +20,19 @@ def main(
     features: Path,
     stimuli: Path,
     recordings: Sequence[Path],
+    prepared: Path,
     commitments: Path,
     datasets: dict[str, Any],
     model: str,
     ridge: dict[str, Any],
+    similarity: Sequence[str],
     code: str,
 ) -> None:
-    store, images = FeatureStore(features), read_table(stimuli, columns=("stimulus_id", "hash"))
+    store, images = open_store(features), read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
     check_store(store, table_hash(images))
     committed = json.loads(commitments.read_text())["commitments"]
-    targets = load_targets(recordings, datasets, images)
-    rows, unit_rows = score_alignment(store, targets, committed, RidgeSettings.from_config(ridge))
+    targets = load_targets(recordings, datasets, images, prepared)
+    rows, unit_rows = score_alignment(store, targets, committed, RidgeSettings.from_config(ridge), similarity)
     inputs = {"commitments": commitments} | {f"{file.parent.name}/{file.stem}": file for file in recordings}
     made_by = provenance(inputs=inputs, features=store.attributes["identity"], ridge=ridge, code=code)
     for scores, path in ((unit_rows, units), (rows, table)):
@@ -47,9 +49,11 @@ if "snakemake" in globals():
             Path(source.features),
             Path(source.stimuli),
             [Path(file) for file in source.recordings],
+            Path(source.prepared),
             Path(source.commitments),
             params.datasets,
             params.model,
             params.ridge,
+            params.similarity,
             params.code,
         )

@@ -1,9 +1,12 @@
-"""One model on one stimulus set: images -> feature store, at the committed layers or at all candidates."""
+"""One model on one stimulus set: images -> features or exact kernels, at the committed layers or at all candidates."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cortexscale.alignment.subjects import shown_images
+from cortexscale.features.exact import extract_kernels
 from cortexscale.features.extract import extract_features
 from cortexscale.logs import logged
 from cortexscale.models.build import image_transform, load_network, weights_hash
@@ -17,10 +20,13 @@ def main(
     stimuli: Path,
     images: Path,
     commitments: Path | None,
+    recordings: Sequence[Path],
     model: dict[str, Any],
     layout: str,
     projection: dict[str, Any],
+    shown: dict[str, Any],
     code: str,
+    scratch_gb: int,
     batch_size: int,
     workers: int,
 ) -> None:
@@ -40,33 +46,29 @@ def main(
         "layers": [layer.name for layer in layers],
         "projection": projection,
     }
-    pictures = StimulusImages(layout, images, table)
-    extract_features(
-        network,
-        layers,
-        pictures,
-        transform,
-        store,
-        identity=identity,
-        projection=projection,
-        batch_size=batch_size,
-        workers=workers,
-        made_by=provenance(code=code),
-    )
+    what = (network, layers, StimulusImages(layout, images, table), transform, store)
+    how = {"identity": identity, "batch_size": batch_size, "workers": workers, "made_by": provenance(code=code)}
+    if projection["family"] == "exact":
+        extract_kernels(*what, shown=shown_images(recordings, shown, table), scratch_gb=scratch_gb, **how)
+    else:
+        extract_features(*what, projection=projection, **how)
 
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        source, params = snakemake.input, snakemake.params
+        source, params, resources = snakemake.input, snakemake.params, snakemake.resources
         main(
             Path(snakemake.output.store),
             Path(source.stimuli),
             Path(params.path),
             Path(source.commitments) if hasattr(source, "commitments") else None,
+            [Path(file) for file in source.recordings],
             params.model,
             params.layout,
             params.projection,
+            params.shown,
             params.code,
-            batch_size=snakemake.resources.batch_size,
+            scratch_gb=resources.scratch_gb,
+            batch_size=resources.batch_size,
             workers=snakemake.threads - 1,
         )

@@ -7,7 +7,7 @@ from typing import Any
 from cortexscale.alignment.layer import RidgeSettings, check_store
 from cortexscale.alignment.search import search_layers
 from cortexscale.alignment.subjects import load_targets
-from cortexscale.features.store import FeatureStore
+from cortexscale.features.kernel_store import open_store
 from cortexscale.logs import logged
 from cortexscale.stimuli import table_hash
 from cortexscale.stores import provenance, read_table, write_table
@@ -18,14 +18,15 @@ def main(
     features: Path,
     stimuli: Path,
     recordings: Sequence[Path],
+    prepared: Path,
     datasets: dict[str, Any],
     model: str,
     ridge: dict[str, Any],
     code: str,
 ) -> None:
-    store, images = FeatureStore(features), read_table(stimuli, columns=("stimulus_id", "hash"))
+    store, images = open_store(features), read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
     check_store(store, table_hash(images))
-    scores = search_layers(store, load_targets(recordings, datasets, images), RidgeSettings.from_config(ridge))
+    scores = search_layers(store, load_targets(recordings, datasets, images, prepared), RidgeSettings.from_config(ridge))
     scores.insert(0, "model_id", model)
     inputs = {f"{file.parent.name}/{file.stem}": file for file in recordings}
     write_table(scores, table, provenance(inputs=inputs, features=store.attributes["identity"], ridge=ridge, code=code))
@@ -39,6 +40,7 @@ if "snakemake" in globals():
             Path(source.features),
             Path(source.stimuli),
             [Path(file) for file in source.recordings],
+            Path(source.prepared),
             params.datasets,
             params.model,
             params.ridge,
