@@ -41,17 +41,6 @@ NEVER_RUN = {
     "resnetflexfilters-d-1-1-1-2_ecoset_full_seed-0",
 }
 
-LAYERS = {
-    "AlexNet": (r"features\.\d+", "avgpool", r"classifier\.\d+"),
-    "CORnet-S": ("V1", "V2", "V4", "IT"),
-    "ResNet": (r"layer\d(\.\d+)?", "avgpool"),
-    "EfficientNet": (r"features\.\d+\.\d+\.block\.\d+",),
-    "ConvNeXt": (r"features\.\d+(\.\d+)?", "avgpool"),
-    "ViT": (r"blocks\.\d+(\.(norm1|attn|norm2|mlp))?", "norm"),
-}
-LAYERS |= {f"{family}Flex": LAYERS[family] for family in ("ResNet", "ConvNeXt", "ViT")}
-"""Candidate layers per family: regular expressions over module names."""
-
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -77,6 +66,11 @@ def model_id(arch: str, dataset: str, samples_per_class: int, seed: int) -> str:
     unnamed_seed = arch in NAMED["ResNet"] + NAMED["EfficientNet"] or "_wr-" in arch
     suffix = "" if unnamed_seed and samples_per_class == FULL_SET and seed == 0 else f"_seed-{seed}"
     return f"{arch}_{dataset}_{size}{suffix}"
+
+
+def checkpoint_url(model_id: str, epoch: int) -> str:
+    """Where the authors publish the state of a run after so many epochs."""
+    return f"https://epfl-neuroailab-scalinglaws.s3.eu-north-1.amazonaws.com/checkpoints/{model_id}/ep{epoch}.pt"
 
 
 def checkpoints() -> Iterator[Checkpoint]:

@@ -1,0 +1,52 @@
+"""The architectures of the published suite, with the module names of its checkpoints."""
+
+from torch import nn
+
+from cortexscale.errors import InputError
+from cortexscale.models.architectures.cornet import cornet_s
+from cortexscale.models.architectures.flex import convnext_flex, deit, resnet_flex, vit_flex
+from cortexscale.models.spvvs import FLEX, NAMED
+from cortexscale.models.vision import torchvision
+
+ARCHITECTURES = tuple(arch for grid in (NAMED, FLEX) for archs in grid.values() for arch in archs)
+
+_SIZES = {"efficientnet_b1": (255, 240), "efficientnet_b2": (288, 288)}
+_FLEX = {
+    "resnetflexfilters-": resnet_flex,
+    "resnetflexfilters_": resnet_flex,
+    "convnextflex-": convnext_flex,
+    "deitflex-": vit_flex,
+}
+
+
+def build(arch: str, classes: int) -> nn.Module:
+    """An architecture of the suite with random weights, in training mode.
+
+    Torchvision's and timm's where they have it. ConvNeXt and EfficientNet keep torchvision's stochastic depth.
+
+    Raises:
+        InputError: no such architecture.
+    """
+    if arch not in ARCHITECTURES:
+        named = ", ".join(arch for archs in NAMED.values() for arch in archs)
+        raise InputError(
+            f"architecture {arch}",
+            "not in the published suite",
+            f"one of {named}, or a flex architecture such as {', '.join(archs[0] for archs in FLEX.values())}",
+            "correct the name, or use the source timm",
+        )
+    for prefix, flex in _FLEX.items():
+        if arch.startswith(prefix):
+            return flex(arch.removeprefix(prefix), classes)
+    if arch == "cornet_s":
+        return cornet_s(classes)
+    if arch.startswith("deit_"):
+        return deit(arch.removeprefix("deit_"), classes)
+    return torchvision.models.get_model(arch, weights=None, num_classes=classes)
+
+
+def evaluation_size(arch: str) -> tuple[int, int]:
+    """Pixels of the shorter side after resizing, and of the square that is cut out of its centre, for
+    :func:`cortexscale.models.evaluation.evaluation_transform`.
+    """
+    return _SIZES.get(arch, (256, 224))

@@ -1,0 +1,105 @@
+"""Families of varied depth and width (Gokce & Schrimpf, 2025): a known architecture, with its widths divided.
+
+The names say how: ``d-2-2-2-2`` are blocks per stage, ``f-1-16-20-3`` is the divisor number 3 of 20 from 1 to 16 in geometric
+progression, ``l-0`` the first one that is not 1.
+"""
+
+import numpy as np
+from torch import nn
+
+from cortexscale.models.vision import timm, torchvision
+
+_RESNET_WIDTHS = np.array([64, 64, 128, 256, 512])  # stem and stages
+_CONVNEXT_WIDTHS, _CONVNEXT_BLOCKS = np.array([96, 192, 384, 768]), (3, 3, 9, 3)
+_VIT_WIDTH, _VIT_HEADS = 384, 6
+_LADDER = np.geomspace(1, 8, 5)[1:]
+"""Divisors of ConvNeXt-Tiny's and DeiT-III-Small's widths."""
+
+
+class ResNetFlex(torchvision.models.ResNet):
+    """torchvision's ResNet of basic blocks, of any width; a stage without blocks is an identity.
+
+    Args:
+        blocks: per stage; the first has at least one.
+        widths: of the stem, which is that of the first stage too, and of the four stages.
+    """
+
+    def __init__(self, blocks: list[int], widths: list[int], classes: int):
+        nn.Module.__init__(self)  # torchvision's own constructor fixes the widths
+        self.conv1 = nn.Conv2d(3, widths[0], 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        width = widths[0]
+        for stage, (count, channels) in enumerate(zip(blocks, widths[1:], strict=True), start=1):
+            self.add_module(f"layer{stage}", _stage(width, channels, count, stride=1 if stage == 1 else 2))
+            width = channels if count else width
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(width, classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def _stage(inputs: int, outputs: int, blocks: int, stride: int) -> nn.Module:
+    if not blocks:
+        return nn.Identity()
+    shortcut = None
+    if stride > 1:
+        shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
+    block = torchvision.models.resnet.BasicBlock
+    return nn.Sequential(block(inputs, outputs, stride, shortcut), *(block(outputs, outputs) for _ in range(blocks - 1)))
+
+
+def resnet_flex(config: str, classes: int) -> ResNetFlex:
+    """A basic-block ResNet.
+
+    Args:
+        config: ``d-<blocks of four stages>`` of ResNet-18's widths; ``f-<start>-<stop>-<count>-<index>``: twice those, divided,
+            truncated; ``wr-<scale>-<start>-<stop>-<count>-<index>``: scaled, divided, rounded to multiples of eight.
+    """
+    mode, *numbers = config.split("-")
+    numbers = [int(number) for number in numbers]
+    if mode == "d":
+        return ResNetFlex(numbers, _RESNET_WIDTHS.tolist(), classes)
+    scale, start, stop, count, index = [2, *numbers] if mode == "f" else numbers
+    widths = scale * _RESNET_WIDTHS / np.geomspace(start, stop, count)[index]
+    widths = widths.astype(int) if mode == "f" else _round(widths, 8)
+    return ResNetFlex([2, 2, 2, 2], widths.tolist(), classes)
+
+
+def convnext_flex(config: str, classes: int) -> nn.Module:
+    """torchvision's ConvNeXt-Tiny with divided widths, in multiples of eight, and without stochastic depth.
+
+    Args:
+        config: ``l-<index of the divisor>``.
+    """
+    widths = _round(_CONVNEXT_WIDTHS / _LADDER[_index(config)], 8).tolist()
+    stage = torchvision.models.convnext.CNBlockConfig
+    stages = [stage(*each) for each in zip(widths, [*widths[1:], None], _CONVNEXT_BLOCKS, strict=True)]
+    return torchvision.models.ConvNeXt(stages, num_classes=classes)
+
+
+def vit_flex(config: str, classes: int) -> nn.Module:
+    """timm's DeiT-III-Small with a divided width, a multiple of its six heads.
+
+    Args:
+        config: ``l-<index of the divisor>``.
+    """
+    width = int(_round(_VIT_WIDTH / _LADDER[_index(config)], _VIT_HEADS))
+    return deit("small", classes, embed_dim=width)
+
+
+def deit(size: str, classes: int, **arguments: int) -> nn.Module:
+    """timm's DeiT-III, patches of 16, 224 pixels; ``tiny``, which timm has not, is ``small`` of half the width and heads."""
+    if size == "tiny":
+        size, arguments = "small", {"embed_dim": _VIT_WIDTH // 2, "num_heads": _VIT_HEADS // 2}
+    return timm.create_model(f"deit3_{size}_patch16_224", num_classes=classes, init_values=1e-4, **arguments)
+
+
+def _index(config: str) -> int:
+    return int(config.removeprefix("l-"))
+
+
+def _round(widths: np.ndarray | float, multiple: int) -> np.ndarray:
+    return np.round(np.asarray(widths) / multiple).astype(int) * multiple

@@ -1,0 +1,34 @@
+"""Candidate layers of the architecture families, by the names that their modules have in the published checkpoints."""
+
+_TRANSFORMER = r"blocks\.\d+(\.(norm1|attn|norm2|mlp))?"
+
+LAYERS: dict[str, tuple[str, ...]] = {
+    "AlexNet": (r"features\.\d+", "avgpool", r"classifier\.\d+"),
+    "CORnet-S": ("V1", "V2", "V4", "IT"),
+    "ResNet": (r"layer\d(\.\d+)?", "avgpool"),
+    "EfficientNet": (r"features\.\d+\.\d+\.block\.\d+", "avgpool"),
+    "ConvNeXt": (r"features\.\d+(\.\d+)?", "avgpool"),
+    "ViT": (_TRANSFORMER, "norm"),
+    "ConvNeXt-timm": (r"stages\.\d+\.blocks\.\d+", "norm_pre"),
+    "Qwen3-VL": (rf"visual\.{_TRANSFORMER}",),
+    "V-JEPA2": (r"layer\.\d+(\.(norm1|attention|norm2))?", "layernorm"),
+}
+LAYERS |= {f"{family}Flex": LAYERS[family] for family in ("ResNet", "ConvNeXt", "ViT")}
+"""Regular expressions over whole module names: what the published layer search swept, as far as its results tell.
+
+``ConvNeXt`` is torchvision's, ``ViT`` timm's (DeiT-III, CLIP, DINOv2, DINOv3), ``Qwen3-VL`` the vision tower. A stage and its
+last block put out the same tensor; both are candidates.
+"""
+
+PUBLISHED_NAMES: dict[str, dict[str, str]] = {
+    "AlexNet": {
+        f"{part}.{index}": f"{part}.{index + 1}"
+        for part, indices in (("features", (0, 3, 6, 8, 10)), ("classifier", (1, 4)))
+        for index in indices
+    }
+}
+"""Layers that a published commitment calls by another name than ours, per family.
+
+AlexNet's ReLUs work in place. The authors' extraction kept the tensors that convolutions put out, and so stored what the
+ReLU behind made of them; :func:`cortexscale.models.layers.captured` keeps what a module itself puts out.
+"""
