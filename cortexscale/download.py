@@ -1,0 +1,143 @@
+"""Files from the web: resumed where a connection broke, verified, fetched once however many processes ask for them."""
+
+import hashlib
+import http.client
+import logging
+import os
+import re
+import shutil
+import ssl
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from filelock import FileLock
+
+from cortexscale.errors import InputError
+
+WAITS = (1, 5, 20)
+"""Seconds before each further attempt."""
+_PATIENCE = 60
+"""Seconds of silence after which a connection counts as broken."""
+_TRANSIENT = (urllib.error.URLError, ConnectionError, TimeoutError, http.client.HTTPException, ssl.SSLError)
+_PERMANENT = (FileNotFoundError, PermissionError, ssl.SSLCertVerificationError)
+_BUSY = {408, 425, 429, 500, 502, 503, 504}
+"""HTTP states of a server that may answer later."""
+
+
+def fetch(url: str, path: Path | str, *, size: int | None = None, sha256: str | None = None) -> None:
+    """Download ``url`` to ``path``; a file that is there is only verified.
+
+    What arrives goes to ``.<name>.part`` beside ``path``, which survives a kill: the next call, in whatever process, continues
+    it if the server still has the same content, and takes the name ``path`` when it is whole. Of several processes that want
+    the same file one downloads it, the others wait.
+
+    Args:
+        size: bytes that the file must have; by default what the server announces.
+        sha256: its checksum, in hexadecimal digits.
+
+    Raises:
+        InputError: no connection (after ``len(WAITS)`` further attempts), no such file, a web page in place of the file, or
+            another size or checksum.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(f".{path.name}.lock")
+    with FileLock(lock):
+        try:
+            if path.exists():
+                _verify(path, path, size, sha256, "delete it and fetch it again")
+            else:
+                _download(url, path, size, sha256)
+        finally:
+            lock.unlink(missing_ok=True)  # FileLock sees that a lock which it got has lost its name, and asks again
+
+
+def _download(url: str, path: Path, size: int | None, sha256: str | None) -> None:
+    part = path.with_name(f".{path.name}.part")
+    _receive(url, part, size, f"check the connection and try again, or save {url} by other means as {path}")
+    try:
+        _verify(part, url, size, sha256, f"try again, or save the right file as {path}")
+    except InputError:
+        part.unlink()
+        raise
+    finally:
+        _version_file(part).unlink(missing_ok=True)
+    os.replace(part, path)
+    logging.info("%s: %s bytes from %s%s", path, f"{path.stat().st_size:,}", url, ", sha256 as expected" if sha256 else "")
+
+
+def _verify(file: Path, where: object, size: int | None, sha256: str | None, remedy: str) -> None:
+    length = file.stat().st_size
+    if size not in (None, length):
+        raise InputError(where, f"{length:,} bytes", f"{size:,} bytes", remedy)
+    if sha256:
+        with file.open("rb") as handle:
+            found = hashlib.file_digest(handle, "sha256").hexdigest()
+        if found != sha256:
+            raise InputError(where, f"{length:,} bytes with sha256 {found}", f"sha256 {sha256}", remedy)
+
+
+def _receive(url: str, part: Path, size: int | None, remedy: str) -> None:
+    """Fill ``part``, with another attempt after each broken connection."""
+    for wait in (*WAITS, None):
+        try:
+            return _continue(url, part, size, remedy)
+        except _TRANSIENT as error:
+            reason = getattr(error, "reason", error)
+            refused = isinstance(error, urllib.error.HTTPError) and error.code not in _BUSY
+            if wait is None or refused or isinstance(reason, _PERMANENT):
+                found = f"HTTP {error.code} {error.reason}" if isinstance(error, urllib.error.HTTPError) else reason
+                raise InputError(url, f"no download ({found})", "a file to download", remedy) from error
+            logging.warning("%s: %s; next attempt in %s s", url, reason, wait)
+            time.sleep(wait)
+
+
+def _continue(url: str, part: Path, size: int | None, remedy: str) -> None:
+    """One attempt: append to ``part`` if it is the beginning of what the server has, else start it again."""
+    version = _version_file(part)
+    known = version.read_text() if part.exists() and version.exists() else ""
+    offset = part.stat().st_size if known else 0
+    request = urllib.request.Request(url)
+    if offset:
+        request.add_header("Range", f"bytes={offset}-")
+        request.add_header("If-Range", known)
+    try:
+        answer = urllib.request.urlopen(request, timeout=_PATIENCE)
+    except urllib.error.HTTPError as error:
+        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise
+        version.unlink()  # nothing follows what is here: not the beginning of the server's file, or all of it
+        answer = urllib.request.urlopen(url, timeout=_PATIENCE)
+    with answer:
+        tag = answer.headers["ETag"] or ""
+        begin, total = _extent(answer)
+        if begin not in (0, offset) or (begin and tag != known):  # a server without If-Range may continue another file
+            version.unlink()
+            raise ConnectionError("the file has changed on the server")
+        if answer.headers.get_content_type() == "text/html":
+            raise InputError(url, "an HTML page", "a data file", f"a login page or a proxy may be in the way: {remedy}")
+        if size is not None and total not in (None, size):
+            raise InputError(url, f"{total:,} bytes", f"{size:,} bytes", remedy)
+        if begin == 0:
+            version.unlink(missing_ok=True)
+        with part.open("ab" if begin else "wb") as file:
+            if tag.startswith('"'):  # a weak tag (W/) does not promise the same bytes
+                version.write_text(tag)
+            shutil.copyfileobj(answer, file, 2**20)
+    if total is not None and (found := part.stat().st_size) != total:  # http.client is silent about it
+        raise ConnectionError(f"the connection ended after {found:,} of {total:,} bytes")
+
+
+def _extent(answer: http.client.HTTPResponse) -> tuple[int, int | None]:
+    """The first byte that an answer holds and the size of the whole file, None where the server does not say."""
+    if ranged := re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers["Content-Range"] or ""):
+        return int(ranged[1]), int(ranged[2])
+    length = answer.headers["Content-Length"]
+    return 0, int(length) if length else None
+
+
+def _version_file(part: Path) -> Path:
+    """Holds the ETag of the file that ``part`` is the beginning of."""
+    return part.with_name(f"{part.name}.etag")

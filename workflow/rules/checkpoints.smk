@@ -1,0 +1,34 @@
+"""Published checkpoints that the folder of checkpoints lacks (Gokce & Schrimpf 2025).
+
+Files that are there have no rule: they are never fetched again. `snakemake --until download_checkpoint` fetches the others,
+`--resources downloads=4` four at a time.
+
+Needs:  a connection; on a cluster, of the machine that submits
+Makes:  <folder>/<model>/ep<epoch>.pt   as published
+"""
+
+
+rule download_checkpoint:
+    """Fetching one published checkpoint."""
+    output:
+        weights=f"{plan.checkpoints}/{{model}}/ep{{epoch}}.pt",
+    log:
+        "<logs>/download_checkpoint/{model}/ep{epoch}.log",
+    benchmark:
+        "<benchmarks>/download_checkpoint/{model}/ep{epoch}.tsv"
+    wildcard_constraints:
+        model="|".join(map(re.escape, plan.downloads.values())),
+        epoch=r"\d+",
+    localrule: True
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=1000,
+        runtime="6h",
+        downloads=1,
+    params:
+        model=lambda wildcards: wildcards.model,
+        epoch=lambda wildcards: int(wildcards.epoch),
+        code=plan.code("download_checkpoint"),
+    script:
+        "../scripts/download_checkpoint.py"
