@@ -1,50 +1,42 @@
-"""Training of the controlled suite: subsets, reproducible weights, and that something is learned."""
+"""Training: something is learned, kills and processes change nothing, and what goes wrong is said."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 
 from cortexscale.errors import InputError
-from cortexscale.models.training import _batches, accuracy, as_input, subset_indices, train_backbone
+from cortexscale.models.normalisation import MEAN, STD, as_input
+from cortexscale.models.training.adversarial import ffgsm
+from cortexscale.models.training.data import ArrayImages, FileImages, open_images
+from cortexscale.models.training.job import train_model
+from cortexscale.models.training.loop import LOOK, accuracy, train_backbone
+from cortexscale.models.training.processes import torchrun
+from cortexscale.models.training.state import TrainingState
+from cortexscale.recipe import Attack, Recipe
 
 LABELS = np.random.default_rng(0).permutation(np.repeat(np.arange(5), 20))
-RECIPE = {"steps": 150, "batch": 16, "learning_rate": 2e-2, "weight_decay": 0.05}
-
-
-@given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 10))
-def test_subsets_are_balanced_and_nested(few, more, seed):
-    few, more = sorted((few, more))
-    small, large = subset_indices(LABELS, few, seed), subset_indices(LABELS, more, seed)
-    assert (np.bincount(LABELS[small]) == few).all() and len(np.unique(small)) == 5 * few
-    assert set(small) <= set(large)
-
-
-def test_zero_samples_per_class_are_all():
-    np.testing.assert_array_equal(subset_indices(LABELS, 0, 3), np.arange(100))
-
-
-def test_seeds_choose_other_samples():
-    assert set(subset_indices(LABELS, 5, 0)) != set(subset_indices(LABELS, 5, 1))
-
-
-def test_too_large_a_subset_says_what_there_is():
-    with pytest.raises(InputError) as error:
-        subset_indices(LABELS, 21, 0)
-    for part in ("samples_per_class = 21", "20 samples of class 0", "at least 21", "make the task set larger"):
-        assert part in str(error.value)
-
-
-@pytest.mark.parametrize(("n", "batch"), [(10, 3), (10, 64), (7, 7)])
-def test_every_epoch_shows_every_picture(n, batch):
-    steps = 3 * n
-    rows = torch.cat(list(_batches(n, batch, steps, torch.Generator().manual_seed(0))))
-    assert len(rows) == steps * min(n, batch)
-    epochs = rows[: len(rows) // n * n].view(-1, n)
-    assert (epochs.sort(dim=1).values == torch.arange(n)).all()
-    assert (epochs[0] != epochs[1]).any()
+RECIPE = {"steps": 150, "batch": 16, "learning_rate": 2e-2}
+EVERYTHING = Recipe(
+    steps=3 * LOOK,
+    batch=8,
+    micro_batch=4,
+    crop=0.3,
+    auto_augment="rand-m9-mstd0.5-inc1",
+    erasing=0.3,
+    mixup=0.8,
+    cutmix=1.0,
+    repeats=2,
+    ema=0.99,
+    clip=1.0,
+)
+"""Whatever chance has a hand in."""
 
 
 def test_input_is_normalised():
@@ -56,23 +48,47 @@ def test_input_is_normalised():
 
 def small_network() -> nn.Module:
     torch.manual_seed(0)
-    layers = [nn.Conv2d(3, 16, 3, 2), nn.BatchNorm2d(16), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 5)]
-    return nn.Sequential(*layers)
+    layers = [nn.Conv2d(3, 16, 3, 2), nn.BatchNorm2d(16), nn.ReLU(), nn.Dropout(0.1), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(16, 5))
+
+
+def weights_of(network: nn.Module) -> torch.Tensor:
+    return torch.cat([value.flatten().float() for value in network.state_dict().values()])
 
 
 @pytest.fixture(scope="module")
-def task():
+def task() -> ArrayImages:
     """Pictures whose mean colour is the label."""
     noise = np.random.default_rng(1).integers(0, 100, (100, 24, 24, 3))
-    return (noise + 30 * LABELS[:, None, None, None]).astype(np.uint8), LABELS
+    return ArrayImages((noise + 30 * LABELS[:, None, None, None]).astype(np.uint8), LABELS)
 
 
-def test_something_is_learned(task):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, task) -> Path:
+    """The same as image files."""
+    root = tmp_path_factory.mktemp("images")
+    for row, label in enumerate(task.labels):
+        for split in ("train", "val"):
+            path = root / split / f"class_{label}" / f"{row:03d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            task[row].save(path)
+    return root
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe(**RECIPE),
+        Recipe(**RECIPE | {"learning_rate": 0.1}, ema=0.9, smoothing=0.0, loss="binary_cross_entropy"),
+        Recipe(**RECIPE | {"learning_rate": 0.1}, optimiser="sgd", clip=1.0, micro_batch=8),
+    ],
+)
+def test_something_is_learned(task, recipe):
     network = small_network()
-    before = accuracy(network, *task)
-    loss = train_backbone(network, *task, **RECIPE, seed=0)
-    assert not network.training
-    assert accuracy(network, *task) > 0.9 > before + 0.3 and 0 < loss < 1.2
+    before = accuracy(network, task)
+    losses = train_backbone(network, task, recipe, image_size=24, seed=0)
+    assert not network.training and losses.shape == (150,)
+    assert accuracy(network, task) > 0.9 > before + 0.3 and losses[-15:].mean() < 0.8 * losses[:15].mean()
 
 
 def test_weights_depend_on_the_seed_and_not_on_the_threads(task):
@@ -80,17 +96,182 @@ def test_weights_depend_on_the_seed_and_not_on_the_threads(task):
         network, before = small_network(), torch.get_num_threads()
         torch.set_num_threads(threads)
         try:
-            train_backbone(network, *task, **RECIPE, seed=seed)
+            train_backbone(network, task, Recipe(**RECIPE), image_size=24, seed=seed)
             assert torch.get_num_threads() == threads
         finally:
             torch.set_num_threads(before)
-        return torch.cat([p.detach().flatten() for p in network.parameters()])
+        return weights_of(network)
 
     first = trained(0, 1)
     assert torch.equal(first, trained(0, 2))
     assert not torch.equal(first, trained(1, 1))
 
 
-def test_a_diverging_training_is_an_error(task):
+def test_files_and_arrays_train_the_same_network(task, folder):
+    recipe, files = Recipe(**RECIPE | {"steps": 10}), open_images(folder, "train")
+    rows = [int(Path(name.decode()).stem) for name in files.names]
+    networks = small_network(), small_network()
+    train_backbone(networks[0], files, recipe, image_size=24, seed=0)
+    train_backbone(networks[1], task.take(np.array(rows)), recipe, image_size=24, seed=0)
+    assert torch.equal(*map(weights_of, networks))
+
+
+# ---------------------------------------------------------------------------------------------- kills
+
+KILLED = f"""
+import os, signal, sys
+from pathlib import Path
+from test_training import EVERYTHING, small_network
+from cortexscale.models.training.data import FileImages
+from cortexscale.models.training.loop import train_backbone
+from cortexscale.models.training.state import TrainingState
+
+shown = 0
+
+class Killing(FileImages):
+    def __getitem__(self, row):
+        global shown
+        shown += 1
+        if shown == {8 * (LOOK + 7) + 3}:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(row)
+
+images = Killing.open(Path(sys.argv[1]), "train")
+state = TrainingState(Path(sys.argv[2]), "this", seconds=0)
+train_backbone(small_network(), images, EVERYTHING, image_size=24, seed=3, state=state)
+"""
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, folder):
+    """Killed within a batch, epochs and steps after its last saved state."""
+    state = tmp_path / ".weights.pt.state"
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(folder), str(state)], cwd=Path(__file__).parent)
+    assert killed.returncode == -9
+    assert torch.load(state, weights_only=True)["step"] == LOOK
+    resumed, whole = small_network(), small_network()
+    images = FileImages.open(folder, "train")
+    losses = train_backbone(resumed, images, EVERYTHING, image_size=24, seed=3, workers=1, state=TrainingState(state, "this"))
+    expected = train_backbone(whole, images, EVERYTHING, image_size=24, seed=3)
+    np.testing.assert_array_equal(losses, expected)
+    assert torch.equal(weights_of(resumed), weights_of(whole))
+
+
+def test_a_state_of_another_training_is_not_continued(tmp_path, task):
+    parts = {"network": small_network()}
+    TrainingState(tmp_path / "state", "this").save(parts, 7, [1.0])
+    assert TrainingState(tmp_path / "state", "this").restore(parts) == (7, [1.0])
+    assert TrainingState(tmp_path / "state", "another").restore(parts) == (0, [])
+    (tmp_path / "state").write_bytes(b"cut short")
+    assert TrainingState(tmp_path / "state", "this").restore(parts) == (0, [])
+
+
+def test_a_diverging_training_is_an_error_and_keeps_its_last_good_state(tmp_path, task):
+    state = TrainingState(tmp_path / "state", "this", seconds=0)
+    recipe = Recipe(**RECIPE | {"steps": 100, "learning_rate": 3e37, "warmup": 0.99}, optimiser="sgd")
+    network = small_network()
+    state.save({"network": network, "optimiser": torch.optim.SGD(network.parameters(), momentum=0.9)}, 0, [])
     with pytest.raises(InputError, match=r"finite loss[\s\S]*lower the learning rate"):
-        train_backbone(small_network(), *task, **{**RECIPE, "learning_rate": 1e30}, seed=0)
+        train_backbone(network, task, recipe, image_size=24, seed=0)
+    assert all(value.isfinite().all() for value in torch.load(tmp_path / "state", weights_only=True)["network"].values())
+
+
+# ---------------------------------------------------------------------------------------------- jobs
+
+MODEL = {
+    "id": "small",
+    "source": "suite",
+    "builder": {"timm": "test_resnet", "arguments": {"num_classes": 5, "channels": [8, 8, 8, 8], "stem_width": 4}, "classes": 5},
+    "samples_per_class": 6,
+    "seed": 0,
+    "checkpoint": None,
+}
+MODEL["builder"]["image_size"] = 24
+
+
+def job(out: Path, images: Path, recipe: dict, **changes) -> dict:
+    files = {"weights": str(out / "small.pt"), "report": str(out / "small.json"), "training_set": str(out / "small.parquet")}
+    whole = Recipe(**recipe).model_dump(mode="json")
+    return {**files, "images": str(images), "model": MODEL, "recipe": whole, "base": None, "workers": 0, "code": "c"} | changes
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, folder) -> Path:
+    """A model of 30 of the files, in one process, two micro-batches a step."""
+    out = tmp_path_factory.mktemp("trained")
+    train_model(**job(out, folder, {"steps": 20, "batch": 16, "micro_batch": 8, "mixup": 0.8, "crop": 0.5}))
+    return out
+
+
+def test_a_job_writes_weights_a_report_and_the_training_set(trained, folder):
+    assert sorted(file.name for file in trained.iterdir()) == ["small.json", "small.parquet", "small.pt"]
+    report = json.loads((trained / "small.json").read_text())
+    assert report["pretraining_n_samples"] == 30 and report["samples_seen"] == 320
+    assert 0 <= report["task_evaluation_acc"] <= 1
+    listed = pd.read_parquet(trained / "small.parquet")
+    assert listed["label"].value_counts().tolist() == [6] * 5
+    assert all((folder / name).exists() and f"/class_{label}/" in name for name, label in listed.itertuples(index=False))
+
+
+def test_two_processes_train_the_same_model_as_one(tmp_path, trained, folder):
+    task = job(tmp_path, folder, {"steps": 20, "batch": 16, "micro_batch": 8, "mixup": 0.8, "crop": 0.5})
+    torchrun(2, "cortexscale.models.training.job", json.dumps(task), str(tmp_path / "log"))
+    one, two = (json.loads((out / "small.json").read_text()) for out in (trained, tmp_path))
+    assert two["samples_seen"] == one["samples_seen"]
+    assert two["final_loss"] == pytest.approx(one["final_loss"], rel=1e-4)  # over the last two of twenty steps
+    one, two = (torch.load(out / "small.pt", weights_only=True) for out in (trained, tmp_path))
+    for name in one:
+        if "running" not in name and "batches" not in name:  # two processes count half as many micro-batches each
+            torch.testing.assert_close(two[name], one[name], rtol=1e-2, atol=1e-3)
+    assert "step 20 of 20" in (tmp_path / "log").read_text()
+
+
+def test_an_error_in_a_process_ends_all(tmp_path, folder):
+    with pytest.raises(SystemExit):
+        torchrun(
+            2, "cortexscale.models.training.job", json.dumps(job(tmp_path, folder / "train", {"steps": 2})), str(tmp_path / "log")
+        )
+    assert "nothing that holds labelled images" in (tmp_path / "log").read_text()
+
+
+def test_a_model_is_trained_on_against_attacks(tmp_path, trained, folder):
+    attacked = {"steps": 3, "batch": 16, "optimiser": "sgd", "learning_rate": 1e-9, "attack": {"eps": 1, "alpha": 1.25}}
+    train_model(**job(tmp_path, folder, attacked, base=str(trained / "small.pt")))
+    before, after = (torch.load(out / "small.pt", weights_only=True) for out in (trained, tmp_path))
+    for name in before:
+        if "running" not in name and "batches" not in name:
+            torch.testing.assert_close(after[name], before[name])
+
+
+def test_other_classes_than_the_config_says_are_refused(tmp_path, folder):
+    model = {**MODEL, "builder": {**MODEL["builder"], "classes": 6}}
+    with pytest.raises(InputError, match=r"5 classes\n.*6 classes"):
+        train_model(**job(tmp_path, folder, {"steps": 1}, model=model))
+
+
+# ---------------------------------------------------------------------------------------------- attacks
+
+
+@pytest.mark.parametrize(("eps", "alpha"), [(1, 1.25), (8, 10)])
+def test_attacks_stay_within_their_size_and_raise_the_loss(task, eps, alpha):
+    network, loss = small_network().train(), nn.CrossEntropyLoss()
+    inputs, targets = as_input(task.images), torch.from_numpy(task.labels)
+    statistics = network[1].running_mean.clone()
+    moved = ffgsm(network, inputs, targets, loss, Attack(eps=eps, alpha=alpha))
+    assert network.training and torch.equal(network[1].running_mean, statistics)
+    std, mean = (torch.tensor(values).view(1, 3, 1, 1) for values in (STD, MEAN))
+    assert ((moved - inputs).abs() * std * 255).max() <= eps * (1 + 1e-3)
+    pixels = moved * std + mean
+    assert pixels.min() > -1e-5 and pixels.max() < 1 + 1e-5
+    with torch.no_grad():
+        assert loss(network.eval()(moved), targets) > loss(network(inputs), targets)
+
+
+def test_a_long_move_ends_in_the_corner():
+    """Of a linear network the gradient is the same everywhere, and a move of 2 eps passes the far side from any start."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+    inputs, targets = torch.randn(4, 3, 2, 2) * 0.1, torch.tensor([0, 1, 0, 1])
+    moved = ffgsm(network, inputs, targets, nn.CrossEntropyLoss(), Attack(eps=2, alpha=4))
+    weight = network[1].weight
+    towards = torch.stack([weight[1 - target] - weight[target] for target in targets]).view_as(inputs).sign()
+    torch.testing.assert_close(moved, inputs + towards * 2 / 255 / torch.tensor(STD).view(1, 3, 1, 1))

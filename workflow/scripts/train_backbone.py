@@ -1,42 +1,43 @@
-"""One model of a suite: labelled images -> weights and a report of the training."""
+"""One model of a suite: labelled images -> weights, a report of the training and the list of its images."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from cortexscale.files import whole_file
 from cortexscale.logs import logged
-from cortexscale.models.build import build_architecture
-from cortexscale.models.training import accuracy, subset_indices, train_backbone
-from cortexscale.stores import provenance
+from cortexscale.models.training.job import launch
 
 
-def main(weights: Path, report: Path, images: Path, model: dict[str, Any], recipe: dict[str, Any], code: str) -> None:
-    task = np.load(images)
-    subset = subset_indices(task["train_labels"], model["samples_per_class"], model["seed"])
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.manual_seed(model["seed"])
-    network = build_architecture(model)
-    loss = train_backbone(
-        network, task["train_images"][subset], task["train_labels"][subset], seed=model["seed"], device=device, **recipe
-    )
-    facts = {
-        "pretraining_n_samples": len(subset),
-        "samples_seen": recipe["steps"] * min(recipe["batch"], len(subset)),
-        "task_evaluation_acc": accuracy(network, task["validation_images"], task["validation_labels"], device=device),
-        "final_loss": loss,
-        "made_by": provenance(inputs={"images": images}, recipe=recipe, device=device, code=code),
-    }
-    with whole_file(weights) as part:
-        torch.save({name: tensor.cpu() for name, tensor in network.state_dict().items()}, part)
-    with whole_file(report) as part:
-        part.write_text(json.dumps(facts, indent=1))
+def main(
+    weights: Path,
+    report: Path,
+    training_set: Path,
+    images: str,
+    base: list[str],
+    model: dict[str, Any],
+    recipe: dict[str, Any],
+    gpus: int,
+    workers: int,
+    log: str,
+    code: str,
+) -> None:
+    files = {"weights": str(weights), "report": str(report), "training_set": str(training_set), "images": images}
+    files["base"] = base[0] if base else None
+    launch({**files, "model": model, "recipe": recipe, "workers": workers, "code": code}, gpus, log)
 
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         out, params = snakemake.output, snakemake.params
-        main(Path(out.weights), Path(out.report), Path(snakemake.input.images), params.model, params.recipe, params.code)
+        main(
+            Path(out.weights),
+            Path(out.report),
+            Path(out.training_set),
+            snakemake.input.images,
+            list(snakemake.input.base),
+            params.model,
+            params.recipe,
+            snakemake.resources.gpu,
+            snakemake.threads - 1,
+            snakemake.log[0],
+            params.code,
+        )

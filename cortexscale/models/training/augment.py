@@ -1,0 +1,90 @@
+"""Augmentation: what a recipe does to single pictures, and to a micro-batch on the device. The pieces are timm's."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import nn
+
+from cortexscale.errors import InputError
+from cortexscale.models.normalisation import normalised
+from cortexscale.models.vision import timm, transforms
+from cortexscale.recipe import Recipe
+
+auto_augment = timm.data.auto_augment
+
+
+def picture_transform(recipe: Recipe, size: int) -> Callable[[Image.Image], Image.Image]:
+    """From a picture to one of ``size`` x ``size`` pixels: cropped, then coloured and distorted as the recipe says."""
+    crop, colour, _ = timm.data.create_transform(
+        size,
+        is_training=True,
+        scale=(recipe.crop, 1.0),
+        ratio=(3 / 4, 4 / 3) if recipe.crop < 1 else (1.0, 1.0),
+        hflip=0.0,  # micro-batches are mirrored
+        color_jitter=recipe.color_jitter or None,
+        auto_augment=recipe.auto_augment,
+        interpolation=recipe.interpolation,
+        separate=True,
+    )
+    for operation in (operation for step in colour.transforms for operation in getattr(step, "ops", ())):
+        if operation.aug_fn is auto_augment.posterize:
+            operation.aug_fn = _posterize
+    return transforms.Compose([crop, colour])
+
+
+def _posterize(image: Image.Image, bits: int, **settings: Any) -> Image.Image:
+    """timm's, but for RandAugment's largest magnitude, where timm asks for no bits at all: Pillow 13 refuses to do that."""
+    return auto_augment.posterize(image, bits, **settings) if bits else Image.new(image.mode, image.size)
+
+
+class BatchAugmentation:
+    """Mirroring, normalisation, erasing and mixing of a micro-batch.
+
+    Args:
+        recipe: of the training.
+        n_classes: of its labels.
+        device: of its pictures.
+    """
+
+    def __init__(self, recipe: Recipe, n_classes: int, device: torch.device):
+        self.erase = (
+            timm.data.random_erasing.RandomErasing(recipe.erasing, mode="pixel", device=device) if recipe.erasing else None
+        )
+        self.mix = (
+            timm.data.Mixup(recipe.mixup, recipe.cutmix, label_smoothing=recipe.smoothing, num_classes=n_classes)
+            if recipe.mixes
+            else None
+        )
+
+    def __call__(self, pixels: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(n, size, size, 3) uint8 and (n,) labels as input of a network and its targets, (n,) or mixed (n, n_classes)."""
+        mirrored = (torch.rand(len(pixels)) < 0.5).to(pixels.device)
+        inputs = normalised(torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels))
+        if self.erase:
+            inputs = self.erase(inputs)
+        return self.mix(inputs, labels) if self.mix else (inputs, labels)
+
+
+def set_drop_path(network: nn.Module, rate: float) -> None:
+    """Give every block of a timm transformer the same stochastic depth. Evaluation is the same with and without.
+
+    Raises:
+        InputError: the network has no such blocks.
+    """
+    blocks = [block for block in network.modules() if hasattr(block, "drop_path1") and hasattr(block, "drop_path2")]
+    if not blocks:
+        found = f"{rate} for a {type(network).__name__}"
+        raise InputError("recipe key drop_path", found, "a timm transformer", "leave it out; other networks bring their own")
+    for block in blocks:
+        for name in ("drop_path1", "drop_path2"):
+            setattr(block, name, timm.layers.DropPath(rate).train(block.training))
+
+
+def criterion(recipe: Recipe) -> nn.Module:
+    """The loss of network output (n, classes) against targets of :class:`BatchAugmentation`, which smooths mixed ones."""
+    smoothing = 0.0 if recipe.mixes else recipe.smoothing
+    if recipe.loss == "binary_cross_entropy":
+        return timm.loss.BinaryCrossEntropy(smoothing)
+    return nn.CrossEntropyLoss(label_smoothing=smoothing)

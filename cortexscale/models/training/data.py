@@ -1,0 +1,232 @@
+"""Labelled images to train on: arrays in one file, folders of classes, or webdataset shards, behind one interface."""
+
+import io
+import os
+import tarfile
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+from PIL import Image
+
+from cortexscale.errors import InputError
+
+SPLITS = {"train": "train", "val": "validation"}
+"""Splits as folders and shards name them, and as an ``.npz`` does."""
+SUFFIXES = (".jpeg", ".jpg", ".png")
+
+
+class LabelledImages(Protocol):
+    """One split of a labelled image set.
+
+    Attributes:
+        labels: (n,) int64 class of every image.
+        names: (n,) bytes; what an image is called in its set.
+        n_classes: of the whole set, whatever part of it this is.
+    """
+
+    labels: np.ndarray
+    names: np.ndarray
+    n_classes: int
+
+    def __getitem__(self, row: int) -> Image.Image:
+        """An RGB picture.
+
+        Raises:
+            InputError: it cannot be read; names its file.
+        """
+
+    def take(self, rows: np.ndarray) -> Self:
+        """These images only, in this order."""
+
+
+def open_images(path: Path | str, split: str) -> LabelledImages:
+    """A split, ``train`` or ``val``, of an ``.npz``, of a folder of class folders, or of a folder of shards.
+
+    Raises:
+        InputError: the path holds none of these.
+    """
+    path = Path(path)
+    if path.is_file():
+        return ArrayImages.open(path, split)
+    if (path / split).is_dir():
+        return FileImages.open(path, split)
+    shards = sorted(path.glob(f"{split}*.tar"))
+    if shards:
+        return ShardImages.open(shards)
+    raise InputError(
+        path,
+        "nothing that holds labelled images" if path.exists() else "nothing",
+        f"an .npz, or a folder with {split}/<class>/ (ImageNet, Ecoset) or {split}*.tar (webdataset)",
+        "correct the suite's `images` in the config",
+    )
+
+
+def subset_indices(labels: np.ndarray, samples_per_class: int, seed: int) -> np.ndarray:
+    """Rows of a class-balanced subset, in ascending order.
+
+    With one seed, a larger subset contains every smaller one, so that training sets differ in size and in nothing else.
+
+    Args:
+        labels: (n,) class of every sample.
+        samples_per_class: how many of each class; 0 means all samples.
+
+    Raises:
+        InputError: a class has fewer samples.
+    """
+    if samples_per_class == 0:
+        return np.arange(len(labels))
+    rng = np.random.default_rng(seed)
+    chosen = []
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        if len(rows) < samples_per_class:
+            raise InputError(
+                f"samples_per_class = {samples_per_class}",
+                f"{len(rows)} samples of class {label}",
+                f"at least {samples_per_class} of every class",
+                "choose a smaller subset, or make the task set larger",
+            )
+        chosen.append(rows[:samples_per_class])
+    return np.sort(np.concatenate(chosen))
+
+
+class ArrayImages:
+    """Images in memory: (n, size, size, 3) uint8."""
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray, names: np.ndarray | None = None, n_classes: int | None = None):
+        self.images, self.labels = images, labels.astype(np.int64)
+        self.names = np.array([str(row) for row in range(len(labels))], dtype="S") if names is None else names
+        self.n_classes = n_classes or int(labels.max()) + 1
+
+    @classmethod
+    def open(cls, path: Path, split: str) -> Self:
+        name = SPLITS[split]
+        try:
+            with np.load(path) as file:
+                images, labels = file[f"{name}_images"], file[f"{name}_labels"]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            expected = f"an .npz with {name}_images and {name}_labels"
+            raise InputError(path, f"{type(error).__name__}: {error}", expected, "make or fetch it again") from None
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or len(labels) != len(images):
+            found = f"{images.dtype} images of shape {images.shape}, {len(labels)} labels"
+            raise InputError(f"{path}, {name}_images", found, "(n, size, size, 3) uint8, a label each", "convert the images")
+        return cls(images, labels)
+
+    def __getitem__(self, row: int) -> Image.Image:
+        return Image.fromarray(self.images[row])
+
+    def take(self, rows: np.ndarray) -> Self:
+        return type(self)(self.images[rows], self.labels[rows], self.names[rows], self.n_classes)
+
+
+class FileImages:
+    """Image files in class folders, whose alphabetical order numbers the classes, as ImageNet and Ecoset are released.
+
+    Names are kept as one array of bytes: a million Python strings would be copied by every process that touches them.
+    """
+
+    def __init__(self, root: Path, names: np.ndarray, labels: np.ndarray, n_classes: int):
+        self.root, self.names, self.labels, self.n_classes = root, names, labels, n_classes
+
+    @classmethod
+    def open(cls, path: Path, split: str) -> Self:
+        classes = class_folders(path / split)
+        known = class_folders(path / "train")
+        if classes != known:
+            differing = sorted(set(classes) ^ set(known))
+            found = f"{len(classes)} class folders, {len(known)} in train; only one has {', '.join(differing[:3])}"
+            remedy = "sort the validation images into folders named like those of train (ILSVRC 2012 comes without)"
+            raise InputError(path / split, found, "the classes of train", remedy)
+        names, labels = [], []
+        for label, folder in enumerate(classes):
+            files = sorted(entry.name for entry in os.scandir(path / split / folder) if entry.name.lower().endswith(SUFFIXES))
+            names += [f"{split}/{folder}/{file}" for file in files]
+            labels += [label] * len(files)
+        if not names:
+            raise InputError(path / split, "no images", f"files {', '.join(SUFFIXES)} in class folders", "unpack the data set")
+        return cls(path, np.array([os.fsencode(name) for name in names]), np.array(labels, dtype=np.int64), len(classes))
+
+    def __getitem__(self, row: int) -> Image.Image:
+        path = self.root / os.fsdecode(self.names[row])
+        try:
+            return picture(path.read_bytes(), str(path))
+        except OSError as error:
+            raise InputError(path, str(error), "a readable file", "restore the file from its release") from None
+
+    def take(self, rows: np.ndarray) -> Self:
+        return type(self)(self.root, self.names[rows], self.labels[rows], self.n_classes)
+
+
+def class_folders(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+
+
+class ShardImages:
+    """Images in webdataset shards: tar files of ``<key>.jpg`` (or ``.jpeg``, ``.png``) and ``<key>.cls``, a class number."""
+
+    def __init__(self, shards: list[Path], names: np.ndarray, labels: np.ndarray, places: np.ndarray, n_classes: int):
+        self.shards, self.names, self.labels, self.places, self.n_classes = shards, names, labels, places, n_classes
+
+    @classmethod
+    def open(cls, shards: list[Path]) -> Self:
+        names, labels, places = [], [], []
+        for number, shard in enumerate(shards):
+            pictures, classes = shard_index(shard)
+            if pictures.keys() != classes.keys():
+                key = min(pictures.keys() ^ classes.keys())
+                found = f"only one of an image and a .cls under {key}"
+                raise InputError(shard, found, "both for every key", "make or fetch the shard again")
+            for key, place in pictures.items():
+                names.append(os.fsencode(f"{shard.name}/{key}"))
+                labels.append(classes[key])
+                places.append((number, *place))
+        numbers = np.array(labels, dtype=np.int64)
+        return cls(shards, np.array(names), numbers, np.array(places, dtype=np.int64), int(numbers.max()) + 1)
+
+    def __getitem__(self, row: int) -> Image.Image:
+        number, offset, length = self.places[row]
+        with self.shards[number].open("rb") as shard:  # kept open, more shards than a process may have files
+            shard.seek(offset)
+            return picture(shard.read(length), os.fsdecode(self.names[row]))
+
+    def take(self, rows: np.ndarray) -> Self:
+        return type(self)(self.shards, self.names[rows], self.labels[rows], self.places[rows], self.n_classes)
+
+
+def shard_index(shard: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
+    """Where a shard's pictures lie (key -> offset, bytes) and what they show (key -> class).
+
+    Raises:
+        InputError: the shard is no whole tar file, or a class is no number.
+    """
+    pictures: dict[str, tuple[int, int]] = {}
+    classes: dict[str, int] = {}
+    try:
+        with tarfile.open(shard, "r:") as archive:
+            for member in archive:
+                key, _, suffix = member.name.rpartition(".")
+                if f".{suffix.lower()}" in SUFFIXES:
+                    pictures[key] = member.offset_data, member.size
+                elif suffix == "cls":
+                    classes[key] = int(archive.extractfile(member).read())
+    except (tarfile.TarError, OSError, ValueError) as error:
+        found = f"{type(error).__name__}: {error}"
+        raise InputError(shard, found, "an uncompressed tar of images and their class numbers", "fetch the shard again") from None
+    return pictures, classes
+
+
+def picture(data: bytes, name: str) -> Image.Image:
+    """An encoded image as RGB.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):  # odd EXIF blocks and palettes, of which ImageNet has some
+            return Image.open(io.BytesIO(data)).convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        found = f"{len(data):,} bytes that are no whole image ({error})"
+        raise InputError(name, found, "an image", "restore the file from its release") from None

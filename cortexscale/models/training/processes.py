@@ -1,0 +1,56 @@
+"""One process per GPU: who this process is among those that torchrun started, and how they are started."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import distributed
+
+from cortexscale.kernels.device import best_device
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes of a training, as one of them sees them."""
+
+    device: torch.device
+    rank: int = 0
+    count: int = 1
+
+    def mean(self, values: torch.Tensor) -> torch.Tensor:
+        """The mean over processes, in each of them."""
+        if self.count > 1:
+            distributed.all_reduce(values)
+        return values / self.count
+
+
+@contextmanager
+def joined() -> Iterator[Processes]:
+    """Join the processes that torchrun started; without it this process is alone."""
+    if "LOCAL_RANK" not in os.environ:
+        yield Processes(best_device())
+        return
+    device = best_device()
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Processes(device, distributed.get_rank(), distributed.get_world_size())
+    finally:
+        distributed.destroy_process_group()
+
+
+def torchrun(processes: int, module: str, *arguments: str) -> None:
+    """Run a module in several processes of this machine.
+
+    Raises:
+        SystemExit: one of them failed; it has said why.
+    """
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    if subprocess.run([*run, "--module", module, *arguments]).returncode:
+        sys.exit(1)

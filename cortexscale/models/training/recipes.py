@@ -1,0 +1,140 @@
+"""Recipes of the families (Gokce & Schrimpf 2025), and how long a training takes. Light: the plan loads this module."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from cortexscale.errors import InputError
+from cortexscale.recipe import Recipe
+
+_SGD = {
+    "epochs": 100,
+    "batch": 256,
+    "micro_batch": 256,
+    "optimiser": "sgd",
+    "learning_rate": 0.1,
+    "min_learning_rate": 1e-5,
+    "weight_decay": 1e-4,
+    "warmup": 5 / 100,
+    "crop": 0.08,
+    "smoothing": 0.0,
+}
+_TRANSFORMERS = {
+    "epochs": 300,
+    "micro_batch": 256,
+    "optimiser": "adamw",
+    "crop": 0.08,
+    "interpolation": "bicubic",
+    "mixup": 0.8,
+    "cutmix": 1.0,
+    "ema": 0.9999,
+}
+PRESETS: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("alexnet", "cornet_s", "efficientnet", "resnet"), _SGD),
+    "convnext": _TRANSFORMERS
+    | {
+        "batch": 4096,
+        "learning_rate": 4e-3,
+        "min_learning_rate": 1e-6,
+        "weight_decay": 0.05,
+        "warmup": 20 / 300,
+        "auto_augment": "rand-m9-mstd0.5-inc1",
+        "color_jitter": 0.4,
+        "erasing": 0.25,
+        "smoothing": 0.1,
+    },
+    "deit3": _TRANSFORMERS
+    | {
+        "batch": 2048,
+        "learning_rate": 3e-3,
+        "min_learning_rate": 1e-5,
+        "weight_decay": 0.02,
+        "warmup": 5 / 300,
+        "clip": 1.0,
+        "auto_augment": "3a",
+        "color_jitter": 0.3,
+        "repeats": 3,
+        "smoothing": 0.0,
+        "loss": "binary_cross_entropy",
+    },
+    "adversarial": _SGD
+    | {"epochs": 10, "decay": "linear", "min_learning_rate": 0.0, "warmup": 2 / 10, "attack": {"eps": 1, "alpha": 1.25}},
+}
+"""Keys of the published recipes. The stochastic depth of ConvNeXt and EfficientNet is that of
+torchvision's networks; that of DeiT-III grows with the network and is given with it: ``drop_path``."""
+
+
+def resolve(*layers: Recipe) -> Recipe:
+    """A whole recipe: keys of a later layer replace those of an earlier one, and those of a preset stand below its own.
+
+    Raises:
+        InputError: an unknown preset, or not exactly one of ``epochs`` and ``steps``.
+    """
+    keys: dict[str, Any] = {}
+    for layer in layers:
+        given = layer.model_dump(exclude_unset=True)
+        preset = given.pop("preset", None)
+        if preset is not None and preset not in PRESETS:
+            raise InputError("a suite's `recipe`", preset, f"one of {', '.join(PRESETS)}", "correct the name, or give its keys")
+        keys = dict(PRESETS[preset]) if preset else keys
+        for length, other in (("steps", "epochs"), ("epochs", "steps")):
+            if length in given and other not in given:
+                keys.pop(other, None)
+        keys |= given
+    if (keys.get("steps") is None) == (keys.get("epochs") is None):
+        found = {name: keys[name] for name in ("steps", "epochs") if keys.get(name)} or "neither"
+        raise InputError(
+            "a suite's `recipe`", f"steps and epochs: {found}", "one of them", "say how long to train: `epochs: 100`"
+        )
+    return Recipe(**keys)
+
+
+@dataclass(frozen=True)
+class Length:
+    """How a training is cut.
+
+    Attributes:
+        steps: of the optimiser.
+        parts: micro-batches of a step. They are shared out over the processes.
+        size: images of a micro-batch.
+    """
+
+    steps: int
+    parts: int
+    size: int
+
+    @property
+    def batch(self) -> int:
+        """Images of a step."""
+        return self.parts * self.size
+
+    @property
+    def images_seen(self) -> int:
+        return self.steps * self.batch
+
+
+def training_length(recipe: Recipe, n: int, processes: int = 1) -> Length:
+    """How ``n`` images are trained on: a set smaller than a batch is a batch of its own.
+
+    Raises:
+        InputError: so few images that a process would have none.
+    """
+    unit = 2 if recipe.mixes else 1  # pictures are mixed in pairs
+    units = min(recipe.batch, n) // unit
+    at_a_time = max(1, (recipe.micro_batch or recipe.batch) // unit)
+    parts = processes * max(1, math.ceil(units / at_a_time / processes))
+    size = units // parts * unit
+    if not size:
+        found = f"{n} images for {processes} processes"
+        raise InputError("the training set", found, "some for each", "train on fewer GPUs: `training: {gpus: 1}`")
+    return Length(recipe.steps or math.ceil(recipe.epochs * n / (parts * size)), parts, size)
+
+
+def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+    """The rate of a step: a linear rise over the warm-up, then a fall to the smallest rate at the last step."""
+    warmup = max(1, round(recipe.warmup * steps))
+    if step < warmup:
+        return recipe.learning_rate * (step + 1) / warmup
+    done = (step - warmup) / max(1, steps - warmup)
+    left = 0.5 * (1 + math.cos(math.pi * done)) if recipe.decay == "cosine" else 1 - done
+    return recipe.min_learning_rate + (recipe.learning_rate - recipe.min_learning_rate) * left
