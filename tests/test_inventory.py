@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from cortexscale.models import spvvs
+from cortexscale.models.families import LAYERS
 from cortexscale.models.inventory import model_inventory
 from cortexscale.study import load_study
 
@@ -75,3 +76,12 @@ def test_the_same_model_twice_is_refused():
     timm = {"source": "timm", "ids": ["vit_base_patch16_dinov3.lvd1689m"], "layers": ["norm"]}
     with pytest.raises(Exception, match="ids given twice: vit_base_patch16_dinov3"):
         model_inventory(load_study({"study": "s", "results": "r", "models": [timm, timm]}))
+
+
+def test_layers_are_patterns_or_the_name_of_a_family():
+    rows = [{"source": "timm", "ids": ["a.b"], "layers": "ViT"}, {"source": "timm", "ids": ["hf-hub:me/c"], "layers": ["norm"]}]
+    rows += [{"source": "huggingface", "ids": ["me/d"], "layers": "V-JEPA2", "pretraining_samples": {"me/d": 9}}]
+    models = model_inventory(load_study({"study": "s", "results": "r", "models": rows}))
+    assert list(models) == ["a.b", "c", "d"]
+    assert models["a.b"].layers == LAYERS["ViT"] and models["c"].layers == ("norm",) and models["d"].layers == LAYERS["V-JEPA2"]
+    assert models["c"].builder["timm"] == "hf-hub:me/c" and models["d"].n_samples == 9 and models["d"].family == "V-JEPA2"

@@ -67,10 +67,7 @@ def check_data(
         section = report.section("models and scores")
         section.many(f"{len(missing)} files are missing:", list(missing))
         section.help.append(
-            "The config says where they are looked for: `models`, `scores`. A suite's labelled images are an .npz of"
-        )
-        section.help.append(
-            "train_images, train_labels, validation_images, validation_labels: (n, size, size, 3) uint8 and (n,) int."
+            "The config says where they are looked for: `models`, `scores`. docs/models.md has the layouts of a suite's images."
         )
     return report
 

@@ -1,69 +1,63 @@
-"""Networks, ready for extraction: architecture, weights and the transform that their images need."""
+"""Networks by inventory entry: architecture, weights and the transform that their images need.
+
+An entry is a :class:`cortexscale.models.inventory.Model` as a dict. Its ``source`` names the module of
+:mod:`cortexscale.models.sources` that builds it; each has one function, ``build(model, weights) -> Backbone``.
+"""
 
 import hashlib
-import pickle
-from collections.abc import Callable
-from pathlib import Path
+import importlib
 from typing import Any
 
 import torch
-from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
-from cortexscale.errors import InputError
-from cortexscale.models.training import MEAN, STD
-from cortexscale.models.vision import timm, transforms
+from cortexscale.models.backbone import GREY, Backbone
 
-
-def build_architecture(model: dict[str, Any]) -> nn.Module:
-    """The network of an inventory entry (:class:`cortexscale.models.inventory.Model` as a dict), without trained weights.
-
-    Raises:
-        InputError: the source cannot be built.
-    """
-    if model["source"] == "spvvs":
-        raise InputError(
-            f"model {model['id']}",
-            "source spvvs",
-            "a source that this release can build: suite or timm",
-            "plan with -n; running published checkpoints is not supported yet",
-        )
-    try:
-        return timm.create_model(model["builder"]["timm"], **model["builder"]["arguments"]).eval()
-    except (RuntimeError, TypeError) as error:
-        raise InputError(f"model {model['id']}", str(error), "a timm name and arguments", "see timm.list_models()") from None
+SHAPES_ALONE = {"suite", "spvvs", "timm", "checkpoint"}
+"""Sources whose networks run on the meta device, which has shapes and no numbers. Others may look at numbers on their way."""
 
 
-def load_network(model: dict[str, Any]) -> nn.Module:
+def load_backbone(model: dict[str, Any]) -> Backbone:
     """The network of an inventory entry with its trained weights, in eval mode.
 
     Raises:
-        InputError: the checkpoint is missing, unreadable, or belongs to another architecture.
+        InputError: it cannot be built, or the checkpoint is missing, unreadable, or of another architecture.
     """
-    if model["checkpoint"] is None:
-        return timm.create_model(model["builder"]["timm"], pretrained=True).eval()
-    path = Path(model["checkpoint"])
-    try:
-        network = build_architecture(model)
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-        raise InputError(
-            path,
-            f"{type(error).__name__}: {str(error)[:300]}",
-            f"a checkpoint of {model['arch']}",
-            "delete it and train or fetch it again",
-        ) from None
-    return network
+    return _build(model, weights=True)
 
 
-def image_transform(model: dict[str, Any], network: nn.Module) -> Callable[[Image.Image], torch.Tensor]:
-    """From an RGB picture to the (3, height, width) input of the network, as its authors evaluate it."""
-    if model["source"] == "timm":
-        return timm.data.create_transform(**timm.data.resolve_model_data_config(network), is_training=False)
-    size = model["builder"]["image_size"]
-    return transforms.Compose(
-        [transforms.Resize(size), transforms.CenterCrop(size), transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
-    )
+def load_network(model: dict[str, Any]) -> nn.Module:
+    """The network of :func:`load_backbone`."""
+    return load_backbone(model).network
+
+
+def build_architecture(model: dict[str, Any]) -> nn.Module:
+    """The network of an inventory entry without trained weights, in eval mode.
+
+    Raises:
+        InputError: it cannot be built.
+    """
+    return build_backbone(model).network
+
+
+def build_backbone(model: dict[str, Any]) -> Backbone:
+    """As :func:`load_backbone`, with random weights."""
+    return _build(model, weights=False)
+
+
+def untrained(model: dict[str, Any]) -> tuple[Backbone, Tensor]:
+    """The backbone of an inventory entry without trained weights, and the (1, 3, height, width) input of a grey picture.
+
+    Both have shapes alone, where the source allows it: parameters, FLOPs, and names and widths of layers follow for a
+    network of any size.
+
+    Raises:
+        InputError: it cannot be built.
+    """
+    device = torch.device("meta" if model["source"] in SHAPES_ALONE else "cpu")
+    with device:
+        backbone = _build(model, weights=False)
+    return backbone, backbone.transform(GREY)[None].to(device)
 
 
 def weights_hash(network: nn.Module) -> str:
@@ -73,3 +67,10 @@ def weights_hash(network: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(tensor.cpu().contiguous().view(torch.uint8).numpy().data if tensor.ndim else tensor.cpu().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _build(model: dict[str, Any], weights: bool) -> Backbone:
+    source = importlib.import_module(f"cortexscale.models.sources.{model['source']}")
+    backbone = source.build(model, weights)
+    backbone.network.eval()
+    return backbone

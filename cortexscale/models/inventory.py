@@ -2,12 +2,24 @@
 
 import fnmatch
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from cortexscale.errors import InputError
 from cortexscale.models import spvvs
-from cortexscale.study import PublishedSuite, Study, Suite, TimmModels
+from cortexscale.models.families import LAYERS
+from cortexscale.models.training.recipes import resolve
+from cortexscale.study import (
+    CheckpointModel,
+    HuggingFaceModels,
+    Layers,
+    OwnModel,
+    PublishedSuite,
+    PythonModel,
+    Study,
+    Suite,
+    TimmModels,
+)
 
 
 @dataclass(frozen=True)
@@ -16,13 +28,14 @@ class Model:
 
     Attributes:
         id: unique name, as in the published tables.
-        source: who builds it (``suite``, ``spvvs``, ``timm``).
+        source: the module of ``cortexscale.models.sources`` that builds it.
         arch, family: architecture and architecture family.
         builder: what the source needs to build the network.
         layers: patterns of candidate layers.
         reference: id of the model that carries the layer search for this one.
         dataset, n_samples, samples_per_class, seed: the pretraining; None where unknown, samples_per_class 0 = full set.
         checkpoint: file with the weights, None for weights that the source fetches.
+        begins_with: id of the model of a suite that this one, its adversarial copy, is trained on from.
     """
 
     id: str
@@ -37,6 +50,7 @@ class Model:
     samples_per_class: int | None = None
     seed: int | None = None
     checkpoint: str | None = None
+    begins_with: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for ``params`` of a rule."""
@@ -47,16 +61,23 @@ def model_inventory(study: Study) -> dict[str, Model]:
     """Every model of a study by id, in the order of the config.
 
     Raises:
-        InputError: two sources give the same id.
+        InputError: two sources give the same id, a reference or a family of layers is unknown.
     """
     models: list[Model] = []
     for source in study.models:
-        if isinstance(source, Suite):
-            models += suite_models(source, study.results)
-        elif isinstance(source, PublishedSuite):
-            models += published_models(source)
-        else:
-            models += timm_models(source)
+        match source:
+            case Suite():
+                models += suite_models(source, study.results)
+            case PublishedSuite():
+                models += published_models(source)
+            case TimmModels():
+                models += timm_models(source)
+            case HuggingFaceModels():
+                models += huggingface_models(source)
+            case CheckpointModel():
+                models.append(checkpoint_model(source))
+            case PythonModel():
+                models.append(python_model(source))
     borrow = study.layer_commitment.borrow
     inventory = {model.id: model if borrow else Model(**{**model.__dict__, "reference": model.id}) for model in models}
     repeated = [id for id, count in Counter(model.id for model in models).items() if count > 1]
@@ -64,13 +85,35 @@ def model_inventory(study: Study) -> dict[str, Model]:
         raise InputError(
             "config key `models`", f"ids given twice: {', '.join(repeated[:5])}", "unique ids", "drop one of the sources"
         )
+    for model in inventory.values():
+        if model.reference not in inventory:
+            found, expected = f"{model.reference}, which is no model of this study", "the id of a model with the same layers"
+            raise InputError(f"reference of {model.id}", found, expected, "add that model, or drop `reference`")
     return inventory
 
 
+def layer_patterns(layers: Layers, where: str) -> tuple[str, ...]:
+    """The regular expressions of ``layers``: given, or those of a family.
+
+    Raises:
+        InputError: there is no such family.
+    """
+    if not isinstance(layers, str):
+        return tuple(layers)
+    if layers not in LAYERS:
+        remedy = "name a family, or list regular expressions over module names: layers: ['blocks.*']"
+        raise InputError(f"`layers` of {where}", layers, f"a family among {', '.join(LAYERS)}", remedy)
+    return LAYERS[layers]
+
+
 def suite_models(suite: Suite, results: str) -> list[Model]:
-    """Architectures x training-set sizes x seeds of a suite that is trained here."""
+    """Architectures x training-set sizes x seeds of a suite that is trained here, then its adversarial copies."""
     models = []
     for arch, spec in suite.architectures.items():
+        network = {"timm": spec.timm, "arguments": {**spec.arguments, "num_classes": suite.classes}}
+        if spec.architecture:
+            network = {"architecture": spec.architecture}
+        builder = {**network, "classes": suite.classes, "image_size": spec.image_size or suite.image_size}
         for samples in suite.samples_per_class:
             for seed in suite.seeds:
                 id = spvvs.model_id(arch, suite.dataset, samples, seed)
@@ -80,11 +123,7 @@ def suite_models(suite: Suite, results: str) -> list[Model]:
                         source="suite",
                         arch=arch,
                         family=spec.family,
-                        builder={
-                            "timm": spec.timm,
-                            "arguments": {**spec.arguments, "num_classes": suite.classes},
-                            "image_size": suite.image_size,
-                        },
+                        builder=builder,
                         layers=tuple(spec.layers),
                         reference=spvvs.model_id(arch, suite.dataset, 0, 0),
                         dataset=suite.dataset,
@@ -93,7 +132,20 @@ def suite_models(suite: Suite, results: str) -> list[Model]:
                         checkpoint=f"{results}/models/{id}.pt",
                     )
                 )
-    return models
+    return models + [adversarial_copy(model, suite, results) for model in models if has_adversarial_copy(model, suite)]
+
+
+def has_adversarial_copy(model: Model, suite: Suite) -> bool:
+    return suite.adversarial is not None and model.samples_per_class == 0 and model.arch in suite.adversarial.architectures
+
+
+def adversarial_copy(original: Model, suite: Suite, results: str) -> Model:
+    """A model that is trained on against attacks, beginning with the weights of ``original``, whose layers it uses."""
+    recipe = resolve(suite.adversarial.recipe)
+    eps, alpha = (f"{size:g}".replace(".", "") for size in (recipe.attack.eps, recipe.attack.alpha))
+    duration = f"ep{recipe.epochs:g}" if recipe.epochs else f"steps{recipe.steps}"
+    id = f"adv_{original.arch}_{original.dataset}_full_ffgsm_eps-{eps}_alpha-{alpha}-{duration}_seed-{original.seed}"
+    return replace(original, id=id, begins_with=original.id, checkpoint=f"{results}/models/{id}.pt")
 
 
 def published_models(source: PublishedSuite) -> list[Model]:
@@ -115,8 +167,8 @@ def published_models(source: PublishedSuite) -> list[Model]:
                 source="spvvs",
                 arch=entry.arch,
                 family=entry.family,
-                builder={},
-                layers=spvvs.LAYERS[entry.family],
+                builder={"architecture": entry.arch, "classes": spvvs.CLASSES[entry.dataset], "ema": source.ema},
+                layers=LAYERS[entry.family],
                 reference=entry.reference,
                 dataset=entry.dataset,
                 n_samples=entry.n_samples,
@@ -132,14 +184,75 @@ def timm_models(source: TimmModels) -> list[Model]:
     """Pretrained timm models; each is its own reference."""
     return [
         Model(
-            id=id,
+            id=name.rsplit("/")[-1],  # hf-hub:owner/name
             source="timm",
-            arch=id.split(".")[0],
+            arch=name.rsplit("/")[-1].split(".")[0],
             family="timm",
-            builder={"timm": id, "arguments": {}},
-            layers=tuple(source.layers),
-            reference=id,
-            n_samples=source.pretraining_samples.get(id),
+            builder={"timm": name, "arguments": {}},
+            layers=layer_patterns(source.layers, name),
+            reference=name.rsplit("/")[-1],
+            n_samples=source.pretraining_samples.get(name),
         )
-        for id in source.ids
+        for name in source.ids
     ]
+
+
+def huggingface_models(source: HuggingFaceModels) -> list[Model]:
+    """Pretrained models of the hub; each is its own reference."""
+    return [
+        Model(
+            id=name.split("/")[-1],
+            source="huggingface",
+            arch=name.split("/")[-1],
+            family=source.layers if isinstance(source.layers, str) else "huggingface",
+            builder={"name": name},
+            layers=layer_patterns(source.layers, name),
+            reference=name.split("/")[-1],
+            n_samples=source.pretraining_samples.get(name),
+        )
+        for name in source.ids
+    ]
+
+
+def checkpoint_model(entry: CheckpointModel) -> Model:
+    """Own weights in a known architecture.
+
+    Raises:
+        InputError: neither the entry nor its architecture says which layers are candidates.
+    """
+    families = {arch: family for grid in (spvvs.NAMED, spvvs.FLEX) for family, archs in grid.items() for arch in archs}
+    if entry.architecture and entry.architecture not in families:
+        expected = f"one of {', '.join(arch for archs in spvvs.NAMED.values() for arch in archs)}, or a flex architecture"
+        raise InputError(f"`architecture` of {entry.id}", entry.architecture, expected, "correct the name, or use `timm`")
+    family = entry.family or families.get(entry.architecture, "timm")
+    if entry.architecture:
+        builder = {"architecture": entry.architecture, "classes": entry.classes}
+    else:
+        builder = {"timm": entry.timm, "arguments": {**entry.arguments, "num_classes": entry.classes}}
+    return Model(
+        source="checkpoint",
+        arch=entry.architecture or entry.timm.split(".")[0],
+        family=family,
+        builder={**builder, "ema": entry.ema, "image_size": entry.image_size},
+        layers=layer_patterns(entry.layers or family, entry.id),
+        checkpoint=entry.file,
+        **_said_of(entry),
+    )
+
+
+def python_model(entry: PythonModel) -> Model:
+    """A network from a function of the user's own."""
+    return Model(
+        source="python",
+        arch=entry.id,
+        family=entry.family,
+        builder=entry.model_dump(include={"file", "function", "arguments", "transform"}),
+        layers=layer_patterns(entry.layers, entry.id),
+        checkpoint=entry.checkpoint,
+        **_said_of(entry),
+    )
+
+
+def _said_of(entry: OwnModel) -> dict[str, Any]:
+    said = {"id": entry.id, "reference": entry.reference or entry.id, "dataset": entry.dataset}
+    return {**said, "n_samples": entry.samples, "seed": entry.seed}

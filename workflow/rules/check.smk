@@ -1,7 +1,8 @@
-"""Checks that a person asks for: `snakemake check_data`, `snakemake check_dataset --config dataset=NAME`.
+"""Checks that a person asks for: `snakemake check_data`, `snakemake check_dataset --config dataset=NAME`,
+`snakemake check_model --config model=ID`.
 
 Needs:  the config; with a simulation, its files. Released files may be missing: that is what is reported
-Makes:  qc/check_data.txt, qc/check_dataset_<dataset>.txt, and the same text on the terminal. They are no outputs: a rule
+Makes:  qc/check_data.txt, qc/check_dataset_<dataset>.txt, qc/check_model_<model>.txt, and the same text on the terminal. They are no outputs: a rule
         without any (nor a benchmark) runs whenever it is asked for, and its report stays when it fails
 """
 
@@ -52,3 +53,24 @@ rule check_dataset:
         code=plan.code("check_dataset"),
     script:
         "../scripts/check_dataset.py"
+
+
+rule check_model:
+    """Loading a model and running it on a picture."""
+    log:
+        "<logs>/check_model.log",
+    localrule: True
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=16000,
+        runtime="1h",
+    params:
+        model=lambda wildcards: plan.models[plan.checks.model].as_dict(),
+        features=plan.study.features.model_dump(),
+        asked_mb=lambda wildcards: plan.sweep_mb(),
+        weights_follow=lambda wildcards: plan.weights_follow(plan.checks.model),
+        report=lambda wildcards: f"{plan.results}/qc/check_model_{plan.checks.model}.txt",
+        code=lambda wildcards: plan.code("check_model", *plan.model_code(plan.checks.model)),
+    script:
+        "../scripts/check_model.py"

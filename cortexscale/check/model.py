@@ -1,0 +1,160 @@
+"""Can a model be used? Its weights, its layers, and what extracting its features will take."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cortexscale.check.report import Report, Section
+from cortexscale.kernels.projection import Projection
+from cortexscale.models.backbone import GREY, Backbone
+from cortexscale.models.build import build_backbone, load_backbone, weights_hash
+from cortexscale.models.flops import forward_flops
+from cortexscale.models.layers import Layer, candidate_layers, captured
+
+_HELP = "docs/models.md says what each source needs, and what candidate layers are."
+_BLAME = "an InputError is expected for bad input, nothing for good input"
+_LIBRARIES_MB = 1500
+"""Of a process with torch and timm, and the pictures that it reads ahead."""
+_TOLERANCE = 1e-2
+"""Relative to the largest activation of a layer: models in half precision round differently in batches of another size."""
+
+
+def check_model(
+    model: dict[str, Any], batch_size: int, projection: dict[str, Any], asked_mb: int, weights_follow: bool
+) -> Report:
+    """Load a model, run it on two pictures and look at all of its candidate layers.
+
+    Args:
+        model: its inventory entry.
+        batch_size: pictures in one forward pass of an extraction.
+        projection: ``family``, ``dimensions``, ``seed``; the family alone for exact kernels.
+        asked_mb: memory that the job asks for which extracts all candidates.
+        weights_follow: whether the study itself trains or fetches the weights, so that they may still be missing.
+    """
+    report = Report(f"The model `{model['id']}` of the source `{model['source']}`")
+    section = report.section("weights")
+    section.help.append(_HELP)
+    backbone = _load(section, model, weights_follow)
+    section = report.section("network")
+    section.help.append(_HELP)
+    if backbone is None:
+        with section.collect("building the network", _BLAME):
+            backbone = build_backbone(model)
+    if backbone is None:
+        return report
+    with section.collect("the transform", "correct the transform"):
+        pictures = torch.stack([backbone.transform(GREY), backbone.transform(_noise())])
+        with section.collect("a forward pass", "correct the network"):
+            _describe(section, backbone, pictures)
+            section = report.section("candidate layers")
+            section.help.append(_HELP)
+            with section.collect("finding the layers", _BLAME):
+                widths = _check_layers(section, backbone, candidate_layers(backbone.network, model["layers"]), pictures)
+                _describe_memory(report.section("extraction"), backbone, widths, batch_size, projection, asked_mb)
+    return report
+
+
+def _load(section: Section, model: dict[str, Any], weights_follow: bool) -> Backbone | None:
+    file = model["checkpoint"]
+    if file and weights_follow and not Path(file).exists():
+        section.facts.append(f"{file} is not there yet; the study makes or fetches it. The rest is checked with random weights")
+        return None
+    with section.collect("loading the weights", _BLAME):
+        backbone = load_backbone(model)
+        section.facts += [f"loaded {f'from {file}' if file else 'by the source'}", f"hash {weights_hash(backbone.network)}"]
+        return backbone
+    return None
+
+
+def _noise() -> Image.Image:
+    """A picture unlike the grey one, and of another shape."""
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8))
+
+
+def _describe(section: Section, backbone: Backbone, pictures: Tensor) -> None:
+    network, started = backbone.network, time.perf_counter()
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    flops = forward_flops(network, pictures[:1]).products
+    first = time.perf_counter() - started
+    with torch.inference_mode():
+        started = time.perf_counter()
+        network(pictures[:1])
+    seconds = min(first, time.perf_counter() - started)
+    section.facts += [
+        f"{type(network).__name__}, {parameters:,} parameters, {_weights_mb(network):,.0f} MB of weights",
+        f"{flops / 1e9:,.2f} GFLOPs and {seconds:.3f} s a picture here ({torch.get_num_threads()} thread(s) of the CPU)",
+        f"input {' x '.join(map(str, pictures.shape[1:]))} {str(pictures.dtype).removeprefix('torch.')}, made by",
+        *(f"  {line}" for line in str(backbone.transform).splitlines()[:30]),
+    ]
+
+
+def _check_layers(section: Section, backbone: Backbone, layers: Sequence[Layer], pictures: Tensor) -> list[int]:
+    """Every layer puts out finite numbers that belong to one picture each; widths of those that do."""
+    names = [layer.name for layer in layers]
+    with torch.inference_mode(), captured(backbone.network, names) as outputs:
+        backbone.network(pictures[:1])
+        alone = dict(outputs)
+        outputs.clear()
+        backbone.network(pictures)
+    silent = [name for name in names if name not in outputs]
+    section.many("layers that do not take part in the forward pass; leave them out:", silent)
+    widths, lines = [], []
+    for layer in layers:
+        if layer.name in silent:
+            continue
+        with section.collect(f"dividing the output of {layer.name}", _BLAME):
+            rows, row = backbone.rows(outputs[layer.name], 2, layer.name), backbone.rows(alone[layer.name], 1, layer.name)[0]
+            if not torch.isfinite(rows).all():
+                section.problems.append(f"{layer.name} puts out numbers that are not finite")
+            elif rows.shape[1] != len(row) or not _agree(rows[0], row):
+                section.problems.append(f"{layer.name}: the row of a picture depends on the other pictures of its batch")
+            widths.append(rows.shape[1])
+            lines.append(f"{layer.depth:6.3f}  {layer.position:4d}  {rows.shape[1]:>10,}  {layer.name}")
+    section.facts += [f"{len(layers)} layers; depth, position, width, name:", *lines]
+    return widths
+
+
+def _agree(one: Tensor, other: Tensor) -> bool:
+    return bool((one.float() - other.float()).abs().max() <= _TOLERANCE * other.float().abs().max())
+
+
+def _describe_memory(
+    section: Section, backbone: Backbone, widths: Sequence[int], batch_size: int, projection: dict[str, Any], asked_mb: int
+) -> None:
+    """What an extraction of all candidates holds at a time."""
+    weights = _weights_mb(backbone.network)
+    outputs = 4 * batch_size * sum(widths) / 1e6
+    section.facts.append(f"all candidates in batches of {batch_size}: {outputs:,.0f} MB of outputs")
+    matrices, kept, how = 0.0, sum(widths), "stored per picture while exact kernels are made"
+    if projection["family"] != "exact":
+        wide = [
+            Projection(projection["family"], width, projection["dimensions"], projection["seed"]) for width in sorted(set(widths))
+        ]
+        matrices = sum(_matrix_mb(map) for map in wide)
+        kept, how = sum(min(width, projection["dimensions"]) for width in widths), "stored per picture"
+        section.facts.append(f"{matrices:,.0f} MB of {projection['family']} projections to {projection['dimensions']:,}")
+    needed = _LIBRARIES_MB + weights + 2 * outputs + matrices
+    section.facts += [
+        f"about {needed:,.0f} MB needed, {asked_mb:,} MB asked for by sweep_features",
+        f"{2 * kept / 1e6:.2f} MB {how}",
+    ]
+    if needed > asked_mb:
+        section.problems.append(f"about {needed:,.0f} MB are needed, {asked_mb:,} are asked for; lower features.batch_size")
+
+
+def _matrix_mb(projection: Projection) -> float:
+    """A matrix of compressed rows has 8 bytes for each entry that is not zero."""
+    if projection.is_identity or projection.family == "gaussian":
+        return 0
+    per_column = projection.n_out * projection.n_in**-0.5 if projection.family == "sparse" else 1
+    return 8 * projection.n_in * per_column / 1e6
+
+
+def _weights_mb(network: torch.nn.Module) -> float:
+    return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values()) / 1e6

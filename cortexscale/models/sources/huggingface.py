@@ -1,0 +1,92 @@
+"""Pretrained vision models of the Hugging Face hub, through the optional package ``transformers``."""
+
+from typing import Any
+
+from PIL import Image
+from torch import Tensor, nn
+
+from cortexscale.errors import InputError
+from cortexscale.models.backbone import GREY, Backbone, Described, cannot_build
+from cortexscale.models.vision import transforms
+
+try:
+    import transformers
+except ImportError:
+    transformers = None
+
+QWEN_SIZE = 256
+"""Pixels of a square picture for Qwen3-VL, as its published features were made."""
+
+
+def build(model: dict[str, Any], weights: bool) -> Backbone:
+    """The network of ``builder``: ``name`` on the hub.
+
+    Raises:
+        InputError: ``transformers`` is not installed, or the model cannot be fetched or is of a kind that it does not know.
+    """
+    if transformers is None:
+        raise InputError(
+            f"model {model['id']} of the source huggingface",
+            "no package transformers",
+            "transformers in the environment of the jobs",
+            "pip install 'cortexscale[huggingface]', or pip install transformers",
+        )
+    name = model["builder"]["name"]
+    try:
+        config = transformers.AutoConfig.from_pretrained(name)
+        if weights:
+            network = transformers.AutoModel.from_pretrained(name, dtype="auto")
+        else:
+            network = transformers.AutoModel.from_config(config)
+        return _KINDS.get(config.model_type, _image_model)(network, name)
+    except (OSError, RuntimeError, ValueError) as error:
+        remedy = "correct the name, or connect to the network once, where the jobs run or with HF_HOME on a disk that they share"
+        raise cannot_build(model, error, remedy) from None
+
+
+def _image_model(network: nn.Module, name: str) -> Backbone:
+    processor = transformers.AutoImageProcessor.from_pretrained(name)
+
+    def transform(picture: Image.Image) -> Tensor:
+        return processor(images=picture, return_tensors="pt")["pixel_values"][0]
+
+    return Backbone(network, Described(transform, str(processor)))
+
+
+def _vjepa2(network: nn.Module, name: str) -> Backbone:
+    """The encoder alone: a picture is a video of one frame, which the encoder itself repeats to the depth of a patch."""
+    encoder = network.encoder
+    encoder.register_forward_pre_hook(lambda _encoder, inputs: (inputs[0][:, None],))
+    processor = transformers.AutoVideoProcessor.from_pretrained(name)
+
+    def transform(picture: Image.Image) -> Tensor:
+        return processor(videos=[picture], return_tensors="pt")["pixel_values_videos"][0, 0]
+
+    return Backbone(encoder, Described(transform, str(processor)))
+
+
+def _qwen3_vl(network: nn.Module, name: str) -> Backbone:
+    """Vision tower (``visual``) and language model, in a conversation of one user turn that holds the picture."""
+    processor = transformers.AutoProcessor.from_pretrained(name)
+    turn = {"role": "user", "content": [{"type": "image", "image": GREY.resize((QWEN_SIZE, QWEN_SIZE))}]}
+    prompt = processor.apply_chat_template([turn], tokenize=True, return_dict=True, return_tensors="pt")["input_ids"]
+
+    def converse(network: nn.Module, inputs: tuple[Tensor]) -> tuple[tuple, dict[str, Any]]:
+        (pictures,) = inputs
+        seen = processor.image_processor(images=list(pictures), return_tensors="pt")
+        tokens = prompt.to(pictures.device).expand(len(pictures), -1)
+        is_image = (tokens == network.config.image_token_id).int()
+        pixels = seen["pixel_values"].to(pictures.device)
+        grid = seen["image_grid_thw"].to(pictures.device)
+        asked = {"input_ids": tokens, "mm_token_type_ids": is_image, "pixel_values": pixels, "image_grid_thw": grid}
+        return (), {**asked, "use_cache": False}
+
+    network.register_forward_pre_hook(lambda network, inputs, _: converse(network, inputs), with_kwargs=True)
+    size = transforms.Resize((QWEN_SIZE, QWEN_SIZE), transforms.InterpolationMode.BICUBIC)
+    transform = transforms.Compose([size, transforms.PILToTensor()])
+    text = f"{transform}, {processor.image_processor}, prompt {prompt.tolist()}"
+    return Backbone(network, Described(transform, text), stacked=True)
+
+
+_KINDS = {"vjepa2": _vjepa2, "qwen3_vl": _qwen3_vl}
+"""Models that are fed otherwise than a stack of pictures, by the type in their config."""

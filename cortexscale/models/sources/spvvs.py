@@ -1,0 +1,18 @@
+"""The published suite of Gokce & Schrimpf (2025)."""
+
+from pathlib import Path
+from typing import Any
+
+from cortexscale.models import architectures
+from cortexscale.models.backbone import Backbone
+from cortexscale.models.checkpoints import load_weights
+from cortexscale.models.evaluation import evaluation_transform
+
+
+def build(model: dict[str, Any], weights: bool) -> Backbone:
+    """The network of ``builder``: ``architecture``, ``classes``, and for its weights ``ema``."""
+    architecture = model["builder"]["architecture"]
+    network = architectures.build(architecture, model["builder"]["classes"])
+    if weights:
+        load_weights(network, Path(model["checkpoint"]), ema=model["builder"]["ema"])
+    return Backbone(network, evaluation_transform(*architectures.evaluation_size(architecture)))

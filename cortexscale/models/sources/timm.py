@@ -1,0 +1,32 @@
+"""Pretrained models of timm, with their authors' transforms."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from cortexscale.models.backbone import Backbone, cannot_build
+from cortexscale.models.vision import timm
+
+
+def build(model: dict[str, Any], weights: bool) -> Backbone:
+    """The network of ``builder``: ``timm``, ``arguments``; its weights are fetched by timm."""
+    network = create(model, pretrained=weights)
+    settings = timm.data.resolve_model_data_config(network)
+    with torch.device("cpu"):  # it makes tensors, and the network may be built of shapes alone
+        return Backbone(network, timm.data.create_transform(**settings, is_training=False))
+
+
+def create(model: dict[str, Any], pretrained: bool = False) -> nn.Module:
+    """A timm network.
+
+    Raises:
+        InputError: timm does not know the name or an argument, or cannot fetch the weights.
+    """
+    try:
+        return timm.create_model(model["builder"]["timm"], pretrained=pretrained, **model["builder"]["arguments"])
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise cannot_build(model, error, "see timm.list_models() for names, and the model's own arguments") from None
+    except OSError as error:
+        remedy = "connect to the network once, where the jobs run or with HF_HOME on a disk that they share"
+        raise cannot_build(model, error, remedy) from None

@@ -1,0 +1,53 @@
+"""A network of one's own: Gabor filters and their energy, a textbook model of V1. Copy this file and make it yours.
+
+Layers: ``simple`` (filters of two phases, rectified) and ``complex`` (energy of a pair, pooled over places).
+"""
+
+import math
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torchvision import transforms
+
+SIZE = 64
+
+
+class GaborModel(nn.Module):
+    """Filters of all orientations at two wavelengths."""
+
+    def __init__(self, orientations: int):
+        super().__init__()
+        angles = [math.pi * step / orientations for step in range(orientations)]
+        filters = [gabor(angle, wavelength, phase) for wavelength in (4, 8) for angle in angles for phase in (0, math.pi / 2)]
+        self.filters = nn.Conv2d(1, len(filters), 15, padding=7, bias=False)
+        self.filters.weight = nn.Parameter(torch.stack(filters)[:, None])
+        self.simple, self.complex = nn.ReLU(), nn.AvgPool2d(8)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        filtered = self.filters(pictures.mean(dim=1, keepdim=True))
+        self.simple(filtered)
+        even, odd = filtered[:, ::2], filtered[:, 1::2]
+        return self.complex((even**2 + odd**2).sqrt())
+
+
+def gabor(angle: float, wavelength: float, phase: float) -> Tensor:
+    """A (15, 15) filter without response to a uniform picture."""
+    place = torch.arange(-7.0, 8.0)
+    y, x = torch.meshgrid(place, place, indexing="ij")
+    along = x * math.cos(angle) + y * math.sin(angle)
+    envelope = torch.exp(-(x**2 + y**2) / (2 * (wavelength / 2) ** 2))
+    wave = envelope * torch.cos(2 * math.pi * along / wavelength + phase)
+    wave = wave - envelope * wave.sum() / envelope.sum()
+    return wave / wave.norm()
+
+
+def build(orientations: int = 8) -> nn.Module:
+    """The network with its weights; here they follow from formulas, else load them, or name a `checkpoint` in the config."""
+    return GaborModel(orientations)
+
+
+def transform(picture: Image.Image) -> Tensor:
+    """An RGB picture of any size -> (3, height, width)."""
+    steps = [transforms.Resize(SIZE), transforms.CenterCrop(SIZE), transforms.ToTensor()]
+    return transforms.Compose(steps)(picture)

@@ -1,0 +1,34 @@
+"""Layers that the authors of the paper published, in place of a search of our own.
+
+Needs:  layer_commitments.json of their release
+Makes:  commitments/<stimuli>/<model>.json  for the models that it lists; the layers of others are searched
+"""
+
+
+ruleorder: import_commitments > commit_layers
+
+
+rule import_commitments:
+    """Taking the layers that the authors published."""
+    input:
+        published=plan.study.layer_commitment.file,
+    output:
+        commitments="<results>/commitments/{stimuli}/{model}.json",
+    log:
+        "<logs>/import_commitments/{stimuli}/{model}.log",
+    benchmark:
+        "<benchmarks>/import_commitments/{stimuli}/{model}.tsv"
+    wildcard_constraints:
+        model="|".join(map(re.escape, plan.published)),
+    localrule: True
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        model=lambda wildcards: plan.models[wildcards.model].as_dict(),
+        datasets=lambda wildcards: plan.published_datasets(wildcards.stimuli),
+        code=lambda wildcards: plan.code("import_commitments", *plan.model_code(wildcards.model)),
+    script:
+        "../scripts/import_commitments.py"
