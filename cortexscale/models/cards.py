@@ -4,26 +4,27 @@ import json
 from typing import Any
 
 import pandas as pd
-import torch
-from torch.utils.flop_counter import FlopCounterMode
 
-from cortexscale.models.build import build_architecture
-from cortexscale.models.vision import timm
+from cortexscale.models.build import untrained
+from cortexscale.models.flops import forward_flops
+from cortexscale.models.pretraining import SELF_SUPERVISED, SUPERVISED, Pretraining, told_by
+from cortexscale.models.spvvs import CLASSES
 
 
 def model_cards(models: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row per model with the published columns.
+    """One row per model with the published columns, as far as they are known before any training.
 
-    ``backbone_n_params`` counts all parameters, the classifier included. ``backbone_flops`` are those of one forward
-    pass of one image, two per multiply-add, over matrix products and convolutions (``torch.utils.flop_counter``);
-    ``backbone_macs`` are half of them. Models of one architecture share the count, which needs no weights.
+    Models of one architecture share the counts of :func:`architecture_cost`. What the config does not say of a pretraining
+    is taken from the model's name (:func:`cortexscale.models.pretraining.told_by`).
     """
     costs: dict[str, dict[str, float]] = {}
     rows = []
     for model in models:
-        key = json.dumps(model["builder"], sort_keys=True)
+        counted = _as_published(model)
+        key = json.dumps([counted["source"], counted["builder"]], sort_keys=True)
         if key not in costs:
-            costs[key] = architecture_cost(model)
+            costs[key] = architecture_cost(counted)
+        known = _pretraining(model)
         rows.append(
             {
                 "model_id": model["id"],
@@ -31,28 +32,51 @@ def model_cards(models: list[dict[str, Any]]) -> pd.DataFrame:
                 "backbone_arch": model["arch"],
                 "backbone_arch_family": model["family"],
                 **costs[key],
-                "pretraining_dataset": model["dataset"],
+                "pretraining_dataset": model["dataset"] or known.dataset,
                 "pretraining_samples_per_class": model["samples_per_class"],
                 "pretraining_seed": model["seed"],
-                "pretraining_n_samples": model["n_samples"],
-                "is_selfsupervised_learning": False,
-                "is_adversarially_finetuned": False,
+                "pretraining_n_samples": model["n_samples"] or known.n_samples,
+                "pretraining_objective": known.objective,
+                "is_selfsupervised_learning": known.objective == SELF_SUPERVISED,
+                "is_adversarially_finetuned": model["begins_with"] is not None,
             }
         )
     return pd.DataFrame(rows)
 
 
 def architecture_cost(model: dict[str, Any]) -> dict[str, float]:
-    """Parameters and forward FLOPs of an architecture, from shapes alone."""
-    with torch.device("meta"):
-        network = build_architecture(model)
-        size = model["builder"].get("image_size") or timm.data.resolve_model_data_config(network)["input_size"][-1]
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            network(torch.empty(1, 3, size, size))
-    flops = counter.get_total_flops()
+    """Parameters and forward FLOPs of an architecture, without its weights.
+
+    Returns:
+        ``backbone_n_params``: all parameters, the classifier included. ``backbone_flops``: of one forward pass of one image,
+        two per multiply-add, by the rule of the published tables (:class:`cortexscale.models.flops.Flops`), to which scaling
+        laws were fitted; ``backbone_macs``: half of them. ``backbone_flops_products``: of all convolutions and matrix
+        products, those between the tokens of an attention included, which that rule leaves out. ``image_size``: pixels.
+    """
+    backbone, image = untrained(model)
+    flops = forward_flops(backbone.network, image)
     return {
-        "backbone_n_params": sum(parameter.numel() for parameter in network.parameters()),
-        "backbone_macs": flops / 2,
-        "backbone_flops": float(flops),
-        "image_size": size,
+        "backbone_n_params": sum(parameter.numel() for parameter in backbone.network.parameters()),
+        "backbone_macs": flops.published / 2,
+        "backbone_flops": float(flops.published),
+        "backbone_flops_products": float(flops.products),
+        "image_size": image.shape[-1],
     }
+
+
+def _as_published(model: dict[str, Any]) -> dict[str, Any]:
+    """The published suite is counted with ImageNet's classifier throughout, whatever it was trained on."""
+    if model["source"] != "spvvs":
+        return model
+    return {**model, "builder": {**model["builder"], "classes": CLASSES["imagenet"]}}
+
+
+def _pretraining(model: dict[str, Any]) -> Pretraining:
+    match model["source"]:
+        case "suite" | "spvvs":
+            return Pretraining(objective=SUPERVISED)
+        case "timm":
+            return told_by(model["builder"]["timm"])
+        case "huggingface":
+            return told_by(model["builder"]["name"])
+    return Pretraining()

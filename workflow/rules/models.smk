@@ -1,9 +1,12 @@
 """Models: training the controlled suite, and what is known of every model (paper, appendix B).
 
-Needs:  labelled images (suite), checkpoints (spvvs), or nothing (timm fetches its weights)
+Needs:  labelled images (suite), or nothing: architectures alone are counted
 Makes:  models/<model>.pt             weights of a suite model
-        models/<model>.training.json  its training set, accuracy and cost
-        models/cards.parquet          parameters, forward FLOPs and pretraining of every model
+        models/<model>.training.json  how it was trained, its accuracy and cost
+        models/<model>.training_set.parquet  the images that it was trained on
+        models/cards.parquet          parameters, forward FLOPs and pretraining of every model, before any training
+        tables/model_cards.parquet, .csv    the same with what trainings told: samples, compute, accuracy
+        tables/models.parquet, .csv, .md    the inventory by family (Table S2)
 """
 
 
@@ -11,9 +14,11 @@ rule train_backbone:
     """Training one model of a suite."""
     input:
         images=plan.task_images,
+        base=lambda wildcards: plan.base_weights(wildcards.model),
     output:
         weights="<results>/models/{model}.pt",
         report="<results>/models/{model}.training.json",
+        training_set="<results>/models/{model}.training_set.parquet",
     log:
         "<logs>/train_backbone/{model}.log",
     benchmark:
@@ -21,13 +26,13 @@ rule train_backbone:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=4000,
-        runtime="2h",
-        gpu=1,
+        mem_mb=lambda wildcards, attempt: attempt * plan.training_mb(wildcards.model),
+        runtime=lambda wildcards: plan.training_minutes(wildcards.model),
+        gpu=plan.study.training.gpus,
     params:
         model=lambda wildcards: plan.models[wildcards.model].as_dict(),
         recipe=lambda wildcards: plan.recipe(wildcards.model),
-        code=plan.code("train_backbone"),
+        code=plan.code("train_backbone", "cortexscale.models.sources.suite"),
     script:
         "../scripts/train_backbone.py"
 
@@ -47,6 +52,34 @@ rule model_cards:
         runtime="1h",
     params:
         models=[model.as_dict() for model in plan.models.values()],
-        code=plan.code("model_cards"),
+        code=plan.code("model_cards", *plan.model_code(*plan.models)),
     script:
         "../scripts/model_cards.py"
+
+
+rule model_table:
+    """Completing the cards with what trainings told, and summing them up by family."""
+    input:
+        cards="<results>/models/cards.parquet",
+        reports=plan.training_reports,
+        scores=[plan.study.scores.path] if plan.study.scores else [],
+    output:
+        cards="<results>/tables/model_cards.parquet",
+        cards_csv="<results>/tables/model_cards.csv",
+        table="<results>/tables/models.parquet",
+        csv="<results>/tables/models.csv",
+        markdown="<results>/tables/models.md",
+    log:
+        "<logs>/model_table.log",
+    benchmark:
+        "<benchmarks>/model_table.tsv"
+    localrule: True
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=plan.code("model_table"),
+    script:
+        "../scripts/model_table.py"

@@ -1,0 +1,130 @@
+"""The models of a study at a glance: complete cards, and the inventory by family (paper, Table S2)."""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cortexscale.models import spvvs
+from cortexscale.models.families import LAYERS
+from cortexscale.models.pretraining import IMAGE_TEXT, SELF_SUPERVISED, SUPERVISED
+
+_LABELS = {SUPERVISED: "SUP", SELF_SUPERVISED: "SSL", IMAGE_TEXT: "I–L"}
+_ADVERSARIAL, _UNKNOWN = "ADV", "?"
+_FAMILIES = {family.lower(): family for family in LAYERS} | {"deit": "ViT"}
+_MEASURES = {"n_params": "backbone_n_params", "n_samples": "pretraining_n_samples", "flops": "pretraining_total_flops_estimate"}
+
+
+def complete_cards(cards: pd.DataFrame, reports: Sequence[Path], scores: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Cards with what training tells.
+
+    Args:
+        cards: table of :func:`cortexscale.models.cards.model_cards`.
+        reports: training reports of models that were trained here, ``<model>.training.json``.
+        scores: the score table of Gokce & Schrimpf (2025), which has the accuracies of the published suite.
+
+    Returns:
+        The cards with ``task_evaluation_acc`` (nan where unknown), ``pretraining_total_flops_estimate`` = training images x
+        forward FLOPs (paper, Eq. 8), and ``pretraining_total_flops`` = 3 x forward FLOPs x images seen in training.
+    """
+    cards = cards.set_index("model_id")
+    suite = cards.index[cards["backbone_source"] == "spvvs"]
+    facts = pd.concat([_published(scores).reindex(suite), _reported(reports)]).reindex(cards.index)
+    samples = facts["pretraining_n_samples"].fillna(cards["pretraining_n_samples"].astype(float))
+    complete = cards.assign(
+        pretraining_n_samples=samples,
+        pretraining_total_flops_estimate=samples * cards["backbone_flops"],
+        pretraining_total_flops=3 * cards["backbone_flops"] * facts["samples_seen"],
+        task_evaluation_acc=facts["task_evaluation_acc"],
+    )
+    return complete.reset_index()
+
+
+def _published(scores: pd.DataFrame | None) -> pd.DataFrame:
+    """What is known of the trainings of the published suite, by model."""
+    suite = {entry.id: (entry.n_samples, entry.n_samples * entry.epochs) for entry in spvvs.checkpoints()}
+    table = pd.DataFrame.from_dict(suite, "index", dtype=float, columns=["pretraining_n_samples", "samples_seen"])
+    accuracy = np.nan if scores is None else scores.drop_duplicates("model_id").set_index("model_id")["acc"]
+    return table.assign(task_evaluation_acc=accuracy)
+
+
+def _reported(reports: Sequence[Path]) -> pd.DataFrame:
+    """What reports tell of trainings, by model."""
+    told = {report.name.removesuffix(".training.json"): json.loads(report.read_text()) for report in reports}
+    columns = ["pretraining_n_samples", "samples_seen", "task_evaluation_acc"]
+    rows = {model: [facts[column] for column in columns] for model, facts in told.items()}
+    return pd.DataFrame.from_dict(rows, "index", dtype=float, columns=columns)
+
+
+def model_table(cards: pd.DataFrame) -> pd.DataFrame:
+    """One row per source and family, flex families merged into their parents (Table S2).
+
+    Args:
+        cards: of :func:`complete_cards`.
+
+    Returns:
+        ``source``, ``family`` (of a timm model by its name); ``runs``, ``configs`` (runs that differ in more than the seed
+        at the end of their id), ``archs``, ``sizes`` (distinct numbers of parameters); smallest and largest ``n_params_*``,
+        ``n_samples_*`` (D) and ``flops_*`` (C), nan where unknown; ``datasets`` and ``objectives`` as text.
+    """
+    family = [_family(*row) for row in cards[["backbone_arch_family", "backbone_arch"]].itertuples(index=False)]
+    groups = cards.assign(family=family).groupby(["backbone_source", "family"])
+    return pd.DataFrame([{"source": source, "family": family, **_row(rows)} for (source, family), rows in groups])
+
+
+def _family(family: str, arch: str) -> str:
+    if family == "timm":
+        return next((_FAMILIES[word] for word in re.findall("[a-z]+", arch) if word in _FAMILIES), family)
+    return family.removesuffix("Flex")
+
+
+def _row(rows: pd.DataFrame) -> dict:
+    label = rows["pretraining_objective"].map(_LABELS).fillna(_UNKNOWN).mask(rows["is_adversarially_finetuned"], _ADVERSARIAL)
+    counts = ((name, (label == name).sum()) for name in (*_LABELS.values(), _ADVERSARIAL, _UNKNOWN))
+    return {
+        "runs": len(rows),
+        "configs": rows["model_id"].str.replace(r"_seed-\d+$", "", regex=True).nunique(),
+        "archs": rows["backbone_arch"].nunique(),
+        "sizes": rows["backbone_n_params"].nunique(),
+        **{f"{name}_{end}": rows[column].agg(end) for name, column in _MEASURES.items() for end in ("min", "max")},
+        "datasets": ", ".join(sorted(rows["pretraining_dataset"].dropna().unique())),
+        "objectives": ", ".join(f"{name}:{count}" for name, count in counts if count),
+    }
+
+
+def readable(table: pd.DataFrame) -> str:
+    """:func:`model_table` in Markdown."""
+    head = ["Source", "Family", "Runs", "Configs", "Archs", "Sizes", "N (M)", "D", "C", "Pretraining", "Objective"]
+    lines = [head, [":--", ":--", *["--:"] * (len(head) - 4), ":--", ":--"]]
+    for _, row in table.iterrows():
+        counts = [str(row[column]) for column in ("runs", "configs", "archs", "sizes")]
+        ranges = [_range(row, "n_params", _millions), _range(row, "n_samples", _images), _range(row, "flops", _flops)]
+        lines.append([row["source"], row["family"], *counts, *ranges, row["datasets"], row["objectives"]])
+    note = (
+        "N: parameters in millions. D: images of the pretraining. C: D x FLOPs of one forward pass. "
+        "SUP: supervised, SSL: self-supervised, I–L: image-text, ADV: adversarially fine-tuned, ?: not known."
+    )
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{note}\n"
+
+
+def _range(row: pd.Series, name: str, text: Callable[[float], str]) -> str:
+    ends = [row[f"{name}_{end}"] for end in ("min", "max")]
+    return "–".join(dict.fromkeys(text(end) for end in ends)) if np.isfinite(ends).all() else ""
+
+
+def _millions(n: float) -> str:
+    return f"{n / 1e6:,.0f}" if n >= 1e9 else f"{n / 1e6:.3g}"
+
+
+def _images(n: float) -> str:
+    for size, letter in ((1e9, "B"), (1e6, "M")):
+        if n >= size:
+            return f"{n / size:.{int(n < 10 * size)}f}{letter}"
+    return f"{n:,.0f}"
+
+
+def _flops(n: float) -> str:
+    return f"{n:.2e}".replace("e+", "e")
