@@ -1,0 +1,41 @@
+"""Random projections of activations that lie on disk: many of them, without another pass over the images."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cortexscale.features.store import ROWS, FeatureStore, StoreWriter
+from cortexscale.kernels.device import best_device
+from cortexscale.kernels.projection import Projection
+
+
+def project_activations(activations: FeatureStore, path: Path | str, projection: dict[str, Any]) -> FeatureStore:
+    """Write the store that extraction would have written with this projection, up to the rounding of activations to float16.
+
+    Holds one block of rows. Work that was interrupted continues at its last whole block.
+
+    Args:
+        activations: unprojected.
+        path: of the new store.
+        projection: ``family``, ``dimensions``, ``seed``.
+
+    Raises:
+        InputError: a projected value is not finite as float16.
+    """
+
+    @cache
+    def projection_of(width: int) -> Projection:
+        return Projection(projection["family"], width, projection["dimensions"], projection["seed"])
+
+    identity, n, device = activations.attributes["identity"] | {"projection": projection}, activations.n_rows, best_device()
+    writer = StoreWriter(path, identity, n)
+    for start in range(writer.rows_written, n, ROWS):
+        projected = {}
+        for layer in activations.layers:
+            rows = torch.from_numpy(activations.array(layer)[start : start + ROWS]).to(device).float()
+            projected[layer] = projection_of(rows.shape[1])(rows).cpu().numpy()
+        writer.write(projected)
+    writer.finish({"layers": activations.layers})
+    return FeatureStore(path)

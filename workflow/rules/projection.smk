@@ -1,0 +1,64 @@
+"""Robustness to random projection (paper, appendix C): projected features beside all activations, at the committed layers.
+
+One job extracts the activations of a model once, and scores all of them and every projection of them.
+
+Needs:  images with their table, recordings, commitments, and the weights of the models
+Makes:  projection/<stimuli>/<model>.parquet  scores per projection x dataset x subject x ROI
+        tables/projection.parquet             those of all models, which figures S9 and S10 show
+"""
+
+
+rule projection_study:
+    """Scoring one model through random projections, and without any."""
+    input:
+        stimuli="<results>/stimuli/{stimuli}.parquet",
+        weights=lambda wildcards: plan.weights(wildcards.model),
+        recordings=lambda wildcards: plan.recordings(*plan.datasets_on(wildcards.stimuli)),
+        prepared="<results>/prepared/{stimuli}.h5",
+        commitments=lambda wildcards: plan.commitments(wildcards.stimuli, wildcards.model),
+    output:
+        table="<results>/projection/{stimuli}/{model}.parquet",
+    log:
+        "<logs>/projection_study/{stimuli}/{model}.log",
+    benchmark:
+        "<benchmarks>/projection_study/{stimuli}/{model}.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * plan.projection_mb(wildcards.stimuli),
+        runtime=lambda wildcards: plan.projection_minutes(wildcards.stimuli, wildcards.model),
+        gpu=1,
+        batch_size=plan.study.features.batch_size,
+        scratch_gb=plan.study.features.scratch_gb,
+    params:
+        model=lambda wildcards: plan.models[wildcards.model].as_dict(),
+        layout=lambda wildcards: plan.study.stimuli[wildcards.stimuli].layout,
+        path=lambda wildcards: plan.study.stimuli[wildcards.stimuli].path,
+        datasets=lambda wildcards: plan.targets(wildcards.stimuli),
+        projections=lambda wildcards: plan.projections(wildcards.model),
+        ridge=plan.study.ridge.model_dump(),
+        code=lambda wildcards: plan.code("projection_study", *plan.model_code(wildcards.model)),
+    script:
+        "../scripts/projection_study.py"
+
+
+rule collect_projection:
+    """Putting the scores of all projections in one table."""
+    input:
+        scores=plan.per_projected("{results}/projection/{stimuli}/{model}.parquet"),
+    output:
+        table="<results>/tables/projection.parquet",
+    log:
+        "<logs>/collect_projection.log",
+    benchmark:
+        "<benchmarks>/collect_projection.tsv"
+    localrule: True
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=plan.code("collect_projection"),
+    script:
+        "../scripts/collect_projection.py"

@@ -1,0 +1,84 @@
+"""One model on the datasets of a stimulus set: scores of all activations and of their random projections."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cortexscale.alignment.layer import RidgeSettings
+from cortexscale.alignment.projection_study import score_projections
+from cortexscale.alignment.subjects import load_targets
+from cortexscale.features.exact import activations_on_disk
+from cortexscale.features.extract import Inputs
+from cortexscale.logs import logged
+from cortexscale.models.build import load_backbone, weights_hash
+from cortexscale.models.layers import candidate_layers, chosen_layers
+from cortexscale.stimuli import StimulusImages, table_hash
+from cortexscale.stores import provenance, read_table, write_table
+
+
+def main(
+    table: Path,
+    stimuli: Path,
+    images: Path,
+    recordings: Sequence[Path],
+    prepared: Path,
+    commitments: Path,
+    model: dict[str, Any],
+    layout: str,
+    datasets: dict[str, Any],
+    projections: Sequence[dict[str, Any]],
+    ridge: dict[str, Any],
+    code: str,
+    scratch_gb: int,
+    batch_size: int,
+    workers: int,
+) -> None:
+    backbone, shown = load_backbone(model), read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
+    committed = json.loads(commitments.read_text())["commitments"]
+    wanted = {entry["layer_name"] for rois in committed.values() for entry in rois.values()}
+    layers = chosen_layers(candidate_layers(backbone.network, model["layers"]), wanted, f"commitments {commitments}")
+    identity = {
+        "model": model["id"],
+        "weights": weights_hash(backbone.network),
+        "transform": str(backbone.transform),
+        "stimuli": table_hash(shown),
+    }
+    activations = activations_on_disk(
+        backbone,
+        layers,
+        Inputs(StimulusImages(layout, images, shown), backbone.transform, range(len(shown))),
+        table.with_name(f"{table.stem}.rows"),
+        identity=identity,
+        scratch_gb=scratch_gb,
+        batch_size=batch_size,
+        workers=workers,
+    )
+    targets, settings = load_targets(recordings, datasets, shown, prepared), RidgeSettings.from_config(ridge)
+    projected = table.with_name(f".{table.stem}.projected.zarr.zip")
+    scores = score_projections(activations, projections, targets, committed, settings, projected)
+    scores.insert(0, "model_id", model["id"])
+    inputs = {"commitments": commitments} | {f"{file.parent.name}/{file.stem}": file for file in recordings}
+    write_table(scores, table, provenance(inputs=inputs, activations=identity, ridge=ridge, code=code))
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        source, params, resources = snakemake.input, snakemake.params, snakemake.resources
+        main(
+            Path(snakemake.output.table),
+            Path(source.stimuli),
+            Path(params.path),
+            [Path(file) for file in source.recordings],
+            Path(source.prepared),
+            Path(source.commitments),
+            params.model,
+            params.layout,
+            params.datasets,
+            params.projections,
+            params.ridge,
+            params.code,
+            scratch_gb=resources.scratch_gb,
+            batch_size=resources.batch_size,
+            workers=snakemake.threads - 1,
+        )
