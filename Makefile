@@ -29,6 +29,7 @@ bench: $(BIN)/.installed
 	python benchmarks/ridge.py
 	python benchmarks/gram.py
 	python benchmarks/projection.py
+	python benchmarks/extraction.py
 	python benchmarks/growth.py
 	python benchmarks/similarity.py
 	python benchmarks/fit.py

@@ -44,6 +44,21 @@ if plan.study.simulation:  # rules that invent data exist only in a study that a
     include: "workflow/rules/simulate.smk"
 
 
+if plan.checkpoints:  # of a study that may fetch published models
+
+    include: "workflow/rules/checkpoints.smk"
+
+
+if plan.published:  # layers that need no search
+
+    include: "workflow/rules/commitments.smk"
+
+
+if plan.study.projection_study:  # an experiment of its own
+
+    include: "workflow/rules/projection.smk"
+
+
 include: "workflow/rules/check.smk"
 include: "workflow/rules/estimate.smk"
 include: "workflow/rules/preprocess.smk"
@@ -69,5 +84,5 @@ rule all:
         ),
         collect(
             "<results>/tables/{table}.parquet",
-            table=["pretraining", "layer_search", "datasets"] if plan.datasets else [],
+            table=plan.tables,
         ),

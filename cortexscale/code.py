@@ -1,9 +1,14 @@
-"""Which code a stage runs: a digest that changes when the stage's result may change, and only then."""
+"""Which code a stage runs: a digest that changes when the stage's result may change, and only then; modules of a user's own."""
 
 import ast
 import hashlib
+import importlib.util
+import sys
 from functools import cache
 from pathlib import Path
+from types import ModuleType
+
+from cortexscale.errors import InputError
 
 PACKAGE = Path(__file__).parent
 
@@ -58,6 +63,37 @@ def imported_modules(file: Path) -> tuple[str, ...]:
 
 
 def module_file(name: str) -> Path | None:
-    """The file of a module of this package; None for a package or a member of a module."""
-    file = PACKAGE.joinpath(*name.split(".")[1:]).with_suffix(".py")
-    return file if file.is_file() else None
+    """The file of a module or subpackage; None for this package itself, or a member of a module."""
+    place = PACKAGE.joinpath(*name.split(".")[1:])
+    files = (place.with_suffix(".py"), place / "__init__.py")
+    return next((file for file in files if file.is_file() and place != PACKAGE), None)
+
+
+def load_module(file: Path, where: str) -> ModuleType:
+    """A Python file of the user's own as a module.
+
+    Args:
+        file: relative to the working directory.
+        where: the config key that names it, for messages.
+
+    Raises:
+        InputError: there is no such file, or it cannot be imported.
+    """
+    file = file.resolve()
+    if not file.is_file():
+        raise InputError(where, f"{file}, which is not there", "a Python file", "correct the path in the config")
+    try:
+        return _load_file(file, file.stat().st_mtime_ns)
+    except Exception as error:
+        found = f"{file}, whose import fails with {type(error).__name__}: {error}"
+        raise InputError(where, found, "a Python module that can be imported", "correct the module") from error
+
+
+@cache
+def _load_file(file: Path, changed: int) -> ModuleType:
+    name = f"own_{file.stem}"  # under its own stem it could hide a package, such as a module called numpy.py
+    spec = importlib.util.spec_from_file_location(name, file)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # pydantic looks up annotations there
+    spec.loader.exec_module(module)
+    return module

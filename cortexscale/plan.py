@@ -3,6 +3,7 @@
 The Snakefile and every cluster job load this module, so it imports nothing heavy.
 """
 
+import difflib
 import importlib
 import json
 import os
@@ -14,17 +15,20 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cortexscale.code import stage_digest
+from cortexscale.alignment.published import commitments_for, read_published
+from cortexscale.code import stage_digest, syntax
 from cortexscale.datasets.readers import checked, load_reader, require_interface, require_known
 from cortexscale.errors import InputError
 from cortexscale.figures import FIGURES
 from cortexscale.models.inventory import Model, model_inventory
-from cortexscale.study import Study, Suite, load_study
+from cortexscale.models.training.recipes import Length, resolve, training_length
+from cortexscale.recipe import Recipe
+from cortexscale.study import PublishedSuite, Study, Suite, load_study
 
 ROOT = Path(__file__).parents[1]
 DOWNLOADED_SCORES = "resources/spvvs/benchmark_scores.csv"
 """Where the rule download_scores puts the published score table."""
-CHECKS = {"check_data", "check_dataset", "estimate"}
+CHECKS = {"check_data", "check_dataset", "check_model", "estimate"}
 """Rules that look at a study before it can run, and so must run where raw files or dataset modules are missing or wrong."""
 SCRIPTS = ROOT / "workflow" / "scripts"
 
@@ -39,6 +43,7 @@ class Checks(BaseModel, extra="forbid"):
     """What ``--config`` may say to a check, beside the keys of the study."""
 
     dataset: str | None = None
+    model: str | None = None
     checksums: bool = False
 
 
@@ -62,19 +67,29 @@ class Plan:
         self.results = self.study.results
         self.models: dict[str, Model] = model_inventory(self.study)
         self.datasets = self.study.datasets
+        for model in self.models.values():
+            if model.source == "suite":
+                self._recipe(model.id)
+        self._require_projected_models()
         unknown = [name for name in self.study.figures if name not in FIGURES]
         if unknown:
             raise InputError("config key figures", ", ".join(unknown), f"names among {', '.join(FIGURES)}", "correct the names")
-        if "check_dataset" in checks and self.checks.dataset not in self.datasets:
-            names = ", ".join(self.datasets)
-            found = f"dataset={self.checks.dataset}" if self.checks.dataset else "no dataset"
-            raise InputError("check_dataset", found, f"one of {names}", "snakemake check_dataset --config dataset=NAME")
+        for check, known in (("dataset", self.datasets), ("model", self.models)):
+            asked = getattr(self.checks, check)
+            if f"check_{check}" in checks and asked not in known:
+                names = ", ".join([*difflib.get_close_matches(asked or "", known, n=3), *known][:12])
+                found = f"{check}={asked}" if asked else f"no {check}"
+                remedy = f"snakemake check_{check} --config {check}=NAME"
+                raise InputError(f"check_{check}", found, f"one of {names}" + ", ..." * (len(known) > 12), remedy)
+        self._require_own_code()
         self._refuse_other_study()
         if self._checking:
             return
         for name in self.datasets:
             self._options(name)
         self._refuse_figures_without_data()
+        for model in self.published:
+            commitments_for(read_published(self.study.layer_commitment.file), model, self.published_datasets(*self.stimuli))
         if not self.study.plan_without_data:
             self.require_raw_files()
 
@@ -163,8 +178,8 @@ class Plan:
         return [file for file in files if not self.study.plan_without_data or self._at_hand(file)]
 
     def _at_hand(self, file: str) -> bool:
-        """Whether a file is there, or made by the simulation or the download of this study."""
-        return self._is_simulated(file) or file == DOWNLOADED_SCORES or Path(file).exists()
+        """Whether a file is there, or made by the simulation or a download of this study."""
+        return self._is_simulated(file) or file == DOWNLOADED_SCORES or file in self.downloads or Path(file).exists()
 
     def _is_simulated(self, file: str) -> bool:
         return self.study.simulation is not None and Path(self.results) / "raw" in Path(file).parents
@@ -173,6 +188,7 @@ class Plan:
         """Files that models and published scores come from."""
         files = [source.images for source in self.study.models if isinstance(source, Suite)]
         files += [model.checkpoint for model in self.models.values() if model.checkpoint and model.source != "suite"]
+        files += [self.study.layer_commitment.file] if self.study.layer_commitment.file else []
         return files + ([self.study.scores.path] if self.study.scores else [])
 
     def missing_files_of_models(self) -> list[str]:
@@ -224,6 +240,46 @@ class Plan:
         """Models that carry a layer search."""
         return list(dict.fromkeys(model.reference for model in self.models.values()))
 
+    @cached_property
+    def published(self) -> list[str]:
+        """Reference models that take the layers which the authors published."""
+        file = self.study.layer_commitment.file
+        known = read_published(file) if file and Path(file).exists() else {}
+        return [model for model in self.references if model in known]
+
+    @property
+    def tables(self) -> list[str]:
+        """Result tables of the study."""
+        if not self.datasets:
+            return []
+        searched, projected = (["layer_search"] if self.searched else []), (["projection"] if self.study.projection_study else [])
+        return ["pretraining", *searched, *projected, "datasets", "models"]
+
+    @property
+    def searched(self) -> list[str]:
+        """Reference models whose layers are searched."""
+        return [model for model in self.references if model not in self.published]
+
+    def published_datasets(self, *stimuli: str) -> dict[str, tuple[str, list[str]]]:
+        """What published commitments are looked up for: dataset -> reader and ROIs."""
+        names = (name for shown in stimuli for name in self.datasets_on(shown))
+        return {name: (self.datasets[name].reader, self.datasets[name].rois) for name in names}
+
+    def model_code(self, *models: str) -> list[str | Path]:
+        """The modules that build models, for :meth:`code`: one per source, and files of the user's own."""
+        entries = [self.models[model] for model in models]
+        own = [Path(entry.builder["file"]) for entry in entries if entry.source == "python"]
+        return list(dict.fromkeys([*(f"cortexscale.models.sources.{entry.source}" for entry in entries), *own]))
+
+    def _require_own_code(self) -> None:
+        for model in self.models.values():
+            if model.source == "python":
+                where, file = f"config key `file` of the model {model.id}", Path(model.builder["file"])
+                try:
+                    syntax(file)
+                except (OSError, SyntaxError) as error:
+                    raise InputError(where, f"{file}: {error}", "a Python file", "correct the path or the file") from None
+
     def commitments(self, stimuli: str, model: str) -> str:
         """The commitment file of a model's reference."""
         return f"{self.results}/commitments/{stimuli}/{self.models[model].reference}.json"
@@ -232,23 +288,35 @@ class Plan:
         """The labelled images that a suite model is trained on."""
         return self._suite(wildcards.model).images
 
+    @cache  # noqa: B019 (one Plan per process)
+    def _recipe(self, model: str) -> Recipe:
+        suite, entry = self._suite(model), self.models[model]
+        if entry.begins_with:
+            return resolve(suite.adversarial.recipe)
+        return resolve(suite.recipe, suite.architectures[entry.arch].recipe)
+
     def recipe(self, model: str) -> dict[str, Any]:
         """How a suite model is trained."""
-        suite, arch = self._suite(model), self.models[model].arch
-        return {
-            "steps": suite.steps,
-            "batch": suite.batch_size,
-            "learning_rate": suite.architectures[arch].learning_rate,
-            "weight_decay": suite.weight_decay,
-        }
+        return self._recipe(model).model_dump(mode="json")
+
+    def base_weights(self, model: str) -> list[str]:
+        """The weights that a suite model is trained on from; empty for one that begins with random weights."""
+        base = self.models[model].begins_with
+        return [self.models[base].checkpoint] if base else []
+
+    def training_length(self, model: str) -> Length:
+        """How long a suite model is trained, if its image set is as large as the config says."""
+        suite, samples = self._suite(model), self.models[model].samples_per_class
+        return training_length(self._recipe(model), samples * suite.classes or suite.expected, self.study.training.gpus)
 
     @property
     def training_reports(self) -> list[str]:
         return [f"{self.results}/models/{model.id}.training.json" for model in self.models.values() if model.source == "suite"]
 
     def _suite(self, model: str) -> Suite:
-        arch = self.models[model].arch
-        return next(source for source in self.study.models if isinstance(source, Suite) and arch in source.architectures)
+        arch, dataset = self.models[model].arch, self.models[model].dataset
+        suites = (source for source in self.study.models if isinstance(source, Suite))
+        return next(suite for suite in suites if suite.dataset == dataset and arch in suite.architectures)
 
     def weights(self, model: str) -> list[str]:
         """The checkpoint file of a model; empty for weights that its source fetches."""
@@ -256,6 +324,29 @@ class Plan:
         if checkpoint is None:
             return []
         return [checkpoint] if self.models[model].source == "suite" else self._planned([checkpoint])
+
+    def weights_follow(self, model: str) -> bool:
+        """Whether the study trains or downloads the weights of a model."""
+        return self.models[model].source == "suite" or self.models[model].checkpoint in self.downloads
+
+    @property
+    def checkpoints(self) -> str | None:
+        """The folder that published checkpoints are downloaded to."""
+        suites = (source for source in self.study.models if isinstance(source, PublishedSuite))
+        return next((source.path for source in suites if source.download), None)
+
+    @cached_property
+    def downloads(self) -> dict[str, str]:
+        """Published checkpoints that this folder lacked when the plan was made: file -> model.
+
+        Only these have a rule: what is there is never fetched again, whatever changes in the code.
+        """
+        files = {model.checkpoint: model.id for model in self.models.values() if model.source == "spvvs"}
+        return {
+            file: model
+            for file, model in files.items()
+            if self.checkpoints and Path(file).parents[1] == Path(self.checkpoints) and not Path(file).exists()
+        }
 
     # ------------------------------------------------------------------------------------------ figures
 
@@ -273,6 +364,14 @@ class Plan:
         return {name: f"{self.results}/{path.format(dataset=shown)}" for name, path in source.tables.items()}
 
     def _refuse_figures_without_data(self) -> None:
+        for figure in self.study.figures:
+            section = FIGURES[figure].section
+            if section and getattr(self.study, section) is None:
+                found, remedy = (
+                    f"{figure}, but no section {section}",
+                    f"leave {figure} out, or add {section} (config/config.yaml)",
+                )
+                raise InputError("config key figures", found, "figures of experiments that the study has", remedy)
         readers = {dataset.reader for dataset in self.datasets.values()}
         lacking = {
             figure: FIGURES[figure].reader for figure in self.study.figures if FIGURES[figure].reader not in (None, *readers)
@@ -295,8 +394,46 @@ class Plan:
         return [pattern.format(results=self.results, stimuli=s, model=m) for s in self.stimuli for m in self.models]
 
     def per_search(self, pattern: str) -> list[str]:
-        """A path for every stimulus set x reference model."""
-        return [pattern.format(results=self.results, stimuli=s, model=m) for s in self.stimuli for m in self.references]
+        """A path for every stimulus set x reference model whose layers are searched."""
+        return [pattern.format(results=self.results, stimuli=s, model=m) for s in self.stimuli for m in self.searched]
+
+    # ------------------------------------------------------------------------------------------ projections
+
+    def _require_projected_models(self) -> None:
+        remedy = "correct the id, or leave out projection_study with its figures"
+        for model in self.study.projection_study.models if self.study.projection_study else ():
+            if model not in self.models:
+                names = [*difflib.get_close_matches(model, self.models, n=3), *self.models][:6]
+                raise InputError("config key projection_study.models", model, f"one of {', '.join(names)}, ...", remedy)
+
+    def projections(self, model: str) -> list[dict[str, Any]]:
+        """Projections under which a model is compared with all its activations."""
+        study = self.study.projection_study
+        return [
+            {"family": study.family, "dimensions": dimensions, "seed": seed}
+            for dimensions in study.models[model]
+            for seed in study.seeds
+        ]
+
+    @property
+    def projected(self) -> list[tuple[str, str]]:
+        """Stimulus sets and models of the projection study."""
+        study = self.study.projection_study
+        shown = [stimuli for stimuli in self.stimuli if study and (study.stimuli is None or stimuli in study.stimuli)]
+        return [(stimuli, model) for stimuli in shown for model in study.models]
+
+    def per_projected(self, pattern: str) -> list[str]:
+        """A path for every stimulus set x model of the projection study."""
+        return [pattern.format(results=self.results, stimuli=s, model=m) for s, m in self.projected]
+
+    def projection_mb(self, stimuli: str) -> int:
+        """Extraction holds waiting rows of bounded size; beside ridge there are matrices and a block of rows of projections."""
+        return 8000 + self.ridge_mb(stimuli)
+
+    def projection_minutes(self, stimuli: str, model: str) -> int:
+        """One extraction, then ridge for all activations and each projection."""
+        scored = 1 + len(self.projections(model))
+        return self.features_minutes(stimuli, layers=16) + scored * self.ridge_minutes(stimuli, layers=16)
 
     # ------------------------------------------------------------------------------------------ resources
 
@@ -363,6 +500,16 @@ class Plan:
     def images(self, stimuli: str) -> int | None:
         return self.study.stimuli[stimuli].expected
 
+    def training_mb(self, model: str) -> int:
+        """Libraries and network of every process, what its loaders hold, and arrays in memory, whole and cut to the subset."""
+        suite = self._suite(model)
+        arrays = 2 * 3 * suite.image_size**2 * suite.expected / 1e6 if suite.images.endswith(".npz") else 0
+        return int(self.study.training.gpus * (4000 + arrays) + (0 if arrays else 16_000))
+
+    def training_minutes(self, model: str) -> int:
+        """A generous bound: 300 images/s and GPU; at most two days, after which a further try goes on where it stopped."""
+        return min(60 + int(self.training_length(model).images_seen / (300 * self.study.training.gpus) / 60), 2 * 24 * 60)
+
     def kernel_images(self, stimuli: str) -> int:
         """Images of the largest kernel: all of the set where several datasets show it, else those of one subject."""
         sizes = [n_train + n_test for n_train, n_test, _ in map(self.shape, self.datasets_on(stimuli))]
@@ -386,15 +533,19 @@ class Plan:
         """Recordings that say which images those are."""
         return self.recordings(*self.kernel_subjects(stimuli))
 
-    def features_mb(self, stimuli: str, layers: int) -> int:
+    def features_mb(self, stimuli: str | None, layers: int) -> int:
         """Network and images; waiting rows of every layer, and the projection matrices. For exact kernels, waiting rows of
         bounded size, a kernel in float64, and a slab of columns twice in float16 and once in float64.
         """
         if self.exact:
-            n = self.kernel_images(stimuli)
+            n = self.kernel_images(stimuli) if stimuli else 0
             return 10_000 + int((8 * n**2 + n * (4 * 4096 + 8 * 2048)) / 1e6)
         rows = 512 * layers * self.study.features.projection.dimensions * 4
         return 6000 + int(rows / 1e6)
+
+    def sweep_mb(self) -> int:
+        """The most that extracting all candidates of a model asks for; of a study without images, what it would ask for."""
+        return max(self.features_mb(stimuli, layers=64) for stimuli in self.stimuli or [None])
 
     def features_minutes(self, stimuli: str, layers: int) -> int:
         """A generous bound: 50 images/s for 16 layers. For exact kernels also n^2 d operations at 5 TFLOP/s, and a pass over

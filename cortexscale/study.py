@@ -4,15 +4,15 @@
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from cortexscale.errors import InputError
+from cortexscale.recipe import Attack, Recipe
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Section(BaseModel):
@@ -60,14 +60,33 @@ class Dataset(Section):
 
 
 class SuiteArchitecture(Section):
-    """One architecture of a suite: a timm name with the arguments that set its size."""
+    """One architecture of a suite."""
 
     family: str
-    timm: str
+    timm: str | None = None
+    """A timm name, with the ``arguments`` that set its size."""
     arguments: dict[str, Any] = {}
+    architecture: str | None = None
+    """Or an architecture of the published suite, such as ``resnet50`` or ``deit_small``."""
     layers: Annotated[list[str], Field(min_length=1)]
     """Candidate layers: regular expressions over whole module names."""
-    learning_rate: PositiveFloat
+    image_size: PositiveInt | None = None
+    """Where it differs from the suite's."""
+    recipe: Recipe = Recipe()
+    """What differs from the suite's."""
+
+    @model_validator(mode="after")
+    def has_one_architecture(self) -> "SuiteArchitecture":
+        if (self.architecture is None) == (self.timm is None):
+            raise ValueError("give either `architecture` (of the published suite) or `timm` (a timm name)")
+        return self
+
+
+class AdversarialCopies(Section):
+    """Full-data models of a suite, trained on against attacks: ``adv_<model>_ffgsm_eps-<eps>_alpha-<alpha>-ep<epochs>``."""
+
+    architectures: Annotated[list[Name], Field(min_length=1)]
+    recipe: Recipe = Recipe(preset="adversarial")
 
 
 class Suite(Section):
@@ -76,16 +95,27 @@ class Suite(Section):
     source: Literal["suite"]
     dataset: Name
     images: str
-    """Labelled images: an ``.npz`` with ``train_images``, ``train_labels``, ``validation_images``, ``validation_labels``."""
+    """Labelled images: an ``.npz`` with ``train_images``, ``train_labels``, ``validation_images``, ``validation_labels``; a
+    folder with ``train/<class>/*.jpg`` and ``val/<class>/*.jpg`` (ImageNet, Ecoset); or one with webdataset shards
+    ``train*.tar`` and ``val*.tar``."""
+    expected: PositiveInt
+    """Training images of the full set; sizes jobs before the images are there."""
     classes: Annotated[int, Field(ge=2)]
     image_size: PositiveInt
     architectures: dict[Name, SuiteArchitecture]
     samples_per_class: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     """Training images per class; 0 is the full set, as in the published tables."""
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
-    steps: PositiveInt
-    batch_size: PositiveInt
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    recipe: Recipe
+    adversarial: AdversarialCopies | None = None
+
+    @model_validator(mode="after")
+    def adversarial_copies_have_originals(self) -> "Suite":
+        copied = self.adversarial.architectures if self.adversarial else []
+        unknown = sorted(set(copied) - set(self.architectures))
+        if unknown:
+            raise ValueError(f"adversarial.architectures: {', '.join(unknown)} not among {', '.join(self.architectures)}")
+        return self
 
     @model_validator(mode="after")
     def has_reference(self) -> "Suite":
@@ -104,6 +134,14 @@ class PublishedSuite(Section):
     """Folder of checkpoints, ``<model id>/ep<epoch>.pt``."""
     only: list[str] = ["*"]
     """Shell patterns over model ids."""
+    download: bool = True
+    """Fetch what the folder lacks from the authors; otherwise that is an error."""
+    ema: bool | Literal["auto"] = "auto"
+    """Load averaged weights, where the file has both; ``auto`` prefers them, as the authors do."""
+
+
+Layers = Annotated[list[str], Field(min_length=1)] | str
+"""Candidate layers: regular expressions over whole module names, or the name of a family of ``cortexscale.models.families``."""
 
 
 class TimmModels(Section):
@@ -111,12 +149,85 @@ class TimmModels(Section):
 
     source: Literal["timm"]
     ids: Annotated[list[str], Field(min_length=1)]
-    layers: Annotated[list[str], Field(min_length=1)]
+    layers: Layers
     pretraining_samples: dict[str, PositiveInt] = {}
     """Training images per model id, where known; only such models appear on the samples and compute axes."""
 
 
-Models = Annotated[Suite | PublishedSuite | TimmModels, Field(discriminator="source")]
+class HuggingFaceModels(Section):
+    """Pretrained vision models of the Hugging Face hub; needs the package ``transformers``. A model's id is the name
+    after the slash.
+    """
+
+    source: Literal["huggingface"]
+    ids: Annotated[list[Annotated[str, Field(pattern=r"^([\w.-]+/)?[\w.-]+$")]], Field(min_length=1)]
+    layers: Layers
+    pretraining_samples: dict[str, PositiveInt] = {}
+    """Training images per entry of ``ids``, where known."""
+
+
+class OwnModel(Section):
+    """What is said of one model of the user's own."""
+
+    id: Name
+    reference: Name | None = None
+    """The model whose committed layers this one borrows; by default its own are searched."""
+    dataset: str | None = None
+    samples: PositiveInt | None = None
+    """Images that it was trained on, where known: it appears on the samples and compute axes, held out from the fits."""
+    seed: Annotated[int, Field(ge=0)] | None = None
+
+
+class CheckpointModel(OwnModel):
+    """Own weights in a known architecture."""
+
+    source: Literal["checkpoint"]
+    file: str
+    """A state dict, or a checkpoint that holds one."""
+    architecture: str | None = None
+    """One of the published suite, such as ``resnet50`` or ``deit_small``."""
+    timm: str | None = None
+    """Or a timm name, with its ``arguments``."""
+    arguments: dict[str, Any] = {}
+    classes: PositiveInt
+    """Outputs of the classifier."""
+    family: str | None = None
+    """By default that of the published architecture."""
+    layers: Layers | None = None
+    """By default those of the family."""
+    image_size: PositiveInt | None = None
+    """Resize the shorter side to this and crop the centre; by default the evaluation of the architecture."""
+    ema: bool | Literal["auto"] = "auto"
+    """Load averaged weights, where the file has both; `auto` prefers them."""
+
+    @model_validator(mode="after")
+    def has_one_architecture(self) -> "CheckpointModel":
+        if (self.architecture is None) == (self.timm is None):
+            raise ValueError("give either `architecture` (of the published suite) or `timm` (a timm name)")
+        if self.arguments and not self.timm:
+            raise ValueError("`arguments` go with `timm`")
+        return self
+
+
+class PythonModel(OwnModel):
+    """A network from a function of the user's own."""
+
+    source: Literal["python"]
+    file: Annotated[str, Field(pattern=r"\.py$")]
+    function: str = "build"
+    """Returns a ``torch.nn.Module``, with its weights unless there is a ``checkpoint``."""
+    arguments: dict[str, Any] = {}
+    """Of the function."""
+    transform: str | None = None
+    """A function of the file: RGB picture -> (3, height, width) tensor. By default resize to 256, crop to 224, normalise."""
+    checkpoint: str | None = None
+    family: str
+    layers: Layers
+
+
+Models = Annotated[
+    Suite | PublishedSuite | TimmModels | HuggingFaceModels | CheckpointModel | PythonModel, Field(discriminator="source")
+]
 
 
 class Projection(Section):
@@ -130,6 +241,8 @@ class Projection(Section):
 
 class Features(Section):
     projection: Projection = Projection()
+    precision: Literal["float16", "bfloat16", "float32"] = "float16"
+    """Of forward passes on a GPU; float16 as in the paper. A CPU computes in float32."""
     batch_size: PositiveInt = 32
     scratch_gb: PositiveInt = 100
     """Room on disk for the activations that exact kernels are made of; with less, images pass the network more often."""
@@ -167,6 +280,13 @@ class Ridge(Section):
         return self
 
 
+class Training(Section):
+    """What a training of a suite's model may use."""
+
+    gpus: PositiveInt = 1
+    """Of one machine. Their number does not change the result beyond rounding, as long as it divides the micro-batches."""
+
+
 class Similarity(Section):
     """RSA and CKA between committed layers and responses."""
 
@@ -177,6 +297,27 @@ class Similarity(Section):
 class LayerCommitment(Section):
     borrow: bool = True
     """Search layers on the reference model of an architecture only; its other checkpoints borrow the result."""
+    commit: Literal["search", "published"] = "search"
+    """Search the layers, or take those that the authors published; models that they do not list are searched."""
+    file: str | None = None
+    """Their ``layer_commitments.json``, or ``.json.gz``."""
+
+    @model_validator(mode="after")
+    def published_layers_come_from_a_file(self) -> "LayerCommitment":
+        if (self.commit == "published") != (self.file is not None):
+            raise ValueError("`commit: published` and `file` go together")
+        return self
+
+
+class ProjectionStudy(Section):
+    """Alignment of some models with projected features beside that with all activations (figures S9 and S10)."""
+
+    models: Annotated[dict[str, Annotated[list[PositiveInt], Field(min_length=1)]], Field(min_length=1)]
+    """Model id -> numbers of dimensions."""
+    family: Literal["sparse", "countsketch", "gaussian"] = "sparse"
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [42]
+    stimuli: list[Name] | None = None
+    """By default all stimulus sets."""
 
 
 class Fits(Section):
@@ -250,10 +391,12 @@ class Study(Section):
     stimuli: dict[Name, StimulusSet] = {}
     datasets: dict[Name, Dataset] = {}
     models: list[Models] = []
+    training: Training = Training()
     features: Features = Features()
     ridge: Ridge = Ridge()
     similarity: Similarity = Similarity()
     layer_commitment: LayerCommitment = LayerCommitment()
+    projection_study: ProjectionStudy | None = None
     fits: Fits = Fits()
     scores: Scores | None = None
     estimate: Estimate = Estimate()
@@ -266,6 +409,12 @@ class Study(Section):
             raise ValueError(f"no such stimulus set: {', '.join(missing)}; the config has {sorted(self.stimuli)}")
         if self.datasets and not self.models:
             raise ValueError("datasets without models: list at least one model source under `models`")
+        folders = sorted({source.path for source in self.models if isinstance(source, PublishedSuite) and source.download})
+        if len(folders) > 1:
+            raise ValueError(f"models: spvvs checkpoints are downloaded to one folder, not to {' and '.join(folders)}")
+        unknown = set(self.projection_study.stimuli or ()) - set(self.stimuli) if self.projection_study else ()
+        if unknown:
+            raise ValueError(f"projection_study.stimuli: {', '.join(sorted(unknown))} not among {', '.join(self.stimuli)}")
         unknown = [f"estimate.units.{name}" for name in self.estimate.units if name not in self.datasets]
         if unknown:
             raise ValueError(f"no such dataset: {', '.join(unknown)}; the config has {sorted(self.datasets)}")
@@ -307,6 +456,12 @@ def load_study(config: dict[str, Any]) -> Study:
         ) from None
 
 
+def _sections(section: type[Section]) -> Iterator[type[Section]]:
+    for kind in section.__subclasses__():
+        yield kind
+        yield from _sections(kind)
+
+
 def describe(problem: dict[str, Any], known: Iterable[str] | None = None) -> str:
     """One line for one pydantic error: path, what is wrong, the likely intention.
 
@@ -315,7 +470,7 @@ def describe(problem: dict[str, Any], known: Iterable[str] | None = None) -> str
     """
     path = ".".join(str(part) for part in problem["loc"]) or "the file"
     if problem["type"] == "extra_forbidden":
-        known = known or {field for section in Section.__subclasses__() for field in section.model_fields}
+        known = known or {field for section in (*_sections(Section), Recipe, Attack) for field in section.model_fields}
         name = path.rsplit(".", 1)[-1]
         near = difflib.get_close_matches(name, sorted(set(known) - {name}), n=1)  # it may be a key of another section
         return f"{path}: no such key" + (f"; did you mean `{near[0]}`?" if near else "")

@@ -341,12 +341,13 @@ def test_averages_go_from_subjects_over_rois_to_benchmarks(tmp_path):
         ("b", "s1", "V1", 0.7),
     ]
     scores = pd.DataFrame(rows, columns=["benchmark_name", "subject", "roi", "pearsonr_nc"]).assign(model_id="m")
-    card = {"model_id": ["m"], "backbone_flops": [10.0], "pretraining_n_samples": [7]}
+    card = {"model_id": ["m"], "pretraining_total_flops_estimate": [70.0], "pretraining_n_samples": [7]}
+    card["is_adversarially_finetuned"] = [False]
     blank = ["backbone_source", "backbone_arch", "backbone_arch_family", "backbone_n_params", "pretraining_dataset"]
     card |= {column: ["x"] for column in (*blank, "pretraining_samples_per_class", "pretraining_seed")}
     scores.to_parquet(tmp_path / "scores.parquet")
     pd.DataFrame(card).to_parquet(tmp_path / "cards.parquet")
-    table = pretraining_table([tmp_path / "scores.parquet"], tmp_path / "cards.parquet", [])
+    table = pretraining_table([tmp_path / "scores.parquet"], tmp_path / "cards.parquet")
     assert (table["pretraining_total_flops_estimate"] == 70).all()
     means = benchmark_scores(table).set_index("benchmark_name")["score"]
     assert means["a"] == pytest.approx((0.2 + 0.6) / 2)

@@ -54,6 +54,16 @@ def test_comments_docstrings_and_layout_do_not_count(package):
     assert digest() == before
 
 
+def test_the_code_of_a_subpackage_counts(package):
+    root, script, digest = package
+    (root / "zoo").mkdir()
+    (root / "zoo" / "__init__.py").write_text("z = 1\n")
+    script.write_text("from cortexscale.zoo import z\n")
+    before = digest()
+    (root / "zoo" / "__init__.py").write_text("z = 2\n")
+    assert digest() != before
+
+
 def test_other_modules_count_only_where_they_are_named(package):
     root, _, digest = package
     before, named = digest(), digest("cortexscale.other")

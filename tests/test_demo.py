@@ -19,7 +19,7 @@ from cortexscale.alignment.targets import shared_targets
 from cortexscale.features.store import FeatureStore, StoreWriter
 from cortexscale.models.build import load_network
 from cortexscale.recording import Recording, load_recording
-from cortexscale.scaling.axes import AXES, axis_points, benchmark_scores
+from cortexscale.scaling.axes import AXES, MODEL_COLUMNS, axis_points, benchmark_scores
 from cortexscale.scaling.fit import fit_experiment
 from cortexscale.simulation.meeg import WAVES
 from cortexscale.simulation.visual_system import AREAS, HIDDEN_NETWORK, VisualSystem
@@ -245,8 +245,7 @@ def noise_free_scores(recordings, truths, stimuli, settings, pretraining) -> pd.
             store = FeatureStore(RESULTS / f"features/{dataset['stimuli']}/{file.stem}.zarr.zip")
             table, _ = score_alignment(store, targets, committed(name, layers), settings)
             rows.append(table.assign(model_id=file.stem))
-    columns = [column for column in pretraining if column.startswith(("backbone", "pretraining"))]
-    cards = pretraining.drop_duplicates("model_id")[["model_id", *columns]]
+    cards = pretraining.drop_duplicates("model_id")[MODEL_COLUMNS]
     return benchmark_scores(pd.concat(rows).merge(cards, on="model_id"))
 
 
@@ -261,17 +260,20 @@ def test_models_are_ranked_as_by_a_brain_without_noise(pretraining, noise_free_s
 
 @pytest.mark.parametrize("benchmark", [*DATASETS, "average"])
 def test_alignment_rises_with_the_training_set(pretraining, benchmark):
-    """But for ConvNeXt on gray pictures: it has learned the least, from coloured ones."""
+    """But for ConvNeXt on gray pictures: it has learned the least, from coloured ones. An architecture has five models of one
+    seed, so rank correlations are averaged over architectures.
+    """
     scores = benchmark_scores(pretraining)
     scores = scores[(scores["benchmark_name"] == benchmark) & ~scores["backbone_arch_family"].str.endswith("Flex")]
     if benchmark in ("freemanziemba", "majajhong"):
         scores = scores[scores["backbone_arch_family"] != "ConvNeXt"]
-    grown = 0
+    grown, rises = 0, []
     for _, models in scores.groupby("backbone_arch"):
         models = models.sort_values("pretraining_n_samples")
         assert len(models) == 5
-        assert spearmanr(models["pretraining_n_samples"], models["score"]).statistic > 0.5, models
+        rises.append(spearmanr(models["pretraining_n_samples"], models["score"]).statistic)
         grown += models["score"].iloc[-1] > models["score"].iloc[0] + 0.02
+    assert np.mean(rises) > 0.6 and min(rises) > 0, rises
     assert grown >= scores["backbone_arch"].nunique() - 1 >= 3
 
 

@@ -19,7 +19,7 @@ from cortexscale.estimate.costs import (
     stored_kernel_seconds,
 )
 from cortexscale.estimate.machine import PRESETS, Machine, machine_of, measure
-from cortexscale.estimate.networks import FAMILIES, Network, networks
+from cortexscale.estimate.networks import Network, networks
 from cortexscale.estimate.report import duration, report
 from cortexscale.estimate.sizes import Sizes
 from cortexscale.estimate.stages import Estimate, Stage
@@ -38,10 +38,13 @@ def only(**rates: float) -> Machine:
 
 
 def paper(results: Path | str, only: str = "*", **changes) -> dict:
-    """The paper's study with published models that need no building."""
+    """The paper's study with published models alone, by default all."""
     config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
     models = [{"source": "spvvs", "path": "nowhere", "only": [only]}]
-    return config | {"results": str(results), "models": models} | changes
+    config |= {"results": str(results), "models": models}
+    if only != "*":
+        config |= {"projection_study": None, "figures": [name for name in config["figures"] if name not in ("figS9", "figS10")]}
+    return config | changes
 
 
 def estimate(config: dict, machine: Machine = H200) -> Estimate:
@@ -127,7 +130,9 @@ def test_one_stage_by_hand(tmp_path):
     config["estimate"] = {"units": {"tvsd": 500}}
     config["ridge"] = {"alphas": {"count": 4, "search": "full"}, "precision": "float64"}
     config["features"] = {"projection": {"dimensions": 100}}
-    alexnet, n, layers = FAMILIES["AlexNet"], 22_248, len(FAMILIES["AlexNet"].widths)
+    (alexnet,) = networks(Plan(config, {"estimate"}).models.values()).values()
+    n, layers = 22_248, len(alexnet.widths)
+    assert layers == 13 + 1 + 7 and alexnet.widths[0] == 64 * 55**2 and alexnet.flops == pytest.approx(2 * 714e6, rel=1e-3)
 
     search = stages(config, only(inverse_float64=1))["layer_search"]
     assert search.seconds == [pytest.approx(layers * 4 * n**3 * 1.2)]
@@ -136,7 +141,7 @@ def test_one_stage_by_hand(tmp_path):
     features = stages(config, only(forward=1))["features"]
     assert features.seconds == [pytest.approx(26_107 * alexnet.flops)]
     features = stages(config, only(projection=1))["features"]
-    assert features.seconds == [pytest.approx(26_107 * 3**0.5 * 100 * 52_000**0.5)]
+    assert features.seconds == [pytest.approx(26_107 * 3**0.5 * 100 * np.mean(np.sqrt(alexnet.widths)))]
     assert features.disk == pytest.approx(2 * 26_107 * 3**0.5 * 100)
     aligned = stages(config, only(inverse_float64=1))["alignment"]
     assert aligned.seconds == [pytest.approx(3**0.5 * 4 * n**3)]
@@ -199,8 +204,9 @@ def test_jobs_of_the_paper_are_those_that_snakemake_plans(tmp_path):
         "features": 4 * 620,
         "prepare_responses": 4,
         "alignment": 4 * 620,
-        "fits": 3,
-        "tables, figures": 11 + 8 + 3,
+        "projection_study": 4 * 4,
+        "fits": 4,
+        "tables, figures": 13 + 8 + 3 + 1,
     }
 
 
@@ -231,14 +237,36 @@ def test_recordings_say_how_many_units_there_are(tmp_path):
     assert estimate(config).sizes.kernels("tvsd")[0].units == 2 * 3
 
 
-def test_architectures_are_counted_where_they_can_be_built(tmp_path):
+def test_architectures_are_counted(tmp_path):
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     plan = Plan(config | {"results": str(tmp_path)}, {"estimate"})
     counted = networks(plan.models.values())["vit_base_objects_full_seed-0"]
     tokens = (32 // 4) ** 2
-    assert set(counted.widths) == {tokens * 48} and len(counted.widths) == 3 * 3 + 1 and not counted.assumed
+    assert set(counted.widths) == {tokens * 48} and len(counted.widths) == 3 * 3 + 1
     linear = 2 * tokens * (3 * 4 * 4 * 48 + 3 * (4 * 48**2 + 2 * 48 * 4 * 48))
     assert linear < counted.flops < 1.2 * linear  # attention and the classifier are the rest
+
+
+def test_a_projection_study_by_hand(tmp_path):
+    """Activations are written once, and read for each projection; each is scored."""
+    config = paper(tmp_path, "alexnet_imagenet_full_seed-0", figures=[])
+    config["projection_study"] = {"models": {"alexnet_imagenet_full_seed-0": [100, 300]}, "seeds": [1, 2], "stimuli": ["hvm"]}
+
+    def seconds(**rates):
+        found = estimate(config, only(**rates))
+        found.sizes.networks = dict.fromkeys(found.sizes.networks, Network(1e9, (200, 2000)))
+        (job,) = next(stage for stage in found.stages() if stage.name == "projection_study").seconds
+        return job, found.sizes.committed("hvm", "alexnet_imagenet_full_seed-0")
+
+    written, layers = seconds(disk_write=1)
+    assert written == pytest.approx(2 * 3200 * layers * 1100)
+    read, _ = seconds(disk_read=1)
+    widths = (200 + 2000) / 2 + 2 * (100 + 100) / 2 + 2 * (200 + 300) / 2
+    assert read == pytest.approx(4 * written + 2 * 3200 * layers * widths)
+    projected, _ = seconds(projection=1)
+    assert projected == pytest.approx(3200 * layers * 2 * (100 * 200**0.5 + 100 * 2000**0.5 + 300 * 2000**0.5) / 2)
+    aligned = next(stage for stage in estimate(config, only(inverse_float64=1)).stages() if stage.name == "alignment")
+    assert len(aligned.seconds) == 4 and seconds(inverse_float64=1)[0] > 4 * min(aligned.seconds)
 
 
 def test_wide_networks_cost_more_than_their_stores(tmp_path):
@@ -281,8 +309,7 @@ def test_the_report_says_what_it_assumes(tmp_path):
     text = report("paper", estimate(paper(tmp_path)), "preset h200")
     assert max(map(len, text.splitlines())) <= 120
     for words in (
-        "620 models cannot be built",
-        "ASSUMED by family: AlexNet 1.4 GFLOPs",
+        "620 models: FLOPs and layers counted",
         "unknown size",
         "preset h200",
         "at most",

@@ -1,5 +1,8 @@
 """Extraction: what hooks see is what a plain forward pass gives; interrupted work continues; damage is named."""
 
+import zipfile
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,13 +11,13 @@ from PIL import Image
 from torch import nn
 
 from cortexscale.errors import InputError
-from cortexscale.features.extract import extract_features
+from cortexscale.features.extract import extract_features, forward_precision
 from cortexscale.features.store import ROWS, FeatureStore
 from cortexscale.kernels.projection import Projection
-from cortexscale.models.build import build_architecture, image_transform, load_network
+from cortexscale.models.build import build_architecture, load_backbone
 from cortexscale.models.cards import model_cards
 from cortexscale.models.layers import candidate_layers, captured
-from cortexscale.models.training import as_input
+from cortexscale.models.normalisation import as_input
 from cortexscale.stimuli import StimulusImages, stimulus_table
 
 PROJECTION = {"family": "sparse", "dimensions": 100, "seed": 1}
@@ -51,33 +54,34 @@ def stimuli(tmp_path_factory) -> tuple:
 
 
 @pytest.fixture
-def network(tmp_path):
+def backbone(tmp_path):
     torch.manual_seed(0)
     path = tmp_path / "small.pt"
     torch.save(build_architecture(MODEL).state_dict(), path)
-    return load_network({**MODEL, "checkpoint": str(path)})
+    return load_backbone({**MODEL, "checkpoint": str(path)})
 
 
-def run(network, stimuli, path, images=None, layers=("layer1", "layer4", "global_pool"), batch_size=32):
+def run(backbone, stimuli, path, images=None, layers=("layer1", "layer4", "global_pool"), batch_size=32, **how):
     root, table = stimuli
     extract_features(
-        network,
-        candidate_layers(network, layers),
+        backbone,
+        candidate_layers(backbone.network, layers),
         images or StimulusImages("image_folder", root, table),
-        image_transform(MODEL, network),
         path,
         identity={"model": "small", "stimuli": "s"},
         projection=PROJECTION,
         batch_size=batch_size,
         made_by={},
+        **how,
     )
     return FeatureStore(path)
 
 
-def test_features_equal_a_plain_forward_pass(network, stimuli, tmp_path):
-    store = run(network, stimuli, tmp_path / "m.zarr.zip")
+def test_features_equal_a_plain_forward_pass(backbone, stimuli, tmp_path):
+    store = run(backbone, stimuli, tmp_path / "m.zarr.zip")
     root, table = stimuli
-    images, transform = StimulusImages("image_folder", root, table), image_transform(MODEL, network)
+    images, transform = StimulusImages("image_folder", root, table), backbone.transform
+    network = backbone.network
     inputs = torch.stack([transform(images[row]) for row in range(len(images))])
     with torch.inference_mode():
         x = network.maxpool(network.act1(network.bn1(network.conv1(inputs))))
@@ -93,7 +97,7 @@ def test_features_equal_a_plain_forward_pass(network, stimuli, tmp_path):
     np.testing.assert_allclose(projected, expected, rtol=5e-3, atol=5e-3 * np.abs(expected).max())
 
 
-def test_an_interrupted_extraction_continues_and_reads_no_image_twice(network, stimuli, tmp_path):
+def test_an_interrupted_extraction_continues_and_reads_no_image_twice(backbone, stimuli, tmp_path):
     root, table = stimuli
     opened = []
 
@@ -107,27 +111,72 @@ def test_an_interrupted_extraction_continues_and_reads_no_image_twice(network, s
             return super().__getitem__(row)
 
     with pytest.raises(KeyboardInterrupt):
-        run(network, stimuli, tmp_path / "m.zarr.zip", Counted("image_folder", root, table))
+        run(backbone, stimuli, tmp_path / "m.zarr.zip", Counted("image_folder", root, table))
     assert not (tmp_path / "m.zarr.zip").exists()
     Counted.stop, opened[:] = None, []
-    store = run(network, stimuli, tmp_path / "m.zarr.zip", Counted("image_folder", root, table))
+    store = run(backbone, stimuli, tmp_path / "m.zarr.zip", Counted("image_folder", root, table))
     assert opened == list(range(ROWS, ROWS + 20))
-    whole = run(network, stimuli, tmp_path / "whole.zarr.zip")
+    whole = run(backbone, stimuli, tmp_path / "whole.zarr.zip")
     for layer in store.layers:
         np.testing.assert_array_equal(*(np.concatenate(list(s.slabs(layer)), axis=1) for s in (store, whole)))
 
 
-def test_non_finite_activations_name_the_model_and_layer(network, stimuli, tmp_path):
+def test_non_finite_activations_name_the_model_and_layer(backbone, stimuli, tmp_path):
     with torch.no_grad():
-        network.layer4[0].conv1.weight.fill_(torch.nan)
+        backbone.network.layer4[0].conv1.weight.fill_(torch.nan)
     with pytest.raises(InputError, match=r"model small, layer layer4, stimulus row 0\n.*non-finite"):
-        run(network, stimuli, tmp_path / "m.zarr.zip")
+        run(backbone, stimuli, tmp_path / "m.zarr.zip")
     assert not (tmp_path / "m.zarr.zip").exists()
 
 
-def test_a_pattern_without_a_match_is_an_error(network):
+def test_non_finite_values_of_a_later_batch_stop_the_extraction(backbone, stimuli, tmp_path):
+    """They are found by the thread that writes, while the next batch is computed."""
+    root, table = stimuli
+
+    class Spoiled(StimulusImages):
+        def __getitem__(self, row):
+            opened.append(row)
+            return Image.new("L", (1, 1)) if row == 70 else super().__getitem__(row)
+
+    opened, transform = [], backbone.transform
+    spoiled = replace(backbone, transform=lambda p: transform(p) if p.mode == "RGB" else torch.full((3, 32, 32), torch.nan))
+    with pytest.raises(InputError, match=r"layer layer1, stimulus row 70\n.*non-finite values: 100 NaN, 0 infinite"):
+        run(spoiled, stimuli, tmp_path / "m.zarr.zip", Spoiled("image_folder", root, table))
+    assert len(opened) <= 4 * 32, "no more than the next batch was computed"
+
+
+def test_a_layer_that_does_not_run_is_named(backbone, stimuli, tmp_path):
+    backbone.network.unused = nn.Identity()
+    with pytest.raises(InputError, match=r"layer unused of a ResNet\n.*no output"):
+        run(backbone, stimuli, tmp_path / "m.zarr.zip", layers=("layer1", "unused"))
+
+
+def test_one_model_and_one_set_of_images_are_the_same_bytes(backbone, stimuli, tmp_path):
+    once, again = (run(backbone, stimuli, tmp_path / name).path for name in ("a.zarr.zip", "b.zarr.zip"))
+    with zipfile.ZipFile(once) as a, zipfile.ZipFile(again) as b:
+        assert a.namelist() == b.namelist() and all(a.read(name) == b.read(name) for name in a.namelist())
+
+
+def test_half_precision_reaches_the_network_and_not_the_projection(backbone, stimuli, tmp_path):
+    """As on a GPU; a CPU has the same autocast."""
+    whole = run(backbone, stimuli, tmp_path / "a.zarr.zip")
+    half = run(backbone, stimuli, tmp_path / "b.zarr.zip", precision="bfloat16")
+    for layer in ("layer1", "layer4"):
+        expected, found = (np.concatenate(list(store.slabs(layer)), axis=1).astype(float) for store in (whole, half))
+        assert not np.array_equal(found, expected)
+        assert np.linalg.norm(found - expected) < 0.02 * np.linalg.norm(expected)
+
+
+def test_a_cpu_computes_in_float32(monkeypatch):
+    monkeypatch.setattr("cortexscale.features.extract.best_device", lambda: torch.device("cpu"))
+    assert forward_precision("float16") == "float32"
+    monkeypatch.setattr("cortexscale.features.extract.best_device", lambda: torch.device("cuda"))
+    assert forward_precision("float16") == "float16"
+
+
+def test_a_pattern_without_a_match_is_an_error(backbone):
     with pytest.raises(InputError, match=r"layer pattern blocks.*\n.*no match among"):
-        candidate_layers(network, [r"blocks\.\d"])
+        candidate_layers(backbone.network, [r"blocks\.\d"])
 
 
 def test_a_recurrent_block_leaves_its_last_step_and_a_tuple_its_first_tensor():
@@ -146,11 +195,12 @@ def test_a_wrong_checkpoint_is_named(tmp_path, damage):
         path.write_bytes(path.read_bytes()[:800])
     elif damage == "other architecture":
         torch.save({"other.weight": torch.zeros(3)}, path)
-    with pytest.raises(InputError, match=r"small\.pt\n(.*\n)+.*delete it and train or fetch it again"):
-        load_network({**MODEL, "checkpoint": str(path)})
+    with pytest.raises(InputError, match=r"small\.pt\n(.*\n)+.*to do: "):
+        load_backbone({**MODEL, "checkpoint": str(path)})
 
 
-def test_layers_are_positions_in_definition_order(network):
+def test_layers_are_positions_in_definition_order(backbone):
+    network = backbone.network
     layers = candidate_layers(network, [r"layer\d", "global_pool"])
     assert [layer.name for layer in layers] == ["layer1", "layer2", "layer3", "layer4", "global_pool"]
     names = [name for name, _ in network.named_modules()]
@@ -158,14 +208,14 @@ def test_layers_are_positions_in_definition_order(network):
         assert layer.position == max(index for index, name in enumerate(names) if (name + ".").startswith(layer.name + "."))
 
 
-def test_the_transform_is_that_of_training(network):
-    transform = image_transform(MODEL, network)
+def test_the_transform_is_that_of_training(backbone):
+    transform = backbone.transform
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
     torch.testing.assert_close(transform(picture), as_input(np.array(picture)[None])[0])
 
 
 def test_cards_count_parameters_and_flops():
-    entry = {**MODEL, "family": "ResNet", "dataset": "d", "samples_per_class": 0, "seed": 0, "n_samples": 10}
+    entry = {**MODEL, "family": "ResNet", "dataset": "d", "samples_per_class": 0, "seed": 0, "n_samples": 10, "begins_with": None}
     entry["builder"] = {"timm": "resnet18", "arguments": {"num_classes": 1000}, "image_size": 224}
     card = model_cards([entry, {**entry, "id": "other"}])
     assert isinstance(card, pd.DataFrame) and list(card["model_id"]) == ["small", "other"]

@@ -8,6 +8,7 @@ import pytest
 mpl.use("agg")
 
 from cortexscale.figures import fig2, fig3, published_scores
+from cortexscale.scaling.axes import AXES, axis_points, benchmark_scores
 from cortexscale.scaling.pretraining import fit_axis
 
 SETTINGS = {"bootstraps": 20, "bootstrap_unit": "row", "delta": 1e-3, "seed": 0, "composite_rois": True}
@@ -32,6 +33,7 @@ def pretraining(n_sizes: int) -> pd.DataFrame:
         pretraining_seed=0,
         pretraining_n_samples=samples,
         pretraining_total_flops_estimate=samples * table["backbone_n_params"],
+        is_adversarially_finetuned=False,
     )
 
 
@@ -57,6 +59,14 @@ def test_the_parameter_axis_has_full_data_models_only():
     points = tables(7)["parameters_points"]
     assert (points.loc[points["fitted"], "pretraining_samples_per_class"] == 0).all()
     assert set(points.loc[points["fitted"], "family"]) == {"Resnet", "Vit"}
+
+
+def test_adversarial_copies_are_held_out_of_every_fit():
+    table = pretraining(4)
+    copy = table[table["model_id"] == "resnet_3"].assign(model_id="adv_resnet_3", is_adversarially_finetuned=True)
+    for axis in AXES:
+        points = axis_points(benchmark_scores(pd.concat([table, copy])), axis).set_index("model_id")
+        assert points.loc["resnet_3", "fitted"].all() and not points.loc["adv_resnet_3", "fitted"].any()
 
 
 def test_figure_3_leaves_out_flexible_widths():

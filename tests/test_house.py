@@ -14,12 +14,12 @@ PACKAGE = ROOT / "cortexscale"
 
 FLOORS = [
     {"errors"},
-    {"files", "logs", "kernels", "code"},
-    {"study", "stores", "recording"},
+    {"files", "logs", "download", "kernels", "code"},
+    {"study", "recipe", "stores", "recording"},
     {"datasets", "stimuli"},
-    {"check"},
     {"models"},
     {"features"},
+    {"check"},
     {"simulation"},
     {"alignment", "qc"},
     {"scaling"},
@@ -41,9 +41,8 @@ def test_imports_only_go_down(file):
     level = {part: number for number, floor in enumerate(FLOORS) for part in floor}
     own = level[file.relative_to(PACKAGE).parts[0].removesuffix(".py")]
     for node in ast.walk(ast.parse(file.read_text())):
-        names = [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in getattr(node, "names", [])]
         if isinstance(node, ast.Import | ast.ImportFrom):
-            for name in names:
+            for name in [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]:
                 if name and name.startswith("cortexscale."):
                     assert level[part_of(name)] <= own, f"{file.name} imports {name}"
                 assert not (name or "").startswith("snakemake"), f"{file.name} knows of Snakemake"

@@ -25,7 +25,7 @@ from cortexscale.features.image_sets import image_sets, in_reading_order, places
 from cortexscale.features.kernel_store import KernelStore, KernelWriter, open_store
 from cortexscale.features.store import ROWS, FeatureStore, StoreWriter
 from cortexscale.kernels.gram import gram
-from cortexscale.models.build import build_architecture, image_transform, load_network
+from cortexscale.models.build import build_architecture, load_backbone
 from cortexscale.models.layers import candidate_layers
 from cortexscale.recording import Recording, Split
 from cortexscale.stimuli import StimulusImages, stimulus_table
@@ -316,11 +316,11 @@ def pictures(tmp_path_factory) -> tuple:
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory):
+def backbone(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "small.pt"
     torch.save(build_architecture(NETWORK).state_dict(), path)
-    return load_network({**NETWORK, "checkpoint": str(path)})
+    return load_backbone({**NETWORK, "checkpoint": str(path)})
 
 
 SHOWN = [np.arange(ROWS + 20)[::-1], np.arange(30, ROWS + 60)]
@@ -340,12 +340,11 @@ class Counted(StimulusImages):
         return super().__getitem__(row)
 
 
-def extract(network, pictures, path, *, images=None, scratch_gb: float = 1, shown=SHOWN) -> KernelStore:
+def extract(backbone, pictures, path, *, images=None, scratch_gb: float = 1, shown=SHOWN) -> KernelStore:
     extract_kernels(
-        network,
-        candidate_layers(network, NAMES),
+        backbone,
+        candidate_layers(backbone.network, NAMES),
         images or StimulusImages("image_folder", *pictures),
-        image_transform(NETWORK, network),
         path,
         identity={"model": "small", "stimuli": "s"},
         shown=shown,
@@ -363,45 +362,44 @@ def assert_same_kernels(one, other, rtol=0.0):
             torch.testing.assert_close(ours, theirs, rtol=0, atol=rtol * theirs.diagonal().mean().item())
 
 
-def test_extracted_kernels_are_those_of_features_kept_whole(network, pictures, tmp_path):
+def test_extracted_kernels_are_those_of_features_kept_whole(backbone, pictures, tmp_path):
     path = tmp_path / "f.zarr.zip"
     extract_features(
-        network,
-        candidate_layers(network, NAMES),
+        backbone,
+        candidate_layers(backbone.network, NAMES),
         StimulusImages("image_folder", *pictures),
-        image_transform(NETWORK, network),
         path,
         identity={"model": "small", "stimuli": "s"},
         projection={"family": "sparse", "dimensions": 100_000, "seed": 0},
         batch_size=32,
         made_by={},
     )
-    exact = extract(network, pictures, tmp_path / "k.zarr.zip")
+    exact = extract(backbone, pictures, tmp_path / "k.zarr.zip")
     assert list(exact.layers.items()) == list(open_store(path).layers.items())
     assert_same_kernels(exact, open_store(path), rtol=3e-7)
     assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
 
 
-def test_little_scratch_space_takes_more_passes_and_gives_the_same(network, pictures, tmp_path):
+def test_little_scratch_space_takes_more_passes_and_gives_the_same(backbone, pictures, tmp_path):
     images = Counted("image_folder", *pictures)
-    little = extract(network, pictures, tmp_path / "little.zarr.zip", images=images, scratch_gb=1e-6)
+    little = extract(backbone, pictures, tmp_path / "little.zarr.zip", images=images, scratch_gb=1e-6)
     assert len(images.opened) == len(NAMES) * (ROWS + 60) + 1, "every shown image once a layer, and one to measure the layers"
     assert set(images.opened) == set(range(ROWS + 60))
-    assert_same_kernels(little, extract(network, pictures, tmp_path / "much.zarr.zip"))
+    assert_same_kernels(little, extract(backbone, pictures, tmp_path / "much.zarr.zip"))
 
 
-def test_an_interrupted_pass_continues_at_its_last_block_of_rows(network, pictures, tmp_path):
+def test_an_interrupted_pass_continues_at_its_last_block_of_rows(backbone, pictures, tmp_path):
     path = tmp_path / "k.zarr.zip"
     with pytest.raises(KeyboardInterrupt):
-        extract(network, pictures, path, images=Counted("image_folder", *pictures, stop=ROWS + 50))
+        extract(backbone, pictures, path, images=Counted("image_folder", *pictures, stop=ROWS + 50))
     assert not path.exists()
     images = Counted("image_folder", *pictures)
-    store = extract(network, pictures, path, images=images)
+    store = extract(backbone, pictures, path, images=images)
     assert len(images.opened) == 1 + 60
-    assert_same_kernels(store, extract(network, pictures, tmp_path / "whole.zarr.zip"))
+    assert_same_kernels(store, extract(backbone, pictures, tmp_path / "whole.zarr.zip"))
 
 
-def test_work_that_was_interrupted_between_layers_opens_no_image_again(network, pictures, tmp_path, monkeypatch):
+def test_work_that_was_interrupted_between_layers_opens_no_image_again(backbone, pictures, tmp_path, monkeypatch):
     path, add, added = tmp_path / "k.zarr.zip", KernelWriter.add, []
 
     def interrupted(self, layer, rows):
@@ -412,26 +410,26 @@ def test_work_that_was_interrupted_between_layers_opens_no_image_again(network, 
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(KernelWriter, "add", interrupted)
-        extract(network, pictures, path)
+        extract(backbone, pictures, path)
     images = Counted("image_folder", *pictures)
     monkeypatch.setattr(KernelWriter, "add", lambda self, layer, rows: (added.append(layer), add(self, layer, rows)))
-    store = extract(network, pictures, path, images=images)
+    store = extract(backbone, pictures, path, images=images)
     assert len(images.opened) == 1 and added == list(NAMES)
-    assert_same_kernels(store, extract(network, pictures, tmp_path / "whole.zarr.zip"))
+    assert_same_kernels(store, extract(backbone, pictures, tmp_path / "whole.zarr.zip"))
 
 
-def test_other_recordings_begin_anew(network, pictures, tmp_path):
+def test_other_recordings_begin_anew(backbone, pictures, tmp_path):
     path = tmp_path / "k.zarr.zip"
     with pytest.raises(KeyboardInterrupt):
-        extract(network, pictures, path, images=Counted("image_folder", *pictures, stop=ROWS + 50))
+        extract(backbone, pictures, path, images=Counted("image_folder", *pictures, stop=ROWS + 50))
     images = Counted("image_folder", *pictures)
-    extract(network, pictures, path, images=images, shown=[np.arange(7)])
+    extract(backbone, pictures, path, images=images, shown=[np.arange(7)])
     assert len(images.opened) == 1 + 7
 
 
-def test_a_value_that_is_not_finite_names_the_image_of_the_table(network, pictures, tmp_path, monkeypatch):
+def test_a_value_that_is_not_finite_names_the_image_of_the_table(backbone, pictures, tmp_path, monkeypatch):
     root, table = pictures
-    transform = image_transform(NETWORK, network)
+    transform = backbone.transform
     images = Counted("image_folder", root, table)
 
     def spoiled(picture):
@@ -439,10 +437,9 @@ def test_a_value_that_is_not_finite_names_the_image_of_the_table(network, pictur
 
     with pytest.raises(InputError, match=r"model small, layer layer1, stimulus row 33\n.*non-finite"):
         extract_kernels(
-            network,
-            candidate_layers(network, NAMES),
+            replace(backbone, transform=spoiled),
+            candidate_layers(backbone.network, NAMES),
             images,
-            spoiled,
             tmp_path / "k.zarr.zip",
             identity={"model": "small"},
             shown=[np.arange(40)[::-1]],

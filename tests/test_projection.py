@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.random_projection import SparseRandomProjection
 
 from cortexscale.kernels.projection import FAMILIES, Projection
@@ -76,6 +78,26 @@ def test_one_seed_one_matrix_per_family_and_width(family):
     np.testing.assert_array_equal(again(x).numpy(), projected.numpy())
     np.testing.assert_allclose(torch.cat([again(x[:3]), again(x[3:])]).numpy(), projected.numpy(), atol=1e-5)
     assert (Projection(family, 3000, 100, 6)(x) - projected).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("family", ["sparse", "countsketch"])
+@given(order=st.permutations([0, 1, 2, 3]), shape=st.tuples(*[st.integers(1, 6)] * 3), batch=st.integers(1, 20))
+@settings(max_examples=30, deadline=None)
+def test_the_order_in_memory_changes_nothing(family, order, shape, batch):
+    x = torch.randn(batch, *shape, generator=torch.Generator().manual_seed(0))
+    projection = Projection(family, x[0].numel(), max(1, x[0].numel() // 3), 0)
+    expected = projection(x.flatten(1))
+    in_memory = x.permute(order).contiguous().permute([order.index(dimension) for dimension in range(4)])
+    np.testing.assert_array_equal(projection(in_memory).numpy(), expected.numpy())
+    np.testing.assert_array_equal(projection(x).numpy(), expected.numpy())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_autocast_does_not_reach_into_a_projection(family):
+    x, projection = torch.randn(3, 4096), Projection(family, 4096, 16, 0)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = projection(x)
+    np.testing.assert_array_equal(inside.numpy(), projection(x).numpy())
 
 
 @pytest.mark.parametrize("family", FAMILIES)

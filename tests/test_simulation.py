@@ -12,8 +12,11 @@ from sklearn.linear_model import RidgeClassifier, RidgeCV
 
 from cortexscale.kernels.noise_ceiling import ncsnr_from_trials, noise_ceiling_percent
 from cortexscale.models.layers import captured
-from cortexscale.models.training import as_input, train_backbone
+from cortexscale.models.normalisation import as_input
+from cortexscale.models.training.data import ArrayImages
+from cortexscale.models.training.loop import train_backbone
 from cortexscale.models.vision import timm
+from cortexscale.recipe import Recipe
 from cortexscale.simulation import images as generator
 from cortexscale.simulation.brain import AreaCode, gabor_energy, ncsnr_of_ceiling, noisy_trials
 from cortexscale.simulation.images import CLASSES, concept_names, render, write_things
@@ -121,7 +124,8 @@ def spaces():
     """Feature spaces of an early and a late area for 1,100 pictures; the late network is trained for a few seconds."""
     torch.manual_seed(0)
     network = timm.create_model("test_efficientnet", num_classes=len(CLASSES))
-    train_backbone(network, *render(1600, 0), steps=150, batch=32, learning_rate=5e-3, weight_decay=0.05, seed=0)
+    recipe = Recipe(steps=150, batch=32, learning_rate=5e-3)
+    train_backbone(network, ArrayImages(*render(1600, 0)), recipe, image_size=32, seed=0)
     images, _ = render(1100, 1)
     with torch.inference_mode(), captured(network, ["global_pool"]) as outputs:
         network(as_input(images))

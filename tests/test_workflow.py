@@ -26,9 +26,10 @@ def cut(results: Path) -> dict:
     config["datasets"] = {"tvsd": config["datasets"]["tvsd"] | {"options": {"n_train": 120, "n_test": 20, "n_repetitions": 4}}}
     suite = config["models"][0]
     first = dict([next(iter(suite["architectures"].items()))])
-    config["models"] = [suite | {"architectures": first, "samples_per_class": [4, 0], "steps": 5}]
+    config["models"] = [suite | {"architectures": first, "samples_per_class": [4, 0], "recipe": {"steps": 5}}]
     config["fits"]["bootstraps"] = 20
     config["figures"] = ["fig2", "figS6"]
+    del config["projection_study"]
     return config
 
 

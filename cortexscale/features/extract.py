@@ -1,8 +1,10 @@
 """Feature extraction: one forward pass per image serves every wanted layer."""
 
 import logging
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from cortexscale.errors import InputError
 from cortexscale.features.store import StoreWriter
 from cortexscale.kernels.device import best_device
 from cortexscale.kernels.projection import Projection
+from cortexscale.models.backbone import Backbone
 from cortexscale.models.layers import Layer, captured
 from cortexscale.stimuli import StimulusImages
 
@@ -33,16 +37,16 @@ class Inputs(Dataset):
 
 
 def extract_features(
-    network: torch.nn.Module,
+    backbone: Backbone,
     layers: Sequence[Layer],
     images: StimulusImages,
-    transform: Callable,
     path: Path | str,
     *,
     identity: dict[str, Any],
     projection: dict[str, Any],
     batch_size: int,
     workers: int = 0,
+    precision: str = "float32",
     made_by: dict[str, Any],
 ) -> None:
     """Write the features of all images at all layers into the store at ``path``.
@@ -53,47 +57,99 @@ def extract_features(
     Args:
         identity: what these features depend on; see :class:`~cortexscale.features.store.StoreWriter`.
         projection: ``family``, ``dimensions``, ``seed``.
+        precision: of forward passes, see :func:`forward_precision`; it belongs into the identity.
 
     Raises:
-        InputError: an image cannot be read, or an activation is not finite.
+        InputError: an image cannot be read, an activation is not finite, or a layer does not put out the batch first.
     """
     projections: dict[int, Projection] = {}
 
     def projected(activations: Tensor) -> Tensor:
-        width = activations.shape[1]
+        width = math.prod(activations.shape[1:])
         if width not in projections:
             projections[width] = Projection(projection["family"], width, projection["dimensions"], projection["seed"])
         return projections[width](activations)
 
     writer = StoreWriter(path, identity, len(images))
     names = [layer.name for layer in layers]
-    write_rows(network, names, Inputs(images, transform, range(len(images))), writer, projected, batch_size, workers)
+    inputs = Inputs(images, backbone.transform, range(len(images)))
+    write_rows(backbone, names, inputs, writer, projected, batch_size, workers, precision)
     writer.finish({"layers": layer_places(layers), "made_by": made_by})
 
 
+def forward_precision(wanted: str) -> str:
+    """What a forward pass computes in on this machine: ``wanted`` on a GPU, float32 on a CPU, which is no faster in less."""
+    return wanted if best_device().type == "cuda" else "float32"
+
+
 def write_rows(
-    network: torch.nn.Module,
+    backbone: Backbone,
     names: Sequence[str],
     inputs: Inputs,
     writer: StoreWriter,
     features: Callable[[Tensor], Tensor],
     batch_size: int,
     workers: int,
+    precision: str,
 ) -> None:
-    """Write ``features`` of the activations (batch, width) of the layers ``names``, for all inputs that are not written yet."""
+    """Write ``features`` of the activations (batch, ...) of the layers ``names``, for all inputs that are not written yet.
+
+    Features are made as soon as a layer has run, so no two layers are held, and rounded to float16. A batch is written
+    while the next one is computed, and is the only one that waits.
+
+    Raises:
+        InputError: a layer does not put out the batch first, or puts out nothing.
+    """
     device = best_device()
-    network = network.to(device)
-    if writer.rows_written:
-        log.info("continuing at image %d of %d", writer.rows_written, len(inputs))
-    rest = Inputs(inputs.images, inputs.transform, inputs.rows[writer.rows_written :])
+    network = backbone.network.to(device)
+    autocast = torch.autocast(device.type, getattr(torch, precision), enabled=precision != "float32")
+    first = writer.rows_written
+    if first:
+        log.info("continuing at image %d of %d", first, len(inputs))
+    rest = Inputs(inputs.images, inputs.transform, inputs.rows[first:])
     loader = DataLoader(rest, batch_size, num_workers=workers, pin_memory=device.type == "cuda")
-    started, done = time.monotonic(), 0
-    with torch.inference_mode(), captured(network, names) as outputs:
+
+    def kept(name: str, output: Tensor) -> Tensor:
+        found = features(backbone.rows(output, len(batch), name))
+        # A copy in any case, as the network may go on in place; on a GPU it comes down while the network goes on.
+        return found.flatten(1).to(torch.float16, copy=True).to("cpu", non_blocking=True)
+
+    started, done, writing = time.monotonic(), 0, None
+    # Not inference_mode: it would hide from captured() which outputs are the same.
+    with torch.no_grad(), autocast, captured(network, names, kept) as outputs, ThreadPoolExecutor(1) as thread:
         for batch in loader:
             network(batch.to(device, non_blocking=True))
-            writer.write({name: features(outputs[name].float()).cpu().numpy() for name in names})
+            copied = _event(device)
+            if writing:
+                writing.result()
+            writing = thread.submit(_write, writer, _all_layers(outputs, names, network), copied)
             done += len(batch)
-            log.info("%d of %d images, %.0f images/s", writer.rows_written, len(inputs), done / (time.monotonic() - started))
+            log.info("%d of %d images, %.0f images/s", first + done, len(inputs), done / (time.monotonic() - started))
+        if writing:
+            writing.result()
+
+
+def _event(device: torch.device) -> torch.cuda.Event | None:
+    """The present end of the queue of a GPU."""
+    return torch.cuda.current_stream(device).record_event() if device.type == "cuda" else None
+
+
+def _write(writer: StoreWriter, rows: Mapping[str, Tensor], copied: torch.cuda.Event | None) -> None:
+    if copied:
+        copied.synchronize()
+    writer.write({name: features.numpy() for name, features in rows.items()})
+
+
+def _all_layers(outputs: Mapping[str, Tensor], names: Sequence[str], network: torch.nn.Module) -> dict[str, Tensor]:
+    silent = [name for name in names if name not in outputs]
+    if silent:
+        raise InputError(
+            f"layer {silent[0]} of a {type(network).__name__}",
+            "no output, or fewer steps than for the pictures before",
+            "a module that runs in every forward pass, equally often",
+            "leave this layer out of `layers`",
+        )
+    return {name: outputs[name] for name in names}
 
 
 def layer_places(layers: Sequence[Layer]) -> dict[str, dict[str, float]]:

@@ -24,6 +24,10 @@ ROWS, COLUMNS = 256, 2048
 """Chunk of a layer: rows are written, columns are read."""
 SLAB = 2 * COLUMNS
 """Columns that are read at a time."""
+ALL_CHUNKS = {"write_empty_chunks": True}
+"""Looking for chunks of zeros, which need no file, takes a fifth of the time of writing."""
+_EXPONENT = np.uint16(0x7C00)
+"""Bits of a float16, all of which are set in infinity and NaN."""
 
 
 class StoreWriter:
@@ -46,7 +50,7 @@ class StoreWriter:
         self._waiting: list[dict[str, np.ndarray]] = []
 
     def write(self, features: dict[str, np.ndarray]) -> None:
-        """Append rows, given as one (rows, width) float array per layer.
+        """Append rows, given as one (rows, width) float array per layer, which is theirs from now on.
 
         Raises:
             InputError: a value is not finite as float16; names the model, layer and row.
@@ -62,13 +66,14 @@ class StoreWriter:
 
     def _as_stored(self, layer: str, rows: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):
-            stored = rows.astype(np.float16)
-        bad = ~np.isfinite(stored).all(axis=1)
-        if bad.any():
-            row = self.stimuli[self.rows_written + self._n_waiting + int(np.flatnonzero(bad)[0])]
+            stored = rows.astype(np.float16, copy=False)
+        if (stored.view(np.uint16) & _EXPONENT).max() == _EXPONENT:  # four times as fast as isfinite
+            bad = int(np.flatnonzero(~np.isfinite(stored).all(axis=1))[0])
+            row, n_nan = self.stimuli[self.rows_written + self._n_waiting + bad], int(np.isnan(stored[bad]).sum())
+            n_infinite = int(np.isinf(stored[bad]).sum())
             raise InputError(
                 f"features of model {self.identity.get('model')}, layer {layer}, stimulus row {row}",
-                f"a non-finite value (largest magnitude before storing: {np.abs(rows).max():.3g})",
+                f"non-finite values: {n_nan} NaN, {n_infinite} infinite or too large, of {stored.shape[1]}",
                 "finite activations within the range of float16 (65,504)",
                 "check the weights of this model, or leave this layer out of `layers`",
             )
@@ -83,7 +88,7 @@ class StoreWriter:
             if layer not in self.group:
                 self._create(layer, rows.shape[1])
             self.group[layer][self.rows_written : self.rows_written + whole] = rows[:whole]
-            rest[layer] = rows[whole:]
+            rest[layer] = rows[whole:].copy()  # a view would hold all rows
         self._waiting = [rest] if rest else []
         self.rows_written += whole
         with whole_file(self._progress) as part:
@@ -91,7 +96,7 @@ class StoreWriter:
 
     def _create(self, layer: str, width: int) -> None:
         shape, chunks = (self.n_rows, width), (ROWS, min(COLUMNS, width))
-        self.group.create_array(layer, shape=shape, dtype="f2", chunks=chunks, compressors=None)
+        self.group.create_array(layer, shape=shape, dtype="f2", chunks=chunks, compressors=None, config=ALL_CHUNKS)
 
     def complete(self) -> None:
         """Write the rows that wait.
@@ -111,12 +116,13 @@ class StoreWriter:
 
 
 class Store:
-    """A finished store: whatever alignment needs to know of the layers of a model."""
+    """A finished store, packed or still a folder: whatever alignment needs to know of the layers of a model."""
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
         try:
-            self._group = zarr.open_group(ZipStore(self.path, mode="r"), mode="r")
+            source = self.path if self.path.is_dir() else ZipStore(self.path, mode="r")
+            self._group = zarr.open_group(source, mode="r")
         except (OSError, zipfile.BadZipFile) as error:
             raise InputError(
                 path, f"not a readable feature store ({error})", "a .zarr.zip store", "delete it and run again"
@@ -165,6 +171,10 @@ class FeatureStore(Store):
     def __init__(self, path: Path | str):
         super().__init__(path)
         self.n_rows: int = self.attributes["n_rows"]
+
+    def array(self, layer: str) -> zarr.Array:
+        """Features of a layer, (n_rows, width) float16."""
+        return self._group[layer]
 
     def width(self, layer: str) -> int:
         return self._group[layer].shape[1]

@@ -15,11 +15,13 @@ class FigureSource:
         module: module of this package that draws it.
         tables: what it reads, by name: paths under the results root. ``{dataset}`` stands for the dataset that it shows.
         reader: of that dataset, for a figure of one dataset.
+        section: of the config, for a figure of an experiment that not every study has.
     """
 
     module: str
     tables: dict[str, str]
     reader: str | None = None
+    section: str | None = None
 
 
 AXES = ("compute", "samples", "parameters")
@@ -36,5 +38,7 @@ FIGURES = {
         figure: FigureSource("noise_ceilings", {"noise_ceilings": "qc/noise_ceilings/{dataset}.parquet"}, reader)
         for figure, reader in NOISE_CEILING_FIGURES.items()
     },
+    "figS9": FigureSource("figS9", {"projection": "tables/projection.parquet"}, section="projection_study"),
+    "figS10": FigureSource("figS10", {"projection": "tables/projection.parquet"}, section="projection_study"),
     "qc_released": FigureSource("qc_released", {"released_units": "qc/released_units.parquet"}),
 }

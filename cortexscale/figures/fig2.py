@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cortexscale.figures.style import BENCHMARKS, MARKERS, colours, panel_letter
-from cortexscale.scaling.axes import ALL, AXES
+from cortexscale.scaling.axes import ALL, AXES, FITTED_SOURCES
 
 
 def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
@@ -22,7 +22,7 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
     plotted = []
     for letter, (axis, spec), panel in zip("abc", AXES.items(), panels, strict=True):
         points = tables[f"{axis}_points"]
-        points = points[points["fitted"] | (points["backbone_source"] == "timm")]
+        points = points[points["fitted"] | ~points["backbone_source"].isin(FITTED_SOURCES)]
         points = points.assign(kind=np.where(points["fitted"], "model", "held out"))
         curves = tables[f"{axis}_curves"]
         curves = curves[curves["family"] == ALL]

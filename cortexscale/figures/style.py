@@ -42,7 +42,7 @@ FAMILIES = {
 }
 """The colours of the paper."""
 
-MARKERS = {"suite": "o", "spvvs": "o", "timm": "X"}
+MARKERS = {"suite": "o", "spvvs": "o", "timm": "X", "huggingface": "X", "checkpoint": "D", "python": "D"}
 
 
 def use_style() -> None:

@@ -1,5 +1,6 @@
 """Random projections of wide activations, which keep inner products and distances in expectation."""
 
+import math
 import warnings
 from dataclasses import dataclass, field
 
@@ -10,8 +11,8 @@ from torch import Tensor
 FAMILIES = ("sparse", "countsketch", "gaussian")
 _CHUNK = 1024
 """Inputs whose Gaussian rows exist at a time."""
-_IMAGES = 16
-"""Images that a CPU projects at a time: 64 bytes of each input, a line of its cache, in a table that stays in the cache."""
+_IMAGES = 8
+"""Images that a CPU projects at a time: enough to read a matrix seldom, few enough for a table that stays in the cache."""
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Projection:
     n_in: int
     n_out: int
     seed: int
-    _matrix: Tensor | None = field(default=None, init=False, repr=False, compare=False)
+    _matrices: dict[tuple, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self):
         if self.family not in FAMILIES:
@@ -57,25 +58,39 @@ class Projection:
         return min(self.n_in, self.n_out)
 
     def __call__(self, activations: Tensor) -> Tensor:
-        """Project (batch, n_in) activations of any floating dtype to (batch, width).
+        """Project activations of any floating dtype, (batch, ...) with n_in values each, to (batch, width).
 
-        Half precision is computed and returned in float32, as sums of many activations overflow float16.
+        They count in the order of their indices, and are read in that of memory: a convolution that puts channels last
+        costs no copy. Half precision is computed and returned in float32, under autocast too, as sums of many
+        activations overflow float16.
 
         Raises:
             ValueError: activations of another shape.
         """
-        if activations.ndim != 2 or activations.shape[1] != self.n_in:
+        if math.prod(activations.shape[1:]) != self.n_in:
             raise ValueError(f"activations of shape {tuple(activations.shape)} for a projection of {self.n_in} features")
         if self.is_identity:
-            return activations
+            return activations.flatten(1)
         x = activations.to(torch.promote_types(activations.dtype, torch.float32))
-        if self.family == "gaussian":
-            return self._gaussian(x)
-        if self._matrix is None or (self._matrix.device, self._matrix.dtype) != (x.device, x.dtype):
-            self._matrix = self._signs().to(x.device, x.dtype)
-        parts = x.split(_IMAGES if x.device.type == "cpu" else max(len(x), 1))
-        projected = torch.cat([(self._matrix @ part.T.contiguous()).T for part in parts])
-        return projected * self._scale() if self.family == "sparse" else projected
+        with torch.autocast(x.device.type, enabled=False):
+            if self.family == "gaussian":
+                return self._gaussian(x.flatten(1))
+            projected = self._signed_sums(x)
+        return projected.mul_(self._scale()) if self.family == "sparse" else projected
+
+    def _signed_sums(self, x: Tensor) -> Tensor:
+        order = sorted(range(1, x.ndim), key=x.stride, reverse=True)
+        layout = (tuple(x.shape[1:]), tuple(order)) if order != sorted(order) else None
+        key = (x.device, x.dtype, layout)
+        if key not in self._matrices:
+            self._matrices[key] = self._signs(layout).to(x.device, x.dtype)
+        x = x.permute(0, *order).flatten(1)
+        sums, step = x.new_empty(len(x), self.n_out), _IMAGES if x.device.type == "cpu" else max(len(x), 1)
+        for some, part in zip(sums.split(step), x.split(step), strict=True):
+            # The dimension of size 1 keeps torch from its routine for transposing matrices, which is slower for so few rows.
+            table = part[:, None].movedim(0, 2).contiguous()[0]
+            some[:, None].copy_((self._matrices[key] @ table).T[:, None])
+        return sums
 
     def _random(self, *stream: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, FAMILIES.index(self.family), self.n_in, self.n_out, *stream])
@@ -93,19 +108,31 @@ class Projection:
             projected.addmm_(x[:, first : first + rows], entries)
         return projected.div_(self.n_out**0.5)
 
-    def _signs(self) -> Tensor:
-        """The (n_out, n_in) matrix of -1, 0 and 1 in compressed rows."""
+    def _signs(self, layout: tuple[tuple[int, ...], tuple[int, ...]] | None) -> Tensor:
+        """The (n_out, n_in) matrix of -1, 0 and 1 in compressed rows.
+
+        Args:
+            layout: shape of the activations of an image, and their dimensions (from 1) from the slowest to the fastest in
+                memory. Columns move with the activations, and are summed in the same order.
+        """
         rng = self._random()
         if self.family == "sparse":
             row_starts, columns = _random_entries(rng, self.n_out, self.n_in, self.n_in**-0.5)
         else:
             row_starts, columns = _balanced_buckets(rng, self.n_out, self.n_in)
         signs = 2 * rng.integers(0, 2, len(columns), dtype=np.int8) - 1
+        if layout:
+            shape, order = layout
+            inputs = np.arange(self.n_in).reshape(shape).transpose([dimension - 1 for dimension in order])
+            place = np.empty(self.n_in, int)
+            place[inputs.ravel()] = np.arange(self.n_in)
+            columns = place[columns]
         parts = (torch.from_numpy(part.astype(np.int32)) for part in (row_starts, columns))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+            # The invariants ask for sorted columns, which products do not need.
             return torch.sparse_csr_tensor(
-                *parts, torch.from_numpy(signs.astype(np.float32)), (self.n_out, self.n_in), check_invariants=True
+                *parts, torch.from_numpy(signs.astype(np.float32)), (self.n_out, self.n_in), check_invariants=layout is None
             )
 
 

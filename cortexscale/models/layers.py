@@ -1,9 +1,11 @@
 """Candidate layers of a network: names, depth, and what they put out."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -49,23 +51,75 @@ def candidate_layers(network: nn.Module, patterns: Sequence[str]) -> list[Layer]
     return sorted((Layer(name, last[name], last[name] / deepest) for name in chosen), key=lambda layer: layer.position)
 
 
-@contextmanager
-def captured(network: nn.Module, names: Sequence[str]) -> Iterator[dict[str, torch.Tensor]]:
-    """Collect the outputs of modules during forward passes, flattened to (batch, features).
+def chosen_layers(candidates: Sequence[Layer], names: Iterable[str], where: str) -> list[Layer]:
+    """The candidates of these names, from shallow to deep.
 
-    A module that runs several times in one pass (a recurrent block) leaves its last output; a tuple its first tensor.
+    Args:
+        where: who asks for them, for messages.
+
+    Raises:
+        InputError: a name is not among the candidates.
+    """
+    wanted = set(names)
+    unknown = sorted(wanted - {layer.name for layer in candidates})
+    if unknown:
+        known = ", ".join(layer.name for layer in candidates[:5])
+        raise InputError(
+            where,
+            f"{len(unknown)} layer(s) that are no candidates: {', '.join(unknown[:8])}",
+            f"names among the {len(candidates)} candidate layers: {known}, ...",
+            "widen `layers` of this model in the config, or take commitments of this architecture",
+        )
+    return [layer for layer in candidates if layer.name in wanted]
+
+
+def flat_copy(_name: str, output: torch.Tensor) -> torch.Tensor:
+    """(batch, features) that no ReLU or residual sum changes which works in place after the hook has seen it."""
+    return output.detach().clone().flatten(1)
+
+
+@contextmanager
+def captured(
+    network: nn.Module, names: Sequence[str], kept: Callable[[str, torch.Tensor], Any] = flat_copy
+) -> Iterator[dict[str, Any]]:
+    """Collect from modules, during forward passes, what ``kept(name, output)`` makes of their outputs.
+
+    A module that runs several times in one pass (a recurrent block) leaves its last output; a tuple its first tensor. A stage
+    whose output is that of its last block leaves the same object, outside ``torch.inference_mode``, where this can be seen.
+
+    Args:
+        kept: called as soon as a module has run. From the second pass on it is not called for the earlier steps of a
+            recurrent block: one that makes fewer steps than in the pass before leaves nothing.
     """
     modules = dict(network.named_modules())
-    outputs: dict[str, torch.Tensor] = {}
+    outputs: dict[str, Any] = {}
+    steps: Counter[str] = Counter()
+    steps_before: Counter[str] = Counter()
+    latest: tuple[torch.Tensor, int, Any] | None = None
+
+    def begin(_network: nn.Module, _inputs: object) -> None:
+        nonlocal steps, steps_before
+        steps_before, steps = steps, Counter()
+        outputs.clear()
 
     def keep(name: str):
         def hook(_module: nn.Module, _inputs: object, output: object) -> None:
+            nonlocal latest
+            steps[name] += 1
+            if steps[name] < steps_before[name]:
+                return
             tensor = output[0] if isinstance(output, tuple | list) else output
-            outputs[name] = tensor.detach().flatten(1)
+            if tensor.is_inference():
+                outputs[name] = kept(name, tensor)
+                return
+            if latest is None or latest[0] is not tensor or latest[1] != tensor._version:
+                latest = tensor, tensor._version, kept(name, tensor)
+            outputs[name] = latest[2]
 
         return hook
 
     handles = [modules[name].register_forward_hook(keep(name)) for name in names]
+    handles.append(network.register_forward_pre_hook(begin))
     try:
         yield outputs
     finally:

@@ -8,7 +8,7 @@ COMPOSITE_ROIS = {"whole_brain", "nsdgeneral", "occipital_parietal"}
 ALL = "all"
 """The family of a fit to all families together, which figure 2 shows."""
 FITTED_SOURCES = {"suite", "spvvs"}
-"""Controlled suites. Other models are held out from every fit."""
+"""Controlled suites. Other models are held out from every fit, and so are adversarially fine-tuned copies."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ MODEL_COLUMNS = [
     "pretraining_seed",
     "pretraining_n_samples",
     "pretraining_total_flops_estimate",
+    "is_adversarially_finetuned",
 ]
 
 
@@ -73,7 +74,7 @@ def axis_points(scores: pd.DataFrame, axis: str) -> pd.DataFrame:
         ``fitted``: whether the model belongs to a controlled suite and varies this axis.
     """
     spec = AXES[axis]
-    fitted = scores["backbone_source"].isin(FITTED_SOURCES)
+    fitted = scores["backbone_source"].isin(FITTED_SOURCES) & ~scores["is_adversarially_finetuned"].astype(bool)
     if spec.full_data_only:
         fitted &= scores["pretraining_samples_per_class"] == 0
     flex = scores["backbone_arch_family"].str.endswith("Flex")

@@ -13,7 +13,7 @@ HIDDEN_NETWORK = {
     "id": "hidden network",
     "source": "suite",
     "arch": "efficientnet",
-    "builder": {"timm": "test_efficientnet", "arguments": {"num_classes": 16}},
+    "builder": {"timm": "test_efficientnet", "arguments": {"num_classes": 16}, "image_size": 32},
 }
 """The network behind the higher areas, of a family that no suite of the demo has."""
 HIDDEN_LAYERS = {"middle": "blocks.2", "late": "global_pool"}
@@ -38,7 +38,7 @@ class VisualSystem:
         import torch
 
         from cortexscale.models.layers import captured
-        from cortexscale.models.training import as_input
+        from cortexscale.models.normalisation import as_input
 
         parts: dict[str, list[np.ndarray]] = {area: [] for area in HIDDEN_LAYERS}
         with torch.inference_mode(), captured(self.network, list(HIDDEN_LAYERS.values())) as outputs:

@@ -35,7 +35,8 @@ rule features:
         path=lambda wildcards: plan.study.stimuli[wildcards.stimuli].path,
         projection=plan.projection,
         shown=lambda wildcards: plan.kernel_subjects(wildcards.stimuli),
-        code=plan.code("features"),
+        precision=plan.study.features.precision,
+        code=lambda wildcards: plan.code("features", *plan.model_code(wildcards.model)),
     script:
         "../scripts/features.py"
 

@@ -13,8 +13,7 @@ rule collect_pretraining:
     """Putting the scores of all models in one table."""
     input:
         alignment=plan.per_alignment("{results}/alignment/{stimuli}/{model}.parquet"),
-        cards="<results>/models/cards.parquet",
-        reports=plan.training_reports,
+        cards="<results>/tables/model_cards.parquet",
     output:
         table="<results>/tables/pretraining.parquet",
     log:

@@ -47,7 +47,7 @@ rule simulate_brain:
     params:
         steps=plan.study.simulation.hidden_network_steps,
         seed=plan.study.simulation.seed,
-        code=plan.code("simulate_brain"),
+        code=plan.code("simulate_brain", "cortexscale.models.sources.suite"),
     script:
         "../scripts/simulate_brain.py"
 
@@ -78,7 +78,9 @@ rule simulate_recordings:
         image_size=plan.study.simulation.image_size,
         seed=plan.study.simulation.seed,
         code=lambda wildcards: plan.code(
-            "simulate_recordings", f"cortexscale.simulation.{plan.datasets[wildcards.dataset].reader}"
+            "simulate_recordings",
+            f"cortexscale.simulation.{plan.datasets[wildcards.dataset].reader}",
+            "cortexscale.models.sources.suite",
         ),
     script:
         "../scripts/simulate_recordings.py"

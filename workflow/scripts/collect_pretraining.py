@@ -1,4 +1,4 @@
-"""All models: alignment tables, cards and training reports -> one table."""
+"""All models: alignment tables and cards -> one table."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +8,8 @@ from cortexscale.logs import logged
 from cortexscale.stores import provenance, write_table
 
 
-def main(table: Path, alignment: Sequence[Path], cards: Path, reports: Sequence[Path], code: str) -> None:
-    write_table(pretraining_table(alignment, cards, reports), table, provenance(inputs={"cards": cards}, code=code))
+def main(table: Path, alignment: Sequence[Path], cards: Path, code: str) -> None:
+    write_table(pretraining_table(alignment, cards), table, provenance(inputs={"cards": cards}, code=code))
 
 
 if "snakemake" in globals():
@@ -19,6 +19,5 @@ if "snakemake" in globals():
             Path(snakemake.output.table),
             [Path(file) for file in source.alignment],
             Path(source.cards),
-            [Path(file) for file in source.reports],
             snakemake.params.code,
         )

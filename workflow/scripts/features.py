@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cortexscale.alignment.subjects import shown_images
 from cortexscale.features.exact import extract_kernels
-from cortexscale.features.extract import extract_features
+from cortexscale.features.extract import extract_features, forward_precision
+from cortexscale.kernels.device import keep_freed_memory
 from cortexscale.logs import logged
-from cortexscale.models.build import image_transform, load_network, weights_hash
-from cortexscale.models.layers import candidate_layers
+from cortexscale.models.build import load_backbone, weights_hash
+from cortexscale.models.layers import candidate_layers, chosen_layers
 from cortexscale.stimuli import StimulusImages, table_hash
 from cortexscale.stores import provenance, read_table
 
@@ -25,30 +25,35 @@ def main(
     layout: str,
     projection: dict[str, Any],
     shown: dict[str, Any],
+    precision: str,
     code: str,
     scratch_gb: int,
     batch_size: int,
     workers: int,
 ) -> None:
-    network = load_network(model)
-    layers = candidate_layers(network, model["layers"])
+    keep_freed_memory()
+    backbone, precision = load_backbone(model), forward_precision(precision)
+    layers = candidate_layers(backbone.network, model["layers"])
     if commitments:
         datasets = json.loads(commitments.read_text())["commitments"].values()
         wanted = {entry["layer_name"] for rois in datasets for entry in rois.values()}
-        layers = [layer for layer in layers if layer.name in wanted]
+        layers = chosen_layers(layers, wanted, f"commitments {commitments}")
     table = read_table(stimuli, columns=("stimulus_id", "hash"))
-    transform = image_transform(model, network)
     identity = {
         "model": model["id"],
-        "weights": weights_hash(network),
-        "transform": str(transform),
+        "weights": weights_hash(backbone.network),
+        "transform": str(backbone.transform),
         "stimuli": table_hash(table),
         "layers": [layer.name for layer in layers],
         "projection": projection,
+        "precision": precision,
     }
-    what = (network, layers, StimulusImages(layout, images, table), transform, store)
-    how = {"identity": identity, "batch_size": batch_size, "workers": workers, "made_by": provenance(code=code)}
+    what = (backbone, layers, StimulusImages(layout, images, table), store)
+    how = {"identity": identity, "batch_size": batch_size, "workers": workers, "precision": precision}
+    how |= {"made_by": provenance(code=code)}
     if projection["family"] == "exact":
+        from cortexscale.alignment.subjects import shown_images
+
         extract_kernels(*what, shown=shown_images(recordings, shown, table), scratch_gb=scratch_gb, **how)
     else:
         extract_features(*what, projection=projection, **how)
@@ -67,6 +72,7 @@ if "snakemake" in globals():
             params.layout,
             params.projection,
             params.shown,
+            params.precision,
             params.code,
             scratch_gb=resources.scratch_gb,
             batch_size=resources.batch_size,
