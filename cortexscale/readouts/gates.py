@@ -1,0 +1,31 @@
+"""How deep in the network the layer-gate readouts of each ROI read."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from cortexscale.readouts.layer_gate import gate_summary
+from cortexscale.readouts.mapping import Fitted
+from cortexscale.readouts.tokens import Tokens
+
+
+def gate_tables(fitted: Fitted, tokens: Tokens, depths: Mapping[str, float]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Gates of trained layer-gate readouts, averaged over the training stimuli of each subject.
+
+    Args:
+        tokens: the pooled layers that they read.
+        depths: layer -> normalised position, in the order in which the layers were pooled.
+
+    Returns:
+        Rows per subject x ROI x layer with ``layer_name``, ``layer_position_normalized``, ``gate``; and rows per subject x
+        ROI with ``expected_depth``, ``depth_sd``, ``gate_entropy`` (:func:`~cortexscale.readouts.layer_gate.gate_summary`).
+    """
+    layers, positions = list(depths), np.array(list(depths.values()))
+    gates, summaries = [], []
+    for subject, trials in fitted.trials.items():
+        for roi, shares in zip(fitted.readouts.rois, fitted.readouts.gates(tokens, trials.rows), strict=True):
+            place = {"subject": subject, "roi": roi, "probe_type": fitted.probe_type}
+            gates.append(pd.DataFrame({**place, "layer_name": layers, "layer_position_normalized": positions, "gate": shares}))
+            summaries.append({**place, **gate_summary(shares, positions)})
+    return pd.concat(gates, ignore_index=True), pd.DataFrame(summaries)

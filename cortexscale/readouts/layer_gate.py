@@ -1,0 +1,77 @@
+"""A readout that needs no committed layer: learned gates decide how much of each layer a ROI reads.
+
+Every layer's mean token is projected to a common width and normalised to the same length, so that a gate is the share of its
+layer in the mixture. Gates add up to 1 over layers and are either
+
+* ``static``: one number per layer, the same for all stimuli, or
+* ``query``: attention of one learned query to the layers, which may read each stimulus at another depth.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+_SPEED = 10.0
+"""Logits per unit of a static gate's parameters. Adam moves each by about the learning rate in a step, the weights of a
+projection and the gates alike; but a weight of 0.05 is a strong one, and a logit of 0.05 changes next to nothing."""
+
+
+class LayerGate(nn.Module):
+    """(B, L, C) mean tokens of L layers -> (B, width).
+
+    Args:
+        widths: channels of every layer; those beyond are padding.
+    """
+
+    def __init__(self, widths: Sequence[int], width: int, gate: str, dropout: float):
+        super().__init__()
+        self.dropout, self.n_features = dropout, width
+        self.projections = nn.ModuleList(nn.Linear(channels, width) for channels in widths)
+        self.query = None
+        if gate == "static":
+            self.logits = nn.Parameter(torch.zeros(len(widths)))
+        else:
+            self.query = nn.Parameter(0.02 * torch.randn(width))
+            self.depths = nn.Parameter(0.02 * torch.randn(len(widths), width))
+            self.key = nn.Linear(width, width)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        layers = self._normalised(pooled)
+        mixture = (self._gates(layers)[..., None] * layers).sum(dim=1)
+        return F.dropout(mixture, self.dropout, self.training)
+
+    def gates(self, pooled: Tensor) -> Tensor:
+        """(B, L) share of every layer, for each stimulus."""
+        layers = self._normalised(pooled)
+        return self._gates(layers).expand(layers.shape[:2])
+
+    def _normalised(self, pooled: Tensor) -> Tensor:
+        layers = [project(pooled[:, number, : project.in_features]) for number, project in enumerate(self.projections)]
+        return F.layer_norm(torch.stack(layers, dim=1), layers[0].shape[-1:])
+
+    def _gates(self, layers: Tensor) -> Tensor:
+        if self.query is None:
+            return (_SPEED * self.logits).softmax(dim=-1)
+        return ((self.key(layers) + self.depths) @ self.query).softmax(dim=-1)
+
+
+def gate_summary(gates: np.ndarray, depths: np.ndarray) -> dict[str, float]:
+    """Where in the network, and how narrowly, a ROI reads.
+
+    Args:
+        gates: (L,) shares of the layers, which add up to 1.
+        depths: (L,) normalised positions of the layers.
+
+    Returns:
+        ``expected_depth``, ``depth_sd``, and ``gate_entropy`` in nats: 0 for one layer, log L for all alike.
+    """
+    expected = float(gates @ depths)
+    shares = gates[gates > 0]
+    return {
+        "expected_depth": expected,
+        "depth_sd": float(np.sqrt(gates @ (depths - expected) ** 2)),
+        "gate_entropy": float(-(shares * np.log(shares)).sum()),
+    }

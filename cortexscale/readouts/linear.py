@@ -1,0 +1,145 @@
+"""The linear readout: ridge on all features of a layer, for all fractions of the training stimuli from one Gram matrix."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from cortexscale.alignment.layer import RidgeSettings, group_means
+from cortexscale.alignment.similarity import predicted_similarity
+from cortexscale.alignment.targets import Targets
+from cortexscale.kernels.correlation import noise_normalised
+from cortexscale.kernels.nested_ridge import nested_ridge
+from cortexscale.kernels.responses import Responses
+from cortexscale.kernels.ridge import dual_coefficients
+from cortexscale.readouts.trials import subset
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """Ridge readouts of all subjects and ROIs of some targets, fitted to the same training stimuli.
+
+    Pairs are those of a group (subject x ROI) and one of its units, in the order of ``np.nonzero(targets.members)``.
+
+    Attributes:
+        percent: of the training stimuli; ``chosen``: their places among the training stimuli, ascending.
+        seed: of the subset.
+        group, unit: (pairs,) index of each.
+        alpha: (pairs,) penalty, the same for all units of a group unless the settings say otherwise.
+        alpha_at_edge: (pairs,) whether it lies at an end of the grid.
+        test_r: (pairs,) Pearson r on the test stimuli.
+        test: (m, pairs) predicted responses to the test stimuli.
+    """
+
+    percent: float
+    seed: int
+    chosen: np.ndarray
+    group: np.ndarray
+    unit: np.ndarray
+    alpha: np.ndarray
+    alpha_at_edge: np.ndarray
+    test_r: np.ndarray
+    test: np.ndarray
+
+
+def linear_fits(
+    K: Tensor, targets: Targets, fractions: Sequence[float], seeds: Sequence[int], settings: RidgeSettings
+) -> Iterator[LinearFit]:
+    """Fit the layer of a Gram matrix to fractions of the training stimuli, nested within a seed.
+
+    A fraction costs its share of the stimuli to the power of three, so that the paper's nine cost 1.5 times the largest. All
+    of the stimuli are the same subset for every seed, and fitted once.
+
+    Args:
+        K: (n + m, n + m) Gram matrix of the training stimuli followed by the test stimuli, in any centring.
+        targets: with the ROIs that read this layer.
+        fractions: percent.
+        settings: alphas, their search and whether they are chosen per ROI or per unit.
+
+    Raises:
+        InputError: a fraction leaves fewer than two stimuli.
+    """
+    n, of_all = len(targets.train_rows), None
+    for seed in seeds:
+        for percent in fractions:
+            chosen = subset(n, percent, seed)
+            fitted = of_all if len(chosen) == n and of_all else _fitted(K, targets, chosen, settings)
+            of_all = fitted if len(chosen) == n else of_all
+            yield LinearFit(percent, seed, chosen, *fitted)
+
+
+def _fitted(K: Tensor, targets: Targets, chosen: np.ndarray, settings: RidgeSettings) -> tuple[np.ndarray, ...]:
+    """What a LinearFit holds of the stimuli ``chosen``, from ``group`` on."""
+    n, rows = len(targets.train_rows), torch.as_tensor(chosen, device=K.device)
+    fit = nested_ridge(
+        K[rows[:, None], rows],
+        Responses.of(targets.train[chosen], targets.members, targets.test),
+        settings.alphas,
+        [],
+        cross=K[n:, rows],
+        search=settings.search,
+        alpha_per="unit" if settings.alpha_per == "unit" else "group",
+        predictions=True,
+    )
+    index = fit.chosen[-1]
+    at_edge = (index == 0) | (index == len(settings.alphas) - 1)
+    return fit.group, fit.unit, np.asarray(settings.alphas)[index], at_edge, fit.test_r, fit.test
+
+
+def linear_scores(fit: LinearFit, targets: Targets, layer: str, width: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The scores of a fit, with the columns of :func:`cortexscale.readouts.mapping.score_readouts`, and the penalty.
+
+    Args:
+        width: features of the layer; a readout has ``width`` + 1 parameters per unit.
+    """
+    ceiling = targets.nc_percent[fit.unit]
+    normalised = noise_normalised(fit.test_r, ceiling)
+    similarity = [predicted_similarity(targets, g, fit.test[:, fit.group == g]) for g in range(len(targets.groups))]
+    groups = targets.groups.assign(
+        probe_type="linear_individual",
+        layer_name=layer,
+        fitting_samples=len(fit.chosen),
+        n_params=(width + 1) * targets.groups["n_units"],
+        pearsonr=group_means(fit.test_r, fit.group),
+        pearsonr_nc=group_means(normalised, fit.group),
+        noise_ceiling=group_means(np.sqrt(ceiling / 100), fit.group),
+        n_units_above_1=np.bincount(fit.group, normalised > 1).astype(int),
+        **pd.DataFrame(similarity),
+        n_test=len(targets.test_rows),
+        alpha=np.exp(group_means(np.log(fit.alpha), fit.group)),
+        alpha_at_edge=group_means(fit.alpha_at_edge.astype(float), fit.group),
+    )
+    units = targets.groups.loc[fit.group, ["benchmark_name", "subject", "roi"]].reset_index(drop=True)
+    return groups, units.assign(unit=targets.unit_names[fit.unit], pearsonr=fit.test_r, pearsonr_nc=normalised)
+
+
+def linear_weights(
+    K: Tensor, slabs: Iterable[np.ndarray], targets: Targets, fit: LinearFit, group: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The readout of one group as weights on features. They are needed to predict new stimuli only: float32, units x features.
+
+    Args:
+        slabs: the features of the training stimuli in slabs of columns, those that made K.
+
+    Returns:
+        Weights (units, features) and intercepts (units,), float32.
+    """
+    rows = torch.as_tensor(fit.chosen, device=K.device)
+    C, mean = _dual(K[rows[:, None], rows], targets, fit, group)
+    weights, intercept = [], mean
+    for slab in slabs:
+        X = torch.from_numpy(slab[fit.chosen]).to(C)
+        part = C.T @ (X - X.mean(dim=0))  # C sums to 0: centring changes nothing but the rounding
+        intercept = intercept - part @ X.mean(dim=0)
+        weights.append(part.float().cpu().numpy())
+    return np.concatenate(weights, axis=1), intercept.float().cpu().numpy()
+
+
+def _dual(within: Tensor, targets: Targets, fit: LinearFit, group: int) -> tuple[Tensor, Tensor]:
+    """Dual coefficients (n, units) and mean responses (units,) of one group."""
+    pairs = fit.group == group
+    responses = targets.train[np.ix_(fit.chosen, fit.unit[pairs])]
+    return dual_coefficients(within, torch.from_numpy(responses).to(within), fit.alpha[pairs])

@@ -1,0 +1,169 @@
+"""From the responses of a dataset to trained readouts and their scores, all ROIs and subjects in one go."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from cortexscale.alignment.similarity import predicted_similarity
+from cortexscale.alignment.targets import Targets
+from cortexscale.kernels.correlation import noise_normalised, pearson
+from cortexscale.kernels.device import Blocks
+from cortexscale.models.training.state import TrainingState
+from cortexscale.readouts.recipes import ReadoutRecipe
+from cortexscale.readouts.roi_readouts import RoiReadouts
+from cortexscale.readouts.tokens import Tokens
+from cortexscale.readouts.train import train_readouts
+from cortexscale.readouts.trials import Trials
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Trained readouts of some ROIs.
+
+    Attributes:
+        layer: that they read.
+        readouts: of one subject or several.
+        trials: subject -> what they were trained on.
+        shared: whether its subjects share a trunk per ROI (multi-subject).
+    """
+
+    layer: str
+    readouts: RoiReadouts
+    trials: dict[str, Trials]
+    shared: bool
+
+    @property
+    def probe_type(self) -> str:
+        """``attention_individual``, ``attention_shared`` ...: the published names."""
+        return f"{self.readouts.recipe.readout}_{'shared' if self.shared else 'individual'}"
+
+
+def fit_readouts(
+    tokens: Mapping[str, Tokens],
+    layers: Mapping[str, str],
+    trials: Sequence[Trials],
+    recipe: ReadoutRecipe,
+    *,
+    shared: bool,
+    seed: int,
+    states: Path | None = None,
+    made_of: str = "",
+) -> Iterator[Fitted]:
+    """Train the readouts of all subjects and ROIs. Those that read one layer are trained side by side, as many as fit the device.
+
+    Args:
+        tokens: layer -> its tokens. A layer gate reads ``pooled_layers`` under a name of its own.
+        layers: ROI -> the layer that it is committed to.
+        trials: of every subject. A subject may lack ROIs.
+        shared: one trunk per ROI for all its subjects (multi-subject), or one per subject and ROI (single-subject).
+        states: folder for what an interrupted training goes on from; the caller removes it when the results are safe.
+        made_of: what the tokens depend on (model, weights, stimuli).
+
+    Raises:
+        InputError: a loss is not finite.
+    """
+    for together in [list(trials)] if shared else [[subject] for subject in trials]:
+        for layer, rois, subjects in _side_by_side(layers, together):
+            fitted: list[Fitted] = []
+
+            def train(block: slice, layer=layer, rois=rois, subjects=subjects, fitted=fitted) -> None:
+                present, state = rois[block], None
+                if states:
+                    identity = _identity(layer, subjects, present, recipe, seed, made_of)
+                    state = TrainingState(states / f"{identity}.pt", identity, seconds=60)
+                readouts = train_readouts(tokens[layer], subjects, present, recipe, seed=seed, state=state)
+                fitted.append(Fitted(layer, readouts, {subject.subject: subject for subject in subjects}, shared))
+
+            Blocks(len(rois)).run(len(rois), train)
+            yield from fitted
+
+
+def _side_by_side(layers: Mapping[str, str], trials: Sequence[Trials]) -> Iterator[tuple[str, list[str], list[Trials]]]:
+    """Layers, the ROIs that read them, and the subjects that have all of these ROIs."""
+    jobs: dict[tuple, list[str]] = {}
+    for roi, layer in layers.items():
+        having = tuple(number for number, subject in enumerate(trials) if roi in subject.units)
+        if having:
+            jobs.setdefault((layer, having), []).append(roi)
+    for (layer, having), rois in jobs.items():
+        yield layer, rois, [trials[number] for number in having]
+
+
+def _identity(layer: str, trials: Sequence[Trials], rois: Sequence[str], recipe: ReadoutRecipe, seed: int, made_of: str) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(json.dumps([layer, list(rois), asdict(recipe), seed, made_of]).encode())
+    for subject in trials:
+        digest.update(subject.subject.encode())
+        for array in (subject.rows, subject.responses, *(subject.units[roi] for roi in rois)):
+            digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
+
+
+def score_readouts(fitted: Fitted, tokens: Tokens, targets: Sequence[Targets]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Score trained readouts on the test split, in float32.
+
+    Args:
+        tokens: of the layer that they read.
+        targets: of the dataset.
+
+    Returns:
+        Rows per subject x ROI with ``benchmark_name``, ``subject``, ``roi``, ``n_units``, ``probe_type`` (as published:
+        ``attention_shared`` ...), ``layer_name``, ``fitting_samples``, ``n_params``, ``pearsonr``, ``pearsonr_nc``,
+        ``noise_ceiling`` (mean sqrt), ``n_units_above_1``, ``n_test`` and those of
+        :func:`~cortexscale.alignment.similarity.predicted_similarity`; and rows per subject x ROI x unit with ``pearsonr`` and
+        ``pearsonr_nc``. ``n_params`` counts the whole readout, a shared one with the heads of all its subjects: there it
+        is the same in the rows of each.
+    """
+    rows, units = [], []
+    for target in targets:
+        for name, groups in target.groups.groupby("subject", sort=False):
+            if name not in fitted.trials:
+                continue
+            predicted = fitted.readouts.predict(tokens, target.test_rows, str(name))
+            for group, entry in groups[groups["roi"].isin(list(predicted))].iterrows():
+                inside = target.members[group]
+                r = _correlations(predicted[entry["roi"]], target.test[:, inside])
+                normalised = noise_normalised(r, target.nc_percent[inside])
+                rows.append(
+                    {
+                        **entry,
+                        "probe_type": fitted.probe_type,
+                        "layer_name": fitted.layer,
+                        "fitting_samples": len(fitted.trials[name].rows),
+                        "n_params": fitted.readouts.n_parameters(entry["roi"]),
+                        "pearsonr": r.mean(),
+                        "pearsonr_nc": normalised.mean(),
+                        "noise_ceiling": np.sqrt(target.nc_percent[inside] / 100).mean(),
+                        "n_units_above_1": int((normalised > 1).sum()),
+                        **predicted_similarity(target, group, predicted[entry["roi"]]),
+                        "n_test": len(target.test_rows),
+                    }
+                )
+                place = {key: entry[key] for key in ("benchmark_name", "subject", "roi")}
+                units.append(pd.DataFrame({**place, "unit": target.unit_names[inside], "pearsonr": r, "pearsonr_nc": normalised}))
+    return pd.DataFrame(rows), pd.concat(units, ignore_index=True)
+
+
+def validation_scores(fitted: Fitted, tokens: Tokens, trials: Sequence[Trials]) -> pd.DataFrame:
+    """Score trained readouts on training trials that were held out (:func:`cortexscale.readouts.trials.held_out`).
+
+    Returns:
+        ``subject``, ``roi``, ``pearsonr`` (mean over units).
+    """
+    rows = []
+    for subject in trials:
+        if subject.subject in fitted.trials:
+            for roi, predicted in fitted.readouts.predict(tokens, subject.rows, subject.subject).items():
+                r = _correlations(predicted, subject.responses[:, subject.units[roi]])
+                rows.append({"subject": subject.subject, "roi": roi, "pearsonr": r.mean()})
+    return pd.DataFrame(rows)
+
+
+def _correlations(predicted: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    return pearson(torch.from_numpy(predicted), torch.from_numpy(observed)).numpy()

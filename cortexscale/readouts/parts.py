@@ -1,0 +1,44 @@
+"""What a long job has done so far: tables of its parts, in a folder beside its result, which a later try goes on from."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cortexscale.files import whole_file
+from cortexscale.stores import read_table, write_table
+
+
+class Parts:
+    """
+    Args:
+        folder: of the parts. What is in there is kept if it has the same ``made_of``, else removed.
+        made_of: everything that the parts depend on.
+    """
+
+    def __init__(self, folder: Path, made_of: Mapping[str, Any]):
+        self.folder, self._made_of = folder, json.dumps(made_of, sort_keys=True, default=str)
+        marker = folder / "made_of.json"
+        if not marker.exists() or marker.read_text() != self._made_of:
+            shutil.rmtree(folder, ignore_errors=True)
+            with whole_file(marker) as part:
+                part.write_text(self._made_of)
+
+    def __contains__(self, name: str) -> bool:
+        return (self.folder / name).exists()
+
+    def tables(self, name: str, make: Callable[[], dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+        """The tables of a part by kind, made if they are not there."""
+        folder = self.folder / name
+        if name not in self:
+            unfinished = folder.with_name(f".{name}")
+            for kind, table in make().items():
+                write_table(table, unfinished / f"{kind}.parquet", {})
+            unfinished.rename(folder)
+        return {file.stem: read_table(file) for file in sorted(folder.glob("*.parquet"))}
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder)

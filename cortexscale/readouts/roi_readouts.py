@@ -1,0 +1,134 @@
+"""The readouts of several ROIs of one layer: a trunk per ROI, and a head per subject and ROI."""
+
+import zlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cortexscale.readouts.recipes import ReadoutRecipe
+from cortexscale.readouts.stacked import Stacked
+from cortexscale.readouts.tokens import Tokens
+from cortexscale.readouts.trials import Trials
+from cortexscale.readouts.trunks import build_head, build_trunk
+
+
+class Head(nn.Module):
+    """Predicts the units of one subject and ROI, z-scored by their mean and standard deviation over the training stimuli.
+
+    The authors z-scored each split by its own statistics, which for the test split are not known in advance. Pearson r, per
+    unit, is the same.
+    """
+
+    def __init__(self, linear: nn.Module, responses: np.ndarray):
+        super().__init__()
+        self.linear = linear
+        self.register_buffer("mean", torch.from_numpy(responses.mean(axis=0, dtype=np.float64)).float())
+        self.register_buffer("sd", torch.from_numpy(responses.std(axis=0, dtype=np.float64) + 1e-6).float())
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.linear(features)
+
+    def loss(self, features: Tensor, responses: Tensor) -> Tensor:
+        """Mean squared error over stimuli and units of the z-scored ``responses`` (B, units)."""
+        return F.mse_loss(self(features).float(), (responses - self.mean) / self.sd)
+
+    def responses(self, features: Tensor) -> Tensor:
+        """(B, units), in the units of the recording."""
+        return self(features) * self.sd + self.mean
+
+
+class RoiReadouts(nn.Module):
+    """Readouts of G ROIs for subjects that have all of them. ROIs share nothing: together they are what each is alone.
+
+    Args:
+        recipe: of all of them.
+        widths: channels of every token of the layer.
+        trials: of every subject; their responses give the mean and standard deviation of the units.
+        rois: names.
+        seed: of the initial values, which follow from it and the names of subject and ROI.
+    """
+
+    def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int], trials: Sequence[Trials], rois: Sequence[str], seed: int):
+        super().__init__()
+        self.recipe, self.widths, self.rois = recipe, tuple(widths), list(rois)
+        self.subjects = [subject.subject for subject in trials]
+        trunks = [_seeded(build_trunk, seed, roi)(recipe, widths) for roi in rois]
+        n_features = trunks[0].n_features
+        self.trunks = Stacked(trunks)
+        self.heads = nn.ModuleList()
+        for subject in trials:
+            units = [subject.units[roi] for roi in rois]
+            linears = [
+                _seeded(build_head, seed, roi, subject.subject)(recipe, n_features, len(columns))
+                for roi, columns in zip(rois, units, strict=True)
+            ]
+            heads = [Head(linear, subject.responses[:, columns]) for linear, columns in zip(linears, units, strict=True)]
+            self.heads.append(nn.ModuleList(heads))
+
+    def losses(self, subject: int, tokens: Tensor, responses: Sequence[Tensor]) -> Tensor:
+        """(G,) loss of each ROI for a batch of tokens (B, T, C) and responses (B, units), one per ROI."""
+        features = self.trunks(tokens)
+        heads = self.heads[subject]
+        return torch.stack([head.loss(x, y) for head, x, y in zip(heads, features, responses, strict=True)])
+
+    def clip_gradients(self, subject: int, limit: float) -> Tensor:
+        """Shorten each ROI's gradient, over its trunk and this subject's head, to ``limit`` at most. Returns the (G,) lengths."""
+        shared = [p.grad for p in self.trunks.parameters() if p.grad is not None]
+        own = [[p.grad for p in head.parameters()] for head in self.heads[subject]]
+        squares = torch.stack([sum(grad.square().sum() for grad in grads) for grads in own])
+        squares += sum(grad.flatten(1).square().sum(dim=1) for grad in shared)
+        lengths = squares.sqrt()
+        scale = (limit / (lengths + 1e-6)).clamp(max=1)
+        for grad in shared:
+            grad.mul_(scale.view(-1, *[1] * (grad.ndim - 1)))
+        for grads, factor in zip(own, scale, strict=True):
+            for grad in grads:
+                grad.mul_(factor)
+        return lengths
+
+    def predict(self, tokens: Tokens, rows: np.ndarray, subject: str) -> dict[str, np.ndarray]:
+        """ROI -> (len(rows), units) responses to these stimuli, float32, in the units of the recording."""
+        heads, device = self.heads[self.subjects.index(subject)], self.heads[0][0].mean.device
+        predicted: list[list[np.ndarray]] = [[] for _ in self.rois]
+        self.eval()
+        with torch.inference_mode():
+            for start in range(0, len(rows), self.recipe.batch):
+                batch = torch.from_numpy(tokens.read(rows[start : start + self.recipe.batch])).to(device).float()
+                for parts, head, features in zip(predicted, heads, self.trunks(batch), strict=True):
+                    parts.append(head.responses(features).cpu().numpy())
+        return {roi: np.concatenate(parts) for roi, parts in zip(self.rois, predicted, strict=True)}
+
+    def gates(self, tokens: Tokens, rows: np.ndarray) -> np.ndarray:
+        """(G, L) gates of layer-gate readouts, averaged over these stimuli."""
+        device, total = self.heads[0][0].mean.device, 0.0
+        alone = [self.trunks.module(g).eval() for g in range(len(self.rois))]
+        with torch.inference_mode():
+            for start in range(0, len(rows), self.recipe.batch):
+                batch = torch.from_numpy(tokens.read(rows[start : start + self.recipe.batch])).to(device).float()
+                total = total + torch.stack([trunk.gates(batch).double().sum(dim=0) for trunk in alone])
+        return (total / len(rows)).cpu().numpy()
+
+    def n_parameters(self, roi: str) -> int:
+        """Parameters of a ROI: its trunk, and its heads for all subjects."""
+        g = self.rois.index(roi)
+        trunk = sum(parameter[0].numel() for parameter in self.trunks.parameters())
+        return trunk + sum(parameter.numel() for heads in self.heads for parameter in heads[g].parameters())
+
+
+def _seeded(build: Callable[..., nn.Module], seed: int, *names: str) -> Callable[..., nn.Module]:
+    """``build`` with torch's generator in a state that follows from the seed and the names, and is left as it was."""
+
+    def built(*arguments) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed_of(seed, *(zlib.crc32(name.encode()) for name in names)))
+            return build(*arguments)
+
+    return built
+
+
+def seed_of(seed: int, *place: int) -> int:
+    """A seed of its own for every place in a training that begins with ``seed``."""
+    return int(np.random.SeedSequence([seed, *place]).generate_state(1)[0])

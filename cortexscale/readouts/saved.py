@@ -1,0 +1,168 @@
+"""Readouts in files: what a fit learned, and what it takes to predict the responses to new images with it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from cortexscale.errors import InputError
+from cortexscale.files import whole_file
+from cortexscale.readouts.mapping import Fitted
+from cortexscale.readouts.recipes import ReadoutRecipe
+from cortexscale.readouts.roi_readouts import Head
+from cortexscale.readouts.trunks import build_head, build_trunk
+
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class ReadoutFacts:
+    """What a saved readout is.
+
+    Attributes:
+        readout: ``linear``, ``attention``, ...
+        dataset, roi: where it belongs.
+        layer: that it reads; of a layer gate, the name under which its pooled layers were given to the fit.
+        model, weights_hash: of the network whose features it reads.
+        units: subject -> names of its units, in the order of predictions.
+        training_stimuli: subject -> ids of the stimuli that it was fitted to.
+        widths: channels of every token; of a linear readout, one number: its features.
+        alpha: subject -> penalty of a linear readout, one or one per unit.
+        recipe: of a trained readout.
+    """
+
+    readout: str
+    dataset: str
+    roi: str
+    layer: str
+    model: str
+    weights_hash: str
+    units: dict[str, list[str]]
+    training_stimuli: dict[str, list[str]]
+    widths: list[int]
+    alpha: dict[str, list[float]] | None = None
+    recipe: dict[str, Any] | None = None
+
+
+class Readout:
+    """A readout of one ROI, for one subject or several that share a trunk."""
+
+    def __init__(self, facts: ReadoutFacts, tensors: dict[str, Tensor]):
+        self.facts, self.tensors = facts, tensors
+
+    @classmethod
+    def of_fitted(cls, fitted: Fitted, roi: str, **facts: Any) -> "Readout":
+        """One ROI of trained readouts.
+
+        Args:
+            facts: those of :class:`ReadoutFacts` that a fit does not know: ``dataset``, ``model``, ``weights_hash``, ``units``,
+                ``training_stimuli``.
+        """
+        readouts = fitted.readouts
+        g = readouts.rois.index(roi)
+        tensors = {f"trunk.{name}": value for name, value in readouts.trunks.module(g).state_dict().items()}
+        for number, heads in enumerate(readouts.heads):
+            tensors |= {f"head.{number}.{name}": value for name, value in heads[g].state_dict().items()}
+        facts["units"] = {subject: list(facts["units"][subject]) for subject in readouts.subjects}
+        known = {"readout": readouts.recipe.readout, "roi": roi, "layer": fitted.layer, "widths": list(readouts.widths)}
+        return cls(ReadoutFacts(**known, **facts, recipe=asdict(readouts.recipe)), _on_host(tensors))
+
+    @classmethod
+    def linear(cls, weights: np.ndarray, intercept: np.ndarray, **facts: Any) -> "Readout":
+        """A linear readout of one subject.
+
+        Args:
+            weights: (units, features) and ``intercept`` (units,), of :func:`cortexscale.readouts.linear.linear_weights`.
+            facts: all others of :class:`ReadoutFacts`.
+        """
+        tensors = {"weights": torch.from_numpy(weights), "intercept": torch.from_numpy(intercept)}
+        return cls(ReadoutFacts(readout="linear", widths=[weights.shape[1]], **facts), tensors)
+
+    @property
+    def subjects(self) -> list[str]:
+        return list(self.facts.units)
+
+    def predict(self, features: np.ndarray, subject: str | None = None) -> np.ndarray:
+        """Responses to stimuli, in the units of the recording it was fitted to.
+
+        Args:
+            features: of the stimuli at ``facts.layer`` of ``facts.model``, unprojected: (n, tokens, channels); for a linear
+                readout (n, features), or what flattens to that in the order of the fit.
+            subject: one of ``subjects``; may be left out where there is only one.
+
+        Returns:
+            (n, units) float32, the units in the order of ``facts.units[subject]``.
+
+        Raises:
+            InputError: features of another shape, or a subject that the readout has no head for.
+        """
+        if subject is None and len(self.subjects) == 1:
+            subject = self.subjects[0]
+        if subject not in self.subjects:
+            raise InputError(f"subject of {self._name}", str(subject), f"one of {', '.join(self.subjects)}", "name one of them")
+        if self.facts.readout == "linear":
+            features = self._fitting(features.reshape(len(features), -1), (self.facts.widths[0],))
+            return _in_batches(features, lambda x: torch.addmm(self.tensors["intercept"], x, self.tensors["weights"].T))
+        features = self._fitting(features, (len(self.facts.widths), max(self.facts.widths)))
+        recipe = ReadoutRecipe(**self.facts.recipe)
+        trunk, number = build_trunk(recipe, self.facts.widths), self.subjects.index(subject)
+        n_units = len(self.facts.units[subject])
+        head = Head(build_head(recipe, trunk.n_features, n_units), np.zeros((1, n_units), dtype=np.float32))
+        trunk.load_state_dict(self._part("trunk."))
+        head.load_state_dict(self._part(f"head.{number}."))
+        trunk.eval()
+        return _in_batches(features, lambda x: head.responses(trunk(x)))
+
+    @property
+    def _name(self) -> str:
+        facts = self.facts
+        return f"{facts.readout} readout of {facts.roi}, {facts.dataset}"
+
+    def _part(self, prefix: str) -> dict[str, Tensor]:
+        return {name.removeprefix(prefix): value for name, value in self.tensors.items() if name.startswith(prefix)}
+
+    def _fitting(self, features: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        if features.shape[1:] != shape:
+            raise InputError(
+                f"features for the {self._name}",
+                f"an array of shape {features.shape}",
+                f"(stimuli, {', '.join(map(str, shape))}), features of layer {self.facts.layer} of {self.facts.model}",
+                "extract that layer of that model, without projection",
+            )
+        return features
+
+    def save(self, path: Path | str) -> None:
+        """Write one safetensors file; it appears whole or not at all."""
+        with whole_file(path) as part:
+            save_file(self.tensors, part, {"readout": json.dumps(asdict(self.facts))})
+
+
+def load_readout(path: Path | str) -> Readout:
+    """A readout that was saved: ``load_readout(path).predict(features)``.
+
+    Raises:
+        InputError: the file is none.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            facts = ReadoutFacts(**json.loads(file.metadata()["readout"]))
+            return Readout(facts, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (no mapping)
+    except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise InputError(path, f"not a saved readout ({error})", "a file that Readout.save wrote", "fit it again") from None
+
+
+def _on_host(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+
+
+def _in_batches(features: np.ndarray, predict: Callable[[Tensor], Tensor]) -> np.ndarray:
+    with torch.inference_mode():
+        batches = (torch.from_numpy(features[start : start + _BATCH]).float() for start in range(0, len(features), _BATCH))
+        return np.concatenate([predict(batch).numpy() for batch in batches])

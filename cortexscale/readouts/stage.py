@@ -1,0 +1,179 @@
+"""One kind of readout on one dataset: all fractions of the training stimuli and all seeds, scored, some of them saved."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from cortexscale.alignment.layer import RidgeSettings
+from cortexscale.alignment.score import rois_of
+from cortexscale.alignment.targets import Targets
+from cortexscale.kernels.device import best_device
+from cortexscale.readouts.gates import gate_tables
+from cortexscale.readouts.linear import LinearFit, linear_fits, linear_scores, linear_weights
+from cortexscale.readouts.mapping import Fitted, fit_readouts, score_readouts, validation_scores
+from cortexscale.readouts.parts import Parts
+from cortexscale.readouts.recipes import ReadoutRecipe
+from cortexscale.readouts.saved import Readout
+from cortexscale.readouts.token_store import POOLED, TokenStore
+from cortexscale.readouts.trials import held_out, training_trials
+
+NO_GATES = pd.DataFrame(columns=["subject", "roi", "probe_type", "layer_name", "layer_position_normalized", "gate"])
+Tables = dict[str, pd.DataFrame]
+"""``scores`` per subject x ROI, ``units`` of the largest fraction, ``gates`` of layer gates."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What all readouts of a dataset have in common.
+
+    Attributes:
+        store: tokens of one model.
+        targets: of one dataset, with prepared responses if RSA and CKA are wanted.
+        commitments: ROI -> ``layer_name`` ..., of the model for the dataset.
+        stimulus_ids: of the rows of the stimulus table.
+        fractions: percent of the training stimuli.
+        seeds: of subsets and trainings.
+        parts: that are done.
+        validation_share: of the training stimuli, held out from trained readouts and scored as ``validation_pearsonr``.
+        save: whether the readouts of the largest fraction and the first seed are kept, in ``saved``.
+    """
+
+    store: TokenStore
+    targets: Sequence[Targets]
+    commitments: Mapping[str, Mapping[str, Any]]
+    stimulus_ids: np.ndarray
+    fractions: Sequence[float]
+    seeds: Sequence[int]
+    parts: Parts
+    validation_share: float
+    save: bool
+
+    @property
+    def saved(self) -> Path:
+        """Folder of the readouts: ``<roi>.safetensors`` of shared ones, ``<subject>/<roi>.safetensors`` of others."""
+        return self.parts.folder / "readouts"
+
+    def linear(self, settings: RidgeSettings) -> Tables:
+        """Ridge on all activations of the committed layers, all fractions and seeds of a layer from one Gram matrix."""
+        parts = []
+        device = best_device()
+        for layer in dict.fromkeys(entry["layer_name"] for entry in self.commitments.values()):
+            committed = [target.restricted(rois_of(self.commitments, layer)) for target in self.targets]
+            named = {f"{layer}-{number}": target for number, target in enumerate(committed) if target is not None}
+            missing = {name: target for name, target in named.items() if name not in self.parts}
+            wanted = [np.concatenate([target.train_rows, target.test_rows]) for target in missing.values()]
+            kernels = self.store.kernels(layer, wanted, settings.dtype(device), device) if wanted else ()
+            for (name, target), kernel in zip(missing.items(), kernels, strict=True):
+                self.parts.tables(name, lambda k=kernel, t=target, layer=layer: self._linear_part(k.K, t, layer, settings))
+            parts += [self.parts.tables(name, dict) for name in named]
+        return _together(parts)
+
+    def _linear_part(self, K: Tensor, target: Targets, layer: str, settings: RidgeSettings) -> Tables:
+        tables = []
+        for fit in linear_fits(K, target, self.fractions, self.seeds, settings):
+            scores, units = linear_scores(fit, target, layer, self.store.width(layer))
+            tables.append(self._of_fit(fit.percent, fit.seed, scores, units))
+            if self._is_kept(fit.percent, fit.seed):
+                for group in range(len(target.groups)):
+                    self._save_linear(K, target, layer, fit, group)
+        return _together(tables)
+
+    def trained(self, recipe: ReadoutRecipe, *, shared: bool) -> Tables:
+        """Readouts by gradient descent, one training per fraction and seed for all subjects and ROIs."""
+        gate, depth_of = recipe.readout == "layer_gate", {name: place["depth"] for name, place in self.store.layers.items()}
+        layers = {roi: POOLED if gate else entry["layer_name"] for roi, entry in self.commitments.items()}
+        tokens = {layer: self.store.tokens(layer) for layer in layers.values()}
+        states = self.parts.folder / "states"
+
+        def part(percent: float, seed: int) -> Tables:
+            tables, trials, checked = [], training_trials(self.targets, percent, seed), ()
+            if self.validation_share:
+                trials, checked = zip(*(held_out(one, self.validation_share, seed) for one in trials), strict=True)
+            for fitted in fit_readouts(tokens, layers, trials, recipe, shared=shared, seed=seed, states=states):
+                scores, units = score_readouts(fitted, tokens[fitted.layer], self.targets)
+                if checked:
+                    validation = validation_scores(fitted, tokens[fitted.layer], checked)
+                    validation = validation.rename(columns={"pearsonr": "validation_pearsonr"})
+                    scores = scores.merge(validation, on=["subject", "roi"], validate="one_to_one")
+                gates = None
+                if gate:
+                    gates, depths = gate_tables(fitted, tokens[POOLED], depth_of)
+                    scores = scores.merge(depths, on=["subject", "roi", "probe_type"], validate="one_to_one")
+                tables.append(self._of_fit(percent, seed, scores, units, gates))
+                if self._is_kept(percent, seed):
+                    self._save_trained(fitted)
+            shutil.rmtree(states, ignore_errors=True)
+            return _together(tables)
+
+        fits = [(percent, seed) for seed in self.seeds for percent in self.fractions]
+        return _together([self.parts.tables(f"{fit[0]:g}-{fit[1]}", lambda fit=fit: part(*fit)) for fit in fits])
+
+    def _of_fit(
+        self, percent: float, seed: int, scores: pd.DataFrame, units: pd.DataFrame, gates: pd.DataFrame | None = None
+    ) -> Tables:
+        committed = [
+            self.commitments[roi] if layer != POOLED else {}
+            for roi, layer in zip(scores["roi"], scores["layer_name"], strict=True)
+        ]
+        places = pd.DataFrame(committed, columns=["layer_position", "layer_position_normalized", "score"], index=scores.index)
+        gates = NO_GATES if gates is None else gates
+        tables = {
+            "scores": scores.join(places.rename(columns={"score": "cv_score"})),
+            "units": units if percent == max(self.fractions) else units[:0],
+            "gates": gates.assign(
+                benchmark_name=self.targets[0].dataset,
+                committed=[
+                    self.commitments[roi]["layer_name"] == layer
+                    for roi, layer in zip(gates["roi"], gates["layer_name"], strict=True)
+                ],
+            ),
+        }
+        return {kind: table.assign(data_pct=float(percent), seed=seed) for kind, table in tables.items()}
+
+    # ------------------------------------------------------------------------------------------ readouts in files
+
+    def _is_kept(self, percent: float, seed: int) -> bool:
+        return self.save and percent == max(self.fractions) and seed == self.seeds[0]
+
+    def _facts(self, dataset: str, rows: Mapping[str, np.ndarray], units: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        identity = self.store.attributes["identity"]
+        return {
+            "dataset": dataset,
+            "model": identity["model"],
+            "weights_hash": identity["weights"],
+            "units": {subject: list(names) for subject, names in units.items()},
+            "training_stimuli": {subject: self.stimulus_ids[of_subject].tolist() for subject, of_subject in rows.items()},
+        }
+
+    def _save_trained(self, fitted: Fitted) -> None:
+        rows, dataset = {name: trials.rows for name, trials in fitted.trials.items()}, self.targets[0].dataset
+        for roi in fitted.readouts.rois:
+            units = {
+                subject: target.unit_names[target.members[group]]
+                for target in self.targets
+                for group, subject in target.groups.loc[target.groups["roi"] == roi, "subject"].items()
+                if subject in fitted.trials
+            }
+            folder = self.saved if fitted.shared else self.saved / fitted.readouts.subjects[0]
+            Readout.of_fitted(fitted, roi, **self._facts(dataset, rows, units)).save(folder / f"{roi}.safetensors")
+
+    def _save_linear(self, K: Tensor, target: Targets, layer: str, fit: LinearFit, group: int) -> None:
+        subject, roi = target.groups.loc[group, ["subject", "roi"]]
+        of_group = fit.group == group
+        rows = target.train_rows[fit.chosen]
+        weights, intercept = linear_weights(K, self.store.slabs(layer, target.train_rows), target, fit, group)
+        facts = self._facts(target.dataset, {subject: rows}, {subject: target.unit_names[fit.unit[of_group]]})
+        alpha = fit.alpha[of_group]
+        alpha = {subject: alpha[: 1 if (alpha == alpha[0]).all() else None].tolist()}
+        readout = Readout.linear(weights, intercept, **facts, roi=roi, layer=layer, alpha=alpha)
+        readout.save(self.saved / subject / f"{roi}.safetensors")
+
+
+def _together(parts: Sequence[Tables]) -> Tables:
+    return {kind: pd.concat([part[kind] for part in parts], ignore_index=True) for kind in parts[0]}

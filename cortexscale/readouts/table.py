@@ -1,0 +1,39 @@
+"""The table of the mapping axis, in the columns of the published one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from cortexscale.stores import read_table
+
+SUBJECTS = {"individual": "Single-Subject", "shared": "Multi-Subject"}
+
+
+def mapping_table(mappings: Sequence[Path]) -> pd.DataFrame:
+    """One row per dataset x readout x fraction x seed x subject x ROI.
+
+    Args:
+        mappings: tables of :class:`cortexscale.readouts.stage.Stage`.
+
+    Returns:
+        Their rows with ``probe_subj_config``, ``probe_subj_config_name`` and ``probe_name``, as in ``Attention (Multi-Subject)``,
+        and ``n_params_per_subject``: a shared readout counts in equal parts for those who share it.
+    """
+    table = pd.concat([read_table(file, columns=("probe_type", "data_pct", "seed")) for file in mappings], ignore_index=True)
+    kind, config = table["probe_type"].str.rsplit("_", n=1).str[0], table["probe_type"].str.rsplit("_", n=1).str[1]
+    names = config.map(SUBJECTS)
+    fit = ["benchmark_name", "probe_type", "data_pct", "seed", "roi"]
+    sharing = table.groupby(fit)["subject"].transform("size").where(config == "shared", 1)
+    return table.assign(
+        probe_subj_config=config,
+        probe_subj_config_name=names,
+        probe_name=kind.str.capitalize() + " (" + names + ")",
+        n_params_per_subject=table["n_params"] / sharing,
+    )
+
+
+def gates_table(gates: Sequence[Path]) -> pd.DataFrame:
+    """One row per dataset x readout x fraction x seed x subject x ROI x layer; none without layer gates."""
+    tables = [read_table(file, columns=("layer_name", "gate")) for file in gates]
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)

@@ -1,0 +1,190 @@
+"""The store of tokens: what the committed layers of a model put out, unprojected, and the mean token of every candidate layer.
+
+One file as any store, but read by rows: training shows random stimuli. The rows of a block follow each other in the file and
+are mapped into memory, as reading 256 rows by zarr takes a quarter of a second, a hundred times longer.
+"""
+
+import hashlib
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cortexscale.errors import InputError
+from cortexscale.features.extract import Inputs, layer_places, write_rows
+from cortexscale.features.image_sets import image_sets
+from cortexscale.features.store import ROWS, SLAB, Store, StoreWriter
+from cortexscale.kernels.device import best_device
+from cortexscale.kernels.gram import GramMatrix, gram
+from cortexscale.models.backbone import Backbone
+from cortexscale.models.layers import Layer, output_shapes
+from cortexscale.readouts.tokens import Tokens, as_tokens
+from cortexscale.stimuli import StimulusImages
+
+POOLED = "pooled"
+"""Where the mean tokens of all candidate layers are: what a layer gate reads."""
+
+
+def extract_tokens(
+    backbone: Backbone,
+    layers: Sequence[Layer],
+    committed: Sequence[str],
+    images: StimulusImages,
+    path: Path | str,
+    *,
+    identity: dict[str, Any],
+    rows: np.ndarray,
+    batch_size: int,
+    workers: int = 0,
+    precision: str = "float32",
+    made_by: dict[str, Any],
+) -> None:
+    """Write the tokens of the ``committed`` layers, and the mean token of all candidate ``layers``, for some images.
+
+    A run that was interrupted continues at its last whole block of rows.
+
+    Args:
+        identity: what these tokens depend on, beside the images.
+        rows: of the stimulus table, the images that recordings show.
+
+    Raises:
+        InputError: an image cannot be read, or an activation is not finite.
+    """
+    inputs, names = Inputs(images, backbone.transform, rows), [layer.name for layer in layers]
+    identity = identity | {"images": hashlib.blake2b(rows.tobytes(), digest_size=16).hexdigest()}
+    shapes = output_shapes(backbone, names, inputs[0].to(best_device()))
+    writer = TokenWriter(path, identity, rows, shapes, committed)
+    write_rows(backbone, names, inputs, writer, lambda activations: activations, batch_size, workers, precision)
+    kept = {name: list(shapes[name]) for name in committed}
+    kept[POOLED] = [len(layers), max(writer.widths)]
+    writer.finish({"layers": layer_places(layers), "shapes": kept, "pooled_widths": writer.widths, "made_by": made_by})
+
+
+class TokenWriter(StoreWriter):
+    """Writes activations, flattened as layers put them out. Whole rows of a block are one chunk.
+
+    Args:
+        rows: of the stimulus table, those that are written.
+        shapes: layer -> shape of its output for one image; ``committed`` are kept whole, all in the mean.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        identity: dict[str, Any],
+        rows: np.ndarray,
+        shapes: Mapping[str, tuple[int, ...]],
+        committed: Sequence[str],
+    ):
+        super().__init__(path, identity | {"committed": list(committed)}, len(rows), rows)
+        self.shapes, self.committed = shapes, committed
+        self.widths = [as_tokens(np.empty((1, *shape))).shape[2] for shape in shapes.values()]
+        """Channels of every candidate layer."""
+        self.group.require_array("images", shape=rows.shape, dtype="i8")[:] = rows
+
+    def write(self, features: dict[str, np.ndarray]) -> None:
+        pooled = np.zeros((len(next(iter(features.values()))), len(self.shapes), max(self.widths)), dtype=np.float32)
+        for number, (name, shape) in enumerate(self.shapes.items()):
+            pooled[:, number, : self.widths[number]] = as_tokens(features[name].reshape(-1, *shape)).mean(axis=1)
+        super().write({**{name: features[name] for name in self.committed}, POOLED: pooled.reshape(len(pooled), -1)})
+
+    def _create(self, layer: str, width: int) -> None:
+        shape, chunks = (self.n_rows, width), (min(ROWS, self.n_rows), width)
+        self.group.create_array(layer, shape=shape, dtype="f2", chunks=chunks, compressors=None)
+
+
+class TokenStore(Store):
+    """Tokens of the images that recordings show.
+
+    Raises:
+        InputError: not a readable store.
+    """
+
+    def __init__(self, path: Path | str):
+        super().__init__(path)
+        images = self._group["images"][:]
+        self.n_rows = int(images.max()) + 1
+        self._place = np.full(self.n_rows, -1)
+        self._place[images] = np.arange(len(images))
+        with zipfile.ZipFile(self.path) as archive, self.path.open("rb") as file:
+            self._starts = {entry.filename: _start(file, entry) for entry in archive.infolist()}
+
+    def tokens(self, layer: str) -> "StoredTokens":
+        """Tokens of a committed layer, or ``POOLED``: one token per candidate layer, in the order of ``layers``.
+
+        Raises:
+            InputError: the store has no such layer.
+        """
+        if layer not in self.attributes["shapes"]:
+            known = ", ".join(self.attributes["shapes"])
+            raise InputError(self.path, f"tokens of layers {known}", f"layer {layer}", "delete the store and run again")
+        return StoredTokens(self, layer)
+
+    def width(self, layer: str) -> int:
+        """Activations of an image."""
+        return self._group[layer].shape[1]
+
+    def read(self, layer: str, rows: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
+        """(len(rows), columns) flattened float16 activations of these rows of the stimulus table, in any order.
+
+        Raises:
+            InputError: an image is not stored.
+        """
+        known = rows < self.n_rows
+        places = np.where(known, self._place[np.where(known, rows, 0)], -1)
+        if (places < 0).any():
+            found = f"no tokens of {(places < 0).sum()} of {len(rows)} images"
+            raise InputError(
+                self.path,
+                found,
+                "those that recordings show",
+                "the recordings changed since it was made: delete it and run again",
+            )
+        block, within = np.divmod(places, self._group[layer].chunks[0])
+        out = np.empty((len(rows), len(range(*columns.indices(self.width(layer))))), dtype=np.float16)
+        for number in np.unique(block):
+            inside = block == number
+            out[inside] = self._block(layer, int(number))[within[inside], columns]
+        return out
+
+    @cache  # noqa: B019 (a store lives as long as its job)
+    def _block(self, layer: str, number: int) -> np.ndarray:
+        """A chunk as it lies in the file; one of zeros is not written."""
+        shape, start = self._group[layer].chunks, self._starts.get(f"{layer}/c/{number}/0")
+        if start is None:
+            return np.broadcast_to(np.float16(0), shape)
+        return np.memmap(self.path, np.float16, "r", start, shape)
+
+    def _image_sets(self, wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return image_sets(wanted)
+
+    def _gram(self, layer: str, number: int, images: np.ndarray, dtype: torch.dtype, device: torch.device) -> GramMatrix:
+        return gram(self.slabs(layer, images), dtype=dtype, device=device)
+
+    def slabs(self, layer: str, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """The flattened activations of ``rows`` in slabs of columns, (len(rows), <= SLAB) float16 each."""
+        for start in range(0, self.width(layer), SLAB):
+            yield self.read(layer, rows, slice(start, start + SLAB))
+
+
+class StoredTokens(Tokens):
+    """Tokens of one layer in a :class:`TokenStore`."""
+
+    def __init__(self, store: TokenStore, layer: str):
+        self._store, self._layer, self._shape = store, layer, store.attributes["shapes"][layer]
+        n_tokens, width = as_tokens(np.empty((1, *self._shape))).shape[1:]
+        self.n_rows = store.n_rows
+        self.widths = tuple(store.attributes["pooled_widths"]) if layer == POOLED else (width,) * n_tokens
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        return as_tokens(self._store.read(self._layer, rows).reshape(len(rows), *self._shape))
+
+
+def _start(file: Any, entry: zipfile.ZipInfo) -> int:
+    """Where the content of an uncompressed entry begins: after its header of 30 bytes, its name and its extra field."""
+    file.seek(entry.header_offset + 26)
+    return entry.header_offset + 30 + sum(np.frombuffer(file.read(4), "<u2").tolist())

@@ -1,0 +1,119 @@
+"""Training of readouts: AdamW on the squared error, a fixed number of epochs, no look at any other split."""
+
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from cortexscale.errors import InputError
+from cortexscale.kernels.device import best_device
+from cortexscale.models.training.state import TrainingState
+from cortexscale.readouts.recipes import ReadoutRecipe
+from cortexscale.readouts.roi_readouts import RoiReadouts, seed_of
+from cortexscale.readouts.tokens import Tokens, one_ahead
+from cortexscale.readouts.trials import Trials
+
+log = logging.getLogger(__name__)
+
+
+def train_readouts(
+    tokens: Tokens,
+    trials: Sequence[Trials],
+    rois: Sequence[str],
+    recipe: ReadoutRecipe,
+    *,
+    seed: int,
+    state: TrainingState | None = None,
+    device: torch.device | None = None,
+) -> RoiReadouts:
+    """Readouts of ROIs that read the same layer: one subject, or several that share the trunk of each ROI.
+
+    As in the paper (appendix K): every epoch visits the subjects in random order, all batches of one before the next; the
+    loss is the mean over stimuli and units of z-scored responses; the learning rate follows a cosine to 0, epoch by epoch;
+    the weights of the last epoch are the result. bfloat16 autocast on a GPU, float32 on a CPU. The order of the stimuli and
+    all dropout follow from the seed and the epoch, not from the ROIs: each ROI becomes what it would alone.
+
+    Args:
+        tokens: of the layer.
+        trials: of each subject; all have every one of ``rois``.
+        state: what to go on from after a kill; saved at the end of an epoch, when due.
+        device: by default the GPU where there is one.
+
+    Raises:
+        InputError: the loss of a ROI is not finite. What ``state`` saved before is left as it is.
+        torch.OutOfMemoryError: fewer ROIs at a time may fit.
+    """
+    device = device or best_device()
+    readouts = RoiReadouts(recipe, tokens.widths, trials, rois, seed).to(device)
+    optimiser = torch.optim.AdamW(readouts.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+    parts = {"readouts": readouts, "optimiser": optimiser}
+    first, losses = state.restore(parts) if state else (0, [])
+    columns = [[torch.from_numpy(subject.units[roi]) for roi in rois] for subject in trials]
+
+    def load(batch: tuple[int, np.ndarray]) -> tuple[int, torch.Tensor, torch.Tensor]:
+        subject, places = batch
+        rows, responses = trials[subject].rows[places], trials[subject].responses[places]
+        return subject, torch.from_numpy(tokens.read(rows)), torch.from_numpy(responses)
+
+    with _reproducible(device):
+        for epoch in range(first, recipe.epochs):
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / recipe.epochs))
+            torch.manual_seed(seed_of(seed, epoch))
+            readouts.train()
+            of_batches = []
+            for subject, inputs, responses in one_ahead(load, _batches(trials, recipe.batch, seed_of(seed, epoch))):
+                inputs = inputs.to(device, non_blocking=True).float()
+                wanted = [responses[:, units].to(device, non_blocking=True) for units in columns[subject]]
+                with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                    of_rois = readouts.losses(subject, inputs, wanted)
+                optimiser.zero_grad()
+                of_rois.sum().backward()
+                lengths = readouts.clip_gradients(subject, recipe.clip)
+                optimiser.step()
+                of_batches.append(of_rois.detach().where(lengths.isfinite(), torch.nan))  # such a step spoils the weights
+            of_epoch = torch.stack(of_batches).mean(dim=0).cpu().numpy()
+            _require_finite(of_epoch, rois, epoch, recipe)
+            losses.append(float(of_epoch.mean()))
+            log.info("epoch %d of %d: loss %.4f", epoch + 1, recipe.epochs, losses[-1])
+            if state and (state.due or epoch + 1 == recipe.epochs):
+                state.save(parts, epoch + 1, losses)
+    return readouts.eval()
+
+
+def _batches(trials: Sequence[Trials], size: int, seed: int) -> Iterator[tuple[int, np.ndarray]]:
+    """(subject, places) of the batches of one epoch; the last one of a subject may be smaller."""
+    rng = np.random.default_rng(seed)
+    for subject in rng.permutation(len(trials)):
+        order = rng.permutation(len(trials[subject].rows))
+        for start in range(0, len(order), size):
+            yield int(subject), order[start : start + size]
+
+
+@contextmanager
+def _reproducible(device: torch.device) -> Iterator[None]:
+    """Same seed, same weights, on any number of cores; the caller's random numbers go on as if nothing had happened.
+
+    How a sum is split over threads changes its last bit, and training amplifies it; hence one thread.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _require_finite(losses: np.ndarray, rois: Sequence[str], epoch: int, recipe: ReadoutRecipe) -> None:
+    bad = np.flatnonzero(~np.isfinite(losses))
+    if len(bad):
+        raise InputError(
+            f"training of the {recipe.readout} readout of {', '.join(rois[g] for g in bad)}",
+            f"a loss of {losses[bad[0]]:g} in epoch {epoch + 1}",
+            "a finite loss",
+            f"lower its learning rate ({recipe.learning_rate:g}); what was saved after earlier epochs is kept",
+        )

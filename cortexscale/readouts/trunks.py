@@ -1,0 +1,120 @@
+"""Trunks of the trained readouts: from the tokens of a layer to the features that the heads of a ROI share.
+
+Each is written for one ROI; :mod:`~cortexscale.readouts.stacked` evaluates those of many side by side. Shapes, dropout and
+initial values are those of the paper (section 3, appendices J.1 and K) and of the authors' release, also where that is odd:
+
+* the baselines project, normalise and add positions before they pool, where the paper's formulas pool the layer's tokens;
+* every trunk has a last norm, which the baselines do not use;
+* without a feed-forward block the attention output is added to itself.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cortexscale.readouts.layer_gate import LayerGate
+from cortexscale.readouts.recipes import ReadoutRecipe
+
+
+def build_trunk(recipe: ReadoutRecipe, widths: Sequence[int]) -> nn.Module:
+    """The trunk of a recipe, with initial values from torch's generator. Its ``n_features`` are what a head reads.
+
+    Args:
+        widths: channels of every token (:class:`~cortexscale.readouts.tokens.Tokens`).
+    """
+    if recipe.readout == "layer_gate":
+        trunk = LayerGate(widths, recipe.width, recipe.gate, recipe.dropout)
+    else:
+        kinds = {"attention": Attention, "shallow_mlp": ShallowMLP, "low_rank": PooledTokens}
+        trunk = kinds[recipe.readout](recipe, len(widths), max(widths))
+    for module in trunk.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
+    return trunk
+
+
+def build_head(recipe: ReadoutRecipe, n_features: int, n_units: int) -> nn.Module:
+    """The part of a readout that belongs to one subject and ROI, with torch's own initial values: (B, F) -> (B, units)."""
+    if recipe.readout == "low_rank":
+        return nn.Sequential(nn.Linear(n_features, recipe.rank, bias=False), nn.Linear(recipe.rank, n_units))
+    return nn.Linear(n_features, n_units)
+
+
+def sinusoids(n: int, width: int) -> Tensor:
+    """(n, width) positional encoding (Vaswani et al. 2017): sines in even columns, cosines in odd ones."""
+    rates = 10_000 ** (-torch.arange(0, width, 2) / width)
+    angles = torch.arange(n)[:, None] * rates
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
+
+
+class Trunk(nn.Module):
+    """What all three have: tokens (B, T, C) are projected, normalised and marked with their position; a last norm."""
+
+    def __init__(self, recipe: ReadoutRecipe, n_tokens: int, channels: int):
+        super().__init__()
+        self.project = nn.Linear(channels, recipe.width)
+        self.token_norm = nn.LayerNorm(recipe.width)
+        self.norm = nn.LayerNorm(recipe.width)
+        self.register_buffer("positions", sinusoids(n_tokens, recipe.width), persistent=False)
+
+    def encoded(self, tokens: Tensor) -> Tensor:
+        """(B, T, width)."""
+        return self.token_norm(self.project(tokens)) + self.positions
+
+
+class Attention(Trunk):
+    """Learned latents ask the tokens, once (as in Perceiver IO, Jaegle et al. 2022): (B, T, C) -> (B, latents x width)."""
+
+    def __init__(self, recipe: ReadoutRecipe, n_tokens: int, channels: int):
+        super().__init__(recipe, n_tokens, channels)
+        width = recipe.width
+        self.n_heads, self.dropout, self.n_features = recipe.heads, recipe.dropout, recipe.latents * width
+        self.latents = nn.Parameter(0.02 * torch.randn(recipe.latents, width))
+        self.latent_norm = nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)  # one matrix, as its initial range follows from its shape
+        self.out = nn.Linear(width, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        linear = self.query_key_value
+        to_queries, to_keys, to_values = zip(linear.weight.chunk(3), linear.bias.chunk(3), strict=True)
+        tokens = self.encoded(tokens)
+        # The queries are the same for all stimuli: they have no batch dimension.
+        queries = self._by_head(F.linear(self.latent_norm(self.latents), *to_queries))
+        keys, values = (self._by_head(F.linear(tokens, *part)) for part in (to_keys, to_values))
+        attention = (queries @ keys.mT / queries.shape[-1] ** 0.5).softmax(dim=-1)
+        attended = (F.dropout(attention, self.dropout, self.training) @ values).transpose(-3, -2).flatten(-2)
+        answers = self.latents + F.dropout(self.out(attended), self.dropout, self.training)
+        return self.norm(answers + answers).flatten(1)
+
+    def _by_head(self, x: Tensor) -> Tensor:
+        """(..., n, width) -> (..., heads, n, width / heads)."""
+        return x.unflatten(-1, (self.n_heads, -1)).transpose(-3, -2)
+
+
+class ShallowMLP(Trunk):
+    """One hidden layer on the mean token: (B, T, C) -> (B, latents x width)."""
+
+    def __init__(self, recipe: ReadoutRecipe, n_tokens: int, channels: int):
+        super().__init__(recipe, n_tokens, channels)
+        self.dropout, self.n_features = recipe.dropout, recipe.latents * recipe.width
+        self.pooled_norm = nn.LayerNorm(recipe.width)
+        self.hidden = nn.Linear(recipe.width, recipe.hidden)
+        self.out = nn.Linear(recipe.hidden, self.n_features)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        hidden = F.gelu(self.hidden(self.pooled_norm(self.encoded(tokens).mean(dim=1))))
+        return self.out(F.dropout(hidden, self.dropout, self.training))
+
+
+class PooledTokens(Trunk):
+    """The mean token, which the low-rank heads read: (B, T, C) -> (B, width)."""
+
+    def __init__(self, recipe: ReadoutRecipe, n_tokens: int, channels: int):
+        super().__init__(recipe, n_tokens, channels)
+        self.n_features = recipe.width
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.encoded(tokens).mean(dim=1)
