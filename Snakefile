@@ -54,6 +54,11 @@ if plan.published:  # layers that need no search
     include: "workflow/rules/commitments.smk"
 
 
+if plan.mapping:  # readouts of unprojected features
+
+    include: "workflow/rules/mapping.smk"
+
+
 if plan.study.projection_study:  # an experiment of its own
 
     include: "workflow/rules/projection.smk"

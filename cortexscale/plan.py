@@ -20,6 +20,7 @@ from cortexscale.code import stage_digest, syntax
 from cortexscale.datasets.readers import checked, load_reader, require_interface, require_known
 from cortexscale.errors import InputError
 from cortexscale.figures import FIGURES
+from cortexscale.mapping_plan import MappingPlan
 from cortexscale.models.inventory import Model, model_inventory
 from cortexscale.models.training.recipes import Length, resolve, training_length
 from cortexscale.recipe import Recipe
@@ -70,6 +71,7 @@ class Plan:
         for model in self.models.values():
             if model.source == "suite":
                 self._recipe(model.id)
+        self.mapping = MappingPlan(self) if self.study.mapping else None
         self._require_projected_models()
         unknown = [name for name in self.study.figures if name not in FIGURES]
         if unknown:
@@ -253,7 +255,8 @@ class Plan:
         if not self.datasets:
             return []
         searched, projected = (["layer_search"] if self.searched else []), (["projection"] if self.study.projection_study else [])
-        return ["pretraining", *searched, *projected, "datasets", "models"]
+        mapped = ["mapping", "table2", "tableS4"] if self.mapping else []
+        return ["pretraining", *searched, *projected, "datasets", "models", *mapped]
 
     @property
     def searched(self) -> list[str]:
@@ -364,14 +367,15 @@ class Plan:
         return {name: f"{self.results}/{path.format(dataset=shown)}" for name, path in source.tables.items()}
 
     def _refuse_figures_without_data(self) -> None:
-        for figure in self.study.figures:
-            section = FIGURES[figure].section
-            if section and getattr(self.study, section) is None:
-                found, remedy = (
-                    f"{figure}, but no section {section}",
-                    f"leave {figure} out, or add {section} (config/config.yaml)",
-                )
-                raise InputError("config key figures", found, "figures of experiments that the study has", remedy)
+        sections = {figure: FIGURES[figure].section for figure in self.study.figures}
+        lacking = {figure: name for figure, name in sections.items() if name and getattr(self.study, name) is None}
+        if lacking:
+            names = ", ".join(dict.fromkeys(lacking.values()))
+            found, remedy = (
+                f"{', '.join(lacking)}, but no section {names}",
+                f"leave them out, or add {names} (config/config.yaml)",
+            )
+            raise InputError("config key figures", found, "figures of experiments that the study has", remedy)
         readers = {dataset.reader for dataset in self.datasets.values()}
         lacking = {
             figure: FIGURES[figure].reader for figure in self.study.figures if FIGURES[figure].reader not in (None, *readers)

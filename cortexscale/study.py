@@ -294,6 +294,40 @@ class Similarity(Section):
     """A geometry of n images takes 4 n**2 bytes: 2 GB for each subject and ROI of a THINGS training split."""
 
 
+TrainedReadout = Literal["attention", "shallow_mlp", "low_rank", "layer_gate"]
+Readout = Literal[
+    "linear_individual",
+    "attention_individual",
+    "attention_shared",
+    "shallow_mlp_individual",
+    "shallow_mlp_shared",
+    "low_rank_individual",
+    "low_rank_shared",
+    "layer_gate_individual",
+    "layer_gate_shared",
+]
+Percent = Annotated[float, Field(gt=0, le=100)]
+
+
+class Mapping(Section):
+    """Readouts of unprojected features, and how they gain from mapping data (paper, sections 3 and 4.7 to 4.9)."""
+
+    model: str
+    """Its features are read, at its committed layers."""
+    datasets: Annotated[list[Name], Field(min_length=1)]
+    readouts: Annotated[list[Readout], Field(min_length=1)]
+    """``individual``: one per subject and ROI; ``shared``: subjects share the trunk of a ROI."""
+    fractions: Annotated[list[Percent], Field(min_length=1)] = [1, 3, 5, 7, 10, 30, 50, 70, 100]
+    """Percent of the training stimuli."""
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0, 1, 2]
+    recipes: dict[TrainedReadout, dict[Name, dict[str, Any]]] = {}
+    """Readout -> dataset, or ``all`` -> values of ``cortexscale.readouts.recipes.ReadoutRecipe`` that replace the published."""
+    validation_share: Annotated[float, Field(ge=0, lt=1)] = 0
+    """Share of the training stimuli that trained readouts do not see and are scored on as well, to tune recipes with."""
+    save: bool = True
+    """Keep the readouts of the largest fraction and the first seed."""
+
+
 class LayerCommitment(Section):
     borrow: bool = True
     """Search layers on the reference model of an architecture only; its other checkpoints borrow the result."""
@@ -398,6 +432,7 @@ class Study(Section):
     layer_commitment: LayerCommitment = LayerCommitment()
     projection_study: ProjectionStudy | None = None
     fits: Fits = Fits()
+    mapping: Mapping | None = None
     scores: Scores | None = None
     estimate: Estimate = Estimate()
     figures: list[str] = []
@@ -418,6 +453,13 @@ class Study(Section):
         unknown = [f"estimate.units.{name}" for name in self.estimate.units if name not in self.datasets]
         if unknown:
             raise ValueError(f"no such dataset: {', '.join(unknown)}; the config has {sorted(self.datasets)}")
+        if self.mapping:
+            named = {f"mapping.recipes.{kind}.{name}": name for kind, of in self.mapping.recipes.items() for name in of}
+            named = {key: name for key, name in named.items() if name != "all"}
+            named |= {f"mapping.datasets: {name}": name for name in self.mapping.datasets}
+            unknown = [key for key, name in named.items() if name not in self.datasets]
+            if unknown:
+                raise ValueError(f"no such dataset: {', '.join(unknown)}; the config has {sorted(self.datasets)}")
         for name in self.simulation.datasets if self.simulation else ():
             expected = f"{self.results}/raw/{name}"
             found = self.datasets[name].path if name in self.datasets else "no such dataset"

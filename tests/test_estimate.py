@@ -23,6 +23,7 @@ from cortexscale.estimate.networks import Network, networks
 from cortexscale.estimate.report import duration, report
 from cortexscale.estimate.sizes import Sizes
 from cortexscale.estimate.stages import Estimate, Stage
+from cortexscale.figures import FIGURES
 from cortexscale.plan import Plan
 from cortexscale.recording import Recording, Split
 
@@ -38,10 +39,11 @@ def only(**rates: float) -> Machine:
 
 
 def paper(results: Path | str, only: str = "*", **changes) -> dict:
-    """The paper's study with published models alone, by default all."""
+    """The paper's study with published models alone, by default all, and without readouts."""
     config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
     models = [{"source": "spvvs", "path": "nowhere", "only": [only]}]
-    config |= {"results": str(results), "models": models}
+    figures = [figure for figure in config["figures"] if FIGURES[figure].section != "mapping"]
+    config |= {"results": str(results), "models": models, "mapping": None, "figures": figures}
     if only != "*":
         config |= {"projection_study": None, "figures": [name for name in config["figures"] if name not in ("figS9", "figS10")]}
     return config | changes
@@ -346,3 +348,34 @@ def test_the_demo_study_took_about_what_was_estimated(tmp_path):
             ratio = sum(stage.seconds) / runs["cpu_time"].sum()
             print(f"{stage.name}: estimated {sum(stage.seconds):.0f} s, took {runs['cpu_time'].sum():.0f} s of CPU")
             assert 1 / 3 < ratio < 3, f"{stage.name}: {ratio:.2f} times what it took"
+
+
+# ---------------------------------------------------------------------------------------------- readouts
+
+
+def mapped(results: Path, *readouts: str, **changes) -> dict[str, Stage]:
+    model = "alexnet_imagenet_full_seed-0"
+    mapping = {"model": model, "datasets": ["tvsd"], "readouts": list(readouts), **changes}
+    return stages(paper(results, model, mapping=mapping))
+
+
+def test_readouts_cost_more_with_fractions_seeds_and_epochs(tmp_path):
+    def seconds(readout: str, **changes) -> float:
+        (job,) = mapped(tmp_path, readout, **changes)["mapping"].seconds
+        return job - H200.start_network
+
+    for readout in ("attention_shared", "low_rank_individual"):
+        one = seconds(readout, fractions=[100], seeds=[0])
+        assert seconds(readout, fractions=[100], seeds=[0, 1]) == pytest.approx(2 * one)
+        assert seconds(readout, fractions=[50, 100], seeds=[0]) == pytest.approx(1.5 * one)
+    kind = {"attention": {"all": {"epochs": 60}}}
+    assert seconds("attention_shared", recipes=kind) == pytest.approx(2 * seconds("attention_shared"))
+    one, three = (seconds("linear_individual", fractions=[100], seeds=seeds) for seeds in ([0], [0, 1, 2]))
+    assert one == pytest.approx(three), "all stimuli are the same for every seed"
+    assert one < seconds("linear_individual", fractions=[50, 100], seeds=[0]) < 2 * one
+
+
+def test_saved_linear_readouts_take_room(tmp_path):
+    kept, dropped = (mapped(tmp_path, "linear_individual", save=save)["mapping"].disk for save in (True, False))
+    assert kept > 0 == dropped
+    assert mapped(tmp_path, "attention_shared")["tokens"].disk > 0

@@ -22,9 +22,10 @@ FLOORS = [
     {"check"},
     {"simulation"},
     {"alignment", "qc"},
+    {"readouts"},
     {"scaling"},
     {"figures"},
-    {"plan"},
+    {"plan", "mapping_plan"},
     {"estimate"},
 ]
 """Parts of the package from the ground up. A part imports its own floor and those below."""

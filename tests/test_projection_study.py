@@ -253,7 +253,7 @@ def test_the_plan_knows_every_projection_of_a_model(demo):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.pop("projection_study"), r"key figures\n.*figS9, but no section projection_study"),
+        (lambda c: c.pop("projection_study"), r"key figures\n.*figS9, figS10, but no section projection_study"),
         (lambda c: c["projection_study"].update(models={"vit_bas_objects_full_seed-0": [8]}), r"vit_bas_.*\n.*vit_base_obj"),
         (lambda c: c["projection_study"].update(stimuli=["thongs"]), "projection_study.stimuli: thongs not among things"),
         (lambda c: c["projection_study"].update(family="exact"), r"projection_study\.family: .*'exact'"),

@@ -133,3 +133,26 @@ def test_every_key_of_the_demo_config_is_the_schema_and_back(demo):
     for name in ("features", "ridge", "layer_commitment", "fits"):
         section = getattr(study, name)
         assert set(demo[name]) == set(type(section).model_fields), name
+
+
+def test_the_mapping_section_names_what_the_study_has(demo):
+    demo["mapping"]["datasets"] = ["tvsd", "nds"]
+    with pytest.raises(InputError, match=r"no such dataset: mapping\.datasets: nds"):
+        load_study(demo)
+    demo["mapping"] |= {"datasets": ["tvsd"], "model": "vit"}
+    with pytest.raises(InputError, match=r"mapping\.model\n.*vit\n"):
+        Plan(demo | {"plan_without_data": True})
+    demo["mapping"] |= {"model": "vit_base_objects_full_seed-0", "recipes": {"attention": {"tvsd": {"epoch": 3}}}}
+    with pytest.raises(InputError, match=r"mapping\.recipes\.attention\n.*epoch\n"):
+        Plan(demo | {"plan_without_data": True})
+    demo["mapping"]["recipes"] = {"attention": {"all": {"epochs": 3, "batch": 8}, "tvsd": {"epochs": 4}}}
+    recipe = Plan(demo | {"plan_without_data": True}).mapping.recipe("tvsd", "attention_shared")
+    assert (recipe["epochs"], recipe["batch"], recipe["width"]) == (4, 8, 384)
+
+
+def test_figures_of_readouts_need_the_mapping_section(demo):
+    del demo["mapping"]
+    with pytest.raises(InputError, match=r"fig6, .*, but no section mapping"):
+        Plan(demo | {"plan_without_data": True})
+    demo["figures"] = ["fig2"]
+    assert "mapping" not in Plan(demo | {"plan_without_data": True}).tables

@@ -29,7 +29,7 @@ def cut(results: Path) -> dict:
     config["models"] = [suite | {"architectures": first, "samples_per_class": [4, 0], "recipe": {"steps": 5}}]
     config["fits"]["bootstraps"] = 20
     config["figures"] = ["fig2", "figS6"]
-    del config["projection_study"]
+    del config["mapping"], config["projection_study"]
     return config
 
 

@@ -48,6 +48,10 @@ class RidgeSettings:
             ridge["precision"],
         )
 
+    def dtype(self, device: torch.device) -> torch.dtype:
+        """Of kernels on a device."""
+        return working_precision(device) if self.precision == "auto" else getattr(torch, self.precision)
+
     def held_out(self, target: Targets) -> list[np.ndarray]:
         """The outer folds of the training stimuli."""
         n, seed = len(target.train_rows), None if self.fold_kind == "contiguous" else self.fold_seed
@@ -85,7 +89,7 @@ def layer_fits(
         predictions: keep the predicted responses.
     """
     device = best_device()
-    dtype = working_precision(device) if settings.precision == "auto" else getattr(torch, settings.precision)
+    dtype = settings.dtype(device)
     wanted = [np.concatenate([target.train_rows, target.test_rows]) if test else target.train_rows for target in targets]
     for target, kernel in zip(targets, store.kernels(layer, wanted, dtype, device), strict=True):
         n = len(target.train_rows)

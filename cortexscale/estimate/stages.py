@@ -1,7 +1,6 @@
 """The stages of a study with the time, memory and disk that they will take, before the first of them runs."""
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 from cortexscale.estimate.costs import (
@@ -14,30 +13,14 @@ from cortexscale.estimate.costs import (
     stored_kernel_seconds,
 )
 from cortexscale.estimate.machine import Machine
+from cortexscale.estimate.mapping import MappingEstimate
 from cortexscale.estimate.sizes import Kernel, Sizes
+from cortexscale.estimate.stage import Stage
 from cortexscale.scaling.axes import AXES, FITTED_SOURCES
 
 _UNIT_ROW = 22
 """Bytes of a row of ``*.units.parquet``."""
 _PUBLISHED_EXPERIMENTS, _PUBLISHED_POINTS = 43, 300
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Jobs of one kind.
-
-    Attributes:
-        seconds: of each job.
-        mb: what the largest job asks for.
-        disk: bytes that stay.
-        formula: how seconds and disk were reckoned.
-    """
-
-    name: str
-    seconds: list[float]
-    mb: int
-    disk: float
-    formula: str
 
 
 class Estimate:
@@ -51,7 +34,7 @@ class Estimate:
         """Those that have jobs, in the order in which they run."""
         stages = [self._preprocess(), self._stimuli(), self._training(), self._cards(), self._prepared(), self._sweeps()]
         stages += [self._searches(), self._commitments(), self._stores(), self._alignments(), self._projections()]
-        stages += [self._fits(), self._tables()]
+        stages += [*self._mapping(), self._fits(), self._tables()]
         return [stage for stage in stages if stage.seconds]
 
     def _preprocess(self) -> Stage:
@@ -262,6 +245,12 @@ class Estimate:
     def _ridge_mb(self) -> int:
         return max((self.plan.ridge_mb(stimuli) for stimuli in self.plan.stimuli), default=0)
 
+    def _mapping(self) -> list[Stage]:
+        if not self.plan.mapping:
+            return []
+        estimate = MappingEstimate(self.sizes, self.machine)
+        return [estimate.tokens(), estimate.readouts()]
+
     # ------------------------------------------------------------------------------------------ fits and figures
 
     def _fits(self) -> Stage:
@@ -270,19 +259,22 @@ class Estimate:
             fitted = sum(model.source in FITTED_SOURCES for model in self.plan.models.values())
             points = 2 * fitted * (len(self.plan.datasets) + 1)
             work += [points * study.fits.bootstraps] * len(study.fits.axes.keys() & AXES.keys())
+        if study.mapping:
+            fits = len(study.mapping.readouts) * len(study.mapping.datasets)
+            points = len(study.mapping.fractions) * len(study.mapping.seeds)
+            work.append(fits * points * study.fits.bootstraps)
         if study.scores:
             chosen = study.scores.experiments
             experiments = _PUBLISHED_EXPERIMENTS if chosen == "all" else len(chosen)
             work.append(experiments * _PUBLISHED_POINTS * study.scores.bootstraps)
         formula = (
             "start + points x resamples / fits; points: models x (datasets + 1), all families together and each alone; "
-            f"published scores: about {_PUBLISHED_POINTS} per experiment"
+            f"of mapping: fractions x seeds of each; published scores: about {_PUBLISHED_POINTS} per experiment"
         )
         return Stage("fits", [self.machine.start + each / self.machine.fits for each in work], 4000, 0, formula)
 
     def _tables(self) -> Stage:
-        """A table of ceilings per dataset, that of the datasets, two of scores, that of projections; the figures."""
-        jobs = (
-            len(self.plan.study.figures) + bool(self.plan.projected) + (len(self.plan.datasets) + 3 if self.plan.datasets else 0)
-        )
+        """A table of ceilings per dataset, that of the datasets, two of scores, one each of projections and readouts; figures."""
+        jobs = len(self.plan.study.figures) + (len(self.plan.datasets) + 3 if self.plan.datasets else 0)
+        jobs += bool(self.plan.projected) + (self.plan.mapping is not None)
         return Stage("tables, figures", [self.machine.start] * jobs, 8000, 0, "start")

@@ -34,6 +34,16 @@ FIGURES = {
         "published_scores",
         {"fits": "fits/spvvs.parquet", "curves": "fits/spvvs.curves.parquet", "points": "fits/spvvs.points.parquet"},
     ),
+    "fig6": FigureSource("fig6", {what: f"fits/mapping.{what}.parquet" for what in ("points", "curves")}, section="mapping"),
+    "figS62": FigureSource(
+        "figS62",
+        {"fits": "fits/mapping.parquet", **{what: f"fits/mapping.{what}.parquet" for what in ("points", "curves")}},
+        section="mapping",
+    ),
+    "figS63": FigureSource("figS63", {"mapping": "tables/mapping.parquet"}, section="mapping"),
+    "gate_depth": FigureSource(
+        "gate_depth", {"mapping": "tables/mapping.parquet", "gates": "tables/gates.parquet"}, section="mapping"
+    ),
     **{
         figure: FigureSource("noise_ceilings", {"noise_ceilings": "qc/noise_ceilings/{dataset}.parquet"}, reader)
         for figure, reader in NOISE_CEILING_FIGURES.items()

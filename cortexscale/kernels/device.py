@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 FAST_FLOAT64 = {(6, 0), (7, 0), (8, 0), (9, 0), (10, 0)}
 """CUDA capabilities with float64 at half the speed of float32 or better: P100, V100, A100, H100 and H200, B200."""
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 """Options of ``mallopt``, from malloc.h."""
 
 _CPU_UNITS = 512
@@ -33,6 +33,7 @@ def keep_freed_memory() -> None:
     if set_option:
         set_option(_M_MMAP_MAX, 0)
         set_option(_M_TRIM_THRESHOLD, 2**31 - 1)
+        set_option(_M_TOP_PAD, 2**26)
 
 
 def working_precision(device: torch.device) -> torch.dtype:

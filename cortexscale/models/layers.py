@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from cortexscale.errors import InputError
+from cortexscale.models.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def captured(
             steps[name] += 1
             if steps[name] < steps_before[name]:
                 return
-            tensor = output[0] if isinstance(output, tuple | list) else output
+            tensor = _first(output)
             if tensor.is_inference():
                 outputs[name] = kept(name, tensor)
                 return
@@ -125,3 +126,29 @@ def captured(
     finally:
         for handle in handles:
             handle.remove()
+
+
+def output_shapes(backbone: Backbone, names: Sequence[str], picture: torch.Tensor) -> dict[str, tuple[int, ...]]:
+    """What modules put out for one transformed picture, such as (tokens, channels) or (channels, height, width).
+
+    Args:
+        picture: on the device that the network is moved to.
+    """
+    network = backbone.network.to(picture.device)
+    modules, shapes = dict(network.named_modules()), {}
+    first = 0 if backbone.stacked else 1
+    handles = [
+        modules[name].register_forward_hook(lambda _m, _i, output, name=name: shapes.update({name: _first(output).shape[first:]}))
+        for name in names
+    ]
+    try:
+        with torch.inference_mode():
+            network(picture[None])
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {name: tuple(shapes[name]) for name in names}
+
+
+def _first(output: object) -> torch.Tensor:
+    return output[0] if isinstance(output, tuple | list) else output

@@ -1,0 +1,34 @@
+"""Figure S63: alignment against the parameters of the readout."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cortexscale.figures.style import READOUTS, readout_name
+
+
+def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
+    """Small points are ROIs of a dataset at the largest fraction, mean over subjects and seeds. Large ones are the geometric mean
+    of the parameters and the mean score of a readout. A shared trunk is divided among its subjects.
+    """
+    mapping = tables["mapping"]
+    rows = mapping[mapping["data_pct"] == mapping["data_pct"].max()]
+    points = rows.groupby(["probe_type", "benchmark_name", "roi"], sort=False, as_index=False).agg(
+        n_params=("n_params_per_subject", "mean"), score=("pearsonr_nc", "mean")
+    )
+    centroids = points.groupby("probe_type", as_index=False).agg(
+        n_params=("n_params", lambda n: np.exp(np.log(n).mean())), score=("score", "mean")
+    )
+    figure, panel = plt.subplots(figsize=(5.2, 3.8), layout="constrained")
+    for readout, colour in READOUTS.items():
+        of_readout, centroid = (table[table["probe_type"] == readout] for table in (points, centroids))
+        if len(of_readout):
+            panel.scatter(of_readout["n_params"], of_readout["score"], s=14, color=colour, alpha=0.45, linewidths=0)
+            label = f"{readout_name(readout)}, {centroid['n_params'].iloc[0]:.2g}"
+            panel.scatter(centroid["n_params"], centroid["score"], s=110, color=colour, edgecolors="white", label=label, zorder=3)
+    panel.set(xscale="log", xlabel="Parameters per subject and ROI", ylabel="Alignment S (noise-normalised r)")
+    panel.legend(
+        fontsize=7, loc="center left", bbox_to_anchor=(1.02, 0.5), title="geometric mean of parameters", title_fontsize=7
+    )
+    return figure, pd.concat([points.assign(kind="roi"), centroids.assign(kind="centroid")], ignore_index=True)

@@ -1,0 +1,112 @@
+"""The mapping axis: alignment against the stimuli that a readout is fitted to (paper, sections 3 and 4.7 to 4.9)."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cortexscale.scaling.groups import fit_families
+
+SCALE = 10.0
+"""Fits see F / 10, as in the paper (figure S62)."""
+LINEAR = "linear_individual"
+TABLE2 = [LINEAR, "attention_individual", "attention_shared"]
+_FIT = ["probe_type", "benchmark_name", "fitting_samples", "data_pct", "seed"]
+
+
+def mapping_points(mapping: pd.DataFrame) -> pd.DataFrame:
+    """One point per readout x dataset x number of stimuli x seed: the mean over subjects and ROIs, all rows alike.
+
+    Subjects with other numbers of stimuli (NSD) are points of their own. The pretraining axes average ROI by ROI; the
+    authors do not here.
+
+    Args:
+        mapping: table of :func:`cortexscale.readouts.table.mapping_table`.
+
+    Returns:
+        ``family`` (the readout), ``benchmark_name``, ``x``, ``data_pct``, ``seed``, ``score``.
+    """
+    points = mapping.groupby(_FIT, sort=False)["pearsonr_nc"].mean().rename("score").reset_index()
+    points = points.rename(columns={"probe_type": "family"})
+    return points.assign(x=points.pop("fitting_samples").astype(float))
+
+
+def fit_mapping(mapping: pd.DataFrame, settings: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Fit S = E - A (F / 10)^-alpha to every readout x dataset.
+
+    Args:
+        mapping: as of :func:`mapping_points`.
+        settings: ``bootstraps``, ``delta``, ``seed``. Points are resampled one by one.
+
+    Returns:
+        Fits and curves of :func:`cortexscale.scaling.groups.fit_families`, and the points.
+    """
+    points = mapping_points(mapping)
+    families = points.groupby("family", sort=False)
+    return *fit_families(families, "mapping", "reduced", SCALE, settings | {"bootstrap_unit": "row"}), points
+
+
+def readout_table(mapping: pd.DataFrame, fits: pd.DataFrame, readouts: list[str] | None = None) -> pd.DataFrame:
+    """Readouts side by side at their largest fraction (Tables 2 and S4), and where their scaling laws saturate.
+
+    Args:
+        mapping: as of :func:`mapping_points`.
+        fits: of :func:`fit_mapping`.
+        readouts: those that are shown; by default all.
+
+    Returns:
+        Rows per dataset x readout, and per readout with benchmark ``average``: ``score``, mean over seeds, subjects and ROIs;
+        ``E``, ``E_low``, ``E_high``, ``saturates`` of its fit, if it has one; in the rows of the average the parameters of a
+        subject and ROI, ``n_params_mean`` and ``n_params_geometric_mean``.
+    """
+    rows = mapping[mapping["data_pct"] == mapping["data_pct"].max()]
+    rows = rows if readouts is None else rows[rows["probe_type"].isin(readouts)]
+    names = rows.drop_duplicates("probe_type").set_index("probe_type")["probe_name"]
+    scores = rows.groupby(["benchmark_name", "probe_type"], sort=False)["pearsonr_nc"].mean().rename("score").reset_index()
+    if len(fits):
+        constants = fits.rename(columns={"family": "probe_type"})
+        constants = constants[["benchmark_name", "probe_type", "E", "E_low", "E_high", "saturates"]]
+        scores = scores.merge(constants, on=["benchmark_name", "probe_type"], how="left")
+    by_readout = rows.groupby("probe_type", sort=False)["n_params_per_subject"]
+    average = pd.DataFrame(
+        {
+            "score": scores.groupby("probe_type", sort=False)["score"].mean(),
+            "n_params_mean": by_readout.mean(),
+            "n_params_geometric_mean": by_readout.agg(lambda n: np.exp(np.log(n).mean())),
+        }
+    )
+    table = pd.concat([scores, average.rename_axis("probe_type").reset_index().assign(benchmark_name="average")])
+    return table.assign(probe_name=table["probe_type"].map(names)).reset_index(drop=True)
+
+
+def readable(table: pd.DataFrame, labels: dict[str, str], parameters: str) -> str:
+    """:func:`readout_table` in Markdown, the best score of a row in bold.
+
+    Args:
+        labels: of datasets.
+        parameters: ``n_params_mean`` (Table 2) or ``n_params_geometric_mean`` (Table S4).
+    """
+    wide = table.pivot(index="benchmark_name", columns="probe_type")
+    names = table.drop_duplicates("probe_type").set_index("probe_type")["probe_name"]
+    lines = [["Benchmark", *names], [":--", *["--:"] * len(names)]]
+    for benchmark in table["benchmark_name"].unique():
+        scores = wide.loc[benchmark, "score"][names.index]
+        shown = [f"**{score:.3f}**" if score == scores.max() else f"{score:.3f}" for score in scores]
+        lines.append([labels.get(benchmark, benchmark.capitalize()), *shown])
+    lines.append(["Parameters", *(f"{wide.loc['average', parameters][name]:,.0f}" for name in names.index)])
+    if "E" in table:
+        for benchmark in table.loc[table["E"].notna(), "benchmark_name"].unique():
+            of_benchmark = table[table["benchmark_name"] == benchmark].set_index("probe_type")
+            lines.append([f"E, {labels.get(benchmark, benchmark)}", *(_limit(of_benchmark.loc[name]) for name in names.index)])
+    mean = "geometric mean" if "geometric" in parameters else "mean"
+    note = (
+        "Noise-normalised Pearson r, mean over seeds, subjects and ROIs. Parameters of a subject and ROI, a shared trunk divided "
+        f"among its subjects: {mean}. E: where the scaling law S = E - A F^-alpha ends, with its 95 % interval."
+    )
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{note}\n"
+
+
+def _limit(row: pd.Series) -> str:
+    if pd.isna(row["E"]):
+        return ""
+    return f"{row['E']:.2f} [{row['E_low']:.2f}, {row['E_high']:.2f}]" if row["saturates"] else "no saturation"

@@ -1,0 +1,146 @@
+"""The mapping axis: readouts of unprojected features, from few training stimuli to all (paper, sections 3 and 4.7 to 4.9).
+
+A job has all fractions and seeds of a readout on a dataset. It goes on after a kill: what is done lies in
+mapping/<dataset>/.<readout>.parts until the job is.
+
+Needs:  recordings, stimulus tables, prepared responses, commitments, the weights of the model
+Makes:  tokens/<set>/<model>.zarr.zip                   tokens of the committed layers, mean tokens of all candidates
+        mapping/<dataset>/<readout>.parquet             scores per fraction x seed x subject x ROI
+        mapping/<dataset>/<readout>.units.parquet       the same per unit, of the largest fraction
+        mapping/<dataset>/<readout>.gates.parquet       shares of the layers that a layer gate reads, else no rows
+        readouts/<dataset>/<readout>/**.safetensors     readouts of the largest fraction and the first seed
+        tables/mapping.parquet, tables/gates.parquet    all of them
+        fits/mapping.parquet                            scaling laws of every readout x dataset; with its curves and points
+        tables/table2.*, tables/tableS4.*               readouts at the largest fraction, and where they saturate
+"""
+
+
+rule tokens:
+    """Extracting the tokens of the committed layers of the model that readouts read."""
+    input:
+        stimuli="<results>/stimuli/{stimuli}.parquet",
+        weights=lambda wildcards: plan.weights(wildcards.model),
+        recordings=lambda wildcards: plan.recordings(*plan.mapping.datasets_on(wildcards.stimuli)),
+        commitments=lambda wildcards: plan.commitments(wildcards.stimuli, wildcards.model),
+    output:
+        store="<results>/tokens/{stimuli}/{model}.zarr.zip",
+    log:
+        "<logs>/tokens/{stimuli}/{model}.log",
+    benchmark:
+        "<benchmarks>/tokens/{stimuli}/{model}.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * plan.mapping.tokens_mb(wildcards.stimuli),
+        runtime=lambda wildcards: plan.mapping.tokens_minutes(wildcards.stimuli),
+        gpu=1,
+        batch_size=plan.study.features.batch_size,
+    params:
+        model=lambda wildcards: plan.models[wildcards.model].as_dict(),
+        layout=lambda wildcards: plan.study.stimuli[wildcards.stimuli].layout,
+        path=lambda wildcards: plan.study.stimuli[wildcards.stimuli].path,
+        shown=lambda wildcards: plan.mapping.shown(wildcards.stimuli),
+        precision=plan.study.features.precision,
+        code=lambda wildcards: plan.code("tokens", *plan.model_code(wildcards.model)),
+    script:
+        "../scripts/tokens.py"
+
+
+rule mapping:
+    """Fitting one readout to all fractions of one dataset."""
+    input:
+        unpack(lambda wildcards: plan.mapping.prepared(wildcards.dataset)),
+        tokens=lambda wildcards: plan.mapping.path(
+            "{results}/tokens/{stimuli}/{model}.zarr.zip", wildcards.dataset
+        ),
+        stimuli=lambda wildcards: plan.mapping.path("{results}/stimuli/{stimuli}.parquet", wildcards.dataset),
+        recordings=lambda wildcards: plan.recordings(wildcards.dataset),
+        commitments=lambda wildcards: plan.commitments(
+            plan.datasets[wildcards.dataset].stimuli, plan.mapping.model
+        ),
+    output:
+        **(
+            {"readouts": directory("<results>/readouts/{dataset}/{readout}")}
+            if plan.mapping.settings.save
+            else {}
+        ),
+        scores="<results>/mapping/{dataset}/{readout}.parquet",
+        units="<results>/mapping/{dataset}/{readout}.units.parquet",
+        gates="<results>/mapping/{dataset}/{readout}.gates.parquet",
+    log:
+        "<logs>/mapping/{dataset}/{readout}.log",
+    benchmark:
+        "<benchmarks>/mapping/{dataset}/{readout}.tsv"
+    wildcard_constraints:
+        readout="|".join(plan.mapping.settings.readouts),
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * plan.mapping.mb(wildcards.dataset, wildcards.readout),
+        runtime=lambda wildcards: plan.mapping.minutes(wildcards.dataset, wildcards.readout),
+        gpu=1,
+    params:
+        dataset=lambda wildcards: wildcards.dataset,
+        targets=lambda wildcards: plan.mapping.targets(wildcards.dataset),
+        recipe=lambda wildcards: plan.mapping.recipe(wildcards.dataset, wildcards.readout),
+        shared=lambda wildcards: wildcards.readout.endswith("_shared"),
+        fractions=plan.mapping.settings.fractions,
+        validation_share=plan.study.mapping.validation_share,
+        seeds=plan.mapping.settings.seeds,
+        ridge=plan.study.ridge.model_dump(),
+        code=plan.code("mapping"),
+    script:
+        "../scripts/mapping.py"
+
+
+rule collect_mapping:
+    """Putting the scores of all readouts in one table."""
+    input:
+        mappings=plan.mapping.per_readout("{results}/mapping/{dataset}/{readout}.parquet"),
+        gates=plan.mapping.per_readout("{results}/mapping/{dataset}/{readout}.gates.parquet"),
+    output:
+        table="<results>/tables/mapping.parquet",
+        gates="<results>/tables/gates.parquet",
+    log:
+        "<logs>/collect_mapping.log",
+    benchmark:
+        "<benchmarks>/collect_mapping.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=plan.code("collect_mapping"),
+    script:
+        "../scripts/collect_mapping.py"
+
+
+rule fit_mapping:
+    """Fitting the scaling laws of the mapping axis, and putting the readouts side by side."""
+    input:
+        table="<results>/tables/mapping.parquet",
+    output:
+        **{
+            f"{name}_{kind}": f"<results>/tables/{name}.{kind}"
+            for name in ("table2", "tableS4")
+            for kind in ("parquet", "csv", "md")
+        },
+        fits="<results>/fits/mapping.parquet",
+        curves="<results>/fits/mapping.curves.parquet",
+        points="<results>/fits/mapping.points.parquet",
+    log:
+        "<logs>/fit_mapping.log",
+    benchmark:
+        "<benchmarks>/fit_mapping.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=4000,
+        runtime="4h",
+    params:
+        labels={name: dataset.label for name, dataset in plan.datasets.items()},
+        settings=plan.study.fits.model_dump(include={"bootstraps", "delta", "seed"}),
+        code=plan.code("fit_mapping"),
+    script:
+        "../scripts/fit_mapping.py"
