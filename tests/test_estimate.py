@@ -185,10 +185,10 @@ def test_exact_kernels_by_hand(tmp_path):
 
 def test_exact_kernels_ask_for_memory_by_the_square_of_the_images(tmp_path):
     plan = estimate(exact(tmp_path)).plan
-    assert plan.features_mb("things", 16) > 8e-6 * 22_348**2
-    assert plan.features_mb("things", 16) == plan.features_mb("things", 64)
+    assert plan.resources.features_mb("things", 16) > 8e-6 * 22_348**2
+    assert plan.resources.features_mb("things", 16) == plan.resources.features_mb("things", 64)
     assert plan.kernel_recordings("nsd") == plan.recordings("nsd") and plan.projection == {"family": "exact"}
-    assert plan.features_minutes("nsd", 64) > plan.features_minutes("nsd", 16)
+    assert plan.resources.features_minutes("nsd", 64) > plan.resources.features_minutes("nsd", 16)
     projected = estimate(paper(tmp_path)).plan
     assert projected.kernel_recordings("nsd") == [] and projected.kernel_subjects("nsd") == {}
 

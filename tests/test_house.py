@@ -25,7 +25,7 @@ FLOORS = [
     {"readouts"},
     {"scaling"},
     {"figures"},
-    {"plan", "mapping_plan"},
+    {"plan"},
     {"estimate"},
 ]
 """Parts of the package from the ground up. A part imports its own floor and those below."""

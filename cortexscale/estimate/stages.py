@@ -47,7 +47,7 @@ class Estimate:
                 read = sum(self.sizes.released_bytes(name, Path(file)) for file in self.plan.raw_files(name, subject))
                 seconds.append(machine.start + read / machine.release + written / machine.disk_write)
                 disk += written
-        mb = max((self.plan.preprocess_mb(name) for name in self.plan.datasets), default=0)
+        mb = max((self.plan.resources.preprocess_mb(name) for name in self.plan.datasets), default=0)
         formula = "start + released bytes / release + written / disk_write; disk: 4 x images x units"
         return Stage("preprocess", seconds, mb, disk, formula)
 
@@ -61,7 +61,10 @@ class Estimate:
             if model.source == "suite":
                 flops = 3 * self.sizes.networks[model.id].flops * self.plan.training_length(model.id).images_seen
                 seconds.append(self.machine.start_network + flops / self.machine.forward)
-        mb = max((self.plan.training_mb(model.id) for model in self.plan.models.values() if model.source == "suite"), default=0)
+        mb = max(
+            (self.plan.resources.training_mb(model.id) for model in self.plan.models.values() if model.source == "suite"),
+            default=0,
+        )
         return Stage("train_backbone", seconds, mb, 0, "start_network + 3 x FLOPs x images seen / forward")
 
     def _cards(self) -> Stage:
@@ -94,7 +97,7 @@ class Estimate:
         return Stage("features", seconds, self._features_mb(layers=16), disk, formula)
 
     def _features_mb(self, layers: int) -> int:
-        return max((self.plan.features_mb(stimuli, layers) for stimuli in self.plan.stimuli), default=0)
+        return max((self.plan.resources.features_mb(stimuli, layers) for stimuli in self.plan.stimuli), default=0)
 
     def _store_seconds(self, stimuli: str, model: str, layers: float) -> float:
         if self.plan.exact:
@@ -126,7 +129,7 @@ class Estimate:
         for stimuli in self.plan.stimuli:
             seconds.append(self.machine.start + sum(self._geometries(*kernel) for kernel in self._kernels(stimuli)))
             disk += sum(4 * n**2 * self._groups(name) for name, kernel in self._kernels(stimuli) for n in self._compared(kernel))
-        mb = max((self.plan.prepare_mb(stimuli) for stimuli in self.plan.stimuli), default=0)
+        mb = max((self.plan.resources.prepare_mb(stimuli) for stimuli in self.plan.stimuli), default=0)
         formula = (
             "start + per split of `similarity` n^2 U / gemm + 10 n^2 G / elementwise, U units in G subjects and ROIs; "
             "disk: 4 n^2 G"
@@ -199,7 +202,7 @@ class Estimate:
 
     def _projections(self) -> Stage:
         seconds = [self._projection_seconds(*job) for job in self.plan.projected]
-        mb = max((self.plan.projection_mb(stimuli) for stimuli, _ in self.plan.projected), default=0)
+        mb = max((self.plan.resources.projection_mb(stimuli) for stimuli, _ in self.plan.projected), default=0)
         formula = (
             "features with all activations kept on disk, N d values, then for these and each projection kernels and ridge "
             "as in alignment; each projection reads them, 2 N d / disk_read, and projects them as in features"
@@ -243,7 +246,7 @@ class Estimate:
         return sum(gram_seconds(self.machine, precision, n, width) for n in self.sizes.kernel_images(stimuli, test=test))
 
     def _ridge_mb(self) -> int:
-        return max((self.plan.ridge_mb(stimuli) for stimuli in self.plan.stimuli), default=0)
+        return max((self.plan.resources.ridge_mb(stimuli) for stimuli in self.plan.stimuli), default=0)
 
     def _mapping(self) -> list[Stage]:
         if not self.plan.mapping:

@@ -26,7 +26,7 @@ rule prepare_responses:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.prepare_mb(wildcards.stimuli),
+        mem_mb=lambda wildcards, attempt: attempt * plan.resources.prepare_mb(wildcards.stimuli),
         runtime="2h",
         gpu=1,
     params:
@@ -53,8 +53,8 @@ rule layer_search:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.ridge_mb(wildcards.stimuli),
-        runtime=lambda wildcards: plan.ridge_minutes(wildcards.stimuli, layers=64),
+        mem_mb=lambda wildcards, attempt: attempt * plan.resources.ridge_mb(wildcards.stimuli),
+        runtime=lambda wildcards: plan.resources.ridge_minutes(wildcards.stimuli, layers=64),
         gpu=1,
     params:
         model=lambda wildcards: wildcards.model,
@@ -106,8 +106,8 @@ rule alignment:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.ridge_mb(wildcards.stimuli),
-        runtime=lambda wildcards: plan.ridge_minutes(wildcards.stimuli, layers=16),
+        mem_mb=lambda wildcards, attempt: attempt * plan.resources.ridge_mb(wildcards.stimuli),
+        runtime=lambda wildcards: plan.resources.ridge_minutes(wildcards.stimuli, layers=16),
         gpu=1,
     params:
         model=lambda wildcards: wildcards.model,

@@ -68,7 +68,7 @@ rule check_model:
     params:
         model=lambda wildcards: plan.models[plan.checks.model].as_dict(),
         features=plan.study.features.model_dump(),
-        asked_mb=lambda wildcards: plan.sweep_mb(),
+        asked_mb=lambda wildcards: plan.resources.sweep_mb(),
         weights_follow=lambda wildcards: plan.weights_follow(plan.checks.model),
         report=lambda wildcards: f"{plan.results}/qc/check_model_{plan.checks.model}.txt",
         code=lambda wildcards: plan.code("check_model", *plan.model_code(plan.checks.model)),

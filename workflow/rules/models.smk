@@ -26,8 +26,8 @@ rule train_backbone:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.training_mb(wildcards.model),
-        runtime=lambda wildcards: plan.training_minutes(wildcards.model),
+        mem_mb=lambda wildcards, attempt: attempt * plan.resources.training_mb(wildcards.model),
+        runtime=lambda wildcards: plan.resources.training_minutes(wildcards.model),
         gpu=plan.study.training.gpus,
     params:
         model=lambda wildcards: plan.models[wildcards.model].as_dict(),

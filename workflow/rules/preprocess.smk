@@ -19,7 +19,7 @@ rule preprocess:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.preprocess_mb(wildcards.dataset),
+        mem_mb=lambda wildcards, attempt: attempt * plan.resources.preprocess_mb(wildcards.dataset),
         runtime="4h",
     params:
         dataset=lambda wildcards: wildcards.dataset,

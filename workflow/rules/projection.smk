@@ -25,8 +25,8 @@ rule projection_study:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.projection_mb(wildcards.stimuli),
-        runtime=lambda wildcards: plan.projection_minutes(wildcards.stimuli, wildcards.model),
+        mem_mb=lambda wildcards, attempt: attempt * plan.resources.projection_mb(wildcards.stimuli),
+        runtime=lambda wildcards: plan.resources.projection_minutes(wildcards.stimuli, wildcards.model),
         gpu=1,
         batch_size=plan.study.features.batch_size,
         scratch_gb=plan.study.features.scratch_gb,

@@ -20,13 +20,14 @@ from cortexscale.code import stage_digest, syntax
 from cortexscale.datasets.readers import checked, load_reader, require_interface, require_known
 from cortexscale.errors import InputError
 from cortexscale.figures import FIGURES
-from cortexscale.mapping_plan import MappingPlan
 from cortexscale.models.inventory import Model, model_inventory
 from cortexscale.models.training.recipes import Length, resolve, training_length
+from cortexscale.plan.mapping import MappingPlan
+from cortexscale.plan.resources import Resources
 from cortexscale.recipe import Recipe
 from cortexscale.study import PublishedSuite, Study, Suite, load_study
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DOWNLOADED_SCORES = "resources/spvvs/benchmark_scores.csv"
 """Where the rule download_scores puts the published score table."""
 CHECKS = {"check_data", "check_dataset", "check_model", "estimate"}
@@ -71,6 +72,7 @@ class Plan:
         for model in self.models.values():
             if model.source == "suite":
                 self._recipe(model.id)
+        self.resources = Resources(self)
         self.mapping = MappingPlan(self) if self.study.mapping else None
         self._require_projected_models()
         unknown = [name for name in self.study.figures if name not in FIGURES]
@@ -430,94 +432,19 @@ class Plan:
         """A path for every stimulus set x model of the projection study."""
         return [pattern.format(results=self.results, stimuli=s, model=m) for s, m in self.projected]
 
-    def projection_mb(self, stimuli: str) -> int:
-        """Extraction holds waiting rows of bounded size; beside ridge there are matrices and a block of rows of projections."""
-        return 8000 + self.ridge_mb(stimuli)
-
-    def projection_minutes(self, stimuli: str, model: str) -> int:
-        """One extraction, then ridge for all activations and each projection."""
-        scored = 1 + len(self.projections(model))
-        return self.features_minutes(stimuli, layers=16) + scored * self.ridge_minutes(stimuli, layers=16)
-
-    # ------------------------------------------------------------------------------------------ resources
+    # ------------------------------------------------------------------------------------------ shapes
 
     def shape(self, dataset: str, subjects: Sequence[str] | None = None) -> tuple[int, int, int]:
         """Stimuli and units of one kernel, as the full release has them; of the subjects that are scored, or of these."""
         return self.reader(dataset).shape(self._options(dataset), subjects or self.subjects_scored(dataset))
-
-    def preprocess_mb(self, dataset: str) -> int:
-        return 500 + self.reader(dataset).memory_mb(self._options(dataset))
 
     def subjects_scored(self, dataset: str) -> list[str]:
         """As many subjects as are scored; which of them depends on their noise ceilings."""
         entry = self.datasets[dataset]
         return entry.subjects[: entry.best_subjects.count] if entry.best_subjects else entry.subjects
 
-    def ridge_mb(self, stimuli: str) -> int:
-        """Responses of all datasets, a kernel of all images, and for the largest dataset the centred kernel and two factors
-        (n x n each), with several datasets its own kernel too, responses and dual coefficients (n x units each), one slab.
-
-        The base holds the libraries, and the host side of a CUDA context.
-        """
-        value = 4 if self.study.ridge.precision == "float32" else 8
-        shapes = [self.shape(dataset) for dataset in self.datasets_on(stimuli)]
-        responses = self._responses_bytes(stimuli)
-        copies = 3 if len(shapes) == 1 else 4
-        largest = max(value * (copies * (n_train + n_test) ** 2 + 2 * n_train * n_units) for n_train, n_test, n_units in shapes)
-        n_images = self.kernel_images(stimuli)
-        shared = value * n_images**2
-        similarity = max(self._similarity_bytes(value, *shape) for shape in shapes)
-        return 4000 + int((responses + largest + shared + similarity + 4 * n_images * 4096) / 1e6)
-
-    def prepare_mb(self, stimuli: str) -> int:
-        """Responses of all datasets, of one of them three copies in float64, and a geometry with its ranking."""
-        largest = 0
-        for dataset in self.datasets_on(stimuli):
-            n_train, n_test, n_units = self.shape(dataset)
-            n = n_train if "train" in self.study.similarity.splits else n_test
-            most = max(self.shape(dataset, [subject])[2] for subject in self.subjects_scored(dataset))
-            decomposed = 24 * n_train**2 if most > n_train else 0
-            largest = max(largest, 24 * n * n_units + 16 * n**2 + decomposed)
-        return 2000 + int((self._responses_bytes(stimuli) + largest) / 1e6)
-
-    def _responses_bytes(self, stimuli: str) -> int:
-        """float32, of the subjects that are scored."""
-        return sum(
-            4 * (n_train + n_test) * n_units
-            for dataset in self.datasets_on(stimuli)
-            for subject in self.subjects_scored(dataset)
-            for n_train, n_test, n_units in [self.shape(dataset, [subject])]
-        )
-
-    def _similarity_bytes(self, value: int, n_train: int, n_test: int, n_units: int) -> int:
-        """Predictions of about three ROIs per unit, kept and new, and three geometries with their ranking."""
-        n = {"train": n_train, "test": n_test}
-        splits = self.study.similarity.splits
-        return sum(6 * value * n[split] * n_units for split in splits) + max((16 * n[split] ** 2 for split in splits), default=0)
-
-    def ridge_minutes(self, stimuli: str, layers: int) -> int:
-        """A generous bound: inverses and products of all penalties at 5 TFLOP/s, a tenth of what a data-centre GPU does."""
-        shapes = [self.shape(dataset) for dataset in self.datasets_on(stimuli)]
-        work = sum(2 * n_train**3 + 4 * n_train**2 * n_units for n_train, _, n_units in shapes)
-        return 20 + int(layers * self.study.ridge.alphas.count * work / 5e12 / 60)
-
     def images(self, stimuli: str) -> int | None:
         return self.study.stimuli[stimuli].expected
-
-    def training_mb(self, model: str) -> int:
-        """Libraries and network of every process, what its loaders hold, and arrays in memory, whole and cut to the subset."""
-        suite = self._suite(model)
-        arrays = 2 * 3 * suite.image_size**2 * suite.expected / 1e6 if suite.images.endswith(".npz") else 0
-        return int(self.study.training.gpus * (4000 + arrays) + (0 if arrays else 16_000))
-
-    def training_minutes(self, model: str) -> int:
-        """A generous bound: 300 images/s and GPU; at most two days, after which a further try goes on where it stopped."""
-        return min(60 + int(self.training_length(model).images_seen / (300 * self.study.training.gpus) / 60), 2 * 24 * 60)
-
-    def kernel_images(self, stimuli: str) -> int:
-        """Images of the largest kernel: all of the set where several datasets show it, else those of one subject."""
-        sizes = [n_train + n_test for n_train, n_test, _ in map(self.shape, self.datasets_on(stimuli))]
-        return max(self.images(stimuli) or 0, *sizes) if len(sizes) > 1 else sizes[0]
 
     @property
     def exact(self) -> bool:
@@ -536,27 +463,3 @@ class Plan:
     def kernel_recordings(self, stimuli: str) -> list[str]:
         """Recordings that say which images those are."""
         return self.recordings(*self.kernel_subjects(stimuli))
-
-    def features_mb(self, stimuli: str | None, layers: int) -> int:
-        """Network and images; waiting rows of every layer, and the projection matrices. For exact kernels, waiting rows of
-        bounded size, a kernel in float64, and a slab of columns twice in float16 and once in float64.
-        """
-        if self.exact:
-            n = self.kernel_images(stimuli) if stimuli else 0
-            return 10_000 + int((8 * n**2 + n * (4 * 4096 + 8 * 2048)) / 1e6)
-        rows = 512 * layers * self.study.features.projection.dimensions * 4
-        return 6000 + int(rows / 1e6)
-
-    def sweep_mb(self) -> int:
-        """The most that extracting all candidates of a model asks for; of a study without images, what it would ask for."""
-        return max(self.features_mb(stimuli, layers=64) for stimuli in self.stimuli or [None])
-
-    def features_minutes(self, stimuli: str, layers: int) -> int:
-        """A generous bound: 50 images/s for 16 layers. For exact kernels also n^2 d operations at 5 TFLOP/s, and a pass over
-        the images for each filling of the scratch space; a layer has d = 200,000 activations.
-        """
-        n, passes, kernels = self.images(stimuli) or 0, layers / 16, 0.0
-        if self.exact:
-            passes += 2 * n * layers * 2e5 / (1e9 * self.study.features.scratch_gb)
-            kernels = layers * n * self.kernel_images(stimuli) * 2e5 / 5e12 / 60
-        return int(30 * layers / 16 + passes * n / 50 / 60 + kernels)
