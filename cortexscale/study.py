@@ -144,26 +144,37 @@ Layers = Annotated[list[str], Field(min_length=1)] | str
 """Candidate layers: regular expressions over whole module names, or the name of a family of ``cortexscale.models.families``."""
 
 
-class TimmModels(Section):
-    """Pretrained timm models, held out from the fits of the suites."""
+class HubModels(Section):
+    """What is said of pretrained models that are fetched by their ids, and held out from the fits of the suites."""
 
-    source: Literal["timm"]
     ids: Annotated[list[str], Field(min_length=1)]
     layers: Layers
     pretraining_samples: dict[str, PositiveInt] = {}
-    """Training images per model id, where known; only such models appear on the samples and compute axes."""
+    """Training images per entry of ``ids``, by default what the id tells; only models with a known number appear on the axes of
+    samples and compute.
+    """
+
+    @model_validator(mode="after")
+    def samples_are_of_its_models(self) -> "HubModels":
+        unknown = sorted(set(self.pretraining_samples) - set(self.ids))
+        if unknown:
+            raise ValueError(f"pretraining_samples: {', '.join(unknown)} not among `ids`")
+        return self
 
 
-class HuggingFaceModels(Section):
+class TimmModels(HubModels):
+    """Pretrained timm models."""
+
+    source: Literal["timm"]
+
+
+class HuggingFaceModels(HubModels):
     """Pretrained vision models of the Hugging Face hub; needs the package ``transformers``. A model's id is the name
     after the slash.
     """
 
     source: Literal["huggingface"]
     ids: Annotated[list[Annotated[str, Field(pattern=r"^([\w.-]+/)?[\w.-]+$")]], Field(min_length=1)]
-    layers: Layers
-    pretraining_samples: dict[str, PositiveInt] = {}
-    """Training images per entry of ``ids``, where known."""
 
 
 class OwnModel(Section):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from cortexscale.errors import InputError
 from cortexscale.models import spvvs
 from cortexscale.models.families import LAYERS
 from cortexscale.models.inventory import model_inventory
@@ -85,3 +86,12 @@ def test_layers_are_patterns_or_the_name_of_a_family():
     assert list(models) == ["a.b", "c", "d"]
     assert models["a.b"].layers == LAYERS["ViT"] and models["c"].layers == ("norm",) and models["d"].layers == LAYERS["V-JEPA2"]
     assert models["c"].builder["timm"] == "hf-hub:me/c" and models["d"].n_samples == 9 and models["d"].family == "V-JEPA2"
+
+
+def test_a_pattern_or_a_number_of_samples_for_no_model_is_refused():
+    suite = {"source": "spvvs", "path": "nowhere", "only": ["resnet18_*", "resnet17_*"]}
+    with pytest.raises(InputError, match=r"resnet17_\*, which no published checkpoint matches"):
+        model_inventory(load_study({"study": "s", "results": "r", "models": [suite]}))
+    timm = {"source": "timm", "ids": ["resnet18.a1_in1k"], "layers": ["x"], "pretraining_samples": {"resnet19": 5}}
+    with pytest.raises(InputError, match="pretraining_samples: resnet19 not among `ids`"):
+        load_study({"study": "s", "results": "r", "models": [timm]})

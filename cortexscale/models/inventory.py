@@ -151,6 +151,14 @@ def adversarial_copy(original: Model, suite: Suite, results: str) -> Model:
 def published_models(source: PublishedSuite) -> list[Model]:
     """The published checkpoints whose ids match the patterns of the config."""
     checkpoints = [entry for entry in spvvs.checkpoints() if any(fnmatch.fnmatch(entry.id, pattern) for pattern in source.only)]
+    idle = [pattern for pattern in source.only if not any(fnmatch.fnmatch(entry.id, pattern) for entry in checkpoints)]
+    if idle:
+        raise InputError(
+            "config key `models: - source: spvvs: only`",
+            f"{', '.join(idle)}, which no published checkpoint matches",
+            "shell patterns over ids such as resnet18_imagenet_full or deit_small_ecoset_10_seed-0",
+            "correct the pattern",
+        )
     known = {entry.id for entry in checkpoints}
     models = []
     for entry in checkpoints:

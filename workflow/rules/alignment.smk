@@ -43,7 +43,7 @@ rule layer_search:
         features="<results>/sweeps/{stimuli}/{model}.zarr.zip",
         stimuli="<results>/stimuli/{stimuli}.parquet",
         recordings=lambda wildcards: plan.recordings(*plan.datasets_on(wildcards.stimuli)),
-        prepared="<results>/prepared/{stimuli}.h5",
+        prepared=ancient("<results>/prepared/{stimuli}.h5"),  # made of the recordings; not all of it is used here
     output:
         table="<results>/layer_search/{stimuli}/{model}.parquet",
     log:

@@ -36,6 +36,7 @@ rule projection_study:
         path=lambda wildcards: plan.study.stimuli[wildcards.stimuli].path,
         datasets=lambda wildcards: plan.targets(wildcards.stimuli),
         projections=lambda wildcards: plan.projections(wildcards.model),
+        precision=plan.study.features.precision,
         ridge=plan.study.ridge.model_dump(),
         code=lambda wildcards: plan.code("projection_study", *plan.model_code(wildcards.model)),
     script:

@@ -9,7 +9,8 @@ from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.alignment.projection_study import score_projections
 from cortexscale.alignment.subjects import load_targets
 from cortexscale.features.exact import activations_on_disk
-from cortexscale.features.extract import Inputs
+from cortexscale.features.extract import Inputs, forward_precision
+from cortexscale.kernels.device import keep_freed_memory
 from cortexscale.logs import logged
 from cortexscale.models.build import load_backbone, weights_hash
 from cortexscale.models.layers import candidate_layers, chosen_layers
@@ -28,13 +29,16 @@ def main(
     layout: str,
     datasets: dict[str, Any],
     projections: Sequence[dict[str, Any]],
+    precision: str,
     ridge: dict[str, Any],
     code: str,
     scratch_gb: int,
     batch_size: int,
     workers: int,
 ) -> None:
-    backbone, shown = load_backbone(model), read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
+    keep_freed_memory()
+    backbone, precision = load_backbone(model), forward_precision(precision)
+    shown = read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
     committed = json.loads(commitments.read_text())["commitments"]
     wanted = {entry["layer_name"] for rois in committed.values() for entry in rois.values()}
     layers = chosen_layers(candidate_layers(backbone.network, model["layers"]), wanted, f"commitments {commitments}")
@@ -43,6 +47,7 @@ def main(
         "weights": weights_hash(backbone.network),
         "transform": str(backbone.transform),
         "stimuli": table_hash(shown),
+        "precision": precision,
     }
     activations = activations_on_disk(
         backbone,
@@ -53,6 +58,7 @@ def main(
         scratch_gb=scratch_gb,
         batch_size=batch_size,
         workers=workers,
+        precision=precision,
     )
     targets, settings = load_targets(recordings, datasets, shown, prepared), RidgeSettings.from_config(ridge)
     projected = table.with_name(f".{table.stem}.projected.zarr.zip")
@@ -76,6 +82,7 @@ if "snakemake" in globals():
             params.layout,
             params.datasets,
             params.projections,
+            params.precision,
             params.ridge,
             params.code,
             scratch_gb=resources.scratch_gb,

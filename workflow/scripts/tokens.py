@@ -9,6 +9,7 @@ import numpy as np
 
 from cortexscale.alignment.subjects import shown_images
 from cortexscale.features.extract import forward_precision
+from cortexscale.kernels.device import keep_freed_memory
 from cortexscale.logs import logged
 from cortexscale.models.build import load_backbone, weights_hash
 from cortexscale.models.layers import candidate_layers, chosen_layers
@@ -31,6 +32,7 @@ def main(
     batch_size: int,
     workers: int,
 ) -> None:
+    keep_freed_memory()
     backbone, precision = load_backbone(model), forward_precision(precision)
     layers = candidate_layers(backbone.network, model["layers"])
     datasets = json.loads(commitments.read_text())["commitments"]

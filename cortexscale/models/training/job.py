@@ -69,8 +69,9 @@ def train_model(
     Raises:
         InputError: the images are not those of the config, one cannot be read, or the training diverges.
     """
-    whole, settings = open_images(images, "train"), Recipe(**recipe)
-    _require_classes(images, whole, model)
+    whole, validation, settings = open_images(images, "train"), open_images(images, "val"), Recipe(**recipe)
+    for found in (whole, validation):
+        _require_classes(images, found, model)
     subset = whole.take(subset_indices(whole.labels, model["samples_per_class"], model["seed"]))
     size = model["builder"]["image_size"]
     torch.manual_seed(model["seed"])
@@ -101,8 +102,6 @@ def train_model(
         )
     if processes.rank:
         return
-    validation = open_images(images, "val")
-    _require_classes(images, validation, model)
     transform = None if needs_no_work(validation, size) else backbone.transform
     facts = {
         "pretraining_n_samples": len(subset.labels),
