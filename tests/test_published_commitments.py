@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cortexscale.alignment.commit import import_commitments
+from cortexscale.alignment.import_commitments import import_commitments
 from cortexscale.alignment.published import STEMS, commitments_for, read_published
 from cortexscale.errors import InputError
 from cortexscale.models.build import untrained

@@ -1,13 +1,10 @@
 """Layer commitment: one layer per ROI, shared by the subjects of a dataset (paper, section 3)."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from cortexscale.alignment.published import Commitments
-from cortexscale.models.families import PUBLISHED_NAMES
-from cortexscale.models.layers import Layer, chosen_layers
 
 
 def commit_layers(search: pd.DataFrame) -> Commitments:
@@ -51,27 +48,3 @@ def commit_rois(search: pd.DataFrame) -> dict[str, dict[str, Any]]:
             "runner_up": others.iloc[0]["layer_name"] if len(others) else None,
         }
     return committed
-
-
-def import_commitments(committed: Commitments, layers: Sequence[Layer], family: str, model: str) -> Commitments:
-    """Published commitments in the form of :func:`commit_layers`, with places in our network.
-
-    Margins and runners-up were not published.
-
-    Args:
-        layers: candidates of the model.
-
-    Raises:
-        InputError: a layer is no candidate.
-    """
-    ours = PUBLISHED_NAMES.get(family, {})
-    theirs = {entry["layer_name"] for rois in committed.values() for entry in rois.values()}
-    names = {name: ours.get(name, name) for name in theirs}
-    places = {layer.name: layer for layer in chosen_layers(layers, names.values(), f"published commitments of {model}")}
-
-    def imported(entry: dict[str, Any]) -> dict[str, Any]:
-        layer = places[names[entry["layer_name"]]]
-        place = {"layer_name": layer.name, "layer_position": layer.position, "layer_position_normalized": layer.depth}
-        return {**place, "score": entry["score"], "margin": None, "runner_up": None}
-
-    return {dataset: {roi: imported(entry) for roi, entry in rois.items()} for dataset, rois in committed.items()}

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cortexscale.alignment.commit import import_commitments
+from cortexscale.alignment.import_commitments import import_commitments
 from cortexscale.alignment.published import commitments_for, read_published
 from cortexscale.files import whole_file
 from cortexscale.logs import logged
