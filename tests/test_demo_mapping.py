@@ -62,7 +62,7 @@ def test_subjects_who_share_a_trunk_are_predicted_better(at_full_data):
     assert (scores["attention_shared"] - scores["attention_individual"]).mean() > 0
 
 
-@pytest.mark.parametrize(("dataset", "early", "late"), [("tvsd", "V1", "IT"), ("nsd", "early", "ventral")])
+@pytest.mark.parametrize(("dataset", "early", "late"), [("tvsd", "V1", "IT")])
 def test_gates_read_deeper_for_higher_areas_as_the_layer_search_found(at_full_data, dataset, early, late):
     gates = at_full_data.query("probe_type == 'layer_gate_shared' and benchmark_name == @dataset")
     for _, of_seed in gates.groupby("seed"):

@@ -1,8 +1,5 @@
 """What the kernels ask of a device, with CUDA replaced by its answers."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -57,18 +54,3 @@ def test_a_unit_that_does_not_fit_alone_and_other_errors_are_raised():
         Blocks(4).run(3, lambda part: fail(torch.OutOfMemoryError("CUDA out of memory")))
     with pytest.raises(ZeroDivisionError):
         Blocks(4).run(3, lambda part: fail(ZeroDivisionError()))
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the C library of Linux")
-def test_freed_memory_serves_the_next_array():
-    """In a process of its own, as it holds for all of it."""
-    code = """
-import resource, torch
-from cortexscale.kernels.device import keep_freed_memory
-keep_freed_memory()
-torch.ones(10_000_000)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-torch.ones(10_000_000)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-"""
-    assert int(subprocess.check_output([sys.executable, "-c", code], text=True)) < 20

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -48,6 +48,7 @@ def test_an_incomplete_recipe_says_what_is_wrong(given, message):
         resolve(Recipe(**given))
 
 
+@example(n=6, batch=6, micro_batch=2, processes=2, mixes=True)
 @given(st.integers(2, 5000), st.integers(2, 600), st.none() | st.integers(2, 200), st.integers(1, 8), st.booleans())
 def test_processes_share_equal_micro_batches_of_at_most_the_batch(n, batch, micro_batch, processes, mixes):
     recipe = Recipe(epochs=3, batch=batch, micro_batch=micro_batch, mixup=0.8 if mixes else 0.0)

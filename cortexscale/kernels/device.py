@@ -24,10 +24,10 @@ def best_device() -> torch.device:
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep the memory of freed arrays, for the next ones.
+    """Ask the C library of Linux to keep the memory of freed arrays for the next ones.
 
-    The C library of Linux hands large arrays back at once, and each new one begins with page faults: up to a third of the
-    time of a forward pass. Elsewhere nothing happens.
+    It hands large arrays back at once, and each new one begins with page faults: up to a third of the time of a forward pass.
+    Whether it can keep them depends on where the loader has put its heap. Elsewhere nothing happens.
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if set_option:

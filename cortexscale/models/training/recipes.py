@@ -122,7 +122,7 @@ def training_length(recipe: Recipe, n: int, processes: int = 1) -> Length:
     unit = 2 if recipe.mixes else 1  # pictures are mixed in pairs
     units = min(recipe.batch, n) // unit
     at_a_time = max(1, (recipe.micro_batch or recipe.batch) // unit)
-    parts = processes * max(1, math.ceil(units / at_a_time / processes))
+    parts = processes * max(1, min(math.ceil(units / at_a_time / processes), units // processes))
     size = units // parts * unit
     if not size:
         found = f"{n} images for {processes} processes"
