@@ -27,7 +27,7 @@ class MappingPlan:
         self.plan, self.settings = plan, plan.study.mapping
         self.model = self.settings.model
         if self.model not in plan.models:
-            known = ", ".join([*plan.references, *plan.models][:8])
+            known = ", ".join([*dict.fromkeys([*plan.references, *plan.models])][:8])
             raise InputError("config key mapping.model", self.model, f"a model of the study: {known}, ...", "correct the name")
         for dataset in self.settings.datasets:
             for readout in self.settings.readouts:
