@@ -1,4 +1,4 @@
-"""Ridge readouts from a Gram matrix: dual coefficients and predictions.
+"""Ridge readouts from a Gram matrix: dual coefficients.
 
 The model is that of :mod:`~cortexscale.kernels.bordered_inverse`; alphas are given, e.g. as chosen by
 :func:`~cortexscale.kernels.nested_ridge.nested_ridge`.
@@ -21,7 +21,8 @@ def dual_coefficients(K: Tensor, Y: Tensor, alpha: np.ndarray) -> tuple[Tensor, 
         alpha: (T,) above 0.
 
     Returns:
-        C (n, T), whose columns sum to 0, and the mean response (T,): see :func:`predict`.
+        C (n, T), whose columns sum to 0, and the mean response (T,). Responses to m other stimuli are predicted as
+        (cross - K.mean(dim=0)) @ C + mean, where ``cross`` is the (m, n) Gram matrix between them and these.
     """
     Y = _targets(K, Y).to(K.dtype)
     alpha = np.broadcast_to(alpha, Y.shape[1:])
@@ -34,17 +35,6 @@ def dual_coefficients(K: Tensor, Y: Tensor, alpha: np.ndarray) -> tuple[Tensor, 
         with precise_enough(value, Kc):
             C[:, units] = torch.cholesky_solve(Y[:, units] - mean[units], torch.linalg.cholesky(factor))
     return C - C.mean(dim=0), mean
-
-
-def predict(cross: Tensor, column_mean: Tensor, C: Tensor, mean: Tensor) -> Tensor:
-    """(m, T) predicted responses to other stimuli.
-
-    Args:
-        cross: (m, n) Gram matrix between them and the training stimuli.
-        column_mean: (n,) column means of the training stimuli's own Gram matrix, which centre the features.
-        C, mean: of :func:`dual_coefficients`.
-    """
-    return (cross - column_mean) @ C + mean
 
 
 def _targets(K: Tensor, Y: Tensor) -> Tensor:
