@@ -14,6 +14,8 @@ sys.path.insert(0, workflow.basedir)
 
 from cortexscale.figures import FIGURES
 from cortexscale.plan import CHECKS, DOWNLOADED_SCORES, Plan, share_library
+from cortexscale.plan.fits import FIT
+from cortexscale.published import FILES
 
 # A config file on the command line stands alone: nothing of the demo may leak into another study.
 if not workflow.overwrite_configfiles:
@@ -35,7 +37,7 @@ wildcard_constraints:
     dataset="|".join(plan.datasets),
     stimuli="|".join(plan.study.stimuli),
     model="|".join(map(re.escape, plan.models)),
-    axis="|".join(plan.study.fits.axes),
+    fit=FIT,
     figure="|".join(FIGURES),
 
 
@@ -54,9 +56,24 @@ if plan.published:  # layers that need no search
     include: "workflow/rules/commitments.smk"
 
 
+if plan.imported:  # published result tables in place of one's own
+
+    include: "workflow/rules/published.smk"
+
+
+if plan.hyperparameters:  # of what is fitted to responses by gradient descent
+
+    include: "workflow/rules/hyperparameters.smk"
+
+
 if plan.mapping:  # readouts of unprojected features
 
     include: "workflow/rules/mapping.smk"
+
+
+if plan.pages.explored:  # scores to explore
+
+    include: "workflow/rules/explore.smk"
 
 
 if plan.study.projection_study:  # an experiment of its own
@@ -73,6 +90,7 @@ include: "workflow/rules/features.smk"
 include: "workflow/rules/alignment.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 
 
 onstart:
@@ -91,3 +109,4 @@ rule all:
             "<results>/tables/{table}.parquet",
             table=plan.tables,
         ),
+        collect("<results>/{page}", page=plan.pages.names),

@@ -31,12 +31,12 @@ def problem() -> tuple[np.ndarray, np.ndarray]:
     return x, 0.45 - 1.8 * (x + 1e3) ** -0.22 + 0.015 * rng.standard_t(4, N)
 
 
-def bfgs(x: np.ndarray, target: np.ndarray, starts: np.ndarray) -> float:
-    """The lowest loss that BFGS with finite differences, as published, reaches from the starts."""
+def bfgs(x: np.ndarray, target: np.ndarray, starts: np.ndarray, delta: float = DELTA) -> float:
+    """The lowest loss that BFGS with finite differences, as published, reaches from the starts (e, a, alpha[, lambda])."""
 
     def loss(p: np.ndarray) -> float:
-        size = np.abs(np.logaddexp(p[0], p[1] - p[2] * np.log(x + 10 ** p[3])) - target)
-        inner = np.minimum(size, DELTA)
+        size = np.abs(np.logaddexp(p[0], p[1] - p[2] * np.log(x + (10 ** p[3] if len(p) == 4 else 0))) - target)
+        inner = np.minimum(size, delta)
         return (inner * (size - 0.5 * inner)).sum()
 
     return np.nanmin([minimize(loss, start, method="BFGS").fun for start in starts])

@@ -365,17 +365,30 @@ class ProjectionStudy(Section):
     """By default all stimulus sets."""
 
 
-class Fits(Section):
-    """Scaling laws S = E - A (X + 10**lambda)**-alpha of the pretraining axes (paper, Eq. 3)."""
+Form = Literal["offset", "reduced", "auto"]
+"""``auto``: whichever predicts architectures better that it was not fitted to."""
 
-    axes: dict[Literal["compute", "samples", "parameters"], Literal["offset", "reduced", "auto"]] = {
-        "compute": "offset",
-        "samples": "offset",
-        "parameters": "reduced",
-    }
+
+class FitForms(Section):
+    """By axis. The offset 10**lambda is that of the paper's fits."""
+
+    compute: Form = "offset"
+    samples: Form = "offset"
+    parameters: Form = "reduced"
+    finetuning: Form = "reduced"
+    mapping: Form = "reduced"
+
+
+class Fits(Section):
+    """Scaling laws S = E - A (X + 10**lambda)**-alpha (paper, Eq. 3)."""
+
+    axes: FitForms = FitForms()
     bootstraps: PositiveInt = 1000
     bootstrap_unit: Literal["row", "config", "architecture"] = "row"
     delta: PositiveFloat = 1e-3
+    """Of the Huber loss on ln(1 - S)."""
+    finetuning_delta: PositiveFloat = 1e-5
+    """The same on the axis of fine-tuning, which moves scores by thousandths."""
     seed: int = 42
     composite_rois: bool = True
     """Count ROIs that hold others (whole brain, nsdgeneral) as ROIs of their own, as the paper does."""
@@ -392,6 +405,18 @@ class Scores(Section):
     experiments: Literal["all"] | list[str] = "all"
     bootstraps: PositiveInt = 1000
     seed: int = 42
+
+
+class Published(Section):
+    """Result tables that the authors of the paper published, in place of recordings and models."""
+
+    path: str
+    """Folder of the four parquet files, such as ``pretraining_results_with_metadata.parquet``."""
+    repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
+    """Dataset of the Hugging Face hub that they are downloaded from; not needed for files that are there."""
+    revision: str = "main"
+    labels: dict[str, str]
+    """What figures call the datasets, by their readers, in the order of the figures."""
 
 
 class Estimate(Section):
@@ -445,6 +470,7 @@ class Study(Section):
     fits: Fits = Fits()
     mapping: Mapping | None = None
     scores: Scores | None = None
+    published: Published | None = None
     estimate: Estimate = Estimate()
     figures: list[str] = []
 
@@ -453,6 +479,8 @@ class Study(Section):
         missing = [f"datasets.{name}.stimuli: {d.stimuli}" for name, d in self.datasets.items() if d.stimuli not in self.stimuli]
         if missing:
             raise ValueError(f"no such stimulus set: {', '.join(missing)}; the config has {sorted(self.stimuli)}")
+        if self.published and (self.datasets or self.models):
+            raise ValueError("published tables take the place of datasets and models: give `published`, or these")
         if self.datasets and not self.models:
             raise ValueError("datasets without models: list at least one model source under `models`")
         folders = sorted({source.path for source in self.models if isinstance(source, PublishedSuite) and source.download})

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from cortexscale.alignment.subjects import load_targets
 from cortexscale.readouts.saved import load_readout
 from cortexscale.readouts.token_store import TokenStore
-from cortexscale.scaling.mapping import mapping_points
+from cortexscale.scaling.neural_data import mapping_points
 from cortexscale.stores import read_table
 
 ROOT = Path(__file__).parents[1]

@@ -21,10 +21,11 @@ FLOORS = [
     {"features"},
     {"check"},
     {"simulation"},
-    {"alignment", "qc"},
+    {"alignment", "qc", "published"},
     {"readouts"},
-    {"scaling"},
+    {"scaling", "hyperparameters"},
     {"figures"},
+    {"pages"},
     {"plan"},
     {"estimate"},
 ]

@@ -21,7 +21,9 @@ from cortexscale.readouts.saved import load_readout
 from cortexscale.readouts.stage import Stage
 from cortexscale.readouts.table import gates_table, mapping_table
 from cortexscale.readouts.token_store import POOLED, TokenStore, TokenWriter
-from cortexscale.scaling.mapping import fit_mapping, mapping_points, readable, readout_table
+from cortexscale.scaling.laws import fit_axis
+from cortexscale.scaling.mapping import readable, readout_table
+from cortexscale.scaling.neural_data import mapping_points
 from cortexscale.stores import write_table
 
 SHAPES = {"early": (6, 8), "late": (4, 4)}
@@ -29,6 +31,7 @@ COMMITMENTS = {
     "V1": {"layer_name": "early", "layer_position": 1, "layer_position_normalized": 0.5, "score": 0.4},
     "IT": {"layer_name": "late", "layer_position": 2, "layer_position_normalized": 1.0, "score": 0.3},
 }
+FITS = {"bootstraps": 20, "bootstrap_unit": "row", "delta": 1e-3, "seed": 0, "composite_rois": True}
 RECIPE = ReadoutRecipe("attention", width=8, heads=2, latents=2, rank=4, hidden=4, epochs=2, batch=32, learning_rate=5e-3)
 READOUTS = ["linear", "attention_individual", "attention_shared", "low_rank_individual", "layer_gate_shared"]
 N_TRAIN, N_TEST = 120, 40
@@ -197,14 +200,14 @@ def test_points_are_flat_means_and_fits_have_all_of_them(mapping):
     one = table.query("probe_type == 'attention_shared' and data_pct == 30 and seed == 1")
     found = points.query("family == 'attention_shared' and data_pct == 30 and seed == 1")
     assert found["score"].item() == pytest.approx(one["pearsonr_nc"].mean()) and found["x"].item() == 36
-    fits, curves, _ = fit_mapping(table, {"bootstraps": 20, "delta": 1e-3, "seed": 0})
+    fits, curves, _ = fit_axis(table, "mapping", "reduced", FITS)
     assert (fits["n"] == 10).all() and (fits["x_scale"] == 10).all() and (fits["form"] == "reduced").all()
     assert set(curves["family"]) == set(table["probe_type"])
 
 
 def test_the_tables_of_readouts_say_what_is_in_the_rows(mapping):
     table, _ = mapping
-    fits, _, _ = fit_mapping(table, {"bootstraps": 20, "delta": 1e-3, "seed": 0})
+    fits, _, _ = fit_axis(table, "mapping", "reduced", FITS)
     side_by_side = readout_table(table, fits)
     largest = table[table["data_pct"] == 100]
     of_linear = side_by_side[side_by_side["probe_type"] == "linear_individual"].set_index("benchmark_name")
@@ -218,7 +221,7 @@ def test_the_tables_of_readouts_say_what_is_in_the_rows(mapping):
 
 def test_figures_show_every_readout(mapping):
     table, gates = mapping
-    fits, curves, points = fit_mapping(table, {"bootstraps": 20, "delta": 1e-3, "seed": 0})
+    fits, curves, points = fit_axis(table, "mapping", "reduced", FITS)
     found = {"mapping": table, "gates": gates, "fits": fits, "curves": curves, "points": points}
     numbers = {module: module.draw(found, {"d": "D-EP"})[1] for module in (fig6, figS62, figS63, gate_depth)}
     assert set(numbers[fig6]["family"]) == {"linear_individual"} and (numbers[fig6]["kind"] == "readout").sum() == 10
@@ -241,7 +244,7 @@ def test_figures_without_their_readouts_say_so(mapping):
 def test_figures_of_points_without_a_fit(mapping):
     table, _ = mapping
     few = table[table["data_pct"] > 50]
-    fits, curves, points = fit_mapping(few, {"bootstraps": 20, "delta": 1e-3, "seed": 0})
+    fits, curves, points = fit_axis(few, "mapping", "reduced", FITS)
     assert fits.empty
     for module in (fig6, figS62):
         assert (module.draw({"fits": fits, "curves": curves, "points": points}, {})[1]["kind"] == "readout").all()

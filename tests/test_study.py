@@ -20,7 +20,7 @@ def demo(tmp_path, monkeypatch) -> dict:
     return yaml.safe_load((ROOT / "config/config.yaml").read_text())
 
 
-@pytest.mark.parametrize("name", ["config", "paper", "spvvs"])
+@pytest.mark.parametrize("name", ["config", "paper", "published", "spvvs"])
 def test_shipped_configs_are_valid(name, demo):
     config = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
     Plan({**config, "plan_without_data": True})

@@ -16,11 +16,14 @@ from cortexscale.estimate.machine import Machine
 from cortexscale.estimate.mapping import MappingEstimate
 from cortexscale.estimate.sizes import Kernel, Sizes
 from cortexscale.estimate.stage import Stage
-from cortexscale.scaling.axes import AXES, FITTED_SOURCES
+from cortexscale.models.spvvs import checkpoints
+from cortexscale.scaling.axes import FITTED_SOURCES
 
 _UNIT_ROW = 22
 """Bytes of a row of ``*.units.parquet``."""
 _PUBLISHED_EXPERIMENTS, _PUBLISHED_POINTS = 43, 300
+_PUBLISHED_READOUTS = 18 * 27
+"""Points of the published mapping table: three readouts of six datasets, nine fractions, three seeds."""
 
 
 class Estimate:
@@ -258,14 +261,18 @@ class Estimate:
 
     def _fits(self) -> Stage:
         study, work = self.plan.study, []
-        if self.plan.datasets:
-            fitted = sum(model.source in FITTED_SOURCES for model in self.plan.models.values())
-            points = 2 * fitted * (len(self.plan.datasets) + 1)
-            work += [points * study.fits.bootstraps] * len(study.fits.axes.keys() & AXES.keys())
-        if study.mapping:
-            fits = len(study.mapping.readouts) * len(study.mapping.datasets)
-            points = len(study.mapping.fractions) * len(study.mapping.seeds)
-            work.append(fits * points * study.fits.bootstraps)
+        fitted = sum(model.source in FITTED_SOURCES for model in self.plan.models.values())
+        if self.plan.imported:
+            fitted = sum(1 for _ in checkpoints())
+        for fit in self.plan.fits.wanted:
+            if fit == "mapping" and study.mapping:
+                fits = len(study.mapping.readouts) * len(study.mapping.datasets)
+                points = fits * len(study.mapping.fractions) * len(study.mapping.seeds)
+            elif fit == "mapping":
+                points = _PUBLISHED_READOUTS
+            else:
+                points = 2 * fitted * (len(self.plan.labels) + 1)
+            work.append(points * study.fits.bootstraps)
         if study.scores:
             chosen = study.scores.experiments
             experiments = _PUBLISHED_EXPERIMENTS if chosen == "all" else len(chosen)
@@ -279,5 +286,6 @@ class Estimate:
     def _tables(self) -> Stage:
         """A table of ceilings per dataset, that of the datasets, two of scores, one each of projections and readouts; figures."""
         jobs = len(self.plan.study.figures) + (len(self.plan.datasets) + 3 if self.plan.datasets else 0)
+        jobs += len(self.plan.tables) if self.plan.imported else 0
         jobs += bool(self.plan.projected) + (self.plan.mapping is not None)
         return Stage("tables, figures", [self.machine.start] * jobs, 8000, 0, "start")

@@ -3,69 +3,87 @@
 from itertools import cycle
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from cortexscale.figures.style import FAMILIES, MARKERS, colours, panel_letter
-from cortexscale.scaling.axes import AXES
+from cortexscale.figures.style import FAMILIES, FAMILY_MARKERS, MARKERS, METRICS, colours, log_x, panel_letter
+from cortexscale.scaling.axes import AXES, FITTED_SOURCES
+from cortexscale.scaling.finetuning import summary
+
+_MARKERS = FAMILY_MARKERS | {"ViT": "v"}
+"""Crosses are models held out."""
+_MANY = 12
+"""Architectures beyond which a legend of all would fill the panel."""
 
 
 def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
     """Average alignment of every model; lines join the models of an architecture (a) and the means of a family (b)."""
-    by_compute, by_samples = (
-        points[(points["benchmark_name"] == "average") & ~points["flex"]]
-        for points in (tables["compute_points"], tables["samples_points"])
-    )
-    figure, (by_arch, by_family) = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
-    plotted = [draw_architectures(by_arch, by_compute), draw_families(by_family, by_samples)]
-    by_arch.set_ylabel("Average alignment S (noise-normalised r)")
-    for letter, panel in zip("ab", (by_arch, by_family), strict=True):
+    figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
+    numbers = draw_convergence(panels, tables)
+    for letter, panel in zip("ab", panels, strict=True):
         panel_letter(panel, letter)
-    figure.tight_layout()
-    return figure, pd.concat(plotted, ignore_index=True)
+    return figure, numbers
 
 
-def draw_architectures(panel: plt.Axes, points: pd.DataFrame) -> pd.DataFrame:
+def draw_convergence(panels: tuple[Axes, Axes], tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Both panels. Flexible widths, self-supervised models and adversarial copies are left out. Returns the numbers."""
+    by_compute, by_samples = (usual_models(tables[f"{axis}_points"]) for axis in ("compute", "samples"))
+    panels[0].set_ylabel(f"Average alignment S ({METRICS[by_compute['metric'].iloc[0]]})")
+    plotted = [draw_architectures(panels[0], by_compute), draw_families(panels[1], by_samples)]
+    return pd.concat(plotted, ignore_index=True)
+
+
+def usual_models(points: pd.DataFrame) -> pd.DataFrame:
+    special = points["flex"] | points["is_selfsupervised_learning"].eq(True) | points["is_adversarially_finetuned"].eq(True)
+    points = points[(points["benchmark_name"] == "average") & ~special]
+    return points.assign(held_out=~points["backbone_source"].isin(FITTED_SOURCES))
+
+
+def draw_architectures(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
     """One line per architecture over compute: coloured by its number of parameters, dashed by its family."""
     rows = points.sort_values("x")
-    size = np.log10(rows["backbone_n_params"])
-    span = max(float(size.max() - size.min()), 1e-9)
-    palette = plt.get_cmap("magma")
-    dashes = dict(zip(sorted(rows["backbone_arch_family"].unique()), cycle(["-", "--", ":", "-."]), strict=False))
-    for arch, models in rows.groupby("backbone_arch"):
-        relative = (np.log10(models["backbone_n_params"].iloc[0]) - size.min()) / span
-        colour = palette(0.15 + 0.7 * relative)
+    size = rows["backbone_n_params"]
+    norm, palette = LogNorm(size.min() / 2, 2 * size.max()), plt.get_cmap("magma")
+    families = sorted(rows["family"].unique())
+    dashes = dict(zip(families, cycle(["-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3))]), strict=False))
+    for (family, arch, source), models in rows.groupby(["family", "backbone_arch", "backbone_source"]):
+        count = models["backbone_n_params"].iloc[0]
         means = models.groupby("x", as_index=False)["score"].mean()
-        panel.plot(
-            means["x"],
-            means["score"],
-            color=colour,
-            lw=1.2,
-            ls=dashes[models["backbone_arch_family"].iloc[0]],
-            label=f"{arch} ({compact(models['backbone_n_params'].iloc[0])})",
-        )
-        for source, group in models.groupby("backbone_source"):
-            panel.scatter(group["x"], group["score"], color=colour, marker=MARKERS[source], s=20 + 60 * relative)
-    panel.set(xscale="log", xlabel=AXES["compute"].label)
-    if rows["backbone_arch"].nunique() <= 12:
+        look = {"color": palette(norm(count)), "ls": dashes[family], "lw": 1.2}
+        panel.plot(means["x"], means["score"], label=f"{arch} ({compact(count)})", **look)
+        dots = {"color": palette(norm(count)), "marker": MARKERS[source], "s": 12 + 50 * norm(count), "linewidths": 0.3}
+        panel.scatter(models["x"], models["score"], edgecolors="white", alpha=0.8, zorder=3, **dots)
+    log_x(panel, rows["x"])
+    panel.set_xlabel(AXES["compute"].label)
+    if rows["backbone_arch"].nunique() <= _MANY:
         panel.legend(fontsize=7)
+    else:
+        panel.legend([plt.Line2D([], [], color="0.3", ls=dashes[f], lw=1.2) for f in families], families, fontsize=7)
+        bar = panel.figure.colorbar(plt.cm.ScalarMappable(norm, palette), ax=panel, shrink=0.8, aspect=30)
+        bar.set_label(AXES["parameters"].label, fontsize=8)
+        bar.ax.tick_params(labelsize=7)
     return rows.assign(panel="a")[["panel", "model_id", "backbone_arch", "backbone_n_params", "x", "score"]]
 
 
-def draw_families(panel: plt.Axes, points: pd.DataFrame) -> pd.DataFrame:
-    """One line per family over samples: mean and 95 % interval of the mean over its models."""
-    for family, colour in colours(sorted(points["backbone_arch_family"].unique()), FAMILIES).items():
-        models = points[points["backbone_arch_family"] == family]
-        marker = MARKERS[models["backbone_source"].iloc[0]]
-        panel.scatter(models["x"], models["score"], color=colour, marker=marker, s=14, alpha=0.4, linewidths=0)
-        summary = models.groupby("x")["score"].agg(["mean", "sem"]).fillna(0)
-        panel.plot(summary.index, summary["mean"], color=colour, lw=1.8, label=family, marker=marker, ms=4)
-        half = 1.96 * summary["sem"]
-        panel.fill_between(summary.index, summary["mean"] - half, summary["mean"] + half, color=colour, alpha=0.15, lw=0)
-    panel.set(xscale="log", xlabel=AXES["samples"].label)
-    panel.legend(fontsize=8)
-    return points.assign(panel="b")[["panel", "model_id", "backbone_arch_family", "x", "score"]]
+def draw_families(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
+    """One line per family over samples: mean and 95 % interval of the mean over its models; dashed for models held out."""
+    colour = colours(sorted(points["family"].unique()), FAMILIES)
+    plotted = []
+    for (held_out, family), models in points.groupby(["held_out", "family"]):
+        marker = MARKERS[models["backbone_source"].iloc[0]] if held_out else _MARKERS.get(family, "h")
+        panel.scatter(models["x"], models["score"], color=colour[family], marker=marker, s=14, alpha=0.4, linewidths=0)
+        means = summary(models.sort_values("x"), ["family", "held_out", "x"], "score")
+        look = {"color": colour[family], "marker": marker, "ms": 5 if held_out else 4, "lw": 1.8, "ls": "--" if held_out else "-"}
+        panel.plot(means["x"], means["mean"], label=f"{family}, held out" if held_out else family, **look)
+        panel.fill_between(means["x"], means["low"], means["high"], color=colour[family], alpha=0.15, lw=0)
+        plotted.append(means.rename(columns={"mean": "score"}))
+    log_x(panel, points["x"])
+    panel.set_xlabel(AXES["samples"].label)
+    panel.legend(fontsize=7)
+    models = points[["model_id", "family", "held_out", "x", "score"]]
+    return pd.concat([models, *plotted], ignore_index=True).assign(panel="b")
 
 
 def compact(count: float) -> str:

@@ -5,14 +5,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cortexscale.errors import InputError
 from cortexscale.figures.style import READOUTS, readout_name
 
 
 def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
     """Small points are ROIs of a dataset at the largest fraction, mean over subjects and seeds. Large ones are the geometric mean
     of the parameters and the mean score of a readout. A shared trunk is divided among its subjects.
+
+    Raises:
+        InputError: a published table, which does not count parameters.
     """
     mapping = tables["mapping"]
+    if mapping["n_params_per_subject"].isna().all():
+        raise InputError("figure figS63", "no n_params_per_subject", "readouts of the study", "leave it out of `figures`")
     rows = mapping[mapping["data_pct"] == mapping["data_pct"].max()]
     points = rows.groupby(["probe_type", "benchmark_name", "roi"], sort=False, as_index=False).agg(
         n_params=("n_params_per_subject", "mean"), score=("pearsonr_nc", "mean")

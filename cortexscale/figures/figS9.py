@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cortexscale.errors import InputError
-from cortexscale.figures.style import BENCHMARKS, colours
+from cortexscale.figures.style import BENCHMARKS, colours, in_order
 
 _MOST_COLUMNS = 4
 _KEYS = ["model_id", "benchmark_name", "roi"]
@@ -23,7 +23,7 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
     """
     numbers, dimensions = paired_scores(tables["projection"])
     models = numbers["model_id"].unique()
-    handles = {name: labels.get(name, name) for name in _in_order(numbers["benchmark_name"].unique(), labels)}
+    handles = {name: labels.get(name, name) for name in in_order(numbers["benchmark_name"].unique(), labels)}
     colour = colours(handles.values(), BENCHMARKS)
     columns = min(len(models), _MOST_COLUMNS)
     rows = -(-len(models) // columns)
@@ -69,8 +69,3 @@ def paired_scores(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     by_seed = projected.groupby([*_KEYS, "dimensions", "seed"], sort=False)["pearsonr_nc"].mean().rename("projected")
     full = table[table["dimensions"].isna()].groupby(_KEYS, sort=False)["pearsonr_nc"].mean().rename("full")
     return by_seed.reset_index().merge(full.reset_index(), on=_KEYS, validate="many_to_one"), dimensions
-
-
-def _in_order(names: np.ndarray, labels: dict[str, str]) -> list[str]:
-    """Datasets in the order of the config."""
-    return sorted(names, key=[*labels, *names].index)

@@ -3,8 +3,11 @@
 from collections.abc import Iterable
 
 import matplotlib as mpl
+import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
 STYLE = {
     "figure.dpi": 150,
@@ -39,6 +42,8 @@ FAMILIES = {
     "ViT": "#e63946",
     "EfficientNet": "#7a3e00",
     "ResNet": "#6a0572",
+    "Qwen3-VL": "#457b9d",
+    "VJEPA2": "#2a9d8f",
 }
 """The colours of the paper."""
 
@@ -55,11 +60,33 @@ READOUTS = {
 }
 """The colours of the authors, their yellow darker; and two for layer gates."""
 
+FAMILY_MARKERS = {"AlexNet": "o", "CORnet-S": "s", "ResNet": "^", "EfficientNet": "D", "ConvNeXt": "P", "ViT": "X"}
+BENCHMARK_MARKERS = dict(zip(BENCHMARKS, "X*osD^vPh", strict=True))
+PRETRAINING = {"imagenet": "#2b8cbe", "ecoset": "#e34a33"}
+"""Colours of the paper, by the data set of a pretraining."""
+
+METRICS = {
+    "pearsonr_nc": "noise-normalised r",
+    "pearsonr": "Pearson r",
+    "rsa_c_test": "cRSA",
+    "rsa_ve_test": "veRSA",
+    "cka_c_test": "cCKA",
+    "cka_ve_test": "veCKA",
+    "cv_score": "noise-normalised r, cross-validated",
+}
+"""What scores are called: classical (c) on features, voxel encoding (ve) on predicted responses."""
+
 MARKERS = {"suite": "o", "spvvs": "o", "timm": "X", "huggingface": "X", "checkpoint": "D", "python": "D"}
 
 
 def use_style() -> None:
     mpl.rcParams.update(STYLE)
+
+
+def in_order(names: Iterable[str], labels: dict[str, str]) -> list[str]:
+    """Datasets in the order of the config; what it does not have comes last."""
+    names = list(dict.fromkeys(names))
+    return sorted(names, key=[*labels, *names].index)
 
 
 def colours(names: Iterable[str], known: dict[str, str]) -> dict[str, str]:
@@ -74,6 +101,15 @@ def readout_name(probe_type: str) -> str:
     kind, subjects = probe_type.rsplit("_", 1)
     name = {"shallow_mlp": "Shallow MLP", "low_rank": "Low-rank"}.get(kind, kind.replace("_", " ").capitalize())
     return f"{name} ({'MS' if subjects == 'shared' else 'SS'})"
+
+
+def log_x(panel: Axes, x: pd.Series) -> None:
+    """A logarithmic axis of x, with ticks between the powers of ten where few of these lie in the range of ``x``."""
+    decades = np.log10(x.max() / x.min())
+    panel.set_xscale("log")
+    panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 1 else (1, 3) if decades < 2 else (1,)))
+    panel.xaxis.set_major_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(np.inf, np.inf)))
+    panel.xaxis.set_minor_formatter(NullFormatter())
 
 
 def panel_letter(axes: Axes, letter: str) -> None:

@@ -72,7 +72,7 @@ class PowerLawFit:
     def bootstrap_constants(self) -> dict[str, np.ndarray]:
         """E, ln_A, alpha, lambda (ln_B, beta, allocation) for scaled X and ln_A_raw, lambda_raw (ln_B_raw) for raw X.
 
-        ``allocation`` is the exponent of N in the compute-optimal split, N ~ C**(beta / (alpha + beta)).
+        ``allocation`` is the exponent of N in the compute-optimal split, N ~ C**(beta / (alpha + beta)); nan where both are 0.
         """
         return self._constants(self.bootstrap)
 
@@ -85,7 +85,8 @@ class PowerLawFit:
             constants |= {"lambda": named["lambda"], "lambda_raw": named["lambda"] + np.log10(self.x_scale[0])}
         if self.form == "chinchilla":
             constants |= {"ln_B": named["b"], "beta": named["beta"], "ln_B_raw": named["b"] + named["beta"] * shift[1]}
-            constants["allocation"] = named["beta"] / (named["alpha"] + named["beta"])
+            with np.errstate(invalid="ignore"):
+                constants["allocation"] = named["beta"] / (named["alpha"] + named["beta"])
         return constants
 
     @property

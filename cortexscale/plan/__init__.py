@@ -22,8 +22,12 @@ from cortexscale.errors import InputError
 from cortexscale.figures import FIGURES
 from cortexscale.models.inventory import Model, model_inventory
 from cortexscale.models.training.recipes import Length, resolve, training_length
+from cortexscale.plan.fits import FitPlan
 from cortexscale.plan.mapping import MappingPlan
+from cortexscale.plan.pages import PagePlan
+from cortexscale.plan.published import PublishedPlan
 from cortexscale.plan.resources import Resources
+from cortexscale.published import FILES
 from cortexscale.recipe import Recipe
 from cortexscale.study import PublishedSuite, Study, Suite, load_study
 
@@ -73,7 +77,10 @@ class Plan:
             if model.source == "suite":
                 self._recipe(model.id)
         self.resources = Resources(self)
+        self.fits = FitPlan(self)
+        self.pages = PagePlan(self)
         self.mapping = MappingPlan(self) if self.study.mapping else None
+        self.imported = PublishedPlan(self) if self.study.published else None
         self._require_projected_models()
         unknown = [name for name in self.study.figures if name not in FIGURES]
         if unknown:
@@ -121,6 +128,20 @@ class Plan:
         self._marker.write_text(json.dumps({"study": self.study.study}) + "\n")
 
     # ------------------------------------------------------------------------------------------ datasets
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What figures and tables call the datasets."""
+        if self.imported:
+            return self.imported.settings.labels
+        return {name: dataset.label for name, dataset in self.datasets.items()}
+
+    @property
+    def readers(self) -> dict[str, str]:
+        """Dataset -> its reader; datasets of published tables go by their readers."""
+        if self.imported:
+            return {name: name for name in self.labels}
+        return {name: dataset.reader for name, dataset in self.datasets.items()}
 
     def reader(self, dataset: str) -> ModuleType:
         """The module that reads a dataset."""
@@ -183,7 +204,11 @@ class Plan:
 
     def _at_hand(self, file: str) -> bool:
         """Whether a file is there, or made by the simulation or a download of this study."""
-        return self._is_simulated(file) or file == DOWNLOADED_SCORES or file in self.downloads or Path(file).exists()
+        return self._is_simulated(file) or file in self._downloaded or Path(file).exists()
+
+    @cached_property
+    def _downloaded(self) -> set[str]:
+        return {DOWNLOADED_SCORES, *self.downloads, *(self.imported.downloads if self.imported else ())}
 
     def _is_simulated(self, file: str) -> bool:
         return self.study.simulation is not None and Path(self.results) / "raw" in Path(file).parents
@@ -193,6 +218,7 @@ class Plan:
         files = [source.images for source in self.study.models if isinstance(source, Suite)]
         files += [model.checkpoint for model in self.models.values() if model.checkpoint and model.source != "suite"]
         files += [self.study.layer_commitment.file] if self.study.layer_commitment.file else []
+        files += self.imported.files if self.imported else []
         return files + ([self.study.scores.path] if self.study.scores else [])
 
     def missing_files_of_models(self) -> list[str]:
@@ -254,11 +280,18 @@ class Plan:
     @property
     def tables(self) -> list[str]:
         """Result tables of the study."""
+        if self.imported:
+            return [*FILES, "table2", "tableS4"]
         if not self.datasets:
             return []
         searched, projected = (["layer_search"] if self.searched else []), (["projection"] if self.study.projection_study else [])
         mapped = ["mapping", "table2", "tableS4"] if self.mapping else []
-        return ["pretraining", *searched, *projected, "datasets", "models", *mapped]
+        return ["pretraining", *searched, *projected, "datasets", "models", *mapped, *self.hyperparameters]
+
+    @property
+    def hyperparameters(self) -> dict[str, dict[str, Any]]:
+        """Tables of hyper-parameters (:mod:`cortexscale.hyperparameters`): name -> arguments."""
+        return self.mapping.hyperparameters if self.mapping else {}
 
     @property
     def searched(self) -> list[str]:
@@ -359,18 +392,44 @@ class Plan:
         """Tables that a figure reads, by name.
 
         Raises:
-            InputError: the figure shows a dataset that the study does not have.
+            InputError: the figure shows datasets, and the study has none of them; or layers, and the study searches none.
         """
-        source = FIGURES[figure]
-        shown = next((name for name, dataset in self.datasets.items() if dataset.reader == source.reader), None)
-        if source.reader and not shown:
-            found = f"a study without a dataset of the reader {source.reader}"
+        source, shown = FIGURES[figure], next(iter(self.figure_labels(figure)), None)
+        if "layer_search" in source.tables and not (self.searched or self.imported):
+            found, remedy = (
+                "a study whose layers are all taken from a file",
+                "ask for another figure, or set layer_commitment.commit to search",
+            )
+            raise InputError(f"figure {figure}", found, "a search among layers, which it shows", remedy)
+        absent = {name for name, section in source.optional.items() if not self.has(section)}
+        return {
+            name: f"{self.results}/{path.format(dataset=shown)}" for name, path in source.tables.items() if name not in absent
+        }
+
+    def figure_labels(self, figure: str) -> dict[str, str]:
+        """What a figure calls the datasets that it shows, in its order; without any of its own, all datasets of the study.
+
+        Raises:
+            InputError: as for :meth:`figure_tables`.
+        """
+        readers = FIGURES[figure].readers
+        shown = [next((name for name, own in self.readers.items() if own == reader), None) for reader in readers]
+        if readers and not any(shown):
+            found = f"a study without a dataset of the reader {' or '.join(readers)}"
             raise InputError(f"figure {figure}", found, "the dataset that it shows", "ask for another figure, or add the dataset")
-        return {name: f"{self.results}/{path.format(dataset=shown)}" for name, path in source.tables.items()}
+        return {name: self.labels[name] for name in shown if name} or self.labels
+
+    def has(self, section: str) -> bool:
+        """Whether the study has a section of the config, or a published table in its place."""
+        return getattr(self.study, section, None) is not None or (self.imported is not None and section in FILES)
 
     def _refuse_figures_without_data(self) -> None:
+        unpublished = [figure for figure in self.study.figures if self.imported and not self.imported.allows(FIGURES[figure])]
+        if unpublished:
+            expected = "figures of the published tables, and of fits to them"
+            raise InputError("config key figures", ", ".join(unpublished), expected, "leave them out")
         sections = {figure: FIGURES[figure].section for figure in self.study.figures}
-        lacking = {figure: name for figure, name in sections.items() if name and getattr(self.study, name) is None}
+        lacking = {figure: name for figure, name in sections.items() if name and not self.has(name)}
         if lacking:
             names = ", ".join(dict.fromkeys(lacking.values()))
             found, remedy = (
@@ -378,12 +437,16 @@ class Plan:
                 f"leave them out, or add {names} (config/config.yaml)",
             )
             raise InputError("config key figures", found, "figures of experiments that the study has", remedy)
-        readers = {dataset.reader for dataset in self.datasets.values()}
-        lacking = {
-            figure: FIGURES[figure].reader for figure in self.study.figures if FIGURES[figure].reader not in (None, *readers)
-        }
+        tuned = getattr(self.study, "finetuning", None)
+        needed = {figure: set(FIGURES[figure].experiments) - set(tuned.experiments) for figure in self.study.figures if tuned}
+        if any(needed.values()):
+            found = ", ".join(f"{figure} (shows {' and '.join(sorted(names))})" for figure, names in needed.items() if names)
+            expected = f"figures of the experiments {', '.join(tuned.experiments)}"
+            raise InputError("config key figures", found, expected, "leave them out, or add to finetuning.experiments")
+        shown = {figure: FIGURES[figure].readers for figure in self.study.figures}
+        lacking = {figure: names for figure, names in shown.items() if names and not {*names} & {*self.readers.values()}}
         if lacking:
-            found = ", ".join(f"{figure} (shows {reader})" for figure, reader in lacking.items())
+            found = ", ".join(f"{figure} (shows {', '.join(names)})" for figure, names in lacking.items())
             remedy = f"leave them out: figures: [{', '.join(figure for figure in self.study.figures if figure not in lacking)}]"
             raise InputError(
                 "config key figures", f"figures of datasets that the study lacks: {found}", "figures of its own", remedy

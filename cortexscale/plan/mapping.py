@@ -47,6 +47,19 @@ class MappingPlan:
         return asdict(recipe_for(kind, self.plan.datasets[dataset].reader, **overrides))
 
     @property
+    def hyperparameters(self) -> dict[str, dict[str, Any]]:
+        """Tables S5 and S6: arguments of :mod:`cortexscale.hyperparameters`."""
+        trained = [readout for readout in self.settings.readouts if not readout.startswith("linear")]
+        recipes = {
+            readout.rsplit("_", 1)[0]: {name: self.recipe(name, readout) for name in self.settings.datasets}
+            for readout in trained
+        }
+        default = recipe_for("attention", "", **self.settings.recipes.get("attention", {}).get("all", {}))
+        labels = {name: self.plan.labels[name] for name in self.settings.datasets}
+        tables = {"tableS5": {"recipe": asdict(default)}} if "attention" in recipes else {}
+        return tables | ({"tableS6": {"recipes": recipes, "labels": labels}} if recipes else {})
+
+    @property
     def stimuli(self) -> list[str]:
         """Stimulus sets that a dataset of the mapping axis shows."""
         return list(dict.fromkeys(self.plan.datasets[name].stimuli for name in self.settings.datasets))

@@ -8,7 +8,7 @@ COMPOSITE_ROIS = {"whole_brain", "nsdgeneral", "occipital_parietal"}
 ALL = "all"
 """The family of a fit to all families together, which figure 2 shows."""
 FITTED_SOURCES = {"suite", "spvvs"}
-"""Controlled suites. Other models are held out from every fit, and so are adversarially fine-tuned copies."""
+"""Controlled suites. Other models are held out from every fit, and so are self-supervised ones and adversarial copies."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ MODEL_COLUMNS = [
     "pretraining_seed",
     "pretraining_n_samples",
     "pretraining_total_flops_estimate",
+    "is_selfsupervised_learning",
     "is_adversarially_finetuned",
 ]
 
@@ -54,13 +55,30 @@ def benchmark_scores(pretraining: pd.DataFrame, composite_rois: bool = True, sco
         One row per model x benchmark, and one per model with benchmark ``average``: the columns of the model,
         ``benchmark_name`` and ``score``.
     """
-    rows = pretraining if composite_rois else pretraining[~pretraining["roi"].isin(COMPOSITE_ROIS)]
-    keys = ["model_id", "benchmark_name"]
+    models = pretraining[MODEL_COLUMNS].drop_duplicates("model_id")
+    rows = chosen_rois(pretraining, composite_rois)
+    return hierarchical_mean(rows, "model_id", score).merge(models, on="model_id", validate="many_to_one")
+
+
+def chosen_rois(rows: pd.DataFrame, composite_rois: bool) -> pd.DataFrame:
+    """All rows, or those of ROIs that hold no others."""
+    return rows if composite_rois else rows[~rows["roi"].isin(COMPOSITE_ROIS)]
+
+
+def hierarchical_mean(rows: pd.DataFrame, key: str, score: str = "pearsonr_nc") -> pd.DataFrame:
+    """Average subjects, then ROIs, then benchmarks, all with equal weights.
+
+    Args:
+        rows: per ``key`` x dataset x subject x ROI.
+
+    Returns:
+        ``key``, ``benchmark_name``, ``score``: a row per benchmark, and one with benchmark ``average`` for every ``key``.
+    """
+    keys = [key, "benchmark_name"]
     by_roi = rows.groupby([*keys, "roi"], sort=False)[score].mean()
     by_benchmark = by_roi.groupby(keys, sort=False).mean().rename("score").reset_index()
-    average = by_benchmark.groupby("model_id", sort=False)["score"].mean().reset_index().assign(benchmark_name="average")
-    models = pretraining[MODEL_COLUMNS].drop_duplicates("model_id")
-    return pd.concat([by_benchmark, average], ignore_index=True).merge(models, on="model_id", validate="many_to_one")
+    average = by_benchmark.groupby(key, sort=False)["score"].mean().reset_index().assign(benchmark_name="average")
+    return pd.concat([by_benchmark, average], ignore_index=True)
 
 
 def axis_points(scores: pd.DataFrame, axis: str) -> pd.DataFrame:
@@ -70,15 +88,18 @@ def axis_points(scores: pd.DataFrame, axis: str) -> pd.DataFrame:
         scores: of :func:`benchmark_scores`.
 
     Returns:
-        The rows that have a value on this axis, with ``x``, ``family`` (flex families merged into their parents) and
+        The rows that have a score and a value on this axis, with ``x``, ``family`` (flex families merged into their parents) and
         ``fitted``: whether the model belongs to a controlled suite and varies this axis.
     """
     spec = AXES[axis]
-    fitted = scores["backbone_source"].isin(FITTED_SOURCES) & ~scores["is_adversarially_finetuned"].astype(bool)
+    fitted = scores["backbone_source"].isin(FITTED_SOURCES)
+    for other in ("is_selfsupervised_learning", "is_adversarially_finetuned"):
+        fitted &= ~scores[other].eq(True)
     if spec.full_data_only:
         fitted &= scores["pretraining_samples_per_class"] == 0
     flex = scores["backbone_arch_family"].str.endswith("Flex")
     if not spec.with_flex:
         fitted &= ~flex
     family = scores["backbone_arch_family"].str.removesuffix("Flex")
-    return scores.assign(x=scores[spec.column].astype(float), family=family, flex=flex, fitted=fitted).dropna(subset=["x"])
+    points = scores.assign(x=scores[spec.column].astype(float), family=family, flex=flex, fitted=fitted)
+    return points.dropna(subset=["x", "score"])

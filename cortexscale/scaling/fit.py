@@ -1,19 +1,45 @@
 """One scaling fit: points in, one row of the fits table and its curve out. Every axis and score table goes through here."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from cortexscale.errors import InputError
 from cortexscale.kernels.power_law import PowerLawFit, choose_form, fit_power_law, resample_counts
+from cortexscale.scaling.identifiability import NO_SATURATION, warnings_of
 
 CURVE_POINTS = 100
-NO_SATURATION = 1 - 1e-6
-"""From this E on the law runs to S = 1: the data show no saturation, and E is an edge and not an estimate."""
 CONSTANTS = {"reduced": ("E", "ln_A", "alpha"), "offset": ("E", "ln_A", "lambda", "alpha")}
 CONSTANTS["chinchilla"] = (*CONSTANTS["reduced"], "ln_B", "beta", "allocation")
 
 
-def fit_experiment(
+@dataclass(frozen=True)
+class Law:
+    """A fitted scaling law.
+
+    Attributes:
+        row: of the fits table, see :func:`fit_law`.
+        fit: the law itself, with its resamples.
+        x, score: the points, raw X.
+        counts: (resamples, n) how often each point is in each resample.
+    """
+
+    row: dict
+    fit: PowerLawFit
+    x: np.ndarray
+    score: np.ndarray
+    counts: np.ndarray
+
+    def curve(self, low: float, high: float) -> pd.DataFrame:
+        """``x, score, low, high`` at 100 raw X from ``low`` to ``high``: the curve and its pointwise 95 % band."""
+        at = np.geomspace(low, high, CURVE_POINTS)
+        band = self.fit.band(at)
+        return pd.DataFrame({"x": at, "score": self.fit.predict(at), "low": band[0], "high": band[1]})
+
+
+def fit_law(
     x: np.ndarray,
     score: np.ndarray,
     *,
@@ -25,8 +51,7 @@ def fit_experiment(
     bootstrap_unit: str = "row",
     clusters: np.ndarray | None = None,
     experiment: str = "points",
-    extend: float = 10.0,
-) -> tuple[dict, pd.DataFrame]:
+) -> Law:
     """Fit one experiment.
 
     Args:
@@ -38,14 +63,12 @@ def fit_experiment(
         bootstrap_unit: ``row`` (the published way), or the word for what ``clusters`` labels (config, architecture).
         clusters: (n,) labels. They are resampled whole unless the unit is ``row``.
         experiment: a name for the row and for messages.
-        extend: the curve runs from the smallest X to ``extend`` times the largest.
 
     Returns:
-        The row: ``experiment, form, n, E, ln_A, lambda, alpha, x_scale, loss`` for scaled X, ``<constant>_low`` and ``_high``
-        (2.5 and 97.5 percentiles of the resamples), ``ln_A_raw``, ``lambda_raw``, ``tau_raw``, ``saturates`` and the
-        bootstrap; ``ln_B, beta, allocation`` for chinchilla. Where ``tau_raw`` is given the law is an exponential, and ln_A,
-        lambda and alpha only mark where on its ridge the search ended.
-        The curve: ``experiment, x, score, low, high`` at raw X; empty for chinchilla, which has two X.
+        The law. Its row: ``experiment, form, n, E, ln_A, lambda, alpha, x_scale, loss`` for scaled X, ``<constant>_low`` and
+        ``_high`` (2.5 and 97.5 percentiles of the resamples), ``ln_A_raw``, ``lambda_raw``, ``tau_raw``, ``saturates``, the
+        bootstrap and ``warnings``; ``ln_B, beta, allocation`` for chinchilla. Where ``tau_raw`` is given the law is an
+        exponential, and ln_A, lambda and alpha only mark where on its ridge the search ended.
 
     Raises:
         InputError: the points cannot be fitted by the form, or the unit needs clusters.
@@ -53,6 +76,7 @@ def fit_experiment(
     x, score = np.asarray(x, float), np.asarray(score, float)
     if bootstrap_unit != "row" and clusters is None:
         raise InputError(f"fit of {experiment}", f"bootstrap unit {bootstrap_unit}", "a label per row", "give clusters")
+    resampled = np.arange(len(score)) if bootstrap_unit == "row" else clusters
     try:
         counts = resample_counts(len(score), bootstraps, seed, None if bootstrap_unit == "row" else clusters)
         if form == "auto":
@@ -67,21 +91,30 @@ def fit_experiment(
         row["x2_scale"] = float(fit.x_scale[1])
     row |= {"loss": fit.loss, "delta": delta, "tau_raw": fit.tau_raw, "saturates": bool(fit.constants["E"] < NO_SATURATION)}
     row |= {"bootstraps": bootstraps, "bootstrap_unit": bootstrap_unit, "seed": seed}
-    return row, curve_of(fit, x, experiment, extend)
+    row["warnings"] = "; ".join(warnings_of(fit, x, len(np.unique(resampled)), bootstrap_unit))
+    return Law(row, fit, x, score, counts)
+
+
+def fit_experiment(x: np.ndarray, score: np.ndarray, *, extend: float = 10.0, **how: Any) -> tuple[dict, pd.DataFrame]:
+    """The row and the curve of :func:`fit_law`, which has the arguments.
+
+    Args:
+        extend: the curve runs from the smallest X to ``extend`` times the largest.
+
+    Returns:
+        The row; the curve: ``experiment, x, score, low, high`` at raw X, empty for chinchilla, which has two X.
+    """
+    law = fit_law(x, score, **how)
+    if law.fit.form == "chinchilla":
+        return law.row, pd.DataFrame(columns=["experiment", "x", "score", "low", "high"])
+    curve = law.curve(np.min(x), extend * np.max(x))
+    curve.insert(0, "experiment", law.row["experiment"])
+    return law.row, curve
 
 
 def constants_of(fit: PowerLawFit) -> dict[str, float]:
     """The constants, their percentiles and their raw twins; ``lambda`` is nan in forms without an offset."""
     row = {"lambda": np.nan, "lambda_raw": np.nan, **fit.constants}
     for name in CONSTANTS[fit.form]:
-        row[f"{name}_low"], row[f"{name}_high"] = np.percentile(fit.bootstrap_constants[name], (2.5, 97.5))
+        row[f"{name}_low"], row[f"{name}_high"] = np.nanpercentile(fit.bootstrap_constants[name], (2.5, 97.5))
     return row
-
-
-def curve_of(fit: PowerLawFit, x: np.ndarray, experiment: str, extend: float) -> pd.DataFrame:
-    """The curve and its pointwise 95 % band."""
-    if fit.form == "chinchilla":
-        return pd.DataFrame(columns=["experiment", "x", "score", "low", "high"])
-    at = np.geomspace(x.min(), extend * x.max(), CURVE_POINTS)
-    low, high = fit.band(at)
-    return pd.DataFrame({"experiment": experiment, "x": at, "score": fit.predict(at), "low": low, "high": high})

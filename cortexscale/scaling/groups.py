@@ -1,66 +1,96 @@
-"""Scaling laws of one axis: every family x benchmark of its points. Pretraining and mapping go through here."""
+"""Scaling laws of one axis: every family x benchmark of its points. Every axis goes through here."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
 from cortexscale.kernels.power_law import FORMS
-from cortexscale.scaling.fit import fit_experiment
+from cortexscale.scaling.fit import Law, fit_law
 
 log = logging.getLogger(__name__)
 
 POINTS_PER_PARAMETER = 3
 """With fewer points per parameter most bootstrap resamples do not determine the form, and the band says nothing."""
-NAMES = ["axis", "family", "benchmark_name"]
+
+Laws = dict[tuple[str, str], Law]
+"""By family and benchmark."""
 
 
 def fit_families(
     families: Iterable[tuple[str, pd.DataFrame]],
     axis: str,
     form: str,
-    x_scale: float,
+    x_scale: float | tuple[float, float],
     settings: dict[str, Any],
-    labels: list[str] | None = None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Fit every family x benchmark; those with too few points for the form are left out.
+    clusters: dict[str, list[str]],
+    x: Sequence[str] = ("x",),
+) -> Laws:
+    """Fit every family x benchmark; those with too few points for the form, or of one X, are left out.
 
     Args:
-        families: name and points, rows with ``benchmark_name``, ``x`` and ``score``.
-        form: ``offset``, ``reduced`` or ``auto``.
+        families: name and points, rows with ``benchmark_name``, ``score``, X and the columns of ``clusters``.
+        form: ``offset``, ``reduced``, ``chinchilla`` or ``auto``, whose cross-validation keeps architectures together, the
+            points of a configuration in a family of one architecture.
         settings: ``bootstraps``, ``bootstrap_unit``, ``delta``, ``seed``.
-        labels: columns that say which points are resampled together.
-
-    Returns:
-        One row per fit: ``axis``, ``family``, ``benchmark_name`` and the columns of
-        :func:`cortexscale.scaling.fit.fit_experiment`; the curves, with the same three columns. Both are empty where no
-        family has enough points.
+        clusters: columns that tell the configurations (``config``) and architectures (``architecture``) apart. A family of one
+            architecture is resampled by configuration.
+        x: columns of X.
     """
     needed = POINTS_PER_PARAMETER * len(FORMS["offset" if form == "auto" else form])
-    fits, curves = [], []
+    laws = {}
     for family, members in families:
         for benchmark, points in members.groupby("benchmark_name", sort=False):
-            name = {"axis": axis, "family": family, "benchmark_name": benchmark}
+            name = f"{axis}/{family}/{benchmark}"
             if len(points) < needed:
                 log.info("%s: no fit, %d points are fewer than the %d that the %s form wants", name, len(points), needed, form)
                 continue
-            fit, curve = fit_experiment(
-                points["x"].to_numpy(),
+            if (points[list(x)].nunique() == 1).any():
+                log.info("%s: no fit, %s does not vary", name, " or ".join(x))
+                continue
+            unit, labels = cluster_labels(points, settings["bootstrap_unit"], clusters)
+            law = fit_law(
+                points[list(x)].to_numpy().squeeze(),
                 points["score"].to_numpy(),
                 form=form,
                 x_scale=x_scale,
                 delta=settings["delta"],
                 bootstraps=settings["bootstraps"],
                 seed=settings["seed"],
-                bootstrap_unit=settings["bootstrap_unit"],
-                clusters=points[labels].astype(str).agg("/".join, axis=1).to_numpy() if labels else None,
-                experiment=f"{axis}/{family}/{benchmark}",
+                bootstrap_unit=unit,
+                clusters=labels.to_numpy(),
+                experiment=name,
             )
-            fits.append(name | fit)
-            curves.append(curve.assign(**name))
-            log.info("%s: loss %.6f, E %.3f from %d points", fit["experiment"], fit["loss"], fit["E"], fit["n"])
-    if not fits:
+            laws[family, benchmark] = law
+            log.info("%s: loss %.6f, E %.3f from %d points", name, law.row["loss"], law.row["E"], law.row["n"])
+            if law.row["warnings"]:
+                log.warning("%s: %s", name, law.row["warnings"])
+    if not laws:
         log.warning("axis %s: no fit, for want of points; figures show points only", axis)
-        return pd.DataFrame(columns=NAMES), pd.DataFrame(columns=NAMES).assign(x=0.0, score=0.0, low=0.0, high=0.0)
-    return pd.DataFrame(fits), pd.concat(curves, ignore_index=True)
+    return laws
+
+
+def cluster_labels(points: pd.DataFrame, unit: str, clusters: dict[str, list[str]]) -> tuple[str, pd.Series]:
+    """What is resampled (``row``, ``config`` or ``architecture``), and a label per point of what cross-validation keeps together.
+
+    Rows are resampled one by one, but architectures are kept together nevertheless.
+    """
+    labels = {kind: points.groupby(columns, dropna=False).ngroup() for kind, columns in clusters.items()}
+    kind = "architecture" if unit == "row" else unit
+    kind = kind if labels[kind].nunique() > 1 else "config"
+    return ("row" if unit == "row" else kind), labels[kind]
+
+
+def fits_table(laws: Laws, **names: str) -> pd.DataFrame:
+    """One row per law: ``names``, ``family``, ``benchmark_name`` and the row of :func:`cortexscale.scaling.fit.fit_law`."""
+    rows = [{**names, "family": family, "benchmark_name": benchmark, **law.row} for (family, benchmark), law in laws.items()]
+    return pd.DataFrame(rows, columns=None if rows else [*names, "family", "benchmark_name", "warnings"])
+
+
+def stacked(tables: dict[tuple[str, str], pd.DataFrame], empty: Sequence[str], **names: str) -> pd.DataFrame:
+    """Tables of families and benchmarks as one, with their names; without any, the columns ``empty`` of no rows."""
+    if not tables:
+        return pd.DataFrame(columns=[*names, "family", "benchmark_name"]).assign(**dict.fromkeys(empty, 0.0))
+    named = [table.assign(**names, family=family, benchmark_name=name) for (family, name), table in tables.items()]
+    return pd.concat(named, ignore_index=True)

@@ -1,57 +1,18 @@
-"""The mapping axis: alignment against the stimuli that a readout is fitted to (paper, sections 3 and 4.7 to 4.9)."""
-
-from typing import Any
+"""Readouts side by side (paper, Tables 2 and S4)."""
 
 import numpy as np
 import pandas as pd
 
-from cortexscale.scaling.groups import fit_families
-
-SCALE = 10.0
-"""Fits see F / 10, as in the paper (figure S62)."""
 LINEAR = "linear_individual"
 TABLE2 = [LINEAR, "attention_individual", "attention_shared"]
-_FIT = ["probe_type", "benchmark_name", "fitting_samples", "data_pct", "seed"]
-
-
-def mapping_points(mapping: pd.DataFrame) -> pd.DataFrame:
-    """One point per readout x dataset x number of stimuli x seed: the mean over subjects and ROIs, all rows alike.
-
-    Subjects with other numbers of stimuli (NSD) are points of their own. The pretraining axes average ROI by ROI; the
-    authors do not here.
-
-    Args:
-        mapping: table of :func:`cortexscale.readouts.table.mapping_table`.
-
-    Returns:
-        ``family`` (the readout), ``benchmark_name``, ``x``, ``data_pct``, ``seed``, ``score``.
-    """
-    points = mapping.groupby(_FIT, sort=False)["pearsonr_nc"].mean().rename("score").reset_index()
-    points = points.rename(columns={"probe_type": "family"})
-    return points.assign(x=points.pop("fitting_samples").astype(float))
-
-
-def fit_mapping(mapping: pd.DataFrame, settings: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Fit S = E - A (F / 10)^-alpha to every readout x dataset.
-
-    Args:
-        mapping: as of :func:`mapping_points`.
-        settings: ``bootstraps``, ``delta``, ``seed``. Points are resampled one by one.
-
-    Returns:
-        Fits and curves of :func:`cortexscale.scaling.groups.fit_families`, and the points.
-    """
-    points = mapping_points(mapping)
-    families = points.groupby("family", sort=False)
-    return *fit_families(families, "mapping", "reduced", SCALE, settings | {"bootstrap_unit": "row"}), points
 
 
 def readout_table(mapping: pd.DataFrame, fits: pd.DataFrame, readouts: list[str] | None = None) -> pd.DataFrame:
     """Readouts side by side at their largest fraction (Tables 2 and S4), and where their scaling laws saturate.
 
     Args:
-        mapping: as of :func:`mapping_points`.
-        fits: of :func:`fit_mapping`.
+        mapping: table of :func:`cortexscale.readouts.table.mapping_table`.
+        fits: the laws of the mapping axis (:func:`cortexscale.scaling.laws.fit_axis`).
         readouts: those that are shown; by default all.
 
     Returns:
@@ -93,7 +54,8 @@ def readable(table: pd.DataFrame, labels: dict[str, str], parameters: str) -> st
         scores = wide.loc[benchmark, "score"][names.index]
         shown = [f"**{score:.3f}**" if score == scores.max() else f"{score:.3f}" for score in scores]
         lines.append([labels.get(benchmark, benchmark.capitalize()), *shown])
-    lines.append(["Parameters", *(f"{wide.loc['average', parameters][name]:,.0f}" for name in names.index)])
+    if table[parameters].notna().any():  # published tables do not have them
+        lines.append(["Parameters", *(f"{wide.loc['average', parameters][name]:,.0f}" for name in names.index)])
     if "E" in table:
         for benchmark in table.loc[table["E"].notna(), "benchmark_name"].unique():
             of_benchmark = table[table["benchmark_name"] == benchmark].set_index("probe_type")

@@ -1,10 +1,13 @@
 """From scores to figures (paper, sections 3 and 4).
 
-Needs:  alignment and layer-search tables, model cards
+Needs:  alignment and layer-search tables, model cards; the tables of fine-tuning and mapping
 Makes:  tables/pretraining.parquet    all scores with the model's pretraining, in the columns of the published table
         tables/layer_search.parquet   all layer scores
-        fits/<axis>.parquet           scaling laws of one pretraining axis, all families x benchmarks; with
-                                      <axis>.curves.parquet and <axis>.points.parquet, the models behind them
+        fits/<axis>.parquet           scaling laws of one axis, all families x benchmarks; with <axis>.curves.parquet
+                                      and <axis>.points.parquet, what lies behind them
+        fits/<axis>.<metric>.parquet  the same of another score, such as rsa_c_test
+        fits/model_and_data.parquet   scaling laws of parameters and samples at once, what compute is best spent on
+        tables/table2.*, tableS4.*    readouts at the largest fraction, and where they saturate
         figures/<figure>.*            pdf, png, svg, and csv of every plotted number
 """
 
@@ -53,29 +56,79 @@ rule collect_layer_search:
 
 
 rule fit:
-    """Fitting the scaling laws of one pretraining axis."""
+    """Fitting the scaling laws of one axis."""
     input:
-        table="<results>/tables/pretraining.parquet",
+        table=lambda wildcards: plan.fits.table(wildcards.fit),
     output:
-        fits="<results>/fits/{axis}.parquet",
-        curves="<results>/fits/{axis}.curves.parquet",
-        points="<results>/fits/{axis}.points.parquet",
+        fits="<results>/fits/{fit}.parquet",
+        curves="<results>/fits/{fit}.curves.parquet",
+        points="<results>/fits/{fit}.points.parquet",
     log:
-        "<logs>/fit/{axis}.log",
+        "<logs>/fit/{fit}.log",
     benchmark:
-        "<benchmarks>/fit/{axis}.tsv"
+        "<benchmarks>/fit/{fit}.tsv"
     conda:
         "../envs/cortexscale.yaml"
     resources:
         mem_mb=4000,
         runtime="4h",
     params:
-        axis=lambda wildcards: wildcards.axis,
-        form=lambda wildcards: plan.study.fits.axes[wildcards.axis],
-        settings=plan.study.fits.model_dump(exclude={"axes"}),
+        job=lambda wildcards: plan.fits.job(wildcards.fit),
         code=plan.code("fit"),
     script:
         "../scripts/fit.py"
+
+
+rule fit_model_and_data:
+    """Fitting alignment to parameters and samples at once, and what compute is best spent on."""
+    input:
+        table="<results>/tables/pretraining.parquet",
+    output:
+        fits="<results>/fits/model_and_data.parquet",
+        curves="<results>/fits/model_and_data.curves.parquet",
+        points="<results>/fits/model_and_data.points.parquet",
+    log:
+        "<logs>/fit_model_and_data.log",
+    benchmark:
+        "<benchmarks>/fit_model_and_data.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=4000,
+        runtime="4h",
+    params:
+        settings=plan.fits.resampling,
+        code=plan.code("fit_model_and_data"),
+    script:
+        "../scripts/fit_model_and_data.py"
+
+
+rule readout_tables:
+    """Putting the readouts of the mapping axis side by side."""
+    input:
+        table="<results>/tables/mapping.parquet",
+        fits="<results>/fits/mapping.parquet",
+    output:
+        **{
+            f"{name}_{kind}": f"<results>/tables/{name}.{kind}"
+            for name in ("table2", "tableS4")
+            for kind in ("parquet", "csv", "md")
+        },
+    log:
+        "<logs>/readout_tables.log",
+    benchmark:
+        "<benchmarks>/readout_tables.tsv"
+    localrule: True
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        labels=plan.labels,
+        code=plan.code("readout_tables"),
+    script:
+        "../scripts/readout_tables.py"
 
 
 rule figure:
@@ -99,7 +152,7 @@ rule figure:
         runtime=30,
     params:
         module=lambda wildcards: FIGURES[wildcards.figure].module,
-        labels={name: dataset.label for name, dataset in plan.datasets.items()},
+        labels=lambda wildcards: plan.figure_labels(wildcards.figure),
         code=lambda wildcards: plan.code("figure", f"cortexscale.figures.{FIGURES[wildcards.figure].module}"),
     script:
         "../scripts/figure.py"

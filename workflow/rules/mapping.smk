@@ -10,8 +10,6 @@ Makes:  tokens/<set>/<model>.zarr.zip                   tokens of the committed 
         mapping/<dataset>/<readout>.gates.parquet       shares of the layers that a layer gate reads, else no rows
         readouts/<dataset>/<readout>/**.safetensors     readouts of the largest fraction and the first seed
         tables/mapping.parquet, tables/gates.parquet    all of them
-        fits/mapping.parquet                            scaling laws of every readout x dataset; with its curves and points
-        tables/table2.*, tables/tableS4.*               readouts at the largest fraction, and where they saturate
 """
 
 
@@ -114,33 +112,3 @@ rule collect_mapping:
         code=plan.code("collect_mapping"),
     script:
         "../scripts/collect_mapping.py"
-
-
-rule fit_mapping:
-    """Fitting the scaling laws of the mapping axis, and putting the readouts side by side."""
-    input:
-        table="<results>/tables/mapping.parquet",
-    output:
-        **{
-            f"{name}_{kind}": f"<results>/tables/{name}.{kind}"
-            for name in ("table2", "tableS4")
-            for kind in ("parquet", "csv", "md")
-        },
-        fits="<results>/fits/mapping.parquet",
-        curves="<results>/fits/mapping.curves.parquet",
-        points="<results>/fits/mapping.points.parquet",
-    log:
-        "<logs>/fit_mapping.log",
-    benchmark:
-        "<benchmarks>/fit_mapping.tsv"
-    conda:
-        "../envs/cortexscale.yaml"
-    resources:
-        mem_mb=4000,
-        runtime="4h",
-    params:
-        labels={name: dataset.label for name, dataset in plan.datasets.items()},
-        settings=plan.study.fits.model_dump(include={"bootstraps", "delta", "seed"}),
-        code=plan.code("fit_mapping"),
-    script:
-        "../scripts/fit_mapping.py"

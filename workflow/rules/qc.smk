@@ -52,7 +52,7 @@ rule dataset_table:
         mem_mb=8000,
         runtime=60,
     params:
-        labels={name: dataset.label for name, dataset in plan.datasets.items()},
+        labels=plan.labels,
         best_subjects={name: plan.best_subjects(name) for name in plan.datasets},
         code=plan.code("dataset_table"),
     script:

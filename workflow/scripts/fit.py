@@ -1,17 +1,16 @@
-"""One pretraining axis: table of scores -> scaling laws, their curves, and the models behind them."""
+"""One axis: its result table -> scaling laws, their curves, and the points behind them."""
 
 from pathlib import Path
 from typing import Any
 
 from cortexscale.logs import logged
-from cortexscale.scaling.pretraining import fit_axis
+from cortexscale.scaling.laws import fit_axis
 from cortexscale.stores import provenance, read_table, write_table
 
 
-def main(fits: Path, curves: Path, points: Path, table: Path, axis: str, form: str, settings: dict[str, Any], code: str) -> None:
-    pretraining = read_table(table, columns=("model_id", "benchmark_name", "roi", "pearsonr_nc"))
-    rows, lines, models = fit_axis(pretraining, axis, form, settings)
-    made_by = provenance(inputs={"pretraining": table}, form=form, **settings, code=code)
+def main(fits: Path, curves: Path, points: Path, table: Path, job: dict[str, Any], code: str) -> None:
+    rows, lines, models = fit_axis(read_table(table, columns=("benchmark_name", "roi", job["metric"])), **job)
+    made_by = provenance(inputs={"table": table}, **job, code=code)
     for result, path in ((lines, curves), (models, points), (rows, fits)):
         write_table(result, path, made_by)
 
@@ -19,5 +18,4 @@ def main(fits: Path, curves: Path, points: Path, table: Path, axis: str, form: s
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         out, params = snakemake.output, snakemake.params
-        table = Path(snakemake.input.table)
-        main(Path(out.fits), Path(out.curves), Path(out.points), table, params.axis, params.form, params.settings, params.code)
+        main(Path(out.fits), Path(out.curves), Path(out.points), Path(snakemake.input.table), params.job, params.code)

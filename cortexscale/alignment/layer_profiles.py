@@ -1,0 +1,86 @@
+"""How well each layer predicts a ROI, and whether datasets agree on it (paper, appendix D)."""
+
+import pandas as pd
+
+from cortexscale.alignment.super_rois import super_roi
+from cortexscale.errors import InputError
+
+TEST_METRICS = ("pearsonr_nc", "rsa_c_test", "rsa_ve_test", "cka_c_test", "cka_ve_test")
+"""What published tables have of every layer. A layer search of ours does not look at the test split, and has ``cv_score``."""
+_PAPER = "deit_small"
+_PLACE = "norm2"
+_FEWEST = 6
+
+
+def layer_metrics(layer_search: pd.DataFrame) -> list[str]:
+    """Scores on test stimuli, where a table has them; otherwise the cross-validated score."""
+    known = [metric for metric in TEST_METRICS if metric in layer_search and layer_search[metric].notna().any()]
+    return known or ["cv_score"]
+
+
+def layer_profiles(layer_search: pd.DataFrame, benchmark: str) -> pd.DataFrame:
+    """Scores of one reference model along its depth.
+
+    The model is the DeiT-S of the paper, or else the one with most layers. Of a transformer with six blocks or more every block
+    is there once, at its second normalisation: its parts score so differently that a curve through all of them would zigzag.
+
+    Returns:
+        ``model_id``, ``roi``, ``layer_name``, ``layer_position_normalized``, ``metric``; ``mean`` over subjects and its standard
+        error ``sem``.
+
+    Raises:
+        InputError: the table has no layer of this benchmark.
+    """
+    metrics, places = layer_metrics(layer_search), ["roi", "layer_name", "layer_position_normalized"]
+    rows = layer_search.loc[layer_search["benchmark_name"] == benchmark, ["model_id", *places, *metrics]]
+    if rows.empty:
+        remedy = "search the layers of a reference model on this dataset, or ask for another figure"
+        raise InputError("table layer_search", f"no layer scores on {benchmark}", "scores of a reference model", remedy)
+    n_layers = rows.groupby("model_id", sort=False)["layer_name"].nunique()
+    model = next((id for id in n_layers.index if id.startswith(_PAPER)), n_layers.idxmax())
+    rows = rows[rows["model_id"] == model]
+    once = rows[rows["layer_name"].str.endswith(_PLACE)]
+    long = (once if once["layer_name"].nunique() >= _FEWEST else rows).melt([*places, "model_id"], metrics, var_name="metric")
+    summary = long.groupby(["model_id", *places, "metric"], sort=False)["value"].agg(["mean", "sem"]).reset_index()
+    return summary.sort_values("layer_position_normalized", kind="stable", ignore_index=True)
+
+
+def layer_agreement(layer_search: pd.DataFrame, one: str, others: list[str]) -> pd.DataFrame:
+    """Layers as two datasets see them, super-ROI by super-ROI.
+
+    Returns:
+        One row per reference model x layer x super-ROI x dataset of ``others`` that both datasets have: ``model_id``,
+        ``layer_name``, ``layer_position_normalized``, ``super_roi``, ``benchmark_name`` (the other), ``metric``; ``score``
+        and ``score_other``, means over subjects, then ROIs; ``rank`` and ``rank_other`` of the layer in its model, from 0 (best)
+        to 1.
+    """
+    metric = layer_metrics(layer_search)[0]
+    layer = ["model_id", "layer_name", "layer_position_normalized", "super_roi"]
+    wanted = layer_search["benchmark_name"].isin([one, *others])
+    rows = layer_search.loc[wanted, ["benchmark_name", *layer[:3], "roi", "subject", metric]].dropna(subset=metric)
+    areas = {roi: super_roi(roi) for roi in rows["roi"].unique()}
+    by_roi = rows.groupby(["benchmark_name", *layer[:3], "roi"], sort=False)[metric].mean().reset_index()
+    by_roi["super_roi"] = by_roi["roi"].map(areas)
+    scores = by_roi.groupby(["benchmark_name", *layer], sort=False)[metric].mean().rename("score").reset_index()
+    of_model = scores.groupby(["benchmark_name", "model_id", "super_roi"])["score"]
+    scores["rank"] = (of_model.rank(ascending=False) - 1) / (of_model.transform("size") - 1)
+    first = scores[scores["benchmark_name"] == one].drop(columns="benchmark_name")
+    second = scores[scores["benchmark_name"] != one]
+    return first.merge(second, on=layer, suffixes=("", "_other")).assign(metric=metric)
+
+
+def agreement_correlations(layers: pd.DataFrame) -> pd.DataFrame:
+    """Pearson's r over layers, of ranks and of scores.
+
+    Args:
+        layers: of :func:`layer_agreement`.
+
+    Returns:
+        One row per ``benchmark_name``, ``super_roi`` and ``aspect`` (``rank`` or ``score``): ``r``, ``n`` layers of all models.
+    """
+    found = [
+        (*key, aspect, rows[aspect].corr(rows[f"{aspect}_other"]), len(rows))
+        for key, rows in layers.groupby(["benchmark_name", "super_roi"], sort=False)
+        for aspect in ("rank", "score")
+    ]
+    return pd.DataFrame(found, columns=["benchmark_name", "super_roi", "aspect", "r", "n"])

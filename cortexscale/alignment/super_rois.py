@@ -1,0 +1,16 @@
+"""Early, mid and high: where a ROI lies along the ventral stream, by its name (paper, appendix D)."""
+
+from collections.abc import Iterable
+
+SUPER_ROIS = ("Early", "Mid", "High")
+_BEGINNINGS = {"Early": ("V1", "V2", "early"), "Mid": ("V3", "V4", "hV4", "mid")}
+
+
+def super_roi(roi: str) -> str:
+    """One of ``SUPER_ROIS``; what is neither early nor mid is high, as the authors count."""
+    return next((name for name, beginnings in _BEGINNINGS.items() if roi.startswith(beginnings)), "High")
+
+
+def region_order(regions: Iterable[str]) -> list[str]:
+    """Regions from early to late; several together, joined by ``_``, come last."""
+    return sorted(regions, key=lambda names: (names.count("_"), SUPER_ROIS.index(super_roi(names)), names))

@@ -1,0 +1,171 @@
+"""How a study trains what it fits to responses, beside the values of the paper (Tables S3, S5 and S6)."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+_TRAINED = {"optimiser": "AdamW", "precision": "bf16-mixed; float32 on a CPU"}
+_FINETUNED = {
+    **_TRAINED,
+    "betas": "0.9, 0.999",
+    "eps": 1e-8,
+    "decoder_learning_rate": "0 (frozen)",
+    "decoder_weight_decay": 0,
+    "schedule": "linear warm-up, cosine",
+}
+_ATTENTION = {
+    **_TRAINED,
+    "feedforward": "0 (no fully connected layers)",
+    "cross_attention": 1,
+    "encoder": 0,
+    "self_attention": "disabled",
+    "positions": "sinusoidal",
+    "head": "linear",
+    "schedule": "cosine",
+}
+"""What no recipe can change, by the keys of the rows below."""
+
+FINETUNING = [
+    ("Batching", "Image batch size", "image_batch", 512),
+    ("Batching", "Neural batch size", "neural_batch", 256),
+    ("Optimisation", "Optimiser", "optimiser", "AdamW"),
+    ("Optimisation", "β1, β2", "betas", "0.9, 0.999"),
+    ("Optimisation", "ε", "eps", 1e-8),
+    ("Optimisation", "Encoder learning rate", "learning_rate", 1e-5),
+    ("Optimisation", "Decoder learning rate", "decoder_learning_rate", "0 (frozen)"),
+    ("Optimisation", "Encoder weight decay", "weight_decay", 0.05),
+    ("Optimisation", "Decoder weight decay", "decoder_weight_decay", 0),
+    ("Optimisation", "Epochs", "epochs", 20),
+    ("Optimisation", "Precision", "precision", "bf16-mixed"),
+    ("Schedule", "Schedule", "schedule", "cosine annealing + warmup"),
+    ("Schedule", "Warm-up (epochs)", "warmup_epochs", 5),
+    ("Schedule", "Least learning rate", "min_learning_rate", 1e-6),
+    ("Losses", "Neural loss", "loss", "mse"),
+    ("Losses", "Image loss weight λ_img", "lambda_img", 0.1),
+    ("Losses", "Neural loss weight λ_neural", "lambda_neural", 100),
+    ("Losses", "Batches that move batch norm", "batch_norm", None),
+    ("Stimuli", "Shift (degrees of visual angle)", "jitter.shift", 0.5),
+    ("Stimuli", "Rotation (degrees)", "jitter.rotation", 0.5),
+    ("Stimuli", "Scaling (share)", "jitter.scale", 0.1 / 8),
+    ("Stimuli", "Field of view (degrees of visual angle)", "jitter.field_of_view", 8),
+    ("LoRA", "Rank", "lora.rank", "8, 16, 32"),
+    ("LoRA", "α", "lora.alpha", 32),
+    ("LoRA", "Dropout", "lora.dropout", 0.1),
+    ("LoRA", "Layers", "lora.targets", "attention projection, both of the feed-forward"),
+    ("LoRA", "Classifier is trained", "lora.train_head", True),
+]
+"""Group, parameter, key of the recipe, value of the paper: Table S3; of stimuli, appendix G.1; of LoRA, appendix I."""
+
+ATTENTION = [
+    ("Architecture", "Model dimension", "width", 384),
+    ("Architecture", "Attention heads", "heads", 16),
+    ("Architecture", "Feedforward dimension", "feedforward", "0 (no fully connected layers)"),
+    ("Architecture", "Latent query tokens", "latents", 16),
+    ("Architecture", "Cross-attention layers", "cross_attention", 1),
+    ("Architecture", "Token encoder layers", "encoder", 0),
+    ("Architecture", "Query self-attention", "self_attention", "disabled"),
+    ("Architecture", "Positional encoding", "positions", "sinusoidal"),
+    ("Architecture", "Head", "head", "linear"),
+    ("Architecture", "Dropout", "dropout", 0.3),
+    ("Optimisation", "Optimiser", "optimiser", "AdamW"),
+    ("Optimisation", "Learning rate", "learning_rate", 1e-4),
+    ("Optimisation", "Weight decay", "weight_decay", 1e-4),
+    ("Optimisation", "Schedule", "schedule", "cosine"),
+    ("Optimisation", "Gradient clipping", "clip", 1.0),
+    ("Optimisation", "Precision", "precision", "bf16-mixed"),
+    ("Optimisation", "Batch size", "batch", 256),
+    ("Optimisation", "Epochs", "epochs", 10),
+]
+"""The same of the attention readout (Table S5)."""
+
+_CHOSEN = ("epochs", "learning_rate", "dropout")
+DATASETS = {
+    "T-EEG1": (10, 1e-4, 0.5),
+    "T-EEG2": (10, 1e-4, 0.5),
+    "NSD-fMRI": (20, 1e-3, 0.8),
+    "T-MEG": (30, 1e-4, 0.8),
+    "T-fMRI": (30, 1e-4, 0.8),
+    "TVSD-EP": (30, 1e-4, 0.3),
+}
+"""Epochs, learning rate and dropout of the attention readout, by the handle of a dataset (Table S6)."""
+
+
+def finetuning_table(recipes: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Table S3: the first recipe of fine-tuning, and of every other one what differs from it.
+
+    Args:
+        recipes: name -> values of :class:`cortexscale.recipe.NeuralRecipe`.
+
+    Returns:
+        ``recipe``, ``group``, ``parameter``, and as text ``study`` and ``paper`` (empty where the paper does not say).
+    """
+    tables = [_beside(_FINETUNED | recipe, FINETUNING).assign(recipe=name) for name, recipe in recipes.items()]
+    first = dict(zip(tables[0]["parameter"], tables[0]["study"], strict=True))
+    others = [table[table["parameter"].map(first) != table["study"]] for table in tables[1:]]
+    return pd.concat([tables[0], *others], ignore_index=True)[["recipe", "group", "parameter", "study", "paper"]]
+
+
+def attention_table(recipe: Mapping[str, Any]) -> pd.DataFrame:
+    """Table S5: the attention readout of datasets that have no recipe of their own; columns as of :func:`finetuning_table`.
+
+    Args:
+        recipe: values of :class:`cortexscale.readouts.recipes.ReadoutRecipe`.
+    """
+    return _beside(_ATTENTION | recipe, ATTENTION)
+
+
+def readout_table(recipes: Mapping[str, Mapping[str, Mapping[str, Any]]], labels: Mapping[str, str]) -> pd.DataFrame:
+    """Table S6: what differs between datasets, of every trained readout.
+
+    Args:
+        recipes: readout -> dataset -> values of :class:`cortexscale.readouts.recipes.ReadoutRecipe`.
+        labels: handles of the datasets; the paper's values are found by them.
+
+    Returns:
+        ``readout``, ``dataset`` (its handle), ``epochs``, ``learning_rate``, ``dropout`` (nan for a readout
+        without); the same as ``paper_*`` for attention, nan where the paper has none.
+    """
+    rows = []
+    for readout, of_readout in recipes.items():
+        for name, recipe in of_readout.items():
+            paper = DATASETS.get(labels[name]) if readout == "attention" else None
+            values = {key: np.nan if (readout, key) == ("low_rank", "dropout") else recipe[key] for key in _CHOSEN}
+            published = {f"paper_{key}": value for key, value in zip(_CHOSEN, paper or [np.nan] * 3, strict=True)}
+            rows.append({"readout": readout, "dataset": labels[name], **values, **published})
+    return pd.DataFrame(rows)
+
+
+def readable(table: pd.DataFrame) -> str:
+    """Any of these tables in Markdown."""
+    head = [name.replace("_", " ").capitalize() for name in table]
+    lines = [head, [":--"] * len(head), *([_text(value) for value in row] for row in table.itertuples(index=False))]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def _beside(recipe: Mapping[str, Any], rows: list[tuple[str, str, str, Any]]) -> pd.DataFrame:
+    """Rows whose key the recipe has."""
+    values = dict(_flat(recipe))
+    shown = [(group, name, _text(values[key]), _text(paper)) for group, name, key, paper in rows if key in values]
+    return pd.DataFrame(shown, columns=["group", "parameter", "study", "paper"])
+
+
+def _flat(recipe: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in recipe.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _text(value: Any) -> str:
+    if value is None or value != value:
+        return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return np.format_float_scientific(value, trim="-", exp_digits=1) if 0 < value < 1e-3 else f"{value:g}"
+    return str(value)

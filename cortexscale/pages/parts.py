@@ -1,0 +1,210 @@
+"""What the explore page shows: models, fine-tuning runs and readouts with their scores, and the scaling laws of each axis."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cortexscale.figures.style import METRICS as METRIC_NAMES
+from cortexscale.figures.style import readout_name
+from cortexscale.scaling.axes import AXES, FITTED_SOURCES, MODEL_COLUMNS, axis_points, chosen_rois, hierarchical_mean
+from cortexscale.scaling.neural_data import mapping_points
+
+METRICS = {name: label for name, label in METRIC_NAMES.items() if name != "cv_score"}
+METRICS |= {"pearsonr_nc": f"Alignment S ({METRICS['pearsonr_nc']})"}
+_FITTED = "finetuning_data_pct"
+UNIT = 1e-4
+"""Scores are stored as integers of this unit: half the size."""
+CARD = {
+    "backbone_arch": "Architecture",
+    "backbone_n_params": "Parameters",
+    "backbone_flops": "FLOPs of one image",
+    "image_size": "Image size (pixels)",
+    "pretraining_dataset": "Pretraining data",
+    "pretraining_objective": "Objective",
+    "pretraining_n_samples": "Pretraining images D",
+    "pretraining_seed": "Seed",
+    "pretraining_total_flops_estimate": "Pretraining compute C (FLOPs)",
+    "task_evaluation_acc": "Task accuracy",
+}
+RUN = {
+    "base_model_id": "Base model",
+    "finetuning_regions": "Regions",
+    "finetuning_subjects": "Subjects",
+    "data_pct": "Share of the training stimuli (%)",
+    "seed": "Seed",
+    "epochs": "Epochs",
+    "learning_rate": "Learning rate",
+    "lora_rank": "LoRA rank",
+    "n_trainable_params": "Trained parameters",
+    "task_evaluation_acc": "Task accuracy",
+}
+READOUT = {
+    "data_pct": "Share of the training stimuli (%)",
+    "fitting_samples": "Training stimuli",
+    "seed": "Seed",
+    "n_params_per_subject": "Parameters of a subject",
+}
+
+
+def pretraining_part(table: pd.DataFrame, axes: Sequence[str], composite_rois: bool) -> dict[str, Any]:
+    """All models, on the axes of pretraining.
+
+    Args:
+        table: of :func:`cortexscale.alignment.collect.pretraining_table`.
+        axes: names in :data:`cortexscale.scaling.axes.AXES`.
+        composite_rois: count ROIs that hold others, as the fits do.
+    """
+    card = [column for column in CARD if column in table and column not in MODEL_COLUMNS]
+    models = table[[*MODEL_COLUMNS, *card]].drop_duplicates("model_id", ignore_index=True)
+    part = _part("model", models, _scores(table, composite_rois), models["model_id"], CARD)
+    part["family"] = {"label": "Family", "of": _texts(models["backbone_arch_family"].str.removesuffix("Flex"))}
+    part["source"] = {"label": "Source", "of": _texts(models["backbone_source"])}
+    part["axes"] = {axis: _axis(models, axis) for axis in axes}
+    return part
+
+
+def _axis(models: pd.DataFrame, axis: str) -> dict[str, Any]:
+    """Where models lie on an axis, and which are fitted. Those of a suite that do not vary it are not shown, as in figure 2."""
+    points = axis_points(models.assign(score=0.0), axis)
+    apart = points[["is_selfsupervised_learning", "is_adversarially_finetuned"]].eq(True).any(axis=1)
+    shown = points["fitted"] | apart | ~points["backbone_source"].isin(FITTED_SOURCES)
+    points = points[shown].reindex(models.index)
+    return {"label": AXES[axis].label, "x": _numbers(points["x"]), "fitted": points["fitted"].eq(True).astype(int).tolist()}
+
+
+def finetuning_part(table: pd.DataFrame, composite_rois: bool, labels: dict[str, str]) -> dict[str, Any]:
+    """All fine-tuning runs over the neural data that they saw; baselines saw none and are left out.
+
+    Args:
+        table: ``tables/finetuning.parquet``.
+        labels: of datasets.
+    """
+    table = table[table["fitting_samples"].notna()]
+    known = ["model_id", "exp_type", "finetuning_dataset", "fitting_samples", *(column for column in RUN if column in table)]
+    runs = table[known].sort_values("exp_type", key=lambda kind: kind != _FITTED, kind="stable")  # a run may serve several
+    runs = runs.drop_duplicates("model_id", ignore_index=True)
+    part = _part("run", runs, _scores(table, composite_rois), runs["model_id"], RUN)
+    part["family"] = {"label": "Fine-tuned on", "of": _texts(runs["finetuning_dataset"].replace(labels))}
+    experiments = _texts(runs["exp_type"].str.removeprefix("finetuning_").str.replace("_", " "))
+    part["source"] = {"label": "Experiment", "of": experiments, "first": ["data pct"]}
+    fitted = runs["exp_type"].eq(_FITTED).astype(int).tolist()
+    x = _numbers(runs["fitting_samples"])
+    part["axes"] = {"finetuning": {"label": "Fine-tuning samples F", "x": x, "fitted": fitted}}
+    return part
+
+
+def mapping_part(table: pd.DataFrame, composite_rois: bool) -> dict[str, Any]:
+    """All readouts over the stimuli that they were fitted to, one entry per readout x dataset x number of stimuli x seed.
+
+    Args:
+        table: of :func:`cortexscale.readouts.table.mapping_table`.
+        composite_rois: count ROIs that hold others, as the fits do.
+    """
+    keys = ["probe_type", "benchmark_name", "fitting_samples", "data_pct", "seed"]
+    card = ["model_id", *(column for column in READOUT if column in table and column not in keys)]
+    readouts = table[[*keys, *card]].drop_duplicates(keys, ignore_index=True)
+    ids = _fitted_readouts(readouts.rename(columns={"probe_type": "family", "fitting_samples": "x"}))
+    rows = table.merge(readouts[keys].assign(readout=ids), on=keys, validate="many_to_one")
+    points = {metric: mapping_points(table, composite_rois, metric) for metric in _metrics(table)}
+    means = [
+        each["score"].set_axis([_fitted_readouts(each), each["benchmark_name"]]).rename(metric) for metric, each in points.items()
+    ]
+    part = _part("readout", readouts, _places(pd.concat(means, axis=1), _roi_means(rows, "readout")), ids, READOUT)
+    part["family"] = {"label": "Readout", "of": _texts(readouts["probe_type"].map(readout_name))}
+    part["source"] = {"label": "Features of", "of": _texts(readouts["model_id"])}
+    x = _numbers(readouts["fitting_samples"])
+    part["axes"] = {"mapping": {"label": "Training stimuli of the readout F", "x": x, "fitted": [1] * len(x)}}
+    return part
+
+
+def _fitted_readouts(points: pd.DataFrame) -> pd.Series:
+    """Names of the points of :func:`cortexscale.scaling.neural_data.mapping_points`."""
+    name = points["family"].map(readout_name) + ", " + points["benchmark_name"] + ", "
+    name += points["data_pct"].map("{:g} %".format) + " = " + points["x"].map("{:g}".format) + " stimuli"
+    return name + ", seed " + points["seed"].astype(str)
+
+
+def laws(fits: pd.DataFrame, curves: pd.DataFrame, labels: dict[str, str]) -> list[dict[str, Any]]:
+    """Scaling laws with their constants, intervals and curves.
+
+    Args:
+        fits, curves: of one axis and metric (:func:`cortexscale.scaling.laws.fit_axis`).
+        labels: of datasets, which are the families of fine-tuning.
+    """
+    names = ["axis", "metric", "family", "benchmark_name"]
+    facts = ["form", "n", "x_scale", "tau_raw", "bootstrap_unit", "bootstraps", "warnings"]
+    facts += [f"{name}{end}" for name in ("E", "ln_A", "lambda", "alpha") for end in ("", "_low", "_high")]
+    lines = dict(tuple(curves.groupby(names)))
+    found = []
+    for row in fits.to_dict("records"):
+        line = lines[tuple(row[name] for name in names)]
+        drawn = {name: [float(f"{value:.5g}") for value in line[name]] for name in ("x", "score", "low", "high")}
+        found.append({name: _plain(row[name]) for name in (*names, *facts) if name in row} | drawn)
+        found[-1]["family"] = (
+            readout_name(row["family"]) if row["axis"] == "mapping" else labels.get(row["family"], row["family"])
+        )
+    return found
+
+
+def distances(points: pd.DataFrame, ids: Sequence[str]) -> dict[str, list[int | None]]:
+    """How far every model lies from the law of all families, per benchmark, in units of :data:`UNIT`."""
+    wide = points.pivot(index="model_id", columns="benchmark_name", values="residual").reindex(ids)
+    return {benchmark: _integers(wide[benchmark]) for benchmark in wide}
+
+
+def _part(noun: str, items: pd.DataFrame, scores: dict[str, Any], ids: pd.Series, card: Mapping[str, str]) -> dict[str, Any]:
+    scores = {metric: {place: _integers(of.reindex(ids)) for place, of in places.items()} for metric, places in scores.items()}
+    facts = {label: _numbers(items[name]) for name, label in card.items() if name in items and items[name].notna().any()}
+    return {"noun": noun, "id": ids.tolist(), "card": facts, "scores": scores}
+
+
+def _scores(table: pd.DataFrame, composite_rois: bool) -> dict[str, dict[str, pd.Series]]:
+    """Metric -> place -> score by model; a place is ``average``, a benchmark, or ``benchmark/ROI``."""
+    means = [
+        hierarchical_mean(chosen_rois(table, composite_rois), "model_id", metric)
+        .set_index(["model_id", "benchmark_name"])["score"]
+        .rename(metric)
+        for metric in _metrics(table)
+    ]
+    return _places(pd.concat(means, axis=1), _roi_means(table, "model_id"))
+
+
+def _roi_means(rows: pd.DataFrame, item: str) -> pd.DataFrame:
+    """Means over the subjects of every ROI."""
+    means = rows.groupby([item, "benchmark_name", "roi"], sort=False)[_metrics(rows)].mean().reset_index()
+    place = means.pop("benchmark_name") + "/" + means.pop("roi")
+    return means.set_index([means.pop(item), place])
+
+
+def _places(whole: pd.DataFrame, rois: pd.DataFrame) -> dict[str, dict[str, pd.Series]]:
+    return {
+        metric: {place: of.droplevel(1) for level in (whole, rois) for place, of in level[metric].groupby(level=1, sort=False)}
+        for metric in whole
+    }
+
+
+def _metrics(table: pd.DataFrame) -> list[str]:
+    return [metric for metric in METRICS if metric in table and table[metric].notna().any()]
+
+
+def _integers(scores: pd.Series) -> list[int | None]:
+    return [None if np.isnan(value) else round(value / UNIT) for value in scores.astype(float)]
+
+
+def _texts(column: pd.Series) -> list[str]:
+    return column.fillna("unknown").astype(str).tolist()
+
+
+def _numbers(column: pd.Series) -> list[Any]:
+    return [_plain(value) for value in column.tolist()]
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON has: no nan, no infinity, whole numbers without a point."""
+    if isinstance(value, str | bool):
+        return value
+    if pd.isna(value) or np.isinf(value):
+        return None
+    return int(value) if float(value).is_integer() and abs(value) < 2**53 else float(f"{value:.6g}")

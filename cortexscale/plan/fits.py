@@ -1,0 +1,55 @@
+"""What the rules of the scaling fits need to know: the axis and the metric that a fit is named by, its table and settings.
+
+Like :mod:`cortexscale.plan` it imports nothing heavy.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cortexscale.figures import FIGURES
+from cortexscale.study import FitForms
+
+if TYPE_CHECKING:
+    from cortexscale.plan import Plan
+
+METRIC = "pearsonr_nc"
+"""Of the fits that are named by their axis alone."""
+METRICS = ("pearsonr", "rsa_c_test", "rsa_ve_test", "cka_c_test", "cka_ve_test")
+FIT = rf"(?:{'|'.join(FitForms.model_fields)})(?:\.(?:{'|'.join(METRICS)}))?"
+"""The names of fits, ``compute`` or ``compute.rsa_c_test``, as a regular expression."""
+
+
+class FitPlan:
+    """The section ``fits`` of a study."""
+
+    def __init__(self, plan: "Plan"):
+        self.plan, self.settings = plan, plan.study.fits
+
+    def table(self, fit: str) -> str:
+        """The result table that a fit reads."""
+        axis = fit.split(".")[0]
+        return f"{self.plan.results}/tables/{axis if axis in ('finetuning', 'mapping') else 'pretraining'}.parquet"
+
+    def job(self, fit: str) -> dict[str, Any]:
+        """Arguments of :func:`cortexscale.scaling.laws.fit_axis`, but for the table."""
+        axis, _, metric = fit.partition(".")
+        return {
+            "axis": axis,
+            "form": getattr(self.settings.axes, axis),
+            "settings": self.resampling | ({"delta": self.settings.finetuning_delta} if axis == "finetuning" else {}),
+            "metric": metric or METRIC,
+        }
+
+    @property
+    def resampling(self) -> dict[str, Any]:
+        """How points are averaged, fitted and resampled, on whatever axis."""
+        return self.settings.model_dump(exclude={"axes", "finetuning_delta"})
+
+    @property
+    def wanted(self) -> list[str]:
+        """The fits of result tables that the figures and tables of the study read."""
+        paths = [path for figure in self.plan.study.figures for path in FIGURES[figure].tables.values()]
+        names = [Path(path).name.removesuffix(".parquet") for path in paths if path.startswith("fits/")]
+        names += ["mapping"] if self.plan.mapping else []
+        names = dict.fromkeys(name.removesuffix(".points").removesuffix(".curves") for name in names)
+        return [name for name in names if name != "spvvs"]

@@ -1,0 +1,79 @@
+"""What the rules of the pages need to know: the tables and fits that the explore page offers, and what the report gathers.
+
+Like :mod:`cortexscale.plan` it imports nothing heavy.
+"""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cortexscale.figures import AXES, FIGURES
+from cortexscale.plan.fits import FIT
+
+if TYPE_CHECKING:
+    from cortexscale.plan import Plan
+
+ASSETS = Path(__file__).parents[1] / "pages" / "assets"
+EXPLORED = {"pretraining": AXES, "finetuning": ("finetuning",), "mapping": ("mapping",)}
+"""Tables that the explore page shows, and their axes."""
+
+
+class PagePlan:
+    """Pages of a study."""
+
+    def __init__(self, plan: "Plan"):
+        self.plan, self.root = plan, plan.results
+
+    @property
+    def names(self) -> list[str]:
+        return [*(["explore.html"] if self.explored else []), "report.html"]
+
+    @property
+    def explored(self) -> list[str]:
+        """Tables of scores that the study has."""
+        return [f"{self.root}/tables/{table}.parquet" for table in EXPLORED if table in self.plan.tables]
+
+    def fits(self, what: str = "") -> list[str]:
+        """Files of the scaling laws: of every axis of these tables, and of other metrics where figures show them.
+
+        Args:
+            what: empty for the fits themselves, ``.curves`` or ``.points``.
+        """
+        axes = [axis for table, axes in EXPLORED.items() if table in self.plan.tables for axis in axes]
+        others = [fit for fit in self.plan.fits.wanted if re.fullmatch(FIT, fit) and fit.split(".")[0] in axes]
+        return [f"{self.root}/fits/{fit}{what}.parquet" for fit in dict.fromkeys([*axes, *others])]
+
+    @property
+    def laws(self) -> list[str]:
+        """Fits of the study: those that are explored, and those that figures show."""
+        shown = (table for figure in self.figures.values() for table in figure["tables"] if Path(table).parent.name == "fits")
+        return list(dict.fromkeys([*self.fits(), *(table for table in shown if Path(table).stem.count(".") == 0)]))
+
+    @property
+    def assets(self) -> list[str]:
+        """Templates, styles and scripts: not modules, so no digest of code has them."""
+        return [str(file) for file in sorted(ASSETS.iterdir())]
+
+    @property
+    def tables(self) -> list[str]:
+        return [f"{self.root}/tables/{table}.parquet" for table in self.plan.tables]
+
+    @property
+    def checks(self) -> list[str]:
+        """Small tables of quality."""
+        return [f"{self.root}/qc/{table}.parquet" for table in ("subjects", "released") if self.plan.datasets]
+
+    @property
+    def figures(self) -> dict[str, dict[str, Any]]:
+        """Figure -> the module that draws it, the tables that it reads, and the datasets that it shows, if not all."""
+        return {
+            figure: {
+                "module": FIGURES[figure].module,
+                "tables": list(self.plan.figure_tables(figure).values()),
+                "datasets": list(self.plan.figure_labels(figure).values()) if FIGURES[figure].readers else [],
+            }
+            for figure in self.plan.study.figures
+        }
+
+    def figure_files(self, kind: str) -> list[str]:
+        return [f"{self.root}/figures/{figure}.{kind}" for figure in self.plan.study.figures]

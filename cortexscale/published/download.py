@@ -1,0 +1,36 @@
+"""Published tables from the Hugging Face hub."""
+
+import logging
+import shutil
+from pathlib import Path
+
+from huggingface_hub import hf_hub_download
+
+from cortexscale.errors import InputError
+from cortexscale.files import whole_file
+
+FOLDER = "data"
+"""Of the tables, in the repository."""
+
+
+def download_table(repo: str, revision: str, path: Path) -> None:
+    """Fetch one table to ``path``, by way of the hub's cache, which resumes and verifies it.
+
+    Args:
+        repo: dataset of the hub, ``owner/name``.
+        revision: branch, tag or commit.
+        path: named as in the repository.
+
+    Raises:
+        InputError: no connection, or no such dataset, revision or file.
+    """
+    name = f"{FOLDER}/{path.name}"
+    try:
+        cached = hf_hub_download(repo, name, repo_type="dataset", revision=revision)
+    except (OSError, ValueError) as error:
+        found = f"no download ({type(error).__name__}: {str(error).splitlines()[0]})"
+        remedy = f"check the connection, `published.repo` and `published.revision`, or save the file by other means as {path}"
+        raise InputError(f"{repo}, {name} at {revision}", found, "a file to download", remedy) from error
+    with whole_file(path) as part:
+        shutil.copyfile(cached, part)
+    logging.info("%s: %s bytes, commit %s", path, f"{path.stat().st_size:,}", Path(cached).parents[1].name)

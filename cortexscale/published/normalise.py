@@ -1,0 +1,65 @@
+"""Published tables in the names of this product, so that fits and figures cannot tell them from results of a study."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cortexscale.errors import InputError
+from cortexscale.published.schema import REMEDY, checked_columns
+from cortexscale.stores import read_table
+
+_RATE = r"-lr(\d+)e(\d+)_0(?=-|$)"
+"""In the id of a fine-tuned model: ``-lr5e6_0-`` is a learning rate of 5e-6.0."""
+RATE = 1e-5
+"""Learning rate of the authors, of models whose ids name none (Table S3)."""
+_UNKNOWN = {"finetuning": ["n_trainable_params"], "mapping": ["n_params", "n_params_per_subject"]}
+"""Columns of ours that the authors do not publish."""
+
+
+def published_table(file: Path, name: str) -> pd.DataFrame:
+    """Read, check and rename one published table.
+
+    Args:
+        file: parquet.
+        name: ``pretraining``, ``layer_search``, ``finetuning`` or ``mapping``.
+
+    Raises:
+        InputError: not a parquet file, or not the table that it should be; with all that is wrong.
+    """
+    return normalised(read_table(file), name, file)
+
+
+def normalised(table: pd.DataFrame, name: str, where: object) -> pd.DataFrame:
+    """:func:`published_table` of a table in memory; ``where`` names it in messages.
+
+    Benchmarks go by their readers, as in ``config/paper.yaml``; flags are booleans, numbers float64. A layer search gains
+    ``layer_position_normalized``, a fine-tuning ``base_model_id`` and ``learning_rate``. Columns that were not published are nan.
+    """
+    table = checked_columns(table, name, where)
+    for column in set(_UNKNOWN.get(name, ())) - set(table):
+        table[column] = np.nan
+    if name == "layer_search" and "layer_position_normalized" not in table:
+        deepest = table.groupby("model_id")["layer_position"].transform("max")
+        table["layer_position_normalized"] = table["layer_position"] / deepest
+    return _with_bases(table, where) if name == "finetuning" else table
+
+
+def _with_bases(runs: pd.DataFrame, where: object) -> pd.DataFrame:
+    """Fine-tuned models with the model that each of them began as, and their learning rate.
+
+    Their ids begin with the architecture, ``deit_small-``, and so do those of base models, ``deit_small_imagenet_full_seed-0``.
+    """
+    baseline = runs["exp_type"] == "finetuning_baseline"
+    begins = runs["model_id"].str.partition("-")[0]
+    archs, ids = begins[~baseline].unique(), runs.loc[baseline, "model_id"].unique()
+    of = {arch: [id for id in ids if id.startswith(f"{arch}_")] for arch in archs}
+    wrong = [f"{len(bases)} base models of {arch}" for arch, bases in of.items() if len(bases) != 1]
+    if wrong:
+        expected = "one model with exp_type finetuning_baseline for every architecture"
+        raise InputError(where, ", ".join(wrong), expected, REMEDY)
+    base = begins.map({arch: bases[0] for arch, bases in of.items()}).where(~baseline, runs["model_id"])
+    if "learning_rate" not in runs:
+        rate = runs["model_id"].str.extract(_RATE).astype(float)
+        runs["learning_rate"] = (rate[0] / 10 ** rate[1]).fillna(RATE).mask(baseline)
+    return runs.assign(base_model_id=base, arch=base.map({bases[0]: arch for arch, bases in of.items()}))

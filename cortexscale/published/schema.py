@@ -1,0 +1,150 @@
+"""The columns of the published tables, and what is wrong with a file that should have them."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cortexscale.alignment.published import STEMS
+from cortexscale.errors import InputError
+from cortexscale.published import FILES
+
+BENCHMARKS = {stem: reader for reader, stem in STEMS.items()}
+"""Name of a benchmark in the tables -> the reader of its recordings, which names it here."""
+SOURCES = {"spvvs": "spvvs", "timm": "timm", "hf": "huggingface", "huggingface": "huggingface"}
+REMEDY = "fetch the table of the authors again, or name another `revision` of it"
+_TRUTH = {True: True, False: False, "True": True, "False": False}
+
+
+def text(value: object) -> str:
+    """A string; bytes are decoded, and whole numbers written out, as a subject may be one."""
+    if isinstance(value, bytes | str):
+        return value.decode() if isinstance(value, bytes) else value
+    if isinstance(value, bool | np.bool_) or value != int(value):
+        raise ValueError(value)
+    return str(int(value))
+
+
+def number(value: object) -> float:
+    if isinstance(value, bool | np.bool_):
+        raise ValueError(value)
+    return float(value)
+
+
+@dataclass(frozen=True)
+class Column:
+    """
+    Attributes:
+        kind: what it holds, in words.
+        read: makes that of one value, or raises a ValueError, KeyError or TypeError.
+        filled: whether every row must have a value.
+        required: whether the table must have the column.
+        empty: what an empty value is.
+    """
+
+    kind: str
+    read: Callable[[object], object]
+    filled: bool = False
+    required: bool = True
+    empty: object = np.nan
+
+
+_TEXT, _NUMBER = Column("text", text), Column("numbers", number)
+_FLAG = Column("true or false", _TRUTH.__getitem__, empty=False)
+_KEY = Column("text in every row", text, filled=True)
+_EXTRA = Column("numbers", number, required=False)
+_SIMILARITIES = [f"{kind}_{of}_{split}" for kind in ("rsa", "cka") for of in ("c", "ve") for split in ("train", "test")]
+_RESULT = {
+    "benchmark_name": Column(f"one of {', '.join(BENCHMARKS)}", BENCHMARKS.__getitem__, filled=True),
+    **dict.fromkeys(("model_id", "subject", "roi"), _KEY),
+    "layer_name": _TEXT,
+    **dict.fromkeys(("layer_position", "pearsonr", "pearsonr_nc", "noise_ceiling", *_SIMILARITIES), _NUMBER),
+    **dict.fromkeys(("layer_position_normalized", "cv_score", "r2", "evs", "mae", "mse"), _EXTRA),
+    **dict.fromkeys(("approx_exp_var", "approx_exp_var_nc"), _EXTRA),
+}
+_PRETRAINING = {
+    "backbone_source": Column(f"one of {', '.join(SOURCES)}", SOURCES.__getitem__, filled=True),
+    **dict.fromkeys(("backbone_arch", "backbone_arch_family"), _KEY),
+    "pretraining_dataset": _TEXT,
+    **dict.fromkeys(("backbone_n_params", "backbone_flops", "pretraining_n_samples"), _NUMBER),
+    **dict.fromkeys(("pretraining_samples_per_class", "pretraining_seed", "pretraining_total_flops_estimate"), _NUMBER),
+    **dict.fromkeys(("is_selfsupervised_learning", "is_adversarially_finetuned"), _FLAG),
+    "task_evaluation_acc": _NUMBER,
+    **dict.fromkeys(("backbone_macs", "pretraining_total_flops"), _EXTRA),
+}
+_FINETUNING = {
+    "exp_type": Column("finetuning_<experiment> in every row", text, filled=True),
+    "finetuning_dataset": Column(f"one of {', '.join(BENCHMARKS)}", BENCHMARKS.__getitem__),
+    **dict.fromkeys(("finetuning_regions", "finetuning_subjects"), _TEXT),
+    **dict.fromkeys(("data_pct", "fitting_samples", "seed", "epochs", "lora_rank", "task_evaluation_acc"), _NUMBER),
+    "random_shuffle": _FLAG,
+    **dict.fromkeys(("lora_alpha", "lora_dropout", "learning_rate", "n_trainable_params"), _EXTRA),
+    **dict.fromkeys(("arch", "lora_target_modules"), Column("text", text, required=False)),
+    "lora_update_head": Column("true or false", _TRUTH.__getitem__, required=False, empty=False),
+}
+_MAPPING = {
+    **dict.fromkeys(("data_pct", "fitting_samples", "seed"), Column("numbers in every row", number, filled=True)),
+    **dict.fromkeys(("probe_type", "probe_subj_config", "probe_subj_config_name", "probe_name"), _KEY),
+    **dict.fromkeys(("n_params", "n_params_per_subject"), _EXTRA),
+}
+COLUMNS = {
+    "pretraining": _RESULT | _PRETRAINING,
+    "layer_search": _RESULT,
+    "finetuning": _RESULT | _FINETUNING,
+    "mapping": _RESULT | _MAPPING,
+}
+"""Columns of every table. Those that are not required are read if they are there; any other is kept as it is."""
+
+
+def checked_columns(table: pd.DataFrame, name: str, where: object) -> pd.DataFrame:
+    """The table with every column of the type, and every name of benchmarks and sources, that it has here.
+
+    Args:
+        table: as in the file.
+        name: ours, a key of ``COLUMNS``.
+        where: the file, for messages.
+
+    Raises:
+        InputError: lists every missing column, and every column that holds something else.
+    """
+    columns = COLUMNS[name]
+    unknown = [column for column in table if column not in columns]
+    problems = [f"{column}: no such column" for column, of in columns.items() if of.required and column not in table]
+    fitting = {}
+    for column, of in columns.items():
+        if column in table:
+            fitting[column], wrong = _read(table[column], of)
+            problems += [f"{column}: {wrong}, expected {of.kind}"] if wrong else []
+    problems += ["no rows"] if table.empty else []
+    if problems:
+        problems += [f"columns that are not known here: {', '.join(unknown)}"] if unknown else []
+        raise InputError(
+            where,
+            f"{len(problems)} problem(s)" + "".join(f"\n      - {problem}" for problem in problems),
+            f"the published table {FILES[name]}",
+            REMEDY,
+        )
+    if unknown:
+        logging.warning("%s: columns that are not known here are kept: %s", where, ", ".join(unknown))
+    return table.assign(**fitting)
+
+
+def _read(column: pd.Series, of: Column) -> tuple[pd.Series, str]:
+    """The column as it should be, or what is wrong with it."""
+    empty = column.isna()
+    if of.filled and empty.any():
+        return column, f"empty in {empty.sum():,} of {len(column):,} rows"
+    if of.read is number and column.dtype.kind in "iuf":
+        return column.astype(float), ""
+    names, wrong = {}, []
+    for value in column[~empty].unique().tolist():
+        try:
+            names[value] = of.read(value)
+        except (ValueError, KeyError, TypeError):
+            wrong.append(repr(value))
+    if wrong:
+        return column, f"holds {', '.join(wrong[:3])}" + ", ..." * (len(wrong) > 3)
+    values = column.astype(object).map(names).where(~empty, of.empty)
+    return values.astype({number: float, _TRUTH.__getitem__: bool}.get(of.read, object)), ""

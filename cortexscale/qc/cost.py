@@ -1,0 +1,48 @@
+"""What a study has cost: time and memory of the jobs of every stage, from Snakemake's benchmark files."""
+
+from pathlib import Path
+
+import pandas as pd
+
+TOTAL = "total"
+
+
+def cost_table(benchmarks: Path) -> pd.DataFrame:
+    """One row per stage, the longest first, and their total.
+
+    Jobs that are in the folder count, each as it ran last; those of a model that has left the study too.
+
+    Args:
+        benchmarks: folder of ``<stage>.tsv`` and ``<stage>/**.tsv``.
+
+    Returns:
+        ``stage``, ``jobs``, ``wall_s`` and ``cpu_s`` (sums over jobs, s; jobs of less than a sampling interval have no CPU time),
+        ``longest_s``, ``peak_rss_mb`` (of the largest job, MB).
+    """
+    files = sorted(benchmarks.rglob("*.tsv"))
+    jobs = pd.concat([_job(file).assign(stage=file.relative_to(benchmarks).parts[0].removesuffix(".tsv")) for file in files])
+    sums = {"jobs": ("s", "size"), "wall_s": ("s", "sum"), "cpu_s": ("cpu_time", "sum")}
+    sums |= {"longest_s": ("s", "max"), "peak_rss_mb": ("max_rss", "max")}
+    stages = jobs.groupby("stage").agg(**sums).sort_values("wall_s", ascending=False).reset_index()
+    total = jobs.assign(stage=TOTAL).groupby("stage").agg(**sums).reset_index()
+    return pd.concat([stages, total], ignore_index=True)
+
+
+def _job(file: Path) -> pd.DataFrame:
+    return pd.read_csv(file, sep="\t", na_values="-")[["s", "cpu_time", "max_rss"]]
+
+
+def readable(table: pd.DataFrame) -> str:
+    """:func:`cost_table` in Markdown."""
+    lines = [["Stage", "Jobs", "Time, all jobs", "CPU time", "Longest job", "Peak memory"], [":--", *["--:"] * 5]]
+    for row in table.itertuples():
+        times = [_duration(seconds) for seconds in (row.wall_s, row.cpu_s, row.longest_s)]
+        lines.append([row.stage.replace("_", " "), f"{row.jobs:,}", *times, f"{row.peak_rss_mb / 1000:.2f} GB"])
+    note = "Jobs run side by side: a study takes less time than all its jobs. CPU time of very short jobs is not measured."
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{note}\n"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"

@@ -1,0 +1,75 @@
+"""Task accuracy beside alignment, of models that were trained on labels (paper, section 4.10 and appendix F)."""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import false_discovery_control, pearsonr
+
+from cortexscale.scaling.axes import FITTED_SOURCES, hierarchical_mean
+
+BOOTSTRAPS = 1000
+HIGH_ACCURACY = 0.4
+"""Top-1. From here on alignment grows more slowly with accuracy."""
+_FEWEST = 3
+"""Models that a correlation wants."""
+_MODEL = ["model_id", "backbone_arch_family", "pretraining_dataset", "task_evaluation_acc"]
+
+
+def supervised(pretraining: pd.DataFrame) -> pd.DataFrame:
+    """Rows of supervised models of controlled suites whose accuracy is known."""
+    special = pretraining["is_selfsupervised_learning"].astype(bool) | pretraining["is_adversarially_finetuned"].astype(bool)
+    of_suite = pretraining["backbone_source"].isin(FITTED_SOURCES)
+    return pretraining[of_suite & ~special & pretraining["task_evaluation_acc"].notna()]
+
+
+def accuracy_scores(pretraining: pd.DataFrame, score: str = "pearsonr_nc") -> pd.DataFrame:
+    """One row per supervised model x benchmark, the average included.
+
+    Returns:
+        ``model_id``, ``backbone_arch_family`` (flex families merged into their parents), ``pretraining_dataset``,
+        ``task_evaluation_acc``, ``benchmark_name``, ``score``.
+    """
+    rows = supervised(pretraining)
+    models = rows[_MODEL].drop_duplicates("model_id")
+    models = models.assign(backbone_arch_family=models["backbone_arch_family"].str.removesuffix("Flex"))
+    return models.merge(hierarchical_mean(rows, "model_id", score), on="model_id", validate="one_to_many")
+
+
+def roi_scores(pretraining: pd.DataFrame, score: str = "pearsonr_nc") -> pd.DataFrame:
+    """One row per supervised model x benchmark x ROI, means over subjects: ``roi`` and the columns of :func:`accuracy_scores`."""
+    rows = supervised(pretraining)
+    scores = rows.groupby([*_MODEL, "benchmark_name", "roi"], sort=False)[score].mean().rename("score").reset_index()
+    return scores.assign(backbone_arch_family=scores["backbone_arch_family"].str.removesuffix("Flex"))
+
+
+def correlations(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """How closely alignment goes with accuracy in every group of models (paper, appendix F).
+
+    Args:
+        scores: ``task_evaluation_acc``, ``score``. Of all tests that are reported together: false discoveries count in them.
+
+    Returns:
+        ``by``; Pearson's ``r`` and its 95 % interval ``low``, ``high`` (percentiles of 1,000 resamples of the models, seed 0);
+        ``slope`` and ``intercept`` of the line; two-sided ``p`` and ``p_fdr``, the same after Benjamini and Hochberg; ``n``
+        models. Groups of fewer than three models, or without variance, are left out.
+    """
+    found = []
+    for key, group in scores.dropna(subset="score").groupby(by, sort=False):
+        accuracy, score = group["task_evaluation_acc"].to_numpy(float), group["score"].to_numpy(float)
+        if len(group) < _FEWEST or np.ptp(accuracy) == 0 or np.ptp(score) == 0:
+            continue
+        test = pearsonr(accuracy, score)
+        slope = test.statistic * score.std() / accuracy.std()
+        line = (slope, score.mean() - slope * accuracy.mean())
+        found.append((*key, test.statistic, *bootstrap_interval(accuracy, score), *line, test.pvalue, len(group)))
+    table = pd.DataFrame(found, columns=[*by, "r", "low", "high", "slope", "intercept", "p", "n"])
+    return table.assign(p_fdr=false_discovery_control(table["p"]) if len(table) else table["p"])
+
+
+def bootstrap_interval(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """95 % percentile interval of Pearson's r of two vectors, resampled in pairs; resamples without variance do not count."""
+    drawn = np.random.default_rng(0).integers(len(x), size=(BOOTSTRAPS, len(x)))
+    x, y = (values[drawn] - values[drawn].mean(axis=1, keepdims=True) for values in (x, y))
+    with np.errstate(invalid="ignore"):
+        r = (x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
+    low, high = np.nanpercentile(r, (2.5, 97.5))
+    return float(low), float(high)

@@ -1,0 +1,106 @@
+"""Parameters and samples at once: S = E - A N**-alpha - B D**-beta, and how compute is best divided between them.
+
+The form is that of Hoffmann et al. (2022), fitted as by Gokce & Schrimpf (2025). Compute is C = D F(N), with the FLOPs F of a
+forward pass, as on the compute axis of the paper.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cortexscale.scaling.axes import ALL, AXES, axis_points, benchmark_scores
+from cortexscale.scaling.fit import Law
+from cortexscale.scaling.groups import fit_families, fits_table, stacked
+from cortexscale.scaling.identifiability import FLAT
+from cortexscale.scaling.laws import BEYOND, CLUSTERS
+
+AXIS = "model_and_data"
+BUDGETS = 60
+QUANTITIES = ("n_params", "n_samples", "score")
+COLUMNS = [f"{name}{end}" for name in QUANTITIES for end in ("", "_low", "_high")]
+
+
+def fit_model_and_data(pretraining: pd.DataFrame, settings: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Fit both resources at once to all families together, and to each.
+
+    Args:
+        pretraining: as of :func:`cortexscale.scaling.laws.fit_axis`.
+        settings: ``bootstraps``, ``bootstrap_unit``, ``delta``, ``seed``, ``composite_rois``.
+
+    Returns:
+        The fits, one row per family x benchmark: the row of :func:`cortexscale.scaling.fit.fit_law`, with N as X, D as the second
+        X, and ``flops_exponent``, h of F ~ N**h. The curves: ``family``, ``benchmark_name`` and the columns of
+        :func:`compute_optimal`. The models: ``x`` (N), ``x2`` (D), ``compute``, ``family``, ``benchmark_name``, ``score``.
+    """
+    scores = benchmark_scores(pretraining, settings["composite_rois"])
+    models = axis_points(scores, "compute").rename(columns={"x": "compute"})
+    models = models.assign(x=models[AXES["parameters"].column].astype(float), x2=models[AXES["samples"].column].astype(float))
+    models = models[models["fitted"]].dropna(subset=["x", "x2"])
+    families = [(name, members) for name, members in models.groupby("family") if members["backbone_arch"].nunique() > 1]
+    scales = AXES["parameters"].scale, AXES["samples"].scale
+    laws = fit_families([(ALL, models), *families], AXIS, "chinchilla", scales, settings, CLUSTERS, x=("x", "x2"))
+    curves = {}
+    for (family, benchmark), law in laws.items():
+        rows = models if family == ALL else models[models["family"] == family]
+        rows = rows[rows["benchmark_name"] == benchmark]
+        compute = rows["compute"].to_numpy()
+        costs = flops_by_parameters(law, compute)
+        law.row["flops_exponent"] = costs[0][0]
+        budgets = np.geomspace(compute.min(), BEYOND * compute.max(), BUDGETS)
+        curves[family, benchmark] = compute_optimal(law, costs, budgets)
+    return fits_table(laws, axis=AXIS), stacked(curves, ("compute", *COLUMNS), axis=AXIS), models
+
+
+def flops_by_parameters(law: Law, compute: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """FLOPs of a forward pass as g N**h: least squares of their logarithms over the models, and over each of its resamples.
+
+    Args:
+        compute: C of the models of the law, (n,).
+
+    Returns:
+        h and ln g, (1 + resamples,) each, the full sample first.
+    """
+    log_n, log_flops = np.log(law.x[:, 0]), np.log(compute / law.x[:, 1])
+    weights = np.vstack([np.ones(len(log_n)), law.counts])
+    weights /= weights.sum(axis=1, keepdims=True)
+    mean_n, mean_flops = weights @ log_n, weights @ log_flops
+    variance = np.maximum(weights @ log_n**2 - mean_n**2, 1e-12)
+    h = (weights @ (log_n * log_flops) - mean_n * mean_flops) / variance
+    return h, mean_flops - h * mean_n
+
+
+def compute_optimal(law: Law, costs: tuple[np.ndarray, np.ndarray], budgets: np.ndarray) -> pd.DataFrame:
+    """The model and the data set that align best at a budget of compute.
+
+    On C = D g N**h the misalignment A N**-alpha + B D**-beta is least where alpha A N**-alpha = h beta B D**-beta, so
+    N* = (alpha A / (h beta B))**(1 / p) (C / g)**(beta / p) with p = alpha + h beta. With h = 1 this is equation 4 of
+    Hoffmann et al. (2022).
+
+    Args:
+        costs: of :func:`flops_by_parameters`.
+        budgets: C in FLOPs.
+
+    Returns:
+        ``compute``, and ``n_params``, ``n_samples`` and ``score`` at the optimum with ``_low`` and ``_high`` (2.5 and 97.5
+        percentiles of the resamples). No rows where one exponent is 0: then all compute belongs to the other resource. Resamples
+        of that kind do not count.
+    """
+    h, log_g = costs
+    full, resampled = law.fit.constants, law.fit.bootstrap_constants
+    constants = {name: np.r_[full[name], resampled[name]][:, None] for name in ("E", "alpha", "ln_A_raw", "beta", "ln_B_raw")}
+    alpha, beta, h = constants["alpha"], constants["beta"], h[:, None]
+    room = np.log(budgets) - log_g[:, None]
+    identified = ((alpha > FLAT) & (beta > FLAT) & (h > 0))[:, 0]
+    columns = {"compute": budgets}
+    if not (identified[0] and identified[1:].any()):
+        return pd.DataFrame(columns=["compute", *COLUMNS]).astype(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.log(alpha / (h * beta)) + constants["ln_A_raw"] - constants["ln_B_raw"]
+        log_n = (ratio + beta * room) / (alpha + h * beta)
+        log_d = room - h * log_n
+        score = constants["E"] - np.exp(constants["ln_A_raw"] - alpha * log_n) - np.exp(constants["ln_B_raw"] - beta * log_d)
+    for name, values in zip(QUANTITIES, (np.exp(log_n), np.exp(log_d), score), strict=True):
+        low, high = np.percentile(values[1:][identified[1:]], (2.5, 97.5), axis=0)
+        columns |= {name: values[0], f"{name}_low": low, f"{name}_high": high}
+    return pd.DataFrame(columns)

@@ -1,0 +1,205 @@
+"""What neural fine-tuning changes: fine-tuned models beside their base models (paper, sections 4.3 to 4.6, 4.11 and 4.12)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from cortexscale.errors import InputError
+from cortexscale.scaling.axes import hierarchical_mean
+
+AVERAGE = "average"
+RELATIONS = ("same dataset", "same modality", "cross modality")
+BOOTSTRAPS = 1000
+_PREFIX = "finetuning_"
+_SETTING = ["base_model_id", "arch", "finetuning_dataset", "finetuning_regions", "finetuning_subjects", "data_pct"]
+_SETTING += ["epochs", "learning_rate", "random_shuffle", "lora_rank", "seed"]
+_RUN = ["exp_type", "model_id", "fitting_samples", "task_evaluation_acc", *_SETTING]
+
+
+def finetuning_scores(finetuning: pd.DataFrame) -> pd.DataFrame:
+    """Alignment of every fine-tuned model, and what it gained on its base model.
+
+    Scores are averaged over subjects, then ROIs, then benchmarks, seed by seed.
+
+    Args:
+        finetuning: the published table: rows per model x benchmark x subject x ROI, base models under ``finetuning_baseline``.
+
+    Returns:
+        One row per run x benchmark, and one per run with benchmark ``average``: ``score``, ``baseline``, ``delta``, their
+        difference; ``task_evaluation_acc`` and ``baseline_acc``; ``n_subjects`` that were fine-tuned on; the columns that tell
+        runs apart. A run that serves several experiments is there once for each.
+
+    Raises:
+        InputError: a base model is missing, or was not scored on the benchmarks of the run.
+    """
+    bases = finetuning[finetuning["exp_type"] == _PREFIX + "baseline"]
+    rows = finetuning[finetuning["exp_type"] != _PREFIX + "baseline"]
+    rows = rows.assign(random_shuffle=rows["random_shuffle"].eq(True))
+    rows["run"] = rows.groupby(_RUN, dropna=False, sort=False).ngroup()
+    runs = rows[["run", *_RUN]].drop_duplicates("run")
+    runs = runs.assign(n_subjects=_n_subjects(runs, rows), exp_type=runs["exp_type"].str.removeprefix(_PREFIX))
+    before = hierarchical_mean(bases, "model_id").rename(columns={"model_id": "base_model_id", "score": "baseline"})
+    accuracy = bases.drop_duplicates("model_id").set_index("model_id")["task_evaluation_acc"]
+    scores = hierarchical_mean(rows, "run").merge(runs, on="run", validate="many_to_one")
+    scores = scores.merge(before, on=["base_model_id", "benchmark_name"], how="left", validate="many_to_one")
+    expected = scores["base_model_id"].map(before.groupby("base_model_id").size())
+    wrong = scores[scores["baseline"].isna() | (scores.groupby("run")["score"].transform("size") != expected)]
+    if len(wrong):
+        models = ", ".join(wrong["base_model_id"].unique()[:3])
+        found = f"no scores of {models} on the same benchmarks as those of {wrong['model_id'].nunique()} models made of it"
+        remedy = "score the base model on the same benchmarks; its rows have the exp_type finetuning_baseline"
+        raise InputError("table finetuning", found, "every base model beside its fine-tuned models", remedy)
+    return scores.assign(delta=scores["score"] - scores["baseline"], baseline_acc=scores["base_model_id"].map(accuracy))
+
+
+def _n_subjects(runs: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
+    """``k`` of ``randsubj_k``; all subjects of a dataset are those that it is scored with."""
+    everyone = rows.groupby("benchmark_name")["subject"].nunique()
+    some = pd.to_numeric(runs["finetuning_subjects"].str.extract(r"^randsubj_(\d+)$")[0])
+    return some.fillna(runs["finetuning_dataset"].map(everyone))
+
+
+# ------------------------------------------------------------------------------------------ which runs a figure shows
+
+
+def fractions(runs: pd.DataFrame) -> pd.DataFrame:
+    """Runs of the data fractions: those of the model that has most of them, the first on a tie. Seeds of a fraction share their
+    mean number of stimuli.
+
+    Args:
+        runs: of :func:`finetuning_scores`, here and below. All of these functions raise an InputError where the study has no
+            such run.
+    """
+    rows = _of_one_model(_required(runs[runs["exp_type"] == "data_pct"], "data_pct"))
+    samples = rows.groupby(["finetuning_dataset", "data_pct"])["fitting_samples"].transform("mean")
+    return rows.assign(fitting_samples=samples)
+
+
+def full_data(runs: pd.DataFrame) -> pd.DataFrame:
+    """The largest fraction of every dataset in :func:`fractions`: the common setting, to which controls are compared."""
+    rows = fractions(runs)
+    return rows[rows["data_pct"] == rows.groupby("finetuning_dataset")["data_pct"].transform("max")]
+
+
+def experiment(runs: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Runs of an experiment, with the full-data runs that it shares with the data fractions.
+
+    Args:
+        kind: ``architecture``, ``explore``; or ``region``, ``subject``, ``ablation``, which are of one model.
+    """
+    rows = _required(runs[runs["exp_type"] == kind], kind)
+    shared = full_data(runs) if (runs["exp_type"] == "data_pct").any() else rows[:0]
+    if kind not in ("architecture", "explore"):
+        rows = _of_one_model(rows)
+        shared = shared[shared["base_model_id"].isin(rows["base_model_id"])]
+    shared = shared[shared["finetuning_dataset"].isin(rows["finetuning_dataset"])]
+    return pd.concat([rows, shared]).drop_duplicates([*_SETTING, "benchmark_name"])
+
+
+def rate_sweep(runs: pd.DataFrame) -> pd.DataFrame:
+    """Epochs x learning rates, of the model that has most of these settings."""
+    rows = experiment(runs, "explore")
+    settings = rows.drop_duplicates(["base_model_id", "epochs", "learning_rate"])["base_model_id"]
+    return rows[rows["base_model_id"] == _most_frequent(settings)]
+
+
+def model_sizes(runs: pd.DataFrame) -> pd.DataFrame:
+    """Models at the epochs and learning rate that most models share."""
+    rows = experiment(runs, "explore")
+    setting = rows["epochs"].astype(str) + " " + rows["learning_rate"].astype(str)
+    shared = _most_frequent(setting[~rows.assign(setting=setting).duplicated(["base_model_id", "setting"])])
+    return rows[setting == shared]
+
+
+def models_compared(runs: pd.DataFrame) -> pd.DataFrame:
+    """Every base model fine-tuned on all data: those of the experiments on architectures and sizes, and the common one."""
+    kinds = {"architecture": lambda: experiment(runs, "architecture"), "explore": lambda: model_sizes(runs)}
+    rows = [full_data(runs), *(select() for kind, select in kinds.items() if (runs["exp_type"] == kind).any())]
+    return pd.concat(rows).drop_duplicates([*_SETTING, "benchmark_name"])
+
+
+def lora_sweep(runs: pd.DataFrame) -> pd.DataFrame:
+    """Runs with low-rank adapters, of the model that has most of them."""
+    return _of_one_model(_required(runs[runs["exp_type"] == "lora"], "lora"))
+
+
+def best_lora(runs: pd.DataFrame, per_dataset: bool = False) -> pd.DataFrame:
+    """Of :func:`lora_sweep`, the rank and learning rate with the largest mean gain over benchmarks.
+
+    The choice looks at the very scores that are reported, as in the paper (appendix I).
+
+    Args:
+        per_dataset: choose for every fine-tuning dataset, the paper's descriptive upper bound; otherwise one setting for all,
+            among those that every dataset has.
+    """
+    rows, setting = lora_sweep(runs), ["lora_rank", "learning_rate"]
+    key = ["finetuning_dataset"] if per_dataset else []
+    average = rows[rows["benchmark_name"] == AVERAGE].groupby([*key, *setting], as_index=False)
+    gains = average.agg(delta=("delta", "mean"), datasets=("finetuning_dataset", "nunique"))
+    gains = gains[gains["datasets"] == gains["datasets"].max()].sort_values("delta", ascending=False)
+    best = gains.drop_duplicates(key) if key else gains.head(1)
+    return rows.merge(best[[*key, *setting]], on=[*key, *setting])
+
+
+def lora_and_full(runs: pd.DataFrame) -> pd.DataFrame:
+    """Mean gain over seeds of the shared LoRA setting beside that of full fine-tuning at the common setting.
+
+    Returns:
+        ``base_model_id, finetuning_dataset, benchmark_name, full, lora, difference`` (LoRA minus full), the average included.
+    """
+    pair = ["base_model_id", "finetuning_dataset", "benchmark_name"]
+    tables = {"full": full_data(runs), "lora": best_lora(runs)}
+    means = [rows.groupby(pair, sort=False)["delta"].mean().rename(name) for name, rows in tables.items()]
+    both = pd.concat(means, axis=1, join="inner").reset_index()
+    return _required(both.assign(difference=both["lora"] - both["full"]), "lora, of the model of the data fractions")
+
+
+def _required(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
+    if rows.empty:
+        remedy = f"add the experiment {kind} to `finetuning.experiments`, or leave the figure out of `figures`"
+        raise InputError("table finetuning", f"no run of exp_type {_PREFIX}{kind}", "the runs that the figure shows", remedy)
+    return rows
+
+
+def _of_one_model(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["base_model_id"] == _most_frequent(rows["base_model_id"])]
+
+
+def _most_frequent(names: pd.Series) -> str:
+    return names.value_counts(sort=False).idxmax()
+
+
+# ------------------------------------------------------------------------------------------ what is said of them
+
+
+def relations(runs: pd.DataFrame, modality: Mapping[str, str]) -> pd.Series:
+    """How each benchmark relates to the dataset of the fine-tuning: one of ``RELATIONS``.
+
+    Args:
+        runs: with ``finetuning_dataset`` and ``benchmark_name``, without averages.
+        modality: of datasets; one that it does not have is unlike all others.
+    """
+    trained, tested = runs["finetuning_dataset"], runs["benchmark_name"]
+    alike = trained.map(modality).notna() & (trained.map(modality) == tested.map(modality))
+    names = np.select([trained == tested, alike], RELATIONS[:2], RELATIONS[2])
+    return pd.Series(names, runs.index, name="relation")
+
+
+def summary(rows: pd.DataFrame, by: list[str], value: str = "delta") -> pd.DataFrame:
+    """Mean of every group, with its uncertainty.
+
+    Returns:
+        ``by``, ``mean``; ``low`` and ``high``, a 95 % interval of the mean (percentiles of 1,000 resamples of the group's rows);
+        ``sem``, their standard error; ``n`` rows. A group of one row has no interval and no error: nan.
+    """
+    summaries = []
+    for key, values in rows.groupby(by, sort=False, dropna=False)[value]:
+        numbers, n = values.to_numpy(float), len(values)
+        low = high = sem = np.nan
+        if n > 1:
+            drawn = np.random.default_rng(0).integers(n, size=(BOOTSTRAPS, n))
+            low, high = np.percentile(numbers[drawn].mean(axis=1), (2.5, 97.5))
+            sem = numbers.std(ddof=1) / np.sqrt(n)
+        summaries.append((*key, numbers.mean(), low, high, sem, n))
+    return pd.DataFrame(summaries, columns=[*by, "mean", "low", "high", "sem", "n"])

@@ -1,0 +1,37 @@
+"""Scores and scaling laws to look at in a browser.
+
+Needs:  the tables of pretraining, fine-tuning and mapping that the study has, and their fits
+Makes:  explore.html  by axis, metric, benchmark, ROI and family; opens offline
+"""
+
+
+localrules:
+    explore,
+
+
+rule explore:
+    """Making the page to explore scores and scaling laws."""
+    input:
+        tables=plan.pages.explored,
+        fits=plan.pages.fits(),
+        curves=plan.pages.fits(".curves"),
+        points=plan.pages.fits(".points"),
+        assets=plan.pages.assets,
+    output:
+        page="<results>/explore.html",
+    log:
+        "<logs>/explore.log",
+    benchmark:
+        "<benchmarks>/explore.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        study=plan.study.study,
+        labels=plan.labels,
+        composite_rois=plan.study.fits.composite_rois,
+        code=plan.code("explore"),
+    script:
+        "../scripts/explore.py"

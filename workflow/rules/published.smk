@@ -1,0 +1,61 @@
+"""Result tables that the authors of the paper published, in place of recordings and models: no GPU, no raw data.
+
+Files that are there have no rule to make them: they are never fetched again.
+
+Needs:  their parquet files in the folder of `published: path`; those that it lacks are downloaded from `published: repo`
+Makes:  <folder>/<file>.parquet    as published
+        tables/pretraining.parquet, layer_search.parquet, finetuning.parquet, mapping.parquet   in our names
+"""
+
+
+ruleorder: import_published > collect_pretraining
+ruleorder: import_published > collect_layer_search
+
+
+rule download_published:
+    """Fetching one published table."""
+    output:
+        table=f"{plan.study.published.path}/{{file}}.parquet",
+    log:
+        "<logs>/download_published/{file}.log",
+    benchmark:
+        "<benchmarks>/download_published/{file}.tsv"
+    wildcard_constraints:
+        file="|".join(plan.imported.downloads.values()),
+    localrule: True
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=1000,
+        runtime="1h",
+    params:
+        repo=plan.study.published.repo,
+        revision=plan.study.published.revision,
+        code=plan.code("download_published"),
+    script:
+        "../scripts/download_published.py"
+
+
+rule import_published:
+    """Checking one published table and putting it in our names."""
+    input:
+        published=lambda wildcards: plan.imported.file(wildcards.table),
+    output:
+        table="<results>/tables/{table}.parquet",
+    log:
+        "<logs>/import_published/{table}.log",
+    benchmark:
+        "<benchmarks>/import_published/{table}.tsv"
+    wildcard_constraints:
+        table="|".join(FILES),
+    localrule: True
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        name=lambda wildcards: wildcards.table,
+        code=plan.code("import_published"),
+    script:
+        "../scripts/import_published.py"

@@ -1,0 +1,65 @@
+"""What a study has come to, on one page.
+
+Needs:  figures, tables, fits
+Makes:  tables/cost.parquet, .csv, .md   time and memory of every stage
+        report.html                      figures with captions, tables, quality, cost, origins; opens offline
+"""
+
+
+localrules:
+    cost,
+    report,
+
+
+rule cost:
+    """Adding up what every stage has cost."""
+    input:
+        results=[*plan.pages.tables, *plan.pages.figure_files("csv")],
+    output:
+        table="<results>/tables/cost.parquet",
+        csv="<results>/tables/cost.csv",
+        markdown="<results>/tables/cost.md",
+    log:
+        "<logs>/cost.log",
+    benchmark:
+        "<benchmarks>/cost.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        benchmarks=f"{plan.results}/benchmarks",
+        code=plan.code("cost"),
+    script:
+        "../scripts/cost.py"
+
+
+rule report:
+    """Making the report."""
+    input:
+        pictures=plan.pages.figure_files("png"),
+        numbers=plan.pages.figure_files("csv"),
+        tables=[*plan.pages.tables, "<results>/tables/cost.parquet"],
+        checks=plan.pages.checks,
+        fits=plan.pages.laws,
+        assets=plan.pages.assets,
+    output:
+        page="<results>/report.html",
+    log:
+        "<logs>/report.log",
+    benchmark:
+        "<benchmarks>/report.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        config=plan.study.model_dump(mode="json"),
+        labels=plan.labels,
+        figures=plan.pages.figures,
+        pages=[name for name in plan.pages.names if name != "report.html"],
+        code=plan.code("report"),
+    script:
+        "../scripts/report.py"
