@@ -4,14 +4,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint test-slurm bench clean
+.PHONY: demo test lint browser test-slurm bench clean
 
 demo: $(BIN)/.installed
 	snakemake --quiet rules host
-	@echo "Figures: results/figures/fig2.pdf, results/figures/fig3.pdf"
+	@echo "Figures: results/figures/fig2.pdf, results/figures/fig3.pdf; all results: results/report.html, results/explore.html"
 
-test: lint demo
+test: lint demo browser
 	python -m pytest
+
+# For the tests of the pages, which are skipped with the reason where there is none.
+browser:
+	@if ! command -v chromium >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium >/dev/null; fi || true
 
 lint: $(BIN)/.installed
 	ruff check .

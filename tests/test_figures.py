@@ -9,7 +9,7 @@ mpl.use("agg")
 
 from cortexscale.figures import fig2, fig3, published_scores
 from cortexscale.scaling.axes import AXES, axis_points, benchmark_scores
-from cortexscale.scaling.pretraining import fit_axis
+from cortexscale.scaling.laws import fit_axis
 
 SETTINGS = {"bootstraps": 20, "bootstrap_unit": "row", "delta": 1e-3, "seed": 0, "composite_rois": True}
 
@@ -33,6 +33,7 @@ def pretraining(n_sizes: int) -> pd.DataFrame:
         pretraining_seed=0,
         pretraining_n_samples=samples,
         pretraining_total_flops_estimate=samples * table["backbone_n_params"],
+        is_selfsupervised_learning=False,
         is_adversarially_finetuned=False,
     )
 
@@ -50,6 +51,8 @@ def test_figure_2_with_few_and_many_models(n_sizes, fitted):
     assert len(figure.axes) == 3 and [text.get_text() for text in figure.axes[2].get_legend().texts] == ["TVSD-EP", "Average"]
     assert (numbers["kind"] == "fit").any() == fitted
     held_out = numbers[numbers["kind"] == "held out"]
+    assert held_out.loc[held_out["axis"] == "compute", "residual_half_widths"].notna().all() == fitted
+    assert numbers.loc[numbers["kind"] == "fit", ["low", "high"]].notna().all(axis=None)
     assert set(held_out["model_id"]) == {f"big_{n_sizes}"} and set(held_out["axis"]) == {"compute", "samples", "parameters"}
     by_samples = numbers[(numbers["axis"] == "samples") & (numbers["kind"] == "model")]
     assert not by_samples["model_id"].str.contains("flex").any()

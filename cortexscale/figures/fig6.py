@@ -33,7 +33,7 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
         plotted += draw_law(panel, *of_name, colour[handle], handle)
     panel.set(xscale="log", xlabel=X_LABEL, ylabel=Y_LABEL)
     panel.set_ylim(min(0, points["score"].min()), max(1, points["score"].max()))
-    panel.legend(fontsize=8, loc="lower right")
+    panel.legend(fontsize=8, loc="best")
     return figure, pd.concat(plotted, ignore_index=True)
 
 

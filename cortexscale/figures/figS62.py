@@ -29,7 +29,7 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
                 label = readout_name(readout) + (f": {formula(this[2].iloc[0])}" if len(this[2]) else "")
                 plotted += draw_law(panel, *this[:2], colour, label)
         panel.set(xscale="log", xlabel=X_LABEL, title=labels.get(name, name))
-        panel.legend(fontsize=6.5, loc="lower right")
+        panel.legend(fontsize=6.5, loc="best")
         panel_letter(panel, letter)
     for row in grid:
         row[0].set_ylabel(Y_LABEL)

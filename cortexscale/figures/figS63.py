@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cortexscale.errors import InputError
-from cortexscale.figures.style import READOUTS, readout_name
+from cortexscale.figures.style import READOUTS, log_x, readout_name
 
 
 def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
@@ -33,7 +33,8 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
             panel.scatter(of_readout["n_params"], of_readout["score"], s=14, color=colour, alpha=0.45, linewidths=0)
             label = f"{readout_name(readout)}, {centroid['n_params'].iloc[0]:.2g}"
             panel.scatter(centroid["n_params"], centroid["score"], s=110, color=colour, edgecolors="white", label=label, zorder=3)
-    panel.set(xscale="log", xlabel="Parameters per subject and ROI", ylabel="Alignment S (noise-normalised r)")
+    log_x(panel, points["n_params"])
+    panel.set(xlabel="Parameters per subject and ROI", ylabel="Alignment S (noise-normalised r)")
     panel.legend(
         fontsize=7, loc="center left", bbox_to_anchor=(1.02, 0.5), title="geometric mean of parameters", title_fontsize=7
     )

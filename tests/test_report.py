@@ -1,0 +1,123 @@
+"""The report: captions, cost, and a page whose pictures are inside it."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+from browser import CHROMIUM, NO_CHROMIUM, Browser
+
+mpl.use("agg")
+
+from cortexscale.figures import FIGURES
+from cortexscale.pages.captions import caption, described
+from cortexscale.pages.markup import html_table, markdown
+from cortexscale.pages.origin import origins, run_facts
+from cortexscale.pages.report import Contents, report_page
+from cortexscale.qc.cost import cost_table, readable
+from cortexscale.stores import provenance, write_table
+
+CONFIG = {"study": "test", "datasets": {"tvsd": {"label": "TVSD-EP"}}}
+
+
+@pytest.mark.parametrize("module", sorted({figure.module for figure in FIGURES.values()}))
+def test_every_figure_says_what_it_shows(module):
+    title, text = described(Path(importlib.util.find_spec(f"cortexscale.figures.{module}").origin))
+    assert len(title) > 20 and len(text) > 20, f"{module}: the docstrings of the module and of `draw` are the caption"
+    assert "Args" not in text and "``" not in text
+
+
+def test_a_caption_names_its_tables_and_counts_its_values():
+    numbers = pd.DataFrame({"model_id": ["a", "b", "a"], "roi": "V1", "score": 0.5})
+    text = caption("fig3", ["fits/compute.points.parquet", "fits/compute.curves.parquet", "tables/x.parquet"], numbers)
+    assert text.startswith("Figure 3: ") and text.endswith("From fits/compute, tables/x; n = 3 plotted values, 2 models.")
+
+
+def job(file, seconds: float, cpu: str, rss: float) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    head = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time"
+    file.write_text(f"{head}\n{seconds}\t0:00:01\t{rss}\t1\t1\t1\t0\t0\t50\t{cpu}\n")
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A study of one figure, one readable table and three jobs."""
+    job(tmp_path / "benchmarks/fit/compute.tsv", 100, "150", 500)
+    job(tmp_path / "benchmarks/fit/samples.tsv", 20, "30", 900)
+    job(tmp_path / "benchmarks/collect.tsv", 0.2, "-", 100)
+    made_by = provenance(inputs={"script": __file__}, code="abc")
+    table = pd.DataFrame({"benchmark_name": ["tvsd"], "n_units": [10], "n_units_above_1": [1], "alpha_at_edge": [0.5]})
+    write_table(table, tmp_path / "tables/pretraining.parquet", made_by)
+    (tmp_path / "tables/pretraining.md").write_text("| Name | n |\n| :-- | --: |\n| **x<y** | 1,000 |\n\nA note.\n")
+    fits = pd.DataFrame({"family": "all", "benchmark_name": ["tvsd", "nsd"], "n": [9, 9], "warnings": ["E at its cap", ""]})
+    write_table(fits, tmp_path / "fits/compute.parquet", made_by)
+    costs = cost_table(tmp_path / "benchmarks")
+    write_table(costs, tmp_path / "tables/cost.parquet", made_by)
+    (tmp_path / "tables/cost.md").write_text(readable(costs))
+    figure, panel = mpl.pyplot.subplots()
+    panel.plot([0, 1])
+    (tmp_path / "figures").mkdir()
+    figure.savefig(tmp_path / "figures/fig3.png")
+    pd.DataFrame({"model_id": ["a", "b"]}).to_csv(tmp_path / "figures/fig3.csv", index=False)
+    return tmp_path
+
+
+@pytest.fixture
+def report(root):
+    figures = {"fig3": {"module": "fig3", "tables": [f"{root}/fits/compute.points.parquet"], "datasets": ["TVSD-EP"]}}
+    tables = [root / "tables/pretraining.parquet", root / "tables/cost.parquet"]
+    pages = Contents(root, CONFIG, {"tvsd": "TVSD-EP"}, figures, tables, [], [root / "fits/compute.parquet"], ["explore.html"])
+    file = root / "report.html"
+    file.write_text(report_page(pages))
+    return file
+
+
+def test_cost_is_the_sum_over_jobs(root):
+    table = cost_table(root / "benchmarks").set_index("stage")
+    assert list(table.index) == ["fit", "collect", "total"]
+    assert table.loc["fit"].to_dict() == {"jobs": 2, "wall_s": 120, "cpu_s": 180, "longest_s": 100, "peak_rss_mb": 900}
+    assert table.loc["total", "jobs"] == 3 and table.loc["total", "wall_s"] == pytest.approx(120.2)
+    assert table.loc["collect", "cpu_s"] == 0
+
+
+def test_origins_are_those_that_the_tables_carry(root):
+    table = root / "tables/pretraining.parquet"
+    (found,) = origins([table], root)
+    assert (found["table"], found["rows"], found["code"]) == ("tables/pretraining.parquet", 1, "abc")
+    assert list(found["inputs"]) == ["script"] and len(found["content"]) == 32
+    facts = run_facts(CONFIG, [table])
+    assert (
+        "numpy" in facts["Versions"]
+        and facts["Code"]
+        and facts["Config"] != run_facts(CONFIG | {"study": "b"}, [table])["Config"]
+    )
+    assert json.loads(json.dumps(facts)) == facts
+
+
+def test_tables_in_markdown_are_tables_in_html():
+    text = markdown("| Name | n |\n| :-- | --: |\n| **x<y** | 1,000 |\n\nA note.\n")
+    assert '<td><strong>x&lt;y</strong></td><td class="number">1,000</td>' in text and "A note." in text
+    assert '<th scope="col" class="number">' in html_table(["n"], [["1.5 min"], [""]])
+
+
+def test_the_report_has_all_sections(report):
+    text = report.read_text()
+    for expected in ("E at its cap", "1 laws with a warning", "TVSD-EP", "x&lt;y", "2.0 min", "n = 2 plotted values", "abc"):
+        assert expected in text, expected
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
+def test_the_report_opens_without_a_network(report, tmp_path):
+    tab = Browser(tmp_path)
+    try:
+        for width in (1200, 360):
+            tab.window(width, 800, phone=width < 500)
+            tab.open(report)
+            pictures = "Promise.all([...document.images].map(each => (each.loading = 'eager', each.decode(), each.naturalWidth)))"
+            assert tab.run(pictures) and min(tab.run(pictures)) > 100
+            assert tab.run("document.documentElement.scrollWidth") <= width
+        assert tab.errors == [] and all(url == report.as_uri() or url.startswith("data:") for url in tab.requests)
+    finally:
+        tab.close()
