@@ -25,7 +25,7 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
     if points.empty:
         found = f"no {LINEAR} among the readouts"
         raise InputError("figure fig6", found, "a linear readout", f"add {LINEAR} to mapping.readouts, or leave the figure out")
-    figure, panel = plt.subplots(figsize=(4.8, 3.6), layout="constrained")
+    figure, panel = plt.subplots(figsize=(5.6, 3.6), layout="constrained")
     handles = {name: labels.get(name, name) for name in points["benchmark_name"].unique()}
     colour, plotted = colours(handles.values(), BENCHMARKS), []
     for name, handle in handles.items():
@@ -33,7 +33,7 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
         plotted += draw_law(panel, *of_name, colour[handle], handle)
     panel.set(xscale="log", xlabel=X_LABEL, ylabel=Y_LABEL)
     panel.set_ylim(min(0, points["score"].min()), max(1, points["score"].max()))
-    panel.legend(fontsize=8, loc="best")
+    panel.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
     return figure, pd.concat(plotted, ignore_index=True)
 
 
