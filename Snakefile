@@ -51,7 +51,7 @@ if plan.checkpoints:  # of a study that may fetch published models
     include: "workflow/rules/checkpoints.smk"
 
 
-if plan.published:  # layers that need no search
+if plan.published_layers:  # layers that need no search
 
     include: "workflow/rules/commitments.smk"
 
@@ -91,6 +91,11 @@ include: "workflow/rules/alignment.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
+
+
+if plan.finetuning:  # models that are trained on, on responses; of rules above
+
+    include: "workflow/rules/finetuning.smk"
 
 
 onstart:

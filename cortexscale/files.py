@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and files that are not what their name says."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,14 @@ def whole_file(path: Path | str) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def link_or_copy(source: Path | str, target: Path | str) -> None:
+    """A second name for a file, or where the file system has none, a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:

@@ -78,3 +78,71 @@ class Recipe(BaseModel, extra="forbid", frozen=True):
     @property
     def mixes(self) -> bool:
         return self.mixup > 0 or self.cutmix > 0
+
+
+class Jitter(BaseModel, extra="forbid", frozen=True):
+    """How the view of a stimulus is moved at random before each step of a fine-tuning (paper, appendix G.1); 0 for not at all."""
+
+    shift: Annotated[float, Field(ge=0)] = 0.5
+    """At most so far, horizontally and vertically, in degrees of visual angle."""
+    rotation: Annotated[float, Field(ge=0)] = 0.5
+    """At most so far, in degrees."""
+    scale: Annotated[float, Field(ge=0, lt=1)] = 0.1 / 8
+    """At most by this share: 0.1 degrees of visual angle across the field of view."""
+    field_of_view: PositiveFloat = 8.0
+    """Degrees of visual angle that the network's input spans."""
+
+
+class Lora(BaseModel, extra="forbid", frozen=True):
+    """Low-rank adapters in place of full fine-tuning (paper, appendix I)."""
+
+    rank: PositiveInt = 32
+    alpha: PositiveFloat = 32.0
+    """Updates are scaled by ``alpha`` / ``rank``."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Of the input of adapters."""
+    targets: tuple[str, ...] = ("qkv", "fc1", "fc2")
+    """Last part of the names of the linear layers that get an adapter."""
+    train_head: bool = True
+    """Whether the classifier moves, with all its weights."""
+
+
+class NeuralRecipe(BaseModel, extra="forbid", frozen=True):
+    """How a network is fine-tuned on responses and on its task. The values are those of the paper (Table S3)."""
+
+    epochs: PositiveInt = 20
+    """Passes over the stimuli of the responses."""
+    warmup_epochs: Annotated[int, Field(ge=0)] = 5
+    """Epochs over which the learning rate rises; a cosine from step to step follows."""
+    learning_rate: PositiveFloat = 1e-5
+    min_learning_rate: Annotated[float, Field(ge=0)] = 1e-6
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    """Of all weights that move, biases and norm scales included, as in the authors' code."""
+    image_batch: PositiveInt = 512
+    """Labelled images of a step."""
+    neural_batch: PositiveInt = 256
+    """Stimuli of a step, of each subject."""
+    micro_batch: PositiveInt | None = None
+    """Pictures that the device must hold at a time; by default all of a batch."""
+    lambda_img: Annotated[float, Field(ge=0)] = 0.1
+    """Weight of the cross-entropy of labelled images; with 0 none are needed."""
+    lambda_neural: Annotated[float, Field(ge=0)] = 100.0
+    """Weight of the loss of responses, which is summed over subjects and ROIs."""
+    loss: Literal["mse", "mae", "cka", "logcka"] = "mse"
+    """Of the responses of a subject and ROI: mean over stimuli and units, or 1 - CKA, or log(1 - CKA)."""
+    batch_norm: Literal["both", "images", "frozen"] = "both"
+    """Which batches are normalised by their own statistics and move the running ones: those of images and of stimuli, as in the
+    authors' code, those of images, or none. The others are normalised by the running statistics, as in evaluation."""
+    jitter: Jitter = Jitter()
+    lora: Lora | None = None
+    """Adapters in place of full fine-tuning."""
+
+    @model_validator(mode="after")
+    def possible(self) -> "NeuralRecipe":
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs} of {self.epochs} epochs leave none to train at the full rate")
+        if self.min_learning_rate > self.learning_rate:
+            raise ValueError(f"min_learning_rate {self.min_learning_rate:g} is above learning_rate {self.learning_rate:g}")
+        if not self.lambda_img and not self.lambda_neural:
+            raise ValueError("lambda_img and lambda_neural are both 0: nothing to learn")
+        return self

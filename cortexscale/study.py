@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from cortexscale.errors import InputError
-from cortexscale.recipe import Attack, Recipe
+from cortexscale.recipe import Attack, Jitter, Lora, NeuralRecipe, Recipe
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
@@ -339,6 +339,70 @@ class Mapping(Section):
     """Keep the readouts of the largest fraction and the first seed."""
 
 
+class FinetuningGrid(Section):
+    """Every combination of its keys is a fine-tuned model."""
+
+    models: Annotated[list[str], Field(min_length=1)]
+    """Base models."""
+    datasets: Annotated[list[Name], Field(min_length=1)] | None = None
+    """By default those of ``rois``, or without these all ``targets``."""
+    rois: dict[Name, Annotated[list[Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]] = {}
+    """Dataset -> sets of ROIs, each fitted together; by default its ``targets``."""
+    subjects: Annotated[list[PositiveInt], Field(min_length=1)] | None = None
+    """How many, chosen at random; by default all that are scored."""
+    recipes: Annotated[list[Name], Field(min_length=1)] = ["full"]
+    fractions: Annotated[list[Percent], Field(min_length=1)] = [100]
+    """Percent of the training stimuli."""
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    """By default those of the section."""
+    permuted: bool = False
+    """The control: each subject's responses are paired with its stimuli at random."""
+
+
+class Finetuning(Section):
+    """Models that are trained on, on responses and their task together (paper, sections 3 and 4.3 to 4.6)."""
+
+    targets: Annotated[dict[Name, Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]
+    """Dataset -> ROIs that are fitted."""
+    images: str | None = None
+    """Labelled images for base models that are not of a ``suite``, as there."""
+    image_recipe: Recipe | None = None
+    """How those images are augmented: what differs from the published recipe of the base model's family."""
+    recipes: dict[Name, NeuralRecipe] = {"full": NeuralRecipe()}
+    """What differs from the paper's recipe, by a name that becomes part of model ids."""
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0, 1, 2]
+    """Of subsets, subjects, permutations and the order of batches."""
+    experiments: Annotated[dict[Name, Annotated[list[FinetuningGrid], Field(min_length=1)]], Field(min_length=1)]
+    """``exp_type`` -> one grid, or several; a model of two experiments is made once."""
+    benchmarks: Annotated[list[Name], Field(min_length=1)] | None = None
+    """Datasets that fine-tuned models and their base models are scored on, without projection; by default all."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def one_grid_is_a_list_of_one(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or not isinstance(given.get("experiments"), dict):
+            return given
+        grids = {name: grid if isinstance(grid, list) else [grid] for name, grid in given["experiments"].items()}
+        return given | {"experiments": grids}
+
+    @model_validator(mode="after")
+    def grids_name_what_the_section_has(self) -> "Finetuning":
+        for where, grid in self.grids():
+            for recipe in grid.recipes:
+                if recipe not in self.recipes:
+                    raise ValueError(f"{where}.recipes: {recipe} not among {', '.join(self.recipes)}")
+            for dataset in grid.datasets or ():
+                if dataset not in self.targets and dataset not in grid.rois:
+                    raise ValueError(f"{where}.datasets: {dataset} has no ROIs in `targets` or `rois`")
+        return self
+
+    def grids(self) -> Iterator[tuple[str, FinetuningGrid]]:
+        """All grids with their places in the section."""
+        for name, grids in self.experiments.items():
+            for number, grid in enumerate(grids):
+                yield f"experiments.{name}" + (f".{number}" if len(grids) > 1 else ""), grid
+
+
 class LayerCommitment(Section):
     borrow: bool = True
     """Search layers on the reference model of an architecture only; its other checkpoints borrow the result."""
@@ -469,6 +533,7 @@ class Study(Section):
     projection_study: ProjectionStudy | None = None
     fits: Fits = Fits()
     mapping: Mapping | None = None
+    finetuning: Finetuning | None = None
     scores: Scores | None = None
     published: Published | None = None
     estimate: Estimate = Estimate()
@@ -499,6 +564,8 @@ class Study(Section):
             unknown = [key for key, name in named.items() if name not in self.datasets]
             if unknown:
                 raise ValueError(f"no such dataset: {', '.join(unknown)}; the config has {sorted(self.datasets)}")
+        if self.finetuning:
+            self._require_finetuned_datasets(self.finetuning)
         for name in self.simulation.datasets if self.simulation else ():
             expected = f"{self.results}/raw/{name}"
             found = self.datasets[name].path if name in self.datasets else "no such dataset"
@@ -506,6 +573,28 @@ class Study(Section):
                 path = f"simulation.datasets.{name}: datasets.{name}.path"
                 raise ValueError(f"{path} must be '{{results}}/raw/{name}' (found {found})")
         return self
+
+    def _require_finetuned_datasets(self, section: Finetuning) -> None:
+        """Datasets that the section names, their ROIs and as many subjects as it wants are those of the study."""
+        named = {f"finetuning.targets.{name}": (name, rois) for name, rois in section.targets.items()}
+        named |= {f"finetuning.benchmarks: {name}": (name, []) for name in section.benchmarks or ()}
+        for where, grid in section.grids():
+            regions = {name: [roi for rois in sets for roi in rois] for name, sets in grid.rois.items()}
+            named |= {f"finetuning.{where}.rois.{name}": (name, rois) for name, rois in regions.items()}
+        for key, (name, rois) in named.items():
+            if name not in self.datasets:
+                raise ValueError(f"no such dataset: {key}; the config has {sorted(self.datasets)}")
+            unknown = [roi for roi in rois if roi not in self.datasets[name].rois]
+            if unknown:
+                raise ValueError(
+                    f"no such ROI: {key}: {', '.join(unknown)}; the dataset has {', '.join(self.datasets[name].rois)}"
+                )
+        for where, grid in section.grids():
+            for name in grid.datasets or grid.rois or section.targets:
+                dataset, most = self.datasets[name], max(grid.subjects or [0])
+                scored = dataset.best_subjects.count if dataset.best_subjects else len(dataset.subjects)
+                if most > scored:
+                    raise ValueError(f"finetuning.{where}.subjects: {most}, but {scored} subjects of {name} are scored")
 
 
 def load_study(config: dict[str, Any]) -> Study:
@@ -537,6 +626,9 @@ def load_study(config: dict[str, Any]) -> Study:
         ) from None
 
 
+_RECIPES = (Recipe, Attack, NeuralRecipe, Jitter, Lora)
+
+
 def _sections(section: type[Section]) -> Iterator[type[Section]]:
     for kind in section.__subclasses__():
         yield kind
@@ -551,7 +643,7 @@ def describe(problem: dict[str, Any], known: Iterable[str] | None = None) -> str
     """
     path = ".".join(str(part) for part in problem["loc"]) or "the file"
     if problem["type"] == "extra_forbidden":
-        known = known or {field for section in (*_sections(Section), Recipe, Attack) for field in section.model_fields}
+        known = known or {field for section in (*_sections(Section), *_RECIPES) for field in section.model_fields}
         name = path.rsplit(".", 1)[-1]
         near = difflib.get_close_matches(name, sorted(set(known) - {name}), n=1)  # it may be a key of another section
         return f"{path}: no such key" + (f"; did you mean `{near[0]}`?" if near else "")

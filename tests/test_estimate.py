@@ -39,11 +39,11 @@ def only(**rates: float) -> Machine:
 
 
 def paper(results: Path | str, only: str = "*", **changes) -> dict:
-    """The paper's study with published models alone, by default all, and without readouts."""
+    """The paper's study with published models alone, by default all, and without readouts and fine-tuning."""
     config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
     models = [{"source": "spvvs", "path": "nowhere", "only": [only]}]
-    figures = [figure for figure in config["figures"] if FIGURES[figure].section != "mapping"]
-    config |= {"results": str(results), "models": models, "mapping": None, "figures": figures}
+    figures = [figure for figure in config["figures"] if FIGURES[figure].section not in ("mapping", "finetuning")]
+    config |= {"results": str(results), "models": models, "mapping": None, "finetuning": None, "figures": figures}
     if only != "*":
         config |= {"projection_study": None, "figures": [name for name in config["figures"] if name not in ("figS9", "figS10")]}
     return config | changes

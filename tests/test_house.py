@@ -22,7 +22,7 @@ FLOORS = [
     {"check"},
     {"simulation"},
     {"alignment", "qc", "published"},
-    {"readouts"},
+    {"readouts", "finetuning"},
     {"scaling", "hyperparameters"},
     {"figures"},
     {"pages"},

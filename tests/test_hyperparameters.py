@@ -10,16 +10,12 @@ import yaml
 from cortexscale.hyperparameters import DATASETS, FINETUNING, attention_table, finetuning_table, readable, readout_table
 from cortexscale.plan import Plan
 from cortexscale.readouts.recipes import ReadoutRecipe, recipe_for
+from cortexscale.recipe import Lora, NeuralRecipe
 
 ROOT = Path(__file__).parents[1]
 READERS = {"T-EEG1": "things_eeg1", "T-EEG2": "things_eeg2", "NSD-fMRI": "nsd", "T-MEG": "things_meg", "T-fMRI": "things_fmri"}
 READERS |= {"TVSD-EP": "tvsd"}
-TABLE_S3 = {
-    **{"image_batch": 512, "neural_batch": 256, "learning_rate": 1e-5, "min_learning_rate": 1e-6, "weight_decay": 0.05},
-    **{"epochs": 20, "warmup_epochs": 5, "lambda_img": 0.1, "lambda_neural": 100.0, "loss": "mse"},
-    "jitter": {"shift": 0.5, "rotation": 0.5, "scale": 0.0125, "field_of_view": 8.0},
-    "lora": None,
-}
+TABLE_S3 = NeuralRecipe().model_dump(mode="json")
 
 
 def test_the_default_attention_readout_is_that_of_table_s5():
@@ -51,13 +47,13 @@ def test_the_paper_has_values_of_its_attention_readouts_alone():
 
 
 def test_recipes_of_fine_tuning_show_what_differs_from_the_first():
-    lora = {"rank": 8, "alpha": 32.0, "dropout": 0.1, "targets": ("qkv", "fc1"), "train_head": True}
+    lora = Lora(rank=8, targets=("qkv", "fc1")).model_dump(mode="json")
     recipes = {name: TABLE_S3 | {"learning_rate": 1e-4} for name in ("fast", "fast too")}
     table = finetuning_table({"full": TABLE_S3, **recipes, "lora": TABLE_S3 | {"lora": lora}})
     full = table[table["recipe"] == "full"]
     said = full[full["paper"] != ""]
     assert said.loc[said["study"] != said["paper"], "parameter"].tolist() == ["Precision", "Schedule"]
-    assert set(full["parameter"]) == {name for group, name, key, _ in FINETUNING if group != "LoRA" and key != "batch_norm"}
+    assert set(full["parameter"]) == {name for group, name, *_ in FINETUNING if group != "LoRA"}
     for name in recipes:
         row = table[table["recipe"] == name]
         assert row[["parameter", "study", "paper"]].to_numpy().tolist() == [["Encoder learning rate", "1e-4", "1e-5"]]
@@ -70,6 +66,8 @@ def test_a_study_lists_the_readouts_that_it_trains(readouts, tables, tmp_path, m
     config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
     config["mapping"] |= {"readouts": readouts}
     config["figures"] = []
+    assert list(Plan(config).hyperparameters) == [*tables, "tableS3"]
+    del config["finetuning"]
     assert list(Plan(config).hyperparameters) == tables
 
 

@@ -89,7 +89,7 @@ def study(tmp_path: Path, file: Path, **dataset) -> dict:
 
 def test_published_models_need_no_search_and_others_do(file, tmp_path):
     plan = Plan(study(tmp_path, file))
-    assert plan.published == [ALEXNET] and plan.searched == ["test_vit"]
+    assert plan.published_layers == [ALEXNET] and plan.searched == ["test_vit"]
     assert plan.per_search("{stimuli}/{model}") == ["things/test_vit"]
     alone = study(tmp_path, file)
     assert Plan(alone | {"models": alone["models"][:1]}).tables == ["pretraining", "datasets", "models"], "nothing is searched"

@@ -40,7 +40,7 @@ def cut(results: Path) -> dict[str, Any]:
     suite = next(models for models in config["models"] if models["source"] == "suite")
     name, architecture = next(iter(suite["architectures"].items()))
     config["models"] = [suite | {"architectures": {name: architecture}, "samples_per_class": [4, 0], "recipe": {"steps": 10}}]
-    config |= {"projection_study": None, "mapping": None}  # of other models
+    config |= {"projection_study": None, "mapping": None, "finetuning": None}  # of other models
     return config | {"figures": ["fig3"]}  # two models are too few for the scaling laws of fig2
 
 

@@ -71,6 +71,7 @@ def test_a_suite_needs_its_reference_models(demo):
     ],
 )
 def test_dataset_entries_are_checked_against_their_reader(demo, change, message):
+    demo["finetuning"] = None  # it names ROIs of the dataset, too
     change(demo)
     with pytest.raises(InputError, match=message):
         Plan(demo)

@@ -29,7 +29,7 @@ def cut(results: Path) -> dict:
     config["models"] = [suite | {"architectures": first, "samples_per_class": [4, 0], "recipe": {"steps": 5}}]
     config["fits"]["bootstraps"] = 20
     config["figures"] = ["fig2", "figS6"]
-    del config["mapping"], config["projection_study"]
+    config |= {"mapping": None, "projection_study": None, "finetuning": None}
     return config
 
 
@@ -140,6 +140,7 @@ def test_the_paper_is_planned_within_a_minute_and_two_gigabytes():
         for name, count in (line.split() for line in plan.splitlines() if len(line.split()) == 2 and line.split()[1].isdigit())
     }
     assert (jobs["features"], jobs["alignment"], jobs["layer_search"], jobs["preprocess"]) == (2528, 2528, 288, 78), plan
+    assert (jobs["finetuning_heads"], jobs["finetune"], jobs["finetuned_alignment"]) == (30, 606, 4 * (606 + 5)), plan
     assert seconds < 60 and peak < 2 * 2**20
 
 

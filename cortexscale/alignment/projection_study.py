@@ -1,7 +1,7 @@
 """Robustness to random projection: scores of projected features beside those of all activations (paper, appendix C)."""
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pandas as pd
 from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.alignment.score import score_alignment
 from cortexscale.alignment.targets import Targets
+from cortexscale.alignment.unprojected import Commitments, at_layers
 from cortexscale.features.projected import project_activations
 from cortexscale.features.store import FeatureStore
 
@@ -19,7 +20,6 @@ COLUMNS = (
     *("benchmark_name", "subject", "roi", "layer_name", "layer_width", "dimensions", "seed"),
     *("pearsonr", "pearsonr_nc", "noise_ceiling", "alpha", "alpha_at_edge", "n_units", "n_train", "n_test"),
 )
-Commitments = dict[str, dict[str, dict[str, Any]]]
 
 
 def score_projections(
@@ -56,11 +56,3 @@ def score_projections(
             dimensions = projection["dimensions"] if projected else "all"
             log.info("%s dimensions: mean score %.3f at %s", dimensions, table["pearsonr_nc"].mean(), ", ".join(whole.layers))
     return pd.concat(tables, ignore_index=True)
-
-
-def at_layers(commitments: Commitments, layers: Collection[str]) -> Commitments:
-    """The ROIs that are committed to one of some layers."""
-    return {
-        dataset: {roi: entry for roi, entry in rois.items() if entry["layer_name"] in layers}
-        for dataset, rois in commitments.items()
-    }

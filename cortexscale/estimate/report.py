@@ -34,7 +34,7 @@ def report(study: str, estimate: Estimate, origin: str) -> str:
 
 
 def _row(*cells: str) -> str:
-    return f"{cells[0]:<16}" + "".join(f"{cell:>14}" for cell in cells[1:])
+    return f"{cells[0]:<20}" + "".join(f"{cell:>14}" for cell in cells[1:])
 
 
 def _amounts(seconds: float, longest: float, mb: float, disk: float) -> tuple[str, str, str, str]:
@@ -54,9 +54,9 @@ def _wrap(text: str, indent: str = "") -> list[str]:
 
 
 def _formula(stage: Stage) -> list[str]:
-    indent = " " * 20
+    indent = " " * 22
     lines = textwrap.wrap(stage.formula, _WIDTH, initial_indent=indent, subsequent_indent=indent)
-    return [f"  {stage.name:<18}{lines[0].strip()}", *lines[1:]]
+    return [f"  {stage.name:<20}{lines[0].strip()}", *lines[1:]]
 
 
 def _rates(machine: Machine) -> list[str]:

@@ -26,13 +26,19 @@ class Sizes:
 
     Args:
         networks: by model id.
+        finetuned: of the scores of fine-tuned models, which have benchmarks of their own.
 
     Attributes:
+        models: those that are scored, by the ids of their networks, on the stimulus sets ``stimuli``.
         unsized: released files whose size is not known, as they are asked for.
     """
 
-    def __init__(self, plan: Plan, networks: dict[str, Network]):
+    def __init__(self, plan: Plan, networks: dict[str, Network], *, finetuned: bool = False):
         self.plan, self.networks = plan, networks
+        tuned = plan.finetuning if finetuned else None
+        self.models = [tuned.base(model).id for model in tuned.evaluated] if tuned else list(plan.models)
+        self.stimuli = tuned.stimuli if tuned else plan.stimuli
+        self.scored_on = tuned.benchmarks_on if tuned else plan.datasets_on
         self.unsized: list[str] = []
 
     @cache  # noqa: B019 (one Sizes per process)
@@ -78,7 +84,7 @@ class Sizes:
 
     def committed(self, stimuli: str, model: str) -> float:
         """Layers of a model that its feature store keeps."""
-        rois = sum(len(self.rois(dataset)) for dataset in self.plan.datasets_on(stimuli))
+        rois = sum(len(self.rois(dataset)) for dataset in self.scored_on(stimuli))
         return distinct_layers(self.layers(model), rois)
 
     def committed_by(self, dataset: str, model: str) -> float:
@@ -87,7 +93,7 @@ class Sizes:
 
     def kernel_images(self, stimuli: str, *, test: bool) -> list[int]:
         """Images of each kernel of a layer: one of all that datasets share, or one each, whichever has fewer products."""
-        kernels = (kernel for name in self.plan.datasets_on(stimuli) for kernel in self.kernels(name))
+        kernels = (kernel for name in self.scored_on(stimuli) for kernel in self.kernels(name))
         sizes = [kernel.n_train + kernel.n_test * test for kernel in kernels]
         union = min(self.images(stimuli), sum(sizes))
         return [union] if len(sizes) > 1 and union**2 <= sum(n**2 for n in sizes) else sizes

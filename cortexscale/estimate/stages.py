@@ -12,6 +12,7 @@ from cortexscale.estimate.costs import (
     ridge_seconds,
     stored_kernel_seconds,
 )
+from cortexscale.estimate.finetuning import FinetuningEstimate
 from cortexscale.estimate.machine import Machine
 from cortexscale.estimate.mapping import MappingEstimate
 from cortexscale.estimate.sizes import Kernel, Sizes
@@ -37,7 +38,7 @@ class Estimate:
         """Those that have jobs, in the order in which they run."""
         stages = [self._preprocess(), self._stimuli(), self._training(), self._cards(), self._prepared(), self._sweeps()]
         stages += [self._searches(), self._commitments(), self._stores(), self._alignments(), self._projections()]
-        stages += [*self._mapping(), self._fits(), self._tables()]
+        stages += [*self._mapping(), *self._finetuning(), self._fits(), self._tables()]
         return [stage for stage in stages if stage.seconds]
 
     def _preprocess(self) -> Stage:
@@ -153,7 +154,7 @@ class Estimate:
         return sum(geometry_seconds(self.machine, self.ridge.precision, n, groups, units) for n in self._compared(kernel))
 
     def _kernels(self, stimuli: str) -> list[tuple[str, Kernel]]:
-        return [(name, kernel) for name in self.plan.datasets_on(stimuli) for kernel in self.sizes.kernels(name)]
+        return [(name, kernel) for name in self.sizes.scored_on(stimuli) for kernel in self.sizes.kernels(name)]
 
     def _searches(self) -> Stage:
         seconds = []
@@ -196,8 +197,12 @@ class Estimate:
         return Stage("alignment", seconds, self._ridge_mb(), disk, formula)
 
     def _aligned(self, dataset: str, kernel: Kernel, model: str) -> float:
-        folds = self.ridge.folds.count if "train" in self.plan.study.similarity.splits else 0
-        return self._fitted(dataset, kernel, model, folds=folds) + self._geometries(dataset, kernel)
+        return self._fitted(dataset, kernel, model, self._folds) + self._geometries(dataset, kernel)
+
+    @property
+    def _folds(self) -> int:
+        """Of an alignment that compares predictions of the training split."""
+        return self.ridge.folds.count if "train" in self.plan.study.similarity.splits else 0
 
     def _fitted(self, dataset: str, kernel: Kernel, model: str, folds: int = 0) -> float:
         layers = self.sizes.committed_by(dataset, model)
@@ -213,24 +218,27 @@ class Estimate:
         return Stage("projection_study", seconds, mb, 0, formula)
 
     def _projection_seconds(self, stimuli: str, model: str) -> float:
-        machine, network, images = self.machine, self.sizes.networks[model], self.sizes.images(stimuli)
+        machine, network = self.machine, self.sizes.networks[model]
         layers, sizes = self.sizes.committed(stimuli, model), self.sizes.kernel_images(stimuli, test=True)
-        scratch = 2 * images * layers * self.sizes.activations(model)
+        images, seconds = self.sizes.images(stimuli), self._unprojected(stimuli, model)
+        for projection in self.plan.projections(model):
+            for width in network.widths:
+                how = (projection["dimensions"], self.features.batch_size)
+                each = images * projection_seconds(machine, projection["family"], width, *how)
+                each += sum(gram_seconds(machine, self.ridge.precision, n, min(width, projection["dimensions"])) for n in sizes)
+                seconds += (each + 2 * images * width / machine.disk_read) * layers / len(network.widths)
+            seconds += sum(self._fitted(*kernel, model) for kernel in self._kernels(stimuli))
+        return machine.start_network + seconds
+
+    def _unprojected(self, stimuli: str, model: str, folds: int = 0) -> float:
+        """Extraction of all activations, their kernels, and ridge."""
+        machine, network, images = self.machine, self.sizes.networks[model], self.sizes.images(stimuli)
+        layers, width = self.sizes.committed(stimuli, model), self.sizes.activations(model)
+        scratch = 2 * images * layers * width
         passes = math.ceil(scratch / (1e9 * self.features.scratch_gb))
         seconds = passes * images * (1 / machine.images + network.flops / machine.forward) + scratch / machine.disk_write
-        ridge = sum(self._fitted(*kernel, model) for kernel in self._kernels(stimuli))
-        projections = self.plan.projections(model)
-        for dimensions in (math.inf, *(projection["dimensions"] for projection in projections)):
-            widths = [min(width, dimensions) for width in network.widths]
-            kernels = sum(gram_seconds(machine, self.ridge.precision, n, width) for n in sizes for width in widths)
-            seconds += ridge + kernels * layers / len(widths)
-        for projection in projections:
-            each = (
-                projection_seconds(machine, projection["family"], width, projection["dimensions"], self.features.batch_size)
-                for width in network.widths
-            )
-            seconds += images * sum(each) * layers / len(network.widths) + scratch / machine.disk_read
-        return machine.start_network + seconds
+        kernels = sum(gram_seconds(machine, self.ridge.precision, n, width) for n in self.sizes.kernel_images(stimuli, test=True))
+        return seconds + layers * kernels + sum(self._fitted(*kernel, model, folds) for kernel in self._kernels(stimuli))
 
     def _ridge(self, kernel: Kernel, layers: float, unit_layers: float, **what: int) -> float:
         """So many layers of one kernel, of which each unit is fitted to ``unit_layers``."""
@@ -257,6 +265,27 @@ class Estimate:
         estimate = MappingEstimate(self.sizes, self.machine)
         return [estimate.tokens(), estimate.readouts()]
 
+    def _finetuning(self) -> list[Stage]:
+        if not self.plan.finetuning:
+            return []
+        estimate, scored = FinetuningEstimate(self.sizes, self.machine), Sizes(self.plan, self.sizes.networks, finetuned=True)
+        return [estimate.heads(), estimate.finetune(), Estimate(scored, self.machine)._finetuned_alignments()]
+
+    def _finetuned_alignments(self) -> Stage:
+        seconds, disk = [], 0.0
+        for stimuli in self.sizes.stimuli:
+            kernels = self._kernels(stimuli)
+            similarity = self.machine.start_network + sum(self._geometries(*kernel) for kernel in kernels)
+            each = {
+                model: similarity + self._unprojected(stimuli, model, self._folds) for model in dict.fromkeys(self.sizes.models)
+            }
+            seconds += [each[model] for model in self.sizes.models]
+            rows = sum(kernel.units * self.sizes.rois_per_unit(name) for name, kernel in kernels)
+            disk += len(self.sizes.models) * _UNIT_ROW * rows
+        mb = max(self.plan.resources.projection_mb(stimuli) for stimuli in self.sizes.stimuli)
+        formula = "projection_study without projections, with RSA and CKA as in alignment; disk: as there"
+        return Stage("finetuned_alignment", seconds, mb, disk, formula)
+
     # ------------------------------------------------------------------------------------------ fits and figures
 
     def _fits(self) -> Stage:
@@ -270,6 +299,8 @@ class Estimate:
                 points = fits * len(study.mapping.fractions) * len(study.mapping.seeds)
             elif fit == "mapping":
                 points = _PUBLISHED_READOUTS
+            elif fit == "finetuning" and self.plan.finetuning:
+                points = len(self.plan.finetuning.models) * (len(self.plan.labels) + 1)
             else:
                 points = 2 * fitted * (len(self.plan.labels) + 1)
             work.append(points * study.fits.bootstraps)
@@ -279,13 +310,16 @@ class Estimate:
             work.append(experiments * _PUBLISHED_POINTS * study.scores.bootstraps)
         formula = (
             "start + points x resamples / fits; points: models x (datasets + 1), all families together and each alone; "
-            f"of mapping: fractions x seeds of each; published scores: about {_PUBLISHED_POINTS} per experiment"
+            "of mapping: fractions x seeds of each; of fine-tuning: models; "
+            f"published scores: about {_PUBLISHED_POINTS} per experiment"
         )
         return Stage("fits", [self.machine.start + each / self.machine.fits for each in work], 4000, 0, formula)
 
     def _tables(self) -> Stage:
-        """A table of ceilings per dataset, that of the datasets, two of scores, one each of projections and readouts; figures."""
+        """A table of ceilings per dataset, that of the datasets, two of scores, one each of projections, readouts and fine-tuned
+        models; figures.
+        """
         jobs = len(self.plan.study.figures) + (len(self.plan.datasets) + 3 if self.plan.datasets else 0)
         jobs += len(self.plan.tables) if self.plan.imported else 0
-        jobs += bool(self.plan.projected) + (self.plan.mapping is not None)
+        jobs += bool(self.plan.projected) + (self.plan.mapping is not None) + (self.plan.finetuning is not None)
         return Stage("tables, figures", [self.machine.start] * jobs, 8000, 0, "start")

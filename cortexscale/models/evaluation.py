@@ -5,6 +5,7 @@ from collections.abc import Callable
 from PIL import Image
 from torch import Tensor
 
+from cortexscale.models.backbone import GREY
 from cortexscale.models.normalisation import MEAN, STD
 from cortexscale.models.vision import transforms
 
@@ -35,3 +36,9 @@ def evaluation_transform(
             transforms.Normalize(MEAN, STD),
         ]
     )
+
+
+def normalisation(transform: Callable[[Image.Image], Tensor]) -> tuple[list[float], list[float]]:
+    """Mean and deviation per channel, of values from 0 to 1, by which a transform normalises: found by trial."""
+    black, white = (transform(Image.new("RGB", GREY.size, 3 * (level,)))[:, 0, 0] for level in (0, 255))
+    return (-black / (white - black)).tolist(), (1 / (white - black)).tolist()

@@ -22,6 +22,7 @@ from cortexscale.errors import InputError
 from cortexscale.figures import FIGURES
 from cortexscale.models.inventory import Model, model_inventory
 from cortexscale.models.training.recipes import Length, resolve, training_length
+from cortexscale.plan.finetuning import FinetuningPlan
 from cortexscale.plan.fits import FitPlan
 from cortexscale.plan.mapping import MappingPlan
 from cortexscale.plan.pages import PagePlan
@@ -81,6 +82,7 @@ class Plan:
         self.pages = PagePlan(self)
         self.mapping = MappingPlan(self) if self.study.mapping else None
         self.imported = PublishedPlan(self) if self.study.published else None
+        self.finetuning = FinetuningPlan(self) if self.study.finetuning else None
         self._require_projected_models()
         unknown = [name for name in self.study.figures if name not in FIGURES]
         if unknown:
@@ -99,7 +101,7 @@ class Plan:
         for name in self.datasets:
             self._options(name)
         self._refuse_figures_without_data()
-        for model in self.published:
+        for model in self.published_layers:
             commitments_for(read_published(self.study.layer_commitment.file), model, self.published_datasets(*self.stimuli))
         if not self.study.plan_without_data:
             self.require_raw_files()
@@ -219,6 +221,7 @@ class Plan:
         files += [model.checkpoint for model in self.models.values() if model.checkpoint and model.source != "suite"]
         files += [self.study.layer_commitment.file] if self.study.layer_commitment.file else []
         files += self.imported.files if self.imported else []
+        files += [self.study.finetuning.images] if self.study.finetuning and self.study.finetuning.images else []
         return files + ([self.study.scores.path] if self.study.scores else [])
 
     def missing_files_of_models(self) -> list[str]:
@@ -271,7 +274,7 @@ class Plan:
         return list(dict.fromkeys(model.reference for model in self.models.values()))
 
     @cached_property
-    def published(self) -> list[str]:
+    def published_layers(self) -> list[str]:
         """Reference models that take the layers which the authors published."""
         file = self.study.layer_commitment.file
         known = read_published(file) if file and Path(file).exists() else {}
@@ -286,17 +289,19 @@ class Plan:
             return []
         searched, projected = (["layer_search"] if self.searched else []), (["projection"] if self.study.projection_study else [])
         mapped = ["mapping", "table2", "tableS4"] if self.mapping else []
-        return ["pretraining", *searched, *projected, "datasets", "models", *mapped, *self.hyperparameters]
+        tuned = ["finetuning"] if self.finetuning else []
+        return ["pretraining", *searched, *projected, "datasets", "models", *mapped, *tuned, *self.hyperparameters]
 
     @property
     def hyperparameters(self) -> dict[str, dict[str, Any]]:
         """Tables of hyper-parameters (:mod:`cortexscale.hyperparameters`): name -> arguments."""
-        return self.mapping.hyperparameters if self.mapping else {}
+        mapped = self.mapping.hyperparameters if self.mapping else {}
+        return mapped | (self.finetuning.hyperparameters if self.finetuning else {})
 
     @property
     def searched(self) -> list[str]:
         """Reference models whose layers are searched."""
-        return [model for model in self.references if model not in self.published]
+        return [model for model in self.references if model not in self.published_layers]
 
     def published_datasets(self, *stimuli: str) -> dict[str, tuple[str, list[str]]]:
         """What published commitments are looked up for: dataset -> reader and ROIs."""
@@ -437,7 +442,7 @@ class Plan:
                 f"leave them out, or add {names} (config/config.yaml)",
             )
             raise InputError("config key figures", found, "figures of experiments that the study has", remedy)
-        tuned = getattr(self.study, "finetuning", None)
+        tuned = self.study.finetuning
         needed = {figure: set(FIGURES[figure].experiments) - set(tuned.experiments) for figure in self.study.figures if tuned}
         if any(needed.values()):
             found = ", ".join(f"{figure} (shows {' and '.join(sorted(names))})" for figure, names in needed.items() if names)

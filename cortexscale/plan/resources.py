@@ -94,12 +94,12 @@ class Resources:
         """The most that extracting all candidates of a model asks for; of a study without images, what it would ask for."""
         return max(self.features_mb(stimuli, layers=64) for stimuli in self.plan.stimuli or [None])
 
-    def features_minutes(self, stimuli: str, layers: int) -> int:
+    def features_minutes(self, stimuli: str, layers: int, exact: bool = False) -> int:
         """A generous bound: 50 images/s for 16 layers. For exact kernels also n^2 d operations at 5 TFLOP/s, and a pass over
         the images for each filling of the scratch space; a layer has d = 200,000 activations.
         """
         n, passes, kernels = self.plan.images(stimuli) or 0, layers / 16, 0.0
-        if self.plan.exact:
+        if exact or self.plan.exact:
             passes += 2 * n * layers * 2e5 / (1e9 * self.plan.study.features.scratch_gb)
             kernels = layers * n * self.kernel_images(stimuli) * 2e5 / 5e12 / 60
         return int(30 * layers / 16 + passes * n / 50 / 60 + kernels)

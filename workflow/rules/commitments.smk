@@ -19,7 +19,7 @@ rule import_commitments:
     benchmark:
         "<benchmarks>/import_commitments/{stimuli}/{model}.tsv"
     wildcard_constraints:
-        model="|".join(map(re.escape, plan.published)),
+        model="|".join(map(re.escape, plan.published_layers)),
     localrule: True
     conda:
         "../envs/cortexscale.yaml"

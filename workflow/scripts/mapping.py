@@ -1,7 +1,6 @@
 """One readout of one dataset: tokens and recordings -> scores of all fractions and seeds, and the readouts themselves."""
 
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from cortexscale.alignment.layer import RidgeSettings, check_store
 from cortexscale.alignment.subjects import load_targets
+from cortexscale.files import link_or_copy
 from cortexscale.logs import logged
 from cortexscale.readouts.parts import Parts
 from cortexscale.readouts.recipes import ReadoutRecipe
@@ -16,14 +16,6 @@ from cortexscale.readouts.stage import Stage
 from cortexscale.readouts.token_store import TokenStore
 from cortexscale.stimuli import table_hash
 from cortexscale.stores import provenance, read_table, write_table
-
-
-def link(source: str, target: str) -> None:
-    """A second name for a file, or where the file system has none, a copy."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def main(
@@ -75,7 +67,7 @@ def main(
         tables = stage.trained(ReadoutRecipe(**recipe), shared=shared)
     tables["scores"].insert(0, "model_id", store.attributes["identity"]["model"])
     if readouts:
-        shutil.copytree(stage.saved, readouts, copy_function=link)
+        shutil.copytree(stage.saved, readouts, copy_function=link_or_copy)
     for kind, path in outputs.items():
         write_table(tables[kind], path, made_by)
     parts.remove()

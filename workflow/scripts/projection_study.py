@@ -8,13 +8,10 @@ from typing import Any
 from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.alignment.projection_study import score_projections
 from cortexscale.alignment.subjects import load_targets
-from cortexscale.features.exact import activations_on_disk
-from cortexscale.features.extract import Inputs, forward_precision
+from cortexscale.alignment.unprojected import committed_activations
 from cortexscale.kernels.device import keep_freed_memory
 from cortexscale.logs import logged
-from cortexscale.models.build import load_backbone, weights_hash
-from cortexscale.models.layers import candidate_layers, chosen_layers
-from cortexscale.stimuli import StimulusImages, table_hash
+from cortexscale.stimuli import StimulusImages
 from cortexscale.stores import provenance, read_table, write_table
 
 
@@ -37,24 +34,14 @@ def main(
     workers: int,
 ) -> None:
     keep_freed_memory()
-    backbone, precision = load_backbone(model), forward_precision(precision)
     shown = read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
     committed = json.loads(commitments.read_text())["commitments"]
-    wanted = {entry["layer_name"] for rois in committed.values() for entry in rois.values()}
-    layers = chosen_layers(candidate_layers(backbone.network, model["layers"]), wanted, f"commitments {commitments}")
-    identity = {
-        "model": model["id"],
-        "weights": weights_hash(backbone.network),
-        "transform": str(backbone.transform),
-        "stimuli": table_hash(shown),
-        "precision": precision,
-    }
-    activations = activations_on_disk(
-        backbone,
-        layers,
-        Inputs(StimulusImages(layout, images, shown), backbone.transform, range(len(shown))),
+    identity, activations = committed_activations(
+        model,
+        StimulusImages(layout, images, shown),
+        shown,
+        committed,
         table.with_name(f"{table.stem}.rows"),
-        identity=identity,
         scratch_gb=scratch_gb,
         batch_size=batch_size,
         workers=workers,

@@ -1,6 +1,6 @@
 """Augmentation: what a recipe does to single pictures, and to a micro-batch on the device. The pieces are timm's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -8,7 +8,7 @@ from PIL import Image
 from torch import nn
 
 from cortexscale.errors import InputError
-from cortexscale.models.normalisation import normalised
+from cortexscale.models.normalisation import MEAN, STD, normalised
 from cortexscale.models.vision import timm, transforms
 from cortexscale.recipe import Recipe
 
@@ -46,9 +46,18 @@ class BatchAugmentation:
         recipe: of the training.
         n_classes: of its labels.
         device: of its pictures.
+        mean, std: that pictures are normalised by.
     """
 
-    def __init__(self, recipe: Recipe, n_classes: int, device: torch.device):
+    def __init__(
+        self,
+        recipe: Recipe,
+        n_classes: int,
+        device: torch.device,
+        mean: Sequence[float] = MEAN,
+        std: Sequence[float] = STD,
+    ):
+        self.mean, self.std = mean, std
         self.erase = (
             timm.data.random_erasing.RandomErasing(recipe.erasing, mode="pixel", device=device) if recipe.erasing else None
         )
@@ -61,7 +70,7 @@ class BatchAugmentation:
     def __call__(self, pixels: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(n, size, size, 3) uint8 and (n,) labels as input of a network and its targets, (n,) or mixed (n, n_classes)."""
         mirrored = (torch.rand(len(pixels)) < 0.5).to(pixels.device)
-        inputs = normalised(torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels))
+        inputs = normalised(torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels), self.mean, self.std)
         if self.erase:
             inputs = self.erase(inputs)
         return self.mix(inputs, labels) if self.mix else (inputs, labels)

@@ -1,6 +1,6 @@
 """Micro-batches on the device: sliced from an array in memory, or read and augmented by worker processes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,23 @@ def evaluation_batches(
         InputError: an image cannot be read.
     """
     n = len(images.labels)
-    places = ([(row, row) for row in range(start, min(start + batch, n))] for start in range(0, n, batch))
+    rows = (np.arange(start, min(start + batch, n)) for start in range(0, n, batch))
+    return transformed_batches(images, rows, transform, workers, device)
+
+
+def transformed_batches(
+    images: LabelledImages,
+    batches: Iterable[np.ndarray],
+    transform: Callable[[Image.Image], torch.Tensor],
+    workers: int,
+    device: torch.device,
+) -> Iterator[Batch]:
+    """Images by row, as ``transform`` makes them: (n, 3, height, width) and labels (n,) for each of ``batches``.
+
+    Raises:
+        InputError: an image cannot be read.
+    """
+    places = ([(int(row), int(row)) for row in rows] for rows in batches)
     return _load(_Samples(images, transform, seed=0), places, workers, device)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
@@ -72,10 +72,10 @@ def train_backbone(
     parts = {"network": network, "optimiser": optimiser} | ({"average": average} if average else {})
     first, losses = state.restore(parts) if state else (0, [])
     share = Share(Order(len(images.labels), seed, recipe.repeats), length, processes.rank, processes.count, first)
-    batches = _batches(images, share, recipe, image_size, seed, workers, device)
+    batches = training_batches(images, share, recipe, image_size, seed, workers, device)
     gradient = _Gradient(network, recipe, images.n_classes, processes)
     fresh, began = [], time.monotonic()
-    with _reproducible():
+    with reproducible():
         for step in range(first, length.steps):
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(recipe, step, length.steps)
@@ -89,7 +89,7 @@ def train_backbone(
             if (step + 1) % LOOK == 0 or step + 1 == length.steps:
                 losses += processes.mean(torch.stack(fresh)).tolist()
                 fresh.clear()
-                _require_finite(network, losses[-LOOK:], step + 1, recipe)
+                require_finite(network, losses[-LOOK:], step + 1, recipe.learning_rate)
                 rate = (step + 1 - first) * length.batch / (time.monotonic() - began)
                 log.info("step %d of %d: loss %.4f, %.0f images/s", step + 1, length.steps, losses[-1], rate)
                 if state and processes.rank == 0 and state.due:
@@ -173,9 +173,10 @@ def needs_no_work(images: LabelledImages, image_size: int) -> bool:
     return isinstance(images, ArrayImages) and images.images.shape[1:3] == (image_size, image_size)
 
 
-def _batches(
+def training_batches(
     images: LabelledImages, share: Share, recipe: Recipe, image_size: int, seed: int, workers: int, device: torch.device
 ) -> Iterator[Batch]:
+    """The micro-batches of a share, each picture augmented as the recipe says; seed and workers as of :func:`train_backbone`."""
     if needs_no_work(images, image_size) and not recipe.augments:
         return sliced_batches(images, share, device)
     return loaded_batches(images, share, picture_transform(recipe, image_size), seed, workers, device)
@@ -191,19 +192,27 @@ def _optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
 
 
-def _require_finite(network: nn.Module, losses: list[float], steps: int, recipe: Recipe) -> None:
+def require_finite(network: nn.Module, losses: Sequence[float], steps: int, learning_rate: float) -> None:
+    """Stop a training that diverges, before its state is saved.
+
+    Args:
+        losses: of the last of so many ``steps``.
+
+    Raises:
+        InputError: a loss or a weight is not finite.
+    """
     if np.isfinite(losses).all() and all(torch.isfinite(parameter).all() for parameter in network.parameters()):
         return
     raise InputError(
         f"training of a {type(network).__name__}, at most {LOOK} steps before step {steps}",
         f"a loss of {losses[-1]}",
         "a finite loss",
-        f"lower the learning rate ({recipe.learning_rate:g})",
+        f"lower the learning rate ({learning_rate:g})",
     )
 
 
 @contextmanager
-def _reproducible() -> Iterator[None]:
+def reproducible() -> Iterator[None]:
     """Same seed, same weights, on any number of cores.
 
     How a sum is split over threads changes its last bit, and training amplifies it; hence one thread. Small models train

@@ -14,7 +14,7 @@ import torch
 
 from cortexscale.models.training.recipes import Length
 
-EPOCH, PICTURE, MICRO_BATCH = range(3)
+EPOCH, PICTURE, MICRO_BATCH, STIMULI = range(4)
 """What a seed is for."""
 
 

@@ -22,7 +22,7 @@ class Stateful(Protocol):
 
 
 class TrainingState:
-    """Saves and restores the parts of a training.
+    """Saves and restores the parts of a training, and the losses of its steps: a number each, or several.
 
     What chance decides is no part of it: that follows from the step (:mod:`cortexscale.models.training.order`).
 
@@ -36,7 +36,7 @@ class TrainingState:
         self.path, self.made_of, self.seconds = path, made_of, seconds
         self._saved = time.monotonic()
 
-    def restore(self, parts: dict[str, Stateful]) -> tuple[int, list[float]]:
+    def restore(self, parts: dict[str, Stateful]) -> tuple[int, list[Any]]:
         """Load ``parts``; return the steps they have done and the losses of these. Without a usable file: 0 and none."""
         try:
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
@@ -57,7 +57,7 @@ class TrainingState:
     def due(self) -> bool:
         return time.monotonic() - self._saved >= self.seconds
 
-    def save(self, parts: dict[str, Stateful], step: int, losses: list[float]) -> None:
+    def save(self, parts: dict[str, Stateful], step: int, losses: list[Any]) -> None:
         states = {name: part.state_dict() for name, part in parts.items()}
         with whole_file(self.path) as part:
             torch.save({**states, "made_of": self.made_of, "step": step, "losses": losses}, part)

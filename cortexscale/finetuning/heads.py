@@ -1,0 +1,147 @@
+"""Frozen heads: ridge from the committed layers of the base model to the responses of each subject and ROI (paper, section 3)."""
+
+import os
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from cortexscale.alignment.layer import RidgeSettings
+from cortexscale.alignment.targets import Targets
+from cortexscale.errors import InputError
+from cortexscale.files import link_or_copy
+from cortexscale.models.backbone import Backbone
+from cortexscale.models.build import weights_hash
+from cortexscale.models.layers import Layer
+from cortexscale.readouts.parts import Parts
+from cortexscale.readouts.saved import load_readout
+from cortexscale.readouts.stage import Stage
+from cortexscale.readouts.token_store import TokenStore, extract_tokens
+from cortexscale.stimuli import StimulusImages, table_hash
+
+COLUMNS = ["subject", "roi", "layer_name", "n_units", "fitting_samples", "alpha", "alpha_at_edge", "pearsonr", "pearsonr_nc"]
+
+
+def fit_heads(
+    backbone: Backbone,
+    images: StimulusImages,
+    stimuli: pd.DataFrame,
+    targets: Sequence[Targets],
+    commitments: Mapping[str, Mapping[str, Any]],
+    settings: RidgeSettings,
+    folder: Path,
+    *,
+    model: str,
+    made_by: dict[str, Any],
+    batch_size: int,
+    workers: int = 0,
+    precision: str = "float32",
+) -> pd.DataFrame:
+    """Fit the heads of a dataset on all its training stimuli, and write one ``<subject>/<roi>.safetensors`` each into ``folder``.
+
+    They are linear readouts of unprojected features (:mod:`cortexscale.readouts.saved`), one penalty per subject and ROI. The
+    features lie in a hidden store beside ``folder`` meanwhile. A run that was killed goes on where it was.
+
+    Args:
+        backbone: the base model with its weights.
+        images: of the stimulus set, in the order of ``stimuli``, its table.
+        targets: of one dataset, with the ROIs that are fitted (:func:`cortexscale.alignment.subjects.load_targets`).
+        commitments: ROI -> ``layer_name`` ..., of the base model for the dataset.
+        folder: appears whole or not at all.
+        model: id of the base model.
+        made_by: of :func:`cortexscale.stores.provenance`: everything that the heads depend on.
+        precision: of forward passes, of :func:`cortexscale.features.extract.forward_precision`.
+
+    Returns:
+        One row per subject x ROI: ``COLUMNS``, correlations on the test stimuli.
+
+    Raises:
+        InputError: an image cannot be read, or an activation is not finite.
+    """
+    committed = {roi: commitments[roi] for target in targets for roi in target.groups["roi"]}
+    layers = {
+        entry["layer_name"]: Layer(entry["layer_name"], entry["layer_position"], entry["layer_position_normalized"])
+        for entry in committed.values()
+    }
+    identity = {
+        "model": model,
+        "weights": weights_hash(backbone.network),
+        "transform": str(backbone.transform),
+        "stimuli": table_hash(stimuli),
+        "layers": list(layers),
+        "precision": precision,
+    }
+    parts = Parts(folder.with_name(f".{folder.name}.parts"), {**made_by, "identity": identity})
+    features = parts.folder / "features.zarr.zip"
+    if not features.exists():
+        extract_tokens(
+            backbone,
+            list(layers.values()),
+            list(layers),
+            images,
+            features,
+            identity=identity,
+            rows=np.unique(np.concatenate([rows for target in targets for rows in (target.train_rows, target.test_rows)])),
+            batch_size=batch_size,
+            workers=workers,
+            precision=precision,
+            made_by=made_by,
+        )
+    ids = stimuli["stimulus_id"].to_numpy()
+    stage = Stage(TokenStore(features), targets, committed, ids, [100], [0], parts, validation_share=0, save=True)
+    scores = stage.linear(settings)["scores"][COLUMNS]
+    unfinished = parts.folder / "heads"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.copytree(stage.saved, unfinished, copy_function=link_or_copy)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(unfinished, folder)
+    parts.remove()
+    return scores
+
+
+@dataclass(frozen=True)
+class Head:
+    """A linear map from the flattened output of a layer to the units of a subject in a ROI.
+
+    Attributes:
+        weights: (units, features) float32; ``intercept`` (units,).
+    """
+
+    subject: str
+    roi: str
+    layer: str
+    weights: Tensor
+    intercept: Tensor
+
+
+def load_heads(folder: Path, targets: Sequence[Targets], weights: str, subjects: Collection[str] | None = None) -> list[Head]:
+    """The heads of all ROIs of ``targets``, verified.
+
+    Args:
+        subjects: whose; by default of all of ``targets``.
+        weights: :func:`cortexscale.models.build.weights_hash` of the base model.
+
+    Raises:
+        InputError: one is missing, unreadable, belongs to another model, or predicts other units.
+    """
+    heads = []
+    for target in targets:
+        for group, (subject, roi) in enumerate(zip(target.groups["subject"], target.groups["roi"], strict=True)):
+            if subjects is not None and subject not in subjects:
+                continue
+            file, units = folder / subject / f"{roi}.safetensors", target.unit_names[target.members[group]]
+            readout = load_readout(file)
+            facts = readout.facts
+            if facts.weights_hash != weights:
+                found, expected = f"a head of {facts.model}, weights {facts.weights_hash}", f"weights {weights} of the base model"
+                raise InputError(file, found, expected, "delete the folder of heads and run again")
+            if facts.units[subject] != list(units):
+                found, expected = f"a head of {len(facts.units[subject])} units", f"the {len(units)} units of the recording"
+                raise InputError(file, found, f"{expected}, in its order", "delete the folder of heads and run again")
+            heads.append(Head(subject, roi, facts.layer, readout.tensors["weights"], readout.tensors["intercept"]))
+    return heads

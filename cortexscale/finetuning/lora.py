@@ -1,0 +1,77 @@
+"""Low-rank adapters (LoRA, Hu et al. 2022), through the optional package ``peft`` (paper, appendix I)."""
+
+import importlib
+from types import ModuleType
+
+import torch
+from torch import nn
+
+import cortexscale.models.vision  # noqa: F401 (peft loads transformers, which loads torchvision: it must not be the first)
+from cortexscale.errors import InputError
+from cortexscale.recipe import Lora
+
+
+class Adapters:
+    """Adapters beside linear layers of a network, which moves by them alone until they are merged.
+
+    The network keeps the names of its modules and the shapes of their outputs.
+
+    Args:
+        network: changed in place.
+        recipe: of the adapters.
+        seed: of their initial weights.
+
+    Raises:
+        InputError: ``peft`` is not installed, the network has no linear layers of these names, or no classifier to train.
+    """
+
+    def __init__(self, network: nn.Module, recipe: Lora, seed: int):
+        lora = _peft()
+        endings = tuple(f".{name}" for name in recipe.targets)
+        targets = [name for name, module in network.named_modules() if f".{name}".endswith(endings)]
+        if not targets:
+            linear = sorted({name.split(".")[-1] for name, module in network.named_modules() if isinstance(module, nn.Linear)})
+            raise InputError(
+                f"recipe key `lora: targets`, for a {type(network).__name__}",
+                f"no module {', '.join(recipe.targets)}",
+                f"names of linear layers: {', '.join(linear)}",
+                "correct the names, or fine-tune this network without `lora`",
+            )
+        config = lora.LoraConfig(
+            r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, target_modules=targets, bias="none"
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self._model = lora.LoraModel(network, config, "default")
+        if recipe.train_head:
+            classifier(network).requires_grad_()
+
+    def merge(self) -> None:
+        """Add the updates to the weights that they adapt and leave the network as it was built."""
+        self._model.merge_and_unload()
+
+
+def classifier(network: nn.Module) -> nn.Module:
+    """The module that scores classes: as timm names it, else the last linear one.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = network.get_classifier() if hasattr(network, "get_classifier") else None
+    found = found or next((module for module in reversed(list(network.modules())) if isinstance(module, nn.Linear)), None)
+    if found is None or not any(True for _ in found.parameters()):
+        remedy = "set `lora: {train_head: false}` in the recipe"
+        raise InputError(f"classifier of a {type(network).__name__}", "none", "a last linear layer", remedy)
+    return found
+
+
+def _peft() -> ModuleType:
+    try:
+        return importlib.import_module("peft.tuners.lora")
+    except ImportError as error:
+        raise InputError(
+            "recipe key `lora`",
+            f"no package peft ({error})",
+            "peft in the environment of the jobs",
+            "pip install 'cortexscale[lora]', or pip install peft",
+        ) from None

@@ -1,0 +1,77 @@
+"""The table of fine-tuned models, in the columns of the published one."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cortexscale.models.finetuned import BASELINE
+from cortexscale.stores import read_table
+
+_PREFIX = "finetuning_"
+
+
+def finetuning_table(
+    alignment: Sequence[Path], tuned: Sequence[Path], cards: Path, models: Mapping[str, Mapping[str, Any]]
+) -> pd.DataFrame:
+    """One row per experiment x model x dataset x subject x ROI.
+
+    Args:
+        alignment: scores of fine-tuned models and baselines, of :func:`cortexscale.alignment.score.score_alignment`.
+        tuned: cards of fine-tuned models, ``<model>.json``, of :func:`cortexscale.finetuning.job.finetune`.
+        cards: of all base models, of :func:`cortexscale.models.table.complete_cards`.
+        models: fine-tuned model -> ``experiments``, ``recipe`` (a :class:`~cortexscale.recipe.NeuralRecipe` as a dict) and the
+            values of a :class:`cortexscale.models.finetuned.Tuning`.
+
+    Returns:
+        The scores with ``exp_type``, what the model was fitted to and how, and the card of its base model. A model that serves
+        several experiments has rows for each. Base models are ``finetuning_baseline``, under their own ids, with nothing in the
+        columns of a fine-tuning. ``task_evaluation_acc`` is that of the model itself; of a base model as measured before its
+        fine-tunings, on the same images.
+    """
+    scores = pd.concat([read_table(file, columns=("model_id", "pearsonr_nc")) for file in alignment], ignore_index=True)
+    told = {file.name.removesuffix(".json"): json.loads(file.read_text()) for file in tuned}
+    runs = pd.DataFrame([_run(id, facts, told[id], name) for id, facts in models.items() for name in facts["experiments"]])
+    before = runs.groupby("base_model_id")["task_evaluation_acc_before"].first()
+    base_cards = read_table(cards, columns=("model_id", "backbone_arch", "task_evaluation_acc")).set_index("model_id")
+    base_cards = base_cards.loc[before.index]
+    own = before.astype(float).fillna(base_cards["task_evaluation_acc"].astype(float))
+    baselines = pd.DataFrame({"base_model_id": own.index, "task_evaluation_acc": own.to_numpy()})
+    baselines = baselines.assign(model_id=own.index + BASELINE, exp_type=f"{_PREFIX}baseline")
+    described = pd.concat([baselines, runs.drop(columns="task_evaluation_acc_before")], ignore_index=True)
+    described = described.merge(
+        base_cards.drop(columns="task_evaluation_acc"), left_on="base_model_id", right_index=True, validate="many_to_one"
+    )
+    table = described.assign(arch=described["backbone_arch"]).merge(scores, on="model_id", validate="many_to_many")
+    return table.assign(model_id=table["model_id"].str.removesuffix(BASELINE))
+
+
+def _run(id: str, facts: Mapping[str, Any], card: Mapping[str, Any], experiment: str) -> dict[str, Any]:
+    """What the table says of a model as part of an experiment."""
+    recipe, subjects = facts["recipe"], facts["subjects"]
+    lora = recipe["lora"] or {}
+    return {
+        "model_id": id,
+        "base_model_id": facts["base"],
+        "exp_type": _PREFIX + experiment,
+        "finetuning_dataset": facts["dataset"],
+        "finetuning_regions": "_".join(facts["rois"]),
+        "finetuning_subjects": f"randsubj_{subjects}" if subjects else "all",
+        "data_pct": float(facts["percent"]),
+        "fitting_samples": card["fitting_samples"],
+        "seed": facts["seed"],
+        "epochs": recipe["epochs"],
+        "learning_rate": recipe["learning_rate"],
+        "random_shuffle": facts["permuted"],
+        "lora_rank": lora.get("rank", np.nan),
+        "lora_alpha": lora.get("alpha", np.nan),
+        "lora_dropout": lora.get("dropout", np.nan),
+        "lora_target_modules": ",".join(lora["targets"]) if lora else None,
+        "lora_update_head": lora.get("train_head"),
+        "n_trainable_params": card["n_trainable_params"],
+        "task_evaluation_acc": card["task_evaluation_acc"],
+        "task_evaluation_acc_before": card["task_evaluation_acc_before"],
+    }

@@ -1,0 +1,152 @@
+"""Neural fine-tuning: models that are trained on, on responses and their task together (paper, sections 3 and 4.3 to 4.6).
+
+Fine-tuned models, and their base models once more, are scored on all activations, whatever the projection of the study: one job
+extracts and scores them. That job names recordings as params: it waits for prepared responses, which are made of all of them, and
+hundreds of models times dozens of subjects as inputs would take most of the time of a plan.
+
+Needs:  recordings, stimulus tables with their images, prepared responses, commitments and weights of base models, labelled images
+Makes:  finetuning/heads/<model>/<dataset>/<subject>/<roi>.safetensors   frozen heads on a base model; <dataset>.parquet: their scores
+        finetuning/models/<model>.pt, .json             weights, and how they came about
+        finetuning/alignment/<set>/<model>.parquet      scores per dataset x subject x ROI; .units.parquet: per unit
+        tables/finetuning.parquet                       all of them, one row per experiment that wants the model
+"""
+
+
+rule finetuning_heads:
+    """Fitting linear heads to a base model, from its committed layers to the responses of a dataset."""
+    input:
+        stimuli=lambda wildcards: plan.finetuning.stimuli_of(wildcards.dataset),
+        weights=lambda wildcards: plan.weights(wildcards.model),
+        recordings=lambda wildcards: plan.recordings(wildcards.dataset),
+        commitments=lambda wildcards: plan.commitments(
+            plan.datasets[wildcards.dataset].stimuli, wildcards.model
+        ),
+    output:
+        heads=directory("<results>/finetuning/heads/{model}/{dataset}"),
+        table="<results>/finetuning/heads/{model}/{dataset}.parquet",
+    log:
+        "<logs>/finetuning_heads/{model}/{dataset}.log",
+    benchmark:
+        "<benchmarks>/finetuning_heads/{model}/{dataset}.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * plan.finetuning.heads_mb(wildcards.dataset),
+        runtime=lambda wildcards: plan.finetuning.heads_minutes(wildcards.model, wildcards.dataset),
+        gpu=1,
+        batch_size=plan.study.features.batch_size,
+    params:
+        model=lambda wildcards: plan.models[wildcards.model].as_dict(),
+        dataset=lambda wildcards: wildcards.dataset,
+        images=lambda wildcards: plan.finetuning.pictures(wildcards.dataset),
+        targets=lambda wildcards: plan.finetuning.head_targets(wildcards.model, wildcards.dataset),
+        precision=plan.study.features.precision,
+        ridge=plan.study.ridge.model_dump(),
+        code=lambda wildcards: plan.code("finetuning_heads", *plan.model_code(wildcards.model)),
+    script:
+        "../scripts/finetuning_heads.py"
+
+
+rule finetune:
+    """Fine-tuning one model. A job that was stopped goes on where it was."""
+    input:
+        # made of the following; an experiment with another ROI adds to them
+        heads=lambda wildcards: ancient(plan.finetuning.heads(wildcards.model)),
+        base=lambda wildcards: plan.weights(plan.finetuning.base(wildcards.model).id),
+        stimuli=lambda wildcards: plan.finetuning.stimuli_of(plan.finetuning.dataset(wildcards.model)),
+        recordings=lambda wildcards: plan.recordings(plan.finetuning.dataset(wildcards.model)),
+        commitments=lambda wildcards: plan.finetuning.commitments(
+            plan.datasets[plan.finetuning.dataset(wildcards.model)].stimuli, wildcards.model
+        ),
+        images=lambda wildcards: plan.finetuning.images_at_hand(wildcards.model),
+    output:
+        weights="<results>/finetuning/models/{model}.pt",
+        card="<results>/finetuning/models/{model}.json",
+    log:
+        "<logs>/finetune/{model}.log",
+    benchmark:
+        "<benchmarks>/finetune/{model}.tsv"
+    wildcard_constraints:
+        model="|".join(map(re.escape, plan.finetuning.models)),
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * plan.finetuning.mb(wildcards.model),
+        runtime=lambda wildcards: plan.finetuning.minutes(wildcards.model),
+        gpu=1,
+    params:
+        base=lambda wildcards: plan.finetuning.base(wildcards.model).as_dict(),
+        tuning=lambda wildcards: plan.finetuning.tuning(wildcards.model),
+        targets=lambda wildcards: plan.finetuning.targets(wildcards.model),
+        stimuli=lambda wildcards: plan.finetuning.pictures(plan.finetuning.dataset(wildcards.model)),
+        recipe=lambda wildcards: plan.finetuning.recipe(wildcards.model).model_dump(mode="json"),
+        image_recipe=lambda wildcards: plan.finetuning.image_recipe(plan.finetuning.base(wildcards.model).id),
+        ridge=plan.study.ridge.model_dump(),
+        heads_code=plan.code("finetuning_heads"),
+        code=lambda wildcards: plan.code(
+            "finetune", *plan.model_code(plan.finetuning.base(wildcards.model).id)
+        ),
+    script:
+        "../scripts/finetune.py"
+
+
+rule finetuned_alignment:
+    """Scoring one fine-tuned model, or a base model, on the test split of every benchmark of a stimulus set."""
+    input:
+        stimuli="<results>/stimuli/{stimuli}.parquet",
+        weights=lambda wildcards: plan.finetuning.weights(wildcards.model),
+        prepared="<results>/prepared/{stimuli}.h5",
+        commitments=lambda wildcards: plan.finetuning.commitments(wildcards.stimuli, wildcards.model),
+    output:
+        table="<results>/finetuning/alignment/{stimuli}/{model}.parquet",
+        units="<results>/finetuning/alignment/{stimuli}/{model}.units.parquet",
+    log:
+        "<logs>/finetuned_alignment/{stimuli}/{model}.log",
+    benchmark:
+        "<benchmarks>/finetuned_alignment/{stimuli}/{model}.tsv"
+    wildcard_constraints:
+        model="|".join(map(re.escape, plan.finetuning.evaluated)),
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * plan.resources.projection_mb(wildcards.stimuli),
+        runtime=lambda wildcards: plan.finetuning.alignment_minutes(wildcards.stimuli),
+        gpu=1,
+        batch_size=plan.study.features.batch_size,
+        scratch_gb=plan.study.features.scratch_gb,
+    params:
+        model=lambda wildcards: plan.finetuning.evaluated[wildcards.model].as_dict(),
+        layout=lambda wildcards: plan.study.stimuli[wildcards.stimuli].layout,
+        path=lambda wildcards: plan.study.stimuli[wildcards.stimuli].path,
+        datasets=lambda wildcards: plan.finetuning.scored(wildcards.stimuli),
+        recordings=lambda wildcards: plan.finetuning.recordings(wildcards.stimuli),
+        precision=plan.study.features.precision,
+        ridge=plan.study.ridge.model_dump(),
+        similarity=plan.study.similarity.splits,
+        code=lambda wildcards: plan.code("finetuned_alignment", *plan.finetuning.model_code(wildcards.model)),
+    script:
+        "../scripts/finetuned_alignment.py"
+
+
+rule collect_finetuning:
+    """Putting the scores of fine-tuned models in one table."""
+    input:
+        alignment=plan.finetuning.per_evaluated("{results}/finetuning/alignment/{stimuli}/{model}.parquet"),
+        tuned=plan.finetuning.per_model("{results}/finetuning/models/{model}.json"),
+        cards="<results>/tables/model_cards.parquet",
+    output:
+        table="<results>/tables/finetuning.parquet",
+    log:
+        "<logs>/collect_finetuning.log",
+    benchmark:
+        "<benchmarks>/collect_finetuning.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        models=plan.finetuning.facts,
+        code=plan.code("collect_finetuning"),
+    script:
+        "../scripts/collect_finetuning.py"
