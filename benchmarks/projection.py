@@ -20,9 +20,8 @@ import torch
 from sklearn.random_projection import SparseRandomProjection
 from threadpoolctl import threadpool_limits
 
-from cortexscale.features.exact import ScratchRows
 from cortexscale.features.kernel_store import KernelWriter, open_store
-from cortexscale.features.store import StoreWriter
+from cortexscale.features.store import FeatureStore, StoreWriter
 from cortexscale.kernels.gram import gram
 from cortexscale.kernels.projection import Projection
 
@@ -115,12 +114,13 @@ def store_projected(path: Path, x: torch.Tensor, projection: Projection) -> None
 
 
 def store_exact(path: Path, x: torch.Tensor) -> None:
-    rows = ScratchRows(path.with_suffix(".rows"), {"model": "m"}, len(x))
+    scratch = path.with_suffix(".rows")
+    rows = StoreWriter(scratch, {"model": "m"}, len(x))
     for batch in x.split(BATCH):
         rows.write({"layer": batch.numpy()})
-    rows.complete()
+    rows.finish(LAYER)
     writer = KernelWriter(path, {"model": "m"}, [np.arange(len(x))])
-    writer.add("layer", rows.group["layer"])
+    writer.add("layer", FeatureStore(scratch).array("layer"))
     writer.finish(LAYER)
 
 

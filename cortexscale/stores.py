@@ -62,6 +62,11 @@ def read_table(path: Path | str, columns: tuple[str, ...] = ()) -> pd.DataFrame:
     return table
 
 
+def read_commitments(path: Path | str) -> dict[str, dict[str, dict[str, Any]]]:
+    """A file of committed layers: dataset -> ROI -> name, position and score of its layer."""
+    return json.loads(Path(path).read_text())["commitments"]
+
+
 def table_provenance(path: Path | str) -> dict[str, Any]:
     """The provenance that :func:`write_table` stored."""
     return json.loads(pq.read_schema(path).metadata[b"made_by"])

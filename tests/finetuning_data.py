@@ -10,15 +10,16 @@ from PIL import Image
 
 from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.alignment.targets import Targets, shared_targets
+from cortexscale.features.model_on_images import ModelOnImages
 from cortexscale.models.backbone import Backbone
-from cortexscale.models.build import build_backbone
+from cortexscale.models.build import build_backbone, weights_hash
 from cortexscale.models.training.data import ArrayImages
 from cortexscale.models.training.loop import train_backbone
 from cortexscale.recipe import Recipe
 from cortexscale.recording import Recording, Split
 from cortexscale.simulation.brain import AreaCode, gabor_energy
 from cortexscale.simulation.images import CLASSES, render
-from cortexscale.stimuli import stimulus_table
+from cortexscale.stimuli import StimulusImages, stimulus_table, table_hash
 
 SIZE = 16
 VIT = {
@@ -70,6 +71,13 @@ def pretrained(model: dict = VIT) -> Backbone:
     backbone = build_backbone(model)
     backbone.network.load_state_dict(_pretrained(model["builder"]["timm"]))
     return backbone
+
+
+def before(backbone: Backbone, images: StimulusImages, table: pd.DataFrame, model: str = "vit") -> ModelOnImages:
+    """A network before a stimulus set."""
+    weights = weights_hash(backbone.network)
+    identity = {"model": model, "weights": weights, "transform": str(backbone.transform), "stimuli": table_hash(table)}
+    return ModelOnImages(backbone, [], images, table, "float32", identity)
 
 
 def write_task(path: Path, n: int = 256) -> Path:

@@ -1,15 +1,19 @@
 """check_data and check_dataset: every kind of problem is found, all at once, without a traceback."""
 
 import csv
+import io
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from example_recording import ROOT, documented_entry, write_example
+from PIL import Image
 
 from cortexscale.check.dataset import check_dataset
 from cortexscale.check.raw_data import changed_counts, check_data
@@ -18,7 +22,7 @@ from cortexscale.datasets.manifest import released_file
 from cortexscale.datasets.readers import load_reader
 from cortexscale.errors import InputError
 from cortexscale.plan import Plan
-from cortexscale.study import Dataset, StimulusSet
+from cortexscale.study import Dataset, StimulusSet, Suite
 
 MODELS = [{"source": "timm", "ids": ["test_resnet"], "layers": ["layer1"]}]
 EEG1 = {"label": "T-EEG1", "reader": "things_eeg1", "stimuli": "photographs", "path": "eeg1", "subjects": ["sub-02"]}
@@ -91,6 +95,74 @@ def test_all_kinds_of_problems_in_one_report(entry):
     ):
         assert line in text, f"{line!r} is not in\n{text}"
     assert "Traceback" not in text
+
+
+def suite(images: Path, **changes) -> Suite:
+    entry = {"source": "suite", "dataset": "objects", "images": str(images), "expected": 6, "classes": 2, "image_size": 8}
+    entry |= {"architectures": {}, "samples_per_class": [0, 3], "recipe": {}}
+    return Suite(**entry | changes)
+
+
+@pytest.fixture(params=["folders", "array", "shards"])
+def training_images(request, tmp_path) -> Path:
+    """Six training images and two for validation, of two classes."""
+    splits = {"train": (0, 0, 0, 1, 1, 1), "val": (0, 1)}
+    if request.param == "array":
+        content = {}
+        for split, labels in splits.items():
+            name = "validation" if split == "val" else split
+            content |= {f"{name}_images": np.zeros((len(labels), 8, 8, 3), np.uint8), f"{name}_labels": np.array(labels)}
+        np.savez(tmp_path / "objects.npz", **content)
+        return tmp_path / "objects.npz"
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "PNG")
+    for split, labels in splits.items():
+        for number, label in enumerate(labels):
+            if request.param == "folders":
+                file = tmp_path / f"{split}/{'ab'[label]}/{number}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(picture.getvalue())
+                continue
+            with tarfile.open(tmp_path / f"{split}-0.tar", "a") as shard:
+                for name, content in ((f"{number}.png", picture.getvalue()), (f"{number}.cls", str(label).encode())):
+                    entry = tarfile.TarInfo(name)
+                    entry.size = len(content)
+                    shard.addfile(entry, io.BytesIO(content))
+    return tmp_path
+
+
+def test_training_images_are_those_that_the_config_says(training_images):
+    text = check_data("s", {}, {}, suites=[suite(training_images)]).text()
+    assert ": in order" in text and "train: 6 images of 2 classes" in text and "val: 2 images of 2 classes" in text
+    wrong = suite(training_images, expected=7, classes=3, samples_per_class=[0, 4])
+    text = check_data("s", {}, {}, suites=[wrong]).text()
+    for line in (
+        "train: 2 classes; 3 expected",
+        "val: 2 classes; 3 expected",
+        "train: 6 images; 7 expected",
+        "train: class 0 has 3 images, `samples_per_class` asks for 4",
+    ):
+        assert line in text, text
+
+
+def test_training_images_without_a_split_or_with_an_empty_class_are_told(tmp_path):
+    for folder in ("train/a", "train/b"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "train/a/0.png").touch()
+    text = check_data("s", {}, {}, suites=[suite(tmp_path, expected=1)]).text()
+    assert "train: 1 classes without an image" in text and "val/<class>/" in text
+
+
+def test_checkpoints_that_are_none_and_names_that_timm_does_not_know(tmp_path):
+    for name, content in {"page": "<!DOCTYPE html>", "pointer": "/annex/objects/MD5E-s1--a.pt\n", "good": "PK"}.items():
+        (tmp_path / name).write_text(content)
+    files = [str(tmp_path / name) for name in ("page", "pointer", "good", "not_yet_downloaded")]
+    names = ["resnet18", "resnet18.a1_in1k", "hf-hub:owner/net", "resnet18.a1_in2k", "visoin_transformer"]
+    text = check_data("s", {}, {}, checkpoints=files, timm_names=names).text()
+    assert "page: an HTML page" in text and "pointer: a git-annex pointer" in text and "1 checkpoints are there" in text
+    assert "good:" not in text and "not_yet" not in text
+    assert "resnet18.a1_in2k; did you mean resnet18.a1_in1k" in text and "visoin_transformer" in text
+    assert "owner/net" not in text and "resnet18\n" not in text
 
 
 def test_a_linked_but_unfetched_file(entry):

@@ -165,7 +165,7 @@ def test_exact_kernels_by_hand(tmp_path):
 
     def found(machine, **features) -> dict[str, Stage]:
         reckoned = estimate(exact(tmp_path, **features), machine)
-        reckoned.sizes.networks = dict.fromkeys(reckoned.sizes.networks, Network(1e9, widths))
+        reckoned.sizes.networks = dict.fromkeys(reckoned.sizes.networks, Network(1e9, widths, 10))
         return {stage.name: stage for stage in reckoned.stages()}
 
     stored = [sum(2 * n * min(n, width) for n in ns for width in widths) for ns in kernels]
@@ -175,7 +175,7 @@ def test_exact_kernels_by_hand(tmp_path):
     for scratch_gb, passes in ((100, (1, 1)), (10, (1, 3)), (4, (3, 8))):
         seconds = found(only(forward=1), scratch_gb=scratch_gb)["sweep_features"].seconds
         assert seconds == pytest.approx([often * images * 1e9 for often, images in zip(passes, shown, strict=True)])
-    written = [a + 2 * s for a, s in zip(activations, stored, strict=True)]
+    written = [a + s for a, s in zip(activations, stored, strict=True)]
     assert found(only(disk_write=1))["sweep_features"].seconds == pytest.approx(written)
     products = [sum(n**2 * width for n in ns for width in widths) for ns in kernels]
     assert found(only(gemm_float64=1, gemm_float32=1))["sweep_features"].seconds == pytest.approx(products)
@@ -199,6 +199,7 @@ def test_jobs_of_the_paper_are_those_that_snakemake_plans(tmp_path):
     assert found == {
         "preprocess": 78,
         "stimuli": 4,
+        "download_checkpoint": 620,
         "model_cards": 1,
         "sweep_features": 4 * 60,
         "layer_search": 4 * 60,
@@ -207,9 +208,23 @@ def test_jobs_of_the_paper_are_those_that_snakemake_plans(tmp_path):
         "prepare_responses": 4,
         "alignment": 4 * 620,
         "projection_study": 4 * 4,
-        "fits": 4,
-        "tables, figures": 13 + 8 + 3 + 1,
+        "fits": 3 * 5 + 1,
+        "tables, figures": 48 + 8 + 4 + 1 + 3,
     }
+
+
+def test_checkpoints_that_the_folder_lacks_are_downloaded(tmp_path):
+    """AlexNet has 61.1 million parameters, DeiT-S 22.1, whose files hold averaged weights too."""
+    alexnet, deit = "alexnet_imagenet_full_seed-0", "deit_small_imagenet_full_seed-0"
+    models = [{"source": "spvvs", "path": str(tmp_path / "weights"), "only": [alexnet, deit]}]
+    found = stages(paper(tmp_path, alexnet, models=models))["download_checkpoint"]
+    assert len(found.seconds) == 2 and found.disk == pytest.approx(4 * (61.1e6 + 2 * 22.1e6), rel=1e-2)
+    (tmp_path / "weights" / deit).mkdir(parents=True)
+    (tmp_path / "weights" / deit / "ep300.pt").touch()
+    found = stages(paper(tmp_path, alexnet, models=models))["download_checkpoint"]
+    assert len(found.seconds) == 1 and found.disk == pytest.approx(4 * 61.1e6, rel=1e-2)
+    models[0]["download"] = False
+    assert "download_checkpoint" not in stages(paper(tmp_path, alexnet, models=models))
 
 
 def test_twice_the_models_take_twice_the_hours(tmp_path):
@@ -256,7 +271,7 @@ def test_a_projection_study_by_hand(tmp_path):
 
     def seconds(**rates):
         found = estimate(config, only(**rates))
-        found.sizes.networks = dict.fromkeys(found.sizes.networks, Network(1e9, (200, 2000)))
+        found.sizes.networks = dict.fromkeys(found.sizes.networks, Network(1e9, (200, 2000), 10))
         (job,) = next(stage for stage in found.stages() if stage.name == "projection_study").seconds
         return job, found.sizes.committed("hvm", "alexnet_imagenet_full_seed-0")
 
@@ -274,7 +289,7 @@ def test_a_projection_study_by_hand(tmp_path):
 def test_wide_networks_cost_more_than_their_stores(tmp_path):
     """Projection is paid for each layer that is wider than it, disk for at most its dimensions."""
     found = estimate(paper(tmp_path, "alexnet_imagenet_full_seed-0"), only(projection=1))
-    found.sizes.networks = dict.fromkeys(found.sizes.networks, Network(1e9, (20_000, 200_000)))
+    found.sizes.networks = dict.fromkeys(found.sizes.networks, Network(1e9, (20_000, 200_000), 10))
     store = {stage.name: stage for stage in found.stages()}["features"]
     assert found.sizes.stored_width("alexnet_imagenet_full_seed-0") == (20_000 + 30_000) / 2
     assert store.seconds[0] == pytest.approx(26_107 * 2 * (30_000 * 200_000**0.5) / 2)

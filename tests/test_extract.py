@@ -1,6 +1,6 @@
 """Extraction: what hooks see is what a plain forward pass gives; interrupted work continues; damage is named."""
 
-import zipfile
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import nn
 
 from cortexscale.errors import InputError
 from cortexscale.features.extract import extract_features, forward_precision
+from cortexscale.features.model_on_images import ModelOnImages
 from cortexscale.features.store import ROWS, FeatureStore
 from cortexscale.kernels.projection import Projection
 from cortexscale.models.build import build_architecture, load_backbone
@@ -153,8 +154,25 @@ def test_a_layer_that_does_not_run_is_named(backbone, stimuli, tmp_path):
 
 def test_one_model_and_one_set_of_images_are_the_same_bytes(backbone, stimuli, tmp_path):
     once, again = (run(backbone, stimuli, tmp_path / name).path for name in ("a.zarr.zip", "b.zarr.zip"))
-    with zipfile.ZipFile(once) as a, zipfile.ZipFile(again) as b:
-        assert a.namelist() == b.namelist() and all(a.read(name) == b.read(name) for name in a.namelist())
+    assert once.read_bytes() == again.read_bytes()
+
+
+def test_jobs_find_candidates_commitments_and_what_activations_depend_on(backbone, stimuli, tmp_path):
+    root, table = stimuli
+    table.to_parquet(tmp_path / "stimuli.parquet")
+    layers = {"d": {"V1": {"layer_name": "layer1"}, "IT": {"layer_name": "layer4"}}, "e": {"V1": {"layer_name": "layer2"}}}
+    (tmp_path / "commitments.json").write_text(json.dumps({"commitments": layers}))
+    model = {**MODEL, "checkpoint": str(tmp_path / "small.pt"), "layers": [r"layer\d"]}
+    job = ModelOnImages.load(model, tmp_path / "stimuli.parquet", "image_folder", root, "float32")
+    assert [layer.name for layer in job.candidates] == ["layer1", "layer2", "layer3", "layer4"]
+    assert len(job.images) == len(job.table) == len(table)
+    assert job.identity.keys() == {"model", "weights", "transform", "stimuli", "precision"}
+    committed = [[layer.name for layer in job.committed(tmp_path / "commitments.json", of)] for of in (None, ["d"])]
+    assert committed == [["layer1", "layer2", "layer4"], ["layer1", "layer4"]]
+    layers["d"]["V1"]["layer_name"] = "stem"
+    (tmp_path / "commitments.json").write_text(json.dumps({"commitments": layers}))
+    with pytest.raises(InputError, match=r"commitments\.json\n.*stem"):
+        job.committed(tmp_path / "commitments.json")
 
 
 def test_half_precision_reaches_the_network_and_not_the_projection(backbone, stimuli, tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from finetuning_data import RESNET, SETTINGS, VIT, committed, pretrained, recordings, targets_of, task, write_stimuli
+from finetuning_data import RESNET, SETTINGS, VIT, before, committed, pretrained, recordings, targets_of, task, write_stimuli
 from sklearn.linear_model import RidgeCV
 from torch import nn
 
@@ -40,8 +40,8 @@ def heads(world, tmp_path_factory):
     folder, pictures, table = world
     targets, out = targets_of(recordings(pictures, table, 40), table), tmp_path_factory.mktemp("heads") / "d"
     images = StimulusImages("image_folder", folder, table)
-    how = {"model": "vit", "made_by": {}, "batch_size": 64}
-    scores = fit_heads(pretrained(), images, table, targets, committed(LAYERS), SETTINGS, out, **how)
+    how = {"made_by": {}, "batch_size": 64}
+    scores = fit_heads(before(pretrained(), images, table), targets, committed(LAYERS), SETTINGS, out, **how)
     return out, targets, scores
 
 
@@ -169,8 +169,8 @@ def test_a_shared_forward_pass_gives_the_gradient_of_one_per_subject(world, tmp_
     folder, pictures, table = world
     images, backbone = StimulusImages("image_folder", folder, table), pretrained()
     targets = targets_of(recordings(pictures, table, 40, own_stimuli=own_stimuli), table)
-    how = {"model": "vit", "made_by": {}, "batch_size": 64}
-    fit_heads(backbone, images, table, targets, committed(LAYERS), SETTINGS, tmp_path / "heads", **how)
+    how = {"made_by": {}, "batch_size": 64}
+    fit_heads(before(backbone, images, table), targets, committed(LAYERS), SETTINGS, tmp_path / "heads", **how)
     linear, trials = load_heads(tmp_path / "heads", targets, weights_hash(backbone.network)), neural_pairs(targets)
     recipe = NeuralRecipe(jitter=STILL, neural_batch=20, micro_batch=micro_batch, lambda_neural=3)
     batches = NeuralBatches(trials, recipe.neural_batch, micro_batch, 0)

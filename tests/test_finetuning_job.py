@@ -14,6 +14,7 @@ from finetuning_data import (
     RESNET,
     SETTINGS,
     VIT,
+    before,
     committed,
     pretrained,
     recordings,
@@ -65,10 +66,9 @@ def root(tmp_path_factory) -> Path:
     for model in (VIT, RESNET):
         torch.save(pretrained(model).network.state_dict(), root / f"{model['id']}.pt")
         arguments = job(root, model)
-        how = {"model": model["id"], "made_by": {}, "batch_size": 64}
+        seen = before(load_backbone(arguments["base"]), arguments["stimuli"], table, model["id"])
         layers = committed(LAYERS[model["id"]])
-        images = arguments["stimuli"], table, arguments["targets"]
-        fit_heads(load_backbone(arguments["base"]), *images, layers, SETTINGS, arguments["heads"], **how)
+        fit_heads(seen, arguments["targets"], layers, SETTINGS, arguments["heads"], made_by={}, batch_size=64)
     return root
 
 

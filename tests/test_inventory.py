@@ -1,17 +1,23 @@
 """The generated inventory is the published one."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from cortexscale.errors import InputError
 from cortexscale.models import spvvs
 from cortexscale.models.families import LAYERS
 from cortexscale.models.inventory import model_inventory
+from cortexscale.plan import Plan
 from cortexscale.study import load_study
 
-SCORES = Path(__file__).parents[2] / "shared/data/spvvs/benchmark_scores.csv.gz"
+ROOT = Path(__file__).parents[1]
+SCORES = ROOT.parent / "shared/data/spvvs/benchmark_scores.csv.gz"
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +101,25 @@ def test_a_pattern_or_a_number_of_samples_for_no_model_is_refused():
     timm = {"source": "timm", "ids": ["resnet18.a1_in1k"], "layers": ["x"], "pretraining_samples": {"resnet19": 5}}
     with pytest.raises(InputError, match="pretraining_samples: resnet19 not among `ids`"):
         load_study({"study": "s", "results": "r", "models": [timm]})
+
+
+def test_an_adversarial_copy_is_planned_behind_its_original(tmp_path):
+    """Key of the config -> model, recipe, layers, weights that it begins with, and the jobs that Snakemake plans."""
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {"results": str(tmp_path / "results")}
+    config["models"][0]["adversarial"] = {"architectures": ["resnet_base"], "recipe": {"preset": "adversarial", "steps": 40}}
+    plan = Plan(config)
+    (copy,) = [model for model in plan.models.values() if model.begins_with]
+    assert copy.id.startswith("adv_resnet_base_objects_full_ffgsm_eps-") and copy.id.endswith("-steps40_seed-0")
+    original = plan.models[copy.begins_with]
+    assert original.id == copy.reference == "resnet_base_objects_full_seed-0"
+    assert plan.base_weights(copy.id) == [original.checkpoint] and plan.base_weights(original.id) == []
+    assert plan.recipe(copy.id)["attack"] and not plan.recipe(original.id)["attack"]
+    assert plan.training_length(copy.id).images_seen < plan.training_length(original.id).images_seen
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(config))
+    stimuli = next(iter(plan.stimuli))
+    command = [sys.executable, "-m", "snakemake", f"{plan.results}/alignment/{stimuli}/{copy.id}.parquet", "-n"]
+    command += ["--configfile", str(tmp_path / "study.yaml")]
+    planned = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert planned.returncode == 0, planned.stdout
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", planned.stdout, re.MULTILINE))
+    assert jobs["train_backbone"] == "2" and jobs["sweep_features"] == "1", "the copy has the layers of its original"

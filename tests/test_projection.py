@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.random_projection import SparseRandomProjection
 
-from cortexscale.kernels.projection import FAMILIES, Projection
+from cortexscale.kernels.projection import FAMILIES, Projection, _balanced_pieces
 
 
 def matrix(family, n_in, n_out, seed=0):
@@ -37,6 +37,37 @@ def test_countsketch_has_one_sign_per_input_in_balanced_buckets():
     assert ((R != 0).sum(axis=0) == 1).all()
     assert set((R != 0).sum(axis=1)) == {3, 4}
     assert abs(R.sum()) < 4 * np.sqrt(1000)
+
+
+@given(st.integers(1, 60), st.integers(1, 300), st.integers(0, 5))
+def test_pieces_of_a_countsketch_are_all_inputs_once_and_each_stretch_fills_the_ring_once(n_out, n_in, seed):
+    pieces = _balanced_pieces(np.random.default_rng(seed), n_out, n_in)
+    inputs = np.concatenate([np.arange(first, last) for first, last, _ in pieces])
+    outputs = np.concatenate([np.arange(place, place + last - first) for first, last, place in pieces])
+    np.testing.assert_array_equal(inputs, np.arange(n_in))
+    assert outputs.min() >= 0 and outputs.max() < n_out
+    for stretch in range(0, n_in, n_out):
+        of_stretch = outputs[stretch : stretch + n_out]
+        assert len(set(of_stretch)) == len(of_stretch)
+
+
+def test_pieces_keep_distances_where_activations_repeat_themselves():
+    """As tokens with a few channels of great activations do: a period must not meet itself more often than chance has it."""
+    rng, n_out = np.random.default_rng(0), 3000
+    tokens = rng.normal(size=(8, 60, 128))
+    tokens[:, :, [3, 77]] = 30 * (1 + 0.2 * rng.normal(size=(8, 60, 2)))
+    x = torch.from_numpy(tokens).flatten(1)
+    squared = torch.pdist(x).square()
+    pieces, independent = [], []
+    for seed in range(40):
+        pieces.append(torch.pdist(Projection("countsketch", x.shape[1], n_out, seed)(x)).square() / squared - 1)
+        draw = np.random.default_rng(seed)
+        output = torch.from_numpy(draw.permutation(np.arange(x.shape[1]) % n_out))
+        signs = torch.from_numpy(draw.choice([-1.0, 1.0], x.shape[1]))
+        sums = torch.zeros(8, n_out, dtype=x.dtype).index_add_(1, output, x * signs)
+        independent.append(torch.pdist(sums).square() / squared - 1)
+    ours, theirs = (torch.stack(errors).square().mean().sqrt().item() for errors in (pieces, independent))
+    assert ours < 1.2 * theirs
 
 
 def test_gaussian_entries_are_standard_normal_over_root_n_out():

@@ -187,7 +187,7 @@ def hub_entry(hub: Path, name: str, layers) -> dict:
     [
         ("vit", [r"layers\.\d"], 32),
         ("vjepa2", "V-JEPA2", 32),
-        ("qwen3_vl", [*LAYERS["Qwen3-VL"], r"language_model\.layers\.\d\.post_attention_layernorm"], 256),
+        ("qwen3_vl", "Qwen3-VL", 256),
     ],
 )
 def test_a_picture_has_its_own_row_whatever_its_batch(hub, name, layers, size):
@@ -195,7 +195,7 @@ def test_a_picture_has_its_own_row_whatever_its_batch(hub, name, layers, size):
     backbone = load_backbone(model)
     inputs = torch.stack([backbone.transform(picture) for picture in pictures(3)])
     assert inputs.shape == (3, 3, size, size) and " at 0x" not in str(backbone.transform)
-    names = [layer.name for layer in candidate_layers(backbone.network, layers if isinstance(layers, list) else LAYERS[layers])]
+    names = [layer.name for layer in candidate_layers(backbone.network, model["layers"])]
     with torch.inference_mode(), captured(backbone.network, names) as outputs:
         backbone.network(inputs)
         together = {name: backbone.rows(outputs[name], 3, name) for name in names}
@@ -231,8 +231,8 @@ def test_a_video_model_sees_a_picture_as_two_equal_frames(hub):
 
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="the published commitments are not at hand")
-@pytest.mark.parametrize("name", ["vjepa2-vitl-fpc64-256", "Qwen3-VL-2B-Instruct"])
-def test_modules_have_the_published_names_and_positions(name):
+@pytest.mark.parametrize(("name", "family"), [("vjepa2-vitl-fpc64-256", "V-JEPA2"), ("Qwen3-VL-2B-Instruct", "Qwen3-VL")])
+def test_candidates_have_the_published_names_positions_and_depths(name, family):
     """In networks as deep as theirs, and narrow."""
     transformers = pytest.importorskip("transformers")
     narrow = {"hidden_size": 32, "num_attention_heads": 2}
@@ -243,9 +243,12 @@ def test_modules_have_the_published_names_and_positions(name):
             network = transformers.VJEPA2Model(transformers.VJEPA2Config(num_hidden_layers=24, **narrow)).encoder
         else:
             network = transformers.Qwen3VLModel(transformers.Qwen3VLConfig(vision_config=vision, text_config=text))
-    positions = {layer.name: layer.position for layer in candidate_layers(network, [r".+"])}
+    ours = {layer.name: (layer.position, layer.depth) for layer in candidate_layers(network, LAYERS[family])}
     published = [entry for rois in read_published(PUBLISHED)[name].values() for entry in rois.values()]
-    assert published and all(positions[entry["layer_name"]] == entry["layer_position"] for entry in published)
+    assert published
+    for entry in published:
+        expected = entry["layer_position"], pytest.approx(entry["layer_position_normalized"], abs=1e-12)
+        assert ours[entry["layer_name"]] == expected
 
 
 def test_a_missing_package_is_named(hub, monkeypatch):

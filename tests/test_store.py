@@ -1,9 +1,14 @@
 """The feature store is whole or absent, continues after a kill, and refuses what is not finite."""
 
+import filecmp
+import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cortexscale.errors import InputError
 from cortexscale.features.store import ROWS, FeatureStore, StoreWriter
@@ -48,20 +53,66 @@ def test_an_interrupted_write_leaves_no_store_and_continues(tmp_path):
     assert not path.exists()
     assert StoreWriter(path, IDENTITY, len(rows["a"])).rows_written == 2 * ROWS
     write(path, rows, batch=100)
-    np.testing.assert_array_equal(np.concatenate(list(FeatureStore(path).slabs("a")), axis=1), rows["a"].astype(np.float16))
+    np.testing.assert_array_equal(read(path)["a"], rows["a"].astype(np.float16))
     assert [file.name for file in tmp_path.iterdir()] == ["m.zarr.zip"]
 
 
-def test_a_store_that_was_interrupted_while_it_was_packed_is_only_packed_again(tmp_path, monkeypatch):
-    path, rows = tmp_path / "m.zarr.zip", features(ROWS + 5)
+def read(path) -> dict[str, np.ndarray]:
+    store = FeatureStore(path)
+    return {layer: np.concatenate(list(store.slabs(layer)), axis=1) for layer in store.layers}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """What a run without interruption makes of ``features(2 * ROWS + 5)``."""
+    path = tmp_path_factory.mktemp("whole") / "m.zarr.zip"
+    write(path, features(2 * ROWS + 5), batch=100)
+    return path
+
+
+@given(data=st.data(), garbled=st.booleans(), file=st.sampled_from(["part", "blocks"]))
+@settings(max_examples=25, deadline=None)
+def test_a_write_that_was_killed_at_any_byte_ends_in_the_same_file(whole, tmp_path_factory, data, garbled, file):
+    """A tail that never reached the disk, or of which something else did, costs at most the blocks that it is of."""
+    path, rows = tmp_path_factory.mktemp("killed") / "m.zarr.zip", features(2 * ROWS + 5)
+    write(path, rows, batch=100, stop=2 * ROWS - 50)
+    damaged = path.with_name(f".{path.name}.{file}")
+    content = damaged.read_bytes()
+    cut = data.draw(st.integers(0, len(content)))
+    damaged.write_bytes(content[:cut] + (bytes(len(content) - cut) if garbled and file == "blocks" else b""))
+    writer = StoreWriter(path, IDENTITY, len(rows["a"]))
+    assert writer.rows_written in (0, ROWS) and (cut < len(content) or writer.rows_written == ROWS)
+    write(path, rows, batch=100)
+    assert filecmp.cmp(path, whole, shallow=False)
+    assert [file.name for file in path.parent.iterdir()] == ["m.zarr.zip"]
+
+
+def test_what_follows_the_last_whole_block_is_cut_off(whole, tmp_path):
+    path, rows = tmp_path / "m.zarr.zip", features(2 * ROWS + 5)
+    write(path, rows, batch=100, stop=2 * ROWS - 50)
+    with path.with_name(".m.zarr.zip.part").open("ab") as part:
+        part.write(b"PK\3\4 half an entry" * 1000)
+    assert StoreWriter(path, IDENTITY, len(rows["a"])).rows_written == ROWS
+    write(path, rows, batch=100)
+    assert filecmp.cmp(path, whole, shallow=False)
+
+
+def test_a_store_that_was_interrupted_at_its_end_is_only_ended_again(whole, tmp_path, monkeypatch):
+    path, rows = tmp_path / "m.zarr.zip", features(2 * ROWS + 5)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(zipfile.ZipFile, "write", lambda *what: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(os, "replace", lambda *what: (_ for _ in ()).throw(KeyboardInterrupt))
         write(path, rows, batch=100)
     assert not path.exists()
-    writer = StoreWriter(path, IDENTITY, ROWS + 5)
-    assert writer.rows_written == ROWS + 5
+    writer = StoreWriter(path, IDENTITY, len(rows["a"]))
+    assert writer.rows_written == len(rows["a"])
     writer.finish(LAYERS)
-    np.testing.assert_array_equal(np.concatenate(list(FeatureStore(path).slabs("a")), axis=1), rows["a"].astype(np.float16))
+    assert filecmp.cmp(path, whole, shallow=False)
+
+
+def test_other_tools_read_it(whole):
+    with zipfile.ZipFile(whole) as archive:
+        assert archive.testzip() is None
+        assert len(set(archive.namelist())) == len(archive.namelist())
 
 
 def test_rows_of_other_features_are_not_continued(tmp_path):

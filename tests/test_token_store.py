@@ -114,7 +114,7 @@ def test_what_is_not_stored_is_refused(backbone, images, tmp_path):
             store.read("tokens", np.array([SHOWN[0], row]))
 
 
-def test_a_block_of_zeros_is_no_block_of_the_file(tmp_path):
+def test_a_block_of_zeros_is_read_as_such(tmp_path):
     rows = np.arange(ROWS + 20)
     writer = TokenWriter(tmp_path / "t.zarr.zip", {}, rows, {"l": (2, 3)}, ["l"])
     values = np.zeros((len(rows), 6), dtype=np.float32)

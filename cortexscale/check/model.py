@@ -1,5 +1,6 @@
 """Can a model be used? Its weights, its layers, and what extracting its features will take."""
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from cortexscale.check.report import Report, Section
+from cortexscale.features.exact import WAITING
+from cortexscale.features.store import ROWS
 from cortexscale.kernels.projection import Projection
 from cortexscale.models.backbone import GREY, Backbone
 from cortexscale.models.build import build_backbone, load_backbone, weights_hash
@@ -19,8 +22,10 @@ from cortexscale.models.layers import Layer, candidate_layers, captured
 
 _HELP = "docs/models.md says what each source needs, and what candidate layers are."
 _BLAME = "an InputError is expected for bad input, nothing for good input"
-_LIBRARIES_MB = 1500
-"""Of a process with torch and timm, and the pictures that it reads ahead."""
+_COPIES = 3
+"""Of the widest output: it, its input, and what its projection takes."""
+_LIBRARIES_MB = 1200
+"""Of a process with torch and timm, half of it freed memory that it keeps."""
 _TOLERANCE = 1e-2
 """Relative to the largest activation of a layer: models in half precision round differently in batches of another size."""
 
@@ -128,18 +133,12 @@ def _describe_memory(
     section: Section, backbone: Backbone, widths: Sequence[int], batch_size: int, projection: dict[str, Any], asked_mb: int
 ) -> None:
     """What an extraction of all candidates holds at a time."""
-    weights = _weights_mb(backbone.network)
-    outputs = 4 * batch_size * sum(widths) / 1e6
-    section.facts.append(f"all candidates in batches of {batch_size}: {outputs:,.0f} MB of outputs")
-    matrices, kept, how = 0.0, sum(widths), "stored per picture while exact kernels are made"
+    kept, how = sum(widths), "stored per picture while exact kernels are made"
     if projection["family"] != "exact":
-        wide = [
-            Projection(projection["family"], width, projection["dimensions"], projection["seed"]) for width in sorted(set(widths))
-        ]
-        matrices = sum(_matrix_mb(map) for map in wide)
         kept, how = sum(min(width, projection["dimensions"]) for width in widths), "stored per picture"
-        section.facts.append(f"{matrices:,.0f} MB of {projection['family']} projections to {projection['dimensions']:,}")
-    needed = _LIBRARIES_MB + weights + 2 * outputs + matrices
+    parts = extraction_mb(backbone, widths, batch_size, projection)
+    section.facts += [f"{mb:,.0f} MB of {what}" for what, mb in parts.items()]
+    needed = sum(parts.values())
     section.facts += [
         f"about {needed:,.0f} MB needed, {asked_mb:,} MB asked for by sweep_features",
         f"{2 * kept / 1e6:.2f} MB {how}",
@@ -148,12 +147,50 @@ def _describe_memory(
         section.problems.append(f"about {needed:,.0f} MB are needed, {asked_mb:,} are asked for; lower features.batch_size")
 
 
+def extraction_mb(backbone: Backbone, widths: Sequence[int], batch_size: int, projection: dict[str, Any]) -> dict[str, float]:
+    """Memory that an extraction of all layers of these widths holds at its peak, in MB, by what takes it.
+
+    Rows of a block wait for it to be whole, one batch is written and one computed. Of the network, the widest output exists
+    a few times, with its input and in its projection; the others are gone. Not counted is a kernel of all images.
+    """
+    dimensions = projection.get("dimensions", math.inf) if projection["family"] != "exact" else math.inf
+    rows = 2 * (ROWS + 2 * batch_size) * sum(min(width, dimensions) for width in widths)
+    parts = {
+        "libraries and freed memory": _LIBRARIES_MB,
+        "weights": _weights_mb(backbone.network),
+        "activations that pass": 4 * _COPIES * batch_size * widest_output(backbone) / 1e6,
+    }
+    if projection["family"] == "exact":
+        rows = min(rows, max(WAITING, 2 * (ROWS + 2 * batch_size) * max(widths)))
+    else:
+        family, seed = projection["family"], projection["seed"]
+        parts[f"{family} projections to {dimensions:,}"] = sum(
+            _matrix_mb(Projection(family, width, dimensions, seed)) for width in set(widths)
+        )
+    return parts | {"rows that wait to be written": rows / 1e6}
+
+
+def widest_output(backbone: Backbone) -> int:
+    """Most numbers that any module of the network puts out for one picture."""
+    modules = [name for name, module in backbone.network.named_modules() if name and not any(module.children())]
+    widest = 0
+
+    def note(_name: str, output: Tensor) -> None:
+        nonlocal widest
+        widest = max(widest, output.numel())
+
+    with torch.no_grad(), captured(backbone.network, modules, note):
+        backbone.network(backbone.transform(GREY)[None])
+    return widest
+
+
 def _matrix_mb(projection: Projection) -> float:
-    """A matrix of compressed rows has 8 bytes for each entry that is not zero."""
+    """A matrix of compressed rows has 8 bytes for each entry that is not zero; a countsketch has a sign for each input, twice."""
     if projection.is_identity or projection.family == "gaussian":
         return 0
-    per_column = projection.n_out * projection.n_in**-0.5 if projection.family == "sparse" else 1
-    return 8 * projection.n_in * per_column / 1e6
+    if projection.family == "countsketch":
+        return 5 * projection.n_in / 1e6
+    return 8 * projection.n_out * projection.n_in**0.5 / 1e6
 
 
 def _weights_mb(network: torch.nn.Module) -> float:

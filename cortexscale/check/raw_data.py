@@ -8,6 +8,7 @@ from types import ModuleType
 
 from pydantic import BaseModel
 
+from cortexscale.check.models import check_checkpoints, check_timm_names, check_training_images
 from cortexscale.check.places import files_below, hints, unpacked_hint
 from cortexscale.check.report import MANY, Report, Section
 from cortexscale.datasets.manifest import released_file
@@ -15,7 +16,7 @@ from cortexscale.datasets.readers import checked, load_reader, require_known
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 from cortexscale.stimuli import LAYOUTS, SUFFIXES
-from cortexscale.study import Dataset, StimulusSet
+from cortexscale.study import Dataset, StimulusSet, Suite
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +39,17 @@ def check_data(
     stimuli: Mapping[str, StimulusSet],
     missing: Sequence[str] = (),
     checksums: bool = False,
+    suites: Sequence[Suite] = (),
+    checkpoints: Sequence[str] = (),
+    timm_names: Sequence[str] = (),
 ) -> Report:
-    """Check the raw files of all datasets and stimulus sets of a study.
+    """Check the raw files of all datasets and stimulus sets of a study, and what its models come from.
 
     Args:
         study: its name.
         missing: other files that the study needs and has not: checkpoints, labelled images.
+        checkpoints: files that models are loaded from; some may be missing.
+        timm_names: of pretrained networks.
         checksums: also compare contents with the released checksums, which reads every byte.
 
     Returns:
@@ -63,9 +69,15 @@ def check_data(
         section.help.append(f"To get them: {IMAGES[images.layout]}")
         with section.collect(f"checking the images {name}", "a fault of Cortex Scale"):
             _check_images(section, images)
-    if missing:
+    for suite in suites:
+        if Path(suite.images).exists():
+            check_training_images(report.section(f"images of the suite {suite.dataset} in {suite.images}"), suite)
+    if missing or checkpoints or timm_names:
         section = report.section("models and scores")
         section.many(f"{len(missing)} files are missing:", list(missing))
+        check_checkpoints(section, checkpoints)
+        with section.collect("looking for names of timm", "a fault of Cortex Scale"):
+            check_timm_names(section, timm_names)
         section.help.append(
             "The config says where they are looked for: `models`, `scores`. docs/models.md has the layouts of a suite's images."
         )

@@ -26,11 +26,11 @@ class MappingEstimate:
             images = min(self.sizes.images(stimuli), sum(shown))
             written = 2 * images * self.sizes.committed(stimuli, self.mapping.model) * self.width
             per_image = 1 / self.machine.images + self.network.flops / self.machine.forward
-            seconds.append(self.machine.start_network + images * per_image + 2 * written / self.machine.disk_write)
+            seconds.append(self.machine.start_network + images * per_image + written / self.machine.disk_write)
             disk += written
         mb = max(self.mapping.tokens_mb(stimuli) for stimuli in self.mapping.stimuli)
         formula = (
-            "start_network + N (1 / images + FLOPs / forward) + 2 x written / disk_write, N images shown; disk: 2 N d per "
+            "start_network + N (1 / images + FLOPs / forward) + written / disk_write, N images shown; disk: 2 N d per "
             "committed layer of d activations"
         )
         return Stage("tokens", seconds, mb, disk, formula)

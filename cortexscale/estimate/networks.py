@@ -10,10 +10,11 @@ from cortexscale.models.inventory import Model
 
 @dataclass(frozen=True)
 class Network:
-    """FLOPs of one forward pass of one image, and the width of every candidate layer."""
+    """FLOPs of one forward pass of one image, the width of every candidate layer, and the number of parameters."""
 
     flops: float
     widths: tuple[int, ...]
+    parameters: int
 
 
 def networks(models: Iterable[Model]) -> dict[str, Network]:
@@ -39,4 +40,5 @@ def _counted(entry: str) -> Network:
     names = [layer.name for layer in candidate_layers(backbone.network, model["layers"])]
     with captured(backbone.network, names) as outputs:
         flops = forward_flops(backbone.network, image).products
-    return Network(flops, tuple(backbone.rows(outputs[name], 1, name).shape[1] for name in names))
+    widths = tuple(backbone.rows(outputs[name], 1, name).shape[1] for name in names)
+    return Network(flops, widths, sum(parameter.numel() for parameter in backbone.network.parameters()))

@@ -54,9 +54,9 @@ def _wrap(text: str, indent: str = "") -> list[str]:
 
 
 def _formula(stage: Stage) -> list[str]:
-    indent = " " * 22
+    indent = " " * 23
     lines = textwrap.wrap(stage.formula, _WIDTH, initial_indent=indent, subsequent_indent=indent)
-    return [f"  {stage.name:<20}{lines[0].strip()}", *lines[1:]]
+    return [f"  {stage.name:<21}{lines[0].strip()}", *lines[1:]]
 
 
 def _rates(machine: Machine) -> list[str]:

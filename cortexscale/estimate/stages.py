@@ -17,7 +17,7 @@ from cortexscale.estimate.machine import Machine
 from cortexscale.estimate.mapping import MappingEstimate
 from cortexscale.estimate.sizes import Kernel, Sizes
 from cortexscale.estimate.stage import Stage
-from cortexscale.models.spvvs import checkpoints
+from cortexscale.models.spvvs import AVERAGED, checkpoints
 from cortexscale.scaling.axes import FITTED_SOURCES
 
 _UNIT_ROW = 22
@@ -36,8 +36,8 @@ class Estimate:
 
     def stages(self) -> list[Stage]:
         """Those that have jobs, in the order in which they run."""
-        stages = [self._preprocess(), self._stimuli(), self._training(), self._cards(), self._prepared(), self._sweeps()]
-        stages += [self._searches(), self._commitments(), self._stores(), self._alignments(), self._projections()]
+        stages = [self._preprocess(), self._stimuli(), self._downloads(), self._training(), self._cards(), self._prepared()]
+        stages += [self._sweeps(), self._searches(), self._commitments(), self._stores(), self._alignments(), self._projections()]
         stages += [*self._mapping(), *self._finetuning(), self._fits(), self._tables()]
         return [stage for stage in stages if stage.seconds]
 
@@ -58,6 +58,14 @@ class Estimate:
     def _stimuli(self) -> Stage:
         seconds = [self.machine.start + self.sizes.images(stimuli) / self.machine.images for stimuli in self.plan.stimuli]
         return Stage("stimuli", seconds, 2000, 0, "start + number of images / images")
+
+    def _downloads(self) -> Stage:
+        disk = 0.0
+        for id in self.plan.downloads.values():
+            copies = 2 if self.plan.models[id].family.startswith(AVERAGED) else 1
+            disk += 4 * copies * self.sizes.networks[id].parameters
+        formula = "start, the connection not counted; disk: 4 per parameter, twice where a file holds averaged weights too"
+        return Stage("download_checkpoint", [self.machine.start] * len(self.plan.downloads), 1000, disk, formula)
 
     def _training(self) -> Stage:
         seconds = []
@@ -90,11 +98,11 @@ class Estimate:
         disk = sum(self.sizes.store_bytes(*store) for store in stores)
         formula = (
             "start_network + passes x number of images x (1 / images + FLOPs / forward) + 2 N d / disk_write (N images shown) + "
-            "per kernel n^2 d / gemm + 2 n d / disk_read + 3 n d / elementwise + 2 x written / disk_write; as many passes as "
+            "per kernel n^2 d / gemm + 2 n d / disk_read + 3 n d / elementwise + written / disk_write; as many passes as "
             "activations fill scratch_gb; disk: 2 n min(n, d) per layer and kernel"
             if self.plan.exact
             else "start_network + number of images x (1 / images + FLOPs / forward + sum over layers wider than p of p sqrt(d) / "
-            "projection (sparse; d countsketch, 2 p d / gemm_float32 gaussian)) + 2 x written / disk_write; disk: 2 x images x "
+            "projection (sparse; d countsketch, 2 p d / gemm_float32 gaussian)) + written / disk_write; disk: 2 x images x "
             "layers x min(d, p)"
         )
         formula += "; committed layers: about sqrt(ROIs), as in the published commitments"
@@ -113,7 +121,7 @@ class Estimate:
         )
         projecting = all_layers * layers / len(network.widths)
         per_image = 1 / machine.images + network.flops / machine.forward + projecting
-        written = 2 * self.sizes.store_bytes(stimuli, model, layers)  # as a folder, then as one file
+        written = self.sizes.store_bytes(stimuli, model, layers)
         return machine.start_network + self.sizes.images(stimuli) * per_image + written / machine.disk_write
 
     def _exact_seconds(self, stimuli: str, model: str, layers: float) -> float:
@@ -123,7 +131,7 @@ class Estimate:
         forward = passes * images * (1 / machine.images + network.flops / machine.forward)
         sizes, width = self.sizes.kernel_images(stimuli, test=True), self.sizes.activations(model)
         kernels = layers * sum(gram_seconds(machine, "auto", n, width) for n in sizes)
-        written = scratch + 2 * self.sizes.store_bytes(stimuli, model, layers)  # kernels as a folder, then as one file
+        written = scratch + self.sizes.store_bytes(stimuli, model, layers)
         return machine.start_network + forward + kernels + written / machine.disk_write
 
     # ------------------------------------------------------------------------------------------ alignment
@@ -304,7 +312,7 @@ class Estimate:
             else:
                 points = 2 * fitted * (len(self.plan.labels) + 1)
             work.append(points * study.fits.bootstraps)
-        if study.scores:
+        if study.scores and "published_scores" in study.figures:
             chosen = study.scores.experiments
             experiments = _PUBLISHED_EXPERIMENTS if chosen == "all" else len(chosen)
             work.append(experiments * _PUBLISHED_POINTS * study.scores.bootstraps)
@@ -316,10 +324,12 @@ class Estimate:
         return Stage("fits", [self.machine.start + each / self.machine.fits for each in work], 4000, 0, formula)
 
     def _tables(self) -> Stage:
-        """A table of ceilings per dataset, that of the datasets, two of scores, one each of projections, readouts and fine-tuned
-        models; figures.
+        """A table of ceilings per dataset, that of the datasets, of models, and two of scores; one of projections, two of
+        readouts, one of fine-tuned models, one of hyper-parameters; figures; costs, the report, the page to explore.
         """
-        jobs = len(self.plan.study.figures) + (len(self.plan.datasets) + 3 if self.plan.datasets else 0)
-        jobs += len(self.plan.tables) if self.plan.imported else 0
-        jobs += bool(self.plan.projected) + (self.plan.mapping is not None) + (self.plan.finetuning is not None)
+        plan = self.plan
+        jobs = len(plan.study.figures) + (len(plan.datasets) + 4 if plan.datasets else 0)
+        jobs += len(plan.tables) if plan.imported else 0
+        jobs += bool(plan.projected) + 2 * (plan.mapping is not None) + (plan.finetuning is not None)
+        jobs += bool(plan.hyperparameters) + 2 + bool(plan.pages.explored)
         return Stage("tables, figures", [self.machine.start] * jobs, 8000, 0, "start")

@@ -5,39 +5,30 @@ activations lie on disk, for as many layers at a time as ``scratch_gb`` allows: 
 """
 
 import hashlib
+import json
 import logging
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from cortexscale.features.extract import Inputs, layer_places, write_rows
 from cortexscale.features.image_sets import image_sets
 from cortexscale.features.kernel_store import KernelWriter
-from cortexscale.features.part import part_folder
-from cortexscale.features.store import ALL_CHUNKS, COLUMNS, ROWS, FeatureStore, StoreWriter
+from cortexscale.features.store import ROWS, FeatureStore, StoreWriter
 from cortexscale.kernels.device import best_device
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.layers import Layer, captured
 from cortexscale.stimuli import StimulusImages
 
+if TYPE_CHECKING:
+    from cortexscale.features.model_on_images import ModelOnImages
+
 log = logging.getLogger(__name__)
 
 WAITING = 2e9
 """Most bytes of rows that wait in memory for their block to be whole."""
-
-
-class ScratchRows(StoreWriter):
-    """Rows of a store that stays a folder. All columns of a block of rows are one file, as clusters count files."""
-
-    def _create(self, layer: str, width: int) -> None:
-        columns = min(COLUMNS, width)
-        chunks, shards = (ROWS, columns), (ROWS, -(-width // columns) * columns)
-        self.group.create_array(
-            layer, shape=(self.n_rows, width), dtype="f2", chunks=chunks, shards=shards, compressors=None, config=ALL_CHUNKS
-        )
 
 
 def extract_kernels(
@@ -69,7 +60,7 @@ def extract_kernels(
     """
     path, sets = Path(path), image_sets(shown)
     identity = identity | {"images": hashlib.blake2b(b"|".join(rows.tobytes() for rows in sets), digest_size=16).hexdigest()}
-    kernels, scratch = KernelWriter(path, identity, sets), path.with_name(f"{path.name}.rows")
+    kernels, scratch = KernelWriter(path, identity, sets), path.with_name(f".{path.name}.rows")
     inputs = Inputs(images, backbone.transform, kernels.images)
     for activations in activations_on_disk(
         backbone,
@@ -107,23 +98,50 @@ def activations_on_disk(
     A pass over the images that was interrupted continues at its last whole block of rows.
 
     Args:
-        scratch: names the folder that they lie in.
+        scratch: the file that they lie in.
         identity: what these activations depend on.
         scratch_gb: room on disk. A layer that needs more is made alone.
         wanted: layers without which a pass is left out.
     """
     widths = layer_widths(backbone, [layer.name for layer in layers], inputs[0])
     passes = layers_at_a_time(widths, len(inputs), scratch_gb * 1e9, batch_size)
+    places = layer_places(layers)
     for number, names in enumerate(passes, start=1):
         missing = [name for name in names if wanted(name)]
         log.info("pass %d of %d: %d of %d layers to make", number, len(passes), len(missing), len(names))
         if missing:
-            rows = ScratchRows(scratch, identity | {"layers": names}, len(inputs), inputs.rows)
-            write_rows(backbone, names, inputs, rows, lambda activations: activations, batch_size, workers, precision)
-            rows.complete()
-            rows.group.attrs["layers"] = {name: place for name, place in layer_places(layers).items() if name in names}
-            yield FeatureStore(part_folder(scratch))
-    shutil.rmtree(part_folder(scratch), ignore_errors=True)
+            of_pass = identity | {"layers": names}
+            if not _is_of(scratch, of_pass):
+                rows = StoreWriter(scratch, of_pass, len(inputs), inputs.rows)
+                write_rows(backbone, names, inputs, rows, lambda activations: activations, batch_size, workers, precision)
+                rows.finish({"layers": {name: places[name] for name in names}})
+            yield FeatureStore(scratch)
+            scratch.unlink()
+
+
+def committed_activations(
+    job: "ModelOnImages", layers: Sequence[Layer], scratch: Path, *, scratch_gb: float, batch_size: int, workers: int
+) -> Iterator[FeatureStore]:
+    """:func:`activations_on_disk` of some layers of a model for its whole stimulus set."""
+    return activations_on_disk(
+        job.backbone,
+        layers,
+        Inputs(job.images, job.backbone.transform, range(len(job.images))),
+        scratch,
+        identity=job.identity,
+        scratch_gb=scratch_gb,
+        batch_size=batch_size,
+        workers=workers,
+        precision=job.precision,
+    )
+
+
+def _is_of(scratch: Path, identity: dict[str, Any]) -> bool:
+    """Whether an earlier run made these activations. Others leave, before the disk is to hold more."""
+    if scratch.exists() and FeatureStore(scratch).attributes["identity"] == json.loads(json.dumps(identity)):
+        return True
+    scratch.unlink(missing_ok=True)
+    return False
 
 
 def layer_widths(backbone: Backbone, names: Sequence[str], picture: torch.Tensor) -> dict[str, int]:

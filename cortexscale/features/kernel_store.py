@@ -13,7 +13,7 @@ import torch
 import zarr
 
 from cortexscale.features.image_sets import in_reading_order
-from cortexscale.features.part import open_part, pack
+from cortexscale.features.part import Part
 from cortexscale.features.store import COLUMNS, FeatureStore, Store, column_slabs
 from cortexscale.kernels.device import best_device, working_precision
 from cortexscale.kernels.gram import GramMatrix, gram, mirror
@@ -35,53 +35,51 @@ class KernelWriter:
     """
 
     def __init__(self, path: Path | str, identity: dict[str, Any], sets: Sequence[np.ndarray]):
-        self.path, self.images = Path(path), in_reading_order(sets)
+        self.images = in_reading_order(sets)
         self._rows = [np.flatnonzero(np.isin(self.images, images)) for images in sets]
         images = [self.images[rows].tolist() for rows in self._rows]
-        self._group = open_part(self.path, {"identity": identity, "images": images})
-        self._kernels = self._group.require_group("kernels")
+        self._part = Part(Path(path), {"identity": identity, "images": images})
 
     def __contains__(self, layer: str) -> bool:
-        return layer in self._kernels and "complete" in self._kernels[layer].attrs
+        return f"kernels/{layer}" in self._part
 
     def add(self, layer: str, activations: zarr.Array) -> None:
         """Make the kernels of a layer from the activations (images, width) float16 of all its images.
 
         Holds one kernel and one slab of columns. Products are float64 where the device is fast at it.
         """
-        group = self._kernels.create_group(layer, overwrite=True)
         for number, rows in enumerate(self._rows):
+            name = f"kernels/{layer}/{number}"
             if activations.shape[1] <= len(rows):
-                self._keep(group, number, column_slabs(activations, rows), (len(rows), activations.shape[1]))
+                self._keep(name, column_slabs(activations, rows, COLUMNS), (len(rows), activations.shape[1]))
             else:
                 device = best_device()
-                self._keep_gram(group, number, gram(column_slabs(activations, rows), working_precision(device), device))
-        group.attrs["complete"] = True
+                self._keep_gram(name, gram(column_slabs(activations, rows), working_precision(device), device))
+        self._part.note()
 
-    def _keep(self, group: zarr.Group, number: int, slabs: Iterable[np.ndarray], shape: tuple[int, int]) -> None:
-        chunks = (shape[0], min(COLUMNS, shape[1]))
-        array = group.create_array(f"{number}/activations", shape=shape, dtype="f2", chunks=chunks, compressors=None)
-        start = 0
-        for slab in slabs:
-            array[:, start : start + slab.shape[1]] = slab
-            start += slab.shape[1]
+    def _keep(self, name: str, slabs: Iterable[np.ndarray], shape: tuple[int, int]) -> None:
+        name, chunks = f"{name}/activations", (shape[0], min(COLUMNS, shape[1]))
+        self._part.create(name, shape, chunks, "f2")
+        for number, slab in enumerate(slabs):
+            self._part.write(name, (0, number), slab, chunks)
 
-    def _keep_gram(self, group: zarr.Group, number: int, matrix: GramMatrix) -> None:
+    def _keep_gram(self, name: str, matrix: GramMatrix) -> None:
         n = len(matrix.K)
         block = -(-n // -(-n // BLOCK))
-        K = group.create_array(f"{number}/K", shape=(n, n), dtype="f4", chunks=(block, block), compressors=None)
-        for start in range(0, n, block):
+        self._part.create(f"{name}/K", (n, n), (block, block), "f4", width=matrix.width)
+        for row, start in enumerate(range(0, n, block)):
             rows = matrix.K[start : start + block].float().cpu().numpy()
-            for left in range(0, start + 1, block):  # chunks that are never written take no room
-                K[start : start + block, left : left + block] = rows[:, left : left + block]
-        K.attrs["width"] = matrix.width
-        for name in ("row_sums", "mean_products"):
-            group.create_array(f"{number}/{name}", data=getattr(matrix, name).cpu().numpy(), compressors=None)
+            for column in range(row + 1):  # a chunk that is never written takes no room
+                chunk = rows[:, column * block : (column + 1) * block]
+                self._part.write(f"{name}/K", (row, column), chunk, (block, block))
+        for kind in ("row_sums", "mean_products"):
+            values = getattr(matrix, kind).cpu().numpy()
+            self._part.create(f"{name}/{kind}", values.shape, values.shape, values.dtype.str)
+            self._part.write(f"{name}/{kind}", (0,) * values.ndim, values, values.shape)
 
     def finish(self, attributes: dict[str, Any]) -> None:
-        """Pack the folder into the finished file. ``attributes`` describe the layers and what made the store."""
-        self._group.attrs.update(attributes)
-        pack(self.path)
+        """Give the file its name. ``attributes`` describe the layers and what made the store."""
+        self._part.finish(attributes)
 
 
 class KernelStore(Store):

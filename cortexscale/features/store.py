@@ -1,7 +1,7 @@
 """The feature store: one file per model and stimulus set, one float16 array per layer.
 
-It is written into a folder (:mod:`~cortexscale.features.part`), and rows that an interrupted run left there are kept. Column
-slabs are read without touching the rest of a layer (``benchmarks/store.py`` has the layouts that were compared).
+It grows by blocks of rows (:mod:`~cortexscale.features.part`), and those that an interrupted run left are kept. Column slabs
+are read without touching the rest of a layer (``benchmarks/store.py`` has the layouts that were compared).
 """
 
 import zipfile
@@ -16,16 +16,13 @@ from zarr.storage import ZipStore
 
 from cortexscale.errors import InputError
 from cortexscale.features.image_sets import image_sets, places, runs
-from cortexscale.features.part import open_part, pack, part_folder
-from cortexscale.files import whole_file
+from cortexscale.features.part import Part
 from cortexscale.kernels.gram import GramMatrix, gram
 
 ROWS, COLUMNS = 256, 2048
 """Chunk of a layer: rows are written, columns are read."""
 SLAB = 2 * COLUMNS
 """Columns that are read at a time."""
-ALL_CHUNKS = {"write_empty_chunks": True}
-"""Looking for chunks of zeros, which need no file, takes a fifth of the time of writing."""
 _EXPONENT = np.uint16(0x7C00)
 """Bits of a float16, all of which are set in infinity and NaN."""
 
@@ -42,11 +39,10 @@ class StoreWriter:
     """
 
     def __init__(self, path: Path | str, identity: dict[str, Any], n_rows: int, stimuli: Sequence[int] | None = None):
-        self.path, self.identity, self.n_rows = Path(path), identity, n_rows
+        self.identity, self.n_rows = identity, n_rows
         self.stimuli = range(n_rows) if stimuli is None else stimuli
-        self.group = open_part(self.path, {"identity": identity, "n_rows": n_rows})
-        self._progress = part_folder(self.path) / "rows_written"
-        self.rows_written = int(self._progress.read_text()) if self._progress.exists() else 0
+        self.part = Part(Path(path), {"identity": identity, "n_rows": n_rows})
+        self.rows_written: int = self.part.done or 0
         self._waiting: list[dict[str, np.ndarray]] = []
 
     def write(self, features: dict[str, np.ndarray]) -> None:
@@ -58,7 +54,7 @@ class StoreWriter:
         stored = {layer: self._as_stored(layer, rows) for layer, rows in features.items()}
         self._waiting.append(stored)
         if self._n_waiting >= ROWS:
-            self._flush(ROWS)
+            self._flush(self._n_waiting // ROWS * ROWS)
 
     @property
     def _n_waiting(self) -> int:
@@ -79,50 +75,49 @@ class StoreWriter:
             )
         return stored
 
-    def _flush(self, block: int) -> None:
-        """Write all whole blocks of waiting rows, then note how far the store is complete."""
-        whole = self._n_waiting // block * block
-        rest = {}
-        for layer in list(self._waiting[0]) if self._waiting else ():
-            rows = np.concatenate([batch.pop(layer) for batch in self._waiting])
-            if layer not in self.group:
-                self._create(layer, rows.shape[1])
-            self.group[layer][self.rows_written : self.rows_written + whole] = rows[:whole]
-            rest[layer] = rows[whole:].copy()  # a view would hold all rows
-        self._waiting = [rest] if rest else []
-        self.rows_written += whole
-        with whole_file(self._progress) as part:
-            part.write_text(str(self.rows_written))
+    def _flush(self, n: int) -> None:
+        """Write the first ``n`` waiting rows, whole blocks or the last ones, then note how far the store is complete."""
+        first, height = self.rows_written // ROWS, min(ROWS, self.n_rows)
+        for layer in self._waiting[0] if n else ():
+            batches = [batch[layer] for batch in self._waiting]
+            width = batches[0].shape[1]
+            chunks = height, self._columns(width)
+            if layer not in self.part:
+                self.part.create(layer, (self.n_rows, width), chunks, "f2")
+            for column, start in enumerate(range(0, width, chunks[1])):
+                slab = np.concatenate([batch[:, start : start + chunks[1]] for batch in batches])[:n]
+                for number in range(-(-n // height)):
+                    rows = slab[number * height : (number + 1) * height]
+                    self.part.write(layer, (first + number, column), rows, chunks)
+        rest = self._n_waiting - n
+        # Rows beyond a block are of the last batch. A view would hold all of it.
+        self._waiting = [{layer: rows[-rest:].copy() for layer, rows in self._waiting[-1].items()}] if rest else []
+        self.rows_written += n
+        self.part.note(self.rows_written)
 
-    def _create(self, layer: str, width: int) -> None:
-        shape, chunks = (self.n_rows, width), (ROWS, min(COLUMNS, width))
-        self.group.create_array(layer, shape=shape, dtype="f2", chunks=chunks, compressors=None, config=ALL_CHUNKS)
+    def _columns(self, width: int) -> int:
+        """Columns of a chunk of a layer."""
+        return min(COLUMNS, width)
 
-    def complete(self) -> None:
-        """Write the rows that wait.
+    def finish(self, attributes: dict[str, Any]) -> None:
+        """Write the rows that wait, and give the file its name. ``attributes`` describe the layers and what made the store.
 
         Raises:
             ValueError: there are fewer than ``n_rows``.
         """
-        self._flush(1)
+        self._flush(self._n_waiting)
         if self.rows_written != self.n_rows:
             raise ValueError(f"{self.rows_written} of {self.n_rows} rows were written")
-
-    def finish(self, attributes: dict[str, Any]) -> None:
-        """Pack the folder into the finished file. ``attributes`` describe the layers and what made the store."""
-        self.complete()
-        self.group.attrs.update(attributes)
-        pack(self.path, leave_out=self._progress)
+        self.part.finish(attributes)
 
 
 class Store:
-    """A finished store, packed or still a folder: whatever alignment needs to know of the layers of a model."""
+    """A finished store: whatever alignment needs to know of the layers of a model."""
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
         try:
-            source = self.path if self.path.is_dir() else ZipStore(self.path, mode="r")
-            self._group = zarr.open_group(source, mode="r")
+            self._group = zarr.open_group(ZipStore(self.path, mode="r"), mode="r")
         except (OSError, zipfile.BadZipFile) as error:
             raise InputError(
                 path, f"not a readable feature store ({error})", "a .zarr.zip store", "delete it and run again"

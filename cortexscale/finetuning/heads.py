@@ -14,33 +14,27 @@ from torch import Tensor
 from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.alignment.targets import Targets
 from cortexscale.errors import InputError
+from cortexscale.features.model_on_images import ModelOnImages
 from cortexscale.files import link_or_copy
-from cortexscale.models.backbone import Backbone
-from cortexscale.models.build import weights_hash
 from cortexscale.models.layers import Layer
 from cortexscale.readouts.parts import Parts
 from cortexscale.readouts.saved import load_readout
 from cortexscale.readouts.stage import Stage
 from cortexscale.readouts.token_store import TokenStore, extract_tokens
-from cortexscale.stimuli import StimulusImages, table_hash
 
 COLUMNS = ["subject", "roi", "layer_name", "n_units", "fitting_samples", "alpha", "alpha_at_edge", "pearsonr", "pearsonr_nc"]
 
 
 def fit_heads(
-    backbone: Backbone,
-    images: StimulusImages,
-    stimuli: pd.DataFrame,
+    job: ModelOnImages,
     targets: Sequence[Targets],
     commitments: Mapping[str, Mapping[str, Any]],
     settings: RidgeSettings,
     folder: Path,
     *,
-    model: str,
     made_by: dict[str, Any],
     batch_size: int,
     workers: int = 0,
-    precision: str = "float32",
 ) -> pd.DataFrame:
     """Fit the heads of a dataset on all its training stimuli, and write one ``<subject>/<roi>.safetensors`` each into ``folder``.
 
@@ -48,14 +42,11 @@ def fit_heads(
     features lie in a hidden store beside ``folder`` meanwhile. A run that was killed goes on where it was.
 
     Args:
-        backbone: the base model with its weights.
-        images: of the stimulus set, in the order of ``stimuli``, its table.
+        job: the base model before the stimulus set.
         targets: of one dataset, with the ROIs that are fitted (:func:`cortexscale.alignment.subjects.load_targets`).
         commitments: ROI -> ``layer_name`` ..., of the base model for the dataset.
         folder: appears whole or not at all.
-        model: id of the base model.
         made_by: of :func:`cortexscale.stores.provenance`: everything that the heads depend on.
-        precision: of forward passes, of :func:`cortexscale.features.extract.forward_precision`.
 
     Returns:
         One row per subject x ROI: ``COLUMNS``, correlations on the test stimuli.
@@ -68,31 +59,24 @@ def fit_heads(
         entry["layer_name"]: Layer(entry["layer_name"], entry["layer_position"], entry["layer_position_normalized"])
         for entry in committed.values()
     }
-    identity = {
-        "model": model,
-        "weights": weights_hash(backbone.network),
-        "transform": str(backbone.transform),
-        "stimuli": table_hash(stimuli),
-        "layers": list(layers),
-        "precision": precision,
-    }
+    identity = job.identity | {"layers": list(layers)}
     parts = Parts(folder.with_name(f".{folder.name}.parts"), {**made_by, "identity": identity})
     features = parts.folder / "features.zarr.zip"
     if not features.exists():
         extract_tokens(
-            backbone,
+            job.backbone,
             list(layers.values()),
             list(layers),
-            images,
+            job.images,
             features,
             identity=identity,
             rows=np.unique(np.concatenate([rows for target in targets for rows in (target.train_rows, target.test_rows)])),
             batch_size=batch_size,
             workers=workers,
-            precision=precision,
+            precision=job.precision,
             made_by=made_by,
         )
-    ids = stimuli["stimulus_id"].to_numpy()
+    ids = job.table["stimulus_id"].to_numpy()
     stage = Stage(TokenStore(features), targets, committed, ids, [100], [0], parts, validation_share=0, save=True)
     scores = stage.linear(settings)["scores"][COLUMNS]
     unfinished = parts.folder / "heads"

@@ -2,7 +2,9 @@
 
 import math
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -11,8 +13,12 @@ from torch import Tensor
 FAMILIES = ("sparse", "countsketch", "gaussian")
 _CHUNK = 1024
 """Inputs whose Gaussian rows exist at a time."""
+_PIECES = 16
+"""Pieces of n_out inputs that a countsketch moves as a whole: few enough to take no time of their own, enough that a period in
+the activations, such as the channels of tokens, rarely meets itself."""
 _IMAGES = 8
-"""Images that a CPU projects at a time: enough to read a matrix seldom, few enough for a table that stays in the cache."""
+"""Images that a CPU multiplies at a time: enough to read a matrix seldom, few enough for a table that stays in the cache. Sums of
+pieces are made for four times as many, so that each is work for several threads."""
 
 
 @dataclass
@@ -23,9 +29,10 @@ class Projection:
 
     * ``sparse``: every entry is non-zero with probability 1 / sqrt(n_in), of either sign (Li, Hastie & Church 2006,
       KDD). The law of scikit-learn's SparseRandomProjection and of the paper.
-    * ``countsketch``: every input is added, with a random sign, to one output; the outputs take equally many inputs
-      (Charikar, Chen & Farach-Colton 2002, with balanced buckets). As accurate, with n_out / sqrt(n_in) times
-      fewer non-zero entries.
+    * ``countsketch``: every input is added, with a random sign of its own, to one output (Charikar, Chen & Farach-Colton
+      2002); the outputs take equally many inputs. Neighbours move together, in pieces of about n_out / 16: any two inputs
+      meet with the probability of independent ones or never, so the variance is theirs, and memory is read in order. As
+      accurate as ``sparse``, with n_out / sqrt(n_in) times fewer non-zero entries.
     * ``gaussian``: every entry is normal. Drawn anew in chunks for each call, since it may exceed any memory, on the
       device of the activations: CPU and CUDA draw different numbers. The other families are the same everywhere.
 
@@ -60,9 +67,8 @@ class Projection:
     def __call__(self, activations: Tensor) -> Tensor:
         """Project activations of any floating dtype, (batch, ...) with n_in values each, to (batch, width).
 
-        They count in the order of their indices, and are read in that of memory: a convolution that puts channels last
-        costs no copy. Half precision is computed and returned in float32, under autocast too, as sums of many
-        activations overflow float16.
+        They count in the order of their indices, whatever that of memory. Half precision is computed and returned in float32,
+        under autocast too, as sums of many activations overflow float16.
 
         Raises:
             ValueError: activations of another shape.
@@ -73,24 +79,44 @@ class Projection:
             return activations.flatten(1)
         x = activations.to(torch.promote_types(activations.dtype, torch.float32))
         with torch.autocast(x.device.type, enabled=False):
-            if self.family == "gaussian":
-                return self._gaussian(x.flatten(1))
-            projected = self._signed_sums(x)
-        return projected.mul_(self._scale()) if self.family == "sparse" else projected
+            match self.family:
+                case "gaussian":
+                    return self._gaussian(x.flatten(1))
+                case "countsketch":
+                    return self._countsketch(x)
+                case _:
+                    return self._sparse(x).mul_(self._scale())
 
-    def _signed_sums(self, x: Tensor) -> Tensor:
+    def _countsketch(self, x: Tensor) -> Tensor:
+        key = (x.device, x.dtype)
+        if key not in self._matrices:
+            self._matrices[key] = torch.from_numpy(self._pieces[1]).to(*key)
+        sums, signs = x.new_empty(len(x), self.n_out), self._matrices[key]
+        for some, part in zip(*_some_images(4 * _IMAGES, sums, x), strict=True):
+            some.zero_()
+            part = part.flatten(1)
+            for first, last, place in self._pieces[0]:
+                some[:, place : place + last - first].addcmul_(part[:, first:last], signs[first:last])
+        return sums
+
+    def _sparse(self, x: Tensor) -> Tensor:
         order = sorted(range(1, x.ndim), key=x.stride, reverse=True)
         layout = (tuple(x.shape[1:]), tuple(order)) if order != sorted(order) else None
         key = (x.device, x.dtype, layout)
         if key not in self._matrices:
             self._matrices[key] = self._signs(layout).to(x.device, x.dtype)
-        x = x.permute(0, *order).flatten(1)
-        sums, step = x.new_empty(len(x), self.n_out), _IMAGES if x.device.type == "cpu" else max(len(x), 1)
-        for some, part in zip(sums.split(step), x.split(step), strict=True):
+        sums = x.new_empty(len(x), self.n_out)
+        for some, part in zip(*_some_images(_IMAGES, sums, x.permute(0, *order).flatten(1)), strict=True):
             # The dimension of size 1 keeps torch from its routine for transposing matrices, which is slower for so few rows.
             table = part[:, None].movedim(0, 2).contiguous()[0]
             some[:, None].copy_((self._matrices[key] @ table).T[:, None])
         return sums
+
+    @cached_property
+    def _pieces(self) -> tuple[list[tuple[int, int, int]], np.ndarray]:
+        """The pieces of a countsketch (:func:`_balanced_pieces`), and the sign of each input, int8."""
+        rng = self._random()
+        return _balanced_pieces(rng, self.n_out, self.n_in), _random_signs(rng, self.n_in)
 
     def _random(self, *stream: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, FAMILIES.index(self.family), self.n_in, self.n_out, *stream])
@@ -109,18 +135,15 @@ class Projection:
         return projected.div_(self.n_out**0.5)
 
     def _signs(self, layout: tuple[tuple[int, ...], tuple[int, ...]] | None) -> Tensor:
-        """The (n_out, n_in) matrix of -1, 0 and 1 in compressed rows.
+        """The (n_out, n_in) matrix of ``sparse`` without its scale, -1, 0 and 1 in compressed rows.
 
         Args:
             layout: shape of the activations of an image, and their dimensions (from 1) from the slowest to the fastest in
                 memory. Columns move with the activations, and are summed in the same order.
         """
         rng = self._random()
-        if self.family == "sparse":
-            row_starts, columns = _random_entries(rng, self.n_out, self.n_in, self.n_in**-0.5)
-        else:
-            row_starts, columns = _balanced_buckets(rng, self.n_out, self.n_in)
-        signs = 2 * rng.integers(0, 2, len(columns), dtype=np.int8) - 1
+        row_starts, columns = _random_entries(rng, self.n_out, self.n_in, self.n_in**-0.5)
+        signs = _random_signs(rng, len(columns))
         if layout:
             shape, order = layout
             inputs = np.arange(self.n_in).reshape(shape).transpose([dimension - 1 for dimension in order])
@@ -150,8 +173,32 @@ def _random_entries(rng: np.random.Generator, n_rows: int, n_columns: int, densi
     return np.searchsorted(positions, np.arange(n_rows + 1) * n_columns), positions % n_columns
 
 
-def _balanced_buckets(rng: np.random.Generator, n_rows: int, n_columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """Row starts and columns of a matrix with one entry per column, spread over the rows as evenly as it goes."""
-    row_of_column = rng.permutation(np.arange(n_columns) % n_rows)
-    counts = np.bincount(row_of_column, minlength=n_rows)
-    return np.concatenate([[0], np.cumsum(counts)]), np.argsort(row_of_column, kind="stable")
+def _some_images(step: int, *tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
+    """Each tensor in parts of ``step`` rows on a CPU; whole on an accelerator."""
+    step = step if tensors[0].device.type == "cpu" else max(len(tensors[0]), 1)
+    return (tensor.split(step) for tensor in tensors)
+
+
+def _random_signs(rng: np.random.Generator, n: int) -> np.ndarray:
+    return 2 * rng.integers(0, 2, n, dtype=np.int8) - 1
+
+
+def _balanced_pieces(rng: np.random.Generator, n_out: int, n_in: int) -> list[tuple[int, int, int]]:
+    """Consecutive pieces of n_in inputs, as (first input, behind the last one, first output).
+
+    Each stretch of n_out inputs is cut at random; its pieces follow each other in random order around the ring of outputs,
+    beginning anywhere, so that it fills the ring once.
+    """
+    pieces = []
+    for stretch in range(0, n_in, n_out):
+        cuts = np.concatenate([[0], np.sort(rng.integers(0, n_out + 1, _PIECES - 1)), [n_out]])
+        order, place, placed = rng.permutation(_PIECES), int(rng.integers(n_out)), {}
+        for number in order:
+            first, last = int(cuts[number]), int(cuts[number + 1])
+            before_end = min(last, first + n_out - place)
+            placed[number] = [(first, before_end, place), (before_end, last, 0)]
+            place = (place + last - first) % n_out
+        for first, last, output in (part for number in range(_PIECES) for part in placed[number]):
+            if first < (last := min(last, n_in - stretch)):
+                pieces.append((stretch + first, stretch + last, output))
+    return pieces

@@ -10,14 +10,15 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "ConvNeXt": (r"features\.\d+(\.\d+)?", "avgpool"),
     "ViT": (_TRANSFORMER, "norm"),
     "ConvNeXt-timm": (r"stages\.\d+\.blocks\.\d+", "norm_pre"),
-    "Qwen3-VL": (rf"visual\.{_TRANSFORMER}",),
+    "Qwen3-VL": (rf"visual\.{_TRANSFORMER}", r"language_model\.layers\.\d+\.post_attention_layernorm", r"language_model\.norm"),
     "V-JEPA2": (r"layer\.\d+(\.(norm1|attention|norm2))?", "layernorm"),
 }
 LAYERS |= {f"{family}Flex": LAYERS[family] for family in ("ResNet", "ConvNeXt", "ViT")}
 """Regular expressions over whole module names: what the published layer search swept, as far as its results tell.
 
-``ConvNeXt`` is torchvision's, ``ViT`` timm's (DeiT-III, CLIP, DINOv2, DINOv3), ``Qwen3-VL`` the vision tower. A stage and its
-last block put out the same tensor; both are candidates.
+``ConvNeXt`` is torchvision's, ``ViT`` timm's (DeiT-III, CLIP, DINOv2, DINOv3). Of the language model of ``Qwen3-VL``, the results
+name a norm of its blocks, and their depths the last norm as the deepest candidate. A stage and its last block put out the same
+tensor; both are candidates.
 """
 
 PUBLISHED_NAMES: dict[str, dict[str, str]] = {

@@ -34,6 +34,9 @@ FLEX = {
 }
 """Architectures of varied depth and width, trained once on the full data sets."""
 
+AVERAGED = ("ConvNeXt", "ViT")
+"""Families, flex ones included, that were trained for 300 epochs, and whose files also hold a moving average of the weights."""
+
 NEVER_RUN = {
     "efficientnet_b0_imagenet_1_seed-2",
     "efficientnet_b1_imagenet_1_seed-2",
@@ -91,6 +94,6 @@ def checkpoints() -> Iterator[Checkpoint]:
                                     samples_per_class=samples,
                                     seed=seed,
                                     n_samples=samples * CLASSES[dataset] or FULL[dataset],
-                                    epochs=300 if family.startswith(("ConvNeXt", "ViT")) else 100,
+                                    epochs=300 if family.startswith(AVERAGED) else 100,
                                     reference=model_id(arch, "imagenet", FULL_SET, 0),
                                 )

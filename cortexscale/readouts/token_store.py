@@ -17,7 +17,7 @@ import torch
 from cortexscale.errors import InputError
 from cortexscale.features.extract import Inputs, layer_places, write_rows
 from cortexscale.features.image_sets import image_sets
-from cortexscale.features.store import ROWS, SLAB, Store, StoreWriter
+from cortexscale.features.store import SLAB, Store, StoreWriter
 from cortexscale.kernels.device import best_device
 from cortexscale.kernels.gram import GramMatrix, gram
 from cortexscale.models.backbone import Backbone
@@ -84,7 +84,9 @@ class TokenWriter(StoreWriter):
         self.shapes, self.committed = shapes, committed
         self.widths = [as_tokens(np.empty((1, *shape))).shape[2] for shape in shapes.values()]
         """Channels of every candidate layer."""
-        self.group.require_array("images", shape=rows.shape, dtype="i8")[:] = rows
+        if "images" not in self.part:
+            self.part.create("images", rows.shape, rows.shape, "i8")
+            self.part.write("images", (0,), rows, rows.shape)
 
     def write(self, features: dict[str, np.ndarray]) -> None:
         pooled = np.zeros((len(next(iter(features.values()))), len(self.shapes), max(self.widths)), dtype=np.float32)
@@ -92,9 +94,8 @@ class TokenWriter(StoreWriter):
             pooled[:, number, : self.widths[number]] = as_tokens(features[name].reshape(-1, *shape)).mean(axis=1)
         super().write({**{name: features[name] for name in self.committed}, POOLED: pooled.reshape(len(pooled), -1)})
 
-    def _create(self, layer: str, width: int) -> None:
-        shape, chunks = (self.n_rows, width), (min(ROWS, self.n_rows), width)
-        self.group.create_array(layer, shape=shape, dtype="f2", chunks=chunks, compressors=None)
+    def _columns(self, width: int) -> int:
+        return width
 
 
 class TokenStore(Store):
@@ -153,11 +154,8 @@ class TokenStore(Store):
 
     @cache  # noqa: B019 (a store lives as long as its job)
     def _block(self, layer: str, number: int) -> np.ndarray:
-        """A chunk as it lies in the file; one of zeros is not written."""
-        shape, start = self._group[layer].chunks, self._starts.get(f"{layer}/c/{number}/0")
-        if start is None:
-            return np.broadcast_to(np.float16(0), shape)
-        return np.memmap(self.path, np.float16, "r", start, shape)
+        """A chunk as it lies in the file."""
+        return np.memmap(self.path, np.float16, "r", self._starts[f"{layer}/c/{number}/0"], self._group[layer].chunks)
 
     def _image_sets(self, wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
         return image_sets(wanted)

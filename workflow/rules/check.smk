@@ -25,6 +25,13 @@ rule check_data:
         stimuli={name: images.model_dump(mode="json") for name, images in plan.study.stimuli.items()},
         missing=lambda wildcards: plan.missing_files_of_models(),
         checksums=plan.checks.checksums,
+        suites=[source.model_dump(mode="json") for source in plan.study.models if source.source == "suite"],
+        checkpoints=[
+            model.checkpoint
+            for model in plan.models.values()
+            if model.checkpoint and model.source != "suite"
+        ],
+        timm_names=[name for source in plan.study.models if source.source == "timm" for name in source.ids],
         report=f"{plan.results}/qc/check_data.txt",
         code=plan.code("check_data"),
     script:

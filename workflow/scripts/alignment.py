@@ -1,6 +1,5 @@
 """One model on the datasets of a stimulus set: committed features and recordings -> scores on the test split."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from cortexscale.alignment.subjects import load_targets
 from cortexscale.features.kernel_store import open_store
 from cortexscale.logs import logged
 from cortexscale.stimuli import table_hash
-from cortexscale.stores import provenance, read_table, write_table
+from cortexscale.stores import provenance, read_commitments, read_table, write_table
 
 
 def main(
@@ -30,7 +29,7 @@ def main(
 ) -> None:
     store, images = open_store(features), read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
     check_store(store, table_hash(images))
-    committed = json.loads(commitments.read_text())["commitments"]
+    committed = read_commitments(commitments)
     targets = load_targets(recordings, datasets, images, prepared)
     rows, unit_rows = score_alignment(store, targets, committed, RidgeSettings.from_config(ridge), similarity)
     inputs = {"commitments": commitments} | {f"{file.parent.name}/{file.stem}": file for file in recordings}

@@ -7,11 +7,19 @@ from typing import Any
 
 from cortexscale.check.raw_data import check_data
 from cortexscale.logs import logged
-from cortexscale.study import Dataset, StimulusSet
+from cortexscale.study import Dataset, StimulusSet, Suite
 
 
 def main(
-    report: Path, study: str, datasets: dict[str, Any], stimuli: dict[str, Any], missing: Sequence[str], checksums: bool
+    report: Path,
+    study: str,
+    datasets: dict[str, Any],
+    stimuli: dict[str, Any],
+    missing: Sequence[str],
+    checksums: bool,
+    suites: Sequence[dict[str, Any]],
+    checkpoints: Sequence[str],
+    timm_names: Sequence[str],
 ) -> int:
     """The number of problems."""
     checked = check_data(
@@ -20,6 +28,9 @@ def main(
         {name: StimulusSet(**entry) for name, entry in stimuli.items()},
         missing,
         checksums,
+        [Suite(**entry) for entry in suites],
+        checkpoints,
+        timm_names,
     )
     checked.publish(report)
     return checked.n_problems
@@ -28,6 +39,15 @@ def main(
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         params = snakemake.params
-        report, checksums = Path(params.report), params.checksums
-        problems = main(report, params.study, params.datasets, params.stimuli, params.missing, checksums)
+        problems = main(
+            Path(params.report),
+            params.study,
+            params.datasets,
+            params.stimuli,
+            params.missing,
+            params.checksums,
+            params.suites,
+            params.checkpoints,
+            params.timm_names,
+        )
     sys.exit(1 if problems else 0)

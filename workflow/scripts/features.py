@@ -1,18 +1,14 @@
 """One model on one stimulus set: images -> features or exact kernels, at the committed layers or at all candidates."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cortexscale.features.exact import extract_kernels
-from cortexscale.features.extract import extract_features, forward_precision
-from cortexscale.kernels.device import keep_freed_memory
+from cortexscale.features.extract import extract_features
+from cortexscale.features.model_on_images import ModelOnImages
 from cortexscale.logs import logged
-from cortexscale.models.build import load_backbone, weights_hash
-from cortexscale.models.layers import candidate_layers, chosen_layers
-from cortexscale.stimuli import StimulusImages, table_hash
-from cortexscale.stores import provenance, read_table
+from cortexscale.stores import provenance
 
 
 def main(
@@ -31,30 +27,16 @@ def main(
     batch_size: int,
     workers: int,
 ) -> None:
-    keep_freed_memory()
-    backbone, precision = load_backbone(model), forward_precision(precision)
-    layers = candidate_layers(backbone.network, model["layers"])
-    if commitments:
-        datasets = json.loads(commitments.read_text())["commitments"].values()
-        wanted = {entry["layer_name"] for rois in datasets for entry in rois.values()}
-        layers = chosen_layers(layers, wanted, f"commitments {commitments}")
-    table = read_table(stimuli, columns=("stimulus_id", "hash"))
-    identity = {
-        "model": model["id"],
-        "weights": weights_hash(backbone.network),
-        "transform": str(backbone.transform),
-        "stimuli": table_hash(table),
-        "layers": [layer.name for layer in layers],
-        "projection": projection,
-        "precision": precision,
-    }
-    what = (backbone, layers, StimulusImages(layout, images, table), store)
-    how = {"identity": identity, "batch_size": batch_size, "workers": workers, "precision": precision}
+    job = ModelOnImages.load(model, stimuli, layout, images, precision)
+    layers = job.committed(commitments) if commitments else job.candidates
+    identity = job.identity | {"layers": [layer.name for layer in layers], "projection": projection}
+    what = (job.backbone, layers, job.images, store)
+    how = {"identity": identity, "batch_size": batch_size, "workers": workers, "precision": job.precision}
     how |= {"made_by": provenance(code=code)}
     if projection["family"] == "exact":
         from cortexscale.alignment.subjects import shown_images
 
-        extract_kernels(*what, shown=shown_images(recordings, shown, table), scratch_gb=scratch_gb, **how)
+        extract_kernels(*what, shown=shown_images(recordings, shown, job.table), scratch_gb=scratch_gb, **how)
     else:
         extract_features(*what, projection=projection, **how)
 

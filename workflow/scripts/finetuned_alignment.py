@@ -1,17 +1,16 @@
 """One fine-tuned or base model on the datasets of a stimulus set: images and recordings -> scores without projection."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.alignment.subjects import load_targets
-from cortexscale.alignment.unprojected import committed_activations, score_unprojected
-from cortexscale.kernels.device import keep_freed_memory
+from cortexscale.alignment.unprojected import score_unprojected
+from cortexscale.features.exact import committed_activations
+from cortexscale.features.model_on_images import ModelOnImages
 from cortexscale.logs import logged
-from cortexscale.stimuli import StimulusImages
-from cortexscale.stores import provenance, read_table, write_table
+from cortexscale.stores import provenance, read_commitments, write_table
 
 
 def main(
@@ -33,25 +32,19 @@ def main(
     batch_size: int,
     workers: int,
 ) -> None:
-    keep_freed_memory()
-    shown = read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
-    committed = json.loads(commitments.read_text())["commitments"]
-    committed = {name: committed[name] for name in datasets}
-    identity, activations = committed_activations(
-        model,
-        StimulusImages(layout, images, shown),
-        shown,
-        committed,
-        table.with_name(f"{table.stem}.rows"),
+    job, committed = ModelOnImages.load(model, stimuli, layout, images, precision), read_commitments(commitments)
+    activations = committed_activations(
+        job,
+        job.committed(commitments, datasets),
+        table.with_name(f".{table.stem}.rows"),
         scratch_gb=scratch_gb,
         batch_size=batch_size,
         workers=workers,
-        precision=precision,
     )
-    targets, settings = load_targets(recordings, datasets, shown, prepared), RidgeSettings.from_config(ridge)
-    rows, unit_rows = score_unprojected(activations, targets, committed, settings, similarity)
+    targets, settings = load_targets(recordings, datasets, job.table, prepared), RidgeSettings.from_config(ridge)
+    rows, unit_rows = score_unprojected(activations, targets, {name: committed[name] for name in datasets}, settings, similarity)
     inputs = {"commitments": commitments} | {f"{file.parent.name}/{file.stem}": file for file in recordings}
-    made_by = provenance(inputs=inputs, activations=identity, ridge=ridge, code=code)
+    made_by = provenance(inputs=inputs, activations=job.identity, ridge=ridge, code=code)
     for scores, path in ((unit_rows, units), (rows, table)):
         scores.insert(0, "model_id", model["id"])
         write_table(scores, path, made_by)

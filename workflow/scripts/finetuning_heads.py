@@ -1,19 +1,15 @@
 """One base model and one dataset: images and recordings -> linear heads per subject and ROI."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.alignment.subjects import load_targets
-from cortexscale.features.extract import forward_precision
+from cortexscale.features.model_on_images import ModelOnImages
 from cortexscale.finetuning.heads import fit_heads
-from cortexscale.kernels.device import keep_freed_memory
 from cortexscale.logs import logged
-from cortexscale.models.build import load_backbone, weights_hash
-from cortexscale.stimuli import StimulusImages, table_hash
-from cortexscale.stores import provenance, read_table, write_table
+from cortexscale.stores import provenance, read_commitments, write_table
 
 
 def main(
@@ -32,35 +28,25 @@ def main(
     batch_size: int,
     workers: int,
 ) -> None:
-    keep_freed_memory()
-    backbone, precision = load_backbone(model), forward_precision(precision)
-    shown = read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
-    committed = json.loads(commitments.read_text())["commitments"][dataset]
+    job = ModelOnImages.load(model, stimuli, images["layout"], Path(images["path"]), precision)
+    committed = read_commitments(commitments)[dataset]
     made_by = provenance(
         inputs={"commitments": commitments} | {file.stem: file for file in recordings},
-        model=model["id"],
-        weights=weights_hash(backbone.network),
-        transform=str(backbone.transform),
-        stimuli=table_hash(shown),
+        activations=job.identity,
         dataset=dataset,
         targets=targets,
-        precision=precision,
         ridge=ridge,
         code=code,
     )
     scores = fit_heads(
-        backbone,
-        StimulusImages(**images, table=shown),
-        shown,
-        load_targets(recordings, {dataset: targets}, shown),
+        job,
+        load_targets(recordings, {dataset: targets}, job.table),
         {roi: committed[roi] for roi in targets["rois"]},
         RidgeSettings.from_config(ridge),
         heads,
-        model=model["id"],
         made_by=made_by,
         batch_size=batch_size,
         workers=workers,
-        precision=precision,
     )
     write_table(scores, table, made_by)
 

@@ -1,6 +1,5 @@
 """One readout of one dataset: tokens and recordings -> scores of all fractions and seeds, and the readouts themselves."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.readouts.stage import Stage
 from cortexscale.readouts.token_store import TokenStore
 from cortexscale.stimuli import table_hash
-from cortexscale.stores import provenance, read_table, write_table
+from cortexscale.stores import provenance, read_commitments, read_table, write_table
 
 
 def main(
@@ -49,7 +48,7 @@ def main(
     }
     made_by = provenance(inputs=inputs, tokens=store.attributes["identity"], **how, code=code)
     parts = Parts(outputs["scores"].with_name(f".{outputs['scores'].stem}.parts"), made_by)
-    committed = json.loads(commitments.read_text())["commitments"][dataset]
+    committed = read_commitments(commitments)[dataset]
     stage = Stage(
         store,
         load_targets(recordings, {dataset: targets}, images, prepared),

@@ -1,6 +1,5 @@
 """One model on the datasets of a stimulus set: scores of all activations and of their random projections."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,10 @@ from typing import Any
 from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.alignment.projection_study import score_projections
 from cortexscale.alignment.subjects import load_targets
-from cortexscale.alignment.unprojected import committed_activations
-from cortexscale.kernels.device import keep_freed_memory
+from cortexscale.features.exact import committed_activations
+from cortexscale.features.model_on_images import ModelOnImages
 from cortexscale.logs import logged
-from cortexscale.stimuli import StimulusImages
-from cortexscale.stores import provenance, read_table, write_table
+from cortexscale.stores import provenance, read_commitments, write_table
 
 
 def main(
@@ -33,26 +31,21 @@ def main(
     batch_size: int,
     workers: int,
 ) -> None:
-    keep_freed_memory()
-    shown = read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
-    committed = json.loads(commitments.read_text())["commitments"]
-    identity, activations = committed_activations(
-        model,
-        StimulusImages(layout, images, shown),
-        shown,
-        committed,
-        table.with_name(f"{table.stem}.rows"),
+    job, committed = ModelOnImages.load(model, stimuli, layout, images, precision), read_commitments(commitments)
+    activations = committed_activations(
+        job,
+        job.committed(commitments),
+        table.with_name(f".{table.stem}.rows"),
         scratch_gb=scratch_gb,
         batch_size=batch_size,
         workers=workers,
-        precision=precision,
     )
-    targets, settings = load_targets(recordings, datasets, shown, prepared), RidgeSettings.from_config(ridge)
+    targets, settings = load_targets(recordings, datasets, job.table, prepared), RidgeSettings.from_config(ridge)
     projected = table.with_name(f".{table.stem}.projected.zarr.zip")
     scores = score_projections(activations, projections, targets, committed, settings, projected)
     scores.insert(0, "model_id", model["id"])
     inputs = {"commitments": commitments} | {f"{file.parent.name}/{file.stem}": file for file in recordings}
-    write_table(scores, table, provenance(inputs=inputs, activations=identity, ridge=ridge, code=code))
+    write_table(scores, table, provenance(inputs=inputs, activations=job.identity, ridge=ridge, code=code))
 
 
 if "snakemake" in globals():
