@@ -38,6 +38,8 @@ bench: $(BIN)/.installed
 	python benchmarks/growth.py
 	python benchmarks/similarity.py
 	python benchmarks/fit.py
+	python benchmarks/fit_all.py
+	python benchmarks/finetuning.py
 	python benchmarks/store.py
 
 # Exact versions; the platform decides which build of torch they bring (CUDA on Linux from PyPI).
