@@ -22,7 +22,8 @@ from cortexscale.datasets.manifest import released_file
 from cortexscale.datasets.readers import load_reader
 from cortexscale.errors import InputError
 from cortexscale.plan import Plan
-from cortexscale.study import Dataset, StimulusSet, Suite
+from cortexscale.study.data import Dataset, StimulusSet
+from cortexscale.study.models import Suite
 
 MODELS = [{"source": "timm", "ids": ["test_resnet"], "layers": ["layer1"]}]
 EEG1 = {"label": "T-EEG1", "reader": "things_eeg1", "stimuli": "photographs", "path": "eeg1", "subjects": ["sub-02"]}

@@ -35,7 +35,8 @@ from cortexscale.plan import Plan
 from cortexscale.recipe import NeuralRecipe, Recipe
 from cortexscale.stimuli import StimulusImages
 from cortexscale.stores import read_table, write_table
-from cortexscale.study import Finetuning, load_study
+from cortexscale.study import load_study
+from cortexscale.study.experiments import Finetuning
 
 ROOT = Path(__file__).parents[1]
 BASE = "vit_base_objects_full_seed-0"

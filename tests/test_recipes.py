@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from cortexscale.errors import InputError
 from cortexscale.models.training.recipes import PRESETS, learning_rate, resolve, training_length
 from cortexscale.recipe import Recipe
-from cortexscale.study import describe
+from cortexscale.study.section import describe
 
 
 @pytest.mark.parametrize(("preset", "steps"), [("resnet", 500_500), ("convnext", 93_900), ("deit3", 187_800)])

@@ -19,7 +19,7 @@ from cortexscale.scaling.groups import cluster_labels, fit_families
 from cortexscale.scaling.laws import CLUSTERS, fit_axis, pretraining_families
 from cortexscale.scaling.neural_data import finetuning_points
 from cortexscale.stores import read_table, table_provenance, write_table
-from cortexscale.study import Fits
+from cortexscale.study.fits import Fits
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = {"bootstraps": 20, "bootstrap_unit": "row", "delta": 1e-3, "seed": 0, "composite_rois": True}

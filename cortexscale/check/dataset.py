@@ -17,7 +17,7 @@ from cortexscale.datasets.readers import checked, load_reader, require_known
 from cortexscale.datasets.source import Source
 from cortexscale.errors import InputError
 from cortexscale.stimuli import LAYOUTS
-from cortexscale.study import Dataset, StimulusSet
+from cortexscale.study.data import Dataset, StimulusSet
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from cortexscale.check.report import Section
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 from cortexscale.models.training.data import SPLITS, open_images
-from cortexscale.study import Suite
+from cortexscale.study.models import Suite
 
 
 def check_training_images(section: Section, suite: Suite) -> None:

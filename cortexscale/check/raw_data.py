@@ -16,7 +16,8 @@ from cortexscale.datasets.readers import checked, load_reader, require_known
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 from cortexscale.stimuli import LAYOUTS, SUFFIXES
-from cortexscale.study import Dataset, StimulusSet, Suite
+from cortexscale.study.data import Dataset, StimulusSet
+from cortexscale.study.models import Suite
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from cortexscale.code import load_module
 from cortexscale.errors import InputError
-from cortexscale.study import describe
+from cortexscale.study.section import describe
 
 INTERFACE = ("SUBJECTS", "ROIS", "SOURCE", "Options", "raw_files", "inspect", "memory_mb", "shape", "read")
 _HERE = Path(__file__).parent

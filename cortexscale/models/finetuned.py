@@ -8,7 +8,8 @@ from typing import Any
 
 from cortexscale.errors import InputError
 from cortexscale.models.inventory import Model
-from cortexscale.study import Dataset, Finetuning, FinetuningGrid
+from cortexscale.study.data import Dataset
+from cortexscale.study.experiments import Finetuning, FinetuningGrid
 
 BASELINE = "+baseline"
 """Ends the id under which a base model is evaluated as its fine-tuned models are."""

@@ -9,14 +9,14 @@ from cortexscale.errors import InputError
 from cortexscale.models import spvvs
 from cortexscale.models.families import LAYERS
 from cortexscale.models.training.recipes import resolve
-from cortexscale.study import (
+from cortexscale.study import Study
+from cortexscale.study.models import (
     CheckpointModel,
     HuggingFaceModels,
     Layers,
     OwnModel,
     PublishedSuite,
     PythonModel,
-    Study,
     Suite,
     TimmModels,
 )

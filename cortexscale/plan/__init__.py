@@ -30,7 +30,8 @@ from cortexscale.plan.published import PublishedPlan
 from cortexscale.plan.resources import Resources
 from cortexscale.published import FILES
 from cortexscale.recipe import Recipe
-from cortexscale.study import PublishedSuite, Study, Suite, load_study
+from cortexscale.study import Study, load_study
+from cortexscale.study.models import PublishedSuite, Suite
 
 ROOT = Path(__file__).parents[2]
 DOWNLOADED_SCORES = "resources/spvvs/benchmark_scores.csv"

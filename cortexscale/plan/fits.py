@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cortexscale.figures import FIGURES
-from cortexscale.study import FitForms
+from cortexscale.study.fits import FitForms
 
 if TYPE_CHECKING:
     from cortexscale.plan import Plan

@@ -7,7 +7,8 @@ from typing import Any
 
 from cortexscale.check.raw_data import check_data
 from cortexscale.logs import logged
-from cortexscale.study import Dataset, StimulusSet, Suite
+from cortexscale.study.data import Dataset, StimulusSet
+from cortexscale.study.models import Suite
 
 
 def main(

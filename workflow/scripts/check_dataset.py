@@ -6,7 +6,7 @@ from typing import Any
 
 from cortexscale.check.dataset import check_dataset
 from cortexscale.logs import logged
-from cortexscale.study import Dataset, StimulusSet
+from cortexscale.study.data import Dataset, StimulusSet
 
 
 def main(report: Path, dataset: str, entry: dict[str, Any], images: dict[str, Any]) -> int:
