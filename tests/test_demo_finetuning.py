@@ -76,6 +76,13 @@ def test_permuted_pairs_lose_alignment_everywhere_that_true_pairs_gain_it(gains,
         assert run.delta < 0 < full.loc[(run.finetuning_dataset, run.seed, run.benchmark_name), "delta"]
 
 
+@pytest.mark.parametrize("seed", FINETUNING["seeds"])
+def test_the_task_is_forgotten_faster_without_its_images(finetuning, seed):
+    runs = finetuning.query("finetuning_dataset == 'tvsd' and data_pct == 100 and seed == @seed")
+    accuracy = runs.groupby("exp_type")["task_evaluation_acc"].first()
+    assert accuracy["finetuning_data_pct"] > accuracy["finetuning_forgetting"]
+
+
 def test_more_stimuli_teach_more(gains):
     fractions = gains.query("exp_type == 'finetuning_data_pct' and benchmark_name == finetuning_dataset")
     by_fraction = fractions.pivot_table(index=["finetuning_dataset", "seed"], columns="data_pct", values="delta")
