@@ -22,7 +22,7 @@ from cortexscale.figures.finetuning import (
     model_names,
 )
 from cortexscale.figures.grid import legend_over
-from cortexscale.figures.style import BENCHMARKS, colours, panel_letter
+from cortexscale.figures.style import BENCHMARKS, colours, log_x, panel_letter
 from cortexscale.scaling.finetuning import AVERAGE, experiment, finetuning_scores, fractions, summary
 
 
@@ -48,7 +48,8 @@ def draw_fractions(panel: Axes, runs: pd.DataFrame, labels: dict[str, str]) -> p
     rows = fractions(runs)
     draw_base(panel, rows["baseline"])
     numbers = draw_lines(panel, rows, labels, "fitting_samples", "score")
-    panel.set(xscale="log", xlabel=SAMPLES, ylabel=AVERAGE_SCORE)
+    log_x(panel, rows["fitting_samples"])
+    panel.set(xlabel=SAMPLES, ylabel=AVERAGE_SCORE)
     panel.legend(fontsize=7)
     base = pd.DataFrame({"finetuning_dataset": ["none"], "mean": [rows["baseline"].iloc[0]], "value": ["score"]})
     return pd.concat([numbers, base], ignore_index=True)

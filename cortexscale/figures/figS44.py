@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from cortexscale.figures.finetuning import SAMPLES, SCORE, draw_base, draw_lines, handles
 from cortexscale.figures.grid import legend_above, panels
+from cortexscale.figures.style import log_x
 from cortexscale.scaling.finetuning import AVERAGE, finetuning_scores, fractions
 
 
@@ -25,7 +26,7 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
         draw_base(panel, of_benchmark["baseline"])
         numbers = draw_lines(panel, of_benchmark, labels, "fitting_samples", "score", strong=name)
         plotted.append(numbers.assign(benchmark_name=name, baseline=of_benchmark["baseline"].iloc[0]))
-        panel.set_xscale("log")
+        log_x(panel, rows["fitting_samples"])
         panel.locator_params(axis="y", nbins=5)
     figure.supxlabel(SAMPLES, fontsize=9)
     figure.supylabel(SCORE, fontsize=9)

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cortexscale.figures.finetuning import ACCURACY, SAMPLES, draw_base, draw_lines
+from cortexscale.figures.style import log_x
 from cortexscale.scaling.finetuning import AVERAGE, finetuning_scores, fractions
 
 
@@ -19,6 +20,7 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
     figure, panel = plt.subplots(figsize=(4.4, 3.4), layout="constrained")
     draw_base(panel, rows["baseline_acc"])
     numbers = draw_lines(panel, rows, labels, "fitting_samples", "task_evaluation_acc")
-    panel.set(xscale="log", xlabel=SAMPLES, ylabel=ACCURACY)
+    log_x(panel, rows["fitting_samples"])
+    panel.set(xlabel=SAMPLES, ylabel=ACCURACY)
     panel.legend(fontsize=7)
     return figure, numbers.assign(baseline=rows["baseline_acc"].iloc[0])
