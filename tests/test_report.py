@@ -4,12 +4,12 @@ import importlib.util
 import json
 from pathlib import Path
 
-import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from browser import CHROMIUM, NO_CHROMIUM, Browser
 
-mpl.use("agg")
+plt.switch_backend("agg")
 
 from cortexscale.figures import FIGURES
 from cortexscale.pages.captions import caption, described
@@ -56,7 +56,7 @@ def root(tmp_path):
     costs = cost_table(tmp_path / "benchmarks")
     write_table(costs, tmp_path / "tables/cost.parquet", made_by)
     (tmp_path / "tables/cost.md").write_text(readable(costs))
-    figure, panel = mpl.pyplot.subplots()
+    figure, panel = plt.subplots()
     panel.plot([0, 1])
     (tmp_path / "figures").mkdir()
     figure.savefig(tmp_path / "figures/fig3.png")

@@ -16,7 +16,7 @@ from slurm_node import slurm_node, why_not
 
 ROOT = Path(__file__).parents[1]
 
-LOCAL = {"model_table", "commit_layers", "figure"}
+LOCAL = {"model_table", "commit_layers", "figure", "cost", "explore", "report"}
 """Rules that do not go through Slurm."""
 
 pytestmark = [pytest.mark.slurm, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]

@@ -3,6 +3,7 @@
 Like :mod:`cortexscale.plan` it imports nothing heavy.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,8 +52,8 @@ class PagePlan:
 
     @property
     def assets(self) -> list[str]:
-        """Templates, styles and scripts: not modules, so no digest of code has them."""
-        return [str(file) for file in sorted(ASSETS.iterdir())]
+        """Templates, styles and scripts: not modules, so no digest of code has them. The checkout may move."""
+        return [os.path.relpath(file) for file in sorted(ASSETS.iterdir())]
 
     @property
     def tables(self) -> list[str]:

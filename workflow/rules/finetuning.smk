@@ -50,8 +50,7 @@ rule finetuning_heads:
 rule finetune:
     """Fine-tuning one model. A job that was stopped goes on where it was."""
     input:
-        # made of the following; an experiment with another ROI adds to them
-        heads=lambda wildcards: ancient(plan.finetuning.heads(wildcards.model)),
+        heads=lambda wildcards: plan.finetuning.heads(wildcards.model),
         base=lambda wildcards: plan.weights(plan.finetuning.base(wildcards.model).id),
         stimuli=lambda wildcards: plan.finetuning.stimuli_of(plan.finetuning.dataset(wildcards.model)),
         recordings=lambda wildcards: plan.recordings(plan.finetuning.dataset(wildcards.model)),
