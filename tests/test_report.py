@@ -4,12 +4,14 @@ import importlib.util
 import json
 from pathlib import Path
 
-import matplotlib.pyplot as plt
+import matplotlib as mpl
 import pandas as pd
 import pytest
 from browser import CHROMIUM, NO_CHROMIUM, Browser
 
-plt.switch_backend("agg")
+mpl.use("agg")
+
+import matplotlib.pyplot as plt
 
 from cortexscale.figures import FIGURES
 from cortexscale.pages.captions import caption, described
