@@ -28,7 +28,7 @@ lint: $(BIN)/.installed
 test-slurm: $(BIN)/.installed
 	@if ! command -v slurmctld >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends slurm-wlm munge >/dev/null; fi || true
-	python -m pytest tests/test_slurm.py -m slurm -rs
+	python -m pytest tests/workflow/test_slurm.py -m slurm -rs
 
 bench: $(BIN)/.installed
 	python benchmarks/ridge.py

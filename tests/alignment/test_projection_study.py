@@ -1,0 +1,263 @@
+"""Projected features beside all activations: the numbers of the normal pipeline; nearer to those of all, the more dimensions."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from PIL import Image
+from places import ROOT
+
+mpl.use("agg")
+
+from cortexscale.alignment.layer import RidgeSettings
+from cortexscale.alignment.projection_study import COLUMNS, score_projections
+from cortexscale.alignment.score import score_alignment
+from cortexscale.alignment.targets import shared_targets
+from cortexscale.errors import InputError
+from cortexscale.features import projected
+from cortexscale.features.exact import activations_on_disk, extract_kernels
+from cortexscale.features.extract import Inputs, extract_features
+from cortexscale.features.kernel_store import open_store
+from cortexscale.features.projected import project_activations
+from cortexscale.features.store import ROWS, FeatureStore, StoreWriter
+from cortexscale.figures import figS9, figS10
+from cortexscale.models.build import build_architecture, load_backbone
+from cortexscale.models.layers import candidate_layers
+from cortexscale.plan import Plan
+from cortexscale.recording import Recording, Split
+from cortexscale.stimuli import StimulusImages, stimulus_table
+
+NETWORK = {
+    "id": "small",
+    "source": "suite",
+    "arch": "small",
+    "builder": {"timm": "test_resnet", "arguments": {"num_classes": 3}, "image_size": 32},
+}
+NAMES = ("layer1", "layer2", "global_pool")
+IDENTITY = {"model": "small", "stimuli": "s"}
+SETTINGS = RidgeSettings(alphas=tuple(np.logspace(-1, 5, 8)), precision="float64")
+PLACE = {"layer_position": 1, "layer_position_normalized": 0.5, "score": 0.1, "margin": 0.1}
+COMMITTED = {"d": {roi: PLACE | {"layer_name": layer} for roi, layer in zip(("V1", "V4", "IT"), NAMES, strict=True)}}
+N_IMAGES, N_TRAIN, N_TEST = ROWS + 44, 220, 80
+
+
+def projection(dimensions: int, seed: int = 3, family: str = "sparse") -> dict:
+    return {"family": family, "dimensions": dimensions, "seed": seed}
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> tuple:
+    root, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
+    (root / "a").mkdir()
+    for number in range(N_IMAGES):
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(root / f"a/{number:04d}.png")
+    return root, stimulus_table("image_folder", root)
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory):
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "small.pt"
+    torch.save(build_architecture(NETWORK).state_dict(), path)
+    return load_backbone({**NETWORK, "checkpoint": str(path)})
+
+
+def extract(backbone, pictures, path, dimensions) -> FeatureStore:
+    layers, images = candidate_layers(backbone.network, NAMES), StimulusImages("image_folder", *pictures)
+    how = {"projection": projection(dimensions), "batch_size": 50, "made_by": {}}
+    extract_features(backbone, layers, images, path, identity=IDENTITY, **how)
+    return FeatureStore(path)
+
+
+def on_disk(backbone, pictures, folder, scratch_gb: float = 1):
+    inputs = Inputs(StimulusImages("image_folder", *pictures), backbone.transform, range(N_IMAGES))
+    layers = candidate_layers(backbone.network, NAMES)
+    return activations_on_disk(backbone, layers, inputs, folder / "rows", identity=IDENTITY, scratch_gb=scratch_gb, batch_size=50)
+
+
+@pytest.fixture(scope="module")
+def targets(backbone, pictures, tmp_path_factory) -> list:
+    """Each ROI reads some directions of its layer."""
+    whole, rng = extract(backbone, pictures, tmp_path_factory.mktemp("whole") / "f.zarr.zip", 10**6), np.random.default_rng(1)
+    responses = []
+    for layer in NAMES:
+        left, singular, _ = np.linalg.svd(centred(whole.array(layer)[:].astype(float)), full_matrices=False)
+        signal = (left[:, :20] * singular[:20]) @ rng.standard_normal((20, 6))
+        responses.append(signal / signal.std() + 0.3 * rng.standard_normal(signal.shape))
+    order, ids = rng.permutation(N_IMAGES), pictures[1]["stimulus_id"].to_numpy()
+    responses = np.hstack(responses).astype(np.float32)
+    rows = order[:N_TRAIN], order[N_TRAIN : N_TRAIN + N_TEST]
+    units = pd.DataFrame({"unit": [f"u{n}" for n in range(18)], "nc_percent": 80.0})
+    rois = pd.DataFrame({roi: np.arange(18) // 6 == number for number, roi in enumerate(COMMITTED["d"])})
+    splits = (Split(ids[split], responses[split], np.ones(len(split), int)) for split in rows)
+    return shared_targets([Recording("d", "s1", *splits, units, rois).check()], pictures[1], list(COMMITTED["d"]))
+
+
+def centred(features: np.ndarray) -> np.ndarray:
+    return features - features.mean(axis=0)
+
+
+def assert_same_scores(found: pd.DataFrame, expected: pd.DataFrame) -> None:
+    """Up to the rounding of activations to float16."""
+    expected = expected.set_index("roi").loc[found["roi"]]
+    assert found["layer_name"].tolist() == expected["layer_name"].tolist()
+    for column in ("pearsonr", "pearsonr_nc"):
+        np.testing.assert_allclose(found[column], expected[column], atol=1e-3)
+    np.testing.assert_allclose(found["alpha"], expected["alpha"])
+
+
+@pytest.mark.parametrize("scratch_gb", [1, 1e-6])
+def test_scores_are_those_of_the_normal_pipeline(backbone, pictures, targets, tmp_path, scratch_gb):
+    """With room for all layers at a time, and for one."""
+    stores, scratch = on_disk(backbone, pictures, tmp_path, scratch_gb), tmp_path / "projected.zarr.zip"
+    table = score_projections(stores, [projection(128), projection(300)], targets, COMMITTED, SETTINGS, scratch)
+    assert list(table) == list(COLUMNS) and len(table) == 9
+    assert list(tmp_path.iterdir()) == [], "scratch is left behind"
+    for dimensions in (128, 300):
+        store = extract(backbone, pictures, tmp_path / f"{dimensions}.zarr.zip", dimensions)
+        expected, _ = score_alignment(store, targets, COMMITTED, SETTINGS)
+        assert_same_scores(table[table["dimensions"] == dimensions], expected)
+    layers, images = candidate_layers(backbone.network, NAMES), StimulusImages("image_folder", *pictures)
+    shown = [np.concatenate([targets[0].train_rows, targets[0].test_rows])]
+    how = {"identity": IDENTITY, "shown": shown, "scratch_gb": 1, "batch_size": 50, "made_by": {}}
+    extract_kernels(backbone, layers, images, tmp_path / "k.zarr.zip", **how)
+    exact, _ = score_alignment(open_store(tmp_path / "k.zarr.zip"), targets, COMMITTED, SETTINGS)
+    full = table[table["dimensions"].isna()]
+    assert full["seed"].isna().all()
+    assert_same_scores(full, exact)
+    width = table.groupby("layer_name")["layer_width"].first()
+    assert width["global_pool"] < 128 < 300 < width["layer2"] < width["layer1"]
+    narrow = table.loc[table["layer_name"] == "global_pool", "pearsonr"]
+    assert (narrow == narrow.iloc[0]).all(), "a layer that is not wider is not projected"
+
+
+@pytest.mark.parametrize("family", ["sparse", "countsketch"])
+def test_scores_approach_those_of_all_activations(backbone, pictures, targets, tmp_path, family):
+    projections = [projection(dimensions, seed, family) for dimensions in (8, 32, 128, 512) for seed in range(3)]
+    stores = on_disk(backbone, pictures, tmp_path)
+    table = score_projections(stores, projections, targets, COMMITTED, SETTINGS, tmp_path / "projected.zarr.zip")
+    wide = table[table["layer_width"] > 512]
+    assert set(wide["roi"]) == {"V1", "V4"}
+    score = wide.groupby("dimensions", dropna=False)["pearsonr"].mean()
+    full = score[score.index.isna()].item()
+    gaps = (full - score.dropna()[score.index.dropna()]).to_numpy()
+    assert (np.diff(gaps) < 0).all() and 0 < gaps[-1] < gaps[0] / 5, (full, gaps)
+
+
+def test_an_interrupted_projection_continues(tmp_path, monkeypatch):
+    rng, n, wanted = np.random.default_rng(0), 2 * ROWS + 30, projection(20)
+    writer = StoreWriter(tmp_path / "all.zarr.zip", IDENTITY, n)
+    writer.write({"a": rng.standard_normal((n, 50)), "b": rng.standard_normal((n, 10))})
+    writer.finish({"layers": {"a": {"position": 1, "depth": 0.5}, "b": {"position": 2, "depth": 1.0}}})
+    activations = FeatureStore(tmp_path / "all.zarr.zip")
+    whole = project_activations(activations, tmp_path / "whole.zarr.zip", wanted)
+    assert (whole.width("a"), whole.width("b")) == (20, 10) and whole.attributes["identity"]["projection"] == wanted
+
+    class Interrupted(projected.Projection):
+        calls = 0
+
+        def __call__(self, rows):
+            type(self).calls += 1
+            if type(self).calls == 3:
+                raise KeyboardInterrupt
+            return super().__call__(rows)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(projected, "Projection", Interrupted)
+        project_activations(activations, tmp_path / "p.zarr.zip", wanted)
+    assert not (tmp_path / "p.zarr.zip").exists()
+    monkeypatch.setattr(projected, "Projection", Interrupted)
+    continued = project_activations(activations, tmp_path / "p.zarr.zip", wanted)
+    assert Interrupted.calls == 3 + 2 * 2, "two layers of two more blocks"
+    for layer in ("a", "b"):
+        np.testing.assert_array_equal(continued.array(layer)[:], whole.array(layer)[:])
+
+
+# ---------------------------------------------------------------------------------------------- figures
+
+
+def scores() -> pd.DataFrame:
+    """Model ``m`` at 10, 20 and 30 dimensions, ``n`` at 20 only; layer of IT narrower than 20; two subjects and seeds."""
+    rows = [
+        (model, dataset, subject, roi, width, dimensions, seed, 0.9 - 0.1 * len(roi) - drop(dimensions, width) + 0.01 * subject)
+        for model, asked in (("m", (None, 10, 20, 30)), ("n", (None, 20)))
+        for dataset in ("tvsd", "other")
+        for subject in (0, 1)
+        for roi, width in (("V1", 100), ("all", 50), ("IT", 15))
+        for dimensions in asked
+        for seed in ((None,) if dimensions is None else (1, 2))
+    ]
+    columns = ["model_id", "benchmark_name", "subject", "roi", "layer_width", "dimensions", "seed", "pearsonr_nc"]
+    return pd.DataFrame(rows, columns=columns).astype({"dimensions": "Int64", "seed": "Int64"})
+
+
+def drop(dimensions: int | None, width: int) -> float:
+    return 1 / dimensions if dimensions is not None and width > dimensions else 0
+
+
+def test_figure_s9_pairs_the_projected_rois_at_the_largest_common_dimensions():
+    figure, numbers = figS9.draw({"projection": scores()}, {"other": "O", "tvsd": "TVSD-EP"})
+    assert set(numbers["dimensions"]) == {20} and set(numbers["roi"]) == {"V1", "all"} and len(numbers) == 2 * 2 * 2 * 2
+    np.testing.assert_allclose(numbers["projected"] - numbers["full"], -1 / 20)
+    v1 = numbers[numbers["roi"] == "V1"]
+    np.testing.assert_allclose(v1["full"], 0.705, err_msg="the mean over subjects")
+    assert [panel.get_title() for panel in figure.axes] == ["m", "n"]
+    assert all("mean difference -0.050" in panel.texts[0].get_text() for panel in figure.axes)
+    assert "r = 1.000" in figure.axes[0].texts[0].get_text()
+    assert [text.get_text() for text in figure.legends[0].texts] == ["O", "TVSD-EP"], "as the config has them"
+
+
+def test_figure_s10_averages_subjects_then_rois():
+    figure, numbers = figS10.draw({"projection": scores()}, {"tvsd": "TVSD-EP"})
+    assert set(numbers["model_id"]) == {"m"} and len(figure.axes) == 1
+    tvsd = numbers[numbers["benchmark_name"] == "tvsd"].groupby("dimensions", dropna=False)["score"].mean()
+    full = 0.9 - 0.1 * (2 + 3 + 2) / 3 + 0.005
+    np.testing.assert_allclose(tvsd, [full - 1 / 10, full - 1 / 20 * 2 / 3, full - 1 / 30 * 2 / 3, full])
+    np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), tvsd[:3])
+
+
+def test_figures_without_a_comparison_say_so():
+    table = scores()
+    unlike = table[(table["model_id"] == "n") | (table["dimensions"] != 20).fillna(True)]
+    with pytest.raises(InputError, match="no number of dimensions that all models have"):
+        figS9.draw({"projection": unlike}, {})
+    with pytest.raises(InputError, match="no layer wider than 20"):
+        figS9.draw({"projection": table.assign(layer_width=20)}, {})
+    with pytest.raises(InputError, match="several numbers of dimensions"):
+        figS10.draw({"projection": table[table["model_id"] == "n"]}, {})
+
+
+# ---------------------------------------------------------------------------------------------- the plan
+
+
+@pytest.fixture
+def demo(tmp_path, monkeypatch) -> dict:
+    monkeypatch.chdir(tmp_path)
+    return yaml.safe_load((ROOT / "config/config.yaml").read_text())
+
+
+def test_the_plan_knows_every_projection_of_a_model(demo):
+    demo["projection_study"] = {"models": {"vit_base_objects_full_seed-0": [8, 16]}, "seeds": [1, 2], "stimuli": ["hvm"]}
+    plan = Plan(demo)
+    assert plan.per_projected("{stimuli}/{model}") == ["hvm/vit_base_objects_full_seed-0"]
+    wanted = [projection(dimensions, seed) for dimensions in (8, 16) for seed in (1, 2)]
+    assert plan.projections("vit_base_objects_full_seed-0") == wanted and "projection" in plan.tables
+    del demo["projection_study"]["stimuli"]
+    assert len(Plan(demo).per_projected("{stimuli}/{model}")) == len(plan.stimuli)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.pop("projection_study"), r"key figures\n.*figS9, figS10, but no section projection_study"),
+        (lambda c: c["projection_study"].update(models={"vit_bas_objects_full_seed-0": [8]}), r"vit_bas_.*\n.*vit_base_obj"),
+        (lambda c: c["projection_study"].update(stimuli=["thongs"]), "projection_study.stimuli: thongs not among things"),
+        (lambda c: c["projection_study"].update(family="exact"), r"projection_study\.family: .*'exact'"),
+    ],
+)
+def test_what_a_projection_study_lacks_is_named(demo, change, message):
+    change(demo)
+    with pytest.raises(InputError, match=message):
+        Plan(demo)

@@ -1,0 +1,81 @@
+"""Hyper-parameters of a study beside those of the paper (Tables S3, S5, S6)."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import yaml
+from places import ROOT
+
+from cortexscale.hyperparameters import DATASETS, FINETUNING, attention_table, finetuning_table, readable, readout_table
+from cortexscale.plan import Plan
+from cortexscale.readouts.recipes import ReadoutRecipe, recipe_for
+from cortexscale.recipe import Lora, NeuralRecipe
+
+READERS = {"T-EEG1": "things_eeg1", "T-EEG2": "things_eeg2", "NSD-fMRI": "nsd", "T-MEG": "things_meg", "T-fMRI": "things_fmri"}
+READERS |= {"TVSD-EP": "tvsd"}
+TABLE_S3 = NeuralRecipe().model_dump(mode="json")
+
+
+def test_the_default_attention_readout_is_that_of_table_s5():
+    table = attention_table(asdict(ReadoutRecipe("attention"))).set_index("parameter")
+    assert len(table) == 18
+    differing = table.index[table["study"] != table["paper"]]
+    assert differing.tolist() == ["Precision"]
+
+
+def test_a_changed_readout_shows_beside_table_s5():
+    table = attention_table(asdict(ReadoutRecipe("attention", dropout=0.5))).set_index("parameter")
+    assert table.loc["Dropout"].to_dict() == {"group": "Architecture", "study": "0.5", "paper": "0.3"}
+
+
+def test_published_recipes_are_those_of_table_s6():
+    recipes = {"attention": {name: asdict(recipe_for("attention", READERS[name])) for name in DATASETS}}
+    table = readout_table(recipes, {name: name for name in DATASETS})
+    for key in ("epochs", "learning_rate", "dropout"):
+        assert table[key].tolist() == table[f"paper_{key}"].tolist()
+
+
+def test_the_paper_has_values_of_its_attention_readouts_alone():
+    labels = {"tvsd": "TVSD-EP", "mine": "Mine"}
+    recipes = {kind: {name: asdict(recipe_for(kind, name)) for name in labels} for kind in ("attention", "low_rank")}
+    table = readout_table(recipes, labels)
+    assert table["paper_epochs"].notna().tolist() == [True, False, False, False]
+    assert np.isnan(table.loc[table["readout"] == "low_rank", "dropout"]).all()
+    assert "| low_rank | Mine | 10 | 1e-4 |  |" in readable(table)
+
+
+def test_recipes_of_fine_tuning_show_what_differs_from_the_first():
+    lora = Lora(rank=8, targets=("qkv", "fc1")).model_dump(mode="json")
+    recipes = {name: TABLE_S3 | {"learning_rate": 1e-4} for name in ("fast", "fast too")}
+    table = finetuning_table({"full": TABLE_S3, **recipes, "lora": TABLE_S3 | {"lora": lora}})
+    full = table[table["recipe"] == "full"]
+    said = full[full["paper"] != ""]
+    assert said.loc[said["study"] != said["paper"], "parameter"].tolist() == ["Precision", "Schedule"]
+    assert set(full["parameter"]) == {name for group, name, *_ in FINETUNING if group != "LoRA"}
+    for name in recipes:
+        row = table[table["recipe"] == name]
+        assert row[["parameter", "study", "paper"]].to_numpy().tolist() == [["Encoder learning rate", "1e-4", "1e-5"]]
+    assert table.loc[table["recipe"] == "lora", "study"].tolist() == ["8", "32", "0.1", "qkv, fc1", "yes"]
+
+
+@pytest.mark.parametrize(("readouts", "tables"), [(["linear_individual"], []), (["layer_gate_shared"], ["tableS6"])])
+def test_a_study_lists_the_readouts_that_it_trains(readouts, tables, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
+    config["mapping"] |= {"readouts": readouts}
+    config["figures"] = []
+    assert list(Plan(config).hyperparameters) == [*tables, "tableS3"]
+    del config["finetuning"]
+    assert list(Plan(config).hyperparameters) == tables
+
+
+def test_overrides_for_all_datasets_are_the_default_of_a_study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
+    config["mapping"]["recipes"] = {"attention": {"all": {"epochs": 7}, "tvsd": {"dropout": 0.1}}}
+    tables = Plan(config).hyperparameters
+    assert tables["tableS5"]["recipe"]["epochs"] == 7 and tables["tableS5"]["recipe"]["dropout"] == 0.3
+    table = readout_table(**tables["tableS6"]).set_index(["readout", "dataset"])
+    assert table.loc[("attention", "TVSD-EP"), ["epochs", "dropout", "paper_epochs"]].tolist() == [7, 0.1, 30]
+    assert table.loc[("attention", "NSD-fMRI"), "learning_rate"] == 1e-3
