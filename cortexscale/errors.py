@@ -1,4 +1,7 @@
-"""The one way in which this package says that an input is not what it should be."""
+"""How this package says that an input is not what it should be."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class InputError(Exception):
@@ -14,3 +17,50 @@ class InputError(Exception):
 
     def __reduce__(self):
         return type(self), (self.where, self.found, self.expected, self.remedy)
+
+
+class InputErrors(InputError):
+    """Several inputs cannot be used; the message numbers all of them.
+
+    Attributes:
+        problems: one InputError each, at least two.
+    """
+
+    def __init__(self, problems: Iterable[InputError]):
+        self.problems = tuple(problems)
+        numbered = "\n".join(f"{number}. {problem}" for number, problem in enumerate(self.problems, start=1))
+        Exception.__init__(self, f"{len(self.problems)} problems\n{numbered}")
+
+    def __reduce__(self):
+        return type(self), (self.problems,)
+
+
+class Problems:
+    """Collects InputErrors, so that a user sees all of them in one report.
+
+    Each check runs in a ``with problems.collected():`` block; :meth:`require_none` raises what was collected.
+    """
+
+    def __init__(self) -> None:
+        self.found: list[InputError] = []
+
+    @contextmanager
+    def collected(self) -> Iterator[None]:
+        """Keep an InputError that the block raises, and continue after the block."""
+        try:
+            yield
+        except InputErrors as errors:
+            self.found += errors.problems
+        except InputError as error:
+            self.found.append(error)
+
+    def require_none(self) -> None:
+        """Raise the problem that was found, or one error that lists all of them.
+
+        Raises:
+            InputError: something was found.
+        """
+        if len(self.found) > 1:
+            raise InputErrors(self.found)
+        if self.found:
+            raise self.found[0]
