@@ -13,7 +13,7 @@ PACKAGE = ROOT / "cortexscale"
 
 FLOORS = [
     {"errors"},
-    {"files", "logs", "download", "kernels", "code"},
+    {"files", "logs", "jobs", "download", "kernels", "code"},
     {"study", "recipe", "stores", "recording"},
     {"datasets", "stimuli"},
     {"models"},

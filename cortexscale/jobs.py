@@ -1,0 +1,116 @@
+"""The border between rules and scripts.
+
+A script has one function, ``main``, with keyword-only, annotated parameters. :func:`run` calls it with the values that the rule
+gives the same names: inputs, outputs, params and resources, ``threads`` and ``log``. Params are plain values, because Snakemake
+compares them as text to find out whether a job must run again. :func:`plain` makes them in the rule, and :func:`run` loads
+them back into the annotated types.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
+
+from cortexscale.errors import InputError, Problems
+from cortexscale.logs import logged
+
+_TRIGGER = "code"
+"""The digest of a stage's code. Every rule has it among its params, so that a change of code makes the result again; ``main``
+takes it only if the result notes its origin."""
+
+
+class Named(Protocol):
+    """Values with names, as Snakemake keeps the inputs of a job."""
+
+    def items(self) -> Iterable[tuple[str, Any]]: ...
+
+
+class Job(Protocol):
+    """The parts that this module reads of the object ``snakemake``, which a script gets from Snakemake."""
+
+    rule: str
+    input: Named
+    output: Named
+    params: Named
+    resources: Named
+    threads: int
+    log: Sequence[str]
+
+
+def plain(value: Any) -> Any:
+    """Return a value as plain values of JSON: also dataclasses, sections of the config and paths within lists and dicts."""
+    return to_jsonable_python(value)
+
+
+def run(main: Callable[..., None], job: Job) -> None:
+    """Call the ``main`` of a script with the arguments that its job has for it; log messages go to the log of the job.
+
+    Raises:
+        InputError: the job and ``main`` do not fit together, see :func:`arguments_of`; or ``main`` raises it.
+    """
+    with logged(job.log[0]):
+        main(**arguments_of(main, job))
+
+
+def arguments_of(main: Callable[..., None], job: Job) -> dict[str, Any]:
+    """Load the arguments of the ``main`` of a script from its job.
+
+    Every named input, output and param needs a parameter of its name; an input that a job only waits for has no name. A
+    parameter with a default may be missing from the rule. One for a single file may get a list of one file, or an empty list,
+    which means its default.
+
+    Raises:
+        InputError: lists every name that only the rule or only ``main`` has, every name that the rule uses twice, and every
+            value that is not of the annotated type.
+    """
+    parameters, types = inspect.signature(main).parameters, get_type_hints(main, include_extras=True)
+    script, problems = Path(main.__globals__.get("__file__", main.__code__.co_filename)).name, Problems()
+
+    def report(name: str, found: str, expected: str, remedy: str) -> None:
+        problems.found.append(InputError(f"`{name}` of rule {job.rule} and main of {script}", found, expected, remedy))
+
+    given: dict[str, Any] = {}
+    for kind, name, value in _values(job):
+        if name not in parameters:
+            if kind in ("input", "output", "params") and name != _TRIGGER:
+                remedy = "drop it from the rule, or take it in main; an input that is only waited for has no name"
+                report(name, f"a name in {kind} that main does not take", "a parameter of main", remedy)
+            continue
+        if name in given:
+            report(name, f"two values in the rule, one of them in {kind}", "one value", "rename one of them")
+        if kind in ("input", "output") and isinstance(value, list) and get_origin(types[name]) is not list and len(value) < 2:
+            if not value:
+                continue
+            (value,) = value
+        given[name] = value
+    arguments: dict[str, Any] = {}
+    for name, parameter in parameters.items():
+        if name in given:
+            try:
+                arguments[name] = TypeAdapter(types[name]).validate_python(given[name])
+            except ValidationError as error:
+                wrong = "; ".join(": ".join(map(str, [*each["loc"], each["msg"]])) for each in error.errors())
+                report(
+                    name,
+                    f"{given[name]!r} ({wrong})",
+                    f"a value of the type {inspect.formatannotation(types[name])}",
+                    "correct the rule or main",
+                )
+        elif parameter.default is parameter.empty:
+            report(
+                name, "no value in the rule", "an input, output, param or resource of this name", "add it, or drop it from main"
+            )
+    problems.require_none()
+    return arguments
+
+
+def _values(job: Job) -> Iterator[tuple[str, str, Any]]:
+    """Everything that a job names: where, name and value."""
+    for kind in ("input", "output", "params", "resources"):
+        for name, value in getattr(job, kind).items():
+            yield kind, name, value
+    yield "threads", "threads", job.threads
+    yield "log", "log", job.log[0]
