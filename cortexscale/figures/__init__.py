@@ -39,6 +39,16 @@ FINETUNING_FIGURES = {
     ("data_pct", "lora"): ("figS60", "figS61"),
 }
 """Experiments -> figures that show them. Those that show several show what is there."""
+MODULES = {
+    "fig4": "finetuning_gains",
+    "fig5": "transfer",
+    "figS22": "selected_models",
+    "figS44": "finetuning_samples",
+    "figS47": "finetuning_controls",
+    "figS52": "finetuning_sweeps",
+    "figS60": "lora",
+}
+"""Modules that are named by what they draw."""
 READERS = ("freemanziemba", "majajhong", "tvsd", "things_fmri", "nsd", "things_eeg1", "things_eeg2", "things_meg")
 """In the order of the paper's supplement."""
 LAYER_PROFILE_FIGURES = {f"figS{number}": reader for number, reader in enumerate(READERS, start=12)}
@@ -55,23 +65,23 @@ PRETRAINING = {"pretraining": "tables/pretraining.parquet"}
 AXES = ("compute", "samples", "parameters")
 FIGURES = {
     "fig2": FigureSource(
-        "fig2", {f"{axis}_{what}": f"fits/{axis}.{what}.parquet" for axis in AXES for what in ("points", "curves")}
+        "scaling_laws", {f"{axis}_{what}": f"fits/{axis}.{what}.parquet" for axis in AXES for what in ("points", "curves")}
     ),
     "compute_optimal": FigureSource(
         "compute_optimal", {what: f"fits/model_and_data.{what}.parquet" for what in ("points", "curves")}
     ),
-    "fig3": FigureSource("fig3", {f"{axis}_points": f"fits/{axis}.points.parquet" for axis in ("compute", "samples")}),
+    "fig3": FigureSource("convergence", {f"{axis}_points": f"fits/{axis}.points.parquet" for axis in ("compute", "samples")}),
     "published_scores": FigureSource(
         "published_scores",
         {"fits": "fits/spvvs.parquet", "curves": "fits/spvvs.curves.parquet", "points": "fits/spvvs.points.parquet"},
     ),
-    "fig7": FigureSource("fig7", {**PRETRAINING, **FINETUNING}, optional={"finetuning": "finetuning"}),
+    "fig7": FigureSource("accuracy_overview", {**PRETRAINING, **FINETUNING}, optional={"finetuning": "finetuning"}),
     **{
-        figure: FigureSource(figure, FINETUNING, section="finetuning", experiments=experiments)
+        figure: FigureSource(MODULES.get(figure, figure), FINETUNING, section="finetuning", experiments=experiments)
         for experiments, figures in FINETUNING_FIGURES.items()
         for figure in figures
     },
-    "fig6": FigureSource("fig6", {what: f"fits/mapping.{what}.parquet" for what in ("points", "curves")}, section="mapping"),
+    "fig6": FigureSource("readouts", {what: f"fits/mapping.{what}.parquet" for what in ("points", "curves")}, section="mapping"),
     "figS62": FigureSource(
         "figS62",
         {"fits": "fits/mapping.parquet", **{what: f"fits/mapping.{what}.parquet" for what in ("points", "curves")}},
@@ -85,13 +95,16 @@ FIGURES = {
         figure: FigureSource("noise_ceilings", {"noise_ceilings": "qc/noise_ceilings/{dataset}.parquet"}, (reader,))
         for figure, reader in NOISE_CEILING_FIGURES.items()
     },
-    "figS9": FigureSource("figS9", {"projection": "tables/projection.parquet"}, section="projection_study"),
+    "figS9": FigureSource("projection", {"projection": "tables/projection.parquet"}, section="projection_study"),
     "figS10": FigureSource("figS10", {"projection": "tables/projection.parquet"}, section="projection_study"),
-    "figS11": FigureSource("figS11", LAYER_SEARCH, ("nsd", "things_fmri", "tvsd")),
-    **{figure: FigureSource("layer_profiles", LAYER_SEARCH, (reader,)) for figure, reader in LAYER_PROFILE_FIGURES.items()},
+    "figS11": FigureSource("layer_agreement", LAYER_SEARCH, ("nsd", "things_fmri", "tvsd")),
+    **{figure: FigureSource("layers", LAYER_SEARCH, (reader,)) for figure, reader in LAYER_PROFILE_FIGURES.items()},
     "figS20": FigureSource("families", {"samples": "fits/samples.points.parquet"}),
     "figS21": FigureSource("families", {"parameters": "fits/parameters.points.parquet"}),
-    **{figure: FigureSource(figure, PRETRAINING) for figure in ("figS22", "figS23", "figS24", "figS25", "figS30", "figS39")},
+    **{
+        figure: FigureSource(MODULES.get(figure, figure), PRETRAINING)
+        for figure in ("figS22", "figS23", "figS24", "figS25", "figS30", "figS39")
+    },
     **{
         figure: FigureSource(
             "metric",
@@ -101,5 +114,5 @@ FIGURES = {
     },
     **{figure: FigureSource("accuracy_rois", PRETRAINING, (reader,)) for figure, reader in ACCURACY_FIGURES.items()},
     **{figure: FigureSource("accuracy_correlations", PRETRAINING, readers) for figure, readers in CORRELATION_FIGURES.items()},
-    "qc_released": FigureSource("qc_released", {"released_units": "qc/released_units.parquet"}),
+    "qc_released": FigureSource("released_statistics", {"released_units": "qc/released_units.parquet"}),
 }

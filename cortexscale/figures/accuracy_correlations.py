@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from cortexscale.alignment.super_rois import region_order
 from cortexscale.figures.accuracy import set_colours, set_name
-from cortexscale.figures.rois import roi_name
+from cortexscale.figures.roi_panels import roi_name
 from cortexscale.scaling.accuracy import correlations, roi_scores
 
 _MARKERS = "osD^vP"

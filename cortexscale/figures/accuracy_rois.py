@@ -5,9 +5,9 @@ from matplotlib.figure import Figure
 
 from cortexscale.alignment.super_rois import region_order
 from cortexscale.figures.accuracy import draw_models, draw_trends, legend_of_models
-from cortexscale.figures.finetuning import ACCURACY, SCORE
-from cortexscale.figures.grid import panels
-from cortexscale.figures.rois import columns_for, roi_name
+from cortexscale.figures.finetuning_panels import ACCURACY, SCORE
+from cortexscale.figures.panels import panels
+from cortexscale.figures.roi_panels import columns_for, roi_name
 from cortexscale.scaling.accuracy import correlations, roi_scores
 
 _TEST = ["pretraining_dataset", "benchmark_name", "roi"]

@@ -3,8 +3,8 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cortexscale.figures.finetuning import SCORE
-from cortexscale.figures.grid import legend_above, panels
+from cortexscale.figures.finetuning_panels import SCORE
+from cortexscale.figures.panels import legend_above, panels
 from cortexscale.figures.style import BENCHMARK_MARKERS, BENCHMARKS, colours, in_order, log_x
 from cortexscale.scaling.axes import AXES
 from cortexscale.scaling.finetuning import summary

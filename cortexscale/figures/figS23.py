@@ -3,8 +3,8 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cortexscale.figures.finetuning import SCORE
-from cortexscale.figures.grid import panels
+from cortexscale.figures.finetuning_panels import SCORE
+from cortexscale.figures.panels import panels
 from cortexscale.figures.selected import benchmark_names, model_looks
 from cortexscale.scaling.selected import selected_scores
 

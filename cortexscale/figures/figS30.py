@@ -4,8 +4,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cortexscale.figures.accuracy import draw_models, legend_of_models
-from cortexscale.figures.finetuning import ACCURACY, SCORE
-from cortexscale.figures.grid import panels
+from cortexscale.figures.finetuning_panels import ACCURACY, SCORE
+from cortexscale.figures.panels import panels
 from cortexscale.figures.style import in_order
 from cortexscale.scaling.accuracy import accuracy_scores
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from cortexscale.errors import InputError
 from cortexscale.figures.accuracy import draw_models, draw_trends, legend_of_models
-from cortexscale.figures.finetuning import ACCURACY
+from cortexscale.figures.finetuning_panels import ACCURACY
 from cortexscale.scaling.accuracy import HIGH_ACCURACY, accuracy_scores, correlations
 
 

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cortexscale.figures.finetuning import ACCURACY, SAMPLES, draw_base, draw_lines
+from cortexscale.figures.finetuning_panels import ACCURACY, SAMPLES, draw_base, draw_lines
 from cortexscale.figures.style import log_x
 from cortexscale.scaling.finetuning import AVERAGE, finetuning_scores, fractions
 

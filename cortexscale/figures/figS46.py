@@ -3,14 +3,14 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cortexscale.figures.finetuning import ACCURACY, SCORE, handles
-from cortexscale.figures.grid import legend_above, panels
-from cortexscale.figures.paths import draw_paths
+from cortexscale.figures.finetuning_panels import ACCURACY, SCORE, handles
+from cortexscale.figures.finetuning_paths import draw_paths
+from cortexscale.figures.panels import legend_above, panels
 from cortexscale.scaling.finetuning import finetuning_scores, fractions
 
 
 def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
-    """Paths of :func:`cortexscale.figures.paths.draw_paths`, one panel per benchmark and one for their average.
+    """Paths of :func:`cortexscale.figures.finetuning_paths.draw_paths`, one panel per benchmark and one for their average.
 
     Raises:
         InputError: the study has no data fractions.

@@ -3,8 +3,8 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cortexscale.figures.figS47 import CONDITION_COLOURS, CONDITIONS
-from cortexscale.figures.finetuning import draw_gains_by_dataset
+from cortexscale.figures.finetuning_controls import CONDITION_COLOURS, CONDITIONS
+from cortexscale.figures.finetuning_panels import draw_gains_by_dataset
 from cortexscale.scaling.finetuning import experiment, finetuning_scores
 
 

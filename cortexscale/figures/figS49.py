@@ -3,9 +3,9 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cortexscale.figures.figS47 import SUBJECTS
-from cortexscale.figures.finetuning import SCORE, draw_base, draw_lines, handles
-from cortexscale.figures.grid import legend_above, panels
+from cortexscale.figures.finetuning_controls import SUBJECTS
+from cortexscale.figures.finetuning_panels import SCORE, draw_base, draw_lines, handles
+from cortexscale.figures.panels import legend_above, panels
 from cortexscale.scaling.finetuning import AVERAGE, experiment, finetuning_scores
 
 

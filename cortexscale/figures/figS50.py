@@ -4,8 +4,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cortexscale.figures.finetuning import GAIN, draw_bars, handles, model_colours, model_names
-from cortexscale.figures.grid import legend_over
+from cortexscale.figures.finetuning_panels import GAIN, draw_bars, handles, model_colours, model_names
+from cortexscale.figures.panels import legend_over
 from cortexscale.scaling.finetuning import finetuning_scores, model_sizes, summary
 
 

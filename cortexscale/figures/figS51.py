@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cortexscale.figures.finetuning import draw_gains_by_dataset, model_colours, model_names
+from cortexscale.figures.finetuning_panels import draw_gains_by_dataset, model_colours, model_names
 from cortexscale.scaling.finetuning import finetuning_scores, model_sizes
 
 

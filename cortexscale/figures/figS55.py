@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cortexscale.figures.finetuning import SWEEP, draw_heat_maps, handles
+from cortexscale.figures.finetuning_panels import SWEEP, draw_heat_maps, handles
 from cortexscale.scaling.finetuning import finetuning_scores, rate_sweep
 
 

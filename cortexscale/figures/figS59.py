@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cortexscale.figures.finetuning import LORA, draw_heat_maps, handles
+from cortexscale.figures.finetuning_panels import LORA, draw_heat_maps, handles
 from cortexscale.scaling.finetuning import finetuning_scores, lora_sweep
 
 

@@ -4,8 +4,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cortexscale.figures.finetuning import AVERAGE_GAIN, draw_bars, handles
-from cortexscale.figures.grid import legend_over
+from cortexscale.figures.finetuning_panels import AVERAGE_GAIN, draw_bars, handles
+from cortexscale.figures.panels import legend_over
 from cortexscale.scaling.finetuning import AVERAGE, best_lora, finetuning_scores, full_data, summary
 
 _METHODS = {"full": "full fine-tuning", "lora": "LoRA, best of each dataset"}

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cortexscale.figures.fig6 import X_LABEL, Y_LABEL, draw_law
+from cortexscale.figures.readouts import X_LABEL, Y_LABEL, draw_law
 from cortexscale.figures.style import READOUTS, panel_letter, readout_name
 
 _MOST_COLUMNS = 3

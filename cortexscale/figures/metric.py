@@ -4,8 +4,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cortexscale.figures.fig2 import draw_axes
-from cortexscale.figures.fig3 import draw_convergence
+from cortexscale.figures.convergence import draw_convergence
+from cortexscale.figures.scaling_laws import draw_axes
 from cortexscale.figures.style import panel_letter
 
 

@@ -22,7 +22,8 @@ from cortexscale.features.extract import Inputs, extract_features
 from cortexscale.features.kernel_store import open_store
 from cortexscale.features.projected import project_activations
 from cortexscale.features.store import ROWS, FeatureStore, StoreWriter
-from cortexscale.figures import figS9, figS10
+from cortexscale.figures import figS10
+from cortexscale.figures import projection as figS9
 from cortexscale.models.build import build_architecture, load_backbone
 from cortexscale.models.layers import candidate_layers
 from cortexscale.plan import Plan

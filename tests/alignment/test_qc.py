@@ -12,7 +12,7 @@ mpl.use("agg")
 from cortexscale.datasets import freemanziemba, majajhong, nsd, things_eeg1, things_eeg2, things_fmri, things_meg, tvsd
 from cortexscale.errors import InputError
 from cortexscale.figures import noise_ceilings as ceiling_figure
-from cortexscale.figures import qc_released
+from cortexscale.figures import released_statistics as released_figure
 from cortexscale.qc import NOISE_CEILING_FIGURES
 from cortexscale.qc.ceilings import noise_ceilings, released_statistics, released_units
 from cortexscale.qc.dataset_table import PAPER, dataset_table, readable
@@ -198,7 +198,7 @@ def test_nothing_to_draw_is_said():
     with pytest.raises(InputError, match="units of 0 datasets"):
         ceiling_figure.draw({"noise_ceilings": nothing}, {})
     with pytest.raises(InputError, match="qc_released"):
-        qc_released.draw({"released_units": released_units([])}, {})
+        released_figure.draw({"released_units": released_units([])}, {})
 
 
 def test_released_statistics_are_drawn_by_dataset():
@@ -208,7 +208,7 @@ def test_released_statistics_are_drawn_by_dataset():
         for name in ("nsd", "tvsd")
         for subject in ("a", "b")
     ]
-    figure, numbers = qc_released.draw({"released_units": released_units(parts)}, {"nsd": "NSD-fMRI"})
+    figure, numbers = released_figure.draw({"released_units": released_units(parts)}, {"nsd": "NSD-fMRI"})
     assert [panel.get_title() for panel in figure.axes] == ["NSD-fMRI: ncsnr", "tvsd: ncsnr"]
     assert len(numbers) == 80
     assert [text.get_text() for text in figure.axes[0].get_legend().texts] == ["a: 0.01", "b: 0.01"]

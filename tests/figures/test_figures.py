@@ -7,7 +7,7 @@ import pytest
 
 mpl.use("agg")
 
-from cortexscale.figures import fig2, fig3, published_scores
+from cortexscale.figures import convergence, published_scores, scaling_laws
 from cortexscale.scaling.axes import AXES, axis_points, benchmark_scores
 from cortexscale.scaling.laws import fit_axis
 
@@ -47,7 +47,7 @@ def tables(n_sizes: int) -> dict[str, pd.DataFrame]:
 
 @pytest.mark.parametrize(("n_sizes", "fitted"), [(2, False), (7, True)])
 def test_figure_2_with_few_and_many_models(n_sizes, fitted):
-    figure, numbers = fig2.draw(tables(n_sizes), {"tvsd": "TVSD-EP"})
+    figure, numbers = scaling_laws.draw(tables(n_sizes), {"tvsd": "TVSD-EP"})
     assert len(figure.axes) == 3 and [text.get_text() for text in figure.axes[2].get_legend().texts] == ["TVSD-EP", "Average"]
     assert (numbers["kind"] == "fit").any() == fitted
     held_out = numbers[numbers["kind"] == "held out"]
@@ -73,7 +73,7 @@ def test_adversarial_copies_are_held_out_of_every_fit():
 
 
 def test_figure_3_leaves_out_flexible_widths():
-    figure, numbers = fig3.draw(tables(3), {})
+    figure, numbers = convergence.draw(tables(3), {})
     assert len(figure.axes) == 2 and set(numbers["panel"]) == {"a", "b"}
     assert not numbers["model_id"].str.contains("flex").any() and numbers["model_id"].str.startswith("big").any()
 

@@ -178,7 +178,7 @@ def test_intervals_hold_the_mean(values):
 
 
 def draw(name: str, tables: dict[str, pd.DataFrame]) -> tuple[plt.Figure, pd.DataFrame]:
-    return importlib.import_module(f"cortexscale.figures.{name}").draw(tables, LABELS)
+    return importlib.import_module(f"cortexscale.figures.{FIGURES[name].module}").draw(tables, LABELS)
 
 
 def nothing_overlaps(figure: plt.Figure) -> None:

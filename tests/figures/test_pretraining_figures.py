@@ -17,12 +17,13 @@ from published_tables import LABELS, our_tables
 from cortexscale.alignment.layer_profiles import agreement_correlations, layer_agreement, layer_profiles
 from cortexscale.alignment.super_rois import super_roi
 from cortexscale.errors import InputError
-from cortexscale.figures import FIGURES, accuracy_correlations, accuracy_rois, families, fig3, figS11, figS39
-from cortexscale.figures import layer_profiles as profile_figure
+from cortexscale.figures import FIGURES, accuracy_correlations, accuracy_rois, convergence, families, figS39
+from cortexscale.figures import layer_agreement as agreement_figure
+from cortexscale.figures import layers as profile_figure
 from cortexscale.figures import metric as metric_figure
 from cortexscale.figures.accuracy import p_value
-from cortexscale.figures.fig3 import usual_models
-from cortexscale.figures.rois import columns_for
+from cortexscale.figures.convergence import usual_models
+from cortexscale.figures.roi_panels import columns_for
 from cortexscale.plan import Plan
 from cortexscale.scaling.accuracy import accuracy_scores, correlations, roi_scores, supervised
 from cortexscale.scaling.axes import AXES, axis_points, benchmark_scores
@@ -244,8 +245,8 @@ def test_accurate_models_only_and_a_clear_word_where_there_are_none():
 def test_agreement_wants_two_datasets():
     table = our_tables(0, "demo")["layer_search"]
     with pytest.raises(InputError, match="two datasets"):
-        figS11.draw({"layer_search": table}, {"nsd": "NSD-fMRI"})
-    figure, layers = figS11.draw({"layer_search": table}, {"nsd": "NSD-fMRI", "tvsd": "TVSD-EP"})
+        agreement_figure.draw({"layer_search": table}, {"nsd": "NSD-fMRI"})
+    figure, layers = agreement_figure.draw({"layer_search": table}, {"nsd": "NSD-fMRI", "tvsd": "TVSD-EP"})
     assert set(layers["super_roi"]) == {"Early", "High"}
     assert len(figure.axes) == 2 * 2 + 1
 
@@ -254,7 +255,7 @@ def test_figure_3_shows_models_that_are_usual_and_keeps_those_held_out_apart():
     points = axis_points(benchmark_scores(our_tables(0, "demo")["pretraining"]), "samples").assign(metric="pearsonr_nc")
     shown = usual_models(points)
     assert set(shown["benchmark_name"]) == {"average"} and not shown["model_id"].str.contains("flex|adv_|dinov2|vjepa").any()
-    _, numbers = fig3.draw({"compute_points": points, "samples_points": points}, LABELS)
+    _, numbers = convergence.draw({"compute_points": points, "samples_points": points}, LABELS)
     means = numbers[(numbers["panel"] == "b") & numbers["n"].notna() & (numbers["family"] == "ConvNeXt")]
     suite, held_out = (means[means["held_out"] == flag] for flag in (False, True))
     of_suite = shown[(shown["family"] == "ConvNeXt") & ~shown["held_out"]]

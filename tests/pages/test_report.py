@@ -33,7 +33,7 @@ def test_every_figure_says_what_it_shows(module):
 
 def test_a_caption_names_its_tables_and_counts_its_values():
     numbers = pd.DataFrame({"model_id": ["a", "b", "a"], "roi": "V1", "score": 0.5})
-    text = caption("fig3", ["fits/compute.points.parquet", "fits/compute.curves.parquet", "tables/x.parquet"], numbers)
+    text = caption("convergence", ["fits/compute.points.parquet", "fits/compute.curves.parquet", "tables/x.parquet"], numbers)
     assert text.startswith("Figure 3: ") and text.endswith("From fits/compute, tables/x; n = 3 plotted values, 2 models.")
 
 
@@ -68,7 +68,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def report(root):
-    figures = {"fig3": {"module": "fig3", "tables": [f"{root}/fits/compute.points.parquet"], "datasets": ["TVSD-EP"]}}
+    figures = {"fig3": {"module": "convergence", "tables": [f"{root}/fits/compute.points.parquet"], "datasets": ["TVSD-EP"]}}
     tables = [root / "tables/pretraining.parquet", root / "tables/cost.parquet"]
     pages = Contents(root, CONFIG, {"tvsd": "TVSD-EP"}, figures, tables, [], [root / "fits/compute.parquet"], ["explore.html"])
     file = root / "report.html"

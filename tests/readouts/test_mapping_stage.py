@@ -13,7 +13,8 @@ from readout_data import synthetic_targets, tokens_of
 
 from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.errors import InputError
-from cortexscale.figures import fig6, figS62, figS63, gate_depth
+from cortexscale.figures import figS62, figS63, gate_depth
+from cortexscale.figures import readouts as fig6
 from cortexscale.readouts import stage as stage_module
 from cortexscale.readouts.parts import Parts
 from cortexscale.readouts.recipes import ReadoutRecipe

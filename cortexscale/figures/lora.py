@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 
-from cortexscale.figures.finetuning import HUNDREDFOLD, colour_bar, draw_heat, handles
+from cortexscale.figures.finetuning_panels import HUNDREDFOLD, colour_bar, draw_heat, handles
 from cortexscale.scaling.finetuning import finetuning_scores, lora_and_full
 
 

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cortexscale.figures.finetuning import SCORE
+from cortexscale.figures.finetuning_panels import SCORE
 from cortexscale.figures.selected import benchmark_names, model_looks
 from cortexscale.scaling.selected import selected_scores
 

@@ -5,8 +5,8 @@ from matplotlib.figure import Figure
 
 from cortexscale.alignment.layer_profiles import layer_profiles
 from cortexscale.alignment.super_rois import region_order
-from cortexscale.figures.grid import panels
-from cortexscale.figures.rois import columns_for, roi_name
+from cortexscale.figures.panels import panels
+from cortexscale.figures.roi_panels import columns_for, roi_name
 from cortexscale.figures.style import METRICS
 
 _LOOKS = {

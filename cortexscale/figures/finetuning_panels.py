@@ -9,7 +9,7 @@ from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from cortexscale.figures.grid import legend_above, panels
+from cortexscale.figures.panels import legend_above, panels
 from cortexscale.figures.style import BENCHMARK_MARKERS, BENCHMARKS, FAMILIES, colours, in_order
 from cortexscale.qc.dataset_table import PAPER
 from cortexscale.scaling.finetuning import AVERAGE, summary

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cortexscale.alignment.super_rois import region_order
-from cortexscale.figures.finetuning import (
+from cortexscale.figures.finetuning_panels import (
     AVERAGE_GAIN,
     AVERAGE_SCORE,
     SAMPLES,
@@ -21,7 +21,7 @@ from cortexscale.figures.finetuning import (
     model_colours,
     model_names,
 )
-from cortexscale.figures.grid import legend_over
+from cortexscale.figures.panels import legend_over
 from cortexscale.figures.style import BENCHMARKS, colours, log_x, panel_letter
 from cortexscale.scaling.finetuning import AVERAGE, experiment, finetuning_scores, fractions, summary
 

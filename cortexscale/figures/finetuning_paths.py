@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
-from cortexscale.figures.finetuning import handles, markers, model_colours, model_names
+from cortexscale.figures.finetuning_panels import handles, markers, model_colours, model_names
 from cortexscale.figures.style import BENCHMARKS, colours
 from cortexscale.scaling.finetuning import summary
 

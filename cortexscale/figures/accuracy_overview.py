@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from cortexscale.errors import InputError
 from cortexscale.figures.accuracy import draw_models, legend_of_models
-from cortexscale.figures.finetuning import ACCURACY, AVERAGE_SCORE, handles, markers, modalities
-from cortexscale.figures.paths import draw_moves, draw_paths
+from cortexscale.figures.finetuning_panels import ACCURACY, AVERAGE_SCORE, handles, markers, modalities
+from cortexscale.figures.finetuning_paths import draw_moves, draw_paths
 from cortexscale.figures.style import panel_letter
 from cortexscale.scaling.accuracy import accuracy_scores
 from cortexscale.scaling.finetuning import (

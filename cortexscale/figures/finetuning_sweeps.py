@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cortexscale.figures.finetuning import SWEEP, draw_heat_maps
+from cortexscale.figures.finetuning_panels import SWEEP, draw_heat_maps
 from cortexscale.scaling.finetuning import AVERAGE, finetuning_scores, rate_sweep
 
 

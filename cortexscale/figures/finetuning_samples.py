@@ -3,8 +3,8 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cortexscale.figures.finetuning import SAMPLES, SCORE, draw_base, draw_lines, handles
-from cortexscale.figures.grid import legend_above, panels
+from cortexscale.figures.finetuning_panels import SAMPLES, SCORE, draw_base, draw_lines, handles
+from cortexscale.figures.panels import legend_above, panels
 from cortexscale.figures.style import log_x
 from cortexscale.scaling.finetuning import AVERAGE, finetuning_scores, fractions
 

@@ -3,8 +3,8 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cortexscale.figures.finetuning import GAIN, draw_errors, handles
-from cortexscale.figures.grid import panels
+from cortexscale.figures.finetuning_panels import GAIN, draw_errors, handles
+from cortexscale.figures.panels import panels
 from cortexscale.figures.style import BENCHMARKS, colours
 from cortexscale.scaling.finetuning import AVERAGE, finetuning_scores, full_data, summary
 

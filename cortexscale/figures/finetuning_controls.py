@@ -5,8 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cortexscale.figures.finetuning import AVERAGE_GAIN, AVERAGE_SCORE, draw_bars, draw_base, draw_lines, handles
-from cortexscale.figures.grid import legend_over
+from cortexscale.figures.finetuning_panels import AVERAGE_GAIN, AVERAGE_SCORE, draw_bars, draw_base, draw_lines, handles
+from cortexscale.figures.panels import legend_over
 from cortexscale.figures.style import panel_letter
 from cortexscale.scaling.finetuning import AVERAGE, experiment, finetuning_scores, summary
 
