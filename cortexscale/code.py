@@ -21,7 +21,7 @@ def stage_digest(script: Path, *modules: str | Path) -> str:
 
     Args:
         script: the script of a rule.
-        modules: further modules that the script loads: names, such as ``cortexscale.datasets.tvsd``, or files.
+        modules: further modules that the script loads: names, such as ``cortexscale.datasets.tvsd.reader``, or files.
     """
     files, waiting = set(), [script, *(module if isinstance(module, Path) else module_file(module) for module in modules)]
     while waiting:

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and files that are not what their name says."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,8 +38,8 @@ def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:
     """Return ``path`` if it is a file with content of its own.
 
     Raises:
-        InputError: the file is missing, empty, shorter than ``smallest`` bytes, a git-annex pointer whose
-            content was never fetched, or an HTML page that was saved under the name of a data file.
+        InputError: the file is missing, empty, shorter than ``smallest`` bytes, a pointer of git-annex or Git LFS whose
+            content was never fetched, or a web page or an error of a storage server, saved under the name of a data file.
     """
     path = Path(path)
     if not path.is_file():
@@ -46,7 +47,7 @@ def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:
             raise InputError(path, "a link to a file that is not there (git-annex content not fetched?)", "a data file", remedy)
         raise InputError(path, "nothing", "a data file", remedy)
     with path.open("rb") as handle:
-        head = handle.read(256)
+        head = handle.read(1024)
     if head.startswith(b"/annex/objects/") or head.startswith(b"../.git/annex/"):
         raise InputError(
             path,
@@ -54,6 +55,11 @@ def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:
             "the data file itself",
             "fetch the content (gin get-content, or git annex get). " + remedy,
         )
+    if head.startswith(b"version https://git-lfs"):
+        raise InputError(path, "a Git LFS pointer", "the data file itself", f"fetch the content (git lfs pull). {remedy}")
+    if head.lstrip().startswith(b"<?xml") and (code := re.search(rb"<Code>(\w+)</Code>", head)):
+        found = f"an error page of the storage server ({code[1].decode()})"
+        raise InputError(path, found, "a data file", f"the address was wrong or not public. {remedy}")
     if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         raise InputError(path, "an HTML page", "a data file", "the download saved a web page; use the direct link. " + remedy)
     size = path.stat().st_size

@@ -15,7 +15,8 @@ from cortexscale.datasets.manifest import released_file
 from cortexscale.datasets.readers import checked, load_reader, require_known
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
-from cortexscale.stimuli import LAYOUTS, SUFFIXES
+from cortexscale.stimuli import LAYOUTS
+from cortexscale.stimuli.image_folder import SUFFIXES
 from cortexscale.study.data import Dataset, StimulusSet
 from cortexscale.study.models import Suite
 

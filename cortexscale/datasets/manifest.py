@@ -1,4 +1,4 @@
-"""Sizes and checksums of released files, as far as they are known (``manifest.tsv``).
+"""Sizes and checksums of released files, as far as they are known: ``manifest.tsv`` in the folder of a dataset.
 
 From the metadata that the archives publish beside the files: git-annex keys of the OpenNeuro and NEMAR datasets, hashes
 in Brain-Score's registry. ``at_least`` is the size of the arrays in a file whose exact size is not known.
@@ -10,6 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePath
+
+from cortexscale.datasets.registry import NAMES
 
 
 @dataclass(frozen=True)
@@ -48,20 +50,19 @@ class Released:
 
 
 @cache
-def _manifest() -> dict[str, dict[str, Released]]:
-    """reader -> path and, where it is unique, file name -> released file: copies of a release may be nested differently."""
-    files: dict[str, list[Released]] = {}
-    with Path(__file__).with_name("manifest.tsv").open(newline="") as table:
-        for row in csv.DictReader(table, delimiter="\t"):
+def _manifest(reader: str) -> dict[str, Released]:
+    """Path and, where it is unique, file name -> released file: copies of a release may be nested differently."""
+    table = Path(__file__).parent / reader / "manifest.tsv"
+    if reader not in NAMES or not table.exists():
+        return {}
+    entries = []
+    with table.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
             sizes = (int(row[key]) if row[key] else None for key in ("bytes", "at_least"))
-            released = Released(row["path"], row["release"], *sizes, row["algo"] or None, row["digest"] or None)
-            files.setdefault(row["reader"], []).append(released)
-    index: dict[str, dict[str, Released]] = {}
-    for reader, entries in files.items():
-        named = Counter(PurePath(entry.path).name for entry in entries)
-        unique = {name: entry for entry in entries if named[name := PurePath(entry.path).name] == 1}
-        index[reader] = unique | {entry.path: entry for entry in entries}
-    return index
+            entries.append(Released(row["path"], row["release"], *sizes, row["algo"] or None, row["digest"] or None))
+    named = Counter(PurePath(entry.path).name for entry in entries)
+    unique = {name: entry for entry in entries if named[name := PurePath(entry.path).name] == 1}
+    return unique | {entry.path: entry for entry in entries}
 
 
 def released_file(reader: str, path: PurePath) -> Released | None:
@@ -69,6 +70,6 @@ def released_file(reader: str, path: PurePath) -> Released | None:
 
     A file that lies deeper than in the release is found by the end of its path, or by its name where that is unique.
     """
-    known = _manifest().get(reader, {})
+    known = _manifest(reader)
     parts = path.parts
     return next((known[end] for n in range(len(parts)) if (end := "/".join(parts[n:])) in known), None)

@@ -9,34 +9,43 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from cortexscale.code import load_module
+from cortexscale.datasets.registry import NAMES, reader_module, simulator_module
 from cortexscale.errors import InputError
 from cortexscale.study.section import describe
 
 INTERFACE = ("SUBJECTS", "ROIS", "SOURCE", "Options", "raw_files", "inspect", "memory_mb", "shape", "read")
-_HERE = Path(__file__).parent
 
 
 def load_reader(reader: str, where: str = "reader") -> ModuleType:
     """The module of a ``reader`` of the config.
 
     Args:
-        reader: ``tvsd``, a module beside this file; or ``my/reader.py``, a file, relative to the working directory.
+        reader: the name of a built-in dataset, such as ``tvsd``; or ``my/reader.py``, a file, relative to the working directory.
         where: the config key that names it, for messages.
 
     Raises:
-        InputError: there is no such module or file, or it cannot be imported.
+        InputError: there is no such dataset or file, or the file cannot be imported.
     """
     if reader.endswith(".py"):
         return load_module(Path(reader), where)
-    name = f"cortexscale.datasets.{reader}"
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        known = sorted(file.stem for file in _HERE.glob("*.py") if "\ndef read(" in file.read_text())
-        expected = f"one of {', '.join(known)}, or the path of a .py file"
-        raise InputError(where, reader, expected, "correct the name, or see docs/adding_a_dataset.md") from None
+    _require_built_in(reader, "or the path of a .py file", where)
+    return importlib.import_module(reader_module(reader))
+
+
+def load_simulator(reader: str, where: str = "reader") -> ModuleType:
+    """Import the module that simulates a release of a built-in dataset: its ``Settings``, ``AREAS`` and ``simulate``.
+
+    Raises:
+        InputError: ``reader`` is no built-in dataset.
+    """
+    _require_built_in(reader, "the readers that have a simulation", where)
+    return importlib.import_module(simulator_module(reader))
+
+
+def _require_built_in(reader: str, else_expected: str, where: str) -> None:
+    if reader not in NAMES:
+        expected = f"one of {', '.join(NAMES)}, {else_expected}"
+        raise InputError(where, reader, expected, "correct the name, or see docs/adding_a_dataset.md")
 
 
 def require_interface(module: ModuleType, where: str) -> None:

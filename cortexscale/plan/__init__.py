@@ -4,7 +4,6 @@ The Snakefile and every cluster job load this module, so it imports nothing heav
 """
 
 import difflib
-import importlib
 import json
 import os
 from collections.abc import Collection, Sequence
@@ -17,7 +16,7 @@ from pydantic import BaseModel
 
 from cortexscale.alignment.published import commitments_for, read_published
 from cortexscale.code import stage_digest, syntax
-from cortexscale.datasets.readers import checked, load_reader, require_interface, require_known
+from cortexscale.datasets.readers import checked, load_reader, load_simulator, require_interface, require_known
 from cortexscale.errors import InputError
 from cortexscale.figures import FIGURES
 from cortexscale.models.inventory import Model, model_inventory
@@ -180,8 +179,8 @@ class Plan:
         return {name: self._simulation_settings(name, given).model_dump(mode="json") for name, given in settings.items()}
 
     def _simulation_settings(self, dataset: str, given: dict[str, Any]) -> BaseModel:
-        module = f"cortexscale.simulation.{self.datasets[dataset].reader}"
-        return checked(importlib.import_module(module).Settings, given, f"config key simulation.datasets.{dataset}")
+        simulator = load_simulator(self.datasets[dataset].reader, f"config key datasets.{dataset}.reader")
+        return checked(simulator.Settings, given, f"config key simulation.datasets.{dataset}")
 
     def simulated_inputs(self, datasets: Collection[str]) -> list[str]:
         """What a check of these datasets waits for: files of the simulation, but not those of a release."""

@@ -1,4 +1,4 @@
-"""Writing recordings and images as Brain-Score releases them (see cortexscale/datasets/assembly.py)."""
+"""Writing recordings and images as Brain-Score releases them (see cortexscale/datasets/formats/assembly.py)."""
 
 import csv
 import hashlib

@@ -28,7 +28,7 @@ class Dataset(Section):
 
     label: str
     reader: Annotated[str, Field(pattern=r"^(\w+|\S+\.py)$")]
-    """A module of ``cortexscale.datasets``, or the path of one of your own: ``my/reader.py``."""
+    """A dataset of ``cortexscale.datasets``, or the path of one of your own: ``my/reader.py``."""
     stimuli: Name
     path: str
     subjects: Annotated[list[Name], Field(min_length=1)]
@@ -61,7 +61,7 @@ class Simulation(Section):
     hidden_network_steps: PositiveInt
     seed: int = 0
     datasets: dict[Name, dict[str, Any]] = {}
-    """Dataset -> keys of the ``Settings`` of ``cortexscale.simulation.<reader>``. Its path is ``{results}/raw/<dataset>``."""
+    """Dataset -> ``Settings`` of ``cortexscale.datasets.<reader>.simulate``. Its path is ``{results}/raw/<dataset>``."""
 
 
 class Scores(Section):

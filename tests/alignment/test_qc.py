@@ -9,7 +9,14 @@ import pytest
 
 mpl.use("agg")
 
-from cortexscale.datasets import freemanziemba, majajhong, nsd, things_eeg1, things_eeg2, things_fmri, things_meg, tvsd
+from cortexscale.datasets.freemanziemba import reader as freemanziemba
+from cortexscale.datasets.majajhong import reader as majajhong
+from cortexscale.datasets.nsd import reader as nsd
+from cortexscale.datasets.things_eeg1 import reader as things_eeg1
+from cortexscale.datasets.things_eeg2 import reader as things_eeg2
+from cortexscale.datasets.things_fmri import reader as things_fmri
+from cortexscale.datasets.things_meg import reader as things_meg
+from cortexscale.datasets.tvsd import reader as tvsd
 from cortexscale.errors import InputError
 from cortexscale.figures import noise_ceilings as ceiling_figure
 from cortexscale.figures import released_statistics as released_figure

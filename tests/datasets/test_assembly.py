@@ -12,11 +12,12 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cortexscale.datasets import assembly as module
-from cortexscale.datasets.assembly import open_assembly, read_stimuli
-from cortexscale.datasets.brainscore import Release, stratified_test
+from cortexscale.datasets.formats import assembly as module
+from cortexscale.datasets.formats.assembly import open_assembly
+from cortexscale.datasets.formats.brainscore import Release, stratified_test
 from cortexscale.errors import InputError
 from cortexscale.simulation.assembly import write_assembly
+from cortexscale.stimuli.brainscore import read_stimuli
 
 COORDINATES = {
     "neuroid": {"neuroid_id": np.arange(1, 6), "region": np.array(["V1", "V1", "V2", "V2", "V2"])},

@@ -13,13 +13,13 @@ from memory import peak_mb
 from PIL import Image
 from pydantic import ValidationError
 
-from cortexscale.datasets import freemanziemba as reader
-from cortexscale.datasets.assembly import BLOCK_BYTES
+from cortexscale.datasets.formats.assembly import BLOCK_BYTES
+from cortexscale.datasets.freemanziemba import reader
+from cortexscale.datasets.freemanziemba import simulate as simulation
 from cortexscale.errors import InputError
 from cortexscale.kernels.noise_ceiling import ncsnr_from_trials
 from cortexscale.models.build import build_architecture
 from cortexscale.recording import load_recording
-from cortexscale.simulation import freemanziemba as simulation
 from cortexscale.simulation.assembly import write_assembly
 from cortexscale.simulation.images import render
 from cortexscale.simulation.visual_system import HIDDEN_NETWORK, VisualSystem
@@ -186,7 +186,7 @@ def test_shape_of_the_release():
 def test_memory_does_not_grow_with_the_trials(tmp_path):
     """27 MB and 108 MB of spikes: no more than one block is added."""
     code = (
-        "from cortexscale.datasets import freemanziemba as f; "
+        "from cortexscale.datasets.freemanziemba import reader as f; "
         "f.read({root!r}, 'pooled', f.Options(images=20, presentations={n}, neuroids={{'V1': 4, 'V2': 4}}))"
     )
     peaks = []

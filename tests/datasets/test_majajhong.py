@@ -12,12 +12,12 @@ import xarray as xr
 from memory import peak_mb
 from PIL import Image
 
-from cortexscale.datasets import majajhong as reader
+from cortexscale.datasets.majajhong import reader
+from cortexscale.datasets.majajhong import simulate as simulation
 from cortexscale.errors import InputError
 from cortexscale.kernels.noise_ceiling import ncsnr_from_trials
 from cortexscale.models.build import build_architecture
 from cortexscale.recording import load_recording
-from cortexscale.simulation import majajhong as simulation
 from cortexscale.simulation.assembly import write_assembly
 from cortexscale.simulation.images import render
 from cortexscale.simulation.visual_system import HIDDEN_NETWORK, VisualSystem
@@ -145,7 +145,7 @@ def test_too_few_images_for_the_categories(release):
 def test_memory_does_not_grow_with_the_trials(tmp_path):
     """What one animal's trials fill as float64 grows from 10 to 38 MB; only the labels of the trials may add to the peak."""
     code = (
-        "from cortexscale.datasets import majajhong as m; "
+        "from cortexscale.datasets.majajhong import reader as m; "
         "m.read({root!r}, 'Tito', m.Options(images=60, presentations={n}, neuroids={{'V4': 6, 'IT': 6}}))"
     )
     peaks, rng = [], np.random.default_rng(0)

@@ -5,8 +5,8 @@ import numpy as np
 import pybv
 import pytest
 
-from cortexscale.datasets.brainvision import marker_samples, read_header
-from cortexscale.datasets.meeg import (
+from cortexscale.datasets.formats.brainvision import marker_samples, read_header
+from cortexscale.datasets.formats.meeg import (
     LOBES,
     ROIS,
     Averages,

@@ -14,14 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from memory import peak_mb
 
-from cortexscale.datasets import nsd
-from cortexscale.datasets.nsd_design import Design, assign_rows
-from cortexscale.errors import InputError
-from cortexscale.recording import load_recording
-from cortexscale.simulation import nsd as simulation
-from cortexscale.simulation.brain import AreaCode
-from cortexscale.simulation.nsd_cortex import PARCELS, lay_out_cortex
-from cortexscale.simulation.nsd_files import (
+from cortexscale.datasets.nsd import reader as nsd
+from cortexscale.datasets.nsd import simulate as simulation
+from cortexscale.datasets.nsd.design import Design, assign_rows
+from cortexscale.datasets.nsd.simulated_cortex import PARCELS, lay_out_cortex
+from cortexscale.datasets.nsd.simulated_files import (
     TRIALS,
     Experiment,
     plan_experiment,
@@ -29,6 +26,9 @@ from cortexscale.simulation.nsd_files import (
     write_nsd_shared,
     write_nsd_subject,
 )
+from cortexscale.errors import InputError
+from cortexscale.recording import load_recording
+from cortexscale.simulation.brain import AreaCode
 
 SESSIONS = {"subj01": 3, "subj03": 2}
 OPTIONS = nsd.Options(sessions=SESSIONS, images_per_subject=TRIALS, shared_images=60, max_voxels=200)
@@ -546,7 +546,7 @@ def test_simulated_subjects_are_read_back(tmp_path):
 
 READ = """
 from pathlib import Path
-from cortexscale.datasets import nsd
+from cortexscale.datasets.nsd import reader as nsd
 nsd.read(Path("{root}"), "subj01", nsd.Options.model_validate_json('{options}'))
 """
 

@@ -11,11 +11,12 @@ import pytest
 from memory import peak_mb
 from pydantic import ValidationError
 
-from cortexscale.datasets import things_eeg1, things_eeg1_recording
-from cortexscale.datasets.things_eeg1_recording import CHANNELS
+from cortexscale.datasets.things_eeg1 import reader as things_eeg1
+from cortexscale.datasets.things_eeg1 import recording as things_eeg1_recording
+from cortexscale.datasets.things_eeg1 import simulate as simulation
+from cortexscale.datasets.things_eeg1.recording import CHANNELS
 from cortexscale.errors import InputError
 from cortexscale.recording import load_recording
-from cortexscale.simulation import things_eeg1 as simulation
 from cortexscale.simulation.brain import AreaCode
 from cortexscale.simulation.visual_system import AREAS, VisualSystem
 
@@ -457,10 +458,10 @@ def test_memory_grows_by_the_responses_only(tmp_path):
         write_noise(root, concepts)
         peaks[concepts] = peak_mb(
             "from pathlib import Path\n"
-            "from cortexscale.datasets import things_eeg1, things_eeg1_recording\n"
-            f"things_eeg1_recording.BLOCK_BYTES, things_eeg1._EPOCHS = {block}, 25\n"
-            f"options = things_eeg1.Options(n_train={12 * concepts}, n_test=20, n_repetitions=2)\n"
-            f"things_eeg1.read(Path({str(root)!r}), 'sub-02', options)\n"
+            "from cortexscale.datasets.things_eeg1 import reader, recording\n"
+            f"recording.BLOCK_BYTES, reader._EPOCHS = {block}, 25\n"
+            f"options = reader.Options(n_train={12 * concepts}, n_test=20, n_repetitions=2)\n"
+            f"reader.read(Path({str(root)!r}), 'sub-02', options)\n"
         )
         declared = things_eeg1.memory_mb(things_eeg1.Options(n_train=12 * concepts, n_test=20, n_repetitions=2))
         assert peaks[concepts] < declared

@@ -14,15 +14,15 @@ import scipy.io
 from memory import peak_mb
 from pydantic import ValidationError
 
-from cortexscale.datasets import things_eeg2
-from cortexscale.datasets.meeg import MICROVOLT, ROIS, trial_ncsnr
-from cortexscale.datasets.safe_npy import load_dict
-from cortexscale.datasets.things_eeg2 import CHANNELS
-from cortexscale.datasets.things_eeg2_files import TARGET, Part
+from cortexscale.datasets.formats.meeg import MICROVOLT, ROIS, trial_ncsnr
+from cortexscale.datasets.formats.safe_npy import load_dict
+from cortexscale.datasets.things_eeg2 import reader as things_eeg2
+from cortexscale.datasets.things_eeg2.files import TARGET, Part
+from cortexscale.datasets.things_eeg2.reader import CHANNELS
+from cortexscale.datasets.things_eeg2.simulate import SESSIONS, Settings, simulate
+from cortexscale.datasets.things_eeg2.simulated_files import write_dictionary, write_image_metadata
 from cortexscale.errors import InputError
 from cortexscale.recording import load_recording
-from cortexscale.simulation.things_eeg2 import SESSIONS, Settings, simulate
-from cortexscale.simulation.things_eeg2_files import write_dictionary, write_image_metadata
 
 SETTINGS = Settings(concepts=2, test_images=5, train_repetitions=2, parts=3, sources=("npy", "brainvision"))
 OPTIONS = SETTINGS.options().model_copy(update={"min_nc_percent": 30})
@@ -662,7 +662,7 @@ def test_memory_does_not_grow_with_the_recording(tmp_path):
         options.append(write_noise(root, repetitions))
         code = f"""
             from pathlib import Path
-            from cortexscale.datasets import things_eeg2
+            from cortexscale.datasets.things_eeg2 import reader as things_eeg2
             options = things_eeg2.Options.model_validate_json({options[-1].model_dump_json()!r})
             things_eeg2.read(Path({str(root)!r}), "sub-01", options)
         """

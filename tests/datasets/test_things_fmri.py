@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from memory import peak_mb
 
-from cortexscale.datasets import things_fmri
+from cortexscale.datasets.things_fmri import reader as things_fmri
+from cortexscale.datasets.things_fmri import simulate as simulation
+from cortexscale.datasets.things_fmri.simulated_files import ROI_COLUMNS, write_responses, write_things_fmri
 from cortexscale.errors import InputError
 from cortexscale.recording import load_recording
-from cortexscale.simulation import things_fmri as simulation
 from cortexscale.simulation.brain import AreaCode
-from cortexscale.simulation.things_fmri_files import ROI_COLUMNS, write_responses, write_things_fmri
 
 SETTINGS = simulation.Settings(train_concepts=14, test_images=36, voxels_per_parcel=4)
 N_VOXELS = {"sub-01": 348, "sub-02": 343, "sub-03": 385}
@@ -578,7 +578,7 @@ def test_simulated_subjects_differ_and_worlds_may_be_too_small(study, world):
 
 READ = """
 from pathlib import Path
-from cortexscale.datasets import things_fmri
+from cortexscale.datasets.things_fmri import reader as things_fmri
 options = things_fmri.Options.model_validate_json('''{options}''')
 things_fmri.read(Path("{root}"), "sub-01", options)
 """

@@ -12,12 +12,10 @@ import pandas as pd
 import pytest
 from memory import peak_mb
 
-from cortexscale.datasets import things_meg
-from cortexscale.datasets.things_meg import Options, stimulus_id
-from cortexscale.datasets.things_meg_files import CATCH
-from cortexscale.errors import InputError
-from cortexscale.recording import load_recording
-from cortexscale.simulation.things_meg import (
+from cortexscale.datasets.things_meg import reader as things_meg
+from cortexscale.datasets.things_meg.files import CATCH
+from cortexscale.datasets.things_meg.reader import Options, stimulus_id
+from cortexscale.datasets.things_meg.simulate import (
     PARTS,
     SESSIONS,
     Settings,
@@ -28,6 +26,8 @@ from cortexscale.simulation.things_meg import (
     trial_table,
     write_things_meg,
 )
+from cortexscale.errors import InputError
+from cortexscale.recording import load_recording
 
 SETTINGS = Settings(concepts=3, test_images=5, catch_per_session=2)
 OPTIONS = Options(n_train=36, n_test=5, n_catch=24)
@@ -417,7 +417,7 @@ def test_memory_grows_with_what_is_kept_only(tmp_path):
         options.append(Options(n_train=36 * factor, n_test=3 * factor, n_catch=12 * factor, min_nc_percent=0))
         code = f"""
             from pathlib import Path
-            from cortexscale.datasets import things_meg
+            from cortexscale.datasets.things_meg import reader as things_meg
             things_meg._BLOCK = 20
             things_meg.read(Path({str(root)!r}), "P1", things_meg.Options.model_validate_json({options[-1].model_dump_json()!r}))
         """

@@ -13,16 +13,16 @@ import torch
 from memory import peak_mb
 from pydantic import ValidationError
 
-from cortexscale.datasets import tvsd
-from cortexscale.datasets.matlab import open_matlab, read_strings
-from cortexscale.datasets.tvsd_electrodes import leave_one_out_reliability, mean_pairwise_reliability
+from cortexscale.datasets.formats.matlab import open_matlab, read_strings
+from cortexscale.datasets.tvsd import reader as tvsd
+from cortexscale.datasets.tvsd import simulate as simulation
+from cortexscale.datasets.tvsd.electrodes import leave_one_out_reliability, mean_pairwise_reliability
+from cortexscale.datasets.tvsd.simulate import DEAD_ELECTRODES, write_tvsd
 from cortexscale.errors import InputError
 from cortexscale.models.build import build_architecture
 from cortexscale.recording import load_recording
-from cortexscale.simulation import tvsd as simulation
 from cortexscale.simulation.images import render, write_things
 from cortexscale.simulation.matlab import write_matlab
-from cortexscale.simulation.tvsd import DEAD_ELECTRODES, write_tvsd
 from cortexscale.simulation.visual_system import HIDDEN_NETWORK, VisualSystem
 from cortexscale.simulation.world import World
 
@@ -519,9 +519,9 @@ def test_memory_does_not_grow_with_the_trials(tmp_path):
         ids = {"train_ids": names[:n_train], "test_ids": names[-200:]}
         write_tvsd(tmp_path / str(times), "monkeyN", **ids, train=train, test_repetitions=repetitions)
         code = (
-            "from cortexscale.datasets import tvsd, tvsd_electrodes; tvsd_electrodes.BLOCK_BYTES = 2**21; "
-            f"options = tvsd.Options(n_train={n_train}, n_test=200, n_repetitions={n_repetitions}, min_reliability=0.5); "
-            f"assert len(tvsd.read({str(tmp_path / str(times))!r}, 'monkeyN', options).units) == 128"
+            "from cortexscale.datasets.tvsd import electrodes, reader; electrodes.BLOCK_BYTES = 2**21; "
+            f"options = reader.Options(n_train={n_train}, n_test=200, n_repetitions={n_repetitions}, min_reliability=0.5); "
+            f"assert len(reader.read({str(tmp_path / str(times))!r}, 'monkeyN', options).units) == 128"
         )
         peaks.append(peak_mb(code))
     growth_of_recording, growth_of_names = 4 * 900 * 128 / 1e6, 6000 * 900 / 1e6

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from memory import peak_mb
 
-from cortexscale.datasets.safe_npy import load_dict
+from cortexscale.datasets.formats.safe_npy import load_dict
 from cortexscale.errors import InputError
 
 CONTENT = {
@@ -206,5 +206,5 @@ def test_damage_is_reported_or_harmless(tmp_path_factory, data):
 
 def test_memory_does_not_grow_with_the_array(tmp_path):
     path = written(tmp_path, saved({"data": np.ones((8, 2_000_000))}))
-    code = f"from cortexscale.datasets.safe_npy import load_dict\nprint(load_dict({str(path)!r}, '')['data'].shape)"
-    assert peak_mb(code) < peak_mb("import cortexscale.datasets.safe_npy") + 8
+    code = f"from cortexscale.datasets.formats.safe_npy import load_dict\nprint(load_dict({str(path)!r}, '')['data'].shape)"
+    assert peak_mb(code) < peak_mb("import cortexscale.datasets.formats.safe_npy") + 8

@@ -1,12 +1,12 @@
 """Invented tables of what is measured beside the four result tables: units, projections, layer gates, another suite's scores."""
 
-import importlib
 from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 from published_tables import CEILINGS, N_SUBJECTS
 
+from cortexscale.datasets.readers import load_reader
 from cortexscale.readouts.layer_gate import gate_summary
 from cortexscale.recording import Recording, Split
 from cortexscale.scaling.experiments import FLAGS, REGIONS
@@ -25,7 +25,7 @@ PROJECTED = {
 def recordings(reader: str) -> Iterator[Recording]:
     """The paper's subjects of a dataset, with the units that were looked at in all its ROIs, and no responses."""
     rng = np.random.default_rng(list(CEILINGS).index(reader))
-    module = importlib.import_module(f"cortexscale.datasets.{reader}")
+    module = load_reader(reader)
     over_time = reader.startswith(("things_meg", "things_eeg"))
     places, times = (40, np.arange(-0.1, 0.6, 0.02)) if over_time else (400, np.array([np.nan]))
     time = np.tile(times, places)

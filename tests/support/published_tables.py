@@ -3,7 +3,6 @@
 Every score is E - A (C / 1e12)**-alpha of its benchmark, plus what its ROI, subject, layer and fine-tuning do, plus noise.
 """
 
-import importlib
 from functools import cache
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 from published_runs import BASES, finetuning_runs, mapping_runs
 
 from cortexscale.alignment.published import STEMS
+from cortexscale.datasets.readers import load_reader
 from cortexscale.models.spvvs import Checkpoint, checkpoints
 from cortexscale.published.normalise import normalised
 
@@ -90,7 +90,7 @@ def _cells(few: bool) -> pd.DataFrame:
     """Every benchmark x subject x ROI, and the depth at which the ROI is read."""
     cells = []
     for reader, stem in STEMS.items():
-        module = importlib.import_module(f"cortexscale.datasets.{reader}")
+        module = load_reader(reader)
         rois = list(module.ROIS)[:: max(1, len(module.ROIS) // 4) if few else 1][: 4 if few else None]
         for subject in list(module.SUBJECTS)[: min(2, N_SUBJECTS[reader]) if few else N_SUBJECTS[reader]]:
             for place, roi in enumerate(rois):

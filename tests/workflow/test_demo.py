@@ -1,6 +1,5 @@
 """The demo study recovers what it planted. Reads `results/`, which `make test` makes first."""
 
-import importlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.alignment.score import score_alignment
 from cortexscale.alignment.subjects import scored_subjects
 from cortexscale.alignment.targets import shared_targets
+from cortexscale.datasets.readers import load_simulator
 from cortexscale.features.store import FeatureStore, StoreWriter
 from cortexscale.models.build import load_network
 from cortexscale.recording import Recording, load_recording
@@ -95,7 +95,7 @@ def one_area_rois(dataset: str, recording: Recording, truth: Recording) -> tuple
     for good ones there, so they are those whose true ceiling is high.
     """
     if dataset not in TIMED:
-        areas = importlib.import_module(f"cortexscale.simulation.{CONFIG['datasets'][dataset]['reader']}").AREAS
+        areas = load_simulator(CONFIG["datasets"][dataset]["reader"]).AREAS
         return recording, {roi: area for roi, area in areas.items() if roi in CONFIG["datasets"][dataset]["rois"]}
     true = truth.units.set_index("unit")["nc_percent"].reindex(recording.units["unit"]).to_numpy()
     time = recording.units["time"].to_numpy()

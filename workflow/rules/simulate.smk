@@ -7,6 +7,8 @@ Makes:  raw/task_images.npz              labelled images for the suite
         raw/truth/<dataset>/             Recordings of their noise-free responses with true ceilings
 """
 
+from cortexscale.datasets.registry import simulator_module
+
 
 rule simulate_images:
     """Painting the task images and the THINGS-like stimuli."""
@@ -79,7 +81,7 @@ rule simulate_recordings:
         seed=plan.study.simulation.seed,
         code=lambda wildcards: plan.code(
             "simulate_recordings",
-            f"cortexscale.simulation.{plan.datasets[wildcards.dataset].reader}",
+            simulator_module(plan.datasets[wildcards.dataset].reader),
             "cortexscale.models.sources.suite",
         ),
     script:

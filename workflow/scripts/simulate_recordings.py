@@ -1,6 +1,5 @@
 """The demo study's subjects: brain and pictures -> files of one dataset as it was released, and their truth."""
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cortexscale.datasets.readers import load_simulator
 from cortexscale.logs import logged
 from cortexscale.models.build import load_network
 from cortexscale.simulation.visual_system import HIDDEN_NETWORK, VisualSystem
@@ -27,7 +27,7 @@ def main(
     image_size: int,
     seed: int,
 ) -> None:
-    module = importlib.import_module(f"cortexscale.simulation.{reader}")
+    module = load_simulator(reader)
     brain = VisualSystem(load_network({**HIDDEN_NETWORK, "checkpoint": str(weights)}), np.load(task)["validation_images"])
     world = World(brain, image_size, things)
     for subject, recording in module.simulate(released, subjects, world, module.Settings(**settings), seed):

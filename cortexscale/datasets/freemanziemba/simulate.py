@@ -1,0 +1,129 @@
+"""FreemanZiemba2013 as Brain-Score releases it, from the simulated brain: spike counts of V1 and V2 in bins of 1 ms."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pydantic
+
+from cortexscale.datasets.formats.brainscore import stratified_test
+from cortexscale.datasets.freemanziemba import reader as freemanziemba
+from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
+from cortexscale.recording import Recording, Split
+from cortexscale.simulation.assembly import fade_into_gray, look_at, luminance, png, write_assembly, write_stimuli
+from cortexscale.simulation.images import render
+from cortexscale.simulation.world import World
+
+AREAS = {"V1": "early", "V2": "middle"}
+FAMILIES = (327, 336, 393, 402, 13, 18, 23, 30, 38, 48, 52, 56, 60, 71, 99)
+BINS = 300
+"""Of 1 ms."""
+
+_SIDE = 64  # pixels; the released pictures have 320, which is what their names say here too
+_TUNING = 0.35  # sd of the rate over images, as a share of its mean
+_SPIKES = (5, 16)  # mean spikes in the window, from the least to the most active unit
+
+
+class Settings(pydantic.BaseModel, extra="forbid"):
+    """
+    Attributes:
+        samples: pictures of each of 15 families, once as texture and once as noise.
+        repetitions: of every picture.
+        units: of each area; one more never fires.
+    """
+
+    samples: pydantic.PositiveInt
+    repetitions: int = pydantic.Field(ge=2)
+    units: pydantic.PositiveInt
+
+
+def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
+    """Write the assembly, the stimulus CSV and its zip, and yield the truth of the pooled subject.
+
+    A unit's spikes are Poisson around a rate that is linear in the code of its area. Of the spikes in the window, the mean is
+    also the variance of a trial; so the variance of the rate over images gives the true noise ceiling.
+    """
+    responses, table = freemanziemba.RELEASE.files(root)
+    rows, pictures = _textures(settings.samples, seed)
+    write_stimuli(table, rows, pictures)
+    latents = look_at(world.brain, table, world.size)
+
+    rng = np.random.default_rng([seed, 1])
+    regions = np.repeat(list(AREAS), settings.units + 1)
+    signal = world.brain.signal(latents, [AREAS[region] for region in regions], seed)
+    signal = (signal - signal.mean(axis=0)) / signal.std(axis=0, ddof=1)
+    spikes = np.geomspace(*_SPIKES, settings.units)[rng.permutation(settings.units)]
+    spikes = np.tile(np.append(spikes, 0), len(AREAS)) * np.maximum(1 + _TUNING * signal, 0.05)  # (images, units)
+    _write(responses, rows, regions, spikes, settings.repetitions, rng)
+
+    live = spikes.any(axis=0)
+    spikes, regions = spikes[:, live], regions[live]
+    ceiling = noise_ceiling_percent(np.sqrt(spikes.var(axis=0, ddof=1) / spikes.mean(axis=0)), settings.repetitions)
+    options = freemanziemba.Options()
+    ids, kinds = (np.array([row[name] for row in rows]) for name in ("image_id", "texture_type"))
+    is_test = stratified_test(ids, kinds, options.test_fraction, options.split_seed, str(table))
+    order = np.argsort(ids)
+    low, high = options.window
+    splits = [
+        Split(ids[part], (spikes[part] / (high - low)).astype(np.float32), np.full(len(part), settings.repetitions))
+        for part in (order[~is_test[order]], order[is_test[order]])
+    ]
+    units = pd.DataFrame({"unit": (np.flatnonzero(live) + 1).astype(str), "nc_percent": ceiling})
+    rois = pd.DataFrame({roi: regions == roi for roi in AREAS})
+    for subject in subjects:
+        yield subject, Recording("freemanziemba", subject, *splits, units, rois).check()
+
+
+def _textures(samples: int, seed: int) -> tuple[list[dict], dict[str, bytes]]:
+    """Rows of the CSV in the released order, and the pictures: gray, fading into the background from the centre on."""
+    n = len(FAMILIES) * samples
+    gray = luminance(render(n, seed, _SIDE)[0])
+    kinds = {"noise": _phase_randomised(gray, np.random.default_rng([seed, 0])), "texture": gray}
+    rows, pictures = [], {}
+    for kind, all_of_kind in kinds.items():
+        for index, picture in enumerate(fade_into_gray(all_of_kind, edge=1)):
+            family, sample = FAMILIES[index // samples], index % samples + 1
+            content, id = png(picture)
+            whole = png(all_of_kind[index].round().astype(np.uint8))[1]
+            name = f"{kind.replace('texture', 'tex')}-320x320-im{family}-smp{sample}.png"
+            row = {"id": len(rows), "image_id": id, "image_file_sha1": id, "image_file_name": name, "texture_type": kind}
+            row |= {"texture_family": family, "sample": sample, "resolution": "320x320", "image_id_without_aperture": whole}
+            rows.append(row | {"filename": name})
+            pictures[name] = content
+    return rows, pictures
+
+
+def _phase_randomised(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Pictures (n, size, size) of the same power spectrum without their structure; clipped to 0 ... 255."""
+    mean = pictures.mean(axis=(1, 2), keepdims=True)
+    phase = np.angle(np.fft.fft2(rng.normal(size=pictures.shape)))  # of real noise: the result is real
+    noise = np.fft.ifft2(np.abs(np.fft.fft2(pictures - mean)) * np.exp(1j * phase)).real
+    return np.clip(mean + noise, 0, 255)
+
+
+def _write(
+    path: Path, rows: list[dict], regions: np.ndarray, spikes: np.ndarray, repetitions: int, rng: np.random.Generator
+) -> None:
+    """The assembly: (neuroid, time_bin, presentation) float64, the repetitions of an image one after the other."""
+    time = np.arange(BINS)
+    low, high = freemanziemba.Options().window
+    inside = (time >= low) & (time < high)
+    course = np.where(inside, 0.2 + np.exp(-0.5 * ((time - 100) / 30) ** 2), 0)
+    course /= course.sum()
+
+    def trials() -> Iterator[np.ndarray]:
+        for unit in spikes.T:
+            spontaneous = np.where(inside, 0, unit.mean() / BINS)
+            rate = course[:, None] * unit + spontaneous[:, None]
+            yield rng.poisson(np.repeat(rate, repetitions, axis=1))
+
+    coordinates = {
+        "neuroid": {"neuroid_id": np.arange(1, len(regions) + 1), "region": regions},
+        "time_bin": {"time_bin_start": time, "time_bin_end": time + 1},
+        "presentation": {
+            "repetition": np.tile(np.arange(repetitions), len(rows)),
+            "image_id": np.repeat([row["image_id"] for row in rows], repetitions),
+        },
+    }
+    write_assembly(path, trials(), coordinates, "f8")

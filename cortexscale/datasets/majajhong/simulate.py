@@ -1,0 +1,146 @@
+"""MajajHong2015 as Brain-Score releases it, from the simulated brain: normalised rates of V4 and IT sites of two monkeys."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pydantic
+
+from cortexscale.datasets.formats.brainscore import stratified_test
+from cortexscale.datasets.majajhong import reader as majajhong
+from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
+from cortexscale.recording import Recording, Split
+from cortexscale.simulation.assembly import fade_into_gray, look_at, luminance, png, write_assembly, write_stimuli
+from cortexscale.simulation.brain import noisy_trials
+from cortexscale.simulation.images import render
+from cortexscale.simulation.world import World
+
+AREAS = {"V4": "middle", "IT": "late"}
+CATEGORIES = ("Animals", "Boats", "Cars", "Chairs", "Faces", "Fruits", "Planes", "Tables")
+OBJECTS = [(category, f"{category[:-1].lower()}{number}") for category in CATEGORIES for number in range(8)]
+ARRAYS = {"V4": ("P", ("V4",)), "IT": ("A", ("aIT", "cIT", "pIT"))}
+"""Area -> array, and the subregions that its sites may be in."""
+
+_SIDE = 64  # pixels; the released pictures have 256, which is what their names say here too
+_CEILINGS = (60, 95)  # percent of variance
+
+
+class Settings(pydantic.BaseModel, extra="forbid"):
+    """
+    Attributes:
+        images: pictures of each of 64 objects, by variation of pose (0 and 3, as released).
+        repetitions: of every picture, by variation.
+        sites: of each animal, by area; one more per area records nothing.
+    """
+
+    images: dict[int, pydantic.PositiveInt]
+    repetitions: dict[int, int]
+    sites: dict[str, pydantic.PositiveInt]
+
+
+def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
+    """Write the assembly of both animals, the stimulus CSV and its zip, and yield the truth of each of ``subjects``."""
+    responses, table = majajhong.RELEASE.files(root)
+    rows, pictures = _objects(settings.images, seed)
+    write_stimuli(table, rows, pictures)
+    latents = look_at(world.brain, table, world.size)
+
+    rng = np.random.default_rng([seed, 1])
+    ids, categories = (np.array([row[name] for row in rows]) for name in ("image_id", "category_name"))
+    repetitions = np.array([settings.repetitions[row["variation"]] for row in rows])
+    options = majajhong.Options()
+    is_test = stratified_test(ids, categories, options.test_fraction, options.split_seed, str(table))
+    sites = _sites(settings.sites, rng)
+    signal, ceiling = np.empty((len(ids), len(sites))), np.where(sites["live"], rng.uniform(*_CEILINGS, len(sites)), 0)
+    for index, animal in enumerate(majajhong.SUBJECTS):
+        own = np.flatnonzero(sites["animal"] == animal)
+        signal[:, own] = world.brain.signal(latents, [AREAS[region] for region in sites["region"][own]], seed + 10 * (index + 1))
+    signal = (signal - signal.mean(axis=0)) / signal.std(axis=0, ddof=1)
+    share = ceiling / 100
+    ncsnr = np.sqrt(share / (1 - share) * np.mean(1 / repetitions[is_test]))
+    _write(responses, rows, sites, signal, ncsnr, repetitions, rng)
+
+    order = np.argsort(ids)
+    train, test = order[~is_test[order]], order[is_test[order]]
+    for subject in subjects:
+        own = np.flatnonzero((sites["animal"] == subject) & sites["live"])
+        units = pd.DataFrame(
+            {"unit": sites["neuroid_id"][own], "nc_percent": noise_ceiling_percent(ncsnr[own], repetitions[test])}
+        )
+        rois = pd.DataFrame({roi: (sites["region"][own] == roi).to_numpy() for roi in AREAS})
+        splits = (Split(ids[part], signal[np.ix_(part, own)].astype(np.float32), repetitions[part]) for part in (train, test))
+        yield subject, Recording("majajhong", subject, *splits, units.reset_index(drop=True), rois).check()
+
+
+def _objects(images: dict[int, int], seed: int) -> tuple[list[dict], dict[str, bytes]]:
+    """Rows of the CSV, variation 0 first, and the pictures: gray in three equal channels, in a disc with a soft border."""
+    per_object = sum(images.values())
+    rendered, labels = render(len(OBJECTS) * per_object, seed, _SIDE)
+    discs = fade_into_gray(luminance(rendered[np.argsort(labels, kind="stable")]), edge=0.15)  # an object is of one class
+    discs = discs.reshape(len(OBJECTS), per_object, _SIDE, _SIDE)
+    rng, rows, pictures = np.random.default_rng([seed, 0]), [], {}
+    for variation, n in images.items():
+        first = sum(number for other, number in images.items() if other < variation)
+        for (category, name), own in zip(OBJECTS, discs[:, first : first + n], strict=True):
+            for picture in own:
+                content, id = png(np.repeat(picture[..., None], 3, axis=2))
+                background = hashlib.sha1(f"background {len(rows)}".encode()).hexdigest()
+                rx, ry, rz, tx, ty = rng.uniform(-1, 1, 5) * bool(variation)
+                pose = f"rx{rx:+07.3f}_ry{ry:+07.3f}_rz{rz:+07.3f}_tx{tx:+07.3f}_ty{ty:+07.3f}_s+01.000"
+                file = f"{name}_{pose}_{background}_256x256.png"
+                row = {"id": len(rows) + 1, "background_id": background, "s": 1.0, "image_id": id, "image_file_name": file}
+                row |= {"filename": file, "rxy": ry, "tz": tx, "category_name": category, "rxz_semantic": rz, "ty": ty, "ryz": rx}
+                row |= {
+                    "object_name": name,
+                    "variation": variation,
+                    "size": 256.0,
+                    "rxy_semantic": ry,
+                    "ryz_semantic": rx,
+                    "rxz": rz,
+                }
+                rows.append(row)
+                pictures[file] = content
+    return rows, pictures
+
+
+def _sites(per_area: dict[str, int], rng: np.random.Generator) -> pd.DataFrame:
+    """The sites of both animals, mixed as in the release: the coordinates of ``neuroid``, and whether a site is ``live``."""
+    rows = []
+    for animal in majajhong.SUBJECTS:
+        for region, n in per_area.items():
+            array, subregions = ARRAYS[region]
+            for number, place in enumerate(rng.choice(100, n + 1, replace=False)):
+                row, col = divmod(int(place), 10)
+                site = {"neuroid_id": f"{animal}_L_{array}_{row}_{col}", "arr": array, "col": col, "hemisphere": "L"}
+                site |= {"subregion": subregions[number % len(subregions)], "animal": animal, "y": 0.4 * row - 1.8}
+                rows.append(site | {"x": 0.4 * col - 1.8, "region": region, "row": row, "live": number < n})
+    return pd.DataFrame(rows).iloc[rng.permutation(len(rows))].reset_index(drop=True)
+
+
+def _write(
+    path: Path,
+    rows: list[dict],
+    sites: pd.DataFrame,
+    signal: np.ndarray,
+    ncsnr: np.ndarray,
+    repetitions: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
+    """The assembly: (neuroid, presentation, time_bin) float32, presentations in the order of a session, not of the images."""
+    repetition = np.concatenate([np.arange(k) for k in repetitions])
+    order = rng.permutation(len(repetition))
+    shown = np.repeat(np.arange(len(rows)), repetitions)[order]
+    block = np.array([sum(other["variation"] == row["variation"] for other in rows[:number]) for number, row in enumerate(rows)])
+    trials = noisy_trials(signal, shown, ncsnr, seed=int(rng.integers(2**32))) * sites["live"].to_numpy()
+    coordinates = {
+        "neuroid": {name: sites[name].to_numpy() for name in sites if name != "live"},
+        "presentation": {
+            "image_id": np.array([row["image_id"] for row in rows])[shown],
+            "repetition": repetition[order],
+            "stimulus": block[shown],
+        },
+        "time_bin": {"time_bin_start": np.array([70]), "time_bin_end": np.array([170])},
+    }
+    write_assembly(path, trials.T[..., None], coordinates, "f4")

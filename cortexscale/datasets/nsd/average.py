@@ -1,0 +1,96 @@
+"""From the single-trial betas of NSD to one response per image and voxel, a block of voxels of one session at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+
+from cortexscale.datasets.nsd.design import Rows
+from cortexscale.datasets.nsd.files import Release, open_betas
+
+_VOXELS_PER_READ = 1024
+"""Voxels of one session held at a time: 750 trials of them are 6 MB in float64."""
+_VOXELS_OF_ALL_IMAGES = 32
+"""Voxels of all images held a second time: 10,000 images of them are 4 MB."""
+
+
+@dataclass(frozen=True)
+class Averages:
+    """Responses of the voxels that were read.
+
+    Attributes:
+        responses: (images, voxels) float32, z-scored betas averaged over the trials of an image.
+        invalid: (sessions, voxels) bool, the voxel is constant in the session, whose trials are then left out.
+        counts: for each voxel (index) with an invalid session, the (images,) trials behind its averages; may hold 0.
+        ncsnr: (voxels,) recomputed as the release does, from the images shown three times; nan where there is none and
+            for voxels with an invalid session.
+    """
+
+    responses: np.ndarray
+    invalid: np.ndarray
+    counts: dict[int, np.ndarray]
+    ncsnr: np.ndarray
+
+
+def average_over_repetitions(release: Release, voxels: np.ndarray, rows: Rows, grid: tuple[int, ...]) -> Averages:
+    """Z-score ``voxels`` (n, 3: i, j, k) within each session and average over the trials of each row of ``rows``.
+
+    The z-score is over all trials of the session, with n - 1 in the standard deviation, as the NSD team does.
+
+    Raises:
+        InputError: a session's file is damaged or unlike the release, or constant in every voxel.
+    """
+    n_sessions, trials = rows.of_trial.shape
+    sums = np.zeros((len(rows.ids), len(voxels)), np.float32)
+    invalid = np.zeros((n_sessions, len(voxels)), bool)
+    thrice = rows.counts == 3
+    squares = np.zeros(len(voxels))  # of the trials of images shown three times
+    for session, row_of_trial in enumerate(rows.of_trial):
+        by_row = np.argsort(row_of_trial, kind="stable")
+        present, starts = np.unique(row_of_trial[by_row], return_index=True)
+        with open_betas(release, session + 1, trials, grid) as betas:
+            for block in _slices(len(voxels), _VOXELS_PER_READ):
+                z, invalid[session, block] = _zscore(_read_voxels(betas, voxels[block]))
+                sums[present, block] += np.add.reduceat(z[by_row], starts)
+                squares[block] += np.square(z[thrice[row_of_trial]]).sum(axis=0)
+        if invalid[session].all():
+            raise release.unlike(release.session(session + 1), "betas that are constant in every selected voxel", "responses")
+
+    ncsnr = np.full(len(voxels), np.nan)
+    for block in _slices(len(voxels), _VOXELS_OF_ALL_IMAGES) if thrice.any() else ():
+        within = squares[block] - np.square(sums[thrice, block], dtype=np.float64).sum(axis=0) / 3
+        noise = within / (2 * thrice.sum())
+        with np.errstate(divide="ignore", invalid="ignore"):  # of invalid voxels only, which become nan
+            ncsnr[block] = np.sqrt(np.maximum(1 - noise, 0) / noise)
+    ncsnr[invalid.any(axis=0)] = np.nan
+
+    counts = {int(voxel): rows.counts_in(~invalid[:, voxel]) for voxel in np.flatnonzero(invalid.any(axis=0))}
+    for voxel, own in counts.items():
+        sums[:, voxel] *= rows.counts / np.maximum(own, 1)
+    sums /= rows.counts[:, None]
+    return Averages(sums, invalid, counts, ncsnr)
+
+
+def _slices(n: int, width: int) -> Iterator[slice]:
+    return (slice(first, first + width) for first in range(0, n, width))
+
+
+def _read_voxels(betas: h5py.Dataset, voxels: np.ndarray) -> np.ndarray:
+    """(trials, voxels) of int16 betas.
+
+    The release stores each voxel of a session as a chunk of its own. Reading just the chunks of the selection is some
+    forty times faster than reading z-slabs and masking; reading trial by trial would touch every chunk each time.
+    """
+    values = np.empty((len(voxels), len(betas)), np.int16)
+    for row, (i, j, k) in zip(values, voxels, strict=True):
+        row[:] = betas[:, k, j, i]
+    return values.T
+
+
+def _zscore(betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Z-scored columns (float64; constant ones are 0), and which columns are constant."""
+    deviation = betas - betas.mean(axis=0)
+    sd = np.sqrt(np.square(deviation).sum(axis=0) / (len(betas) - 1))
+    constant = sd == 0  # exact: the mean of equal integers is that integer
+    return deviation / np.where(constant, 1, sd), constant

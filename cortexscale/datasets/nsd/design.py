@@ -1,0 +1,157 @@
+"""What the subjects of the Natural Scenes Dataset saw, trial by trial, checked across the three files that say so."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cortexscale.datasets.nsd.files import Release
+from cortexscale.errors import InputError
+
+
+@dataclass(frozen=True)
+class Design:
+    """What one subject sees in all planned sessions, acquired or not.
+
+    Attributes:
+        images: (n,) 0-based stimulus ids; the first ``n_shared`` are shown to every subject.
+        ordering: (planned trials,) index into ``images`` of each trial, in order; the same for every subject.
+        n_shared: number of shared images.
+    """
+
+    images: np.ndarray
+    ordering: np.ndarray
+    n_shared: int
+
+
+def read_design(release: Release, n_trials: int, n_images: int, n_shared: int) -> Design:
+    """The design of one subject, checked against the stimulus table and, for its first ``n_trials``, the behavioural log.
+
+    Args:
+        release: the files.
+        n_trials: trials of the sessions to be read.
+        n_images, n_shared: how many images each subject was to see, and how many of them all subjects share.
+
+    Raises:
+        InputError: a key is missing, a count is another one, an id is out of range, or the three files contradict each other.
+    """
+    import scipy.io
+
+    path = release.require(release.design)
+    keys = ("masterordering", "subjectim", "sharedix")
+    try:
+        content = scipy.io.loadmat(path, variable_names=keys)
+    except Exception as error:  # scipy raises half a dozen unrelated types on a damaged file
+        raise InputError(
+            path, f"cannot be read ({error})", "a MATLAB v5 file", f"download it again; {release.remedy(path)}"
+        ) from error
+    if absent := [key for key in keys if key not in content]:
+        raise release.unlike(path, f"no variable {', '.join(absent)}", f"the variables {', '.join(keys)}")
+    # The stored classes vary and some are unsigned: subtracting 1 from those would wrap.
+    ordering = content["masterordering"].astype(np.int64).ravel() - 1
+    subject_images = content["subjectim"].astype(np.int64) - 1
+    shared = content["sharedix"].astype(np.int64).ravel() - 1
+
+    row = int(release.subject.removeprefix("subj")) - 1
+    if subject_images.ndim != 2 or subject_images.shape[0] <= row or subject_images.shape[1] != n_images:
+        found = f"subjectim of shape {subject_images.shape}"
+        raise release.unlike(path, found, f"a row for {release.subject} and {n_images} columns (`images_per_subject`)")
+    if len(shared) != n_shared:
+        raise release.unlike(path, f"{len(shared)} images in sharedix", f"{n_shared} (`shared_images`)")
+    images = subject_images[row]
+    if len(ordering) < n_trials:
+        raise release.unlike(
+            path, f"{len(ordering)} trials in masterordering", f"at least {n_trials}, the sessions of {release.subject}"
+        )
+    if ordering.min() < 0 or ordering.max() >= len(images):
+        raise release.unlike(path, f"masterordering from {ordering.min() + 1} to {ordering.max() + 1}", f"1 to {len(images)}")
+    _check_stimulus_table(release, images, shared)
+    if len(np.unique(images)) != len(images):
+        raise release.unlike(path, f"images that repeat in subjectim of {release.subject}", "each image once")
+    if set(images[: len(shared)]) != set(shared):
+        raise release.unlike(
+            path, f"the first {len(shared)} images of {release.subject} are not those of sharedix", "the same images"
+        )
+
+    _check_responses(release, images[ordering[:n_trials]])
+    return Design(images, ordering, len(shared))
+
+
+def _read_table(release: Release, path: Path, columns: list[str], separator: str) -> pd.DataFrame:
+    release.require(path)
+    try:
+        return pd.read_csv(path, sep=separator, usecols=columns)
+    except ValueError as error:  # pandas' parser errors and UnicodeDecodeError are ValueErrors too
+        raise release.unlike(path, str(error), f"a table with the columns {', '.join(columns)}") from error
+
+
+def _check_stimulus_table(release: Release, images: np.ndarray, shared: np.ndarray) -> None:
+    path = release.stimulus_table
+    table = _read_table(release, path, ["nsdId", "shared1000"], ",")
+    if not np.array_equal(table["nsdId"], np.arange(len(table))):
+        raise release.unlike(path, "nsdId that does not count 0, 1, 2 ...", "nsdId = row")
+    if images.min() < 0 or images.max() >= len(table):
+        found = f"ids from {images.min() + 1} to {images.max() + 1} in subjectim of {release.subject}"
+        raise release.unlike(release.design, found, f"ids from 1 to {len(table)}, the number of rows of {path.name}")
+    marked = np.flatnonzero(table["shared1000"])
+    if not np.array_equal(marked, np.sort(shared)):
+        found = f"{len(marked)} images marked shared1000, other ones than the {len(shared)} of {release.design.name}"
+        raise release.unlike(path, found, "the images of sharedix, less 1")
+
+
+def _check_responses(release: Release, trials: np.ndarray) -> None:
+    path = release.responses
+    table = _read_table(release, path, ["SESSION", "73KID"], "\t")
+    # The log may hold more sessions than the config asks for; trials are in order.
+    logged = table["73KID"].to_numpy()[: len(trials)]
+    if len(logged) < len(trials):
+        raise release.unlike(path, f"{len(logged)} trials", f"{len(trials)}, the sessions of {release.subject}")
+    if differ := np.flatnonzero(logged != trials + 1).tolist():
+        found = f"73KID unlike the design in {len(differ)} trials, first in trial {differ[0] + 1}"
+        raise release.unlike(path, found, f"subjectim[masterordering] of {release.design.name}")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which row of the response array belongs to which image: training images first, then test images, then unused ones.
+
+    Attributes:
+        ids: (n,) 0-based stimulus id of every image seen, ascending within each of the three parts.
+        counts: (n,) trials of each image.
+        of_trial: (sessions, trials per session) row of the image of each trial.
+        n_train, n_test: sizes of the first two parts.
+    """
+
+    ids: np.ndarray
+    counts: np.ndarray
+    of_trial: np.ndarray
+    n_train: int
+    n_test: int
+
+    @property
+    def train(self) -> slice:
+        return slice(0, self.n_train)
+
+    @property
+    def test(self) -> slice:
+        return slice(self.n_train, self.n_train + self.n_test)
+
+    def counts_in(self, sessions: np.ndarray) -> np.ndarray:
+        """(n,) trials of each image in some sessions, given as a mask or as indices."""
+        return np.bincount(self.of_trial[sessions].ravel(), minlength=len(self.ids))
+
+
+def assign_rows(design: Design, sessions: int, trials_per_session: int, test_seen_thrice_by: int = 0) -> Rows:
+    """Rows of the images seen in the first ``sessions``: own images train, shared images test.
+
+    With ``test_seen_thrice_by`` set, a shared image is a test image only if it was shown three times by the end of that
+    session; the others are unused.
+    """
+    index, inverse, counts = np.unique(design.ordering[: sessions * trials_per_session], return_inverse=True, return_counts=True)
+    is_shared = index < design.n_shared
+    early = np.bincount(design.ordering[: test_seen_thrice_by * trials_per_session], minlength=len(design.images))[index]
+    is_test = is_shared & (early >= 3) if test_seen_thrice_by else is_shared
+    order = np.lexsort((design.images[index], is_shared & ~is_test, is_shared))
+    of_trial = np.argsort(order)[inverse].reshape(sessions, trials_per_session)
+    return Rows(design.images[index][order], counts[order], of_trial, int((~is_shared).sum()), int(is_test.sum()))

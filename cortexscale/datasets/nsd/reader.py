@@ -1,0 +1,237 @@
+"""NSD: the Natural Scenes Dataset, 7T fMRI of eight subjects (Allen et al. 2022, Nature Neuroscience 25, 116-126).
+
+Single-trial betas -> z-scored within session -> averaged over an image's repetitions. Test images are those that all
+subjects share; the noise ceiling is the released ncsnr at the repetitions that the test images really have.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pydantic
+
+from cortexscale.datasets.nsd.average import average_over_repetitions
+from cortexscale.datasets.nsd.design import Rows, assign_rows, read_design
+from cortexscale.datasets.nsd.files import Release, open_betas, read_volume, require_sessions
+from cortexscale.datasets.nsd.rois import ROI_VOLUMES, ROIS, read_masks, why_empty
+from cortexscale.datasets.source import Source
+from cortexscale.errors import InputError
+from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
+from cortexscale.recording import Recording, Split
+
+log = logging.getLogger(__name__)
+
+SUBJECTS = tuple(f"subj{number:02d}" for number in range(1, 9))
+
+SOURCE = Source(
+    title="NSD, the Natural Scenes Dataset: 7T fMRI of eight people, up to 10,000 natural scenes each in 30 to 40 sessions",
+    citation="Allen, St-Yves, Wu et al. (2022). A massive 7T fMRI dataset to bridge cognitive neuroscience and artificial "
+    "intelligence. Nature Neuroscience 25, 116-126. doi:10.1038/s41593-021-00962-x",
+    licence="For research and education, under the NSD Terms and Conditions: a person must fill in the data access form first, "
+    "neither the data nor parts of them may be passed on, and NSF IIS-1822683 and IIS-1822929 are to be acknowledged. The "
+    "images are crops of COCO pictures with licences of their own.",
+    get="naturalscenesdataset.org: agree to the terms, then copy from s3://natural-scenes-dataset (no credentials) with the AWS "
+    "client: nsddata_betas/ppdata/subjXX/func1pt8mm/betas_fithrf_GLMdenoise_RR/ (betas_session*.hdf5, some 1 GB each, and "
+    "ncsnr.nii.gz), nsddata/ppdata/subjXX/func1pt8mm/roi/, nsddata/ppdata/subjXX/behav/responses.tsv, "
+    "nsddata/freesurfer/subjXX/label/*.mgz.ctab, nsddata/experiments/nsd/ and nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5 "
+    "(37 GB). Downloads from before August 2023 lack the last three sessions of each subject.",
+)
+
+
+class Options(pydantic.BaseModel, extra="forbid"):
+    """What a study may say about NSD. The defaults are the paper's; the counts are those of the release.
+
+    Attributes:
+        space, preparation: folder names of the functional space and the GLM; the defaults are 1.8 mm and "b3".
+        sessions: sessions to read of each subject. Four subjects did not complete the 40 planned.
+        trials_per_session: trials of every session.
+        images_per_subject: distinct images planned for each subject, shared ones included.
+        shared_images: how many of them are the same for all subjects.
+        selection: ``nsdgeneral`` (the paper) or ``whole_brain``: every voxel with a released ncsnr.
+        min_nc_percent: units need a noise ceiling above this, in percent of variance. A threshold c on the ceiling of
+            r itself is ``100 * c**2`` here.
+        test_images: ``shared``: all shared images that the subject saw; ``shared_by_all``: only those shown three times
+            to every subject of ``sessions`` (515 in the full release). Shared images are never training images.
+        ceiling_repetitions: repetitions behind the noise ceiling: ``mixed``, those that the test images have, or one
+            number for all subjects.
+        max_voxels: a selection above this is refused; it sets the memory that a job asks for. The largest
+            ``nsdgeneral`` has 17,907 voxels.
+    """
+
+    space: str = "func1pt8mm"
+    preparation: str = "betas_fithrf_GLMdenoise_RR"
+    sessions: dict[str, pydantic.PositiveInt] = dict(zip(SUBJECTS, (40, 40, 32, 30, 40, 32, 40, 30), strict=True))
+    trials_per_session: pydantic.PositiveInt = 750
+    images_per_subject: pydantic.PositiveInt = 10_000
+    shared_images: pydantic.PositiveInt = 1_000
+    selection: Literal["nsdgeneral", "whole_brain"] = "nsdgeneral"
+    min_nc_percent: float = pydantic.Field(default=10, ge=0, lt=100)
+    test_images: Literal["shared", "shared_by_all"] = "shared"
+    ceiling_repetitions: Literal["mixed"] | pydantic.PositiveInt = "mixed"
+    max_voxels: pydantic.PositiveInt = 18_000
+
+
+def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
+    """The released files that :func:`read` reads for ``subject``.
+
+    Raises:
+        InputError: no such subject, or no number of sessions for it.
+    """
+    release = _release(root, subject, options)
+    return [
+        *(release.session(number) for number in range(1, options.sessions[subject] + 1)),
+        release.ncsnr,
+        release.roi("nsdgeneral"),
+        *(release.roi(volume) for volume in ROI_VOLUMES),
+        *(release.label_names(volume) for volume in ROI_VOLUMES),
+        release.design,
+        release.stimulus_table,
+        release.responses,
+    ]
+
+
+def memory_mb(options: Options) -> int:
+    """Peak memory of :func:`read` in MB: responses of all images, once more while voxels are dropped, and the libraries."""
+    return 400 + 2 * 4 * options.images_per_subject * options.max_voxels // 10**6
+
+
+def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
+    """Train stimuli, test stimuli and at most so many units of one kernel: each subject has train images of its own."""
+    return options.images_per_subject - options.shared_images, options.shared_images, options.max_voxels
+
+
+def inspect(root: Path, subject: str, options: Options) -> None:
+    """Check design, labels, noise ceilings, and the header of every session.
+
+    Raises:
+        InputError: a file is missing, damaged or unlike the release; no voxel, or too many, pass the selection; no test image.
+    """
+    _look(_release(root, subject, options), options)
+
+
+def read(root: Path, subject: str, options: Options) -> Recording:
+    """One subject of NSD.
+
+    Units are voxels, ordered by (i, j, k), their 0-based index in the NIfTI volumes; ``ncsnr`` is the released one.
+    Stimulus ids are the 0-based ids of the 73,000 images, as text; both splits are ordered by id. A voxel that is
+    constant in a session (it left the slab) is averaged over its other sessions, and dropped if an image has no other.
+
+    Raises:
+        InputError: as :func:`inspect`, or the betas of a session are damaged or constant.
+    """
+    release = _release(root, subject, options)
+    rows, masks, voxels = _look(release, options)
+    passes = (voxels["nc_percent"] > options.min_nc_percent).to_numpy()
+    places = voxels.loc[passes, ["i", "j", "k"]].to_numpy()
+    averages = average_over_repetitions(release, places, rows, masks["nsdgeneral"].shape)
+    keep = np.ones(len(places), bool)
+    for voxel, counts in averages.counts.items():
+        place = voxels.index[passes][voxel]
+        keep[voxel] = counts[: rows.test.stop].all()
+        if keep[voxel]:
+            repetitions = _ceiling_repetitions(counts, rows, options)
+            voxels.loc[place, "nc_percent"] = noise_ceiling_percent(voxels.loc[place, "ncsnr"], repetitions)
+            keep[voxel] = voxels.loc[place, "nc_percent"] > options.min_nc_percent
+
+    kept = passes.copy()
+    kept[passes] = keep
+    recomputed = np.full(len(voxels), np.nan)
+    recomputed[passes] = averages.ncsnr
+    rois = pd.DataFrame({roi: masks[roi][masks["whole_brain"]] for roi in ROIS})
+    notes = {
+        "sessions": options.sessions[subject],
+        "voxels_selected": len(voxels),
+        "voxels_above_threshold": int(passes.sum()),
+        "released_statistic": "ncsnr",
+        "ncsnr_recomputed": _compare(subject, voxels["ncsnr"].to_numpy(), recomputed),
+        "constant_voxels_by_session": {str(i + 1): int(n) for i, n in enumerate(averages.invalid.sum(axis=1)) if n},
+        "voxels_dropped_for_constant_sessions": int((~keep).sum()),
+        "empty_rois": {roi: why_empty(masks[roi], masks["whole_brain"]) for roi in ROIS if not rois.loc[kept, roi].any()},
+    }
+    responses = averages.responses if keep.all() else averages.responses[:, keep]
+    train, test = (Split(rows.ids[part].astype(str), responses[part], rows.counts[part]) for part in (rows.train, rows.test))
+    statistics = pd.DataFrame({"kept": kept, "released": voxels["ncsnr"], "recomputed": recomputed})
+    return Recording(
+        dataset="nsd",
+        subject=subject,
+        train=train,
+        test=test,
+        units=voxels[kept].reset_index(drop=True),
+        rois=rois[kept].reset_index(drop=True),
+        notes=notes,
+        screening=pd.concat([voxels[["unit", "nc_percent"]], statistics, rois], axis=1),
+    ).check()
+
+
+def _look(release: Release, options: Options) -> tuple[Rows, dict[str, np.ndarray], pd.DataFrame]:
+    """Everything but the betas, checked: rows of the images, masks of the ROIs, and the voxels of the selection.
+
+    The order of voxels is fixed here, once, in NIfTI order; everything else is looked up by (i, j, k).
+    """
+    require_sessions(release, options.sessions[release.subject])
+    rows = _rows(release, options)
+    ncsnr = read_volume(release, release.ncsnr)
+    masks = read_masks(release, ncsnr, options.selection)
+    places = np.argwhere(masks["whole_brain"])
+    voxels = pd.DataFrame(places, columns=["i", "j", "k"])
+    voxels.insert(0, "unit", ["-".join(map(str, place)) for place in places])
+    voxels["ncsnr"] = ncsnr[masks["whole_brain"]]
+    voxels["nc_percent"] = noise_ceiling_percent(voxels["ncsnr"], _ceiling_repetitions(rows.counts, rows, options))
+    _require_voxels(release, voxels["nc_percent"], voxels["nc_percent"] > options.min_nc_percent, options)
+    for session in range(1, options.sessions[release.subject] + 1):
+        with open_betas(release, session, options.trials_per_session, ncsnr.shape):
+            pass
+    return rows, masks, voxels
+
+
+def _release(root: Path, subject: str, options: Options) -> Release:
+    if subject not in SUBJECTS:
+        raise InputError("dataset nsd", f"subject {subject}", f"one of {', '.join(SUBJECTS)}", "correct the list of subjects")
+    if subject not in options.sessions:
+        raise InputError(
+            "dataset nsd, key `sessions`", f"no entry for {subject}", "its number of sessions", f"add {subject} to `sessions`"
+        )
+    return Release(Path(root), subject, options.space, options.preparation)
+
+
+def _rows(release: Release, options: Options) -> Rows:
+    sessions, trials = options.sessions[release.subject], options.trials_per_session
+    design = read_design(release, sessions * trials, options.images_per_subject, options.shared_images)
+    fewest = min(options.sessions.values()) if options.test_images == "shared_by_all" else 0
+    rows = assign_rows(design, sessions, trials, fewest)
+    for split, n in (("training", rows.n_train), ("test", rows.n_test)):
+        if n == 0:
+            found = f"n = 0 {split} images in {sessions} sessions of {release.subject} (`test_images: {options.test_images}`)"
+            raise InputError(
+                release.design, found, f"at least one {split} image", "read more sessions, or choose other `test_images`"
+            )
+    return rows
+
+
+def _ceiling_repetitions(counts: np.ndarray, rows: Rows, options: Options) -> np.ndarray | int:
+    return counts[rows.test] if options.ceiling_repetitions == "mixed" else options.ceiling_repetitions
+
+
+def _require_voxels(release: Release, nc_percent: pd.Series, passes: pd.Series, options: Options) -> None:
+    if not passes.any():
+        best = f"the best of {len(passes)} in {options.selection} has {nc_percent.max():.1f} %"
+        found = f"no voxel above {options.min_nc_percent:g} %; {best}"
+        remedy = "lower `min_nc_percent`, or leave this subject out"
+        raise InputError(release.ncsnr, found, "noise ceilings above `min_nc_percent`", remedy)
+    if passes.sum() > options.max_voxels:
+        remedy = "raise `max_voxels`, and with it the memory that the job asks for"
+        raise InputError(release.ncsnr, f"{passes.sum()} voxels to read", f"at most {options.max_voxels} (`max_voxels`)", remedy)
+
+
+def _compare(subject: str, released: np.ndarray, recomputed: np.ndarray) -> dict[str, float]:
+    """How far the ncsnr of the betas is from the released one: voxels of another order, or of another subject, stand out."""
+    difference = np.abs(recomputed - released)[np.isfinite(recomputed)]
+    if not len(difference):
+        return {"voxels": 0}
+    median, largest = float(np.median(difference)), float(difference.max())
+    if median > 0.02:
+        log.warning("nsd %s: ncsnr recomputed from the betas differs from the released one by %.3f (median)", subject, median)
+    return {"voxels": len(difference), "median_difference": median, "largest_difference": largest}

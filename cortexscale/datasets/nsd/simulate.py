@@ -1,0 +1,116 @@
+"""Simulated subjects of NSD: what they are shown, what their voxels answer, and the truth behind it."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pydantic
+
+from cortexscale.datasets.nsd.reader import ROIS, SUBJECTS
+from cortexscale.datasets.nsd.simulated_cortex import PARCELS, lay_out_cortex
+from cortexscale.datasets.nsd.simulated_files import (
+    TRIALS,
+    Experiment,
+    plan_experiment,
+    single_trials,
+    write_nsd_shared,
+    write_nsd_subject,
+)
+from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
+from cortexscale.recording import Recording, Split
+from cortexscale.simulation.brain import ncsnr_of_ceiling
+from cortexscale.simulation.images import render
+from cortexscale.simulation.world import World
+
+MIDDLE_PARCELS = ("hV4", "OWFA", "OFA", "OPA")
+
+
+def area(parcel: str) -> str:
+    """The area of the visual system that a parcel of the cortex belongs to."""
+    if parcel.startswith(("V1", "V2", "V3")):
+        return "early"
+    return "middle" if parcel in MIDDLE_PARCELS else "late"
+
+
+AREAS = {roi: area(parcel) for parcel, rois in PARCELS.items() for roi in rois if roi in ROIS}
+"""The area behind each ROI. All parcels of one ROI read from the same area; ``nsdgeneral`` and ``whole_brain`` mix them."""
+
+GRIDS = dict(
+    zip(
+        SUBJECTS,
+        [(12, 15, 11), (13, 14, 12), (11, 16, 12), (12, 13, 14), (14, 12, 13), (11, 15, 13), (13, 15, 11), (12, 16, 11)],
+        strict=True,
+    )
+)
+"""Voxel grids: no two axes of one are equal."""
+
+ABSENT = {"subj03": "FFA-2"}
+"""A label that was not drawn in a subject."""
+
+
+class Settings(pydantic.BaseModel, extra="forbid"):
+    """What makes the simulated experiment small. The release has 1,000 shared images, 40 planned sessions and 8 subjects.
+
+    Attributes:
+        shared_images: images that all subjects see.
+        planned_sessions: of 750 trials; 250 images per subject and session, each planned three times.
+        sessions: those that each subject completed.
+        voxels_per_parcel: voxels of each of the 20 parcels of the cortex; a voxel belongs to several ROIs.
+    """
+
+    shared_images: pydantic.PositiveInt = 250
+    planned_sessions: pydantic.PositiveInt = 3
+    sessions: dict[str, pydantic.PositiveInt] = {"subj01": 3, "subj02": 3, "subj03": 2}
+    voxels_per_parcel: pydantic.PositiveInt = 15
+
+
+def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
+    """Write the released files, images included, and yield the truth of each subject: noise-free responses, true ceilings."""
+    numbers = {subject: SUBJECTS.index(subject) + 1 for subject in subjects}
+    experiment = plan_experiment(max(numbers.values()), settings.planned_sessions, settings.shared_images, seed)
+    images, _ = render(experiment.n_images, seed + 1, world.size)
+    write_nsd_shared(Path(root), experiment, images)
+    latents = world.brain.look(images)
+    for subject, number in numbers.items():
+        yield subject, _simulate_subject(Path(root), subject, world, latents, experiment, settings, seed + 100 * number)
+
+
+def _simulate_subject(
+    root: Path,
+    subject: str,
+    world: World,
+    latents: dict[str, np.ndarray],
+    experiment: Experiment,
+    settings: Settings,
+    seed: int,
+) -> Recording:
+    """One voxel is invalid in the subject's last session, as happens.
+
+    Args:
+        latents: generating features of all images of the experiment.
+    """
+    rng = np.random.default_rng(seed)
+    cortex = lay_out_cortex(GRIDS[subject], settings.voxels_per_parcel, seed, absent={ABSENT.get(subject)})
+    images = experiment.subject_images[SUBJECTS.index(subject)]
+    areas = [area(parcel) for parcel in cortex.parcel]
+    signal = world.brain.signal({area: values[images] for area, values in latents.items()}, areas, seed)
+    ncsnr = ncsnr_of_ceiling(rng.uniform(25, 80, len(areas)), 3)
+    shown = experiment.ordering[: settings.sessions[subject] * TRIALS]
+    trials = single_trials(signal, shown, ncsnr, seed=seed + 1)
+    trials[-TRIALS:, 0] = 0
+    write_nsd_subject(root, subject, experiment, cortex, trials)
+
+    counts = np.bincount(shown, minlength=len(images))
+    columns = np.arange(len(images))
+    test, train = (columns[part & (counts > 0)] for part in (columns < experiment.n_shared, columns >= experiment.n_shared))
+    units = pd.DataFrame(
+        {
+            "unit": ["-".join(map(str, voxel)) for voxel in cortex.voxels],
+            "nc_percent": noise_ceiling_percent(ncsnr, counts[test]),
+        }
+    )
+    members = {roi: cortex.members(roi) for roi in ROIS if roi != "whole_brain"}
+    rois = pd.DataFrame({**members, "whole_brain": members["nsdgeneral"]})
+    splits = (Split(images[part].astype(str), signal[part].astype(np.float32), counts[part]) for part in (train, test))
+    return Recording("nsd", subject, *splits, units, rois).check()

@@ -1,0 +1,114 @@
+"""The continuous recordings of THINGS-EEG1: their channels, the reference and the high-pass filter."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cortexscale.datasets.formats.meeg import MICROVOLT
+from cortexscale.errors import InputError
+
+if TYPE_CHECKING:
+    import mne
+
+# fmt: off
+CHANNELS = (
+    "Fp1", "Fz", "F3", "F7", "FT9", "FC5", "FC1", "C3", "T7", "TP9", "CP5", "CP1", "Pz", "P3", "P7", "O1",
+    "Oz", "O2", "P4", "P8", "TP10", "CP6", "CP2", "C4", "T8", "FT10", "FC6", "FC2", "F4", "F8", "Fp2", "AF7",
+    "AF3", "AFz", "F1", "F5", "FT7", "FC3", "C1", "C5", "TP7", "CP3", "P1", "P5", "PO7", "PO3", "POz", "PO4",
+    "PO8", "P6", "P2", "CPz", "CP4", "TP8", "C6", "C2", "FC4", "FT8", "F6", "AF8", "AF4", "F2", "FCz", "Cz",
+)
+# fmt: on
+"""The cap. A file lacks the channel that was the online reference: Cz, or FCz in sub-49 and sub-50, who were recorded in a
+workspace of 127 channels. Channels are found by name; others were not connected."""
+
+BLOCK_BYTES = 2**27
+"""Of a recording in memory at a time, as float64: some channels of all samples, or all channels of some samples."""
+
+_FEWEST = 60
+_PLAUSIBLE = (0.1, 300.0)
+"""Microvolts, median size of the filtered signal. The unit in the released headers is not documented."""
+
+
+def find_channels(path: Path, channels: Sequence[str], remedy: str) -> tuple[dict[str, str], str]:
+    """Channels of the cap that a file has, and the one that was its online reference.
+
+    Args:
+        path: the header, to be named in errors.
+        channels: as the header spells them.
+
+    Returns:
+        The spelling of the file by the name in :data:`CHANNELS`, and ``Cz`` or ``FCz``.
+
+    Raises:
+        InputError: fewer than 60 channels of the cap, or not exactly one of Cz and FCz.
+    """
+    cap = {name.upper(): name for name in CHANNELS}
+    names = {cap[name.upper()]: name for name in channels if name.upper() in cap}
+    absent = [name for name in ("Cz", "FCz") if name not in names]
+    if len(names) < _FEWEST or len(absent) != 1:
+        found = f"{len(names)} channels of the cap; of Cz and FCz, {' and '.join(absent) or 'none'} missing"
+        expected = f"at least {_FEWEST}, and exactly one of Cz and FCz missing: the online reference"
+        raise InputError(path, found, expected, remedy)
+    return names, absent[0]
+
+
+def filtered(
+    path: Path, channels: Sequence[str], names: dict[str, str], average: bool, highpass: float, at_least: int
+) -> Iterator[tuple[slice, "mne.io.RawArray"]]:
+    """The continuous recording, referenced and filtered, some channels at a time: its length does not matter for memory.
+
+    The numbers are those of MNE on the whole recording: ``add_reference_channels``, ``set_eeg_reference("average")`` and
+    ``filter`` treat samples and channels alone, but for the mean over channels, which is taken first.
+
+    Args:
+        path: the header.
+        channels: of the cap, in the order wanted. One that is not in ``names`` is the online reference, 0 by definition.
+        names: spelling of the file, from :func:`find_channels`.
+        average: subtract the mean of ``channels``.
+        highpass: Hz, zero-phase FIR filter of MNE.
+        at_least: values per channel that the caller holds of a part; longer ones than the recording make parts narrower.
+
+    Yields:
+        The slice of ``channels``, and their recording in V.
+
+    Raises:
+        InputError: a signal that cannot be in the unit that the header says.
+    """
+    import mne
+
+    raw = mne.io.read_raw_brainvision(path, preload=False, verbose="error")
+    reference = _average(raw, channels, names) if average else 0
+    width = max(1, BLOCK_BYTES // (8 * max(raw.n_times, at_least)))
+    for first in range(0, len(channels), width):
+        columns = slice(first, min(first + width, len(channels)))
+        volts = _volts(raw, channels[columns], names, 0, raw.n_times)
+        volts -= reference
+        part = mne.io.RawArray(volts, mne.create_info(list(channels[columns]), raw.info["sfreq"], "eeg"), verbose="error")
+        part.filter(highpass, None, verbose="error")
+        size = float(np.median(np.abs(part.get_data()[:, ::100]))) / MICROVOLT
+        if not _PLAUSIBLE[0] < size < _PLAUSIBLE[1]:
+            found = f"a signal of {size:.2g} µV (median size over {', '.join(channels[columns])})"
+            expected = f"{_PLAUSIBLE[0]:g} to {_PLAUSIBLE[1]:g} µV"
+            raise InputError(path, found, expected, "look at the unit and resolution of the channels in the header")
+        yield columns, part
+
+
+def _average(raw: "mne.io.BaseRaw", channels: Sequence[str], names: dict[str, str]) -> np.ndarray:
+    """(samples,) mean of the channels, in V."""
+    average = np.empty(raw.n_times)
+    width = BLOCK_BYTES // (8 * len(channels))
+    for first in range(0, raw.n_times, width):
+        stop = min(first + width, raw.n_times)
+        average[first:stop] = _volts(raw, channels, names, first, stop).mean(axis=0)
+    return average
+
+
+def _volts(raw: "mne.io.BaseRaw", channels: Sequence[str], names: dict[str, str], start: int, stop: int) -> np.ndarray:
+    """(channels, samples) in V."""
+    volts = np.zeros((len(channels), stop - start))
+    stored = [index for index, name in enumerate(channels) if name in names]
+    if stored:
+        volts[stored] = raw.get_data(picks=[names[channels[index]] for index in stored], start=start, stop=stop)
+    return volts

@@ -1,0 +1,218 @@
+"""Simulated subjects of THINGS-EEG1, written in the released layout (see ``reader.py``)."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pydantic
+
+from cortexscale.datasets.formats.meeg import build_recording, eeg_lobe
+from cortexscale.datasets.things_eeg1.reader import Options
+from cortexscale.datasets.things_eeg1.recording import CHANNELS
+from cortexscale.recording import Recording
+from cortexscale.simulation.brain import ncsnr_of_ceiling
+from cortexscale.simulation.brainvision import write_brainvision
+from cortexscale.simulation.meeg import RATE, continuous, evoked, interpolate, resampled_instants, trial_noise, true_ceiling
+from cortexscale.simulation.world import World
+
+WIDE_WORKSPACE = ("sub-49", "sub-50")
+"""Recorded with 127 channels against FCz; 63 of them connected."""
+RECORDED_RATE = 1000
+EXEMPLARS = 12
+"""Pictures of a concept in the main part. The next one may be its test picture."""
+
+_SOA = 10  # grid samples: 100 ms
+_PAUSE = 1.0  # s between sequences; longer than a response, shorter than in the experiment
+_LEAD, _TAIL = 3.0, 2.0  # s of recording before the first and after the last onset
+_SCALE = 2.0  # µV, sd of a wave at its peak
+_COLUMNS = [
+    *("onset", "duration", "eventnumber", "blocksequencenumber", "isteststim", "object", "objectnumber"),
+    *("presentationnumber", "sequencenumber", "stim", "stimnumber", "teststimnumber", "withinsequencenumber", "istarget"),
+    *("stimname", "response", "rt", "correct", "time_stimon", "time_stimoff", "stimdur", "sample"),
+]
+_LOG = ["stimname", "response", "rt", "correct", "time_stimon", "time_stimoff", "stimdur"]
+
+
+class Settings(pydantic.BaseModel, extra="forbid"):
+    """How small the simulated experiment is. Channels, rate and the pace of the pictures are the release's.
+
+    Attributes:
+        concepts: concepts of the main part, twelve pictures each; every picture is shown once.
+        test_images: one further picture of so many concepts, shown once in each test sequence.
+        repetitions: test sequences.
+        sequence_length: pictures in a sequence of the main part.
+        noise: variance of the noise of one trial, over that of a wave at its peak.
+        subject_noise: the same for single subjects, who are better or worse than the others.
+    """
+
+    concepts: pydantic.PositiveInt = 50
+    test_images: int = pydantic.Field(default=40, ge=2)
+    repetitions: int = pydantic.Field(default=12, ge=2)
+    sequence_length: int = pydantic.Field(default=60, ge=2)
+    noise: pydantic.PositiveFloat = 0.2
+    subject_noise: dict[str, pydantic.PositiveFloat] = {}
+
+
+def stored_channels(subject: str) -> tuple[list[str], str]:
+    """Channels in the file of a subject, and the online reference, which is not stored."""
+    reference = "FCz" if subject in WIDE_WORKSPACE else "Cz"
+    names = [name for name in CHANNELS if name != reference]
+    if subject in WIDE_WORKSPACE:
+        names += [f"N{number}" for number in range(len(names) + 1, 128)]
+    return names, reference
+
+
+def events_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.DataFrame:
+    """What one subject saw, one row per picture, in the released columns of version 1.2.0.
+
+    The main part shows all its pictures in random order; each test sequence shows all test pictures. Onsets lie on the
+    grid of 100 Hz. ``sample`` counts from 1.
+
+    Args:
+        things_ids: all pictures of the image folder, ``<concept>/<file>`` in byte order.
+    """
+    rng = np.random.default_rng(seed)
+    pictures = pd.DataFrame({"id": things_ids})
+    pictures[["object", "stimname"]] = pictures["id"].str.split("/", expand=True).to_numpy()
+    pictures["objectnumber"] = pictures["object"].rank(method="dense").astype(int) - 1
+    pictures["stimnumber"] = pictures.groupby("object").cumcount()
+    main = pictures[(pictures["stimnumber"] < EXEMPLARS) & (pictures["objectnumber"] < settings.concepts)]
+    spare = pictures[pictures["stimnumber"] == EXEMPLARS]
+    test = spare.iloc[np.sort(rng.choice(len(spare), settings.test_images, replace=False))]
+    test = test.assign(object=-1, objectnumber=-1, stimnumber=-1, teststimnumber=np.arange(len(test)))
+
+    main = main.sample(frac=1, random_state=rng).assign(isteststim=0, teststimnumber=-1, blocksequencenumber=0)
+    main["sequencenumber"] = np.arange(len(main)) // settings.sequence_length
+    first = main["sequencenumber"].max() + 1
+    sequences = [
+        test.sample(frac=1, random_state=rng).assign(isteststim=1, sequencenumber=first + number, blocksequencenumber=-1)
+        for number in range(settings.repetitions)
+    ]
+    shown = pd.concat([main, *sequences], ignore_index=True)
+    place = shown.groupby("sequencenumber").cumcount()
+    start = _LEAD * RATE + shown["sequencenumber"].diff().fillna(0).cumsum() * (_PAUSE * RATE - _SOA)
+    onset = (start + np.arange(len(shown)) * _SOA).astype(int) * (RECORDED_RATE // RATE)
+    shown["sample"] = onset + 1
+    shown["onset"] = shown["sample"] / RECORDED_RATE
+    shown["duration"] = 50  # ms, though BIDS counts in s
+    shown["eventnumber"] = shown["presentationnumber"] = np.arange(len(shown))
+    shown["withinsequencenumber"] = place.where(shown["isteststim"] == 0, -1)
+    shown["stim"] = "stimuli\\" + shown["id"].str.replace("/", "\\")
+    shown["istarget"] = (np.arange(len(shown)) % 90 == 45).astype(int)
+    shown["response"] = shown["istarget"]
+    shown["rt"], shown["correct"], shown["stimdur"] = 0.0, 1, 0.05
+    shown["time_stimon"] = shown["onset"] + 12.3  # the clock of the display
+    shown["time_stimoff"] = shown["time_stimon"] + shown["stimdur"]
+    return shown[_COLUMNS]
+
+
+def write_events(path: Path, subject: str, events: pd.DataFrame, release: Literal["1.2.0", "1.1.2"] = "1.2.0") -> None:
+    """Write ``events.tsv``. Releases before 1.2.0 have onsets in samples and no column ``sample``.
+
+    Two subjects saw no test images: sub-01 has no column for them and its own order of columns, and sub-06, who stopped
+    half way, lacks the columns of the log.
+    """
+    if release == "1.1.2":
+        events = events.assign(onset=events["sample"]).drop(columns="sample")
+    if subject == "sub-01":
+        events = events.drop(columns=["isteststim", "teststimnumber"])
+        events = events[sorted(events)]
+    if subject == "sub-06":
+        events = events.drop(columns=_LOG)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    events.to_csv(path, sep="\t", index=False)
+
+
+def write_things_eeg1(root: Path, subject: str, events: pd.DataFrame, potentials: np.ndarray) -> None:
+    """Write the BrainVision files and ``events.tsv`` of one subject.
+
+    Args:
+        events: of :func:`events_table`.
+        potentials: (64 channels of the cap, samples) in µV against any reference, at 1000 Hz.
+    """
+    base = Path(root) / subject / "eeg" / f"{subject}_task-rsvp"
+    names, reference = stored_channels(subject)
+    recorded = potentials - potentials[CHANNELS.index(reference)]
+    rows = [CHANNELS.index(name) for name in names if name in CHANNELS]
+    microvolts = np.zeros((len(names), potentials.shape[1]), dtype=np.float32)  # what was not connected stays at 0
+    microvolts[: len(rows)] = recorded[rows]
+    onsets = events["sample"].to_numpy() - 1
+    markers = [("Event", f"E  {which}", sample + off) for sample in onsets for which, off in ((1, 0), (2, 50))]
+    write_brainvision(base.with_name(base.name + "_eeg"), microvolts, names, RECORDED_RATE, markers)
+    write_events(base.with_name(base.name + "_events.tsv"), subject, events)
+
+
+def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
+    """Write the subjects, and yield each with its truth: noise-free responses in µV, and the true ceilings above 1 %.
+
+    Truths are those of the average reference. In true ceilings, noise is what is added to the recording, the responses to
+    the neighbours of a picture, and what the baseline adds of both: :func:`cortexscale.simulation.meeg.trial_noise`.
+    """
+    lobes = [eeg_lobe(name) for name in CHANNELS]
+    options = Options()
+    times = options.times()
+    instants = resampled_instants(options.tmin, options.tmax, RECORDED_RATE)[-len(times) :]
+    for subject in subjects:
+        own = seed + 100 * int(subject.removeprefix("sub-"))
+        events = events_table(world.things_ids, settings, own)
+        row = pd.Index(world.things_ids).get_indexer(_ids(events))
+        recorded, resampled = (
+            _average_referenced(_SCALE * evoked(world.brain, world.things_latents, lobes, when, seed=own))
+            for when in (times, instants)
+        )
+        variance = settings.subject_noise.get(subject, settings.noise) * _SCALE**2
+        write_things_eeg1(root, subject, events, _potentials(recorded, row, events, variance, own + 1))
+        yield subject, _truth(subject, world.things_ids, resampled, events, row, variance, lobes, settings)
+
+
+def _average_referenced(potentials: np.ndarray) -> np.ndarray:
+    return potentials - potentials.mean(axis=1, keepdims=True)
+
+
+def _ids(events: pd.DataFrame) -> np.ndarray:
+    return events["stim"].str.removeprefix("stimuli\\").str.replace("\\", "/").to_numpy()
+
+
+def _potentials(signal: np.ndarray, row: np.ndarray, events: pd.DataFrame, variance: float, seed: int) -> np.ndarray:
+    """(64, samples) µV at 1000 Hz: responses to the pictures in turn, and white noise below 50 Hz."""
+    factor = RECORDED_RATE // RATE
+    onsets = (events["sample"].to_numpy() - 1) // factor
+    clean = continuous(signal, row, onsets, onsets[-1] + int(_TAIL * RATE))
+    noise = np.random.default_rng(seed).standard_normal(clean.shape, dtype=np.float32) * np.float32(np.sqrt(variance))
+    return interpolate(clean + noise, factor)
+
+
+def _truth(
+    subject: str,
+    things_ids: np.ndarray,
+    signal: np.ndarray,
+    events: pd.DataFrame,
+    row: np.ndarray,
+    variance: float,
+    lobes: Sequence[str],
+    settings: Settings,
+) -> Recording:
+    is_test = (events["isteststim"] == 1).to_numpy()
+    train_rows, test_rows = np.unique(row[~is_test]), np.unique(row[is_test])  # ids are in byte order, so rows sort as ids do
+    variance *= 1 - 1 / len(CHANNELS)  # the average reference takes its share of the noise
+    baseline = round(0.2 * RATE) + 1
+    noise = trial_noise(signal[test_rows], variance, soa=_SOA, length=len(test_rows), baseline=baseline)
+    ceiling = true_ceiling(signal[test_rows], noise, settings.repetitions)
+    return build_recording(
+        "things_eeg1",
+        subject,
+        channels=CHANNELS,
+        lobes=lobes,
+        times=Options().times(),
+        train_ids=things_ids[train_rows],
+        train=signal[train_rows],
+        train_repetitions=np.ones(len(train_rows), dtype=int),
+        test_ids=things_ids[test_rows],
+        test=signal[test_rows],
+        test_repetitions=np.full(len(test_rows), settings.repetitions),
+        ncsnr=ncsnr_of_ceiling(ceiling, settings.repetitions),
+        min_nc_percent=1,
+        notes={},
+    )

@@ -1,0 +1,176 @@
+"""The files of THINGS-EEG2 as they were released: where they lie, and which picture was shown at which sample.
+
+The authors joined the five training parts of a session along time and saved each session as two dictionaries
+(``raw_eeg_training.npy``, ``raw_eeg_test.npy``). Their last channel, ``stim``, is zero but for one sample per picture.
+Layout: wiki of osf.io/crxs4 and osf.io/y63gw, and github.com/gifale95/eeg_encoding.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from cortexscale.datasets.formats.safe_npy import load_dict
+from cortexscale.errors import InputError
+from cortexscale.files import require_real_file
+
+Split = Literal["training", "test"]
+
+RATE = 1000
+"""Hz, of both forms of the raw data."""
+TARGET = 99999
+"""Condition of the pictures of Buzz Lightyear, which the subjects counted."""
+
+_PLACES = {"npy": ("", "raw_data", "eeg_dataset/raw_data"), "brainvision": ("", "source_data", "eeg_dataset/source_data")}
+"""Where the subjects' folders may lie: beside each other, or as in the project folder of the authors' code."""
+_ARCHIVES = {"npy": "the raw data (osf.io/crxs4, Figshare+ 18470912)", "brainvision": "the source data (osf.io/3jk45)"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One continuous recording.
+
+    Attributes:
+        path: the file that holds it.
+        n_samples: its length.
+        onsets: (n,) sample of every picture, 0-based and ascending.
+        conditions: (n,) which picture: its 1-based number within the split, or TARGET.
+        segment: ``segment(first, stop)`` reads those samples: (channels, stop - first) float64 V.
+    """
+
+    path: Path
+    n_samples: int
+    onsets: np.ndarray
+    conditions: np.ndarray
+    segment: Callable[[int, int], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Release:
+    """Where the files of one subject lie.
+
+    Attributes:
+        root: of the user's copy.
+        subject: ``sub-01`` ... ``sub-10``.
+        source: which form of the raw data is read.
+    """
+
+    root: Path
+    subject: str
+    source: Literal["npy", "brainvision"]
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the sessions. An archive that was unpacked into a folder of its own name doubles a level."""
+        single = [self.root / place / self.subject for place in _PLACES[self.source]]
+        found = (folder for one in single for folder in (one, one / self.subject) if any(folder.glob("ses-*")))
+        return next(found, single[0])
+
+    @property
+    def image_metadata(self) -> Path:
+        places = [self.root / place / "image_metadata.npy" for place in ("", "image_set")]
+        return next((place for place in places if place.is_file()), places[0])
+
+    def session(self, number: int) -> Path:
+        return self.folder / f"ses-{number:02d}"
+
+    def dictionary(self, session: int, split: Split) -> Path:
+        return self.session(session) / f"raw_eeg_{split}.npy"
+
+    def remedy(self, path: Path) -> str:
+        """How to get ``path`` again."""
+        if path == self.image_metadata:
+            return "It is image_metadata.npy of the image set, osf.io/y63gw."
+        archive = self.root / f"{self.subject}.zip"
+        if archive.is_file():
+            return f"Unpack {archive.name}, which lies there still packed; if it is damaged, fetch it again."
+        return f"It is in {archive.name} of {_ARCHIVES[self.source]}; unpack that below {self.root}."
+
+    def require(self, path: Path) -> Path:
+        """``path``, if it is a data file; else an InputError."""
+        return require_real_file(path, self.remedy(path))
+
+    def require_sessions(self, expected: int) -> None:
+        """Raise an InputError that names every session of 1 ... ``expected`` that is not there."""
+        missing = [number for number in range(1, expected + 1) if not os.path.lexists(self.session(number))]
+        if missing:
+            names = ", ".join(self.session(number).name for number in missing)
+            found = f"{expected - len(missing)} of {expected} sessions of {self.subject}; missing {names}"
+            raise InputError(self.folder, found, f"{expected} sessions", self.remedy(self.session(missing[0])))
+
+
+def stimulus_ids(release: Release, split: Split, expected: int) -> np.ndarray:
+    """THINGS ids, ``aardvark/aardvark_01b.jpg``, of the conditions 1, 2, 3 ... of a split: (expected,).
+
+    Raises:
+        InputError: the image metadata are missing, have another number of images, or contradict themselves.
+    """
+    path, prefix = release.image_metadata, "train" if split == "training" else split
+    metadata = load_dict(path, release.remedy(path))
+    keys = (f"{prefix}_img_files", f"{prefix}_img_concepts")
+    _require_keys(path, metadata, keys, release.remedy(path))
+    files, folders = ([str(name) for name in metadata[key]] for key in keys)
+    if len(files) != expected or len(folders) != expected:
+        found = f"{len(files):,} {keys[0]} and {len(folders):,} {keys[1]}"
+        remedy = f"{release.remedy(path)} If the set is simulated on purpose, set things_eeg2's counts"
+        raise InputError(path, found, f"{expected:,} each", remedy)
+    concepts = [file.rsplit("_", 1)[0] for file in files]
+    for file, folder, concept in zip(files, folders, concepts, strict=True):
+        if folder.split("_", 1)[-1] != concept:
+            raise InputError(path, f"{file} in folder {folder}", f"a folder <number>_{concept}", release.remedy(path))
+    return np.array([f"{concept}/{file}" for concept, file in zip(concepts, files, strict=True)])
+
+
+def open_dictionary(release: Release, session: int, split: Split, channels: Sequence[str], volts: float) -> Part:
+    """One session's training or test part as the authors joined it. No response is read, only the channel ``stim``.
+
+    Args:
+        channels: names to read, in this order.
+        volts: one unit of the file, in V.
+
+    Raises:
+        InputError: the file is damaged, or not such a dictionary.
+    """
+    path = release.dictionary(session, split)
+    remedy = release.remedy(path)
+    names, data = _require_layout(path, load_dict(path, remedy), channels, remedy)
+    rows, n_samples = [names.index(channel) for channel in channels], data.shape[1]
+    triggers = np.array(data[names.index("stim")])
+    del data  # the pages of a map that stays open would count as memory of this process
+
+    def segment(first: int, stop: int) -> np.ndarray:
+        values = np.asarray(load_dict(path, remedy)["raw_eeg_data"][rows, first:stop], dtype=np.float64)
+        values *= volts
+        return values
+
+    onsets = np.flatnonzero(triggers)
+    conditions = triggers[onsets]
+    if (conditions != np.round(conditions)).any() or (conditions < 0).any() or (np.diff(onsets) == 1).any():
+        expected = "one sample per picture with its number, a positive integer, and 0 elsewhere"
+        raise InputError(path, "a `stim` channel with other values, or with triggers longer than a sample", expected, remedy)
+    return Part(path, n_samples, onsets, conditions.astype(np.int64), segment)
+
+
+def _require_layout(path: Path, content: dict, channels: Sequence[str], remedy: str) -> tuple[list[str], np.ndarray]:
+    """Channel names and data of a dictionary, all of whose entries fit each other."""
+    types_key = "ch_type" if "ch_type" in content else "ch_types"  # the wiki's name, and that in the authors' code
+    _require_keys(path, content, ("raw_eeg_data", "ch_names", types_key, "sfreq"), remedy)
+    names, types, data = [str(name) for name in content["ch_names"]], list(content[types_key]), content["raw_eeg_data"]
+    if content["sfreq"] != RATE:
+        raise InputError(path, f"sfreq {content['sfreq']}", f"{RATE} Hz, the raw data", remedy)
+    if np.ndim(data) != 2 or len(data) != len(names) or data.dtype.kind != "f":
+        found = f"raw_eeg_data of shape {np.shape(data)} and type {getattr(data, 'dtype', type(data).__name__)}"
+        raise InputError(path, found, f"floating-point numbers of shape ({len(names)}, samples), a row per channel", remedy)
+    absent = [channel for channel in (*channels, "stim") if channel not in names]
+    if absent or names[-1] != "stim" or types != [*["eeg"] * (len(names) - 1), "stim"]:
+        found = f"no channel {', '.join(absent)}" if absent else f"channels of other types: {', '.join(map(str, types[-3:]))}"
+        raise InputError(path, found, f"{len(channels)} channels of type eeg, then `stim`", remedy)
+    return names, data
+
+
+def _require_keys(path: Path, content: dict, keys: Sequence[str], remedy: str) -> None:
+    if absent := [key for key in keys if key not in content]:
+        raise InputError(path, f"a dictionary of {', '.join(map(str, content))}", f"also {', '.join(absent)}", remedy)

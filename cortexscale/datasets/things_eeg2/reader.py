@@ -1,0 +1,303 @@
+"""THINGS-EEG2: EEG of ten people who saw THINGS images five times a second (Gifford et al. 2022, NeuroImage 264:119754).
+
+We start from the raw data (63 channels, 1000 Hz, 0.1-100 Hz, V), for the authors' preprocessed data are whitened: epochs
+of -0.2 to 0.8 s, mean of the baseline subtracted, resampled to 100 Hz, averaged over presentations (paper, appendix A.4).
+A session shows half of the training images, twice, and all test images, twenty times; a few images come once or twice more.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pydantic
+
+from cortexscale.datasets.formats.meeg import (
+    MICROVOLT,
+    ROIS,
+    Averages,
+    build_recording,
+    eeg_lobe,
+    epoch_blocks,
+    sample_times,
+    trial_ncsnr,
+)
+from cortexscale.datasets.source import Source
+from cortexscale.datasets.things_eeg2.design import Plan, Session, require_epochs, require_plan
+from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Release, Split, open_dictionary, stimulus_ids
+from cortexscale.datasets.things_eeg2.source import open_recording, recording_files, source_files
+from cortexscale.errors import InputError
+from cortexscale.recording import Recording
+
+__all__ = ["ROIS", "SOURCE", "SUBJECTS", "Options", "inspect", "memory_mb", "raw_files", "read", "shape"]
+
+SUBJECTS = tuple(f"sub-{number:02d}" for number in range(1, 11))
+
+SOURCE = Source(
+    title="THINGS-EEG2: ten people, 16,540 THINGS images four times and 200 images eighty times, 63 channels",
+    citation="Gifford, Dwivedi, Roig & Cichy (2022). A large and rich EEG dataset for modeling human visual object recognition. "
+    "NeuroImage 264:119754. doi:10.1016/j.neuroimage.2022.119754",
+    licence="CC BY 4.0 (the images have their own terms: THINGS, research only)",
+    get="Project osf.io/3jk45: sub-01.zip ... sub-10.zip of the raw data (component crxs4, stored at Figshare+ 18470912; 147 GB "
+    "unpacked) and image_metadata.npy of the image set (component y63gw). For `source: brainvision` the source data of the "
+    "same project (58 GB). Not the preprocessed data: they are whitened.",
+)
+
+# fmt: off
+CHANNELS = (
+    "Fp1", "F3", "F7", "FT9", "FC5", "FC1", "C3", "T7", "TP9", "CP5", "CP1", "Pz", "P3", "P7", "O1", "Oz",
+    "O2", "P4", "P8", "TP10", "CP6", "CP2", "Cz", "C4", "T8", "FT10", "FC6", "FC2", "F4", "F8", "Fp2", "AF7",
+    "AF3", "AFz", "F1", "F5", "FT7", "FC3", "FCz", "C1", "C5", "TP7", "CP3", "P1", "P5", "PO7", "PO3", "POz",
+    "PO4", "PO8", "P6", "P2", "CPz", "CP4", "TP8", "C6", "C2", "FC4", "FT8", "F6", "F2", "AF4", "AF8",
+)
+# fmt: on
+"""In the order of the release. Fz was the reference while recording."""
+
+_BLOCK = 200
+"""Epochs made at a time: 101 MB in float64."""
+
+
+class Options(pydantic.BaseModel, extra="forbid"):
+    """What a study may say about THINGS-EEG2. The defaults are the paper's; the counts are those of the release.
+
+    Attributes:
+        source: the authors' joined recordings (``npy``), or the BrainVision files that these were made of. Same numbers.
+        unit: of the joined recordings.
+        channels: EEG channels that are read.
+        centroparietal: the lobe that channels CP* count to.
+        tmin, tmax: s, the epoch that is cut out.
+        baseline: s, the interval whose mean is subtracted before resampling.
+        rate: Hz, of the responses.
+        crop_from: s, the earliest time that is kept; null keeps all.
+        extra_repetitions: presentations of an image beyond the planned ones of a session, in order of time: left out, as
+            the authors do, or averaged too.
+        zscore: noise ceilings from trials that were z-scored within each session.
+        min_nc_percent: units need a noise ceiling above this, in percent of variance.
+        n_train, n_test: images of each split.
+        n_sessions: sessions of a subject.
+        train_images_per_session: training images that a session shows. Every image is in equally many sessions.
+        train_repetitions, test_repetitions: planned presentations of an image in a session that shows it.
+        train_presentations, test_presentations: pictures shown in a session, extra repetitions and targets included.
+        train_targets, test_targets: how many of them were targets.
+        source_parts: recordings of a session's training images in the source data.
+    """
+
+    source: Literal["npy", "brainvision"] = "npy"
+    unit: Literal["V", "uV"] = "V"
+    channels: tuple[str, ...] = pydantic.Field(default=CHANNELS, min_length=1)
+    centroparietal: Literal["central", "parietal"] = "central"
+    tmin: float = -0.2
+    tmax: float = 0.8
+    baseline: tuple[float, float] = (-0.2, 0.0)
+    rate: float = pydantic.Field(default=100, gt=0, le=RATE)
+    crop_from: float | None = None
+    extra_repetitions: Literal["drop", "average"] = "drop"
+    zscore: bool = True
+    min_nc_percent: float = pydantic.Field(default=1, ge=0, lt=100)
+    n_train: pydantic.PositiveInt = 16_540
+    n_test: int = pydantic.Field(default=200, ge=2)
+    n_sessions: pydantic.PositiveInt = 4
+    train_images_per_session: pydantic.PositiveInt = 8_270
+    train_repetitions: pydantic.PositiveInt = 2
+    test_repetitions: pydantic.PositiveInt = 20
+    train_presentations: pydantic.PositiveInt = 16_800
+    test_presentations: pydantic.PositiveInt = 4_080
+    train_targets: pydantic.NonNegativeInt = 90
+    test_targets: pydantic.NonNegativeInt = 24
+    source_parts: pydantic.PositiveInt = 5
+
+    @pydantic.model_validator(mode="after")
+    def _intervals_fit(self) -> "Options":
+        (first, last), earliest = self.baseline, self.tmin if self.crop_from is None else self.crop_from
+        if not self.tmin <= first < last <= self.tmax or not self.tmin <= earliest < self.tmax:
+            raise ValueError("the baseline and crop_from lie within tmin to tmax")
+        return self
+
+    @property
+    def times(self) -> np.ndarray:
+        """Of the samples of a unit, s from the onset."""
+        return sample_times(self.tmin, self.tmax, RATE, self.rate, self.crop_from)
+
+    def plan(self, split: Split) -> Plan:
+        if split == "training":
+            counts = self.n_train, self.train_images_per_session, self.train_repetitions
+            return Plan(*counts, self.train_presentations, self.train_targets)
+        return Plan(self.n_test, self.n_test, self.test_repetitions, self.test_presentations, self.test_targets)
+
+    def at_most(self, split: Split) -> int | None:
+        """Presentations of an image that count in one session."""
+        return None if self.extra_repetitions == "average" else self.plan(split).repetitions
+
+
+def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
+    """The released files that :func:`read` opens for ``subject``. They need not exist.
+
+    Raises:
+        InputError: the release has no such subject.
+    """
+    release, files = _release(root, subject, options), []
+    for session in range(1, options.n_sessions + 1):
+        for split in ("training", "test"):
+            if options.source == "npy":
+                files.append(release.dictionary(session, split))
+            else:
+                for header, log in source_files(release, session, split, options.source_parts):
+                    files += [*recording_files(header), log]
+    return [*files, release.image_metadata]
+
+
+def inspect(root: Path, subject: str, options: Options) -> None:
+    """Check everything but the responses: files, channels, and which picture was shown when.
+
+    Raises:
+        InputError: as :func:`read`.
+    """
+    _open(root, subject, options)
+
+
+def memory_mb(options: Options) -> int:
+    """Peak memory of :func:`read` in MB: the test trials or the training averages, a block of epochs, the libraries."""
+    units = len(options.channels) * len(options.times)
+    per_session = options.n_test * options.test_repetitions
+    if options.extra_repetitions == "average":
+        per_session = options.test_presentations - options.test_targets
+    trials = per_session * options.n_sessions
+    test = 4 * units * (trials + options.n_test) + 8 * 8 * trials * len(options.times)
+    train = 4 * units * (options.n_train + options.n_test)
+    samples = _BLOCK * round((options.tmax - options.tmin) * RATE)
+    return int(np.ceil((max(test, train) + 4 * 8 * samples * len(options.channels)) / 1e6)) + 350
+
+
+def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
+    """Train stimuli, test stimuli and at most so many units of one kernel: all subjects saw the same images."""
+    return options.n_train, options.n_test, len(options.channels) * len(options.times) * len(subjects)
+
+
+def read(root: Path, subject: str, options: Options) -> Recording:
+    """Read one subject, a block of epochs at a time.
+
+    Units are pairs of channel and time. The noise ceiling of a unit comes from its single test trials, z-scored over images
+    and repetitions within a session. Rows are in the order of the image metadata.
+
+    Raises:
+        InputError: a file is missing, damaged or unlike the release, sessions or trials are not the expected ones, or no
+            unit passes the selection.
+    """
+    ids, sessions = _open(root, subject, options)
+    size = len(options.channels), len(options.times)
+
+    n_trials = [int(session.kept(options.at_most("test")).sum()) for session in sessions["test"]]
+    trials, image = np.empty((sum(n_trials), *size), dtype=np.float32), np.empty(sum(n_trials), dtype=int)
+    session_of = np.repeat(np.arange(len(n_trials)), n_trials)
+    test, filled = Averages(options.n_test, *size), 0
+    for session in sessions["test"]:
+        for images, responses in _trials(session, options.at_most("test"), options):
+            rows = slice(filled, filled := filled + len(images))
+            trials[rows], image[rows] = responses, images
+            test.add(images, responses)
+    ncsnr = trial_ncsnr(trials, image, session_of, zscore=options.zscore)
+    del trials
+
+    train = Averages(options.n_train, *size)
+    for session in sessions["training"]:
+        for images, responses in _trials(session, options.at_most("training"), options):
+            train.add(images, responses)
+    return build_recording(
+        "things_eeg2",
+        subject,
+        channels=options.channels,
+        lobes=[eeg_lobe(channel, options.centroparietal) for channel in options.channels],
+        times=options.times,
+        train_ids=ids["training"],
+        train=train.finish(),
+        train_repetitions=train.counts,
+        test_ids=ids["test"],
+        test=test.finish(),
+        test_repetitions=test.counts,
+        ncsnr=ncsnr,
+        min_nc_percent=options.min_nc_percent,
+        notes=_notes(sessions, options),
+    )
+
+
+def _release(root: Path, subject: str, options: Options) -> Release:
+    if subject not in SUBJECTS:
+        expected = f"{SUBJECTS[0]} ... {SUBJECTS[-1]}"
+        raise InputError("dataset things_eeg2", f"subject {subject}", expected, "correct the list of subjects")
+    return Release(Path(root), subject, options.source)
+
+
+def _open(root: Path, subject: str, options: Options) -> tuple[dict[Split, np.ndarray], dict[Split, list[Session]]]:
+    """THINGS ids of both splits, and what each session recorded of them."""
+    release = _release(root, subject, options)
+    release.require_sessions(options.n_sessions)
+    ids = {"training": stimulus_ids(release, "training", options.n_train), "test": stimulus_ids(release, "test", options.n_test)}
+    sessions: dict[Split, list[Session]] = {"training": [], "test": []}
+    for split, opened in sessions.items():
+        for number in range(1, options.n_sessions + 1):
+            if options.source == "npy":
+                volts = 1.0 if options.unit == "V" else MICROVOLT
+                parts = [open_dictionary(release, number, split, options.channels, volts)]
+            else:
+                files = source_files(release, number, split, options.source_parts)
+                parts = [open_recording(release, header, log, options.channels) for header, log in files]
+            opened.append(Session(f"{subject}/ses-{number:02d}, {split} images", parts))
+    for split, opened in sessions.items():
+        require_plan(opened, options.plan(split))
+        for session in opened:
+            for part in session.parts:
+                require_epochs(part, options.tmin, options.tmax)
+    return ids, sessions
+
+
+def _trials(session: Session, at_most: int | None, options: Options) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Images (n,), counted from 0, and responses (n, channels, times) in microvolt, one block after the other.
+
+    Raises:
+        InputError: an epoch is empty, as a hole that a resumed download left would make it.
+    """
+    import mne
+
+    info = mne.create_info(list(options.channels), RATE, "eeg", verbose="error")
+    before, after = round(options.tmin * RATE), round(options.tmax * RATE)
+    kept = np.split(session.kept(at_most), np.cumsum([len(part.onsets) for part in session.parts])[:-1])
+    for part, keep in zip(session.parts, kept, strict=True):
+        onsets, images = part.onsets[keep], part.conditions[keep] - 1
+        for first in range(0, len(onsets), _BLOCK):
+            rows = slice(first, first + _BLOCK)
+            begin, stop = onsets[rows][0] + before, onsets[rows][-1] + after + 1
+            raw = mne.io.RawArray(part.segment(begin, stop), info, verbose="error")
+            epochs = epoch_blocks(
+                raw,
+                onsets[rows] - begin,
+                where=part.path,
+                tmin=options.tmin,
+                tmax=options.tmax,
+                rate=options.rate,
+                baseline=options.baseline,
+                baseline_first=True,
+                crop_from=options.crop_from,
+                block=_BLOCK,
+            )
+            for _, responses in epochs:
+                empty = ~responses.any(axis=(1, 2))
+                if empty.any():
+                    found = f"zeros around sample {onsets[rows][empty][0]:,}"
+                    raise InputError(part.path, found, "EEG", "the file has a hole; fetch it again")
+                yield images[rows], responses / np.float32(MICROVOLT)
+
+
+def _notes(sessions: dict[Split, list[Session]], options: Options) -> dict:
+    """What was read, and how many presentations were left out."""
+    dropped = {
+        split: int(sum((~session.kept(options.at_most(split)) & (session.conditions != TARGET)).sum() for session in opened))
+        for split, opened in sessions.items()
+    }
+    targets = sum(int((session.conditions == TARGET).sum()) for opened in sessions.values() for session in opened)
+    return {
+        "source": options.source,
+        "sessions": options.n_sessions,
+        "unit": "microvolt",
+        "targets_dropped": targets,
+        "extra_repetitions_dropped": dropped,
+    }

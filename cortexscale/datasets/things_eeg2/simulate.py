@@ -1,0 +1,172 @@
+"""Simulated subjects of THINGS-EEG2: what they see, what is recorded, and the truth behind it.
+
+Pictures follow each other five times a second, so responses overlap; to the picture that is scored, its neighbours are
+noise. A session records its training pictures in five parts, which the dictionaries join without a gap.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pydantic
+
+from cortexscale.datasets.formats.meeg import MICROVOLT, build_recording, eeg_lobe
+from cortexscale.datasets.things_eeg2.files import RATE as RECORDED_RATE
+from cortexscale.datasets.things_eeg2.files import TARGET, Part, Split
+from cortexscale.datasets.things_eeg2.reader import CHANNELS, Options
+from cortexscale.datasets.things_eeg2.simulated_files import EXEMPLARS, write_dictionary, write_image_metadata, write_source
+from cortexscale.recording import Recording
+from cortexscale.simulation.brain import ncsnr_of_ceiling
+from cortexscale.simulation.brainvision import RESOLUTION
+from cortexscale.simulation.meeg import RATE, continuous, evoked, interpolate, trial_noise, true_ceiling
+from cortexscale.simulation.world import World
+
+SESSIONS = 4
+
+_FACTOR = RECORDED_RATE // RATE
+_BEFORE, _AFTER = 25, 85  # samples of the grid around the pictures of a part, so that no epoch crosses a joint
+_BASELINE = 21  # samples of the grid from -0.2 to 0 s
+_NOISE = 5.0  # microvolts, sd on the grid
+
+
+class Settings(pydantic.BaseModel, extra="forbid"):
+    """How small the simulated experiment is. Channels, sessions and exemplars of a concept are the release's.
+
+    Attributes:
+        concepts: training concepts, an even number: a session shows half of them.
+        test_images: pictures of as many other concepts.
+        train_repetitions, test_repetitions: planned presentations of a picture in a session that shows it.
+        train_extra, test_extra: pictures that a session shows once more.
+        train_targets, test_targets: in a session. They evoke what a picture of the same split would.
+        parts: recordings of a session's training pictures.
+        soa: s from one picture to the next, a multiple of 10 ms (0.2 in the release).
+        amplitude: sd of a wave at its peak, over that of the noise of one trial: range over channels.
+        sources: which forms of the raw data are written.
+    """
+
+    concepts: int = pydantic.Field(default=34, ge=2, multiple_of=2)
+    test_images: int = pydantic.Field(default=26, ge=2, le=200)
+    train_repetitions: pydantic.PositiveInt = 1
+    test_repetitions: pydantic.PositiveInt = 4
+    train_extra: pydantic.NonNegativeInt = 4
+    test_extra: pydantic.NonNegativeInt = 3
+    train_targets: pydantic.NonNegativeInt = 3
+    test_targets: pydantic.NonNegativeInt = 2
+    parts: pydantic.PositiveInt = 5
+    soa: pydantic.PositiveFloat = 0.1
+    amplitude: tuple[pydantic.PositiveFloat, pydantic.PositiveFloat] = (2.5, 4)
+    sources: tuple[Literal["npy", "brainvision"], ...] = ("npy",)
+
+    def options(self) -> Options:
+        """Those with which the reader reads what is written."""
+        per_session = self.concepts * EXEMPLARS // 2
+        return Options(
+            n_train=self.concepts * EXEMPLARS,
+            n_test=self.test_images,
+            train_images_per_session=per_session,
+            train_repetitions=self.train_repetitions,
+            test_repetitions=self.test_repetitions,
+            train_presentations=per_session * self.train_repetitions + self.train_extra + self.train_targets,
+            test_presentations=self.test_images * self.test_repetitions + self.test_extra + self.test_targets,
+            train_targets=self.train_targets,
+            test_targets=self.test_targets,
+            source_parts=self.parts,
+        )
+
+
+def choose_pictures(things_ids: np.ndarray, settings: Settings, seed: int) -> dict[Split, np.ndarray]:
+    """Rows, in the image folder, of the pictures of both splits in the order of their conditions.
+
+    Args:
+        things_ids: all pictures of the folder, ``<concept>/<file>`` in byte order.
+        seed: one for all subjects, who see the same pictures.
+    """
+    concepts = pd.Series(things_ids).str.split("/").str[0]
+    chosen = np.random.default_rng(seed).choice(concepts.unique(), settings.concepts + settings.test_images, replace=False)
+    exemplar = concepts.groupby(concepts).cumcount().to_numpy()
+    training = concepts.isin(chosen[: settings.concepts]).to_numpy() & (exemplar < EXEMPLARS)
+    test = concepts.isin(chosen[settings.concepts :]).to_numpy() & (exemplar == EXEMPLARS)
+    return {"training": np.flatnonzero(training), "test": np.flatnonzero(test)}
+
+
+def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
+    """Write the subjects, and yield each with its truth: noise-free responses, and the true ceilings above 1 %.
+
+    True ceilings are exact in expectation: noise is what the recording adds, and what the neighbours in time evoke.
+    """
+    rows = choose_pictures(world.things_ids, settings, seed)
+    ids = {split: world.things_ids[own] for split, own in rows.items()}
+    write_image_metadata(Path(root), world.things_ids, ids)
+    lobes, times = [eeg_lobe(channel) for channel in CHANNELS], np.round(np.arange(80) / RATE, 6)
+    for number, subject in enumerate(subjects):
+        own = seed + 100 * number
+        rng = np.random.default_rng(own)
+        gain = rng.uniform(*settings.amplitude, len(CHANNELS)).astype(np.float32)[:, None]
+        latents = {area: values[np.concatenate(list(rows.values()))] for area, values in world.things_latents.items()}
+        signal = gain * evoked(world.brain, latents, lobes, times, seed=own)
+        signals = dict(zip(rows, np.split(signal, [len(rows["training"])]), strict=True))
+        for session, shown in enumerate(_sessions(settings, rng), start=1):
+            for split, parts in shown.items():
+                recorded = [_record(signals[split], conditions, settings, rng) for conditions in parts]
+                if "npy" in settings.sources:
+                    write_dictionary(Path(root), subject, session, split, recorded)
+                if "brainvision" in settings.sources:
+                    write_source(Path(root), subject, session, split, recorded)
+        yield subject, _truth(subject, ids, signals, lobes, settings)
+
+
+def _sessions(settings: Settings, rng: np.random.Generator) -> Iterator[dict[Split, list[np.ndarray]]]:
+    """Conditions of the parts of every session. Sessions 1 and 2 halve the concepts, 3 and 4 do so in another way."""
+    test = np.arange(1, settings.test_images + 1)
+    for _ in range(SESSIONS // 2):
+        for half in np.split(rng.permutation(settings.concepts), 2):
+            training = (EXEMPLARS * half[:, None] + np.arange(1, EXEMPLARS + 1)).ravel()
+            train_order = _order(training, settings.train_repetitions, settings.train_extra, settings.train_targets, rng)
+            test_order = _order(test, settings.test_repetitions, settings.test_extra, settings.test_targets, rng)
+            yield {"training": np.array_split(train_order, settings.parts), "test": [test_order]}
+
+
+def _order(images: np.ndarray, repetitions: int, extra: int, targets: int, rng: np.random.Generator) -> np.ndarray:
+    more = rng.choice(images, extra, replace=False)
+    return rng.permutation(np.concatenate([np.repeat(images, repetitions), more, np.full(targets, TARGET)]))
+
+
+def _record(signal: np.ndarray, conditions: np.ndarray, settings: Settings, rng: np.random.Generator) -> Part:
+    """One continuous recording, in volts as a BrainVision file holds them."""
+    onsets = _BEFORE + round(settings.soa * RATE) * np.arange(len(conditions))
+    n_samples = int(onsets[-1]) + _AFTER
+    pictures = np.where(conditions == TARGET, rng.integers(len(signal), size=len(conditions)), conditions - 1)
+    recording = continuous(signal, pictures, onsets, n_samples)
+    recording += rng.standard_normal(recording.shape, dtype=np.float32)
+    stored = (interpolate(recording, _FACTOR) * (_NOISE / RESOLUTION)).astype(np.float32)
+    volts = stored.astype(np.float64) * (RESOLUTION * MICROVOLT)
+    return Part(Path(), volts.shape[1], onsets * _FACTOR, conditions, lambda first, stop: volts[:, first:stop])
+
+
+def _truth(
+    subject: str, ids: dict[Split, np.ndarray], signals: dict[Split, np.ndarray], lobes: Sequence[str], settings: Settings
+) -> Recording:
+    options, repetitions = settings.options(), SESSIONS * settings.test_repetitions
+    soa, length = round(settings.soa * RATE), options.test_presentations
+    noise = trial_noise(signals["test"], 1.0, soa=soa, length=length, baseline=_BASELINE)
+    before = ((0, 0), (0, 0), (len(options.times) - signals["test"].shape[2], 0))
+    train, test = (_NOISE * np.pad(signals[split], before) for split in ("training", "test"))
+    ceiling = np.pad(true_ceiling(signals["test"], noise, repetitions), before[1:])
+    return build_recording(
+        "things_eeg2",
+        subject,
+        channels=CHANNELS,
+        lobes=lobes,
+        times=options.times,
+        train_ids=ids["training"],
+        train=train,
+        train_repetitions=np.full(len(train), SESSIONS // 2 * settings.train_repetitions),
+        test_ids=ids["test"],
+        test=test,
+        test_repetitions=np.full(len(test), repetitions),
+        ncsnr=ncsnr_of_ceiling(ceiling, repetitions),
+        min_nc_percent=1,
+        notes={},
+    )

@@ -1,0 +1,89 @@
+"""The source data of THINGS-EEG2: BrainVision recordings, and MATLAB logs that say which picture each trigger was.
+
+A trigger has one byte and cannot hold the number of a picture (in the training parts it is its first two digits), so
+identities come from the log, and the triggers only confirm that the two belong together.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from cortexscale.datasets.formats.brainvision import read_header
+from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Part, Release, Split
+from cortexscale.errors import InputError
+
+
+def source_files(release: Release, session: int, split: Split, n_parts: int) -> list[tuple[Path, Path]]:
+    """Header (``.vhdr``) and log (``.mat``) of every part of a session's training or test block."""
+    tasks = ["test"] if split == "test" else [f"train_part-{part:02d}" for part in range(1, n_parts + 1)]
+    folder = release.session(session)
+    stems = [f"{release.subject}_ses-{session:02d}_task-{task}" for task in tasks]
+    return [(folder / "eeg" / f"{stem}_eeg.vhdr", folder / "beh" / f"{stem}_beh.mat") for stem in stems]
+
+
+def recording_files(header: Path) -> list[Path]:
+    """The three files of a BrainVision recording."""
+    return [header, header.with_suffix(".vmrk"), header.with_suffix(".eeg")]
+
+
+def open_recording(release: Release, path: Path, log: Path, channels: tuple[str, ...]) -> Part:
+    """One part of a session. No response is read.
+
+    Args:
+        path: the header, ``.vhdr``.
+        log: the ``.mat`` of the same part.
+        channels: names to read, in this order.
+
+    Raises:
+        InputError: a file is missing or damaged, or the log is of another recording.
+    """
+    remedy = release.remedy(path)
+    header = read_header(path, remedy)
+    if absent := [channel for channel in channels if channel not in header.channels]:
+        raise InputError(path, f"no channel {', '.join(absent)}", f"{len(channels)} EEG channels", remedy)
+    if header.rate != RATE:
+        raise InputError(path, f"{header.rate:g} Hz", f"{RATE} Hz", remedy)
+    onsets, triggers = _triggers(header.markers)
+    numbers, sent = _read_log(release, log)
+    if not np.array_equal(triggers, sent):
+        found = f"{len(triggers):,} triggers"
+        if len(triggers) == len(sent):
+            wrong = np.flatnonzero(triggers != sent)
+            found += f", {len(wrong):,} of them other than in the log, the first number {wrong[0] + 1}"
+        expected = f"the {len(sent):,} triggers of {log.name}"
+        raise InputError(header.markers, found, expected, f"fetch the recording and its log again. {remedy}")
+
+    def segment(first: int, stop: int) -> np.ndarray:
+        import mne
+
+        raw = mne.io.read_raw_brainvision(path, preload=False, verbose="error")
+        return raw.get_data([raw.ch_names.index(channel) for channel in channels], first, stop)
+
+    return Part(path, header.n_samples, onsets, np.where(numbers == 0, TARGET, numbers), segment)
+
+
+def _triggers(markers: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Sample, 0-based, and code of every trigger.
+
+    Not by MNE, which drops those behind the end of the data and numbers the first marker, New Segment, 99999: a target.
+    """
+    lines = re.findall(r"^Mk\d+=Stimulus,S *(\d+),(\d+),", markers.read_text(encoding="latin-1"), re.MULTILINE)
+    codes, samples = np.array(lines, dtype=np.int64).reshape(-1, 2).T  # the file counts samples from 1
+    return samples - 1, codes
+
+
+def _read_log(release: Release, log: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Number of the picture of each trial (0: a target), and the trigger that was sent for it."""
+    import scipy.io
+
+    release.require(log)
+    try:
+        # Without simplify_cells the numbers come as nested arrays of objects.
+        images = scipy.io.loadmat(log, simplify_cells=True)["data"]["images"]
+        columns = [np.array([image[key] for image in images], dtype=np.int64) for key in ("tot_img_number", "trigger_1")]
+    except Exception as error:  # scipy raises half a dozen unrelated types on a damaged file
+        found = f"no list of images ({type(error).__name__}: {error})"
+        expected = "data.images with tot_img_number and trigger_1 of every trial"
+        raise InputError(log, found, expected, release.remedy(log)) from error
+    return columns[0], columns[1]

@@ -1,0 +1,88 @@
+"""From the single-trial responses of THINGS-fMRI to one z-scored response per image and voxel, a block of voxels at a time."""
+
+from collections.abc import Iterator
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from cortexscale.datasets.things_fmri.tables import Trials
+from cortexscale.kernels.noise_ceiling import ncsnr_from_repetitions, noise_ceiling_percent
+
+_BLOCK_VALUES = 2**19
+"""float64 responses of one block of voxels."""
+
+BLOCK_BYTES = 6 * 8 * _BLOCK_VALUES
+"""What a block takes with all that is derived from it at a time."""
+
+
+def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trials) -> pd.DataFrame:
+    """Mean and sd of the single trials of each split, and ``recomputed``, the noise ceiling of the test images.
+
+    The ceiling is made as the released one (authors' code, ``thingsmri/anc.py``): a voxel is z-scored over the test images
+    of each repetition; noise variance is the mean over images of the variance over repetitions, signal variance what
+    is left of 1.
+
+    Args:
+        responses: (voxels, trials).
+        rows: ascending, the voxels of interest; they become the index of the table.
+
+    Returns:
+        One row per voxel, all nan where a response is missing, or where the training trials or the test images of one
+        repetition have all the same one.
+    """
+    columns = ["train_mean", "train_sd", "test_mean", "test_sd", "recomputed"]
+    table = np.empty((len(rows), len(columns)))
+    for block in _blocks(rows, responses):
+        values = _read_rows(responses, rows[block])
+        train, test = values[:, trials.train], values[:, trials.test]
+        splits = (train.mean(axis=1), train.std(axis=1), test.mean(axis=(1, 2)), test.std(axis=(1, 2)))
+        bad = ~np.isfinite(values).all(axis=1) | (np.ptp(train, axis=1) == 0) | (np.ptp(test, axis=2) == 0).any(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):  # of bad voxels
+            z = (test - test.mean(axis=2, keepdims=True)) / test.std(axis=2, keepdims=True)
+        z[bad] = 0
+        ncsnr = ncsnr_from_repetitions(np.moveaxis(z, 0, 2), zscored=True)
+        table[block] = np.column_stack([*splits, noise_ceiling_percent(ncsnr, test.shape[1])])
+        table[block][bad] = np.nan
+    return pd.DataFrame(table, index=rows, columns=columns)
+
+
+def zscored_averages(responses: h5py.Dataset, rows: np.ndarray, trials: Trials, scope: str) -> tuple[np.ndarray, np.ndarray]:
+    """Training responses (n, rows) and repetition-averaged test responses (m, rows), z-scored per voxel, float32.
+
+    Args:
+        scope: trials that mean and sd are taken over: ``split``, ``train`` or ``session``.
+    """
+    train = np.empty((len(trials.train_ids), len(rows)), np.float32)
+    test = np.empty((len(trials.test_ids), len(rows)), np.float32)
+    every = np.arange(len(trials.session))
+    # Trials to standardise, and those whose mean and sd they are standardised by.
+    scopes = {
+        "split": [(trials.train, trials.train), (trials.test.ravel(), trials.test.ravel())],
+        "train": [(every, trials.train)],
+        "session": [(own, own) for own in (np.flatnonzero(trials.session == n) for n in np.unique(trials.session))],
+    }[scope]
+    for block in _blocks(rows, responses):
+        values = _read_rows(responses, rows[block])
+        z = np.empty_like(values)
+        for of, by in scopes:
+            reference = values[:, by]
+            z[:, of] = (values[:, of] - reference.mean(axis=1, keepdims=True)) / reference.std(axis=1, keepdims=True)
+        train[:, block] = z[:, trials.train].T
+        test[:, block] = z[:, trials.test].mean(axis=1).T
+    return train, test
+
+
+def _blocks(rows: np.ndarray, responses: h5py.Dataset) -> Iterator[slice]:
+    width = max(1, _BLOCK_VALUES // responses.shape[1])
+    return (slice(first, first + width) for first in range(0, len(rows), width))
+
+
+def _read_rows(responses: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
+    """(rows, trials) float64 of ascending ``rows``, one read per run of neighbours."""
+    values = np.empty((len(rows), responses.shape[1]))
+    start = 0
+    for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
+        values[start : start + len(run)] = responses[run[0] : run[-1] + 1]
+        start += len(run)
+    return values

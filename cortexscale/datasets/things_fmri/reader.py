@@ -1,0 +1,212 @@
+"""THINGS-fMRI: 3T fMRI of three subjects who saw 8,740 images of things (Hebart et al. 2023, eLife 12:e82580).
+
+Released single-trial responses (GLM weights, no physical unit) -> z-scored per voxel -> test images averaged over their 12
+repetitions. Only the voxels above the noise-ceiling threshold are read: a subject's table of responses has 15 to 18 GB.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pydantic
+
+from cortexscale.datasets.source import Source
+from cortexscale.datasets.things_fmri.average import BLOCK_BYTES, moments_and_ceiling, zscored_averages
+from cortexscale.datasets.things_fmri.files import FIGSHARE, Release, find_release, open_responses
+from cortexscale.datasets.things_fmri.tables import ROI_COLUMNS, Trials, read_trials, read_voxels
+from cortexscale.errors import InputError
+from cortexscale.recording import Recording, Split
+
+log = logging.getLogger(__name__)
+
+SUBJECTS = ("sub-01", "sub-02", "sub-03")
+ROIS = (*ROI_COLUMNS, "whole_brain")
+
+SOURCE = Source(
+    title="THINGS-fMRI: 3T fMRI of three people, 8,740 natural images of objects in 12 sessions",
+    citation="Hebart, Contier, Teichmann et al. (2023). THINGS-data, a multimodal collection of large-scale datasets for "
+    "investigating object representations in human brain and behavior. eLife 12:e82580. doi:10.7554/eLife.82580",
+    licence="CC0 (OpenNeuro ds004192). The images are those of THINGS (osf.io/jum2f), which may not be redistributed.",
+    get=f"{FIGSHARE}; unpacked it holds sub-XX_ResponseData.h5 (15 to 18 GB), sub-XX_StimulusMetadata.csv and "
+    "sub-XX_VoxelMetadata.csv of each subject in betas_csv/. Version 1 of the article has no IT and no Glasser areas. The same "
+    "tables are the derivatives/ICA-betas of OpenNeuro ds004192 (s3://openneuro.org/ds004192, no credentials).",
+)
+
+_AGREEMENT = 1.0
+"""Percentage points between the released and the recomputed ceiling, median over voxels, that pass without a word."""
+
+
+class Options(pydantic.BaseModel, extra="forbid"):
+    """What a study may say about THINGS-fMRI. The defaults are the paper's; the counts are those of the release.
+
+    Attributes:
+        n_train: training images, each shown once.
+        n_test, n_repetitions: test images, and how often each was shown.
+        n_voxels: rows of each subject's tables.
+        voxel_metadata: version of the voxel table. ``v1`` has no IT and no Glasser areas: those ROIs are then empty.
+        selection: ``whole_brain``: every voxel (the paper); ``rois``: only voxels in some ROI. Among voxels without any
+            signal some 20 % have a released ceiling above 10 %, because twelve repetitions of 100 images leave that
+            much noise in it: most voxels of the whole brain that pass are noise.
+        min_nc_percent: units need a noise ceiling above this, in percent of variance. A threshold c on the ceiling of
+            r itself is ``100 * c**2`` here.
+        noise_ceiling: ``released``: the column ``nc_testset`` (the paper); ``recomputed``: the same from the single
+            trials, which reads every voxel of the selection.
+        zscore: over which trials a voxel is standardised. ``split``: training trials for the training responses, test
+            trials for the test responses; ``train``: training trials for both; ``session``: all trials of each session.
+        max_voxels: a selection above this is refused; it sets the memory that a job asks for.
+    """
+
+    n_train: pydantic.PositiveInt = 8640
+    n_test: int = pydantic.Field(default=100, ge=2)
+    n_repetitions: int = pydantic.Field(default=12, ge=2)
+    n_voxels: dict[str, pydantic.PositiveInt] = dict(zip(SUBJECTS, (211_339, 226_950, 189_164), strict=True))
+    voxel_metadata: Literal["v2", "v1"] = "v2"
+    selection: Literal["whole_brain", "rois"] = "whole_brain"
+    min_nc_percent: float = pydantic.Field(default=10, ge=0, lt=100)
+    noise_ceiling: Literal["released", "recomputed"] = "released"
+    zscore: Literal["split", "train", "session"] = "split"
+    max_voxels: pydantic.PositiveInt = 100_000
+
+
+def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
+    """The released files of ``subject``: responses, trials, voxels. They need not exist.
+
+    Raises:
+        InputError: no such subject, or no number of voxels for it.
+    """
+    return _release(root, subject, options).files
+
+
+def inspect(root: Path, subject: str, options: Options) -> None:
+    """Check both tables, and the header and the voxels of the responses.
+
+    Raises:
+        InputError: a file is missing, damaged or unlike the release; no voxel, or too many, pass the selection.
+    """
+    release, trials, voxels, _ = _tables(root, subject, options)
+    with open_responses(release, voxels["voxel_id"].to_numpy(), len(trials.session)):
+        pass
+
+
+def memory_mb(options: Options) -> int:
+    """Peak memory of :func:`read` in MB: libraries, the voxel table, the responses of all selected voxels, blocks."""
+    table = 1500 * max(options.n_voxels.values(), default=0)
+    responses = 4 * (options.n_train + options.n_test) * options.max_voxels
+    return 250 + (table + responses + BLOCK_BYTES) // 10**6
+
+
+def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
+    """Train stimuli, test stimuli and at most so many units of one kernel: all subjects saw the same images."""
+    return options.n_train, options.n_test, options.max_voxels * len(subjects)
+
+
+def read(root: Path, subject: str, options: Options) -> Recording:
+    """One subject of THINGS-fMRI.
+
+    Units are voxels in the order of the release; ``i``, ``j``, ``k`` are 0-based indices into the subject's volumes. Both
+    splits are ordered by stimulus id. The unit columns ``train_mean``, ``train_sd``, ``test_mean`` and ``test_sd`` describe the
+    single trials before the z-score.
+
+    Raises:
+        InputError: as :func:`inspect`, or the released ceilings do not belong to the responses.
+    """
+    release, trials, voxels, candidate = _tables(root, subject, options)
+    with open_responses(release, voxels["voxel_id"].to_numpy(), len(trials.session)) as responses:
+        moments = moments_and_ceiling(responses, np.flatnonzero(candidate), trials).reindex(voxels.index)
+        recomputed = moments.pop("recomputed")
+        agreement = _compare(release, voxels["nc_testset"], recomputed, options)
+        ceiling = voxels["nc_testset"] if options.noise_ceiling == "released" else recomputed
+        above = candidate & (ceiling > options.min_nc_percent).to_numpy()
+        kept = above & moments.notna().all(axis=1).to_numpy()
+        _require_voxels(release, kept, ceiling, options)
+        train, test = zscored_averages(responses, np.flatnonzero(kept), trials, options.zscore)
+
+    names = [f"voxel{number:06d}" for number in voxels["voxel_id"]]
+    units = pd.DataFrame({"unit": names, **voxels[["i", "j", "k"]], "nc_percent": ceiling, **moments})
+    rois = voxels[list(ROIS)]
+    statistics = pd.DataFrame({"kept": kept, "released": voxels["nc_testset"], "recomputed": recomputed})
+    screening = pd.concat([units[["unit", "nc_percent"]], statistics, rois], axis=1)[voxels["whole_brain"]]
+    notes = {
+        "files": [file.name for file in release.files],
+        "voxels_selected": len(screening),
+        "voxels_above_threshold": int(above.sum()),
+        "voxels_dropped_for_missing_or_constant_responses": int((above & ~kept).sum()),
+        "zscore": options.zscore,
+        "released_statistic": "nc_testset",
+        "nc_testset_recomputed": agreement,
+        "empty_rois": {roi: _why_empty(roi, rois, options) for roi in ROIS if not rois.loc[kept, roi].any()},
+    }
+    return Recording(
+        dataset="things_fmri",
+        subject=subject,
+        train=Split(trials.train_ids, train, np.ones(options.n_train, int)),
+        test=Split(trials.test_ids, test, np.full(options.n_test, options.n_repetitions)),
+        units=units[kept].reset_index(drop=True),
+        rois=rois[kept].reset_index(drop=True),
+        notes=notes,
+        screening=screening.reset_index(drop=True),
+    ).check()
+
+
+def _release(root: Path, subject: str, options: Options) -> Release:
+    if subject not in SUBJECTS:
+        names = f"one of {', '.join(SUBJECTS)}"
+        raise InputError("dataset things_fmri", f"subject {subject}", names, "correct the list of subjects")
+    if subject not in options.n_voxels:
+        where, remedy = "dataset things_fmri, key `n_voxels`", f"add {subject} to `n_voxels`"
+        raise InputError(where, f"no entry for {subject}", "its number of voxels", remedy)
+    return find_release(root, subject)
+
+
+def _tables(root: Path, subject: str, options: Options) -> tuple[Release, Trials, pd.DataFrame, np.ndarray]:
+    """Where the files are, what was shown, the voxels with all ROIs (``whole_brain`` is the selection), and which to read."""
+    release = _release(root, subject, options)
+    trials = read_trials(release, options.n_train, options.n_test, options.n_repetitions)
+    voxels = read_voxels(release, options.n_voxels[subject], options.n_repetitions, options.voxel_metadata)
+    voxels["whole_brain"] = True if options.selection == "whole_brain" else voxels[list(ROI_COLUMNS)].any(axis=1)
+    candidate = voxels["whole_brain"].to_numpy()
+    if options.noise_ceiling == "released":
+        candidate = candidate & (voxels["nc_testset"] > options.min_nc_percent).to_numpy()
+        _require_voxels(release, candidate, voxels["nc_testset"], options)
+    return release, trials, voxels, candidate
+
+
+def _require_voxels(release: Release, passes: np.ndarray, ceiling: pd.Series, options: Options) -> None:
+    if not passes.any():
+        found = f"no voxel above {options.min_nc_percent:g} %; the best of {len(ceiling)} has {ceiling.max():.1f} %"
+        remedy = "lower `min_nc_percent`, or leave this subject out"
+        raise InputError(release.voxels, found, "noise ceilings above `min_nc_percent`", remedy)
+    if passes.sum() > options.max_voxels:
+        remedy = "raise `max_voxels`, and with it the memory that the job asks for; or set `selection: rois`"
+        found = f"{passes.sum():,} voxels to read"
+        raise InputError(release.voxels, found, f"at most {options.max_voxels:,} (`max_voxels`)", remedy)
+
+
+def _compare(release: Release, released: pd.Series, recomputed: pd.Series, options: Options) -> dict[str, float]:
+    """How far the ceilings of the single trials are from the released ones: trials of another order stand out.
+
+    Raises:
+        InputError: voxels with a released ceiling have half of it or less, median over voxels.
+    """
+    both = recomputed.notna() & (released > options.min_nc_percent)
+    if not both.any():
+        return {"voxels": 0}
+    difference = (recomputed - released)[both].abs()
+    median, largest = float(difference.median()), float(difference.max())
+    if recomputed[both].median() < released[both].median() / 2:
+        found = f"trials that give ceilings of {recomputed[both].median():.1f} % (median)"
+        expected = f"{released[both].median():.1f} %, the released nc_testset of these voxels"
+        remedy = "rows or columns of the responses are not those of the two tables; take all three files from one release"
+        raise InputError(release.responses, found, expected, remedy)
+    if median > _AGREEMENT:
+        log.warning("%s: nc_testset recomputed from the trials differs by %.1f points (median)", release.responses, median)
+    return {"voxels": int(both.sum()), "median_difference": median, "largest_difference": largest}
+
+
+def _why_empty(roi: str, rois: pd.DataFrame, options: Options) -> str:
+    if options.voxel_metadata == "v1" and roi in ("IT", "IT_glasser"):
+        return "not in version 1 of the voxel table"
+    return "no voxel above the noise-ceiling threshold" if rois[roi].any() else "not drawn in this subject"

@@ -1,0 +1,164 @@
+"""What was shown in each trial of THINGS-fMRI, and what each voxel is, checked against what the release promises."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cortexscale.datasets.things_fmri.files import FIGSHARE, Release, column_names, read_columns
+from cortexscale.errors import InputError
+from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
+
+GLASSER_IT = ("TE1p", "TE2p", "FFC", "VVC", "VMV2", "VMV3", "PHA1", "PHA2", "PHA3")
+"""Areas of the Glasser atlas that make up ``IT_glasser``, as in the authors' notebook on ROIs."""
+
+_SIDED = tuple(f"{side}{area}" for area in ("EBA", "FFA", "OFA", "PPA", "RSC", "TOS", "LOC") for side in "lr")
+
+ROI_COLUMNS: dict[str, tuple[str, ...]] = {
+    **{roi: (roi,) for roi in ("V1", "V2", "V3")},
+    "V4": ("hV4",),
+    **{roi: (roi,) for roi in ("VO1", "VO2")},
+    **{roi: (f"{roi} (prf)",) for roi in ("LO1", "LO2")},
+    **{roi: (roi,) for roi in ("TO1", "TO2", "V3a", "V3b", *_SIDED)},
+    "IT": ("IT",),
+    "IT_glasser": tuple(f"glasser-{area}" for area in GLASSER_IT),
+}
+"""The columns of the voxel table that make up each ROI."""
+
+_NUMBERS = ("voxel_id", "subject_id", "voxel_x", "voxel_y", "voxel_z", "nc_singletrial", "nc_testset")
+
+_SECOND_VERSION = ("IT", "IT_glasser")
+"""ROIs that the first version of the voxel table lacks."""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """What one subject saw.
+
+    Attributes:
+        train_ids (n,), test_ids (m,): THINGS ids, ascending.
+        train (n,): trial of each training image.
+        test (repetitions, m): trials of each test image, in order of presentation.
+        session (trials,): session of every trial, 1 ...
+    """
+
+    train_ids: np.ndarray
+    test_ids: np.ndarray
+    train: np.ndarray
+    test: np.ndarray
+    session: np.ndarray
+
+
+def read_trials(release: Release, n_train: int, n_test: int, n_repetitions: int) -> Trials:
+    """The trial table. Orders differ between subjects, so images are matched by name; ids are sorted.
+
+    Raises:
+        InputError: the table is damaged, of another subject or of other counts.
+    """
+    path = release.trials
+    text = ("trial_type", "stimulus", "concept")
+    table = read_columns(release, path, ["trial_type", "session", "subject_id", "trial_id", "stimulus", "concept"], text)
+    _require_subject(release, path, table)
+    if not np.array_equal(table["trial_id"], np.arange(len(table))):
+        raise release.unlike(path, "trial_id that does not count 0, 1, 2 ...", "trial_id = column of the responses")
+    if not (table["session"] >= 1).all():
+        raise release.unlike(path, "sessions that are not numbered 1, 2 ...", "session numbers from 1")
+    if unknown := set(table["trial_type"]) - {"train", "test"}:
+        raise release.unlike(path, f"trials of type {', '.join(map(str, unknown))}", "train and test trials only")
+    stem = table["stimulus"].str.rpartition("_")[0]
+    if (wrong := stem != table["concept"]).any():
+        first = table[wrong].iloc[0]
+        raise release.unlike(path, f"the concept {first['concept']} of {first['stimulus']}", "<concept>_<number>.jpg")
+    table["id"] = table["concept"] + "/" + table["stimulus"]
+
+    ids, rows = {}, {}
+    for split, images, shown in (("train", n_train, 1), ("test", n_test, n_repetitions)):
+        of_split = table[table["trial_type"] == split]
+        counts = of_split["id"].value_counts()
+        if len(counts) != images or set(counts) != {shown}:
+            seen = f"{counts.min()} to {counts.max()} times" if len(counts) else "never"
+            found, expected = f"{len(counts)} {split} images shown {seen}", f"{images} images shown {shown} times"
+            remedy = f"{release.remedy(path)}; if the file is partial or simulated on purpose, set the counts of the options"
+            raise InputError(path, found, expected, remedy)
+        ordered = of_split.sort_values("id", kind="stable")  # stable: repetitions stay in order of presentation
+        ids[split] = ordered["id"].to_numpy().astype(str)[::shown]
+        rows[split] = ordered.index.to_numpy().reshape(images, shown).T
+    if both := set(ids["train"]) & set(ids["test"]):
+        raise release.unlike(path, f"{len(both)} images in both splits, e.g. {min(both)}", "train and test share no image")
+    return Trials(ids["train"], ids["test"], rows["train"][0], rows["test"], table["session"].to_numpy(int))
+
+
+def read_voxels(release: Release, n_voxels: int, n_repetitions: int, version: str) -> pd.DataFrame:
+    """One row per voxel: ``voxel_id``, ``i``, ``j``, ``k`` (0-based), ``nc_testset`` (percent) and a boolean per ROI.
+
+    With the first version of the table, ``IT`` and ``IT_glasser`` are empty.
+
+    Raises:
+        InputError: the table is damaged, of another subject, version or unit of the noise ceiling.
+    """
+    path = release.voxels
+    _require_version(release, version)
+    rois = {roi: columns for roi, columns in ROI_COLUMNS.items() if version == "v2" or roi not in _SECOND_VERSION}
+    drawn = [column for columns in rois.values() for column in columns]
+    table = read_columns(release, path, [*_NUMBERS, *drawn])
+    if len(table) != n_voxels:
+        raise InputError(
+            path,
+            f"{len(table):,} voxels",
+            f"{n_voxels:,} (`n_voxels` of {release.subject})",
+            f"{release.remedy(path)}; if the file is partial or simulated on purpose, set `n_voxels`",
+        )
+    _require_subject(release, path, table)
+    if not np.array_equal(table["voxel_id"], np.arange(n_voxels)):
+        raise release.unlike(path, "voxel_id that does not count 0, 1, 2 ...", "voxel_id = row of the responses")
+    _check_ceilings(release, table, n_repetitions)
+    if not table[drawn].isin((0, 1)).to_numpy().all():
+        bad = [column for column in drawn if not table[column].isin((0, 1)).all()]
+        raise release.unlike(path, f"values other than 0 and 1 in {', '.join(bad)}", "0 or 1, whether a voxel is in the ROI")
+    integers = {"voxel_id": "voxel_id", "i": "voxel_x", "j": "voxel_y", "k": "voxel_z"}
+    columns = {name: table[column].to_numpy(int) for name, column in integers.items()}
+    none = np.zeros(n_voxels, bool)
+    members = {roi: table[list(rois[roi])].any(axis=1).to_numpy() if roi in rois else none for roi in ROI_COLUMNS}
+    return pd.DataFrame({**columns, "nc_testset": table["nc_testset"], **members})
+
+
+def _require_version(release: Release, version: str) -> None:
+    """Raise unless the voxel table is of the version that the options name."""
+    names = column_names(release, release.voxels)
+    missing = [column for roi in _SECOND_VERSION for column in ROI_COLUMNS[roi] if column not in names]
+    if version == "v2" and missing:
+        raise InputError(
+            release.voxels,
+            f"{len(names)} columns, without {', '.join(missing)}: the first version of the table",
+            "the second version, 222 columns",
+            f"fetch {FIGSHARE}; or set `voxel_metadata: v1`, which leaves IT and IT_glasser empty",
+        )
+    if version == "v1" and not missing:
+        expected = "the first version, 41 columns (`voxel_metadata: v1`)"
+        raise InputError(
+            release.voxels, f"{len(names)} columns: the second version of the table", expected, "set `voxel_metadata: v2`"
+        )
+
+
+def _require_subject(release: Release, path: Path, table: pd.DataFrame) -> None:
+    number = int(release.subject.removeprefix("sub-"))
+    others = table.loc[table["subject_id"] != number, "subject_id"]
+    if len(others):
+        raise release.unlike(path, f"rows of subject_id {others.iloc[0]:g}", f"subject_id {number}, as the file name says")
+
+
+def _check_ceilings(release: Release, table: pd.DataFrame, n_repetitions: int) -> None:
+    """Raise unless the two released ceilings are percentages, and those of one and of ``n_repetitions`` trials."""
+    path = release.voxels
+    single, average = (table[name].to_numpy() for name in ("nc_singletrial", "nc_testset"))
+    for name, values in (("nc_singletrial", single), ("nc_testset", average)):
+        if not ((values >= 0) & (values <= 100)).all():
+            raise release.unlike(path, f"{name} from {np.nanmin(values):g} to {np.nanmax(values):g}, or not finite", "0 to 100 %")
+    if 0 < average.max() <= 1:
+        raise release.unlike(path, f"a largest nc_testset of {average.max():g}: fractions", "percent of variance, 0 to 100")
+    with np.errstate(divide="ignore"):
+        expected = noise_ceiling_percent(np.sqrt(single / (100 - single)), n_repetitions)
+    if (difference := np.abs(expected - average).max()) > 0.1:
+        found = f"nc_testset up to {difference:.1f} from what nc_singletrial gives for {n_repetitions} repetitions"
+        raise release.unlike(path, found, "ceilings of one trial and of the average of all repetitions")

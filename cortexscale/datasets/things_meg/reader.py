@@ -1,0 +1,213 @@
+"""THINGS-MEG: magnetoencephalography of four people who saw the THINGS images (Hebart et al. 2023, eLife 12:e82580).
+
+We start from the epochs that the authors released: 271 gradiometers, 0.1-40 Hz, 200 Hz, -0.1 to 1.3 s around the image,
+each epoch and sensor in standard deviations of its own baseline (not tesla). They are resampled to 100 Hz and cropped to
+0 ... 1.29 s (paper, appendix A.5). Main images were shown once; the test images once in each session.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+import pydantic
+
+from cortexscale.datasets.formats.meeg import ROIS, build_recording, meg_lobe, trial_ncsnr
+from cortexscale.datasets.source import Source
+from cortexscale.datasets.things_meg.files import SENSORS, TIMES, Participant, locate, open_participant
+from cortexscale.errors import InputError
+from cortexscale.recording import Recording
+
+if TYPE_CHECKING:
+    import mne
+
+__all__ = ["ROIS", "SOURCE", "SUBJECTS", "Options", "inspect", "memory_mb", "raw_files", "read", "shape"]
+
+SUBJECTS = ("P1", "P2", "P3", "P4")
+"""As in the names of the files; the raw recordings call the same people BIGMEG1 to BIGMEG4."""
+
+SOURCE = Source(
+    title="THINGS-MEG: four people, 22,248 THINGS images once and 200 images twelve times, 271 sensors",
+    citation="Hebart, Contier, Teichmann et al. (2023). THINGS-data, a multimodal collection of large-scale datasets for "
+    "investigating object representations in human brain and behavior. eLife 12:e82580. doi:10.7554/eLife.82580",
+    licence="CC0 (OpenNeuro ds004212)",
+    get="OpenNeuro ds004212, version 2.0.0 or later. Do not fetch the whole data set (1.1 TB); the epochs alone are 33 GB: "
+    "aws s3 cp --no-sign-request --recursive --exclude '*' --include 'preprocessed_*-epo*.fif' "
+    "s3://openneuro.org/ds004212/derivatives/preprocessed/ derivatives/preprocessed/",
+)
+
+N_TIMES = 130
+_TARGET_RATE = 100.0
+_BLOCK = 500
+"""Epochs loaded at a time: 305 MB in float64."""
+
+
+class Options(pydantic.BaseModel, extra="forbid"):
+    """What a study may say about THINGS-MEG. The defaults are the paper's; the counts are those of the release.
+
+    Attributes:
+        min_nc_percent: units need a noise ceiling above this, in percent of variance.
+        n_train: main images, each shown once.
+        n_test: test images, each shown once in every session.
+        n_sessions: sessions, hence repetitions of the test images.
+        n_catch: catch trials, which are dropped.
+        n_parts: files that the epochs of a participant are split over.
+        trials: where the trials are described: in the epoch files (``epochs``), or, for copies that lost it, in
+            ``sample_attributes_P1.csv`` (``table``).
+    """
+
+    min_nc_percent: float = pydantic.Field(default=1, ge=0, lt=100)
+    n_train: pydantic.PositiveInt = 22_248
+    n_test: int = pydantic.Field(default=200, ge=2)
+    n_sessions: int = pydantic.Field(default=12, ge=2)
+    n_catch: pydantic.NonNegativeInt = 2_400
+    n_parts: pydantic.PositiveInt = 4
+    trials: Literal["epochs", "table"] = "epochs"
+
+
+def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
+    """The released files that :func:`read` opens for ``subject``. They need not exist.
+
+    Raises:
+        InputError: the release has no such participant.
+    """
+    return _participant(root, subject, options).files
+
+
+def inspect(root: Path, subject: str, options: Options) -> None:
+    """Check everything but the responses: the chain of files, the grid, and which image every trial showed.
+
+    Raises:
+        InputError: as :func:`read`.
+    """
+    _open(root, subject, options)
+
+
+def memory_mb(options: Options) -> int:
+    """Peak memory of :func:`read` in MB: responses of all units, test trials, a block of epochs or a check, the libraries."""
+    units = SENSORS * N_TIMES
+    held = 4 * units * (options.n_train + options.n_test * (options.n_sessions + 2))
+    resampling = 8 * _BLOCK * SENSORS * (TIMES + 2 * N_TIMES)
+    checking = 2 * units * options.n_train  # which responses are finite, when the Recording is complete
+    return int(np.ceil((held + max(resampling, checking)) / 1e6)) + 350
+
+
+def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
+    """Train stimuli, test stimuli and at most so many units of one kernel: all participants saw the same images."""
+    return options.n_train, options.n_test, SENSORS * N_TIMES * len(subjects)
+
+
+def read(root: Path, subject: str, options: Options) -> Recording:
+    """Read one participant.
+
+    Units are pairs of sensor and time. The noise ceiling of a unit is the authors': test trials are z-scored over the
+    images of a session, the noise variance is that over sessions, and the average has as many trials as there are
+    sessions. Train rows are in the order of presentation, test rows ordered by id.
+
+    Raises:
+        InputError: a file is missing, damaged or unlike the release, the trials are not the expected ones, or no unit
+            passes the selection.
+    """
+    epochs, trials = _open(root, subject, options)
+    is_train, is_test = trials["split"] == "train", trials["split"] == "test"
+    train_ids = trials.loc[is_train, "stimulus"].to_numpy().astype(str)
+    test_ids, image = np.unique(trials.loc[is_test, "stimulus"].to_numpy().astype(str), return_inverse=True)
+    session = trials.loc[is_test, "session_nr"].to_numpy()
+
+    test_trials = _responses(epochs, np.flatnonzero(is_test), subject)
+    ncsnr = trial_ncsnr(test_trials, image, session, zscore=True)
+    test = np.zeros((len(test_ids), *test_trials.shape[1:]), np.float32)
+    np.add.at(test, image, test_trials)
+    test /= options.n_sessions
+    del test_trials
+    train = _responses(epochs, np.flatnonzero(is_train), subject)
+    return build_recording(
+        "things_meg",
+        subject,
+        channels=epochs.ch_names,
+        lobes=[meg_lobe(sensor) for sensor in epochs.ch_names],
+        times=np.arange(N_TIMES) / _TARGET_RATE,
+        train_ids=train_ids,
+        train=train,
+        train_repetitions=np.ones(len(train_ids), dtype=int),
+        test_ids=test_ids,
+        test=test,
+        test_repetitions=np.full(len(test_ids), options.n_sessions),
+        ncsnr=ncsnr,
+        min_nc_percent=options.min_nc_percent,
+        notes={"sessions": options.n_sessions, "catch_trials_dropped": options.n_catch},
+    )
+
+
+def stimulus_id(image_path: str) -> str:
+    """``aardvark/aardvark_01b.jpg`` for ``images_meg/aardvark/aardvark_01b.jpg`` and ``images_test_meg/aardvark_01b.jpg``."""
+    file = image_path.replace("\\", "/").rsplit("/", 1)[-1]
+    return f"{file.rsplit('_', 1)[0]}/{file}"
+
+
+def _participant(root: Path, subject: str, options: Options) -> Participant:
+    if subject not in SUBJECTS:
+        expected = f"{' or '.join(SUBJECTS)} (BIGMEG1 to BIGMEG4 are P1 to P4)"
+        raise InputError("dataset things_meg", f"subject {subject}", expected, "correct the list of subjects")
+    return locate(root, subject, options.n_parts, options.trials)
+
+
+def _open(root: Path, subject: str, options: Options) -> "tuple[mne.Epochs, pd.DataFrame]":
+    """The epochs, and per epoch its split (``train``, ``test``, ``catch``), session and stimulus."""
+    participant = _participant(root, subject, options)
+    n_epochs = options.n_train + options.n_test * options.n_sessions + options.n_catch
+    epochs, trials = open_participant(participant, n_epochs)
+    trials = pd.DataFrame(
+        {
+            "split": trials["trial_type"].map({"exp": "train", "test": "test", "catch": "catch"}),
+            "session_nr": trials["session_nr"],
+            "stimulus": trials["image_path"].astype(str).map(stimulus_id),
+        }
+    )
+    _require_design(participant, trials, options)
+    return epochs, trials
+
+
+def _require_design(participant: Participant, trials: pd.DataFrame, options: Options) -> None:
+    """Every main image once, every test image once in each session, no image in both."""
+    counts = {split: int((trials["split"] == split).sum()) for split in ("train", "test", "catch")}
+    n_test = options.n_test * options.n_sessions
+    if counts != {"train": options.n_train, "test": n_test, "catch": options.n_catch}:
+        expected = f"{options.n_train:,} exp, {n_test:,} test and {options.n_catch:,} catch trials"
+        found = f"{counts['train']:,} exp, {counts['test']:,} test and {counts['catch']:,} catch trials"
+        raise participant.unlike(found, expected, "if the set is partial or simulated on purpose, set things_meg's counts")
+    train, test = (trials[trials["split"] == split] for split in ("train", "test"))
+    if train["stimulus"].duplicated().any():
+        again = train.loc[train["stimulus"].duplicated(), "stimulus"].iloc[0]
+        raise participant.unlike(f"the main image {again} in several trials", "every main image once")
+    shown = pd.crosstab(test["stimulus"], test["session_nr"])
+    if shown.shape != (options.n_test, options.n_sessions) or (shown != 1).any(axis=None):
+        found = f"{shown.shape[0]} test images in {shown.shape[1]} sessions, shown {shown.min(axis=None)} to "
+        expected = f"{options.n_test} test images, once in each of {options.n_sessions} sessions"
+        raise participant.unlike(f"{found}{shown.max(axis=None)} times in a session", expected)
+
+
+def _responses(epochs: "mne.Epochs", rows: np.ndarray, subject: str) -> np.ndarray:
+    """(rows, sensors, N_TIMES) float32 of the given epochs at 100 Hz from 0 s, loaded block by block.
+
+    Raises:
+        InputError: an epoch is empty or not finite, as a hole that a resumed download left would make it.
+    """
+    responses = np.empty((len(rows), len(epochs.ch_names), N_TIMES), np.float32)
+    for first in range(0, len(rows), _BLOCK):
+        block = _at_100_hz(epochs[rows[first : first + _BLOCK]])
+        hollow = ~np.isfinite(block).all(axis=(1, 2)) | ~block.any(axis=(1, 2))
+        if hollow.any():
+            found = f"epoch {rows[first + np.flatnonzero(hollow)[0]] + 1:,} is empty or not finite"
+            raise InputError(f"epochs of {subject} (things_meg)", found, "finite responses", "download the files again")
+        responses[first : first + len(block)] = block
+    return responses
+
+
+def _at_100_hz(epochs: "mne.Epochs") -> np.ndarray:
+    """(epochs, sensors, N_TIMES) in double precision, loaded, resampled and cropped to 0 s and later."""
+    import mne
+
+    with mne.use_log_level("ERROR"):
+        return epochs.load_data().resample(_TARGET_RATE).crop(0, None).get_data(copy=False)

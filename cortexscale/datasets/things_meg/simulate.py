@@ -1,0 +1,247 @@
+"""Writing simulated participants of THINGS-MEG in the layout in which its epochs were released.
+
+An epoch is the evoked response to its picture (see meeg.py) in noise of up to 40 Hz, both in units of the sensor's own
+baseline: the authors z-score every epoch and sensor, so an epoch with a quiet baseline is larger than others. That is
+part of the noise here, as it is there.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pydantic
+
+from cortexscale.datasets.formats.meeg import build_recording, meg_lobe
+from cortexscale.datasets.things_meg.files import CATCH, FIRST_TIME, RATE, TIMES
+from cortexscale.datasets.things_meg.reader import N_TIMES
+from cortexscale.recording import Recording
+from cortexscale.simulation.brain import ncsnr_of_ceiling
+from cortexscale.simulation.meeg import evoked, true_ceiling
+from cortexscale.simulation.world import World
+
+if TYPE_CHECKING:
+    import mne
+
+SESSIONS, RUNS, PARTS = 12, 10, 4
+EXEMPLARS = 12
+"""Pictures of a concept that are shown in the main experiment, one per session. A later one may be its test picture."""
+
+_SITES = {
+    "C": "11-17 21-25 31-32 41-42 51-55 61-63",
+    "F": "11-14 21-25 31-35 41-46 51-56 61-67",
+    "O": "11-14 21-24 31-34 41-44 51-53",
+    "P": "11-12 21-23 31-35 41-45 51-57",
+    "T": "11-16 21-27 31-37 41-47 51-57",
+}
+_MIDLINE = {"C": 4, "F": 3, "O": 3, "P": 1}
+_ABSENT = {"MLF25", "MRF43", "MRO13", "MRO11"}
+"""Of the 275 sensors of the device: three that this one lacks, and one that the authors dropped."""
+
+_COLUMNS = [
+    *("trial_type", "image_nr", "category_nr", "exemplar_nr", "test_image_nr"),
+    *("things_category_nr", "things_image_nr", "things_exemplar_nr", "image_path", "onset", "image_on", "image_off"),
+    *("responded", "key_id", "key_time", "RT", "session_nr", "run_nr"),
+]
+_SOA = 1.5  # s
+
+_BASELINE = slice(0, 1 - round(FIRST_TIME * RATE))
+_AT_100_HZ = slice(_BASELINE.stop - 1, TIMES - 1, 2)
+"""Samples of an epoch that are also on the reader's grid: 0, 10 ... 1290 ms."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What became of the noise when epochs were divided by the standard deviation of their baseline.
+
+    Attributes:
+        gain, spread: mean and variance of the factor that an epoch of a sensor was multiplied by.
+        variance: (TIMES,) of the noise after that.
+    """
+
+    gain: float
+    spread: float
+    variance: np.ndarray
+
+
+class Settings(pydantic.BaseModel, extra="forbid"):
+    """How small the simulated experiment is. Sensors, times, sessions and parts are the release's.
+
+    Attributes:
+        concepts: concepts of the main experiment, twelve pictures each; every picture is shown once.
+        test_images: one further picture of so many concepts, shown once in each of the twelve sessions.
+        catch_per_session: trials without a THINGS picture.
+        amplitude: sd of a wave at its peak, over that of the noise of one trial: range over sensors.
+    """
+
+    concepts: pydantic.PositiveInt = 20
+    test_images: int = pydantic.Field(default=20, ge=2)
+    catch_per_session: pydantic.PositiveInt = 1
+    amplitude: tuple[pydantic.PositiveFloat, pydantic.PositiveFloat] = (1.2, 2.4)
+
+
+def sensor_names() -> list[str]:
+    """The 271 sensors of the released epochs: third letter the lobe, first two the side."""
+    names = []
+    for side in "LR":
+        for lobe, rows in _SITES.items():
+            for first, last in (row.split("-") for row in rows.split()):
+                names += [f"M{side}{lobe}{site}" for site in range(int(first), int(last) + 1)]
+    names += [f"MZ{lobe}{site:02d}" for lobe, count in _MIDLINE.items() for site in range(1, count + 1)]
+    return [f"{name}-1609" for name in names if name not in _ABSENT]
+
+
+def trial_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.DataFrame:
+    """What one participant saw: one row per trial, chronological, in the released columns.
+
+    Every session shows one new exemplar of each concept, all test pictures and some catch trials, in random order. Ids,
+    numbers and ranks count from 1, as they do in the release.
+
+    Args:
+        things_ids: all pictures of the image folder, ``<concept>/<file>`` in byte order.
+    """
+    rng = np.random.default_rng(seed)
+    pictures = pd.DataFrame({"id": things_ids, "things_image_nr": np.arange(1, len(things_ids) + 1)})
+    pictures["concept"] = pictures["id"].str.split("/").str[0]
+    pictures["things_category_nr"] = pictures["concept"].rank(method="dense").astype(int)
+    pictures["things_exemplar_nr"] = pictures.groupby("concept").cumcount() + 1
+    main = pictures[pictures["things_category_nr"].isin(_choose(pictures, settings.concepts, rng))]
+    main = main[main["things_exemplar_nr"] <= EXEMPLARS].assign(trial_type="exp", image_path="images_meg/" + main["id"])
+    main["category_nr"], main["exemplar_nr"] = main["things_category_nr"], main["things_exemplar_nr"]
+    test = pictures[pictures["things_exemplar_nr"] == EXEMPLARS + 1]
+    test = test[test["things_category_nr"].isin(_choose(test, settings.test_images, rng))]
+    test = test.assign(trial_type="test", image_path="images_test_meg/" + test["id"].str.split("/").str[1])
+    test["test_image_nr"] = np.arange(1, len(test) + 1)
+    files = [f"images_catch_meg/catch{number:03d}.jpg" for number in range(1, settings.catch_per_session + 1)]
+    catch = pd.DataFrame({"trial_type": "catch", "image_path": files, "responded": 1.0, "key_id": 1.0, "RT": 0.5})
+
+    sessions = []
+    for number in range(1, SESSIONS + 1):
+        shown = pd.concat([main[main["exemplar_nr"] == number], test, catch], ignore_index=True)
+        shown = shown.sample(frac=1, random_state=rng).assign(session_nr=number)
+        shown["run_nr"] = 1 + np.arange(len(shown)) * RUNS // len(shown)
+        shown["onset"] = shown.groupby("run_nr").cumcount() * _SOA
+        sessions.append(shown)
+    trials = pd.concat(sessions, ignore_index=True)
+    trials["image_nr"] = np.arange(1, len(trials) + 1)
+    trials["image_on"], trials["image_off"] = trials["onset"], trials["onset"] + 0.5
+    trials["key_time"] = trials["onset"] + trials["RT"]
+    return trials.reindex(columns=_COLUMNS)
+
+
+def _choose(pictures: pd.DataFrame, count: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.choice(pictures["things_category_nr"].unique(), count, replace=False)
+
+
+def write_things_meg(root: Path, participant: str, trials: pd.DataFrame, epochs: np.ndarray, *, metadata: bool = True) -> None:
+    """Write the four parts of ``preprocessed_<participant>-epo.fif`` and ``sample_attributes_<participant>.csv``.
+
+    Args:
+        trials: of :func:`trial_table`.
+        epochs: (trials, 271, 281) float64.
+        metadata: whether the epoch files hold the trials as well, as released ones do.
+    """
+    import mne
+
+    folder = Path(root) / "derivatives/preprocessed"
+    folder.mkdir(parents=True, exist_ok=True)
+    codes = trials["things_image_nr"].fillna(CATCH).astype(int).to_numpy()
+    samples = (np.arange(len(trials)) * _SOA * RATE).astype(int)
+    data = mne.EpochsArray(
+        epochs,
+        mne.create_info(sensor_names(), RATE, "mag"),
+        np.column_stack([samples, np.zeros_like(codes), codes]),
+        tmin=FIRST_TIME,
+        event_id={str(code): code for code in np.unique(codes).tolist()},
+        metadata=trials if metadata else None,
+        verbose="ERROR",
+    )
+    save_in_parts(data, folder / f"preprocessed_{participant}-epo.fif")
+    attributes = Path(root) / "sourcedata" / f"sample_attributes_{participant}.csv"
+    attributes.parent.mkdir(parents=True, exist_ok=True)
+    trials.to_csv(attributes, index=False)
+
+
+def save_in_parts(epochs: "mne.Epochs", first: Path) -> None:
+    """Save loaded epochs as a chain of four files. MNE splits at a size, in which it reserves 1.3 MB for what parts repeat."""
+    values = epochs.get_data(copy=False).size
+    epochs.save(first, split_size=int(4 * values / (PARTS - 0.5)) + 1_300_000, overwrite=True, verbose="ERROR")
+
+
+def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
+    """Write the participants, and yield each with its truth: noise-free responses, and the true ceilings above 1 %.
+
+    True ceilings follow from the variance of the signal and from that of the noise, which is measured on all epochs and
+    sensors of the participant (some 1e5 draws).
+    """
+    times = np.round(FIRST_TIME + np.arange(TIMES) / RATE, 6)
+    lobes = [meg_lobe(name) for name in sensor_names()]
+    for number, subject in enumerate(subjects):
+        own = seed + 100 * number
+        trials = trial_table(world.things_ids, settings, own)
+        seen = np.unique(_rows(trials))
+        latents = {area: values[seen] for area, values in world.things_latents.items()}
+        signal = evoked(world.brain, latents, lobes, times, seed=own)
+        signal *= np.random.default_rng(own + 1).uniform(*settings.amplitude, len(lobes)).astype(np.float32)[:, None]
+        shown = pd.Index(seen + 1).get_indexer(trials["things_image_nr"])  # -1 for a catch trial
+        epochs, noise = single_trials(signal, shown, seed=own + 2)
+        write_things_meg(root, subject, trials, epochs)
+        del epochs
+        yield subject, _truth(subject, world.things_ids, trials, seen, signal[:, :, _AT_100_HZ], noise)
+
+
+def single_trials(signal: np.ndarray, shown: np.ndarray, seed: int) -> tuple[np.ndarray, Noise]:
+    """Epochs in units of their baseline: (trials, sensors, TIMES) float64.
+
+    Args:
+        signal: (pictures, sensors, TIMES) noise-free, nothing before 0 s, in standard deviations of the noise.
+        shown: (trials,) row of ``signal`` in each trial; -1 for none.
+    """
+    rng = np.random.default_rng(seed)
+    hertz = np.arange(0.625, 40, 0.625)
+    phase = 2 * np.pi * hertz[:, None] * np.arange(TIMES) / RATE
+    waves = (np.concatenate([np.cos(phase), np.sin(phase)]) / np.sqrt(len(hertz))).astype(np.float32)
+    epochs = np.empty((len(shown), *signal.shape[1:]))
+    factors, variance = np.empty(epochs.shape[:2]), np.zeros(TIMES)
+    for trial, picture in enumerate(shown):
+        noise = rng.standard_normal((signal.shape[1], len(waves)), dtype=np.float32) @ waves
+        noise -= noise[:, _BASELINE].mean(axis=1, keepdims=True)
+        factors[trial] = 1 / noise[:, _BASELINE].std(axis=1)
+        epoch = noise if picture < 0 else noise + signal[picture]
+        epochs[trial] = epoch * factors[trial][:, None]
+        variance += np.square(noise * factors[trial][:, None]).mean(axis=0)
+    return epochs, Noise(factors.mean(), factors.var(), variance / len(shown))
+
+
+def _rows(trials: pd.DataFrame) -> np.ndarray:
+    """Row, in the image folder, of the picture of every trial that shows one."""
+    return trials["things_image_nr"].dropna().astype(int).to_numpy() - 1
+
+
+def _truth(
+    subject: str, things_ids: np.ndarray, trials: pd.DataFrame, seen: np.ndarray, signal: np.ndarray, noise: Noise
+) -> Recording:
+    train_rows = _rows(trials[trials["trial_type"] == "exp"])
+    test_rows = np.unique(_rows(trials[trials["trial_type"] == "test"]))  # ids are in byte order: rows sort as ids do
+    train, test = (signal[pd.Index(seen).get_indexer(rows)] for rows in (train_rows, test_rows))
+    # An epoch's factor multiplies its signal too: its mean is a gain, its spread is noise.
+    trial_noise = noise.variance[_AT_100_HZ] + noise.spread * np.square(test).mean(axis=0)
+    ceiling = true_ceiling(noise.gain * test, trial_noise, SESSIONS)
+    return build_recording(
+        "things_meg",
+        subject,
+        channels=sensor_names(),
+        lobes=[meg_lobe(name) for name in sensor_names()],
+        times=np.arange(N_TIMES) / 100,
+        train_ids=things_ids[train_rows],
+        train=noise.gain * train,
+        train_repetitions=np.ones(len(train_rows), dtype=int),
+        test_ids=things_ids[test_rows],
+        test=noise.gain * test,
+        test_repetitions=np.full(len(test_rows), SESSIONS),
+        ncsnr=ncsnr_of_ceiling(ceiling, SESSIONS),
+        min_nc_percent=1,
+        notes={},
+    )

@@ -1,0 +1,252 @@
+"""TVSD, the THINGS Ventral Stream Spiking Dataset: macaque V1, V4 and IT (Papale et al. 2025, Neuron 113).
+
+Released at gin.g-node.org/paolo_papale/TVSD. For each monkey we read ``THINGS_normMUA.mat`` (multi-unit activity,
+normalised by the authors per day and electrode, averaged in one window per area; no physical unit) and
+``_logs/things_imgs.mat`` (the THINGS images in the order of its rows). Electrodes count from 0, in the physical order of
+the normalised file: 16 arrays of 64.
+"""
+
+import logging
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+
+import h5py
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, Field, field_validator
+
+from cortexscale.datasets.formats.matlab import open_matlab, read_strings
+from cortexscale.datasets.source import Source
+from cortexscale.datasets.tvsd.electrodes import BLOCK_BYTES, N_ELECTRODES, blocks, describe_electrodes, select_electrodes
+from cortexscale.errors import InputError
+from cortexscale.recording import Recording, Split
+
+log = logging.getLogger(__name__)
+
+SUBJECTS = ("monkeyF", "monkeyN")
+ROIS = ("V1", "V4", "IT")
+
+SOURCE = Source(
+    title="TVSD, the THINGS Ventral Stream Spiking Dataset: multi-unit activity of two macaques, 1024 electrodes each in V1, V4 "
+    "and IT; 22,248 THINGS images once and 100 images 30 times",
+    citation="Papale, Wang, Self & Roelfsema (2025). An extensive dataset of spiking activity to reveal the syntax of the "
+    "ventral stream. Neuron 113. doi:10.1016/j.neuron.2024.12.003",
+    licence="CC BY 4.0. The images are not part of it; they come from THINGS, under its own terms.",
+    get="GIN repository paolo_papale/TVSD (https://gin.g-node.org/paolo_papale/TVSD; git-annex, slow). Of 3.2 TiB only four "
+    "files are needed: monkeyF/THINGS_normMUA.mat and monkeyN/THINGS_normMUA.mat (194 MB each), and _logs/things_imgs.mat of "
+    "both. With a web client: https://gin.g-node.org/paolo_papale/TVSD/raw/master/<file>.",
+)
+
+# From the authors' norm_MUA.m. V4 and IT change places between the monkeys: some packages treat F like N.
+_AREAS = {
+    "monkeyF": {"V1": (0, 512), "IT": (512, 832), "V4": (832, 1024)},
+    "monkeyN": {"V1": (0, 512), "V4": (512, 768), "IT": (768, 1024)},
+}
+_AGREEMENT = 1e-6  # released against recomputed numbers; both are float64 of the same data
+_OUTLIER_SD = 20
+
+
+class Options(BaseModel, extra="forbid"):
+    """The configuration of this dataset. The defaults describe the release and the paper's selection."""
+
+    min_reliability: float = Field(0.1, ge=-1, lt=1, description="Keep electrodes whose mean released reliability is above this.")
+    n_train: int = Field(
+        22248, ge=1, description="Train images, each shown once. Change counts for partial or simulated files only."
+    )
+    n_test: int = Field(100, ge=2, description="Test images.")
+    n_repetitions: int = Field(30, ge=2, description="Repetitions of every test image.")
+    areas: dict[Literal["monkeyF", "monkeyN"], dict[Literal["V1", "V4", "IT"], tuple[int, int]]] = Field(
+        _AREAS, description="Electrodes of each area, first to last + 1. The released order differs between the monkeys."
+    )
+
+    @field_validator("areas")
+    @classmethod
+    def _areas_are_disjoint(cls, areas: dict) -> dict:
+        if set(areas) != set(SUBJECTS):
+            raise ValueError(f"name the areas of every monkey: {', '.join(SUBJECTS)}")
+        for monkey, spans in areas.items():
+            edges = [0, *chain(*sorted(spans.values())), N_ELECTRODES]
+            if edges != sorted(edges) or any(first == stop for first, stop in spans.values()):
+                raise ValueError(f"the areas of {monkey} overlap, are empty or leave the electrodes 0 to {N_ELECTRODES}")
+        return areas
+
+
+def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
+    """The released files of one monkey: responses and list of images. They need not exist.
+
+    Raises:
+        InputError: the release has no such monkey.
+    """
+    if subject not in SUBJECTS:
+        raise InputError(
+            f"subject {subject} of dataset tvsd",
+            f"no monkey of that name, so no map of its electrodes to {', '.join(ROIS)}",
+            " or ".join(SUBJECTS),
+            "correct the name in the list of subjects",
+        )
+    folder = Path(root) / subject
+    return [folder / "THINGS_normMUA.mat", folder / "_logs" / "things_imgs.mat"]
+
+
+def inspect(root: Path, subject: str, options: Options) -> None:
+    """Check both files of one monkey but for the responses.
+
+    Raises:
+        InputError: as :func:`read`.
+    """
+    responses_file, _ = raw_files(root, subject, options)
+    _stimulus_ids(root, subject, options)
+    with open_matlab(responses_file, _shapes(options), _source(subject, "THINGS_normMUA.mat")) as file:
+        _require_shapes(file, options)
+
+
+def memory_mb(options: Options) -> int:
+    """Peak memory of :func:`read` in MB, from the expected counts, if every electrode is kept and one is then dropped."""
+    responses = 2.5 * 4 * (options.n_train + options.n_test) * N_ELECTRODES
+    names = 6000 * (options.n_train + options.n_test)  # HDF5 keeps what it looked up, and each name is an object of its own
+    libraries = 150e6
+    return int(np.ceil((responses + 10 * BLOCK_BYTES + names + libraries) / 1e6))
+
+
+def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
+    """Train stimuli, test stimuli and at most so many units of one kernel: the monkeys saw the same images."""
+    return options.n_train, options.n_test, N_ELECTRODES * len(subjects)
+
+
+def read(root: Path, subject: str, options: Options) -> Recording:
+    """Read one monkey.
+
+    Units are the electrodes whose released reliability (Pearson r between repetitions across test images, mean over all
+    pairs) exceeds ``options.min_reliability``. Noise ceilings come from the single repetitions: the responses are
+    normalised per day but do not have unit variance.
+
+    Returns:
+        Recording with the unit columns ``unit``, ``electrode``, ``array``, ``area``, ``reliability`` and ``nc_percent``.
+        ``notes`` counts dropped electrodes and outliers, and compares released statistics with recomputed ones.
+
+    Raises:
+        InputError: a file is not what was released, the files do not fit each other, or no electrode is kept.
+    """
+    inspect(root, subject, options)
+    responses_file, _ = raw_files(root, subject, options)
+    train_ids, test_ids = _stimulus_ids(root, subject, options)
+    with open_matlab(responses_file, _shapes(options), _source(subject, "THINGS_normMUA.mat")) as file:
+        electrodes = describe_electrodes(file, options.areas[subject])
+        keep, dropped = select_electrodes(electrodes, options.min_reliability, responses_file)
+        train, test = (_responses(file[name], keep) for name in ("train_MUA", "test_MUA"))
+
+    complete = np.isfinite(train).all(axis=0) & np.isfinite(test).all(axis=0)
+    dropped["a response is missing"] = int((~complete).sum())
+    if not complete.all():
+        keep[keep] = complete
+        train, test = train[:, complete], test[:, complete]
+
+    units = electrodes[keep].reset_index(drop=True)
+    in_roi = pd.DataFrame({roi: (electrodes["area"] == roi).to_numpy() for roi in ROIS})
+    return Recording(
+        dataset="tvsd",
+        subject=subject,
+        train=Split(train_ids, train, np.ones(len(train_ids), dtype=int)),
+        test=Split(test_ids, test, np.full(len(test_ids), options.n_repetitions)),
+        units=units[["unit", "electrode", "array", "area", "reliability", "nc_percent"]],
+        rois=in_roi[keep].reset_index(drop=True),
+        notes={
+            "dropped_electrodes": dropped,
+            "dead_electrodes": electrodes.loc[electrodes["reliability"].isna(), "electrode"].tolist(),
+            "train_outliers": _outliers(train, units["electrode"].to_numpy()),
+            "released_statistic": "reliability",
+            **_compare(units, responses_file),
+        },
+        screening=pd.concat(
+            [
+                electrodes[["unit", "nc_percent", "recomputed"]].assign(kept=keep, released=electrodes["reliability"]),
+                in_roi,
+            ],
+            axis=1,
+        ),
+    ).check()
+
+
+def _source(subject: str, file: str) -> str:
+    return f"It is {subject}/{file} of https://gin.g-node.org/paolo_papale/TVSD (direct: .../raw/master/{subject}/{file})."
+
+
+def _stimulus_ids(root: Path, subject: str, options: Options) -> tuple[np.ndarray, np.ndarray]:
+    """THINGS ids, ``aardvark/aardvark_01b.jpg``, of the rows of the train and test responses."""
+    _, path = raw_files(root, subject, options)
+    ids = []
+    with open_matlab(path, ("train_imgs", "test_imgs"), _source(subject, "_logs/things_imgs.mat")) as file:
+        for variable, option, expected in (("train_imgs", "n_train", options.n_train), ("test_imgs", "n_test", options.n_test)):
+            names = np.char.replace(read_strings(file, variable, "things_path"), "\\", "/")
+            if len(names) != expected:
+                raise InputError(
+                    path,
+                    f"{len(names):,} images in {variable}",
+                    f"{expected:,}",
+                    f"download the file again; if the set is partial or simulated on purpose, set tvsd's {option}",
+                )
+            ids.append(names)
+    return ids[0], ids[1]
+
+
+def _shapes(options: Options) -> dict[str, tuple[int, ...]]:
+    """The variables that are read. h5py shows axes in the reverse of MATLAB's order."""
+    pairs = options.n_repetitions * (options.n_repetitions - 1) // 2
+    return {
+        "train_MUA": (options.n_train, N_ELECTRODES),
+        "test_MUA": (options.n_test, N_ELECTRODES),
+        "test_MUA_reps": (options.n_repetitions, options.n_test, N_ELECTRODES),
+        "reliab": (pairs, N_ELECTRODES),
+        "oracle": (N_ELECTRODES, 1),
+    }
+
+
+def _require_shapes(file: h5py.File, options: Options) -> None:
+    for name, expected in _shapes(options).items():
+        found = getattr(file[name], "shape", "none (a struct)")
+        if found != expected:
+            raise InputError(
+                file.filename,
+                f"{name} of shape {found}",
+                f"{expected}, to fit things_imgs.mat and the repetitions",
+                "take both files from one release; if they are partial or simulated on purpose, set the counts of tvsd's options",
+            )
+
+
+def _responses(data: h5py.Dataset, keep: np.ndarray) -> np.ndarray:
+    """(images, kept electrodes) float32, read in blocks of images so that dropped electrodes never pile up."""
+    responses = np.empty((len(data), keep.sum()), dtype=np.float32)
+    for block in blocks(len(data), 8 * N_ELECTRODES):
+        responses[block] = data[block][:, keep]
+    return responses
+
+
+def _compare(units: pd.DataFrame, path: Path) -> dict:
+    """How far the released statistics of the kept electrodes are from what the single repetitions give."""
+    errors = {"reliab": (units["recomputed"] - units["reliability"]).abs(), "oracle": units["oracle_error"]}
+    errors["test_MUA"] = units["test_MUA_error"]
+    notes: dict = {"warnings": []}
+    for name, error in errors.items():
+        notes[f"{name}_largest_difference_from_repetitions"] = largest = float(error.max())
+        if not largest <= _AGREEMENT:
+            notes["warnings"].append(f"{name} as released differs by up to {largest:.2g} from what test_MUA_reps gives")
+            log.warning("%s: %s", path, notes["warnings"][-1])
+    return notes
+
+
+def _outliers(train: np.ndarray, electrodes: np.ndarray) -> dict:
+    """Responses far from their electrode's median, in robust standard deviations (1.4826 x median absolute deviation).
+
+    The release has absurd ones. They are reported and kept: clipping would change the data.
+    """
+    count, where, largest = 0, [], 0.0
+    for part in blocks(train.shape[1], 8 * len(train)):
+        block = train[:, part]
+        distance = np.abs(block - np.median(block, axis=0))
+        far = distance > _OUTLIER_SD * 1.4826 * np.median(distance, axis=0)
+        count += int(far.sum())
+        where += electrodes[part][far.any(axis=0)].tolist()
+        largest = max(largest, float(np.abs(block).max()))
+    return {"beyond_sd": _OUTLIER_SD, "responses": count, "electrodes": where, "largest_response": largest}

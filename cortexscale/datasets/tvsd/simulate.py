@@ -1,0 +1,146 @@
+"""Simulated TVSD in the released layout, which ``reader.py`` describes: 1024 electrodes in V1, V4 and IT."""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pydantic
+
+from cortexscale.datasets.tvsd import reader as tvsd
+from cortexscale.datasets.tvsd.electrodes import N_ELECTRODES
+from cortexscale.recording import Recording, Split
+from cortexscale.simulation.brain import ncsnr_of_ceiling, noisy_trials
+from cortexscale.simulation.matlab import write_matlab
+from cortexscale.simulation.world import World
+
+DEAD_ELECTRODES = {"monkeyF": slice(0, 0), "monkeyN": slice(320, 384)}
+"""Monkey N has one dead array, whose responses are nan. A faithful simulation sets them so before it writes."""
+
+OUTLIER = 70.0
+"""One absurd response of each monkey, as in the release."""
+
+_DAYS = 4
+
+AREAS = {"V1": "early", "V4": "middle", "IT": "late"}
+"""Of the simulated visual system, by ROI."""
+
+
+class Settings(pydantic.BaseModel, extra="forbid"):
+    """
+    Attributes:
+        repetitions: of every test image.
+        live_electrodes: per area; the others record noise.
+    """
+
+    repetitions: int = pydantic.Field(ge=2)
+    live_electrodes: int = pydantic.Field(ge=1, le=192)
+
+
+def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
+    """Write the files of each monkey and yield its truth: noise-free responses with the true ceilings.
+
+    The last picture of each concept is a test image, the others are train images, both in random order; the monkeys see
+    the same.
+    """
+    concepts = np.array([id.split("/")[0] for id in world.things_ids])
+    is_test = np.append(concepts[1:] != concepts[:-1], True)
+    rows = np.random.default_rng(seed).permutation(len(concepts))
+    train, test = rows[~is_test[rows]], rows[is_test[rows]]
+    for index, monkey in enumerate(subjects):
+        yield monkey, _simulate_monkey(root, monkey, world, train, test, settings, seed + 10 * (index + 1))
+
+
+def _simulate_monkey(
+    root: Path, monkey: str, world: World, train: np.ndarray, test: np.ndarray, settings: Settings, seed: int
+) -> Recording:
+    """``train`` and ``test`` are rows of the pictures."""
+    rng = np.random.default_rng(seed)
+    spans = tvsd.Options().areas[monkey]
+    dead = range(*DEAD_ELECTRODES[monkey].indices(N_ELECTRODES))
+    live, areas = [], []
+    for roi, (first, stop) in spans.items():
+        candidates = [electrode for electrode in range(first, stop) if electrode not in dead]
+        live += sorted(rng.choice(candidates, settings.live_electrodes, replace=False).tolist())
+        areas += [AREAS[roi]] * settings.live_electrodes
+    signal = np.zeros((len(world.things_ids), N_ELECTRODES))
+    signal[:, live] = world.brain.signal(world.things_latents, areas, seed)
+    ceiling = np.zeros(N_ELECTRODES)
+    ceiling[live] = rng.uniform(75, 97, len(live))
+    ncsnr = ncsnr_of_ceiling(ceiling, settings.repetitions)
+
+    train_responses = noisy_trials(signal, train, ncsnr, seed=seed + 1)
+    test_trials = noisy_trials(signal, np.tile(test, settings.repetitions), ncsnr, seed=seed + 2)
+    test_repetitions = test_trials.reshape(settings.repetitions, len(test), N_ELECTRODES)
+    silent = next(electrode for electrode in range(N_ELECTRODES) if electrode not in live and electrode not in dead)
+    train_responses[0, silent] = OUTLIER
+    train_responses[:, dead] = test_repetitions[:, :, dead] = np.nan
+    train_ids, test_ids = world.things_ids[train], world.things_ids[test]
+    write_tvsd(root, monkey, train_ids=train_ids, test_ids=test_ids, train=train_responses, test_repetitions=test_repetitions)
+
+    units = pd.DataFrame({"unit": [f"electrode{number:04d}" for number in live], "nc_percent": ceiling[live]})
+    rois = pd.DataFrame({roi: [first <= number < stop for number in live] for roi, (first, stop) in spans.items()})
+    splits = (
+        Split(split_ids, signal[rows][:, live].astype(np.float32), np.full(len(rows), k))
+        for split_ids, rows, k in ((train_ids, train, 1), (test_ids, test, settings.repetitions))
+    )
+    return Recording("tvsd", monkey, *splits, units, rois).check()
+
+
+def write_tvsd(
+    root: Path, monkey: str, *, train_ids: Sequence[str], test_ids: Sequence[str], train: np.ndarray, test_repetitions: np.ndarray
+) -> list[Path]:
+    """Write ``<monkey>/THINGS_normMUA.mat`` and ``<monkey>/_logs/things_imgs.mat`` under ``root``.
+
+    Everything that the release derives from the test repetitions (``test_MUA``, ``reliab``, ``oracle``, ``SNR``) is derived
+    from them here. The release takes SNR from the raw signal of each day; here it is signal over noise standard deviation of
+    the repetitions, the same on every day. Latencies are nan: the simulation has no time course.
+
+    Args:
+        train_ids, test_ids: THINGS ids, ``aardvark/aardvark_01b.jpg``, n_train and n_test of them.
+        train: (n_train, 1024) responses; nan for dead electrodes.
+        test_repetitions: (R, n_test, 1024), R at least 2.
+
+    Returns:
+        The two files.
+    """
+    repetitions = np.asarray(test_repetitions, dtype=np.float64)
+    n_electrodes = repetitions.shape[2]
+    average = repetitions.mean(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):  # electrodes without a signal
+        noise_variance = repetitions.var(axis=0, ddof=1).mean(axis=0)
+        signal_variance = np.maximum(average.var(axis=0, ddof=1) - noise_variance / len(repetitions), 0)
+        snr = np.sqrt(signal_variance / noise_variance)
+        reliability = np.stack([_pearson(repetitions[i], repetitions[j]) for i, j in combinations(range(len(repetitions)), 2)])
+        others = (average * len(repetitions) - repetitions) / (len(repetitions) - 1)
+        oracle = np.mean([_pearson(one, rest) for one, rest in zip(repetitions, others, strict=True)], axis=0)
+
+    responses, images = Path(root) / monkey / "THINGS_normMUA.mat", Path(root) / monkey / "_logs" / "things_imgs.mat"
+    write_matlab(
+        responses,
+        {
+            "train_MUA": np.asarray(train, dtype=np.float64).T,
+            "test_MUA": average.T,
+            "test_MUA_reps": repetitions.T,
+            "reliab": reliability.T,
+            "oracle": oracle[None],
+            "SNR": np.tile(snr[:, None], _DAYS),
+            "SNR_max": snr[None],
+            "lats": np.full((n_electrodes, _DAYS), np.nan),
+            "tb": np.arange(-100.0, 200.0)[None],
+        },
+    )
+    write_matlab(images, {"train_imgs": _records(train_ids), "test_imgs": _records(test_ids)})
+    return [responses, images]
+
+
+def _records(ids: Sequence[str]) -> list[dict[str, str]]:
+    paths = [str(name).replace("/", "\\") for name in ids]
+    return [{"class": path.split("\\")[0], "things_path": path, "local_path": f"D:\\THINGS\\{path}"} for path in paths]
+
+
+def _pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Pearson r of each column: (n, units), (n, units) -> (units,)."""
+    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+    return (a * b).sum(axis=0) / np.sqrt(np.square(a).sum(axis=0) * np.square(b).sum(axis=0))

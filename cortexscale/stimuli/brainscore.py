@@ -1,0 +1,139 @@
+"""Stimulus sets of Brain-Score: a CSV that lists the images, and a zip or a folder with them."""
+
+import csv
+import io
+import os
+import zipfile
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from cortexscale.errors import InputError
+from cortexscale.files import require_real_file
+
+ALIASES = {"image_id": "stimulus_id", "stimulus_id": "image_id", "filename": "image_file_name"}
+"""Name of a column -> its name in other releases."""
+
+
+class BrainScoreImages:
+    """A stimulus CSV of Brain-Score, with its images in the zip of the same stem, or in a folder of that stem.
+
+    They lie beside the CSV, or, in a cache of Brain-Score (``<sha1>/<file>``), in a folder beside its folder. Ids are
+    ``image_id``, in the order of the CSV. Images may have one channel, three or four. The concept of an image is its object
+    (MajajHong2015) or its family of textures (FreemanZiemba2013).
+    """
+
+    remedy = "download the CSV and the zip of one release; Brain-Score's registry of stimulus sets has their names"
+    concept_columns = ("object_name", "texture_family")
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._archive: tuple[int, zipfile.ZipFile] | None = None
+
+    def __reduce__(self):
+        return type(self), (self.path,)
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Id -> name of its file."""
+        table = read_stimuli(self.path, ["image_id", "filename"], self.remedy)
+        return dict(zip(table["image_id"], table["filename"], strict=True))
+
+    def concepts(self, ids: Sequence[str]) -> list[str]:
+        with self.path.open(newline="", encoding="utf-8") as file:
+            columns = next(csv.reader(file))
+        column = next((name for name in self.concept_columns if name in columns), None)
+        if column is None:
+            return list(ids)
+        table = read_stimuli(self.path, ["image_id", column], self.remedy)
+        return table.set_index("image_id")[column].loc[list(ids)].to_list()
+
+    @cached_property
+    def images(self) -> Path:
+        """The zip, or the folder that it was unpacked into."""
+        folders = [self.path.parent, *sorted(self.path.parent.parent.glob("[0-9a-f]" * 40))]
+        zipped = [folder / f"{self.path.stem}.zip" for folder in folders]
+        unpacked = [folder / self.path.stem for folder in folders]
+        found = next((path for path in (*zipped, *unpacked) if path.exists()), None)
+        if found is None:
+            raise InputError(zipped[0], "nothing", "the images of the stimulus table, in a zip or unpacked", self.remedy)
+        return found
+
+    def ids(self) -> list[str]:
+        names, images = self.names, self.images
+        there = set(self._open(images).namelist() if images.is_file() else os.listdir(images))
+        missing = [name for name in names.values() if name not in there]
+        if missing:
+            raise InputError(
+                images,
+                f"{len(missing)} of the {len(names)} images are not there, e.g. {', '.join(missing[:3])}",
+                f"every filename of {self.path.name}",
+                self.remedy,
+            )
+        return list(names)
+
+    def where(self, id: str) -> str:
+        return str(self.images / self.names.get(id, f"(no image {id})"))
+
+    def content(self, id: str) -> bytes:
+        name = self.names[id]
+        return self._open(self.images).read(name) if self.images.is_file() else (self.images / name).read_bytes()
+
+    def picture(self, content: bytes) -> Image.Image:
+        return Image.open(io.BytesIO(content)).convert("RGB")
+
+    def _open(self, path: Path) -> zipfile.ZipFile:
+        # A forked worker shares the position in its parent's open file, and would read another image's bytes.
+        if self._archive is None or self._archive[0] != os.getpid():
+            require_real_file(path, self.remedy)
+            try:
+                self._archive = os.getpid(), zipfile.ZipFile(path)
+            except (zipfile.BadZipFile, OSError) as error:
+                raise InputError(
+                    path, f"not a readable zip ({error})", "the zip of the images", f"repeat the download: {self.remedy}"
+                ) from None
+        return self._archive[1]
+
+
+def read_stimuli(path: Path | str, columns: Sequence[str], remedy: str) -> pd.DataFrame:
+    """The stimulus CSV of an assembly, in its own order.
+
+    Args:
+        columns: those wanted; the older and newer names of the id (``image_id``, ``stimulus_id``) are one, and so are
+            ``filename`` and ``image_file_name``.
+
+    Returns:
+        One row per image: ``columns`` by the names asked for, all as text.
+
+    Raises:
+        InputError: not a table, a column or an entry is missing, or an id is there twice.
+    """
+    path = require_real_file(path, remedy)
+    try:
+        # All as text: an id of digits is no number, and a category may be called NA.
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (ValueError, OSError) as error:  # pandas' parser and empty-data errors, and decoding errors, are ValueErrors
+        raise InputError(path, f"not a readable table ({error})", "the stimulus CSV", f"repeat the download. {remedy}") from None
+    sources = {name: name if name in table else ALIASES.get(name, name) for name in columns}
+    if missing := [name for name, source in sources.items() if source not in table]:
+        raise InputError(
+            path, f"the columns {', '.join(table)}", f"also {', '.join(missing)}", f"take the released file. {remedy}"
+        )
+    table = pd.DataFrame({name: table[source] for name, source in sources.items()})
+    incomplete = (table.isna() | (table == "")).any(axis=1).to_numpy()
+    if incomplete.any() or table.empty:
+        found = f"row {np.flatnonzero(incomplete)[0] + 1} without {' or '.join(columns)}" if len(table) else "no rows"
+        raise InputError(path, found, "one complete row per image", f"the copy was cut short; repeat the download. {remedy}")
+    repeated = table[columns[0]].duplicated()
+    if repeated.any():
+        raise InputError(
+            path,
+            f"{columns[0]} {table[columns[0]][repeated].iloc[0]} twice",
+            "one row per image",
+            f"repeat the download. {remedy}",
+        )
+    return table
