@@ -1,6 +1,5 @@
 """Checkpoints in the structures that trainers write: the right weights are loaded whole, and nothing in a file is ever run."""
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -19,6 +18,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import ROOT
+from scripts import script
 from torch import nn
 
 from cortexscale.errors import InputError
@@ -284,10 +284,7 @@ def test_snakemake_plans_the_missing_downloads(tmp_path):
 
 
 def test_the_script_fetches_by_the_id_of_the_model(tmp_path, monkeypatch):
-    spec = importlib.util.spec_from_file_location("script", ROOT / "workflow/scripts/download_checkpoint.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    asked = []
-    monkeypatch.setattr(script, "fetch", lambda url, path: asked.append((url, path)))
-    script.main("resnet18_ecoset_full", 100, tmp_path / "ep100.pt")
+    download, asked = script("download_checkpoint"), []
+    monkeypatch.setattr(download, "fetch", lambda url, path: asked.append((url, path)))
+    download.main(model="resnet18_ecoset_full", epoch=100, weights=tmp_path / "ep100.pt")
     assert asked == [(spvvs.checkpoint_url("resnet18_ecoset_full", 100), tmp_path / "ep100.pt")]

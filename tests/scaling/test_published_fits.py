@@ -1,7 +1,6 @@
 """Parity with the published fits of Gokce & Schrimpf (2025), and the scripts that make them."""
 
 import hashlib
-import importlib.util
 import json
 from functools import cache
 
@@ -9,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from places import ROOT
+from scripts import script
 
 from cortexscale.errors import InputError
 from cortexscale.figures.published_scores import draw
@@ -63,13 +63,6 @@ def curve(name: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     seen = numbers["x_raw"] <= largest[0] * (1 + 1e-6)
     assert seen.sum() >= 8
     return numbers["x_raw"][seen], {key: value[seen] for key, value in numbers.items()}
-
-
-def script(name: str):
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"workflow/scripts/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_there_are_43_experiments():
@@ -201,7 +194,7 @@ def test_models_that_do_not_exist_leave_no_row():
 def test_script_writes_tables_that_the_figure_reads(tmp_path):
     names = ["compute_chinchilla", "model_vit_avg", "parameter_scaling"]
     paths = {name: tmp_path / f"{name}.parquet" for name in ("fits", "curves", "points")}
-    script("fit_scores").main(*paths.values(), SCORES, names, 20, 42, "digest")
+    script("fit_scores").main(scores=SCORES, experiments=names, bootstraps=20, seed=42, code="digest", **paths)
     tables = {name: pd.read_parquet(path) for name, path in paths.items()}
     assert tables["fits"]["experiment"].tolist() == names and tables["fits"]["n"].tolist() == [444, 128, 191]
     assert tables["curves"].groupby("experiment").size().to_dict() == {"model_vit_avg": 100, "parameter_scaling": 100}
@@ -218,11 +211,11 @@ def test_download_is_verified_and_says_what_to_do_offline(tmp_path):
     source, output = tmp_path / "source.csv", tmp_path / "out/scores.csv"
     source.write_bytes(b"model_id\n")
     main = script("download_scores").main
-    main(source.as_uri(), hashlib.sha256(b"model_id\n").hexdigest(), output)
+    main(url=source.as_uri(), sha256=hashlib.sha256(b"model_id\n").hexdigest(), scores=output)
     assert output.read_bytes() == b"model_id\n"
     output.unlink()
     with pytest.raises(InputError, match="9 bytes with sha256"):
-        main(source.as_uri(), "0" * 64, output)
+        main(url=source.as_uri(), sha256="0" * 64, scores=output)
     with pytest.raises(InputError, match=r"save file://.*absent\.csv by other means as .*scores\.csv"):
-        main((tmp_path / "absent.csv").as_uri(), "0" * 64, output)
+        main(url=(tmp_path / "absent.csv").as_uri(), sha256="0" * 64, scores=output)
     assert list(output.parent.iterdir()) == []

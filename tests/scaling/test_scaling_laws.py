@@ -1,6 +1,5 @@
 """Which points are fitted on which axis, what is resampled together, how far held-out models are, and what is not identified."""
 
-import importlib.util
 import re
 from functools import cache
 from pathlib import Path
@@ -9,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from places import ROOT
 from published_tables import our_tables
+from scripts import script
 
 from cortexscale.plan.fits import FIT, FitPlan
 from cortexscale.scaling import groups
@@ -79,13 +78,6 @@ def test_a_name_says_axis_metric_table_and_settings():
         f"r/tables/{table}.parquet" for table in ("pretraining", "mapping", "finetuning")
     ]
     assert fit_plan(figures=["fig2", "published_scores"]).wanted == list(AXES)
-
-
-def script(name: str):
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"workflow/scripts/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_scripts_go_from_result_tables_to_laws(tmp_path):

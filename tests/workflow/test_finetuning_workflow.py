@@ -1,6 +1,5 @@
 """Fine-tuning as part of a study: which models there are, how they are made and scored, and their table."""
 
-import importlib.util
 import json
 import re
 from collections import Counter
@@ -16,6 +15,7 @@ from finetuning_data import VIT, committed, pretrained, recordings, write_stimul
 from hypothesis import given
 from hypothesis import strategies as st
 from places import ROOT
+from scripts import script
 
 from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.alignment.prepare import prepare_responses
@@ -299,13 +299,6 @@ RIDGE = {
 ROIS = {"rois": ["V4", "IT"], "best_subjects": None}
 LAYERS = {"V4": "blocks.1", "IT": "norm"}
 BRIEF = {"epochs": 2, "warmup_epochs": 1, "learning_rate": 1e-3, "min_learning_rate": 1e-5, "image_batch": 16, "neural_batch": 32}
-
-
-def script(name: str):
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"workflow/scripts/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class World:

@@ -95,7 +95,7 @@ rule collect_mapping:
     """Putting the scores of all readouts in one table."""
     input:
         mappings=plan.mapping.per_readout("{results}/mapping/{dataset}/{readout}.parquet"),
-        gates=plan.mapping.per_readout("{results}/mapping/{dataset}/{readout}.gates.parquet"),
+        layer_gates=plan.mapping.per_readout("{results}/mapping/{dataset}/{readout}.gates.parquet"),
     output:
         table="<results>/tables/mapping.parquet",
         gates="<results>/tables/gates.parquet",

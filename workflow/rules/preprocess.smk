@@ -40,7 +40,7 @@ released = (lambda images: images) if plan.study.simulation else ancient
 rule stimuli:
     """Listing the images of a stimulus set."""
     input:
-        images=released(lambda wildcards: plan.stimulus_path(wildcards.stimuli)),
+        released(lambda wildcards: plan.stimulus_path(wildcards.stimuli)),
     output:
         table="<results>/stimuli/{stimuli}.parquet",
     log:

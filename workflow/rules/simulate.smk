@@ -25,7 +25,12 @@ rule simulate_images:
         mem_mb=2000,
         runtime=30,
     params:
-        simulation=plan.study.simulation.model_dump(exclude={"datasets", "hidden_network_steps"}),
+        image_size=plan.study.simulation.image_size,
+        task_images=plan.study.simulation.task_images,
+        validation_images=plan.study.simulation.validation_images,
+        concepts=plan.study.simulation.things.concepts,
+        images_per_concept=plan.study.simulation.things.images_per_concept,
+        seed=plan.study.simulation.seed,
         code=plan.code("simulate_images"),
     script:
         "../scripts/simulate_images.py"

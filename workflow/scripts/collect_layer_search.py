@@ -1,17 +1,15 @@
-"""All reference models: layer-search tables -> one table."""
+"""Layer-search tables of all reference models -> one table."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from cortexscale.alignment.collect import layer_search_table
-from cortexscale.logs import logged
+from cortexscale.jobs import run
 from cortexscale.stores import provenance, write_table
 
 
-def main(table: Path, searches: Sequence[Path], code: str) -> None:
+def main(*, searches: list[Path], table: Path, code: str) -> None:
     write_table(layer_search_table(searches), table, provenance(code=code))
 
 
 if "snakemake" in globals():
-    with logged(snakemake.log[0]):
-        main(Path(snakemake.output.table), [Path(file) for file in snakemake.input.searches], snakemake.params.code)
+    run(main, snakemake)

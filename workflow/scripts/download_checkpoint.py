@@ -1,16 +1,15 @@
-"""One checkpoint of the published suite, from the authors' server."""
+"""The authors' server -> one checkpoint of the published suite."""
 
 from pathlib import Path
 
 from cortexscale.download import fetch
-from cortexscale.logs import logged
+from cortexscale.jobs import run
 from cortexscale.models.spvvs import checkpoint_url
 
 
-def main(model: str, epoch: int, output: Path) -> None:
-    fetch(checkpoint_url(model, epoch), output)
+def main(*, model: str, epoch: int, weights: Path) -> None:
+    fetch(checkpoint_url(model, epoch), weights)
 
 
 if "snakemake" in globals():
-    with logged(snakemake.log[0]):
-        main(snakemake.params.model, snakemake.params.epoch, Path(snakemake.output.weights))
+    run(main, snakemake)

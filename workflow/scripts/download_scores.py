@@ -1,15 +1,14 @@
-"""The published score table from the authors' repository, with its checksum verified."""
+"""The authors' repository -> the published score table, its checksum verified."""
 
 from pathlib import Path
 
 from cortexscale.download import fetch
-from cortexscale.logs import logged
+from cortexscale.jobs import run
 
 
-def main(url: str, sha256: str, output: Path) -> None:
-    fetch(url, output, sha256=sha256)
+def main(*, url: str, sha256: str | None, scores: Path) -> None:
+    fetch(url, scores, sha256=sha256)
 
 
 if "snakemake" in globals():
-    with logged(snakemake.log[0]):
-        main(snakemake.params.url, snakemake.params.sha256, Path(snakemake.output.scores))
+    run(main, snakemake)

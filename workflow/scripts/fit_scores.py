@@ -6,20 +6,21 @@ from typing import Literal
 
 import pandas as pd
 
-from cortexscale.logs import logged
+from cortexscale.jobs import run
 from cortexscale.scaling.experiments import find_experiment, list_experiments, read_scores, select_rows
 from cortexscale.scaling.fit import fit_experiment
 from cortexscale.stores import provenance, write_table
 
 
 def main(
-    fits: Path,
-    curves: Path,
-    points: Path,
+    *,
     scores: Path,
     experiments: Literal["all"] | list[str],
     bootstraps: int,
     seed: int,
+    fits: Path,
+    curves: Path,
+    points: Path,
     code: str,
 ) -> None:
     wanted = [find_experiment(name) for name in (list_experiments() if experiments == "all" else experiments)]
@@ -47,15 +48,4 @@ def main(
 
 
 if "snakemake" in globals():
-    with logged(snakemake.log[0]):
-        out, params = snakemake.output, snakemake.params
-        main(
-            Path(out.fits),
-            Path(out.curves),
-            Path(out.points),
-            Path(snakemake.input.scores),
-            params.experiments,
-            params.bootstraps,
-            params.seed,
-            params.code,
-        )
+    run(main, snakemake)

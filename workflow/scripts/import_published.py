@@ -1,17 +1,15 @@
-"""One published table -> the same in the names of this product."""
+"""One published table -> the same with the column names of this package."""
 
 from pathlib import Path
 
-from cortexscale.logs import logged
+from cortexscale.jobs import run
 from cortexscale.published.normalise import published_table
 from cortexscale.stores import provenance, write_table
 
 
-def main(table: Path, published: Path, name: str, code: str) -> None:
+def main(*, published: Path, name: str, table: Path, code: str) -> None:
     write_table(published_table(published, name), table, provenance(inputs={"published": published}, code=code))
 
 
 if "snakemake" in globals():
-    with logged(snakemake.log[0]):
-        table, published = Path(snakemake.output.table), Path(snakemake.input.published)
-        main(table, published, snakemake.params.name, snakemake.params.code)
+    run(main, snakemake)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from cortexscale.files import whole_file
-from cortexscale.logs import logged
+from cortexscale.jobs import run
 from cortexscale.models.build import build_architecture
 from cortexscale.models.training.data import open_images
 from cortexscale.models.training.loop import accuracy, train_backbone
@@ -14,7 +14,7 @@ from cortexscale.recipe import Recipe
 from cortexscale.simulation.visual_system import HIDDEN_NETWORK
 
 
-def main(weights: Path, task: Path, steps: int, seed: int) -> None:
+def main(*, task: Path, steps: int, seed: int, weights: Path) -> None:
     images = open_images(task, "train")
     torch.manual_seed(seed)
     network = build_architecture(HIDDEN_NETWORK)
@@ -26,6 +26,4 @@ def main(weights: Path, task: Path, steps: int, seed: int) -> None:
 
 
 if "snakemake" in globals():
-    with logged(snakemake.log[0]):
-        params = snakemake.params
-        main(Path(snakemake.output.weights), Path(snakemake.input.task), params.steps, params.seed)
+    run(main, snakemake)
