@@ -29,7 +29,7 @@ from sklearn.random_projection import SparseRandomProjection
 from cortexscale.features.extract import extract_features
 from cortexscale.features.store import FeatureStore
 from cortexscale.kernels.device import keep_freed_memory
-from cortexscale.kernels.projection import Projection
+from cortexscale.kernels.projection import RandomProjection
 from cortexscale.models.architectures import build
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.families import LAYERS
@@ -82,7 +82,7 @@ def naive_projections(outputs: dict[str, torch.Tensor], p: int) -> float:
 
 def check(store: Path, outputs: dict[str, torch.Tensor], projection: dict) -> None:
     for name, output in outputs.items():
-        expected = Projection(projection["family"], output.shape[1], projection["dimensions"], projection["seed"])(output)
+        expected = RandomProjection(projection["family"], output.shape[1], projection["dimensions"], projection["seed"])(output)
         found = np.concatenate([slab[: len(output)] for slab in FeatureStore(store).slabs(name)], axis=1)
         if not np.allclose(found, expected.numpy(), rtol=2e-3, atol=2e-3 * float(expected.abs().max())):
             raise SystemExit(f"{name}: other features than those of a plain forward pass; a rate would mean nothing")

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from cortexscale.features.kernel_store import KernelWriter, open_store
 from cortexscale.features.store import FeatureStore, StoreWriter
 from cortexscale.kernels.gram import gram
-from cortexscale.kernels.projection import Projection
+from cortexscale.kernels.projection import RandomProjection
 
 SIZES = {  # (images, activations, features) of P2, and of P3 and the stores
     "full": ((200, 100_000, 30_000), (1000, 40_000, 30_000)),
@@ -53,7 +53,7 @@ def distortion(projected: torch.Tensor, x: torch.Tensor) -> float:
 
 def sketches(n: int, d: int, p: int) -> None:
     x = activations(n, d)
-    ours = {family: Projection(family, d, p, 0) for family in ("countsketch", "sparse")}
+    ours = {family: RandomProjection(family, d, p, 0) for family in ("countsketch", "sparse")}
     theirs = SparseRandomProjection(p, random_state=0)
     set_up = {name: cpu_seconds(lambda m=m: m(x[:1]))[0] for name, m in ours.items()}
     set_up["scikit-learn sparse"] = cpu_seconds(lambda: theirs.fit(x[:1].numpy()))[0]
@@ -106,7 +106,7 @@ def exact(n: int, d: int, p: int) -> None:
 LAYER = {"layers": {"layer": {"position": 1, "depth": 1.0}}}
 
 
-def store_projected(path: Path, x: torch.Tensor, projection: Projection) -> None:
+def store_projected(path: Path, x: torch.Tensor, projection: RandomProjection) -> None:
     writer = StoreWriter(path, {"model": "m"}, len(x))
     for batch in x.split(BATCH):
         writer.write({"layer": projection(batch).numpy()})
@@ -127,7 +127,7 @@ def store_exact(path: Path, x: torch.Tensor) -> None:
 def stores(n: int, d: int, p: int) -> None:
     x = activations(n, d)
     ways = {
-        family: lambda path, family=family: store_projected(path, x, Projection(family, d, p, 0))
+        family: lambda path, family=family: store_projected(path, x, RandomProjection(family, d, p, 0))
         for family in ("sparse", "countsketch")
     }
     ways["exact"] = lambda path: store_exact(path, x)

@@ -14,7 +14,7 @@ from torch import Tensor
 from cortexscale.check.report import Report, Section
 from cortexscale.features.exact import WAITING
 from cortexscale.features.store import ROWS
-from cortexscale.kernels.projection import Projection
+from cortexscale.kernels.projection import RandomProjection
 from cortexscale.models.backbone import GREY, Backbone
 from cortexscale.models.build import build_backbone, load_backbone, weights_hash
 from cortexscale.models.flops import forward_flops
@@ -165,7 +165,7 @@ def extraction_mb(backbone: Backbone, widths: Sequence[int], batch_size: int, pr
     else:
         family, seed = projection["family"], projection["seed"]
         parts[f"{family} projections to {dimensions:,}"] = sum(
-            _matrix_mb(Projection(family, width, dimensions, seed)) for width in set(widths)
+            _matrix_mb(RandomProjection(family, width, dimensions, seed)) for width in set(widths)
         )
     return parts | {"rows that wait to be written": rows / 1e6}
 
@@ -184,7 +184,7 @@ def widest_output(backbone: Backbone) -> int:
     return widest
 
 
-def _matrix_mb(projection: Projection) -> float:
+def _matrix_mb(projection: RandomProjection) -> float:
     """A matrix of compressed rows has 8 bytes for each entry that is not zero; a countsketch has a sign for each input, twice."""
     if projection.is_identity or projection.family == "gaussian":
         return 0

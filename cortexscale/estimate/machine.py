@@ -109,7 +109,7 @@ def _arithmetic() -> dict[str, float]:
     from PIL import Image
 
     from cortexscale.kernels.device import best_device
-    from cortexscale.kernels.projection import Projection
+    from cortexscale.kernels.projection import RandomProjection
     from cortexscale.models.vision import timm, transforms
 
     device = best_device()
@@ -145,7 +145,7 @@ def _arithmetic() -> dict[str, float]:
     pictures = torch.zeros(batch, 3, 224, 224, device=device)
     with torch.inference_mode():
         rates["forward"] = batch * flops / seconds(lambda: network(pictures))
-        projection, n_in, n_images = Projection("sparse", 100_000, 4096, 0), 100_000, 32
+        projection, n_in, n_images = RandomProjection("sparse", 100_000, 4096, 0), 100_000, 32
         activations = torch.rand(n_images, n_in, device=device)
         rates["projection"] = n_images * 4096 * n_in**0.5 / seconds(lambda: projection(activations))
 

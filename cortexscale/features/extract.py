@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from cortexscale.errors import InputError
 from cortexscale.features.store import StoreWriter
 from cortexscale.kernels.device import best_device
-from cortexscale.kernels.projection import Projection
+from cortexscale.kernels.projection import RandomProjection
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.layers import Layer, captured
 from cortexscale.stimuli import StimulusImages
@@ -62,12 +62,12 @@ def extract_features(
     Raises:
         InputError: an image cannot be read, an activation is not finite, or a layer does not put out the batch first.
     """
-    projections: dict[int, Projection] = {}
+    projections: dict[int, RandomProjection] = {}
 
     def projected(activations: Tensor) -> Tensor:
         width = math.prod(activations.shape[1:])
         if width not in projections:
-            projections[width] = Projection(projection["family"], width, projection["dimensions"], projection["seed"])
+            projections[width] = RandomProjection(projection["family"], width, projection["dimensions"], projection["seed"])
         return projections[width](activations)
 
     writer = StoreWriter(path, identity, len(images))

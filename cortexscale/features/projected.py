@@ -8,7 +8,7 @@ import torch
 
 from cortexscale.features.store import ROWS, FeatureStore, StoreWriter
 from cortexscale.kernels.device import best_device
-from cortexscale.kernels.projection import Projection
+from cortexscale.kernels.projection import RandomProjection
 
 
 def project_activations(activations: FeatureStore, path: Path | str, projection: dict[str, Any]) -> FeatureStore:
@@ -26,8 +26,8 @@ def project_activations(activations: FeatureStore, path: Path | str, projection:
     """
 
     @cache
-    def projection_of(width: int) -> Projection:
-        return Projection(projection["family"], width, projection["dimensions"], projection["seed"])
+    def projection_of(width: int) -> RandomProjection:
+        return RandomProjection(projection["family"], width, projection["dimensions"], projection["seed"])
 
     identity, n, device = activations.attributes["identity"] | {"projection": projection}, activations.n_rows, best_device()
     writer = StoreWriter(path, identity, n)

@@ -1,4 +1,4 @@
-"""What the machine offers: the precision it computes fast in, and how many units fit in its memory at a time."""
+"""Properties of the machine: the device, the precision that it computes fast in, and how many units fit its memory."""
 
 import ctypes
 import logging
@@ -10,24 +10,26 @@ import torch
 log = logging.getLogger(__name__)
 
 FAST_FLOAT64 = {(6, 0), (7, 0), (8, 0), (9, 0), (10, 0)}
-"""CUDA capabilities with float64 at half the speed of float32 or better: P100, V100, A100, H100 and H200, B200."""
+"""CUDA capabilities that compute float64 at half the speed of float32 or faster: P100, V100, A100, H100 and H200, B200."""
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
-"""Options of ``mallopt``, from malloc.h."""
+"""Options of ``mallopt``, with their numbers in malloc.h."""
 
 _CPU_UNITS = 512
-"""Enough for matrix products at full speed, few enough to stay in the cache."""
+"""Units of one block on a CPU: enough for matrix products at full speed, few enough to stay in the cache."""
 
 
 def best_device() -> torch.device:
+    """The GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def keep_freed_memory() -> None:
-    """Ask the C library of Linux to keep the memory of freed arrays for the next ones.
+    """Ask the C library of Linux to reuse the memory of freed arrays.
 
-    It hands large arrays back at once, and each new one begins with page faults: up to a third of the time of a forward pass.
-    Whether it can keep them depends on where the loader has put its heap. Elsewhere nothing happens.
+    By default it returns the memory of large arrays to the system at once, and each new array begins with page faults, which
+    take up to a third of the time of a forward pass. Whether the library can keep it depends on where the loader has placed its
+    heap. On other systems this function does nothing.
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if set_option:
@@ -37,17 +39,19 @@ def keep_freed_memory() -> None:
 
 
 def working_precision(device: torch.device) -> torch.dtype:
-    """float64 where it costs at most twice float32, as on a CPU and on the large accelerators; float32 elsewhere."""
+    """float64 on a CPU and on accelerators where it costs at most twice as much as float32; float32 elsewhere."""
     if device.type == "cpu" or (device.type == "cuda" and torch.cuda.get_device_capability(device) in FAST_FLOAT64):
         return torch.float64
     return torch.float32
 
 
 def units_at_a_time(bytes_per_unit: int, reserved_bytes: int, device: torch.device) -> int:
-    """Units whose intermediate results fill half of the free memory of an accelerator; a fixed number on a CPU.
+    """Number of units whose intermediate results fill half of the free memory of an accelerator; a fixed number on a CPU.
 
     Args:
-        reserved_bytes: what else is yet to be allocated.
+        bytes_per_unit: memory of the intermediate results of one unit.
+        reserved_bytes: memory that will be allocated for other things.
+        device: where the results are computed.
     """
     if device.type != "cuda":
         return _CPU_UNITS
@@ -56,20 +60,20 @@ def units_at_a_time(bytes_per_unit: int, reserved_bytes: int, device: torch.devi
 
 
 class Blocks:
-    """Cuts a range into blocks that the device can hold: half as large after each time it could not.
+    """Cuts a range into blocks that fit the memory of the device, and halves their size whenever one did not fit.
 
     Attributes:
-        size: the present length of a block. It never grows again, as the memory was asked for once.
+        size: the present length of a block. It never grows again, because the same memory would be missing again.
     """
 
     def __init__(self, size: int):
         self.size = size
 
     def run(self, length: int, work: Callable[[slice], None]) -> None:
-        """Call ``work`` for consecutive slices of ``range(length)``; a slice that ran out of memory is called again, in parts.
+        """Call ``work`` for consecutive slices of ``range(length)``. A slice that ran out of memory is repeated in smaller ones.
 
         Raises:
-            torch.OutOfMemoryError: not even one at a time fits.
+            torch.OutOfMemoryError: a slice of length 1 does not fit.
         """
         first = 0
         while first < length:
@@ -81,7 +85,7 @@ class Blocks:
             else:
                 first += self.size
                 continue
-            # Out of the except clause: its traceback kept the tensors of the failed attempt alive.
+            # This stands after the except clause because the traceback there keeps the tensors of the failed attempt alive.
             self.size //= 2
             torch.cuda.empty_cache()
             log.warning("out of device memory: going on with %d units at a time", self.size)

@@ -1,4 +1,4 @@
-"""Folds of stimuli for cross-validation: index arrays that partition range(n)."""
+"""Folds of stimuli for cross-validation, as index arrays that partition range(n)."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,16 @@ def k_folds(n: int, k: int, *, seed: int | None = None, groups: np.ndarray | Non
     """Partition n stimuli into k folds of nearly equal size.
 
     Args:
-        seed: shuffle the stimuli (or groups) first. None leaves contiguous folds, those of scikit-learn's KFold.
-        groups: (n,) labels, e.g. the object concept; stimuli of one group stay in one fold.
+        n: number of stimuli.
+        k: number of folds.
+        seed: shuffles the stimuli (or groups) first. None gives contiguous folds, as scikit-learn's KFold does.
+        groups: (n,) labels, for example the concept of each stimulus; the stimuli of a group stay in one fold.
 
     Returns:
         k sorted index arrays.
 
     Raises:
-        ValueError: fewer than two folds, or more folds than stimuli or groups.
+        ValueError: there are fewer than two folds, or more folds than stimuli or groups.
     """
     labels = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(labels)
@@ -26,17 +28,20 @@ def k_folds(n: int, k: int, *, seed: int | None = None, groups: np.ndarray | Non
     if groups is None:
         return [np.sort(part) for part in np.array_split(order, k)]
     fold_of_group, load = np.empty(len(sizes), dtype=int), np.zeros(k, dtype=int)
-    for group in order[np.argsort(-sizes[order], kind="stable")]:  # large groups first, each into the emptiest fold
+    for group in order[np.argsort(-sizes[order], kind="stable")]:  # large groups first, each into the smallest fold
         fold_of_group[group] = load.argmin()
         load[load.argmin()] += sizes[group]
     return [np.flatnonzero(fold_of_group[labels] == fold) for fold in range(k)]
 
 
 def contiguous(folds: Sequence[np.ndarray], n: int) -> tuple[np.ndarray, list[slice]]:
-    """An order of the n stimuli in which every fold is a slice, and those slices. No folds: the order as it is.
+    """Order n stimuli so that every fold is a slice; without folds, keep the order.
+
+    Returns:
+        (n,) indices of the stimuli in the new order, and the slice of each fold in it.
 
     Raises:
-        ValueError: the folds are no partition, or one leaves fewer than two stimuli.
+        ValueError: the folds do not partition the stimuli, or one leaves fewer than two stimuli to train on.
     """
     if len(folds) == 0:
         return np.arange(n), []

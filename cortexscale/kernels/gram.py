@@ -1,4 +1,4 @@
-"""The Gram matrix of a layer: all that ridge, RSA and CKA need to know of its features."""
+"""The Gram matrix of a layer, from which ridge, RSA and CKA are computed without the features themselves."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 _COLUMNS = 2048
-"""Features that are centred and squared at a time."""
+"""Number of features that are centred and multiplied at a time."""
 _SMALLEST = 200
-"""Stimuli whose products are made as a whole square."""
+"""Up to this number of stimuli, products are computed as a whole square."""
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,14 @@ class GramMatrix:
     """Inner products between the feature vectors of n stimuli.
 
     Attributes:
-        K: (n, n) symmetric; the features are centred by their mean over these n stimuli.
+        K: (n, n) symmetric matrix. Features are centred by their mean over these n stimuli.
         width: number of features p that were summed.
-        row_sums, mean_products: (n,) float64, s and w below.
+        row_sums: (n,) float64 s, the sums of the centred features of each stimulus.
+        mean_products: (n,) float64 w, products with the mean feature vector; see below.
 
-    Correlating two stimuli across features needs the features as they were. What centring took out is kept in two vectors:
-    their covariance across features, times p, is K_ij - s_i s_j / p + w_i + w_j. s holds sums of the centred features over
-    p; with d the deviation of the mean feature vector from its own mean over p, w_i = <x_i, d> + <d, d> / 2.
+    RSA correlates two stimuli across features, for which it needs the features as they were before centring. Their
+    covariance across features, times p, is K_ij - s_i s_j / p + w_i + w_j. Here d is the deviation of the mean feature vector
+    from its own mean over p, and w_i = <x_i, d> + <d, d> / 2.
     """
 
     K: Tensor
@@ -33,43 +34,50 @@ class GramMatrix:
     mean_products: Tensor
 
     def subset(self, rows: np.ndarray | slice) -> "GramMatrix":
-        """The same features of some of the stimuli, in their order; views if ``rows`` is a slice. Centred as before."""
+        """The Gram matrix of some of the stimuli, in the order of ``rows``, with the centring as it was.
+
+        Tensors are views if ``rows`` is a slice, and copies otherwise.
+        """
         K = self.K[rows, rows] if isinstance(rows, slice) else self.among(rows)
-        rows = rows if isinstance(rows, slice) else torch.as_tensor(rows, device=K.device)
-        return GramMatrix(K, self.width, self.row_sums[rows], self.mean_products[rows])
+        index = rows if isinstance(rows, slice) else torch.as_tensor(rows, device=K.device)
+        return GramMatrix(K, self.width, self.row_sums[index], self.mean_products[index])
 
     def among(self, rows: np.ndarray) -> Tensor:
-        """(len(rows), len(rows)) copy of K for some of the stimuli, in their order."""
+        """(len(rows), len(rows)) copy of K for some of the stimuli, in the order of ``rows``."""
         return self.between(rows, rows)
 
     def between(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
-        """(len(rows), len(columns)) copy of K, e.g. test stimuli by training stimuli."""
-        rows, columns = (torch.as_tensor(index, device=self.K.device) for index in (rows, columns))
-        return self.K[rows[:, None], columns]
+        """(len(rows), len(columns)) copy of a block of K, for example test stimuli by training stimuli."""
+        row_index, column_index = (torch.as_tensor(index, device=self.K.device) for index in (rows, columns))
+        return self.K[row_index[:, None], column_index]
 
 
 class GramAccumulator:
-    """Adds up the Gram matrix of a layer from slabs of its columns, as they are read or extracted.
+    """Sums the Gram matrix of a layer from slabs of its columns, as these are read or extracted.
 
-    Holds K and a work space of ``_COLUMNS`` columns. Each column is centred before it is squared. Ridge, centred RSA and CKA
-    do not depend on that shift, but an offset common to all stimuli would use up the digits of float32.
+    It holds K and a work space of ``_COLUMNS`` columns. Each column is centred before products are computed: ridge, centred RSA
+    and CKA do not depend on an offset that all stimuli share, but it would use up the digits of float32.
 
     Args:
-        dtype: float32 or float64, of products and sums.
+        dtype: float32 or float64, for products and sums.
         device: where K is built and stays.
     """
 
-    def __init__(self, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"):
+    def __init__(self, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> None:
         self.dtype, self.device, self.width = dtype, device, 0
         self._K: Tensor | None = None
         self._work: Tensor | None = None
         self._mean = _MeanFeature()
 
     def add(self, slab: np.ndarray | Tensor) -> None:
-        """Add features, an (n, w) array of any floating dtype: all n stimuli, every feature once, widths may differ.
+        """Add a slab of columns. Every feature is added once; slabs may differ in width.
+
+        Args:
+            slab: (n, w) features of all n stimuli, of any floating dtype.
 
         Raises:
-            ValueError: a slab of another n, or a value that is not finite (names stimulus and feature).
+            ValueError: the slab has another n than those before, or a value is not finite (the message names stimulus and
+                feature).
         """
         slab = torch.as_tensor(slab)
         if self._K is None:
@@ -81,14 +89,14 @@ class GramAccumulator:
             x.copy_(part)
             x.sub_(x[0].clone())  # makes a constant feature exactly 0, which its rounded mean would not
             mean = x.mean(dim=0)
-            if not mean.isfinite().all():  # one bad value spoils its column's mean: far cheaper than to look at every value
-                raise ValueError(_largest(part, self.width))
+            if not mean.isfinite().all():  # a value that is not finite spoils the mean of its column: one check per column
+                raise ValueError(_describe_not_finite(part, self.width))
             _add_lower(self._K, x.sub_(mean).to(self.dtype))
             self._mean.add(x, mean.add_(part[0].to(x)))
             self.width += part.shape[1]
 
     def result(self) -> GramMatrix:
-        """The Gram matrix of what was added. Hands K over: nothing can be added afterwards.
+        """Hand over the Gram matrix of all slabs. Nothing can be added afterwards.
 
         Raises:
             ValueError: nothing was added.
@@ -100,7 +108,7 @@ class GramAccumulator:
         return GramMatrix(K, self.width, *self._mean.sums(self.width))
 
     def _work_space(self, part: Tensor) -> Tensor:
-        """Uninitialised, of the shape of ``part``: new memory for each slab would cost more time than its centring."""
+        """Uninitialised tensor of the shape of ``part``. It is reused: new memory for each slab would cost more than centring."""
         dtype = torch.promote_types(part.dtype, self.dtype)
         if self._work is None or self._work.dtype != dtype:
             self._work = torch.empty(len(part), _COLUMNS, dtype=dtype, device=self.device)
@@ -108,26 +116,28 @@ class GramAccumulator:
 
 
 class _MeanFeature:
-    """Adds up what :class:`GramMatrix` keeps of the mean feature vector m: s and w.
+    """Sums s and w of :class:`GramMatrix`, which depend on the mean feature vector m.
 
-    m is taken less its mean over the first slab, which w does not depend on, as an offset would use up the digits.
+    w does not depend on an offset of m, which would use up the digits; so the mean of m over the first slab is subtracted.
     """
 
-    def __init__(self):
-        self._offset = None
+    def __init__(self) -> None:
+        self._offset: Tensor | None = None
+        self._sums = self._products = torch.zeros(())
 
     def add(self, x: Tensor, mean: Tensor) -> None:
-        """Centred features (n, w) and their means (w,) before that."""
+        """Add a slab: its centred features ``x`` (n, w), and the ``mean`` (w,) of each feature before centring."""
         mean = mean.double()
         if self._offset is None:
-            self._offset, self._sums, self._products = mean.mean(), 0.0, 0.0
+            self._offset = mean.mean()
+            self._sums = self._products = torch.zeros((), dtype=torch.float64, device=mean.device)
         mean = mean - self._offset
         ones = torch.ones_like(mean)
         self._sums = self._sums + (x @ torch.stack([ones, mean], dim=1).to(x)).double()
         self._products = self._products + torch.stack([mean.sum(), mean @ mean])
 
     def sums(self, width: int) -> tuple[Tensor, Tensor]:
-        """s and w, (n,) float64 each."""
+        """Return s and w, each (n,) float64, for ``width`` features in total."""
         s, with_mean = self._sums.T
         of_mean, square = self._products
         return s.contiguous(), with_mean - of_mean / width * s + (square - of_mean**2 / width) / 2
@@ -136,29 +146,29 @@ class _MeanFeature:
 def gram(
     slabs: Iterable[np.ndarray | Tensor], dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
 ) -> GramMatrix:
-    """The Gram matrix of slabs of columns: see :class:`GramAccumulator`, which names the errors."""
+    """The Gram matrix of slabs of columns. :class:`GramAccumulator` documents arguments and errors."""
     accumulator = GramAccumulator(dtype, device)
     for slab in slabs:
         accumulator.add(slab)
     return accumulator.result()
 
 
-def _largest(slab: Tensor, first_feature: int) -> str:
-    """Name the value of a slab that is not finite, or the one whose sums overflow."""
-    row, column = divmod(slab.abs().nan_to_num(nan=torch.inf).argmax().item(), slab.shape[1])
+def _describe_not_finite(slab: Tensor, first_feature: int) -> str:
+    """Name the value of a slab that is not finite, or the largest one if a sum overflows."""
+    row, column = divmod(int(slab.abs().nan_to_num(nan=torch.inf).argmax()), slab.shape[1])
     return f"feature {first_feature + column} of stimulus {row} is {slab[row, column].item()}"
 
 
 def centred(K: Tensor) -> Tensor:
-    """Gram matrix of the same features centred by their mean over these rows (a copy)."""
+    """Gram matrix of the same features centred by their mean over these rows, as a new matrix."""
     mean = K.mean(dim=0)
     return (K - mean).sub_(mean[:, None]).add_(mean.mean())
 
 
 def _add_lower(K: Tensor, x: Tensor) -> None:
-    """Add x x' to K on and below the diagonal, at the cost of half a square. torch has no symmetric rank-k update.
+    """Add x x' to K on and below the diagonal, at half the cost of the square; torch has no symmetric rank-k update.
 
-    Halves of the stimuli, halves of those, and so on: nearly all of the work is in large products.
+    Stimuli are halved recursively, so that nearly all of the work is in large products.
     """
     n = len(K)
     if n <= _SMALLEST:
@@ -171,7 +181,7 @@ def _add_lower(K: Tensor, x: Tensor) -> None:
 
 
 def mirror(K: Tensor) -> None:
-    """Copy the lower triangle of K onto the upper, in place. Never holds a second matrix."""
+    """Copy the lower triangle of K onto the upper one, in place and without a second matrix."""
     step = 1024
     for start in range(0, len(K), step):
         stop = start + step

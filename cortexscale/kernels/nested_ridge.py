@@ -1,13 +1,13 @@
-"""Nested cross-validated ridge for groups of units: the penalty of each group, and the correlations it earns.
+"""Nested cross-validated ridge for groups of units: choose the penalty of each group, and correlate its predictions.
 
-Two ways to find the penalty with the least leave-one-out error, both from one inverse per alpha over all stimuli
-(:mod:`~cortexscale.kernels.bordered_inverse`), shared by all folds, subjects and ROIs:
+Two searches find the penalty with the smallest leave-one-out error. Both use one inverse per alpha over all stimuli
+(:mod:`~cortexscale.kernels.bordered_inverse`), which all folds, subjects and ROIs share:
 
-* ``full``: every unit at every alpha.
-* ``adaptive``: every group exactly at the few alphas around its minimum. A guess comes from every second stimulus and random
-  combinations of the units, at an eighth of the cost of the inverses. From one alpha below the guess the group walks up
-  the grid until the error of every fold has risen, then down likewise. So each minimum has been seen to be lower than
-  both its neighbours, and the result is that of ``full`` whenever the curve has a single valley.
+* ``full`` evaluates every unit at every alpha.
+* ``adaptive`` evaluates every group exactly, but only at the alphas around its minimum. Every second stimulus and random
+  combinations of the units give a first guess, at an eighth of the cost of the inverses. From one alpha below the guess, the
+  group walks up the grid until the error of every fold has risen, and then down in the same way. Each minimum has therefore
+  been compared with both its neighbours, and the result is that of ``full`` whenever the error has a single minimum.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from torch import Tensor
 from cortexscale.kernels.bordered_inverse import BorderedInverse
 from cortexscale.kernels.gram import centred
 from cortexscale.kernels.responses import Responses
-from cortexscale.kernels.ridge_problem import Best, NestedRidge, Problem
+from cortexscale.kernels.ridge_problem import BestAlphas, NestedRidge, RidgeProblem
 
 SEARCHES = ("adaptive", "full")
 
@@ -36,64 +36,66 @@ def nested_ridge(
     predictions: bool = False,
     units_per_block: int | None = None,
 ) -> NestedRidge:
-    """Choose alphas by leave-one-out error within each training set, and correlate predictions at the chosen ones.
+    """Choose alphas by leave-one-out error within each training set, and correlate the predictions at these alphas.
 
-    Cost for n stimuli and T distinct units: 1.2 n^3 + 4 n^2 T operations per alpha that is inverted; ``full`` inverts all A,
-    ``adaptive`` fewer than 2 A, usually 5, with 3 to 4 evaluations of each unit, and A n^3 / 8 for the guess. Memory beyond
-    the arguments: 3 n^2 values, two tables of (k + 1) P values, and blocks of units. In float32, r is right to 1e-3 for
-    alphas between 1e-4 and 1e2 times the largest eigenvalue of K (to 1e-5 well inside); elsewhere, and where float64 costs
-    little, use float64.
+    For n stimuli and T distinct units, each alpha that is inverted costs 1.2 n^3 + 4 n^2 T operations. ``full`` inverts at all A
+    alphas. ``adaptive`` inverts at fewer than 2 A, usually 5, evaluates each unit 3 to 4 times, and spends A n^3 / 8 on the
+    guess. Memory beyond the arguments is 3 n^2 values, two tables of (k + 1) P values, and blocks of units. In float32, r is
+    right to 1e-3 for alphas between 1e-4 and 1e2 times the largest eigenvalue of K, and to 1e-5 well inside; use float64
+    elsewhere, and where it costs little.
 
     Args:
         K: (n, n) Gram matrix of the training stimuli, in any centring. Its dtype and device are those of the arithmetic.
-        responses: to the same stimuli; may lie on another device.
-        alphas: the ascending grid, above 0.
-        folds: index arrays that partition the n stimuli (:func:`~cortexscale.kernels.folds.k_folds`), or none at all.
-        cross: (m, n) Gram matrix between test and training stimuli, features centred as in K.
+        responses: responses to the same stimuli; they may lie on another device.
+        alphas: grid of penalties above 0, ascending.
+        folds: index arrays that partition the n stimuli (:func:`~cortexscale.kernels.folds.k_folds`); empty for no
+            cross-validation.
+        cross: (m, n) Gram matrix between test and training stimuli, with features centred as in K.
         search: one of ``SEARCHES``.
-        alpha_per: ``group``, by the error averaged over its units, or ``unit``, which needs the full grid: the curve of a
-            single unit is too noisy to have one valley.
-        predictions: keep predicted responses; twice m values per pair, and with folds twice n more.
-        units_per_block: units handled at a time; by default what fits the device. Halved where memory runs out.
+        alpha_per: ``group`` chooses an alpha by the error averaged over the units of a group. ``unit`` chooses one per unit and
+            needs the full search: the error of a single unit is too noisy to have one minimum.
+        predictions: also return predicted responses, which takes 2 m values per pair, and 2 n more with folds.
+        units_per_block: units that are handled at a time; by default as many as the device holds. Halved where memory runs
+            out.
 
     Raises:
-        ValueError: shapes that do not fit, values that are not finite, folds that are no partition or leave fewer than
-            two training stimuli, or an alpha too small for the precision of K.
+        ValueError: shapes do not fit, values are not finite, folds are no partition or leave fewer than two training stimuli,
+            or an alpha is too small for the precision of K.
     """
-    alphas = _checked_alphas(alphas)
+    grid = _checked_alphas(alphas)
     if search not in SEARCHES or alpha_per not in ("group", "unit"):
-        raise ValueError(f"search {search!r} of an alpha per {alpha_per!r}; known are {', '.join(SEARCHES)} and group, unit")
+        raise ValueError(f"search {search!r} of an alpha per {alpha_per!r}; use one of {', '.join(SEARCHES)}, and group or unit")
     if search == "adaptive" and alpha_per == "unit":
         raise ValueError("an alpha per unit needs the full grid of alphas: choose the search `full`")
-    problem = Problem.of(K, responses, folds, cross, units_per_block, predictions)
-    best = Best.none_yet(problem, responses.members, alpha_per)
-    n_alphas, n_choices = len(alphas), best.error.shape[1]
+    problem = RidgeProblem.prepare(K, responses, folds, cross, units_per_block, predictions)
+    best = BestAlphas.none_yet(problem, responses.members, alpha_per)
+    n_alphas, n_choices = len(grid), best.error.shape[1]
     wanted, seen = (np.zeros((n_alphas, n_choices), dtype=bool) for _ in range(2))
 
-    def look_at(a: int) -> None:
+    def evaluate(a: int) -> None:
         choices = np.flatnonzero(wanted[a] & ~seen[a])
         if len(choices):
-            problem.evaluate(a, alphas[a], choices, best)
+            problem.evaluate(a, grid[a], choices, best)
             seen[a, choices] = True
 
     if search == "full":
         wanted[:] = True
         for a in range(n_alphas):
-            look_at(a)
+            evaluate(a)
     else:
-        wanted[np.maximum(guess(K, responses, alphas) - 1, 0), np.arange(n_choices)] = True
+        wanted[np.maximum(guessed_alphas(K, responses, grid) - 1, 0), np.arange(n_choices)] = True
         for a in range(n_alphas):
-            look_at(a)
+            evaluate(a)
             if a + 1 < n_alphas:
                 wanted[a + 1] |= best.is_at(a)
         for a in reversed(range(n_alphas - 1)):
             wanted[a] |= best.is_at(a + 1)
-            look_at(a)
+            evaluate(a)
     return best.result(problem)
 
 
-def guess(K: Tensor, responses: Responses, alphas: Sequence[float]) -> np.ndarray:
-    """(G,) index of the alpha that is best for a sketch of each group and every second stimulus."""
+def guessed_alphas(K: Tensor, responses: Responses, alphas: Sequence[float] | np.ndarray) -> np.ndarray:
+    """(G,) index of the alpha that is best for a sketch of each group on every second stimulus."""
     Kc = centred(K[::2, ::2])
     sketches = [responses.sketch(group, Kc, slice(None, None, 2)) for group in range(len(responses.members))]
     Z = torch.cat(sketches, dim=1)
@@ -106,9 +108,9 @@ def guess(K: Tensor, responses: Responses, alphas: Sequence[float]) -> np.ndarra
 
 
 def _checked_alphas(alphas: Sequence[float]) -> np.ndarray:
-    alphas = np.asarray(alphas, dtype=np.float64)
-    if not (alphas > 0).all():
-        raise ValueError(f"alphas must be above 0; got {alphas.min():g}")
-    if not (np.diff(alphas) > 0).all():
-        raise ValueError(f"alphas must ascend; got {', '.join(f'{alpha:g}' for alpha in alphas)}")
-    return alphas
+    grid = np.asarray(alphas, dtype=np.float64)
+    if not (grid > 0).all():
+        raise ValueError(f"alphas must be above 0; got {grid.min():g}")
+    if not (np.diff(grid) > 0).all():
+        raise ValueError(f"alphas must ascend; got {', '.join(f'{alpha:g}' for alpha in grid)}")
+    return grid

@@ -1,43 +1,45 @@
 """Noise ceilings from repeated trials (Allen et al. 2022, Nature Neuroscience 25, Methods, "noise ceiling estimation").
 
-A unit's response to a trial is modelled as signal (fixed by the image) plus independent noise. ncsnr is the ratio of
-their standard deviations; the noise ceiling is the share of variance, in percent, that the signal has in an average of
-k trials. It bounds explained variance; the bound of Pearson r is its square root.
+A unit's response to a trial is modelled as a signal, fixed by the stimulus, plus independent noise. ncsnr is the ratio of
+their standard deviations. The noise ceiling is the percentage of the variance of an average of k trials that is signal. It
+bounds explained variance; its square root bounds Pearson r.
 """
 
 import numpy as np
 
 _BLOCK_VALUES = 2**22
-"""float64 values of one block of units: 32 MB, of which about four exist at a time."""
+"""float64 values in one block of units: 32 MB, of which about four exist at a time."""
 
 
-def ncsnr_from_trials(trials: np.ndarray, image: np.ndarray, *, zscored: bool = False) -> np.ndarray:
+def ncsnr_from_trials(trials: np.ndarray, stimulus: np.ndarray, *, zscored: bool = False) -> np.ndarray:
     """Noise-ceiling signal-to-noise ratio of every unit.
 
-    The noise variance pools the variance over repetitions of all images, weighted by its degrees of freedom, so images
-    may have different numbers of repetitions. The signal variance is the variance of the image means less the noise
-    that is left in them, noise variance x mean(1 / k). It is clipped at 0.
+    The noise variance pools the variance over the repetitions of all stimuli, weighted by degrees of freedom, so stimuli
+    may have different numbers of repetitions. The signal variance is the variance of the stimulus means minus the noise that
+    remains in them, which is noise variance x mean(1 / k). It is clipped at 0.
 
     Args:
-        trials: (trials, units) finite responses, any real dtype.
-        image: (trials,) which image was shown; images shown once add to the signal variance only.
-        zscored: the units were z-scored over (about) these trials, so that the total variance is 1 and the signal
-            variance is 1 - noise variance. That is how NSD's released ncsnr was made.
+        trials: (trials, units) finite responses, of any real dtype.
+        stimulus: (trials,) label of the stimulus of each trial. A stimulus with one trial adds to the signal variance only.
+        zscored: the units were z-scored over (about) these trials, so that their total variance is 1 and the signal variance
+            is 1 - noise variance. NSD's released ncsnr was computed in this way.
 
     Returns:
         (units,) float64. A unit without any variance has 0, one whose repetitions are all identical has inf, and one
-        with a non-finite trial has nan.
+        with a trial that is not finite has nan.
 
     Raises:
-        ValueError: no image has two trials, fewer than two images, or ``image`` has another length than ``trials``.
+        ValueError: no stimulus has two trials, there are fewer than two stimuli, or the lengths of ``stimulus`` and
+            ``trials`` differ.
     """
     trials = np.asarray(trials)
-    if len(image) != len(trials):
-        raise ValueError(f"{len(trials)} trials but {len(image)} image labels")
-    _, image, counts = np.unique(image, return_inverse=True, return_counts=True)
+    if len(stimulus) != len(trials):
+        raise ValueError(f"{len(trials)} trials but {len(stimulus)} stimulus labels")
+    _, stimulus, counts = np.unique(stimulus, return_inverse=True, return_counts=True)
     if len(counts) < 2 or counts.max() < 2:
-        raise ValueError(f"a noise ceiling needs two images and a repeated one; got {len(trials)} trials of {len(counts)} images")
-    order = np.argsort(image, kind="stable")
+        found = f"{len(trials)} trials of {len(counts)} stimuli"
+        raise ValueError(f"a noise ceiling needs two stimuli, of which one is repeated; got {found}")
+    order = np.argsort(stimulus, kind="stable")
     starts = np.cumsum(counts) - counts
     counts_column = counts[:, None]
 
@@ -46,8 +48,8 @@ def ncsnr_from_trials(trials: np.ndarray, image: np.ndarray, *, zscored: bool = 
     for first in range(0, trials.shape[1], width):
         block = slice(first, first + width)
         sorted_trials = trials[:, block][order].astype(np.float64)
-        # Deviations from each image's first trial, and of those from the first image's: identical numbers then differ
-        # by an exact 0, not by the rounding of their mean.
+        # These are deviations from the first trial of each stimulus, and of those from the first trial of the first
+        # stimulus: identical numbers then differ by an exact 0, and not by the rounding of their mean.
         anchor = sorted_trials[starts]
         deviation = sorted_trials - np.repeat(anchor, counts, axis=0)
         mean_deviation = np.add.reduceat(deviation, starts) / counts_column
@@ -64,10 +66,10 @@ def ncsnr_from_trials(trials: np.ndarray, image: np.ndarray, *, zscored: bool = 
 
 
 def ncsnr_from_repetitions(repetitions: np.ndarray, *, zscored: bool = False) -> np.ndarray:
-    """:func:`ncsnr_from_trials` for ``repetitions`` (R, images, units), every image shown R times. Returns (units,)."""
-    n_repetitions, n_images, n_units = repetitions.shape
-    image = np.tile(np.arange(n_images), n_repetitions)
-    return ncsnr_from_trials(repetitions.reshape(-1, n_units), image, zscored=zscored)
+    """:func:`ncsnr_from_trials` for ``repetitions`` (R, stimuli, units), where every stimulus has R trials; (units,) float64."""
+    n_repetitions, n_stimuli, n_units = repetitions.shape
+    stimulus = np.tile(np.arange(n_stimuli), n_repetitions)
+    return ncsnr_from_trials(repetitions.reshape(-1, n_units), stimulus, zscored=zscored)
 
 
 def noise_ceiling_percent(ncsnr: np.ndarray, repetitions: np.ndarray | int) -> np.ndarray:
@@ -75,19 +77,19 @@ def noise_ceiling_percent(ncsnr: np.ndarray, repetitions: np.ndarray | int) -> n
 
     Args:
         ncsnr: (units,) non-negative; inf gives 100, nan stays nan.
-        repetitions: k, the trials averaged into each image: one number, or (images,) where they differ. Only the
-            images that are scored belong here.
+        repetitions: k, the number of trials averaged per stimulus: one number, or (stimuli,) where they differ. Give only
+            the stimuli that are scored.
 
     Returns:
         (units,) float64 in [0, 100].
 
     Raises:
-        ValueError: a k below 1, or a negative ncsnr.
+        ValueError: a k is below 1, or an ncsnr is negative.
     """
     ncsnr = np.asarray(ncsnr, dtype=np.float64)
     repetitions = np.asarray(repetitions)
     if repetitions.size == 0 or (repetitions < 1).any():
-        raise ValueError("every scored image needs at least one trial")
+        raise ValueError("every scored stimulus needs at least one trial")
     if (ncsnr < 0).any():
         raise ValueError(f"ncsnr is a ratio of standard deviations and cannot be negative; the smallest is {np.nanmin(ncsnr):g}")
     with np.errstate(divide="ignore", over="ignore"):

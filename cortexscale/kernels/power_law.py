@@ -5,7 +5,7 @@ ln(1 - S) = logsumexp(e, a - alpha ln(X + 10**lambda)) by the sum over points of
 
     reduced     e, a, alpha             without the offset 10**lambda
     offset      e, a, alpha, lambda
-    chinchilla  e, a, alpha, b, beta    two variables: logsumexp(e, a - alpha ln N, b - beta ln D)
+    chinchilla  e, a, alpha, b, beta    two variables N and D: logsumexp(e, a - alpha ln N, b - beta ln D)
 """
 
 from dataclasses import dataclass
@@ -23,20 +23,20 @@ FORMS = {
     "chinchilla": ("e", "a", "alpha", "b", "beta"),
 }
 EXPONENTIAL = 5.0
-"""Above this alpha only tau of the limit S = E - K exp(-X / tau) is identified, tau = 10**lambda / alpha."""
+"""Above this alpha the law is in effect S = E - K exp(-X / tau), and only tau = 10**lambda / alpha is identified."""
 
 
 @dataclass(frozen=True)
 class PowerLawFit:
-    """A fitted law.
+    """A fitted scaling law, and the same law fitted to bootstrap resamples of its points.
 
     Attributes:
         form: a key of ``FORMS``.
-        parameters: (p,) in the order of ``FORMS[form]``, natural logarithms, for X / x_scale.
+        parameters: (p,) in the order of ``FORMS[form]``, for X / x_scale; e, a and b are natural logarithms.
         loss: sum over points of Huber(delta) of the log residual.
-        x_scale: (variables,) what each X was divided by.
-        bootstrap: (resamples, p) parameters of the resamples.
-        bootstrap_losses: (resamples,).
+        x_scale: (variables,) numbers that X was divided by.
+        bootstrap: (resamples, p) parameters fitted to each resample.
+        bootstrap_losses: (resamples,) losses of the resamples.
     """
 
     form: str
@@ -47,15 +47,16 @@ class PowerLawFit:
     bootstrap_losses: np.ndarray
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """S at raw X: (n,), or (n, 2) for chinchilla -> (n,)."""
-        return self._curves(self.parameters[None], x)[0]
+        """S at raw X, shape (n,), or (n, 2) for chinchilla; returns (n,)."""
+        return self.curves(self.parameters[None], x)[0]
 
     def band(self, x: np.ndarray, percentiles: tuple[float, float] = (2.5, 97.5)) -> np.ndarray:
-        """Pointwise percentiles over the resamples at raw X: (2, n)."""
-        return np.percentile(self._curves(self.bootstrap, x), percentiles, axis=0)
+        """Pointwise percentiles of S over the resamples at raw X: (2, n)."""
+        return np.percentile(self.curves(self.bootstrap, x), percentiles, axis=0)
 
-    def _curves(self, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
-        scaled = columns(x) / self.x_scale
+    def curves(self, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """S at raw X for several sets of ``parameters`` (laws, p): (laws, n)."""
+        scaled = as_columns(x) / self.x_scale
         named = dict(zip(FORMS[self.form], parameters.T[:, :, None], strict=True))
         offset = 10 ** named["lambda"] if "lambda" in named else 0.0
         misalignment = np.exp(named["e"]) + np.exp(named["a"] - named["alpha"] * np.log(scaled[:, 0] + offset))
@@ -65,14 +66,16 @@ class PowerLawFit:
 
     @cached_property
     def constants(self) -> dict[str, float]:
-        """The constants of the law in words of the paper, see :meth:`bootstrap_constants`."""
+        """Constants of the fitted law by name; :meth:`bootstrap_constants` lists them."""
         return {name: float(value[0]) for name, value in self._constants(self.parameters[None]).items()}
 
     @cached_property
     def bootstrap_constants(self) -> dict[str, np.ndarray]:
-        """E, ln_A, alpha, lambda (ln_B, beta, allocation) for scaled X and ln_A_raw, lambda_raw (ln_B_raw) for raw X.
+        """Constants of the law of every resample by name, (resamples,) each.
 
-        ``allocation`` is the exponent of N in the compute-optimal split, N ~ C**(beta / (alpha + beta)); nan where both are 0.
+        E, ln_A, alpha and lambda (ln_B, beta, allocation) are for scaled X; ln_A_raw, lambda_raw and ln_B_raw are for raw X.
+        ``allocation`` is the exponent of N in the compute-optimal split, N ~ C**(beta / (alpha + beta)); nan where alpha and
+        beta are 0.
         """
         return self._constants(self.bootstrap)
 
@@ -91,22 +94,22 @@ class PowerLawFit:
 
     @property
     def tau_raw(self) -> float:
-        """The constant of the exponential limit in raw X, or nan where alpha and lambda are identified."""
+        """tau of the exponential limit in raw X; nan where alpha and lambda are identified."""
         if self.form != "offset" or self.constants["alpha"] <= EXPONENTIAL:
             return float("nan")
         return 10 ** self.constants["lambda_raw"] / self.constants["alpha"]
 
 
-def columns(x: np.ndarray) -> np.ndarray:
-    """X as (n, variables)."""
+def as_columns(x: np.ndarray) -> np.ndarray:
+    """X as an array of shape (n, variables)."""
     return np.asarray(x, float).reshape(len(x), -1)
 
 
 def resample_counts(n: int, bootstraps: int, seed: int, clusters: np.ndarray | None = None) -> np.ndarray:
-    """How often each of n points is in each bootstrap resample: (bootstraps, n).
+    """Number of times that each of n points occurs in each bootstrap resample: (bootstraps, n).
 
-    Without ``clusters`` the rows are drawn as in the published fits, ``default_rng(seed).integers(0, n, (bootstraps, n))``.
-    With ``clusters`` (n labels) whole clusters are drawn, as many as there are.
+    Without ``clusters``, rows are drawn as in the published fits, ``default_rng(seed).integers(0, n, (bootstraps, n))``.
+    With ``clusters``, (n,) labels, whole clusters are drawn, as many as there are.
 
     Raises:
         ValueError: there are no points.
@@ -133,39 +136,45 @@ def fit_power_law(
     """Fit a law to the points and to every resample of them.
 
     Args:
-        x: raw X, (n,) or (n, 2) for chinchilla; positive.
-        score: S, (n,); below 1.
-        x_scale: what X is divided by; it names the units of the constants and does not change the curve.
-        delta: where Huber's loss turns linear, in log misalignment.
-        counts: (resamples, n), see :func:`resample_counts`.
+        x: raw X above 0, (n,), or (n, 2) for chinchilla.
+        score: (n,) S below 1.
+        form: a key of ``FORMS``.
+        x_scale: number that X is divided by. It sets the unit of the constants and does not change the curve.
+        delta: residual, in log misalignment, at which Huber's loss turns linear.
+        counts: (resamples, n) of :func:`resample_counts`; by default no resamples.
 
     Raises:
         ValueError: X is not positive, a score is 1 or more, a value is not finite, or there are fewer points
             (or values of X) than the form needs.
     """
-    x, score = columns(x), np.asarray(score, float)
+    x, score = as_columns(x), np.asarray(score, float)
     check_points(x, score, form)
     scale = np.broadcast_to(np.asarray(x_scale, float), x.shape[1:])
     law = Offset(x[:, 0] / scale[0]) if form == "offset" else Powers(x / scale)
-    target = np.log1p(-score)
-    best, loss = fit_full_sample(law, target, delta)
+    log_misalignment = np.log1p(-score)
+    best, loss = fit_full_sample(law, log_misalignment, delta)
     counts = np.empty((0, len(score))) if counts is None else counts
-    resampled, losses = fit_resamples(law, target, counts, best, delta)
+    resampled, losses = fit_resamples(law, log_misalignment, counts, best, delta)
     return PowerLawFit(form, law.parameters(best[None])[0], loss, scale, law.parameters(resampled), losses)
 
 
 def choose_form(
     x: np.ndarray, score: np.ndarray, groups: np.ndarray, *, delta: float = 1e-3, folds: int = 10
 ) -> tuple[str, dict[str, float]]:
-    """Reduced or offset: the form with the smaller held-out loss in a cross-validation that keeps groups together.
+    """Choose the reduced or the offset form by its held-out loss in a cross-validation that keeps groups together.
 
-    Groups (say, architectures) are dealt to the folds in the order of their size.
+    Groups (for example architectures) are distributed over the folds in the order of their size.
+
+    Args:
+        x, score, delta: as in :func:`fit_power_law`.
+        groups: (n,) labels.
+        folds: at most this number of folds.
 
     Returns:
-        The form, and the mean Huber loss of a held-out point for both.
+        The form with the smaller loss, and for each form the mean Huber loss of a held-out point.
 
     Raises:
-        ValueError: fewer than two groups, or see :func:`fit_power_law`.
+        ValueError: there are fewer than two groups, or as in :func:`fit_power_law`.
     """
     _, label, size = np.unique(groups, return_inverse=True, return_counts=True)
     if len(size) < 2:
@@ -177,13 +186,13 @@ def choose_form(
     losses = {}
     for form in ("reduced", "offset"):
         fit = fit_power_law(x, score, form=form, delta=delta, counts=~held_out * 1.0)
-        residual = np.log1p(-fit._curves(fit.bootstrap, x)) - np.log1p(-np.asarray(score, float))
+        residual = np.log1p(-fit.curves(fit.bootstrap, x)) - np.log1p(-np.asarray(score, float))
         losses[form] = float(huber(residual, delta)[held_out].mean())
-    return min(losses, key=losses.get), losses
+    return min(losses, key=lambda form: losses[form]), losses
 
 
 def check_points(x: np.ndarray, score: np.ndarray, form: str) -> None:
-    """Raise ValueError unless the points can be fitted by the form."""
+    """Raise ValueError unless a law of this form can be fitted to the points."""
     if form not in FORMS:
         raise ValueError(f"no form {form!r}; there are {', '.join(FORMS)}")
     variables, needed = 2 if form == "chinchilla" else 1, len(FORMS[form])

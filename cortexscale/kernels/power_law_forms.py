@@ -1,12 +1,12 @@
-"""The forms of the scaling law in the parametrisation in which they are fitted.
+"""Parametrisations in which the scaling laws are fitted.
 
 Two directions are flat in (e, a, alpha, lambda): e -> -infinity (E reaches 1, no saturation), and alpha and 10**lambda
-growing together (the law turns into an exponential). Here instead
+growing together (the law becomes an exponential). The parameters here have no flat directions:
     v = exp(e) = 1 - E,  bounded below, so that E = 1 is an edge and not a point at infinity;
     c = ln of the power term at the geometric mean of X;
-    k = its slope there, -d ln / d ln X, at least 0: alignment that falls with X is no saturating law, and a small
-        resample that fell by chance would send the band of larger X to minus infinity;
-    bend = lambda, which now only bends the curve: from the power law (low) to the exponential (high).
+    k = its slope there, -d ln / d ln X, at least 0: alignment that falls with X follows no saturating law, and a small
+        resample that falls by chance would send the band at larger X to minus infinity;
+    bend = lambda, which here only bends the curve: from the power law (low) to the exponential (high).
 """
 
 from itertools import product
@@ -15,31 +15,37 @@ import numpy as np
 
 LN10 = np.log(10.0)
 LOWEST_V = 1e-12
-"""E = 1 to twelve digits."""
+"""Smallest v; E is then 1 to twelve digits."""
 STEEPNESSES = (0.03, 0.1, 0.3, 1.0, 3.0)
+"""Starting values of k."""
 
 
 def levels(misalignment: np.ndarray) -> np.ndarray:
-    """Starting values of v: inside the lowest tenth of 1 - S (noise reaches beyond E) and below all of it."""
+    """Starting values of v: three within the lowest third of 1 - S, as noise reaches beyond E, and four below all of it."""
     return np.r_[np.quantile(misalignment, [0.02, 0.1, 0.3]), misalignment.min() * np.array([0.9, 0.7, 0.4, 0.05])]
 
 
 def excess(misalignment: np.ndarray, v: float) -> np.ndarray:
-    """ln of what the power term has to explain, floored where v explains all."""
+    """ln of the misalignment that the power term has to explain, with a floor where v explains all of it."""
     return np.log(np.maximum(misalignment - v, 1e-3 * misalignment))
 
 
 class Powers:
-    """Reduced (one variable) and chinchilla (two): v + sum_j exp(c_j - k_j ln(X_j / centre_j)). Parameters v, c, k[, c, k]."""
+    """The reduced form (one variable) and the chinchilla form (two): v + sum_j exp(c_j - k_j ln(X_j / centre_j)).
 
-    def __init__(self, x: np.ndarray):
-        """``x``: (n, variables)."""
+    The parameters theta are v, c, k for one variable and v, c, k, c, k for two.
+
+    Args:
+        x: (n, variables), above 0.
+    """
+
+    def __init__(self, x: np.ndarray) -> None:
         self.centre = np.exp(np.log(x).mean(axis=0))
         self.logs = np.log(x / self.centre).T
         self.bounds = np.array([LOWEST_V] + len(self.logs) * [-50.0, 0.0]), np.array([10.0] + 2 * len(self.logs) * [50.0])
 
     def curve(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """ln(1 - S), (problems, n), and its derivatives, (problems, p, n)."""
+        """ln(1 - S), (problems, n), and its derivatives by theta, (problems, p, n), for ``theta`` (problems, p)."""
         with np.errstate(over="ignore", invalid="ignore"):
             terms = [np.exp(theta[:, 1 + 2 * j, None] - theta[:, 2 + 2 * j, None] * logs) for j, logs in enumerate(self.logs)]
             total = sum(terms, theta[:, :1])
@@ -48,9 +54,9 @@ class Powers:
                 slopes += [term / total, -term / total * logs]
             return np.log(total), np.stack(slopes, axis=1)
 
-    def starts(self, target: np.ndarray) -> np.ndarray:
-        """A grid of starts (starts, p); each power term begins with an equal share of the misalignment above v."""
-        misalignment = np.exp(target)
+    def starts(self, log_misalignment: np.ndarray) -> np.ndarray:
+        """Grid of starting points, (starts, p). Each power term begins with an equal part of the misalignment above v."""
+        misalignment = np.exp(log_misalignment)
         grid = []
         for v, *steepness in product(levels(misalignment), *(len(self.logs) * [STEEPNESSES])):
             start = [v]
@@ -59,12 +65,12 @@ class Powers:
             grid.append(start)
         return np.array(grid)
 
-    def far_starts(self, target: np.ndarray) -> np.ndarray:
-        """Further starts of every resample: none, these forms have one basin."""
+    def far_starts(self, log_misalignment: np.ndarray) -> np.ndarray:
+        """Further starting points of every resample: none, because these forms have one basin."""
         return np.empty((0, 1 + 2 * len(self.logs)))
 
     def parameters(self, theta: np.ndarray) -> np.ndarray:
-        """(e, a, alpha[, b, beta]) of (problems, p)."""
+        """(e, a, alpha[, b, beta]), (problems, p), of ``theta`` (problems, p)."""
         out = theta.copy()
         out[:, 0] = np.log(theta[:, 0])
         out[:, 1::2] += theta[:, 2::2] * np.log(self.centre)
@@ -72,19 +78,22 @@ class Powers:
 
 
 class Offset:
-    """v + exp(c - k g(X)) with g = (1 + s / centre) ln((X + s) / (centre + s)), s = 10**bend. Parameters v, c, k, bend.
+    """The offset form: v + exp(c - k g(X)) with g = (1 + s / centre) ln((X + s) / (centre + s)) and s = 10**bend.
 
-    g is ln(X / centre) for small s and (X - centre) / centre for large s; its slope in ln X is 1 at the centre.
+    The parameters theta are v, c, k, bend. g is ln(X / centre) for small s and (X - centre) / centre for large s; its slope in
+    ln X is 1 at the centre.
+
+    Args:
+        x: (n,), above 0.
     """
 
-    def __init__(self, x: np.ndarray):
-        """``x``: (n,)."""
+    def __init__(self, x: np.ndarray) -> None:
         self.x, self.centre = x, float(np.exp(np.log(x).mean()))
         self.low, self.high = np.log10(x.min()), np.log10(x.max())
         self.bounds = np.array([LOWEST_V, -50, 0, self.low - 6]), np.array([10, 50, 50, self.high + 4])
 
     def curve(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """ln(1 - S), (problems, n), and its derivatives, (problems, 4, n)."""
+        """ln(1 - S), (problems, n), and its derivatives by theta, (problems, 4, n), for ``theta`` (problems, 4)."""
         v, c, k, bend = (theta[:, i, None] for i in range(4))
         s = 10**bend
         ratio = np.log1p((self.x - self.centre) / (self.centre + s))
@@ -92,28 +101,28 @@ class Offset:
         with np.errstate(over="ignore", invalid="ignore"):
             power = np.exp(c - k * g)
             total = v + power
-            share = power / total
-            bending = -share * k * (s / self.centre) * LN10 * (ratio + np.expm1(-ratio))
-            return np.log(total), np.stack([1 / total, share, -share * g, bending], axis=1)
+            fraction = power / total
+            bending = -fraction * k * (s / self.centre) * LN10 * (ratio + np.expm1(-ratio))
+            return np.log(total), np.stack([1 / total, fraction, -fraction * g, bending], axis=1)
 
     def _start(self, misalignment: np.ndarray, v: float, k: float, bend: float) -> list[float]:
         s = 10**bend
         g = (1 + s / self.centre) * np.log1p((self.x - self.centre) / (self.centre + s))
         return [v, np.median(excess(misalignment, v) + k * g), k, bend]
 
-    def starts(self, target: np.ndarray) -> np.ndarray:
-        """A grid of starts, (starts, 4)."""
-        misalignment = np.exp(target)
+    def starts(self, log_misalignment: np.ndarray) -> np.ndarray:
+        """Grid of starting points, (starts, 4)."""
+        misalignment = np.exp(log_misalignment)
         bends = np.linspace(self.low - 1, self.high + 1, 7)
         return np.array([self._start(misalignment, *start) for start in product(levels(misalignment), STEEPNESSES, bends)])
 
-    def far_starts(self, target: np.ndarray) -> np.ndarray:
-        """Further starts of every resample, (starts, 4): near-exponential curves, the basins that most often win from afar."""
-        misalignment = np.exp(target)
+    def far_starts(self, log_misalignment: np.ndarray) -> np.ndarray:
+        """Further starting points of every resample, (starts, 4): near-exponential curves, whose basins win most often."""
+        misalignment = np.exp(log_misalignment)
         return np.array([self._start(misalignment, 0.9 * misalignment.min(), k, self.high + 1) for k in (0.03, 1.0, 3.0)])
 
     def parameters(self, theta: np.ndarray) -> np.ndarray:
-        """(e, a, alpha, lambda) of (problems, 4)."""
+        """(e, a, alpha, lambda), (problems, 4), of ``theta`` (problems, 4)."""
         v, c, k, bend = theta.T
         alpha = k * (1 + 10**bend / self.centre)
         return np.stack([np.log(v), c + alpha * np.log(self.centre + 10**bend), alpha, bend], axis=1)

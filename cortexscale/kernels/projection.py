@@ -1,4 +1,4 @@
-"""Random projections of wide activations, which keep inner products and distances in expectation."""
+"""Random projections of wide activations, which preserve inner products and distances in expectation."""
 
 import math
 import warnings
@@ -12,34 +12,35 @@ from torch import Tensor
 
 FAMILIES = ("sparse", "countsketch", "gaussian")
 _CHUNK = 1024
-"""Inputs whose Gaussian rows exist at a time."""
+"""Number of inputs whose Gaussian rows exist at a time."""
 _PIECES = 16
-"""Pieces of n_out inputs that a countsketch moves as a whole: few enough to take no time of their own, enough that a period in
-the activations, such as the channels of tokens, rarely meets itself."""
+"""Number of pieces into which a countsketch cuts each n_out inputs; it moves a piece as a whole. So few pieces cost no time of
+their own, and are enough that a period in the activations, such as the channels of tokens, rarely meets itself."""
 _IMAGES = 8
-"""Images that a CPU multiplies at a time: enough to read a matrix seldom, few enough for a table that stays in the cache. Sums of
-pieces are made for four times as many, so that each is work for several threads."""
+"""Number of images that a CPU multiplies at a time: enough to read a matrix seldom, few enough for a table that stays in the
+cache. Sums of pieces are computed for four times as many images, which gives several threads work."""
 
 
 @dataclass
-class Projection:
+class RandomProjection:
     """A random linear map from n_in to n_out features, the same for every layer of that width.
 
-    Families, all with E[<Rx, Ry>] = <x, y>:
+    All families satisfy E[<Rx, Ry>] = <x, y>:
 
-    * ``sparse``: every entry is non-zero with probability 1 / sqrt(n_in), of either sign (Li, Hastie & Church 2006,
-      KDD). The law of scikit-learn's SparseRandomProjection and of the paper.
-    * ``countsketch``: every input is added, with a random sign of its own, to one output (Charikar, Chen & Farach-Colton
-      2002); the outputs take equally many inputs. Neighbours move together, in pieces of about n_out / 16: any two inputs
-      meet with the probability of independent ones or never, so the variance is theirs, and memory is read in order. As
-      accurate as ``sparse``, with n_out / sqrt(n_in) times fewer non-zero entries.
-    * ``gaussian``: every entry is normal. Drawn anew in chunks for each call, since it may exceed any memory, on the
-      device of the activations: CPU and CUDA draw different numbers. The other families are the same everywhere.
+    * ``sparse``: every entry is non-zero with probability 1 / sqrt(n_in), of either sign (Li, Hastie & Church 2006, KDD), as
+      in scikit-learn's SparseRandomProjection and in the paper.
+    * ``countsketch``: every input is added, with a random sign, to one output (Charikar, Chen & Farach-Colton 2002); all
+      outputs take equally many inputs. Neighbouring inputs move together, in pieces of about n_out / 16. Two inputs meet in
+      an output with the probability of independent places, or never, so the variance is that of independent places, and
+      memory is read in order. It is as accurate as ``sparse``, with n_out / sqrt(n_in) times fewer non-zero entries.
+    * ``gaussian``: every entry is normal. Entries are drawn anew in chunks for each call, because they may exceed any memory.
+      They are drawn on the device of the activations, and CPU and CUDA draw different numbers. The other families are the
+      same on all devices.
 
     Attributes:
         family: one of ``FAMILIES``.
         n_in: flattened width of the activations.
-        n_out: most features wanted. A layer that is not wider passes unchanged.
+        n_out: largest number of features that come out. A layer that is not wider passes unchanged.
         seed: one seed gives one matrix per family, n_in and n_out.
     """
 
@@ -47,9 +48,9 @@ class Projection:
     n_in: int
     n_out: int
     seed: int
-    _matrices: dict[tuple, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _matrices: dict[tuple[object, ...], Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.family not in FAMILIES:
             raise ValueError(f"projection family {self.family!r}; the families are {', '.join(FAMILIES)}")
         if self.n_in < 1 or self.n_out < 1:
@@ -57,6 +58,7 @@ class Projection:
 
     @property
     def is_identity(self) -> bool:
+        """Whether activations pass unchanged, because the layer is not wider than n_out."""
         return self.n_in <= self.n_out
 
     @property
@@ -67,11 +69,11 @@ class Projection:
     def __call__(self, activations: Tensor) -> Tensor:
         """Project activations of any floating dtype, (batch, ...) with n_in values each, to (batch, width).
 
-        They count in the order of their indices, whatever that of memory. Half precision is computed and returned in float32,
-        under autocast too, as sums of many activations overflow float16.
+        Activations are numbered by their indices, whatever their order in memory. Half precision is computed and returned in
+        float32, also under autocast, because sums of many activations overflow float16.
 
         Raises:
-            ValueError: activations of another shape.
+            ValueError: the activations have another number of values.
         """
         if math.prod(activations.shape[1:]) != self.n_in:
             raise ValueError(f"activations of shape {tuple(activations.shape)} for a projection of {self.n_in} features")
@@ -107,18 +109,19 @@ class Projection:
             self._matrices[key] = self._signs(layout).to(x.device, x.dtype)
         sums = x.new_empty(len(x), self.n_out)
         for some, part in zip(*_some_images(_IMAGES, sums, x.permute(0, *order).flatten(1)), strict=True):
-            # The dimension of size 1 keeps torch from its routine for transposing matrices, which is slower for so few rows.
+            # With a dimension of size 1 torch avoids its routine for transposing matrices, which is slower for so few rows.
             table = part[:, None].movedim(0, 2).contiguous()[0]
             some[:, None].copy_((self._matrices[key] @ table).T[:, None])
         return sums
 
     @cached_property
     def _pieces(self) -> tuple[list[tuple[int, int, int]], np.ndarray]:
-        """The pieces of a countsketch (:func:`_balanced_pieces`), and the sign of each input, int8."""
+        """The pieces of a countsketch (:func:`_balanced_pieces`), and the sign of each input, (n_in,) int8."""
         rng = self._random()
         return _balanced_pieces(rng, self.n_out, self.n_in), _random_signs(rng, self.n_in)
 
     def _random(self, *stream: int) -> np.random.Generator:
+        """Random numbers of this projection, and of a part of it where ``stream`` is given."""
         return np.random.default_rng([self.seed, FAMILIES.index(self.family), self.n_in, self.n_out, *stream])
 
     def _scale(self) -> float:
@@ -135,11 +138,12 @@ class Projection:
         return projected.div_(self.n_out**0.5)
 
     def _signs(self, layout: tuple[tuple[int, ...], tuple[int, ...]] | None) -> Tensor:
-        """The (n_out, n_in) matrix of ``sparse`` without its scale, -1, 0 and 1 in compressed rows.
+        """The (n_out, n_in) matrix of ``sparse`` without its scale: -1, 0 and 1 in compressed rows.
 
         Args:
             layout: shape of the activations of an image, and their dimensions (from 1) from the slowest to the fastest in
-                memory. Columns move with the activations, and are summed in the same order.
+                memory. Columns are moved to where the activations lie, and are summed in the same order. None if memory
+                is in the order of the indices.
         """
         rng = self._random()
         row_starts, columns = _random_entries(rng, self.n_out, self.n_in, self.n_in**-0.5)
@@ -150,19 +154,18 @@ class Projection:
             place = np.empty(self.n_in, int)
             place[inputs.ravel()] = np.arange(self.n_in)
             columns = place[columns]
-        parts = (torch.from_numpy(part.astype(np.int32)) for part in (row_starts, columns))
+        starts, places = (torch.from_numpy(part.astype(np.int32)) for part in (row_starts, columns))
+        entries = torch.from_numpy(signs.astype(np.float32))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-            # The invariants ask for sorted columns, which products do not need.
-            return torch.sparse_csr_tensor(
-                *parts, torch.from_numpy(signs.astype(np.float32)), (self.n_out, self.n_in), check_invariants=layout is None
-            )
+            # The invariants require sorted columns, which products do not need.
+            return torch.sparse_csr_tensor(starts, places, entries, size=(self.n_out, self.n_in), check_invariants=layout is None)
 
 
 def _random_entries(rng: np.random.Generator, n_rows: int, n_columns: int, density: float) -> tuple[np.ndarray, np.ndarray]:
     """Row starts and columns of a matrix whose entries are non-zero independently, each with probability ``density``.
 
-    The gaps between such entries are geometric, so only the non-zero ones are drawn.
+    The gaps between non-zero entries are geometric, so only the non-zero entries are drawn.
     """
     size, expected = n_rows * n_columns, n_rows * n_columns * density
     positions = np.full(1, -1)
@@ -174,7 +177,7 @@ def _random_entries(rng: np.random.Generator, n_rows: int, n_columns: int, densi
 
 
 def _some_images(step: int, *tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
-    """Each tensor in parts of ``step`` rows on a CPU; whole on an accelerator."""
+    """Split each tensor into parts of ``step`` rows on a CPU, and leave it whole on an accelerator."""
     step = step if tensors[0].device.type == "cpu" else max(len(tensors[0]), 1)
     return (tensor.split(step) for tensor in tensors)
 
@@ -184,15 +187,16 @@ def _random_signs(rng: np.random.Generator, n: int) -> np.ndarray:
 
 
 def _balanced_pieces(rng: np.random.Generator, n_out: int, n_in: int) -> list[tuple[int, int, int]]:
-    """Consecutive pieces of n_in inputs, as (first input, behind the last one, first output).
+    """Cut n_in inputs into consecutive pieces: (first input, end of the inputs, first output) each.
 
-    Each stretch of n_out inputs is cut at random; its pieces follow each other in random order around the ring of outputs,
-    beginning anywhere, so that it fills the ring once.
+    Each stretch of n_out inputs is cut at random places. Its pieces follow each other in random order around the ring of
+    outputs, from a random output on, so that the stretch fills the ring once.
     """
     pieces = []
     for stretch in range(0, n_in, n_out):
         cuts = np.concatenate([[0], np.sort(rng.integers(0, n_out + 1, _PIECES - 1)), [n_out]])
-        order, place, placed = rng.permutation(_PIECES), int(rng.integers(n_out)), {}
+        order, place = rng.permutation(_PIECES), int(rng.integers(n_out))
+        placed: dict[int, list[tuple[int, int, int]]] = {}
         for number in order:
             first, last = int(cuts[number]), int(cuts[number + 1])
             before_end = min(last, first + n_out - place)

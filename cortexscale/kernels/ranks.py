@@ -1,23 +1,27 @@
-"""Ranks of very many values as a unit vector, so that Spearman's correlation is a dot product."""
+"""Ranks of very many values as a unit vector, which makes Spearman's correlation a dot product."""
 
 import torch
 from torch import Tensor
 
 _BINS = 2**18
-"""So many that the tables stay in cache."""
+"""Number of bins in which values are counted: the largest with tables that stay in the cache."""
 _PART = 2**22
+"""Number of values that are counted at a time."""
 
 
 def unit_ranks_(values: Tensor) -> Tensor:
-    """Replace values by their ranks, ties averaged, centred and scaled to norm 1; by nan if all are equal.
+    """Replace values in place by their ranks, with ties averaged, centred and scaled to norm 1; by nan if all are equal.
 
-    float64 values are sorted. float32 values are counted in 2^18 equal bins between their extremes, and those of a bin
-    share their mean rank: several times faster. That takes the fraction f = sum(bin counts^3) / m^3 off the variance of
-    the ranks, and moves a rank correlation by about sqrt(f / m) at random. Where this exceeds 1e-7, because outliers
-    stretch the range or values tie, or f exceeds 1e-8, they are sorted after all.
+    float64 values are sorted. float32 values are counted in 2^18 equal bins between their extremes, and the values of a bin
+    get their mean rank, which is several times faster. This takes the fraction f = sum(bin counts^3) / m^3 off the variance
+    of the ranks, and moves a rank correlation by about sqrt(f / m) at random. Where this exceeds 1e-7, because outliers
+    stretch the range or values tie, or f exceeds 1e-8, the values are sorted after all.
 
     Args:
-        values: (m,). Memory beyond it: about 50 MB to count, 50 bytes per value to sort.
+        values: (m,). Memory beyond it is about 50 MB to count, or 50 bytes per value to sort.
+
+    Returns:
+        ``values``.
     """
     low, high = values.aminmax()
     if not low < high:
@@ -42,6 +46,6 @@ def _bin(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 
 def _rank_of_group(counts: Tensor) -> Tensor:
-    """The value of every member of each group, given the sizes of all groups in ascending order of rank."""
+    """Scaled rank of the members of each group, from the sizes of all groups in ascending order of rank."""
     middle = counts.cumsum(0) - 0.5 * counts.double() - 0.5 * counts.sum()
     return middle / (counts * middle.square()).sum().sqrt()

@@ -1,6 +1,6 @@
-"""Ridge readouts from a Gram matrix: dual coefficients.
+"""Ridge readouts from a Gram matrix, as dual coefficients.
 
-The model is that of :mod:`~cortexscale.kernels.bordered_inverse`; alphas are given, e.g. as chosen by
+The model is that of :mod:`~cortexscale.kernels.bordered_inverse`. Alphas are given, for example as chosen by
 :func:`~cortexscale.kernels.nested_ridge.nested_ridge`.
 """
 
@@ -9,22 +9,26 @@ import torch
 from torch import Tensor
 
 from cortexscale.kernels.bordered_inverse import precise_enough
+from cortexscale.kernels.finite import not_finite
 from cortexscale.kernels.gram import centred
 
 
-def dual_coefficients(K: Tensor, Y: Tensor, alpha: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Coefficients of a fit to all rows of K, one alpha per unit.
+def dual_coefficients(K: Tensor, Y: Tensor | np.ndarray, alpha: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Coefficients of a ridge fit to all rows of K, with one alpha per unit.
 
     Args:
         K: (n, n) Gram matrix in any centring.
         Y: (n, T) responses.
-        alpha: (T,) above 0.
+        alpha: (T,) penalties above 0.
 
     Returns:
-        C (n, T), whose columns sum to 0, and the mean response (T,). Responses to m other stimuli are predicted as
+        C (n, T), whose columns sum to 0, and the mean response (T,). The predicted responses to m other stimuli are
         (cross - K.mean(dim=0)) @ C + mean, where ``cross`` is the (m, n) Gram matrix between them and these.
+
+    Raises:
+        ValueError: shapes do not fit, a value is not finite, or an alpha is too small for the precision of K.
     """
-    Y = _targets(K, Y).to(K.dtype)
+    Y = _checked_responses(K, Y).to(K.dtype)
     alpha = np.broadcast_to(alpha, Y.shape[1:])
     mean = Y.mean(dim=0)
     Kc, C = centred(K), torch.empty_like(Y)
@@ -37,8 +41,12 @@ def dual_coefficients(K: Tensor, Y: Tensor, alpha: np.ndarray) -> tuple[Tensor, 
     return C - C.mean(dim=0), mean
 
 
-def _targets(K: Tensor, Y: Tensor) -> Tensor:
-    """Responses as a tensor beside K, refused if they or K cannot be used."""
+def _checked_responses(K: Tensor, Y: Tensor | np.ndarray) -> Tensor:
+    """Responses as a tensor on the device of K.
+
+    Raises:
+        ValueError: shapes do not fit, or a value of K or Y is not finite.
+    """
     Y = torch.as_tensor(Y, device=K.device)
     if Y.dtype not in (torch.float32, torch.float64):
         Y = Y.to(K.dtype)
@@ -46,6 +54,5 @@ def _targets(K: Tensor, Y: Tensor) -> Tensor:
         raise ValueError(f"responses of shape {tuple(Y.shape)} for {len(K)} stimuli")
     for name, values in (("kernel value", K), ("response", Y)):
         if not values.isfinite().all():
-            row, column = (~values.isfinite()).nonzero()[0].tolist()
-            raise ValueError(f"{name} [{row}, {column}] is {values[row, column].item()}")
+            raise not_finite(values, name)
     return Y

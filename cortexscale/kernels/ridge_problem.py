@@ -1,5 +1,6 @@
-"""One ridge problem, evaluated one alpha at a time for some of its groups or units, and the best of what was seen."""
+"""One ridge problem: evaluate one alpha at a time for some of its groups or units, and keep the best alpha of each."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor
 from cortexscale.kernels.bordered_inverse import BorderedInverse
 from cortexscale.kernels.correlation import pearson
 from cortexscale.kernels.device import Blocks, units_at_a_time
+from cortexscale.kernels.finite import not_finite
 from cortexscale.kernels.folds import contiguous
 from cortexscale.kernels.gram import centred
 from cortexscale.kernels.responses import Responses
@@ -16,17 +18,17 @@ from cortexscale.kernels.responses import Responses
 
 @dataclass(frozen=True)
 class NestedRidge:
-    """Results for the P pairs of a group and one of its units, in the order of ``np.nonzero(members)``; k outer folds.
+    """Results for the P pairs of a group and one of its units, in the order of ``np.nonzero(members)``, with k outer folds.
 
     Attributes:
-        group, unit: (P,) index of each.
-        chosen: (k + 1, P) index of the alpha chosen on the training stimuli of each fold; last, on all stimuli. With an alpha
-            per group the same for all its units. 0 and A - 1 lie at the edge of the grid.
-        loo_error: (k + 1, P) mean squared leave-one-out error at that alpha, averaged over the units that share it.
-        heldout_r: (k, P) Pearson r on each fold, predicted from the others.
-        test_r: (P,) Pearson r on the test stimuli, predicted from all stimuli; None without test stimuli.
-        heldout: (n, P) responses to each fold, predicted from the others; None without folds or where not asked for.
-        test: (m, P) predicted responses to the test stimuli; None likewise.
+        group, unit: (P,) index of the group and of the unit of each pair.
+        chosen: (k + 1, P) index of the alpha that was chosen on the training stimuli of each fold; the last row was chosen
+            on all stimuli. With an alpha per group, all its units have the same one. 0 and A - 1 lie at the edge of the grid.
+        loo_error: (k + 1, P) mean squared leave-one-out error at that alpha, averaged over the units that share the alpha.
+        heldout_r: (k, P) Pearson r on each fold, predicted from the other folds.
+        test_r: (P,) Pearson r on the test stimuli, predicted from all training stimuli; None without test stimuli.
+        heldout: (n, P) responses to each fold, predicted from the other folds; None without folds or if not asked for.
+        test: (m, P) predicted responses to the test stimuli; None without test stimuli or if not asked for.
     """
 
     group: np.ndarray
@@ -40,14 +42,14 @@ class NestedRidge:
 
 
 @dataclass
-class Best:
-    """The best alpha so far of each choice (a group, or a unit of its own), and the correlations there.
+class BestAlphas:
+    """The best alpha so far of each choice (a group, or a unit of its own), and the correlations at that alpha.
 
     Attributes:
-        error, chosen: (k + 1, D) of D choices.
-        group, unit, choice: (P,) of each pair of a group and its unit.
-        r: (k + 1, P); last, on the test stimuli.
-        predicted: (rows of :attr:`Problem.predicted_rows`, P), or None.
+        error, chosen: (k + 1, D) smallest error of each of D choices, and the index of its alpha.
+        group, unit, choice: (P,) group, unit and choice of each pair of a group and its unit.
+        r: (k + 1, P) correlations on the folds; the last row on the test stimuli.
+        predicted: (rows of :attr:`RidgeProblem.predicted_rows`, P) predicted responses, or None.
     """
 
     error: np.ndarray
@@ -59,19 +61,36 @@ class Best:
     predicted: np.ndarray | None
 
     @classmethod
-    def none_yet(cls, problem: "Problem", members: np.ndarray, alpha_per: str) -> "Best":
+    def none_yet(cls, problem: "RidgeProblem", members: np.ndarray, alpha_per: str) -> "BestAlphas":
+        """The state before any alpha was evaluated.
+
+        Args:
+            problem: the problem that will be evaluated.
+            members: (G, T) bool of the responses.
+            alpha_per: ``group`` or ``unit``.
+        """
         group, unit = np.nonzero(members)
         choice, n_choices = (unit, members.shape[1]) if alpha_per == "unit" else (group, len(members))
-        error, chosen = np.full((problem.n_sets, n_choices), np.inf), np.full((problem.n_sets, n_choices), -1)
-        r = np.full((problem.n_sets, len(group)), np.nan)
+        shape = problem.n_training_sets, n_choices
+        error, chosen = np.full(shape, np.inf), np.full(shape, -1)
+        r = np.full((problem.n_training_sets, len(group)), np.nan)
         return cls(error, chosen, group, unit, choice, r, problem.no_predictions(len(group)))
 
     def is_at(self, a: int) -> np.ndarray:
-        """(D,) whether the choice of any fold stands at alpha ``a``."""
+        """(D,) whether alpha ``a`` is the best so far in any training set of a choice."""
         return (self.chosen == a).any(axis=0)
 
     def offer(self, a: int, choices: np.ndarray, error: np.ndarray) -> np.ndarray:
-        """Take alpha ``a`` where its error (k + 1, len(choices)) is lower; of equals the smaller. Returns where, (k + 1, D)."""
+        """Take alpha ``a`` wherever its error is lower; of equal errors the smaller alpha wins.
+
+        Args:
+            a: index of the alpha.
+            choices: indices of the choices that were evaluated.
+            error: (k + 1, len(choices)) their errors.
+
+        Returns:
+            (k + 1, D) bool, where ``a`` was taken.
+        """
         taken = np.zeros(self.error.shape, dtype=bool)
         before = self.error[:, choices]
         taken[:, choices] = (error < before) | ((error == before) & (a < self.chosen[:, choices]))
@@ -79,18 +98,29 @@ class Best:
         self.chosen[taken] = a
         return taken
 
-    def keep(self, taken: np.ndarray, units: np.ndarray, look: "Look") -> None:
-        """Note what the units of those choices earned that took the present alpha."""
+    def keep(self, taken: np.ndarray, units: np.ndarray, evaluation: "Evaluation") -> None:
+        """Store the correlations and predictions of the pairs whose choice took the present alpha.
+
+        Args:
+            taken: result of :meth:`offer`.
+            units: units that ``evaluation`` has columns of.
+            evaluation: results of these units at the alpha.
+        """
         column = np.full(self.unit.max() + 1, -1)
         column[units] = np.arange(len(units))
         column = column[self.unit]
-        for f, rows in enumerate(look.rows):
+        for f, rows in enumerate(evaluation.rows):
             pairs = taken[f, self.choice] & (column >= 0)
-            self.r[f, pairs] = look.r[f, column[pairs]]
-            if self.predicted is not None:
-                self.predicted[rows, pairs] = look.predicted[rows, column[pairs]]
+            self.r[f, pairs] = evaluation.r[f, column[pairs]]
+            if self.predicted is not None and evaluation.predicted is not None:
+                self.predicted[rows, pairs] = evaluation.predicted[rows, column[pairs]]
 
-    def result(self, problem: "Problem") -> NestedRidge:
+    def result(self, problem: "RidgeProblem") -> NestedRidge:
+        """The results at the best alphas, with predictions in the order of the responses.
+
+        Raises:
+            ValueError: the error of a choice was not finite at any alpha.
+        """
         if (self.chosen[:, self.choice] < 0).any():
             f, pair = np.argwhere(self.chosen[:, self.choice] < 0)[0]
             raise ValueError(
@@ -102,9 +132,14 @@ class Best:
 
 
 @dataclass
-class Look:
-    """What some units earn at one alpha: error and r (k + 1, units), the last r on the test stimuli, and predicted responses,
-    of each training set in its own ``rows``.
+class Evaluation:
+    """Results of some units at one alpha.
+
+    Attributes:
+        error: (k + 1, units) mean squared leave-one-out errors in each training set.
+        r: (k + 1, units) correlations on each fold; the last row on the test stimuli.
+        predicted: (rows of :attr:`RidgeProblem.predicted_rows`, units) predicted responses, or None.
+        rows: where in ``predicted`` those of each training set lie.
     """
 
     error: np.ndarray
@@ -114,8 +149,18 @@ class Look:
 
 
 @dataclass
-class Problem:
-    """A kernel and responses with the stimuli in an order that makes every fold a slice."""
+class RidgeProblem:
+    """A kernel and responses, with the stimuli in an order that makes every fold a slice.
+
+    Attributes:
+        Kc: (n, n) doubly centred Gram matrix in that order.
+        responses: the responses, in their own order.
+        rows: index of the stimulus of each row of Kc in ``responses``, or a slice of all if the order is the same.
+        folds: slice of each fold.
+        cross: (m, n) Gram matrix between test and training stimuli, features centred as in Kc; None without test stimuli.
+        blocks: cuts units into blocks.
+        predictions: whether predicted responses are kept.
+    """
 
     Kc: Tensor
     responses: Responses
@@ -126,13 +171,24 @@ class Problem:
     predictions: bool
 
     @classmethod
-    def of(
-        cls, K: Tensor, responses: Responses, folds, cross: Tensor | None, units_per_block: int | None, predictions: bool
-    ) -> "Problem":
+    def prepare(
+        cls,
+        K: Tensor,
+        responses: Responses,
+        folds: Sequence[np.ndarray],
+        cross: Tensor | None,
+        units_per_block: int | None,
+        predictions: bool,
+    ) -> "RidgeProblem":
+        """Centre the kernel and order its stimuli. :func:`~cortexscale.kernels.nested_ridge.nested_ridge` has the arguments.
+
+        Raises:
+            ValueError: shapes do not fit, values are not finite, or the folds are no partition.
+        """
         n = len(K)
         _check_kernel(K, responses, cross)
         order, slices = contiguous(folds, n)
-        rows = slice(None)
+        rows: Tensor | slice = slice(None)
         if cross is not None:
             cross = cross - K.mean(dim=0)
         if not np.array_equal(order, np.arange(n)):
@@ -145,58 +201,64 @@ class Problem:
         return cls(centred(K), responses, rows, slices, cross, Blocks(units_per_block), predictions)
 
     @property
-    def n_sets(self) -> int:
-        """Training sets: that of each fold, and all stimuli."""
+    def n_training_sets(self) -> int:
+        """Number of training sets: one per fold, and all stimuli."""
         return len(self.folds) + 1
 
     @property
     def predicted_rows(self) -> list[slice]:
-        """Where the predictions of each training set lie: held-out stimuli in their present order, then test stimuli."""
+        """Rows of the predictions of each training set: held-out stimuli in the order of Kc, then test stimuli."""
         start = self.folds[-1].stop if self.folds else 0
         return [*self.folds, slice(start, start + (0 if self.cross is None else len(self.cross)))]
 
     def no_predictions(self, columns: int) -> np.ndarray | None:
-        """Room for the predictions of so many units."""
+        """Empty array for the predictions of so many units; None if predictions are not kept."""
         if not self.predictions:
             return None
         dtype = np.float32 if self.Kc.dtype == torch.float32 else np.float64
         return np.empty((self.predicted_rows[-1].stop, columns), dtype=dtype)
 
     def in_order(self, predicted: np.ndarray | None) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Predictions of the held-out stimuli in the order of the responses, and of the test stimuli."""
+        """Split predictions into those of held-out stimuli, in the order of the responses, and those of test stimuli."""
         if predicted is None:
             return None, None
         test = self.predicted_rows[-1]
         heldout = predicted[: test.start] if self.folds else None
-        if self.folds and isinstance(self.rows, Tensor):
+        if heldout is not None and isinstance(self.rows, Tensor):
             heldout = heldout[np.argsort(self.rows.cpu().numpy())]
         return heldout, None if self.cross is None else predicted[test]
 
-    def evaluate(self, a: int, alpha: float, choices: np.ndarray, best: Best) -> None:
-        """Offer one alpha to some choices."""
+    def evaluate(self, a: int, alpha: float, choices: np.ndarray, best: BestAlphas) -> None:
+        """Evaluate some choices at one alpha, and keep in ``best`` what improves.
+
+        Args:
+            a, alpha: index and value of the penalty.
+            choices: indices of groups, or of units with an alpha per unit.
+            best: the best alphas so far, changed in place.
+        """
         inverse = BorderedInverse.at(alpha, self.Kc, self.folds)
         if best.choice is best.unit:
-            look = self._units(inverse, choices)
-            best.keep(best.offer(a, choices, look.error), choices, look)
+            evaluation = self._evaluate_units(inverse, choices)
+            best.keep(best.offer(a, choices, evaluation.error), choices, evaluation)
             return
         members = self.responses.members
         wide = np.array([self.responses.is_wide(group) for group in choices])
         narrow = choices[~wide]
         if len(narrow):
             units = np.flatnonzero(members[narrow].any(axis=0))
-            look = self._units(inverse, units)
-            means = np.stack([look.error[:, inside].mean(axis=1) for inside in members[narrow][:, units]], axis=1)
-            best.keep(best.offer(a, narrow, means), units, look)
+            evaluation = self._evaluate_units(inverse, units)
+            means = np.stack([evaluation.error[:, inside].mean(axis=1) for inside in members[narrow][:, units]], axis=1)
+            best.keep(best.offer(a, narrow, means), units, evaluation)
         for group in choices[wide]:
             units = np.flatnonzero(members[group])
             taken = best.offer(a, np.array([group]), self._factor_error(inverse, group)[:, None] / len(units))
             if taken.any():
-                best.keep(taken, units, self._units(inverse, units, with_error=False))
+                best.keep(taken, units, self._evaluate_units(inverse, units, with_error=False))
 
-    def _units(self, inverse: BorderedInverse, units: np.ndarray, *, with_error: bool = True) -> Look:
-        error, r = np.empty((self.n_sets, len(units))), np.full((self.n_sets, len(units)), np.nan)
+    def _evaluate_units(self, inverse: BorderedInverse, units: np.ndarray, *, with_error: bool = True) -> Evaluation:
+        error, r = np.empty((self.n_training_sets, len(units))), np.full((self.n_training_sets, len(units)), np.nan)
         predicted, rows = self.no_predictions(len(units)), self.predicted_rows
-        # Held-out predictions come as observed - residual. One that varies less than this, in units of the unit, is rounding.
+        # Held-out predictions are computed as observed - residual. Variation below this fraction of the unit's is rounding.
         floor = 100 * torch.finfo(self.Kc.dtype).eps
 
         def block(part: slice) -> None:
@@ -207,23 +269,23 @@ class Problem:
                 error[:, part] = inverse.errors(C, residuals).cpu()
             for f, (fold, residual) in enumerate(zip(self.folds, residuals, strict=True)):
                 r[f, part] = pearson(Y[fold] - residual, Y[fold], floor).cpu()
-            if self.cross is not None:
-                tested = self.cross @ C
-                r[-1, part] = pearson(tested, self.responses.tested(units[part], self.Kc)).cpu()
+            of_test = None if self.cross is None else self.cross @ C
+            if of_test is not None:
+                r[-1, part] = pearson(of_test, self.responses.test_responses(units[part], self.Kc)).cpu()
             if predicted is not None:
                 mean = self.responses.mean(units[part], self.Kc)
                 for fold, residual in zip(self.folds, residuals, strict=True):
                     predicted[fold, part] = (Y[fold] - residual + mean).cpu()
-                if self.cross is not None:
-                    predicted[rows[-1], part] = (tested + mean).cpu()
+                if of_test is not None:
+                    predicted[rows[-1], part] = (of_test + mean).cpu()
 
         self.blocks.run(len(units), block)
-        return Look(error, r, predicted, rows)
+        return Evaluation(error, r, predicted, rows)
 
     def _factor_error(self, inverse: BorderedInverse, group: int) -> np.ndarray:
-        """(k + 1,) error of a wide group, summed over its units."""
+        """(k + 1,) leave-one-out error of a wide group, summed over its units."""
         factor = self.responses.factor(group, self.Kc.device)
-        total = np.zeros((self.n_sets, factor.shape[1]))
+        total = np.zeros((self.n_training_sets, factor.shape[1]))
 
         def block(part: slice) -> None:
             C = inverse.B @ factor[:, part].to(self.Kc)[self.rows]
@@ -240,7 +302,5 @@ def _check_kernel(K: Tensor, responses: Responses, cross: Tensor | None) -> None
         n_test = 0 if responses.test is None else len(responses.test)
         raise ValueError(f"responses to {n_test} test and {len(K)} training stimuli beside a kernel of {tuple(cross.shape)}")
     for kernel in (K, cross):
-        if kernel is not None and not (sums := kernel.sum(dim=1)).isfinite().all():
-            row = (~sums.isfinite()).nonzero()[0].item()
-            column = (~kernel[row].isfinite()).nonzero()[0].item()
-            raise ValueError(f"kernel value [{row}, {column}] is {kernel[row, column].item()}")
+        if kernel is not None and not kernel.sum(dim=1).isfinite().all():
+            raise not_finite(kernel, "kernel value")

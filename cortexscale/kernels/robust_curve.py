@@ -1,20 +1,20 @@
-"""Robust curve fitting: many weighted problems over the same points, advanced together."""
+"""Robust curve fitting for many weighted problems over the same points, which are advanced together."""
 
 from collections.abc import Callable
 
 import numpy as np
 
 Curve = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Parameters (problems, p) -> values (problems, n) and their derivatives (problems, p, n)."""
+"""Function from parameters (problems, p) to values (problems, n) and their derivatives (problems, p, n)."""
 
 PATIENCE = 8
-"""A problem is done after this many steps in a row without progress; a single failed step only raises the damping."""
+"""A problem is finished after this number of steps in a row without progress; a single failed step only raises the damping."""
 LONGEST_STEP = 2.0
-"""Per parameter; our curves are written so that one is a large change of any parameter."""
+"""Largest step of a parameter; the curves are parametrised so that 1 is a large change of any parameter."""
 
 
 def huber(residual: np.ndarray, delta: float) -> np.ndarray:
-    """Huber's loss: half the square up to ``delta``, linear beyond."""
+    """Huber's loss: half the square up to ``delta``, linear beyond it."""
     size = np.abs(residual)
     inner = np.minimum(size, delta)
     return inner * (size - 0.5 * inner)
@@ -31,18 +31,18 @@ def minimise_huber(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Minimise sum_i weights[b, i] * huber(curve(P[b])[i] - target[i], delta) for every problem b.
 
-    Levenberg-Marquardt on the quadratic that touches Huber's loss from above (weight delta / max(|r|, delta)).
-    With delta far below the residuals the loss is in effect a sum of absolute values, whose kinks trap a search that
-    starts far away: ``stages`` lowers delta step by step.
+    The method is Levenberg-Marquardt on the quadratic that touches Huber's loss from above (weight delta / max(|r|, delta)).
+    With delta far below the residuals, the loss is in effect a sum of absolute values, whose kinks trap a search that
+    starts far away; ``stages`` therefore lowers delta step by step.
 
     Args:
         curve: the model, see ``Curve``.
-        target: (n,).
-        weights: (problems, n), e.g. how often a bootstrap resample holds each point.
-        start: (problems, p).
-        bounds: lowest and highest value of each parameter, (p,) each.
-        stages: pairs (delta, most steps); the last delta is the one that counts.
-        tolerance: a step that lowers the loss by a smaller fraction is no progress.
+        target: (n,) values that the curve is fitted to.
+        weights: (problems, n), for example how often a bootstrap resample holds each point.
+        start: (problems, p) starting points.
+        bounds: smallest and largest value of each parameter, (p,) each.
+        stages: pairs (delta, most steps); the last delta defines the loss.
+        tolerance: a step that lowers the loss by a smaller fraction does not count as progress.
 
     Returns:
         Parameters (problems, p) and losses (problems,) at the last delta.
@@ -86,10 +86,18 @@ def damped_step(
     here: np.ndarray,
     bounds: tuple[np.ndarray, np.ndarray],
 ) -> np.ndarray:
-    """The Levenberg-Marquardt step (problems, p) of weighted least squares.
+    """Levenberg-Marquardt step (problems, p) of weighted least squares.
 
-    A parameter that rests on its bound and is pushed outwards takes no part: with it in the system, the others would
+    A parameter that lies at its bound and is pushed outwards is left out of the system. Otherwise the other parameters would
     move to balance a change that never comes.
+
+    Args:
+        residual: (problems, n) curve minus target.
+        slopes: (problems, p, n) derivatives of the curve.
+        weights: (problems, n).
+        damping: (problems,) relative to the diagonal of the Hessian.
+        here: (problems, p) present parameters.
+        bounds: smallest and largest value of each parameter, (p,) each.
     """
     weighted = slopes * weights[:, None]
     hessian = weighted @ slopes.transpose(0, 2, 1)

@@ -1,22 +1,22 @@
 """Representational similarity of features and responses: RSA and CKA as dot products between vectors over pairs of stimuli.
 
-What either measure needs of one side is prepared once: the ranks of its correlation distances, and its U-centred Gram
-matrix, both scaled to norm 1. A layer is then compared with a ROI by two dot products, however many features and units
-there are; a side prepared for one comparison serves all others over the same stimuli.
+Each side of a comparison is prepared once: the ranks of its correlation distances, and its U-centred Gram matrix, both scaled
+to norm 1. RSA and CKA between a layer and a ROI are then two dot products, whatever the numbers of features and units. A side
+that was prepared for one comparison serves all others over the same stimuli.
 
 RSA is Spearman's correlation between the upper triangles of two matrices of 1 - Pearson r between stimuli, across
-features or units as they are (Kriegeskorte et al. 2008, Frontiers in Systems Neuroscience 2:4; ties share their mean rank).
+features or units as they are (Kriegeskorte et al. 2008, Frontiers in Systems Neuroscience 2:4; ties get their mean rank).
 
 CKA is linear, on features centred over stimuli, with the unbiased estimate of HSIC (Song et al. 2012, JMLR 13:1393;
 Kornblith et al. 2019, ICML; Nguyen et al. 2021, ICLR). HSIC of two Gram matrices is the inner product of their U-centred
 forms over n (n - 3) (Szekely & Rizzo 2014, Annals of Statistics 42:2382), where U-centring sets the diagonal to 0 and
-makes every row sum to 0. It is 0 on average for independent sides and may fall below 0. Centring features first changes
+makes every row sum to 0. It is 0 on average for independent sides, and may be negative. Centring the features first changes
 nothing in exact arithmetic, but an offset would use up the digits of float32.
 
-A measure that is not defined is nan:
+A measure is nan where it is not defined:
     both    fewer than 4 stimuli, or stimuli that do not differ beyond rounding (constant units, a readout that predicts
             the mean);
-    RSA     fewer than 3 features or units (with 2 every r is 1 or -1, with 1 there is none), a stimulus to which all
+    RSA     fewer than 3 features or units (with 2 every r is 1 or -1, with 1 there is no r), a stimulus to which all
             features respond alike, such as a blank image in a layer without bias, or distances that are all equal.
 """
 
@@ -27,26 +27,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cortexscale.kernels.finite import not_finite
 from cortexscale.kernels.gram import GramMatrix
 from cortexscale.kernels.ranks import unit_ranks_
 
 _STRIP = 64
-"""Rows of K handled together; their float64 copies stay in cache. It also fixes the order of the pairs."""
+"""Rows of K that are handled together; their float64 copies stay in the cache. The number also fixes the order of the pairs."""
 _FEW = 2**17
-"""Pairs up to which sorting in float64 is as fast as counting in float32, which is too coarse for few."""
+"""Up to this number of pairs float64 is used: sorting it is as fast as counting float32, which is too coarse for few pairs."""
 _DOT = 2**16
+"""Values of one block of a dot product."""
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """How features or units tell n stimuli apart: two vectors over the n (n - 1) / 2 pairs, each of norm 1 or all nan.
+    """The similarity structure of features or units over n stimuli: two vectors over the n (n - 1) / 2 pairs.
 
-    float64 up to 512 stimuli, float32 above: together 4 n^2 bytes, 36 MB for 3,000 stimuli, 2 GB for 22,248. Then RSA and CKA
-    are right to 1e-6. The order of the pairs is the same for all geometries of n stimuli, and not that of other packages.
+    Each vector has norm 1, or is nan throughout where the measure is not defined. The dtype is float64 up to 512 stimuli and
+    float32 above: together 4 n^2 bytes, 36 MB for 3,000 stimuli and 2 GB for 22,248. RSA and CKA are then right to 1e-6. All
+    geometries of n stimuli have the same order of pairs, which is not that of other packages.
 
     Attributes:
         distance_ranks: centred ranks of the correlation distances.
-        products: the U-centred Gram matrix.
+        products: off-diagonal elements of the U-centred Gram matrix.
     """
 
     distance_ranks: Tensor
@@ -57,7 +60,7 @@ def rsa(one: Geometry, other: Geometry) -> float:
     """Spearman's correlation between the correlation distances of two sides.
 
     Raises:
-        ValueError: geometries of different numbers of stimuli.
+        ValueError: the geometries are over different numbers of stimuli.
     """
     return _dot(one.distance_ranks, other.distance_ranks)
 
@@ -66,7 +69,7 @@ def cka(one: Geometry, other: Geometry) -> float:
     """Unbiased linear CKA of two sides.
 
     Raises:
-        ValueError: geometries of different numbers of stimuli.
+        ValueError: the geometries are over different numbers of stimuli.
     """
     return _dot(one.products, other.products)
 
@@ -74,7 +77,7 @@ def cka(one: Geometry, other: Geometry) -> float:
 def feature_geometry(gram: GramMatrix) -> Geometry:
     """Geometry of a layer from the Gram matrix of its features, in one pass over the upper triangle of K.
 
-    Memory beyond K and the result: 3 strips of 64 n float64.
+    Memory beyond K and the result is 3 strips of 64 n float64.
     """
     K = gram.K
     return _geometry(
@@ -89,24 +92,23 @@ def feature_geometry(gram: GramMatrix) -> Geometry:
 
 
 def response_geometry(responses: Tensor) -> Geometry:
-    """Geometry of a population of units, observed or predicted. Never holds an n x n matrix.
+    """Geometry of a population of units, whose responses are observed or predicted, without holding an n x n matrix.
 
-    Cost: n^2 units operations, in the dtype of the responses. Memory beyond the result: one copy of the responses and 4
-    strips of 64 n float64.
+    The cost is n^2 units operations in the dtype of the responses. Memory beyond the result is one copy of the responses and
+    4 strips of 64 n float64.
 
     Args:
         responses: (n, units) float32 or float64.
 
     Raises:
-        ValueError: a response that is not finite.
+        ValueError: a response is not finite.
     """
     if not responses.isfinite().all():
-        row, column = (~responses.isfinite()).nonzero()[0].tolist()
-        raise ValueError(f"response [{row}, {column}] is {responses[row, column].item()}")
+        raise not_finite(responses, "response")
     eps, width = torch.finfo(responses.dtype).eps, responses.shape[1]
     mean = responses.mean(dim=0)
     Y = responses - mean
-    Y[:, Y.std(dim=0, correction=0) <= 4 * eps * mean.abs()] = 0  # a constant unit, up to the rounding of its mean
+    Y[:, Y.std(dim=0, correction=0) <= 4 * eps * mean.abs()] = 0  # the unit is constant up to the rounding of its mean
     deviation = mean.double() - mean.double().mean()
     return _geometry(
         lambda rows: Y[rows] @ Y[rows.start :].T,
@@ -120,10 +122,10 @@ def response_geometry(responses: Tensor) -> Geometry:
 
 
 def roi_geometries(responses: Tensor, members: np.ndarray) -> Iterator[Geometry]:
-    """Geometry of each ROI in turn, so that the caller decides how many are held.
+    """Yield the geometry of each ROI in turn, so that the caller decides how many are held in memory.
 
     Args:
-        responses: (n, units).
+        responses: (n, units) float32 or float64.
         members: (ROIs, units) bool; ROIs may share units.
     """
     for units in members:
@@ -133,30 +135,31 @@ def roi_geometries(responses: Tensor, members: np.ndarray) -> Iterator[Geometry]
 def _geometry(
     strip: Callable[[slice], Tensor], diagonal: Tensor, row_sums: Tensor, s: Tensor, w: Tensor, width: int, eps: float
 ) -> Geometry:
-    """Both vectors from the Gram matrix K of centred features, seen one strip of its upper triangle at a time.
+    """Compute both vectors from the Gram matrix K of centred features, given one strip of its upper triangle at a time.
 
     Args:
-        strip: for rows i:j, K[i:j, i:].
-        diagonal, row_sums: (n,) of K.
+        strip: function from a slice of rows i:j to K[i:j, i:].
+        diagonal, row_sums: (n,) diagonal and row sums of K.
         s, w: (n,) sums of the features and products with their mean, see :class:`~cortexscale.kernels.gram.GramMatrix`.
+        width: number of features or units.
         eps: relative rounding of K.
     """
     n, rounding = len(diagonal), 100 * eps
     pairs = n * (n - 1) // 2
-    kind = {"dtype": torch.float64 if pairs <= _FEW else torch.float32, "device": diagonal.device}
-    distances, products = torch.empty(pairs, **kind), torch.empty(pairs, **kind)
+    dtype, device = torch.float64 if pairs <= _FEW else torch.float32, diagonal.device
+    distances, products = (torch.empty(pairs, dtype=dtype, device=device) for _ in range(2))
     scale = diagonal.mean()
     if n < 4 or not scale > 0:
         return Geometry(distances.fill_(torch.nan), products.fill_(torch.nan))
 
-    # Distance: 1 - q_i (K_ij - s_i s_j / p + w_i + w_j) q_j, with q the inverse norms across features.
+    # The distance is 1 - q_i (K_ij - s_i s_j / p + w_i + w_j) q_j, where q are the inverse norms across features.
     variance = diagonal + 2 * w - s.square() / width
     patterned = width > 2 and bool((variance > rounding * (diagonal + 2 * w.abs() + s.square() / width)).all())
     q = variance.rsqrt()
     one, sq, wq = torch.ones_like(q), s * q / width**0.5, w * q
     left, right = torch.stack([one, sq, -wq, -q], dim=1), torch.stack([one, sq, q, wq])
 
-    # U-centred: K_ij - a_i - a_j + the mean of a, with a the sums of rows without the diagonal over n - 2.
+    # U-centred values are K_ij - a_i - a_j + sum(a) / (n - 1), where a are row sums without the diagonal over n - 2.
     a = (row_sums - diagonal) / (scale * (n - 2))
     u_left, u_right = torch.stack([a.sum() / (n - 1) - a, -one], dim=1), torch.stack([one, a])
 
@@ -178,7 +181,11 @@ def _geometry(
 
 
 def _write_pairs(strip: Tensor, out: Tensor) -> int:
-    """Put each pair of a strip (h, w), whose diagonal is that of the matrix, into ``out`` once. Returns their number."""
+    """Write each pair of a strip (h, w), whose first h columns hold its part of the diagonal, into ``out`` once.
+
+    Returns:
+        The number of pairs.
+    """
     h, w = strip.shape
     beside = h * (w - h)
     out[:beside].view(h, w - h).copy_(strip[:, h:])
@@ -188,7 +195,11 @@ def _write_pairs(strip: Tensor, out: Tensor) -> int:
 
 
 def _dot(x: Tensor, y: Tensor) -> float:
-    """Blocks in the vectors' dtype, their sums added in float64."""
+    """Dot product, computed in blocks in the dtype of the vectors and summed in float64.
+
+    Raises:
+        ValueError: the vectors have different lengths.
+    """
     if len(x) != len(y):
         raise ValueError(f"a geometry of {len(x)} pairs of stimuli beside one of {len(y)}")
     blocks = [torch.dot(a, b) for a, b in zip(x.split(_DOT), y.split(_DOT), strict=True)]

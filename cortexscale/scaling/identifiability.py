@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cortexscale.kernels.power_law import EXPONENTIAL, FORMS, PowerLawFit, columns
+from cortexscale.kernels.power_law import EXPONENTIAL, FORMS, PowerLawFit, as_columns
 
 FEW = 12
 """Fewer points, or fewer units to resample, give intervals that mean little."""
@@ -25,8 +25,8 @@ def warnings_of(fit: PowerLawFit, x: np.ndarray, units: int, unit: str) -> list[
     """
     found = [*_saturation(fit), *_exponents(fit)]
     found += _offset(fit, x) if fit.form == "offset" else []
-    values = min(len(np.unique(column)) for column in columns(x).T)
-    needed = len(FORMS[fit.form]) if columns(x).shape[1] == 1 else 3
+    values = min(len(np.unique(column)) for column in as_columns(x).T)
+    needed = len(FORMS[fit.form]) if as_columns(x).shape[1] == 1 else 3
     if values < needed:
         found.append(f"{values} values of X for {needed} parameters")
     if len(x) < FEW:

@@ -14,7 +14,7 @@ from cortexscale.errors import InputError
 from cortexscale.features.extract import extract_features, forward_precision
 from cortexscale.features.model_on_images import ModelOnImages
 from cortexscale.features.store import ROWS, FeatureStore
-from cortexscale.kernels.projection import Projection
+from cortexscale.kernels.projection import RandomProjection
 from cortexscale.models.build import build_architecture, load_backbone
 from cortexscale.models.cards import model_cards
 from cortexscale.models.layers import candidate_layers, captured
@@ -91,9 +91,9 @@ def test_features_equal_a_plain_forward_pass(backbone, stimuli, tmp_path):
     assert [*store.layers] == ["layer1", "layer4", "global_pool"]
     assert store.layers["layer1"]["depth"] < store.layers["layer4"]["depth"] < store.layers["global_pool"]["depth"] == 1
     pooled = np.concatenate(list(store.slabs("global_pool")), axis=1)
-    np.testing.assert_allclose(pooled, Projection("sparse", last.shape[1], 100, 1)(last).numpy(), rtol=2e-3, atol=2e-3)
+    np.testing.assert_allclose(pooled, RandomProjection("sparse", last.shape[1], 100, 1)(last).numpy(), rtol=2e-3, atol=2e-3)
     projected = np.concatenate(list(store.slabs("layer1")), axis=1)
-    expected = Projection("sparse", first.shape[1], 100, 1)(first).numpy()
+    expected = RandomProjection("sparse", first.shape[1], 100, 1)(first).numpy()
     assert projected.shape == (len(images), 100)
     np.testing.assert_allclose(projected, expected, rtol=5e-3, atol=5e-3 * np.abs(expected).max())
 

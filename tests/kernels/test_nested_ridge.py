@@ -10,10 +10,10 @@ from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.model_selection import KFold, cross_validate
 
 from cortexscale.kernels import nested_ridge as module
-from cortexscale.kernels.bordered_inverse import BorderedInverse, HeldOut
+from cortexscale.kernels.bordered_inverse import BorderedInverse, HeldOutBlock
 from cortexscale.kernels.folds import k_folds
 from cortexscale.kernels.gram import gram
-from cortexscale.kernels.nested_ridge import guess, nested_ridge
+from cortexscale.kernels.nested_ridge import guessed_alphas, nested_ridge
 from cortexscale.kernels.responses import SKETCH, Responses
 
 ALPHAS = np.logspace(-1, 5, 10)
@@ -241,7 +241,7 @@ def test_a_wrong_guess_costs_time_but_changes_nothing(monkeypatch, seed):
     X, Y = problem(60, 40, 12)
     members = np.repeat(np.eye(4, dtype=bool), 3, axis=1)
     full = fit(X, Y, 60, ALPHAS, k_folds(60, 5), members, search="full")
-    monkeypatch.setattr(module, "guess", lambda *_: np.random.default_rng(seed).integers(0, len(ALPHAS), 4))
+    monkeypatch.setattr(module, "guessed_alphas", lambda *_: np.random.default_rng(seed).integers(0, len(ALPHAS), 4))
     assert_same(fit(X, Y, 60, ALPHAS, k_folds(60, 5), members), full, atol=1e-12)
 
 
@@ -253,7 +253,7 @@ def test_the_guess_is_near():
     alphas = np.logspace(-2, 6, 12)
     chosen = fit(X, Y, 240, alphas, k_folds(240, 5), members, search="full").chosen[:, ::40]
     assert len(np.unique(chosen)) > 3
-    assert np.abs(guess(K, Responses.of(Y[:240], members), alphas) - chosen).max() <= 1
+    assert np.abs(guessed_alphas(K, Responses.of(Y[:240], members), alphas) - chosen).max() <= 1
 
 
 def counted(monkeypatch, n):
@@ -278,7 +278,7 @@ def test_an_adaptive_search_factorises_fewer_than_twice_the_alphas(monkeypatch, 
     X, Y = problem(40, 60, 60, seed=seed)
     members = np.repeat(np.eye(30, dtype=bool), 2, axis=1)
     if seed < 3:  # as badly as can be
-        monkeypatch.setattr(module, "guess", lambda *_: np.random.default_rng(seed).integers(0, len(ALPHAS), 30))
+        monkeypatch.setattr(module, "guessed_alphas", lambda *_: np.random.default_rng(seed).integers(0, len(ALPHAS), 30))
     n_calls = counted(monkeypatch, 40)
     fit(X, Y, 40, ALPHAS, k_folds(40, 5), members)
     assert 0 < n_calls() < 2 * len(ALPHAS)
@@ -311,7 +311,7 @@ def test_running_out_of_memory_halves_the_block_and_goes_on(monkeypatch, caplog)
         return errors(inverse, C, residuals)
 
     monkeypatch.setattr(BorderedInverse, "errors", with_room_for_five)
-    monkeypatch.setattr(module, "guess", lambda *_: np.array([4]))
+    monkeypatch.setattr(module, "guessed_alphas", lambda *_: np.array([4]))
     parts = fit(X, Y, 40, ALPHAS, k_folds(40, 3), units_per_block=30)
     assert_same(parts, whole, rtol=1e-11, atol=1e-11)
     halves = [f"out of device memory: going on with {n} units at a time" for n in (15, 7, 3)]
@@ -424,7 +424,7 @@ def test_problems_that_cannot_be_fitted_say_why():
         nested_ridge(K, responses, [10, 1], folds)
     with pytest.raises(ValueError, match="an alpha per unit needs the full grid"):
         nested_ridge(K, responses, ALPHAS, folds, alpha_per="unit")
-    with pytest.raises(ValueError, match="search 'golden' of an alpha per 'group'; known are adaptive, full"):
+    with pytest.raises(ValueError, match="search 'golden' of an alpha per 'group'; use one of adaptive, full"):
         nested_ridge(K, responses, ALPHAS, folds, search="golden")
     with pytest.raises(ValueError, match=r"responses to 19 stimuli beside a kernel of shape \(20, 20\)"):
         nested_ridge(K, Responses.of(Y[:19], members), ALPHAS, folds)
@@ -435,7 +435,7 @@ def test_problems_that_cannot_be_fitted_say_why():
     with pytest.raises(ValueError, match="a fold of 19 leaves 1 of 20 stimuli"):
         nested_ridge(K, responses, ALPHAS, [np.arange(19), np.array([19])])
     with pytest.raises(torch.linalg.LinAlgError, match="without the block"):  # what rounding can make of an inverse
-        HeldOut.from_inverse(torch.tensor([[1.0, 2.0], [2.0, 1.0]]), slice(0, 1))
+        HeldOutBlock.from_inverse(torch.tensor([[1.0, 2.0], [2.0, 1.0]]), slice(0, 1))
     with pytest.raises(ValueError, match="error of group 0 in training set 0 is not finite at any alpha"):
         nested_ridge(K, Responses.of(1e30 * Y, members), [1.0, 2.0], folds)
     bad = K.clone()

@@ -112,11 +112,11 @@ def test_more_repetitions_raise_the_ceiling_within_bounds(ncsnr, k):
 
 
 def test_inputs_that_hold_no_ceiling_are_refused():
-    with pytest.raises(ValueError, match="needs two images and a repeated one; got 5 trials of 5 images"):
+    with pytest.raises(ValueError, match="needs two stimuli, of which one is repeated; got 5 trials of 5 stimuli"):
         ncsnr_from_trials(np.zeros((5, 2)), np.arange(5))
-    with pytest.raises(ValueError, match="5 trials of 1 images"):
+    with pytest.raises(ValueError, match="5 trials of 1 stimuli"):
         ncsnr_from_trials(np.zeros((5, 2)), np.zeros(5))
-    with pytest.raises(ValueError, match="5 trials but 4 image labels"):
+    with pytest.raises(ValueError, match="5 trials but 4 stimulus labels"):
         ncsnr_from_trials(np.zeros((5, 2)), np.zeros(4))
     with pytest.raises(ValueError, match="at least one trial"):
         noise_ceiling_percent(np.ones(3), np.array([3, 0]))

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.random_projection import SparseRandomProjection
 
-from cortexscale.kernels.projection import FAMILIES, Projection, _balanced_pieces
+from cortexscale.kernels.projection import FAMILIES, RandomProjection, _balanced_pieces
 
 
 def matrix(family, n_in, n_out, seed=0):
     """(n_out, n_in) by projecting the unit vectors."""
-    return Projection(family, n_in, n_out, seed)(torch.eye(n_in, dtype=torch.float64)).T.numpy()
+    return RandomProjection(family, n_in, n_out, seed)(torch.eye(n_in, dtype=torch.float64)).T.numpy()
 
 
 def test_sparse_follows_the_law_of_scikit_learn():
@@ -60,7 +60,7 @@ def test_pieces_keep_distances_where_activations_repeat_themselves():
     squared = torch.pdist(x).square()
     pieces, independent = [], []
     for seed in range(40):
-        pieces.append(torch.pdist(Projection("countsketch", x.shape[1], n_out, seed)(x)).square() / squared - 1)
+        pieces.append(torch.pdist(RandomProjection("countsketch", x.shape[1], n_out, seed)(x)).square() / squared - 1)
         draw = np.random.default_rng(seed)
         output = torch.from_numpy(draw.permutation(np.arange(x.shape[1]) % n_out))
         signs = torch.from_numpy(draw.choice([-1.0, 1.0], x.shape[1]))
@@ -84,7 +84,7 @@ def test_inner_products_are_unbiased_over_seeds(family):
     rng = np.random.default_rng(0)
     x = torch.from_numpy(rng.normal(1, 1, (3, 120)))
     truth = x @ x.T
-    estimates = torch.stack([z @ z.T for z in (Projection(family, 120, 40, seed)(x) for seed in range(600))])
+    estimates = torch.stack([z @ z.T for z in (RandomProjection(family, 120, 40, seed)(x) for seed in range(600))])
     error = (estimates.mean(dim=0) - truth).abs()
     assert (error < 4.5 * estimates.std(dim=0) / np.sqrt(600)).all()
 
@@ -93,7 +93,7 @@ def test_inner_products_are_unbiased_over_seeds(family):
 def test_distances_are_preserved_to_the_expected_distortion(family):
     n_out = 500
     x = torch.relu(torch.from_numpy(np.random.default_rng(1).normal(size=(60, 6000)))).float()
-    ratio = torch.pdist(Projection(family, 6000, n_out, 3)(x)).square() / torch.pdist(x).square()
+    ratio = torch.pdist(RandomProjection(family, 6000, n_out, 3)(x)).square() / torch.pdist(x).square()
     expected = np.sqrt(2 / n_out)  # sd of a squared distance under a Gaussian projection
     assert abs(ratio.mean().item() - 1) < 3 * expected / np.sqrt(60)
     assert 0.75 * expected < ratio.std().item() < 1.15 * expected
@@ -103,8 +103,8 @@ def test_distances_are_preserved_to_the_expected_distortion(family):
 def test_one_seed_one_matrix_per_family_and_width(family):
     rng = np.random.default_rng(2)
     x = torch.from_numpy(rng.normal(size=(7, 3000))).float()
-    projected = Projection(family, 3000, 100, 5)(x)
-    again = Projection(family, 3000, 100, 5)
+    projected = RandomProjection(family, 3000, 100, 5)(x)
+    again = RandomProjection(family, 3000, 100, 5)
     np.testing.assert_array_equal(again(x).numpy(), projected.numpy())
     np.testing.assert_array_equal(again(x).numpy(), projected.numpy())
     # A batch may be summed in another order on another processor. A sum of n products in float32 then differs by less than
@@ -114,7 +114,7 @@ def test_one_seed_one_matrix_per_family_and_width(family):
     bound = (6 * 3000**0.5 * 2**-24 * magnitude).numpy()
     for computed in (projected, torch.cat([again(x[:3]), again(x[3:])])):
         assert (np.abs(computed.double().numpy() - exact.numpy()) <= bound).all()
-    assert (Projection(family, 3000, 100, 6)(x) - projected).abs().max() > 0.1
+    assert (RandomProjection(family, 3000, 100, 6)(x) - projected).abs().max() > 0.1
 
 
 @pytest.mark.parametrize("family", ["sparse", "countsketch"])
@@ -122,7 +122,7 @@ def test_one_seed_one_matrix_per_family_and_width(family):
 @settings(max_examples=30, deadline=None)
 def test_the_order_in_memory_changes_nothing(family, order, shape, batch):
     x = torch.randn(batch, *shape, generator=torch.Generator().manual_seed(0))
-    projection = Projection(family, x[0].numel(), max(1, x[0].numel() // 3), 0)
+    projection = RandomProjection(family, x[0].numel(), max(1, x[0].numel() // 3), 0)
     expected = projection(x.flatten(1))
     in_memory = x.permute(order).contiguous().permute([order.index(dimension) for dimension in range(4)])
     np.testing.assert_array_equal(projection(in_memory).numpy(), expected.numpy())
@@ -131,7 +131,7 @@ def test_the_order_in_memory_changes_nothing(family, order, shape, batch):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_autocast_does_not_reach_into_a_projection(family):
-    x, projection = torch.randn(3, 4096), Projection(family, 4096, 16, 0)
+    x, projection = torch.randn(3, 4096), RandomProjection(family, 4096, 16, 0)
     with torch.autocast("cpu", torch.bfloat16):
         inside = projection(x)
     np.testing.assert_array_equal(inside.numpy(), projection(x).numpy())
@@ -140,24 +140,24 @@ def test_autocast_does_not_reach_into_a_projection(family):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_half_precision_activations_do_not_overflow(family):
     x = torch.full((2, 4096), 6e4, dtype=torch.float16)
-    projected = Projection(family, 4096, 16, 0)(x)
+    projected = RandomProjection(family, 4096, 16, 0)(x)
     assert projected.dtype == torch.float32 and projected.isfinite().all()
-    np.testing.assert_allclose(projected.numpy(), Projection(family, 4096, 16, 0)(x.float()).numpy())
+    np.testing.assert_allclose(projected.numpy(), RandomProjection(family, 4096, 16, 0)(x.float()).numpy())
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_layer_that_is_not_wider_passes_unchanged(family):
     x = torch.ones(2, 8, dtype=torch.float16)
-    projection = Projection(family, 8, 8, 0)
+    projection = RandomProjection(family, 8, 8, 0)
     assert projection.is_identity and projection.width == 8
     assert projection(x) is x
-    assert Projection(family, 8, 7, 0).width == 7 and not Projection(family, 8, 7, 0).is_identity
+    assert RandomProjection(family, 8, 7, 0).width == 7 and not RandomProjection(family, 8, 7, 0).is_identity
 
 
 def test_what_cannot_be_projected():
     with pytest.raises(ValueError, match="family 'fourier'; the families are sparse, countsketch, gaussian"):
-        Projection("fourier", 10, 5, 0)
+        RandomProjection("fourier", 10, 5, 0)
     with pytest.raises(ValueError, match="from 10 to 0 features"):
-        Projection("sparse", 10, 0, 0)
+        RandomProjection("sparse", 10, 0, 0)
     with pytest.raises(ValueError, match=r"shape \(3, 9\) for a projection of 10 features"):
-        Projection("sparse", 10, 5, 0)(torch.zeros(3, 9))
+        RandomProjection("sparse", 10, 5, 0)(torch.zeros(3, 9))

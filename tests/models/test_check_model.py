@@ -14,7 +14,7 @@ from torch import nn
 from cortexscale.check.model import check_model, extraction_mb
 from cortexscale.errors import InputError
 from cortexscale.features.store import ROWS
-from cortexscale.kernels.projection import Projection
+from cortexscale.kernels.projection import RandomProjection
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.build import build_architecture
 from cortexscale.models.inventory import model_inventory
@@ -149,9 +149,9 @@ def test_memory_is_that_of_an_extraction(tmp_path):
 
 def test_memory_is_told_by_what_takes_it():
     _, text = report(GABORS)
-    matrix = Projection("sparse", 131_072, 500, 42)
+    matrix = RandomProjection("sparse", 131_072, 500, 42)
     matrix(torch.ones(1, 131_072))
-    entries = [Projection("sparse", n, 500, 42) for n in (131_072, 1_024)]
+    entries = [RandomProjection("sparse", n, 500, 42) for n in (131_072, 1_024)]
     stored = 0
     for map in entries:
         map(torch.ones(1, map.n_in))
