@@ -22,6 +22,7 @@ lint: $(BIN)/.installed
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile workflow
+	mypy
 	snakemake --lint
 
 # On a real Slurm of one node, started and stopped by the test; needs root, is skipped with the reason elsewhere.
