@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from cortexscale.alignment.averages import mean_scores
 from cortexscale.alignment.published import Commitments
 
 
@@ -32,8 +33,8 @@ def commit_rois(search: pd.DataFrame) -> dict[str, dict[str, Any]]:
         ROI -> ``layer_name``, ``layer_position``, ``layer_position_normalized``, ``score``, ``margin``, ``runner_up``.
     """
     keys = ["roi", "layer_position", "layer_position_normalized", "layer_name"]
-    scores = search.groupby(keys, as_index=False, sort=False)["cv_score"].mean()
-    scores = scores.sort_values(["cv_score", "layer_position"], ascending=[False, True], kind="stable")
+    scores = mean_scores(search, keys, "cv_score", composite_rois=True, levels=("subject",))
+    scores = scores.sort_values(["score", "layer_position"], ascending=[False, True], kind="stable")
     committed = {}
     for roi in search["roi"].unique():
         ranked = scores[scores["roi"] == roi]
@@ -43,8 +44,8 @@ def commit_rois(search: pd.DataFrame) -> dict[str, dict[str, Any]]:
             "layer_name": best["layer_name"],
             "layer_position": int(best["layer_position"]),
             "layer_position_normalized": float(best["layer_position_normalized"]),
-            "score": float(best["cv_score"]),
-            "margin": float(best["cv_score"] - others.iloc[0]["cv_score"]) if len(others) else None,
+            "score": float(best["score"]),
+            "margin": float(best["score"] - others.iloc[0]["score"]) if len(others) else None,
             "runner_up": others.iloc[0]["layer_name"] if len(others) else None,
         }
     return committed

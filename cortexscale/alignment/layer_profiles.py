@@ -2,12 +2,14 @@
 
 import pandas as pd
 
+from cortexscale.alignment.averages import mean_scores
 from cortexscale.alignment.super_rois import super_roi
+from cortexscale.catalogue.metrics import ALIGNMENT
 from cortexscale.errors import InputError
+from cortexscale.models.roles import reference_shown
 
-TEST_METRICS = ("pearsonr_nc", "rsa_c_test", "rsa_ve_test", "cka_c_test", "cka_ve_test")
-"""What published tables have of every layer. A layer search of ours does not look at the test split, and has ``cv_score``."""
-_PAPER = "deit_small"
+TEST_METRICS = (ALIGNMENT, "rsa_c_test", "rsa_ve_test", "cka_c_test", "cka_ve_test")
+"""Scores of every layer in published tables. Our layer search does not look at the test split and has ``cv_score``."""
 _PLACE = "norm2"
 _FEWEST = 6
 
@@ -36,9 +38,7 @@ def layer_profiles(layer_search: pd.DataFrame, benchmark: str) -> pd.DataFrame:
     if rows.empty:
         remedy = "search the layers of a reference model on this dataset, or ask for another figure"
         raise InputError("table layer_search", f"no layer scores on {benchmark}", "scores of a reference model", remedy)
-    n_layers = rows.groupby("model_id", sort=False)["layer_name"].nunique()
-    model = next((id for id in n_layers.index if id.startswith(_PAPER)), n_layers.idxmax())
-    rows = rows[rows["model_id"] == model]
+    rows = rows[rows["model_id"] == reference_shown(rows)]
     once = rows[rows["layer_name"].str.endswith(_PLACE)]
     long = (once if once["layer_name"].nunique() >= _FEWEST else rows).melt([*places, "model_id"], metrics, var_name="metric")
     summary = long.groupby(["model_id", *places, "metric"], sort=False)["value"].agg(["mean", "sem"]).reset_index()
@@ -57,11 +57,10 @@ def layer_agreement(layer_search: pd.DataFrame, one: str, others: list[str]) -> 
     metric = layer_metrics(layer_search)[0]
     layer = ["model_id", "layer_name", "layer_position_normalized", "super_roi"]
     wanted = layer_search["benchmark_name"].isin([one, *others])
-    rows = layer_search.loc[wanted, ["benchmark_name", *layer[:3], "roi", "subject", metric]].dropna(subset=metric)
-    areas = {roi: super_roi(roi) for roi in rows["roi"].unique()}
-    by_roi = rows.groupby(["benchmark_name", *layer[:3], "roi"], sort=False)[metric].mean().reset_index()
-    by_roi["super_roi"] = by_roi["roi"].map(areas)
-    scores = by_roi.groupby(["benchmark_name", *layer], sort=False)[metric].mean().rename("score").reset_index()
+    columns = ["benchmark_name", *layer[:3], "roi", "subject", metric]
+    rows = layer_search.loc[wanted, columns].dropna(subset=metric).copy()
+    rows["super_roi"] = rows["roi"].map({roi: super_roi(roi) for roi in rows["roi"].unique()})
+    scores = mean_scores(rows, ["benchmark_name", *layer], metric, composite_rois=True)
     of_model = scores.groupby(["benchmark_name", "model_id", "super_roi"])["score"]
     scores["rank"] = (of_model.rank(ascending=False) - 1) / (of_model.transform("size") - 1)
     first = scores[scores["benchmark_name"] == one].drop(columns="benchmark_name")

@@ -5,12 +5,12 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from cortexscale.alignment.averages import COMPOSITE_ROIS
 from cortexscale.datasets.manifest import released_file
 from cortexscale.estimate.costs import distinct_layers
 from cortexscale.estimate.networks import Network
 from cortexscale.plan import Plan
 from cortexscale.recording import load_recording
-from cortexscale.scaling.axes import COMPOSITE_ROIS
 
 
 class Kernel(NamedTuple):

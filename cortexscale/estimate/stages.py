@@ -17,8 +17,8 @@ from cortexscale.estimate.machine import Machine
 from cortexscale.estimate.mapping import MappingEstimate
 from cortexscale.estimate.sizes import Kernel, Sizes
 from cortexscale.estimate.stage import Stage
+from cortexscale.models.roles import SUITES
 from cortexscale.models.spvvs import AVERAGED, checkpoints
-from cortexscale.scaling.axes import FITTED_SOURCES
 
 _UNIT_ROW = 22
 """Bytes of a row of ``*.units.parquet``."""
@@ -298,7 +298,7 @@ class Estimate:
 
     def _fits(self) -> Stage:
         study, work = self.plan.study, []
-        fitted = sum(model.source in FITTED_SOURCES for model in self.plan.models.values())
+        fitted = sum(model.source in SUITES for model in self.plan.models.values())
         if self.plan.imported:
             fitted = sum(1 for _ in checkpoints())
         for fit in self.plan.fits.wanted:

@@ -5,6 +5,7 @@ A module has ``draw(tables, labels) -> (Figure, DataFrame)``: the figure, and ev
 
 from dataclasses import dataclass, field
 
+from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.qc import NOISE_CEILING_FIGURES
 
 
@@ -62,10 +63,9 @@ CORRELATION_FIGURES = {
 METRIC_FIGURES = {"figS26": "rsa_c_test", "figS27": "rsa_ve_test", "figS28": "cka_c_test", "figS29": "cka_ve_test"}
 LAYER_SEARCH = {"layer_search": "tables/layer_search.parquet"}
 PRETRAINING = {"pretraining": "tables/pretraining.parquet"}
-AXES = ("compute", "samples", "parameters")
 FIGURES = {
     "fig2": FigureSource(
-        "scaling_laws", {f"{axis}_{what}": f"fits/{axis}.{what}.parquet" for axis in AXES for what in ("points", "curves")}
+        "scaling_laws", {f"{axis}_{what}": f"fits/{axis}.{what}.parquet" for axis in MODEL_AXES for what in ("points", "curves")}
     ),
     "compute_optimal": FigureSource(
         "compute_optimal", {what: f"fits/model_and_data.{what}.parquet" for what in ("points", "curves")}
@@ -108,7 +108,7 @@ FIGURES = {
     **{
         figure: FigureSource(
             "metric",
-            {f"{axis}_{what}": f"fits/{axis}.{metric}.{what}.parquet" for axis in AXES for what in ("points", "curves")},
+            {f"{axis}_{what}": f"fits/{axis}.{metric}.{what}.parquet" for axis in MODEL_AXES for what in ("points", "curves")},
         )
         for figure, metric in METRIC_FIGURES.items()
     },

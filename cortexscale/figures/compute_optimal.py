@@ -4,9 +4,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.errors import InputError
 from cortexscale.figures.style import BENCHMARK_MARKERS, BENCHMARKS, colours, in_order, panel_letter
-from cortexscale.scaling.axes import ALL, AXES
+from cortexscale.scaling.points import ALL
 
 PANELS = {
     "n_params": ("x", "Parameters N"),
@@ -51,7 +52,8 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
             if name == names[-1]:
                 band = curve[f"{quantity}_low"], curve[f"{quantity}_high"]
                 panel.fill_between(curve["compute"], *band, color=colour[handles[name]], alpha=0.15, lw=0)
-        panel.set(xscale="log", yscale="linear" if quantity == "score" else "log", xlabel=AXES["compute"].label, ylabel=label)
+        yscale = "linear" if quantity == "score" else "log"
+        panel.set(xscale="log", yscale=yscale, xlabel=MODEL_AXES["compute"].label, ylabel=label)
         if quantity != "score":
             panel.set_ylim(models[column].min() / AROUND, models[column].max() * AROUND)
         panel_letter(panel, letter)

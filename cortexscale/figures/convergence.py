@@ -8,8 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from cortexscale.figures.style import FAMILIES, FAMILY_MARKERS, MARKERS, METRICS, colours, log_x, panel_letter
-from cortexscale.scaling.axes import AXES, FITTED_SOURCES
+from cortexscale.catalogue.axes import MODEL_AXES
+from cortexscale.catalogue.metrics import METRICS
+from cortexscale.figures.style import FAMILIES, FAMILY_MARKERS, MARKERS, colours, log_x, panel_letter
+from cortexscale.models.roles import kinds
 from cortexscale.scaling.finetuning import summary
 
 _MARKERS = FAMILY_MARKERS | {"ViT": "v"}
@@ -30,15 +32,15 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
 def draw_convergence(panels: tuple[Axes, Axes], tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Both panels. Flexible widths, self-supervised models and adversarial copies are left out. Returns the numbers."""
     by_compute, by_samples = (usual_models(tables[f"{axis}_points"]) for axis in ("compute", "samples"))
-    panels[0].set_ylabel(f"Average alignment S ({METRICS[by_compute['metric'].iloc[0]]})")
+    panels[0].set_ylabel(f"Average alignment S ({METRICS[by_compute['metric'].iloc[0]].label})")
     plotted = [draw_architectures(panels[0], by_compute), draw_families(panels[1], by_samples)]
     return pd.concat(plotted, ignore_index=True)
 
 
 def usual_models(points: pd.DataFrame) -> pd.DataFrame:
-    special = points["flex"] | points["is_selfsupervised_learning"].eq(True) | points["is_adversarially_finetuned"].eq(True)
-    points = points[(points["benchmark_name"] == "average") & ~special]
-    return points.assign(held_out=~points["backbone_source"].isin(FITTED_SOURCES))
+    kind = kinds(points)
+    usual = ~points["flex"] & kind.isin(["suite", "held out"]) & (points["benchmark_name"] == "average")
+    return points.assign(held_out=kind == "held out")[usual]
 
 
 def draw_architectures(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
@@ -56,13 +58,13 @@ def draw_architectures(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
         dots = {"color": palette(norm(count)), "marker": MARKERS[source], "s": 12 + 50 * norm(count), "linewidths": 0.3}
         panel.scatter(models["x"], models["score"], edgecolors="white", alpha=0.8, zorder=3, **dots)
     log_x(panel, rows["x"])
-    panel.set_xlabel(AXES["compute"].label)
+    panel.set_xlabel(MODEL_AXES["compute"].label)
     if rows["backbone_arch"].nunique() <= _MANY:
         panel.legend(fontsize=7)
     else:
         panel.legend([plt.Line2D([], [], color="0.3", ls=dashes[f], lw=1.2) for f in families], families, fontsize=7)
         bar = panel.figure.colorbar(plt.cm.ScalarMappable(norm, palette), ax=panel, shrink=0.8, aspect=30)
-        bar.set_label(AXES["parameters"].label, fontsize=8)
+        bar.set_label(MODEL_AXES["parameters"].label, fontsize=8)
         bar.ax.tick_params(labelsize=7)
     return rows.assign(panel="a")[["panel", "model_id", "backbone_arch", "backbone_n_params", "x", "score"]]
 
@@ -80,7 +82,7 @@ def draw_families(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
         panel.fill_between(means["x"], means["low"], means["high"], color=colour[family], alpha=0.15, lw=0)
         plotted.append(means.rename(columns={"mean": "score"}))
     log_x(panel, points["x"])
-    panel.set_xlabel(AXES["samples"].label)
+    panel.set_xlabel(MODEL_AXES["samples"].label)
     panel.legend(fontsize=7)
     models = points[["model_id", "family", "held_out", "x", "score"]]
     return pd.concat([models, *plotted], ignore_index=True).assign(panel="b")

@@ -3,10 +3,10 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.figures.finetuning_panels import SCORE
 from cortexscale.figures.panels import legend_above, panels
 from cortexscale.figures.style import BENCHMARK_MARKERS, BENCHMARKS, colours, in_order, log_x
-from cortexscale.scaling.axes import AXES
 from cortexscale.scaling.finetuning import summary
 
 
@@ -28,7 +28,7 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
             panel.fill_between(means["x"], means["low"], means["high"], color=colour[handle], alpha=0.15, lw=0)
             plotted.append(means)
         log_x(panel, points["x"])
-    figure.supxlabel(AXES[axis].label, fontsize=9)
+    figure.supxlabel(MODEL_AXES[axis].label, fontsize=9)
     figure.supylabel(SCORE, fontsize=9)
     legend_above(figure, grid[0], 8)
     return figure, pd.concat(plotted, ignore_index=True)

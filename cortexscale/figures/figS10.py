@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cortexscale.alignment.averages import mean_scores
 from cortexscale.errors import InputError
 from cortexscale.figures.style import BENCHMARKS, colours
 
@@ -51,5 +52,4 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
 def dataset_scores(table: pd.DataFrame) -> pd.DataFrame:
     """One row per model x dataset x projection: ``score``, subjects averaged, then ROIs."""
     keys = ["model_id", "benchmark_name", "dimensions", "seed"]
-    by_roi = table.groupby([*keys, "roi"], sort=False, dropna=False)["pearsonr_nc"].mean()
-    return by_roi.groupby(keys, sort=False, dropna=False).mean().rename("score").reset_index()
+    return mean_scores(table, keys, composite_rois=True)

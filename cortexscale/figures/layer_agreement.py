@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from cortexscale.alignment.layer_profiles import agreement_correlations, layer_agreement
 from cortexscale.alignment.super_rois import SUPER_ROIS
+from cortexscale.catalogue.metrics import METRICS
 from cortexscale.errors import InputError
-from cortexscale.figures.style import METRICS
 
 _ASPECTS = ("rank", "score")
 
@@ -53,7 +53,7 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
     bar = figure.colorbar(dots, ax=grid, shrink=0.6, aspect=30, pad=0.02)
     bar.set_label("Layer position", fontsize=8)
     bar.ax.tick_params(labelsize=7)
-    figure.suptitle(f"Layers by {METRICS[layers['metric'].iloc[0]]}; the best has rank 0", fontsize=9)
+    figure.suptitle(f"Layers by {METRICS[layers['metric'].iloc[0]].label}; the best has rank 0", fontsize=9)
     return figure, pd.concat([layers, found], ignore_index=True)
 
 

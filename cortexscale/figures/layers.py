@@ -5,9 +5,9 @@ from matplotlib.figure import Figure
 
 from cortexscale.alignment.layer_profiles import layer_profiles
 from cortexscale.alignment.super_rois import region_order
+from cortexscale.catalogue.metrics import METRICS
 from cortexscale.figures.panels import panels
 from cortexscale.figures.roi_panels import columns_for, roi_name
-from cortexscale.figures.style import METRICS
 
 _LOOKS = {
     "pearsonr_nc": ("#1b263b", "-", "o"),
@@ -37,7 +37,7 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
         for metric, rows in profiles[profiles["roi"] == roi].groupby("metric", sort=False):
             colour, line, marker = _LOOKS[metric]
             x, sem = rows["layer_position_normalized"], rows["sem"].fillna(0)
-            panel.plot(x, rows["mean"], color=colour, ls=line, marker=marker, ms=2.5, lw=1.1, label=METRICS[metric])
+            panel.plot(x, rows["mean"], color=colour, ls=line, marker=marker, ms=2.5, lw=1.1, label=METRICS[metric].label)
             panel.fill_between(x, rows["mean"] - sem, rows["mean"] + sem, color=colour, alpha=0.15, lw=0)
     top = max(1, (profiles["mean"] + profiles["sem"].fillna(0)).max())
     grid[0].set(xlim=(0, 1.02), ylim=(min(0, profiles["mean"].min()), top), xticks=(0, 0.5, 1))

@@ -8,9 +8,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cortexscale.figures.style import BENCHMARK_MARKERS, BENCHMARKS, MARKERS, METRICS, colours, in_order, log_x, panel_letter
-from cortexscale.scaling.axes import ALL, AXES, FITTED_SOURCES
+from cortexscale.catalogue.axes import MODEL_AXES
+from cortexscale.catalogue.metrics import METRICS
+from cortexscale.figures.style import BENCHMARK_MARKERS, BENCHMARKS, MARKERS, colours, in_order, log_x, panel_letter
 from cortexscale.scaling.laws import DISTANCES
+from cortexscale.scaling.points import ALL, worth_showing
 
 _NUMBERS = ["axis", "metric", "kind", "benchmark_name", "model_id", "x", "score", "low", "high", *DISTANCES]
 
@@ -36,9 +38,9 @@ def draw_axes(panels: Sequence[Axes], tables: dict[str, pd.DataFrame], labels: d
     names = {name: labels.get(name, name) for name in in_order(shown, labels)} | {"average": "Average"}
     colour = colours(names.values(), BENCHMARKS)
     plotted = []
-    for axis, panel in zip(AXES, panels, strict=True):
+    for axis, panel in zip(MODEL_AXES, panels, strict=True):
         points = tables[f"{axis}_points"]
-        points = points[points["fitted"] | ~points["backbone_source"].isin(FITTED_SOURCES)]
+        points = points[worth_showing(points, special=False)]
         points = points.assign(kind=np.where(points["fitted"], "model", "held out"))
         curves = tables[f"{axis}_curves"]
         curves = curves[curves["family"] == ALL].assign(kind="fit")
@@ -47,14 +49,14 @@ def draw_axes(panels: Sequence[Axes], tables: dict[str, pd.DataFrame], labels: d
         for name, handle in names.items():
             draw_points(panel, points[points["benchmark_name"] == name], colour[handle])
             draw_curve(panel, curves[curves["benchmark_name"] == name], farthest, colour[handle], handle)
-        panel.set_xlabel(AXES[axis].label)
+        panel.set_xlabel(MODEL_AXES[axis].label)
         plotted += [points, curves]
     numbers = pd.concat(plotted, ignore_index=True)[_NUMBERS]
     scores = numbers.loc[numbers["kind"] != "fit", "score"]
     margin = 0.15 * (scores.max() - scores.min())
     for panel in panels:
         panel.set_ylim(scores.min() - margin, scores.max() + margin)
-    panels[0].set_ylabel(f"Alignment S ({METRICS[numbers['metric'].iloc[0]]})")
+    panels[0].set_ylabel(f"Alignment S ({METRICS[numbers['metric'].iloc[0]].label})")
     return numbers
 
 

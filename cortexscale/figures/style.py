@@ -65,17 +65,6 @@ BENCHMARK_MARKERS = dict(zip(BENCHMARKS, "X*osD^vPh", strict=True))
 PRETRAINING = {"imagenet": "#2b8cbe", "ecoset": "#e34a33"}
 """Colours of the paper, by the data set of a pretraining."""
 
-METRICS = {
-    "pearsonr_nc": "noise-normalised r",
-    "pearsonr": "Pearson r",
-    "rsa_c_test": "cRSA",
-    "rsa_ve_test": "veRSA",
-    "cka_c_test": "cCKA",
-    "cka_ve_test": "veCKA",
-    "cv_score": "noise-normalised r, cross-validated",
-}
-"""What scores are called: classical (c) on features, voxel encoding (ve) on predicted responses."""
-
 MARKERS = {"suite": "o", "spvvs": "o", "timm": "X", "huggingface": "X", "checkpoint": "D", "python": "D"}
 
 

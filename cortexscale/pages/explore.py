@@ -5,10 +5,11 @@ from typing import Any
 import pandas as pd
 from plotly.offline import get_plotlyjs
 
+from cortexscale.catalogue.axes import MODEL_AXES
+from cortexscale.catalogue.metrics import ALIGNMENT
 from cortexscale.figures.style import BENCHMARKS, FAMILIES, READOUTS, colours, readout_name
-from cortexscale.pages.parts import METRICS, UNIT, distances, finetuning_part, laws, mapping_part, pretraining_part
+from cortexscale.pages.parts import LABELS, UNIT, distances, finetuning_part, laws, mapping_part, pretraining_part
 from cortexscale.pages.template import ASSETS, embedded, page, script, style
-from cortexscale.scaling.axes import AXES
 
 SCRIPTS = [ASSETS / f"explore_{name}.js" for name in ("view", "plot", "tables", "controls")]
 
@@ -30,23 +31,23 @@ def explore_data(
     """
     parts = {}
     if "pretraining" in tables:
-        parts["pretraining"] = pretraining_part(tables["pretraining"], list(AXES), composite_rois)
+        parts["pretraining"] = pretraining_part(tables["pretraining"], composite_rois)
     if "finetuning" in tables:
         parts["finetuning"] = finetuning_part(tables["finetuning"], composite_rois, labels)
     if "mapping" in tables:
         parts["mapping"] = mapping_part(tables["mapping"], composite_rois)
     for name, fit in fits.items():
         axis, _, metric = name.partition(".")
-        if axis in AXES:
+        if axis in MODEL_AXES:
             into = parts["pretraining"]["axes"][axis].setdefault("distance", {})
-            into[metric or "pearsonr_nc"] = distances(fit["points"], parts["pretraining"]["id"])
+            into[metric or ALIGNMENT] = distances(fit["points"], parts["pretraining"]["id"])
     places = dict.fromkeys(place for part in parts.values() for of in part["scores"].values() for place in of)
     datasets = dict.fromkeys(place.split("/")[0] for place in places if place != "average")
     datasets = {name: labels.get(name, name) for name in sorted(datasets, key=[*labels, *datasets].index)}
     return {
         "study": study,
         "unit": UNIT,
-        "metrics": METRICS,
+        "metrics": LABELS,
         "benchmarks": datasets | {"average": "Average"},
         "rois": {name: [place.split("/", 1)[1] for place in places if place.startswith(f"{name}/")] for name in datasets},
         "colours": _colours(parts, datasets),

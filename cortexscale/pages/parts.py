@@ -6,13 +6,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cortexscale.figures.style import METRICS as METRIC_NAMES
+from cortexscale.alignment.averages import benchmark_means
+from cortexscale.catalogue.axes import AXES, MODEL_AXES, axes_of
+from cortexscale.catalogue.metrics import ALIGNMENT, FITTED, METRICS
 from cortexscale.figures.style import readout_name
-from cortexscale.scaling.axes import AXES, FITTED_SOURCES, MODEL_COLUMNS, axis_points, chosen_rois, hierarchical_mean
-from cortexscale.scaling.neural_data import mapping_points
+from cortexscale.models.roles import families
+from cortexscale.scaling.points import MODEL_COLUMNS, axis_points, mapping_points, worth_showing
 
-METRICS = {name: label for name, label in METRIC_NAMES.items() if name != "cv_score"}
-METRICS |= {"pearsonr_nc": f"Alignment S ({METRICS['pearsonr_nc']})"}
+LABELS = {name: METRICS[name].label for name in FITTED}
+LABELS |= {ALIGNMENT: f"Alignment S ({LABELS[ALIGNMENT]})"}
+"""Metrics that the page offers."""
 _FITTED = "finetuning_data_pct"
 UNIT = 1e-4
 """Scores are stored as integers of this unit: half the size."""
@@ -48,30 +51,29 @@ READOUT = {
 }
 
 
-def pretraining_part(table: pd.DataFrame, axes: Sequence[str], composite_rois: bool) -> dict[str, Any]:
+def pretraining_part(table: pd.DataFrame, composite_rois: bool) -> dict[str, Any]:
     """All models, on the axes of pretraining.
 
     Args:
         table: of :func:`cortexscale.alignment.collect.pretraining_table`.
-        axes: names in :data:`cortexscale.scaling.axes.AXES`.
         composite_rois: count ROIs that hold others, as the fits do.
     """
     card = [column for column in CARD if column in table and column not in MODEL_COLUMNS]
     models = table[[*MODEL_COLUMNS, *card]].drop_duplicates("model_id", ignore_index=True)
     part = _part("model", models, _scores(table, composite_rois), models["model_id"], CARD)
-    part["family"] = {"label": "Family", "of": _texts(models["backbone_arch_family"].str.removesuffix("Flex"))}
+    part["family"] = {"label": "Family", "of": _texts(families(models))}
     part["source"] = {"label": "Source", "of": _texts(models["backbone_source"])}
-    part["axes"] = {axis: _axis(models, axis) for axis in axes}
+    for axis in MODEL_AXES:
+        points = axis_points(models.assign(score=0.0), axis)
+        points = points[worth_showing(points, special=True)].reindex(models.index)
+        part["axes"][axis] = _axis(axis, points["x"], points["fitted"])
     return part
 
 
-def _axis(models: pd.DataFrame, axis: str) -> dict[str, Any]:
-    """Where models lie on an axis, and which are fitted. Those of a suite that do not vary it are not shown, as in figure 2."""
-    points = axis_points(models.assign(score=0.0), axis)
-    apart = points[["is_selfsupervised_learning", "is_adversarially_finetuned"]].eq(True).any(axis=1)
-    shown = points["fitted"] | apart | ~points["backbone_source"].isin(FITTED_SOURCES)
-    points = points[shown].reindex(models.index)
-    return {"label": AXES[axis].label, "x": _numbers(points["x"]), "fitted": points["fitted"].eq(True).astype(int).tolist()}
+def _axis(name: str, x: pd.Series, fitted: pd.Series) -> dict[str, Any]:
+    """Where the items of a part lie on an axis, and which of them laws are fitted to."""
+    axis = AXES[name]
+    return {"label": axis.label, "symbol": axis.symbol, "x": _numbers(x), "fitted": fitted.eq(True).astype(int).tolist()}
 
 
 def finetuning_part(table: pd.DataFrame, composite_rois: bool, labels: dict[str, str]) -> dict[str, Any]:
@@ -89,9 +91,8 @@ def finetuning_part(table: pd.DataFrame, composite_rois: bool, labels: dict[str,
     part["family"] = {"label": "Fine-tuned on", "of": _texts(runs["finetuning_dataset"].replace(labels))}
     experiments = _texts(runs["exp_type"].str.removeprefix("finetuning_").str.replace("_", " "))
     part["source"] = {"label": "Experiment", "of": experiments, "first": ["data pct"]}
-    fitted = runs["exp_type"].eq(_FITTED).astype(int).tolist()
-    x = _numbers(runs["fitting_samples"])
-    part["axes"] = {"finetuning": {"label": "Fine-tuning samples F", "x": x, "fitted": fitted}}
+    for axis in axes_of("finetuning"):
+        part["axes"][axis] = _axis(axis, runs[AXES[axis].column], runs["exp_type"] == _FITTED)
     return part
 
 
@@ -107,20 +108,20 @@ def mapping_part(table: pd.DataFrame, composite_rois: bool) -> dict[str, Any]:
     readouts = table[[*keys, *card]].drop_duplicates(keys, ignore_index=True)
     ids = _fitted_readouts(readouts.rename(columns={"probe_type": "family", "fitting_samples": "x"}))
     rows = table.merge(readouts[keys].assign(readout=ids), on=keys, validate="many_to_one")
-    points = {metric: mapping_points(table, composite_rois, metric) for metric in _metrics(table)}
+    points = {metric: mapping_points(table, "mapping", metric, composite_rois=composite_rois) for metric in _metrics(table)}
     means = [
         each["score"].set_axis([_fitted_readouts(each), each["benchmark_name"]]).rename(metric) for metric, each in points.items()
     ]
     part = _part("readout", readouts, _places(pd.concat(means, axis=1), _roi_means(rows, "readout")), ids, READOUT)
     part["family"] = {"label": "Readout", "of": _texts(readouts["probe_type"].map(readout_name))}
     part["source"] = {"label": "Features of", "of": _texts(readouts["model_id"])}
-    x = _numbers(readouts["fitting_samples"])
-    part["axes"] = {"mapping": {"label": "Training stimuli of the readout F", "x": x, "fitted": [1] * len(x)}}
+    for axis in axes_of("mapping"):
+        part["axes"][axis] = _axis(axis, readouts[AXES[axis].column], pd.Series(True, readouts.index))
     return part
 
 
 def _fitted_readouts(points: pd.DataFrame) -> pd.Series:
-    """Names of the points of :func:`cortexscale.scaling.neural_data.mapping_points`."""
+    """Names of the points of :func:`cortexscale.scaling.points.mapping_points`."""
     name = points["family"].map(readout_name) + ", " + points["benchmark_name"] + ", "
     name += points["data_pct"].map("{:g} %".format) + " = " + points["x"].map("{:g}".format) + " stimuli"
     return name + ", seed " + points["seed"].astype(str)
@@ -157,13 +158,13 @@ def distances(points: pd.DataFrame, ids: Sequence[str]) -> dict[str, list[int | 
 def _part(noun: str, items: pd.DataFrame, scores: dict[str, Any], ids: pd.Series, card: Mapping[str, str]) -> dict[str, Any]:
     scores = {metric: {place: _integers(of.reindex(ids)) for place, of in places.items()} for metric, places in scores.items()}
     facts = {label: _numbers(items[name]) for name, label in card.items() if name in items and items[name].notna().any()}
-    return {"noun": noun, "id": ids.tolist(), "card": facts, "scores": scores}
+    return {"noun": noun, "id": ids.tolist(), "card": facts, "scores": scores, "axes": {}}
 
 
 def _scores(table: pd.DataFrame, composite_rois: bool) -> dict[str, dict[str, pd.Series]]:
     """Metric -> place -> score by model; a place is ``average``, a benchmark, or ``benchmark/ROI``."""
     means = [
-        hierarchical_mean(chosen_rois(table, composite_rois), "model_id", metric)
+        benchmark_means(table, "model_id", metric, composite_rois=composite_rois)
         .set_index(["model_id", "benchmark_name"])["score"]
         .rename(metric)
         for metric in _metrics(table)
@@ -186,7 +187,7 @@ def _places(whole: pd.DataFrame, rois: pd.DataFrame) -> dict[str, dict[str, pd.S
 
 
 def _metrics(table: pd.DataFrame) -> list[str]:
-    return [metric for metric in METRICS if metric in table and table[metric].notna().any()]
+    return [metric for metric in FITTED if metric in table and table[metric].notna().any()]
 
 
 def _integers(scores: pd.Series) -> list[int | None]:

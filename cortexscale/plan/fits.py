@@ -6,16 +6,14 @@ Like :mod:`cortexscale.plan` it imports nothing heavy.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cortexscale.catalogue.axes import AXES
+from cortexscale.catalogue.metrics import ALIGNMENT, FITTED
 from cortexscale.figures import FIGURES
-from cortexscale.study.fits import FitForms
 
 if TYPE_CHECKING:
     from cortexscale.plan import Plan
 
-METRIC = "pearsonr_nc"
-"""Of the fits that are named by their axis alone."""
-METRICS = ("pearsonr", "rsa_c_test", "rsa_ve_test", "cka_c_test", "cka_ve_test")
-FIT = rf"(?:{'|'.join(FitForms.model_fields)})(?:\.(?:{'|'.join(METRICS)}))?"
+FIT = rf"(?:{'|'.join(AXES)})(?:\.(?:{'|'.join(metric for metric in FITTED if metric != ALIGNMENT)}))?"
 """The names of fits, ``compute`` or ``compute.rsa_c_test``, as a regular expression."""
 
 
@@ -27,17 +25,16 @@ class FitPlan:
 
     def table(self, fit: str) -> str:
         """The result table that a fit reads."""
-        axis = fit.split(".")[0]
-        return f"{self.plan.results}/tables/{axis if axis in ('finetuning', 'mapping') else 'pretraining'}.parquet"
+        return f"{self.plan.results}/tables/{AXES[fit.split('.')[0]].table}.parquet"
 
     def job(self, fit: str) -> dict[str, Any]:
         """Arguments of :func:`cortexscale.scaling.laws.fit_axis`, but for the table."""
         axis, _, metric = fit.partition(".")
         return {
             "axis": axis,
-            "form": getattr(self.settings.axes, axis),
-            "settings": self.resampling | ({"delta": self.settings.finetuning_delta} if axis == "finetuning" else {}),
-            "metric": metric or METRIC,
+            "form": self.settings.axes[axis],
+            "settings": self.resampling | {"delta": getattr(self.settings, AXES[axis].delta)},
+            "metric": metric or ALIGNMENT,
         }
 
     @property

@@ -8,15 +8,16 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cortexscale.figures import AXES, FIGURES
+from cortexscale.catalogue.axes import axes_of
+from cortexscale.figures import FIGURES
 from cortexscale.plan.fits import FIT
 
 if TYPE_CHECKING:
     from cortexscale.plan import Plan
 
 ASSETS = Path(__file__).parents[1] / "pages" / "assets"
-EXPLORED = {"pretraining": AXES, "finetuning": ("finetuning",), "mapping": ("mapping",)}
-"""Tables that the explore page shows, and their axes."""
+EXPLORED = ("pretraining", "finetuning", "mapping")
+"""Tables that the explore page shows."""
 
 
 class PagePlan:
@@ -40,7 +41,7 @@ class PagePlan:
         Args:
             what: empty for the fits themselves, ``.curves`` or ``.points``.
         """
-        axes = [axis for table, axes in EXPLORED.items() if table in self.plan.tables for axis in axes]
+        axes = [axis for table in EXPLORED if table in self.plan.tables for axis in axes_of(table)]
         others = [fit for fit in self.plan.fits.wanted if re.fullmatch(FIT, fit) and fit.split(".")[0] in axes]
         return [f"{self.root}/fits/{fit}{what}.parquet" for fit in dict.fromkeys([*axes, *others])]
 

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control, pearsonr
 
-from cortexscale.scaling.axes import FITTED_SOURCES, hierarchical_mean
+from cortexscale.alignment.averages import benchmark_means, mean_scores
+from cortexscale.catalogue.metrics import ALIGNMENT
+from cortexscale.models.roles import families, kinds
 
 BOOTSTRAPS = 1000
 HIGH_ACCURACY = 0.4
@@ -16,13 +18,11 @@ _MODEL = ["model_id", "backbone_arch_family", "pretraining_dataset", "task_evalu
 
 def supervised(pretraining: pd.DataFrame) -> pd.DataFrame:
     """Rows of supervised models of controlled suites whose accuracy is known."""
-    special = pretraining["is_selfsupervised_learning"].astype(bool) | pretraining["is_adversarially_finetuned"].astype(bool)
-    of_suite = pretraining["backbone_source"].isin(FITTED_SOURCES)
-    return pretraining[of_suite & ~special & pretraining["task_evaluation_acc"].notna()]
+    return pretraining[(kinds(pretraining) == "suite") & pretraining["task_evaluation_acc"].notna()]
 
 
-def accuracy_scores(pretraining: pd.DataFrame, score: str = "pearsonr_nc") -> pd.DataFrame:
-    """One row per supervised model x benchmark, the average included.
+def accuracy_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.DataFrame:
+    """One row per supervised model x benchmark, the average included. ROIs that contain others count as in the paper.
 
     Returns:
         ``model_id``, ``backbone_arch_family`` (flex families merged into their parents), ``pretraining_dataset``,
@@ -30,15 +30,17 @@ def accuracy_scores(pretraining: pd.DataFrame, score: str = "pearsonr_nc") -> pd
     """
     rows = supervised(pretraining)
     models = rows[_MODEL].drop_duplicates("model_id")
-    models = models.assign(backbone_arch_family=models["backbone_arch_family"].str.removesuffix("Flex"))
-    return models.merge(hierarchical_mean(rows, "model_id", score), on="model_id", validate="one_to_many")
+    models = models.assign(backbone_arch_family=families(models))
+    means = benchmark_means(rows, "model_id", metric, composite_rois=True)
+    return models.merge(means, on="model_id", validate="one_to_many")
 
 
-def roi_scores(pretraining: pd.DataFrame, score: str = "pearsonr_nc") -> pd.DataFrame:
+def roi_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.DataFrame:
     """One row per supervised model x benchmark x ROI, means over subjects: ``roi`` and the columns of :func:`accuracy_scores`."""
     rows = supervised(pretraining)
-    scores = rows.groupby([*_MODEL, "benchmark_name", "roi"], sort=False)[score].mean().rename("score").reset_index()
-    return scores.assign(backbone_arch_family=scores["backbone_arch_family"].str.removesuffix("Flex"))
+    by = [*_MODEL, "benchmark_name", "roi"]
+    scores = mean_scores(rows, by, metric, composite_rois=True, levels=("subject",))
+    return scores.assign(backbone_arch_family=families(scores))
 
 
 def correlations(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:

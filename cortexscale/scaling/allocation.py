@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cortexscale.scaling.axes import ALL, AXES, axis_points, benchmark_scores
+from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.scaling.fit import Law
 from cortexscale.scaling.groups import fit_families, fits_table, stacked
 from cortexscale.scaling.identifiability import FLAT
-from cortexscale.scaling.laws import BEYOND, CLUSTERS
+from cortexscale.scaling.laws import BEYOND, MODEL_CLUSTERS
+from cortexscale.scaling.points import ALL, axis_points, benchmark_scores, law_families
 
 AXIS = "model_and_data"
 BUDGETS = 60
@@ -33,13 +34,13 @@ def fit_model_and_data(pretraining: pd.DataFrame, settings: dict[str, Any]) -> t
         X, and ``flops_exponent``, h of F ~ N**h. The curves: ``family``, ``benchmark_name`` and the columns of
         :func:`compute_optimal`. The models: ``x`` (N), ``x2`` (D), ``compute``, ``family``, ``benchmark_name``, ``score``.
     """
-    scores = benchmark_scores(pretraining, settings["composite_rois"])
+    scores = benchmark_scores(pretraining, composite_rois=settings["composite_rois"])
+    parameters, samples = MODEL_AXES["parameters"], MODEL_AXES["samples"]
     models = axis_points(scores, "compute").rename(columns={"x": "compute"})
-    models = models.assign(x=models[AXES["parameters"].column].astype(float), x2=models[AXES["samples"].column].astype(float))
+    models = models.assign(x=models[parameters.column].astype(float), x2=models[samples.column].astype(float))
     models = models[models["fitted"]].dropna(subset=["x", "x2"])
-    families = [(name, members) for name, members in models.groupby("family") if members["backbone_arch"].nunique() > 1]
-    scales = AXES["parameters"].scale, AXES["samples"].scale
-    laws = fit_families([(ALL, models), *families], AXIS, "chinchilla", scales, settings, CLUSTERS, x=("x", "x2"))
+    families, scales = law_families(models, "compute"), (parameters.scale, samples.scale)
+    laws = fit_families(families, AXIS, "chinchilla", scales, settings, MODEL_CLUSTERS, x=("x", "x2"))
     curves = {}
     for (family, benchmark), law in laws.items():
         rows = models if family == ALL else models[models["family"] == family]

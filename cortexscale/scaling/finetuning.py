@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from cortexscale.alignment.averages import AVERAGE, benchmark_means
 from cortexscale.errors import InputError
-from cortexscale.scaling.axes import hierarchical_mean
+from cortexscale.models.roles import common_base, most_frequent
 
-AVERAGE = "average"
 RELATIONS = ("same dataset", "same modality", "cross modality")
 BOOTSTRAPS = 1000
 _PREFIX = "finetuning_"
@@ -39,9 +39,10 @@ def finetuning_scores(finetuning: pd.DataFrame) -> pd.DataFrame:
     rows["run"] = rows.groupby(_RUN, dropna=False, sort=False).ngroup()
     runs = rows[["run", *_RUN]].drop_duplicates("run")
     runs = runs.assign(n_subjects=_n_subjects(runs, rows), exp_type=runs["exp_type"].str.removeprefix(_PREFIX))
-    before = hierarchical_mean(bases, "model_id").rename(columns={"model_id": "base_model_id", "score": "baseline"})
+    before = benchmark_means(bases, "model_id", composite_rois=True)
+    before = before.rename(columns={"model_id": "base_model_id", "score": "baseline"})
     accuracy = bases.drop_duplicates("model_id").set_index("model_id")["task_evaluation_acc"]
-    scores = hierarchical_mean(rows, "run").merge(runs, on="run", validate="many_to_one")
+    scores = benchmark_means(rows, "run", composite_rois=True).merge(runs, on="run", validate="many_to_one")
     scores = scores.merge(before, on=["base_model_id", "benchmark_name"], how="left", validate="many_to_one")
     expected = scores["base_model_id"].map(before.groupby("base_model_id").size())
     wrong = scores[scores["baseline"].isna() | (scores.groupby("run")["score"].transform("size") != expected)]
@@ -71,7 +72,7 @@ def fractions(runs: pd.DataFrame) -> pd.DataFrame:
         runs: of :func:`finetuning_scores`, here and below. All of these functions raise an InputError where the study has no
             such run.
     """
-    rows = _of_one_model(_required(runs[runs["exp_type"] == "data_pct"], "data_pct"))
+    rows = common_base(_required(runs[runs["exp_type"] == "data_pct"], "data_pct"))
     samples = rows.groupby(["finetuning_dataset", "data_pct"])["fitting_samples"].transform("mean")
     return rows.assign(fitting_samples=samples)
 
@@ -91,7 +92,7 @@ def experiment(runs: pd.DataFrame, kind: str) -> pd.DataFrame:
     rows = _required(runs[runs["exp_type"] == kind], kind)
     shared = full_data(runs) if (runs["exp_type"] == "data_pct").any() else rows[:0]
     if kind not in ("architecture", "explore"):
-        rows = _of_one_model(rows)
+        rows = common_base(rows)
         shared = shared[shared["base_model_id"].isin(rows["base_model_id"])]
     shared = shared[shared["finetuning_dataset"].isin(rows["finetuning_dataset"])]
     return pd.concat([rows, shared]).drop_duplicates([*_SETTING, "benchmark_name"])
@@ -101,14 +102,14 @@ def rate_sweep(runs: pd.DataFrame) -> pd.DataFrame:
     """Epochs x learning rates, of the model that has most of these settings."""
     rows = experiment(runs, "explore")
     settings = rows.drop_duplicates(["base_model_id", "epochs", "learning_rate"])["base_model_id"]
-    return rows[rows["base_model_id"] == _most_frequent(settings)]
+    return rows[rows["base_model_id"] == most_frequent(settings)]
 
 
 def model_sizes(runs: pd.DataFrame) -> pd.DataFrame:
     """Models at the epochs and learning rate that most models share."""
     rows = experiment(runs, "explore")
     setting = rows["epochs"].astype(str) + " " + rows["learning_rate"].astype(str)
-    shared = _most_frequent(setting[~rows.assign(setting=setting).duplicated(["base_model_id", "setting"])])
+    shared = most_frequent(setting[~rows.assign(setting=setting).duplicated(["base_model_id", "setting"])])
     return rows[setting == shared]
 
 
@@ -121,7 +122,7 @@ def models_compared(runs: pd.DataFrame) -> pd.DataFrame:
 
 def lora_sweep(runs: pd.DataFrame) -> pd.DataFrame:
     """Runs with low-rank adapters, of the model that has most of them."""
-    return _of_one_model(_required(runs[runs["exp_type"] == "lora"], "lora"))
+    return common_base(_required(runs[runs["exp_type"] == "lora"], "lora"))
 
 
 def best_lora(runs: pd.DataFrame, per_dataset: bool = False) -> pd.DataFrame:
@@ -160,14 +161,6 @@ def _required(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
         remedy = f"add the experiment {kind} to `finetuning.experiments`, or leave the figure out of `figures`"
         raise InputError("table finetuning", f"no run of exp_type {_PREFIX}{kind}", "the runs that the figure shows", remedy)
     return rows
-
-
-def _of_one_model(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[rows["base_model_id"] == _most_frequent(rows["base_model_id"])]
-
-
-def _most_frequent(names: pd.Series) -> str:
-    return names.value_counts(sort=False).idxmax()
 
 
 # ------------------------------------------------------------------------------------------ what is said of them

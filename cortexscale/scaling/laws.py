@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cortexscale.scaling import neural_data
-from cortexscale.scaling.axes import ALL, AXES, axis_points, benchmark_scores
+from cortexscale.catalogue.axes import AXES, MODEL_AXES
+from cortexscale.catalogue.metrics import ALIGNMENT
 from cortexscale.scaling.fit import Law
 from cortexscale.scaling.groups import Laws, fit_families, fits_table, stacked
+from cortexscale.scaling.points import ALL, law_families, points_of
 
-CLUSTERS = {
+MODEL_CLUSTERS = {
     "config": ["backbone_arch", "pretraining_dataset", "pretraining_samples_per_class"],
     "architecture": ["backbone_arch"],
 }
-"""Which models belong together: the seeds of a configuration, all of an architecture."""
+"""Columns that tell configurations apart, which differ in more than the seed, and architectures."""
+FRACTION_CLUSTERS = {"config": ["data_pct", "x"], "architecture": ["data_pct", "x"]}
+"""The same for the axes of neural data: the seeds of a fraction belong together, and there is one architecture."""
 BEYOND = 10.0
 """Curves run to so many times the largest X that was fitted, and further to a model that is held out."""
 NORMAL = 1.4826
@@ -27,13 +30,13 @@ DISTANCES = ["predicted", "residual", "residual_half_widths", "residual_spreads"
 
 
 def fit_axis(
-    table: pd.DataFrame, axis: str, form: str, settings: dict[str, Any], metric: str = "pearsonr_nc"
+    table: pd.DataFrame, axis: str, form: str, settings: dict[str, Any], metric: str = ALIGNMENT
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Fit every family x benchmark of an axis; on the axes of pretraining also all families together.
 
     Args:
         table: the result table of the axis: pretraining, finetuning or mapping.
-        axis: ``compute``, ``samples``, ``parameters``, ``finetuning`` or ``mapping``.
+        axis: a name in :data:`cortexscale.catalogue.axes.AXES`.
         form: ``offset``, ``reduced`` or ``auto``.
         settings: ``bootstraps``, ``bootstrap_unit``, ``delta``, ``seed``, ``composite_rois``.
         metric: column of the scores.
@@ -43,30 +46,15 @@ def fit_axis(
         :func:`cortexscale.scaling.fit.fit_law`. Their curves: the same names, ``x``, ``score``, ``low``, ``high``. The points
         behind them, on the axes of pretraining with :func:`distances`.
     """
-    names = {"axis": axis, "metric": metric}
-    if axis in AXES:
-        points = axis_points(benchmark_scores(table, settings["composite_rois"], metric), axis)
-        laws = fit_families(pretraining_families(points, axis), axis, form, AXES[axis].scale, settings, CLUSTERS)
-        curves = {name: law_curve(law, points) if name[0] == ALL else law_curve(law) for name, law in laws.items()}
+    names, of_models = {"axis": axis, "metric": metric}, axis in MODEL_AXES
+    points = points_of(table, axis, metric, composite_rois=settings["composite_rois"])
+    families = law_families(points, axis) if of_models else points.groupby("family", sort=False)
+    clusters = MODEL_CLUSTERS if of_models else FRACTION_CLUSTERS
+    laws = fit_families(families, axis, form, AXES[axis].scale, settings, clusters)
+    curves = {name: law_curve(law, points if name[0] == ALL else None) for name, law in laws.items()}
+    if of_models:
         points = points.join(distances(points, laws)).assign(**names)
-    else:
-        points = neural_data.POINTS[axis](table, settings["composite_rois"], metric)
-        families = points.groupby("family", sort=False)
-        laws = fit_families(families, axis, form, neural_data.SCALE, settings, neural_data.CLUSTERS)
-        curves = {name: law_curve(law) for name, law in laws.items()}
     return fits_table(laws, **names), stacked(curves, ("x", "score", "low", "high"), **names), points
-
-
-def pretraining_families(points: pd.DataFrame, axis: str) -> list[tuple[str, pd.DataFrame]]:
-    """The points that are fitted: all families, and each that varies the axis.
-
-    A family of one architecture varies its data only: on the axes of compute and parameters it has no law of its own.
-    """
-    fitted = points[points["fitted"]]
-    families = list(fitted.groupby("family"))
-    if axis != "samples":
-        families = [(name, members) for name, members in families if members["backbone_arch"].nunique() > 1]
-    return [(ALL, fitted), *families]
 
 
 def law_curve(law: Law, points: pd.DataFrame | None = None) -> pd.DataFrame:

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from cortexscale.alignment.averages import mean_scores, over_benchmarks
+
 LINEAR = "linear_individual"
 TABLE2 = [LINEAR, "attention_individual", "attention_shared"]
 
@@ -23,20 +25,16 @@ def readout_table(mapping: pd.DataFrame, fits: pd.DataFrame, readouts: list[str]
     rows = mapping[mapping["data_pct"] == mapping["data_pct"].max()]
     rows = rows if readouts is None else rows[rows["probe_type"].isin(readouts)]
     names = rows.drop_duplicates("probe_type").set_index("probe_type")["probe_name"]
-    scores = rows.groupby(["benchmark_name", "probe_type"], sort=False)["pearsonr_nc"].mean().rename("score").reset_index()
+    scores = mean_scores(rows, ["benchmark_name", "probe_type"], composite_rois=True, levels=())
     if len(fits):
         constants = fits.rename(columns={"family": "probe_type"})
         constants = constants[["benchmark_name", "probe_type", "E", "E_low", "E_high", "saturates"]]
         scores = scores.merge(constants, on=["benchmark_name", "probe_type"], how="left")
     by_readout = rows.groupby("probe_type", sort=False)["n_params_per_subject"]
-    average = pd.DataFrame(
-        {
-            "score": scores.groupby("probe_type", sort=False)["score"].mean(),
-            "n_params_mean": by_readout.mean(),
-            "n_params_geometric_mean": by_readout.agg(lambda n: np.exp(np.log(n).mean())),
-        }
+    sizes = pd.DataFrame(
+        {"n_params_mean": by_readout.mean(), "n_params_geometric_mean": by_readout.agg(lambda n: np.exp(np.log(n).mean()))}
     )
-    table = pd.concat([scores, average.rename_axis("probe_type").reset_index().assign(benchmark_name="average")])
+    table = pd.concat([scores, over_benchmarks(scores, ["probe_type"]).join(sizes, on="probe_type")])
     return table.assign(probe_name=table["probe_type"].map(names)).reset_index(drop=True)
 
 

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from cortexscale.scaling.axes import FITTED_SOURCES, benchmark_scores
+from cortexscale.models.roles import KINDS, families, kinds
+from cortexscale.scaling.points import benchmark_scores
 
 _KIND = ["kind", "family"]
-_ORDER = {"suite": 0, "adversarial": 1, "self-supervised": 2, "held out": 3}
 
 
 def selected_scores(pretraining: pd.DataFrame) -> pd.DataFrame:
@@ -14,16 +14,14 @@ def selected_scores(pretraining: pd.DataFrame) -> pd.DataFrame:
     Of models of one size the one of ImageNet if there is one, as adversarial copies are; then of most images; then the first id.
 
     Returns:
-        The rows of :func:`cortexscale.scaling.axes.benchmark_scores` of these models, with ``family``, ``kind`` (``suite``,
+        The rows of :func:`cortexscale.scaling.points.benchmark_scores` of these models, with ``family``, ``kind`` (``suite``,
         ``adversarial``, ``self-supervised`` or ``held out``) and ``name``, unique to the model.
     """
-    scores = benchmark_scores(pretraining)
+    scores = benchmark_scores(pretraining, composite_rois=True)
     models = scores.drop_duplicates("model_id")
-    models = models.assign(family=models["backbone_arch_family"].str.removesuffix("Flex"), kind="held out")
-    models.loc[models["backbone_source"].isin(FITTED_SOURCES), "kind"] = "suite"
-    models.loc[models["is_selfsupervised_learning"].eq(True), "kind"] = "self-supervised"
-    models.loc[models["is_adversarially_finetuned"].eq(True), "kind"] = "adversarial"
-    models = models.assign(place=models["kind"].map(_ORDER), elsewhere=models["pretraining_dataset"] != "imagenet")
+    kind = kinds(models)
+    models = models.assign(family=families(models), kind=kind, place=kind.map(KINDS.index))
+    models = models.assign(elsewhere=models["pretraining_dataset"] != "imagenet")
     ranks = {"backbone_n_params": False, "elsewhere": True, "pretraining_n_samples": False, "model_id": True}
     chosen = (
         models.sort_values(list(ranks), ascending=list(ranks.values())).drop_duplicates(_KIND).sort_values(["place", "family"])

@@ -7,9 +7,10 @@ import pytest
 
 mpl.use("agg")
 
+from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.figures import convergence, published_scores, scaling_laws
-from cortexscale.scaling.axes import AXES, axis_points, benchmark_scores
 from cortexscale.scaling.laws import fit_axis
+from cortexscale.scaling.points import axis_points, benchmark_scores
 
 SETTINGS = {"bootstraps": 20, "bootstrap_unit": "row", "delta": 1e-3, "seed": 0, "composite_rois": True}
 
@@ -67,8 +68,8 @@ def test_the_parameter_axis_has_full_data_models_only():
 def test_adversarial_copies_are_held_out_of_every_fit():
     table = pretraining(4)
     copy = table[table["model_id"] == "resnet_3"].assign(model_id="adv_resnet_3", is_adversarially_finetuned=True)
-    for axis in AXES:
-        points = axis_points(benchmark_scores(pd.concat([table, copy])), axis).set_index("model_id")
+    for axis in MODEL_AXES:
+        points = axis_points(benchmark_scores(pd.concat([table, copy]), composite_rois=True), axis).set_index("model_id")
         assert points.loc["resnet_3", "fitted"].all() and not points.loc["adv_resnet_3", "fitted"].any()
 
 

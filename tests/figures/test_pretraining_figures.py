@@ -16,6 +16,7 @@ from published_tables import LABELS, our_tables
 
 from cortexscale.alignment.layer_profiles import agreement_correlations, layer_agreement, layer_profiles
 from cortexscale.alignment.super_rois import super_roi
+from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.errors import InputError
 from cortexscale.figures import FIGURES, accuracy_correlations, accuracy_rois, convergence, families, figS39
 from cortexscale.figures import layer_agreement as agreement_figure
@@ -26,8 +27,8 @@ from cortexscale.figures.convergence import usual_models
 from cortexscale.figures.roi_panels import columns_for
 from cortexscale.plan import Plan
 from cortexscale.scaling.accuracy import accuracy_scores, correlations, roi_scores, supervised
-from cortexscale.scaling.axes import AXES, axis_points, benchmark_scores
 from cortexscale.scaling.laws import DISTANCES
+from cortexscale.scaling.points import axis_points, benchmark_scores
 from cortexscale.scaling.selected import selected_scores
 
 SIZES = ("demo", "thin")
@@ -213,7 +214,7 @@ def test_every_figure_draws(figure, size):
 
 @pytest.mark.parametrize("axis", ["samples", "parameters"])
 def test_families_show_the_mean_of_models_of_one_x(axis):
-    points = axis_points(benchmark_scores(our_tables(0, "thin")["pretraining"]), axis)
+    points = axis_points(benchmark_scores(our_tables(0, "thin")["pretraining"], composite_rois=True), axis)
     figure, numbers = families.draw({axis: points}, LABELS)
     assert [panel.get_title() for panel in figure.axes] == sorted(numbers["family"].unique())
     row = numbers.iloc[len(numbers) // 2]
@@ -252,7 +253,8 @@ def test_agreement_wants_two_datasets():
 
 
 def test_figure_3_shows_models_that_are_usual_and_keeps_those_held_out_apart():
-    points = axis_points(benchmark_scores(our_tables(0, "demo")["pretraining"]), "samples").assign(metric="pearsonr_nc")
+    scores = benchmark_scores(our_tables(0, "demo")["pretraining"], composite_rois=True)
+    points = axis_points(scores, "samples").assign(metric="pearsonr_nc")
     shown = usual_models(points)
     assert set(shown["benchmark_name"]) == {"average"} and not shown["model_id"].str.contains("flex|adv_|dinov2|vjepa").any()
     _, numbers = convergence.draw({"compute_points": points, "samples_points": points}, LABELS)
@@ -265,10 +267,10 @@ def test_figure_3_shows_models_that_are_usual_and_keeps_those_held_out_apart():
 
 def test_another_metric_has_the_panels_of_figures_2_and_3():
     table = our_tables(0, "demo")["pretraining"]
-    scores = benchmark_scores(table, score="rsa_c_test")
+    scores = benchmark_scores(table, metric="rsa_c_test", composite_rois=True)
     empty = pd.DataFrame(columns=["axis", "metric", "family", "benchmark_name"]).assign(x=0.0, score=0.0, low=0.0, high=0.0)
     tables = {}
-    for axis in AXES:
+    for axis in MODEL_AXES:
         points = axis_points(scores, axis).assign(axis=axis, metric="rsa_c_test", **dict.fromkeys(DISTANCES, np.nan))
         tables |= {f"{axis}_points": points, f"{axis}_curves": empty}
     figure, numbers = metric_figure.draw(tables, LABELS)

@@ -15,6 +15,7 @@ PACKAGE = ROOT / "cortexscale"
 
 FLOORS = [
     {"errors"},
+    {"catalogue"},
     {"files", "logs", "jobs", "download", "kernels", "code"},
     {"study", "recipe", "stores", "recording"},
     {"stimuli"},

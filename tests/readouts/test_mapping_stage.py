@@ -24,7 +24,7 @@ from cortexscale.readouts.table import gates_table, mapping_table
 from cortexscale.readouts.token_store import POOLED, TokenStore, TokenWriter
 from cortexscale.scaling.laws import fit_axis
 from cortexscale.scaling.mapping import readable, readout_table
-from cortexscale.scaling.neural_data import mapping_points
+from cortexscale.scaling.points import mapping_points
 from cortexscale.stores import write_table
 
 SHAPES = {"early": (6, 8), "late": (4, 4)}
@@ -196,7 +196,7 @@ def test_names_and_parameters_are_those_of_the_published_table(mapping):
 
 def test_points_are_flat_means_and_fits_have_all_of_them(mapping):
     table, _ = mapping
-    points = mapping_points(table)
+    points = mapping_points(table, "mapping", composite_rois=True)
     assert len(points) == 5 * 5 * 2
     one = table.query("probe_type == 'attention_shared' and data_pct == 30 and seed == 1")
     found = points.query("family == 'attention_shared' and data_pct == 30 and seed == 1")
@@ -236,7 +236,12 @@ def test_figures_show_every_readout(mapping):
 
 def test_figures_without_their_readouts_say_so(mapping):
     table, gates = mapping
-    nothing = {"mapping": table, "gates": gates[:0], "points": mapping_points(table)[:0], "curves": pd.DataFrame({"family": []})}
+    nothing = {
+        "mapping": table,
+        "gates": gates[:0],
+        "points": mapping_points(table, "mapping", composite_rois=True)[:0],
+        "curves": pd.DataFrame({"family": []}),
+    }
     for module in (fig6, gate_depth):
         with pytest.raises(InputError, match=r"mapping\.readouts, or leave the figure out"):
             module.draw(nothing, {})

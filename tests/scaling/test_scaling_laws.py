@@ -11,13 +11,14 @@ import pytest
 from published_tables import our_tables
 from scripts import script
 
+from cortexscale.alignment.averages import benchmark_means
+from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.plan.fits import FIT, FitPlan
 from cortexscale.scaling import groups
-from cortexscale.scaling.axes import ALL, AXES, axis_points, benchmark_scores, hierarchical_mean
 from cortexscale.scaling.fit import fit_law
 from cortexscale.scaling.groups import cluster_labels, fit_families
-from cortexscale.scaling.laws import CLUSTERS, fit_axis, pretraining_families
-from cortexscale.scaling.neural_data import finetuning_points
+from cortexscale.scaling.laws import MODEL_CLUSTERS, fit_axis
+from cortexscale.scaling.points import ALL, axis_points, benchmark_scores, finetuning_points, law_families
 from cortexscale.stores import read_table, table_provenance, write_table
 from cortexscale.study.fits import Fits
 
@@ -47,7 +48,7 @@ def test_the_tables_of_the_paper_have_its_225_fits(axis, monkeypatch):
     monkeypatch.setattr(groups, "fit_law", look)
     fits, _, _ = fit_axis(tables()[TABLES.get(axis, "pretraining")], axis, "reduced", SETTINGS)
     assert len(fits) == LEAVES[axis] == len(seen) and sum(LEAVES.values()) == 225
-    if axis in AXES:
+    if axis in MODEL_AXES:
         models = {"compute": 620, "parameters": 191, "samples": 620 - 83}
         assert {n for name, n in seen.items() if name.startswith(f"{axis}/all/")} == {models[axis]}
     elif axis == "finetuning":
@@ -77,7 +78,7 @@ def test_a_name_says_axis_metric_table_and_settings():
     assert [plan.table(fit) for fit in ("compute", "mapping", "finetuning")] == [
         f"r/tables/{table}.parquet" for table in ("pretraining", "mapping", "finetuning")
     ]
-    assert fit_plan(figures=["fig2", "published_scores"]).wanted == list(AXES)
+    assert fit_plan(figures=["fig2", "published_scores"]).wanted == list(MODEL_AXES)
 
 
 def test_scripts_go_from_result_tables_to_laws(tmp_path):
@@ -106,8 +107,8 @@ def test_models_of_other_kinds_are_not_fitted():
     other = table[table["model_id"] == "resnet50_imagenet_full"].assign(
         model_id="simclr_resnet50_imagenet_full", is_selfsupervised_learning=True
     )
-    models = benchmark_scores(pd.concat([table, other], ignore_index=True))
-    for axis, spec in AXES.items():
+    models = benchmark_scores(pd.concat([table, other], ignore_index=True), composite_rois=True)
+    for axis, spec in MODEL_AXES.items():
         points = axis_points(models, axis)
         fitted = points[points["fitted"]]
         assert not fitted["is_adversarially_finetuned"].any() and not fitted["is_selfsupervised_learning"].any()
@@ -117,8 +118,8 @@ def test_models_of_other_kinds_are_not_fitted():
 
 
 def test_a_family_of_one_architecture_has_a_law_of_samples_only():
-    models = benchmark_scores(tables(size="demo")["pretraining"])
-    names = {axis: {name for name, _ in pretraining_families(axis_points(models, axis), axis)} for axis in AXES}
+    models = benchmark_scores(tables(size="demo")["pretraining"], composite_rois=True)
+    names = {axis: {name for name, _ in law_families(axis_points(models, axis), axis)} for axis in MODEL_AXES}
     assert names["samples"] - names["compute"] == names["samples"] - names["parameters"] != set()
     for name in names["samples"] - names["compute"] - {ALL}:
         members = models[(models["backbone_arch_family"] == name) & (models["backbone_source"] == "spvvs")]
@@ -129,7 +130,8 @@ def test_another_metric_is_another_column():
     table = tables(size="demo")["pretraining"]
     fits, curves, points = fit_axis(table, "samples", "reduced", SETTINGS, "rsa_c_test")
     assert set(fits["metric"]) == set(curves["metric"]) == {"rsa_c_test"}
-    expected = hierarchical_mean(table, "model_id", "rsa_c_test").set_index(["model_id", "benchmark_name"])["score"]
+    expected = benchmark_means(table, "model_id", "rsa_c_test", composite_rois=True)
+    expected = expected.set_index(["model_id", "benchmark_name"])["score"]
     found = points.set_index(["model_id", "benchmark_name"])["score"]
     np.testing.assert_allclose(found, expected[found.index])
     nothing, _, points = fit_axis(table.assign(rsa_c_test=np.nan), "samples", "reduced", SETTINGS, "rsa_c_test")
@@ -138,11 +140,11 @@ def test_another_metric_is_another_column():
 
 def test_fine_tuned_models_are_points_of_the_data_they_saw():
     table = tables(size="demo")["finetuning"]
-    points = finetuning_points(table)
+    points = finetuning_points(table, "finetuning", composite_rois=True)
     rows = table[table["exp_type"] == "finetuning_data_pct"]
     assert len(points) == rows["model_id"].nunique() * (rows["benchmark_name"].nunique() + 1)
     other = rows[rows["seed"] == 0].assign(model_id=lambda runs: "other_" + runs["model_id"], base_model_id="other")
-    pd.testing.assert_frame_equal(finetuning_points(pd.concat([table, other])), points)
+    pd.testing.assert_frame_equal(finetuning_points(pd.concat([table, other]), "finetuning", composite_rois=True), points)
     one = points.query("benchmark_name == 'nsd'").iloc[0]
     of_it = rows[(rows["model_id"] == one["model_id"]) & (rows["benchmark_name"] == "nsd")]
     assert one["score"] == pytest.approx(of_it.groupby("roi")["pearsonr_nc"].mean().mean())
@@ -196,17 +198,17 @@ def test_points_without_a_fit_have_no_distance():
 
 
 def test_architectures_are_kept_together_and_one_alone_is_resampled_by_configuration():
-    points = axis_points(benchmark_scores(suite()), "samples")
+    points = axis_points(benchmark_scores(suite(), composite_rois=True), "samples")
     points = points[points["fitted"] & (points["benchmark_name"] == "tvsd")]
-    unit, labels = cluster_labels(points, "row", CLUSTERS)
+    unit, labels = cluster_labels(points, "row", MODEL_CLUSTERS)
     assert unit == "row" and labels.nunique() == 6
-    unit, labels = cluster_labels(points, "config", CLUSTERS)
+    unit, labels = cluster_labels(points, "config", MODEL_CLUSTERS)
     assert unit == "config" and labels.nunique() == 30
     alone = points[points["backbone_arch"] == "a0"]
     for asked, kept in (("row", "row"), ("architecture", "config")):
-        unit, labels = cluster_labels(alone, asked, CLUSTERS)
+        unit, labels = cluster_labels(alone, asked, MODEL_CLUSTERS)
         assert unit == kept and labels.nunique() == 5
-    laws = fit_families([("A", points)], "samples", "reduced", 1.0, SETTINGS | {"bootstrap_unit": "architecture"}, CLUSTERS)
+    laws = fit_families([("A", points)], "samples", "reduced", 1.0, SETTINGS | {"bootstrap_unit": "architecture"}, MODEL_CLUSTERS)
     row = laws["A", "tvsd"].row
     assert row["bootstrap_unit"] == "architecture" and "6 units (architecture) to resample" in row["warnings"]
 

@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 from cortexscale.alignment.subjects import load_targets
 from cortexscale.readouts.saved import load_readout
 from cortexscale.readouts.token_store import TokenStore
-from cortexscale.scaling.neural_data import mapping_points
+from cortexscale.scaling.points import mapping_points
 from cortexscale.stores import read_table
 
 RESULTS = ROOT / "results"
@@ -36,7 +36,7 @@ def at_full_data(mapping) -> pd.DataFrame:
 
 @pytest.mark.parametrize(("dataset", "readout"), PLACES)
 def test_alignment_rises_with_mapping_data(mapping, dataset, readout):
-    points = mapping_points(mapping).query("family == @readout and benchmark_name == @dataset")
+    points = mapping_points(mapping, "mapping", composite_rois=True).query("family == @readout and benchmark_name == @dataset")
     assert spearmanr(points["data_pct"], points["score"]).statistic > 0.9
     means = points.groupby("data_pct")["score"].mean()
     assert means[100] > means[3] + 0.2

@@ -4,10 +4,9 @@
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const EVERY = "*"; // every benchmark, or every ROI
 const ALL = "all"; // the family of a law of all families
-const SYMBOLS = { compute: "C", samples: "D", parameters: "N", finetuning: "F", mapping: "F" };
 const AXES = {};
 for (const part of Object.values(DATA.parts)) {
-  for (const [name, axis] of Object.entries(part.axes)) AXES[name] = { ...axis, name, part, symbol: SYMBOLS[name] };
+  for (const [name, axis] of Object.entries(part.axes)) AXES[name] = { ...axis, name, part };
 }
 const form = document.getElementById("controls");
 

@@ -1,0 +1,57 @@
+"""Averages of scores over subjects, ROIs, seeds and benchmarks. Every figure, table and fit averages here."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from cortexscale.catalogue.metrics import ALIGNMENT
+
+COMPOSITE_ROIS = {"whole_brain", "nsdgeneral", "occipital_parietal"}
+"""ROIs that contain others."""
+AVERAGE = "average"
+"""Name of the benchmark that stands for the mean of the others."""
+
+
+def mean_scores(
+    rows: pd.DataFrame,
+    by: Sequence[str],
+    metric: str = ALIGNMENT,
+    *,
+    composite_rois: bool,
+    levels: Sequence[str] = ("subject", "roi"),
+) -> pd.DataFrame:
+    """Average a metric level by level; the values of a level have equal weights.
+
+    Args:
+        rows: result rows. Rows that differ in columns outside ``by`` and ``levels`` are averaged along with the first level.
+        by: columns that tell the averages apart.
+        composite_rois: whether ROIs that contain others count as ROIs of their own, as in the paper.
+        levels: columns that are averaged over one after another. With none, all rows have equal weights.
+
+    Returns:
+        ``by`` and ``score``, in the order in which groups appear. Missing scores do not count.
+    """
+    means = rows if composite_rois else rows[~rows["roi"].isin(COMPOSITE_ROIS)]
+    for level in range(1, max(len(levels), 1) + 1):
+        means = means.groupby([*by, *levels[level:]], sort=False, dropna=False)[metric].mean().reset_index()
+    return means.rename(columns={metric: "score"})
+
+
+def benchmark_means(rows: pd.DataFrame, key: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
+    """Average subjects, then ROIs, then benchmarks.
+
+    Args:
+        rows: rows per ``key`` x benchmark x subject x ROI.
+        key: column that tells models or runs apart.
+        composite_rois: see :func:`mean_scores`.
+
+    Returns:
+        ``key``, ``benchmark_name``, ``score``: a row per benchmark, then one with benchmark ``average`` for every ``key``.
+    """
+    scores = mean_scores(rows, [key, "benchmark_name"], metric, composite_rois=composite_rois)
+    return pd.concat([scores, over_benchmarks(scores, [key])], ignore_index=True)
+
+
+def over_benchmarks(scores: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """The mean score of the benchmarks: ``by``, ``score``, and ``average`` as ``benchmark_name``."""
+    return scores.groupby(list(by), sort=False)["score"].mean().reset_index().assign(benchmark_name=AVERAGE)

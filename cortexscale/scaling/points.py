@@ -1,0 +1,136 @@
+"""The points of a scaling axis: X, score and family of every model, fine-tuning run or readout."""
+
+import pandas as pd
+
+from cortexscale.alignment.averages import benchmark_means, mean_scores
+from cortexscale.catalogue.axes import AXES, MODEL_AXES
+from cortexscale.catalogue.metrics import ALIGNMENT
+from cortexscale.models.roles import SUITES, are_flex, common_base, families, kinds
+
+ALL = "all"
+"""The family of a law that is fitted to all families together, which figure 2 shows."""
+MODEL_COLUMNS = [
+    "model_id",
+    "backbone_source",
+    "backbone_arch",
+    "backbone_arch_family",
+    "backbone_n_params",
+    "pretraining_dataset",
+    "pretraining_samples_per_class",
+    "pretraining_seed",
+    "pretraining_n_samples",
+    "pretraining_total_flops_estimate",
+    "is_selfsupervised_learning",
+    "is_adversarially_finetuned",
+]
+_READOUT = ["probe_type", "benchmark_name", "fitting_samples", "data_pct", "seed"]
+_RUN = ["model_id", "finetuning_dataset", "fitting_samples", "data_pct", "seed"]
+
+
+def benchmark_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
+    """Scores of every model on every benchmark and on average, beside the columns of the model.
+
+    Args:
+        pretraining: table of :func:`cortexscale.alignment.collect.pretraining_table`.
+        composite_rois: see :func:`cortexscale.alignment.averages.mean_scores`.
+
+    Returns:
+        One row per model x benchmark, and one per model with benchmark ``average``: ``MODEL_COLUMNS``, ``benchmark_name`` and
+        ``score``.
+    """
+    models = pretraining[MODEL_COLUMNS].drop_duplicates("model_id")
+    scores = benchmark_means(pretraining, "model_id", metric, composite_rois=composite_rois)
+    return scores.merge(models, on="model_id", validate="many_to_one")
+
+
+def axis_points(scores: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """The models of an axis of pretraining: those that its laws are fitted to, and all others.
+
+    Args:
+        scores: table of :func:`benchmark_scores`.
+        axis: a name in :data:`cortexscale.catalogue.axes.MODEL_AXES`.
+
+    Returns:
+        The rows that have a score and a value on this axis, with ``x``, ``family`` (flex families merged into their parents),
+        ``flex``, and ``fitted``: whether the model belongs to a controlled suite and varies this axis.
+    """
+    spec, flex, fitted = MODEL_AXES[axis], are_flex(scores), kinds(scores) == "suite"
+    if spec.full_data_only:
+        fitted &= scores["pretraining_samples_per_class"] == 0
+    if not spec.with_flex:
+        fitted &= ~flex
+    x = scores[spec.column].astype(float)
+    points = scores.assign(x=x, family=families(scores), flex=flex, fitted=fitted)
+    return points.dropna(subset=["x", "score"])
+
+
+def worth_showing(points: pd.DataFrame, *, special: bool) -> pd.Series:
+    """Whether a figure of an axis shows a point: all but the models of a suite that are not fitted.
+
+    Args:
+        special: show self-supervised models and adversarial copies of a suite nevertheless.
+    """
+    hidden = kinds(points) == "suite" if special else points["backbone_source"].isin(SUITES)
+    return points["fitted"] | ~hidden
+
+
+def law_families(points: pd.DataFrame, axis: str) -> list[tuple[str, pd.DataFrame]]:
+    """The points that laws are fitted to: those of all families together, and those of each that varies the axis."""
+    fitted = points[points["fitted"]]
+    members = list(fitted.groupby("family"))
+    if MODEL_AXES[axis].across_architectures:
+        members = [(name, models) for name, models in members if models["backbone_arch"].nunique() > 1]
+    return [(ALL, fitted), *members]
+
+
+def mapping_points(mapping: pd.DataFrame, axis: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
+    """One point per readout x dataset x number of stimuli x seed: the mean over subjects and ROIs, all rows alike.
+
+    Subjects with other numbers of stimuli (NSD) are points of their own. The axes of pretraining average ROI by ROI; the
+    authors do not here.
+
+    Args:
+        mapping: table of :func:`cortexscale.readouts.table.mapping_table`.
+        axis: a name in :data:`cortexscale.catalogue.axes.AXES`, of an axis of this table.
+
+    Returns:
+        ``family`` (the readout), ``benchmark_name``, ``x``, ``data_pct``, ``seed``, ``score``.
+    """
+    points = mean_scores(mapping, _READOUT, metric, composite_rois=composite_rois, levels=())
+    return _with_x(points, axis)
+
+
+def finetuning_points(finetuning: pd.DataFrame, axis: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
+    """One point per fine-tuned model x benchmark, and one on average, of the experiment on fractions of the data.
+
+    Where several base models were fine-tuned on fractions, the points are those of the one with most scores.
+
+    Args:
+        finetuning: ``tables/finetuning.parquet``, rows per model x benchmark x subject x ROI.
+        axis: as in :func:`mapping_points`.
+
+    Returns:
+        ``family`` (the dataset that models are fine-tuned on), ``benchmark_name``, ``x``, ``data_pct``, ``seed``,
+        ``model_id``, ``score``.
+    """
+    rows = common_base(finetuning[finetuning["exp_type"] == "finetuning_data_pct"])
+    means = benchmark_means(rows, "model_id", metric, composite_rois=composite_rois)
+    return _with_x(means.merge(rows[_RUN].drop_duplicates("model_id"), on="model_id", validate="many_to_one"), axis)
+
+
+def _with_x(points: pd.DataFrame, axis: str) -> pd.DataFrame:
+    spec = AXES[axis]
+    points = points.dropna(subset="score").rename(columns={spec.family: "family"})
+    return points.assign(x=points.pop(spec.column).astype(float))
+
+
+def points_of(table: pd.DataFrame, axis: str, metric: str, *, composite_rois: bool) -> pd.DataFrame:
+    """The points of any axis.
+
+    Args:
+        table: the result table that the axis names.
+    """
+    if axis in MODEL_AXES:
+        return axis_points(benchmark_scores(table, metric, composite_rois=composite_rois), axis)
+    make = {"finetuning": finetuning_points, "mapping": mapping_points}[AXES[axis].table]
+    return make(table, axis, metric, composite_rois=composite_rois)
