@@ -1,7 +1,19 @@
 """How this package says that an input is not what it should be."""
 
+import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+
+
+def nearest(name: object, known: Iterable[str]) -> str | None:
+    """The known name that is most like an unknown one; None if none is alike."""
+    return next(iter(difflib.get_close_matches(str(name), list(known), n=1)), None)
+
+
+def did_you_mean(name: object, known: Iterable[str], otherwise: str) -> str:
+    """The remedy for an unknown name: the nearest known one, or ``otherwise``."""
+    near = nearest(name, known)
+    return f"did you mean `{near}`?" if near else otherwise
 
 
 class InputError(Exception):

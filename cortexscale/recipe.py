@@ -3,14 +3,17 @@
 A module of its own: stages that train depend on its code, and not on that of all other sections.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from cortexscale.section import Contradiction, Section
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-class Attack(BaseModel, extra="forbid", frozen=True):
+class Attack(Section):
     """Adversarial training: a picture is moved against the network before each step, in levels of 255 (FFGSM)."""
 
     eps: PositiveFloat
@@ -19,7 +22,7 @@ class Attack(BaseModel, extra="forbid", frozen=True):
     """The length of the move, from a random start within ``eps``."""
 
 
-class Recipe(BaseModel, extra="forbid", frozen=True):
+class Recipe(Section):
     """How networks are trained. Keys that are not given are those of the preset, or have the values below."""
 
     preset: str | None = None
@@ -80,7 +83,7 @@ class Recipe(BaseModel, extra="forbid", frozen=True):
         return self.mixup > 0 or self.cutmix > 0
 
 
-class Jitter(BaseModel, extra="forbid", frozen=True):
+class Jitter(Section):
     """How the view of a stimulus is moved at random before each step of a fine-tuning (paper, appendix G.1); 0 for not at all."""
 
     shift: Annotated[float, Field(ge=0)] = 0.5
@@ -93,7 +96,7 @@ class Jitter(BaseModel, extra="forbid", frozen=True):
     """Degrees of visual angle that the network's input spans."""
 
 
-class Lora(BaseModel, extra="forbid", frozen=True):
+class Lora(Section):
     """Low-rank adapters in place of full fine-tuning (paper, appendix I)."""
 
     rank: PositiveInt = 32
@@ -107,7 +110,7 @@ class Lora(BaseModel, extra="forbid", frozen=True):
     """Whether the classifier moves, with all its weights."""
 
 
-class NeuralRecipe(BaseModel, extra="forbid", frozen=True):
+class NeuralRecipe(Section):
     """How a network is fine-tuned on responses and on its task. The values are those of the paper (Table S3)."""
 
     epochs: PositiveInt = 20
@@ -137,12 +140,13 @@ class NeuralRecipe(BaseModel, extra="forbid", frozen=True):
     lora: Lora | None = None
     """Adapters in place of full fine-tuning."""
 
-    @model_validator(mode="after")
-    def possible(self) -> "NeuralRecipe":
+    def contradictions(self) -> Iterator[Contradiction]:
         if self.warmup_epochs >= self.epochs:
-            raise ValueError(f"warmup_epochs {self.warmup_epochs} of {self.epochs} epochs leave none to train at the full rate")
+            expected = f"fewer than the {self.epochs} epochs, of which some must train at the full rate"
+            yield Contradiction("warmup_epochs", str(self.warmup_epochs), expected, "lower warmup_epochs, or raise epochs")
         if self.min_learning_rate > self.learning_rate:
-            raise ValueError(f"min_learning_rate {self.min_learning_rate:g} is above learning_rate {self.learning_rate:g}")
+            expected = f"at most the learning_rate, {self.learning_rate:g}"
+            yield Contradiction("min_learning_rate", f"{self.min_learning_rate:g}", expected, "lower min_learning_rate")
         if not self.lambda_img and not self.lambda_neural:
-            raise ValueError("lambda_img and lambda_neural are both 0: nothing to learn")
-        return self
+            expected = "a weight above 0 for the loss of the images or that of the responses"
+            yield Contradiction("lambda_neural", "0, as lambda_img", expected, "raise one of them")

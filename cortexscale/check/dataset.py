@@ -13,11 +13,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from cortexscale.check.report import Report, Section
-from cortexscale.datasets.readers import checked, load_reader, require_known
+from cortexscale.datasets.readers import load_reader, require_known
 from cortexscale.datasets.source import Source
 from cortexscale.errors import InputError
 from cortexscale.stimuli import LAYOUTS
 from cortexscale.study.data import Dataset, StimulusSet
+from cortexscale.study.problems import checked
 
 log = logging.getLogger(__name__)
 

@@ -12,13 +12,14 @@ from cortexscale.check.models import check_checkpoints, check_timm_names, check_
 from cortexscale.check.places import files_below, hints, unpacked_hint
 from cortexscale.check.report import MANY, Report, Section
 from cortexscale.datasets.manifest import released_file
-from cortexscale.datasets.readers import checked, load_reader, require_known
+from cortexscale.datasets.readers import load_reader, require_known
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 from cortexscale.stimuli import LAYOUTS
 from cortexscale.stimuli.image_folder import SUFFIXES
 from cortexscale.study.data import Dataset, StimulusSet
 from cortexscale.study.models import Suite
+from cortexscale.study.problems import checked
 
 log = logging.getLogger(__name__)
 

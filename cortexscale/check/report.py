@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cortexscale.errors import InputError
+from cortexscale.errors import InputError, InputErrors
 from cortexscale.files import whole_file
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,9 @@ class Section:
         """
         try:
             yield
+        except InputErrors as errors:
+            for error in errors.problems:
+                self._note(error)
         except InputError as error:
             self._note(error)
         except Exception as error:

@@ -4,14 +4,10 @@ import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
-
-from pydantic import BaseModel, ValidationError
 
 from cortexscale.code import load_module
 from cortexscale.datasets.registry import NAMES, reader_module, simulator_module
 from cortexscale.errors import InputError
-from cortexscale.study.section import describe
 
 INTERFACE = ("SUBJECTS", "ROIS", "SOURCE", "Options", "raw_files", "inspect", "memory_mb", "shape", "read")
 
@@ -55,24 +51,6 @@ def require_interface(module: ModuleType, where: str) -> None:
         expected = f"a dataset module with {', '.join(INTERFACE)}"
         remedy = "`snakemake check_dataset --config dataset=NAME` says more; see docs/adding_a_dataset.md"
         raise InputError(where, f"{module.__file__} without {', '.join(missing)}", expected, remedy)
-
-
-def checked(model: type[BaseModel], given: dict[str, Any], where: str) -> BaseModel:
-    """A module's ``Options`` or ``Settings`` with the values of the config.
-
-    Raises:
-        InputError: lists every unknown key and wrong value.
-    """
-    try:
-        return model(**given)
-    except ValidationError as error:
-        lines = "".join(f"\n      - {describe(problem, model.model_fields)}" for problem in error.errors())
-        raise InputError(
-            where,
-            f"{error.error_count()} problem(s){lines}",
-            f"the {model.__name__.lower()} of {model.__module__}",
-            f"see the class {model.__name__} there",
-        ) from None
 
 
 def require_known(names: Sequence[str], known: Sequence[str], where: str) -> None:

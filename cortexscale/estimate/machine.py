@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, Field, PositiveFloat
 
-from cortexscale.datasets.readers import checked
 from cortexscale.errors import InputError
+from cortexscale.study.problems import checked
 
 MB = 2**20
 _DISK_TEST = 256 * MB

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from cortexscale.alignment.published import commitments_for, read_published
 from cortexscale.code import stage_digest, syntax
-from cortexscale.datasets.readers import checked, load_reader, load_simulator, require_interface, require_known
+from cortexscale.datasets.readers import load_reader, load_simulator, require_interface, require_known
 from cortexscale.errors import InputError
 from cortexscale.figures import FIGURES
 from cortexscale.models.inventory import Model, model_inventory
@@ -31,6 +31,7 @@ from cortexscale.published import FILES
 from cortexscale.recipe import Recipe
 from cortexscale.study import Study, load_study
 from cortexscale.study.models import PublishedSuite, Suite
+from cortexscale.study.problems import checked
 
 ROOT = Path(__file__).parents[2]
 DOWNLOADED_SCORES = "resources/spvvs/benchmark_scores.csv"

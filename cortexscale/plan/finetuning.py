@@ -68,11 +68,11 @@ class FinetuningPlan:
             self.image_recipe(base.id)
 
     def _require_base_models(self) -> None:
-        for where, grid in self.settings.grids():
+        for place, grid in self.settings.grids():
             for model in grid.models:
                 if model not in self.plan.models:
                     names = ", ".join([*difflib.get_close_matches(model, self.plan.models, n=3), *self.plan.models][:6])
-                    key = f"config key finetuning.{where}.models"
+                    key = f"config key finetuning.{'.'.join(map(str, place))}.models"
                     raise InputError(key, model, f"a model of the study: {names}, ...", "correct the name")
 
     @property

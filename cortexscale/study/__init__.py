@@ -1,19 +1,25 @@
-"""The study as configuration: every key that a config file may have, typed, documented and checked.
+"""The study as configuration: every key that a config file may have, with its type, default and description.
 
-``config/config.yaml`` shows each key in use. All problems of a file are reported at once.
+``docs/config.md`` is generated from the sections of this package.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from pydantic import PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import PositiveFloat, PositiveInt
 
-from cortexscale.errors import InputError
+from cortexscale.errors import Problems
+from cortexscale.section import Name, Section
 from cortexscale.study.alignment import Features, LayerCommitment, ProjectionStudy, Ridge, Similarity
+from cortexscale.study.checks import reference_problems
 from cortexscale.study.data import Dataset, Published, Scores, Simulation, StimulusSet
 from cortexscale.study.experiments import Finetuning, Mapping
+from cortexscale.study.files import repeated_keys
 from cortexscale.study.fits import Fits
-from cortexscale.study.models import Models, PublishedSuite, Training
-from cortexscale.study.section import Name, Section, describe
+from cortexscale.study.models import Models, Training
+from cortexscale.study.problems import validated
 
 
 class Estimate(Section):
@@ -53,88 +59,56 @@ class Study(Section):
     estimate: Estimate = Estimate()
     figures: list[str] = []
 
-    @model_validator(mode="after")
-    def references_exist(self) -> "Study":
-        missing = [f"datasets.{name}.stimuli: {d.stimuli}" for name, d in self.datasets.items() if d.stimuli not in self.stimuli]
-        if missing:
-            raise ValueError(f"no such stimulus set: {', '.join(missing)}; the config has {sorted(self.stimuli)}")
-        if self.published and (self.datasets or self.models):
-            raise ValueError("published tables take the place of datasets and models: give `published`, or these")
-        if self.datasets and not self.models:
-            raise ValueError("datasets without models: list at least one model source under `models`")
-        folders = sorted({source.path for source in self.models if isinstance(source, PublishedSuite) and source.download})
-        if len(folders) > 1:
-            raise ValueError(f"models: spvvs checkpoints are downloaded to one folder, not to {' and '.join(folders)}")
-        unknown = set(self.projection_study.stimuli or ()) - set(self.stimuli) if self.projection_study else ()
-        if unknown:
-            raise ValueError(f"projection_study.stimuli: {', '.join(sorted(unknown))} not among {', '.join(self.stimuli)}")
-        unknown = [f"estimate.units.{name}" for name in self.estimate.units if name not in self.datasets]
-        if unknown:
-            raise ValueError(f"no such dataset: {', '.join(unknown)}; the config has {sorted(self.datasets)}")
-        if self.mapping:
-            named = {f"mapping.recipes.{kind}.{name}": name for kind, of in self.mapping.recipes.items() for name in of}
-            named = {key: name for key, name in named.items() if name != "all"}
-            named |= {f"mapping.datasets: {name}": name for name in self.mapping.datasets}
-            unknown = [key for key, name in named.items() if name not in self.datasets]
-            if unknown:
-                raise ValueError(f"no such dataset: {', '.join(unknown)}; the config has {sorted(self.datasets)}")
-        if self.finetuning:
-            self._require_finetuned_datasets(self.finetuning)
-        for name in self.simulation.datasets if self.simulation else ():
-            expected = f"{self.results}/raw/{name}"
-            found = self.datasets[name].path if name in self.datasets else "no such dataset"
-            if found != expected:
-                path = f"simulation.datasets.{name}: datasets.{name}.path"
-                raise ValueError(f"{path} must be '{{results}}/raw/{name}' (found {found})")
-        return self
 
-    def _require_finetuned_datasets(self, section: Finetuning) -> None:
-        """Datasets that the section names, their ROIs and as many subjects as it wants are those of the study."""
-        named = {f"finetuning.targets.{name}": (name, rois) for name, rois in section.targets.items()}
-        named |= {f"finetuning.benchmarks: {name}": (name, []) for name in section.benchmarks or ()}
-        for where, grid in section.grids():
-            regions = {name: [roi for rois in sets for roi in rois] for name, sets in grid.rois.items()}
-            named |= {f"finetuning.{where}.rois.{name}": (name, rois) for name, rois in regions.items()}
-        for key, (name, rois) in named.items():
-            if name not in self.datasets:
-                raise ValueError(f"no such dataset: {key}; the config has {sorted(self.datasets)}")
-            unknown = [roi for roi in rois if roi not in self.datasets[name].rois]
-            if unknown:
-                raise ValueError(
-                    f"no such ROI: {key}: {', '.join(unknown)}; the dataset has {', '.join(self.datasets[name].rois)}"
-                )
-        for where, grid in section.grids():
-            for name in grid.datasets or grid.rois or section.targets:
-                dataset, most = self.datasets[name], max(grid.subjects or [0])
-                scored = dataset.best_subjects.count if dataset.best_subjects else len(dataset.subjects)
-                if most > scored:
-                    raise ValueError(f"finetuning.{where}.subjects: {most}, but {scored} subjects of {name} are scored")
+@dataclass
+class StudyRead:
+    """A config file that was read, whatever is wrong with it.
+
+    Attributes:
+        study: what the config says, without the values that are wrong.
+        problems: what is wrong, to be raised after further checks have added to it.
+        incomplete: top-level keys of which a value is left out of ``study``. What refers to such a section may be right
+            although ``study`` does not have it.
+    """
+
+    study: Study
+    problems: Problems
+    incomplete: frozenset[str]
+
+
+def read_study(config: dict[str, Any], files: Iterable[str | Path] = ()) -> StudyRead:
+    """Check a config and collect all that is wrong: keys, values, references between sections, keys given twice.
+
+    ``{results}`` in any string stands for the results folder.
+
+    Args:
+        config: the parsed config files.
+        files: where these files are, to find keys that they give twice.
+    """
+    stand_ins = {"study": "study", "results": "results"}
+    results = config.get("results")
+    filled = _filled(config, results if isinstance(results, str) else stand_ins["results"])
+    read = validated(Study, filled, stand_ins=stand_ins)
+    assert read.value is not None, "all other top-level keys are optional"
+    problems = Problems()
+    problems.found += [*repeated_keys(map(Path, files)), *read.problems, *reference_problems(read)]
+    return StudyRead(read.value, problems, frozenset(str(path[0]) for path in read.removed))
 
 
 def load_study(config: dict[str, Any]) -> Study:
-    """Check a parsed config file and return it as a Study.
-
-    ``{results}`` in any string stands for the results root.
+    """Check a config and return it as a Study. Arguments are those of :func:`read_study`.
 
     Raises:
-        InputError: lists every problem of the file with its path and, for a misspelt key, the nearest known one.
+        InputError: lists every problem of the config with its key and what to do.
     """
-    results = str(config.get("results", ""))
+    read = read_study(config)
+    read.problems.require_none()
+    return read.study
 
-    def fill(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: fill(entry) for key, entry in value.items()}
-        if isinstance(value, list):
-            return [fill(entry) for entry in value]
-        return value.replace("{results}", results) if isinstance(value, str) else value
 
-    try:
-        return Study.model_validate(fill(config))
-    except ValidationError as error:
-        problems = [describe(problem) for problem in error.errors()]
-        raise InputError(
-            "the config",
-            f"{len(problems)} problem(s)\n" + "\n".join(f"      - {problem}" for problem in problems),
-            "a config as documented in config/config.yaml",
-            "correct the lines named above",
-        ) from None
+def _filled(value: Any, results: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(entry, results) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_filled(entry, results) for entry in value]
+    return value.replace("{results}", results) if isinstance(value, str) else value

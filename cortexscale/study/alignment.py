@@ -1,10 +1,11 @@
 """Sections of alignment: features, ridge, similarity, committed layers, and what projection costs."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt
 
-from cortexscale.study.section import Name, Section
+from cortexscale.section import Contradiction, Name, Section, Seed
 
 
 class Projection(Section):
@@ -50,11 +51,10 @@ class Ridge(Section):
     folds: Folds = Folds()
     precision: Literal["auto", "float32", "float64"] = "auto"
 
-    @model_validator(mode="after")
-    def units_need_the_full_grid(self) -> "Ridge":
+    def contradictions(self) -> Iterator[Contradiction]:
         if self.alpha_per == "unit" and self.alphas.search != "full":
-            raise ValueError("alpha_per: unit needs alphas.search: full, as the error of a single unit has many valleys")
-        return self
+            expected = "`full` with `alpha_per: unit`, because the error of a single unit may have several minima"
+            yield Contradiction("alphas.search", self.alphas.search, expected, "set alphas.search: full, or alpha_per: roi")
 
 
 class Similarity(Section):
@@ -72,11 +72,13 @@ class LayerCommitment(Section):
     file: str | None = None
     """Their ``layer_commitments.json``, or ``.json.gz``."""
 
-    @model_validator(mode="after")
-    def published_layers_come_from_a_file(self) -> "LayerCommitment":
-        if (self.commit == "published") != (self.file is not None):
-            raise ValueError("`commit: published` and `file` go together")
-        return self
+    def contradictions(self) -> Iterator[Contradiction]:
+        if self.commit == "published" and self.file is None:
+            yield Contradiction(
+                "file", "nothing", "the authors' file, with `commit: published`", "add its path, or set commit: search"
+            )
+        if self.commit == "search" and self.file is not None:
+            yield Contradiction("file", self.file, "no file with `commit: search`", "set commit: published, or remove the file")
 
 
 class ProjectionStudy(Section):
@@ -85,6 +87,6 @@ class ProjectionStudy(Section):
     models: Annotated[dict[str, Annotated[list[PositiveInt], Field(min_length=1)]], Field(min_length=1)]
     """Model id -> numbers of dimensions."""
     family: Literal["sparse", "countsketch", "gaussian"] = "sparse"
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [42]
+    seeds: Annotated[list[Seed], Field(min_length=1)] = [42]
     stimuli: list[Name] | None = None
     """By default all stimulus sets."""

@@ -1,10 +1,11 @@
 """Sections of recordings and images: stimulus sets, datasets, their simulation, and tables that others published."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt
 
-from cortexscale.study.section import Name, Section
+from cortexscale.section import Contradiction, Name, Section
 
 
 class StimulusSet(Section):
@@ -38,11 +39,17 @@ class Dataset(Section):
     options: dict[str, Any] = {}
     """Keys of the reader's own ``Options``."""
 
-    @model_validator(mode="after")
-    def has_the_best_subjects(self) -> "Dataset":
-        if self.best_subjects and self.best_subjects.count > len(self.subjects):
-            raise ValueError(f"best_subjects wants the best {self.best_subjects.count} of {len(self.subjects)} subjects")
-        return self
+    @property
+    def scored(self) -> int:
+        """Number of subjects that are scored."""
+        return self.best_subjects.count if self.best_subjects else len(self.subjects)
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        if self.scored > len(self.subjects):
+            expected = f"at most {len(self.subjects)}, the number of `subjects`"
+            yield Contradiction(
+                "best_subjects.count", str(self.scored), expected, "correct the number, or leave best_subjects out"
+            )
 
 
 class SimulatedThings(Section):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from cortexscale.recipe import NeuralRecipe, Recipe
-from cortexscale.study.section import Name, Percent, Section
+from cortexscale.section import Name, Percent, Section, Seed
 
 TrainedReadout = Literal["attention", "shallow_mlp", "low_rank", "layer_gate"]
 
@@ -33,7 +33,7 @@ class Mapping(Section):
     """``individual``: one per subject and ROI; ``shared``: subjects share the trunk of a ROI."""
     fractions: Annotated[list[Percent], Field(min_length=1)] = [1, 3, 5, 7, 10, 30, 50, 70, 100]
     """Percent of the training stimuli."""
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0, 1, 2]
+    seeds: Annotated[list[Seed], Field(min_length=1)] = [0, 1, 2]
     recipes: dict[TrainedReadout, dict[Name, dict[str, Any]]] = {}
     """Readout -> dataset, or ``all`` -> values of ``cortexscale.readouts.recipes.ReadoutRecipe`` that replace the published."""
     validation_share: Annotated[float, Field(ge=0, lt=1)] = 0
@@ -56,7 +56,7 @@ class FinetuningGrid(Section):
     recipes: Annotated[list[Name], Field(min_length=1)] = ["full"]
     fractions: Annotated[list[Percent], Field(min_length=1)] = [100]
     """Percent of the training stimuli."""
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
     """By default those of the section."""
     permuted: bool = False
     """The control: each subject's responses are paired with its stimuli at random."""
@@ -73,7 +73,7 @@ class Finetuning(Section):
     """How those images are augmented: what differs from the published recipe of the base model's family."""
     recipes: dict[Name, NeuralRecipe] = {"full": NeuralRecipe()}
     """What differs from the paper's recipe, by a name that becomes part of model ids."""
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0, 1, 2]
+    seeds: Annotated[list[Seed], Field(min_length=1)] = [0, 1, 2]
     """Of subsets, subjects, permutations and the order of batches."""
     experiments: Annotated[dict[Name, Annotated[list[FinetuningGrid], Field(min_length=1)]], Field(min_length=1)]
     """``exp_type`` -> one grid, or several; a model of two experiments is made once."""
@@ -88,19 +88,8 @@ class Finetuning(Section):
         grids = {name: grid if isinstance(grid, list) else [grid] for name, grid in given["experiments"].items()}
         return given | {"experiments": grids}
 
-    @model_validator(mode="after")
-    def grids_name_what_the_section_has(self) -> "Finetuning":
-        for where, grid in self.grids():
-            for recipe in grid.recipes:
-                if recipe not in self.recipes:
-                    raise ValueError(f"{where}.recipes: {recipe} not among {', '.join(self.recipes)}")
-            for dataset in grid.datasets or ():
-                if dataset not in self.targets and dataset not in grid.rois:
-                    raise ValueError(f"{where}.datasets: {dataset} has no ROIs in `targets` or `rois`")
-        return self
-
-    def grids(self) -> Iterator[tuple[str, FinetuningGrid]]:
-        """All grids with their places in the section."""
+    def grids(self) -> Iterator[tuple[tuple[str | int, ...], FinetuningGrid]]:
+        """All grids with their paths in the section."""
         for name, grids in self.experiments.items():
             for number, grid in enumerate(grids):
-                yield f"experiments.{name}" + (f".{number}" if len(grids) > 1 else ""), grid
+                yield ("experiments", name, *((number,) if len(grids) > 1 else ())), grid

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import PositiveFloat, PositiveInt, field_validator
 
 from cortexscale.catalogue.axes import AXES, Form
-from cortexscale.study.section import Section
+from cortexscale.section import Section
 
 AxisName = str if TYPE_CHECKING else Literal[tuple(AXES)]
 FORMS = {name: axis.form for name, axis in AXES.items()}

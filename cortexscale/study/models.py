@@ -1,11 +1,20 @@
 """Sections of models: suites that are trained here or were published, models of hubs, and those of the user."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt
 
+from cortexscale.errors import did_you_mean
 from cortexscale.recipe import Recipe
-from cortexscale.study.section import Name, Section
+from cortexscale.section import Contradiction, Name, Section, Seed
+
+
+def _one_architecture(architecture: str | None, timm: str | None) -> Iterator[Contradiction]:
+    if (architecture is None) == (timm is None):
+        found = "neither `architecture` nor `timm`" if timm is None else "both `architecture` and `timm`"
+        expected = "either `architecture` (of the published suite) or `timm` (a timm name)"
+        yield Contradiction("architecture", found, expected, "give one of them")
 
 
 class SuiteArchitecture(Section):
@@ -24,11 +33,8 @@ class SuiteArchitecture(Section):
     recipe: Recipe = Recipe()
     """What differs from the suite's."""
 
-    @model_validator(mode="after")
-    def has_one_architecture(self) -> "SuiteArchitecture":
-        if (self.architecture is None) == (self.timm is None):
-            raise ValueError("give either `architecture` (of the published suite) or `timm` (a timm name)")
-        return self
+    def contradictions(self) -> Iterator[Contradiction]:
+        yield from _one_architecture(self.architecture, self.timm)
 
 
 class AdversarialCopies(Section):
@@ -54,25 +60,21 @@ class Suite(Section):
     architectures: dict[Name, SuiteArchitecture]
     samples_per_class: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     """Training images per class; 0 is the full set, as in the published tables."""
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
+    seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
     recipe: Recipe
     adversarial: AdversarialCopies | None = None
 
-    @model_validator(mode="after")
-    def adversarial_copies_have_originals(self) -> "Suite":
-        copied = self.adversarial.architectures if self.adversarial else []
-        unknown = sorted(set(copied) - set(self.architectures))
-        if unknown:
-            raise ValueError(f"adversarial.architectures: {', '.join(unknown)} not among {', '.join(self.architectures)}")
-        return self
-
-    @model_validator(mode="after")
-    def has_reference(self) -> "Suite":
-        if 0 not in self.samples_per_class or 0 not in self.seeds:
-            raise ValueError(
-                "samples_per_class and seeds must both hold 0: the full-data, seed-0 model is the reference of its architecture"
-            )
-        return self
+    def contradictions(self) -> Iterator[Contradiction]:
+        for name in self.adversarial.architectures if self.adversarial else ():
+            if name not in self.architectures:
+                expected = f"one of the suite's `architectures`: {', '.join(self.architectures)}"
+                yield Contradiction(
+                    "adversarial.architectures", name, expected, did_you_mean(name, self.architectures, "correct the name")
+                )
+        for key, values in (("samples_per_class", self.samples_per_class), ("seeds", self.seeds)):
+            if 0 not in values:
+                expected = "0 among them: the model of the full set and seed 0 is the reference model of its architecture"
+                yield Contradiction(key, ", ".join(map(str, values)), expected, "add 0")
 
 
 class PublishedSuite(Section):
@@ -103,12 +105,11 @@ class HubModels(Section):
     samples and compute.
     """
 
-    @model_validator(mode="after")
-    def samples_are_of_its_models(self) -> "HubModels":
-        unknown = sorted(set(self.pretraining_samples) - set(self.ids))
-        if unknown:
-            raise ValueError(f"pretraining_samples: {', '.join(unknown)} not among `ids`")
-        return self
+    def contradictions(self) -> Iterator[Contradiction]:
+        for name in self.pretraining_samples:
+            if name not in self.ids:
+                remedy = did_you_mean(name, self.ids, "correct the id, or add it to `ids`")
+                yield Contradiction("pretraining_samples", name, "one of `ids`", remedy)
 
 
 class TimmModels(HubModels):
@@ -135,7 +136,7 @@ class OwnModel(Section):
     dataset: str | None = None
     samples: PositiveInt | None = None
     """Images that it was trained on, where known: it appears on the samples and compute axes, held out from the fits."""
-    seed: Annotated[int, Field(ge=0)] | None = None
+    seed: Seed | None = None
 
 
 class CheckpointModel(OwnModel):
@@ -160,13 +161,10 @@ class CheckpointModel(OwnModel):
     ema: bool | Literal["auto"] = "auto"
     """Load averaged weights, where the file has both; `auto` prefers them."""
 
-    @model_validator(mode="after")
-    def has_one_architecture(self) -> "CheckpointModel":
-        if (self.architecture is None) == (self.timm is None):
-            raise ValueError("give either `architecture` (of the published suite) or `timm` (a timm name)")
-        if self.arguments and not self.timm:
-            raise ValueError("`arguments` go with `timm`")
-        return self
+    def contradictions(self) -> Iterator[Contradiction]:
+        yield from _one_architecture(self.architecture, self.timm)
+        if self.arguments and self.architecture:
+            yield Contradiction("arguments", ", ".join(self.arguments), "arguments of a `timm` network only", "remove them")
 
 
 class PythonModel(OwnModel):

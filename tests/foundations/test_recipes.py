@@ -4,12 +4,11 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from cortexscale.errors import InputError
 from cortexscale.models.training.recipes import PRESETS, learning_rate, resolve, training_length
 from cortexscale.recipe import Recipe
-from cortexscale.study.section import describe
+from cortexscale.study.problems import checked
 
 
 @pytest.mark.parametrize(("preset", "steps"), [("resnet", 500_500), ("convnext", 93_900), ("deit3", 187_800)])
@@ -87,6 +86,5 @@ def test_the_linear_decay_ends_at_the_smallest_rate():
 
 
 def test_a_misspelt_key_is_answered_with_the_nearest():
-    with pytest.raises(ValidationError) as error:
-        Recipe(learning_rat=0.1)
-    assert describe(error.value.errors()[0]).endswith("did you mean `learning_rate`?")
+    with pytest.raises(InputError, match=r"recipe\.learning_rat\n(.*\n)*.*did you mean `learning_rate`\?"):
+        checked(Recipe, {"learning_rat": 0.1}, "recipe")

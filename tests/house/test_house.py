@@ -17,7 +17,7 @@ FLOORS = [
     {"errors"},
     {"catalogue"},
     {"files", "logs", "jobs", "download", "kernels", "code"},
-    {"study", "recipe", "stores", "recording"},
+    {"section", "study", "recipe", "stores", "recording"},
     {"stimuli"},
     {"models"},
     {"simulation"},

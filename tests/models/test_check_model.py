@@ -168,7 +168,7 @@ def test_the_plan_wants_a_model_of_the_study(tmp_path):
         Plan(config, {"check_model"})
     with pytest.raises(InputError, match=r"model=gabor\n.*one of gabors"):
         Plan(config | {"model": "gabor"}, {"check_model"})
-    with pytest.raises(InputError, match="model: no such key"):
+    with pytest.raises(InputError, match=r"config key model\n.*unknown key"):
         Plan(config | {"model": "gabors"})
 
 

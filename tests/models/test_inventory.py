@@ -98,7 +98,7 @@ def test_a_pattern_or_a_number_of_samples_for_no_model_is_refused():
     with pytest.raises(InputError, match=r"resnet17_\*, which no published checkpoint matches"):
         model_inventory(load_study({"study": "s", "results": "r", "models": [suite]}))
     timm = {"source": "timm", "ids": ["resnet18.a1_in1k"], "layers": ["x"], "pretraining_samples": {"resnet19": 5}}
-    with pytest.raises(InputError, match="pretraining_samples: resnet19 not among `ids`"):
+    with pytest.raises(InputError, match=r"models\.0\.pretraining_samples\n.*resnet19\n.*one of `ids`"):
         load_study({"study": "s", "results": "r", "models": [timm]})
 
 

@@ -76,12 +76,12 @@ def test_own_weights_in_a_known_architecture(row, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"architecture": None}, "give either `architecture`"),
-        ({"timm": "test_vit"}, "give either `architecture`"),
+        ({"architecture": None}, r"models\.0\.architecture\n.*neither `architecture` nor `timm`"),
+        ({"timm": "test_vit"}, r"models\.0\.architecture\n.*both `architecture` and `timm`"),
         ({"architecture": "resnet19"}, r"`architecture` of mine\n.*resnet19\n.*resnet18.*\n.*timm"),
         ({"layers": "ResNot"}, r"`layers` of mine\n.*ResNot\n.*ResNet"),
         ({"reference": "nobody"}, r"reference of mine\n.*nobody"),
-        ({"clases": 3}, "clases: no such key; did you mean `classes`"),
+        ({"clases": 3}, r"models\.0\.clases\n(.*\n)*.*did you mean `classes`\?"),
     ],
 )
 def test_a_wrong_row_is_named(change, message):

@@ -1,0 +1,173 @@
+"""The type of a config key in plain English, for messages and for the config reference."""
+
+import types
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from cortexscale.section import Words
+
+_NOUNS = {
+    str: Words("string", "strings"),
+    int: Words("whole number", "whole numbers"),
+    float: Words("number", "numbers"),
+}
+
+
+class Kind(NamedTuple):
+    """A type and the constraints on its values, taken out of ``Annotated``."""
+
+    type: Any
+    constraints: tuple[Any, ...] = ()
+
+
+def kind_of(annotation: Any) -> Kind:
+    """The kind that an annotation stands for."""
+    constraints: list[Any] = []
+    while get_origin(annotation) is Annotated:
+        annotation, *found = get_args(annotation)
+        for each in found:
+            constraints += each.metadata if isinstance(each, FieldInfo) else [each]
+    return Kind(annotation, tuple(constraints))
+
+
+def kind_of_field(field: FieldInfo) -> Kind:
+    """The kind of a field of a section."""
+    kind = kind_of(field.annotation)
+    return Kind(kind.type, (*kind.constraints, *field.metadata))
+
+
+def choices(kind: Kind) -> list[Kind]:
+    """The members of a union, None left out; a kind that is no union is its only member."""
+    if get_origin(kind.type) not in (Union, types.UnionType):
+        return [kind]
+    members = [choice for member in get_args(kind.type) if member is not types.NoneType for choice in choices(kind_of(member))]
+    return [Kind(member.type, (*member.constraints, *kind.constraints)) for member in members]
+
+
+def section_of(kind: Kind, given: Any = None) -> type[BaseModel] | None:
+    """The section that a kind stands for; None for a kind that has no keys of its own.
+
+    Args:
+        given: the value of the config. Its key ``source`` tells which section of a union is meant.
+    """
+    sections, source = _sections(kind), entry(given, "source")
+    if len(sections) < 2:
+        return next(iter(sections), None)
+    return next((section for section in sections if source in _sources(section)), None)
+
+
+def _sections(kind: Kind) -> list[type[BaseModel]]:
+    return [choice.type for choice in choices(kind) if isinstance(choice.type, type) and issubclass(choice.type, BaseModel)]
+
+
+def _sources(section: type[BaseModel]) -> tuple[str, ...]:
+    return get_args(section.model_fields["source"].annotation) if "source" in section.model_fields else ()
+
+
+def kind_at(model: type[BaseModel], path: Sequence[str | int], given: Any) -> Kind:
+    """The kind of the value at a path; ``Kind(Any)`` where no key has that name.
+
+    Args:
+        model: the section in which the path begins.
+        given: the values of that section in the config.
+    """
+    kind = Kind(model)
+    for part in path:
+        kind = _entry(kind, part, given)
+        given = entry(given, part)
+    return kind
+
+
+def section_at(model: type[BaseModel], path: Sequence[str | int], given: Any) -> type[BaseModel]:
+    """The section at a path, whose keys are known; arguments are those of :func:`kind_at`."""
+    kind = kind_at(model, path, given)
+    for part in path:
+        given = entry(given, part)
+    section = section_of(kind, given) or section_of(kind_of(get_args(kind.type)[0]))  # in place of a list of one
+    assert section is not None
+    return section
+
+
+def _entry(kind: Kind, part: str | int, given: Any) -> Kind:
+    section = section_of(kind, given)
+    if section is not None:
+        field = section.model_fields.get(str(part))
+        return kind_of_field(field) if field else Kind(Any)
+    if part == "source" and (sources := [source for each in _sections(kind) for source in _sources(each)]):
+        return Kind(Literal[tuple(sources)])
+    for choice in choices(kind):
+        members = get_args(choice.type)
+        match get_origin(choice.type), part:
+            case (origin, int()) if origin in (list, tuple):
+                return kind_of(members[0])
+            case (origin, str()) if origin is list:  # a section in place of a list of one
+                return _entry(kind_of(members[0]), part, given)
+            case (origin, _) if origin is dict:
+                return kind_of(members[1])
+    return Kind(Any)
+
+
+def entry(given: Any, part: str | int) -> Any:
+    """The value of a key of a mapping or of a place in a list; None where there is none."""
+    if isinstance(given, dict):
+        return given.get(part)
+    return given[part] if isinstance(given, list) and isinstance(part, int) and part < len(given) else None
+
+
+def plain(kind: Kind, many: bool = False) -> str:
+    """A kind in words, such as ``non-empty list of whole numbers above 0``.
+
+    Args:
+        many: in the plural.
+    """
+    return joined(dict.fromkeys(word for choice in choices(kind) for word in _words(choice, many)))
+
+
+def joined(words: Iterable[str], last: str = "or") -> str:
+    """Words as in ``a, b or c``."""
+    *first, end = words
+    return f"{', '.join(first)} {last} {end}" if first else end
+
+
+def options(kind: Kind) -> list[str]:
+    """The words that a kind consists of, empty for a kind of other values."""
+    return [str(member) for choice in choices(kind) if get_origin(choice.type) is Literal for member in get_args(choice.type)]
+
+
+def rule(kind: Kind) -> str:
+    """What a string must look like, if its name does not say it."""
+    return next((each.rule for each in kind.constraints if isinstance(each, Words)), "")
+
+
+def _words(kind: Kind, many: bool) -> list[str]:
+    origin, members = get_origin(kind.type), get_args(kind.type)
+    full = "non-empty " if any(getattr(each, "min_length", 0) for each in kind.constraints) else ""
+    if origin is Literal:
+        return [f"`{member}`" for member in members]
+    if kind.type is bool:
+        return ["`true`", "`false`"]
+    if origin in (list, tuple):
+        return [f"{full}{'lists' if many else 'list'} of {plain(kind_of(members[0]), many=True)}"]
+    if origin is dict:
+        keys, values = (plain(kind_of(member), many=True) for member in members)
+        return [f"{full}{'mappings' if many else 'mapping'} of {keys} to {values}"]
+    if _sections(kind):
+        return ["sections" if many else "section"]
+    noun = next((each for each in kind.constraints if isinstance(each, Words)), None)
+    if noun:
+        return [noun.many if many else noun.one]
+    noun = _NOUNS.get(kind.type, Words("value", "values"))
+    return [(noun.many if many else noun.one) + _bounds(kind)]
+
+
+def _bounds(kind: Kind) -> str:
+    words = [
+        f"{word} {getattr(each, name):g}"
+        for name, word in (("gt", "above"), ("ge", "at least"), ("lt", "below"), ("le", "at most"))
+        for each in kind.constraints
+        if getattr(each, name, None) is not None
+    ]
+    return f" {' and '.join(dict.fromkeys(words))}" if words else ""

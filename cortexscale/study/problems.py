@@ -1,0 +1,181 @@
+"""Check values of the config against the sections that they must be, and report all problems in plain English."""
+
+import reprlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from cortexscale.errors import InputError, Problems, did_you_mean, nearest
+from cortexscale.section import Section
+from cortexscale.study.fields import entry, kind_at, kind_of, options, plain, rule, section_at, section_of
+
+Path = tuple[str | int, ...]
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass
+class Validated(Generic[M]):
+    """A section made of values of the config, and what is wrong with them.
+
+    Attributes:
+        given: the values of the config.
+        where: what messages call the section, such as ``config key datasets.tvsd.options``; empty for a whole config.
+        value: the section; None if none can be made of the values that are right.
+        problems: one error for each wrong value.
+        removed: paths of the values that the section was made without.
+    """
+
+    given: dict[str, Any]
+    where: str = ""
+    value: M | None = None
+    problems: list[InputError] = field(default_factory=list)
+    removed: set[Path] = field(default_factory=set)
+
+    def key(self, path: Path) -> str:
+        """What messages call the value at a path of the config."""
+        dotted = ".".join(map(str, path))
+        if not self.where:
+            return f"config key {dotted}"
+        return f"{self.where}.{dotted}" if path else self.where
+
+    def written(self, path: Path) -> Path:
+        """The path in the config of the value at a path of the section, whose lists lack the entries that are wrong."""
+        place: Path = ()
+        given: Any = self.given
+        for part in path:
+            if isinstance(part, int) and isinstance(given, dict) and part not in given:
+                continue  # a section in place of a list of one
+            if isinstance(part, int) and isinstance(given, list):
+                part = [number for number in range(len(given)) if (*place, number) not in self.removed][part]
+            place, given = (*place, part), entry(given, part)
+        return place
+
+    def complete(self, path: Path) -> bool:
+        """Whether nothing was removed from the value at a path of the config."""
+        return not any(gone[: len(path)] == path for gone in self.removed)
+
+
+def validated(model: type[M], given: dict[str, Any], where: str = "", stand_ins: dict[str, Any] | None = None) -> Validated[M]:
+    """Make a section of values of the config.
+
+    A wrong value is reported and removed. Then an optional key has its default, and without a required key the entry of the
+    list or mapping that it belongs to is removed, too. So a single wrong value does not keep others from being checked.
+
+    Args:
+        where: as in :class:`Validated`.
+        stand_ins: values of required keys for the time in which the config has none.
+    """
+    result: Validated[M] = Validated(given, where)
+    rest = given
+    while True:
+        try:
+            result.value = model.model_validate(rest)
+        except ValidationError as error:
+            before = len(result.removed)
+            _remove(model, error, rest, result)
+            if len(result.removed) == before:
+                return result
+            rest = (stand_ins or {}) | _without(given, result.removed)
+        else:
+            result.problems += _contradictions(result)
+            return result
+
+
+def checked(model: type[M], given: dict[str, Any], where: str) -> M:
+    """Make a section of values of the config.
+
+    Args:
+        where: as in :class:`Validated`.
+
+    Raises:
+        InputError: lists every unknown key and wrong value.
+    """
+    result = validated(model, given, where)
+    problems = Problems()
+    problems.found += result.problems
+    problems.require_none()
+    assert result.value is not None
+    return result.value
+
+
+def _without(given: Any, removed: set[Path], path: Path = ()) -> Any:
+    """The values of the config but for those that were removed."""
+    if isinstance(given, dict):
+        kept = ((key, value) for key, value in given.items() if (*path, key) not in removed)
+        return {key: _without(value, removed, (*path, key)) for key, value in kept}
+    if isinstance(given, list):
+        return [_without(value, removed, (*path, n)) for n, value in enumerate(given) if (*path, n) not in removed]
+    return given
+
+
+def _remove(model: type[BaseModel], error: ValidationError, rest: dict[str, Any], result: Validated[Any]) -> None:
+    """Add to the result what pydantic found wrong with the rest of the values."""
+    found: dict[Path, ErrorDetails] = {}
+    for each in error.errors():
+        found.setdefault(result.written(_place(each, rest)), each)
+    misspelt = [path for path, each in found.items() if each["type"] == "extra_forbidden"]
+    for path, each in found.items():
+        renamed = each["type"] == "missing" and any(path == (*key[:-1], _meant(model, key, result)) for key in misspelt)
+        if result.complete(path) and not renamed:  # else it is wrong because of what was removed
+            result.problems.append(_problem(model, each, path, result))
+        missing = each["type"] in ("missing", "union_tag_not_found") or path in result.removed
+        result.removed.add(path[:-1] if missing and len(path) > 1 else path)
+
+
+def _meant(model: type[BaseModel], path: Path, result: Validated[Any]) -> str | None:
+    """The key that is meant by an unknown one, if any is near."""
+    return nearest(path[-1], section_at(model, path[:-1], result.given).model_fields)
+
+
+def _place(error: ErrorDetails, given: Any) -> Path:
+    """The path in the config of what pydantic found wrong."""
+    path: Path = ()
+    for part in error["loc"]:
+        if (isinstance(given, dict) and part in given) or (isinstance(given, list) and isinstance(part, int)):
+            path, given = (*path, part), entry(given, part)
+        elif not isinstance(given, dict) or (part != given.get("source") and not isinstance(part, int)):
+            break  # a member of a union, in whose words pydantic says what is wrong
+    if error["type"] == "missing":
+        return (*path, error["loc"][-1])
+    return (*path, "source") if error["type"].startswith("union_tag") else path
+
+
+def _problem(model: type[BaseModel], error: ErrorDetails, path: Path, result: Validated[Any]) -> InputError:
+    """What pydantic found wrong, as an error in plain English."""
+    where, kind = result.key(path), kind_at(model, path, result.given)
+    if error["loc"][-1:] == ("[key]",):
+        kind = kind_of(get_args(kind_at(model, path[:-1], result.given).type)[0])
+    if error["type"] == "extra_forbidden":
+        known = section_at(model, path[:-1], result.given).model_fields
+        return InputError(where, "an unknown key", f"one of {', '.join(known)}", did_you_mean(path[-1], known, "remove it"))
+    if error["type"] == "value_error":
+        return InputError(where, str(error["ctx"]["error"]), "values that go together", "correct them")
+    section = section_of(kind)
+    expected = f"a section with keys among {', '.join(section.model_fields)}" if section else plain(kind)
+    if error["type"] in ("missing", "union_tag_not_found"):
+        return InputError(where, "nothing", expected, "add the key")
+    value = entry(error["input"], "source") if error["type"] == "union_tag_invalid" else error["input"]
+    expected += f" ({rule(kind)})" if rule(kind) and isinstance(value, str) else ""
+    return InputError(where, reprlib.repr(value), expected, did_you_mean(value, options(kind), "correct the value"))
+
+
+def _contradictions(result: Validated[Any]) -> Iterator[InputError]:
+    for place, section in _sections(result.value):
+        path = result.written(place)
+        if result.complete(path):  # else it may have values that the config does not give
+            for key, *said in section.contradictions():
+                yield InputError(result.key((*path, key)), *said)
+
+
+def _sections(value: Any, path: Path = ()) -> Iterator[tuple[Path, Section]]:
+    """All sections within a value and their paths."""
+    if isinstance(value, Section):
+        yield path, value
+    if isinstance(value, BaseModel):
+        value = {name: getattr(value, name) for name in type(value).model_fields}
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for part, within in entries:
+        yield from _sections(within, (*path, part))
