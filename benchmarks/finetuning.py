@@ -125,7 +125,7 @@ def measured(size: Size, shared: bool, pipe) -> None:
     with reproducible():
         for step in range(3):
             if step == 0:
-                peak.write_text("5")  # the peak begins anew
+                peak.write_text("5", encoding="utf-8")  # the peak begins anew
                 before = _kilobytes("VmRSS")
             optimiser.zero_grad()
             of_neural.append(cpu_seconds(lambda step=step: neural.gradient(step)))
@@ -138,7 +138,7 @@ def measured(size: Size, shared: bool, pipe) -> None:
 
 
 def _kilobytes(name: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name))
 
 

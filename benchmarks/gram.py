@@ -65,7 +65,7 @@ def tensor_core_errors(X: np.ndarray, n: int = 600) -> dict[str, float]:
 
 def memory_mb(which: str) -> float:
     """``VmRSS``, now in memory, or ``VmHWM``, its peak."""
-    return int(Path("/proc/self/status").read_text().split(f"{which}:")[1].split()[0]) / 1024
+    return int(Path("/proc/self/status").read_text(encoding="utf-8").split(f"{which}:")[1].split()[0]) / 1024
 
 
 def peak_growth_mb(path: Path) -> float:

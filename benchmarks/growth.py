@@ -64,7 +64,7 @@ def slabs(n: int, p: int):
 
 def memory_mb(which: str) -> float:
     """``VmRSS``, now in memory, or ``VmHWM``, its peak."""
-    return int(Path("/proc/self/status").read_text().split(f"{which}:")[1].split()[0]) / 1024
+    return int(Path("/proc/self/status").read_text(encoding="utf-8").split(f"{which}:")[1].split()[0]) / 1024
 
 
 def cpu_seconds(work) -> tuple[float, object]:
@@ -87,7 +87,7 @@ def measure(n: int, p: int, T: int, L: int) -> dict[str, float]:
     Y += Y.std() * rng.standard_normal(Y.shape, dtype=np.float32)
     members = np.arange(T) // UNITS_OF_A_ROI == np.arange(-(-T // UNITS_OF_A_ROI))[:, None]
     making = sum(cpu_seconds(lambda: list(map(len, slabs(n, p))))[0] for _ in range(2)) / 2
-    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # forgets the peak so far
     before = memory_mb("VmRSS")
 
     def study() -> None:

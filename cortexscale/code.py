@@ -38,7 +38,7 @@ def stage_digest(script: Path, *modules: str | Path) -> str:
 @cache
 def syntax(file: Path) -> str:
     """The syntax tree of a file without docstrings."""
-    tree = ast.parse(file.read_text())
+    tree = ast.parse(file.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
@@ -54,7 +54,7 @@ def is_text(node: ast.AST) -> bool:
 def imported_modules(file: Path) -> tuple[str, ...]:
     """Names that a file imports from this package, modules and members alike."""
     names: list[str] = []
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:

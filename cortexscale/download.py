@@ -97,7 +97,7 @@ def _receive(url: str, part: Path, size: int | None, remedy: str) -> None:
 def _continue(url: str, part: Path, size: int | None, remedy: str) -> None:
     """One attempt: append to ``part`` if it is the beginning of what the server has, else start it again."""
     version = _version_file(part)
-    known = version.read_text() if part.exists() and version.exists() else ""
+    known = version.read_text(encoding="utf-8") if part.exists() and version.exists() else ""
     offset = part.stat().st_size if known else 0
     request = urllib.request.Request(url)
     if offset:
@@ -124,7 +124,7 @@ def _continue(url: str, part: Path, size: int | None, remedy: str) -> None:
             version.unlink(missing_ok=True)
         with part.open("ab" if begin else "wb") as file:
             if tag.startswith('"'):  # a weak tag (W/) does not promise the same bytes
-                version.write_text(tag)
+                version.write_text(tag, encoding="utf-8")
             shutil.copyfileobj(answer, file, 2**20)
     if total is not None and (found := part.stat().st_size) != total:  # http.client is silent about it
         raise ConnectionError(f"the connection ended after {found:,} of {total:,} bytes")

@@ -64,7 +64,7 @@ def read_table(path: Path | str, columns: tuple[str, ...] = ()) -> pd.DataFrame:
 
 def read_commitments(path: Path | str) -> dict[str, dict[str, dict[str, Any]]]:
     """A file of committed layers: dataset -> ROI -> name, position and score of its layer."""
-    return json.loads(Path(path).read_text())["commitments"]
+    return json.loads(Path(path).read_text(encoding="utf-8"))["commitments"]
 
 
 def table_provenance(path: Path | str) -> dict[str, Any]:

@@ -168,7 +168,7 @@ def read_apart(reader: str, root: str, subject: str, options: BaseModel) -> dict
             log.info("%s", run.stderr)
         if run.returncode:
             return {"error": f"the process ended with {run.returncode}\n{run.stderr}"}
-        return json.loads(answer.read_text())
+        return json.loads(answer.read_text(encoding="utf-8"))
 
 
 def _check_memory(section: Section, declared: Any, peak: float) -> None:

@@ -53,7 +53,7 @@ def peak_mb() -> float:
     """Peak resident memory of this process in MB."""
     status = Path("/proc/self/status")
     if status.exists():  # ru_maxrss of a child starts from the memory of its parent there
-        return int(re.search(r"VmHWM:\s+(\d+)", status.read_text()).group(1)) / 1024
+        return int(re.search(r"VmHWM:\s+(\d+)", status.read_text(encoding="utf-8")).group(1)) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
@@ -96,4 +96,4 @@ def _problems(recording: Recording, subject: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(json.dumps(main(**json.load(sys.stdin))))
+    Path(sys.argv[1]).write_text(json.dumps(main(**json.load(sys.stdin))), encoding="utf-8")

@@ -106,7 +106,7 @@ class Report:
     def publish(self, file: Path) -> None:
         """To a file and to the terminal."""
         with whole_file(file) as part:
-            part.write_text(self.text())
+            part.write_text(self.text(), encoding="utf-8")
         print(f"\n{self.text()}", flush=True)
         if self.n_problems:
             log.error("%d problem(s), listed in %s", self.n_problems, file)

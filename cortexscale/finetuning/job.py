@@ -115,7 +115,7 @@ def finetune(
         "made_by": made_by,
     }
     with whole_file(card) as part:
-        part.write_text(json.dumps(facts, indent=1))
+        part.write_text(json.dumps(facts, indent=1), encoding="utf-8")
     with whole_file(weights) as part:
         torch.save({name: tensor.cpu() for name, tensor in network.state_dict().items()}, part)
     state.remove()

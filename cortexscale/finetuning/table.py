@@ -33,7 +33,7 @@ def finetuning_table(
         fine-tunings, on the same images.
     """
     scores = pd.concat([read_table(file, columns=("model_id", "pearsonr_nc")) for file in alignment], ignore_index=True)
-    told = {file.name.removesuffix(".json"): json.loads(file.read_text()) for file in tuned}
+    told = {file.name.removesuffix(".json"): json.loads(file.read_text(encoding="utf-8")) for file in tuned}
     runs = pd.DataFrame([_run(id, facts, told[id], name) for id, facts in models.items() for name in facts["experiments"]])
     before = runs.groupby("base_model_id")["task_evaluation_acc_before"].first()
     base_cards = read_table(cards, columns=("model_id", "backbone_arch", "task_evaluation_acc")).set_index("model_id")

@@ -53,7 +53,7 @@ def _published(scores: pd.DataFrame | None) -> pd.DataFrame:
 
 def _reported(reports: Sequence[Path]) -> pd.DataFrame:
     """What reports tell of trainings, by model."""
-    told = {report.name.removesuffix(".training.json"): json.loads(report.read_text()) for report in reports}
+    told = {report.name.removesuffix(".training.json"): json.loads(report.read_text(encoding="utf-8")) for report in reports}
     columns = ["pretraining_n_samples", "samples_seen", "task_evaluation_acc"]
     rows = {model: [facts[column] for column in columns] for model, facts in told.items()}
     return pd.DataFrame.from_dict(rows, "index", dtype=float, columns=columns)

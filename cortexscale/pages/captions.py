@@ -37,7 +37,7 @@ def caption(module: str, tables: Sequence[str], numbers: pd.DataFrame) -> str:
 
 def described(file: Path) -> tuple[str, str]:
     """The title of a module of figures, and what its ``draw`` says of the drawing."""
-    tree = ast.parse(file.read_text())
+    tree = ast.parse(file.read_text(encoding="utf-8"))
     draw = next((node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "draw"), None)
     return _plain(ast.get_docstring(tree)), _plain(ast.get_docstring(draw) if draw else None)
 

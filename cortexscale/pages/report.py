@@ -56,7 +56,7 @@ def report_page(of: Contents) -> str:
         figures="".join(_figure(of.root, name, **figure) for name, figure in of.figures.items()),
         tables="".join(_table(table, of.root) for table in shown),
         checks=quality,
-        cost=markdown((of.root / "tables/cost.md").read_text()),
+        cost=markdown((of.root / "tables/cost.md").read_text(encoding="utf-8")),
         origins=_origins(files, of.root),
         config=details("Config, with all defaults", f"<pre>{escape(yaml.safe_dump(dict(of.config), sort_keys=False))}</pre>"),
     )
@@ -75,7 +75,7 @@ def _table(table: Path, root: Path) -> str:
     readable = table.with_suffix(".md")
     twins = [file for file in (table, table.with_suffix(".csv"), readable) if file.exists()]
     files = links(str(file.relative_to(root)) for file in twins)
-    inside = markdown(readable.read_text()) if readable.exists() else ""
+    inside = markdown(readable.read_text(encoding="utf-8")) if readable.exists() else ""
     return f"<h3>{escape(table.stem)} <small>{files}</small></h3>\n{inside}"
 
 

@@ -10,7 +10,7 @@ ASSETS = Path(__file__).parent / "assets"
 
 def page(template: str, **parts: str) -> str:
     """A template of ``assets/`` with every ``<!--name-->`` replaced by the part of that name."""
-    text = (ASSETS / template).read_text()
+    text = (ASSETS / template).read_text(encoding="utf-8")
     for name, part in parts.items():
         marker = f"<!--{name}-->"
         if text.count(marker) != 1:
@@ -20,12 +20,12 @@ def page(template: str, **parts: str) -> str:
 
 
 def style(*names: str) -> str:
-    return "<style>\n" + "".join((ASSETS / name).read_text() for name in names) + "</style>"
+    return "<style>\n" + "".join((ASSETS / name).read_text(encoding="utf-8") for name in names) + "</style>"
 
 
 def script(*files: Path) -> str:
     """Scripts of one scope, in this order."""
-    return "<script>\n" + "\n".join(file.read_text() for file in files) + "\n</script>"
+    return "<script>\n" + "\n".join(file.read_text(encoding="utf-8") for file in files) + "\n</script>"
 
 
 def embedded(data: Mapping[str, Any]) -> str:

@@ -22,10 +22,10 @@ class Parts:
     def __init__(self, folder: Path, made_of: Mapping[str, Any]):
         self.folder, self._made_of = folder, json.dumps(made_of, sort_keys=True, default=str)
         marker = folder / "made_of.json"
-        if not marker.exists() or marker.read_text() != self._made_of:
+        if not marker.exists() or marker.read_text(encoding="utf-8") != self._made_of:
             shutil.rmtree(folder, ignore_errors=True)
             with whole_file(marker) as part:
-                part.write_text(self._made_of)
+                part.write_text(self._made_of, encoding="utf-8")
 
     def __contains__(self, name: str) -> bool:
         return (self.folder / name).exists()

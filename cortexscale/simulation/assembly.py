@@ -71,7 +71,7 @@ def write_stimuli(table: Path, rows: Sequence[Mapping[str, Any]], pictures: Mapp
         pictures: file name -> content.
     """
     table.parent.mkdir(parents=True, exist_ok=True)
-    with table.open("w", newline="") as file:
+    with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)

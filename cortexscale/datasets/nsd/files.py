@@ -115,7 +115,7 @@ def read_label_names(release: Release, name: str) -> dict[str, int]:
     """Label of each area drawn in the ROI volume ``name``, from the subject's colour table."""
     path = release.require(release.label_names(name))
     try:
-        rows = [line.split() for line in path.read_text().splitlines() if line.strip()]
+        rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         return {row[1]: int(row[0]) for row in rows}
     except (ValueError, IndexError) as error:
         raise release.unlike(

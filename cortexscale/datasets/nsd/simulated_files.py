@@ -126,7 +126,7 @@ def write_nsd_subject(root: Path, subject: str, experiment: Experiment, cortex: 
         _write_volume(root / "nsddata/ppdata" / subject / "func1pt8mm/roi" / f"{volume}.nii.gz", labels.astype(np.float64))
         names = "".join(f"{label} {name}\n" for label, name in enumerate(("Unknown", *LABELS[volume])))
         with whole_file(root / "nsddata/freesurfer" / subject / "label" / f"{volume}.mgz.ctab") as part:
-            part.write_text(names)
+            part.write_text(names, encoding="utf-8")
     with whole_file(root / "nsddata/ppdata" / subject / "behav/responses.tsv") as part:
         _responses(subject, experiment, shown).to_csv(part, sep="\t", index=False, na_rep="NaN")
 

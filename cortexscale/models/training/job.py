@@ -113,7 +113,7 @@ def train_model(
     names = [os.fsdecode(name) for name in subset.names]
     write_table(pd.DataFrame({"image": names, "label": subset.labels}), training_set, made_by)
     with whole_file(report) as part:
-        part.write_text(json.dumps(facts, indent=1))
+        part.write_text(json.dumps(facts, indent=1), encoding="utf-8")
     with whole_file(weights) as part:
         torch.save({name: tensor.cpu() for name, tensor in backbone.network.state_dict().items()}, part)
     state.remove()
