@@ -1,10 +1,11 @@
 # make demo   install and run the demo study: results/figures/
 # make test   install and check everything
+# make test-fast   install and run the tests that take seconds
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint browser test-slurm bench clean
+.PHONY: demo test test-fast lint browser test-slurm bench clean
 
 demo: $(BIN)/.installed
 	snakemake --quiet rules host
@@ -12,6 +13,10 @@ demo: $(BIN)/.installed
 
 test: lint demo browser
 	python -m pytest
+
+# Two processes of one thread each; CONTRIBUTING.md says how to run fewer tests still.
+test-fast: $(BIN)/.installed
+	OMP_NUM_THREADS=1 python -m pytest -n 2 -m "not slow and not demo and not slurm"
 
 # For the tests of the pages, which are skipped with the reason where there is none.
 browser:
@@ -22,6 +27,7 @@ lint: $(BIN)/.installed
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile workflow
+	codespell
 	mypy
 	snakemake --lint
 

@@ -3,7 +3,6 @@
 import hashlib
 import http.client
 import logging
-import os
 import re
 import shutil
 import ssl
@@ -64,7 +63,7 @@ def _download(url: str, path: Path, size: int | None, sha256: str | None) -> Non
         raise
     finally:
         _version_file(part).unlink(missing_ok=True)
-    os.replace(part, path)
+    part.replace(path)
     logging.info("%s: %s bytes from %s%s", path, f"{path.stat().st_size:,}", url, ", sha256 as expected" if sha256 else "")
 
 
@@ -83,7 +82,8 @@ def _receive(url: str, part: Path, size: int | None, remedy: str) -> None:
     """Fill ``part``, with another attempt after each broken connection."""
     for wait in (*WAITS, None):
         try:
-            return _continue(url, part, size, remedy)
+            _continue(url, part, size, remedy)
+            return
         except _TRANSIENT as error:
             reason = getattr(error, "reason", error)
             refused = isinstance(error, urllib.error.HTTPError) and error.code not in _BUSY

@@ -21,7 +21,7 @@ def whole_file(path: Path | str) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
-        os.replace(part, path)
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
@@ -48,7 +48,7 @@ def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:
         raise InputError(path, "nothing", "a data file", remedy)
     with path.open("rb") as handle:
         head = handle.read(1024)
-    if head.startswith(b"/annex/objects/") or head.startswith(b"../.git/annex/"):
+    if head.startswith((b"/annex/objects/", b"../.git/annex/")):
         raise InputError(
             path,
             "a git-annex pointer",

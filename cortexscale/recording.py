@@ -63,7 +63,7 @@ class Recording:
         found = [problem for name in ("train", "test") for problem in self._split_problems(name)]
         shared = set(self.train.stimulus_ids) & set(self.test.stimulus_ids)
         if shared:
-            found.append(f"{len(shared)} stimuli are in both splits, e.g. {sorted(shared)[0]}; train and test share none")
+            found.append(f"{len(shared)} stimuli are in both splits, e.g. {min(shared)}; train and test share none")
         for column in ("unit", "nc_percent"):
             if column not in self.units:
                 return [*found, f"the unit table has no column `{column}`; it has {', '.join(self.units)}"]

@@ -19,7 +19,7 @@ PACKAGES = ("cortexscale", "numpy", "scipy", "torch", "timm", "zarr")
 
 def file_hash(path: Path | str) -> str:
     """Content hash of a file, read in blocks."""
-    with open(path, "rb") as handle:
+    with Path(path).open("rb") as handle:
         return hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 

@@ -116,7 +116,7 @@ class Part:
             with zipfile.ZipFile(file, "w") as directory:
                 directory.filelist.extend(self._entries)
         self._notes.close()
-        os.replace(self._part, self._path)
+        self._part.replace(self._path)
         self._blocks.unlink()
 
 

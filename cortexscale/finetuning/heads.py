@@ -1,6 +1,5 @@
 """Frozen heads: ridge from the committed layers of the base model to the responses of each subject and ROI (paper, section 3)."""
 
-import os
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,7 +82,7 @@ def fit_heads(
     shutil.rmtree(unfinished, ignore_errors=True)
     shutil.copytree(stage.saved, unfinished, copy_function=link_or_copy)
     shutil.rmtree(folder, ignore_errors=True)
-    os.replace(unfinished, folder)
+    unfinished.replace(folder)
     parts.remove()
     return scores
 

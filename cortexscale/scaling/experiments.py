@@ -64,9 +64,10 @@ def all_experiments() -> dict[str, Experiment]:
     found.append(
         Experiment("parameter_pretrained_scaling", REGIONS, ("n_params",), datasets=(), families=PRETRAINED, only="is_pretrained")
     )
-    for dataset in (*GRID, "imagenet21kP", "infimnist", "webvisionP", "inaturalist", "places365"):
-        name = f"sample_{dataset}_scaling"
-        found.append(Experiment(name, REGIONS, ("n_samples_seen",), datasets=(dataset,), well_trained=True))
+    found += [
+        Experiment(f"sample_{dataset}_scaling", REGIONS, ("n_samples_seen",), datasets=(dataset,), well_trained=True)
+        for dataset in (*GRID, "imagenet21kP", "infimnist", "webvisionP", "inaturalist", "places365")
+    ]
     for family in ("ResNet", "EfficientNet", *PATCH_BASED):
         form = "offset" if family in PATCH_BASED else "reduced"
         for benchmark in ("avg", "neuro", "behavior"):

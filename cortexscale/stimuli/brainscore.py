@@ -65,7 +65,7 @@ class BrainScoreImages:
 
     def ids(self) -> list[str]:
         names, images = self.names, self.images
-        there = set(self._open(images).namelist() if images.is_file() else os.listdir(images))
+        there = set(self._open(images).namelist() if images.is_file() else (file.name for file in images.iterdir()))
         missing = [name for name in names.values() if name not in there]
         if missing:
             raise InputError(

@@ -116,8 +116,13 @@ def test_units_and_rois(recordings, tmp_path):
     assert len(recording.screening) == 64 * 80
     sizes = recording.screening.groupby("time")[list(things_eeg1.ROIS)].sum().iloc[0].to_dict()
     assert sizes == {
-        **{"occipital": 8, "parietal": 9, "temporal": 10, "frontal": 16, "central": 21},
-        **{"occipital_parietal": 17, "whole_brain": 64},
+        "occipital": 8,
+        "parietal": 9,
+        "temporal": 10,
+        "frontal": 16,
+        "central": 21,
+        "occipital_parietal": 17,
+        "whole_brain": 64,
     }
     assert set(recording.screening["time"]) == {round(step / 100, 2) for step in range(80)}
     assert (

@@ -122,7 +122,7 @@ def test_areas_can_be_redefined(release):
 )
 def test_impossible_areas_are_refused(spans):
     with pytest.raises(ValidationError):
-        tvsd.Options(areas={monkey: spans for monkey in tvsd.SUBJECTS})
+        tvsd.Options(areas=dict.fromkeys(tvsd.SUBJECTS, spans))
 
 
 def test_notes_tell_what_was_dropped_and_what_is_odd(release):

@@ -48,12 +48,14 @@ class Handler(BaseHTTPRequestHandler):
         server.requests += 1
         time.sleep(server.pause)
         if server.states and (state := server.states.pop(0)) != 200:
-            return self.send_error(state)
+            self.send_error(state)
+            return
         begin, wanted = 0, self.headers["Range"]
         if wanted and server.ranges and (self.headers["If-Range"] == server.tag or not server.if_range):
             begin = int(wanted.removeprefix("bytes=").removesuffix("-"))
             if begin >= len(server.content):
-                return self.send_error(416)
+                self.send_error(416)
+                return
         self.send_response(206 if begin else 200)
         if begin:
             self.send_header("Content-Range", f"bytes {begin}-{len(server.content) - 1}/{len(server.content)}")

@@ -174,7 +174,7 @@ def test_processes_and_resumed_trainings_see_the_same_micro_batches(processes, f
     length = Length(steps=6, parts=2 * processes, size=3)
     order = Order(11, 0)
     whole = dict(iter((start, rows.tolist()) for start, rows in Share(order, length)))
-    shares = [dict((s, r.tolist()) for s, r in Share(order, length, rank, processes, first_step)) for rank in range(processes)]
+    shares = [{s: r.tolist() for s, r in Share(order, length, rank, processes, first_step)} for rank in range(processes)]
     assert sum(map(len, shares)) == (6 - first_step) * length.parts
     joined = {start: rows for share in shares for start, rows in share.items()}
     assert joined == {start: rows for start, rows in whole.items() if start >= first_step * length.batch}

@@ -26,6 +26,8 @@ def linear_score(tokens, targets):
     scores = []
     for target in targets:
         K = gram([flat[np.concatenate([target.train_rows, target.test_rows])]], dtype=torch.float64).K
-        for fit in linear_fits(K, target, [100], [0], RidgeSettings()):
-            scores.append(linear_scores(fit, target, "l", flat.shape[1])[0]["pearsonr"].mean())
+        scores += [
+            linear_scores(fit, target, "l", flat.shape[1])[0]["pearsonr"].mean()
+            for fit in linear_fits(K, target, [100], [0], RidgeSettings())
+        ]
     return np.mean(scores)
