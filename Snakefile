@@ -24,7 +24,8 @@ if not workflow.overwrite_configfiles:
 
 
 share_library()
-plan = Plan(config, CHECKS.intersection(sys.argv))  # a Snakefile has no other way to learn its targets
+# A Snakefile learns its targets from the command line alone.
+plan = Plan(config, CHECKS.intersection(sys.argv), workflow.configfiles)
 
 
 pathvars:
@@ -34,9 +35,9 @@ pathvars:
 
 
 wildcard_constraints:
-    dataset="|".join(plan.datasets),
+    dataset="|".join(plan.data.datasets),
     stimuli="|".join(plan.study.stimuli),
-    model="|".join(map(re.escape, plan.models)),
+    model="|".join(map(re.escape, plan.models.inventory)),
     fit=FIT,
     figure="|".join(FIGURES),
 
@@ -46,22 +47,22 @@ if plan.study.simulation:  # rules that invent data exist only in a study that a
     include: "workflow/rules/simulate.smk"
 
 
-if plan.checkpoints:  # of a study that may fetch published models
+if plan.models.checkpoint_folder:  # of a study that may fetch published models
 
     include: "workflow/rules/checkpoints.smk"
 
 
-if plan.published_layers:  # layers that need no search
+if plan.alignment.published_layers:  # layers that need no search
 
     include: "workflow/rules/commitments.smk"
 
 
-if plan.imported:  # published result tables in place of one's own
+if plan.published:  # published result tables in place of one's own
 
     include: "workflow/rules/published.smk"
 
 
-if plan.hyperparameters:  # of what is fitted to responses by gradient descent
+if plan.tables.hyperparameters:  # of what is fitted to responses by gradient descent
 
     include: "workflow/rules/hyperparameters.smk"
 
@@ -112,6 +113,6 @@ rule all:
         ),
         collect(
             "<results>/tables/{table}.parquet",
-            table=plan.tables,
+            table=plan.tables.names,
         ),
         collect("<results>/{page}", page=plan.pages.names),

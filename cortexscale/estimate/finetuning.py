@@ -69,7 +69,7 @@ class FinetuningEstimate:
         tuning, recipe = self.tuned.tunings[model], self.tuned.recipe(model)
         params, activations = trained_network(json.dumps(self.tuned.base(model).as_dict()))
         kernels, width = self.sizes.kernels(tuning.dataset), self.sizes.activations(tuning.base)
-        everyone = len(self.plan.subjects_scored(tuning.dataset))
+        everyone = len(self.plan.data.subjects_scored(tuning.dataset))
         subjects = tuning.subjects or everyone
         trials = min(self._samples(model), recipe.neural_batch)
         return StepSize(

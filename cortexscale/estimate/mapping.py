@@ -69,7 +69,7 @@ class MappingEstimate:
 
     def _trained(self, dataset: str, kernels: list[Kernel], recipe: dict) -> float:
         share = sum(self.settings.fractions) / 100 * len(self.settings.seeds)
-        seen = recipe["epochs"] * share * kernels[0].n_train * len(self.plan.subjects_scored(dataset))
+        seen = recipe["epochs"] * share * kernels[0].n_train * len(self.plan.data.subjects_scored(dataset))
         operations = _PRODUCTS.get(recipe["readout"], 6) * self.width * recipe["width"] * len(self.sizes.rois(dataset))
         read = 2 * self.width * self.sizes.committed_by(dataset, self.mapping.model)
         return seen * (operations / self.machine.forward + read / self.machine.disk_read)

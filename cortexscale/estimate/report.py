@@ -67,11 +67,11 @@ def _rates(machine: Machine) -> list[str]:
 def _sizes(sizes: Sizes) -> list[str]:
     """What the arithmetic assumes of data and networks."""
     plan, lines = sizes.plan, []
-    for name in plan.datasets:
+    for name in plan.data.datasets:
         kernels, (_, source) = sizes.kernels(name), sizes.units_kept(name)
         first, count = kernels[0], "one kernel" if len(kernels) == 1 else f"{len(kernels)} kernels, each"
         lines.append(f"{name}: {count} of {first.n_train:,} + {first.n_test:,} images and {first.units:,.0f} units ({source})")
-    if any(sizes.units_kept(name)[0] is None for name in plan.datasets):
+    if any(sizes.units_kept(name)[0] is None for name in plan.data.datasets):
         lines.append("at most: what the reader may keep. estimate.units can say fewer, and recordings will once they are there")
     if sizes.networks:
         lines.append(f"{len(sizes.networks)} models: FLOPs and layers counted from their architectures")

@@ -36,9 +36,9 @@ class Sizes:
     def __init__(self, plan: Plan, networks: dict[str, Network], *, finetuned: bool = False):
         self.plan, self.networks = plan, networks
         tuned = plan.finetuning if finetuned else None
-        self.models = [tuned.base(model).id for model in tuned.evaluated] if tuned else list(plan.models)
-        self.stimuli = tuned.stimuli if tuned else plan.stimuli
-        self.scored_on = tuned.benchmarks_on if tuned else plan.datasets_on
+        self.models = [tuned.base(model).id for model in tuned.evaluated] if tuned else list(plan.models.inventory)
+        self.stimuli = tuned.stimuli if tuned else plan.data.stimuli
+        self.scored_on = tuned.benchmarks_on if tuned else plan.data.datasets_on
         self.unsized: list[str] = []
 
     @cache  # noqa: B019 (one Sizes per process)
@@ -46,10 +46,10 @@ class Sizes:
         """One that subjects share, or one each, as in NSD: there the units of a kernel do not grow with the number of subjects,
         and the stimulus set has enough images for all of them.
         """
-        subjects = self.plan.subjects_scored(dataset)
-        n_train, n_test, most = self.plan.shape(dataset)
-        grows = self.plan.shape(dataset, subjects[:1])[2] < most
-        images = self.plan.images(self.plan.datasets[dataset].stimuli) or 0
+        subjects = self.plan.data.subjects_scored(dataset)
+        n_train, n_test, most = self.plan.data.shape(dataset)
+        grows = self.plan.data.shape(dataset, subjects[:1])[2] < most
+        images = self.plan.data.images(self.plan.data.datasets[dataset].stimuli) or 0
         shared = len(subjects) == 1 or grows or images < len(subjects) * n_train
         kept, _ = self.units_kept(dataset)
         units = most if kept is None else kept * len(subjects) if shared else kept
@@ -58,7 +58,7 @@ class Sizes:
     @cache  # noqa: B019 (one Sizes per process)
     def units_kept(self, dataset: str) -> tuple[float | None, str]:
         """Units that a subject keeps on average, and how that is known; None where only the reader's bound is."""
-        recorded = [file for file in self.plan.recordings(dataset) if Path(file).exists()]
+        recorded = [file for file in self.plan.data.recordings(dataset) if Path(file).exists()]
         if recorded:
             units = [len(load_recording(file, responses=False).units) for file in recorded]
             return sum(units) / len(units), f"as in {len(units)} recording(s)"
@@ -67,7 +67,7 @@ class Sizes:
         return None, "at most"
 
     def rois(self, dataset: str) -> list[str]:
-        return self.plan.datasets[dataset].rois
+        return self.plan.data.datasets[dataset].rois
 
     def rois_per_unit(self, dataset: str) -> int:
         """Its own, and those that hold others."""
@@ -75,8 +75,8 @@ class Sizes:
         return len(rois & COMPOSITE_ROIS) + bool(rois - COMPOSITE_ROIS)
 
     def images(self, stimuli: str) -> int:
-        shown = (k.n_train + k.n_test for name in self.plan.datasets_on(stimuli) for k in self.kernels(name))
-        return self.plan.images(stimuli) or sum(shown)
+        shown = (k.n_train + k.n_test for name in self.plan.data.datasets_on(stimuli) for k in self.kernels(name))
+        return self.plan.data.images(stimuli) or sum(shown)
 
     def layers(self, model: str) -> int:
         """Candidates."""
@@ -114,7 +114,7 @@ class Sizes:
 
     def store_bytes(self, stimuli: str, model: str, layers: float) -> float:
         """float16 features; or of exact kernels half a square in float32, or the activations where those are fewer."""
-        if not self.plan.exact:
+        if not self.plan.alignment.exact:
             return 2 * self.images(stimuli) * layers * self.stored_width(model)
         widths, sizes = self.networks[model].widths, self.kernel_images(stimuli, test=True)
         return layers * sum(2 * n * min(n, width) for n in sizes for width in widths) / len(widths)
@@ -123,9 +123,9 @@ class Sizes:
         """Of a file that is there, or as the release has it; 0 if neither is known, or it will be simulated: those are small."""
         if file.is_file():
             return file.stat().st_size
-        if dataset in self.plan.simulated:
+        if dataset in self.plan.data.simulated:
             return 0
-        entry = self.plan.datasets[dataset]
+        entry = self.plan.data.datasets[dataset]
         name = Path(os.path.relpath(file, entry.path))
         known = released_file(entry.reader, name)
         size = (known.bytes or known.at_least) if known else None

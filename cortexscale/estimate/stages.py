@@ -43,64 +43,68 @@ class Estimate:
 
     def _preprocess(self) -> Stage:
         machine, seconds, disk = self.machine, [], 0.0
-        for name, dataset in self.plan.datasets.items():
+        for name, dataset in self.plan.data.datasets.items():
             kept, _ = self.sizes.units_kept(name)
             for subject in dataset.subjects:
-                n_train, n_test, most = self.plan.shape(name, [subject])
+                n_train, n_test, most = self.plan.data.shape(name, [subject])
                 written = 4 * (n_train + n_test) * (kept or most)
-                read = sum(self.sizes.released_bytes(name, Path(file)) for file in self.plan.raw_files(name, subject))
+                read = sum(self.sizes.released_bytes(name, Path(file)) for file in self.plan.data.raw_files(name, subject))
                 seconds.append(machine.start + read / machine.release + written / machine.disk_write)
                 disk += written
-        mb = max((self.plan.resources.preprocess_mb(name) for name in self.plan.datasets), default=0)
+        mb = max((self.plan.resources.preprocess_mb(name) for name in self.plan.data.datasets), default=0)
         formula = "start + released bytes / release + written / disk_write; disk: 4 x images x units"
         return Stage("preprocess", seconds, mb, disk, formula)
 
     def _stimuli(self) -> Stage:
-        seconds = [self.machine.start + self.sizes.images(stimuli) / self.machine.images for stimuli in self.plan.stimuli]
+        seconds = [self.machine.start + self.sizes.images(stimuli) / self.machine.images for stimuli in self.plan.data.stimuli]
         return Stage("stimuli", seconds, 2000, 0, "start + number of images / images")
 
     def _downloads(self) -> Stage:
         disk = 0.0
-        for id in self.plan.downloads.values():
-            copies = 2 if self.plan.models[id].family.startswith(AVERAGED) else 1
+        for id in self.plan.models.downloads.values():
+            copies = 2 if self.plan.models.inventory[id].family.startswith(AVERAGED) else 1
             disk += 4 * copies * self.sizes.networks[id].parameters
         formula = "start, the connection not counted; disk: 4 per parameter, twice where a file holds averaged weights too"
-        return Stage("download_checkpoint", [self.machine.start] * len(self.plan.downloads), 1000, disk, formula)
+        return Stage("download_checkpoint", [self.machine.start] * len(self.plan.models.downloads), 1000, disk, formula)
 
     def _training(self) -> Stage:
         seconds = []
-        for model in self.plan.models.values():
+        for model in self.plan.models.inventory.values():
             if model.source == "suite":
-                flops = 3 * self.sizes.networks[model.id].flops * self.plan.training_length(model.id).images_seen
+                flops = 3 * self.sizes.networks[model.id].flops * self.plan.models.training_length(model.id).images_seen
                 seconds.append(self.machine.start_network + flops / self.machine.forward)
         mb = max(
-            (self.plan.resources.training_mb(model.id) for model in self.plan.models.values() if model.source == "suite"),
+            (
+                self.plan.resources.training_mb(model.id)
+                for model in self.plan.models.inventory.values()
+                if model.source == "suite"
+            ),
             default=0,
         )
         return Stage("train_backbone", seconds, mb, 0, "start_network + 3 x FLOPs x images seen / forward")
 
     def _cards(self) -> Stage:
-        seconds = [self.machine.start_network + len(self.plan.references)] if self.plan.stimuli else []
+        seconds = [self.machine.start_network + len(self.plan.models.references)] if self.plan.data.stimuli else []
         return Stage("model_cards", seconds, 8000, 0, "start_network + about 1 s per architecture")
 
     # ------------------------------------------------------------------------------------------ features
 
     def _sweeps(self) -> Stage:
-        stores = [(s, m, self.sizes.layers(m)) for s in self.plan.stimuli for m in self.plan.searched]
+        stores = [(s, m, self.sizes.layers(m)) for s in self.plan.data.stimuli for m in self.plan.alignment.searched]
         seconds = [self._store_seconds(*store) for store in stores]
         largest = max((self.sizes.store_bytes(*store) for store in stores), default=0)
         formula = f"as features, for all candidate layers; disk: temporary, the largest {largest / 1e9:,.2f} GB"
         return Stage("sweep_features", seconds, self._features_mb(layers=64), 0, formula)
 
     def _stores(self) -> Stage:
-        stores = [(s, m, self.sizes.committed(s, m)) for s in self.plan.stimuli for m in self.plan.models]
+        stores = [(s, m, self.sizes.committed(s, m)) for s in self.plan.data.stimuli for m in self.plan.models.inventory]
         seconds = [self._store_seconds(*store) for store in stores]
         disk = sum(self.sizes.store_bytes(*store) for store in stores)
         formula = (
             "start_network + passes x number of images x (1 / images + FLOPs / forward) + 2 N d / disk_write (N images shown) + "
             "per kernel n^2 d / gemm + 2 n d / disk_read + 3 n d / elementwise + written / disk_write; as many passes as "
             "activations fill scratch_gb; disk: 2 n min(n, d) per layer and kernel"
-            if self.plan.exact
+            if self.plan.alignment.exact
             else "start_network + number of images x (1 / images + FLOPs / forward + sum over layers wider than p of p sqrt(d) / "
             "projection (sparse; d countsketch, 2 p d / gemm_float32 gaussian)) + written / disk_write; disk: 2 x images x "
             "layers x min(d, p)"
@@ -109,10 +113,10 @@ class Estimate:
         return Stage("features", seconds, self._features_mb(layers=16), disk, formula)
 
     def _features_mb(self, layers: int) -> int:
-        return max((self.plan.resources.features_mb(stimuli, layers) for stimuli in self.plan.stimuli), default=0)
+        return max((self.plan.resources.features_mb(stimuli, layers) for stimuli in self.plan.data.stimuli), default=0)
 
     def _store_seconds(self, stimuli: str, model: str, layers: float) -> float:
-        if self.plan.exact:
+        if self.plan.alignment.exact:
             return self._exact_seconds(stimuli, model, layers)
         machine, network, projection = self.machine, self.sizes.networks[model], self.features.projection
         all_layers = sum(
@@ -138,10 +142,10 @@ class Estimate:
 
     def _prepared(self) -> Stage:
         seconds, disk = [], 0.0
-        for stimuli in self.plan.stimuli:
+        for stimuli in self.plan.data.stimuli:
             seconds.append(self.machine.start + sum(self._geometries(*kernel) for kernel in self._kernels(stimuli)))
             disk += sum(4 * n**2 * self._groups(name) for name, kernel in self._kernels(stimuli) for n in self._compared(kernel))
-        mb = max((self.plan.resources.prepare_mb(stimuli) for stimuli in self.plan.stimuli), default=0)
+        mb = max((self.plan.resources.prepare_mb(stimuli) for stimuli in self.plan.data.stimuli), default=0)
         formula = (
             "start + per split of `similarity` n^2 U / gemm + 10 n^2 G / elementwise, U units in G subjects and ROIs; "
             "disk: 4 n^2 G"
@@ -155,7 +159,7 @@ class Estimate:
 
     def _groups(self, dataset: str) -> float:
         """Subjects and ROIs that share a kernel, as if every subject had every ROI."""
-        return len(self.sizes.rois(dataset)) * len(self.plan.subjects_scored(dataset)) / len(self.sizes.kernels(dataset))
+        return len(self.sizes.rois(dataset)) * len(self.plan.data.subjects_scored(dataset)) / len(self.sizes.kernels(dataset))
 
     def _geometries(self, dataset: str, kernel: Kernel) -> float:
         units, groups = kernel.units * self.sizes.rois_per_unit(dataset), self._groups(dataset)
@@ -166,14 +170,14 @@ class Estimate:
 
     def _searches(self) -> Stage:
         seconds = []
-        for stimuli in self.plan.stimuli:
+        for stimuli in self.plan.data.stimuli:
             kernels = self._kernels(stimuli)
             per_layer = sum(self._ridge(kernel, 1, 1, folds=self.ridge.folds.count) for _, kernel in kernels)
-            for model in self.plan.searched:
+            for model in self.plan.alignment.searched:
                 gram = self._grams(stimuli, model, test=False)
                 seconds.append(self.machine.start + self.sizes.layers(model) * (per_layer + gram))
         kernel = "n^2 p / gemm + 2 n p / disk_read + 3 n p / elementwise"
-        if self.plan.exact:
+        if self.plan.alignment.exact:
             kernel = "2 n^2 / disk_read + 2 n^2 / elementwise; of layers with p <= n activations " + kernel
         formula = (
             f"start + layers x (kernels + ridge). Kernel: {kernel}. Ridge, for I of "
@@ -184,15 +188,15 @@ class Estimate:
         return Stage("layer_search", seconds, self._ridge_mb(), 0, formula)
 
     def _commitments(self) -> Stage:
-        jobs = len(self.plan.stimuli) * len(self.plan.references)
+        jobs = len(self.plan.data.stimuli) * len(self.plan.models.references)
         return Stage("commit_layers", [self.machine.start] * jobs, 1000, 0, "start")
 
     def _alignments(self) -> Stage:
         seconds, disk = [], 0.0
-        for stimuli in self.plan.stimuli:
+        for stimuli in self.plan.data.stimuli:
             kernels = self._kernels(stimuli)
             rows = sum(kernel.units * self.sizes.rois_per_unit(name) for name, kernel in kernels)
-            for model in self.plan.models:
+            for model in self.plan.models.inventory:
                 gram = self.sizes.committed(stimuli, model) * self._grams(stimuli, model, test=True)
                 seconds.append(self.machine.start + gram + sum(self._aligned(*kernel, model) for kernel in kernels))
                 disk += _UNIT_ROW * rows
@@ -217,8 +221,8 @@ class Estimate:
         return self._ridge(kernel, layers, min(layers, self.sizes.rois_per_unit(dataset)), n_test=kernel.n_test, folds=folds)
 
     def _projections(self) -> Stage:
-        seconds = [self._projection_seconds(*job) for job in self.plan.projected]
-        mb = max((self.plan.resources.projection_mb(stimuli) for stimuli, _ in self.plan.projected), default=0)
+        seconds = [self._projection_seconds(*job) for job in self.plan.alignment.projected]
+        mb = max((self.plan.resources.projection_mb(stimuli) for stimuli, _ in self.plan.alignment.projected), default=0)
         formula = (
             "features with all activations kept on disk, N d values, then for these and each projection kernels and ridge "
             "as in alignment; each projection reads them, 2 N d / disk_read, and projects them as in features"
@@ -229,7 +233,7 @@ class Estimate:
         machine, network = self.machine, self.sizes.networks[model]
         layers, sizes = self.sizes.committed(stimuli, model), self.sizes.kernel_images(stimuli, test=True)
         images, seconds = self.sizes.images(stimuli), self._unprojected(stimuli, model)
-        for projection in self.plan.projections(model):
+        for projection in self.plan.alignment.projections(model):
             for width in network.widths:
                 how = (projection["dimensions"], self.features.batch_size)
                 each = images * projection_seconds(machine, projection["family"], width, *how)
@@ -257,7 +261,7 @@ class Estimate:
     def _grams(self, stimuli: str, model: str, test: bool) -> float:
         """The kernels of one layer: made of features, or read."""
         precision = self.ridge.precision
-        if self.plan.exact:
+        if self.plan.alignment.exact:
             widths, sizes = self.sizes.networks[model].widths, self.sizes.kernel_images(stimuli, test=True)
             every = (stored_kernel_seconds(self.machine, precision, n, width) for n in sizes for width in widths)
             return sum(every) / len(widths)
@@ -265,7 +269,7 @@ class Estimate:
         return sum(gram_seconds(self.machine, precision, n, width) for n in self.sizes.kernel_images(stimuli, test=test))
 
     def _ridge_mb(self) -> int:
-        return max((self.plan.resources.ridge_mb(stimuli) for stimuli in self.plan.stimuli), default=0)
+        return max((self.plan.resources.ridge_mb(stimuli) for stimuli in self.plan.data.stimuli), default=0)
 
     def _mapping(self) -> list[Stage]:
         if not self.plan.mapping:
@@ -298,19 +302,19 @@ class Estimate:
 
     def _fits(self) -> Stage:
         study, work = self.plan.study, []
-        fitted = sum(model.source in SUITES for model in self.plan.models.values())
-        if self.plan.imported:
+        fitted = sum(model.source in SUITES for model in self.plan.models.inventory.values())
+        if self.plan.published:
             fitted = sum(1 for _ in checkpoints())
-        for fit in self.plan.fits.wanted:
+        for fit in self.plan.figures.fits:
             if fit == "mapping" and study.mapping:
                 fits = len(study.mapping.readouts) * len(study.mapping.datasets)
                 points = fits * len(study.mapping.fractions) * len(study.mapping.seeds)
             elif fit == "mapping":
                 points = _PUBLISHED_READOUTS
             elif fit == "finetuning" and self.plan.finetuning:
-                points = len(self.plan.finetuning.models) * (len(self.plan.labels) + 1)
+                points = len(self.plan.finetuning.finetuned) * (len(self.plan.data.labels) + 1)
             else:
-                points = 2 * fitted * (len(self.plan.labels) + 1)
+                points = 2 * fitted * (len(self.plan.data.labels) + 1)
             work.append(points * study.fits.bootstraps)
         if study.scores and "published_scores" in study.figures:
             chosen = study.scores.experiments
@@ -328,8 +332,8 @@ class Estimate:
         readouts, one of fine-tuned models, one of hyper-parameters; figures; costs, the report, the page to explore.
         """
         plan = self.plan
-        jobs = len(plan.study.figures) + (len(plan.datasets) + 4 if plan.datasets else 0)
-        jobs += len(plan.tables) if plan.imported else 0
-        jobs += bool(plan.projected) + 2 * (plan.mapping is not None) + (plan.finetuning is not None)
-        jobs += bool(plan.hyperparameters) + 2 + bool(plan.pages.explored)
+        jobs = len(plan.study.figures) + (len(plan.data.datasets) + 4 if plan.data.datasets else 0)
+        jobs += len(plan.tables.names) if plan.published else 0
+        jobs += bool(plan.alignment.projected) + 2 * (plan.mapping is not None) + (plan.finetuning is not None)
+        jobs += bool(plan.tables.hyperparameters) + 2 + bool(plan.pages.explored)
         return Stage("tables, figures", [self.machine.start] * jobs, 8000, 0, "start")

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from cortexscale.errors import InputError
+from cortexscale.errors import InputError, Problems
 from cortexscale.models import spvvs
 from cortexscale.models.families import LAYERS
 from cortexscale.models.training.recipes import resolve
@@ -14,6 +14,7 @@ from cortexscale.study.models import (
     CheckpointModel,
     HuggingFaceModels,
     Layers,
+    Models,
     OwnModel,
     PublishedSuite,
     PythonModel,
@@ -57,39 +58,47 @@ class Model:
         return {**asdict(self), "layers": list(self.layers)}
 
 
-def model_inventory(study: Study) -> dict[str, Model]:
-    """Every model of a study by id, in the order of the config.
+def model_inventory(study: Study, problems: Problems) -> dict[str, Model]:
+    """Return every model of a study by id, in the order of the config.
 
-    Raises:
-        InputError: two sources give the same id, a reference or a family of layers is unknown.
+    Args:
+        study: the study.
+        problems: receives sources that give the same id, unknown references, and unknown families of layers. Models of a source
+            that is wrong are left out.
     """
     models: list[Model] = []
     for source in study.models:
-        match source:
-            case Suite():
-                models += suite_models(source, study.results)
-            case PublishedSuite():
-                models += published_models(source)
-            case TimmModels():
-                models += timm_models(source)
-            case HuggingFaceModels():
-                models += huggingface_models(source)
-            case CheckpointModel():
-                models.append(checkpoint_model(source))
-            case PythonModel():
-                models.append(python_model(source))
+        with problems.collected():
+            models += _models_of(source, study.results)
     borrow = study.layer_commitment.borrow
     inventory = {model.id: model if borrow else Model(**{**model.__dict__, "reference": model.id}) for model in models}
     repeated = [id for id, count in Counter(model.id for model in models).items() if count > 1]
     if repeated:
-        raise InputError(
-            "config key `models`", f"ids given twice: {', '.join(repeated[:5])}", "unique ids", "drop one of the sources"
-        )
+        found = f"ids given twice: {', '.join(repeated[:5])}"
+        problems.found.append(InputError("config key `models`", found, "unique ids", "drop one of the sources"))
     for model in inventory.values():
         if model.reference not in inventory:
             found, expected = f"{model.reference}, which is no model of this study", "the id of a model with the same layers"
-            raise InputError(f"reference of {model.id}", found, expected, "add that model, or drop `reference`")
-    return inventory
+            remedy = "add that model, or drop `reference`"
+            problems.found.append(InputError(f"reference of {model.id}", found, expected, remedy))
+    return {id: model for id, model in inventory.items() if model.reference in inventory}
+
+
+def _models_of(source: Models, results: str) -> list[Model]:
+    """Return the models of one entry of ``models``."""
+    match source:
+        case Suite():
+            return suite_models(source, results)
+        case PublishedSuite():
+            return published_models(source)
+        case TimmModels():
+            return timm_models(source)
+        case HuggingFaceModels():
+            return huggingface_models(source)
+        case CheckpointModel():
+            return [checkpoint_model(source)]
+        case PythonModel():
+            return [python_model(source)]
 
 
 def layer_patterns(layers: Layers, where: str) -> tuple[str, ...]:

@@ -1,22 +1,22 @@
-"""What the rules of fine-tuning need to know: which models there are, how each is made and scored, and what a job may use.
+"""The fine-tuning of a study: which models there are, how each is made and scored, and what a job may use."""
 
-Like :mod:`cortexscale.plan` it imports nothing heavy.
-"""
-
-import difflib
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cortexscale.errors import InputError
+from cortexscale.errors import InputError, Problems
 from cortexscale.finetuning.cost import epoch_steps
 from cortexscale.models.finetuned import BASELINE, baseline, finetuned_model, tunings
 from cortexscale.models.inventory import Model
 from cortexscale.models.training.recipes import resolve
+from cortexscale.plan.alignment import AlignmentPlan
+from cortexscale.plan.data import DataPlan
+from cortexscale.plan.models import ModelPlan
+from cortexscale.plan.names import suggestions
+from cortexscale.plan.resources import Resources
 from cortexscale.recipe import NeuralRecipe, Recipe
-
-if TYPE_CHECKING:
-    from cortexscale.plan import Plan
+from cortexscale.study import Study
+from cortexscale.study.experiments import Finetuning
 
 _PRESETS = {
     "AlexNet": "alexnet",
@@ -26,11 +26,11 @@ _PRESETS = {
     "ConvNeXt": "convnext",
     "ViT": "deit3",
 }
-"""The recipe by which the published suite trained a family."""
+"""Family -> the recipe by which the published suite trained it."""
 _WIDTH = 2e5
 """Activations of a layer and image."""
 _PARAMS = 3e8
-"""Of a network: a ViT-L."""
+"""Parameters of a network: those of a ViT-L."""
 _DEVICE = 80e9
 """Bytes of a GPU, which has to hold all heads of a training."""
 
@@ -41,39 +41,58 @@ class FinetuningPlan:
     Attributes:
         tunings: what each fine-tuned model is trained on, by id.
         experiments: names of the experiments that want it, by id.
-        models: their inventory entries.
-        baselines: those of the base models, by the ids under which they are evaluated without projection.
+        finetuned: the inventory entries of the fine-tuned models, by id.
+        baselines: the inventory entries of the base models, by the ids under which they are evaluated without projection.
         evaluated: both.
 
     Raises:
-        InputError: an unknown base model, or one without labelled images or a known recipe for them.
+        InputError: a grid names a base model that the study does not have, or two different models have one id.
     """
 
-    def __init__(self, plan: "Plan"):
-        self.plan, self.settings = plan, plan.study.finetuning
+    def __init__(
+        self,
+        study: Study,
+        settings: Finetuning,
+        data: DataPlan,
+        models: ModelPlan,
+        alignment: AlignmentPlan,
+        resources: Resources,
+    ):
+        self.study, self.settings, self.results = study, settings, study.results
+        self.data, self.models, self.alignment, self.resources = data, models, alignment, resources
         self._require_base_models()
-        self.tunings, self.experiments = tunings(self.settings, plan.datasets)
-        bases = [plan.models[base] for base in dict.fromkeys(tuning.base for tuning in self.tunings.values())]
-        self.baselines: dict[str, Model] = {entry.id: entry for entry in map(baseline, bases)}
-        self.models: dict[str, Model] = {
-            id: finetuned_model(id, plan.models[tuning.base], f"{plan.results}/finetuning/models/{id}.pt")
+        self.tunings, self.experiments = tunings(settings, data.datasets)
+        self._bases = [models.inventory[base] for base in dict.fromkeys(tuning.base for tuning in self.tunings.values())]
+        self.baselines: dict[str, Model] = {entry.id: entry for entry in map(baseline, self._bases)}
+        self.finetuned: dict[str, Model] = {
+            id: finetuned_model(id, models.inventory[tuning.base], f"{self.results}/finetuning/models/{id}.pt")
             for id, tuning in self.tunings.items()
         }
-        self.evaluated = self.baselines | self.models
+        self.evaluated = self.baselines | self.finetuned
+
+    def check(self, problems: Problems) -> None:
+        """Report base models without labelled images, or without a known recipe for them."""
+        unlabelled: dict[str, str] = {}
         for id, tuning in self.tunings.items():
             if self.recipe(id).lambda_img and self.images(tuning.base) is None:
-                found, expected = f"none for {tuning.base}, the base model of {id}", "labelled images, as of a suite"
-                raise InputError("config key finetuning.images", found, expected, "add their path, or set lambda_img: 0")
-        for base in bases:
-            self.image_recipe(base.id)
+                unlabelled.setdefault(tuning.base, id)
+        for base, id in unlabelled.items():
+            found, expected = f"none for {base}, the base model of {id}", "labelled images, as of a suite"
+            remedy = "add their path, or set lambda_img: 0"
+            problems.found.append(InputError("config key finetuning.images", found, expected, remedy))
+        for model in self._bases:
+            with problems.collected():
+                self.image_recipe(model.id)
 
     def _require_base_models(self) -> None:
+        problems = Problems()
         for place, grid in self.settings.grids():
             for model in grid.models:
-                if model not in self.plan.models:
-                    names = ", ".join([*difflib.get_close_matches(model, self.plan.models, n=3), *self.plan.models][:6])
+                if model not in self.models.inventory:
+                    expected = f"a model of the study: {suggestions(model, self.models.inventory)}"
                     key = f"config key finetuning.{'.'.join(map(str, place))}.models"
-                    raise InputError(key, model, f"a model of the study: {names}, ...", "correct the name")
+                    problems.found.append(InputError(key, model, expected, "correct the name"))
+        problems.require_none()
 
     @property
     def hyperparameters(self) -> dict[str, dict[str, Any]]:
@@ -88,7 +107,7 @@ class FinetuningPlan:
 
     def base(self, model: str) -> Model:
         """The base model of a fine-tuned one, or of a baseline."""
-        return self.plan.models[self.tunings[model].base if model in self.tunings else model.removesuffix(BASELINE)]
+        return self.models.inventory[self.tunings[model].base if model in self.tunings else model.removesuffix(BASELINE)]
 
     def dataset(self, model: str) -> str:
         """Whose responses a model is fitted to."""
@@ -99,12 +118,12 @@ class FinetuningPlan:
 
     def images(self, base: str) -> str | None:
         """Labelled images of a base model: those that a suite is trained on, or those of the section."""
-        return self.plan._suite(base).images if self.plan.models[base].source == "suite" else self.settings.images
+        return self.models.suite(base).images if self.models.inventory[base].source == "suite" else self.settings.images
 
     def images_at_hand(self, model: str) -> list[str]:
         """What a model's training waits for: its labelled images, where it has some and they can be had."""
         images = self.images(self.base(model).id)
-        return self.plan._planned([images]) if images else []
+        return self.data.inputs.planned([images]) if images else []
 
     def image_recipe(self, base: str) -> dict[str, Any]:
         """How those images are augmented.
@@ -112,9 +131,9 @@ class FinetuningPlan:
         Raises:
             InputError: the family of the model has no published recipe, and the section none.
         """
-        model, given = self.plan.models[base], self.settings.image_recipe
+        model, given = self.models.inventory[base], self.settings.image_recipe
         if model.source == "suite":
-            return self.plan.recipe(base)
+            return self.models.recipe(base)
         preset = _PRESETS.get(model.family.removesuffix("Flex"))
         if preset is None and given is None:
             found = f"none for {base} of the family {model.family}, which has no published recipe"
@@ -124,12 +143,12 @@ class FinetuningPlan:
 
     def weights(self, model: str) -> list[str]:
         """The checkpoint of a fine-tuned model or a baseline; empty for weights that the source of the latter fetches."""
-        return [self.models[model].checkpoint] if model in self.models else self.plan.weights(self.base(model).id)
+        return [self.finetuned[model].checkpoint] if model in self.finetuned else self.models.weights(self.base(model).id)
 
     def heads(self, model: str) -> str:
         """The heads that a fine-tuned model is trained with."""
         tuning = self.tunings[model]
-        return f"{self.plan.results}/finetuning/heads/{tuning.base}/{tuning.dataset}"
+        return f"{self.results}/finetuning/heads/{tuning.base}/{tuning.dataset}"
 
     @cached_property
     def headed(self) -> dict[tuple[str, str], set[str]]:
@@ -141,81 +160,77 @@ class FinetuningPlan:
 
     def head_targets(self, base: str, dataset: str) -> dict[str, Any]:
         """What heads are fitted to: the ROIs that any experiment wants, and which subjects."""
-        rois = [roi for roi in self.plan.datasets[dataset].rois if roi in self.headed[base, dataset]]
-        return {"rois": rois, "best_subjects": self.plan.best_subjects(dataset)}
+        rois = [roi for roi in self.data.datasets[dataset].rois if roi in self.headed[base, dataset]]
+        return {"rois": rois, "best_subjects": self.data.best_subjects(dataset)}
 
     def targets(self, model: str) -> dict[str, Any]:
         """What a model is fitted to; the number of subjects is that before some of them are chosen."""
         tuning = self.tunings[model]
-        return {"rois": list(tuning.rois), "best_subjects": self.plan.best_subjects(tuning.dataset)}
+        return {"rois": list(tuning.rois), "best_subjects": self.data.best_subjects(tuning.dataset)}
 
-    def stimuli_of(self, dataset: str) -> str:
-        """The stimulus table of a dataset."""
-        return f"{self.plan.results}/stimuli/{self.plan.datasets[dataset].stimuli}.parquet"
-
-    def pictures(self, dataset: str) -> dict[str, str]:
-        """Where the images of a dataset lie, and how."""
-        return self.plan.study.stimuli[self.plan.datasets[dataset].stimuli].model_dump(include={"layout", "path"})
+    def stimuli_source(self, dataset: str) -> dict[str, str]:
+        """Return the folder of the images of a dataset, and its layout."""
+        return self.study.stimuli[self.data.datasets[dataset].stimuli].model_dump(include={"layout", "path"})
 
     def model_code(self, model: str) -> list[str | Path]:
         """The modules that build a fine-tuned model or a baseline."""
-        sources = ["cortexscale.models.sources.finetuned"] if model in self.models else []
-        return [*sources, *self.plan.model_code(self.base(model).id)]
+        sources = ["cortexscale.models.sources.finetuned"] if model in self.finetuned else []
+        return [*sources, *self.models.code(self.base(model).id)]
 
     # ------------------------------------------------------------------------------------------ where it is scored
 
     @cached_property
     def stimuli(self) -> list[str]:
         """Stimulus sets that a benchmark shows."""
-        return [stimuli for stimuli in self.plan.stimuli if self.benchmarks_on(stimuli)]
+        return [stimuli for stimuli in self.data.stimuli if self.benchmarks_on(stimuli)]
 
     def benchmarks_on(self, stimuli: str) -> list[str]:
         """Datasets on a stimulus set that models are scored on."""
-        wanted = self.settings.benchmarks or self.plan.datasets
-        return [name for name in self.plan.datasets_on(stimuli) if name in wanted]
+        wanted = self.settings.benchmarks or self.data.datasets
+        return [name for name in self.data.datasets_on(stimuli) if name in wanted]
 
     def scored(self, stimuli: str) -> dict[str, dict[str, Any]]:
         """What is scored on a stimulus set: dataset -> ROIs, and which subjects."""
-        return {name: entry for name, entry in self.plan.targets(stimuli).items() if name in self.benchmarks_on(stimuli)}
+        return {name: entry for name, entry in self.data.targets(stimuli).items() if name in self.benchmarks_on(stimuli)}
 
     def recordings(self, stimuli: str) -> list[str]:
-        return self.plan.recordings(*self.benchmarks_on(stimuli))
+        return self.data.recordings(*self.benchmarks_on(stimuli))
 
     def commitments(self, stimuli: str, model: str) -> str:
         """The commitment file of the reference of a model's base."""
-        return self.plan.commitments(stimuli, self.base(model).id)
+        return self.alignment.commitments(stimuli, self.base(model).id)
 
     def per_evaluated(self, pattern: str) -> list[str]:
         """A path for every stimulus set x fine-tuned model or baseline."""
-        return [pattern.format(results=self.plan.results, stimuli=s, model=m) for s in self.stimuli for m in self.evaluated]
+        return [pattern.format(results=self.results, stimuli=s, model=m) for s in self.stimuli for m in self.evaluated]
 
     def per_model(self, pattern: str) -> list[str]:
         """A path for every fine-tuned model."""
-        return [pattern.format(results=self.plan.results, model=model) for model in self.models]
+        return [pattern.format(results=self.results, model=model) for model in self.finetuned]
 
     @property
     def facts(self) -> dict[str, dict[str, Any]]:
         """What the result table says of every fine-tuned model."""
         return {
             id: {**self.tuning(id), "recipe": self.recipe(id).model_dump(mode="json"), "experiments": self.experiments[id]}
-            for id in self.models
+            for id in self.finetuned
         }
 
     # ------------------------------------------------------------------------------------------ resources
 
     def heads_mb(self, dataset: str) -> int:
         """Network and images; responses three times, a kernel of a subject with its factors, and the weights of a head twice."""
-        n_train, n_test, n_units = self.plan.shape(dataset)
+        n_train, n_test, n_units = self.data.shape(dataset)
         responses = 4 * (n_train + n_test) * sum(self._units(dataset))
         kernels = 8 * (5 * (n_train + n_test) ** 2 + 3 * n_train * n_units)
         return 8000 + int((3 * responses + kernels + min(2 * 4 * max(self._units(dataset)) * _WIDTH, _DEVICE)) / 1e6)
 
     def heads_minutes(self, base: str, dataset: str) -> int:
         """A generous bound: 25 images/s, then kernels, ridge and weights at 5 TFLOP/s, with a layer for each ROI."""
-        n_train, n_test, _ = self.plan.shape(dataset)
+        n_train, n_test, _ = self.data.shape(dataset)
         layers, units = len(self.headed[base, dataset]), self._units(dataset)
         kernels = layers * len(units) * (n_train + n_test) ** 2 * _WIDTH
-        inverses = self.plan.study.ridge.alphas.count * layers * len(units) * 2 * n_train**3
+        inverses = self.study.ridge.alphas.count * layers * len(units) * 2 * n_train**3
         weights = 2 * n_train * _WIDTH * sum(units)
         images = len(units) * (n_train + n_test)
         return 30 + int(images / 25 / 60 + (kernels + inverses + weights) / 5e12 / 60)
@@ -225,10 +240,10 @@ class FinetuningPlan:
         heads, if a GPU can hold them.
         """
         dataset, base = self.dataset(model), self.base(model)
-        n_train, n_test, _ = self.plan.shape(dataset)
+        n_train, n_test, _ = self.data.shape(dataset)
         responses = 4 * (n_train + n_test) * sum(self._units(dataset))
         heads = min(4 * _WIDTH * sum(self._units(dataset)), _DEVICE)
-        loaded = self.plan.resources.training_mb(base.id) if base.source == "suite" else 20_000
+        loaded = self.resources.training_mb(base.id) if base.source == "suite" else 20_000
         return loaded + int((16 * _PARAMS + 2 * responses + heads) / 1e6)
 
     def minutes(self, model: str) -> int:
@@ -236,18 +251,16 @@ class FinetuningPlan:
         where it stopped.
         """
         tuning, recipe = self.tunings[model], self.recipe(model)
-        samples = int(self.plan.shape(tuning.dataset)[0] * tuning.percent / 100)
-        subjects = tuning.subjects or len(self.plan.subjects_scored(tuning.dataset))
-        pictures = recipe.image_batch * (recipe.lambda_img > 0) + recipe.neural_batch * subjects
+        samples = int(self.data.shape(tuning.dataset)[0] * tuning.percent / 100)
+        subjects = tuning.subjects or len(self.data.subjects_scored(tuning.dataset))
+        images = recipe.image_batch * (recipe.lambda_img > 0) + recipe.neural_batch * subjects
         steps = recipe.epochs * epoch_steps(samples, recipe.neural_batch)
-        return min(60 + int(steps * pictures / 300 / 60), 2 * 24 * 60)
+        return min(60 + int(steps * images / 300 / 60), 2 * 24 * 60)
 
     def alignment_minutes(self, stimuli: str) -> int:
         """One extraction, then kernels of all activations and ridge."""
-        return self.plan.resources.features_minutes(stimuli, 16, exact=True) + self.plan.resources.ridge_minutes(
-            stimuli, layers=16
-        )
+        return self.resources.features_minutes(stimuli, 16, exact=True) + self.resources.ridge_minutes(stimuli, layers=16)
 
     def _units(self, dataset: str) -> list[int]:
         """Of each subject that is scored, at most."""
-        return [self.plan.shape(dataset, [subject])[2] for subject in self.plan.subjects_scored(dataset)]
+        return [self.data.shape(dataset, [subject])[2] for subject in self.data.subjects_scored(dataset)]

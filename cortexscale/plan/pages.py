@@ -1,19 +1,16 @@
-"""What the rules of the pages need to know: the tables and fits that the explore page offers, and what the report gathers.
-
-Like :mod:`cortexscale.plan` it imports nothing heavy.
-"""
+"""The pages of a study: the tables and fits that the explore page offers, and what the report gathers."""
 
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cortexscale.catalogue.axes import axes_of
 from cortexscale.figures import FIGURES
+from cortexscale.plan.figures import FigurePlan
 from cortexscale.plan.fits import FIT
-
-if TYPE_CHECKING:
-    from cortexscale.plan import Plan
+from cortexscale.plan.tables import TablePlan
+from cortexscale.study import Study
 
 ASSETS = Path(__file__).parents[1] / "pages" / "assets"
 EXPLORED = ("pretraining", "finetuning", "mapping")
@@ -21,10 +18,10 @@ EXPLORED = ("pretraining", "finetuning", "mapping")
 
 
 class PagePlan:
-    """Pages of a study."""
+    """The pages of a study."""
 
-    def __init__(self, plan: "Plan"):
-        self.plan, self.root = plan, plan.results
+    def __init__(self, study: Study, tables: TablePlan, figures: FigurePlan):
+        self.study, self.results, self._tables, self._figures = study, study.results, tables, figures
 
     @property
     def names(self) -> list[str]:
@@ -33,7 +30,7 @@ class PagePlan:
     @property
     def explored(self) -> list[str]:
         """Tables of scores that the study has."""
-        return [f"{self.root}/tables/{table}.parquet" for table in EXPLORED if table in self.plan.tables]
+        return [f"{self.results}/tables/{table}.parquet" for table in EXPLORED if table in self._tables.names]
 
     def fits(self, what: str = "") -> list[str]:
         """Files of the scaling laws: of every axis of these tables, and of other metrics where figures show them.
@@ -41,9 +38,9 @@ class PagePlan:
         Args:
             what: empty for the fits themselves, ``.curves`` or ``.points``.
         """
-        axes = [axis for table in EXPLORED if table in self.plan.tables for axis in axes_of(table)]
-        others = [fit for fit in self.plan.fits.wanted if re.fullmatch(FIT, fit) and fit.split(".")[0] in axes]
-        return [f"{self.root}/fits/{fit}{what}.parquet" for fit in dict.fromkeys([*axes, *others])]
+        axes = [axis for table in EXPLORED if table in self._tables.names for axis in axes_of(table)]
+        others = [fit for fit in self._figures.fits if re.fullmatch(FIT, fit) and fit.split(".")[0] in axes]
+        return [f"{self.results}/fits/{fit}{what}.parquet" for fit in dict.fromkeys([*axes, *others])]
 
     @property
     def laws(self) -> list[str]:
@@ -58,12 +55,12 @@ class PagePlan:
 
     @property
     def tables(self) -> list[str]:
-        return [f"{self.root}/tables/{table}.parquet" for table in self.plan.tables]
+        return [f"{self.results}/tables/{table}.parquet" for table in self._tables.names]
 
     @property
     def checks(self) -> list[str]:
         """Small tables of quality."""
-        return [f"{self.root}/qc/{table}.parquet" for table in ("subjects", "released") if self.plan.datasets]
+        return [f"{self.results}/qc/{table}.parquet" for table in ("subjects", "released") if self.study.datasets]
 
     @property
     def figures(self) -> dict[str, dict[str, Any]]:
@@ -71,11 +68,11 @@ class PagePlan:
         return {
             figure: {
                 "module": FIGURES[figure].module,
-                "tables": list(self.plan.figure_tables(figure).values()),
-                "datasets": list(self.plan.figure_labels(figure).values()) if FIGURES[figure].readers else [],
+                "tables": list(self._figures.tables(figure).values()),
+                "datasets": list(self._figures.labels(figure).values()) if FIGURES[figure].readers else [],
             }
-            for figure in self.plan.study.figures
+            for figure in self._figures.names
         }
 
     def figure_files(self, kind: str) -> list[str]:
-        return [f"{self.root}/figures/{figure}.{kind}" for figure in self.plan.study.figures]
+        return [f"{self.results}/figures/{figure}.{kind}" for figure in self._figures.names]

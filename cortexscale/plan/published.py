@@ -1,50 +1,41 @@
-"""What the rules of a study of published tables need to know: which files there are, and which figures they allow.
-
-Like :mod:`cortexscale.plan` it imports nothing heavy.
-"""
+"""The published tables of a study: which files there are, and which of them are downloaded."""
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cortexscale.alignment.published import STEMS
 from cortexscale.datasets.readers import require_known
-from cortexscale.figures import FigureSource
+from cortexscale.errors import Problems
 from cortexscale.published import FILES
-
-if TYPE_CHECKING:
-    from cortexscale.plan import Plan
+from cortexscale.study.data import Published
 
 
 class PublishedPlan:
-    """The section ``published`` of a study.
+    """The section ``published`` of a study."""
 
-    Raises:
-        InputError: a label of something that is no dataset of the published tables.
-    """
+    def __init__(self, settings: Published):
+        self.settings = settings
 
-    def __init__(self, plan: "Plan"):
-        self.settings = plan.study.published
-        require_known(list(self.settings.labels), list(STEMS), "config key published.labels")
+    def check(self, problems: Problems) -> None:
+        """Report labels of something that is no dataset of the published tables."""
+        with problems.collected():
+            require_known(list(self.settings.labels), list(STEMS), "config key published.labels")
 
     def file(self, table: str) -> str:
+        """Return the path of a published table."""
         return f"{self.settings.path}/{FILES[table]}.parquet"
 
     @property
     def files(self) -> list[str]:
+        """The paths of all published tables."""
         return [self.file(table) for table in FILES]
 
     @cached_property
     def downloads(self) -> dict[str, str]:
-        """Files that the folder lacked when the plan was made, and their names. Only these have a rule: what is there is never
-        fetched again.
+        """File that the folder lacked when the plan was made -> its name in the repository.
+
+        Only these have a rule. A file that exists is never fetched again.
         """
         return {
             self.file(table): name for table, name in FILES.items() if self.settings.repo and not Path(self.file(table)).exists()
         }
-
-    def allows(self, figure: FigureSource) -> bool:
-        """Whether a figure reads nothing but these tables and fits to them."""
-        made = (*(f"tables/{table}.parquet" for table in FILES), "fits/")
-        paths = figure.tables.values()
-        return all(path.startswith(made) and not path.startswith("fits/spvvs") for path in paths)

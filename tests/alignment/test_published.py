@@ -167,9 +167,9 @@ def study(path: Path | str, **changed) -> dict:
 def test_a_study_of_published_tables_is_planned_with_their_labels(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plan = Plan(study(folder))
-    assert plan.labels == LABELS and plan.readers == {name: name for name in LABELS}
+    assert plan.data.labels == LABELS and plan.data.readers == {name: name for name in LABELS}
     assert plan.has("finetuning") and plan.has("mapping") and not plan.has("projection_study")
-    assert not plan.imported.downloads
+    assert not plan.published.downloads
 
 
 def test_figures_of_other_tables_are_refused(folder, tmp_path, monkeypatch):
@@ -189,7 +189,7 @@ def test_files_that_are_missing_are_downloaded_or_named(folder, tmp_path, monkey
     config = study("here")
     config["published"]["repo"] = "owner/tables"
     wanted = {f"here/{FILES[name]}.parquet": FILES[name] for name in FILES if name != "mapping"}
-    assert Plan(config).imported.downloads == wanted
+    assert Plan(config).published.downloads == wanted
 
 
 def test_datasets_beside_published_tables_and_unknown_labels_are_refused(folder, tmp_path, monkeypatch):

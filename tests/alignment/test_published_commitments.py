@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from inventories import inventory
 from places import ROOT, SHARED
 
 from cortexscale.alignment.import_commitments import import_commitments
 from cortexscale.alignment.published import STEMS, commitments_for, read_published
 from cortexscale.errors import InputError
 from cortexscale.models.build import untrained
-from cortexscale.models.inventory import model_inventory
 from cortexscale.models.layers import candidate_layers
 from cortexscale.plan import Plan
 from cortexscale.study import load_study
@@ -38,7 +38,7 @@ def file(tmp_path) -> Path:
 
 def layers_of(id: str) -> tuple[list, str]:
     study = load_study({"study": "s", "results": "r", "models": [{"source": "spvvs", "path": "p", "only": [id]}]})
-    model = model_inventory(study)[id].as_dict()
+    model = inventory(study)[id].as_dict()
     return candidate_layers(untrained(model)[0].network, model["layers"]), model["family"]
 
 
@@ -89,16 +89,18 @@ def study(tmp_path: Path, file: Path, **dataset) -> dict:
 
 def test_published_models_need_no_search_and_others_do(file, tmp_path):
     plan = Plan(study(tmp_path, file))
-    assert plan.published_layers == [ALEXNET] and plan.searched == ["test_vit"]
-    assert plan.per_search("{stimuli}/{model}") == ["things/test_vit"]
+    assert plan.alignment.published_layers == [ALEXNET] and plan.alignment.searched == ["test_vit"]
+    assert plan.alignment.per_search("{stimuli}/{model}") == ["things/test_vit"]
     alone = study(tmp_path, file)
-    assert Plan(alone | {"models": alone["models"][:1]}).tables == ["pretraining", "datasets", "models"], "nothing is searched"
-    assert plan.commitments("things", "alexnet_ecoset_full_seed-0").endswith(f"commitments/things/{ALEXNET}.json")
+    assert Plan(alone | {"models": alone["models"][:1]}).tables.names == ["pretraining", "datasets", "models"], (
+        "nothing is searched"
+    )
+    assert plan.alignment.commitments("things", "alexnet_ecoset_full_seed-0").endswith(f"commitments/things/{ALEXNET}.json")
     with pytest.raises(InputError, match="none for tvsd: IT"):
         Plan(study(tmp_path, file, rois=["V1", "IT"]))
     with pytest.raises(InputError, match="`commit: published` and `file` go together"):
         Plan(study(tmp_path, file) | {"layer_commitment": {"commit": "published"}})
-    assert Plan(study(tmp_path, tmp_path / "missing.json")).missing_files_of_models()[-1].endswith("missing.json")
+    assert Plan(study(tmp_path, tmp_path / "missing.json")).missing_files_of_models[-1].endswith("missing.json")
 
 
 def test_snakemake_writes_what_scoring_reads(file, tmp_path):
@@ -125,7 +127,7 @@ def test_snakemake_writes_what_scoring_reads(file, tmp_path):
 def test_every_reference_of_the_paper_can_be_imported():
     published = read_published(PUBLISHED)
     assert len(published) == 85 and set(STEMS) == {reader for reader, _ in READERS.values()}
-    models = model_inventory(load_study(PAPER))
+    models = inventory(load_study(PAPER))
     references = [models[id] for id in dict.fromkeys(model.reference for model in models.values())]
     assert len(references) == 72
     for model in references:

@@ -10,6 +10,8 @@ import pytest
 mpl.use("agg")
 
 from cortexscale.datasets.registry import NAMES
+from cortexscale.datasets.things_meg import reader as things_meg
+from cortexscale.datasets.tvsd import reader as tvsd
 from cortexscale.errors import InputError
 from cortexscale.figures import noise_ceilings as ceiling_figure
 from cortexscale.figures import released_statistics as released_figure

@@ -429,7 +429,7 @@ def test_a_broken_module_does_not_stop_its_own_check(entry):
     entry["datasets"]["mylab"]["reader"] = "broken.py"
     config = {"study": "mine", "results": "results", "models": MODELS, "dataset": "mylab", **entry}
     plan = Plan(config, {"check_dataset"})
-    assert plan.checks.dataset == "mylab" and plan.simulated_inputs(["mylab"]) == []
+    assert plan.checks.dataset == "mylab" and plan.data.simulated_inputs(["mylab"]) == []
     with pytest.raises(InputError, match=r"broken\.py without ROIS, SOURCE, .*\n.*\n.*check_dataset"):
         Plan({key: value for key, value in config.items() if key != "dataset"})
     with pytest.raises(InputError, match=r"dataset=yours\n.*one of mylab"):
@@ -450,6 +450,6 @@ def test_a_simulated_study_is_checked_after_the_simulation(entry):
     config["datasets"]["fz"] = fz | {"subjects": ["pooled"], "rois": ["V1"]}
     config["datasets"]["eeg1"] = EEG1 | {"rois": ["occipital"], "stimuli": "things"}
     plan = Plan(config, {"check_data"})
-    assert plan.simulated_inputs(plan.datasets) == ["results/raw/fz", "results/raw/things/object_images"]
-    assert plan.simulated_inputs(["fz"]) == ["results/raw/fz"]
-    assert plan.simulated_inputs(["mylab"]) == [], "released files are not asked for: that they are missing is what is told"
+    assert plan.data.simulated_inputs(plan.data.datasets) == ["results/raw/fz", "results/raw/things/object_images"]
+    assert plan.data.simulated_inputs(["fz"]) == ["results/raw/fz"]
+    assert plan.data.simulated_inputs(["mylab"]) == [], "released files are not asked for: that they are missing is what is told"

@@ -63,9 +63,9 @@ def test_a_plan_finds_the_module_and_counts_its_code(config, folder):
     shutil.copy(config["datasets"]["mylab"]["reader"], own)
     config["datasets"]["mylab"]["reader"] = "readers/mylab.py"
     plan = Plan(config)
-    assert plan.raw_inputs("mylab", "anna") == ["resources/mylab/anna_responses.npz", "resources/mylab/anna_neurons.csv"]
-    assert plan.shape("mylab") == (120, 20, 60)
-    with_module, without = plan.code("preprocess", plan.reader_file("mylab")), plan.code("preprocess")
+    assert plan.data.raw_inputs("mylab", "anna") == ["resources/mylab/anna_responses.npz", "resources/mylab/anna_neurons.csv"]
+    assert plan.data.shape("mylab") == (120, 20, 60)
+    with_module, without = plan.code("preprocess", plan.data.reader_file("mylab")), plan.code("preprocess")
     assert with_module != without
     config["datasets"]["mylab"]["reader"] = "readers/mylap.py"
     with pytest.raises(InputError, match=r"datasets\.mylab\.reader\n.*mylap\.py, which is not there"):

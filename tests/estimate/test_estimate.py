@@ -51,7 +51,7 @@ def paper(results: Path | str, only: str = "*", **changes) -> dict:
 
 def estimate(config: dict, machine: Machine = H200) -> Estimate:
     plan = Plan(config, {"estimate"})
-    return Estimate(Sizes(plan, networks(plan.models.values())), machine)
+    return Estimate(Sizes(plan, networks(plan.models.inventory.values())), machine)
 
 
 def stages(config: dict, machine: Machine = H200) -> dict[str, Stage]:
@@ -132,7 +132,7 @@ def test_one_stage_by_hand(tmp_path):
     config["estimate"] = {"units": {"tvsd": 500}}
     config["ridge"] = {"alphas": {"count": 4, "search": "full"}, "precision": "float64"}
     config["features"] = {"projection": {"dimensions": 100}}
-    (alexnet,) = networks(Plan(config, {"estimate"}).models.values()).values()
+    (alexnet,) = networks(Plan(config, {"estimate"}).models.inventory.values()).values()
     n, layers = 22_248, len(alexnet.widths)
     assert layers == 13 + 1 + 7 and alexnet.widths[0] == 64 * 55**2 and alexnet.flops == pytest.approx(2 * 714e6, rel=1e-3)
 
@@ -187,7 +187,9 @@ def test_exact_kernels_ask_for_memory_by_the_square_of_the_images(tmp_path):
     plan = estimate(exact(tmp_path)).plan
     assert plan.resources.features_mb("things", 16) > 8e-6 * 22_348**2
     assert plan.resources.features_mb("things", 16) == plan.resources.features_mb("things", 64)
-    assert plan.kernel_recordings("nsd") == plan.recordings("nsd") and plan.projection == {"family": "exact"}
+    assert plan.alignment.kernel_recordings("nsd") == plan.data.recordings("nsd") and plan.alignment.projection == {
+        "family": "exact"
+    }
     assert plan.resources.features_minutes("nsd", 64) > plan.resources.features_minutes("nsd", 16)
     projected = estimate(paper(tmp_path)).plan
     assert projected.kernel_recordings("nsd") == [] and projected.kernel_subjects("nsd") == {}
@@ -257,7 +259,7 @@ def test_recordings_say_how_many_units_there_are(tmp_path):
 def test_architectures_are_counted(tmp_path):
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     plan = Plan(config | {"results": str(tmp_path)}, {"estimate"})
-    counted = networks(plan.models.values())["vit_base_objects_full_seed-0"]
+    counted = networks(plan.models.inventory.values())["vit_base_objects_full_seed-0"]
     tokens = (32 // 4) ** 2
     assert set(counted.widths) == {tokens * 48} and len(counted.widths) == 3 * 3 + 1
     linear = 2 * tokens * (3 * 4 * 4 * 48 + 3 * (4 * 48**2 + 2 * 48 * 4 * 48))
@@ -353,12 +355,12 @@ def test_the_demo_study_took_about_what_was_estimated(tmp_path):
     """In CPU seconds of its jobs, since wall time of a busy machine says little. Most of them is the start of Python."""
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {"results": str(ROOT / "results")}
     plan = Plan(config, {"estimate"})
-    rules = {"layer_search": plan.per_search, "alignment": plan.per_alignment}
+    rules = {"layer_search": plan.alignment.per_search, "alignment": plan.alignment.per_alignment}
     files = {rule: per("{results}/benchmarks/" + rule + "/{stimuli}/{model}.tsv") for rule, per in rules.items()}
     missing = [file for wanted in files.values() for file in wanted if not Path(file).exists()]
     if missing:
         pytest.skip(f"{len(missing)} benchmark files of the demo study are missing: make demo")
-    expected = Estimate(Sizes(plan, networks(plan.models.values())), measure(tmp_path)).stages()
+    expected = Estimate(Sizes(plan, networks(plan.models.inventory.values())), measure(tmp_path)).stages()
     for stage in expected:
         if stage.name in files:
             runs = pd.concat([pd.read_csv(file, sep="\t", na_values="NA") for file in files[stage.name]])

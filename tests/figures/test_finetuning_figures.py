@@ -18,9 +18,9 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 
 from cortexscale.alignment.super_rois import region_order
-from cortexscale.errors import InputError
+from cortexscale.errors import InputError, Problems
 from cortexscale.figures import FIGURES, FINETUNING_FIGURES
-from cortexscale.plan import Plan
+from cortexscale.plan.figures import FigurePlan
 from cortexscale.scaling.finetuning import (
     best_lora,
     experiment,
@@ -254,22 +254,25 @@ def test_figure_7_without_fine_tuning_is_its_first_panel(paper):
         draw("fig7", {"pretraining": paper["pretraining"].assign(task_evaluation_acc=np.nan)})
 
 
-def plan_of(figures: list[str], experiments: list[str] | None) -> Plan:
+def plan_of(figures: list[str], experiments: list[str] | None) -> FigurePlan:
     section = None if experiments is None else SimpleNamespace(experiments=dict.fromkeys(experiments))
-    plan = Plan.__new__(Plan)
-    plan.study = SimpleNamespace(figures=figures, finetuning=section, mapping=None)
-    plan.datasets, plan.imported, plan.results = {}, None, "r"
-    return plan
+    study = SimpleNamespace(figures=figures, finetuning=section, mapping=None, published=None, results="r")
+    data = SimpleNamespace(labels={}, readers={})
+    return FigurePlan(study, data, SimpleNamespace(searched=[]))
+
+
+def problems_of(plan: FigurePlan) -> str:
+    problems = Problems()
+    plan.check(problems)
+    return "\n".join(map(str, problems.found))
 
 
 def test_a_plan_refuses_figures_of_experiments_that_are_not_there():
-    plan_of(["fig4", "fig5", "figS60"], ["data_pct", "lora"])._refuse_figures_without_data()
-    with pytest.raises(InputError, match=r"figS57 \(shows lora\), figS60 \(shows lora\)"):
-        plan_of(["fig5", "figS57", "figS60"], ["data_pct"])._refuse_figures_without_data()
-    with pytest.raises(InputError, match="no section finetuning"):
-        plan_of(["fig7", "fig4"], None)._refuse_figures_without_data()
+    assert not problems_of(plan_of(["fig4", "fig5", "figS60"], ["data_pct", "lora"]))
+    assert "figS57 (shows lora), figS60 (shows lora)" in problems_of(plan_of(["fig5", "figS57", "figS60"], ["data_pct"]))
+    assert "no section finetuning" in problems_of(plan_of(["fig7", "fig4"], None))
 
 
 def test_figure_7_reads_the_tables_that_there_are():
-    assert set(plan_of([], None).figure_tables("fig7")) == {"pretraining"}
-    assert set(plan_of([], ["data_pct"]).figure_tables("fig7")) == {"pretraining", "finetuning"} == set(FIGURES["fig7"].tables)
+    assert set(plan_of([], None).tables("fig7")) == {"pretraining"}
+    assert set(plan_of([], ["data_pct"]).tables("fig7")) == {"pretraining", "finetuning"} == set(FIGURES["fig7"].tables)

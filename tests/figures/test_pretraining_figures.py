@@ -26,6 +26,7 @@ from cortexscale.figures.accuracy import p_value
 from cortexscale.figures.convergence import usual_models
 from cortexscale.figures.roi_panels import columns_for
 from cortexscale.plan import Plan
+from cortexscale.plan.figures import FigurePlan
 from cortexscale.scaling.accuracy import accuracy_scores, correlations, roi_scores, supervised
 from cortexscale.scaling.laws import DISTANCES
 from cortexscale.scaling.points import axis_points, benchmark_scores
@@ -295,23 +296,27 @@ def test_p_values_in_words(p, text):
 
 def test_a_figure_of_certain_datasets_names_these_in_its_order():
     plan = plan_of(LABELS)
-    assert list(plan.figure_labels("figS41")) == ["things_eeg1", "things_eeg2", "things_meg"]
-    assert plan.figure_labels("figS14") == {"tvsd": "TVSD-EP"}
-    assert plan.figure_labels("figS30") == LABELS
-    assert list(plan.figure_labels("figS11")) == ["nsd", "things_fmri", "tvsd"]
+    assert list(plan.figures.labels("figS41")) == ["things_eeg1", "things_eeg2", "things_meg"]
+    assert plan.figures.labels("figS14") == {"tvsd": "TVSD-EP"}
+    assert plan.figures.labels("figS30") == LABELS
+    assert list(plan.figures.labels("figS11")) == ["nsd", "things_fmri", "tvsd"]
 
 
 def test_one_of_several_datasets_is_enough_and_none_is_not():
     plan = plan_of({"tvsd": "TVSD-EP"})
-    assert plan.figure_labels("figS40") == {"tvsd": "TVSD-EP"}
+    assert plan.figures.labels("figS40") == {"tvsd": "TVSD-EP"}
     with pytest.raises(InputError, match="things_eeg1 or things_eeg2 or things_meg"):
-        plan.figure_labels("figS41")
+        plan.figures.labels("figS41")
 
 
 def test_figures_of_layers_want_a_search():
-    imports_all = SimpleNamespace(figure_labels=lambda figure: LABELS, searched=[], imported=None)
+    study, data = (
+        SimpleNamespace(published=None, results="r"),
+        SimpleNamespace(labels=LABELS, readers={name: name for name in LABELS}),
+    )
+    imports_all = FigurePlan(study, data, SimpleNamespace(searched=[]))
     with pytest.raises(InputError, match="layers are all taken from a file"):
-        Plan.figure_tables(imports_all, "figS11")
+        imports_all.tables("figS11")
 
 
 def test_every_supplementary_figure_of_pretraining_has_its_name():

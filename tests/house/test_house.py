@@ -104,3 +104,28 @@ def test_the_lock_holds_every_declared_dependency():
     declared = re.findall(r'^    "([\w-]+)', (ROOT / "pyproject.toml").read_text().split("[tool.")[0], re.MULTILINE)
     lock = {name.lower().replace("_", "-") for name in pins((ROOT / "requirements.lock").read_text().splitlines())}
     assert declared and {name.lower() for name in declared} <= lock
+
+
+PLAN_FLOORS = [
+    {"names", "inputs", "owner"},
+    {"data", "models", "published", "fits"},
+    {"alignment", "mapping"},
+    {"resources"},
+    {"finetuning"},
+    {"figures", "tables"},
+    {"pages"},
+    {"__init__"},
+]
+"""Parts of the plan from the ground up. A part imports parts below its floor only; ``__init__`` alone puts them together."""
+
+
+@pytest.mark.parametrize("file", sorted((PACKAGE / "plan").glob("*.py")), ids=lambda file: file.stem)
+def test_a_part_of_the_plan_knows_only_the_parts_below_it(file):
+    level = {part: number for number, floor in enumerate(PLAN_FLOORS) for part in floor}
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    modules = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    for module in modules:
+        if module.startswith("cortexscale.plan"):
+            part = module.split(".")[2] if module.count(".") > 1 else "__init__"
+            assert level[part] < level[file.stem], f"{file.name} imports {module}"
+    assert file.stem == "__init__" or not re.search(r"\bPlan\b", file.read_text(encoding="utf-8")), f"{file.name} knows the whole"

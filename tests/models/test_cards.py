@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from inventories import inventory
 from places import ROOT, SHARED
 
 from cortexscale.models.cards import model_cards
-from cortexscale.models.inventory import model_inventory
 from cortexscale.models.pretraining import Pretraining, told_by
 from cortexscale.models.spvvs import CLASSES, FULL
 from cortexscale.models.table import complete_cards, model_table, readable
@@ -32,7 +32,7 @@ SUP:1, SSL:3, I–L:4 |
 
 
 def entries(config: dict) -> list[dict]:
-    return [model.as_dict() for model in model_inventory(load_study(config)).values()]
+    return [model.as_dict() for model in inventory(load_study(config)).values()]
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 import yaml
+from inventories import inventory
 from memory import peak_mb
 from places import ROOT
 from torch import nn
@@ -17,7 +18,6 @@ from cortexscale.features.store import ROWS
 from cortexscale.kernels.projection import RandomProjection
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.build import build_architecture
-from cortexscale.models.inventory import model_inventory
 from cortexscale.plan import Plan
 from cortexscale.study import load_study
 
@@ -50,7 +50,7 @@ def build():
 def report(
     row: dict, asked_mb: int = 10_000, weights_follow: bool = False, batch_size: int = 32, projection: dict = PROJECTION
 ) -> tuple[int, str]:
-    models = model_inventory(load_study({"study": "s", "results": "r", "models": [row]}))
+    models = inventory(load_study({"study": "s", "results": "r", "models": [row]}))
     found = check_model(next(iter(models.values())).as_dict(), batch_size, projection, asked_mb, weights_follow)
     return found.n_problems, found.text()
 
@@ -89,7 +89,7 @@ def test_weights_are_missing_or_follow_or_do_not_fit(tmp_path):
     assert problems == 1 and str(file) in text and "31 layers" in text, "layers are looked at all the same"
     problems, text = report(row, weights_follow=True)
     assert not problems and "is not there yet" in text
-    models = model_inventory(load_study({"study": "s", "results": "r", "models": [row | {"classes": 4}]}))
+    models = inventory(load_study({"study": "s", "results": "r", "models": [row | {"classes": 4}]}))
     torch.save(build_architecture(models["mine"].as_dict()).state_dict(), file)
     problems, text = report(row, weights_follow=True)
     assert problems == 1 and "head.weight" in text

@@ -237,7 +237,7 @@ def _log() -> list:
 def test_urls_follow_the_published_names():
     url = "https://epfl-neuroailab-scalinglaws.s3.eu-north-1.amazonaws.com/checkpoints/alexnet_ecoset_10_seed-1/ep100.pt"
     assert spvvs.checkpoint_url("alexnet_ecoset_10_seed-1", 100) == url
-    model = Plan(study("checkpoints")).models["alexnet_ecoset_10_seed-1"]
+    model = Plan(study("checkpoints")).models.inventory["alexnet_ecoset_10_seed-1"]
     assert model.checkpoint == "checkpoints" + url.split("/checkpoints")[1]
 
 
@@ -251,16 +251,20 @@ def test_only_what_the_folder_lacks_is_downloaded(tmp_path):
     there.parent.mkdir()
     there.touch()
     plan = Plan(study(tmp_path))
-    assert len(plan.models) == 7 and len(plan.downloads) == 6 and str(there) not in plan.downloads
-    assert plan.downloads[str(tmp_path / "alexnet_imagenet_full_seed-0/ep100.pt")] == "alexnet_imagenet_full_seed-0"
-    assert plan.missing_files_of_models() == []
+    assert len(plan.models.inventory) == 7 and len(plan.models.downloads) == 6 and str(there) not in plan.models.downloads
+    assert plan.models.downloads[str(tmp_path / "alexnet_imagenet_full_seed-0/ep100.pt")] == "alexnet_imagenet_full_seed-0"
+    assert plan.missing_files_of_models == []
 
 
 def test_without_downloads_missing_checkpoints_are_an_error(tmp_path):
     with pytest.raises(InputError, match=r"7 of 7 files are missing\n.*alexnet_imagenet_full_seed-0/ep100\.pt"):
         Plan(study(tmp_path, download=False))
     plan = Plan({**study(tmp_path, download=False), "plan_without_data": True})
-    assert plan.checkpoints is None and plan.downloads == {} and plan.weights("alexnet_imagenet_full_seed-0") == []
+    assert (
+        plan.models.checkpoint_folder is None
+        and plan.models.downloads == {}
+        and plan.models.weights("alexnet_imagenet_full_seed-0") == []
+    )
 
 
 def test_downloads_go_to_one_folder():

@@ -7,12 +7,12 @@ import sys
 import pandas as pd
 import pytest
 import yaml
+from inventories import inventory
 from places import ROOT, SHARED
 
 from cortexscale.errors import InputError
 from cortexscale.models import spvvs
 from cortexscale.models.families import LAYERS
-from cortexscale.models.inventory import model_inventory
 from cortexscale.plan import Plan
 from cortexscale.study import load_study
 
@@ -47,14 +47,14 @@ def test_ids_and_properties_equal_the_published_table(published):
 
 def test_checkpoint_paths_follow_the_published_urls(published):
     study = load_study({"study": "s", "results": "r", "models": [{"source": "spvvs", "path": "checkpoints"}]})
-    models = model_inventory(study)
+    models = inventory(study)
     for id, url in published["checkpoint_url"].items():
         assert models[id].checkpoint.split("/", 1)[1] == url.split("/checkpoints/")[1]
 
 
 def test_every_model_borrows_from_a_model_of_its_architecture():
     study = load_study({"study": "s", "results": "r", "models": [{"source": "spvvs", "path": "checkpoints"}]})
-    models = model_inventory(study)
+    models = inventory(study)
     references = {model.reference for model in models.values()}
     assert len(references) == 60  # 18 named and 42 flex architectures
     for model in models.values():
@@ -69,25 +69,25 @@ def test_borrowing_can_be_switched_off():
         "models": [{"source": "spvvs", "path": "c", "only": ["alexnet_*"]}],
         "layer_commitment": {"borrow": False},
     }
-    assert all(model.reference == model.id for model in model_inventory(load_study(config)).values())
+    assert all(model.reference == model.id for model in inventory(load_study(config)).values())
 
 
 def test_a_selection_without_its_reference_is_refused():
     config = {"study": "s", "results": "r", "models": [{"source": "spvvs", "path": "c", "only": ["alexnet_ecoset_*"]}]}
     with pytest.raises(Exception, match=r"alexnet_imagenet_full_seed-0.*\n.*\n.*add alexnet_imagenet_full_seed-0"):
-        model_inventory(load_study(config))
+        inventory(load_study(config))
 
 
 def test_the_same_model_twice_is_refused():
     timm = {"source": "timm", "ids": ["vit_base_patch16_dinov3.lvd1689m"], "layers": ["norm"]}
     with pytest.raises(Exception, match="ids given twice: vit_base_patch16_dinov3"):
-        model_inventory(load_study({"study": "s", "results": "r", "models": [timm, timm]}))
+        inventory(load_study({"study": "s", "results": "r", "models": [timm, timm]}))
 
 
 def test_layers_are_patterns_or_the_name_of_a_family():
     rows = [{"source": "timm", "ids": ["a.b"], "layers": "ViT"}, {"source": "timm", "ids": ["hf-hub:me/c"], "layers": ["norm"]}]
     rows += [{"source": "huggingface", "ids": ["me/d"], "layers": "V-JEPA2", "pretraining_samples": {"me/d": 9}}]
-    models = model_inventory(load_study({"study": "s", "results": "r", "models": rows}))
+    models = inventory(load_study({"study": "s", "results": "r", "models": rows}))
     assert list(models) == ["a.b", "c", "d"]
     assert models["a.b"].layers == LAYERS["ViT"] and models["c"].layers == ("norm",) and models["d"].layers == LAYERS["V-JEPA2"]
     assert models["c"].builder["timm"] == "hf-hub:me/c" and models["d"].n_samples == 9 and models["d"].family == "V-JEPA2"
@@ -96,7 +96,7 @@ def test_layers_are_patterns_or_the_name_of_a_family():
 def test_a_pattern_or_a_number_of_samples_for_no_model_is_refused():
     suite = {"source": "spvvs", "path": "nowhere", "only": ["resnet18_*", "resnet17_*"]}
     with pytest.raises(InputError, match=r"resnet17_\*, which no published checkpoint matches"):
-        model_inventory(load_study({"study": "s", "results": "r", "models": [suite]}))
+        inventory(load_study({"study": "s", "results": "r", "models": [suite]}))
     timm = {"source": "timm", "ids": ["resnet18.a1_in1k"], "layers": ["x"], "pretraining_samples": {"resnet19": 5}}
     with pytest.raises(InputError, match=r"models\.0\.pretraining_samples\n.*resnet19\n.*one of `ids`"):
         load_study({"study": "s", "results": "r", "models": [timm]})
@@ -107,15 +107,15 @@ def test_an_adversarial_copy_is_planned_behind_its_original(tmp_path):
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {"results": str(tmp_path / "results")}
     config["models"][0]["adversarial"] = {"architectures": ["resnet_base"], "recipe": {"preset": "adversarial", "steps": 40}}
     plan = Plan(config)
-    (copy,) = [model for model in plan.models.values() if model.begins_with]
+    (copy,) = [model for model in plan.models.inventory.values() if model.begins_with]
     assert copy.id.startswith("adv_resnet_base_objects_full_ffgsm_eps-") and copy.id.endswith("-steps40_seed-0")
-    original = plan.models[copy.begins_with]
+    original = plan.models.inventory[copy.begins_with]
     assert original.id == copy.reference == "resnet_base_objects_full_seed-0"
-    assert plan.base_weights(copy.id) == [original.checkpoint] and plan.base_weights(original.id) == []
-    assert plan.recipe(copy.id)["attack"] and not plan.recipe(original.id)["attack"]
-    assert plan.training_length(copy.id).images_seen < plan.training_length(original.id).images_seen
+    assert plan.models.base_weights(copy.id) == [original.checkpoint] and plan.models.base_weights(original.id) == []
+    assert plan.models.recipe(copy.id)["attack"] and not plan.models.recipe(original.id)["attack"]
+    assert plan.models.training_length(copy.id).images_seen < plan.models.training_length(original.id).images_seen
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(config))
-    stimuli = next(iter(plan.stimuli))
+    stimuli = next(iter(plan.data.stimuli))
     command = [sys.executable, "-m", "snakemake", f"{plan.results}/alignment/{stimuli}/{copy.id}.parquet", "-n"]
     command += ["--configfile", str(tmp_path / "study.yaml")]
     planned = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

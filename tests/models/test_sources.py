@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from inventories import inventory as inventory_of
 from PIL import Image
 from places import ROOT, SHARED
 
@@ -17,7 +18,6 @@ from cortexscale.errors import InputError
 from cortexscale.models.build import build_architecture, load_backbone, untrained, weights_hash
 from cortexscale.models.cards import model_cards
 from cortexscale.models.families import LAYERS
-from cortexscale.models.inventory import model_inventory
 from cortexscale.models.layers import candidate_layers, captured
 from cortexscale.plan import Plan
 from cortexscale.study import load_study
@@ -31,7 +31,7 @@ NAMED = {"source": "checkpoint", "id": "mine", "architecture": "resnet18", "clas
 
 
 def inventory(*models: dict) -> dict:
-    return model_inventory(load_study({"study": "s", "results": "r", "models": list(models)}))
+    return inventory_of(load_study({"study": "s", "results": "r", "models": list(models)}))
 
 
 def entry(row: dict) -> dict:
@@ -146,7 +146,7 @@ def test_a_change_of_the_file_repeats_its_model_and_no_other(tmp_path):
 
     def codes() -> list[str]:
         plan = Plan(config)
-        return [plan.code("features", *plan.model_code(model)) for model in ("gabors", "test_vit")]
+        return [plan.code("features", *plan.models.code(model)) for model in ("gabors", "test_vit")]
 
     before, text = codes(), str(load_backbone(entry(config["models"][0])).transform)
     own.write_text(EXAMPLE.read_text().replace("SIZE = 64", "SIZE = 32"))

@@ -65,16 +65,16 @@ def test_a_study_lists_the_readouts_that_it_trains(readouts, tables, tmp_path, m
     config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
     config["mapping"] |= {"readouts": readouts}
     config["figures"] = []
-    assert list(Plan(config).hyperparameters) == [*tables, "tableS3"]
+    assert list(Plan(config).tables.hyperparameters) == [*tables, "tableS3"]
     del config["finetuning"]
-    assert list(Plan(config).hyperparameters) == tables
+    assert list(Plan(config).tables.hyperparameters) == tables
 
 
 def test_overrides_for_all_datasets_are_the_default_of_a_study(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
     config["mapping"]["recipes"] = {"attention": {"all": {"epochs": 7}, "tvsd": {"dropout": 0.1}}}
-    tables = Plan(config).hyperparameters
+    tables = Plan(config).tables.hyperparameters
     assert tables["tableS5"]["recipe"]["epochs"] == 7 and tables["tableS5"]["recipe"]["dropout"] == 0.3
     table = readout_table(**tables["tableS6"]).set_index(["readout", "dataset"])
     assert table.loc[("attention", "TVSD-EP"), ["epochs", "dropout", "paper_epochs"]].tolist() == [7, 0.1, 30]

@@ -111,7 +111,7 @@ def test_missing_raw_files_are_listed_at_once(demo):
 def test_simulated_datasets_are_checked(demo, change, message):
     change(demo)
     with pytest.raises(InputError, match=message):
-        Plan(demo).simulated  # noqa: B018
+        Plan(demo).data.simulated  # noqa: B018
 
 
 def test_a_figure_of_a_dataset_that_the_study_lacks_is_refused(demo):
@@ -161,4 +161,4 @@ def test_figures_of_readouts_need_the_mapping_section(demo):
     with pytest.raises(InputError, match=r"fig6, .*, but no section mapping"):
         Plan(demo | {"plan_without_data": True})
     demo["figures"] = ["fig2"]
-    assert "mapping" not in Plan(demo | {"plan_without_data": True}).tables
+    assert "mapping" not in Plan(demo | {"plan_without_data": True}).tables.names

@@ -69,7 +69,7 @@ def test_an_id_says_what_a_model_is_trained_on(demo):
             "lora": {"models": [BASE], "datasets": ["tvsd"], "recipes": ["lora_r8"]},
         },
     }
-    assert list(Plan(demo).finetuning.models) == [
+    assert list(Plan(demo).finetuning.finetuned) == [
         f"{BASE}+full-tvsd-0.5-s3",
         f"{BASE}+full-tvsd-100-s3",
         f"{BASE}+full-things_fmri-V1_IT-100-s3",
@@ -88,7 +88,7 @@ def test_a_model_of_two_experiments_is_made_once(demo):
     plan = Plan(demo).finetuning
     wanted = Counter(tuple(names) for names in plan.experiments.values())
     assert wanted == {("data_pct",): 4, ("data_pct", "architecture"): 4, ("architecture",): 2}
-    assert len(plan.models) == 10 and list(plan.baselines) == [f"{BASE}+baseline", f"{other}+baseline"]
+    assert len(plan.finetuned) == 10 and list(plan.baselines) == [f"{BASE}+baseline", f"{other}+baseline"]
 
 
 DATASETS = load_study(yaml.safe_load((ROOT / "config/config.yaml").read_text())).datasets
@@ -152,7 +152,7 @@ def test_the_grid_of_the_paper():
         "explore": (2 + 3 * rates) * datasets * seeds,  # two larger models; epochs x learning rates
         "lora": ranks * 3 * datasets,
     }
-    assert len(plan.models) == 606, "those of several experiments once"
+    assert len(plan.finetuned) == 606, "those of several experiments once"
     assert all(re.fullmatch(r"[\w.+-]+", id) for id in plan.evaluated)
     usual = plan.recipe("deit_small_imagenet_full_seed-0+full-nsd-100-s2")
     table_s3 = {
@@ -171,11 +171,11 @@ def test_the_grid_of_the_paper():
 
 def test_fine_tuned_models_are_no_models_of_the_pretraining_axes(demo):
     plan = Plan(demo)
-    assert "finetuning" in plan.tables and not [model for model in plan.models if "+" in model]
-    assert not [path for path in plan.per_alignment("{stimuli}/{model}") if "+" in path]
+    assert "finetuning" in plan.tables.names and not [model for model in plan.models.inventory if "+" in model]
+    assert not [path for path in plan.alignment.per_alignment("{stimuli}/{model}") if "+" in path]
     without = Plan(demo | {"finetuning": None})
     assert without.finetuning is None and "finetuning" not in without.tables
-    assert without.models == plan.models and without.references == plan.references
+    assert without.models.inventory == plan.models.inventory and without.models.references == plan.models.references
 
 
 def test_heads_are_fitted_to_what_any_experiment_wants(demo):
@@ -473,7 +473,7 @@ def estimated(**experiment) -> dict:
     section = {"targets": {"tvsd": ["IT"], "nsd": ["ventral"]}, "images": "i", "experiments": {"e": grid}}
     config |= {"mapping": None, "projection_study": None, "figures": [], "finetuning": section}
     plan = Plan(config, {"estimate"})
-    found = Estimate(Sizes(plan, networks(plan.models.values())), PRESETS["h200"]).stages()
+    found = Estimate(Sizes(plan, networks(plan.models.inventory.values())), PRESETS["h200"]).stages()
     return {stage.name: stage for stage in found}
 
 

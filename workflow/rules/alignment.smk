@@ -16,7 +16,7 @@ rule prepare_responses:
     """Preparing the responses to a stimulus set, once for all layers of all models."""
     input:
         stimuli="<results>/stimuli/{stimuli}.parquet",
-        recordings=lambda wildcards: plan.recordings(*plan.datasets_on(wildcards.stimuli)),
+        recordings=lambda wildcards: plan.data.recordings(*plan.data.datasets_on(wildcards.stimuli)),
     output:
         prepared="<results>/prepared/{stimuli}.h5",
     log:
@@ -30,7 +30,7 @@ rule prepare_responses:
         runtime="2h",
         gpu=1,
     params:
-        datasets=lambda wildcards: plan.targets(wildcards.stimuli),
+        datasets=lambda wildcards: plan.data.targets(wildcards.stimuli),
         splits=plan.study.similarity.splits,
         code=plan.code("prepare_responses"),
     script:
@@ -42,7 +42,7 @@ rule layer_search:
     input:
         features="<results>/sweeps/{stimuli}/{model}.zarr.zip",
         stimuli="<results>/stimuli/{stimuli}.parquet",
-        recordings=lambda wildcards: plan.recordings(*plan.datasets_on(wildcards.stimuli)),
+        recordings=lambda wildcards: plan.data.recordings(*plan.data.datasets_on(wildcards.stimuli)),
         prepared=ancient("<results>/prepared/{stimuli}.h5"),  # made of the recordings; not all of it is used here
     output:
         table="<results>/layer_search/{stimuli}/{model}.parquet",
@@ -58,7 +58,7 @@ rule layer_search:
         gpu=1,
     params:
         model=lambda wildcards: wildcards.model,
-        datasets=lambda wildcards: plan.targets(wildcards.stimuli),
+        datasets=lambda wildcards: plan.data.targets(wildcards.stimuli),
         ridge=plan.study.ridge.model_dump(),
         code=plan.code("layer_search"),
     script:
@@ -93,9 +93,9 @@ rule alignment:
     input:
         features="<results>/features/{stimuli}/{model}.zarr.zip",
         stimuli="<results>/stimuli/{stimuli}.parquet",
-        recordings=lambda wildcards: plan.recordings(*plan.datasets_on(wildcards.stimuli)),
+        recordings=lambda wildcards: plan.data.recordings(*plan.data.datasets_on(wildcards.stimuli)),
         prepared="<results>/prepared/{stimuli}.h5",
-        commitments=lambda wildcards: plan.commitments(wildcards.stimuli, wildcards.model),
+        commitments=lambda wildcards: plan.alignment.commitments(wildcards.stimuli, wildcards.model),
     output:
         table="<results>/alignment/{stimuli}/{model}.parquet",
         units="<results>/alignment/{stimuli}/{model}.units.parquet",
@@ -111,7 +111,7 @@ rule alignment:
         gpu=1,
     params:
         model=lambda wildcards: wildcards.model,
-        datasets=lambda wildcards: plan.targets(wildcards.stimuli),
+        datasets=lambda wildcards: plan.data.targets(wildcards.stimuli),
         ridge=plan.study.ridge.model_dump(),
         similarity=plan.study.similarity.splits,
         code=plan.code("alignment"),

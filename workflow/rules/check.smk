@@ -10,7 +10,7 @@ Makes:  qc/check_data.txt, qc/check_dataset_<dataset>.txt, qc/check_model_<model
 rule check_data:
     """Comparing the raw files with what was released."""
     input:
-        lambda wildcards: plan.simulated_inputs(plan.datasets),
+        lambda wildcards: plan.data.simulated_inputs(plan.data.datasets),
     log:
         "<logs>/check_data.log",
     localrule: True
@@ -21,14 +21,14 @@ rule check_data:
         runtime="12h",
     params:
         study=plan.study.study,
-        datasets={name: dataset.model_dump(mode="json") for name, dataset in plan.datasets.items()},
+        datasets={name: dataset.model_dump(mode="json") for name, dataset in plan.data.datasets.items()},
         stimuli={name: images.model_dump(mode="json") for name, images in plan.study.stimuli.items()},
-        missing=lambda wildcards: plan.missing_files_of_models(),
+        missing=lambda wildcards: plan.missing_files_of_models,
         checksums=plan.checks.checksums,
         suites=[source.model_dump(mode="json") for source in plan.study.models if source.source == "suite"],
         checkpoints=[
             model.checkpoint
-            for model in plan.models.values()
+            for model in plan.models.inventory.values()
             if model.checkpoint and model.source != "suite"
         ],
         timm_names=[name for source in plan.study.models if source.source == "timm" for name in source.ids],
@@ -41,7 +41,7 @@ rule check_data:
 rule check_dataset:
     """Running the whole interface of a dataset module on its raw files."""
     input:
-        lambda wildcards: plan.simulated_inputs([plan.checks.dataset]),
+        lambda wildcards: plan.data.simulated_inputs([plan.checks.dataset]),
     log:
         "<logs>/check_dataset.log",
     localrule: True
@@ -52,10 +52,10 @@ rule check_dataset:
         runtime="12h",
     params:
         dataset=lambda wildcards: plan.checks.dataset,
-        entry=lambda wildcards: plan.datasets[plan.checks.dataset].model_dump(mode="json"),
-        images=lambda wildcards: plan.study.stimuli[plan.datasets[plan.checks.dataset].stimuli].model_dump(
-            mode="json"
-        ),
+        entry=lambda wildcards: plan.data.datasets[plan.checks.dataset].model_dump(mode="json"),
+        images=lambda wildcards: plan.study.stimuli[
+            plan.data.datasets[plan.checks.dataset].stimuli
+        ].model_dump(mode="json"),
         report=lambda wildcards: f"{plan.results}/qc/check_dataset_{plan.checks.dataset}.txt",
         code=plan.code("check_dataset"),
     script:
@@ -73,11 +73,11 @@ rule check_model:
         mem_mb=16000,
         runtime="1h",
     params:
-        model=lambda wildcards: plan.models[plan.checks.model].as_dict(),
+        model=lambda wildcards: plan.models.inventory[plan.checks.model].as_dict(),
         features=plan.study.features.model_dump(),
         asked_mb=lambda wildcards: plan.resources.sweep_mb(),
-        weights_follow=lambda wildcards: plan.weights_follow(plan.checks.model),
+        weights_follow=lambda wildcards: plan.models.weights_follow(plan.checks.model),
         report=lambda wildcards: f"{plan.results}/qc/check_model_{plan.checks.model}.txt",
-        code=lambda wildcards: plan.code("check_model", *plan.model_code(plan.checks.model)),
+        code=lambda wildcards: plan.code("check_model", *plan.models.code(plan.checks.model)),
     script:
         "../scripts/check_model.py"

@@ -11,13 +11,13 @@ Makes:  <folder>/<model>/ep<epoch>.pt   as published
 rule download_checkpoint:
     """Fetching one published checkpoint."""
     output:
-        weights=f"{plan.checkpoints}/{{model}}/ep{{epoch}}.pt",
+        weights=f"{plan.models.checkpoint_folder}/{{model}}/ep{{epoch}}.pt",
     log:
         "<logs>/download_checkpoint/{model}/ep{epoch}.log",
     benchmark:
         "<benchmarks>/download_checkpoint/{model}/ep{epoch}.tsv"
     wildcard_constraints:
-        model="|".join(map(re.escape, plan.downloads.values())),
+        model="|".join(map(re.escape, plan.models.downloads.values())),
         epoch=r"\d+",
     localrule: True
     conda:

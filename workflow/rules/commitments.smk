@@ -19,7 +19,7 @@ rule import_commitments:
     benchmark:
         "<benchmarks>/import_commitments/{stimuli}/{model}.tsv"
     wildcard_constraints:
-        model="|".join(map(re.escape, plan.published_layers)),
+        model="|".join(map(re.escape, plan.alignment.published_layers)),
     localrule: True
     conda:
         "../envs/cortexscale.yaml"
@@ -27,8 +27,8 @@ rule import_commitments:
         mem_mb=4000,
         runtime=10,
     params:
-        model=lambda wildcards: plan.models[wildcards.model].as_dict(),
-        datasets=lambda wildcards: plan.published_datasets(wildcards.stimuli),
-        code=lambda wildcards: plan.code("import_commitments", *plan.model_code(wildcards.model)),
+        model=lambda wildcards: plan.models.inventory[wildcards.model].as_dict(),
+        datasets=lambda wildcards: plan.alignment.published_datasets(wildcards.stimuli),
+        code=lambda wildcards: plan.code("import_commitments", *plan.models.code(wildcards.model)),
     script:
         "../scripts/import_commitments.py"

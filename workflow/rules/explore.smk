@@ -30,7 +30,7 @@ rule explore:
         runtime=30,
     params:
         study=plan.study.study,
-        labels=plan.labels,
+        labels=plan.data.labels,
         composite_rois=plan.study.fits.composite_rois,
         code=plan.code("explore"),
     script:

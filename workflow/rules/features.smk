@@ -12,9 +12,9 @@ rule features:
     """Extracting the committed layers of one model."""
     input:
         stimuli="<results>/stimuli/{stimuli}.parquet",
-        weights=lambda wildcards: plan.weights(wildcards.model),
-        recordings=lambda wildcards: plan.kernel_recordings(wildcards.stimuli),
-        commitments=lambda wildcards: plan.commitments(wildcards.stimuli, wildcards.model),
+        weights=lambda wildcards: plan.models.weights(wildcards.model),
+        recordings=lambda wildcards: plan.alignment.kernel_recordings(wildcards.stimuli),
+        commitments=lambda wildcards: plan.alignment.commitments(wildcards.stimuli, wildcards.model),
     output:
         store="<results>/features/{stimuli}/{model}.zarr.zip",
     log:
@@ -30,13 +30,13 @@ rule features:
         batch_size=plan.study.features.batch_size,
         scratch_gb=plan.study.features.scratch_gb,
     params:
-        model=lambda wildcards: plan.models[wildcards.model].as_dict(),
+        model=lambda wildcards: plan.models.inventory[wildcards.model].as_dict(),
         layout=lambda wildcards: plan.study.stimuli[wildcards.stimuli].layout,
         path=lambda wildcards: plan.study.stimuli[wildcards.stimuli].path,
-        projection=plan.projection,
-        shown=lambda wildcards: plan.kernel_subjects(wildcards.stimuli),
+        projection=plan.alignment.projection,
+        shown=lambda wildcards: plan.alignment.kernel_subjects(wildcards.stimuli),
         precision=plan.study.features.precision,
-        code=lambda wildcards: plan.code("features", *plan.model_code(wildcards.model)),
+        code=lambda wildcards: plan.code("features", *plan.models.code(wildcards.model)),
     script:
         "../scripts/features.py"
 
@@ -44,8 +44,8 @@ rule features:
 use rule features as sweep_features with:
     input:
         stimuli="<results>/stimuli/{stimuli}.parquet",
-        weights=lambda wildcards: plan.weights(wildcards.model),
-        recordings=lambda wildcards: plan.kernel_recordings(wildcards.stimuli),
+        weights=lambda wildcards: plan.models.weights(wildcards.model),
+        recordings=lambda wildcards: plan.alignment.kernel_recordings(wildcards.stimuli),
     output:
         store=temp("<results>/sweeps/{stimuli}/{model}.zarr.zip"),
     log:

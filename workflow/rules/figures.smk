@@ -15,7 +15,7 @@ Makes:  tables/pretraining.parquet    all scores with the model's pretraining, i
 rule collect_pretraining:
     """Putting the scores of all models in one table."""
     input:
-        alignment=plan.per_alignment("{results}/alignment/{stimuli}/{model}.parquet"),
+        alignment=plan.alignment.per_alignment("{results}/alignment/{stimuli}/{model}.parquet"),
         cards="<results>/tables/model_cards.parquet",
     output:
         table="<results>/tables/pretraining.parquet",
@@ -37,7 +37,7 @@ rule collect_pretraining:
 rule collect_layer_search:
     """Putting the layer scores of all reference models in one table."""
     input:
-        searches=plan.per_search("{results}/layer_search/{stimuli}/{model}.parquet"),
+        searches=plan.alignment.per_search("{results}/layer_search/{stimuli}/{model}.parquet"),
     output:
         table="<results>/tables/layer_search.parquet",
     log:
@@ -125,7 +125,7 @@ rule readout_tables:
         mem_mb=2000,
         runtime=30,
     params:
-        labels=plan.labels,
+        labels=plan.data.labels,
         code=plan.code("readout_tables"),
     script:
         "../scripts/readout_tables.py"
@@ -134,7 +134,7 @@ rule readout_tables:
 rule figure:
     """Drawing one figure."""
     input:
-        unpack(lambda wildcards: plan.figure_tables(wildcards.figure)),
+        unpack(lambda wildcards: plan.figures.tables(wildcards.figure)),
     output:
         pdf="<results>/figures/{figure}.pdf",
         png="<results>/figures/{figure}.png",
@@ -152,7 +152,7 @@ rule figure:
         runtime=30,
     params:
         module=lambda wildcards: FIGURES[wildcards.figure].module,
-        labels=lambda wildcards: plan.figure_labels(wildcards.figure),
+        labels=lambda wildcards: plan.figures.labels(wildcards.figure),
         code=lambda wildcards: plan.code("figure", f"cortexscale.figures.{FIGURES[wildcards.figure].module}"),
     script:
         "../scripts/figure.py"

@@ -15,11 +15,11 @@ Makes:  finetuning/heads/<model>/<dataset>/<subject>/<roi>.safetensors   frozen 
 rule finetuning_heads:
     """Fitting linear heads to a base model, from its committed layers to the responses of a dataset."""
     input:
-        stimuli=lambda wildcards: plan.finetuning.stimuli_of(wildcards.dataset),
-        weights=lambda wildcards: plan.weights(wildcards.model),
-        recordings=lambda wildcards: plan.recordings(wildcards.dataset),
-        commitments=lambda wildcards: plan.commitments(
-            plan.datasets[wildcards.dataset].stimuli, wildcards.model
+        stimuli=lambda wildcards: plan.data.stimulus_table(wildcards.dataset),
+        weights=lambda wildcards: plan.models.weights(wildcards.model),
+        recordings=lambda wildcards: plan.data.recordings(wildcards.dataset),
+        commitments=lambda wildcards: plan.alignment.commitments(
+            plan.data.datasets[wildcards.dataset].stimuli, wildcards.model
         ),
     output:
         heads=directory("<results>/finetuning/heads/{model}/{dataset}"),
@@ -36,13 +36,13 @@ rule finetuning_heads:
         gpu=1,
         batch_size=plan.study.features.batch_size,
     params:
-        model=lambda wildcards: plan.models[wildcards.model].as_dict(),
+        model=lambda wildcards: plan.models.inventory[wildcards.model].as_dict(),
         dataset=lambda wildcards: wildcards.dataset,
-        images=lambda wildcards: plan.finetuning.pictures(wildcards.dataset),
+        images=lambda wildcards: plan.finetuning.stimuli_source(wildcards.dataset),
         targets=lambda wildcards: plan.finetuning.head_targets(wildcards.model, wildcards.dataset),
         precision=plan.study.features.precision,
         ridge=plan.study.ridge.model_dump(),
-        code=lambda wildcards: plan.code("finetuning_heads", *plan.model_code(wildcards.model)),
+        code=lambda wildcards: plan.code("finetuning_heads", *plan.models.code(wildcards.model)),
     script:
         "../scripts/finetuning_heads.py"
 
@@ -51,11 +51,11 @@ rule finetune:
     """Fine-tuning one model. A job that was stopped goes on where it was."""
     input:
         heads=lambda wildcards: plan.finetuning.heads(wildcards.model),
-        base=lambda wildcards: plan.weights(plan.finetuning.base(wildcards.model).id),
-        stimuli=lambda wildcards: plan.finetuning.stimuli_of(plan.finetuning.dataset(wildcards.model)),
-        recordings=lambda wildcards: plan.recordings(plan.finetuning.dataset(wildcards.model)),
+        base=lambda wildcards: plan.models.weights(plan.finetuning.base(wildcards.model).id),
+        stimuli=lambda wildcards: plan.data.stimulus_table(plan.finetuning.dataset(wildcards.model)),
+        recordings=lambda wildcards: plan.data.recordings(plan.finetuning.dataset(wildcards.model)),
         commitments=lambda wildcards: plan.finetuning.commitments(
-            plan.datasets[plan.finetuning.dataset(wildcards.model)].stimuli, wildcards.model
+            plan.data.datasets[plan.finetuning.dataset(wildcards.model)].stimuli, wildcards.model
         ),
         images=lambda wildcards: plan.finetuning.images_at_hand(wildcards.model),
     output:
@@ -66,7 +66,7 @@ rule finetune:
     benchmark:
         "<benchmarks>/finetune/{model}.tsv"
     wildcard_constraints:
-        model="|".join(map(re.escape, plan.finetuning.models)),
+        model="|".join(map(re.escape, plan.finetuning.finetuned)),
     conda:
         "../envs/cortexscale.yaml"
     resources:
@@ -77,13 +77,13 @@ rule finetune:
         base=lambda wildcards: plan.finetuning.base(wildcards.model).as_dict(),
         tuning=lambda wildcards: plan.finetuning.tuning(wildcards.model),
         targets=lambda wildcards: plan.finetuning.targets(wildcards.model),
-        stimuli=lambda wildcards: plan.finetuning.pictures(plan.finetuning.dataset(wildcards.model)),
+        stimuli=lambda wildcards: plan.finetuning.stimuli_source(plan.finetuning.dataset(wildcards.model)),
         recipe=lambda wildcards: plan.finetuning.recipe(wildcards.model).model_dump(mode="json"),
         image_recipe=lambda wildcards: plan.finetuning.image_recipe(plan.finetuning.base(wildcards.model).id),
         ridge=plan.study.ridge.model_dump(),
         heads_code=plan.code("finetuning_heads"),
         code=lambda wildcards: plan.code(
-            "finetune", *plan.model_code(plan.finetuning.base(wildcards.model).id)
+            "finetune", *plan.models.code(plan.finetuning.base(wildcards.model).id)
         ),
     script:
         "../scripts/finetune.py"

@@ -10,7 +10,7 @@ rule hyperparameters:
     output:
         **{
             f"{name}_{kind}": f"<results>/tables/{name}.{kind}"
-            for name in plan.hyperparameters
+            for name in plan.tables.hyperparameters
             for kind in ("parquet", "csv", "md")
         },
     log:
@@ -24,7 +24,7 @@ rule hyperparameters:
         mem_mb=1000,
         runtime=10,
     params:
-        tables=plan.hyperparameters,
+        tables=plan.tables.hyperparameters,
         code=plan.code("hyperparameters"),
     script:
         "../scripts/hyperparameters.py"

@@ -17,9 +17,9 @@ rule tokens:
     """Extracting the tokens of the committed layers of the model that readouts read."""
     input:
         stimuli="<results>/stimuli/{stimuli}.parquet",
-        weights=lambda wildcards: plan.weights(wildcards.model),
-        recordings=lambda wildcards: plan.recordings(*plan.mapping.datasets_on(wildcards.stimuli)),
-        commitments=lambda wildcards: plan.commitments(wildcards.stimuli, wildcards.model),
+        weights=lambda wildcards: plan.models.weights(wildcards.model),
+        recordings=lambda wildcards: plan.data.recordings(*plan.mapping.datasets_on(wildcards.stimuli)),
+        commitments=lambda wildcards: plan.alignment.commitments(wildcards.stimuli, wildcards.model),
     output:
         store="<results>/tokens/{stimuli}/{model}.zarr.zip",
     log:
@@ -34,12 +34,12 @@ rule tokens:
         gpu=1,
         batch_size=plan.study.features.batch_size,
     params:
-        model=lambda wildcards: plan.models[wildcards.model].as_dict(),
+        model=lambda wildcards: plan.models.inventory[wildcards.model].as_dict(),
         layout=lambda wildcards: plan.study.stimuli[wildcards.stimuli].layout,
         path=lambda wildcards: plan.study.stimuli[wildcards.stimuli].path,
-        shown=lambda wildcards: plan.mapping.shown(wildcards.stimuli),
+        shown=lambda wildcards: plan.mapping.token_subjects(wildcards.stimuli),
         precision=plan.study.features.precision,
-        code=lambda wildcards: plan.code("tokens", *plan.model_code(wildcards.model)),
+        code=lambda wildcards: plan.code("tokens", *plan.models.code(wildcards.model)),
     script:
         "../scripts/tokens.py"
 
@@ -52,9 +52,9 @@ rule mapping:
             "{results}/tokens/{stimuli}/{model}.zarr.zip", wildcards.dataset
         ),
         stimuli=lambda wildcards: plan.mapping.path("{results}/stimuli/{stimuli}.parquet", wildcards.dataset),
-        recordings=lambda wildcards: plan.recordings(wildcards.dataset),
-        commitments=lambda wildcards: plan.commitments(
-            plan.datasets[wildcards.dataset].stimuli, plan.mapping.model
+        recordings=lambda wildcards: plan.data.recordings(wildcards.dataset),
+        commitments=lambda wildcards: plan.alignment.commitments(
+            plan.data.datasets[wildcards.dataset].stimuli, plan.mapping.model
         ),
     output:
         **(

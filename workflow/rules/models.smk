@@ -13,8 +13,8 @@ Makes:  models/<model>.pt             weights of a suite model
 rule train_backbone:
     """Training one model of a suite."""
     input:
-        images=plan.task_images,
-        base=lambda wildcards: plan.base_weights(wildcards.model),
+        images=lambda wildcards: plan.models.suite(wildcards.model).images,
+        base=lambda wildcards: plan.models.base_weights(wildcards.model),
     output:
         weights="<results>/models/{model}.pt",
         report="<results>/models/{model}.training.json",
@@ -30,8 +30,8 @@ rule train_backbone:
         runtime=lambda wildcards: plan.resources.training_minutes(wildcards.model),
         gpu=plan.study.training.gpus,
     params:
-        model=lambda wildcards: plan.models[wildcards.model].as_dict(),
-        recipe=lambda wildcards: plan.recipe(wildcards.model),
+        model=lambda wildcards: plan.models.inventory[wildcards.model].as_dict(),
+        recipe=lambda wildcards: plan.models.recipe(wildcards.model),
         code=plan.code("train_backbone", "cortexscale.models.sources.suite"),
     script:
         "../scripts/train_backbone.py"
@@ -51,8 +51,8 @@ rule model_cards:
         mem_mb=8000,
         runtime="1h",
     params:
-        models=[model.as_dict() for model in plan.models.values()],
-        code=plan.code("model_cards", *plan.model_code(*plan.models)),
+        models=[model.as_dict() for model in plan.models.inventory.values()],
+        code=plan.code("model_cards", *plan.models.code(*plan.models.inventory)),
     script:
         "../scripts/model_cards.py"
 
@@ -61,7 +61,7 @@ rule model_table:
     """Completing the cards with what trainings told, and summing them up by family."""
     input:
         cards="<results>/models/cards.parquet",
-        reports=plan.training_reports,
+        reports=plan.models.training_reports,
         scores=[plan.study.scores.path] if plan.study.scores else [],
     output:
         cards="<results>/tables/model_cards.parquet",

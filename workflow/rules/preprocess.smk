@@ -9,7 +9,7 @@ Makes:  neural/<dataset>/<subject>.h5   responses, noise ceilings and ROIs of on
 rule preprocess:
     """Reading one subject from the released files."""
     input:
-        raw=lambda wildcards: plan.raw_inputs(wildcards.dataset, wildcards.subject),
+        raw=lambda wildcards: plan.data.raw_inputs(wildcards.dataset, wildcards.subject),
     output:
         recording="<results>/neural/{dataset}/{subject}.h5",
     log:
@@ -24,10 +24,10 @@ rule preprocess:
     params:
         dataset=lambda wildcards: wildcards.dataset,
         subject=lambda wildcards: wildcards.subject,
-        reader=lambda wildcards: plan.datasets[wildcards.dataset].reader,
-        path=lambda wildcards: plan.datasets[wildcards.dataset].path,
-        options=lambda wildcards: plan.options(wildcards.dataset),
-        code=lambda wildcards: plan.code("preprocess", plan.reader_file(wildcards.dataset)),
+        reader=lambda wildcards: plan.data.datasets[wildcards.dataset].reader,
+        path=lambda wildcards: plan.data.datasets[wildcards.dataset].path,
+        options=lambda wildcards: plan.data.options(wildcards.dataset),
+        code=lambda wildcards: plan.code("preprocess", plan.data.reader_file(wildcards.dataset)),
     script:
         "../scripts/preprocess.py"
 
@@ -40,7 +40,7 @@ released = (lambda images: images) if plan.study.simulation else ancient
 rule stimuli:
     """Listing the images of a stimulus set."""
     input:
-        released(lambda wildcards: plan.stimulus_path(wildcards.stimuli)),
+        released(lambda wildcards: plan.data.stimulus_path(wildcards.stimuli)),
     output:
         table="<results>/stimuli/{stimuli}.parquet",
     log:

@@ -12,10 +12,10 @@ rule projection_study:
     """Scoring one model through random projections, and without any."""
     input:
         stimuli="<results>/stimuli/{stimuli}.parquet",
-        weights=lambda wildcards: plan.weights(wildcards.model),
-        recordings=lambda wildcards: plan.recordings(*plan.datasets_on(wildcards.stimuli)),
+        weights=lambda wildcards: plan.models.weights(wildcards.model),
+        recordings=lambda wildcards: plan.data.recordings(*plan.data.datasets_on(wildcards.stimuli)),
         prepared="<results>/prepared/{stimuli}.h5",
-        commitments=lambda wildcards: plan.commitments(wildcards.stimuli, wildcards.model),
+        commitments=lambda wildcards: plan.alignment.commitments(wildcards.stimuli, wildcards.model),
     output:
         table="<results>/projection/{stimuli}/{model}.parquet",
     log:
@@ -31,14 +31,14 @@ rule projection_study:
         batch_size=plan.study.features.batch_size,
         scratch_gb=plan.study.features.scratch_gb,
     params:
-        model=lambda wildcards: plan.models[wildcards.model].as_dict(),
+        model=lambda wildcards: plan.models.inventory[wildcards.model].as_dict(),
         layout=lambda wildcards: plan.study.stimuli[wildcards.stimuli].layout,
         path=lambda wildcards: plan.study.stimuli[wildcards.stimuli].path,
-        datasets=lambda wildcards: plan.targets(wildcards.stimuli),
-        projections=lambda wildcards: plan.projections(wildcards.model),
+        datasets=lambda wildcards: plan.data.targets(wildcards.stimuli),
+        projections=lambda wildcards: plan.alignment.projections(wildcards.model),
         precision=plan.study.features.precision,
         ridge=plan.study.ridge.model_dump(),
-        code=lambda wildcards: plan.code("projection_study", *plan.model_code(wildcards.model)),
+        code=lambda wildcards: plan.code("projection_study", *plan.models.code(wildcards.model)),
     script:
         "../scripts/projection_study.py"
 
@@ -46,7 +46,7 @@ rule projection_study:
 rule collect_projection:
     """Putting the scores of all projections in one table."""
     input:
-        scores=plan.per_projected("{results}/projection/{stimuli}/{model}.parquet"),
+        scores=plan.alignment.per_projected("{results}/projection/{stimuli}/{model}.parquet"),
     output:
         table="<results>/tables/projection.parquet",
     log:

@@ -21,7 +21,7 @@ rule download_published:
     benchmark:
         "<benchmarks>/download_published/{file}.tsv"
     wildcard_constraints:
-        file="|".join(plan.imported.downloads.values()),
+        file="|".join(plan.published.downloads.values()),
     localrule: True
     conda:
         "../envs/cortexscale.yaml"
@@ -39,7 +39,7 @@ rule download_published:
 rule import_published:
     """Checking one published table and putting it in our names."""
     input:
-        published=lambda wildcards: plan.imported.file(wildcards.table),
+        published=lambda wildcards: plan.published.file(wildcards.table),
     output:
         table="<results>/tables/{table}.parquet",
     log:

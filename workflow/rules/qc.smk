@@ -12,7 +12,7 @@ Makes:  qc/noise_ceilings/<dataset>.parquet  ceiling of every unit that was look
 rule noise_ceilings:
     """Collecting the noise ceilings of one dataset."""
     input:
-        recordings=lambda wildcards: plan.recordings(wildcards.dataset),
+        recordings=lambda wildcards: plan.data.recordings(wildcards.dataset),
     output:
         table="<results>/qc/noise_ceilings/{dataset}.parquet",
     log:
@@ -25,7 +25,7 @@ rule noise_ceilings:
         mem_mb=8000,
         runtime=60,
     params:
-        best_subjects=lambda wildcards: plan.best_subjects(wildcards.dataset),
+        best_subjects=lambda wildcards: plan.data.best_subjects(wildcards.dataset),
         code=plan.code("noise_ceilings"),
     script:
         "../scripts/noise_ceilings.py"
@@ -34,7 +34,7 @@ rule noise_ceilings:
 rule dataset_table:
     """Describing the datasets beside the paper's, and comparing released statistics with recomputed ones."""
     input:
-        recordings=plan.recordings(*plan.datasets),
+        recordings=plan.data.recordings(*plan.data.datasets),
     output:
         table="<results>/tables/datasets.parquet",
         csv="<results>/tables/datasets.csv",
@@ -52,8 +52,8 @@ rule dataset_table:
         mem_mb=8000,
         runtime=60,
     params:
-        labels=plan.labels,
-        best_subjects={name: plan.best_subjects(name) for name in plan.datasets},
+        labels=plan.data.labels,
+        best_subjects={name: plan.data.best_subjects(name) for name in plan.data.datasets},
         code=plan.code("dataset_table"),
     script:
         "../scripts/dataset_table.py"

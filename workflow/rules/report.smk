@@ -57,7 +57,7 @@ rule report:
         runtime=30,
     params:
         config=plan.study.model_dump(mode="json"),
-        labels=plan.labels,
+        labels=plan.data.labels,
         figures=plan.pages.figures,
         pages=[name for name in plan.pages.names if name != "report.html"],
         code=plan.code("report"),

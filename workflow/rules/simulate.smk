@@ -79,14 +79,14 @@ rule simulate_recordings:
         runtime=30,
     params:
         dataset=lambda wildcards: wildcards.dataset,
-        reader=lambda wildcards: plan.datasets[wildcards.dataset].reader,
-        subjects=lambda wildcards: plan.datasets[wildcards.dataset].subjects,
-        settings=lambda wildcards: plan.simulated[wildcards.dataset],
+        reader=lambda wildcards: plan.data.datasets[wildcards.dataset].reader,
+        subjects=lambda wildcards: plan.data.datasets[wildcards.dataset].subjects,
+        settings=lambda wildcards: plan.data.simulated[wildcards.dataset],
         image_size=plan.study.simulation.image_size,
         seed=plan.study.simulation.seed,
         code=lambda wildcards: plan.code(
             "simulate_recordings",
-            simulator_module(plan.datasets[wildcards.dataset].reader),
+            simulator_module(plan.data.datasets[wildcards.dataset].reader),
             "cortexscale.models.sources.suite",
         ),
     script:

@@ -17,7 +17,7 @@ def main(file: Path, config: dict[str, Any]) -> None:
     plan = Plan(config, {"estimate"})
     settings = plan.study.estimate
     machine, origin = machine_of(settings.machine, settings.rates, file.parent)
-    text = report(plan.study.study, Estimate(Sizes(plan, networks(plan.models.values())), machine), origin)
+    text = report(plan.study.study, Estimate(Sizes(plan, networks(plan.models.inventory.values())), machine), origin)
     with whole_file(file) as part:
         part.write_text(text)
     print(f"\n{text}", flush=True)

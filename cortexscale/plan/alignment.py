@@ -1,0 +1,117 @@
+"""The alignment of a study: which layers are searched or published, how features are projected, and where scores lie."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cortexscale.alignment.published import commitments_for, read_published
+from cortexscale.errors import InputError, Problems
+from cortexscale.plan.data import DataPlan
+from cortexscale.plan.models import ModelPlan
+from cortexscale.plan.names import suggestions
+from cortexscale.study import Study
+
+
+class AlignmentPlan:
+    """The sections ``features``, ``layer_commitment`` and ``projection_study`` of a study."""
+
+    def __init__(self, study: Study, data: DataPlan, models: ModelPlan):
+        self.study, self.data, self.models, self.results = study, data, models, study.results
+
+    def check(self, problems: Problems) -> None:
+        """Report unknown models of the projection study, and layers that are not among the published ones."""
+        remedy = "correct the id, or leave out projection_study with its figures"
+        for model in self.study.projection_study.models if self.study.projection_study else ():
+            if self.models.lacks(model):
+                expected = f"one of {suggestions(model, self.models.inventory)}"
+                problems.found.append(InputError("config key projection_study.models", model, expected, remedy))
+        for model in self.published_layers:
+            with problems.collected():
+                commitments_for(self._published, model, self.published_datasets(*self.data.stimuli))
+
+    # ------------------------------------------------------------------------------------------ committed layers
+
+    @cached_property
+    def _published(self) -> dict[str, Any]:
+        file = self.study.layer_commitment.file
+        return read_published(file) if file and Path(file).exists() else {}
+
+    @cached_property
+    def published_layers(self) -> list[str]:
+        """Reference models whose layers the authors published."""
+        return [model for model in self.models.references if model in self._published]
+
+    @cached_property
+    def searched(self) -> list[str]:
+        """Reference models whose layers are searched."""
+        return [model for model in self.models.references if model not in self.published_layers]
+
+    @property
+    def files(self) -> list[str]:
+        """The file of published layers, if the study takes layers from one."""
+        return [self.study.layer_commitment.file] if self.study.layer_commitment.file else []
+
+    def published_datasets(self, *stimuli: str) -> dict[str, tuple[str, list[str]]]:
+        """Return what published layers are looked up for: dataset -> its reader and ROIs."""
+        names = (name for stimulus_set in stimuli for name in self.data.datasets_on(stimulus_set))
+        return {name: (self.data.datasets[name].reader, self.data.datasets[name].rois) for name in names}
+
+    def commitments(self, stimuli: str, model: str) -> str:
+        """Return the path of the committed layers of a model's reference model."""
+        return f"{self.results}/commitments/{stimuli}/{self.models.inventory[model].reference}.json"
+
+    # ------------------------------------------------------------------------------------------ paths
+
+    def per_alignment(self, pattern: str) -> list[str]:
+        """Fill a path for every stimulus set x model."""
+        return self._paths(pattern, [(s, m) for s in self.data.stimuli for m in self.models.inventory])
+
+    def per_search(self, pattern: str) -> list[str]:
+        """Fill a path for every stimulus set x reference model whose layers are searched."""
+        return self._paths(pattern, [(s, m) for s in self.data.stimuli for m in self.searched])
+
+    def per_projected(self, pattern: str) -> list[str]:
+        """Fill a path for every stimulus set x model of the projection study."""
+        return self._paths(pattern, self.projected)
+
+    def _paths(self, pattern: str, pairs: list[tuple[str, str]]) -> list[str]:
+        return [pattern.format(results=self.results, stimuli=stimuli, model=model) for stimuli, model in pairs]
+
+    # ------------------------------------------------------------------------------------------ projections
+
+    @property
+    def exact(self) -> bool:
+        """Whether kernels of all activations take the place of projected features."""
+        return self.study.features.projection.family == "exact"
+
+    @property
+    def projection(self) -> dict[str, Any]:
+        """The projection of features, as plain values: the keys that its family knows."""
+        return {"family": "exact"} if self.exact else self.study.features.projection.model_dump()
+
+    def projections(self, model: str) -> list[dict[str, Any]]:
+        """List the projections that a model of the projection study is compared under."""
+        study = self.study.projection_study
+        assert study is not None
+        return [
+            {"family": study.family, "dimensions": dimensions, "seed": seed}
+            for dimensions in study.models[model]
+            for seed in study.seeds
+        ]
+
+    @property
+    def projected(self) -> list[tuple[str, str]]:
+        """Stimulus sets and models of the projection study."""
+        study = self.study.projection_study
+        if study is None:
+            return []
+        wanted = [stimuli for stimuli in self.data.stimuli if study.stimuli is None or stimuli in study.stimuli]
+        return [(stimuli, model) for stimuli in wanted for model in study.models]
+
+    def kernel_subjects(self, stimuli: str) -> dict[str, dict[str, Any]]:
+        """Return the datasets whose stimuli enter exact kernels, and which of their subjects count."""
+        return {name: {"best_subjects": self.data.best_subjects(name)} for name in self.data.datasets_on(stimuli) if self.exact}
+
+    def kernel_recordings(self, stimuli: str) -> list[str]:
+        """List the recordings that say which stimuli enter exact kernels."""
+        return self.data.recordings(*self.kernel_subjects(stimuli))

@@ -1,0 +1,188 @@
+"""The datasets and stimulus sets of a study: where their files lie, what is read from them, and how large they are."""
+
+from collections.abc import Collection, Sequence
+from functools import cache, cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import BaseModel
+
+from cortexscale.datasets.readers import load_reader, load_simulator, require_interface, require_known
+from cortexscale.errors import Problems
+from cortexscale.plan.inputs import Inputs
+from cortexscale.study import Study
+from cortexscale.study.problems import checked
+
+
+class DataPlan:
+    """The sections ``datasets``, ``stimuli`` and ``simulation`` of a study."""
+
+    def __init__(self, study: Study, inputs: Inputs):
+        self.study, self.inputs, self.results = study, inputs, study.results
+        self.datasets = study.datasets
+
+    def check(self, problems: Problems) -> list[str]:
+        """Report datasets whose reader, subjects, ROIs, options or simulation settings are wrong; return the others."""
+        sound = []
+        for name in self.datasets:
+            before = len(problems.found)
+            with problems.collected():
+                self._read_options(name, problems)
+            if len(problems.found) == before:
+                sound.append(name)
+        with problems.collected():
+            self.simulated  # noqa: B018 (a property that checks its settings)
+        return sound
+
+    # ------------------------------------------------------------------------------------------ readers
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Dataset -> its name in figures and tables."""
+        if self.study.published:
+            return self.study.published.labels
+        return {name: dataset.label for name, dataset in self.datasets.items()}
+
+    @property
+    def readers(self) -> dict[str, str]:
+        """Dataset -> its reader. Datasets of published tables are named by their readers."""
+        if self.study.published:
+            return {name: name for name in self.study.published.labels}
+        return {name: dataset.reader for name, dataset in self.datasets.items()}
+
+    def reader(self, dataset: str) -> ModuleType:
+        """Load the module that reads a dataset.
+
+        Raises:
+            InputError: there is no such module.
+        """
+        return load_reader(self.datasets[dataset].reader, f"config key datasets.{dataset}.reader")
+
+    def reader_file(self, dataset: str) -> Path:
+        """Return the file of the module that reads a dataset."""
+        file = self.reader(dataset).__file__
+        assert file is not None
+        return Path(file)
+
+    def options(self, dataset: str) -> dict[str, Any]:
+        """Return the options of a dataset's reader, with their defaults, as plain values."""
+        return self._options(dataset).model_dump(mode="json")
+
+    @cache  # noqa: B019 (one plan per process)
+    def _options(self, dataset: str) -> BaseModel:
+        return checked(self.reader(dataset).Options, self.datasets[dataset].options, f"config key datasets.{dataset}.options")
+
+    def _read_options(self, dataset: str, problems: Problems) -> None:
+        """Report every problem of a dataset's entry, as far as its reader can be loaded."""
+        entry, reader, key = self.datasets[dataset], self.reader(dataset), f"config key datasets.{dataset}"
+        require_interface(reader, f"{key}.reader")
+        with problems.collected():
+            require_known(entry.subjects, reader.SUBJECTS, f"{key}.subjects")
+        with problems.collected():
+            require_known(entry.rois, reader.ROIS, f"{key}.rois")
+        if entry.best_subjects:
+            with problems.collected():
+                require_known([entry.best_subjects.roi], reader.ROIS, f"{key}.best_subjects.roi")
+        self._options(dataset)
+
+    # ------------------------------------------------------------------------------------------ files
+
+    @cache  # noqa: B019 (one plan per process)
+    def raw_files(self, dataset: str, subject: str) -> list[str]:
+        """List the released files that a subject is read from."""
+        path = Path(self.datasets[dataset].path)
+        return [str(file) for file in self.reader(dataset).raw_files(path, subject, self._options(dataset))]
+
+    def all_raw_files(self, datasets: Collection[str]) -> list[str]:
+        """List the images of all stimulus sets and the released files of some datasets."""
+        images = [stimuli.path for stimuli in self.study.stimuli.values()]
+        subjects = ((name, subject) for name in datasets for subject in self.datasets[name].subjects)
+        return images + [file for name, subject in subjects for file in self.raw_files(name, subject)]
+
+    def raw_inputs(self, dataset: str, subject: str) -> list[str]:
+        """List what the rule that reads a subject waits for: its released files, or the folder that the simulation makes."""
+        if dataset in self.simulated:
+            return [self.datasets[dataset].path]
+        return self.inputs.planned(self.raw_files(dataset, subject))
+
+    def recordings(self, *datasets: str) -> list[str]:
+        """List the recordings of all subjects of some datasets."""
+        return [f"{self.results}/neural/{name}/{subject}.h5" for name in datasets for subject in self.datasets[name].subjects]
+
+    def stimulus_path(self, stimuli: str) -> list[str]:
+        """List what the rule that lists the images of a stimulus set waits for.
+
+        Images that come with a simulated dataset lie in its folder.
+        """
+        path = Path(self.study.stimuli[stimuli].path)
+        made = [self.datasets[name].path for name in self.simulated if Path(self.datasets[name].path) in path.parents]
+        return made or self.inputs.planned([str(path)])
+
+    def stimulus_table(self, dataset: str) -> str:
+        """Return the path of the table of the stimuli that a dataset was recorded with."""
+        return f"{self.results}/stimuli/{self.datasets[dataset].stimuli}.parquet"
+
+    # ------------------------------------------------------------------------------------------ simulation
+
+    @cached_property
+    def simulated(self) -> dict[str, dict[str, Any]]:
+        """Simulated dataset -> the settings of its simulator, as plain values.
+
+        Raises:
+            InputError: a simulator has no such setting, or it has a wrong value.
+        """
+        settings = self.study.simulation.datasets if self.study.simulation else {}
+        return {name: self._simulation_settings(name, given).model_dump(mode="json") for name, given in settings.items()}
+
+    def _simulation_settings(self, dataset: str, given: dict[str, Any]) -> BaseModel:
+        simulator = load_simulator(self.datasets[dataset].reader, f"config key datasets.{dataset}.reader")
+        return checked(simulator.Settings, given, f"config key simulation.datasets.{dataset}")
+
+    def simulated_inputs(self, datasets: Collection[str]) -> list[str]:
+        """List what a check of some datasets waits for: files of the simulation, but not those of a release."""
+        images = [path for name in datasets for path in self.stimulus_path(self.datasets[name].stimuli)]
+        folders = [self.datasets[name].path for name in datasets if name in self.simulated]
+        return list(dict.fromkeys(path for path in (*folders, *images) if self.inputs.is_simulated(path)))
+
+    # ------------------------------------------------------------------------------------------ what is scored
+
+    @cached_property
+    def stimuli(self) -> list[str]:
+        """The stimulus sets that a dataset was recorded with."""
+        return [stimuli for stimuli in self.study.stimuli if self.datasets_on(stimuli)]
+
+    def datasets_on(self, stimuli: str) -> list[str]:
+        """List the datasets that were recorded with a stimulus set."""
+        return [name for name, dataset in self.datasets.items() if dataset.stimuli == stimuli]
+
+    def targets(self, stimuli: str) -> dict[str, dict[str, Any]]:
+        """Return what is scored on a stimulus set: dataset -> its ROIs, and which of its subjects."""
+        return {name: self.datasets[name].model_dump(include={"rois", "best_subjects"}) for name in self.datasets_on(stimuli)}
+
+    def best_subjects(self, dataset: str) -> dict[str, Any] | None:
+        """Return how many subjects are scored, and by the ceilings of which ROI they are chosen; None for all subjects."""
+        best = self.datasets[dataset].best_subjects
+        return best.model_dump() if best else None
+
+    def subjects_scored(self, dataset: str) -> list[str]:
+        """List as many subjects as are scored. Which of them are scored depends on their noise ceilings."""
+        entry = self.datasets[dataset]
+        return entry.subjects[: entry.best_subjects.count] if entry.best_subjects else entry.subjects
+
+    def shape(self, dataset: str, subjects: Sequence[str] | None = None) -> tuple[int, int, int]:
+        """Return the training stimuli, test stimuli and units of one kernel of the full release.
+
+        Args:
+            dataset: its name in the study.
+            subjects: the subjects who share the kernel; by default all that are scored.
+        """
+        return self.reader(dataset).shape(self._options(dataset), subjects or self.subjects_scored(dataset))
+
+    def reading_mb(self, dataset: str) -> int:
+        """Return the megabytes that the reader of a dataset needs for one subject."""
+        return self.reader(dataset).memory_mb(self._options(dataset))
+
+    def images(self, stimuli: str) -> int | None:
+        """Return the number of images of a stimulus set in the full release, if the config gives it."""
+        return self.study.stimuli[stimuli].expected

@@ -1,0 +1,145 @@
+"""The models of a study: where their weights come from, how suites are trained, and which code builds them."""
+
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from cortexscale.code import syntax
+from cortexscale.errors import InputError, Problems
+from cortexscale.models.inventory import Model, model_inventory
+from cortexscale.models.training.recipes import Length, resolve, training_length
+from cortexscale.plan.inputs import Inputs
+from cortexscale.recipe import Recipe
+from cortexscale.study import Study
+from cortexscale.study.models import PublishedSuite, Suite
+
+
+class ModelPlan:
+    """The sections ``models`` and ``training`` of a study.
+
+    Args:
+        study: the study.
+        inputs: its input files.
+        complete: whether all sources of models in the config can be used. If not, a name that is not in the inventory may be
+            right.
+
+    Attributes:
+        inventory: every model of the study by its id, without those that are wrong.
+    """
+
+    def __init__(self, study: Study, inputs: Inputs, *, complete: bool = True):
+        self.study, self.inputs, self.results, self.complete = study, inputs, study.results, complete
+        self._problems = Problems()
+        self.inventory: dict[str, Model] = model_inventory(study, self._problems)
+        self._suites = [source for source in study.models if isinstance(source, Suite)]
+
+    def check(self, problems: Problems) -> None:
+        """Report sources and references that are wrong, recipes that cannot be resolved, and Python files that cannot be read."""
+        problems.found += self._problems.found
+        for model in self.inventory.values():
+            with problems.collected():
+                if model.source == "suite":
+                    self._recipe(model.id)
+                if model.source == "python":
+                    _require_python(model)
+
+    def lacks(self, model: str) -> bool:
+        """Tell whether the study has no model of this name, as far as its sources can be read."""
+        return self.complete and model not in self.inventory
+
+    @cached_property
+    def references(self) -> list[str]:
+        """The reference models, which carry a layer search."""
+        return list(dict.fromkeys(model.reference for model in self.inventory.values()))
+
+    def code(self, *models: str) -> list[str | Path]:
+        """List the modules that build some models, for the digest of a stage: one per source, and files of the user."""
+        entries = [self.inventory[model] for model in models]
+        own = [Path(entry.builder["file"]) for entry in entries if entry.source == "python"]
+        return list(dict.fromkeys([*(f"cortexscale.models.sources.{entry.source}" for entry in entries), *own]))
+
+    # ------------------------------------------------------------------------------------------ weights
+
+    def weights(self, model: str) -> list[str]:
+        """List the checkpoint of a model, which its jobs wait for; the list is empty if its source fetches the weights."""
+        checkpoint = self.inventory[model].checkpoint
+        if checkpoint is None:
+            return []
+        return [checkpoint] if self.weights_follow(model) else self.inputs.planned([checkpoint])
+
+    def weights_follow(self, model: str) -> bool:
+        """Tell whether the study trains or downloads the weights of a model."""
+        return self.inventory[model].source == "suite" or self.inventory[model].checkpoint in self.downloads
+
+    @property
+    def checkpoint_folder(self) -> str | None:
+        """The folder that published checkpoints are downloaded to."""
+        suites = (source for source in self.study.models if isinstance(source, PublishedSuite))
+        return next((source.path for source in suites if source.download), None)
+
+    @cached_property
+    def downloads(self) -> dict[str, str]:
+        """Published checkpoint that its folder lacked when the plan was made -> its model.
+
+        Only these have a rule. A checkpoint that exists is never fetched again, whatever changes in the code.
+        """
+        folder = self.checkpoint_folder
+        files = {model.checkpoint: model.id for model in self.inventory.values() if model.source == "spvvs"}
+        return {
+            file: model
+            for file, model in files.items()
+            if file and folder and Path(file).parents[1] == Path(folder) and not Path(file).exists()
+        }
+
+    @property
+    def checkpoints(self) -> list[str]:
+        """Checkpoints that the study loads but does not train."""
+        return [model.checkpoint for model in self.inventory.values() if model.checkpoint and model.source != "suite"]
+
+    @property
+    def files(self) -> list[str]:
+        """Files that models are made of: labelled images of suites, and checkpoints."""
+        return [suite.images for suite in self._suites] + self.checkpoints
+
+    # ------------------------------------------------------------------------------------------ training
+
+    def suite(self, model: str) -> Suite:
+        """Return the suite that a model is trained in."""
+        arch, dataset = self.inventory[model].arch, self.inventory[model].dataset
+        return next(suite for suite in self._suites if suite.dataset == dataset and arch in suite.architectures)
+
+    def recipe(self, model: str) -> dict[str, Any]:
+        """Return how a model of a suite is trained, as plain values."""
+        return self._recipe(model).model_dump(mode="json")
+
+    @cache  # noqa: B019 (one plan per process)
+    def _recipe(self, model: str) -> Recipe:
+        suite, entry = self.suite(model), self.inventory[model]
+        if entry.begins_with:
+            assert suite.adversarial is not None
+            return resolve(suite.adversarial.recipe)
+        return resolve(suite.recipe, suite.architectures[entry.arch].recipe)
+
+    def base_weights(self, model: str) -> list[str]:
+        """List the weights that the training of a suite's model begins with; empty if it begins with random weights."""
+        base = self.inventory[model].begins_with
+        return self.weights(base) if base else []
+
+    def training_length(self, model: str) -> Length:
+        """Return how long a model of a suite is trained, if its image set is as large as the config says."""
+        suite, samples = self.suite(model), self.inventory[model].samples_per_class
+        assert samples is not None
+        return training_length(self._recipe(model), samples * suite.classes or suite.expected, self.study.training.gpus)
+
+    @property
+    def training_reports(self) -> list[str]:
+        """The training reports of all models of suites."""
+        return [f"{self.results}/models/{model.id}.training.json" for model in self.inventory.values() if model.source == "suite"]
+
+
+def _require_python(model: Model) -> None:
+    where, file = f"config key `file` of the model {model.id}", Path(model.builder["file"])
+    try:
+        syntax(file)
+    except (OSError, SyntaxError) as error:
+        raise InputError(where, f"{file}: {error}", "a Python file", "correct the path or the file") from None
