@@ -108,6 +108,12 @@ def layer_fits(
         )
 
 
+def chosen_penalties(fit: NestedRidge, settings: RidgeSettings) -> tuple[np.ndarray, np.ndarray]:
+    """The penalty of each pair of a group and a unit on all training stimuli, and whether it is an end of the grid, (P,) each."""
+    chosen = fit.chosen[-1]
+    return np.asarray(settings.alphas)[chosen], (chosen == 0) | (chosen == len(settings.alphas) - 1)
+
+
 def group_means(values: np.ndarray, group: np.ndarray) -> np.ndarray:
     """Mean over the units of each group, (..., groups).
 

@@ -3,14 +3,13 @@
 import logging
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
-from cortexscale.alignment.layer import RidgeSettings, group_means, layer_fits
+from cortexscale.alignment.layer import RidgeSettings, chosen_penalties, group_means, layer_fits
+from cortexscale.alignment.score_rows import penalty_columns
 from cortexscale.alignment.targets import Targets
 from cortexscale.features.store import Store
 from cortexscale.kernels.correlation import noise_normalised
-from cortexscale.kernels.ridge_problem import NestedRidge
 
 log = logging.getLogger(__name__)
 
@@ -35,21 +34,9 @@ def search_layers(store: Store, targets: Sequence[Targets], settings: RidgeSetti
                     layer_position_normalized=place["depth"],
                     cv_score=folds.mean(axis=0),
                     cv_score_sd=folds.std(axis=0, ddof=1),
-                    **alpha_columns(fit, settings),
+                    **penalty_columns(*chosen_penalties(fit, settings), fit.group),
                     n_train=len(target.train_rows),
                 )
             )
         log.info("layer %d of %d, %s: mean score %.3f", number, len(store.layers), layer, tables[-1]["cv_score"].mean())
     return pd.concat(tables, ignore_index=True)
-
-
-def alpha_columns(fit: NestedRidge, settings: RidgeSettings) -> dict[str, np.ndarray]:
-    """Penalty of each group on all training stimuli (geometric mean over its units), and the share of its units at an end
-    of the grid.
-    """
-    chosen = fit.chosen[-1]
-    at_edge = (chosen == 0) | (chosen == len(settings.alphas) - 1)
-    return {
-        "alpha": np.exp(group_means(np.log(settings.alphas)[chosen], fit.group)),
-        "alpha_at_edge": group_means(at_edge.astype(float), fit.group),
-    }

@@ -4,14 +4,13 @@
 recorded responses, not noise-normalised. Predictions for training stimuli are those of the outer folds that held them out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 
 from cortexscale.alignment.targets import Targets
 from cortexscale.kernels.gram import GramMatrix
-from cortexscale.kernels.ridge_problem import NestedRidge
 from cortexscale.kernels.similarity import Geometry, cka, feature_geometry, response_geometry, rsa
 
 SPLITS = ("train", "test")
@@ -19,41 +18,32 @@ MEASURES = (rsa, cka)
 COLUMNS = [f"{measure.__name__}_{kind}_{split}" for measure in MEASURES for kind in ("c", "ve") for split in SPLITS]
 
 
-def similarity_columns(target: Targets, kernel: GramMatrix, fit: NestedRidge, splits: Sequence[str]) -> dict[str, np.ndarray]:
-    """``rsa_{c,ve}_{train,test}`` and ``cka_{c,ve}_{train,test}`` of every group of ``target``; nan for other splits.
+def similarity_columns(
+    target: Targets, predicted: Mapping[str, np.ndarray | None], splits: Sequence[str], kernel: GramMatrix | None
+) -> dict[str, np.ndarray]:
+    """RSA and CKA of every group of ``target``, (groups,) each; nan where they are not wanted or cannot be had.
 
     Args:
         target: with prepared responses.
-        kernel: of the training stimuli followed by the test stimuli.
-        fit: with predictions of the splits.
-        splits: ``train``, ``test``, both or none.
+        predicted: split -> predicted responses (stimuli, pairs) in the order of ``np.nonzero(target.members)``.
+        splits: ``train``, ``test``, both or none. Each has predictions.
+        kernel: of the training stimuli followed by the test stimuli. Without it the features are not compared.
+
+    Returns:
+        ``COLUMNS``.
     """
     columns = {column: np.full(len(target.groups), np.nan) for column in COLUMNS}
-    n, device = len(target.train_rows), kernel.K.device
-    rows = {"train": slice(0, n), "test": slice(n, None)}
-    predictions = {"train": fit.heldout, "test": fit.test}
+    group_of_pair, n = np.nonzero(target.members)[0], len(target.train_rows)
+    rows, device = {"train": slice(0, n), "test": slice(n, None)}, kernel.K.device if kernel else torch.device("cpu")
     for split in splits:
-        features = feature_geometry(kernel.subset(rows[split]))
+        compared = {"c": feature_geometry(kernel.subset(rows[split]))} if kernel else {}
         for group in range(len(target.groups)):
             neural = _on(device, target.geometry(group, split))
-            encoded = response_geometry(torch.from_numpy(predictions[split][:, fit.group == group]).to(device))
-            for kind, model in (("c", features), ("ve", encoded)):
+            of_group = torch.from_numpy(predicted[split][:, group_of_pair == group])
+            compared["ve"] = response_geometry(of_group.to(device))
+            for kind, model in compared.items():
                 for measure in MEASURES:
                     columns[f"{measure.__name__}_{kind}_{split}"][group] = measure(model, neural)
-    return columns
-
-
-def predicted_similarity(target: Targets, group: int, predicted: np.ndarray) -> dict[str, float]:
-    """The columns of :func:`similarity_columns` for one group whose test responses are predicted by a readout of any kind.
-
-    Args:
-        target: without prepared responses all are nan, as are those of other splits and of features.
-        predicted: (m, units) test responses.
-    """
-    columns = dict.fromkeys(COLUMNS, np.nan)
-    if target.prepared:
-        neural, encoded = target.geometry(group, "test"), response_geometry(torch.from_numpy(predicted).double())
-        columns |= {f"{measure.__name__}_ve_test": measure(encoded, neural) for measure in MEASURES}
     return columns
 
 

@@ -99,9 +99,13 @@ class Targets:
         """Geometry of a group in a split, as it was prepared."""
         return self.prepared.geometry(self.place(group), split, len(getattr(self, split)))
 
-    def restricted(self, rois: Sequence[str]) -> "Targets | None":
-        """Some ROIs only; None where no subject has them."""
+    def restricted(self, rois: Sequence[str], subjects: Sequence[str] | None = None) -> "Targets | None":
+        """Some ROIs of some subjects, by default all; None where there are none."""
         wanted = self.groups["roi"].isin(rois).to_numpy()
+        if subjects is not None:
+            wanted = wanted & self.groups["subject"].isin(subjects).to_numpy()
+        if wanted.all():
+            return self
         if not wanted.any():
             return None
         units = self.members[wanted].any(axis=0)

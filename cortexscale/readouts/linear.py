@@ -8,10 +8,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from cortexscale.alignment.layer import RidgeSettings, group_means
-from cortexscale.alignment.similarity import predicted_similarity
+from cortexscale.alignment.layer import RidgeSettings, chosen_penalties
+from cortexscale.alignment.score_rows import Predictions, penalty_columns, score_rows
 from cortexscale.alignment.targets import Targets
-from cortexscale.kernels.correlation import noise_normalised
 from cortexscale.kernels.nested_ridge import nested_ridge
 from cortexscale.kernels.responses import Responses
 from cortexscale.kernels.ridge import dual_coefficients
@@ -84,36 +83,27 @@ def _fitted(K: Tensor, targets: Targets, chosen: np.ndarray, settings: RidgeSett
         alpha_per="unit" if settings.alpha_per == "unit" else "group",
         predictions=True,
     )
-    index = fit.chosen[-1]
-    at_edge = (index == 0) | (index == len(settings.alphas) - 1)
-    return fit.group, fit.unit, np.asarray(settings.alphas)[index], at_edge, fit.test_r, fit.test
+    return fit.group, fit.unit, *chosen_penalties(fit, settings), fit.test_r, fit.test
 
 
 def linear_scores(fit: LinearFit, targets: Targets, layer: str, width: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The scores of a fit, with the columns of :func:`cortexscale.readouts.mapping.score_readouts`, and the penalty.
+    """Score the fits of a layer on the test split.
 
     Args:
-        width: features of the layer; a readout has ``width`` + 1 parameters per unit.
+        width: features of the layer. A readout has ``width`` + 1 parameters per unit.
+
+    Returns:
+        The rows of :func:`cortexscale.readouts.mapping.score_readouts` with ``alpha`` and ``alpha_at_edge``.
     """
-    ceiling = targets.nc_percent[fit.unit]
-    normalised = noise_normalised(fit.test_r, ceiling)
-    similarity = [predicted_similarity(targets, g, fit.test[:, fit.group == g]) for g in range(len(targets.groups))]
-    groups = targets.groups.assign(
-        probe_type="linear_individual",
-        layer_name=layer,
-        fitting_samples=len(fit.chosen),
-        n_params=(width + 1) * targets.groups["n_units"],
-        pearsonr=group_means(fit.test_r, fit.group),
-        pearsonr_nc=group_means(normalised, fit.group),
-        noise_ceiling=group_means(np.sqrt(ceiling / 100), fit.group),
-        n_units_above_1=np.bincount(fit.group, normalised > 1).astype(int),
-        **pd.DataFrame(similarity),
-        n_test=len(targets.test_rows),
-        alpha=np.exp(group_means(np.log(fit.alpha), fit.group)),
-        alpha_at_edge=group_means(fit.alpha_at_edge.astype(float), fit.group),
-    )
-    units = targets.groups.loc[fit.group, ["benchmark_name", "subject", "roi"]].reset_index(drop=True)
-    return groups, units.assign(unit=targets.unit_names[fit.unit], pearsonr=fit.test_r, pearsonr_nc=normalised)
+    columns = {
+        "probe_type": "linear_individual",
+        "layer_name": layer,
+        "fitting_samples": len(fit.chosen),
+        "n_params": (width + 1) * targets.groups["n_units"],
+        **penalty_columns(fit.alpha, fit.alpha_at_edge, fit.group),
+    }
+    splits = ["test"] if targets.prepared else []
+    return score_rows(targets, Predictions(fit.test_r, fit.test.astype(np.float64)), columns, splits=splits)
 
 
 def linear_weights(

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cortexscale.alignment.similarity import predicted_similarity
+from cortexscale.alignment.score_rows import Predictions, score_rows
 from cortexscale.alignment.targets import Targets
-from cortexscale.kernels.correlation import noise_normalised, pearson
+from cortexscale.kernels.correlation import pearson
 from cortexscale.kernels.device import Blocks
 from cortexscale.models.training.state import TrainingState
 from cortexscale.readouts.recipes import ReadoutRecipe
@@ -113,41 +113,31 @@ def score_readouts(fitted: Fitted, tokens: Tokens, targets: Sequence[Targets]) -
         targets: of the dataset.
 
     Returns:
-        Rows per subject x ROI with ``benchmark_name``, ``subject``, ``roi``, ``n_units``, ``probe_type`` (as published:
-        ``attention_shared`` ...), ``layer_name``, ``fitting_samples``, ``n_params``, ``pearsonr``, ``pearsonr_nc``,
-        ``noise_ceiling`` (mean sqrt), ``n_units_above_1``, ``n_test`` and those of
-        :func:`~cortexscale.alignment.similarity.predicted_similarity`; and rows per subject x ROI x unit with ``pearsonr`` and
-        ``pearsonr_nc``. ``n_params`` counts the whole readout, a shared one with the heads of all its subjects: there it
-        is the same in the rows of each.
+        The rows of :func:`cortexscale.alignment.score_rows.score_rows` per subject x ROI, with ``probe_type`` (as published:
+        ``attention_shared`` ...), ``layer_name``, ``fitting_samples`` and ``n_params``; and those per subject x ROI x unit.
+        ``n_params`` counts the whole readout, a shared one with the heads of all its subjects: there it is the same in the
+        rows of each.
     """
     rows, units = [], []
     for target in targets:
-        for name, groups in target.groups.groupby("subject", sort=False):
-            if name not in fitted.trials:
-                continue
-            predicted = fitted.readouts.predict(tokens, target.test_rows, str(name))
-            for group, entry in groups[groups["roi"].isin(list(predicted))].iterrows():
-                inside = target.members[group]
-                r = _correlations(predicted[entry["roi"]], target.test[:, inside])
-                normalised = noise_normalised(r, target.nc_percent[inside])
-                rows.append(
-                    {
-                        **entry,
-                        "probe_type": fitted.probe_type,
-                        "layer_name": fitted.layer,
-                        "fitting_samples": len(fitted.trials[name].rows),
-                        "n_params": fitted.readouts.n_parameters(entry["roi"]),
-                        "pearsonr": r.mean(),
-                        "pearsonr_nc": normalised.mean(),
-                        "noise_ceiling": np.sqrt(target.nc_percent[inside] / 100).mean(),
-                        "n_units_above_1": int((normalised > 1).sum()),
-                        **predicted_similarity(target, group, predicted[entry["roi"]]),
-                        "n_test": len(target.test_rows),
-                    }
-                )
-                place = {key: entry[key] for key in ("benchmark_name", "subject", "roi")}
-                units.append(pd.DataFrame({**place, "unit": target.unit_names[inside], "pearsonr": r, "pearsonr_nc": normalised}))
-    return pd.DataFrame(rows), pd.concat(units, ignore_index=True)
+        part = target.restricted(fitted.readouts.rois, list(fitted.trials))
+        if part is None:
+            continue
+        places = list(zip(part.groups["subject"], part.groups["roi"], strict=True))
+        of_subjects = {name: fitted.readouts.predict(tokens, part.test_rows, name) for name, _ in places}
+        predicted = [of_subjects[name][roi] for name, roi in places]
+        r = [_correlations(each, part.test[:, inside]) for each, inside in zip(predicted, part.members, strict=True)]
+        columns = {
+            "probe_type": fitted.probe_type,
+            "layer_name": fitted.layer,
+            "fitting_samples": [len(fitted.trials[name].rows) for name, _ in places],
+            "n_params": [fitted.readouts.n_parameters(roi) for _, roi in places],
+        }
+        together = Predictions(np.concatenate(r), np.concatenate(predicted, axis=1).astype(np.float64))
+        of_target, of_units = score_rows(part, together, columns, splits=["test"] if part.prepared else [])
+        rows.append(of_target)
+        units.append(of_units)
+    return pd.concat(rows, ignore_index=True), pd.concat(units, ignore_index=True)
 
 
 def validation_scores(fitted: Fitted, tokens: Tokens, trials: Sequence[Trials]) -> pd.DataFrame:

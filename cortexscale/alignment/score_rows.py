@@ -1,0 +1,86 @@
+"""Rows of result tables: the scores of one fit per subject x ROI, and per unit."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cortexscale.alignment.layer import group_means
+from cortexscale.alignment.similarity import similarity_columns
+from cortexscale.alignment.targets import Targets
+from cortexscale.catalogue.metrics import ALIGNMENT
+from cortexscale.kernels.correlation import noise_normalised
+from cortexscale.kernels.gram import GramMatrix
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predicted responses for the P pairs of a group (subject x ROI) and one of its units.
+
+    Pairs are in the order of ``np.nonzero(targets.members)``.
+
+    Attributes:
+        test_r: (P,) Pearson r on the test stimuli.
+        test: (m, P) predicted responses to the test stimuli; None where they were not kept.
+        heldout: (n, P) responses to the training stimuli, each predicted from the other folds; None likewise.
+    """
+
+    test_r: np.ndarray
+    test: np.ndarray | None = None
+    heldout: np.ndarray | None = None
+
+
+def score_rows(
+    target: Targets,
+    predicted: Predictions,
+    columns: Mapping[str, Any],
+    *,
+    splits: Sequence[str] = (),
+    kernel: GramMatrix | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Score the predictions of a fit.
+
+    The score of a unit is Pearson r / sqrt(noise ceiling); a ROI has the mean over its units (paper, section 3).
+    Scores above 1 are kept and counted.
+
+    Args:
+        columns: what else is known of the fit: a value for all rows per subject x ROI, or one for each.
+        splits: ``train`` and ``test``, of which RSA and CKA are wanted; they need prepared responses.
+        kernel: of the training stimuli followed by the test stimuli, for RSA and CKA of the features themselves.
+
+    Returns:
+        Rows per subject x ROI: ``benchmark_name``, ``subject``, ``roi``, ``n_units``, ``columns``, ``pearsonr``, ``pearsonr_nc``,
+        ``noise_ceiling`` (mean square root of the ceiling), ``n_units_above_1``, the columns of
+        :func:`~cortexscale.alignment.similarity.similarity_columns`, and ``n_test``. Rows per subject x ROI x unit:
+        ``benchmark_name``, ``subject``, ``roi``, ``unit``, ``pearsonr``, ``pearsonr_nc``.
+    """
+    group, unit = np.nonzero(target.members)
+    ceiling = target.nc_percent[unit]
+    units = target.groups.loc[group, ["benchmark_name", "subject", "roi"]].reset_index(drop=True)
+    units = units.assign(unit=target.unit_names[unit], pearsonr=predicted.test_r)
+    units[ALIGNMENT] = noise_normalised(predicted.test_r, ceiling)
+    rows = target.groups.assign(
+        **columns,
+        **{metric: group_means(units[metric].to_numpy(), group) for metric in ("pearsonr", ALIGNMENT)},
+        noise_ceiling=group_means(np.sqrt(ceiling / 100), group),
+        n_units_above_1=np.bincount(group, units[ALIGNMENT] > 1).astype(int),
+        **similarity_columns(target, {"train": predicted.heldout, "test": predicted.test}, splits, kernel),
+        n_test=len(target.test_rows),
+    )
+    return rows, units
+
+
+def penalty_columns(alpha: np.ndarray, at_edge: np.ndarray, group: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns of ridge fits, a value per group.
+
+    Args:
+        alpha, at_edge: (P,) of :func:`cortexscale.alignment.layer.chosen_penalties`.
+        group: (P,) group of each pair.
+
+    Returns:
+        ``alpha``, the geometric mean over the units of the group, and ``alpha_at_edge``, the fraction of its units whose
+        penalty is an end of the grid.
+    """
+    return {"alpha": np.exp(group_means(np.log(alpha), group)), "alpha_at_edge": group_means(at_edge.astype(float), group)}
