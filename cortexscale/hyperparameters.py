@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cortexscale.markdown import markdown_table
+
 _TRAINED = {"optimiser": "AdamW", "precision": "bf16-mixed; float32 on a CPU"}
 _FINETUNED = {
     **_TRAINED,
@@ -138,10 +140,9 @@ def readout_table(recipes: Mapping[str, Mapping[str, Mapping[str, Any]]], labels
 
 
 def readable(table: pd.DataFrame) -> str:
-    """Any of these tables in Markdown."""
-    head = [name.replace("_", " ").capitalize() for name in table]
-    lines = [head, [":--"] * len(head), *([_text(value) for value in row] for row in table.itertuples(index=False))]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    """Write any of these tables in Markdown."""
+    cells = table.map(_text).rename(columns=lambda name: name.replace("_", " ").capitalize())
+    return markdown_table(cells, left=list(cells))
 
 
 def _beside(recipe: Mapping[str, Any], rows: list[tuple[str, str, str, Any]]) -> pd.DataFrame:

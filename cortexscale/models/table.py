@@ -4,10 +4,12 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from cortexscale.markdown import markdown_table
 from cortexscale.models import spvvs
 from cortexscale.models.families import LAYERS
 from cortexscale.models.pretraining import IMAGE_TEXT, SELF_SUPERVISED, SUPERVISED
@@ -96,21 +98,19 @@ def _row(rows: pd.DataFrame) -> dict:
 
 
 def readable(table: pd.DataFrame) -> str:
-    """:func:`model_table` in Markdown."""
-    head = ["Source", "Family", "Runs", "Configs", "Archs", "Sizes", "N (M)", "D", "C", "Pretraining", "Objective"]
-    lines = [head, [":--", ":--", *["--:"] * (len(head) - 4), ":--", ":--"]]
-    for _, row in table.iterrows():
-        counts = [str(row[column]) for column in ("runs", "configs", "archs", "sizes")]
-        ranges = [_range(row, "n_params", _millions), _range(row, "n_samples", _images), _range(row, "flops", _flops)]
-        lines.append([row["source"], row["family"], *counts, *ranges, row["datasets"], row["objectives"]])
+    """Write a table of :func:`model_table` in Markdown."""
+    cells = table[["source", "family", "runs", "configs", "archs", "sizes"]].rename(columns=str.capitalize)
+    for name, measure, text in (("N (M)", "n_params", _millions), ("D", "n_samples", _images), ("C", "flops", _flops)):
+        cells[name] = [_range(row, measure, text) for row in table.to_dict("records")]
+    cells = cells.assign(Pretraining=table["datasets"], Objective=table["objectives"])
     note = (
         "N: parameters in millions. D: images of the pretraining. C: D x FLOPs of one forward pass. "
         "SUP: supervised, SSL: self-supervised, I–L: image-text, ADV: adversarially fine-tuned, ?: not known."
     )
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{note}\n"
+    return markdown_table(cells, note, left=["Source", "Family", "Pretraining", "Objective"])
 
 
-def _range(row: pd.Series, name: str, text: Callable[[float], str]) -> str:
+def _range(row: dict[str, Any], name: str, text: Callable[[float], str]) -> str:
     ends = [row[f"{name}_{end}"] for end in ("min", "max")]
     return "–".join(dict.fromkeys(text(end) for end in ends)) if np.isfinite(ends).all() else ""
 

@@ -9,9 +9,7 @@ from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.catalogue.metrics import ALIGNMENT
 from cortexscale.figures.style import BENCHMARKS, FAMILIES, READOUTS, colours, readout_name
 from cortexscale.pages.parts import LABELS, UNIT, distances, finetuning_part, laws, mapping_part, pretraining_part
-from cortexscale.pages.template import ASSETS, embedded, page, script, style
-
-SCRIPTS = [ASSETS / f"explore_{name}.js" for name in ("view", "plot", "tables", "controls")]
+from cortexscale.pages.template import render
 
 
 def explore_data(
@@ -57,14 +55,8 @@ def explore_data(
 
 
 def explore_page(data: dict[str, Any]) -> str:
-    """The page, with the plotting library and the data inside."""
-    return page(
-        "explore.html",
-        style=style("page.css", "explore.css"),
-        data=embedded(data),
-        library=f"<script>{get_plotlyjs()}</script>",
-        script=script(*SCRIPTS),
-    )
+    """Make the page, with the plotting library and the data inside."""
+    return render("explore.html", data=data, library=get_plotlyjs())
 
 
 def _colours(parts: dict[str, Any], datasets: dict[str, str]) -> dict[str, str]:

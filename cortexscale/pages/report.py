@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
 
+from cortexscale.markdown import markdown_table
 from cortexscale.pages.captions import caption
-from cortexscale.pages.markup import details, facts, html_table, links, markdown, picture
 from cortexscale.pages.origin import origins, run_facts
-from cortexscale.pages.template import page, style
+from cortexscale.pages.template import render
 from cortexscale.stores import read_table
+
+DOTS, PIXELS = 300, 110
+"""Dots per inch of the figures, and CSS pixels per inch at which the page shows them."""
 
 
 @dataclass(frozen=True)
@@ -43,53 +45,58 @@ class Contents:
 
 
 def report_page(of: Contents) -> str:
-    """The page, pictures inside; links lead to files beside it."""
+    """Make the page. Figures are inside it, and links lead to the files beside it."""
     shown = [table for table in of.tables if table.stem != "cost"]
     files = [*of.tables, *of.checks, *of.fits]
-    quality = "".join(_check(table, of.labels) for table in of.checks) + _scores(shown, of.labels) + _laws(of.fits, of.labels)
-    return page(
+    sources, inputs = _origins(files, of.root)
+    laws = _laws_with_warnings(of.fits, of.labels)
+    return render(
         "report.html",
-        style=style("page.css", "report.css"),
-        study=escape(of.config["study"]),
-        pages="".join(f'<p><a href="{name}">Explore the scores and their scaling laws</a></p>' for name in of.pages),
-        facts=facts(run_facts(of.config, files)),
-        figures="".join(_figure(of.root, name, **figure) for name, figure in of.figures.items()),
-        tables="".join(_table(table, of.root) for table in shown),
-        checks=quality,
-        cost=markdown((of.root / "tables/cost.md").read_text(encoding="utf-8")),
-        origins=_origins(files, of.root),
-        config=details("Config, with all defaults", f"<pre>{escape(yaml.safe_dump(dict(of.config), sort_keys=False))}</pre>"),
+        config=of.config,
+        config_text=yaml.safe_dump(dict(of.config), sort_keys=False),
+        pages=of.pages,
+        facts=run_facts(of.config, files),
+        figures=[_figure(of.root, name, **figure) for name, figure in of.figures.items()],
+        tables=[_table(table, of.root) for table in shown],
+        checks={table.stem: _check(table, of.labels) for table in of.checks} | _scores(shown, of.labels),
+        warned_laws="" if laws.empty else _frame(laws),
+        n_warned_laws=len(laws),
+        cost=(of.root / "tables/cost.md").read_text(encoding="utf-8"),
+        origins=sources,
+        inputs=inputs,
     )
 
 
-def _figure(root: Path, name: str, module: str, tables: Sequence[str], datasets: Sequence[str]) -> str:
+def _figure(root: Path, name: str, module: str, tables: Sequence[str], datasets: Sequence[str]) -> dict[str, Any]:
     files = {kind: f"figures/{name}.{kind}" for kind in ("pdf", "svg", "png", "csv")}
     text = caption(module, [str(Path(table).relative_to(root)) for table in tables], pd.read_csv(root / files["csv"]))
-    drawing = picture(root / files["png"], f"{name}: {text}")
     title = ": ".join([name, ", ".join(datasets)]) if datasets else name
-    below = f"<figcaption>{escape(text)} {links(files.values())}</figcaption>"
-    return f'<figure id="{name}"><h3>{escape(title)}</h3>{drawing}{below}</figure>\n'
+    png = root / files["png"]
+    return {"name": name, "title": title, "caption": text, "png": png, "size": _size(png), "files": list(files.values())}
 
 
-def _table(table: Path, root: Path) -> str:
+def _size(png: Path) -> list[int]:
+    """Width and height on a screen, in CSS pixels: the figure is as large as in print."""
+    head = png.read_bytes()[:24]
+    return [int.from_bytes(head[start : start + 4]) * PIXELS // DOTS for start in (16, 20)]
+
+
+def _table(table: Path, root: Path) -> dict[str, Any]:
     readable = table.with_suffix(".md")
-    twins = [file for file in (table, table.with_suffix(".csv"), readable) if file.exists()]
-    files = links(str(file.relative_to(root)) for file in twins)
-    inside = markdown(readable.read_text(encoding="utf-8")) if readable.exists() else ""
-    return f"<h3>{escape(table.stem)} <small>{files}</small></h3>\n{inside}"
+    files = [str(file.relative_to(root)) for file in (table, table.with_suffix(".csv"), readable) if file.exists()]
+    return {"name": table.stem, "files": files, "text": readable.read_text(encoding="utf-8") if readable.exists() else ""}
 
 
 def _check(table: Path, labels: Mapping[str, str]) -> str:
-    rows = read_table(table)
-    return f"<h3>{escape(table.stem)}</h3>\n" + _frame(rows.replace({"benchmark_name": dict(labels)}))
+    return _frame(read_table(table).replace({"benchmark_name": dict(labels)}))
 
 
-def _scores(tables: Sequence[Path], labels: Mapping[str, str]) -> str:
-    """Shares of units that score above 1, and whose penalty ends at the edge of its grid."""
+def _scores(tables: Sequence[Path], labels: Mapping[str, str]) -> dict[str, str]:
+    """The fractions of units that score above 1, and whose penalty is an end of its grid."""
     pretraining = next((table for table in tables if table.stem == "pretraining"), None)
     rows = read_table(pretraining) if pretraining else pd.DataFrame()
     if not {"n_units", "n_units_above_1", "alpha_at_edge"} <= set(rows):
-        return ""
+        return {}
     sums = rows.groupby("benchmark_name", sort=False).agg(
         scores=("n_units", "sum"), above=("n_units_above_1", "sum"), alpha_at_edge=("alpha_at_edge", "mean")
     )
@@ -97,36 +104,36 @@ def _scores(tables: Sequence[Path], labels: Mapping[str, str]) -> str:
         {
             "benchmark_name": [labels.get(name, name) for name in sums.index],
             "scores of units": sums["scores"].tolist(),
-            "share above 1": (sums["above"] / sums["scores"]).tolist(),
-            "share with the ridge penalty at an end of its grid": sums["alpha_at_edge"].tolist(),
+            "fraction above 1": (sums["above"] / sums["scores"]).tolist(),
+            "fraction with the ridge penalty at an end of its grid": sums["alpha_at_edge"].tolist(),
         }
     )
-    return "<h3>scores</h3>\n" + _frame(found)
+    return {"scores": _frame(found)}
 
 
-def _laws(fits: Sequence[Path], labels: Mapping[str, str]) -> str:
-    """Scaling laws whose constants should not be read as they stand."""
+def _laws_with_warnings(fits: Sequence[Path], labels: Mapping[str, str]) -> pd.DataFrame:
+    """The scaling laws whose constants should not be read as they stand."""
     tables = (read_table(file).assign(fit=file.stem) for file in fits)
     warned = [table[table["warnings"].fillna("") != ""] for table in tables if "warnings" in table]
     rows = pd.concat(warned) if warned else pd.DataFrame()
-    if rows.empty:
-        return ""
     names = [name for name in ("fit", "family", "benchmark_name", "experiment", "n", "warnings") if name in rows]
-    shown = rows[names].fillna("").replace({"benchmark_name": dict(labels)})
-    return "<h3>scaling laws</h3>\n" + details(f"{len(rows)} laws with a warning", _frame(shown))
+    return rows[names].fillna("").replace({"benchmark_name": dict(labels)})
 
 
 def _frame(table: pd.DataFrame) -> str:
-    shown = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row] for row in table.to_numpy(object)]
-    return html_table([column.replace("_", " ") for column in table], shown)
+    """Any table in Markdown, with four digits of its numbers."""
+    numbers = table.select_dtypes("number").columns
+    cells = table.apply(lambda column: column.map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else str(cell)))
+    return markdown_table(cells.rename(columns=_words), left=[_words(name) for name in table if name not in numbers])
 
 
-def _origins(files: Sequence[Path], root: Path) -> str:
+def _words(column: str) -> str:
+    return column.replace("_", " ")
+
+
+def _origins(files: Sequence[Path], root: Path) -> tuple[str, str]:
+    """Two tables in Markdown: what is known of each file, and the hashes of the inputs that it was made of."""
     found = origins(files, root)
-    head = ["table", "rows", "columns", "content", "code", "inputs"]
-    rows = [
-        [each["table"], f"{each['rows']:,}", str(each["columns"]), each["content"], each["code"], str(len(each["inputs"]))]
-        for each in found
-    ]
-    inputs = [[each["table"], name, content] for each in found for name, content in each["inputs"].items()]
-    return html_table(head, rows) + details("Hashes of all inputs", html_table(["table", "input", "content"], inputs))
+    rows = [{**each, "inputs": len(each["inputs"])} for each in found]
+    inputs = [(each["table"], name, content) for each in found for name, content in each["inputs"].items()]
+    return _frame(pd.DataFrame(rows)), _frame(pd.DataFrame(inputs, columns=["table", "input", "content"]))

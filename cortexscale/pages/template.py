@@ -1,34 +1,46 @@
-"""Self-contained pages: a template with its styles, scripts and data inside."""
+"""Self-contained pages: a Jinja2 template of ``assets/`` with its styles, scripts, images and data inside."""
 
-import json
-from collections.abc import Mapping
+import base64
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+
 ASSETS = Path(__file__).parent / "assets"
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
-def page(template: str, **parts: str) -> str:
-    """A template of ``assets/`` with every ``<!--name-->`` replaced by the part of that name."""
-    text = (ASSETS / template).read_text(encoding="utf-8")
-    for name, part in parts.items():
-        marker = f"<!--{name}-->"
-        if text.count(marker) != 1:
-            raise ValueError(f"{template}: {text.count(marker)} places for {marker}, not one")
-        text = text.replace(marker, part)
-    return text
+def render(template: str, **values: Any) -> str:
+    """Fill a template of ``assets/``. Values are escaped where the template does not call them ``safe``.
+
+    Raises:
+        jinja2.UndefinedError: the template has a name without a value.
+    """
+    return _ENVIRONMENT.get_template(template).render(**values)
 
 
-def style(*names: str) -> str:
-    return "<style>\n" + "".join((ASSETS / name).read_text(encoding="utf-8") for name in names) + "</style>"
+def html_of_markdown(text: str) -> str:
+    """Turn paragraphs and tables in Markdown into HTML. HTML in the text is escaped."""
+    return str(_MARKDOWN.render(text))
 
 
-def script(*files: Path) -> str:
-    """Scripts of one scope, in this order."""
-    return "<script>\n" + "\n".join(file.read_text(encoding="utf-8") for file in files) + "\n</script>"
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
 
 
-def embedded(data: Mapping[str, Any]) -> str:
-    """Data for the scripts of a page. No text in it can end the element that it is in."""
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
-    return '<script type="application/json" id="data">' + text.replace("<", "\\u003c") + "</script>"
+def _data_uri(png: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png.read_bytes()).decode()}"
+
+
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(ASSETS, encoding="utf-8"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_ENVIRONMENT.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":"), "ensure_ascii": False}
+_ENVIRONMENT.filters |= {"markdown": html_of_markdown, "data_uri": _data_uri}
+_ENVIRONMENT.globals["asset"] = _asset

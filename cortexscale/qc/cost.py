@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from cortexscale.markdown import markdown_table
+
 TOTAL = "total"
 
 
@@ -33,13 +35,19 @@ def _job(file: Path) -> pd.DataFrame:
 
 
 def readable(table: pd.DataFrame) -> str:
-    """:func:`cost_table` in Markdown."""
-    lines = [["Stage", "Jobs", "Time, all jobs", "CPU time", "Longest job", "Peak memory"], [":--", *["--:"] * 5]]
-    for row in table.itertuples():
-        times = [_duration(seconds) for seconds in (row.wall_s, row.cpu_s, row.longest_s)]
-        lines.append([row.stage.replace("_", " "), f"{row.jobs:,}", *times, f"{row.peak_rss_mb / 1000:.2f} GB"])
+    """Write a table of :func:`cost_table` in Markdown."""
+    cells = pd.DataFrame(
+        {
+            "Stage": table["stage"].str.replace("_", " "),
+            "Jobs": table["jobs"].map("{:,}".format),
+            "Time, all jobs": table["wall_s"].map(_duration),
+            "CPU time": table["cpu_s"].map(_duration),
+            "Longest job": table["longest_s"].map(_duration),
+            "Peak memory": table["peak_rss_mb"].map(lambda mb: f"{mb / 1000:.2f} GB"),
+        }
+    )
     note = "Jobs run side by side: a study takes less time than all its jobs. CPU time of very short jobs is not measured."
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{note}\n"
+    return markdown_table(cells, note, left=["Stage"])
 
 
 def _duration(seconds: float) -> str:

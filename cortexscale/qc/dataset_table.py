@@ -1,10 +1,12 @@
 """The datasets of a study at a glance, beside the paper's (Table S1)."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from cortexscale.markdown import markdown_table
 from cortexscale.recording import Recording
 
 _COLUMNS = ("modality", "stimuli", "noise_ceiling", "subjects", "rois", "train", "test", "train_repetitions", "test_repetitions")
@@ -77,21 +79,29 @@ def _row(handle: str, recordings: Iterable[Recording]) -> dict:
 
 
 def readable(table: pd.DataFrame) -> str:
-    """:func:`dataset_table` in Markdown: the study's number, then the paper's in brackets."""
-    head = ["Dataset", "Modality", "Stimuli", "Subjects", "ROIs", "Units", "Train", "Test", "Repetitions"]
-    head += ["Ceiling, % of variance", "Ceiling of r", "Paper's ceiling"]
-    lines = [head, [":--", ":--", *["--:"] * (len(head) - 2)]]
-    for _, row in table.iterrows():
-        counts = [_both(row, column) for column in ("stimuli", "subjects", "rois")]
-        repetitions = [_both(row, f"{split}_repetitions") for split in ("train", "test")]
-        ceilings = [f"{row['nc_percent']:.1f}", f"{row['nc_r']:.3f}", _number(row["paper_noise_ceiling"], 3)]
-        units, train, test = _number(row["units"]), _both(row, "train"), _both(row, "test")
-        lines.append([row["handle"], row["modality"], *counts, units, train, test, " : ".join(repetitions), *ceilings])
+    """Write a table of :func:`dataset_table` in Markdown: the study's number, then the paper's in brackets."""
+    cells = [
+        {
+            "Dataset": row["handle"],
+            "Modality": row["modality"],
+            "Stimuli": _both(row, "stimuli"),
+            "Subjects": _both(row, "subjects"),
+            "ROIs": _both(row, "rois"),
+            "Units": _number(row["units"]),
+            "Train": _both(row, "train"),
+            "Test": _both(row, "test"),
+            "Repetitions": " : ".join(_both(row, f"{split}_repetitions") for split in ("train", "test")),
+            "Ceiling, % of variance": f"{row['nc_percent']:.1f}",
+            "Ceiling of r": f"{row['nc_r']:.3f}",
+            "Paper's ceiling": _number(row["paper_noise_ceiling"], 3),
+        }
+        for row in table.to_dict("records")
+    ]
     note = "Paper's numbers (Table S1) in brackets. Units, train, test: mean over subjects."
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{note}\n"
+    return markdown_table(pd.DataFrame(cells), note, left=["Dataset", "Modality"])
 
 
-def _both(row: pd.Series, column: str) -> str:
+def _both(row: dict[str, Any], column: str) -> str:
     paper = row[f"paper_{column}"]
     return _number(row[column]) + (f" ({_number(paper)})" if np.isfinite(paper) else "")
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from cortexscale.alignment.averages import mean_scores, over_benchmarks
+from cortexscale.markdown import markdown_table
 
 LINEAR = "linear_individual"
 TABLE2 = [LINEAR, "attention_individual", "attention_shared"]
@@ -39,7 +40,7 @@ def readout_table(mapping: pd.DataFrame, fits: pd.DataFrame, readouts: list[str]
 
 
 def readable(table: pd.DataFrame, labels: dict[str, str], parameters: str) -> str:
-    """:func:`readout_table` in Markdown, the best score of a row in bold.
+    """Write a table of :func:`readout_table` in Markdown, the best score of a row in bold.
 
     Args:
         labels: of datasets.
@@ -47,7 +48,7 @@ def readable(table: pd.DataFrame, labels: dict[str, str], parameters: str) -> st
     """
     wide = table.pivot(index="benchmark_name", columns="probe_type")
     names = table.drop_duplicates("probe_type").set_index("probe_type")["probe_name"]
-    lines = [["Benchmark", *names], [":--", *["--:"] * len(names)]]
+    lines = []
     for benchmark in table["benchmark_name"].unique():
         scores = wide.loc[benchmark, "score"][names.index]
         shown = [f"**{score:.3f}**" if score == scores.max() else f"{score:.3f}" for score in scores]
@@ -63,7 +64,7 @@ def readable(table: pd.DataFrame, labels: dict[str, str], parameters: str) -> st
         "Noise-normalised Pearson r, mean over seeds, subjects and ROIs. Parameters of a subject and ROI, a shared trunk divided "
         f"among its subjects: {mean}. E: where the scaling law S = E - A F^-alpha ends, with its 95 % interval."
     )
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{note}\n"
+    return markdown_table(pd.DataFrame(lines, columns=["Benchmark", *names]), note, left=["Benchmark"])
 
 
 def _limit(row: pd.Series) -> str:

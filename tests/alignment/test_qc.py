@@ -6,6 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from markdown_cells import unpadded
 
 mpl.use("agg")
 
@@ -106,7 +107,7 @@ def test_the_dataset_table_counts_what_the_study_has():
 
 
 def test_the_readable_table_has_both_numbers():
-    text = readable(dataset_table({"nsd": two_subjects(), "mine": two_subjects()}, {"nsd": "NSD-fMRI"}))
+    text = unpadded(readable(dataset_table({"nsd": two_subjects(), "mine": two_subjects()}, {"nsd": "NSD-fMRI"})))
     lines = text.splitlines()
     assert len({line.count("|") for line in lines[:4]}) == 1
     assert "| 10 (70,000) | 2 (8) | 2 (28) | 3 | 5 (9,000) |" in lines[2]

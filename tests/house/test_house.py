@@ -16,7 +16,7 @@ PACKAGE = ROOT / "cortexscale"
 FLOORS = [
     {"errors"},
     {"catalogue"},
-    {"files", "logs", "jobs", "download", "kernels", "code"},
+    {"files", "logs", "jobs", "download", "kernels", "code", "markdown"},
     {"section", "study", "recipe", "stores", "recording"},
     {"stimuli"},
     {"models"},

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import time
 
 import numpy as np
@@ -10,10 +11,11 @@ import pandas as pd
 import pytest
 import yaml
 from browser import CHROMIUM, NO_CHROMIUM, Browser
+from jinja2 import UndefinedError
 from published_tables import LABELS, our_tables
 
 from cortexscale.pages.explore import explore_data, explore_page
-from cortexscale.pages.template import embedded, page
+from cortexscale.pages.template import render
 from cortexscale.plan import ROOT, Plan
 from cortexscale.scaling.laws import fit_axis
 
@@ -84,13 +86,14 @@ def test_a_study_has_the_pages_that_it_can_fill(study, pages):
 
 
 def test_no_text_ends_the_element_that_data_are_in():
-    text = embedded({"name": "</script><b>", "none": None})
-    assert text.count("</script>") == 1 and json.loads(text.split(">", 1)[1].removesuffix("</script>"))["name"] == "</script><b>"
+    said = {"z": "</script><b>", "none": None, "a": 1}
+    text = re.search(r'<script type="application/json" id="data">(.*?)</script>', explore_page(said), re.DOTALL)[1]
+    assert json.loads(text) == said and list(json.loads(text)) == list(said), "the page relies on the order of names"
 
 
-def test_a_part_without_a_place_is_an_error():
-    with pytest.raises(ValueError, match="0 places for <!--nowhere-->"):
-        page("explore.html", nowhere="")
+def test_a_name_without_a_value_is_an_error():
+    with pytest.raises(UndefinedError, match="'library' is undefined"):
+        render("explore.html", data={})
 
 
 # ------------------------------------------------------------------------------------------ in a browser

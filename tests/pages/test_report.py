@@ -14,10 +14,11 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 
 from cortexscale.figures import FIGURES
+from cortexscale.markdown import markdown_table
 from cortexscale.pages.captions import caption, described
-from cortexscale.pages.markup import html_table, markdown
 from cortexscale.pages.origin import origins, run_facts
 from cortexscale.pages.report import Contents, report_page
+from cortexscale.pages.template import html_of_markdown
 from cortexscale.qc.cost import cost_table, readable
 from cortexscale.stores import provenance, write_table
 
@@ -98,10 +99,12 @@ def test_origins_are_those_that_the_tables_carry(root):
     assert json.loads(json.dumps(facts)) == facts
 
 
-def test_tables_in_markdown_are_tables_in_html():
-    text = markdown("| Name | n |\n| :-- | --: |\n| **x<y** | 1,000 |\n\nA note.\n")
-    assert '<td><strong>x&lt;y</strong></td><td class="number">1,000</td>' in text and "A note." in text
-    assert '<th scope="col" class="number">' in html_table(["n"], [["1.5 min"], [""]])
+def test_a_table_in_markdown_is_the_same_table_in_html():
+    cells = pd.DataFrame({"Name": ["**x<y**", "a|b"], "n": ["1,000", ""]})
+    text = html_of_markdown(markdown_table(cells, "A note.", left=["Name"]))
+    left, right = (f'<td style="text-align:{side}">' for side in ("left", "right"))
+    assert f"{left}<strong>x&lt;y</strong></td>\n{right}1,000</td>" in text
+    assert f"{left}a|b</td>\n{right}</td>" in text and text.endswith("<p>A note.</p>\n")
 
 
 def test_the_report_has_all_sections(report):

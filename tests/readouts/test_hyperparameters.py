@@ -5,6 +5,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import yaml
+from markdown_cells import unpadded
 from places import ROOT
 
 from cortexscale.hyperparameters import DATASETS, FINETUNING, attention_table, finetuning_table, readable, readout_table
@@ -42,7 +43,7 @@ def test_the_paper_has_values_of_its_attention_readouts_alone():
     table = readout_table(recipes, labels)
     assert table["paper_epochs"].notna().tolist() == [True, False, False, False]
     assert np.isnan(table.loc[table["readout"] == "low_rank", "dropout"]).all()
-    assert "| low_rank | Mine | 10 | 1e-4 |  |" in readable(table)
+    assert "| low_rank | Mine | 10 | 1e-4 |  |" in unpadded(readable(table))
 
 
 def test_recipes_of_fine_tuning_show_what_differs_from_the_first():

@@ -6,6 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from markdown_cells import unpadded
 
 mpl.use("agg")
 
@@ -215,7 +216,7 @@ def test_the_tables_of_readouts_say_what_is_in_the_rows(mapping):
     assert of_linear.loc["d", "score"] == pytest.approx(largest.query("probe_type == 'linear_individual'")["pearsonr_nc"].mean())
     assert of_linear.loc["average", "n_params_mean"] == np.mean([5 * 49, 3 * 17])
     assert of_linear.loc["average", "n_params_geometric_mean"] == pytest.approx(np.sqrt(5 * 49 * 3 * 17))
-    text = readable(side_by_side, {"d": "D-EP"}, "n_params_mean")
+    text = unpadded(readable(side_by_side, {"d": "D-EP"}, "n_params_mean"))
     assert "| D-EP |" in text and "| E, D-EP |" in text and text.count("**") == 4
     assert len(readout_table(table, fits[:0], ["linear_individual"])) == 2
 
