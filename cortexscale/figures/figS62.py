@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cortexscale.catalogue.readouts import READOUTS, figure_name
 from cortexscale.figures.readouts import X_LABEL, Y_LABEL, draw_law
-from cortexscale.figures.style import READOUTS, panel_letter, readout_name
+from cortexscale.figures.style import panel_letter
 
 _MOST_COLUMNS = 3
 
@@ -26,7 +27,7 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
         for readout, colour in READOUTS.items():
             this = [table[(table["family"] == readout) & (table["benchmark_name"] == name)] for table in (points, curves, fits)]
             if len(this[0]):
-                label = readout_name(readout) + (f": {formula(this[2].iloc[0])}" if len(this[2]) else "")
+                label = figure_name(readout) + (f": {formula(this[2].iloc[0])}" if len(this[2]) else "")
                 plotted += draw_law(panel, *this[:2], colour, label)
         panel.set(xscale="log", xlabel=X_LABEL, title=labels.get(name, name))
         panel.legend(fontsize=6.5, loc="best")

@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cortexscale.catalogue.readouts import READOUTS, figure_name
 from cortexscale.errors import InputError
-from cortexscale.figures.style import READOUTS, log_x, readout_name
+from cortexscale.figures.style import log_x
 
 
 def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
@@ -31,7 +32,7 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
         of_readout, centroid = (table[table["probe_type"] == readout] for table in (points, centroids))
         if len(of_readout):
             panel.scatter(of_readout["n_params"], of_readout["score"], s=14, color=colour, alpha=0.45, linewidths=0)
-            label = f"{readout_name(readout)}, {centroid['n_params'].iloc[0]:.2g}"
+            label = f"{figure_name(readout)}, {centroid['n_params'].iloc[0]:.2g}"
             panel.scatter(centroid["n_params"], centroid["score"], s=110, color=colour, edgecolors="white", label=label, zorder=3)
     log_x(panel, points["n_params"])
     panel.set(xlabel="Parameters per subject and ROI", ylabel="Alignment S (noise-normalised r)")

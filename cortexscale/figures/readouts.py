@@ -5,9 +5,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cortexscale.catalogue.readouts import LINEAR
 from cortexscale.errors import InputError
 from cortexscale.figures.style import BENCHMARKS, colours
-from cortexscale.scaling.mapping import LINEAR
 
 BEYOND = 2
 """Curves run to so many times the largest number of stimuli."""

@@ -47,19 +47,6 @@ FAMILIES = {
 }
 """The colours of the paper."""
 
-READOUTS = {
-    "linear_individual": "#ef476f",
-    "shallow_mlp_individual": "#118ab2",
-    "shallow_mlp_shared": "#073b4c",
-    "low_rank_individual": "#9b5de5",
-    "low_rank_shared": "#5a189a",
-    "attention_individual": "#ffb627",
-    "attention_shared": "#06d6a0",
-    "layer_gate_individual": "#a98467",
-    "layer_gate_shared": "#6c584c",
-}
-"""The colours of the authors, their yellow darker; and two for layer gates."""
-
 FAMILY_MARKERS = {"AlexNet": "o", "CORnet-S": "s", "ResNet": "^", "EfficientNet": "D", "ConvNeXt": "P", "ViT": "X"}
 BENCHMARK_MARKERS = dict(zip(BENCHMARKS, "X*osD^vPh", strict=True))
 PRETRAINING = {"imagenet": "#2b8cbe", "ecoset": "#e34a33"}
@@ -83,13 +70,6 @@ def colours(names: Iterable[str], known: dict[str, str]) -> dict[str, str]:
     names = list(names)
     others = iter(sns.color_palette("husl", max(1, len([name for name in names if name not in known]))).as_hex())
     return {name: known.get(name) or next(others) for name in names}
-
-
-def readout_name(probe_type: str) -> str:
-    """``Attention (MS)`` of ``attention_shared``, as the paper's tables say it."""
-    kind, subjects = probe_type.rsplit("_", 1)
-    name = {"shallow_mlp": "Shallow MLP", "low_rank": "Low-rank"}.get(kind, kind.replace("_", " ").capitalize())
-    return f"{name} ({'MS' if subjects == 'shared' else 'SS'})"
 
 
 def log_x(panel: Axes, x: pd.Series) -> None:

@@ -7,7 +7,8 @@ from plotly.offline import get_plotlyjs
 
 from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.catalogue.metrics import ALIGNMENT
-from cortexscale.figures.style import BENCHMARKS, FAMILIES, READOUTS, colours, readout_name
+from cortexscale.catalogue.readouts import READOUTS, figure_name
+from cortexscale.figures.style import BENCHMARKS, FAMILIES, colours
 from cortexscale.pages.parts import LABELS, UNIT, distances, finetuning_part, laws, mapping_part, pretraining_part
 from cortexscale.pages.template import render
 
@@ -62,5 +63,5 @@ def explore_page(data: dict[str, Any]) -> str:
 def _colours(parts: dict[str, Any], datasets: dict[str, str]) -> dict[str, str]:
     """Of families, readouts and benchmarks, as in the figures."""
     names = dict.fromkeys(name for part in parts.values() for name in part["family"]["of"])
-    known = FAMILIES | {readout_name(readout): colour for readout, colour in READOUTS.items()} | BENCHMARKS
+    known = FAMILIES | {figure_name(readout): colour for readout, colour in READOUTS.items()} | BENCHMARKS
     return colours(dict.fromkeys([*datasets.values(), *names]), known)

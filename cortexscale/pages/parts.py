@@ -9,7 +9,7 @@ import pandas as pd
 from cortexscale.alignment.averages import benchmark_means
 from cortexscale.catalogue.axes import AXES, MODEL_AXES, axes_of
 from cortexscale.catalogue.metrics import ALIGNMENT, FITTED, METRICS
-from cortexscale.figures.style import readout_name
+from cortexscale.catalogue.readouts import figure_name
 from cortexscale.models.roles import families
 from cortexscale.scaling.points import MODEL_COLUMNS, axis_points, mapping_points, worth_showing
 
@@ -113,7 +113,7 @@ def mapping_part(table: pd.DataFrame, composite_rois: bool) -> dict[str, Any]:
         each["score"].set_axis([_fitted_readouts(each), each["benchmark_name"]]).rename(metric) for metric, each in points.items()
     ]
     part = _part("readout", readouts, _places(pd.concat(means, axis=1), _roi_means(rows, "readout")), ids, READOUT)
-    part["family"] = {"label": "Readout", "of": _texts(readouts["probe_type"].map(readout_name))}
+    part["family"] = {"label": "Readout", "of": _texts(readouts["probe_type"].map(figure_name))}
     part["source"] = {"label": "Features of", "of": _texts(readouts["model_id"])}
     for axis in axes_of("mapping"):
         part["axes"][axis] = _axis(axis, readouts[AXES[axis].column], pd.Series(True, readouts.index))
@@ -122,7 +122,7 @@ def mapping_part(table: pd.DataFrame, composite_rois: bool) -> dict[str, Any]:
 
 def _fitted_readouts(points: pd.DataFrame) -> pd.Series:
     """Names of the points of :func:`cortexscale.scaling.points.mapping_points`."""
-    name = points["family"].map(readout_name) + ", " + points["benchmark_name"] + ", "
+    name = points["family"].map(figure_name) + ", " + points["benchmark_name"] + ", "
     name += points["data_pct"].map("{:g} %".format) + " = " + points["x"].map("{:g}".format) + " stimuli"
     return name + ", seed " + points["seed"].astype(str)
 
@@ -143,9 +143,7 @@ def laws(fits: pd.DataFrame, curves: pd.DataFrame, labels: dict[str, str]) -> li
         line = lines[tuple(row[name] for name in names)]
         drawn = {name: [float(f"{value:.5g}") for value in line[name]] for name in ("x", "score", "low", "high")}
         found.append({name: _plain(row[name]) for name in (*names, *facts) if name in row} | drawn)
-        found[-1]["family"] = (
-            readout_name(row["family"]) if row["axis"] == "mapping" else labels.get(row["family"], row["family"])
-        )
+        found[-1]["family"] = figure_name(row["family"]) if row["axis"] == "mapping" else labels.get(row["family"], row["family"])
     return found
 
 

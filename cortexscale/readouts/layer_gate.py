@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cortexscale.readouts.recipes import ReadoutRecipe
+
 _SPEED = 10.0
 """Logits per unit of a static gate's parameters. Adam moves each by about the learning rate in a step, the weights of a
 projection and the gates alike; but a weight of 0.05 is a strong one, and a logit of 0.05 changes next to nothing."""
@@ -26,12 +28,13 @@ class LayerGate(nn.Module):
         widths: channels of every layer; those beyond are padding.
     """
 
-    def __init__(self, widths: Sequence[int], width: int, gate: str, dropout: float):
+    def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
         super().__init__()
-        self.dropout, self.n_features = dropout, width
+        width = recipe.width
+        self.dropout, self.n_features = recipe.dropout, width
         self.projections = nn.ModuleList(nn.Linear(channels, width) for channels in widths)
         self.query = None
-        if gate == "static":
+        if recipe.gate == "static":
             self.logits = nn.Parameter(torch.zeros(len(widths)))
         else:
             self.query = nn.Parameter(0.02 * torch.randn(width))

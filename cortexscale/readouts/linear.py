@@ -11,6 +11,7 @@ from torch import Tensor
 from cortexscale.alignment.layer import RidgeSettings, chosen_penalties
 from cortexscale.alignment.score_rows import Predictions, penalty_columns, score_rows
 from cortexscale.alignment.targets import Targets
+from cortexscale.catalogue.readouts import LINEAR
 from cortexscale.kernels.nested_ridge import nested_ridge
 from cortexscale.kernels.responses import Responses
 from cortexscale.kernels.ridge import dual_coefficients
@@ -96,7 +97,7 @@ def linear_scores(fit: LinearFit, targets: Targets, layer: str, width: int) -> t
         The rows of :func:`cortexscale.readouts.mapping.score_readouts` with ``alpha`` and ``alpha_at_edge``.
     """
     columns = {
-        "probe_type": "linear_individual",
+        "probe_type": LINEAR,
         "layer_name": layer,
         "fitting_samples": len(fit.chosen),
         "n_params": (width + 1) * targets.groups["n_units"],

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cortexscale.catalogue.readouts import TRAINED
 from cortexscale.errors import InputError
 
-READOUTS = ("attention", "shallow_mlp", "low_rank", "layer_gate")
 GATES = ("static", "query")
 
 
@@ -14,7 +14,7 @@ class ReadoutRecipe:
     """A trained readout; defaults are those of the paper (Table S5), its baselines matched in parameters (appendix J.1).
 
     Attributes:
-        readout: one of ``READOUTS``.
+        readout: one of :data:`cortexscale.catalogue.readouts.TRAINED`.
         width: channels that tokens are projected to; even, and for attention a multiple of ``heads``.
         latents: learned queries of attention; the shallow MLP puts out ``latents`` x ``width`` features as well.
         heads: of attention.
@@ -48,7 +48,7 @@ class ReadoutRecipe:
             if not fits:
                 raise InputError(f"{key} of readout {self.readout}", str(getattr(self, key)), expected, f"change its `{key}`")
 
-        require(self.readout in READOUTS, "readout", f"one of {', '.join(READOUTS)}")
+        require(self.readout in TRAINED, "readout", f"one of {', '.join(TRAINED)}")
         require(self.gate in GATES, "gate", f"one of {', '.join(GATES)}")
         require(self.width > 0 and self.width % 2 == 0, "width", "an even number of channels: sines and cosines come in pairs")
         if self.readout == "attention":

@@ -13,6 +13,7 @@ from torch import Tensor
 from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.alignment.score import rois_of
 from cortexscale.alignment.targets import Targets
+from cortexscale.catalogue.readouts import KINDS
 from cortexscale.kernels.device import best_device
 from cortexscale.readouts.gates import gate_tables
 from cortexscale.readouts.linear import LinearFit, linear_fits, linear_scores, linear_weights
@@ -86,7 +87,8 @@ class Stage:
 
     def trained(self, recipe: ReadoutRecipe, *, shared: bool) -> Tables:
         """Readouts by gradient descent, one training per fraction and seed for all subjects and ROIs."""
-        gate, depth_of = recipe.readout == "layer_gate", {name: place["depth"] for name, place in self.store.layers.items()}
+        gate = KINDS[recipe.readout].reads_all_layers
+        depth_of = {name: place["depth"] for name, place in self.store.layers.items()}
         layers = {roi: POOLED if gate else entry["layer_name"] for roi, entry in self.commitments.items()}
         tokens = {layer: self.store.tokens(layer) for layer in layers.values()}
         states = self.parts.folder / "states"

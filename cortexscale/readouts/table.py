@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cortexscale.catalogue.readouts import kind_of, subjects_of
 from cortexscale.stores import read_table
 
 SUBJECTS = {"individual": "Single-Subject", "shared": "Multi-Subject"}
@@ -21,7 +22,7 @@ def mapping_table(mappings: Sequence[Path]) -> pd.DataFrame:
         and ``n_params_per_subject``: a shared readout counts in equal parts for those who share it.
     """
     table = pd.concat([read_table(file, columns=("probe_type", "data_pct", "seed")) for file in mappings], ignore_index=True)
-    kind, config = table["probe_type"].str.rsplit("_", n=1).str[0], table["probe_type"].str.rsplit("_", n=1).str[1]
+    kind, config = table["probe_type"].map(kind_of), table["probe_type"].map(subjects_of)
     names = config.map(SUBJECTS)
     fit = ["benchmark_name", "probe_type", "data_pct", "seed", "roi"]
     sharing = table.groupby(fit)["subject"].transform("size").where(config == "shared", 1)

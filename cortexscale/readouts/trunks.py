@@ -24,11 +24,7 @@ def build_trunk(recipe: ReadoutRecipe, widths: Sequence[int]) -> nn.Module:
     Args:
         widths: channels of every token (:class:`~cortexscale.readouts.tokens.Tokens`).
     """
-    if recipe.readout == "layer_gate":
-        trunk = LayerGate(widths, recipe.width, recipe.gate, recipe.dropout)
-    else:
-        kinds = {"attention": Attention, "shallow_mlp": ShallowMLP, "low_rank": PooledTokens}
-        trunk = kinds[recipe.readout](recipe, len(widths), max(widths))
+    trunk = TRUNKS[recipe.readout](recipe, widths)
     for module in trunk.modules():
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
@@ -51,14 +47,14 @@ def sinusoids(n: int, width: int) -> Tensor:
 
 
 class Trunk(nn.Module):
-    """What all three have: tokens (B, T, C) are projected, normalised and marked with their position; a last norm."""
+    """The common part of trunks of one layer: tokens (B, T, C) are projected, normalised and marked with their position."""
 
-    def __init__(self, recipe: ReadoutRecipe, n_tokens: int, channels: int):
+    def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
         super().__init__()
-        self.project = nn.Linear(channels, recipe.width)
+        self.project = nn.Linear(max(widths), recipe.width)
         self.token_norm = nn.LayerNorm(recipe.width)
         self.norm = nn.LayerNorm(recipe.width)
-        self.register_buffer("positions", sinusoids(n_tokens, recipe.width), persistent=False)
+        self.register_buffer("positions", sinusoids(len(widths), recipe.width), persistent=False)
 
     def encoded(self, tokens: Tensor) -> Tensor:
         """(B, T, width)."""
@@ -68,8 +64,8 @@ class Trunk(nn.Module):
 class Attention(Trunk):
     """Learned latents ask the tokens, once (as in Perceiver IO, Jaegle et al. 2022): (B, T, C) -> (B, latents x width)."""
 
-    def __init__(self, recipe: ReadoutRecipe, n_tokens: int, channels: int):
-        super().__init__(recipe, n_tokens, channels)
+    def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
+        super().__init__(recipe, widths)
         width = recipe.width
         self.n_heads, self.dropout, self.n_features = recipe.heads, recipe.dropout, recipe.latents * width
         self.latents = nn.Parameter(0.02 * torch.randn(recipe.latents, width))
@@ -97,8 +93,8 @@ class Attention(Trunk):
 class ShallowMLP(Trunk):
     """One hidden layer on the mean token: (B, T, C) -> (B, latents x width)."""
 
-    def __init__(self, recipe: ReadoutRecipe, n_tokens: int, channels: int):
-        super().__init__(recipe, n_tokens, channels)
+    def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
+        super().__init__(recipe, widths)
         self.dropout, self.n_features = recipe.dropout, recipe.latents * recipe.width
         self.pooled_norm = nn.LayerNorm(recipe.width)
         self.hidden = nn.Linear(recipe.width, recipe.hidden)
@@ -112,9 +108,13 @@ class ShallowMLP(Trunk):
 class PooledTokens(Trunk):
     """The mean token, which the low-rank heads read: (B, T, C) -> (B, width)."""
 
-    def __init__(self, recipe: ReadoutRecipe, n_tokens: int, channels: int):
-        super().__init__(recipe, n_tokens, channels)
+    def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
+        super().__init__(recipe, widths)
         self.n_features = recipe.width
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.encoded(tokens).mean(dim=1)
+
+
+TRUNKS = {"attention": Attention, "shallow_mlp": ShallowMLP, "low_rank": PooledTokens, "layer_gate": LayerGate}
+"""Kind of readout -> network that makes the features of its heads."""

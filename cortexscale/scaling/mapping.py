@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from cortexscale.alignment.averages import mean_scores, over_benchmarks
+from cortexscale.catalogue.readouts import LINEAR
 from cortexscale.markdown import markdown_table
 
-LINEAR = "linear_individual"
 TABLE2 = [LINEAR, "attention_individual", "attention_shared"]
 
 

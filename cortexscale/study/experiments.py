@@ -1,26 +1,18 @@
 """Sections of experiments on responses: readouts of growing data, and fine-tuning."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
+from cortexscale.catalogue.readouts import READOUTS, TRAINED
 from cortexscale.recipe import NeuralRecipe, Recipe
 from cortexscale.section import Name, Percent, Section, Seed
 
-TrainedReadout = Literal["attention", "shallow_mlp", "low_rank", "layer_gate"]
-
-Readout = Literal[
-    "linear_individual",
-    "attention_individual",
-    "attention_shared",
-    "shallow_mlp_individual",
-    "shallow_mlp_shared",
-    "low_rank_individual",
-    "low_rank_shared",
-    "layer_gate_individual",
-    "layer_gate_shared",
-]
+if TYPE_CHECKING:
+    TrainedReadout = Readout = str
+else:
+    TrainedReadout, Readout = Literal[TRAINED], Literal[tuple(READOUTS)]
 
 
 class Mapping(Section):

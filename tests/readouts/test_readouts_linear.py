@@ -10,12 +10,13 @@ from safetensors.torch import save_file
 from sklearn.linear_model import RidgeCV
 
 from cortexscale.alignment.layer import RidgeSettings
+from cortexscale.catalogue.readouts import TRAINED
 from cortexscale.errors import InputError
 from cortexscale.kernels.gram import gram
 from cortexscale.readouts import linear
 from cortexscale.readouts.linear import linear_fits, linear_scores, linear_weights
 from cortexscale.readouts.mapping import fit_readouts
-from cortexscale.readouts.recipes import READOUTS, ReadoutRecipe
+from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.readouts.saved import Readout, load_readout
 from cortexscale.readouts.tokens import TokensInMemory
 from cortexscale.readouts.trials import training_trials
@@ -119,7 +120,7 @@ def test_a_linear_readout_predicts_new_images_from_its_file(tokens, targets, ker
         loaded.predict(flat[:3, 1:])
 
 
-@pytest.mark.parametrize("readout", READOUTS)
+@pytest.mark.parametrize("readout", TRAINED)
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_trained_readout_predicts_new_images_from_its_file(tokens, targets, tmp_path, readout, shared):
     recipe = ReadoutRecipe(readout, width=16, heads=4, latents=3, rank=4, gate="query", epochs=2, batch=32, learning_rate=1e-2)

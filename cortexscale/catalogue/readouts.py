@@ -1,0 +1,76 @@
+"""Readouts: what predicts responses from features, one entry per kind.
+
+The linear readout is ridge. All others are trained; :data:`cortexscale.readouts.trunks.TRUNKS` has their networks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadoutKind:
+    """A kind of readout.
+
+    Attributes:
+        label: name on figures.
+        colours: colours on figures, for each way in which subjects are treated: ``individual``, one readout per subject and
+            ROI, or ``shared``, one trunk per ROI for all subjects.
+        recipe: values of :class:`cortexscale.readouts.recipes.ReadoutRecipe` that differ from its defaults.
+        varied: values of the recipe that differ between datasets (Table S6).
+        trained: whether it is trained by gradient descent.
+        reads_all_layers: whether it reads the mean token of every candidate layer, and not the tokens of the committed layer.
+        projections: how many times each token is projected to the channels of the readout, which most of a training is spent on.
+    """
+
+    label: str
+    colours: Mapping[str, str]
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    varied: tuple[str, ...] = ("epochs", "learning_rate", "dropout")
+    trained: bool = True
+    reads_all_layers: bool = False
+    projections: int = 1
+
+
+KINDS = {
+    "linear": ReadoutKind(label="Linear", colours={"individual": "#ef476f"}, trained=False),
+    "shallow_mlp": ReadoutKind(label="Shallow MLP", colours={"individual": "#118ab2", "shared": "#073b4c"}),
+    "low_rank": ReadoutKind(
+        label="Low-rank",
+        colours={"individual": "#9b5de5", "shared": "#5a189a"},
+        varied=("epochs", "learning_rate"),
+    ),
+    "attention": ReadoutKind(
+        label="Attention",
+        colours={"individual": "#ffb627", "shared": "#06d6a0"},
+        projections=3,  # once on entry, then to keys and to values
+    ),
+    "layer_gate": ReadoutKind(
+        label="Layer gate",
+        colours={"individual": "#a98467", "shared": "#6c584c"},
+        # Gates begin even and have to move within the steps of one training: ten times the rate of attention.
+        recipe={"learning_rate": 1e-3},
+        reads_all_layers=True,
+    ),
+}
+"""Kinds of readouts. Colours are those of the authors, with a darker yellow; those of the layer gate are ours."""
+
+READOUTS = {f"{name}_{subjects}": colour for name, kind in KINDS.items() for subjects, colour in kind.colours.items()}
+"""Readouts by their published names, such as ``attention_shared`` -> colour on figures."""
+TRAINED = tuple(name for name, kind in KINDS.items() if kind.trained)
+LINEAR = "linear_individual"
+
+
+def kind_of(readout: str) -> str:
+    """``attention`` of ``attention_shared``."""
+    return readout.rsplit("_", 1)[0]
+
+
+def subjects_of(readout: str) -> str:
+    """``shared`` of ``attention_shared``: whether subjects share the trunk of a readout, or have individual ones."""
+    return readout.rsplit("_", 1)[1]
+
+
+def figure_name(readout: str) -> str:
+    """``Attention (MS)`` of ``attention_shared``: the names of the paper's tables, for single and for multiple subjects."""
+    return f"{KINDS[kind_of(readout)].label} ({'MS' if subjects_of(readout) == 'shared' else 'SS'})"
