@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cortexscale.catalogue.readouts import KINDS
 from cortexscale.markdown import markdown_table
 
 _TRAINED = {"optimiser": "AdamW", "precision": "bf16-mixed; float32 on a CPU"}
@@ -133,7 +134,7 @@ def readout_table(recipes: Mapping[str, Mapping[str, Mapping[str, Any]]], labels
     for readout, of_readout in recipes.items():
         for name, recipe in of_readout.items():
             paper = DATASETS.get(labels[name]) if readout == "attention" else None
-            values = {key: np.nan if (readout, key) == ("low_rank", "dropout") else recipe[key] for key in _CHOSEN}
+            values = {key: recipe[key] if key in KINDS[readout].varied else np.nan for key in _CHOSEN}
             published = {f"paper_{key}": value for key, value in zip(_CHOSEN, paper or [np.nan] * 3, strict=True)}
             rows.append({"readout": readout, "dataset": labels[name], **values, **published})
     return pd.DataFrame(rows)

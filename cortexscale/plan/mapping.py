@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from cortexscale.catalogue.readouts import KINDS, kind_of, subjects_of
 from cortexscale.errors import InputError, Problems
 from cortexscale.plan.data import DataPlan
 from cortexscale.plan.models import ModelPlan
@@ -31,7 +32,7 @@ class MappingPlan:
         if self.models.lacks(self.model):
             expected = f"a model of the study: {suggestions(self.model, [*self.models.references, *self.models.inventory])}"
             problems.found.append(InputError("config key mapping.model", self.model, expected, "correct the name"))
-        kinds = {readout.rsplit("_", 1)[0]: readout for readout in self.settings.readouts}
+        kinds = {kind_of(readout): readout for readout in self.settings.readouts}
         for readout in kinds.values():
             with problems.collected():
                 for dataset in self.settings.datasets:
@@ -43,8 +44,8 @@ class MappingPlan:
         Raises:
             InputError: the config overrides a key that recipes do not have, or with a value that does not fit.
         """
-        kind = readout.rsplit("_", 1)[0]
-        if kind == "linear":
+        kind = kind_of(readout)
+        if not KINDS[kind].trained:
             return None
         given = self.settings.recipes.get(kind, {})
         overrides = given.get("all", {}) | given.get(dataset, {})
@@ -54,14 +55,15 @@ class MappingPlan:
             raise InputError(f"config key mapping.recipes.{kind}", ", ".join(unknown), f"keys among {known}", "correct the keys")
         return asdict(recipe_for(kind, self.data.datasets[dataset].reader, **overrides))
 
+    def shared(self, readout: str) -> bool:
+        """Tell whether the subjects of a dataset share the trunks of a readout."""
+        return subjects_of(readout) == "shared"
+
     @property
     def hyperparameters(self) -> dict[str, dict[str, Any]]:
         """Arguments of :mod:`cortexscale.hyperparameters` for Tables S5 and S6."""
-        trained = [readout for readout in self.settings.readouts if not readout.startswith("linear")]
-        recipes = {
-            readout.rsplit("_", 1)[0]: {name: self.recipe(name, readout) for name in self.settings.datasets}
-            for readout in trained
-        }
+        trained = [readout for readout in self.settings.readouts if KINDS[kind_of(readout)].trained]
+        recipes = {kind_of(readout): {name: self.recipe(name, readout) for name in self.settings.datasets} for readout in trained}
         default = recipe_for("attention", "", **self.settings.recipes.get("attention", {}).get("all", {}))
         labels = {name: self.data.labels[name] for name in self.settings.datasets}
         tables = {"tableS5": {"recipe": asdict(default)}} if "attention" in recipes else {}

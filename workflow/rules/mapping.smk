@@ -81,7 +81,7 @@ rule mapping:
         dataset=lambda wildcards: wildcards.dataset,
         targets=lambda wildcards: plan.mapping.targets(wildcards.dataset),
         recipe=lambda wildcards: plan.mapping.recipe(wildcards.dataset, wildcards.readout),
-        shared=lambda wildcards: wildcards.readout.endswith("_shared"),
+        shared=lambda wildcards: plan.mapping.shared(wildcards.readout),
         fractions=plan.mapping.settings.fractions,
         validation_share=plan.study.mapping.validation_share,
         seeds=plan.mapping.settings.seeds,
