@@ -3,6 +3,7 @@
 import hashlib
 import json
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ def file_hash(path: Path | str) -> str:
         return hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def provenance(*, inputs: dict[str, Path | str] | None = None, **facts: Any) -> dict[str, Any]:
+def provenance(*, inputs: Mapping[str, Path | str] | None = None, **facts: Any) -> dict[str, Any]:
     """What made a result: hashes of its inputs, the facts given, package versions and the kind of machine."""
     return {
         **facts,

@@ -15,7 +15,7 @@ from cortexscale.finetuning.objective import NeuralObjective
 from cortexscale.finetuning.tasks import ImageTask, NeuralTask
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.training.data import LabelledImages
-from cortexscale.models.training.loop import LOOK, reproducible, require_finite
+from cortexscale.models.training.loop import CHECK_EVERY, reproducible, require_finite
 from cortexscale.models.training.recipes import learning_rate
 from cortexscale.models.training.state import TrainingState
 from cortexscale.readouts.trials import Trials
@@ -106,10 +106,10 @@ def finetune_backbone(
             fresh.append(torch.stack([task.gradient(step) for task in tasks]))
             optimiser.step()
             epoch, rest = divmod(step + 1, batches.epoch_steps)
-            if rest == 0 or (step + 1) % LOOK == 0:
+            if rest == 0 or (step + 1) % CHECK_EVERY == 0:
                 losses += torch.stack(fresh).tolist()
                 fresh.clear()
-                require_finite(network, losses[-LOOK:], step + 1, recipe.learning_rate)
+                require_finite(network, losses[-CHECK_EVERY:], step + 1, recipe.learning_rate)
                 spent = (time.monotonic() - began) / (step + 1 - first)
                 log.info("step %d of %d, epoch %d: losses %s, %.3g s a step", step + 1, n_steps, epoch, losses[-1], spent)
                 if state and (rest == 0 or state.due):

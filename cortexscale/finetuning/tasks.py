@@ -19,7 +19,7 @@ from cortexscale.models.training.augment import BatchAugmentation
 from cortexscale.models.training.batches import transformed_batches
 from cortexscale.models.training.data import LabelledImages
 from cortexscale.models.training.loop import training_batches
-from cortexscale.models.training.order import MICRO_BATCH, STIMULI, Order, Share, seed_everything, seed_of
+from cortexscale.models.training.order import MICRO_BATCH, STIMULI, MicroBatches, Order, seed_everything, seed_of
 from cortexscale.models.training.recipes import training_length
 from cortexscale.recipe import NeuralRecipe, Recipe
 
@@ -52,9 +52,9 @@ class ImageTask:
         unmixed = {"mixup": 0.0, "cutmix": 0.0, "repeats": 1, "batch": recipe.image_batch, "micro_batch": recipe.micro_batch}
         settings = augmentation.model_copy(update=unmixed | {"steps": steps.stop, "epochs": None})
         length, size = training_length(settings, len(images.labels)), backbone.transform(GREY).shape[-1]
-        share = Share(Order(len(images.labels), seed), length, first_step=steps.start)
+        micro_batches = MicroBatches(Order(len(images.labels), seed), length, first_step=steps.start)
         self.parts = length.parts
-        self.batches = training_batches(images, share, settings, size, seed, workers, self.device)
+        self.batches = training_batches(images, micro_batches, settings, size, seed, workers, self.device)
         self.augment = BatchAugmentation(settings, images.n_classes, self.device, *normalisation(backbone.transform))
 
     def gradient(self, step: int) -> Tensor:

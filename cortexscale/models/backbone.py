@@ -1,4 +1,4 @@
-"""A network as extraction wants it, whatever source it comes from."""
+"""A network with the transform that makes its input, whatever source it comes from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,18 +10,24 @@ from torch import Tensor, nn
 from cortexscale.errors import InputError
 
 GREY = Image.new("RGB", (256, 256), (128, 128, 128))
-"""The picture on which networks are measured."""
+"""The image on which networks are measured: uniform grey."""
 
 
 @dataclass(frozen=True)
-class Described:
-    """A transform whose text says all that it depends on."""
+class DescribedTransform:
+    """A transform with a text that names everything that it depends on.
+
+    Attributes:
+        function: the transform, from an RGB image to a (3, height, width) tensor.
+        text: what ``str`` of this object gives; part of the identity of features.
+    """
 
     function: Callable[[Image.Image], Tensor]
     text: str
 
-    def __call__(self, picture: Image.Image) -> Tensor:
-        return self.function(picture)
+    def __call__(self, image: Image.Image) -> Tensor:
+        """Apply the transform."""
+        return self.function(image)
 
     def __repr__(self) -> str:
         return self.text
@@ -29,32 +35,37 @@ class Described:
 
 @dataclass(frozen=True)
 class Backbone:
-    """What a source gives.
+    """A network that is ready for extraction.
 
     Attributes:
-        network: in eval mode. It takes a stack of transformed pictures, and its modules can be hooked by name.
-        transform: an RGB picture -> the (3, height, width) input of the network, as its authors evaluate it. Its text is
-            part of the identity of features, so it names what it does and no address in memory.
-        stacked: layers put out the tokens of all pictures of a batch as rows, (batch * tokens, channels), in the order of
-            the pictures; by default the first dimension is the batch.
+        network: the network in eval mode. It takes a batch of transformed images, and its modules can be hooked by name.
+        transform: function from an RGB image to the (3, height, width) input of the network, as its authors evaluate it. Its
+            text is part of the identity of features, so it says what the transform does and holds no address in memory.
+        stacked: layers put out the tokens of all images of a batch as rows, (batch * tokens, channels), in the order of the
+            images. By default the first dimension is the batch.
     """
 
     network: nn.Module
     transform: Callable[[Image.Image], Tensor]
     stacked: bool = False
 
-    def rows(self, output: Tensor, pictures: int, layer: str) -> Tensor:
-        """The output of a layer with the pictures as its first dimension: (pictures, ...).
+    def rows(self, output: Tensor, n_images: int, layer: str) -> Tensor:
+        """The output of a layer with the images as its first dimension, (n_images, ...).
+
+        Args:
+            output: what the layer put out.
+            n_images: images of the batch.
+            layer: name of the layer, for the message.
 
         Raises:
-            InputError: the output cannot be divided among the pictures.
+            InputError: the output cannot be divided among the images.
         """
-        if self.stacked and len(output) % pictures == 0:
-            return output.reshape(pictures, -1)
-        if len(output) != pictures:
+        if self.stacked and len(output) % n_images == 0:
+            return output.reshape(n_images, -1)
+        if len(output) != n_images:
             raise InputError(
                 f"layer {layer} of a {type(self.network).__name__}",
-                f"an output of {len(output)} rows for {pictures} picture(s)",
+                f"an output of {len(output)} rows for {n_images} image(s)",
                 "the batch as the first dimension",
                 "leave this layer out of `layers`, or choose a module around it",
             )
@@ -62,5 +73,5 @@ class Backbone:
 
 
 def cannot_build(model: dict[str, Any], error: Exception, remedy: str) -> InputError:
-    """What a source raises when a library refuses to build a model."""
+    """Make the error that a source raises when a library refuses to build a model."""
     return InputError(f"model {model['id']}", f"{type(error).__name__}: {str(error)[:500]}", "a model that can be built", remedy)

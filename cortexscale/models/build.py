@@ -1,7 +1,7 @@
-"""Networks by inventory entry: architecture, weights and the transform that their images need.
+"""Build networks from inventory entries: architecture, weights and the transform that makes the input.
 
 An entry is a :class:`cortexscale.models.inventory.Model` as a dict. Its ``source`` names the module of
-:mod:`cortexscale.models.sources` that builds it; each has one function, ``build(model, weights) -> Backbone``.
+:mod:`cortexscale.models.sources` that builds it. Each of these modules has one function, ``build(model, weights) -> Backbone``.
 """
 
 import hashlib
@@ -14,45 +14,45 @@ from torch import Tensor, nn
 from cortexscale.models.backbone import GREY, Backbone
 
 SHAPES_ALONE = {"suite", "spvvs", "timm", "checkpoint"}
-"""Sources whose networks run on the meta device, which has shapes and no numbers. Others may look at numbers on their way."""
+"""Sources whose networks run on the meta device, which has shapes but no numbers. Networks of other sources may need numbers."""
 
 
 def load_backbone(model: dict[str, Any]) -> Backbone:
-    """The network of an inventory entry with its trained weights, in eval mode.
+    """Build the network of an inventory entry with its trained weights, in eval mode.
 
     Raises:
-        InputError: it cannot be built, or the checkpoint is missing, unreadable, or of another architecture.
+        InputError: the network cannot be built, or the checkpoint is missing, unreadable, or of another architecture.
     """
     return _build(model, weights=True)
 
 
 def load_network(model: dict[str, Any]) -> nn.Module:
-    """The network of :func:`load_backbone`."""
+    """Build the network of :func:`load_backbone` alone."""
     return load_backbone(model).network
 
 
 def build_architecture(model: dict[str, Any]) -> nn.Module:
-    """The network of an inventory entry without trained weights, in eval mode.
+    """Build the network of an inventory entry with random weights, in eval mode.
 
     Raises:
-        InputError: it cannot be built.
+        InputError: the network cannot be built.
     """
     return build_backbone(model).network
 
 
 def build_backbone(model: dict[str, Any]) -> Backbone:
-    """As :func:`load_backbone`, with random weights."""
+    """Build the backbone of an inventory entry with random weights; see :func:`load_backbone`."""
     return _build(model, weights=False)
 
 
 def untrained(model: dict[str, Any]) -> tuple[Backbone, Tensor]:
-    """The backbone of an inventory entry without trained weights, and the (1, 3, height, width) input of a grey picture.
+    """Build the backbone of an inventory entry without trained weights, and the (1, 3, height, width) input of a grey image.
 
-    Both have shapes alone, where the source allows it: parameters, FLOPs, and names and widths of layers follow for a
-    network of any size.
+    Where the source allows it, both have shapes but no numbers. This is enough to count parameters and FLOPs, and to find the
+    names and widths of layers, of a network of any size.
 
     Raises:
-        InputError: it cannot be built.
+        InputError: the network cannot be built.
     """
     device = torch.device("meta" if model["source"] in SHAPES_ALONE else "cpu")
     with device:
@@ -61,7 +61,7 @@ def untrained(model: dict[str, Any]) -> tuple[Backbone, Tensor]:
 
 
 def weights_hash(network: nn.Module) -> str:
-    """Content hash of all parameters and buffers."""
+    """Hash the names and contents of all parameters and buffers."""
     digest = hashlib.blake2b(digest_size=16)
     for name, tensor in network.state_dict().items():
         digest.update(name.encode())

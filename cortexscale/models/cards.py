@@ -1,4 +1,4 @@
-"""Model cards: what a model costs, and what it was trained on (paper, appendix B)."""
+"""Model cards: the cost of a model and its pretraining (paper, appendix B)."""
 
 import json
 from typing import Any
@@ -7,15 +7,15 @@ import pandas as pd
 
 from cortexscale.models.build import untrained
 from cortexscale.models.flops import forward_flops
-from cortexscale.models.pretraining import SELF_SUPERVISED, SUPERVISED, Pretraining, told_by
+from cortexscale.models.pretraining import SELF_SUPERVISED, SUPERVISED, Pretraining, pretraining_of
 from cortexscale.models.spvvs import CLASSES
 
 
 def model_cards(models: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row per model with the published columns, as far as they are known before any training.
+    """Make one row per model in the published columns, with everything that is known before any training.
 
-    Models of one architecture share the counts of :func:`architecture_cost`. What the config does not say of a pretraining
-    is taken from the model's name (:func:`cortexscale.models.pretraining.told_by`).
+    Models of one architecture share the counts of :func:`architecture_cost`. Where the config says nothing of a pretraining, it
+    is inferred from the model's name (:func:`cortexscale.models.pretraining.pretraining_of`).
     """
     costs: dict[str, dict[str, float]] = {}
     rows = []
@@ -45,13 +45,14 @@ def model_cards(models: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def architecture_cost(model: dict[str, Any]) -> dict[str, float]:
-    """Parameters and forward FLOPs of an architecture, without its weights.
+    """Count the parameters and the forward FLOPs of an architecture, without its weights.
 
     Returns:
-        ``backbone_n_params``: all parameters, the classifier included. ``backbone_flops``: of one forward pass of one image,
-        two per multiply-add, by the rule of the published tables (:class:`cortexscale.models.flops.Flops`), to which scaling
-        laws were fitted; ``backbone_macs``: half of them. ``backbone_flops_products``: of all convolutions and matrix
-        products, those between the tokens of an attention included, which that rule leaves out. ``image_size``: pixels.
+        ``backbone_n_params``: all parameters, the classifier included. ``backbone_flops``: FLOPs of one forward pass of one
+        image, two per multiply-add, by the rule of the published tables (:class:`cortexscale.models.flops.Flops`), to which
+        scaling laws were fitted; ``backbone_macs``: half of them. ``backbone_flops_products``: FLOPs of all convolutions and
+        matrix products, including those between the tokens of an attention, which that rule leaves out. ``image_size``:
+        pixels of a side of the input.
     """
     backbone, image = untrained(model)
     flops = forward_flops(backbone.network, image)
@@ -65,18 +66,19 @@ def architecture_cost(model: dict[str, Any]) -> dict[str, float]:
 
 
 def _as_published(model: dict[str, Any]) -> dict[str, Any]:
-    """The published suite is counted with ImageNet's classifier throughout, whatever it was trained on."""
+    """The entry whose cost is counted. Like the authors, count the published suite with ImageNet's classifier throughout."""
     if model["source"] != "spvvs":
         return model
     return {**model, "builder": {**model["builder"], "classes": CLASSES["imagenet"]}}
 
 
 def _pretraining(model: dict[str, Any]) -> Pretraining:
+    """The pretraining that follows from the source or the name of a model."""
     match model["source"]:
         case "suite" | "spvvs":
             return Pretraining(objective=SUPERVISED)
         case "timm":
-            return told_by(model["builder"]["timm"])
+            return pretraining_of(model["builder"]["timm"])
         case "huggingface":
-            return told_by(model["builder"]["name"])
+            return pretraining_of(model["builder"]["name"])
     return Pretraining()

@@ -1,4 +1,4 @@
-"""Trained weights from checkpoint files of several trainers, read without running anything that a file might hold."""
+"""Read trained weights from the checkpoint files of several trainers, without running anything that a file may contain."""
 
 import zipfile
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ LAYOUTS = (
     (("model",), ("model_ema",)),  # DeiT, torchvision
     (("model_state",), ()),
 )
-"""Where trainers keep the weights in a file, and where their exponential moving average (EMA)."""
+"""Paths of the weights in the files of several trainers, each with the path of their exponential moving average (EMA)."""
 PREFIXES = ("module.", "model.", "backbone.", "_orig_mod.")
-"""What wrappers of a network (DistributedDataParallel, a classifier, torch.compile) put before its keys."""
+"""Prefixes that wrappers of a network (DistributedDataParallel, a classifier, torch.compile) put before its keys."""
 _REMEDY = "fetch or train it again"
 
 Weights = Mapping[str, torch.Tensor]
@@ -29,14 +29,19 @@ Weights = Mapping[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class LoadedWeights:
-    """What a network got: trained weights or their moving average, after so many epochs (None where the file is silent)."""
+    """Which weights of a checkpoint were loaded.
+
+    Attributes:
+        kind: ``raw`` for the trained weights, ``ema`` for their moving average.
+        epoch: epochs of training; None where the file does not say.
+    """
 
     kind: Literal["raw", "ema"]
     epoch: int | None
 
 
 class _Foreign:
-    """Stands for what is neither a tensor nor plain Python (a metric, a random state, ``eval``), and does nothing."""
+    """Stand-in for an object that is neither a tensor nor plain Python (a metric, a random state, ``eval``). It does nothing."""
 
     def __new__(cls, *_: Any) -> "_Foreign":
         return super().__new__(cls)
@@ -48,32 +53,35 @@ class _Foreign:
 def load_weights(network: nn.Module, path: Path | str, *, ema: bool | Literal["auto"] = "auto") -> LoadedWeights:
     """Load a checkpoint into ``network``: a bare state dict, or one that a trainer wrapped (``LAYOUTS``, ``PREFIXES``).
 
-    Every key must be there with its shape; otherwise the network stays as it was.
+    Every key must be there with its shape; otherwise the network is left unchanged.
 
     Args:
-        ema: whether to take the moving average of the weights; "auto": where there is one, as the authors of the published
-            suite evaluate it.
+        network: changed in place.
+        path: the checkpoint file.
+        ema: whether to load the moving average of the weights. "auto" loads it where there is one, as the authors of the
+            published suite do for evaluation.
 
     Raises:
-        InputError: the file is no checkpoint or cut short, lacks the weights that were asked for, or belongs to another
+        InputError: the file is no checkpoint or is cut short, lacks the weights that were asked for, or belongs to another
             architecture or another number of classes.
     """
     content = read_checkpoint(path)
     raw, average = _find_weights(content, path)
     if ema is True and average is None:
         raise InputError(path, "no moving average (EMA) of the weights", "weights and their average", "set ema: auto or false")
-    kind = "ema" if ema and average is not None else "raw"
-    weights = _unwrapped(average if kind == "ema" else raw, network.state_dict())
+    kind: Literal["raw", "ema"] = "ema" if ema and average is not None else "raw"
+    chosen = average if ema and average is not None else raw
+    weights = _unwrapped(chosen, network.state_dict())
     _require_fit(weights, network.state_dict(), path)
     network.load_state_dict(weights)
     return LoadedWeights(kind, _epoch(content))
 
 
 def read_checkpoint(path: Path | str) -> Any:
-    """The content of a file that ``torch.save`` wrote; tensors stay on the disk until they are used.
+    """Read a file that ``torch.save`` wrote. Tensors stay on the disk until they are used.
 
-    torch makes only tensors and plain Python of it. Everything else that the file names becomes an object without content:
-    a published checkpoint also holds the state of its trainer.
+    torch is allowed to make only tensors and plain Python. Every other object in the file, such as the state of the trainer in
+    a published checkpoint, is replaced by an empty stand-in.
 
     Raises:
         InputError: the file is missing, damaged, no checkpoint, or cannot be read in this way.
@@ -87,13 +95,13 @@ def read_checkpoint(path: Path | str) -> Any:
         names = get_unsafe_globals_in_checkpoint(path) if zipped else []
         with safe_globals([_stand_in(name) for name in names]):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
-    except Exception as error:  # a damaged file raises whatever its bytes happen to spell
-        # torch wraps the reason into advice to load the file without its safeguard
+    except Exception as error:  # a damaged file can raise any exception
+        # torch embeds the reason in the advice to load the file without its safeguard
         reason = str(error).split("\n\nCheck the documentation")[0].split("\n\n")[-1]
         reason = reason.split("WeightsUnpickler error:")[-1].split("Please use")[0]
         raise InputError(
             path,
-            f"no checkpoint that can be read safely ({type(error).__name__}: {reason.strip()[:200]})",
+            f"a file that cannot be read safely as a checkpoint ({type(error).__name__}: {reason.strip()[:200]})",
             "a file of torch.save with tensors and plain Python",
             f"{_REMEDY}, or where its trainer is installed save the weights alone: torch.save(network.state_dict(), file)",
         ) from error
@@ -105,7 +113,7 @@ def _stand_in(name: str) -> type[_Foreign]:
 
 
 def _find_weights(content: Any, path: Path | str) -> tuple[Weights, Weights | None]:
-    """The trained weights, and their moving average if there is one."""
+    """Find the trained weights in a checkpoint, and their moving average if there is one."""
     for place, average in LAYOUTS:
         if (weights := _at(content, place)) is not None:
             moving = _at(content, average) if average else None
@@ -114,9 +122,10 @@ def _find_weights(content: Any, path: Path | str) -> tuple[Weights, Weights | No
 
 
 def _at(content: Any, place: tuple[str, ...]) -> Any:
+    """The entry of nested dictionaries at a path of keys; None where there is none, or an empty one."""
     for key in place:
         content = content.get(key) if isinstance(content, dict) else None
-    return content or None  # an average that was never begun is empty
+    return content or None  # the average of a training that has not started averaging is empty
 
 
 def _state_dict(value: Any, place: tuple[str, ...], path: Path | str) -> Weights:
@@ -135,7 +144,7 @@ def _state_dict(value: Any, place: tuple[str, ...], path: Path | str) -> Weights
 
 
 def _unwrapped(weights: Weights, expected: Weights) -> Weights:
-    """``weights`` under the names of the network, whatever it was wrapped into."""
+    """``weights`` under the names of the network, without the prefixes of wrappers."""
     weights = {key: tensor for key, tensor in weights.items() if key != "n_averaged"}  # a counter of torch's AveragedModel
     while prefix := next(
         (prefix for prefix in PREFIXES if _all_begin(weights, prefix) and not _all_begin(expected, prefix)), None
@@ -149,6 +158,7 @@ def _all_begin(weights: Weights, prefix: str) -> bool:
 
 
 def _require_fit(weights: Weights, expected: Weights, path: Path | str) -> None:
+    """Raise InputError unless ``weights`` have the keys and shapes of ``expected``."""
     missing = [key for key in expected if key not in weights]
     unexpected = [key for key in weights if key not in expected]
     shapes = [key for key in expected if key in weights and weights[key].shape != expected[key].shape]
@@ -170,6 +180,6 @@ def _some(keys: list[str]) -> str:
 
 
 def _epoch(content: Any) -> int | None:
-    """Epochs of training: of Composer's clock, or beside the weights."""
+    """Number of training epochs: from Composer's clock, or from a key beside the weights; None where the file does not say."""
     epochs = (_at(content, ("state", "timestamp", "Timestamp", "epoch")), _at(content, ("epoch",)))
     return next((epoch for epoch in epochs if isinstance(epoch, int)), None)

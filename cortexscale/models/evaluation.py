@@ -1,4 +1,4 @@
-"""How a network looks at a picture when it is evaluated."""
+"""The transforms by which networks are evaluated."""
 
 from collections.abc import Callable
 
@@ -11,22 +11,24 @@ from cortexscale.models.vision import transforms
 
 BILINEAR = transforms.InterpolationMode.BILINEAR
 INTERPOLATION = transforms.InterpolationMode.LANCZOS
-"""How pictures were resized for the published features of the suite.
+"""Interpolation by which images were resized for the published features of the suite.
 
-Its config says bicubic or bilinear, but the helper that reads it always returns 1, which torchvision takes for Lanczos.
+The authors' config says bicubic or bilinear, but the helper that reads it always returns 1, which torchvision takes for Lanczos.
 """
 
 
 def evaluation_transform(
     resize: int, crop: int, interpolation: transforms.InterpolationMode = INTERPOLATION
 ) -> Callable[[Image.Image], Tensor]:
-    """From an RGB picture to a (3, crop, crop) input: shorter side resized, centre cut out, ImageNet's mean and deviation.
+    """Make the transform from an RGB image to a (3, crop, crop) input.
 
-    The aspect ratio is kept, unlike in the Brain-Score evaluation of the same suite.
+    The shorter side is resized, the centre is cut out, and values are normalised by ImageNet's mean and standard deviation. The
+    aspect ratio is kept, unlike in Brain-Score's evaluation of the same suite.
 
     Args:
         resize: pixels of the shorter side.
         crop: pixels of the square.
+        interpolation: method of resizing.
     """
     return transforms.Compose(
         [
@@ -39,6 +41,6 @@ def evaluation_transform(
 
 
 def normalisation(transform: Callable[[Image.Image], Tensor]) -> tuple[list[float], list[float]]:
-    """Mean and deviation per channel, of values from 0 to 1, by which a transform normalises: found by trial."""
+    """Find by trial the mean and standard deviation per channel by which a transform normalises values from 0 to 1."""
     black, white = (transform(Image.new("RGB", GREY.size, 3 * (level,)))[:, 0, 0] for level in (0, 255))
     return (-black / (white - black)).tolist(), (1 / (white - black)).tolist()

@@ -1,4 +1,4 @@
-"""Candidate layers of the architecture families, by the names that their modules have in the published checkpoints."""
+"""Candidate layers of the architecture families, by their module names in the published checkpoints."""
 
 _TRANSFORMER = r"blocks\.\d+(\.(norm1|attn|norm2|mlp))?"
 
@@ -14,11 +14,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "V-JEPA2": (r"layer\.\d+(\.(norm1|attention|norm2))?", "layernorm"),
 }
 LAYERS |= {f"{family}Flex": LAYERS[family] for family in ("ResNet", "ConvNeXt", "ViT")}
-"""Regular expressions over whole module names: what the published layer search swept, as far as its results tell.
+"""Regular expressions over whole module names: the layers of the published layer search, as far as its results show.
 
-``ConvNeXt`` is torchvision's, ``ViT`` timm's (DeiT-III, CLIP, DINOv2, DINOv3). Of the language model of ``Qwen3-VL``, the results
-name a norm of its blocks, and their depths the last norm as the deepest candidate. A stage and its last block put out the same
-tensor; both are candidates.
+``ConvNeXt`` is from torchvision, ``ViT`` from timm (DeiT-III, CLIP, DINOv2, DINOv3). For the language model of ``Qwen3-VL``, the
+results name a norm of its blocks, and their depths imply the last norm as the deepest candidate. A stage and its last block put
+out the same tensor; both are candidates.
 """
 
 PUBLISHED_NAMES: dict[str, dict[str, str]] = {
@@ -28,8 +28,8 @@ PUBLISHED_NAMES: dict[str, dict[str, str]] = {
         for index in indices
     }
 }
-"""Layers that a published commitment calls by another name than ours, per family.
+"""Layers that a published commitment calls by another name than ours: family -> published name -> our name.
 
-AlexNet's ReLUs work in place. The authors' extraction kept the tensors that convolutions put out, and so stored what the
-ReLU behind made of them; :func:`cortexscale.models.layers.captured` keeps what a module itself puts out.
+AlexNet's ReLUs work in place. The authors' extraction kept the tensors that the convolutions put out, and so stored what the
+ReLU after each of them had made of it; :func:`cortexscale.models.layers.captured` keeps what a module itself puts out.
 """

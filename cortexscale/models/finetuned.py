@@ -1,7 +1,7 @@
-"""Fine-tuned models: their ids, what each is trained on, and the experiments that want it. Light: the plan loads this module."""
+"""Fine-tuned models: their ids, their training data, and the experiments that use them. No torch: the plan loads this module."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
@@ -12,21 +12,22 @@ from cortexscale.study.data import Dataset
 from cortexscale.study.experiments import Finetuning, FinetuningGrid
 
 BASELINE = "+baseline"
-"""Ends the id under which a base model is evaluated as its fine-tuned models are."""
+"""Suffix of the id under which a base model is evaluated in the same way as its fine-tuned models."""
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """What a fine-tuned model is trained on, and from where.
+    """The base model and the training data of a fine-tuned model.
 
     Attributes:
-        base: id of the model that it begins with.
+        base: id of the base model.
         recipe: name of the recipe.
-        dataset: whose responses are fitted; in ``rois``, in the order of the dataset.
-        subjects: how many, chosen at random; None for all that are scored.
+        dataset: dataset whose responses are fitted.
+        rois: ROIs whose responses are fitted, in the order of the dataset.
+        subjects: number of subjects, chosen at random; None for all that are scored.
         permuted: responses are paired with stimuli at random.
-        percent: of the training stimuli.
-        seed: of the subset, the subjects, the permutation and the order of batches.
+        percent: percent of the training stimuli.
+        seed: seed of the subset of stimuli, the subjects, the permutation and the order of batches.
     """
 
     base: str
@@ -39,18 +40,18 @@ class Tuning:
     seed: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """The attributes as plain values."""
         return {**asdict(self), "rois": list(self.rois)}
 
 
 def tunings(section: Finetuning, datasets: Mapping[str, Dataset]) -> tuple[dict[str, Tuning], dict[str, list[str]]]:
-    """Every fine-tuned model of a study once, and which experiments want it.
+    """List every fine-tuned model of a study once, and the experiments that use it.
 
-    Ids are ``<base>+<recipe>-<dataset>[-<rois>][-<k>subjects][-permuted]-<percent>-s<seed>``; ROIs are named where they are not
-    those of the section's ``targets``.
+    Ids are ``<base>+<recipe>-<dataset>[-<rois>][-<k>subjects][-permuted]-<percent>-s<seed>``. They name ROIs only where these
+    differ from the section's ``targets``.
 
     Returns:
-        Id -> what the model is trained on, in the order of the config; and id -> names of experiments.
+        The models by id, in the order of the config; and the names of the experiments by id.
 
     Raises:
         InputError: two different models have one id.
@@ -70,9 +71,11 @@ def tunings(section: Finetuning, datasets: Mapping[str, Dataset]) -> tuple[dict[
 
 
 def _combinations(grid: FinetuningGrid, section: Finetuning, datasets: Mapping[str, Dataset]) -> Iterator[Tuning]:
+    """Every combination of a grid."""
     sets = {name: grid.rois.get(name) or [section.targets[name]] for name in grid.datasets or grid.rois or section.targets}
     fitted = [(name, _ordered(rois, datasets[name])) for name, of in sets.items() for rois in of]
-    how = product(grid.models, grid.recipes, fitted, grid.subjects or [None], grid.fractions, grid.seeds or section.seeds)
+    subject_counts: Sequence[int | None] = grid.subjects or [None]
+    how = product(grid.models, grid.recipes, fitted, subject_counts, grid.fractions, grid.seeds or section.seeds)
     for base, recipe, (dataset, rois), subjects, percent, seed in how:
         yield Tuning(base, recipe, dataset, rois, subjects, grid.permuted, percent, seed)
 
@@ -90,10 +93,10 @@ def _id(tuning: Tuning, targets: tuple[str, ...]) -> str:
 
 
 def finetuned_model(id: str, base: Model, checkpoint: str) -> Model:
-    """The inventory entry of a fine-tuned model, which uses the committed layers of its base model's reference."""
+    """The inventory entry of a fine-tuned model. It uses the committed layers of its base model's reference model."""
     return replace(base, id=id, source="finetuned", builder={"base": base.as_dict()}, checkpoint=checkpoint)
 
 
 def baseline(base: Model) -> Model:
-    """A base model under the id by which it is evaluated as fine-tuned models are."""
+    """The inventory entry of a base model under the id of its baseline."""
     return replace(base, id=base.id + BASELINE)

@@ -1,4 +1,4 @@
-"""What one forward pass costs, from shapes alone."""
+"""Cost of one forward pass, counted from shapes alone."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,11 +18,11 @@ class Flops:
     """Floating-point operations of a forward pass of one image, two per multiply-add.
 
     Attributes:
-        products: convolutions and matrix products, those between the tokens of an attention included.
-        published: by the rule of the published tables (Gokce & Schrimpf, 2025), to whose compute axis scaling laws were
-            fitted. Attention between tokens counts nothing there; every element that is normalised counts five
-            multiply-adds and every one that is average-pooled one.
-        modules: ``products`` by module name; the root's name is empty.
+        products: FLOPs of convolutions and matrix products, including those between the tokens of an attention.
+        published: FLOPs by the rule of the published tables (Gokce & Schrimpf, 2025), to whose compute axis scaling laws were
+            fitted. That rule leaves out attention between tokens. It counts five multiply-adds for every element that is
+            normalised and one for every element that is average-pooled.
+        modules: ``products`` by module name; the name of the root is empty.
     """
 
     products: int
@@ -31,11 +31,12 @@ class Flops:
 
 
 def forward_flops(network: nn.Module, image: torch.Tensor) -> Flops:
-    """Run ``network`` once and count; costs next to nothing on the meta device.
+    """Run ``network`` once and count its FLOPs; this costs next to nothing on the meta device.
 
-    Neither count holds activations, biases, residual sums, soft-max, or pooling by maximum.
+    Neither count includes activations, biases, residual sums, soft-max, or max pooling.
 
     Args:
+        network: in eval mode.
         image: (1, 3, height, width), on the network's device.
     """
     with (
@@ -60,7 +61,7 @@ def forward_flops(network: nn.Module, image: torch.Tensor) -> Flops:
 
 @contextmanager
 def _elements_in(network: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Iterator[list[int]]:
-    """Elements of every input that modules of these kinds get."""
+    """Collect the number of elements of every input that modules of these kinds get while the block runs."""
     elements: list[int] = []
     handles = [
         module.register_forward_hook(lambda _module, inputs, _output: elements.append(inputs[0].numel()))

@@ -1,4 +1,4 @@
-"""The models of a study: ids, what they were trained on, and which model's committed layers they use."""
+"""The models of a study: their ids, their pretraining, and the model whose committed layers each one uses."""
 
 import fnmatch
 from collections import Counter
@@ -9,6 +9,7 @@ from cortexscale.errors import InputError, Problems
 from cortexscale.models import spvvs
 from cortexscale.models.families import LAYERS
 from cortexscale.models.training.recipes import resolve
+from cortexscale.recipe import Recipe
 from cortexscale.study import Study
 from cortexscale.study.models import (
     CheckpointModel,
@@ -31,12 +32,12 @@ class Model:
         id: unique name, as in the published tables.
         source: the module of ``cortexscale.models.sources`` that builds it.
         arch, family: architecture and architecture family.
-        builder: what the source needs to build the network.
-        layers: patterns of candidate layers.
-        reference: id of the model that carries the layer search for this one.
-        dataset, n_samples, samples_per_class, seed: the pretraining; None where unknown, samples_per_class 0 = full set.
-        checkpoint: file with the weights, None for weights that the source fetches.
-        begins_with: id of the model of a suite that this one, its adversarial copy, is trained on from.
+        builder: settings that the source needs to build the network.
+        layers: regular expressions of the candidate layers.
+        reference: id of the reference model, whose layer search this model uses.
+        dataset, n_samples, samples_per_class, seed: the pretraining; None where unknown. samples_per_class 0 is the full set.
+        checkpoint: file with the weights; None for weights that the source fetches.
+        begins_with: for an adversarial copy, id of the model of the suite whose training it continues.
     """
 
     id: str
@@ -54,7 +55,7 @@ class Model:
     begins_with: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for ``params`` of a rule."""
+        """The attributes as plain values, for ``params`` of a rule."""
         return {**asdict(self), "layers": list(self.layers)}
 
 
@@ -102,7 +103,11 @@ def _models_of(source: Models, results: str) -> list[Model]:
 
 
 def layer_patterns(layers: Layers, where: str) -> tuple[str, ...]:
-    """The regular expressions of ``layers``: given, or those of a family.
+    """The regular expressions of candidate layers: as given, or those of a family.
+
+    Args:
+        layers: a list of regular expressions, or the name of a family.
+        where: the config entry, for the message.
 
     Raises:
         InputError: there is no such family.
@@ -116,7 +121,7 @@ def layer_patterns(layers: Layers, where: str) -> tuple[str, ...]:
 
 
 def suite_models(suite: Suite, results: str) -> list[Model]:
-    """Architectures x training-set sizes x seeds of a suite that is trained here, then its adversarial copies."""
+    """The models of a suite that is trained here: architectures x training-set sizes x seeds, then the adversarial copies."""
     models = []
     for arch, spec in suite.architectures.items():
         network = {"timm": spec.timm, "arguments": {**spec.arguments, "num_classes": suite.classes}}
@@ -141,16 +146,24 @@ def suite_models(suite: Suite, results: str) -> list[Model]:
                         checkpoint=f"{results}/models/{id}.pt",
                     )
                 )
-    return models + [adversarial_copy(model, suite, results) for model in models if has_adversarial_copy(model, suite)]
+    copies = suite.adversarial
+    if copies is None:
+        return models
+    originals = [model for model in models if model.samples_per_class == 0 and model.arch in copies.architectures]
+    return models + [adversarial_copy(original, resolve(copies.recipe), results) for original in originals]
 
 
-def has_adversarial_copy(model: Model, suite: Suite) -> bool:
-    return suite.adversarial is not None and model.samples_per_class == 0 and model.arch in suite.adversarial.architectures
+def adversarial_copy(original: Model, recipe: Recipe, results: str) -> Model:
+    """The adversarial copy of ``original``: it begins with its weights, is trained against attacks, and uses its layers.
 
-
-def adversarial_copy(original: Model, suite: Suite, results: str) -> Model:
-    """A model that is trained on against attacks, beginning with the weights of ``original``, whose layers it uses."""
-    recipe = resolve(suite.adversarial.recipe)
+    Raises:
+        InputError: the recipe has no attack.
+    """
+    if recipe.attack is None:
+        where = "config key `models: - source: suite: adversarial: recipe`"
+        raise InputError(
+            where, "no attack", "an adversarial recipe", "add `attack: {eps: 1, alpha: 1.25}`, or drop `adversarial`"
+        )
     eps, alpha = (f"{size:g}".replace(".", "") for size in (recipe.attack.eps, recipe.attack.alpha))
     duration = f"ep{recipe.epochs:g}" if recipe.epochs else f"steps{recipe.steps}"
     id = f"adv_{original.arch}_{original.dataset}_full_ffgsm_eps-{eps}_alpha-{alpha}-{duration}_seed-{original.seed}"
@@ -158,7 +171,11 @@ def adversarial_copy(original: Model, suite: Suite, results: str) -> Model:
 
 
 def published_models(source: PublishedSuite) -> list[Model]:
-    """The published checkpoints whose ids match the patterns of the config."""
+    """The published checkpoints whose ids match the patterns of the config.
+
+    Raises:
+        InputError: a pattern matches no id, or the reference model of a chosen checkpoint is not chosen.
+    """
     checkpoints = [entry for entry in spvvs.checkpoints() if any(fnmatch.fnmatch(entry.id, pattern) for pattern in source.only)]
     idle = [pattern for pattern in source.only if not any(fnmatch.fnmatch(entry.id, pattern) for entry in checkpoints)]
     if idle:
@@ -198,7 +215,7 @@ def published_models(source: PublishedSuite) -> list[Model]:
 
 
 def timm_models(source: TimmModels) -> list[Model]:
-    """Pretrained timm models; each is its own reference."""
+    """Pretrained models of timm; each is its own reference model."""
     return [
         Model(
             id=name.rsplit("/")[-1],  # hf-hub:owner/name
@@ -215,7 +232,7 @@ def timm_models(source: TimmModels) -> list[Model]:
 
 
 def huggingface_models(source: HuggingFaceModels) -> list[Model]:
-    """Pretrained models of the hub; each is its own reference."""
+    """Pretrained models of the Hugging Face hub; each is its own reference model."""
     return [
         Model(
             id=name.split("/")[-1],
@@ -232,33 +249,33 @@ def huggingface_models(source: HuggingFaceModels) -> list[Model]:
 
 
 def checkpoint_model(entry: CheckpointModel) -> Model:
-    """Own weights in a known architecture.
+    """A user's weights in a known architecture.
 
     Raises:
-        InputError: neither the entry nor its architecture says which layers are candidates.
+        InputError: the architecture or the family of layers is unknown.
     """
     families = {arch: family for grid in (spvvs.NAMED, spvvs.FLEX) for family, archs in grid.items() for arch in archs}
     if entry.architecture and entry.architecture not in families:
         expected = f"one of {', '.join(arch for archs in spvvs.NAMED.values() for arch in archs)}, or a flex architecture"
         raise InputError(f"`architecture` of {entry.id}", entry.architecture, expected, "correct the name, or use `timm`")
-    family = entry.family or families.get(entry.architecture, "timm")
+    family = entry.family or families.get(entry.architecture or "", "timm")
     if entry.architecture:
         builder = {"architecture": entry.architecture, "classes": entry.classes}
     else:
         builder = {"timm": entry.timm, "arguments": {**entry.arguments, "num_classes": entry.classes}}
     return Model(
         source="checkpoint",
-        arch=entry.architecture or entry.timm.split(".")[0],
+        arch=entry.architecture or (entry.timm or "").split(".")[0],
         family=family,
         builder={**builder, "ema": entry.ema, "image_size": entry.image_size},
         layers=layer_patterns(entry.layers or family, entry.id),
         checkpoint=entry.file,
-        **_said_of(entry),
+        **_common_fields(entry),
     )
 
 
 def python_model(entry: PythonModel) -> Model:
-    """A network from a function of the user's own."""
+    """A network that a function of the user builds."""
     return Model(
         source="python",
         arch=entry.id,
@@ -266,10 +283,11 @@ def python_model(entry: PythonModel) -> Model:
         builder=entry.model_dump(include={"file", "function", "arguments", "transform"}),
         layers=layer_patterns(entry.layers, entry.id),
         checkpoint=entry.checkpoint,
-        **_said_of(entry),
+        **_common_fields(entry),
     )
 
 
-def _said_of(entry: OwnModel) -> dict[str, Any]:
-    said = {"id": entry.id, "reference": entry.reference or entry.id, "dataset": entry.dataset}
-    return {**said, "n_samples": entry.samples, "seed": entry.seed}
+def _common_fields(entry: OwnModel) -> dict[str, Any]:
+    """Fields of :class:`Model` that every model of a user's own has."""
+    pretraining = {"dataset": entry.dataset, "n_samples": entry.samples, "seed": entry.seed}
+    return {"id": entry.id, "reference": entry.reference or entry.id, **pretraining}

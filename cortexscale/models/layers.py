@@ -1,4 +1,4 @@
-"""Candidate layers of a network: names, depth, and what they put out."""
+"""Candidate layers of a network: their names, their depth, and their outputs during a forward pass."""
 
 import re
 from collections import Counter
@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from cortexscale.errors import InputError
 from cortexscale.models.backbone import Backbone
@@ -18,8 +19,10 @@ from cortexscale.models.backbone import Backbone
 class Layer:
     """A module of a network.
 
-    ``position`` counts modules in definition order up to the last descendant of this one, as in the published
-    commitments; ``depth`` is the position relative to the deepest candidate, in (0, 1].
+    Attributes:
+        name: name of the module.
+        position: number of modules in definition order up to the last descendant of this one, as in the published commitments.
+        depth: position relative to the deepest candidate, in (0, 1].
     """
 
     name: str
@@ -28,10 +31,10 @@ class Layer:
 
 
 def candidate_layers(network: nn.Module, patterns: Sequence[str]) -> list[Layer]:
-    """Modules whose whole name matches one of the regular expressions, from shallow to deep.
+    """Find the modules whose whole name matches one of the regular expressions, from shallow to deep.
 
     Raises:
-        InputError: a pattern matches nothing.
+        InputError: a pattern matches no module.
     """
     names = [name for name, _ in network.named_modules()]
     for pattern in patterns:
@@ -42,7 +45,7 @@ def candidate_layers(network: nn.Module, patterns: Sequence[str]) -> list[Layer]
                 "a regular expression that matches whole module names, such as " + ", ".join(names[1:4]),
                 "correct `layers` of this model in the config",
             )
-    last = {}
+    last: dict[str, int] = {}
     for position, name in enumerate(names):
         parts = name.split(".")
         for end in range(len(parts) + 1):
@@ -53,10 +56,12 @@ def candidate_layers(network: nn.Module, patterns: Sequence[str]) -> list[Layer]
 
 
 def chosen_layers(candidates: Sequence[Layer], names: Iterable[str], where: str) -> list[Layer]:
-    """The candidates of these names, from shallow to deep.
+    """The candidates with these names, from shallow to deep.
 
     Args:
-        where: who asks for them, for messages.
+        candidates: candidate layers of a network.
+        names: the names to look for.
+        where: who asks for them, for the message.
 
     Raises:
         InputError: a name is not among the candidates.
@@ -75,22 +80,28 @@ def chosen_layers(candidates: Sequence[Layer], names: Iterable[str], where: str)
 
 
 def flat_copy(_name: str, output: torch.Tensor) -> torch.Tensor:
-    """(batch, features) that no ReLU or residual sum changes which works in place after the hook has seen it."""
+    """Copy an output to (batch, features), before a ReLU or residual sum after the layer changes it in place."""
     return output.detach().clone().flatten(1)
 
 
 @contextmanager
 def captured(
-    network: nn.Module, names: Sequence[str], kept: Callable[[str, torch.Tensor], Any] = flat_copy
+    network: nn.Module, names: Sequence[str], process: Callable[[str, torch.Tensor], Any] = flat_copy
 ) -> Iterator[dict[str, Any]]:
-    """Collect from modules, during forward passes, what ``kept(name, output)`` makes of their outputs.
+    """Collect ``process(name, output)`` of the outputs of modules during forward passes.
 
-    A module that runs several times in one pass (a recurrent block) leaves its last output; a tuple its first tensor. A stage
-    whose output is that of its last block leaves the same object, outside ``torch.inference_mode``, where this can be seen.
+    If a module runs several times in one pass (a recurrent block), its last output is kept; if it puts out a tuple, its first
+    tensor. A stage puts out the same tensor as its last block; outside ``torch.inference_mode``, where this can be detected,
+    both get the same object.
 
     Args:
-        kept: called as soon as a module has run. From the second pass on it is not called for the earlier steps of a
-            recurrent block: one that makes fewer steps than in the pass before leaves nothing.
+        network: hooked while the block runs.
+        names: names of the modules.
+        process: called as soon as a module has run. From the second pass on it is not called for the earlier steps of a
+            recurrent block. A block that makes fewer steps than in the pass before therefore has no output.
+
+    Yields:
+        Outputs of the present pass by module name.
     """
     modules = dict(network.named_modules())
     outputs: dict[str, Any] = {}
@@ -103,7 +114,7 @@ def captured(
         steps_before, steps = steps, Counter()
         outputs.clear()
 
-    def keep(name: str):
+    def hook_of(name: str) -> Callable[[nn.Module, object, object], None]:
         def hook(_module: nn.Module, _inputs: object, output: object) -> None:
             nonlocal latest
             steps[name] += 1
@@ -111,15 +122,15 @@ def captured(
                 return
             tensor = _first(output)
             if tensor.is_inference():
-                outputs[name] = kept(name, tensor)
+                outputs[name] = process(name, tensor)
                 return
             if latest is None or latest[0] is not tensor or latest[1] != tensor._version:
-                latest = tensor, tensor._version, kept(name, tensor)
+                latest = tensor, tensor._version, process(name, tensor)
             outputs[name] = latest[2]
 
         return hook
 
-    handles = [modules[name].register_forward_hook(keep(name)) for name in names]
+    handles: list[RemovableHandle] = [modules[name].register_forward_hook(hook_of(name)) for name in names]
     handles.append(network.register_forward_pre_hook(begin))
     try:
         yield outputs
@@ -128,14 +139,17 @@ def captured(
             handle.remove()
 
 
-def output_shapes(backbone: Backbone, names: Sequence[str], picture: torch.Tensor) -> dict[str, tuple[int, ...]]:
-    """What modules put out for one transformed picture, such as (tokens, channels) or (channels, height, width).
+def output_shapes(backbone: Backbone, names: Sequence[str], image: torch.Tensor) -> dict[str, tuple[int, ...]]:
+    """Shapes of the outputs of modules for one image, such as (tokens, channels) or (channels, height, width).
 
     Args:
-        picture: on the device that the network is moved to.
+        backbone: the network is moved to the device of the image.
+        names: names of the modules.
+        image: (3, height, width), transformed.
     """
-    network = backbone.network.to(picture.device)
-    modules, shapes = dict(network.named_modules()), {}
+    network = backbone.network.to(image.device)
+    modules = dict(network.named_modules())
+    shapes: dict[str, tuple[int, ...]] = {}
     first = 0 if backbone.stacked else 1
     handles = [
         modules[name].register_forward_hook(lambda _m, _i, output, name=name: shapes.update({name: _first(output).shape[first:]}))
@@ -143,12 +157,12 @@ def output_shapes(backbone: Backbone, names: Sequence[str], picture: torch.Tenso
     ]
     try:
         with torch.inference_mode():
-            network(picture[None])
+            network(image[None])
     finally:
         for handle in handles:
             handle.remove()
     return {name: tuple(shapes[name]) for name in names}
 
 
-def _first(output: object) -> torch.Tensor:
+def _first(output: Any) -> torch.Tensor:
     return output[0] if isinstance(output, tuple | list) else output

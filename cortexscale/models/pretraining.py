@@ -1,4 +1,4 @@
-"""What models of the hubs were pretrained on, as far as their names tell."""
+"""The pretraining of timm and Hugging Face models, as far as it can be inferred from their names."""
 
 import re
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ SAMPLES = {
     "lvd142m": 142_000_000,
     "lvd1689m": 1_689_000_000,
 }
-"""Images of the data sets by their name in a timm tag: ``laion2b`` and ``in22k`` as the paper counts them (Table S2; it prints
-14M for the latter, but a compute that is of 13.6M), CLIP's of Radford et al. (2021), DINOv2's of Oquab et al. (2024), DINOv3's
-of Siméoni et al. (2025)."""
+"""Images of the pretraining sets, by their name in a timm tag. ``laion2b`` and ``in22k`` are as the paper counts them (Table S2
+prints 14M for the latter, but its compute is that of 13.6M); CLIP's is from Radford et al. (2021), DINOv2's from Oquab et al.
+(2024), DINOv3's from Siméoni et al. (2025)."""
 SUPERVISED, SELF_SUPERVISED, IMAGE_TEXT = "supervised", "self-supervised", "image-text"
 
 _LABELLED = {"in1k", "in12k", "in21k", "in22k", "jft"}
@@ -22,9 +22,9 @@ _WORDS = {SELF_SUPERVISED: r"dino|lvd|mae|mim|jepa|beit|moco", IMAGE_TEXT: r"cli
 
 @dataclass(frozen=True)
 class Pretraining:
-    """Data set, number of its images and objective; None where the name does not tell.
+    """Training set, number of its images, and objective; None where the name does not say.
 
-    A later fine-tuning on labels is not counted, nor does it change the objective.
+    A later fine-tuning on labels does not count, and does not change the objective.
     """
 
     dataset: str | None = None
@@ -32,15 +32,15 @@ class Pretraining:
     objective: str | None = None
 
 
-def told_by(name: str) -> Pretraining:
-    """The pretraining that the name of a timm or Hugging Face model tells (paper, appendix B).
+def pretraining_of(name: str) -> Pretraining:
+    """Infer the pretraining from the name of a timm or Hugging Face model (paper, appendix B).
 
     Args:
-        name: such as ``vit_large_patch14_clip_224.openai_ft_in1k``: in timm, data sets follow the last dot, and those of a
-            fine-tuning ``ft``.
+        name: for example ``vit_large_patch14_clip_224.openai_ft_in1k``. In names of timm, training sets follow the last dot, and
+            those of a fine-tuning follow ``ft``.
     """
     tag = name.rpartition(".")[2].partition("_ft_")[0]
     dataset = next((word for word in tag.split("_") if word in SAMPLES or word in _LABELLED), None)
     by_word = (objective for objective, words in _WORDS.items() if re.search(words, name.lower()))
     objective = next(by_word, SUPERVISED if dataset in _LABELLED else None)
-    return Pretraining(dataset, SAMPLES.get(dataset), objective)
+    return Pretraining(dataset, SAMPLES.get(dataset) if dataset else None, objective)

@@ -1,16 +1,18 @@
-"""The 620 supervised ImageNet and Ecoset models of Gokce & Schrimpf (2025): their ids, generated from rules.
+"""The 620 supervised ImageNet and Ecoset models of Gokce & Schrimpf (2025). Their ids are generated from rules.
 
-The suite is a grid (architectures x data sets x images per class x seeds) with four runs that were never made.
+The suite is a grid (architectures x training sets x images per class x seeds) without four runs that were never made.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 FULL = {"imagenet": 1_281_167, "ecoset": 1_444_911}
+"""Images of the full training sets."""
 CLASSES = {"imagenet": 1000, "ecoset": 565}
 FULL_SET = 0
+"""Number of images per class that stands for the full training set."""
 SEEDS = {FULL_SET: 3, 1: 3, 3: 1, 10: 3, 30: 1, 100: 3, 300: 1}
-"""Seeds per number of images per class."""
+"""Number of seeds for each number of images per class."""
 
 NAMED = {
     "AlexNet": ("alexnet",),
@@ -20,7 +22,7 @@ NAMED = {
     "ConvNeXt": tuple(f"convnext_{size}" for size in ("tiny", "small", "base", "large")),
     "ViT": tuple(f"deit_{size}" for size in ("tiny", "small", "base", "large")),
 }
-"""Architectures trained on the whole grid."""
+"""Architectures that were trained on the whole grid."""
 
 BLOCKS = ["1-0-0-0", "1-0-0-1", "1-0-0-2", "1-0-1-0", "1-1-0-0", "1-1-1-0", "1-1-1-1", "1-1-1-2", "1-1-2-2", "1-2-2-2", "2-2-2-2"]
 FLEX = {
@@ -32,10 +34,10 @@ FLEX = {
     "ConvNeXtFlex": tuple(f"convnextflex-l-{width}" for width in range(4)),
     "ViTFlex": tuple(f"deitflex-l-{width}" for width in range(4)),
 }
-"""Architectures of varied depth and width, trained once on the full data sets."""
+"""Architectures of varied depth and width, which were trained once on each full training set."""
 
 AVERAGED = ("ConvNeXt", "ViT")
-"""Families, flex ones included, that were trained for 300 epochs, and whose files also hold a moving average of the weights."""
+"""Families that were trained for 300 epochs, flex ones included. Their files also hold a moving average of the weights."""
 
 NEVER_RUN = {
     "efficientnet_b0_imagenet_1_seed-2",
@@ -47,7 +49,7 @@ NEVER_RUN = {
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One published run. ``reference`` carries the layer search of its architecture."""
+    """One published run. ``reference`` is the id of its reference model."""
 
     id: str
     arch: str
@@ -61,9 +63,9 @@ class Checkpoint:
 
 
 def model_id(arch: str, dataset: str, samples_per_class: int, seed: int) -> str:
-    """The published naming scheme: ``<arch>_<dataset>_<images per class or full>[_seed-<k>]``.
+    """The id of a run in the published naming scheme: ``<arch>_<dataset>_<images per class or full>[_seed-<k>]``.
 
-    The first full-data runs of ResNet, EfficientNet and the widened ResNets carry no seed.
+    The first full-data runs of ResNet, EfficientNet and the widened ResNets have no seed in their ids.
     """
     size = "full" if samples_per_class == FULL_SET else str(samples_per_class)
     unnamed_seed = arch in NAMED["ResNet"] + NAMED["EfficientNet"] or "_wr-" in arch
@@ -72,12 +74,12 @@ def model_id(arch: str, dataset: str, samples_per_class: int, seed: int) -> str:
 
 
 def checkpoint_url(model_id: str, epoch: int) -> str:
-    """Where the authors publish the state of a run after so many epochs."""
+    """Address at which the authors publish the state of a run after this number of epochs."""
     return f"https://epfl-neuroailab-scalinglaws.s3.eu-north-1.amazonaws.com/checkpoints/{model_id}/ep{epoch}.pt"
 
 
 def checkpoints() -> Iterator[Checkpoint]:
-    """Every run of the suite."""
+    """List every run of the suite."""
     for grid, sizes in ((NAMED, SEEDS), (FLEX, {FULL_SET: 1})):
         for family, archs in grid.items():
             for arch in archs:

@@ -1,4 +1,4 @@
-"""The models of a study at a glance: complete cards, and the inventory by family (paper, Table S2)."""
+"""Tables of a study's models: complete cards, and the inventory by family (paper, Table S2)."""
 
 import json
 import re
@@ -21,7 +21,7 @@ _MEASURES = {"n_params": "backbone_n_params", "n_samples": "pretraining_n_sample
 
 
 def complete_cards(cards: pd.DataFrame, reports: Sequence[Path], scores: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Cards with what training tells.
+    """Add to the cards what is known after training.
 
     Args:
         cards: table of :func:`cortexscale.models.cards.model_cards`.
@@ -46,7 +46,7 @@ def complete_cards(cards: pd.DataFrame, reports: Sequence[Path], scores: pd.Data
 
 
 def _published(scores: pd.DataFrame | None) -> pd.DataFrame:
-    """What is known of the trainings of the published suite, by model."""
+    """Training images, images seen and accuracy of the published suite, one row per model."""
     suite = {entry.id: (entry.n_samples, entry.n_samples * entry.epochs) for entry in spvvs.checkpoints()}
     table = pd.DataFrame.from_dict(suite, "index", dtype=float, columns=["pretraining_n_samples", "samples_seen"])
     accuracy = np.nan if scores is None else scores.drop_duplicates("model_id").set_index("model_id")["acc"]
@@ -54,7 +54,7 @@ def _published(scores: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def _reported(reports: Sequence[Path]) -> pd.DataFrame:
-    """What reports tell of trainings, by model."""
+    """Training images, images seen and accuracy from training reports, one row per model."""
     told = {report.name.removesuffix(".training.json"): json.loads(report.read_text(encoding="utf-8")) for report in reports}
     columns = ["pretraining_n_samples", "samples_seen", "task_evaluation_acc"]
     rows = {model: [facts[column] for column in columns] for model, facts in told.items()}
@@ -62,15 +62,15 @@ def _reported(reports: Sequence[Path]) -> pd.DataFrame:
 
 
 def model_table(cards: pd.DataFrame) -> pd.DataFrame:
-    """One row per source and family, flex families merged into their parents (Table S2).
+    """Summarise the models in one row per source and family, with flex families merged into their parents (Table S2).
 
     Args:
         cards: of :func:`complete_cards`.
 
     Returns:
-        ``source``, ``family`` (of a timm model by its name); ``runs``, ``configs`` (runs that differ in more than the seed
-        at the end of their id), ``archs``, ``sizes`` (distinct numbers of parameters); smallest and largest ``n_params_*``,
-        ``n_samples_*`` (D) and ``flops_*`` (C), nan where unknown; ``datasets`` and ``objectives`` as text.
+        ``source`` and ``family`` (for a timm model, inferred from its name); ``runs``; ``configs`` (runs that differ in more
+        than the seed at the end of their id); ``archs``; ``sizes`` (distinct numbers of parameters); smallest and largest
+        ``n_params_*``, ``n_samples_*`` (D) and ``flops_*`` (C), nan where unknown; ``datasets`` and ``objectives`` as text.
     """
     family = [_family(*row) for row in cards[["backbone_arch_family", "backbone_arch"]].itertuples(index=False)]
     groups = cards.assign(family=family).groupby(["backbone_source", "family"])

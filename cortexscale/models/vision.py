@@ -1,13 +1,13 @@
-"""timm and torchvision, importable beside every build of torch and without loading torch.compile. Import them from here.
+"""timm and torchvision, importable with every build of torch and without loading torch.compile. Import them from here.
 
-PyPI's torchvision wheel is compiled against the CUDA build of torch. Beside the CPU build its shared library
-does not load, and ``import torchvision`` (timm does it) stops at two operators, ``nms`` and ``qnms``, whose
-fake kernels it registers without asking whether they exist. Both are steps of object detection; no backbone calls
-them. Their declarations alone let the import pass; calling one still fails. Where the library loads, nothing happens.
+PyPI's torchvision wheel is compiled against the CUDA build of torch. With the CPU build its shared library does not load, and
+``import torchvision`` (which timm does) stops at two operators, ``nms`` and ``qnms``, whose fake kernels it registers without
+asking whether they exist. Both are steps of object detection that no backbone calls. Declaring them is enough for the import to
+succeed; calling one still fails. Where the library loads, nothing is declared.
 
-Two of their lines load the whole of torch.compile, ``torch._dynamo``, which takes longer than all else that they load:
-``roi_align`` of torchvision imports a function of it, and timm decorates a method with ``torch.compiler.disable``. Each
-gets a stand-in that turns to torch.compile once it is called.
+Two lines of these packages load the whole of torch.compile (``torch._dynamo``), which takes longer than everything else that
+they load: ``roi_align`` of torchvision imports a function of it, and timm decorates a method with ``torch.compiler.disable``.
+Each gets a stand-in that uses torch.compile only when it is called.
 """
 
 import importlib
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import library
@@ -25,7 +26,9 @@ def _compile_supported(device_type: str) -> bool:
     return importlib.import_module("torch._dynamo.utils").is_compile_supported(device_type)
 
 
-def _disabled(function: Callable) -> Callable:
+def _disabled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Stand-in for ``torch.compiler.disable``."""
+
     @wraps(function)
     def outside(*args: object, **kwargs: object) -> object:
         return torch.compiler.disable(function)(*args, **kwargs)
@@ -35,14 +38,14 @@ def _disabled(function: Callable) -> Callable:
 
 @contextmanager
 def _torch_compile_later() -> Iterator[None]:
-    """Inside, torch.compile is not loaded; afterwards torch is as it was."""
+    """Keep torch.compile from being loaded within the block; afterwards torch is as it was."""
     if "torch._dynamo" in sys.modules:
         yield
         return
     stand_ins = {name: ModuleType(name) for name in ("torch._dynamo", "torch._dynamo.utils")}
-    stand_ins["torch._dynamo.utils"].is_compile_supported = _compile_supported
+    vars(stand_ins["torch._dynamo.utils"])["is_compile_supported"] = _compile_supported
     sys.modules.update(stand_ins)
-    disable, torch.compiler.disable = torch.compiler.disable, _disabled
+    disable, torch.compiler.disable = torch.compiler.disable, _disabled  # type: ignore[assignment]
     try:
         yield
     finally:
@@ -64,6 +67,7 @@ with _torch_compile_later():
 
     import timm
     import timm.loss
+    import timm.utils
     from torchvision import transforms
 
 __all__ = ["timm", "torchvision", "transforms"]

@@ -30,7 +30,7 @@ from cortexscale.finetuning.heads import fit_heads
 from cortexscale.finetuning.job import finetune
 from cortexscale.models.build import build_backbone, load_backbone
 from cortexscale.models.training.data import open_images
-from cortexscale.models.training.loop import LOOK, accuracy
+from cortexscale.models.training.loop import CHECK_EVERY, accuracy
 from cortexscale.recipe import Jitter, Lora, NeuralRecipe, Recipe
 from cortexscale.stimuli import StimulusImages, stimulus_table
 
@@ -155,7 +155,7 @@ def test_a_killed_fine_tuning_goes_on_to_the_same_weights(root, tmp_path, model)
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     arguments = everything(root, whole, model)
     steps = -(-int(0.9 * 96) // 16)
-    assert 1 < steps < LOOK
+    assert 1 < steps < CHECK_EVERY
     code = KILLED.replace("{at}", str(int(0.9 * 96) + 40)).replace("{model}", model["id"].upper())
     run = subprocess.run([sys.executable, "-c", code, str(root), str(killed)], cwd=Path(__file__).parent)
     assert run.returncode == -9

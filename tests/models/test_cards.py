@@ -12,7 +12,7 @@ from markdown_cells import unpadded
 from places import ROOT, SHARED
 
 from cortexscale.models.cards import model_cards
-from cortexscale.models.pretraining import Pretraining, told_by
+from cortexscale.models.pretraining import Pretraining, pretraining_of
 from cortexscale.models.spvvs import CLASSES, FULL
 from cortexscale.models.table import complete_cards, model_table, readable
 from cortexscale.study import load_study
@@ -118,7 +118,7 @@ def test_attention_is_in_the_products_alone(counted):
     ],
 )
 def test_the_pretraining_is_read_from_the_name(name, expected):
-    assert told_by(name) == expected
+    assert pretraining_of(name) == expected
 
 
 def test_the_config_goes_before_the_name():

@@ -75,7 +75,7 @@ def test_everything_that_is_wrong_with_layers_is_told_at_once(tmp_path):
     row = GABORS | {"file": str(tmp_path / "own.py"), "layers": ["first", "tokens", "unused", "mixed", "broken"]}
     problems, text = report({key: value for key, value in row.items() if key != "transform"})
     assert problems == 4, text
-    assert "layer tokens of a Own" in text and "50176 rows for 2 picture" in text
+    assert "layer tokens of a Own" in text and "50176 rows for 2 image" in text
     assert "do not take part in the forward pass; leave them out:\n      unused" in text
     assert "mixed: the row of a picture depends on the other pictures of its batch" in text
     assert "broken puts out numbers that are not finite" in text

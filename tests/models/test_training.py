@@ -16,7 +16,7 @@ from cortexscale.models.normalisation import MEAN, STD, as_input
 from cortexscale.models.training.adversarial import ffgsm
 from cortexscale.models.training.data import ArrayImages, FileImages, open_images
 from cortexscale.models.training.job import train_model
-from cortexscale.models.training.loop import LOOK, accuracy, train_backbone
+from cortexscale.models.training.loop import CHECK_EVERY, accuracy, train_backbone
 from cortexscale.models.training.processes import torchrun
 from cortexscale.models.training.state import TrainingState
 from cortexscale.recipe import Attack, Recipe
@@ -24,7 +24,7 @@ from cortexscale.recipe import Attack, Recipe
 LABELS = np.random.default_rng(0).permutation(np.repeat(np.arange(5), 20))
 RECIPE = {"steps": 150, "batch": 16, "learning_rate": 2e-2}
 EVERYTHING = Recipe(
-    steps=3 * LOOK,
+    steps=3 * CHECK_EVERY,
     batch=8,
     micro_batch=4,
     crop=0.3,
@@ -132,7 +132,7 @@ class Killing(FileImages):
     def __getitem__(self, row):
         global shown
         shown += 1
-        if shown == {8 * (LOOK + 7) + 3}:
+        if shown == {8 * (CHECK_EVERY + 7) + 3}:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().__getitem__(row)
 
@@ -147,7 +147,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, folder):
     state = tmp_path / ".weights.pt.state"
     killed = subprocess.run([sys.executable, "-c", KILLED, str(folder), str(state)], cwd=Path(__file__).parent)
     assert killed.returncode == -9
-    assert torch.load(state, weights_only=True)["step"] == LOOK
+    assert torch.load(state, weights_only=True)["step"] == CHECK_EVERY
     resumed, whole = small_network(), small_network()
     images = FileImages.open(folder, "train")
     losses = train_backbone(resumed, images, EVERYTHING, image_size=24, seed=3, workers=1, state=TrainingState(state, "this"))

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cortexscale.errors import InputError
-from cortexscale.models.training.augment import BatchAugmentation, picture_transform, set_drop_path
+from cortexscale.models.training.augment import BatchAugmentation, image_transform, set_drop_path
 from cortexscale.models.training.batches import loaded_batches
 from cortexscale.models.training.data import open_images, subset_indices
-from cortexscale.models.training.order import EPOCH, Order, Share, seed_of
+from cortexscale.models.training.order import EPOCH, MicroBatches, Order, seed_of
 from cortexscale.models.training.recipes import Length
 from cortexscale.models.vision import timm
 from cortexscale.recipe import Recipe
@@ -43,7 +43,7 @@ def test_seeds_choose_other_samples():
 def test_too_large_a_subset_says_what_there_is():
     with pytest.raises(InputError) as error:
         subset_indices(LABELS, 21, 0)
-    for part in ("samples_per_class = 21", "20 samples of class 0", "at least 21", "make the task set larger"):
+    for part in ("samples_per_class = 21", "20 images of class 0", "at least 21", "make the image set larger"):
         assert part in str(error.value)
 
 
@@ -124,7 +124,7 @@ def test_a_damaged_image_is_named(tmp_path, workers):
     write_folder(tmp_path)
     truncate(tmp_path)
     images = open_images(tmp_path, "train")
-    share = Share(Order(6, 0), Length(steps=3, parts=1, size=2))
+    share = MicroBatches(Order(6, 0), Length(steps=3, parts=1, size=2))
     with pytest.raises(InputError, match=r"image_1\.png[\s\S]*no whole image[\s\S]*restore"):
         list(loaded_batches(images, share, lambda image: image, 0, workers, CPU))
 
@@ -173,8 +173,8 @@ def test_repeated_augmentation_is_that_of_timm():
 def test_processes_and_resumed_trainings_see_the_same_micro_batches(processes, first_step):
     length = Length(steps=6, parts=2 * processes, size=3)
     order = Order(11, 0)
-    whole = dict(iter((start, rows.tolist()) for start, rows in Share(order, length)))
-    shares = [{s: r.tolist() for s, r in Share(order, length, rank, processes, first_step)} for rank in range(processes)]
+    whole = dict(iter((start, rows.tolist()) for start, rows in MicroBatches(order, length)))
+    shares = [{s: r.tolist() for s, r in MicroBatches(order, length, rank, processes, first_step)} for rank in range(processes)]
     assert sum(map(len, shares)) == (6 - first_step) * length.parts
     joined = {start: rows for share in shares for start, rows in share.items()}
     assert joined == {start: rows for start, rows in whole.items() if start >= first_step * length.batch}
@@ -185,7 +185,7 @@ def test_processes_and_resumed_trainings_see_the_same_micro_batches(processes, f
 
 def test_without_augmentation_pictures_are_the_central_square():
     wide = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 24, 3)).astype(np.uint8))
-    np.testing.assert_array_equal(np.asarray(picture_transform(Recipe(), 16)(wide)), np.asarray(wide)[:, 4:20])
+    np.testing.assert_array_equal(np.asarray(image_transform(Recipe(), 16)(wide)), np.asarray(wide)[:, 4:20])
 
 
 @pytest.mark.parametrize(
@@ -194,8 +194,8 @@ def test_without_augmentation_pictures_are_the_central_square():
 )
 def test_loaded_pictures_depend_on_their_place_and_not_on_the_workers(tmp_path, recipe):
     images = open_images(write_folder(tmp_path), "train")
-    share = Share(Order(6, 0), Length(steps=8, parts=1, size=3))
-    transform = picture_transform(recipe, 8)
+    share = MicroBatches(Order(6, 0), Length(steps=8, parts=1, size=3))
+    transform = image_transform(recipe, 8)
     alone, helped = (
         torch.stack([pixels for pixels, _ in loaded_batches(images, share, transform, 5, workers, CPU)]) for workers in (0, 2)
     )
@@ -206,7 +206,7 @@ def test_loaded_pictures_depend_on_their_place_and_not_on_the_workers(tmp_path, 
 
 def test_the_largest_magnitude_of_randaugment_is_drawn():
     """timm then keeps 0 bits of a picture, which Pillow 13 refuses."""
-    transform = picture_transform(Recipe(auto_augment="rand-m10-inc1-n20"), 8)
+    transform = image_transform(Recipe(auto_augment="rand-m10-inc1-n20"), 8)
     for _ in range(20):
         assert transform(Image.fromarray(PICTURES[0])).size == (8, 8)
 

@@ -1,5 +1,7 @@
 """The architectures of the published suite, with the module names of its checkpoints."""
 
+from collections.abc import Callable
+
 from torch import nn
 
 from cortexscale.errors import InputError
@@ -11,7 +13,7 @@ from cortexscale.models.vision import torchvision
 ARCHITECTURES = tuple(arch for grid in (NAMED, FLEX) for archs in grid.values() for arch in archs)
 
 _SIZES = {"efficientnet_b1": (255, 240), "efficientnet_b2": (288, 288)}
-_FLEX = {
+_FLEX: dict[str, Callable[[str, int], nn.Module]] = {
     "resnetflexfilters-": resnet_flex,
     "resnetflexfilters_": resnet_flex,
     "convnextflex-": convnext_flex,
@@ -20,18 +22,23 @@ _FLEX = {
 
 
 def build(arch: str, classes: int) -> nn.Module:
-    """An architecture of the suite with random weights, in training mode.
+    """Build an architecture of the suite with random weights, in training mode.
 
-    Torchvision's and timm's where they have it. ConvNeXt and EfficientNet keep torchvision's stochastic depth.
+    Networks are those of torchvision and timm where these have the architecture. ConvNeXt and EfficientNet keep torchvision's
+    stochastic depth.
+
+    Args:
+        arch: one of ``ARCHITECTURES``.
+        classes: number of classes of the classifier.
 
     Raises:
-        InputError: no such architecture.
+        InputError: there is no such architecture.
     """
     if arch not in ARCHITECTURES:
         named = ", ".join(arch for archs in NAMED.values() for arch in archs)
         raise InputError(
             f"architecture {arch}",
-            "not in the published suite",
+            "a name that is not in the published suite",
             f"one of {named}, or a flex architecture such as {', '.join(archs[0] for archs in FLEX.values())}",
             "correct the name, or use the source timm",
         )
@@ -46,7 +53,8 @@ def build(arch: str, classes: int) -> nn.Module:
 
 
 def evaluation_size(arch: str) -> tuple[int, int]:
-    """Pixels of the shorter side after resizing, and of the square that is cut out of its centre, for
-    :func:`cortexscale.models.evaluation.evaluation_transform`.
+    """Pixels of the shorter side after resizing, and of the square that is cut out of the centre.
+
+    These are the arguments of :func:`cortexscale.models.evaluation.evaluation_transform`.
     """
     return _SIZES.get(arch, (256, 224))

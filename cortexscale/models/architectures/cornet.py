@@ -1,4 +1,4 @@
-"""CORnet-S (Kubilius et al., 2019): four areas, of which three run their weights several times."""
+"""CORnet-S (Kubilius et al., 2019): a network of four areas, of which three apply their weights several times."""
 
 import math
 from collections import OrderedDict
@@ -8,24 +8,31 @@ from torch import nn
 from torch.nn import functional
 
 STEPS = {"V2": 2, "V4": 4, "IT": 2}
+"""Time steps of the recurrent areas."""
 EXPANSION = 4
+"""Channels inside a block over the channels that it puts out."""
 
 
 class StridedConv2d(nn.Conv2d):
-    """One weight, several strides: the caller says which, so that nothing changes in the module while it runs."""
+    """A convolution whose stride is an argument of the call, so that no state of the module changes while it runs."""
 
-    def forward(self, x: torch.Tensor, stride: int) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, stride: int) -> torch.Tensor:  # type: ignore[override]
+        """Convolve x (batch, channels, height, width) with this stride."""
         return functional.conv2d(x, self.weight, stride=stride, padding=self.padding)
 
 
 class RecurrentArea(nn.Module):
-    """A bottleneck block that is its own input for ``steps`` time steps; the first one halves the resolution.
+    """A bottleneck block that is applied to its own output for several time steps; the first step halves the resolution.
 
-    Convolutions are shared over time, batch norms are not. A hook on ``output`` fires at every step, one on the area
+    Convolutions are shared over time, batch norms are not. A hook on ``output`` fires at every step, a hook on the area
     itself once, at the end.
+
+    Args:
+        inputs, outputs: number of channels.
+        steps: number of time steps.
     """
 
-    def __init__(self, inputs: int, outputs: int, steps: int):
+    def __init__(self, inputs: int, outputs: int, steps: int) -> None:
         super().__init__()
         self.steps, inner = steps, EXPANSION * outputs
         self.conv_input = nn.Conv2d(inputs, outputs, 1, bias=False)
@@ -40,6 +47,7 @@ class RecurrentArea(nn.Module):
                 self.add_module(f"norm{number}_{step}", nn.BatchNorm2d(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run all time steps on x (batch, inputs, height, width); return (batch, outputs, height / 2, width / 2)."""
         x = self.conv_input(x)
         for step in range(self.steps):
             norm1, norm2, norm3 = (getattr(self, f"norm{number}_{step}") for number in (1, 2, 3))
@@ -51,7 +59,7 @@ class RecurrentArea(nn.Module):
 
 
 def cornet_s(classes: int) -> nn.Module:
-    """CORnet-S with the module names of its checkpoints: ``V1``, ``V2``, ``V4``, ``IT``, ``decoder``."""
+    """Build CORnet-S with the module names of its checkpoints: ``V1``, ``V2``, ``V4``, ``IT``, ``decoder``."""
     v1 = OrderedDict(
         conv1=nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False),
         norm1=nn.BatchNorm2d(64),

@@ -1,8 +1,10 @@
-"""Families of varied depth and width (Gokce & Schrimpf, 2025): a known architecture, with its widths divided.
+"""Families of varied depth and width (Gokce & Schrimpf, 2025): known architectures with divided widths.
 
-The names say how: ``d-2-2-2-2`` are blocks per stage, ``f-1-16-20-3`` is the divisor number 3 of 20 from 1 to 16 in geometric
-progression, ``l-0`` the first one that is not 1.
+A name says what is varied: ``d-2-2-2-2`` gives the blocks per stage; ``f-1-16-20-3`` is the divisor number 3 of 20 from 1 to 16
+in geometric progression; ``l-0`` is the first divisor that is not 1.
 """
+
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -13,18 +15,19 @@ _RESNET_WIDTHS = np.array([64, 64, 128, 256, 512])  # stem and stages
 _CONVNEXT_WIDTHS, _CONVNEXT_BLOCKS = np.array([96, 192, 384, 768]), (3, 3, 9, 3)
 _VIT_WIDTH, _VIT_HEADS = 384, 6
 _LADDER = np.geomspace(1, 8, 5)[1:]
-"""Divisors of ConvNeXt-Tiny's and DeiT-III-Small's widths."""
+"""Divisors of the widths of ConvNeXt-Tiny and DeiT-III-Small."""
 
 
 class ResNetFlex(torchvision.models.ResNet):
-    """torchvision's ResNet of basic blocks, of any width; a stage without blocks is an identity.
+    """torchvision's ResNet of basic blocks with any widths; a stage without blocks is an identity.
 
     Args:
-        blocks: per stage; the first has at least one.
-        widths: of the stem, which is that of the first stage too, and of the four stages.
+        blocks: number of blocks of each of the four stages; the first has at least one.
+        widths: channels of the stem, which are those of the first stage too, and of the four stages.
+        classes: number of classes.
     """
 
-    def __init__(self, blocks: list[int], widths: list[int], classes: int):
+    def __init__(self, blocks: list[int], widths: list[int], classes: int) -> None:
         nn.Module.__init__(self)  # torchvision's own constructor fixes the widths
         self.conv1 = nn.Conv2d(3, widths[0], 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
@@ -52,14 +55,16 @@ def _stage(inputs: int, outputs: int, blocks: int, stride: int) -> nn.Module:
 
 
 def resnet_flex(config: str, classes: int) -> ResNetFlex:
-    """A basic-block ResNet.
+    """Build a ResNet of basic blocks.
 
     Args:
-        config: ``d-<blocks of four stages>`` of ResNet-18's widths; ``f-<start>-<stop>-<count>-<index>``: twice those, divided,
-            truncated; ``wr-<scale>-<start>-<stop>-<count>-<index>``: scaled, divided, rounded to multiples of eight.
+        config: ``d-<blocks of four stages>`` has the widths of ResNet-18. ``f-<start>-<stop>-<count>-<index>`` has twice these
+            widths, divided and truncated. ``wr-<scale>-<start>-<stop>-<count>-<index>`` has these widths times ``scale``,
+            divided and rounded to multiples of eight.
+        classes: number of classes.
     """
-    mode, *numbers = config.split("-")
-    numbers = [int(number) for number in numbers]
+    mode, *parts = config.split("-")
+    numbers = [int(part) for part in parts]
     if mode == "d":
         return ResNetFlex(numbers, _RESNET_WIDTHS.tolist(), classes)
     scale, start, stop, count, index = [2, *numbers] if mode == "f" else numbers
@@ -69,10 +74,11 @@ def resnet_flex(config: str, classes: int) -> ResNetFlex:
 
 
 def convnext_flex(config: str, classes: int) -> nn.Module:
-    """torchvision's ConvNeXt-Tiny with divided widths, in multiples of eight, and without stochastic depth.
+    """Build torchvision's ConvNeXt-Tiny with divided widths, rounded to multiples of eight, and without stochastic depth.
 
     Args:
         config: ``l-<index of the divisor>``.
+        classes: number of classes.
     """
     widths = _round(_CONVNEXT_WIDTHS / _LADDER[_index(config)], 8).tolist()
     stage = torchvision.models.convnext.CNBlockConfig
@@ -81,17 +87,21 @@ def convnext_flex(config: str, classes: int) -> nn.Module:
 
 
 def vit_flex(config: str, classes: int) -> nn.Module:
-    """timm's DeiT-III-Small with a divided width, a multiple of its six heads.
+    """Build timm's DeiT-III-Small with a divided width, rounded to a multiple of its six heads.
 
     Args:
         config: ``l-<index of the divisor>``.
+        classes: number of classes.
     """
     width = int(_round(_VIT_WIDTH / _LADDER[_index(config)], _VIT_HEADS))
     return deit("small", classes, embed_dim=width)
 
 
-def deit(size: str, classes: int, **arguments: int) -> nn.Module:
-    """timm's DeiT-III, patches of 16, 224 pixels; ``tiny``, which timm has not, is ``small`` of half the width and heads."""
+def deit(size: str, classes: int, **arguments: Any) -> nn.Module:
+    """Build timm's DeiT-III with patches of 16 pixels and an input of 224.
+
+    timm has no size ``tiny``; it is ``small`` with half the width and half the heads.
+    """
     if size == "tiny":
         size, arguments = "small", {"embed_dim": _VIT_WIDTH // 2, "num_heads": _VIT_HEADS // 2}
     return timm.create_model(f"deit3_{size}_patch16_224", num_classes=classes, init_values=1e-4, **arguments)

@@ -1,4 +1,4 @@
-"""A user's own weights in a known architecture: one of the published suite, or any of timm."""
+"""Build models from a user's own weights in a known architecture, of the published suite or of timm."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from cortexscale.models.sources import spvvs, timm
 
 
 def build(model: dict[str, Any], weights: bool) -> Backbone:
-    """The network of ``builder``: as of ``spvvs`` or ``timm``, with ``ema`` and ``image_size`` (None: of the architecture)."""
+    """Build the network of ``builder``, as in ``spvvs`` or ``timm``, with ``ema`` and ``image_size`` (None: the usual one)."""
     builder = model["builder"]
     backbone = (timm if "timm" in builder else spvvs).build(model, weights=False)
     if weights:

@@ -1,4 +1,4 @@
-"""Fine-tuned models: the network of their base model, whatever its source, with new weights."""
+"""Build fine-tuned models: the network of the base model, from any source, with new weights."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from cortexscale.models.checkpoints import load_weights
 
 
 def build(model: dict[str, Any], weights: bool) -> Backbone:
-    """The network of the inventory entry ``builder["base"]``."""
+    """Build the network of the inventory entry ``builder["base"]``."""
     backbone = build_backbone(model["builder"]["base"])
     if weights:
         load_weights(backbone.network, Path(model["checkpoint"]))

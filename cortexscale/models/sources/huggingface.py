@@ -1,4 +1,4 @@
-"""Pretrained vision models of the Hugging Face hub, through the optional package ``transformers``."""
+"""Build pretrained vision models of the Hugging Face hub, with the optional package ``transformers``."""
 
 from typing import Any
 
@@ -6,23 +6,23 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cortexscale.errors import InputError
-from cortexscale.models.backbone import GREY, Backbone, Described, cannot_build
+from cortexscale.models.backbone import GREY, Backbone, DescribedTransform, cannot_build
 from cortexscale.models.vision import transforms
 
 try:
     import transformers
 except ImportError:
-    transformers = None
+    transformers = None  # type: ignore[assignment]
 
 QWEN_SIZE = 256
-"""Pixels of a square picture for Qwen3-VL, as its published features were made."""
+"""Pixels of a side of the image for Qwen3-VL, as in its published features."""
 
 
 def build(model: dict[str, Any], weights: bool) -> Backbone:
-    """The network of ``builder``: ``name`` on the hub.
+    """Build the network of ``builder``, which has its ``name`` on the hub.
 
     Raises:
-        InputError: ``transformers`` is not installed, or the model cannot be fetched or is of a kind that it does not know.
+        InputError: ``transformers`` is not installed, the model cannot be fetched, or ``transformers`` does not know its kind.
     """
     if transformers is None:
         raise InputError(
@@ -47,46 +47,46 @@ def build(model: dict[str, Any], weights: bool) -> Backbone:
 def _image_model(network: nn.Module, name: str) -> Backbone:
     processor = transformers.AutoImageProcessor.from_pretrained(name)
 
-    def transform(picture: Image.Image) -> Tensor:
-        return processor(images=picture, return_tensors="pt")["pixel_values"][0]
+    def transform(image: Image.Image) -> Tensor:
+        return processor(images=image, return_tensors="pt")["pixel_values"][0]
 
-    return Backbone(network, Described(transform, str(processor)))
+    return Backbone(network, DescribedTransform(transform, str(processor)))
 
 
 def _vjepa2(network: nn.Module, name: str) -> Backbone:
-    """The encoder alone: a picture is a video of one frame, which the encoder itself repeats to the depth of a patch."""
-    encoder = network.encoder
+    """The encoder of V-JEPA2. It gets an image as a video of one frame, and itself repeats the frame to the depth of a patch."""
+    encoder = network.get_submodule("encoder")
     encoder.register_forward_pre_hook(lambda _encoder, inputs: (inputs[0][:, None],))
     processor = transformers.AutoVideoProcessor.from_pretrained(name)
 
-    def transform(picture: Image.Image) -> Tensor:
-        return processor(videos=[picture], return_tensors="pt")["pixel_values_videos"][0, 0]
+    def transform(image: Image.Image) -> Tensor:
+        return processor(videos=[image], return_tensors="pt")["pixel_values_videos"][0, 0]
 
-    return Backbone(encoder, Described(transform, str(processor)))
+    return Backbone(encoder, DescribedTransform(transform, str(processor)))
 
 
-def _qwen3_vl(network: nn.Module, name: str) -> Backbone:
-    """Vision tower (``visual``) and language model, in a conversation of one user turn that holds the picture."""
+def _qwen3_vl(network: "transformers.PreTrainedModel", name: str) -> Backbone:
+    """Vision tower (``visual``) and language model of Qwen3-VL, in a conversation of one user turn that holds the image."""
     processor = transformers.AutoProcessor.from_pretrained(name)
     turn = {"role": "user", "content": [{"type": "image", "image": GREY.resize((QWEN_SIZE, QWEN_SIZE))}]}
     prompt = processor.apply_chat_template([turn], tokenize=True, return_dict=True, return_tensors="pt")["input_ids"]
 
-    def converse(network: nn.Module, inputs: tuple[Tensor]) -> tuple[tuple, dict[str, Any]]:
-        (pictures,) = inputs
-        seen = processor.image_processor(images=list(pictures), return_tensors="pt")
-        tokens = prompt.to(pictures.device).expand(len(pictures), -1)
+    def converse(network: "transformers.PreTrainedModel", inputs: tuple[Tensor]) -> tuple[tuple[()], dict[str, Any]]:
+        (images,) = inputs
+        processed = processor.image_processor(images=list(images), return_tensors="pt")
+        tokens = prompt.to(images.device).expand(len(images), -1)
         is_image = (tokens == network.config.image_token_id).int()
-        pixels = seen["pixel_values"].to(pictures.device)
-        grid = seen["image_grid_thw"].to(pictures.device)
-        asked = {"input_ids": tokens, "mm_token_type_ids": is_image, "pixel_values": pixels, "image_grid_thw": grid}
-        return (), {**asked, "use_cache": False}
+        pixels = processed["pixel_values"].to(images.device)
+        grid = processed["image_grid_thw"].to(images.device)
+        arguments = {"input_ids": tokens, "mm_token_type_ids": is_image, "pixel_values": pixels, "image_grid_thw": grid}
+        return (), {**arguments, "use_cache": False}
 
     network.register_forward_pre_hook(lambda network, inputs, _: converse(network, inputs), with_kwargs=True)
     size = transforms.Resize((QWEN_SIZE, QWEN_SIZE), transforms.InterpolationMode.BICUBIC)
     transform = transforms.Compose([size, transforms.PILToTensor()])
     text = f"{transform}, {processor.image_processor}, prompt {prompt.tolist()}"
-    return Backbone(network, Described(transform, text), stacked=True)
+    return Backbone(network, DescribedTransform(transform, text), stacked=True)
 
 
 _KINDS = {"vjepa2": _vjepa2, "qwen3_vl": _qwen3_vl}
-"""Models that are fed otherwise than a stack of pictures, by the type in their config."""
+"""Models that do not take a batch of images, by the type in their config."""

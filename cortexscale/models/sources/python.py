@@ -1,4 +1,4 @@
-"""A network from a function of the user's own; docs/example_model.py shows one."""
+"""Build networks by a function of the user; docs/example_model.py shows one."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cortexscale.code import load_module, stage_digest
 from cortexscale.errors import InputError
-from cortexscale.models.backbone import GREY, Backbone, Described, cannot_build
+from cortexscale.models.backbone import GREY, Backbone, DescribedTransform, cannot_build
 from cortexscale.models.checkpoints import load_weights
 from cortexscale.models.evaluation import BILINEAR, evaluation_transform
 
@@ -18,12 +18,12 @@ _HELP = "see docs/models.md and docs/example_model.py"
 
 
 def build(model: dict[str, Any], weights: bool) -> Backbone:
-    """The network of ``builder``: ``file``, ``function``, ``arguments``, ``transform``.
+    """Build the network of ``builder``, which has ``file``, ``function``, ``arguments`` and ``transform``.
 
-    Its weights are those that the function gives it, or of a checkpoint where the entry names one.
+    The function sets its weights; they are replaced by those of a checkpoint where the entry names one.
 
     Raises:
-        InputError: the file has no such function, it fails, or gives something else.
+        InputError: the file has no such function, or the function fails or returns something else than a network.
     """
     builder = model["builder"]
     file = Path(builder["file"])
@@ -47,11 +47,11 @@ def _transform(file: Path, name: str | None) -> Callable[[Image.Image], Tensor]:
     given = function(GREY)
     if not (isinstance(given, torch.Tensor) and given.ndim == 3 and len(given) == 3):
         found = f"shape {tuple(given.shape)}" if isinstance(given, torch.Tensor) else f"a {type(given).__name__}"
-        raise InputError(f"{name} of {file}", found, "a (3, height, width) tensor for one RGB picture", _HELP)
-    return Described(function, f"{name} of {file.name}, {stage_digest(file)}")
+        raise InputError(f"{name} of {file}", found, "a (3, height, width) tensor for one RGB image", _HELP)
+    return DescribedTransform(function, f"{name} of {file.name}, {stage_digest(file)}")
 
 
-def _function(file: Path, name: str) -> Callable:
+def _function(file: Path, name: str) -> Callable[..., Any]:
     found = getattr(load_module(file, "config key `models: - source: python: file`"), name, None)
     if not callable(found):
         raise InputError(file, f"no function {name}", "the functions that the config names", _HELP)

@@ -1,4 +1,4 @@
-"""The published suite of Gokce & Schrimpf (2025)."""
+"""Build models of the published suite of Gokce & Schrimpf (2025)."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from cortexscale.models.evaluation import evaluation_transform
 
 
 def build(model: dict[str, Any], weights: bool) -> Backbone:
-    """The network of ``builder``: ``architecture``, ``classes``, and for its weights ``ema``."""
+    """Build the network of ``builder``, which has ``architecture``, ``classes``, and ``ema`` for the weights."""
     architecture = model["builder"]["architecture"]
     network = architectures.build(architecture, model["builder"]["classes"])
     if weights:

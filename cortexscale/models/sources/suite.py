@@ -1,4 +1,4 @@
-"""Models that are trained here: timm architectures of a chosen size, or those of the published suite."""
+"""Build models that are trained here: timm architectures of a chosen size, or architectures of the published suite."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from cortexscale.models.sources import spvvs, timm
 
 
 def build(model: dict[str, Any], weights: bool) -> Backbone:
-    """The network of ``builder``: as of ``spvvs``, with its evaluation, or of ``timm``, with ``image_size``."""
+    """Build the network of ``builder``: as in ``spvvs``, with its evaluation, or a timm network with ``image_size``."""
     builder = model["builder"]
     if "timm" in builder:
         backbone = Backbone(timm.create(model), evaluation_transform(builder["image_size"], builder["image_size"], BILINEAR))

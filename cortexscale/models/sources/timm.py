@@ -1,4 +1,4 @@
-"""Pretrained models of timm, with their authors' transforms."""
+"""Build pretrained models of timm, with the transforms of their authors."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ from cortexscale.models.vision import timm
 
 
 def build(model: dict[str, Any], weights: bool) -> Backbone:
-    """The network of ``builder``: ``timm``, ``arguments``; its weights are fetched by timm."""
+    """Build the network of ``builder``, which has ``timm`` and ``arguments``; timm fetches the weights."""
     network = create(model, pretrained=weights)
     settings = timm.data.resolve_model_data_config(network)
-    with torch.device("cpu"):  # it makes tensors, and the network may be built of shapes alone
+    with torch.device("cpu"):  # the transform makes tensors, and the network may be built on the meta device
         return Backbone(network, timm.data.create_transform(**settings, is_training=False))
 
 
 def create(model: dict[str, Any], pretrained: bool = False) -> nn.Module:
-    """A timm network.
+    """Build a timm network.
 
     Raises:
         InputError: timm does not know the name or an argument, or cannot fetch the weights.

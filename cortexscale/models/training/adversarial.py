@@ -1,4 +1,4 @@
-"""Attacks that a network is trained against."""
+"""Adversarial attacks for training."""
 
 from collections.abc import Callable
 
@@ -16,17 +16,19 @@ def ffgsm(
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     attack: Attack,
 ) -> torch.Tensor:
-    """Pictures moved against the network: one signed gradient step from a random start (Wong, Rice & Kolter 2020).
+    """Attack images by one signed gradient step from a random start (FFGSM; Wong, Rice & Kolter 2020).
 
-    The network attacks as it would be evaluated, so that its running statistics and dropout see the step itself only.
+    The gradient is computed in eval mode, so that the attack does not change running statistics and draws no dropout.
 
     Args:
-        inputs: (n, 3, height, width) normalised.
-        targets: of ``loss``.
+        network: the network that is attacked.
+        inputs: (n, 3, height, width), normalised.
+        targets: second argument of ``loss``.
+        loss: function of network output and ``targets``.
         attack: sizes in levels of 255.
 
     Returns:
-        Pictures within ``attack.eps`` of ``inputs`` and within black and white.
+        (n, 3, height, width), within ``attack.eps`` of ``inputs`` and between black and white.
     """
     mean, std = (inputs.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
     black, white = -mean / std, (1 - mean) / std

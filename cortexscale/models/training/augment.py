@@ -1,4 +1,4 @@
-"""Augmentation: what a recipe does to single pictures, and to a micro-batch on the device. The pieces are timm's."""
+"""Augmentations of single images, and of a micro-batch on the device. The operations are timm's."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,38 +15,38 @@ from cortexscale.recipe import Recipe
 auto_augment = timm.data.auto_augment
 
 
-def picture_transform(recipe: Recipe, size: int) -> Callable[[Image.Image], Image.Image]:
-    """From a picture to one of ``size`` x ``size`` pixels: cropped, then coloured and distorted as the recipe says."""
+def image_transform(recipe: Recipe, size: int) -> Callable[[Image.Image], Image.Image]:
+    """Make the transform to ``size`` x ``size`` pixels: crop, then change colours and distort as the recipe says."""
     crop, colour, _ = timm.data.create_transform(
         size,
         is_training=True,
         scale=(recipe.crop, 1.0),
         ratio=(3 / 4, 4 / 3) if recipe.crop < 1 else (1.0, 1.0),
         hflip=0.0,  # micro-batches are mirrored
-        color_jitter=recipe.color_jitter or None,
+        color_jitter=recipe.color_jitter or None,  # type: ignore[arg-type]  # timm takes None for no jitter
         auto_augment=recipe.auto_augment,
         interpolation=recipe.interpolation,
         separate=True,
     )
-    for operation in (operation for step in colour.transforms for operation in getattr(step, "ops", ())):
+    for operation in (each for step in colour.transforms for each in getattr(step, "ops", ())):
         if operation.aug_fn is auto_augment.posterize:
             operation.aug_fn = _posterize
     return transforms.Compose([crop, colour])
 
 
 def _posterize(image: Image.Image, bits: int, **settings: Any) -> Image.Image:
-    """timm's, but for RandAugment's largest magnitude, where timm asks for no bits at all: Pillow 13 refuses to do that."""
+    """timm's posterize, except for RandAugment's largest magnitude, where timm keeps 0 bits, which Pillow 13 refuses to do."""
     return auto_augment.posterize(image, bits, **settings) if bits else Image.new(image.mode, image.size)
 
 
 class BatchAugmentation:
-    """Mirroring, normalisation, erasing and mixing of a micro-batch.
+    """Mirrors, normalises, erases and mixes the images of a micro-batch.
 
     Args:
-        recipe: of the training.
-        n_classes: of its labels.
-        device: of its pictures.
-        mean, std: that pictures are normalised by.
+        recipe: recipe of the training.
+        n_classes: number of classes of the labels.
+        device: device of the images.
+        mean, std: mean and standard deviation per channel by which images are normalised.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class BatchAugmentation:
         device: torch.device,
         mean: Sequence[float] = MEAN,
         std: Sequence[float] = STD,
-    ):
+    ) -> None:
         self.mean, self.std = mean, std
         self.erase = (
             timm.data.random_erasing.RandomErasing(recipe.erasing, mode="pixel", device=device) if recipe.erasing else None
@@ -68,7 +68,15 @@ class BatchAugmentation:
         )
 
     def __call__(self, pixels: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(n, size, size, 3) uint8 and (n,) labels as input of a network and its targets, (n,) or mixed (n, n_classes)."""
+        """Augment a micro-batch.
+
+        Args:
+            pixels: (n, size, size, 3) uint8.
+            labels: (n,) classes.
+
+        Returns:
+            (n, 3, size, size) input of a network; and ``labels``, or (n, n_classes) where images are mixed.
+        """
         mirrored = (torch.rand(len(pixels)) < 0.5).to(pixels.device)
         inputs = normalised(torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels), self.mean, self.std)
         if self.erase:
@@ -77,7 +85,7 @@ class BatchAugmentation:
 
 
 def set_drop_path(network: nn.Module, rate: float) -> None:
-    """Give every block of a timm transformer the same stochastic depth. Evaluation is the same with and without.
+    """Give every block of a timm transformer the same stochastic depth, which has no effect in evaluation.
 
     Raises:
         InputError: the network has no such blocks.
@@ -92,7 +100,7 @@ def set_drop_path(network: nn.Module, rate: float) -> None:
 
 
 def criterion(recipe: Recipe) -> nn.Module:
-    """The loss of network output (n, classes) against targets of :class:`BatchAugmentation`, which smooths mixed ones."""
+    """Make the loss of network output (n, classes) against labels of :class:`BatchAugmentation`, which smooths mixed ones."""
     smoothing = 0.0 if recipe.mixes else recipe.smoothing
     if recipe.loss == "binary_cross_entropy":
         return timm.loss.BinaryCrossEntropy(smoothing)

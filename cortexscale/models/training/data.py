@@ -1,4 +1,4 @@
-"""Labelled images to train on: arrays in one file, folders of classes, or webdataset shards, behind one interface."""
+"""Labelled images for training: arrays in one file, folders of classes, or webdataset shards, with one interface."""
 
 import io
 import os
@@ -14,7 +14,7 @@ from PIL import Image
 from cortexscale.errors import InputError
 
 SPLITS = {"train": "train", "val": "validation"}
-"""Splits as folders and shards name them, and as an ``.npz`` does."""
+"""Names of the splits in folders and shards, and in an ``.npz``."""
 SUFFIXES = (".jpeg", ".jpg", ".png")
 
 
@@ -23,8 +23,8 @@ class LabelledImages(Protocol):
 
     Attributes:
         labels: (n,) int64 class of every image.
-        names: (n,) bytes; what an image is called in its set.
-        n_classes: of the whole set, whatever part of it this is.
+        names: (n,) bytes, the name of every image in its set.
+        n_classes: number of classes of the whole set, also if this is a part of it.
     """
 
     labels: np.ndarray
@@ -32,18 +32,18 @@ class LabelledImages(Protocol):
     n_classes: int
 
     def __getitem__(self, row: int) -> Image.Image:
-        """An RGB picture.
+        """The image of a row, as RGB.
 
         Raises:
-            InputError: it cannot be read; names its file.
+            InputError: the image cannot be read; the message names its file.
         """
 
     def take(self, rows: np.ndarray) -> Self:
-        """These images only, in this order."""
+        """The images of these rows, in this order."""
 
 
 def open_images(path: Path | str, split: str) -> LabelledImages:
-    """A split, ``train`` or ``val``, of an ``.npz``, of a folder of class folders, or of a folder of shards.
+    """Open a split, ``train`` or ``val``, of an ``.npz``, of a folder of class folders, or of a folder of shards.
 
     Raises:
         InputError: the path holds none of these.
@@ -65,16 +65,20 @@ def open_images(path: Path | str, split: str) -> LabelledImages:
 
 
 def subset_indices(labels: np.ndarray, samples_per_class: int, seed: int) -> np.ndarray:
-    """Rows of a class-balanced subset, in ascending order.
+    """Choose a class-balanced subset of images.
 
-    With one seed, a larger subset contains every smaller one, so that training sets differ in size and in nothing else.
+    With one seed, a larger subset contains every smaller one, so that training sets differ in their size and in nothing else.
 
     Args:
-        labels: (n,) class of every sample.
-        samples_per_class: how many of each class; 0 means all samples.
+        labels: (n,) class of every image.
+        samples_per_class: number of images of each class; 0 means all images.
+        seed: seed of the choice.
+
+    Returns:
+        Rows of the subset, ascending.
 
     Raises:
-        InputError: a class has fewer samples.
+        InputError: a class has fewer images.
     """
     if samples_per_class == 0:
         return np.arange(len(labels))
@@ -85,24 +89,31 @@ def subset_indices(labels: np.ndarray, samples_per_class: int, seed: int) -> np.
         if len(rows) < samples_per_class:
             raise InputError(
                 f"samples_per_class = {samples_per_class}",
-                f"{len(rows)} samples of class {label}",
+                f"{len(rows)} images of class {label}",
                 f"at least {samples_per_class} of every class",
-                "choose a smaller subset, or make the task set larger",
+                "choose a smaller subset, or make the image set larger",
             )
         chosen.append(rows[:samples_per_class])
     return np.sort(np.concatenate(chosen))
 
 
 class ArrayImages:
-    """Images in memory: (n, size, size, 3) uint8."""
+    """Images in memory, (n, size, size, 3) uint8."""
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray, names: np.ndarray | None = None, n_classes: int | None = None):
+    def __init__(
+        self, images: np.ndarray, labels: np.ndarray, names: np.ndarray | None = None, n_classes: int | None = None
+    ) -> None:
         self.images, self.labels = images, labels.astype(np.int64)
         self.names = np.array([str(row) for row in range(len(labels))], dtype="S") if names is None else names
         self.n_classes = n_classes or int(labels.max()) + 1
 
     @classmethod
     def open(cls, path: Path, split: str) -> Self:
+        """Read a split of an ``.npz`` with ``<split>_images`` and ``<split>_labels``.
+
+        Raises:
+            InputError: the file is no such ``.npz``.
+        """
         name = SPLITS[split]
         try:
             with np.load(path) as file:
@@ -123,16 +134,21 @@ class ArrayImages:
 
 
 class FileImages:
-    """Image files in class folders, whose alphabetical order numbers the classes, as ImageNet and Ecoset are released.
+    """Image files in class folders, as ImageNet and Ecoset are released. The alphabetical order of folders numbers the classes.
 
     Names are kept as one array of bytes: a million Python strings would be copied by every process that touches them.
     """
 
-    def __init__(self, root: Path, names: np.ndarray, labels: np.ndarray, n_classes: int):
+    def __init__(self, root: Path, names: np.ndarray, labels: np.ndarray, n_classes: int) -> None:
         self.root, self.names, self.labels, self.n_classes = root, names, labels, n_classes
 
     @classmethod
     def open(cls, path: Path, split: str) -> Self:
+        """List the images below ``<path>/<split>/<class>/``.
+
+        Raises:
+            InputError: there are no images, or the classes are not those of the training split.
+        """
         classes = class_folders(path / split)
         known = class_folders(path / "train")
         if classes != known:
@@ -140,7 +156,8 @@ class FileImages:
             found = f"{len(classes)} class folders, {len(known)} in train; only one has {', '.join(differing[:3])}"
             remedy = "sort the validation images into folders named like those of train (ILSVRC 2012 comes without)"
             raise InputError(path / split, found, "the classes of train", remedy)
-        names, labels = [], []
+        names: list[str] = []
+        labels: list[int] = []
         for label, folder in enumerate(classes):
             files = sorted(entry.name for entry in os.scandir(path / split / folder) if entry.name.lower().endswith(SUFFIXES))
             names += [f"{split}/{folder}/{file}" for file in files]
@@ -152,7 +169,7 @@ class FileImages:
     def __getitem__(self, row: int) -> Image.Image:
         path = self.root / os.fsdecode(self.names[row])
         try:
-            return picture(path.read_bytes(), str(path))
+            return decode_image(path.read_bytes(), str(path))
         except OSError as error:
             raise InputError(path, str(error), "a readable file", "restore the file from its release") from None
 
@@ -161,25 +178,40 @@ class FileImages:
 
 
 def class_folders(folder: Path) -> list[str]:
+    """Names of the folders in a folder, sorted."""
     return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
 
 
 class ShardImages:
-    """Images in webdataset shards: tar files of ``<key>.jpg`` (or ``.jpeg``, ``.png``) and ``<key>.cls``, a class number."""
+    """Images in webdataset shards: tar files of ``<key>.jpg`` (or ``.jpeg``, ``.png``) and ``<key>.cls``, a class number.
 
-    def __init__(self, shards: list[Path], names: np.ndarray, labels: np.ndarray, places: np.ndarray, n_classes: int):
+    Args:
+        shards: the tar files.
+        names, labels: (n,) name and class of every image.
+        places: (n, 3) number of the shard, first byte and number of bytes of every image.
+        n_classes: number of classes.
+    """
+
+    def __init__(self, shards: list[Path], names: np.ndarray, labels: np.ndarray, places: np.ndarray, n_classes: int) -> None:
         self.shards, self.names, self.labels, self.places, self.n_classes = shards, names, labels, places, n_classes
 
     @classmethod
     def open(cls, shards: list[Path]) -> Self:
-        names, labels, places = [], [], []
+        """List the images of all shards.
+
+        Raises:
+            InputError: a shard is damaged, or has an image without a class or a class without an image.
+        """
+        names: list[bytes] = []
+        labels: list[int] = []
+        places: list[tuple[int, int, int]] = []
         for number, shard in enumerate(shards):
-            pictures, classes = shard_index(shard)
-            if pictures.keys() != classes.keys():
-                key = min(pictures.keys() ^ classes.keys())
+            images, classes = shard_index(shard)
+            if images.keys() != classes.keys():
+                key = min(images.keys() ^ classes.keys())
                 found = f"only one of an image and a .cls under {key}"
                 raise InputError(shard, found, "both for every key", "make or fetch the shard again")
-            for key, place in pictures.items():
+            for key, place in images.items():
                 names.append(os.fsencode(f"{shard.name}/{key}"))
                 labels.append(classes[key])
                 places.append((number, *place))
@@ -188,44 +220,48 @@ class ShardImages:
 
     def __getitem__(self, row: int) -> Image.Image:
         number, offset, length = self.places[row]
-        with self.shards[number].open("rb") as shard:  # kept open, more shards than a process may have files
+        with self.shards[number].open("rb") as shard:  # not kept open: there may be more shards than a process may have files
             shard.seek(offset)
-            return picture(shard.read(length), os.fsdecode(self.names[row]))
+            return decode_image(shard.read(length), os.fsdecode(self.names[row]))
 
     def take(self, rows: np.ndarray) -> Self:
         return type(self)(self.shards, self.names[rows], self.labels[rows], self.places[rows], self.n_classes)
 
 
 def shard_index(shard: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
-    """Where a shard's pictures lie (key -> offset, bytes) and what they show (key -> class).
+    """Index a shard: where its images lie (key -> first byte, number of bytes), and their classes (key -> class).
 
     Raises:
-        InputError: the shard is no whole tar file, or a class is no number.
+        InputError: the shard is no complete tar file, or a class is no number.
     """
-    pictures: dict[str, tuple[int, int]] = {}
+    images: dict[str, tuple[int, int]] = {}
     classes: dict[str, int] = {}
     try:
         with tarfile.open(shard, "r:") as archive:
             for member in archive:
                 key, _, suffix = member.name.rpartition(".")
                 if f".{suffix.lower()}" in SUFFIXES:
-                    pictures[key] = member.offset_data, member.size
-                elif suffix == "cls":
-                    classes[key] = int(archive.extractfile(member).read())
+                    images[key] = member.offset_data, member.size
+                elif suffix == "cls" and (content := archive.extractfile(member)):
+                    classes[key] = int(content.read())
     except (tarfile.TarError, OSError, ValueError) as error:
         found = f"{type(error).__name__}: {error}"
         raise InputError(shard, found, "an uncompressed tar of images and their class numbers", "fetch the shard again") from None
-    return pictures, classes
+    return images, classes
 
 
-def picture(data: bytes, name: str) -> Image.Image:
-    """An encoded image as RGB.
+def decode_image(data: bytes, name: str) -> Image.Image:
+    """Decode an image file to RGB.
+
+    Args:
+        data: content of the file.
+        name: name of the image, for the message.
 
     Raises:
-        InputError: it is damaged.
+        InputError: the image is damaged.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):  # odd EXIF blocks and palettes, of which ImageNet has some
+        with warnings.catch_warnings(action="ignore"):  # some files of ImageNet have odd EXIF blocks and palettes
             return Image.open(io.BytesIO(data)).convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         found = f"{len(data):,} bytes that are no whole image ({error})"

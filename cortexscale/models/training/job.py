@@ -1,4 +1,4 @@
-"""One model of a suite, from labelled images to weights: in this process, or in one per GPU."""
+"""Train one model of a suite, from labelled images to weights, in this process or in one process per GPU."""
 
 import hashlib
 import json
@@ -28,12 +28,12 @@ log = logging.getLogger(__name__)
 
 
 def launch(job: dict[str, Any], gpus: int, log_file: str) -> None:
-    """Run :func:`train_model` on as many GPUs as asked for and present; without any on the CPU.
+    """Run :func:`train_model` on as many GPUs as asked for and present, or on the CPU where there are none.
 
     Args:
-        job: its arguments, as plain values.
-        gpus: at most so many.
-        log_file: where the first of several processes writes its log.
+        job: the arguments of :func:`train_model`, as plain values.
+        gpus: largest number of GPUs.
+        log_file: log of the first process, if there are several.
     """
     processes = min(gpus, torch.cuda.device_count())
     if processes > 1:
@@ -53,21 +53,21 @@ def train_model(
     workers: int,
     code: str,
 ) -> None:
-    """Train an inventory entry and write its weights, a report of the training and the list of its training images.
+    """Train an inventory entry; write its weights, a report of the training, and the list of its training images.
 
-    Every process of a training calls this; the first one evaluates and writes.
+    Every process of a training calls this function; the first one evaluates and writes.
 
     Args:
         model: a :class:`cortexscale.models.inventory.Model` as a dict.
         recipe: a resolved :class:`cortexscale.recipe.Recipe` as a dict.
-        images: what :func:`open_images` opens.
+        images: path that :func:`open_images` opens.
         base: weights of the same architecture to begin with; None for random ones.
         weights, report, training_set: the files to write.
-        workers: processes that read images, shared by those that train.
-        code: digest of the code, which a training must have in common with one that it goes on from.
+        workers: number of processes that read images, shared among the processes that train.
+        code: digest of the code. An interrupted training continues only with the same code.
 
     Raises:
-        InputError: the images are not those of the config, one cannot be read, or the training diverges.
+        InputError: the images have other classes than the config says, an image cannot be read, or the training diverges.
     """
     whole, validation, settings = open_images(images, "train"), open_images(images, "val"), Recipe(**recipe)
     for found in (whole, validation):
@@ -126,7 +126,7 @@ def _require_classes(images: str, found: LabelledImages, model: dict[str, Any]) 
 
 
 def _digest(images: LabelledImages) -> str:
-    """Which images these are, by name and class."""
+    """Hash of the names and classes of images."""
     digest = hashlib.blake2b(np.char.add(images.names, b"\n").tobytes(), digest_size=16)
     digest.update(images.labels.tobytes())
     return digest.hexdigest()

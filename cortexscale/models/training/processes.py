@@ -1,4 +1,4 @@
-"""One process per GPU: who this process is among those that torchrun started, and how they are started."""
+"""Training with one process per GPU: start the processes with torchrun, and find this one among them."""
 
 import os
 import subprocess
@@ -15,14 +15,20 @@ from cortexscale.kernels.device import best_device
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of a training, as one of them sees them."""
+    """The processes of a training, as seen by one of them.
+
+    Attributes:
+        device: device of this process.
+        rank: number of this process.
+        count: number of processes.
+    """
 
     device: torch.device
     rank: int = 0
     count: int = 1
 
     def mean(self, values: torch.Tensor) -> torch.Tensor:
-        """The mean over processes, in each of them."""
+        """Average values over all processes; every process gets the result."""
         if self.count > 1:
             distributed.all_reduce(values)
         return values / self.count
@@ -30,7 +36,7 @@ class Processes:
 
 @contextmanager
 def joined() -> Iterator[Processes]:
-    """Join the processes that torchrun started; without it this process is alone."""
+    """Join the processes that torchrun started. Without torchrun, this process is the only one."""
     if "LOCAL_RANK" not in os.environ:
         yield Processes(best_device())
         return
@@ -49,7 +55,7 @@ def torchrun(processes: int, module: str, *arguments: str) -> None:
     """Run a module in several processes of this machine.
 
     Raises:
-        SystemExit: one of them failed; it has said why.
+        SystemExit: one of them failed; its own output says why.
     """
     run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     if subprocess.run([*run, "--module", module, *arguments], check=False).returncode:

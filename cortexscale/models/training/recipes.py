@@ -1,4 +1,4 @@
-"""Recipes of the families (Gokce & Schrimpf 2025), and how long a training takes. Light: the plan loads this module."""
+"""Training recipes of the families (Gokce & Schrimpf 2025), and the length of a training. No torch: the plan loads it."""
 
 import math
 from dataclasses import dataclass
@@ -60,15 +60,15 @@ PRESETS: dict[str, dict[str, Any]] = {
     "adversarial": _SGD
     | {"epochs": 10, "decay": "linear", "min_learning_rate": 0.0, "warmup": 2 / 10, "attack": {"eps": 1, "alpha": 1.25}},
 }
-"""Keys of the published recipes. The stochastic depth of ConvNeXt and EfficientNet is that of
-torchvision's networks; that of DeiT-III grows with the network and is given with it: ``drop_path``."""
+"""Keys of the published recipes. ConvNeXt and EfficientNet have the stochastic depth of torchvision's networks. That of DeiT-III
+depends on the size of the network, and is given with it as ``drop_path``."""
 
 
 def resolve(*layers: Recipe) -> Recipe:
-    """A whole recipe: keys of a later layer replace those of an earlier one, and those of a preset stand below its own.
+    """Merge recipes to a complete one. Keys of a later recipe replace those of an earlier one and of its own preset.
 
     Raises:
-        InputError: an unknown preset, or not exactly one of ``epochs`` and ``steps``.
+        InputError: a preset is unknown, or not exactly one of ``epochs`` and ``steps`` is given.
     """
     keys: dict[str, Any] = {}
     for layer in layers:
@@ -91,12 +91,12 @@ def resolve(*layers: Recipe) -> Recipe:
 
 @dataclass(frozen=True)
 class Length:
-    """How a training is cut.
+    """Number of steps and micro-batches of a training.
 
     Attributes:
-        steps: of the optimiser.
-        parts: micro-batches of a step. They are shared out over the processes.
-        size: images of a micro-batch.
+        steps: number of steps of the optimiser.
+        parts: number of micro-batches of a step, which are divided among the processes.
+        size: number of images of a micro-batch.
     """
 
     steps: int
@@ -105,33 +105,37 @@ class Length:
 
     @property
     def batch(self) -> int:
-        """Images of a step."""
+        """Number of images of a step."""
         return self.parts * self.size
 
     @property
     def images_seen(self) -> int:
+        """Number of images of the whole training, with repetitions."""
         return self.steps * self.batch
 
 
 def training_length(recipe: Recipe, n: int, processes: int = 1) -> Length:
-    """How ``n`` images are trained on: a set smaller than a batch is a batch of its own.
+    """Length of a training on ``n`` images. A set that is smaller than a batch is one batch.
 
     Raises:
-        InputError: so few images that a process would have none.
+        InputError: a process would get no image.
     """
-    unit = 2 if recipe.mixes else 1  # pictures are mixed in pairs
+    unit = 2 if recipe.mixes else 1  # images are mixed in pairs
     units = min(recipe.batch, n) // unit
     at_a_time = max(1, (recipe.micro_batch or recipe.batch) // unit)
     parts = processes * max(1, min(math.ceil(units / at_a_time / processes), units // processes))
     size = units // parts * unit
     if not size:
         found = f"{n} images for {processes} processes"
-        raise InputError("the training set", found, "some for each", "train on fewer GPUs: `training: {gpus: 1}`")
-    return Length(recipe.steps or math.ceil(recipe.epochs * n / (parts * size)), parts, size)
+        raise InputError("the training set", found, "an image for each", "train on fewer GPUs: `training: {gpus: 1}`")
+    if recipe.steps is not None:
+        return Length(recipe.steps, parts, size)
+    assert recipe.epochs is not None, "a resolved recipe has steps or epochs"
+    return Length(math.ceil(recipe.epochs * n / (parts * size)), parts, size)
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """The rate of a step: a linear rise over the warm-up, then a fall to the smallest rate at the last step."""
+    """Learning rate of a step: a linear rise over the warm-up, then a fall to the smallest rate at the last step."""
     warmup = max(1, round(recipe.warmup * steps))
     if step < warmup:
         return recipe.learning_rate * (step + 1) / warmup

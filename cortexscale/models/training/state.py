@@ -1,4 +1,4 @@
-"""How far a training has come: a file beside its result, from which it goes on after a kill."""
+"""The state of an interrupted training: a file beside its result, from which it continues."""
 
 import logging
 import pickle
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Stateful(Protocol):
-    """Networks and optimisers."""
+    """An object with a state that can be saved and restored, such as a network or an optimiser."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -22,22 +22,22 @@ class Stateful(Protocol):
 
 
 class TrainingState:
-    """Saves and restores the parts of a training, and the losses of its steps: a number each, or several.
+    """Saves and restores the parts of a training and the losses of its steps, which are one number each, or several.
 
-    What chance decides is no part of it: that follows from the step (:mod:`cortexscale.models.training.order`).
+    No state of random numbers is saved: these depend on the step alone (:mod:`cortexscale.models.training.order`).
 
     Args:
-        path: of the file.
-        made_of: everything that the result depends on. A file that says otherwise is not continued.
-        seconds: between two savings.
+        path: path of the file.
+        made_of: description of everything that the result depends on. A file with another description is ignored.
+        seconds: time between two savings.
     """
 
-    def __init__(self, path: Path, made_of: str, seconds: float = 600):
+    def __init__(self, path: Path, made_of: str, seconds: float = 600) -> None:
         self.path, self.made_of, self.seconds = path, made_of, seconds
         self._saved = time.monotonic()
 
     def restore(self, parts: dict[str, Stateful]) -> tuple[int, list[Any]]:
-        """Load ``parts``; return the steps they have done and the losses of these. Without a usable file: 0 and none."""
+        """Load ``parts``; return the number of steps done and their losses. Without a usable file: 0 and no losses."""
         try:
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
@@ -55,13 +55,16 @@ class TrainingState:
 
     @property
     def due(self) -> bool:
+        """Whether it is time to save."""
         return time.monotonic() - self._saved >= self.seconds
 
     def save(self, parts: dict[str, Stateful], step: int, losses: list[Any]) -> None:
+        """Save ``parts`` after so many steps, with the losses of all of them."""
         states = {name: part.state_dict() for name, part in parts.items()}
         with whole_file(self.path) as part:
             torch.save({**states, "made_of": self.made_of, "step": step, "losses": losses}, part)
         self._saved = time.monotonic()
 
     def remove(self) -> None:
+        """Delete the file, if there is one."""
         self.path.unlink(missing_ok=True)
