@@ -1,7 +1,7 @@
-"""Exact kernels: the Gram matrix of all activations of a layer, without a random projection.
+"""Exact kernels: Gram matrices of all activations of a layer, without a random projection.
 
-A kernel needs all images for each slab of columns, a forward pass gives all layers for each image. In between the rows of
-activations lie on disk, for as many layers at a time as ``scratch_gb`` allows: each pass over the images makes a few layers.
+A kernel needs a slab of columns for all images, while a forward pass gives all layers for one image. The rows of activations
+therefore lie on disk in between. ``scratch_gb`` limits the space, so each pass over the images makes the kernels of a few layers.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from cortexscale.features.extract import Inputs, layer_places, write_rows
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WAITING = 2e9
-"""Most bytes of rows that wait in memory for their block to be whole."""
+"""Largest number of bytes of rows that wait in memory until their block is complete."""
 
 
 def extract_kernels(
@@ -38,27 +39,35 @@ def extract_kernels(
     path: Path | str,
     *,
     identity: dict[str, Any],
-    shown: Sequence,
+    image_rows: Sequence[np.ndarray],
     scratch_gb: float,
     batch_size: int,
     workers: int = 0,
     precision: str = "float32",
     made_by: dict[str, Any],
 ) -> None:
-    """Write the kernels of all layers, between the images that recordings show, into the store at ``path``.
+    """Write the kernels of all layers into the store at ``path``.
 
-    Activations are flattened (class and register tokens included) and rounded to float16. A run that was interrupted
-    continues at its last whole block of rows, or after the last complete layer.
+    Activations are flattened (class and register tokens included) and rounded to float16. An interrupted run continues after
+    its last complete block of rows, or after the last complete layer.
 
     Args:
-        identity: what these kernels depend on, beside the images.
-        shown: rows of the stimulus table, one array for each set of images that are wanted together.
-        scratch_gb: room on disk for activations. A layer that needs more is made alone.
+        backbone: the network and its transform.
+        layers: layers to make kernels of.
+        images: images of the stimulus set.
+        path: path of the store.
+        identity: everything that these kernels depend on, except the images.
+        image_rows: rows of the stimulus table; one array for each set of images that needs a common kernel.
+        scratch_gb: disk space for activations. A layer that needs more is made alone.
+        batch_size: images of a forward pass.
+        workers: number of processes that read images.
+        precision: precision of forward passes, see :func:`~cortexscale.features.extract.forward_precision`.
+        made_by: provenance of the store.
 
     Raises:
         InputError: an image cannot be read, or an activation is not finite.
     """
-    path, sets = Path(path), image_sets(shown)
+    path, sets = Path(path), image_sets(image_rows)
     identity = identity | {"images": hashlib.blake2b(b"|".join(rows.tobytes() for rows in sets), digest_size=16).hexdigest()}
     kernels, scratch = KernelWriter(path, identity, sets), path.with_name(f".{path.name}.rows")
     inputs = Inputs(images, backbone.transform, kernels.images)
@@ -93,15 +102,24 @@ def activations_on_disk(
     precision: str = "float32",
     wanted: Callable[[str], bool] = lambda name: True,
 ) -> Iterator[FeatureStore]:
-    """All activations of all inputs, for a few layers at a time. A store is gone when the next one is asked for.
+    """Yield all activations of all inputs, for a few layers at a time. Each store is deleted when the next one is asked for.
 
-    A pass over the images that was interrupted continues at its last whole block of rows.
+    An interrupted pass over the images continues after its last complete block of rows.
 
     Args:
-        scratch: the file that they lie in.
-        identity: what these activations depend on.
-        scratch_gb: room on disk. A layer that needs more is made alone.
-        wanted: layers without which a pass is left out.
+        backbone: the network.
+        layers: layers whose activations are wanted.
+        inputs: network inputs.
+        scratch: the file that holds the activations.
+        identity: everything that these activations depend on.
+        scratch_gb: disk space. A layer that needs more is made alone.
+        batch_size: images of a forward pass.
+        workers: number of processes that read images.
+        precision: precision of forward passes, see :func:`~cortexscale.features.extract.forward_precision`.
+        wanted: whether the layer of a name is still wanted. A pass without any wanted layer is skipped.
+
+    Raises:
+        InputError: an image cannot be read, or an activation is not finite.
     """
     widths = layer_widths(backbone, [layer.name for layer in layers], inputs[0])
     passes = layers_at_a_time(widths, len(inputs), scratch_gb * 1e9, batch_size)
@@ -122,7 +140,7 @@ def activations_on_disk(
 def committed_activations(
     job: "ModelOnImages", layers: Sequence[Layer], scratch: Path, *, scratch_gb: float, batch_size: int, workers: int
 ) -> Iterator[FeatureStore]:
-    """:func:`activations_on_disk` of some layers of a model for its whole stimulus set."""
+    """Apply :func:`activations_on_disk` to some layers of a model and its whole stimulus set."""
     return activations_on_disk(
         job.backbone,
         layers,
@@ -137,28 +155,30 @@ def committed_activations(
 
 
 def _is_of(scratch: Path, identity: dict[str, Any]) -> bool:
-    """Whether an earlier run made these activations. Others leave, before the disk is to hold more."""
+    """Whether an earlier run made these activations. Activations of anything else are deleted, before the disk holds more."""
     if scratch.exists() and FeatureStore(scratch).attributes["identity"] == json.loads(json.dumps(identity)):
         return True
     scratch.unlink(missing_ok=True)
     return False
 
 
-def layer_widths(backbone: Backbone, names: Sequence[str], picture: torch.Tensor) -> dict[str, int]:
-    """Activations of each layer, found by one forward pass."""
+def layer_widths(backbone: Backbone, names: Sequence[str], image: torch.Tensor) -> dict[str, int]:
+    """Number of activations of each layer, found by one forward pass of a transformed image (3, height, width)."""
     device = best_device()
     with torch.inference_mode(), captured(backbone.network.to(device), names) as outputs:
-        backbone.network(picture[None].to(device))
+        backbone.network(image[None].to(device))
     return {name: backbone.rows(outputs[name], 1, name).shape[1] for name in names}
 
 
 def layers_at_a_time(widths: Mapping[str, int], n_images: int, scratch_bytes: float, batch_size: int) -> list[list[str]]:
-    """Consecutive layers whose float16 activations of all images fit the scratch space together, and those of a block of rows
-    ``WAITING``; a layer that is too wide for either is alone.
+    """Group consecutive layers so that their float16 activations fit the limits of disk and memory.
+
+    The activations of a group for all images fit the scratch space, and those of a block of rows fit ``WAITING``. A layer that
+    exceeds either limit is alone in its group.
     """
     most = min(scratch_bytes / n_images, WAITING / min(n_images, ROWS + batch_size)) / 2
     passes: list[list[str]] = []
-    columns = most
+    columns: float = most
     for name, width in widths.items():
         if columns + width > most:
             passes.append([])

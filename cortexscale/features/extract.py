@@ -1,14 +1,16 @@
-"""Feature extraction: one forward pass per image serves every wanted layer."""
+"""Feature extraction: one forward pass per image gives the features of every wanted layer."""
 
 import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -23,17 +25,25 @@ from cortexscale.stimuli import StimulusImages
 log = logging.getLogger(__name__)
 
 
-class Inputs(Dataset):
-    """Pictures of a stimulus set as network inputs."""
+class Inputs(Dataset[Tensor]):
+    """Images of a stimulus set as network inputs.
 
-    def __init__(self, images: StimulusImages, transform: Callable, rows: Sequence[int]):
+    Args:
+        images: images of the stimulus set.
+        transform: function from an RGB image to a (3, height, width) tensor.
+        rows: rows of the stimulus table.
+    """
+
+    def __init__(
+        self, images: StimulusImages, transform: Callable[[Image.Image], Tensor], rows: Sequence[int] | np.ndarray
+    ) -> None:
         self.images, self.transform, self.rows = images, transform, rows
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, item: int) -> Tensor:
-        return self.transform(self.images[self.rows[item]])
+        return self.transform(self.images[int(self.rows[item])])
 
 
 def extract_features(
@@ -51,16 +61,23 @@ def extract_features(
 ) -> None:
     """Write the features of all images at all layers into the store at ``path``.
 
-    Activations are flattened (class and register tokens included) and projected to ``projection["dimensions"]``
-    where they are wider (paper, section 3). A run that was interrupted continues at its last whole block of rows.
+    Activations are flattened (class and register tokens included), and projected to ``projection["dimensions"]`` where they are
+    wider (paper, section 3). An interrupted run continues after its last complete block of rows.
 
     Args:
-        identity: what these features depend on; see :class:`~cortexscale.features.store.StoreWriter`.
+        backbone: the network and its transform.
+        layers: layers to extract.
+        images: images of the stimulus set.
+        path: path of the store.
+        identity: everything that these features depend on; see :class:`~cortexscale.features.store.StoreWriter`.
         projection: ``family``, ``dimensions``, ``seed``.
-        precision: of forward passes, see :func:`forward_precision`; it belongs into the identity.
+        batch_size: images of a forward pass.
+        workers: number of processes that read images.
+        precision: precision of forward passes, see :func:`forward_precision`; it belongs to the identity.
+        made_by: provenance of the store.
 
     Raises:
-        InputError: an image cannot be read, an activation is not finite, or a layer does not put out the batch first.
+        InputError: an image cannot be read, an activation is not finite, or the output of a layer does not begin with the batch.
     """
     projections: dict[int, RandomProjection] = {}
 
@@ -78,7 +95,7 @@ def extract_features(
 
 
 def forward_precision(wanted: str) -> str:
-    """What a forward pass computes in on this machine: ``wanted`` on a GPU, float32 on a CPU, which is no faster in less."""
+    """Precision of forward passes on this machine: ``wanted`` on a GPU, float32 on a CPU, where less is no faster."""
     return wanted if best_device().type == "cuda" else "float32"
 
 
@@ -92,13 +109,23 @@ def write_rows(
     workers: int,
     precision: str,
 ) -> None:
-    """Write ``features`` of the activations (batch, ...) of the layers ``names``, for all inputs that are not written yet.
+    """Write ``features`` of the activations of the layers ``names``, for all inputs that are not written yet.
 
-    Features are made as soon as a layer has run, so no two layers are held, and rounded to float16. A batch is written
-    while the next one is computed, and is the only one that waits.
+    Features are made as soon as a layer has run, so that no two layers are held, and are rounded to float16. A batch is written
+    while the next one is computed, and no other batch waits.
+
+    Args:
+        backbone: the network.
+        names: names of the layers.
+        inputs: network inputs.
+        writer: where rows are written.
+        features: function from activations (batch, ...) to features (batch, ...).
+        batch_size: images of a forward pass.
+        workers: number of processes that read images.
+        precision: result of :func:`forward_precision`.
 
     Raises:
-        InputError: a layer does not put out the batch first, or puts out nothing.
+        InputError: the output of a layer does not begin with the batch, or there is none.
     """
     device = best_device()
     network = backbone.network.to(device)
@@ -111,11 +138,12 @@ def write_rows(
 
     def kept(name: str, output: Tensor) -> Tensor:
         found = features(backbone.rows(output, len(batch), name))
-        # A copy in any case, as the network may go on in place; on a GPU it comes down while the network goes on.
+        # A copy is needed in any case, as the network may work in place; on a GPU it is transferred while the network goes on.
         return found.flatten(1).to(torch.float16, copy=True).to("cpu", non_blocking=True)
 
-    started, done, writing = time.monotonic(), 0, None
-    # Not inference_mode: it would hide from captured() which outputs are the same.
+    started, done = time.monotonic(), 0
+    writing: Future[None] | None = None
+    # This is no_grad and not inference_mode, which would hide from captured() which outputs are the same.
     with torch.no_grad(), autocast, captured(network, names, kept) as outputs, ThreadPoolExecutor(1) as thread:
         for batch in loader:
             network(batch.to(device, non_blocking=True))
@@ -130,7 +158,7 @@ def write_rows(
 
 
 def _event(device: torch.device) -> torch.cuda.Event | None:
-    """The present end of the queue of a GPU."""
+    """Mark the present end of the queue of a GPU; None on other devices."""
     return torch.cuda.current_stream(device).record_event() if device.type == "cuda" else None
 
 
@@ -145,7 +173,7 @@ def _all_layers(outputs: Mapping[str, Tensor], names: Sequence[str], network: to
     if silent:
         raise InputError(
             f"layer {silent[0]} of a {type(network).__name__}",
-            "no output, or fewer steps than for the pictures before",
+            "no output, or fewer steps than for the images before",
             "a module that runs in every forward pass, equally often",
             "leave this layer out of `layers`",
         )
@@ -153,5 +181,5 @@ def _all_layers(outputs: Mapping[str, Tensor], names: Sequence[str], network: to
 
 
 def layer_places(layers: Sequence[Layer]) -> dict[str, dict[str, float]]:
-    """Where each layer is in its network, as stores note it."""
+    """Position and depth of each layer by name, as stores record them."""
     return {layer.name: {"position": layer.position, "depth": layer.depth} for layer in layers}

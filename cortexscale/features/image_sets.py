@@ -1,4 +1,4 @@
-"""Which images share a Gram matrix, and where in it those of one dataset are."""
+"""Choose which images share a Gram matrix, and find those of one dataset in it."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,15 @@ import pandas as pd
 
 
 def image_sets(wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The sets of images to make Gram matrices of, so that each of ``wanted`` (rows of the stimulus table) lies in one.
+    """Choose sets of images to make Gram matrices of, such that each array of ``wanted`` lies in one of them.
 
-    Entries that mostly repeat each other's images, like the datasets on THINGS, share one Gram matrix of all of them;
-    entries with images of their own, like the subjects of NSD, get one each: whichever has fewer products. In a shared one
-    the images of the largest entry come first, in its order, so that its part can be used without a copy.
+    Either all images form one set, or each array forms its own, whichever needs fewer products. Arrays that mostly repeat each
+    other's images, like the datasets on THINGS, share one Gram matrix; arrays with different images, like the subjects of NSD,
+    get one each. In a shared set, the images of the longest array come first, in its order, so that its part of the Gram matrix
+    can be used without a copy.
+
+    Args:
+        wanted: rows of the stimulus table, one array for each set of images that needs a common Gram matrix.
     """
     entries = list({np.sort(rows).tobytes(): rows for rows in reversed(wanted)}.values())[::-1]
     union = pd.unique(np.concatenate(sorted(entries, key=len, reverse=True)))
@@ -19,7 +23,7 @@ def image_sets(wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def places(rows: np.ndarray, images: np.ndarray) -> np.ndarray | slice | None:
-    """Where ``rows`` are among ``images``: a slice if they follow each other there, None if some are missing."""
+    """Indices of ``rows`` among ``images``: a slice if they are consecutive there, None if some are missing."""
     found = pd.Index(images).get_indexer(rows)
     if (found < 0).any():
         return None
@@ -28,12 +32,12 @@ def places(rows: np.ndarray, images: np.ndarray) -> np.ndarray | slice | None:
 
 
 def runs(rows: np.ndarray) -> list[slice]:
-    """Ascending rows as slices, one for each stretch without a gap."""
+    """Cut ascending rows into slices, one for each stretch without a gap."""
     stretches = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
     return [slice(int(stretch[0]), int(stretch[-1]) + 1) for stretch in stretches]
 
 
 def in_reading_order(sets: Sequence[np.ndarray]) -> np.ndarray:
-    """All images of ``sets`` once, those together that are in the same sets: each set is then a few stretches without a gap."""
+    """All images of ``sets`` once, ordered by the sets that they are in. Each set is then a few stretches without a gap."""
     union = pd.unique(np.concatenate(sets))
     return union[np.lexsort([~np.isin(union, images) for images in sets])]

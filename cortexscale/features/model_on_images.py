@@ -1,6 +1,6 @@
-"""A model and the stimulus set that it is to see: what every job that runs a network begins with."""
+"""A model and a stimulus set, loaded together: the first step of every job that runs a network."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -18,13 +18,15 @@ from cortexscale.stores import read_commitments, read_table
 
 @dataclass(frozen=True)
 class ModelOnImages:
-    """A loaded model before a stimulus set.
+    """A loaded model and the images of a stimulus set.
 
     Attributes:
-        candidates: all layers that may be wanted, from shallow to deep.
+        backbone: the network and its transform.
+        candidates: candidate layers, from shallow to deep.
+        images: images of the stimulus set.
         table: the stimulus table.
-        precision: of forward passes on this machine.
-        identity: what activations of any layer depend on.
+        precision: precision of forward passes on this machine.
+        identity: everything that the activations of any layer depend on.
     """
 
     backbone: Backbone
@@ -35,14 +37,17 @@ class ModelOnImages:
     identity: dict[str, Any]
 
     @classmethod
-    def load(cls, model: Mapping[str, Any], stimuli: Path, layout: str, images: Path, precision: str) -> Self:
-        """A model of the inventory, and the images of a stimulus table in a layout.
+    def load(cls, model: dict[str, Any], stimuli: Path, layout: str, images: Path, precision: str) -> Self:
+        """Load a model of the inventory and the images of a stimulus table.
 
         Args:
-            precision: that is wanted, see :func:`~cortexscale.features.extract.forward_precision`.
+            model: a :class:`cortexscale.models.inventory.Model` as a dict.
+            stimuli: the stimulus table.
+            layout, images: layout and path of the images.
+            precision: the precision that is wanted, see :func:`~cortexscale.features.extract.forward_precision`.
 
         Raises:
-            InputError: the model cannot be loaded, or the table is not one of stimuli.
+            InputError: the model cannot be loaded, or the table is no stimulus table.
         """
         keep_freed_memory()
         backbone, precision = load_backbone(model), forward_precision(precision)

@@ -1,4 +1,4 @@
-"""Random projections of activations that lie on disk: many of them, without another pass over the images."""
+"""Random projections of activations that lie on disk, which need no further pass over the images."""
 
 from functools import cache
 from pathlib import Path
@@ -12,14 +12,17 @@ from cortexscale.kernels.projection import RandomProjection
 
 
 def project_activations(activations: FeatureStore, path: Path | str, projection: dict[str, Any]) -> FeatureStore:
-    """Write the store that extraction would have written with this projection, up to the rounding of activations to float16.
+    """Write the store that extraction would write with this projection, up to the rounding of activations to float16.
 
-    Holds one block of rows. Work that was interrupted continues at its last whole block.
+    One block of rows is held in memory. An interrupted run continues after its last complete block.
 
     Args:
-        activations: unprojected.
-        path: of the new store.
+        activations: store of unprojected activations.
+        path: path of the new store.
         projection: ``family``, ``dimensions``, ``seed``.
+
+    Returns:
+        The new store.
 
     Raises:
         InputError: a projected value is not finite as float16.

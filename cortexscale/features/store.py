@@ -1,7 +1,7 @@
-"""The feature store: one file per model and stimulus set, one float16 array per layer.
+"""The feature store: one file per model and stimulus set, with one float16 array per layer.
 
-It grows by blocks of rows (:mod:`~cortexscale.features.part`), and those that an interrupted run left are kept. Column slabs
-are read without touching the rest of a layer (``benchmarks/store.py`` has the layouts that were compared).
+The file grows by blocks of rows (:mod:`~cortexscale.features.unfinished_store`); blocks of an interrupted run are kept. Slabs of
+columns are read without touching the rest of a layer (``benchmarks/store.py`` compares it with other layouts).
 """
 
 import zipfile
@@ -16,40 +16,48 @@ from zarr.storage import ZipStore
 
 from cortexscale.errors import InputError
 from cortexscale.features.image_sets import image_sets, places, runs
-from cortexscale.features.part import Part
+from cortexscale.features.unfinished_store import UnfinishedStore
 from cortexscale.kernels.gram import GramMatrix, gram
 
 ROWS, COLUMNS = 256, 2048
-"""Chunk of a layer: rows are written, columns are read."""
+"""Rows and columns of a chunk of a layer: whole rows are written, whole columns are read."""
 SLAB = 2 * COLUMNS
-"""Columns that are read at a time."""
+"""Number of columns that are read at a time."""
 _EXPONENT = np.uint16(0x7C00)
-"""Bits of a float16, all of which are set in infinity and NaN."""
+"""Bits of a float16 that are all set in infinity and NaN, and in no finite number."""
 
 
 class StoreWriter:
-    """Writes the rows of all layers of a store in order, resuming where an earlier run stopped.
+    """Writes the rows of all layers of a store in order, continuing where an earlier run stopped.
 
     Args:
         path: the finished file, ``.zarr.zip``.
-        identity: what makes these features these features (weights, transform, stimuli, layers, projection);
-            rows of an earlier run are continued only if theirs is equal.
-        n_rows: stimuli.
-        stimuli: rows of the stimulus table that they are, for messages; by default the first ones.
+        identity: everything that these features depend on (weights, transform, stimuli, layers, projection). Rows of an earlier
+            run are continued only if their identity is equal.
+        n_rows: number of stimuli.
+        stimuli: their rows in the stimulus table, for messages; by default the first ones.
+
+    Attributes:
+        rows_written: number of rows that are written and complete.
     """
 
-    def __init__(self, path: Path | str, identity: dict[str, Any], n_rows: int, stimuli: Sequence[int] | None = None):
+    def __init__(
+        self, path: Path | str, identity: dict[str, Any], n_rows: int, stimuli: Sequence[int] | np.ndarray | None = None
+    ) -> None:
         self.identity, self.n_rows = identity, n_rows
         self.stimuli = range(n_rows) if stimuli is None else stimuli
-        self.part = Part(Path(path), {"identity": identity, "n_rows": n_rows})
-        self.rows_written: int = self.part.done or 0
+        self.store = UnfinishedStore(Path(path), {"identity": identity, "n_rows": n_rows})
+        self.rows_written: int = self.store.done or 0
         self._waiting: list[dict[str, np.ndarray]] = []
 
     def write(self, features: dict[str, np.ndarray]) -> None:
-        """Append rows, given as one (rows, width) float array per layer, which is theirs from now on.
+        """Append rows.
+
+        Args:
+            features: one (rows, width) float array per layer. The arrays must not be changed afterwards.
 
         Raises:
-            InputError: a value is not finite as float16; names the model, layer and row.
+            InputError: a value is not finite as float16; the message names the model, layer and row.
         """
         stored = {layer: self._as_stored(layer, rows) for layer, rows in features.items()}
         self._waiting.append(stored)
@@ -65,7 +73,8 @@ class StoreWriter:
             stored = rows.astype(np.float16, copy=False)
         if (stored.view(np.uint16) & _EXPONENT).max() == _EXPONENT:  # four times as fast as isfinite
             bad = int(np.flatnonzero(~np.isfinite(stored).all(axis=1))[0])
-            row, n_nan = self.stimuli[self.rows_written + self._n_waiting + bad], int(np.isnan(stored[bad]).sum())
+            row = int(self.stimuli[self.rows_written + self._n_waiting + bad])
+            n_nan = int(np.isnan(stored[bad]).sum())
             n_infinite = int(np.isinf(stored[bad]).sum())
             raise InputError(
                 f"features of model {self.identity.get('model')}, layer {layer}, stimulus row {row}",
@@ -76,31 +85,34 @@ class StoreWriter:
         return stored
 
     def _flush(self, n: int) -> None:
-        """Write the first ``n`` waiting rows, whole blocks or the last ones, then note how far the store is complete."""
+        """Write the first ``n`` waiting rows, which are whole blocks or the last rows, and record that they are complete."""
         first, height = self.rows_written // ROWS, min(ROWS, self.n_rows)
         for layer in self._waiting[0] if n else ():
             batches = [batch[layer] for batch in self._waiting]
             width = batches[0].shape[1]
             chunks = height, self._columns(width)
-            if layer not in self.part:
-                self.part.create(layer, (self.n_rows, width), chunks, "f2")
+            if layer not in self.store:
+                self.store.create(layer, (self.n_rows, width), chunks, "f2")
             for column, start in enumerate(range(0, width, chunks[1])):
                 slab = np.concatenate([batch[:, start : start + chunks[1]] for batch in batches])[:n]
                 for number in range(-(-n // height)):
                     rows = slab[number * height : (number + 1) * height]
-                    self.part.write(layer, (first + number, column), rows, chunks)
+                    self.store.write(layer, (first + number, column), rows, chunks)
         rest = self._n_waiting - n
-        # Rows beyond a block are of the last batch. A view would hold all of it.
+        # Rows after a block belong to the last batch. They are copied because a view would hold the whole batch in memory.
         self._waiting = [{layer: rows[-rest:].copy() for layer, rows in self._waiting[-1].items()}] if rest else []
         self.rows_written += n
-        self.part.note(self.rows_written)
+        self.store.mark_complete(self.rows_written)
 
     def _columns(self, width: int) -> int:
-        """Columns of a chunk of a layer."""
+        """Number of columns of a chunk of a layer."""
         return min(COLUMNS, width)
 
     def finish(self, attributes: dict[str, Any]) -> None:
-        """Write the rows that wait, and give the file its name. ``attributes`` describe the layers and what made the store.
+        """Write the waiting rows, and give the file its final name.
+
+        Args:
+            attributes: descriptions of the layers, and the provenance.
 
         Raises:
             ValueError: there are fewer than ``n_rows``.
@@ -108,13 +120,22 @@ class StoreWriter:
         self._flush(self._n_waiting)
         if self.rows_written != self.n_rows:
             raise ValueError(f"{self.rows_written} of {self.n_rows} rows were written")
-        self.part.finish(attributes)
+        self.store.finish(attributes)
 
 
 class Store:
-    """A finished store: whatever alignment needs to know of the layers of a model."""
+    """A finished store of features or of exact kernels.
 
-    def __init__(self, path: Path | str):
+    Attributes:
+        path: path of the file.
+        attributes: attributes of the store.
+        layers: position and depth of each layer by name.
+
+    Raises:
+        InputError: the file is no readable store.
+    """
+
+    def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         try:
             self._group = zarr.open_group(ZipStore(self.path, mode="r"), mode="r")
@@ -126,63 +147,81 @@ class Store:
         self.layers: dict[str, dict[str, Any]] = self.attributes["layers"]
 
     def kernels(self, layer: str, wanted: Sequence[np.ndarray], dtype: torch.dtype, device: torch.device) -> Iterator[GramMatrix]:
-        """Gram matrices of a layer between the images ``wanted`` (rows of the stimulus table), one per entry.
+        """Yield the Gram matrix of a layer for each set of images.
 
-        Entries that share a Gram matrix (:func:`~cortexscale.features.image_sets.image_sets`) are cut out of it, as views
-        where their images follow each other there; each may be centred by the mean of all.
+        Sets may share a Gram matrix (:func:`~cortexscale.features.image_sets.image_sets`), of which they get views where their
+        images are consecutive, and copies elsewhere. A Gram matrix may be centred by the mean over all images that share it.
+
+        Args:
+            layer: name of the layer.
+            wanted: rows of the stimulus table, one array per set.
+            dtype, device: of the Gram matrices.
 
         Raises:
             InputError: the store has no such layer or image.
         """
         if layer not in self.layers:
             raise InputError(self.path, f"layers {', '.join(self.layers)}", f"layer {layer}", "delete the store and run again")
-        sets, present, matrix = self._image_sets(wanted), None, None
+        sets = self._image_sets(wanted)
+        present: int | None = None
+        matrix: GramMatrix | None = None
         for rows in wanted:
             found = ((number, places(rows, images)) for number, images in enumerate(sets))
             number, place = next(((number, place) for number, place in found if place is not None), (None, None))
-            if number is None:
+            if number is None or place is None:
                 raise InputError(
                     self.path,
-                    f"no kernel that holds all {len(rows)} images that a recording shows",
+                    f"no kernel that holds all {len(rows)} images of a recording",
                     "kernels of the images of these recordings",
                     "the recordings changed since it was made: delete it and run again",
                 )
-            if number != present:
-                matrix = None  # its memory, before the next one is made
+            if matrix is None or number != present:
+                matrix = None  # frees its memory before the next one is made
                 matrix, present = self._gram(layer, number, sets[number], dtype, device), number
             yield matrix.subset(place)
 
+    def _array(self, name: str) -> zarr.Array:
+        array = self._group[name]
+        assert isinstance(array, zarr.Array), f"{name} is a group of arrays"
+        return array
+
     def _image_sets(self, wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The sets of images that have a common Gram matrix."""
         raise NotImplementedError
 
     def _gram(self, layer: str, number: int, images: np.ndarray, dtype: torch.dtype, device: torch.device) -> GramMatrix:
-        """The Gram matrix of one of the image sets."""
+        """The Gram matrix of the set number ``number``, whose rows of the stimulus table are ``images``."""
         raise NotImplementedError
 
 
 class FeatureStore(Store):
-    """Features of every image of a stimulus set."""
+    """Features of every image of a stimulus set.
 
-    def __init__(self, path: Path | str):
+    Attributes:
+        n_rows: number of images.
+    """
+
+    def __init__(self, path: Path | str) -> None:
         super().__init__(path)
         self.n_rows: int = self.attributes["n_rows"]
 
     def array(self, layer: str) -> zarr.Array:
-        """Features of a layer, (n_rows, width) float16."""
-        return self._group[layer]
+        """Features of a layer as an array on disk, (n_rows, width) float16."""
+        return self._array(layer)
 
     def width(self, layer: str) -> int:
-        return self._group[layer].shape[1]
+        """Number of features of a layer."""
+        return self._array(layer).shape[1]
 
     def slabs(self, layer: str, columns: int = SLAB) -> Iterator[np.ndarray]:
-        """All rows of a layer in slabs of columns, (n_rows, <= columns) float16 each.
+        """Yield all rows of a layer in slabs of columns, (n_rows, <= columns) float16 each.
 
         Raises:
             InputError: the store has no such layer.
         """
         if layer not in self._group:
             raise InputError(self.path, f"layers {', '.join(self.layers)}", f"layer {layer}", "delete the store and run again")
-        return column_slabs(self._group[layer], columns=columns)
+        return column_slabs(self._array(layer), columns=columns)
 
     def _image_sets(self, wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
         return image_sets(wanted)
@@ -192,8 +231,8 @@ class FeatureStore(Store):
 
 
 def column_slabs(array: zarr.Array, rows: np.ndarray | None = None, columns: int = SLAB) -> Iterator[np.ndarray]:
-    """Features in slabs of columns, (rows, <= columns) each: all rows, or some in ascending order."""
+    """Yield features in slabs of columns, (rows, <= columns) each, for all rows or for some in ascending order."""
     stretches = [slice(None)] if rows is None else runs(rows)
     for start in range(0, array.shape[1], columns):
-        parts = [array[stretch, start : start + columns] for stretch in stretches]
+        parts = [np.asarray(array[stretch, start : start + columns]) for stretch in stretches]
         yield parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -84,9 +84,9 @@ class TokenWriter(StoreWriter):
         self.shapes, self.committed = shapes, committed
         self.widths = [as_tokens(np.empty((1, *shape))).shape[2] for shape in shapes.values()]
         """Channels of every candidate layer."""
-        if "images" not in self.part:
-            self.part.create("images", rows.shape, rows.shape, "i8")
-            self.part.write("images", (0,), rows, rows.shape)
+        if "images" not in self.store:
+            self.store.create("images", rows.shape, rows.shape, "i8")
+            self.store.write("images", (0,), rows, rows.shape)
 
     def write(self, features: dict[str, np.ndarray]) -> None:
         pooled = np.zeros((len(next(iter(features.values()))), len(self.shapes), max(self.widths)), dtype=np.float32)

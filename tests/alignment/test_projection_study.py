@@ -122,7 +122,7 @@ def test_scores_are_those_of_the_normal_pipeline(backbone, pictures, targets, tm
         assert_same_scores(table[table["dimensions"] == dimensions], expected)
     layers, images = candidate_layers(backbone.network, NAMES), StimulusImages("image_folder", *pictures)
     shown = [np.concatenate([targets[0].train_rows, targets[0].test_rows])]
-    how = {"identity": IDENTITY, "shown": shown, "scratch_gb": 1, "batch_size": 50, "made_by": {}}
+    how = {"identity": IDENTITY, "image_rows": shown, "scratch_gb": 1, "batch_size": 50, "made_by": {}}
     extract_kernels(backbone, layers, images, tmp_path / "k.zarr.zip", **how)
     exact, _ = score_alignment(open_store(tmp_path / "k.zarr.zip"), targets, COMMITTED, SETTINGS)
     full = table[table["dimensions"].isna()]

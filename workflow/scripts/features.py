@@ -36,7 +36,7 @@ def main(
     if projection["family"] == "exact":
         from cortexscale.alignment.subjects import shown_images
 
-        extract_kernels(*what, shown=shown_images(recordings, shown, job.table), scratch_gb=scratch_gb, **how)
+        extract_kernels(*what, image_rows=shown_images(recordings, shown, job.table), scratch_gb=scratch_gb, **how)
     else:
         extract_features(*what, projection=projection, **how)
 

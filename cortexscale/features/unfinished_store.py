@@ -1,0 +1,143 @@
+"""An unfinished store: an uncompressed zip that grows by complete blocks, so that a later run can continue after the last one.
+
+A cluster therefore sees one file with a real size and time, and never takes an interrupted store for a complete one.
+"""
+
+import io
+import json
+import os
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+_SYNCED = 2**26
+"""Number of bytes after which the file is flushed to the disk and dropped from the page cache. Its memory then takes the next
+bytes, for a sixth of the kernel time that new pages cost on a virtual machine, and the cache of a node is left to readers."""
+
+
+class UnfinishedStore:
+    """Writes the file ``path``, a group of zarr arrays. A second file records up to where the first one is complete.
+
+    A process may be killed at any byte. When the store is opened again, everything after the last complete block is cut off.
+
+    Args:
+        path: path of the finished file.
+        attributes: attributes of the store. What an earlier run left is continued only if it had the same attributes.
+
+    Attributes:
+        done: value that was recorded with the last complete block; None before the first one.
+    """
+
+    def __init__(self, path: Path, attributes: dict[str, Any]) -> None:
+        self._path, self._attributes, self.done = path, attributes, None
+        self._part, self._blocks = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.blocks")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._entries, end, recorded = self._left_by_an_earlier_run()
+        # Files are unbuffered: the buffer of an interrupted writer would be written when the writer is garbage-collected, and
+        # end up in the file of the next one.
+        self._file, self._records = (file.open("ab", buffering=0) for file in (self._part, self._blocks))
+        self._file.truncate(end)
+        self._records.truncate(recorded)
+        self._end, self._synced, self._n_recorded = end, end, len(self._entries)
+        self._names = {entry.filename for entry in self._entries}
+        if not recorded:
+            _append(self._records, _line(self._attributes))
+
+    def _left_by_an_earlier_run(self) -> tuple[list[zipfile.ZipInfo], int, int]:
+        """The zip entries of all complete blocks, and the bytes up to which the part and the file of records are complete."""
+        entries: list[zipfile.ZipInfo] = []
+        end, recorded = 0, 0
+        lines = self._blocks.read_bytes().splitlines(keepends=True) if self._blocks.exists() else []
+        if not self._part.exists() or not lines or lines[0] != _line(self._attributes):
+            return entries, end, recorded
+        recorded = len(lines[0])
+        for line in lines[1:]:
+            try:
+                record = json.loads(line) if line.endswith(b"\n") else None
+            except ValueError:
+                record = None
+            if record is None or record["end"] > self._part.stat().st_size:
+                break
+            entries += [_entry(*values) for values in record["entries"]]
+            end, self.done = record["end"], record["done"]
+            recorded += len(line)
+        return entries, end, recorded
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is an array or a group of this name."""
+        return f"{name}/zarr.json" in self._names
+
+    def create(self, name: str, shape: tuple[int, ...], chunks: tuple[int, ...], dtype: str, **attributes: Any) -> None:
+        """Begin an array and the groups that contain it. A chunk that is never written reads as zeros."""
+        files: dict[str, Any] = {}
+        array: dict[str, Any] = {"shape": shape, "chunks": chunks, "dtype": dtype, "attributes": attributes}
+        zarr.create_array(files, name=name, compressors=None, **array)
+        for file, content in files.items():
+            if file != "zarr.json" and file not in self._names:
+                self._add(file, content.to_bytes())
+
+    def write(self, name: str, place: tuple[int, ...], values: np.ndarray, chunks: tuple[int, ...]) -> None:
+        """Write the chunk at ``place`` in a grid of chunks of this shape; a chunk at an edge is filled up with zeros."""
+        if values.shape != chunks:
+            values = np.pad(values, [(0, whole - given) for whole, given in zip(chunks, values.shape, strict=True)])
+        self._add("/".join((name, "c", *map(str, place))), np.ascontiguousarray(values).data.cast("B"))
+
+    def _add(self, name: str, content: bytes | memoryview) -> None:
+        entry = _entry(name, self._end, len(content), zlib.crc32(content))
+        for piece in (entry.FileHeader(), content):
+            self._end += _append(self._file, piece)
+        self._entries.append(entry)
+        self._names.add(name)
+        if self._end - self._synced >= _SYNCED:
+            self._sync()
+
+    def _sync(self) -> None:
+        os.fsync(self._file.fileno())
+        if hasattr(os, "posix_fadvise"):  # not on macOS
+            os.posix_fadvise(self._file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        self._synced = self._end
+
+    def mark_complete(self, done: Any = None) -> None:
+        """Record that everything written so far is complete. ``done`` says how much that is, in the caller's terms."""
+        self._sync()
+        new = [(entry.filename, entry.header_offset, entry.file_size, entry.CRC) for entry in self._entries[self._n_recorded :]]
+        _append(self._records, _line({"done": done, "end": self._end, "entries": new}))
+        self._n_recorded, self.done = len(self._entries), done
+
+    def finish(self, attributes: dict[str, Any]) -> None:
+        """Add the directory of the zip, and give the file its final name. ``attributes`` are added to the initial ones."""
+        files: dict[str, Any] = {}
+        zarr.create_group(files, attributes=self._attributes | attributes)
+        self._add("zarr.json", files["zarr.json"].to_bytes())
+        self._file.close()
+        with self._part.open("r+b") as file:
+            file.seek(self._end)
+            with zipfile.ZipFile(file, "w") as directory:
+                directory.filelist.extend(self._entries)
+        self._records.close()
+        self._part.replace(self._path)
+        self._blocks.unlink()
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    return json.dumps(record).encode() + b"\n"
+
+
+def _append(file: io.RawIOBase, content: bytes | memoryview) -> int:
+    """Write all of ``content``, for which one call may not be enough; return its length."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) or 0 :]
+    return len(content)
+
+
+def _entry(name: str, offset: int, size: int, crc: int) -> zipfile.ZipInfo:
+    """Make the entry of an uncompressed zip. All entries have the same date, so that equal content gives equal files."""
+    entry = zipfile.ZipInfo(name)
+    entry.header_offset, entry.file_size, entry.compress_size, entry.CRC = offset, size, size, crc
+    entry.external_attr = 0o644 << 16
+    return entry
