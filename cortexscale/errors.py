@@ -1,8 +1,9 @@
-"""How this package says that an input is not what it should be."""
+"""The errors that this package raises when an input cannot be used."""
 
 import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
@@ -17,33 +18,36 @@ def did_you_mean(name: object, known: Iterable[str], otherwise: str) -> str:
 
 
 class InputError(Exception):
-    """An input cannot be used.
+    """An input cannot be used. The message says which one, what was found, what was expected, and what to do.
 
-    The message always answers four questions: where (a file, or a key of the config), what was found,
-    what was expected, and what to do about it.
+    Attributes:
+        where: the file, or the key of the config.
+        found: what is there.
+        expected: what should be there.
+        remedy: what the user can do.
     """
 
-    def __init__(self, where: object, found: str, expected: str, remedy: str):
+    def __init__(self, where: object, found: str, expected: str, remedy: str) -> None:
         self.where, self.found, self.expected, self.remedy = str(where), found, expected, remedy
         super().__init__(f"{where}\n    found:    {found}\n    expected: {expected}\n    to do:    {remedy}")
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.where, self.found, self.expected, self.remedy)
 
 
 class InputErrors(InputError):
-    """Several inputs cannot be used; the message numbers all of them.
+    """Several inputs cannot be used. The message numbers them.
 
     Attributes:
         problems: one InputError each, at least two.
     """
 
-    def __init__(self, problems: Iterable[InputError]):
+    def __init__(self, problems: Iterable[InputError]) -> None:
         self.problems = tuple(problems)
         numbered = "\n".join(f"{number}. {problem}" for number, problem in enumerate(self.problems, start=1))
         Exception.__init__(self, f"{len(self.problems)} problems\n{numbered}")
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.problems,)
 
 

@@ -44,7 +44,7 @@ class KernelWriter:
     def __contains__(self, layer: str) -> bool:
         return f"kernels/{layer}" in self._store
 
-    def add(self, layer: str, activations: zarr.Array) -> None:
+    def add(self, layer: str, activations: zarr.Array[Any]) -> None:
         """Compute and write the kernels of a layer.
 
         One kernel and one slab of columns are held in memory. Products are float64 where the device computes it fast.

@@ -180,7 +180,7 @@ class Store:
                 matrix, present = self._gram(layer, number, sets[number], dtype, device), number
             yield matrix.subset(place)
 
-    def _array(self, name: str) -> zarr.Array:
+    def _array(self, name: str) -> zarr.Array[Any]:
         array = self._group[name]
         assert isinstance(array, zarr.Array), f"{name} is a group of arrays"
         return array
@@ -205,7 +205,7 @@ class FeatureStore(Store):
         super().__init__(path)
         self.n_rows: int = self.attributes["n_rows"]
 
-    def array(self, layer: str) -> zarr.Array:
+    def array(self, layer: str) -> zarr.Array[Any]:
         """Features of a layer as an array on disk, (n_rows, width) float16."""
         return self._array(layer)
 
@@ -230,7 +230,7 @@ class FeatureStore(Store):
         return gram((slab[images] for slab in self.slabs(layer)), dtype=dtype, device=device)
 
 
-def column_slabs(array: zarr.Array, rows: np.ndarray | None = None, columns: int = SLAB) -> Iterator[np.ndarray]:
+def column_slabs(array: zarr.Array[Any], rows: np.ndarray | None = None, columns: int = SLAB) -> Iterator[np.ndarray]:
     """Yield features in slabs of columns, (rows, <= columns) each, for all rows or for some in ascending order."""
     stretches = [slice(None)] if rows is None else runs(rows)
     for start in range(0, array.shape[1], columns):

@@ -33,7 +33,8 @@ class UnfinishedStore:
     """
 
     def __init__(self, path: Path, attributes: dict[str, Any]) -> None:
-        self._path, self._attributes, self.done = path, attributes, None
+        self._path, self._attributes = path, attributes
+        self.done: Any = None
         self._part, self._blocks = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.blocks")
         path.parent.mkdir(parents=True, exist_ok=True)
         self._entries, end, recorded = self._left_by_an_earlier_run()

@@ -83,7 +83,7 @@ def _family(family: str, arch: str) -> str:
     return family.removesuffix("Flex")
 
 
-def _row(rows: pd.DataFrame) -> dict:
+def _row(rows: pd.DataFrame) -> dict[str, Any]:
     label = rows["pretraining_objective"].map(_LABELS).fillna(_UNKNOWN).mask(rows["is_adversarially_finetuned"], _ADVERSARIAL)
     counts = ((name, (label == name).sum()) for name in (*_LABELS.values(), _ADVERSARIAL, _UNKNOWN))
     return {

@@ -179,7 +179,7 @@ def test_a_file_that_was_cut_short(save, length):
 @pytest.mark.parametrize("content", [b"<!DOCTYPE html><html>404", b"PK\x03\x04 and then something else", b"no pickle at all"])
 def test_a_file_that_is_no_checkpoint(tmp_path, content):
     (tmp_path / "ep1.pt").write_bytes(content)
-    with pytest.raises(InputError, match=r"HTML page|longer file|no checkpoint"):
+    with pytest.raises(InputError, match=r"HTML page|longer file|safely as a checkpoint"):
         load_weights(network(0), tmp_path / "ep1.pt")
 
 

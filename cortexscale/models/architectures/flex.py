@@ -18,7 +18,7 @@ _LADDER = np.geomspace(1, 8, 5)[1:]
 """Divisors of the widths of ConvNeXt-Tiny and DeiT-III-Small."""
 
 
-class ResNetFlex(torchvision.models.ResNet):
+class ResNetFlex(torchvision.models.ResNet):  # type: ignore[misc]  # torchvision has no types
     """torchvision's ResNet of basic blocks with any widths; a stage without blocks is an identity.
 
     Args:
