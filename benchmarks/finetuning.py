@@ -22,7 +22,7 @@ from PIL import Image
 from cortexscale.finetuning.activations import saved_activations
 from cortexscale.finetuning.batches import NeuralBatches
 from cortexscale.finetuning.cost import BACKWARD, StepSize, step_bytes, step_seconds
-from cortexscale.finetuning.heads import Head
+from cortexscale.finetuning.heads import FrozenHead
 from cortexscale.finetuning.objective import NeuralObjective
 from cortexscale.finetuning.tasks import ImageTask, NeuralTask
 from cortexscale.models import architectures
@@ -64,7 +64,7 @@ def network(size: Size) -> Backbone:
     return Backbone(built, evaluation_transform(size.pixels, size.pixels))
 
 
-def tasks(size: Size, *, shared: bool) -> tuple[Backbone, ImageTask, NeuralTask, NeuralBatches, list[Head]]:
+def tasks(size: Size, *, shared: bool) -> tuple[Backbone, ImageTask, NeuralTask, NeuralBatches, list[FrozenHead]]:
     rng = np.random.default_rng(0)
     backbone = network(size)
     pictures = [
@@ -75,7 +75,7 @@ def tasks(size: Size, *, shared: bool) -> tuple[Backbone, ImageTask, NeuralTask,
     for subject in range(size.subjects):
         for layer in size.layers:
             weights = torch.from_numpy(rng.standard_normal((size.units, math.prod(shapes[layer])), dtype=np.float32)) / 100
-            heads.append(Head(f"s{subject}", layer, layer, weights, torch.zeros(size.units)))
+            heads.append(FrozenHead(f"s{subject}", layer, layer, weights, torch.zeros(size.units)))
         responses = rng.standard_normal((size.trials, size.units * len(size.layers)), dtype=np.float32)
         units = {layer: np.arange(n * size.units, (n + 1) * size.units) for n, layer in enumerate(size.layers)}
         own = 0 if shared else subject * size.trials

@@ -1,4 +1,4 @@
-"""What a forward pass leaves in memory for the backward pass: counted, on shapes alone."""
+"""Count, from shapes alone, what a forward pass leaves in memory for the backward pass."""
 
 import torch
 from torch import Tensor
@@ -6,11 +6,11 @@ from torch import Tensor
 from cortexscale.models.backbone import Backbone
 
 
-def saved_activations(backbone: Backbone, picture: Tensor) -> int:
-    """Numbers that autograd keeps of one picture, weights not counted.
+def saved_activations(backbone: Backbone, image: Tensor) -> int:
+    """Number of values that autograd keeps for one image, without weights.
 
     Args:
-        backbone, picture: of :func:`cortexscale.models.build.untrained`; the picture is (1, 3, height, width).
+        backbone, image: result of :func:`cortexscale.models.build.untrained`; the image is (1, 3, height, width).
     """
     kept: dict[int, tuple[Tensor, int]] = {}
     parameters = {id(parameter) for parameter in backbone.network.parameters()}
@@ -23,6 +23,6 @@ def saved_activations(backbone: Backbone, picture: Tensor) -> int:
 
     backbone.network.train()
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        backbone.network(picture.repeat(2, 1, 1, 1))  # batch normalisation refuses a single value per channel
+        backbone.network(image.repeat(2, 1, 1, 1))  # batch normalisation refuses a single value per channel
     backbone.network.eval()
     return sum(numbers for _, numbers in kept.values()) // 2

@@ -1,4 +1,4 @@
-"""Which stimuli a step shows, and to whom: each stimulus passes the network once, however many subjects saw it."""
+"""Choose the stimuli of each step, and of each forward pass. A stimulus passes the network once for all subjects who saw it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from cortexscale.readouts.trials import Trials
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What of a forward pass one subject saw.
+class SubjectStimuli:
+    """The stimuli of a forward pass that one subject saw.
 
     Attributes:
-        at: (k,) where its stimuli are in the forward pass, ascending; None for all of it, in order.
-        places: (k,) its trials.
+        at: (k,) their places in the forward pass, ascending; None if the subject saw all of it, in order.
+        places: (k,) their places among the training stimuli of the subject.
     """
 
     at: np.ndarray | None
@@ -24,42 +24,42 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Forward:
+class ForwardPass:
     """The stimuli of one forward pass.
 
     Attributes:
-        rows: (d,) of the stimulus table, each once.
-        subjects: in the order of the trials.
+        rows: (d,) rows of the stimulus table, each once.
+        subjects: the stimuli of every subject, in the order of the subjects.
     """
 
     rows: np.ndarray
-    subjects: tuple[Shown, ...]
+    subjects: tuple[SubjectStimuli, ...]
 
 
 class NeuralBatches:
-    """Steps of a fine-tuning: a batch of every subject each, an epoch after the other, each in an order of its own.
+    """Batches of stimuli: one of every subject per step. Each epoch has a random order of its own.
 
     Args:
-        trials: equally many of every subject. Those at one place are shown in the same step, so subjects that saw the same
-            stimuli share forward passes.
-        size: trials of a batch, of each subject.
+        trials: training stimuli of every subject, equally many of each. Stimuli at the same place belong to the same step, so
+            that subjects who saw the same stimuli share forward passes.
+        size: stimuli of a batch, of each subject.
         at_a_time: stimuli of a forward pass; None for all of a step.
-        seed: of the order.
+        seed: seed of the order.
     """
 
-    def __init__(self, trials: Sequence[Trials], size: int, at_a_time: int | None, seed: int):
+    def __init__(self, trials: Sequence[Trials], size: int, at_a_time: int | None, seed: int) -> None:
         self.trials, self.n, self.size, self.at_a_time = trials, len(trials[0].rows), size, at_a_time
         self.epoch_steps = epoch_steps(self.n, size)
         self._order = Order(self.n, seed_of(seed, STIMULI))
 
     def places(self, step: int) -> np.ndarray:
-        """The trials of a step, the same of every subject."""
+        """Places of a step's stimuli among the training stimuli, the same for every subject."""
         epoch, number = divmod(step, self.epoch_steps)
         first = epoch * self.n + number * self.size
         return self._order.rows(first, min(first + self.size, (epoch + 1) * self.n)).numpy()
 
-    def forwards(self, step: int) -> Iterator[Forward]:
-        """The forward passes of a step, about equally large."""
+    def forward_passes(self, step: int) -> Iterator[ForwardPass]:
+        """Yield the forward passes of a step, which are about equally large."""
         places = self.places(step)
         wanted = np.stack([subject.rows[places] for subject in self.trials])
         rows, index = np.unique(wanted, return_inverse=True)
@@ -67,11 +67,11 @@ class NeuralBatches:
         parts = -(-len(rows) // (self.at_a_time or len(rows)))
         start = 0
         for part in np.array_split(rows, parts):
-            yield Forward(part, tuple(_shown(of_subject - start, places, len(part)) for of_subject in index))
+            yield ForwardPass(part, tuple(_stimuli_within(at - start, places, len(part)) for at in index))
             start += len(part)
 
 
-def _shown(at: np.ndarray, places: np.ndarray, size: int) -> Shown:
+def _stimuli_within(at: np.ndarray, places: np.ndarray, size: int) -> SubjectStimuli:
     inside = np.flatnonzero((at >= 0) & (at < size))
     inside = inside[np.argsort(at[inside])]
-    return Shown(None if len(inside) == size else at[inside], places[inside])
+    return SubjectStimuli(None if len(inside) == size else at[inside], places[inside])

@@ -1,4 +1,4 @@
-"""Frozen heads: ridge from the committed layers of the base model to the responses of each subject and ROI (paper, section 3)."""
+"""Frozen heads: ridge from committed layers of the base model to the responses of each subject and ROI (paper, section 3)."""
 
 import shutil
 from collections.abc import Collection, Mapping, Sequence
@@ -35,20 +35,23 @@ def fit_heads(
     batch_size: int,
     workers: int = 0,
 ) -> pd.DataFrame:
-    """Fit the heads of a dataset on all its training stimuli, and write one ``<subject>/<roi>.safetensors`` each into ``folder``.
+    """Fit the heads of a dataset on all its training stimuli, and write ``<subject>/<roi>.safetensors`` of each into ``folder``.
 
-    They are linear readouts of unprojected features (:mod:`cortexscale.readouts.saved`), one penalty per subject and ROI. The
-    features lie in a hidden store beside ``folder`` meanwhile. A run that was killed goes on where it was.
+    Heads are linear readouts of unprojected features (:mod:`cortexscale.readouts.saved`) with one penalty per subject and ROI.
+    Features and finished fits lie in a hidden folder beside ``folder``, from which an interrupted run continues.
 
     Args:
-        job: the base model before the stimulus set.
-        targets: of one dataset, with the ROIs that are fitted (:func:`cortexscale.alignment.subjects.load_targets`).
-        commitments: ROI -> ``layer_name`` ..., of the base model for the dataset.
-        folder: appears whole or not at all.
-        made_by: of :func:`cortexscale.stores.provenance`: everything that the heads depend on.
+        job: the base model and the stimulus set.
+        targets: responses of one dataset, with the ROIs that are fitted (:func:`cortexscale.alignment.subjects.load_targets`).
+        commitments: committed layer of each ROI, of the base model for the dataset.
+        settings: settings of ridge.
+        folder: appears complete or not at all.
+        made_by: result of :func:`cortexscale.stores.provenance`, with everything that the heads depend on.
+        batch_size: images of a forward pass.
+        workers: number of processes that read images.
 
     Returns:
-        One row per subject x ROI: ``COLUMNS``, correlations on the test stimuli.
+        One row per subject x ROI with ``COLUMNS``; correlations are those on the test stimuli.
 
     Raises:
         InputError: an image cannot be read, or an activation is not finite.
@@ -88,11 +91,14 @@ def fit_heads(
 
 
 @dataclass(frozen=True)
-class Head:
+class FrozenHead:
     """A linear map from the flattened output of a layer to the units of a subject in a ROI.
 
     Attributes:
-        weights: (units, features) float32; ``intercept`` (units,).
+        subject, roi: whose responses the head predicts.
+        layer: name of the layer.
+        weights: (units, features) float32.
+        intercept: (units,) float32.
     """
 
     subject: str
@@ -102,15 +108,19 @@ class Head:
     intercept: Tensor
 
 
-def load_heads(folder: Path, targets: Sequence[Targets], weights: str, subjects: Collection[str] | None = None) -> list[Head]:
-    """The heads of all ROIs of ``targets``, verified.
+def load_heads(
+    folder: Path, targets: Sequence[Targets], weights: str, subjects: Collection[str] | None = None
+) -> list[FrozenHead]:
+    """Load the heads of all ROIs of ``targets``, and verify that they belong to the base model and the recordings.
 
     Args:
-        subjects: whose; by default of all of ``targets``.
+        folder: folder of :func:`fit_heads`.
+        targets: responses of the dataset.
         weights: :func:`cortexscale.models.build.weights_hash` of the base model.
+        subjects: subjects whose heads are loaded; by default all of ``targets``.
 
     Raises:
-        InputError: one is missing, unreadable, belongs to another model, or predicts other units.
+        InputError: a head is missing, unreadable, belongs to another model, or predicts other units.
     """
     heads = []
     for target in targets:
@@ -126,5 +136,5 @@ def load_heads(folder: Path, targets: Sequence[Targets], weights: str, subjects:
             if facts.units[subject] != list(units):
                 found, expected = f"a head of {len(facts.units[subject])} units", f"the {len(units)} units of the recording"
                 raise InputError(file, found, f"{expected}, in its order", "delete the folder of heads and run again")
-            heads.append(Head(subject, roi, facts.layer, readout.tensors["weights"], readout.tensors["intercept"]))
+            heads.append(FrozenHead(subject, roi, facts.layer, readout.tensors["weights"], readout.tensors["intercept"]))
     return heads

@@ -1,4 +1,4 @@
-"""One fine-tuned model: a base model, its heads, recordings and labelled images -> weights and a card."""
+"""Make one fine-tuned model from a base model, its heads, recordings and labelled images."""
 
 import json
 from collections.abc import Sequence
@@ -42,32 +42,36 @@ def finetune(
 ) -> dict[str, Any]:
     """Fine-tune a base model; write its new weights (a state dict of the same architecture) and a card (JSON).
 
-    A run that was killed goes on after its last saved step, from a hidden file beside ``weights``, to the same weights. With
-    ``lora`` adapters move and are merged at the end.
+    An interrupted run continues after its last saved step, from a hidden file beside ``weights``, and reaches the same weights.
+    With ``lora``, adapters are trained and merged at the end.
 
     Args:
         base: inventory entry of the base model, a :class:`cortexscale.models.inventory.Model` as a dict.
-        heads: folder of :func:`cortexscale.finetuning.heads.fit_heads`, for these targets or more.
-        targets: of the dataset, with the ROIs that are fitted.
-        stimuli: pictures of the stimulus set that ``targets`` have rows of.
-        images: what :func:`cortexscale.models.training.data.open_images` opens; None with ``lambda_img`` 0.
-        image_recipe: of the base model, resolved; single images are augmented as it says, but never mixed.
-        percent, n_subjects, permuted: of :func:`cortexscale.finetuning.pairs.neural_pairs`.
-        seed: of these and of the training.
-        made_by: of :func:`cortexscale.stores.provenance`: everything that the weights depend on beside the arguments.
+        heads: folder of :func:`cortexscale.finetuning.heads.fit_heads`, with heads for these targets or more.
+        targets: responses of the dataset, with the ROIs that are fitted.
+        stimuli: images of the stimulus set; ``targets`` hold their rows.
+        recipe: recipe of the fine-tuning.
+        images: path that :func:`cortexscale.models.training.data.open_images` opens; may be None if ``lambda_img`` is 0.
+        image_recipe: resolved recipe of the base model. Labelled images are augmented one by one as it says, and never mixed.
+        percent, n_subjects, permuted: arguments of :func:`cortexscale.finetuning.pairs.neural_pairs`.
+        seed: seed of these, and of the training.
+        weights, card: the files to write.
+        workers: number of processes that read images.
+        made_by: result of :func:`cortexscale.stores.provenance`, with everything else that the weights depend on.
 
     Returns:
-        The card: ``task_evaluation_acc`` and ``task_evaluation_acc_before``, top 1 on the validation split (None without
-        ``images``); ``fitting_samples``, stimuli per subject; ``subjects``; ``n_params`` and ``n_trainable_params``; ``steps``,
-        ``seconds_per_step``; ``losses``, per epoch and not weighted: ``epoch``, ``neural_loss``, ``image_loss``; ``made_by``.
+        The card. ``task_evaluation_acc`` and ``task_evaluation_acc_before``: top-1 accuracy on the validation split after and
+        before the fine-tuning (None without ``images``). ``fitting_samples``: stimuli per subject. ``subjects``. ``n_params``
+        and ``n_trainable_params``. ``steps`` and ``seconds_per_step``. ``losses``: unweighted means per epoch, as ``epoch``,
+        ``neural_loss`` and ``image_loss``. ``made_by``.
 
     Raises:
-        InputError: heads of another model, images of other classes, an image that cannot be read, a network that LoRA cannot
-            adapt, or a loss that is not finite; what was saved before is kept.
+        InputError: heads belong to another model, images have other classes, an image cannot be read, LoRA cannot adapt the
+            network, or a loss is not finite; the state that was saved before is kept.
     """
     if recipe.lambda_img and images is None:
-        remedy = "name them, or set `lambda_img: 0` in the recipe"
-        raise InputError(f"fine-tuning of {base['id']}", "no labelled images", "those that it keeps its task with", remedy)
+        remedy = "give `images` in the config, or set `lambda_img: 0` in the recipe"
+        raise InputError(f"fine-tuning of {base['id']}", "no labelled images", "images of the task that it should keep", remedy)
     backbone = load_backbone(base)
     of_base = weights_hash(backbone.network)
     trials = neural_pairs(targets, percent=percent, seed=seed, n_subjects=n_subjects, permuted=permuted)
@@ -82,13 +86,13 @@ def finetune(
     n_params = sum(parameter.numel() for parameter in network.parameters())
     adapters = None
     if recipe.lora:
-        from cortexscale.finetuning.lora import Adapters  # not before: peft is optional
+        from cortexscale.finetuning.lora import Adapters  # imported here because peft is optional
 
         adapters = Adapters(network, recipe.lora, seed)
     made_of = [base, of_base, recipe.model_dump(), image_recipe.model_dump(), percent, seed, n_subjects, permuted, made_by]
     state = TrainingState(weights.with_name(f".{weights.name}.state"), json.dumps(made_of, sort_keys=True, default=str))
     n_trainable = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    course = finetune_backbone(
+    history = finetune_backbone(
         backbone,
         linear,
         trials,
@@ -109,9 +113,9 @@ def finetune(
         "subjects": [subject.subject for subject in trials],
         "n_params": n_params,
         "n_trainable_params": n_trainable,
-        "steps": course.epoch_steps * recipe.epochs,
-        "seconds_per_step": course.seconds_per_step,
-        "losses": course.by_epoch(),
+        "steps": history.epoch_steps * recipe.epochs,
+        "seconds_per_step": history.seconds_per_step,
+        "losses": history.by_epoch(),
         "made_by": made_by,
     }
     with whole_file(card) as part:

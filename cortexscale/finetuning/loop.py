@@ -1,4 +1,4 @@
-"""The fine-tuning loop: labelled images and stimuli in every step, with a state that a kill does not lose (paper, section 3)."""
+"""The fine-tuning loop: labelled images and stimuli in every step, with a state to continue from (paper, section 3)."""
 
 import logging
 import time
@@ -8,16 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from cortexscale.finetuning.batches import NeuralBatches
-from cortexscale.finetuning.heads import Head
+from cortexscale.finetuning.heads import FrozenHead
 from cortexscale.finetuning.objective import NeuralObjective
 from cortexscale.finetuning.tasks import ImageTask, NeuralTask
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.training.data import LabelledImages
 from cortexscale.models.training.loop import CHECK_EVERY, reproducible, require_finite
 from cortexscale.models.training.recipes import learning_rate
-from cortexscale.models.training.state import TrainingState
+from cortexscale.models.training.state import Stateful, TrainingState
 from cortexscale.readouts.trials import Trials
 from cortexscale.recipe import NeuralRecipe, Recipe
 
@@ -25,13 +26,13 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Course:
-    """How a fine-tuning went.
+class FinetuningHistory:
+    """Losses and speed of a fine-tuning.
 
     Attributes:
-        losses: name -> (steps,), not weighted: ``neural_loss``, and ``image_loss`` where images were needed.
-        epoch_steps: steps of an epoch.
-        seconds_per_step: of wall time since the last start; None if nothing was left to do.
+        losses: unweighted loss of every step, (steps,), by name: ``neural_loss``, and ``image_loss`` where images were used.
+        epoch_steps: number of steps of an epoch.
+        seconds_per_step: wall time of a step since the last start; None if nothing was left to do.
     """
 
     losses: dict[str, np.ndarray]
@@ -39,7 +40,7 @@ class Course:
     seconds_per_step: float | None
 
     def by_epoch(self) -> list[dict[str, float]]:
-        """``epoch``, from 1, and the mean of every loss over its steps."""
+        """One dictionary per epoch: ``epoch``, counted from 1, and the mean of every loss over the steps of the epoch."""
         means = {name: of_steps.reshape(-1, self.epoch_steps).mean(axis=1) for name, of_steps in self.losses.items()}
         n_epochs = len(next(iter(means.values())))
         return [{"epoch": n + 1} | {name: float(values[n]) for name, values in means.items()} for n in range(n_epochs)]
@@ -47,7 +48,7 @@ class Course:
 
 def finetune_backbone(
     backbone: Backbone,
-    heads: Sequence[Head],
+    heads: Sequence[FrozenHead],
     trials: Sequence[Trials],
     stimuli: Sequence[Image.Image],
     recipe: NeuralRecipe,
@@ -57,47 +58,55 @@ def finetune_backbone(
     seed: int,
     workers: int = 0,
     state: TrainingState | None = None,
-) -> Course:
-    """Move the parameters of a network that require gradients, and leave it in evaluation mode on its device.
+) -> FinetuningHistory:
+    """Train the parameters of a network that require gradients, and leave it in eval mode on its device.
 
-    Each step is one batch of images and one of every subject; its gradient is that of ``lambda_img`` x cross-entropy +
-    ``lambda_neural`` x the sum of the losses of all subjects and ROIs. bfloat16 autocast on a GPU, float32 on a CPU. Order,
-    augmentation and dropout follow from the seed and the step: kills and workers leave the result alone.
+    Each step has one batch of labelled images and one batch of stimuli of every subject. Its gradient is that of ``lambda_img``
+    x cross-entropy + ``lambda_neural`` x the sum of the losses of all subjects and ROIs. The forward pass runs in bfloat16
+    autocast on a GPU and in float32 on a CPU. Order, augmentation and dropout depend on the seed and the step alone, so that
+    interruptions and the number of workers do not change the result.
 
     Args:
-        heads: of the base model, for the subjects of ``trials`` or more.
-        trials: of :func:`cortexscale.finetuning.pairs.neural_pairs`.
-        stimuli: pictures that ``trials`` have rows of.
-        images: to keep the task with; None with ``lambda_img`` 0.
-        image_recipe: of the pretraining: how single images are augmented.
-        workers: processes that read pictures, half of them labelled images.
-        state: what to go on from after a kill; saved after every epoch, and within one when due.
+        backbone: the network and its transform.
+        heads: heads of the base model, for the subjects of ``trials`` or more.
+        trials: result of :func:`cortexscale.finetuning.pairs.neural_pairs`.
+        stimuli: images of the stimulus set; ``trials`` hold their rows.
+        recipe: recipe of the fine-tuning.
+        images: labelled images to keep the task with; may be None if ``lambda_img`` is 0.
+        image_recipe: recipe of the pretraining, by which labelled images are augmented one by one.
+        seed: seed of everything that is random.
+        workers: number of processes that read images; half of them read labelled images.
+        state: file from which an interrupted run continues. It is saved after every epoch, and within one when due.
 
     Raises:
-        InputError: a loss is not finite (what ``state`` saved before is kept), a picture cannot be read, or the network puts out
-            no scores of the classes of ``images``.
+        InputError: a loss is not finite (the state that was saved before is kept), an image cannot be read, or the network does
+            not put out scores of the classes of ``images``.
     """
     network, device = backbone.network, next(backbone.network.parameters()).device
     batches = NeuralBatches(trials, recipe.neural_batch, recipe.micro_batch, seed)
     n_steps = batches.epoch_steps * recipe.epochs
-    network.to(memory_format=torch.channels_last).train()
+    network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     moving = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(moving, recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
-    parts = {"network": network, "optimiser": optimiser}
+    parts: dict[str, Stateful] = {"network": network, "optimiser": optimiser}
     first, losses = state.restore(parts) if state else (0, [])
     steps = range(first, n_steps)
-    tasks, of_images = [], workers // 2 if recipe.lambda_img else 0
+    tasks: list[ImageTask | NeuralTask] = []
+    image_workers = workers // 2 if recipe.lambda_img else 0
     if recipe.lambda_img:
-        tasks.append(ImageTask(backbone, images, image_recipe, recipe, steps, seed, of_images))
+        if images is None:
+            raise ValueError("lambda_img above 0 needs labelled images")
+        tasks.append(ImageTask(backbone, images, image_recipe, recipe, steps, seed, image_workers))
     objective = NeuralObjective(heads, trials, recipe.loss, device)
-    tasks.append(NeuralTask(backbone, objective, batches, stimuli, recipe, steps, seed, workers - of_images))
+    tasks.append(NeuralTask(backbone, objective, batches, stimuli, recipe, steps, seed, workers - image_workers))
     rates = Recipe(
         steps=n_steps,
         learning_rate=recipe.learning_rate,
         min_learning_rate=recipe.min_learning_rate,
         warmup=recipe.warmup_epochs / recipe.epochs,
     )
-    fresh, began = [], time.monotonic()
+    fresh: list[Tensor] = []
+    began = time.monotonic()
     with reproducible():
         for step in steps:
             for group in optimiser.param_groups:
@@ -117,4 +126,5 @@ def finetune_backbone(
     network.eval()
     seconds = (time.monotonic() - began) / len(steps) if steps else None
     of_tasks = np.array(losses).T
-    return Course({task.loss_name: values for task, values in zip(tasks, of_tasks, strict=True)}, batches.epoch_steps, seconds)
+    losses_by_task = {task.loss_name: values for task, values in zip(tasks, of_tasks, strict=True)}
+    return FinetuningHistory(losses_by_task, batches.epoch_steps, seconds)

@@ -6,26 +6,26 @@ from types import ModuleType
 import torch
 from torch import nn
 
-import cortexscale.models.vision  # noqa: F401 (peft loads transformers, which loads torchvision: it must not be the first)
+import cortexscale.models.vision  # noqa: F401 (peft loads transformers, which loads torchvision; vision must load it first)
 from cortexscale.errors import InputError
 from cortexscale.recipe import Lora
 
 
 class Adapters:
-    """Adapters beside linear layers of a network, which moves by them alone until they are merged.
+    """Adapters beside linear layers of a network. Only they are trained, until they are merged into the network.
 
     The network keeps the names of its modules and the shapes of their outputs.
 
     Args:
         network: changed in place.
-        recipe: of the adapters.
-        seed: of their initial weights.
+        recipe: rank, scale, dropout and place of the adapters.
+        seed: seed of their initial weights.
 
     Raises:
-        InputError: ``peft`` is not installed, the network has no linear layers of these names, or no classifier to train.
+        InputError: ``peft`` is not installed, or the network has no linear layers of these names, or no classifier to train.
     """
 
-    def __init__(self, network: nn.Module, recipe: Lora, seed: int):
+    def __init__(self, network: nn.Module, recipe: Lora, seed: int) -> None:
         lora = _peft()
         endings = tuple(f".{name}" for name in recipe.targets)
         targets = [name for name, module in network.named_modules() if f".{name}".endswith(endings)]
@@ -47,17 +47,17 @@ class Adapters:
             classifier(network).requires_grad_()
 
     def merge(self) -> None:
-        """Add the updates to the weights that they adapt and leave the network as it was built."""
+        """Add the adapters to the weights beside them, and remove them from the network."""
         self._model.merge_and_unload()
 
 
 def classifier(network: nn.Module) -> nn.Module:
-    """The module that scores classes: as timm names it, else the last linear one.
+    """The module that scores classes: the one that timm names, else the last linear layer.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such module.
     """
-    found = network.get_classifier() if hasattr(network, "get_classifier") else None
+    found: nn.Module | None = getattr(network, "get_classifier", lambda: None)()
     found = found or next((module for module in reversed(list(network.modules())) if isinstance(module, nn.Linear)), None)
     if found is None or not any(True for _ in found.parameters()):
         remedy = "set `lora: {train_head: false}` in the recipe"

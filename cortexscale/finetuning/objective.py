@@ -1,4 +1,4 @@
-"""The neural loss of a step: frozen heads read the committed layers, with gradients into the network (paper, Eq. 4)."""
+"""The neural loss: frozen heads predict responses from committed layers, with gradients to the network (paper, Eq. 4)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cortexscale.finetuning.batches import Forward
-from cortexscale.finetuning.heads import Head
+from cortexscale.finetuning.batches import ForwardPass
+from cortexscale.finetuning.heads import FrozenHead
 from cortexscale.finetuning.losses import LOSSES
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.layers import captured
@@ -16,8 +16,16 @@ from cortexscale.readouts.trials import Trials
 
 
 @dataclass(frozen=True)
-class _Reader:
-    """A head on the device, and the responses that it predicts, on the host."""
+class _HeadOnDevice:
+    """A head on the device, and the responses that it predicts on the host.
+
+    Attributes:
+        subject: number of the subject.
+        layer: name of the layer.
+        weights: (units, features).
+        intercept: (units,).
+        responses: (stimuli, units) measured responses.
+    """
 
     subject: int
     layer: str
@@ -27,55 +35,60 @@ class _Reader:
 
 
 class NeuralObjective:
-    """
+    """The loss of all subjects and ROIs as a function of the features of the committed layers.
+
     Args:
-        heads: of the subjects of ``trials`` or more.
-        trials: of every subject.
+        heads: heads for the subjects of ``trials`` or more.
+        trials: training stimuli and responses of every subject.
         loss: a key of :data:`LOSSES`.
-        device: of the network.
+        device: device of the network.
+
+    Attributes:
+        layers: names of the layers that heads read.
     """
 
-    def __init__(self, heads: Sequence[Head], trials: Sequence[Trials], loss: str, device: torch.device):
+    def __init__(self, heads: Sequence[FrozenHead], trials: Sequence[Trials], loss: str, device: torch.device) -> None:
         number = {subject.subject: place for place, subject in enumerate(trials)}
         self.loss = LOSSES[loss]
-        self.readers = []
+        self._heads: list[_HeadOnDevice] = []
         for head in heads:
             if head.subject in number:
                 subject = trials[number[head.subject]]
                 responses = torch.from_numpy(subject.responses[:, subject.units[head.roi]])
                 on_device = head.weights.to(device), head.intercept.to(device)
-                self.readers.append(_Reader(number[head.subject], head.layer, *on_device, responses))
-        self.layers = list(dict.fromkeys(reader.layer for reader in self.readers))
+                self._heads.append(_HeadOnDevice(number[head.subject], head.layer, *on_device, responses))
+        self.layers = list(dict.fromkeys(head.layer for head in self._heads))
 
-    def __call__(self, features: Mapping[str, Tensor], forward: Forward, batch: int) -> Tensor:
-        """The loss of a forward pass, summed over subjects and ROIs; that of a step is the sum over its forward passes.
+    def __call__(self, features: Mapping[str, Tensor], forward: ForwardPass, batch: int) -> Tensor:
+        """Loss of a forward pass, summed over subjects and ROIs. The loss of a step is the sum over its forward passes.
 
         Args:
             features: (d, width) of every layer, flattened, with their graph.
-            batch: trials of a subject in the step.
+            forward: the stimuli of the forward pass.
+            batch: stimuli of a subject in the whole step.
         """
-        total = 0
-        for reader in self.readers:
-            shown = forward.subjects[reader.subject]
-            if not len(shown.places):
+        total = torch.zeros((), device=next(iter(features.values())).device)
+        for head in self._heads:
+            stimuli = forward.subjects[head.subject]
+            if not len(stimuli.places):
                 continue
-            x = features[reader.layer]
-            x = x if shown.at is None else x[torch.from_numpy(shown.at).to(x.device)]
-            measured = reader.responses[torch.from_numpy(shown.places)].to(x.device, non_blocking=True)
-            predicted = functional.linear(x, reader.weights, reader.intercept)
-            total = total + self.loss(predicted, measured) * (len(shown.places) / batch)
+            x = features[head.layer]
+            x = x if stimuli.at is None else x[torch.from_numpy(stimuli.at).to(x.device)]
+            measured = head.responses[torch.from_numpy(stimuli.places)].to(x.device, non_blocking=True)
+            predicted = functional.linear(x, head.weights, head.intercept)
+            total = total + self.loss(predicted, measured) * (len(stimuli.places) / batch)
         return total
 
 
-def layer_features(backbone: Backbone, layers: Sequence[str], views: Tensor) -> dict[str, Tensor]:
-    """(n, width) float32 of every layer for transformed pictures (n, 3, height, width), with their graph.
+def layer_features(backbone: Backbone, layers: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
+    """Features (n, width) float32 of every layer for network input (n, 3, height, width), with their graph.
 
-    Flattened as stored features are, at the last step of recurrent blocks.
+    Features are flattened as stored features are; recurrent blocks give those of their last step.
     """
 
-    def kept(name: str, output: Tensor) -> Tensor:
-        return backbone.rows(output, len(views), name).clone().flatten(1)  # a ReLU behind the layer may work in place
+    def flattened(name: str, output: Tensor) -> Tensor:
+        return backbone.rows(output, len(inputs), name).clone().flatten(1)  # a ReLU after the layer may work in place
 
-    with captured(backbone.network, layers, kept) as outputs:
-        backbone.network(views)
+    with captured(backbone.network, layers, flattened) as outputs:
+        backbone.network(inputs)
     return {name: outputs[name].float() for name in layers}

@@ -1,4 +1,4 @@
-"""What a network is fine-tuned on: stimuli and responses, all of them, a fraction, of some subjects, or paired at random."""
+"""Stimuli and responses that a network is fine-tuned on: all, or a subset of stimuli or subjects, or paired at random."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,18 +13,19 @@ from cortexscale.readouts.trials import Trials, training_trials
 def neural_pairs(
     targets: Sequence[Targets], *, percent: float = 100, seed: int = 0, n_subjects: int | None = None, permuted: bool = False
 ) -> list[Trials]:
-    """The training stimuli and responses of every subject that takes part, equally many of each (``len(trials[0].rows)``).
+    """Choose the training stimuli and responses of the subjects, equally many of each.
 
-    Subsets, choices of subjects and permutations are drawn as in the authors' code, each from ``default_rng(seed)``.
+    Subsets, subjects and permutations are drawn as in the authors' code, each from ``default_rng(seed)``.
 
     Args:
-        targets: of one dataset.
-        percent: of the training stimuli of the subject with the fewest; the same places for all subjects.
-        n_subjects: how many, at random; by default all.
-        permuted: the control: the responses of each subject are paired with its stimuli at random.
+        targets: responses of one dataset.
+        percent: percent of the training stimuli of the subject with the fewest. All subjects get the same places.
+        seed: seed of all choices.
+        n_subjects: number of subjects, chosen at random; by default all.
+        permuted: pair the responses of each subject with its stimuli at random, as a control.
 
     Raises:
-        InputError: more subjects than there are, or a fraction that leaves fewer than two stimuli.
+        InputError: there are fewer subjects, or the percentage leaves fewer than two stimuli.
     """
     trials = training_trials(targets)
     if n_subjects is not None:

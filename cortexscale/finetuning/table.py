@@ -1,4 +1,4 @@
-"""The table of fine-tuned models, in the columns of the published one."""
+"""The result table of fine-tuned models, in the columns of the published one."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,20 +17,20 @@ _PREFIX = "finetuning_"
 def finetuning_table(
     alignment: Sequence[Path], tuned: Sequence[Path], cards: Path, models: Mapping[str, Mapping[str, Any]]
 ) -> pd.DataFrame:
-    """One row per experiment x model x dataset x subject x ROI.
+    """Make one row per experiment x model x dataset x subject x ROI.
 
     Args:
         alignment: scores of fine-tuned models and baselines, of :func:`cortexscale.alignment.score.score_alignment`.
         tuned: cards of fine-tuned models, ``<model>.json``, of :func:`cortexscale.finetuning.job.finetune`.
-        cards: of all base models, of :func:`cortexscale.models.table.complete_cards`.
-        models: fine-tuned model -> ``experiments``, ``recipe`` (a :class:`~cortexscale.recipe.NeuralRecipe` as a dict) and the
-            values of a :class:`cortexscale.models.finetuned.Tuning`.
+        cards: cards of all base models, of :func:`cortexscale.models.table.complete_cards`.
+        models: ``experiments``, ``recipe`` (a :class:`~cortexscale.recipe.NeuralRecipe` as a dict) and the values of a
+            :class:`cortexscale.models.finetuned.Tuning`, by fine-tuned model.
 
     Returns:
-        The scores with ``exp_type``, what the model was fitted to and how, and the card of its base model. A model that serves
-        several experiments has rows for each. Base models are ``finetuning_baseline``, under their own ids, with nothing in the
-        columns of a fine-tuning. ``task_evaluation_acc`` is that of the model itself; of a base model as measured before its
-        fine-tunings, on the same images.
+        The scores with ``exp_type``, the training data and recipe, and the card of the base model. A model that belongs to
+        several experiments has rows for each. Base models have ``finetuning_baseline`` as ``exp_type``, their own ids, and empty
+        columns of a fine-tuning. ``task_evaluation_acc`` is that of the model itself; that of a base model was measured before
+        its fine-tunings, on the same images.
     """
     scores = pd.concat([read_table(file, columns=("model_id", "pearsonr_nc")) for file in alignment], ignore_index=True)
     told = {file.name.removesuffix(".json"): json.loads(file.read_text(encoding="utf-8")) for file in tuned}
@@ -50,7 +50,7 @@ def finetuning_table(
 
 
 def _run(id: str, facts: Mapping[str, Any], card: Mapping[str, Any], experiment: str) -> dict[str, Any]:
-    """What the table says of a model as part of an experiment."""
+    """The columns of a model as part of an experiment."""
     recipe, subjects = facts["recipe"], facts["subjects"]
     lora = recipe["lora"] or {}
     return {

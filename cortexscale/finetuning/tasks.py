@@ -1,4 +1,4 @@
-"""The two things that a fine-tuned network learns: to name images, and to predict responses to stimuli (paper, Eq. 5)."""
+"""The two tasks of a fine-tuned network: classify labelled images, and predict responses to stimuli (paper, Eq. 5)."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -25,13 +25,16 @@ from cortexscale.recipe import NeuralRecipe, Recipe
 
 
 class ImageTask:
-    """Cross-entropy of labelled images, augmented one by one as for the pretraining of the network, and never mixed.
+    """Cross-entropy of labelled images, which are augmented one by one as in the pretraining of the network, and never mixed.
 
     Args:
-        augmentation: recipe of the pretraining; of its keys, those that change single pictures count.
-        steps: that are left to do.
-        seed: of order, augmentation and dropout.
-        workers: processes that read pictures.
+        backbone: the network and its transform.
+        images: the labelled images.
+        augmentation: recipe of the pretraining. Only its keys for single images are used.
+        recipe: recipe of the fine-tuning.
+        steps: steps that are left to do.
+        seed: seed of order, augmentation and dropout.
+        workers: number of processes that read images.
     """
 
     loss_name = "image_loss"
@@ -45,7 +48,7 @@ class ImageTask:
         steps: range,
         seed: int,
         workers: int,
-    ):
+    ) -> None:
         self.network, self.n_classes, self.seed = backbone.network, images.n_classes, seed
         self.weight, self.norms = recipe.lambda_img, BatchNorms(backbone.network, recipe.batch_norm)
         self.device = next(self.network.parameters()).device
@@ -58,7 +61,7 @@ class ImageTask:
         self.augment = BatchAugmentation(settings, images.n_classes, self.device, *normalisation(backbone.transform))
 
     def gradient(self, step: int) -> Tensor:
-        """Add that of ``lambda_img`` x the loss to the network's; return the loss."""
+        """Add the gradient of ``lambda_img`` x the loss to that of the network, and return the unweighted loss."""
         self.norms.prepare("images")
         total = torch.zeros((), device=self.device)
         for part in range(self.parts):
@@ -77,12 +80,15 @@ class ImageTask:
 
 
 class NeuralTask:
-    """The loss of the heads' predictions, summed over subjects and ROIs. Stimuli are seen as heads saw them, but for the jitter.
+    """The loss of the heads' predictions, summed over subjects and ROIs.
 
     Args:
-        objective: of the heads.
-        batches: what each step shows.
-        stimuli, steps, seed, workers: as of :class:`ImageTask`.
+        backbone: the network and its transform. Stimuli pass its transform, as when the heads were fitted, and are then jittered.
+        objective: loss of the heads.
+        batches: stimuli of each step.
+        stimuli: images of the stimulus set.
+        recipe: recipe of the fine-tuning.
+        steps, seed, workers: as in :class:`ImageTask`.
     """
 
     loss_name = "neural_loss"
@@ -97,35 +103,35 @@ class NeuralTask:
         steps: range,
         seed: int,
         workers: int,
-    ):
+    ) -> None:
         self.backbone, self.objective, self.batches, self.jitter, self.seed = backbone, objective, batches, recipe.jitter, seed
         self.weight, self.norms = recipe.lambda_neural, BatchNorms(backbone.network, recipe.batch_norm)
         self.device = next(backbone.network.parameters()).device
         self.fill = backbone.transform(GREY)[:, 0, 0]
-        rows = (forward.rows for step in steps for forward in batches.forwards(step))
-        self.views = transformed_batches(_Pictures(stimuli), rows, backbone.transform, workers, self.device)
+        rows = (forward.rows for step in steps for forward in batches.forward_passes(step))
+        self.inputs = transformed_batches(_UnlabelledImages(stimuli), rows, backbone.transform, workers, self.device)
 
     def gradient(self, step: int) -> Tensor:
-        """Add that of ``lambda_neural`` x the loss to the network's; return the loss."""
+        """Add the gradient of ``lambda_neural`` x the loss to that of the network, and return the unweighted loss."""
         self.norms.prepare("stimuli")
         total = torch.zeros((), device=self.device)
-        for part, forward in enumerate(self.batches.forwards(step)):
-            views, _ = next(self.views)
+        for part, forward in enumerate(self.batches.forward_passes(step)):
+            inputs, _ = next(self.inputs)
             seed = seed_of(self.seed, STIMULI, step, part)
-            views = jittered(views, self.jitter, self.fill, torch.Generator().manual_seed(seed))
+            inputs = jittered(inputs, self.jitter, self.fill, torch.Generator().manual_seed(seed))
             seed_everything(seed)
             with autocast(self.device):
-                features = layer_features(self.backbone, self.objective.layers, views.to(memory_format=torch.channels_last))
+                features = layer_features(self.backbone, self.objective.layers, inputs.to(memory_format=torch.channels_last))
             loss = self.objective(features, forward, len(self.batches.places(step)))
             (self.weight * loss).backward()
             total += loss.detach()
         return total
 
 
-class _Pictures:
-    """Stimuli as labelled images, each of its own class."""
+class _UnlabelledImages:
+    """Stimuli in the form of labelled images, each with a class of its own."""
 
-    def __init__(self, stimuli: Sequence[Image.Image]):
+    def __init__(self, stimuli: Sequence[Image.Image]) -> None:
         self.stimuli, self.labels = stimuli, np.arange(len(stimuli))
 
     def __getitem__(self, row: int) -> Image.Image:
@@ -133,22 +139,24 @@ class _Pictures:
 
 
 class BatchNorms:
-    """Batch normalisation of a network in training mode, by the statistics of a batch or by the running ones.
+    """Switches the batch normalisation of a network between the statistics of a batch and the running ones.
 
     Args:
-        moved_by: ``batch_norm`` of the recipe.
+        network: a network in training mode.
+        moved_by: ``batch_norm`` of the recipe: the batches that are normalised by their own statistics, and change the running
+            ones.
     """
 
-    def __init__(self, network: nn.Module, moved_by: Literal["both", "images", "frozen"]):
+    def __init__(self, network: nn.Module, moved_by: Literal["both", "images", "frozen"]) -> None:
         self.layers = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
         self.moved_by = moved_by
 
     def prepare(self, batch: Literal["images", "stimuli"]) -> None:
-        """For the forward passes of a batch of these."""
+        """Set the batch norms for the forward passes of a batch of labelled images or of stimuli."""
         for layer in self.layers:
             layer.train(self.moved_by in ("both", batch))
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """bfloat16 on a GPU, float32 on a CPU."""
+    """Autocast to bfloat16 on a GPU; none on a CPU."""
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")

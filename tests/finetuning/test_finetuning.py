@@ -61,7 +61,7 @@ def test_without_jitter_a_stimulus_looks_as_in_evaluation(world, heads):
     seen = []
     backbone.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach().clone()))
     learned.gradient(0)
-    (forward,) = batches.forwards(0)
+    (forward,) = batches.forward_passes(0)
     expected = torch.stack([backbone.transform(images[row]) for row in forward.rows])
     assert torch.equal(seen[0], expected)
     nearly = jittered(expected, Jitter(shift=1e-9, rotation=0, scale=0), learned.fill, torch.Generator().manual_seed(0))

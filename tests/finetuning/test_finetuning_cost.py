@@ -29,7 +29,7 @@ STEP = f"""
 import numpy as np, torch
 from PIL import Image
 from cortexscale.finetuning.batches import NeuralBatches
-from cortexscale.finetuning.heads import Head
+from cortexscale.finetuning.heads import FrozenHead
 from cortexscale.finetuning.objective import NeuralObjective
 from cortexscale.finetuning.tasks import ImageTask, NeuralTask
 from cortexscale.models.build import build_backbone
@@ -43,7 +43,7 @@ backbone = build_backbone({MODEL})
 pictures = rng.integers(0, 256, ({IMAGES}, {PIXELS}, {PIXELS}, 3), dtype=np.uint8)
 stimuli = [Image.fromarray(picture) for picture in pictures]
 trials = [Trials("s", np.arange({TRIALS}), np.zeros(({TRIALS}, {UNITS}), np.float32), dict(IT=np.arange({UNITS})))]
-heads = [Head("s", "IT", "norm", torch.full(({UNITS}, {WIDTH}), 1e-3), torch.zeros({UNITS}))]
+heads = [FrozenHead("s", "IT", "norm", torch.full(({UNITS}, {WIDTH}), 1e-3), torch.zeros({UNITS}))]
 recipe = NeuralRecipe(image_batch={IMAGES}, neural_batch={TRIALS})
 batches = NeuralBatches(trials, {TRIALS}, None, 0)
 objective = NeuralObjective(heads, trials, "mse", torch.device("cpu"))

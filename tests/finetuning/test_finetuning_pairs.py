@@ -96,7 +96,7 @@ def test_every_pair_is_shown_in_one_forward_pass(n, size, at_a_time, own, seed):
     for step in range(2 * batches.epoch_steps):
         places = batches.places(step)
         assert len(places) == (last if last and (step + 1) % batches.epoch_steps == 0 else size) or n < size
-        forwards = list(batches.forwards(step))
+        forwards = list(batches.forward_passes(step))
         seen = np.concatenate([forward.rows for forward in forwards])
         assert len(set(seen)) == len(seen) == len(np.unique([subject.rows[places] for subject in trials]))
         for s, subject in enumerate(trials):

@@ -14,7 +14,7 @@ from finetuning_data import PRETRAINING, SETTINGS, SIZE, pretrained, recordings,
 from PIL import Image
 
 from cortexscale.alignment.targets import Targets
-from cortexscale.finetuning.heads import Head
+from cortexscale.finetuning.heads import FrozenHead
 from cortexscale.finetuning.loop import finetune_backbone
 from cortexscale.finetuning.lora import Adapters
 from cortexscale.finetuning.pairs import neural_pairs
@@ -67,12 +67,12 @@ def alignment(backbone: Backbone, name: str) -> float:
 
 
 @cache
-def heads() -> tuple[Head, ...]:
+def heads() -> tuple[FrozenHead, ...]:
     features, K, fit = ridge(pretrained(), "a")
     targets = dataset("a")[1]
     linear = (linear_weights(K, [features], targets, fit, group) for group in range(len(targets.groups)))
     return tuple(
-        Head(subject, "IT", LAYER, torch.from_numpy(weights), torch.from_numpy(intercept))
+        FrozenHead(subject, "IT", LAYER, torch.from_numpy(weights), torch.from_numpy(intercept))
         for subject, (weights, intercept) in zip(targets.groups["subject"], linear, strict=True)
     )
 

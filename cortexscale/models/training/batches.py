@@ -8,7 +8,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from cortexscale.errors import InputError
-from cortexscale.models.training.data import ArrayImages, LabelledImages
+from cortexscale.models.training.data import ArrayImages, ReadableImages
 from cortexscale.models.training.order import IMAGE, MicroBatches, seed_everything, seed_of
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -24,7 +24,7 @@ def sliced_batches(images: ArrayImages, micro_batches: MicroBatches, device: tor
 
 
 def loaded_batches(
-    images: LabelledImages,
+    images: ReadableImages,
     micro_batches: MicroBatches,
     transform: Callable[[Image.Image], Image.Image],
     seed: int,
@@ -42,7 +42,7 @@ def loaded_batches(
 
 
 def evaluation_batches(
-    images: LabelledImages, transform: Callable[[Image.Image], torch.Tensor], batch: int, workers: int, device: torch.device
+    images: ReadableImages, transform: Callable[[Image.Image], torch.Tensor], batch: int, workers: int, device: torch.device
 ) -> Iterator[Batch]:
     """Read all images in order and apply ``transform``.
 
@@ -55,7 +55,7 @@ def evaluation_batches(
 
 
 def transformed_batches(
-    images: LabelledImages,
+    images: ReadableImages,
     batches: Iterable[np.ndarray],
     transform: Callable[[Image.Image], torch.Tensor],
     workers: int,
@@ -76,7 +76,7 @@ class _TransformedImages(Dataset[tuple[torch.Tensor, int] | InputError]):
     If a worker process raised the error, it would reach the training as a RuntimeError with the worker's traceback.
     """
 
-    def __init__(self, images: LabelledImages, transform: Callable[[Image.Image], torch.Tensor], seed: int) -> None:
+    def __init__(self, images: ReadableImages, transform: Callable[[Image.Image], torch.Tensor], seed: int) -> None:
         self.images, self.transform, self.seed = images, transform, seed
 
     def __getitem__(self, where: tuple[int, int]) -> tuple[torch.Tensor, int] | InputError:

@@ -18,18 +18,14 @@ SPLITS = {"train": "train", "val": "validation"}
 SUFFIXES = (".jpeg", ".jpg", ".png")
 
 
-class LabelledImages(Protocol):
-    """One split of a labelled image set.
+class ReadableImages(Protocol):
+    """Images that are read one by one, with labels.
 
     Attributes:
         labels: (n,) int64 class of every image.
-        names: (n,) bytes, the name of every image in its set.
-        n_classes: number of classes of the whole set, also if this is a part of it.
     """
 
     labels: np.ndarray
-    names: np.ndarray
-    n_classes: int
 
     def __getitem__(self, row: int) -> Image.Image:
         """The image of a row, as RGB.
@@ -37,6 +33,18 @@ class LabelledImages(Protocol):
         Raises:
             InputError: the image cannot be read; the message names its file.
         """
+
+
+class LabelledImages(ReadableImages, Protocol):
+    """One split of a labelled image set.
+
+    Attributes:
+        names: (n,) bytes, the name of every image in its set.
+        n_classes: number of classes of the whole set, also if this is a part of it.
+    """
+
+    names: np.ndarray
+    n_classes: int
 
     def take(self, rows: np.ndarray) -> Self:
         """The images of these rows, in this order."""
