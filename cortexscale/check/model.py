@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cortexscale.check.report import Report, Section
+from cortexscale.check.report import Report, ReportSection
 from cortexscale.features.exact import WAITING
 from cortexscale.features.store import ROWS
 from cortexscale.kernels.projection import RandomProjection
@@ -65,7 +65,7 @@ def check_model(
     return report
 
 
-def _load(section: Section, model: dict[str, Any], weights_follow: bool) -> Backbone | None:
+def _load(section: ReportSection, model: dict[str, Any], weights_follow: bool) -> Backbone | None:
     file = model["checkpoint"]
     if file and weights_follow and not Path(file).exists():
         section.facts.append(f"{file} is not there yet; the study makes or fetches it. The rest is checked with random weights")
@@ -82,7 +82,7 @@ def _noise() -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8))
 
 
-def _describe(section: Section, backbone: Backbone, pictures: Tensor) -> None:
+def _describe(section: ReportSection, backbone: Backbone, pictures: Tensor) -> None:
     network, started = backbone.network, time.perf_counter()
     parameters = sum(parameter.numel() for parameter in network.parameters())
     flops = forward_flops(network, pictures[:1]).products
@@ -99,7 +99,7 @@ def _describe(section: Section, backbone: Backbone, pictures: Tensor) -> None:
     ]
 
 
-def _check_layers(section: Section, backbone: Backbone, layers: Sequence[Layer], pictures: Tensor) -> list[int]:
+def _check_layers(section: ReportSection, backbone: Backbone, layers: Sequence[Layer], pictures: Tensor) -> list[int]:
     """Every layer puts out finite numbers that belong to one picture each; widths of those that do."""
     names = [layer.name for layer in layers]
     with torch.inference_mode(), captured(backbone.network, names) as outputs:
@@ -108,7 +108,7 @@ def _check_layers(section: Section, backbone: Backbone, layers: Sequence[Layer],
         outputs.clear()
         backbone.network(pictures)
     silent = [name for name in names if name not in outputs]
-    section.many("layers that do not take part in the forward pass; leave them out:", silent)
+    section.add_cases("layers that do not take part in the forward pass; leave them out:", silent)
     widths, lines = [], []
     for layer in layers:
         if layer.name in silent:
@@ -130,7 +130,7 @@ def _agree(one: Tensor, other: Tensor) -> bool:
 
 
 def _describe_memory(
-    section: Section, backbone: Backbone, widths: Sequence[int], batch_size: int, projection: dict[str, Any], asked_mb: int
+    section: ReportSection, backbone: Backbone, widths: Sequence[int], batch_size: int, projection: dict[str, Any], asked_mb: int
 ) -> None:
     """What an extraction of all candidates holds at a time."""
     kept, how = sum(widths), "stored per picture while exact kernels are made"

@@ -1,4 +1,4 @@
-"""What models come from: labelled images that a suite is trained on, checkpoint files, names of pretrained networks."""
+"""Check what models are made from: labelled images of a suite, checkpoint files, names of pretrained networks."""
 
 import difflib
 from collections.abc import Sequence
@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from cortexscale.check.report import Section
+from cortexscale.check.report import ReportSection
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 from cortexscale.models.training.data import SPLITS, open_images
 from cortexscale.study.models import Suite
 
 
-def check_training_images(section: Section, suite: Suite) -> None:
-    """Both splits are there, with the classes and the number of images that the config says. No picture is opened."""
-    section.help.append("docs/models.md has the layouts; the config says `classes` and `expected` of a suite.")
+def check_training_images(section: ReportSection, suite: Suite) -> None:
+    """Check that both splits exist, with the classes and the number of images that the config says. No image is opened."""
+    section.help.append("docs/models.md describes the layouts; the config sets `classes` and `expected` of a suite.")
     for split in SPLITS:
         with section.collect(f"listing {split}", "a fault of Cortex Scale"):
             images = open_images(suite.images, split)
@@ -24,7 +24,7 @@ def check_training_images(section: Section, suite: Suite) -> None:
             if images.n_classes != suite.classes:
                 section.problems.append(f"{split}: {images.n_classes:,} classes; {suite.classes:,} expected")
             if (per_class == 0).any():
-                section.problems.append(f"{split}: {(per_class == 0).sum():,} classes without an image")
+                section.problems.append(f"{split}: {(per_class == 0).sum():,} classes have no image")
             if split == "train" and len(images.labels) != suite.expected:
                 section.problems.append(f"{split}: {len(images.labels):,} images; {suite.expected:,} expected")
             most = max(suite.samples_per_class)
@@ -34,8 +34,8 @@ def check_training_images(section: Section, suite: Suite) -> None:
                 )
 
 
-def check_checkpoints(section: Section, files: Sequence[str]) -> None:
-    """Of those that are there, none is a web page or the pointer to a file that was never fetched."""
+def check_checkpoints(section: ReportSection, files: Sequence[str]) -> None:
+    """Check that no existing checkpoint is a web page, or a pointer to a file that was never fetched. Files may be missing."""
     wrong, n = [], 0
     for file in files:
         if Path(file).exists() or Path(file).is_symlink():
@@ -44,12 +44,12 @@ def check_checkpoints(section: Section, files: Sequence[str]) -> None:
                 n += 1
             except InputError as error:
                 wrong.append(f"{file}: {error.found}")
-    section.facts += [f"{n:,} checkpoints are there"] if n else []
-    section.many("no checkpoints (delete what is not wanted, fetch the content of git-annex pointers):", wrong)
+    section.facts += [f"{n:,} checkpoint(s) found"] if n else []
+    section.add_cases("files that are no checkpoints (delete them, or fetch the content of git-annex pointers):", wrong)
 
 
-def check_timm_names(section: Section, names: Sequence[str]) -> None:
-    """timm has pretrained weights of every name; those of other owners on the hub are not looked up."""
+def check_timm_names(section: ReportSection, names: Sequence[str]) -> None:
+    """Check that timm has pretrained weights of every name. Names with an owner (hub names) are not looked up."""
     names = [name for name in names if "/" not in name]
     if not names:
         return
@@ -62,4 +62,4 @@ def check_timm_names(section: Section, names: Sequence[str]) -> None:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=2)
             unknown.append(name + (f"; did you mean {' or '.join(near)}?" if near else ""))
-    section.many("names of which timm has no pretrained weights (timm.list_models(pretrained=True) has all):", unknown)
+    section.add_cases("names for which timm has no pretrained weights (timm.list_models(pretrained=True) lists all):", unknown)

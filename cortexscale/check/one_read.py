@@ -1,7 +1,7 @@
-"""Reading one subject in a process of its own, to see what it takes and what it gives.
+"""Read one subject in a process of its own, to measure what the read needs and to describe what it returns.
 
-Started by :mod:`cortexscale.check.dataset`: ``python -m cortexscale.check.one_read ANSWER`` with the reader, the path, the
-subject and the options as JSON on its input; the answer is a JSON file.
+:mod:`cortexscale.check.dataset` starts it as ``python -m cortexscale.check.one_read ANSWER``, with the reader, the path, the
+subject and the options as JSON on standard input. The answer is written as a JSON file.
 """
 
 import hashlib
@@ -22,15 +22,16 @@ from cortexscale.errors import InputError
 from cortexscale.recording import Recording
 
 HEAVY = ("torch", "timm", "mne", "scipy", "matplotlib", "zarr", "nibabel", "xarray", "netCDF4")
-"""Packages that a dataset module imports inside functions only: every job of the workflow loads all of them."""
+"""Packages that a dataset module may import only inside functions, because every job of the workflow loads all such modules."""
 
 
 def main(reader: str, root: str, subject: str, options: dict[str, Any]) -> dict[str, Any]:
-    """What a read took and gave.
+    """Read a subject; describe the result.
 
     Returns:
-        ``error`` if the read failed; else ``problems`` (lines), ``peak_mb``, ``heavy`` (packages that the import alone loads),
-        ``digest`` (of the whole Recording), ``n_units``, ``rois`` (units in each), ``train_ids``, ``test_ids``.
+        ``error`` if the read failed. Otherwise ``problems`` (a list of lines), ``peak_mb``, ``heavy`` (packages that importing
+        the module loads), ``digest`` (hash of the whole Recording), ``n_units``, ``rois`` (number of units of each),
+        ``train_ids``, ``test_ids``.
     """
     module = load_reader(reader)
     heavy = [name for name in HEAVY if name in sys.modules]
@@ -46,22 +47,23 @@ def main(reader: str, root: str, subject: str, options: dict[str, Any]) -> dict[
     try:
         return took | _content(recording) | {"problems": list(_problems(recording, subject))}
     except Exception as error:
-        return {"error": f"a Recording whose parts are not what cortexscale/recording.py says ({type(error).__name__}: {error})"}
+        return {"error": f"a Recording that is not as cortexscale/recording.py describes it ({type(error).__name__}: {error})"}
 
 
 def peak_mb() -> float:
     """Peak resident memory of this process in MB."""
     status = Path("/proc/self/status")
-    if status.exists():  # ru_maxrss of a child starts from the memory of its parent there
-        return int(re.search(r"VmHWM:\s+(\d+)", status.read_text(encoding="utf-8")).group(1)) / 1024
+    if status.exists() and (peak := re.search(r"VmHWM:\s+(\d+)", status.read_text(encoding="utf-8"))):
+        return int(peak.group(1)) / 1024  # on Linux, ru_maxrss of a child process starts from the memory of its parent
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def _content(recording: Recording) -> dict[str, Any]:
+    """A hash of the recording, and its units, ROIs and stimuli."""
     digest = hashlib.blake2b(digest_size=16)
     for split in (recording.train, recording.test):
         for array in (split.stimulus_ids.astype(str), split.responses, split.repetitions):
-            digest.update(np.ascontiguousarray(array).view(np.uint8))
+            digest.update(np.ascontiguousarray(array).view(np.uint8).data)
     for table in (recording.units, recording.rois, recording.screening):
         digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy())
     digest.update(json.dumps(recording.notes, sort_keys=True, default=str).encode())
@@ -75,24 +77,25 @@ def _content(recording: Recording) -> dict[str, Any]:
 
 
 def _problems(recording: Recording, subject: str) -> Iterator[str]:
+    """Everything that is wrong with a recording, as "found; expected" lines."""
     yield from recording.problems()
     if recording.subject != subject:
-        yield f"the subject {recording.subject}; {subject} was asked for"
+        yield f"the recording has the subject {recording.subject}; {subject} was asked for"
     for name, split in (("train", recording.train), ("test", recording.test)):
         if split.responses.dtype != np.float32:
-            yield f"{name} responses of type {split.responses.dtype}; float32"
+            yield f"{name} responses have the type {split.responses.dtype}; float32 is expected"
         if split.repetitions.dtype.kind not in "iu":
-            yield f"{name} repetitions of type {split.repetitions.dtype}; integers"
+            yield f"{name} repetitions have the type {split.repetitions.dtype}; integers are expected"
     if recording.units["nc_percent"].max() <= 1:
-        yield "no noise ceiling above 1; percent of variance (a fraction, perhaps?)"
+        yield "no noise ceiling is above 1; they are expected in percent of variance (are these fractions?)"
     if recording.screening.empty:
-        yield "no screening table; a row for every unit that was looked at, kept or not (cortexscale/recording.py)"
+        yield "there is no screening table; a row per unit, kept or not, is expected (cortexscale/recording.py)"
     elif "released" in recording.screening and "released_statistic" not in recording.notes:
-        yield "a released statistic without a name; its name in notes['released_statistic']"
+        yield "a released statistic has no name; notes['released_statistic'] should have it"
     try:
         json.dumps(recording.notes)
     except TypeError as error:
-        yield f"notes that cannot be stored ({error}); plain numbers, texts, lists and dictionaries"
+        yield f"notes cannot be stored ({error}); plain numbers, texts, lists and dictionaries are expected"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Are the raw files of a study there, and are they what was released? Everything that can be said before reading them."""
+"""Check before reading that the raw files of a study exist and are as they were released."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -8,9 +8,9 @@ from types import ModuleType
 
 from pydantic import BaseModel
 
+from cortexscale.check.misplaced import files_below, hints, unpacked_hint
 from cortexscale.check.models import check_checkpoints, check_timm_names, check_training_images
-from cortexscale.check.places import files_below, hints, unpacked_hint
-from cortexscale.check.report import MANY, Report, Section
+from cortexscale.check.report import MANY, Report, ReportSection
 from cortexscale.datasets.manifest import released_file
 from cortexscale.datasets.readers import load_reader, require_known
 from cortexscale.errors import InputError
@@ -25,15 +25,15 @@ log = logging.getLogger(__name__)
 
 IMAGES = {
     "image_folder": "THINGS is on OSF (project jum2f): images_THINGS.zip, 4.7 GB. The archive has a password, which the project "
-    "gives to those who accept its terms (research only, no redistribution). Unpacked, "
-    "<path>/aardvark/aardvark_01b.jpg exists, and 26,106 others.",
-    "nsd": "After the NSD data-access form: aws s3 cp --no-sign-request "
+    "gives to everybody who accepts its terms (research only, no redistribution). After unpacking, "
+    "<path>/aardvark/aardvark_01b.jpg exists, and 26,106 other images.",
+    "nsd": "Fill in the NSD data-access form, then run: aws s3 cp --no-sign-request "
     "s3://natural-scenes-dataset/nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5 <path> (39.6 GB).",
-    "brainscore": "The stimulus table and the zip of its images come with the assembly of the dataset, from the same bucket.",
+    "brainscore": "The stimulus table and the zip of its images are in the same bucket as the assembly of the dataset.",
 }
-"""How to get the images of each layout."""
+"""Instructions for fetching the images of each layout."""
 
-_READERS_FAULT = "a fault of the reader: `snakemake check_dataset` says more"
+_READERS_FAULT = "the reader has a fault; run `snakemake check_dataset` for more"
 
 
 def check_data(
@@ -46,17 +46,19 @@ def check_data(
     checkpoints: Sequence[str] = (),
     timm_names: Sequence[str] = (),
 ) -> Report:
-    """Check the raw files of all datasets and stimulus sets of a study, and what its models come from.
+    """Check the raw files of all datasets and stimulus sets of a study, and the files and names that its models come from.
 
     Args:
-        study: its name.
-        missing: other files that the study needs and has not: checkpoints, labelled images.
-        checkpoints: files that models are loaded from; some may be missing.
-        timm_names: of pretrained networks.
+        study: name of the study.
+        datasets, stimuli: datasets and stimulus sets of the study, by name.
+        missing: other files that the study needs and lacks: checkpoints, labelled images.
         checksums: also compare contents with the released checksums, which reads every byte.
+        suites: suites that are trained in the study.
+        checkpoints: files that models are loaded from; some may be missing.
+        timm_names: names of pretrained networks of timm.
 
     Returns:
-        A report with one section per dataset and stimulus set. Nothing is raised for a wrong file.
+        A report with one section per dataset and stimulus set. A wrong file raises nothing.
     """
     report = Report(f"Raw data of study `{study}`")
     for name, dataset in datasets.items():
@@ -64,30 +66,30 @@ def check_data(
         with section.collect(f"checking {name}", _READERS_FAULT):
             _check_dataset(section, name, dataset, checksums)
     for name, images in stimuli.items():
-        shown = ", ".join(dataset for dataset, entry in datasets.items() if entry.stimuli == name)
-        if not shown:
-            report.section(f"images {name} in {images.path}").facts.append("shown in no dataset of the study: not needed")
+        used_by = ", ".join(dataset for dataset, entry in datasets.items() if entry.stimuli == name)
+        if not used_by:
+            report.section(f"images {name} in {images.path}").facts.append("not needed: no dataset of the study uses them")
             continue
-        section = report.section(f"images {name} (shown in {shown}) in {images.path}")
+        section = report.section(f"images {name} (used by {used_by}) in {images.path}")
         section.help.append(f"To get them: {IMAGES[images.layout]}")
-        with section.collect(f"checking the images {name}", "a fault of Cortex Scale"):
+        with section.collect(f"checking the images {name}", "this is a fault of Cortex Scale"):
             _check_images(section, images)
     for suite in suites:
         if Path(suite.images).exists():
             check_training_images(report.section(f"images of the suite {suite.dataset} in {suite.images}"), suite)
     if missing or checkpoints or timm_names:
         section = report.section("models and scores")
-        section.many(f"{len(missing)} files are missing:", list(missing))
+        section.add_cases(f"{len(missing)} files are missing:", list(missing))
         check_checkpoints(section, checkpoints)
-        with section.collect("looking for names of timm", "a fault of Cortex Scale"):
+        with section.collect("looking for names of timm", "this is a fault of Cortex Scale"):
             check_timm_names(section, timm_names)
         section.help.append(
-            "The config says where they are looked for: `models`, `scores`. docs/models.md has the layouts of a suite's images."
+            "The config sets where they are looked for: `models`, `scores`. docs/models.md describes layouts of labelled images."
         )
     return report
 
 
-def _check_dataset(section: Section, name: str, dataset: Dataset, checksums: bool) -> None:
+def _check_dataset(section: ReportSection, name: str, dataset: Dataset, checksums: bool) -> None:
     key, root = f"config key datasets.{name}", Path(dataset.path)
     module = load_reader(dataset.reader, f"{key}.reader")
     section.help += source_lines(module)
@@ -103,7 +105,7 @@ def _check_dataset(section: Section, name: str, dataset: Dataset, checksums: boo
     every = list(dict.fromkeys(file for listed in files.values() for file in listed))
     changed = changed_counts(options)
     if changed:
-        section.facts.append(f"sizes are not compared with the release: the config changes {', '.join(changed)}")
+        section.facts.append(f"sizes were not compared with the release, because the config changes {', '.join(changed)}")
     bad = _check_files(section, root, every, None if changed else dataset.reader, checksums)
     for subject, listed in files.items():
         if bad.isdisjoint(listed):
@@ -112,12 +114,15 @@ def _check_dataset(section: Section, name: str, dataset: Dataset, checksums: boo
                 module.inspect(root, subject, options)
     good = [file for file in every if file not in bad]
     size = sum(file.stat().st_size for file in good)
-    section.facts.insert(0, f"{len(good)} of {len(every)} files, {human(size)}, {len(files)} subject(s)")
+    section.facts.insert(0, f"{len(good)} of {len(every)} files, {readable_size(size)}, {len(files)} subject(s)")
 
 
-def _check_files(section: Section, root: Path, files: Sequence[Path], reader: str | None, checksums: bool) -> set[Path]:
-    """Note what is wrong with files; those that cannot be used are returned. ``reader`` None: compare with no release."""
-    missing, damaged, wrong, bad = [], [], [], set()
+def _check_files(section: ReportSection, root: Path, files: Sequence[Path], reader: str | None, checksums: bool) -> set[Path]:
+    """Note what is wrong with files, and return those that cannot be used. Without a reader, no release is compared with."""
+    missing: list[PurePath] = []
+    damaged: list[str] = []
+    wrong: list[str] = []
+    bad: set[Path] = set()
     for file in files:
         path = PurePath(file.relative_to(root)) if file.is_relative_to(root) else PurePath(file)
         try:
@@ -140,12 +145,13 @@ def _check_files(section: Section, root: Path, files: Sequence[Path], reader: st
                 bad.add(file)
                 wrong.append(f"{path}: {difference}")
     _note_missing(section, root, missing, len(files), reader)
-    section.many("not data files (fetch the content of git-annex pointers; use direct links for downloads):", damaged)
-    section.many("not as released (cut short? another version?):", wrong)
+    section.add_cases("not data files (fetch the content of git-annex pointers; use direct links for downloads):", damaged)
+    section.add_cases("not as released (cut short, or another version):", wrong)
     return bad
 
 
-def _note_missing(section: Section, root: Path, missing: Sequence[PurePath], n_files: int, reader: str | None) -> None:
+def _note_missing(section: ReportSection, root: Path, missing: Sequence[PurePath], n_files: int, reader: str | None) -> None:
+    """Note files that are missing, by folder if there are many, with hints where they may be."""
     if not missing:
         return
     known = [released for path in missing if reader and (released := released_file(reader, path))]
@@ -156,16 +162,17 @@ def _note_missing(section: Section, root: Path, missing: Sequence[PurePath], n_f
         for path in missing:
             folders.setdefault(path.parent, []).append(path.name)
         listed = [f"{place}: {', '.join(names) if len(names) < 4 else f'{len(names)} files'}" for place, names in folders.items()]
-    intro = f"{len(missing)} of {n_files} files are missing" + (f" (at least {human(size)})" if size else "")
-    section.many("\n".join([intro, *hints(root, missing)]), listed)
+    intro = f"{len(missing)} of {n_files} files are missing" + (f" (at least {readable_size(size)})" if size else "")
+    section.add_cases("\n".join([intro, *hints(root, missing)]), listed)
 
 
-def human(size: int) -> str:
+def readable_size(size: int) -> str:
+    """A number of bytes in MB or GB."""
     return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
 def changed_counts(options: BaseModel) -> list[str]:
-    """Options that count something in the release, and say that these files hold another number."""
+    """Names of the options that count something in the release and differ from it, so that these files have other sizes."""
 
     def counts(value: object) -> bool:
         values = value.values() if isinstance(value, dict) else [value]
@@ -180,12 +187,13 @@ def changed_counts(options: BaseModel) -> list[str]:
 
 
 def source_lines(module: ModuleType) -> list[str]:
-    """How to get a dataset, and on which terms."""
+    """Lines that say how to get a dataset, its terms, and what to cite."""
     source = module.SOURCE
     return [f"To get it: {source.get}", f"Terms: {source.licence}", f"Cite: {source.citation}"]
 
 
-def _check_images(section: Section, images: StimulusSet) -> None:
+def _check_images(section: ReportSection, images: StimulusSet) -> None:
+    """Check that the images of a stimulus set exist, in the number that the config says."""
     path = Path(images.path)
     try:
         ids = LAYOUTS[images.layout](path).ids()
@@ -195,16 +203,16 @@ def _check_images(section: Section, images: StimulusSet) -> None:
         section.problems.append("\n".join([str(error), *found, *unpacked_hint(path, list(files_below(path)))]))
         return
     if images.expected and len(ids) != images.expected:
-        section.problems.append(f"{len(ids):,} images; {images.expected:,} expected (config key `expected`)")
+        section.problems.append(f"{len(ids):,} images; {images.expected:,} are expected (config key `expected`)")
     else:
         section.facts.append(f"{len(ids):,} images")
     if images.layout == "image_folder":
         files = [path / id for id in ids]
-        section.many("empty images:", [str(file) for file in files if not (file.is_file() and file.stat().st_size)])
+        section.add_cases("empty images:", [str(file) for file in files if not (file.is_file() and file.stat().st_size)])
 
 
 def _near(root: Path) -> list[Path]:
-    """Folders up to two levels below and above."""
+    """Folders up to two levels below and above ``root``."""
     below = (place for pattern in ("*", "*/*") for place in islice(root.glob(pattern), 100) if place.is_dir())
     return [*islice(below, 100), *islice(root.absolute().parents, 2)]
 

@@ -1,4 +1,4 @@
-"""A readable list of everything that is wrong, by what it is wrong with."""
+"""Reports that list everything that was checked and everything that is wrong, in sections."""
 
 import logging
 import textwrap
@@ -14,21 +14,21 @@ from cortexscale.files import whole_file
 log = logging.getLogger(__name__)
 
 MANY = 20
-"""Lines of one kind that are shown; then "... and 300 more"."""
+"""Largest number of cases of one problem that are listed; the others are counted."""
 _wrapped = textwrap.TextWrapper(
     118, initial_indent="  > ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
 )
 
 
 @dataclass
-class Section:
-    """One thing that was checked.
+class ReportSection:
+    """One subject of a report.
 
     Attributes:
-        title: what it is.
-        problems: one entry each; may have several lines.
+        title: what was checked.
+        problems: one entry per problem, of one or several lines.
         facts: what was found in order.
-        help: how to get it right; shown only where there are problems.
+        help: how to correct the problems; printed only if there are any.
     """
 
     title: str
@@ -37,19 +37,19 @@ class Section:
     help: list[str] = field(default_factory=list)
     _errors: dict[tuple[str, str], list[InputError]] = field(default_factory=dict)
 
-    def many(self, intro: str, lines: list[str]) -> None:
-        """One problem with several cases."""
-        if lines:
-            shown = [*lines[:MANY], *([f"... and {len(lines) - MANY} more"] if len(lines) > MANY else [])]
-            self.problems.append("\n".join([intro, *(f"  {line}" for line in shown)]))
+    def add_cases(self, intro: str, cases: list[str]) -> None:
+        """Add one problem with several cases; without cases, add nothing."""
+        if cases:
+            listed = [*cases[:MANY], *([f"... and {len(cases) - MANY} more"] if len(cases) > MANY else [])]
+            self.problems.append("\n".join([intro, *(f"  {case}" for case in listed)]))
 
     @contextmanager
     def collect(self, doing: str, blame: str) -> Iterator[None]:
-        """Note an exception of the block as a problem and carry on after it.
+        """Note an exception of the block as a problem, and continue after the block.
 
         Args:
             doing: what the block does, for exceptions other than InputError.
-            blame: who should look at those.
+            blame: who should look at such an exception.
         """
         try:
             yield
@@ -65,16 +65,17 @@ class Section:
             )
 
     def _note(self, error: InputError) -> None:
-        """As one problem with those that found the same elsewhere: the 48 subjects of an old release are one."""
+        """Group identical errors: 48 subjects of an outdated release are reported once."""
         others = self._errors.setdefault((error.found, error.expected), [])
         if not others:
             self.problems.append(str(error))
         else:
             self.problems = [problem for problem in self.problems if not problem.startswith(str(others[0]))]
-            self.problems.append(f"{others[0]}\n    also:     {len(others)} more, e.g. {error.where}")
+            self.problems.append(f"{others[0]}\n    also:     {len(others)} more, for example {error.where}")
         others.append(error)
 
     def text(self) -> str:
+        """The section as it is printed."""
         n = len(self.problems)
         lines = [f"{self.title}: {'ok' if not n else f'{n} problem' + 's' * (n > 1)}"]
         lines += [f"  {fact}" for fact in self.facts]
@@ -86,25 +87,34 @@ class Section:
 
 @dataclass
 class Report:
-    title: str
-    sections: list[Section] = field(default_factory=list)
+    """A report of everything that was checked.
 
-    def section(self, title: str) -> Section:
-        self.sections.append(Section(title))
+    Attributes:
+        title: what was checked.
+        sections: one section per thing.
+    """
+
+    title: str
+    sections: list[ReportSection] = field(default_factory=list)
+
+    def section(self, title: str) -> ReportSection:
+        """Begin a section."""
+        self.sections.append(ReportSection(title))
         return self.sections[-1]
 
     @property
     def n_problems(self) -> int:
+        """Number of problems in all sections."""
         return sum(len(section.problems) for section in self.sections)
 
     def text(self) -> str:
-        """All of it; what is in order comes last."""
+        """The report as it is printed, with sections that have no problems last."""
         sections = sorted(self.sections, key=lambda section: not section.problems)
         verdict = f"{self.n_problems} problem(s)" if self.n_problems else "in order"
         return "\n\n".join([f"{self.title}: {verdict}", *(section.text() for section in sections)]) + "\n"
 
     def publish(self, file: Path) -> None:
-        """To a file and to the terminal."""
+        """Write the report to a file and print it to the terminal."""
         with whole_file(file) as part:
             part.write_text(self.text(), encoding="utf-8")
         print(f"\n{self.text()}", flush=True)

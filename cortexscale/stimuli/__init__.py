@@ -19,7 +19,11 @@ from cortexscale.stimuli.brainscore import BrainScoreImages
 from cortexscale.stimuli.image_folder import ImageFolder
 from cortexscale.stimuli.nsd import NsdImages
 
-LAYOUTS = {"image_folder": ImageFolder, "nsd": NsdImages, "brainscore": BrainScoreImages}
+LAYOUTS: dict[str, type[ImageFolder] | type[NsdImages] | type[BrainScoreImages]] = {
+    "image_folder": ImageFolder,
+    "nsd": NsdImages,
+    "brainscore": BrainScoreImages,
+}
 _DAMAGE = (OSError, KeyError, zipfile.BadZipFile, zlib.error, EOFError, SyntaxError)
 """What the readers of files, zips and pictures raise; Pillow calls a broken PNG a SyntaxError."""
 

@@ -156,7 +156,7 @@ def test_an_interrupted_projection_continues(tmp_path, monkeypatch):
     whole = project_activations(activations, tmp_path / "whole.zarr.zip", wanted)
     assert (whole.width("a"), whole.width("b")) == (20, 10) and whole.attributes["identity"]["projection"] == wanted
 
-    class Interrupted(projected.Projection):
+    class Interrupted(projected.RandomProjection):
         calls = 0
 
         def __call__(self, rows):
@@ -166,10 +166,10 @@ def test_an_interrupted_projection_continues(tmp_path, monkeypatch):
             return super().__call__(rows)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(projected, "Projection", Interrupted)
+        patch.setattr(projected, "RandomProjection", Interrupted)
         project_activations(activations, tmp_path / "p.zarr.zip", wanted)
     assert not (tmp_path / "p.zarr.zip").exists()
-    monkeypatch.setattr(projected, "Projection", Interrupted)
+    monkeypatch.setattr(projected, "RandomProjection", Interrupted)
     continued = project_activations(activations, tmp_path / "p.zarr.zip", wanted)
     assert Interrupted.calls == 3 + 2 * 2, "two layers of two more blocks"
     for layer in ("a", "b"):

@@ -153,7 +153,7 @@ def test_layers_of_an_interrupted_run_are_kept_if_it_made_the_same(tmp_path):
 def test_a_layer_that_was_not_finished_is_made_anew(tmp_path, monkeypatch):
     path, sets = tmp_path / "k.zarr.zip", [np.arange(10), np.arange(10, N_IMAGES)]
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(KernelWriter, "_keep_gram", lambda self, name, matrix: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(KernelWriter, "_write_gram", lambda self, name, matrix: (_ for _ in ()).throw(KeyboardInterrupt))
         KernelWriter(path, IDENTITY, sets).add("wide", on_disk(activations()["wide"]))
     assert "wide" not in KernelWriter(path, IDENTITY, sets)
     assert len(list(write_kernels(path, sets).kernels("wide", sets, torch.float32, CPU))) == 2

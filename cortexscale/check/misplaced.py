@@ -1,20 +1,21 @@
-"""Files that are somewhere else than where they are looked for: one folder off, or still in an archive."""
+"""Find files that are not where they are looked for, because they lie one folder away or in an archive."""
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path, PurePath
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".7z")
-_DEPTH = 4  # folders below the root that are searched
-_MOST = 50_000  # files that are looked at
+_DEPTH = 4  # number of folder levels below the root that are searched
+_MOST = 50_000  # largest number of files that are looked at
 
 
 def hints(root: Path, missing: Sequence[PurePath]) -> list[str]:
-    """Where files that are missing below ``root`` may be.
+    """Suggest where files that are missing below ``root`` may be.
 
     Args:
+        root: folder in which they were looked for.
         missing: their paths relative to ``root``.
     """
     found = [] if root.is_dir() else [f"there is no folder {root}"]
@@ -29,15 +30,21 @@ def hints(root: Path, missing: Sequence[PurePath]) -> list[str]:
 
 
 def files_below(root: Path) -> Iterator[Path]:
-    """Files up to a few folders below ``root``."""
+    """Files in ``root`` and in a few levels of folders below it."""
     return islice(_walk(root), _MOST)
 
 
-def unpacked_hint(root: Path, below: Sequence[Path], wanted: set[str] = frozenset()) -> list[str]:
-    """Archives in or beside ``root`` that were perhaps not unpacked."""
+def unpacked_hint(root: Path, below: Sequence[Path], wanted: Collection[str] = ()) -> list[str]:
+    """Name archives in or beside ``root`` that may not have been unpacked.
+
+    Args:
+        root: folder in which files were looked for.
+        below: files of :func:`files_below`.
+        wanted: names of files that are needed as they are, such as an archive that is read without unpacking.
+    """
     beside = sorted(file for file in root.parent.glob("*") if file.is_file()) if root.parent.is_dir() else []
     archives = [file for file in chain(below, beside) if file.name.lower().endswith(ARCHIVES) and file.name not in wanted]
-    return [f"not unpacked? {', '.join(map(str, archives[:3]))}"] if archives else []
+    return [f"perhaps not unpacked: {', '.join(map(str, archives[:3]))}"] if archives else []
 
 
 def _walk(root: Path) -> Iterator[Path]:
@@ -49,7 +56,7 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 def _other_root(root: Path, path: PurePath, named_so: Sequence[Path]) -> Path | None:
-    """The folder that would have to be the root for ``path`` to be found."""
+    """The folder that would have to be the root for ``path`` to be found; None if there is none."""
     for above in islice(root.absolute().parents, 2):
         if (above / path).is_file():
             return above
