@@ -17,7 +17,7 @@ from PIL import Image
 
 from cortexscale.check.dataset import check_dataset
 from cortexscale.check.raw_data import changed_counts, check_data
-from cortexscale.check.report import Section
+from cortexscale.check.report import ReportSection
 from cortexscale.datasets.manifest import released_file
 from cortexscale.datasets.readers import load_reader
 from cortexscale.datasets.registry import NAMES
@@ -81,7 +81,7 @@ def test_all_kinds_of_problems_in_one_report(entry):
         "anna_neurons.csv",
         "anna_responses.npz: a git-annex pointer",
         "bruno_neurons.csv: an HTML page",
-        "139 images; 140 expected",
+        "139 images; 140 are expected",
         "resources/photographs/scene2/photograph_002.png",
         "config key datasets.misspelt.options.n_trian",
         "did you mean `n_train`?",
@@ -153,7 +153,7 @@ def test_training_images_without_a_split_or_with_an_empty_class_are_told(tmp_pat
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "train/a/0.png").touch()
     text = check_data("s", {}, {}, suites=[suite(tmp_path, expected=1)]).text()
-    assert "train: 1 classes without an image" in text and "val/<class>/" in text
+    assert "train: 1 classes have no image" in text and "val/<class>/" in text
 
 
 def test_checkpoints_that_are_none_and_names_that_timm_does_not_know(tmp_path):
@@ -162,7 +162,7 @@ def test_checkpoints_that_are_none_and_names_that_timm_does_not_know(tmp_path):
     files = [str(tmp_path / name) for name in ("page", "pointer", "good", "not_yet_downloaded")]
     names = ["resnet18", "resnet18.a1_in1k", "hf-hub:owner/net", "resnet18.a1_in2k", "visoin_transformer"]
     text = check_data("s", {}, {}, checkpoints=files, timm_names=names).text()
-    assert "page: an HTML page" in text and "pointer: a git-annex pointer" in text and "1 checkpoints are there" in text
+    assert "page: an HTML page" in text and "pointer: a git-annex pointer" in text and "1 checkpoint(s) found" in text
     assert "good:" not in text and "not_yet" not in text
     assert "resnet18.a1_in2k; did you mean resnet18.a1_in1k" in text and "visoin_transformer" in text
     assert "owner/net" not in text and "resnet18\n" not in text
@@ -183,14 +183,14 @@ def test_what_inspect_finds_is_reported_for_every_subject(entry):
 
 
 def test_the_same_problem_of_many_subjects_is_told_once():
-    section = Section("old release")
+    section = ReportSection("old release")
     for subject in ("anna", "bruno", "carla"):
         with section.collect("inspecting", "nobody"):
             raise InputError(subject, "onsets in samples", "seconds", f"fetch {subject} again")
     with section.collect("inspecting", "nobody"):
         raise InputError("dora", "nothing", "a file", "fetch it")
     assert len(section.problems) == 2
-    assert "anna\n" in section.text() and "also:     2 more, e.g. carla" in section.text() and "dora\n" in section.text()
+    assert "anna\n" in section.text() and "also:     2 more, for example carla" in section.text() and "dora\n" in section.text()
 
 
 @pytest.mark.parametrize(("path", "right"), [("resources", "resources/mylab"), ("resources/mylab/deeper", "resources/mylab")])
@@ -218,7 +218,7 @@ def test_archives_that_were_not_unpacked_are_pointed_out(entry):
             archive.writestr("x", "y")
     text = checked(entry)
     assert "there is no folder resources/mylab" in text
-    assert text.count("not unpacked? resources/mylab.zip, resources/photographs.zip") == 2
+    assert text.count("perhaps not unpacked: resources/mylab.zip, resources/photographs.zip") == 2
 
 
 def test_many_missing_files_are_counted_by_folder(entry):
@@ -241,7 +241,7 @@ def test_sizes_are_compared_with_full_releases_only(entry):
     file.write_bytes(b"short")
     entry["datasets"] = {"eeg1": EEG1 | {"rois": ["occipital"], "options": {"n_train": 10, "min_nc_percent": 2}}}
     text = checked(entry)
-    assert "sizes are not compared with the release: the config changes n_train" in text and "813,274,560" not in text
+    assert "sizes were not compared with the release, because the config changes n_train" in text and "813,274,560" not in text
 
 
 def test_only_counts_say_that_files_are_not_the_release():
@@ -331,12 +331,12 @@ def test_a_module_without_its_parts(entry):
         docstring=('"""Peak memory of :func:`read` in MB: libraries, and every array about twice."""', ""),
     )
     for line in (
-        "SUBJECTS is ['anna', 'bruno']; a tuple of names",
-        "SOURCE says nothing of licence",
+        "SUBJECTS is ['anna', 'bruno']; a tuple of names is expected",
+        "SOURCE has no text for licence",
         "Options accepts misspelt keys",
         "Options.n_train is not documented",
-        "no function inspect(root, subject, options)",
-        "read(root, options); read(root, subject, options)",
+        "there is no function inspect(root, subject, options)",
+        "read(root, options) is defined; read(root, subject, options) is expected",
         "memory_mb(options) has no docstring",
         "docs/adding_a_dataset.md",
     ):
@@ -366,12 +366,12 @@ def test_a_recording_that_breaks_its_promises(entry):
         "the module imports scipy at its top",
         "no subject has a unit in V4",
         "no screening table",
-        "train responses of type float64; float32",
-        "no noise ceiling above 1; percent of variance",
+        "train responses have the type float64; float32 is expected",
+        "no noise ceiling is above 1; they are expected in percent of variance",
         "units in one kernel were read; shape gives at most 5",
-        "MB were needed; memory_mb gives 2",
-        "the subject anna; bruno was asked for",
-        "inspect finds nothing wrong with an empty folder",
+        "MB; memory_mb gives 2",
+        "the recording has the subject anna; bruno was asked for",
+        "inspect accepts an empty folder",
         "1 of 140 stimuli have no image in resources/photographs",
         "scene1/photograph_001.png",
     ):
