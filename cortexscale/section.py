@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 @dataclass(frozen=True)
 class Words:
-    """How messages and the config reference call the values of a type.
+    """Names of types of values in messages and in the config reference.
 
     Attributes:
         one, many: singular and plural.

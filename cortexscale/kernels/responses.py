@@ -130,7 +130,7 @@ class Responses:
 
 
 def _columns(units: np.ndarray) -> slice | np.ndarray:
-    """The same columns as a slice where they are consecutive, which gives a view in place of a copy."""
+    """Turn consecutive columns into a slice, which gives a view in place of a copy."""
     if len(units) and units[-1] - units[0] == len(units) - 1:
         return slice(int(units[0]), int(units[-1]) + 1)
     return units

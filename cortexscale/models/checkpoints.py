@@ -29,7 +29,7 @@ Weights = Mapping[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class LoadedWeights:
-    """Which weights of a checkpoint were loaded.
+    """The kind of weights that were loaded from a checkpoint.
 
     Attributes:
         kind: ``raw`` for the trained weights, ``ema`` for their moving average.
