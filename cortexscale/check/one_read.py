@@ -65,7 +65,7 @@ def _content(recording: Recording) -> dict[str, Any]:
         for array in (split.stimulus_ids.astype(str), split.responses, split.repetitions):
             digest.update(np.ascontiguousarray(array).view(np.uint8).data)
     for table in (recording.units, recording.rois, recording.screening):
-        digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy())
+        digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().data)
     digest.update(json.dumps(recording.notes, sort_keys=True, default=str).encode())
     return {
         "digest": digest.hexdigest(),

@@ -55,4 +55,4 @@ def common_base(runs: pd.DataFrame) -> pd.DataFrame:
 
 def most_frequent(names: pd.Series) -> str:
     """The value that occurs most often; of several, the first."""
-    return names.value_counts(sort=False).idxmax()
+    return str(names.value_counts(sort=False).idxmax())

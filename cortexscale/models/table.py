@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,7 @@ def readable(table: pd.DataFrame) -> str:
     return markdown_table(cells, note, left=["Source", "Family", "Pretraining", "Objective"])
 
 
-def _range(row: dict[str, Any], name: str, text: Callable[[float], str]) -> str:
+def _range(row: Mapping[Any, Any], name: str, text: Callable[[float], str]) -> str:
     ends = [row[f"{name}_{end}"] for end in ("min", "max")]
     return "–".join(dict.fromkeys(text(end) for end in ends)) if np.isfinite(ends).all() else ""
 
