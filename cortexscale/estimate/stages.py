@@ -281,9 +281,9 @@ class Estimate:
         if not self.plan.finetuning:
             return []
         estimate, scored = FinetuningEstimate(self.sizes, self.machine), Sizes(self.plan, self.sizes.networks, finetuned=True)
-        return [estimate.heads(), estimate.finetune(), Estimate(scored, self.machine)._finetuned_alignments()]
+        return [estimate.heads(), estimate.finetune(), Estimate(scored, self.machine).finetuned_alignments()]
 
-    def _finetuned_alignments(self) -> Stage:
+    def finetuned_alignments(self) -> Stage:
         seconds, disk = [], 0.0
         for stimuli in self.sizes.stimuli:
             kernels = self._kernels(stimuli)

@@ -13,7 +13,7 @@ def main(commitments: Path, table: Path, model: str, code: str) -> None:
     committed = commit_layers(read_table(table, columns=("benchmark_name", "roi", "layer_name", "cv_score")))
     made_by = provenance(inputs={"layer_search": table}, code=code)
     with whole_file(commitments) as part:
-        part.write_text(json.dumps({"model_id": model, "commitments": committed, "made_by": made_by}, indent=1))
+        part.write_text(json.dumps({"model_id": model, "commitments": committed, "made_by": made_by}, indent=1), encoding="utf-8")
 
 
 if "snakemake" in globals():

@@ -12,7 +12,7 @@ def main(outputs: dict[str, Path], benchmarks: Path, code: str) -> None:
     table = cost_table(benchmarks)
     for name, text in (("csv", table.to_csv(index=False)), ("markdown", readable(table))):
         with whole_file(outputs[name]) as part:
-            part.write_text(text)
+            part.write_text(text, encoding="utf-8")
     write_table(table, outputs["table"], provenance(code=code))
 
 

@@ -37,7 +37,7 @@ def main(
         write_table(rows, outputs[name], made_by)
     for name, text in (("csv", table.to_csv(index=False)), ("markdown", readable(table))):
         with whole_file(outputs[name]) as part:
-            part.write_text(text)
+            part.write_text(text, encoding="utf-8")
 
 
 if "snakemake" in globals():

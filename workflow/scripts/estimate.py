@@ -19,7 +19,7 @@ def main(file: Path, config: dict[str, Any]) -> None:
     machine, origin = machine_of(settings.machine, settings.rates, file.parent)
     text = report(plan.study.study, Estimate(Sizes(plan, networks(plan.models.inventory.values())), machine), origin)
     with whole_file(file) as part:
-        part.write_text(text)
+        part.write_text(text, encoding="utf-8")
     print(f"\n{text}", flush=True)
 
 

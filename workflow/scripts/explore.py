@@ -21,7 +21,7 @@ def main(
     laws = {name: {what: read_table(files[place]) for what, files in fits.items()} for place, name in enumerate(names)}
     data = explore_data({file.stem: read_table(file) for file in tables}, laws, labels, study, composite_rois)
     with whole_file(output) as part:
-        part.write_text(explore_page(data))
+        part.write_text(explore_page(data), encoding="utf-8")
 
 
 if "snakemake" in globals():

@@ -18,7 +18,7 @@ def main(outputs: dict[str, Path], tables: dict[str, dict[str, Any]], code: str)
         write_table(table, outputs[f"{name}_parquet"], made_by)
         for kind, text in (("csv", table.to_csv(index=False)), ("md", readable(table))):
             with whole_file(outputs[f"{name}_{kind}"]) as part:
-                part.write_text(text)
+                part.write_text(text, encoding="utf-8")
 
 
 if "snakemake" in globals():

@@ -20,7 +20,9 @@ def main(commitments: Path, published: Path, model: dict[str, Any], datasets: di
     imported = import_commitments(committed, layers, model["family"], model["id"])
     made_by = provenance(inputs={"published": published}, code=code)
     with whole_file(commitments) as part:
-        part.write_text(json.dumps({"model_id": model["id"], "commitments": imported, "made_by": made_by}, indent=1))
+        part.write_text(
+            json.dumps({"model_id": model["id"], "commitments": imported, "made_by": made_by}, indent=1), encoding="utf-8"
+        )
 
 
 if "snakemake" in globals():

@@ -20,7 +20,7 @@ def main(outputs: dict[str, Path], counted: Path, reports: Sequence[Path], score
     texts = {"cards_csv": cards.to_csv(index=False), "csv": table.to_csv(index=False), "markdown": readable(table)}
     for name, text in texts.items():
         with whole_file(outputs[name]) as part:
-            part.write_text(text)
+            part.write_text(text, encoding="utf-8")
 
 
 if "snakemake" in globals():

@@ -22,7 +22,7 @@ def main(outputs: dict[str, Path], table: Path, fits: Path, labels: dict[str, st
             ("md", readable(side_by_side, labels, parameters)),
         ):
             with whole_file(outputs[f"{name}_{kind}"]) as part:
-                part.write_text(text)
+                part.write_text(text, encoding="utf-8")
 
 
 if "snakemake" in globals():

@@ -9,7 +9,7 @@ from cortexscale.pages.report import Contents, report_page
 
 def main(output: Path, contents: Contents) -> None:
     with whole_file(output) as part:
-        part.write_text(report_page(contents))
+        part.write_text(report_page(contents), encoding="utf-8")
 
 
 if "snakemake" in globals():
