@@ -1,4 +1,4 @@
-"""Which code a stage runs: a digest that changes when the stage's result may change, and only then; modules of a user's own."""
+"""Digests of the code that a stage runs, which change only if the result may change; and loading of a user's own modules."""
 
 import ast
 import hashlib
@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent
 
 @cache
 def stage_digest(script: Path, *modules: str | Path) -> str:
-    """Digest of a script and of every module of this package that it imports, directly or not.
+    """Digest of a script and of every module of this package that it imports, directly or indirectly.
 
     Comments, layout and docstrings do not count.
 
@@ -23,7 +23,9 @@ def stage_digest(script: Path, *modules: str | Path) -> str:
         script: the script of a rule.
         modules: further modules that the script loads: names, such as ``cortexscale.datasets.tvsd.reader``, or files.
     """
-    files, waiting = set(), [script, *(module if isinstance(module, Path) else module_file(module) for module in modules)]
+    files: set[Path] = set()
+    waiting: list[Path | None] = [script]
+    waiting += [module if isinstance(module, Path) else module_file(module) for module in modules]
     while waiting:
         file = waiting.pop()
         if file is not None and file not in files:
@@ -42,17 +44,18 @@ def syntax(file: Path) -> str:
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            node.body = [entry for entry in body if not is_text(entry)]
+            node.body = [entry for entry in body if not is_text(entry)]  # type: ignore[attr-defined]
     return ast.dump(tree)
 
 
 def is_text(node: ast.AST) -> bool:
+    """Whether a node of a syntax tree is a docstring, or another text that stands alone."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 @cache
 def imported_modules(file: Path) -> tuple[str, ...]:
-    """Names that a file imports from this package, modules and members alike."""
+    """Names of modules and their members that a file imports from this package."""
     names: list[str] = []
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -63,18 +66,18 @@ def imported_modules(file: Path) -> tuple[str, ...]:
 
 
 def module_file(name: str) -> Path | None:
-    """The file of a module or subpackage; None for this package itself, or a member of a module."""
+    """The file of a module or subpackage; None for this package itself, and for a member of a module."""
     place = PACKAGE.joinpath(*name.split(".")[1:])
     files = (place.with_suffix(".py"), place / "__init__.py")
     return next((file for file in files if file.is_file() and place != PACKAGE), None)
 
 
 def load_module(file: Path, where: str) -> ModuleType:
-    """A Python file of the user's own as a module.
+    """Load a Python file of the user as a module.
 
     Args:
-        file: relative to the working directory.
-        where: the config key that names it, for messages.
+        file: path relative to the working directory.
+        where: the config key that names it, for the message.
 
     Raises:
         InputError: there is no such file, or it cannot be imported.
@@ -93,6 +96,8 @@ def load_module(file: Path, where: str) -> ModuleType:
 def _load_file(file: Path, changed: int) -> ModuleType:
     name = f"own_{file.stem}"  # under its own stem it could hide a package, such as a module called numpy.py
     spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ImportError("not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # pydantic looks up annotations there
     spec.loader.exec_module(module)

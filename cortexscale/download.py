@@ -1,4 +1,4 @@
-"""Files from the web: resumed where a connection broke, verified, fetched once however many processes ask for them."""
+"""Downloads that resume after a broken connection, are verified, and are made once for all processes that ask for a file."""
 
 import hashlib
 import http.client
@@ -16,29 +16,31 @@ from filelock import FileLock
 from cortexscale.errors import InputError
 
 WAITS = (1, 5, 20)
-"""Seconds before each further attempt."""
+"""Seconds to wait before each further attempt."""
 _PATIENCE = 60
 """Seconds of silence after which a connection counts as broken."""
 _TRANSIENT = (urllib.error.URLError, ConnectionError, TimeoutError, http.client.HTTPException, ssl.SSLError)
 _PERMANENT = (FileNotFoundError, PermissionError, ssl.SSLCertVerificationError)
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
-"""HTTP states of a server that may answer later."""
+"""HTTP status codes of a server that may answer later."""
 
 
 def fetch(url: str, path: Path | str, *, size: int | None = None, sha256: str | None = None) -> None:
-    """Download ``url`` to ``path``; a file that is there is only verified.
+    """Download ``url`` to ``path``; if the file exists, only verify it.
 
-    What arrives goes to ``.<name>.part`` beside ``path``, which survives a kill: the next call, in whatever process, continues
-    it if the server still has the same content, and takes the name ``path`` when it is whole. Of several processes that want
-    the same file one downloads it, the others wait.
+    The content is written to ``.<name>.part`` beside ``path``, which remains after an interruption. The next call, in any
+    process, continues it if the server still has the same content, and renames it to ``path`` when it is complete. If several
+    processes want the same file, one of them downloads it and the others wait.
 
     Args:
-        size: bytes that the file must have; by default what the server announces.
-        sha256: its checksum, in hexadecimal digits.
+        url: address of the file.
+        path: where the file is stored.
+        size: number of bytes that the file must have; by default what the server announces.
+        sha256: checksum in hexadecimal digits.
 
     Raises:
-        InputError: no connection (after ``len(WAITS)`` further attempts), no such file, a web page in place of the file, or
-            another size or checksum.
+        InputError: there is no connection (after ``len(WAITS)`` further attempts), no such file, a web page in its place, or
+            the size or the checksum differs.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,10 +52,11 @@ def fetch(url: str, path: Path | str, *, size: int | None = None, sha256: str | 
             else:
                 _download(url, path, size, sha256)
         finally:
-            lock.unlink(missing_ok=True)  # FileLock sees that a lock which it got has lost its name, and asks again
+            lock.unlink(missing_ok=True)  # FileLock notices that the lock it got has lost its name, and asks again
 
 
 def _download(url: str, path: Path, size: int | None, sha256: str | None) -> None:
+    """Download to ``.part``, verify it, and rename it to ``path``."""
     part = path.with_name(f".{path.name}.part")
     _receive(url, part, size, f"check the connection and try again, or save {url} by other means as {path}")
     try:
@@ -68,18 +71,19 @@ def _download(url: str, path: Path, size: int | None, sha256: str | None) -> Non
 
 
 def _verify(file: Path, where: object, size: int | None, sha256: str | None, remedy: str) -> None:
+    """Raise InputError unless a file has this size and checksum; ``where`` is the place that the message names."""
     length = file.stat().st_size
-    if size not in (None, length):
+    if size is not None and size != length:
         raise InputError(where, f"{length:,} bytes", f"{size:,} bytes", remedy)
     if sha256:
-        with file.open("rb") as handle:
-            found = hashlib.file_digest(handle, "sha256").hexdigest()
+        with file.open("rb") as content:
+            found = hashlib.file_digest(content, "sha256").hexdigest()
         if found != sha256:
             raise InputError(where, f"{length:,} bytes with sha256 {found}", f"sha256 {sha256}", remedy)
 
 
 def _receive(url: str, part: Path, size: int | None, remedy: str) -> None:
-    """Fill ``part``, with another attempt after each broken connection."""
+    """Download to ``part``, with another attempt after each broken connection."""
     for wait in (*WAITS, None):
         try:
             _continue(url, part, size, remedy)
@@ -95,7 +99,7 @@ def _receive(url: str, part: Path, size: int | None, remedy: str) -> None:
 
 
 def _continue(url: str, part: Path, size: int | None, remedy: str) -> None:
-    """One attempt: append to ``part`` if it is the beginning of what the server has, else start it again."""
+    """Make one attempt: continue ``part`` if it is the beginning of the server's file, else start it again."""
     version = _version_file(part)
     known = version.read_text(encoding="utf-8") if part.exists() and version.exists() else ""
     offset = part.stat().st_size if known else 0
@@ -108,7 +112,7 @@ def _continue(url: str, part: Path, size: int | None, remedy: str) -> None:
     except urllib.error.HTTPError as error:
         if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
-        version.unlink()  # nothing follows what is here: not the beginning of the server's file, or all of it
+        version.unlink()  # the part is complete, or not the beginning of the server's file
         answer = urllib.request.urlopen(url, timeout=_PATIENCE)
     with answer:
         tag = answer.headers["ETag"] or ""
@@ -118,7 +122,7 @@ def _continue(url: str, part: Path, size: int | None, remedy: str) -> None:
             raise ConnectionError("the file has changed on the server")
         if answer.headers.get_content_type() == "text/html":
             raise InputError(url, "an HTML page", "a data file", f"a login page or a proxy may be in the way: {remedy}")
-        if size is not None and total not in (None, size):
+        if size is not None and total is not None and total != size:
             raise InputError(url, f"{total:,} bytes", f"{size:,} bytes", remedy)
         if begin == 0:
             version.unlink(missing_ok=True)
@@ -126,12 +130,12 @@ def _continue(url: str, part: Path, size: int | None, remedy: str) -> None:
             if tag.startswith('"'):  # a weak tag (W/) does not promise the same bytes
                 version.write_text(tag, encoding="utf-8")
             shutil.copyfileobj(answer, file, 2**20)
-    if total is not None and (found := part.stat().st_size) != total:  # http.client is silent about it
+    if total is not None and (found := part.stat().st_size) != total:  # http.client does not report it
         raise ConnectionError(f"the connection ended after {found:,} of {total:,} bytes")
 
 
 def _extent(answer: http.client.HTTPResponse) -> tuple[int, int | None]:
-    """The first byte that an answer holds and the size of the whole file, None where the server does not say."""
+    """The first byte that an answer holds, and the size of the whole file, or None where the server does not say."""
     if ranged := re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers["Content-Range"] or ""):
         return int(ranged[1]), int(ranged[2])
     length = answer.headers["Content-Length"]
@@ -139,5 +143,5 @@ def _extent(answer: http.client.HTTPResponse) -> tuple[int, int | None]:
 
 
 def _version_file(part: Path) -> Path:
-    """Holds the ETag of the file that ``part`` is the beginning of."""
+    """The file that holds the ETag of the server's file, of which ``part`` is the beginning."""
     return part.with_name(f"{part.name}.etag")

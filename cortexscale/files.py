@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and files that are not what their name says."""
+"""Files that appear complete or not at all, and files that are not what their names say."""
 
 import os
 import re
@@ -12,9 +12,9 @@ from cortexscale.errors import InputError
 
 @contextmanager
 def whole_file(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` and rename it to ``path`` when the block succeeds.
+    """Yield a temporary path beside ``path``, and rename it to ``path`` when the block succeeds.
 
-    After an exception nothing is left; after a kill only the ``.part`` file is, which nobody reads.
+    After an exception nothing remains. After a kill only the ``.part`` file remains, which nothing reads.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,7 +27,7 @@ def whole_file(path: Path | str) -> Iterator[Path]:
 
 
 def link_or_copy(source: Path | str, target: Path | str) -> None:
-    """A second name for a file, or where the file system has none, a copy."""
+    """Give a file a second name, or copy it where the file system has no links."""
     try:
         os.link(source, target)
     except OSError:
@@ -37,17 +37,22 @@ def link_or_copy(source: Path | str, target: Path | str) -> None:
 def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:
     """Return ``path`` if it is a file with content of its own.
 
+    Args:
+        path: the file.
+        remedy: what the user can do, for the message.
+        smallest: smallest number of bytes.
+
     Raises:
         InputError: the file is missing, empty, shorter than ``smallest`` bytes, a pointer of git-annex or Git LFS whose
-            content was never fetched, or a web page or an error of a storage server, saved under the name of a data file.
+            content was never fetched, or a web page or an error of a storage server under the name of a data file.
     """
     path = Path(path)
     if not path.is_file():
         if path.is_symlink():
             raise InputError(path, "a link to a file that is not there (git-annex content not fetched?)", "a data file", remedy)
         raise InputError(path, "nothing", "a data file", remedy)
-    with path.open("rb") as handle:
-        head = handle.read(1024)
+    with path.open("rb") as content:
+        head = content.read(1024)
     if head.startswith((b"/annex/objects/", b"../.git/annex/")):
         raise InputError(
             path,

@@ -1,4 +1,4 @@
-"""What a job says while it works goes to its log file; why it failed goes there and to the terminal."""
+"""Logging of a job: its messages go to its log file, and the reason of a failure also to the terminal."""
 
 import logging
 import sys
@@ -11,7 +11,7 @@ from cortexscale.errors import InputError
 
 @contextmanager
 def logged(path: Path | str) -> Iterator[None]:
-    """Send log records of the block to ``path`` (all) and to the terminal (warnings and worse).
+    """Send log records of the block to ``path`` (all of them) and to the terminal (warnings and errors).
 
     An InputError ends the process with its message alone; any other exception keeps its traceback.
     """

@@ -1,4 +1,4 @@
-"""Tables that pass between stages: tidy parquet files that say what made them."""
+"""Tables that pass between stages: tidy parquet files with their provenance."""
 
 import hashlib
 import json
@@ -19,13 +19,13 @@ PACKAGES = ("cortexscale", "numpy", "scipy", "torch", "timm", "zarr")
 
 
 def file_hash(path: Path | str) -> str:
-    """Content hash of a file, read in blocks."""
-    with Path(path).open("rb") as handle:
-        return hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    """Hash of the content of a file, which is read in blocks."""
+    with Path(path).open("rb") as content:
+        return hashlib.file_digest(content, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def provenance(*, inputs: Mapping[str, Path | str] | None = None, **facts: Any) -> dict[str, Any]:
-    """What made a result: hashes of its inputs, the facts given, package versions and the kind of machine."""
+    """Collect the provenance of a result: hashes of its inputs, the given facts, package versions and the kind of machine."""
     return {
         **facts,
         "inputs": {name: file_hash(path) for name, path in (inputs or {}).items()},
@@ -36,7 +36,7 @@ def provenance(*, inputs: Mapping[str, Path | str] | None = None, **facts: Any) 
 
 
 def write_table(table: pd.DataFrame, path: Path | str, made_by: dict[str, Any]) -> None:
-    """Write a parquet file with its provenance; it appears whole or not at all."""
+    """Write a parquet file with its provenance. It appears complete or not at all."""
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     arrow = arrow.replace_schema_metadata(
         {**(arrow.schema.metadata or {}), b"made_by": json.dumps(made_by, default=str).encode()}
@@ -48,8 +48,12 @@ def write_table(table: pd.DataFrame, path: Path | str, made_by: dict[str, Any]) 
 def read_table(path: Path | str, columns: tuple[str, ...] = ()) -> pd.DataFrame:
     """Read a parquet table.
 
+    Args:
+        path: the file.
+        columns: columns that it must have.
+
     Raises:
-        InputError: the file is not a parquet file, or lacks one of ``columns``.
+        InputError: the file is no parquet file, or lacks one of ``columns``.
     """
     try:
         table = pd.read_parquet(path)
@@ -64,10 +68,10 @@ def read_table(path: Path | str, columns: tuple[str, ...] = ()) -> pd.DataFrame:
 
 
 def read_commitments(path: Path | str) -> dict[str, dict[str, dict[str, Any]]]:
-    """A file of committed layers: dataset -> ROI -> name, position and score of its layer."""
+    """Read a file of committed layers: dataset -> ROI -> name, position and score of its layer."""
     return json.loads(Path(path).read_text(encoding="utf-8"))["commitments"]
 
 
 def table_provenance(path: Path | str) -> dict[str, Any]:
-    """The provenance that :func:`write_table` stored."""
+    """Read the provenance that :func:`write_table` stored."""
     return json.loads(pq.read_schema(path).metadata[b"made_by"])
