@@ -31,8 +31,8 @@ class DataPlan:
                 self._read_options(name, problems)
             if len(problems.found) == before:
                 sound.append(name)
-        with problems.collected():
-            self.simulated  # noqa: B018 (a property that checks its settings)
+                with problems.collected():
+                    self._simulation_settings(name)
         return sound
 
     # ------------------------------------------------------------------------------------------ readers
@@ -132,12 +132,15 @@ class DataPlan:
         Raises:
             InputError: a simulator has no such setting, or it has a wrong value.
         """
-        settings = self.study.simulation.datasets if self.study.simulation else {}
-        return {name: self._simulation_settings(name, given).model_dump(mode="json") for name, given in settings.items()}
+        settings = {name: self._simulation_settings(name) for name in self.datasets}
+        return {name: found.model_dump(mode="json") for name, found in settings.items() if found}
 
-    def _simulation_settings(self, dataset: str, given: dict[str, Any]) -> BaseModel:
+    def _simulation_settings(self, dataset: str) -> BaseModel | None:
+        given = self.study.simulation.datasets if self.study.simulation else {}
+        if dataset not in given:
+            return None
         simulator = load_simulator(self.datasets[dataset].reader, f"config key datasets.{dataset}.reader")
-        return checked(simulator.Settings, given, f"config key simulation.datasets.{dataset}")
+        return checked(simulator.Settings, given[dataset], f"config key simulation.datasets.{dataset}")
 
     def simulated_inputs(self, datasets: Collection[str]) -> list[str]:
         """List what a check of some datasets waits for: files of the simulation, but not those of a release."""
