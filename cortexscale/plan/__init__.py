@@ -84,7 +84,7 @@ class Plan:
         self.published = PublishedPlan(study.published) if study.published else None
         self.finetuning: FinetuningPlan | None = None
         with problems.collected():
-            if study.finetuning and self.models.complete:
+            if study.finetuning and self.models.complete and study.finetuning.datasets <= study.datasets.keys():
                 self.finetuning = FinetuningPlan(study, study.finetuning, self.data, self.models, self.alignment, self.resources)
         self.figures = FigurePlan(study, self.data, self.alignment)
         self.tables = TablePlan(study, self.alignment, self.mapping, self.finetuning)

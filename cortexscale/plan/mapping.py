@@ -35,7 +35,7 @@ class MappingPlan:
         kinds = {kind_of(readout): readout for readout in self.settings.readouts}
         for readout in kinds.values():
             with problems.collected():
-                for dataset in self.settings.datasets:
+                for dataset in filter(self.data.datasets.__contains__, self.settings.datasets):
                     self.recipe(dataset, readout)
 
     def recipe(self, dataset: str, readout: str) -> dict[str, Any] | None:

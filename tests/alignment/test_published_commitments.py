@@ -98,7 +98,7 @@ def test_published_models_need_no_search_and_others_do(file, tmp_path):
     assert plan.alignment.commitments("things", "alexnet_ecoset_full_seed-0").endswith(f"commitments/things/{ALEXNET}.json")
     with pytest.raises(InputError, match="none for tvsd: IT"):
         Plan(study(tmp_path, file, rois=["V1", "IT"]))
-    with pytest.raises(InputError, match="`commit: published` and `file` go together"):
+    with pytest.raises(InputError, match="file, with `commit: published`"):
         Plan(study(tmp_path, file) | {"layer_commitment": {"commit": "published"}})
     assert Plan(study(tmp_path, tmp_path / "missing.json")).missing_files_of_models[-1].endswith("missing.json")
 
