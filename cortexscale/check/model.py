@@ -1,4 +1,4 @@
-"""Can a model be used? Its weights, its layers, and what extracting its features will take."""
+"""Check that a model can be used: its weights, its layers, and the memory that extracting its features takes."""
 
 import math
 import time
@@ -20,26 +20,27 @@ from cortexscale.models.build import build_backbone, load_backbone, weights_hash
 from cortexscale.models.flops import forward_flops
 from cortexscale.models.layers import Layer, candidate_layers, captured
 
-_HELP = "docs/models.md says what each source needs, and what candidate layers are."
-_BLAME = "an InputError is expected for bad input, nothing for good input"
+_HELP = "docs/models.md describes what each source needs, and what candidate layers are."
+_BLAME = "an InputError was expected for bad input, and nothing for good input"
 _COPIES = 3
 """Of the widest output: it, its input, and what its projection takes."""
 _LIBRARIES_MB = 1200
 """Of a process with torch and timm, half of it freed memory that it keeps."""
 _TOLERANCE = 1e-2
-"""Relative to the largest activation of a layer: models in half precision round differently in batches of another size."""
+"""Largest difference of an activation between batches, relative to the largest activation of its layer. Half precision rounds
+differently in batches of another size."""
 
 
 def check_model(
     model: dict[str, Any], batch_size: int, projection: dict[str, Any], asked_mb: int, weights_follow: bool
 ) -> Report:
-    """Load a model, run it on two pictures and look at all of its candidate layers.
+    """Load a model, run it on two images and check all of its candidate layers.
 
     Args:
         model: its inventory entry.
-        batch_size: pictures in one forward pass of an extraction.
+        batch_size: images of a forward pass of an extraction.
         projection: ``family``, ``dimensions``, ``seed``; the family alone for exact kernels.
-        asked_mb: memory that the job asks for which extracts all candidates.
+        asked_mb: memory in MB of the job that extracts all candidates.
         weights_follow: whether the study itself trains or fetches the weights, so that they may still be missing.
     """
     report = Report(f"The model `{model['id']}` of the source `{model['source']}`")
@@ -54,13 +55,13 @@ def check_model(
     if backbone is None:
         return report
     with section.collect("the transform", "correct the transform"):
-        pictures = torch.stack([backbone.transform(GREY), backbone.transform(_noise())])
+        images = torch.stack([backbone.transform(GREY), backbone.transform(_noise())])
         with section.collect("a forward pass", "correct the network"):
-            _describe(section, backbone, pictures)
+            _describe(section, backbone, images)
             section = report.section("candidate layers")
             section.help.append(_HELP)
             with section.collect("finding the layers", _BLAME):
-                widths = _check_layers(section, backbone, candidate_layers(backbone.network, model["layers"]), pictures)
+                widths = _check_layers(section, backbone, candidate_layers(backbone.network, model["layers"]), images)
                 _describe_memory(report.section("extraction"), backbone, widths, batch_size, projection, asked_mb)
     return report
 
@@ -68,7 +69,9 @@ def check_model(
 def _load(section: ReportSection, model: dict[str, Any], weights_follow: bool) -> Backbone | None:
     file = model["checkpoint"]
     if file and weights_follow and not Path(file).exists():
-        section.facts.append(f"{file} is not there yet; the study makes or fetches it. The rest is checked with random weights")
+        section.facts.append(
+            f"{file} does not exist yet; the study makes or fetches it. Random weights are used for the other checks"
+        )
         return None
     with section.collect("loading the weights", _BLAME):
         backbone = load_backbone(model)
@@ -78,35 +81,35 @@ def _load(section: ReportSection, model: dict[str, Any], weights_follow: bool) -
 
 
 def _noise() -> Image.Image:
-    """A picture unlike the grey one, and of another shape."""
+    """An image of noise, with another shape than the grey one."""
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8))
 
 
-def _describe(section: ReportSection, backbone: Backbone, pictures: Tensor) -> None:
+def _describe(section: ReportSection, backbone: Backbone, images: Tensor) -> None:
     network, started = backbone.network, time.perf_counter()
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    flops = forward_flops(network, pictures[:1]).products
+    flops = forward_flops(network, images[:1]).products
     first = time.perf_counter() - started
     with torch.inference_mode():
         started = time.perf_counter()
-        network(pictures[:1])
+        network(images[:1])
     seconds = min(first, time.perf_counter() - started)
     section.facts += [
         f"{type(network).__name__}, {parameters:,} parameters, {_weights_mb(network):,.0f} MB of weights",
-        f"{flops / 1e9:,.2f} GFLOPs and {seconds:.3f} s a picture here ({torch.get_num_threads()} thread(s) of the CPU)",
-        f"input {' x '.join(map(str, pictures.shape[1:]))} {str(pictures.dtype).removeprefix('torch.')}, made by",
+        f"{flops / 1e9:,.2f} GFLOPs and {seconds:.3f} s per image here ({torch.get_num_threads()} thread(s) of the CPU)",
+        f"input {' x '.join(map(str, images.shape[1:]))} {str(images.dtype).removeprefix('torch.')}, made by",
         *(f"  {line}" for line in str(backbone.transform).splitlines()[:30]),
     ]
 
 
-def _check_layers(section: ReportSection, backbone: Backbone, layers: Sequence[Layer], pictures: Tensor) -> list[int]:
-    """Every layer puts out finite numbers that belong to one picture each; widths of those that do."""
+def _check_layers(section: ReportSection, backbone: Backbone, layers: Sequence[Layer], images: Tensor) -> list[int]:
+    """Check that every layer puts out finite numbers that belong to one image each; return the widths of those that do."""
     names = [layer.name for layer in layers]
     with torch.inference_mode(), captured(backbone.network, names) as outputs:
-        backbone.network(pictures[:1])
+        backbone.network(images[:1])
         alone = dict(outputs)
         outputs.clear()
-        backbone.network(pictures)
+        backbone.network(images)
     silent = [name for name in names if name not in outputs]
     section.add_cases("layers that do not take part in the forward pass; leave them out:", silent)
     widths, lines = [], []
@@ -118,7 +121,7 @@ def _check_layers(section: ReportSection, backbone: Backbone, layers: Sequence[L
             if not torch.isfinite(rows).all():
                 section.problems.append(f"{layer.name} puts out numbers that are not finite")
             elif rows.shape[1] != len(row) or not _agree(rows[0], row):
-                section.problems.append(f"{layer.name}: the row of a picture depends on the other pictures of its batch")
+                section.problems.append(f"{layer.name}: the row of an image depends on the other images of its batch")
             widths.append(rows.shape[1])
             lines.append(f"{layer.depth:6.3f}  {layer.position:4d}  {rows.shape[1]:>10,}  {layer.name}")
     section.facts += [f"{len(layers)} layers; depth, position, width, name:", *lines]

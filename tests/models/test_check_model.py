@@ -77,7 +77,7 @@ def test_everything_that_is_wrong_with_layers_is_told_at_once(tmp_path):
     assert problems == 4, text
     assert "layer tokens of a Own" in text and "50176 rows for 2 image" in text
     assert "do not take part in the forward pass; leave them out:\n      unused" in text
-    assert "mixed: the row of a picture depends on the other pictures of its batch" in text
+    assert "mixed: the row of an image depends on the other images of its batch" in text
     assert "broken puts out numbers that are not finite" in text
     assert re.search(r"150,528  first", text)
 
@@ -88,7 +88,7 @@ def test_weights_are_missing_or_follow_or_do_not_fit(tmp_path):
     problems, text = report(row)
     assert problems == 1 and str(file) in text and "31 layers" in text, "layers are looked at all the same"
     problems, text = report(row, weights_follow=True)
-    assert not problems and "is not there yet" in text
+    assert not problems and "does not exist yet" in text
     models = inventory(load_study({"study": "s", "results": "r", "models": [row | {"classes": 4}]}))
     torch.save(build_architecture(models["mine"].as_dict()).state_dict(), file)
     problems, text = report(row, weights_follow=True)
