@@ -1,6 +1,6 @@
-"""A network of one's own: Gabor filters and their energy, a textbook model of V1. Copy this file and make it yours.
+"""Example of a user's own network: Gabor filters and their energy, a textbook model of V1. Copy this file and change it.
 
-Layers: ``simple`` (filters of two phases, rectified) and ``complex`` (energy of a pair, pooled over places).
+Its layers are ``simple`` (rectified filters of two phases) and ``complex`` (energy of a pair of filters, pooled over places).
 """
 
 import math
@@ -16,7 +16,7 @@ SIZE = 64
 class GaborModel(nn.Module):
     """Filters of all orientations at two wavelengths."""
 
-    def __init__(self, orientations: int):
+    def __init__(self, orientations: int) -> None:
         super().__init__()
         angles = [math.pi * step / orientations for step in range(orientations)]
         filters = [gabor(angle, wavelength, phase) for wavelength in (4, 8) for angle in angles for phase in (0, math.pi / 2)]
@@ -24,15 +24,15 @@ class GaborModel(nn.Module):
         self.filters.weight = nn.Parameter(torch.stack(filters)[:, None])
         self.simple, self.complex = nn.ReLU(), nn.AvgPool2d(8)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        filtered = self.filters(pictures.mean(dim=1, keepdim=True))
+    def forward(self, images: Tensor) -> Tensor:
+        filtered = self.filters(images.mean(dim=1, keepdim=True))
         self.simple(filtered)
         even, odd = filtered[:, ::2], filtered[:, 1::2]
         return self.complex((even**2 + odd**2).sqrt())
 
 
 def gabor(angle: float, wavelength: float, phase: float) -> Tensor:
-    """A (15, 15) filter without response to a uniform picture."""
+    """Make a (15, 15) filter that does not respond to a uniform image."""
     place = torch.arange(-7.0, 8.0)
     y, x = torch.meshgrid(place, place, indexing="ij")
     along = x * math.cos(angle) + y * math.sin(angle)
@@ -43,11 +43,11 @@ def gabor(angle: float, wavelength: float, phase: float) -> Tensor:
 
 
 def build(orientations: int = 8) -> nn.Module:
-    """The network with its weights; here they follow from formulas, else load them, or name a `checkpoint` in the config."""
+    """Build the network with its weights, which follow from formulas here. Or load them, or name a `checkpoint` in the config."""
     return GaborModel(orientations)
 
 
-def transform(picture: Image.Image) -> Tensor:
-    """An RGB picture of any size -> (3, height, width)."""
+def transform(image: Image.Image) -> Tensor:
+    """Make network input (3, height, width) from an RGB image of any size."""
     steps = [transforms.Resize(SIZE), transforms.CenterCrop(SIZE), transforms.ToTensor()]
-    return transforms.Compose(steps)(picture)
+    return transforms.Compose(steps)(image)

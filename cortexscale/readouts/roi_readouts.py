@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cortexscale.models.training.order import seed_of
 from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.readouts.stacked import Stacked
 from cortexscale.readouts.tokens import Tokens
@@ -127,8 +128,3 @@ def _seeded(build: Callable[..., nn.Module], seed: int, *names: str) -> Callable
             return build(*arguments)
 
     return built
-
-
-def seed_of(seed: int, *place: int) -> int:
-    """A seed of its own for every place in a training that begins with ``seed``."""
-    return int(np.random.SeedSequence([seed, *place]).generate_state(1)[0])

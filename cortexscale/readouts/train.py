@@ -10,9 +10,10 @@ import torch
 
 from cortexscale.errors import InputError
 from cortexscale.kernels.device import best_device
+from cortexscale.models.training.order import seed_of
 from cortexscale.models.training.state import TrainingState
 from cortexscale.readouts.recipes import ReadoutRecipe
-from cortexscale.readouts.roi_readouts import RoiReadouts, seed_of
+from cortexscale.readouts.roi_readouts import RoiReadouts
 from cortexscale.readouts.tokens import Tokens, one_ahead
 from cortexscale.readouts.trials import Trials
 

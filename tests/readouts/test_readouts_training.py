@@ -10,11 +10,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from cortexscale.errors import InputError
+from cortexscale.models.training.order import seed_of
 from cortexscale.models.training.state import TrainingState
 from cortexscale.readouts import mapping
 from cortexscale.readouts.mapping import fit_readouts, score_readouts, validation_scores
 from cortexscale.readouts.recipes import ReadoutRecipe
-from cortexscale.readouts.roi_readouts import RoiReadouts, seed_of
+from cortexscale.readouts.roi_readouts import RoiReadouts
 from cortexscale.readouts.tokens import TokensInMemory
 from cortexscale.readouts.train import train_readouts
 from cortexscale.readouts.trials import held_out, training_trials
