@@ -1,5 +1,6 @@
 """The alignment of a study: which layers are searched or published, how features are projected, and where scores lie."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ class AlignmentPlan:
         """The file of published layers, if the study takes layers from one."""
         return [self.study.layer_commitment.file] if self.study.layer_commitment.file else []
 
-    def published_datasets(self, *stimuli: str) -> dict[str, tuple[str, list[str]]]:
+    def published_datasets(self, *stimuli: str) -> dict[str, tuple[str, Sequence[str]]]:
         """Return what published layers are looked up for: dataset -> its reader and ROIs."""
         names = (name for stimulus_set in stimuli for name in self.data.datasets_on(stimulus_set))
         return {name: (self.data.datasets[name].reader, self.data.datasets[name].rois) for name in names}

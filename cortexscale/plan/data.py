@@ -1,4 +1,4 @@
-"""The datasets and stimulus sets of a study: where their files lie, what is read from them, and how large they are."""
+"""The datasets and stimulus sets of a study: their files, what is read from these, and their sizes."""
 
 from collections.abc import Collection, Sequence
 from functools import cache, cached_property

@@ -65,7 +65,7 @@ class FinetuningPlan:
         self._bases = [models.inventory[base] for base in dict.fromkeys(tuning.base for tuning in self.tunings.values())]
         self.baselines: dict[str, Model] = {entry.id: entry for entry in map(baseline, self._bases)}
         self.finetuned: dict[str, Model] = {
-            id: finetuned_model(id, models.inventory[tuning.base], f"{self.results}/finetuning/models/{id}.pt")
+            id: finetuned_model(id, models.inventory[tuning.base], self._weights_file(id))
             for id, tuning in self.tunings.items()
         }
         self.evaluated = self.baselines | self.finetuned
@@ -96,37 +96,37 @@ class FinetuningPlan:
 
     @property
     def hyperparameters(self) -> dict[str, dict[str, Any]]:
-        """Table S3: arguments of :mod:`cortexscale.hyperparameters`."""
+        """Return the arguments of :mod:`cortexscale.hyperparameters` for Table S3."""
         return {"tableS3": {"recipes": {name: recipe.model_dump(mode="json") for name, recipe in self.settings.recipes.items()}}}
 
     # ------------------------------------------------------------------------------------------ how a model is made
 
     def tuning(self, model: str) -> dict[str, Any]:
-        """What a fine-tuned model is trained on, as plain values."""
+        """Return what a fine-tuned model is trained on, as plain values."""
         return self.tunings[model].as_dict()
 
     def base(self, model: str) -> Model:
-        """The base model of a fine-tuned one, or of a baseline."""
+        """Return the base model of a fine-tuned model or of a baseline."""
         return self.models.inventory[self.tunings[model].base if model in self.tunings else model.removesuffix(BASELINE)]
 
     def dataset(self, model: str) -> str:
-        """Whose responses a model is fitted to."""
+        """Return the dataset whose responses a model is fitted to."""
         return self.tunings[model].dataset
 
     def recipe(self, model: str) -> NeuralRecipe:
         return self.settings.recipes[self.tunings[model].recipe]
 
     def images(self, base: str) -> str | None:
-        """Labelled images of a base model: those that a suite is trained on, or those of the section."""
+        """Return the labelled images of a base model: those of its suite, or else those that the section ``finetuning`` names."""
         return self.models.suite(base).images if self.models.inventory[base].source == "suite" else self.settings.images
 
     def images_at_hand(self, model: str) -> list[str]:
-        """What a model's training waits for: its labelled images, where it has some and they can be had."""
+        """List the labelled images that a model's training waits for; empty if it has none, or if they are missing in a dry-run."""
         images = self.images(self.base(model).id)
         return self.data.inputs.planned([images]) if images else []
 
     def image_recipe(self, base: str) -> dict[str, Any]:
-        """How those images are augmented.
+        """Return how the labelled images of a base model are augmented, as plain values.
 
         Raises:
             InputError: the family of the model has no published recipe, and the section none.
@@ -142,29 +142,32 @@ class FinetuningPlan:
         return resolve(*layers, *([given] if given else [])).model_dump(mode="json")
 
     def weights(self, model: str) -> list[str]:
-        """The checkpoint of a fine-tuned model or a baseline; empty for weights that the source of the latter fetches."""
-        return [self.finetuned[model].checkpoint] if model in self.finetuned else self.models.weights(self.base(model).id)
+        """List the checkpoint of a fine-tuned model or a baseline; empty if the source of the baseline fetches its weights."""
+        return [self._weights_file(model)] if model in self.finetuned else self.models.weights(self.base(model).id)
+
+    def _weights_file(self, model: str) -> str:
+        return f"{self.results}/finetuning/models/{model}.pt"
 
     def heads(self, model: str) -> str:
-        """The heads that a fine-tuned model is trained with."""
+        """Return the folder of the frozen heads that a fine-tuned model is trained with."""
         tuning = self.tunings[model]
         return f"{self.results}/finetuning/heads/{tuning.base}/{tuning.dataset}"
 
     @cached_property
     def headed(self) -> dict[tuple[str, str], set[str]]:
-        """Base model and dataset -> ROIs that any experiment wants heads for."""
+        """Base model and dataset -> the ROIs that an experiment wants heads for."""
         rois: dict[tuple[str, str], set[str]] = {}
         for tuning in self.tunings.values():
             rois.setdefault((tuning.base, tuning.dataset), set()).update(tuning.rois)
         return rois
 
     def head_targets(self, base: str, dataset: str) -> dict[str, Any]:
-        """What heads are fitted to: the ROIs that any experiment wants, and which subjects."""
+        """Return the ROIs and subjects that the heads of a base model are fitted to: those of all experiments."""
         rois = [roi for roi in self.data.datasets[dataset].rois if roi in self.headed[base, dataset]]
         return {"rois": rois, "best_subjects": self.data.best_subjects(dataset)}
 
     def targets(self, model: str) -> dict[str, Any]:
-        """What a model is fitted to; the number of subjects is that before some of them are chosen."""
+        """Return the ROIs and subjects that a model is fitted to, before some of the subjects are chosen at random."""
         tuning = self.tunings[model]
         return {"rois": list(tuning.rois), "best_subjects": self.data.best_subjects(tuning.dataset)}
 
@@ -173,7 +176,7 @@ class FinetuningPlan:
         return self.study.stimuli[self.data.datasets[dataset].stimuli].model_dump(include={"layout", "path"})
 
     def model_code(self, model: str) -> list[str | Path]:
-        """The modules that build a fine-tuned model or a baseline."""
+        """List the modules that build a fine-tuned model or a baseline, for the digest of a stage."""
         sources = ["cortexscale.models.sources.finetuned"] if model in self.finetuned else []
         return [*sources, *self.models.code(self.base(model).id)]
 
@@ -181,36 +184,36 @@ class FinetuningPlan:
 
     @cached_property
     def stimuli(self) -> list[str]:
-        """Stimulus sets that a benchmark shows."""
+        """The stimulus sets of the datasets that fine-tuned models are scored on."""
         return [stimuli for stimuli in self.data.stimuli if self.benchmarks_on(stimuli)]
 
     def benchmarks_on(self, stimuli: str) -> list[str]:
-        """Datasets on a stimulus set that models are scored on."""
+        """List the datasets on a stimulus set that fine-tuned models are scored on."""
         wanted = self.settings.benchmarks or self.data.datasets
         return [name for name in self.data.datasets_on(stimuli) if name in wanted]
 
     def scored(self, stimuli: str) -> dict[str, dict[str, Any]]:
-        """What is scored on a stimulus set: dataset -> ROIs, and which subjects."""
+        """Return what is scored on a stimulus set: dataset -> its ROIs, and which of its subjects."""
         return {name: entry for name, entry in self.data.targets(stimuli).items() if name in self.benchmarks_on(stimuli)}
 
     def recordings(self, stimuli: str) -> list[str]:
         return self.data.recordings(*self.benchmarks_on(stimuli))
 
     def commitments(self, stimuli: str, model: str) -> str:
-        """The commitment file of the reference of a model's base."""
+        """Return the path of the committed layers of a model's base model."""
         return self.alignment.commitments(stimuli, self.base(model).id)
 
     def per_evaluated(self, pattern: str) -> list[str]:
-        """A path for every stimulus set x fine-tuned model or baseline."""
+        """Fill a path for every stimulus set x fine-tuned model or baseline."""
         return [pattern.format(results=self.results, stimuli=s, model=m) for s in self.stimuli for m in self.evaluated]
 
     def per_model(self, pattern: str) -> list[str]:
-        """A path for every fine-tuned model."""
+        """Fill a path for every fine-tuned model."""
         return [pattern.format(results=self.results, model=model) for model in self.finetuned]
 
     @property
     def facts(self) -> dict[str, dict[str, Any]]:
-        """What the result table says of every fine-tuned model."""
+        """Fine-tuned model -> the facts that the result table holds about it."""
         return {
             id: {**self.tuning(id), "recipe": self.recipe(id).model_dump(mode="json"), "experiments": self.experiments[id]}
             for id in self.finetuned

@@ -32,5 +32,5 @@ class FitPlan:
 
     @property
     def resampling(self) -> dict[str, Any]:
-        """How points are averaged, fitted and resampled, on every axis."""
+        """The settings of averaging, fitting and resampling that all axes share."""
         return self.settings.model_dump(exclude={"axes", "finetuning_delta"})

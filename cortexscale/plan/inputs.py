@@ -1,4 +1,4 @@
-"""Which files outside the results folder a study needs, and whether they can be had."""
+"""The files outside the results folder that a study needs, and whether they can be had."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -29,11 +29,11 @@ class PagePlan:
 
     @property
     def explored(self) -> list[str]:
-        """Tables of scores that the study has."""
+        """The score tables of the study that the explore page shows."""
         return [f"{self.results}/tables/{table}.parquet" for table in EXPLORED if table in self._tables.names]
 
     def fits(self, what: str = "") -> list[str]:
-        """Files of the scaling laws: of every axis of these tables, and of other metrics where figures show them.
+        """List the files of the scaling laws of every axis of these tables, and of other metrics that figures show.
 
         Args:
             what: empty for the fits themselves, ``.curves`` or ``.points``.
@@ -44,13 +44,13 @@ class PagePlan:
 
     @property
     def laws(self) -> list[str]:
-        """Fits of the study: those that are explored, and those that figures show."""
+        """The files of all fits that the explore page or a figure shows."""
         shown = (table for figure in self.figures.values() for table in figure["tables"] if Path(table).parent.name == "fits")
         return list(dict.fromkeys([*self.fits(), *(table for table in shown if Path(table).stem.count(".") == 0)]))
 
     @property
     def assets(self) -> list[str]:
-        """Templates, styles and scripts: not modules, so no digest of code has them. The checkout may move."""
+        """The templates, styles and scripts of the pages. They are inputs of rules, because digests of code cover modules only."""
         return [os.path.relpath(file) for file in sorted(ASSETS.iterdir())]
 
     @property
@@ -59,7 +59,7 @@ class PagePlan:
 
     @property
     def checks(self) -> list[str]:
-        """Small tables of quality."""
+        """The tables of the quality of recordings that the report shows."""
         return [f"{self.results}/qc/{table}.parquet" for table in ("subjects", "released") if self.study.datasets]
 
     @property
