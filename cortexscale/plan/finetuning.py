@@ -65,8 +65,7 @@ class FinetuningPlan:
         self._bases = [models.inventory[base] for base in dict.fromkeys(tuning.base for tuning in self.tunings.values())]
         self.baselines: dict[str, Model] = {entry.id: entry for entry in map(baseline, self._bases)}
         self.finetuned: dict[str, Model] = {
-            id: finetuned_model(id, models.inventory[tuning.base], self._weights_file(id))
-            for id, tuning in self.tunings.items()
+            id: finetuned_model(id, models.inventory[tuning.base], self._weights_file(id)) for id, tuning in self.tunings.items()
         }
         self.evaluated = self.baselines | self.finetuned
 
@@ -121,7 +120,7 @@ class FinetuningPlan:
         return self.models.suite(base).images if self.models.inventory[base].source == "suite" else self.settings.images
 
     def images_at_hand(self, model: str) -> list[str]:
-        """List the labelled images that a model's training waits for; empty if it has none, or if they are missing in a dry-run."""
+        """List the labelled images that a model's training waits for; empty if it has none, or a dry-run lacks them."""
         images = self.images(self.base(model).id)
         return self.data.inputs.planned([images]) if images else []
 

@@ -50,7 +50,7 @@ class PagePlan:
 
     @property
     def assets(self) -> list[str]:
-        """The templates, styles and scripts of the pages. They are inputs of rules, because digests of code cover modules only."""
+        """The templates, styles and scripts of the pages. Rules take them as inputs, as digests of code cover modules only."""
         return [os.path.relpath(file) for file in sorted(ASSETS.iterdir())]
 
     @property
