@@ -17,7 +17,6 @@ from cortexscale.estimate.machine import Machine
 from cortexscale.estimate.mapping import MappingEstimate
 from cortexscale.estimate.sizes import Kernel, Sizes
 from cortexscale.estimate.stage import Stage
-from cortexscale.models.roles import SUITES
 from cortexscale.models.spvvs import AVERAGED, checkpoints
 
 _UNIT_ROW = 22
@@ -302,7 +301,7 @@ class Estimate:
 
     def _fits(self) -> Stage:
         study, work = self.plan.study, []
-        fitted = sum(model.source in SUITES for model in self.plan.models.inventory.values())
+        fitted = sum(model.fit for model in self.plan.models.inventory.values())
         if self.plan.published:
             fitted = sum(1 for _ in checkpoints())
         for fit in self.plan.figures.fits:

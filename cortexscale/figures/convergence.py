@@ -39,7 +39,7 @@ def draw_convergence(panels: tuple[Axes, Axes], tables: dict[str, pd.DataFrame])
 
 def usual_models(points: pd.DataFrame) -> pd.DataFrame:
     kind = kinds(points)
-    usual = ~points["flex"] & kind.isin(["suite", "held out"]) & (points["benchmark_name"] == "average")
+    usual = ~points["flex"] & kind.isin(["fitted", "held out"]) & (points["benchmark_name"] == "average")
     return points.assign(held_out=kind == "held out")[usual]
 
 

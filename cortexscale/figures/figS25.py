@@ -9,7 +9,7 @@ from cortexscale.figures.selected import model_looks
 from cortexscale.figures.style import log_x
 from cortexscale.scaling.selected import selected_scores
 
-_MARKERS = {"suite": "o", "adversarial": "s", "self-supervised": "D", "held out": "X"}
+_MARKERS = {"fitted": "o", "adversarial": "s", "self-supervised": "D", "held out": "X"}
 
 
 def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:

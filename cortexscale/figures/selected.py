@@ -4,7 +4,7 @@ import pandas as pd
 
 from cortexscale.figures.style import FAMILIES, colours, in_order
 
-_HATCHES = {"suite": "", "adversarial": "xxxx", "self-supervised": "....", "held out": "////"}
+_HATCHES = {"fitted": "", "adversarial": "xxxx", "self-supervised": "....", "held out": "////"}
 
 
 def model_looks(models: pd.DataFrame) -> dict[str, dict[str, object]]:

@@ -1,6 +1,7 @@
 """Model cards: the cost of a model and its pretraining (paper, appendix B)."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 import pandas as pd
@@ -11,11 +12,15 @@ from cortexscale.models.pretraining import SELF_SUPERVISED, SUPERVISED, Pretrain
 from cortexscale.models.spvvs import CLASSES
 
 
-def model_cards(models: list[dict[str, Any]]) -> pd.DataFrame:
-    """Make one row per model in the published columns, with everything that is known before any training.
+def model_cards(models: list[dict[str, Any]], fitted: Collection[str]) -> pd.DataFrame:
+    """Make one row per model in the published columns, with everything that is known before any training, and ``held_out``.
 
     Models of one architecture share the counts of :func:`architecture_cost`. Where the config says nothing of a pretraining, it
     is inferred from the model's name (:func:`cortexscale.models.pretraining.pretraining_of`).
+
+    Args:
+        models: entries of the inventory (:meth:`cortexscale.models.inventory.Model.as_dict`).
+        fitted: ids of the models that scaling laws are fitted to; all others are held out.
     """
     costs: dict[str, dict[str, float]] = {}
     rows = []
@@ -37,6 +42,7 @@ def model_cards(models: list[dict[str, Any]]) -> pd.DataFrame:
                 "pretraining_seed": model["seed"],
                 "pretraining_n_samples": model["n_samples"] or known.n_samples,
                 "pretraining_objective": known.objective,
+                "held_out": model["id"] not in fitted,
                 "is_selfsupervised_learning": known.objective == SELF_SUPERVISED,
                 "is_adversarially_finetuned": model["begins_with"] is not None,
             }

@@ -38,6 +38,7 @@ class Model:
         dataset, n_samples, samples_per_class, seed: the pretraining; None where unknown. samples_per_class 0 is the full set.
         checkpoint: file with the weights; None for weights that the source fetches.
         begins_with: for an adversarial copy, id of the model of the suite whose training it continues.
+        fit: whether scaling laws are fitted to the model.
     """
 
     id: str
@@ -53,10 +54,12 @@ class Model:
     seed: int | None = None
     checkpoint: str | None = None
     begins_with: str | None = None
+    fit: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """The attributes as plain values, for ``params`` of a rule."""
-        return {**asdict(self), "layers": list(self.layers)}
+        """The attributes as plain values, for ``params`` of a rule; without ``fit``, on which no features and scores depend."""
+        values = {**asdict(self), "layers": list(self.layers)}
+        return {name: value for name, value in values.items() if name != "fit"}
 
 
 def model_inventory(study: Study, problems: Problems) -> dict[str, Model]:
@@ -144,6 +147,7 @@ def suite_models(suite: Suite, results: str) -> list[Model]:
                         samples_per_class=samples,
                         seed=seed,
                         checkpoint=f"{results}/models/{id}.pt",
+                        fit=suite.fit,
                     )
                 )
     copies = suite.adversarial
@@ -167,7 +171,7 @@ def adversarial_copy(original: Model, recipe: Recipe, results: str) -> Model:
     eps, alpha = (f"{size:g}".replace(".", "") for size in (recipe.attack.eps, recipe.attack.alpha))
     duration = f"ep{recipe.epochs:g}" if recipe.epochs else f"steps{recipe.steps}"
     id = f"adv_{original.arch}_{original.dataset}_full_ffgsm_eps-{eps}_alpha-{alpha}-{duration}_seed-{original.seed}"
-    return replace(original, id=id, begins_with=original.id, checkpoint=f"{results}/models/{id}.pt")
+    return replace(original, id=id, begins_with=original.id, checkpoint=f"{results}/models/{id}.pt", fit=False)
 
 
 def published_models(source: PublishedSuite) -> list[Model]:
@@ -209,6 +213,7 @@ def published_models(source: PublishedSuite) -> list[Model]:
                 samples_per_class=entry.samples_per_class,
                 seed=entry.seed,
                 checkpoint=f"{source.path}/{entry.id}/ep{entry.epochs}.pt",
+                fit=source.fit,
             )
         )
     return models
@@ -221,11 +226,12 @@ def timm_models(source: TimmModels) -> list[Model]:
             id=name.rsplit("/")[-1],  # hf-hub:owner/name
             source="timm",
             arch=name.rsplit("/")[-1].split(".")[0],
-            family="timm",
+            family=source.family or "timm",
             builder={"timm": name, "arguments": {}},
             layers=layer_patterns(source.layers, name),
             reference=name.rsplit("/")[-1],
             n_samples=source.pretraining_samples.get(name),
+            fit=source.fit,
         )
         for name in source.ids
     ]
@@ -238,11 +244,12 @@ def huggingface_models(source: HuggingFaceModels) -> list[Model]:
             id=name.split("/")[-1],
             source="huggingface",
             arch=name.split("/")[-1],
-            family=source.layers if isinstance(source.layers, str) else "huggingface",
+            family=source.family or (source.layers if isinstance(source.layers, str) else "huggingface"),
             builder={"name": name},
             layers=layer_patterns(source.layers, name),
             reference=name.split("/")[-1],
             n_samples=source.pretraining_samples.get(name),
+            fit=source.fit,
         )
         for name in source.ids
     ]
@@ -290,4 +297,4 @@ def python_model(entry: PythonModel) -> Model:
 def _common_fields(entry: OwnModel) -> dict[str, Any]:
     """Fields of :class:`Model` that every model of a user's own has."""
     pretraining = {"dataset": entry.dataset, "n_samples": entry.samples, "seed": entry.seed}
-    return {"id": entry.id, "reference": entry.reference or entry.id, **pretraining}
+    return {"id": entry.id, "reference": entry.reference or entry.id, "fit": entry.fit, **pretraining}

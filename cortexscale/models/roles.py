@@ -3,23 +3,25 @@
 import pandas as pd
 
 SUITES = ("suite", "spvvs")
-"""Sources of controlled suites, whose models scaling laws are fitted to."""
-KINDS = ("suite", "adversarial", "self-supervised", "held out")
+"""Sources of controlled suites."""
+KINDS = ("fitted", "adversarial", "self-supervised", "held out")
 FLEX = "Flex"
 """Ending of the families whose architectures differ in width alone."""
 _PAPER_REFERENCE = "deit_small"
 
 
 def kinds(models: pd.DataFrame) -> pd.Series:
-    """One of ``KINDS`` per row: a self-supervised model or an adversarial copy counts as such wherever it comes from.
+    """One of ``KINDS`` per row: ``fitted`` if scaling laws may be fitted to the model, else why not.
+
+    A self-supervised model is fitted only if the config says ``fit: true``, and an adversarial copy never is.
 
     Args:
-        models: rows with the model cards' columns ``backbone_source``, ``is_selfsupervised_learning`` and
+        models: rows with the model cards' columns ``held_out``, ``is_selfsupervised_learning`` and
             ``is_adversarially_finetuned``.
     """
     found = pd.Series("held out", models.index)
-    found[models["backbone_source"].isin(SUITES)] = "suite"
     found[models["is_selfsupervised_learning"].eq(True)] = "self-supervised"
+    found[~models["held_out"]] = "fitted"
     found[models["is_adversarially_finetuned"].eq(True)] = "adversarial"
     return found
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cortexscale.errors import InputError
+from cortexscale.models.roles import SUITES
 from cortexscale.published.schema import REMEDY, checked_columns
 from cortexscale.stores import read_table
 
@@ -33,8 +34,9 @@ def published_table(file: Path, name: str) -> pd.DataFrame:
 def normalised(table: pd.DataFrame, name: str, where: object) -> pd.DataFrame:
     """:func:`published_table` of a table in memory; ``where`` names it in messages.
 
-    Benchmarks go by their readers, as in ``config/paper.yaml``; flags are booleans, numbers float64. A layer search gains
-    ``layer_position_normalized``, a fine-tuning ``base_model_id`` and ``learning_rate``. Columns that were not published are nan.
+    Benchmarks go by their readers, as in ``config/paper.yaml``; flags are booleans, numbers float64. A pretraining table gains
+    ``held_out``, a layer search ``layer_position_normalized``, a fine-tuning ``base_model_id`` and ``learning_rate``. Columns
+    that were not published are nan.
     """
     table = checked_columns(table, name, where)
     for column in set(_UNKNOWN.get(name, ())) - set(table):
@@ -42,6 +44,8 @@ def normalised(table: pd.DataFrame, name: str, where: object) -> pd.DataFrame:
     if name == "layer_search" and "layer_position_normalized" not in table:
         deepest = table.groupby("model_id")["layer_position"].transform("max")
         table["layer_position_normalized"] = table["layer_position"] / deepest
+    if name == "pretraining":
+        table["held_out"] = ~table["backbone_source"].isin(SUITES) | table["is_selfsupervised_learning"]
     return _with_bases(table, where) if name == "finetuning" else table
 
 

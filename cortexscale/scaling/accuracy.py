@@ -17,8 +17,8 @@ _MODEL = ["model_id", "backbone_arch_family", "pretraining_dataset", "task_evalu
 
 
 def supervised(pretraining: pd.DataFrame) -> pd.DataFrame:
-    """Rows of supervised models of controlled suites whose accuracy is known."""
-    return pretraining[(kinds(pretraining) == "suite") & pretraining["task_evaluation_acc"].notna()]
+    """Rows of models that are fitted and whose accuracy is known."""
+    return pretraining[(kinds(pretraining) == "fitted") & pretraining["task_evaluation_acc"].notna()]
 
 
 def accuracy_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.DataFrame:

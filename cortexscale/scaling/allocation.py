@@ -4,6 +4,7 @@ The form is that of Hoffmann et al. (2022), fitted as by Gokce & Schrimpf (2025)
 forward pass, as on the compute axis of the paper.
 """
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from cortexscale.scaling.fit import Law
 from cortexscale.scaling.groups import fit_families, fits_table, stacked
 from cortexscale.scaling.identifiability import FLAT
 from cortexscale.scaling.laws import BEYOND, MODEL_CLUSTERS
-from cortexscale.scaling.points import ALL, axis_points, benchmark_scores, law_families
+from cortexscale.scaling.points import ALL, axis_points, benchmark_scores, law_families, no_law_because
+
+log = logging.getLogger(__name__)
 
 AXIS = "model_and_data"
 BUDGETS = 60
@@ -38,9 +41,13 @@ def fit_model_and_data(pretraining: pd.DataFrame, settings: dict[str, Any]) -> t
     parameters, samples = MODEL_AXES["parameters"], MODEL_AXES["samples"]
     models = axis_points(scores, "compute").rename(columns={"x": "compute"})
     models = models.assign(x=models[parameters.column].astype(float), x2=models[samples.column].astype(float))
-    models = models[models["fitted"]].dropna(subset=["x", "x2"])
+    models = models.dropna(subset=["x", "x2"])
+    why = no_law_because(models)
+    models = models[models["fitted"]]
     families, scales = law_families(models, "compute"), (parameters.scale, samples.scale)
     laws = fit_families(families, AXIS, "chinchilla", scales, settings, MODEL_CLUSTERS, x=("x", "x2"))
+    if not laws:
+        log.warning("%s: no fit, because %s", AXIS, why)
     curves = {}
     for (family, benchmark), law in laws.items():
         rows = models if family == ALL else models[models["family"] == family]

@@ -66,8 +66,6 @@ def fit_families(
             log.info("%s: loss %.6f, E %.3f from %d points", name, law.row["loss"], law.row["E"], law.row["n"])
             if law.row["warnings"]:
                 log.warning("%s: %s", name, law.row["warnings"])
-    if not laws:
-        log.warning("axis %s: no fit, for want of points; figures show points only", axis)
     return laws
 
 

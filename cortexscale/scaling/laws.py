@@ -4,6 +4,7 @@ With eight benchmarks the tables of the paper give its 225 fits: 45 of compute, 
 fine-tuning and 18 of mapping.
 """
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from cortexscale.catalogue.axes import AXES, MODEL_AXES
 from cortexscale.catalogue.metrics import ALIGNMENT
 from cortexscale.scaling.fit import Law
 from cortexscale.scaling.groups import Laws, fit_families, fits_table, stacked
-from cortexscale.scaling.points import ALL, law_families, points_of
+from cortexscale.scaling.points import ALL, law_families, no_law_because, points_of
+
+log = logging.getLogger(__name__)
 
 MODEL_CLUSTERS = {
     "config": ["backbone_arch", "pretraining_dataset", "pretraining_samples_per_class"],
@@ -52,6 +55,9 @@ def fit_axis(
     clusters = MODEL_CLUSTERS if of_models else FRACTION_CLUSTERS
     laws = fit_families(families, axis, form, AXES[axis].scale, settings, clusters)
     curves = {name: law_curve(law, points if name[0] == ALL else None) for name, law in laws.items()}
+    if not laws:
+        why = no_law_because(points) if of_models else f"{len(points)} points are too few"
+        log.warning("axis %s: no fit, because %s; figures show points only", axis, why)
     if of_models:
         points = points.join(distances(points, laws)).assign(**names)
     return fits_table(laws, **names), stacked(curves, ("x", "score", "low", "high"), **names), points

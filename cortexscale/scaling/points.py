@@ -20,6 +20,7 @@ MODEL_COLUMNS = [
     "pretraining_seed",
     "pretraining_n_samples",
     "pretraining_total_flops_estimate",
+    "held_out",
     "is_selfsupervised_learning",
     "is_adversarially_finetuned",
 ]
@@ -52,11 +53,12 @@ def axis_points(scores: pd.DataFrame, axis: str) -> pd.DataFrame:
 
     Returns:
         The rows that have a score and a value on this axis, with ``x``, ``family`` (flex families merged into their parents),
-        ``flex``, and ``fitted``: whether the model belongs to a controlled suite and varies this axis.
+        ``flex``, and ``fitted``: whether the model is not held out and varies this axis. A model whose number of samples per
+        class is not known counts as one that was trained on full data.
     """
-    spec, flex, fitted = MODEL_AXES[axis], are_flex(scores), kinds(scores) == "suite"
+    spec, flex, fitted = MODEL_AXES[axis], are_flex(scores), kinds(scores) == "fitted"
     if spec.full_data_only:
-        fitted &= scores["pretraining_samples_per_class"] == 0
+        fitted &= scores["pretraining_samples_per_class"].fillna(0) == 0
     if not spec.with_flex:
         fitted &= ~flex
     x = scores[spec.column].astype(float)
@@ -65,13 +67,28 @@ def axis_points(scores: pd.DataFrame, axis: str) -> pd.DataFrame:
 
 
 def worth_showing(points: pd.DataFrame, *, special: bool) -> pd.Series:
-    """Whether a figure of an axis shows a point: all but the models of a suite that are not fitted.
+    """Whether a figure of an axis shows a point: the fitted models and those that are held out.
 
     Args:
-        special: show self-supervised models and adversarial copies of a suite nevertheless.
+        special: show self-supervised models and adversarial copies of a suite, too.
     """
-    hidden = kinds(points) == "suite" if special else points["backbone_source"].isin(SUITES)
+    kind = kinds(points)
+    hidden = kind == "fitted"  # but do not vary the axis
+    if not special:
+        hidden |= kind.isin(["adversarial", "self-supervised"]) & points["backbone_source"].isin(SUITES)
     return points["fitted"] | ~hidden
+
+
+def no_law_because(points: pd.DataFrame) -> str:
+    """Why no law could be fitted to the models of an axis: all are held out, or those that are not are too few.
+
+    Args:
+        points: rows of :func:`axis_points`.
+    """
+    models = points.drop_duplicates("model_id")
+    if len(models) and kinds(models).ne("fitted").all():
+        return f"all {len(models)} models are held out; `fit: true` on their entries of `models` makes them points of the laws"
+    return f"{models['fitted'].sum()} of {len(models)} models are points of the laws, which are too few or do not differ in X"
 
 
 def law_families(points: pd.DataFrame, axis: str) -> list[tuple[str, pd.DataFrame]]:

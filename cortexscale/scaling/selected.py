@@ -9,12 +9,12 @@ _KIND = ["kind", "family"]
 
 
 def selected_scores(pretraining: pd.DataFrame) -> pd.DataFrame:
-    """Alignment of the largest model of every family: of suites, models held out, self-supervised ones and adversarial copies.
+    """Alignment of the largest model of every kind and family.
 
     Of models of one size the one of ImageNet if there is one, as adversarial copies are; then of most images; then the first id.
 
     Returns:
-        The rows of :func:`cortexscale.scaling.points.benchmark_scores` of these models, with ``family``, ``kind`` (``suite``,
+        The rows of :func:`cortexscale.scaling.points.benchmark_scores` of these models, with ``family``, ``kind`` (``fitted``,
         ``adversarial``, ``self-supervised`` or ``held out``) and ``name``, unique to the model.
     """
     scores = benchmark_scores(pretraining, composite_rois=True)

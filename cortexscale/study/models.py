@@ -63,6 +63,8 @@ class Suite(Section):
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
     recipe: Recipe
     adversarial: AdversarialCopies | None = None
+    fit: bool = True
+    """Fit the scaling laws to these models; adversarial copies are held out in any case."""
 
     def contradictions(self) -> Iterator[Contradiction]:
         for name in self.adversarial.architectures if self.adversarial else ():
@@ -89,6 +91,8 @@ class PublishedSuite(Section):
     """Fetch what the folder lacks from the authors; otherwise that is an error."""
     ema: bool | Literal["auto"] = "auto"
     """Load averaged weights, where the file has both; ``auto`` prefers them, as the authors do."""
+    fit: bool = True
+    """Fit the scaling laws to these models."""
 
 
 Layers = Annotated[list[str], Field(min_length=1)] | str
@@ -96,7 +100,7 @@ Layers = Annotated[list[str], Field(min_length=1)] | str
 
 
 class HubModels(Section):
-    """What is said of pretrained models that are fetched by their ids, and held out from the fits of the suites."""
+    """What is said of pretrained models that are fetched by their ids."""
 
     ids: Annotated[list[str], Field(min_length=1)]
     layers: Layers
@@ -104,6 +108,11 @@ class HubModels(Section):
     """Training images per entry of ``ids``, by default what the id tells; only models with a known number appear on the axes of
     samples and compute.
     """
+    family: str | None = None
+    """Architecture family of these models. By default that of ``layers`` for Hugging Face models that name one, else the
+    source. Set it to fit a law to the family, or to let the models join a family of the suite."""
+    fit: bool = False
+    """Fit the scaling laws to these models. By default they are held out: figures show them beside the curves."""
 
     def contradictions(self) -> Iterator[Contradiction]:
         for name in self.pretraining_samples:
@@ -135,8 +144,10 @@ class OwnModel(Section):
     """The model whose committed layers this one borrows; by default its own are searched."""
     dataset: str | None = None
     samples: PositiveInt | None = None
-    """Images that it was trained on, where known: it appears on the samples and compute axes, held out from the fits."""
+    """Images that it was trained on, where known: it appears on the samples and compute axes."""
     seed: Seed | None = None
+    fit: bool = False
+    """Fit the scaling laws to this model. By default it is held out: figures show it beside the curves."""
 
 
 class CheckpointModel(OwnModel):

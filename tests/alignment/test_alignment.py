@@ -342,7 +342,7 @@ def test_averages_go_from_subjects_over_rois_to_benchmarks(tmp_path):
     ]
     scores = pd.DataFrame(rows, columns=["benchmark_name", "subject", "roi", "pearsonr_nc"]).assign(model_id="m")
     card = {"model_id": ["m"], "pretraining_total_flops_estimate": [70.0], "pretraining_n_samples": [7]}
-    card["is_selfsupervised_learning"] = card["is_adversarially_finetuned"] = [False]
+    card["held_out"] = card["is_selfsupervised_learning"] = card["is_adversarially_finetuned"] = [False]
     blank = ["backbone_source", "backbone_arch", "backbone_arch_family", "backbone_n_params", "pretraining_dataset"]
     card |= {column: ["x"] for column in (*blank, "pretraining_samples_per_class", "pretraining_seed")}
     scores.to_parquet(tmp_path / "scores.parquet")

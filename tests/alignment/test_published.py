@@ -60,6 +60,7 @@ def test_benchmarks_sources_and_flags_have_our_names_and_types():
         assert table[flag].dtype == bool
     assert table.loc[table["is_adversarially_finetuned"], "model_id"].str.startswith("adv_").all()
     assert not table.loc[table["backbone_source"] == "timm", "is_adversarially_finetuned"].any()
+    assert (table["held_out"] == (table["backbone_source"] != "spvvs")).all(), "no model of the suite is self-supervised"
 
 
 def test_bytes_and_numbered_subjects_are_read_as_text():
@@ -195,7 +196,7 @@ def test_files_that_are_missing_are_downloaded_or_named(folder, tmp_path, monkey
 def test_datasets_beside_published_tables_and_unknown_labels_are_refused(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     other = {"source": "checkpoint", "id": "mine", "file": "mine.pt", "architecture": "resnet50", "classes": 10}
-    with pytest.raises(InputError, match="published tables take the place of datasets and models"):
+    with pytest.raises(InputError, match=r"config key published\n.*beside models\n"):
         Plan(study(folder, models=[other]))
     config = study(folder)
     config["published"]["labels"] = {"tvsd2": "TVSD"}

@@ -235,7 +235,7 @@ def test_the_transform_is_that_of_training(backbone):
 def test_cards_count_parameters_and_flops():
     entry = {**MODEL, "family": "ResNet", "dataset": "d", "samples_per_class": 0, "seed": 0, "n_samples": 10, "begins_with": None}
     entry["builder"] = {"timm": "resnet18", "arguments": {"num_classes": 1000}, "image_size": 224}
-    card = model_cards([entry, {**entry, "id": "other"}])
+    card = model_cards([entry, {**entry, "id": "other"}], [])
     assert isinstance(card, pd.DataFrame) and list(card["model_id"]) == ["small", "other"]
     assert (card["backbone_n_params"] == 11_689_512).all()  # as published
     assert card["backbone_macs"].between(1.79e9, 1.83e9).all()  # 1.8 G multiply-adds at 224 pixels

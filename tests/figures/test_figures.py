@@ -34,6 +34,7 @@ def pretraining(n_sizes: int) -> pd.DataFrame:
         pretraining_seed=0,
         pretraining_n_samples=samples,
         pretraining_total_flops_estimate=samples * table["backbone_n_params"],
+        held_out=table["backbone_source"] != "suite",
         is_selfsupervised_learning=False,
         is_adversarially_finetuned=False,
     )

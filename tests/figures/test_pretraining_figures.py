@@ -186,7 +186,7 @@ def test_one_model_of_every_family_and_kind_is_selected():
     scores = selected_scores(our_tables(0, "thin")["pretraining"])
     models = scores.drop_duplicates("model_id").set_index("name")
     assert not models.duplicated(["kind", "family"]).any()
-    suite = models[models["kind"] == "suite"]
+    suite = models[models["kind"] == "fitted"]
     assert suite["family"].tolist() == ["AlexNet", "CORnet-S", "ConvNeXt", "EfficientNet", "ResNet", "ViT"]
     assert (suite["pretraining_dataset"] == "imagenet").all() and suite.loc["resnet152", "pretraining_samples_per_class"] == 0
     assert models.loc["resnet50 (adversarial)", "is_adversarially_finetuned"]

@@ -42,9 +42,9 @@ def counted() -> tuple[pd.DataFrame, float]:
     models = entries(yaml.safe_load((ROOT / "config/paper.yaml").read_text()))
     suite = [model for model in models if model["source"] == "spvvs"]
     started = time.process_time()
-    first = model_cards(suite)
+    first = model_cards(suite, [])
     seconds = time.process_time() - started
-    rest = model_cards([model for model in models if model["source"] != "spvvs"])
+    rest = model_cards([model for model in models if model["source"] != "spvvs"], [])
     return pd.concat([first.astype(object), rest.astype(object)], ignore_index=True).infer_objects(), seconds
 
 
@@ -126,7 +126,8 @@ def test_the_config_goes_before_the_name():
     source = {"source": "timm", "ids": [name], "layers": ["norm"]}
     study = {"study": "s", "results": "r"}
     unsaid, said = (
-        model_cards(entries(study | {"models": [source | extra]})).iloc[0] for extra in ({}, {"pretraining_samples": {name: 5}})
+        model_cards(entries(study | {"models": [source | extra]}), []).iloc[0]
+        for extra in ({}, {"pretraining_samples": {name: 5}})
     )
     assert (unsaid["pretraining_n_samples"], said["pretraining_n_samples"]) == (FULL["imagenet"], 5)
     assert unsaid["pretraining_dataset"] == said["pretraining_dataset"] == "in1k"
@@ -154,7 +155,7 @@ def trained(tmp_path_factory) -> pd.DataFrame:
         "adversarial": {"architectures": ["small"]},
     }
     own = {"source": "checkpoint", "id": "mine", "file": "w.pt", "timm": "test_vit", "classes": 4, "layers": ["norm"]}
-    cards = model_cards(entries({"study": "s", "results": "r", "models": [suite, own]}))
+    cards = model_cards(entries({"study": "s", "results": "r", "models": [suite, own]}), [])
     folder, reports = tmp_path_factory.mktemp("reports"), []
     for id, samples in cards.set_index("model_id")["pretraining_samples_per_class"].dropna().items():
         reports.append(folder / f"{id}.training.json")

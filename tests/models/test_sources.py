@@ -115,11 +115,12 @@ def test_the_example_is_deaf_to_uniform_pictures_and_tuned_to_orientation():
 
 
 def test_the_card_of_a_function_counts_it():
-    card = model_cards([entry(GABORS | {"samples": 10}), entry(NAMED)]).set_index("model_id")
+    card = model_cards([entry(GABORS | {"samples": 10}), entry(NAMED)], ["gabors"]).set_index("model_id")
     assert card.loc["gabors", "backbone_n_params"] == 32 * 15 * 15
     assert card.loc["gabors", "backbone_flops"] == 2 * 32 * 15 * 15 * 64 * 64
     assert card.loc["gabors", "pretraining_n_samples"] == 10 and card.loc["gabors", "image_size"] == 64
     assert card.loc["mine", "backbone_n_params"] == 11_689_512 - 995 * 513
+    assert card["held_out"].to_dict() == {"gabors": False, "mine": True}
 
 
 @pytest.mark.parametrize(

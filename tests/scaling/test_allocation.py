@@ -98,6 +98,7 @@ def pretraining(sizes: int = 4, rises: bool = True) -> pd.DataFrame:
         pretraining_samples_per_class=0,
         pretraining_seed=0,
         pretraining_total_flops_estimate=d * G * n**H,
+        held_out=table["backbone_source"] != "suite",
         is_selfsupervised_learning=False,
         is_adversarially_finetuned=False,
     )

@@ -106,7 +106,7 @@ def test_scripts_go_from_result_tables_to_laws(tmp_path):
 def test_models_of_other_kinds_are_not_fitted():
     table = tables(size="demo")["pretraining"]
     other = table[table["model_id"] == "resnet50_imagenet_full"].assign(
-        model_id="simclr_resnet50_imagenet_full", is_selfsupervised_learning=True
+        model_id="simclr_resnet50_imagenet_full", held_out=True, is_selfsupervised_learning=True
     )
     models = benchmark_scores(pd.concat([table, other], ignore_index=True), composite_rois=True)
     for axis, spec in MODEL_AXES.items():
@@ -172,6 +172,7 @@ def suite(noise: float = 0.0, held_out: float = 0.0, seeds: int = 3) -> pd.DataF
         pretraining_dataset="d",
         pretraining_samples_per_class=table["pretraining_n_samples"],
         pretraining_total_flops_estimate=1e9 * table["pretraining_n_samples"],
+        held_out=table["backbone_source"] != "suite",
         is_selfsupervised_learning=False,
         is_adversarially_finetuned=False,
     )

@@ -52,6 +52,7 @@ rule model_cards:
         runtime="1h",
     params:
         models=[model.as_dict() for model in plan.models.inventory.values()],
+        fitted=[model.id for model in plan.models.inventory.values() if model.fit],
         code=plan.code("model_cards", *plan.models.code(*plan.models.inventory)),
     script:
         "../scripts/model_cards.py"

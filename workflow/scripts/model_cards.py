@@ -8,10 +8,10 @@ from cortexscale.models.cards import model_cards
 from cortexscale.stores import provenance, write_table
 
 
-def main(cards: Path, models: list[dict[str, Any]], code: str) -> None:
-    write_table(model_cards(models), cards, provenance(code=code))
+def main(cards: Path, models: list[dict[str, Any]], fitted: list[str], code: str) -> None:
+    write_table(model_cards(models, fitted), cards, provenance(code=code))
 
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        main(Path(snakemake.output.cards), snakemake.params.models, snakemake.params.code)
+        main(Path(snakemake.output.cards), snakemake.params.models, snakemake.params.fitted, snakemake.params.code)
