@@ -8,6 +8,7 @@ import pytest
 import yaml
 from places import ROOT
 
+from cortexscale.errors import Problems
 from cortexscale.models.cards import model_cards
 from cortexscale.models.inventory import model_inventory
 from cortexscale.models.roles import kinds
@@ -89,7 +90,7 @@ ROWS = [
 
 
 def test_suites_are_fitted_by_default_and_other_models_where_their_entry_says_so():
-    models = model_inventory(load_study({"study": "s", "results": "r", "models": ROWS}))
+    models = model_inventory(load_study({"study": "s", "results": "r", "models": ROWS}), Problems())
     assert {id: model.fit for id, model in models.items()} == {
         "alexnet_imagenet_full_seed-0": True,
         "resnet18.a1_in1k": False,
@@ -99,7 +100,7 @@ def test_suites_are_fitted_by_default_and_other_models_where_their_entry_says_so
         "gabors": True,
     }
     assert [models[id].family for id in ("resnet18.a1_in1k", "resnet26.bt_in1k", "net")] == ["timm", "ResNet", "Mine"]
-    suite = model_inventory(load_study({"study": "s", "results": "r", "models": [ROWS[0] | {"fit": False}]}))
+    suite = model_inventory(load_study({"study": "s", "results": "r", "models": [ROWS[0] | {"fit": False}]}), Problems())
     assert not any(model.fit for model in suite.values())
 
 
