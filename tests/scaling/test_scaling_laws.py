@@ -3,7 +3,6 @@
 import re
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -21,6 +20,7 @@ from cortexscale.scaling.groups import cluster_labels, fit_families
 from cortexscale.scaling.laws import MODEL_CLUSTERS, fit_axis
 from cortexscale.scaling.points import ALL, axis_points, benchmark_scores, finetuning_points, law_families
 from cortexscale.stores import read_table, table_provenance, write_table
+from cortexscale.study import Study
 from cortexscale.study.fits import Fits
 
 SETTINGS = {"bootstraps": 20, "bootstrap_unit": "row", "delta": 1e-3, "seed": 0, "composite_rois": True}
@@ -64,8 +64,7 @@ def test_every_fit_of_the_plan_has_a_name():
 
 
 def fit_plan(**study) -> FitPlan:
-    sections = {"fits": Fits(), "figures": [], **study}
-    return FitPlan(SimpleNamespace(study=SimpleNamespace(**sections), results="r", mapping=None))
+    return FitPlan(Study(study="s", results="r", **study))
 
 
 def test_a_name_says_axis_metric_table_and_settings():
@@ -79,7 +78,6 @@ def test_a_name_says_axis_metric_table_and_settings():
     assert [plan.table(fit) for fit in ("compute", "mapping", "finetuning")] == [
         f"r/tables/{table}.parquet" for table in ("pretraining", "mapping", "finetuning")
     ]
-    assert fit_plan(figures=["fig2", "published_scores"]).wanted == list(MODEL_AXES)
 
 
 def test_scripts_go_from_result_tables_to_laws(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from places import ROOT
 
+from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.errors import InputError
 from cortexscale.plan import Plan
 from cortexscale.study import load_study
@@ -162,3 +163,7 @@ def test_figures_of_readouts_need_the_mapping_section(demo):
         Plan(demo | {"plan_without_data": True})
     demo["figures"] = ["fig2"]
     assert "mapping" not in Plan(demo | {"plan_without_data": True}).tables.names
+
+
+def test_a_study_wants_the_fits_that_its_figures_and_its_mapping_axis_read(demo):
+    assert Plan(demo | {"figures": ["fig2"]}).figures.fits == [*MODEL_AXES, "mapping"]
