@@ -9,6 +9,8 @@ from pathlib import Path
 
 from cortexscale.errors import InputError
 
+_HDF5_MESSAGE = re.compile(r"(Unable to|Can't) .*\(|Invalid HDF5|error in H5")
+
 
 @contextmanager
 def whole_file(path: Path | str) -> Iterator[Path]:
@@ -32,6 +34,27 @@ def link_or_copy(source: Path | str, target: Path | str) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
+
+
+@contextmanager
+def hdf5_damage(path: Path, expected: str, remedy: str) -> Iterator[None]:
+    """Turn the errors that HDF5 raises while a block reads a damaged file into an InputError.
+
+    Args:
+        path: the file.
+        expected: what it should be, such as ``a whole HDF5 file``.
+        remedy: where the file comes from.
+
+    Raises:
+        InputError: the block raised an OSError, or another error whose message is one of HDF5.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        if not isinstance(error, OSError) and not _HDF5_MESSAGE.search(str(error)):
+            raise
+        found = "a truncated file" if "truncated file" in str(error) else f"a file that HDF5 cannot read ({error})"
+        raise InputError(path, found, expected, f"the copy is incomplete or damaged; repeat the download. {remedy}") from error
 
 
 def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:

@@ -84,15 +84,6 @@ ATTENTION = [
 """The same of the attention readout (Table S5)."""
 
 _CHOSEN = ("epochs", "learning_rate", "dropout")
-DATASETS = {
-    "T-EEG1": (10, 1e-4, 0.5),
-    "T-EEG2": (10, 1e-4, 0.5),
-    "NSD-fMRI": (20, 1e-3, 0.8),
-    "T-MEG": (30, 1e-4, 0.8),
-    "T-fMRI": (30, 1e-4, 0.8),
-    "TVSD-EP": (30, 1e-4, 0.3),
-}
-"""Epochs, learning rate and dropout of the attention readout, by the handle of a dataset (Table S6)."""
 
 
 def finetuning_table(recipes: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
@@ -119,12 +110,17 @@ def attention_table(recipe: Mapping[str, Any]) -> pd.DataFrame:
     return _beside(_ATTENTION | recipe, ATTENTION)
 
 
-def readout_table(recipes: Mapping[str, Mapping[str, Mapping[str, Any]]], labels: Mapping[str, str]) -> pd.DataFrame:
+def readout_table(
+    recipes: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    labels: Mapping[str, str],
+    paper: Mapping[str, Mapping[str, Any]],
+) -> pd.DataFrame:
     """Table S6: what differs between datasets, of every trained readout.
 
     Args:
         recipes: readout -> dataset -> values of :class:`cortexscale.readouts.recipes.ReadoutRecipe`.
-        labels: handles of the datasets; the paper's values are found by them.
+        labels: dataset -> its name in the table.
+        paper: dataset -> epochs, learning rate and dropout of attention in the paper, for the datasets that it has.
 
     Returns:
         ``readout``, ``dataset`` (its handle), ``epochs``, ``learning_rate``, ``dropout`` (nan for a readout
@@ -133,9 +129,9 @@ def readout_table(recipes: Mapping[str, Mapping[str, Mapping[str, Any]]], labels
     rows = []
     for readout, of_readout in recipes.items():
         for name, recipe in of_readout.items():
-            paper = DATASETS.get(labels[name]) if readout == "attention" else None
+            known = paper.get(name, {}) if readout == "attention" else {}
             values = {key: recipe[key] if key in KINDS[readout].varied else np.nan for key in _CHOSEN}
-            published = {f"paper_{key}": value for key, value in zip(_CHOSEN, paper or [np.nan] * 3, strict=True)}
+            published = {f"paper_{key}": known.get(key, np.nan) for key in _CHOSEN}
             rows.append({"readout": readout, "dataset": labels[name], **values, **published})
     return pd.DataFrame(rows)
 

@@ -1,7 +1,7 @@
-"""A lab's own recording: neurons in two areas of a monkey, shown photographs. Copy this file and make it yours.
+"""A lab's own recording: neurons in two areas of a monkey that saw photographs. Copy this file and adapt it to yours.
 
 For each subject there are two files: ``<subject>_responses.npz`` with spike counts, and ``<subject>_neurons.csv``, one row
-per neuron with its number and area. The arrays: ``train_ids`` (n,) and ``test_ids`` (m,), images relative to the image
+per neuron with its number and area. The arrays are ``train_ids`` (n,) and ``test_ids`` (m,), images relative to the image
 folder; ``train`` (n, neurons), one trial each; ``test`` (repetitions, m, neurons).
 """
 
@@ -20,6 +20,7 @@ from cortexscale.recording import Recording, Split
 
 SUBJECTS = ("anna", "bruno")
 ROIS = ("V4", "IT")
+MODALITY = "ephys"
 SOURCE = Source(
     title="Single neurons in V4 and IT of two macaques",
     citation="Nobody et al., in preparation",
@@ -29,17 +30,17 @@ SOURCE = Source(
 
 
 class Options(BaseModel, extra="forbid"):
-    """What a study may choose."""
+    """Options of this dataset, which a study sets in its config."""
 
     min_nc_percent: float = Field(10, ge=0, lt=100, description="Keep neurons with a noise ceiling above this.")
-    n_train: int = Field(2000, description="Train images.")
+    n_train: int = Field(2000, description="Training images.")
     n_test: int = Field(100, ge=2, description="Test images.")
     n_repetitions: int = Field(20, ge=2, description="Trials of every test image.")
-    max_neurons: int = Field(500, description="At most so many neurons in one subject.")
+    max_neurons: int = Field(500, description="The most neurons of one subject.")
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """Every file that is read; none need be there yet."""
+    """List every file that is read. The files need not exist yet."""
     return [Path(root) / f"{subject}_responses.npz", Path(root) / f"{subject}_neurons.csv"]
 
 
@@ -49,18 +50,18 @@ def inspect(root: Path, subject: str, options: Options) -> None:
 
 
 def memory_mb(options: Options) -> int:
-    """Peak memory of :func:`read` in MB: libraries, and every array about twice."""
+    """Return the peak memory of :func:`read` in MB: the libraries, and every array about twice."""
     trials = options.n_train + options.n_repetitions * options.n_test
     return 250 + 16 * trials * options.max_neurons // 10**6
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Train images, test images and at most so many units: all subjects saw the same images."""
+    """Return the numbers of training and test images, and the most units of one kernel, as all subjects saw the same images."""
     return options.n_train, options.n_test, options.max_neurons * len(subjects)
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
-    """One monkey; units are neurons.
+    """Read one monkey, whose units are neurons.
 
     Raises:
         InputError: a file is missing or unlike the others, or no neuron is good enough.

@@ -2,23 +2,11 @@
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cortexscale.errors import InputError
-
-STEMS = {
-    "freemanziemba": "bs_fz",
-    "majajhong": "bs_mh",
-    "tvsd": "tvsd",
-    "things_fmri": "things_fmri",
-    "nsd": "nsd_func1pt8mm_individualROIs",
-    "things_meg": "things_meg",
-    "things_eeg1": "things_eeg1",
-    "things_eeg2": "things_eeg2",
-}
-"""Reader of a dataset -> its name in the file."""
 
 Commitments = dict[str, dict[str, dict[str, Any]]]
 """Dataset -> ROI -> ``layer_name``, ``score``, and its place."""
@@ -44,25 +32,30 @@ def read_published(file: Path | str) -> dict[str, Commitments]:
     return models
 
 
-def commitments_for(published: dict[str, Commitments], model: str, datasets: dict[str, tuple[str, Sequence[str]]]) -> Commitments:
-    """What is published of a model for the ROIs of a study, by the study's names of its datasets.
+def commitments_for(
+    published: Mapping[str, Commitments], model: str, datasets: Mapping[str, tuple[str | None, Sequence[str]]]
+) -> Commitments:
+    """Return what is published of a model for the ROIs of a study, by the names that the study gives to its datasets.
 
     Args:
-        datasets: dataset -> its reader and ROIs.
+        published: as :func:`read_published` returns it.
+        model: one of its models.
+        datasets: dataset -> its name in the file (None for a dataset that the authors did not release) and its ROIs.
 
     Raises:
         InputError: a dataset or ROI is not in the file.
     """
-    committed, missing = {}, []
-    for dataset, (reader, rois) in datasets.items():
-        known = published[model].get(STEMS.get(reader, ""), {})
+    committed: Commitments = {}
+    missing: list[str] = []
+    for dataset, (released_name, rois) in datasets.items():
+        known = published[model].get(released_name, {}) if released_name else {}
         missing += [f"{dataset}: {roi}" for roi in rois if roi not in known]
         committed[dataset] = {roi: known[roi] for roi in rois if roi in known}
     if missing:
         raise InputError(
             f"published commitments of {model}",
             f"none for {', '.join(missing[:8])}" + (", ..." if len(missing) > 8 else ""),
-            f"a layer for every dataset and ROI; the file has the readers {', '.join(STEMS)}",
+            f"a layer for every dataset and ROI; the file has the datasets {', '.join(published[model])}",
             "leave these datasets or ROIs out, or search: layer_commitment: {commit: search}",
         )
     return committed

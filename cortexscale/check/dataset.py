@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from cortexscale.check.report import Report, ReportSection
+from cortexscale.datasets.facts import MODALITY_NAMES
 from cortexscale.datasets.readers import load_reader, require_known
 from cortexscale.datasets.source import Source
 from cortexscale.errors import InputError
@@ -75,8 +76,11 @@ def _check_interface(section: ReportSection, module: ModuleType) -> None:
     source = getattr(module, "SOURCE", None)
     if not isinstance(source, Source):
         section.problems.append("there is no SOURCE; a Source is expected (cortexscale/datasets/source.py)")
-    elif empty := [key for key, text in vars(source).items() if not str(text).strip()]:
+    elif empty := [key for key, text in vars(source).items() if key != "images" and not str(text).strip()]:
         section.problems.append(f"SOURCE has no text for {', '.join(empty)}")
+    modality = getattr(module, "MODALITY", None)
+    if modality is not None and modality not in MODALITY_NAMES:
+        section.problems.append(f"MODALITY is {modality!r}; one of {', '.join(MODALITY_NAMES)} is expected")
     for name, arguments in FUNCTIONS.items():
         function, expected = getattr(module, name, None), f"{name}({', '.join(arguments)})"
         if not callable(function):

@@ -1,7 +1,8 @@
 """Check before reading that the raw files of a study exist and are as they were released."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path, PurePath
 from types import ModuleType
@@ -22,16 +23,6 @@ from cortexscale.study.models import Suite
 from cortexscale.study.problems import checked
 
 log = logging.getLogger(__name__)
-
-IMAGES = {
-    "image_folder": "THINGS is on OSF (project jum2f): images_THINGS.zip, 4.7 GB. The archive has a password, which the project "
-    "gives to everybody who accepts its terms (research only, no redistribution). After unpacking, "
-    "<path>/aardvark/aardvark_01b.jpg exists, and 26,106 other images.",
-    "nsd": "Fill in the NSD data-access form, then run: aws s3 cp --no-sign-request "
-    "s3://natural-scenes-dataset/nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5 <path> (39.6 GB).",
-    "brainscore": "The stimulus table and the zip of its images are in the same bucket as the assembly of the dataset.",
-}
-"""Instructions for fetching the images of each layout."""
 
 _READERS_FAULT = "the reader has a fault; run `snakemake check_dataset` for more"
 
@@ -71,7 +62,7 @@ def check_data(
             report.section(f"images {name} in {images.path}").facts.append("not needed: no dataset of the study uses them")
             continue
         section = report.section(f"images {name} (used by {used_by}) in {images.path}")
-        section.help.append(f"To get them: {IMAGES[images.layout]}")
+        section.help += image_lines(entry.reader for entry in datasets.values() if entry.stimuli == name)
         with section.collect(f"checking the images {name}", "this is a fault of Cortex Scale"):
             _check_images(section, images)
     for suite in suites:
@@ -190,6 +181,16 @@ def source_lines(module: ModuleType) -> list[str]:
     """Lines that say how to get a dataset, its terms, and what to cite."""
     source = module.SOURCE
     return [f"To get it: {source.get}", f"Terms: {source.licence}", f"Cite: {source.citation}"]
+
+
+def image_lines(readers: Iterable[str]) -> list[str]:
+    """Say how to get the images of a stimulus set, as the readers of its datasets know. A reader with a fault is left out."""
+    places = []
+    for reader in readers:
+        with suppress(InputError):
+            source = getattr(load_reader(reader), "SOURCE", None)
+            places += [source.images] if source and source.images else []
+    return [f"To get them: {place}" for place in dict.fromkeys(places)]
 
 
 def _check_images(section: ReportSection, images: StimulusSet) -> None:

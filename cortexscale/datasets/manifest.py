@@ -1,7 +1,8 @@
 """Sizes and checksums of released files, as far as they are known: ``manifest.tsv`` in the folder of a dataset.
 
-From the metadata that the archives publish beside the files: git-annex keys of the OpenNeuro and NEMAR datasets, hashes
-in Brain-Score's registry. ``at_least`` is the size of the arrays in a file whose exact size is not known.
+They come from the metadata that the archives publish beside the files: git-annex keys of the OpenNeuro and NEMAR
+datasets, and hashes in Brain-Score's registry. ``at_least`` is the size of the arrays in a file whose exact size is not
+known.
 """
 
 import csv
@@ -21,8 +22,10 @@ class Released:
     Attributes:
         path: relative to the root of the release.
         release: archive and version.
-        bytes, at_least: its size, or a lower bound of it.
-        algo, digest: its checksum.
+        bytes: its size, if it is known.
+        at_least: otherwise a lower bound of its size, if one is known.
+        algo: algorithm of the checksum, if one is known.
+        digest: the checksum.
     """
 
     path: str
@@ -33,7 +36,7 @@ class Released:
     digest: str | None
 
     def wrong_size(self, size: int) -> str | None:
-        """What is wrong with a file of this many bytes."""
+        """Say what is wrong with a file of ``size`` bytes, or return None."""
         if self.bytes is not None and size != self.bytes:
             return f"{size:,} bytes; {self.bytes:,} in the release ({self.release})"
         if self.at_least is not None and size < self.at_least:
@@ -41,8 +44,8 @@ class Released:
         return None
 
     def wrong_content(self, file: Path) -> str | None:
-        """What is wrong with the content of a file; reads all of it."""
-        if self.digest is None:
+        """Say what is wrong with the content of a file, all of which is read, or return None."""
+        if self.algo is None or self.digest is None:
             return None
         with file.open("rb") as handle:
             found = hashlib.file_digest(handle, self.algo).hexdigest()
@@ -51,24 +54,31 @@ class Released:
 
 @cache
 def _manifest(reader: str) -> dict[str, Released]:
-    """Path and, where it is unique, file name -> released file: copies of a release may be nested differently."""
+    """Return path -> released file, and file name -> released file for names that are unique.
+
+    Names are needed because copies of a release may be nested differently.
+    """
     table = Path(__file__).parent / reader / "manifest.tsv"
     if reader not in NAMES or not table.exists():
         return {}
     entries = []
     with table.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file, delimiter="\t"):
-            sizes = (int(row[key]) if row[key] else None for key in ("bytes", "at_least"))
-            entries.append(Released(row["path"], row["release"], *sizes, row["algo"] or None, row["digest"] or None))
+            size, at_least = (int(row[key]) if row[key] else None for key in ("bytes", "at_least"))
+            entries.append(Released(row["path"], row["release"], size, at_least, row["algo"] or None, row["digest"] or None))
     named = Counter(PurePath(entry.path).name for entry in entries)
     unique = {name: entry for entry in entries if named[name := PurePath(entry.path).name] == 1}
     return unique | {entry.path: entry for entry in entries}
 
 
 def released_file(reader: str, path: PurePath) -> Released | None:
-    """What is known of a file of a reader, by its path relative to the dataset's root.
+    """Return what is known of a file of a dataset, or None.
 
-    A file that lies deeper than in the release is found by the end of its path, or by its name where that is unique.
+    A file that lies deeper than in the release is found by the end of its path, or by its name if that is unique.
+
+    Args:
+        reader: name of a built-in dataset; nothing is known of others.
+        path: the file, relative to the root of the dataset.
     """
     known = _manifest(reader)
     parts = path.parts

@@ -1,4 +1,4 @@
-"""Finding the module that reads a dataset: one of this package, or a file of the user's own."""
+"""The modules that read datasets: of a built-in dataset, or a file of the user's own."""
 
 import importlib
 from collections.abc import Sequence
@@ -6,14 +6,16 @@ from pathlib import Path
 from types import ModuleType
 
 from cortexscale.code import load_module
-from cortexscale.datasets.registry import NAMES, reader_module, simulator_module
+from cortexscale.datasets.facts import MODALITY_NAMES
+from cortexscale.datasets.registry import NAMES, facts, reader_module, simulator_module
 from cortexscale.errors import InputError
+from cortexscale.study.data import Modality
 
 INTERFACE = ("SUBJECTS", "ROIS", "SOURCE", "Options", "raw_files", "inspect", "memory_mb", "shape", "read")
 
 
 def load_reader(reader: str, where: str = "reader") -> ModuleType:
-    """The module of a ``reader`` of the config.
+    """Import the module of a ``reader`` of the config.
 
     Args:
         reader: the name of a built-in dataset, such as ``tvsd``; or ``my/reader.py``, a file, relative to the working directory.
@@ -44,8 +46,23 @@ def _require_built_in(reader: str, else_expected: str, where: str) -> None:
         raise InputError(where, reader, expected, "correct the name, or see docs/adding_a_dataset.md")
 
 
+def default_modality(reader: str, where: str) -> Modality | None:
+    """Return how the responses of a reader were recorded: a built-in dataset's fact, or ``MODALITY`` of the user's module.
+
+    Raises:
+        InputError: as of :func:`load_reader`; also a ``MODALITY`` that is not in the vocabulary.
+    """
+    known = facts(reader)
+    if known:
+        return known.modality
+    modality = getattr(load_reader(reader, where), "MODALITY", None)
+    if modality is not None and modality not in MODALITY_NAMES:
+        raise InputError(where, f"MODALITY {modality!r} of {reader}", f"one of {', '.join(MODALITY_NAMES)}", "correct the module")
+    return modality
+
+
 def require_interface(module: ModuleType, where: str) -> None:
-    """Raise an InputError for a module without the parts of a dataset module."""
+    """Raise an InputError for a module that lacks a part of a reader."""
     missing = [name for name in INTERFACE if not hasattr(module, name)]
     if missing:
         expected = f"a dataset module with {', '.join(INTERFACE)}"
@@ -54,7 +71,13 @@ def require_interface(module: ModuleType, where: str) -> None:
 
 
 def require_known(names: Sequence[str], known: Sequence[str], where: str) -> None:
-    """Raise an InputError for subjects or ROIs that the reader does not have."""
+    """Raise an InputError for names that a reader does not have.
+
+    Args:
+        names: subjects or ROIs.
+        known: those of the reader.
+        where: the config key, for the message.
+    """
     unknown = [name for name in names if name not in known]
     if unknown:
         raise InputError(where, ", ".join(unknown), f"names among {', '.join(known)}", "correct the names")

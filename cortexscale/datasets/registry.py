@@ -1,5 +1,10 @@
 """The datasets that this package reads. Everything known of one lies in the folder of its name beside this file."""
 
+import importlib
+from functools import cache
+
+from cortexscale.datasets.facts import Facts
+
 NAMES = (
     "freemanziemba",
     "majajhong",
@@ -12,6 +17,13 @@ NAMES = (
 )
 """Names of the built-in datasets, in the order of the paper's figures."""
 
+FACTS_MODULES = tuple(f"cortexscale.datasets.{name}.facts" for name in NAMES)
+"""Import paths of the modules with the facts of each dataset.
+
+The digest of a script follows import statements only, so a rule whose script uses :func:`facts` or :func:`all_facts` passes
+these modules to ``plan.code``.
+"""
+
 
 def reader_module(name: str) -> str:
     """Import path of the module that reads a built-in dataset."""
@@ -21,3 +33,14 @@ def reader_module(name: str) -> str:
 def simulator_module(name: str) -> str:
     """Import path of the module that writes a simulated release of a built-in dataset."""
     return f"cortexscale.datasets.{name}.simulate"
+
+
+def facts(reader: str) -> Facts | None:
+    """Return the facts of a built-in dataset; None for a reader of the user's own (the path of a ``.py`` file)."""
+    return all_facts().get(reader)
+
+
+@cache
+def all_facts() -> dict[str, Facts]:
+    """Return the facts of every built-in dataset, in the order of :data:`NAMES`."""
+    return {name: importlib.import_module(module).FACTS for name, module in zip(NAMES, FACTS_MODULES, strict=True)}

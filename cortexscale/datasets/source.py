@@ -1,20 +1,30 @@
-"""Where a dataset comes from."""
+"""The record of where a dataset and its images come from."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Source:
-    """A release, for people who fetch and cite it.
+    """Where the files of a dataset come from, for people who fetch and cite it.
 
     Attributes:
         title: what was recorded from whom.
         citation: the paper to cite.
-        licence: licence, and any agreement that a person must accept first.
-        get: where the files are and how to fetch the ones that are read, with names and accession numbers.
+        licence: the licence, and any agreement that a person must accept first.
+        get: where the files are and how to fetch those that are read, with names and accession numbers.
+        images: where the images are that the subjects saw; empty if ``get`` says it.
     """
 
     title: str
     citation: str
     licence: str
     get: str
+    images: str = ""
+
+
+THINGS_IMAGES = (
+    "THINGS is on OSF (project jum2f): images_THINGS.zip, 4.7 GB. The archive has a password, which the project gives to those "
+    "who accept its terms (research only, no redistribution). Unpacked, <path>/aardvark/aardvark_01b.jpg exists, and 26,106 "
+    "others."
+)
+"""Where the images of THINGS are, which several datasets use."""

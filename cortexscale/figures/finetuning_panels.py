@@ -9,9 +9,10 @@ from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from cortexscale.datasets.facts import MODALITY_NAMES
+from cortexscale.datasets.registry import all_facts
 from cortexscale.figures.panels import legend_above, panels
 from cortexscale.figures.style import BENCHMARK_MARKERS, BENCHMARKS, FAMILIES, colours, in_order
-from cortexscale.qc.dataset_table import PAPER
 from cortexscale.scaling.finetuning import AVERAGE, summary
 
 GAIN = "Change in alignment, ΔS"
@@ -41,7 +42,8 @@ def handles(runs: pd.DataFrame, labels: dict[str, str], column: str = "finetunin
 
 def modalities(labels: dict[str, str]) -> dict[str, str]:
     """Modality of the datasets whose handle is one of the paper's."""
-    return {name: PAPER[handle]["modality"] for name, handle in labels.items() if handle in PAPER}
+    known = {entry.label: MODALITY_NAMES[entry.modality] for entry in all_facts().values()}
+    return {name: known[handle] for name, handle in labels.items() if handle in known}
 
 
 def model_names(architectures: Sequence[str]) -> dict[str, str]:

@@ -52,10 +52,11 @@ class AlignmentPlan:
         """The file of published layers, if the study takes layers from one."""
         return [self.study.layer_commitment.file] if self.study.layer_commitment.file else []
 
-    def published_datasets(self, *stimuli: str) -> dict[str, tuple[str, Sequence[str]]]:
-        """Return what published layers are looked up for: dataset -> its reader and ROIs."""
+    def published_datasets(self, *stimuli: str) -> dict[str, tuple[str | None, Sequence[str]]]:
+        """Return what published layers are looked up for: dataset -> its name in the authors' files (or None) and its ROIs."""
         names = (name for stimulus_set in stimuli for name in self.data.datasets_on(stimulus_set))
-        return {name: (self.data.datasets[name].reader, self.data.datasets[name].rois) for name in names}
+        known = {name: self.data.facts(name) for name in names}
+        return {name: (entry and entry.released_name, self.data.datasets[name].rois) for name, entry in known.items()}
 
     def commitments(self, stimuli: str, model: str) -> str:
         """Return the path of the committed layers of a model's reference model."""

@@ -1,6 +1,7 @@
 """The datasets and stimulus sets of a study: their files, what is read from these, and their sizes."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
@@ -8,10 +9,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cortexscale.datasets.readers import load_reader, load_simulator, require_interface, require_known
+from cortexscale.datasets.facts import Facts
+from cortexscale.datasets.readers import default_modality, load_reader, load_simulator, require_interface, require_known
+from cortexscale.datasets.registry import facts
 from cortexscale.errors import Problems
 from cortexscale.plan.inputs import Inputs
 from cortexscale.study import Study
+from cortexscale.study.data import Modality
 from cortexscale.study.problems import checked
 
 
@@ -51,6 +55,30 @@ class DataPlan:
             return {name: name for name in self.study.published.labels}
         return {name: dataset.reader for name, dataset in self.datasets.items()}
 
+    @property
+    def modalities(self) -> dict[str, Modality | None]:
+        """Dataset -> how its responses were recorded; None if neither the config nor the reader says."""
+        return {name: self.modality(name) for name in self.readers}
+
+    def modality(self, dataset: str) -> Modality | None:
+        """Return how the responses of a dataset were recorded, as the config or its reader says; None if neither does.
+
+        Raises:
+            InputError: there is no such reader, or its ``MODALITY`` is not in the vocabulary.
+        """
+        given = self.datasets[dataset].modality if dataset in self.datasets else None
+        return given or default_modality(self.readers[dataset], f"config key datasets.{dataset}.reader")
+
+    def facts(self, dataset: str) -> Facts | None:
+        """Return what is known of a built-in dataset; None for a dataset with a reader of the user's own."""
+        return facts(self.readers[dataset])
+
+    @property
+    def paper_counts(self) -> dict[str, dict[str, float]]:
+        """Dataset -> its row of the paper's Table S1, for the datasets that are in it."""
+        known = {name: self.facts(name) for name in self.datasets}
+        return {name: asdict(entry.counts) for name, entry in known.items() if entry and entry.counts}
+
     def reader(self, dataset: str) -> ModuleType:
         """Load the module that reads a dataset.
 
@@ -77,6 +105,8 @@ class DataPlan:
         """Report every problem of a dataset's entry, as far as its reader can be loaded."""
         entry, reader, key = self.datasets[dataset], self.reader(dataset), f"config key datasets.{dataset}"
         require_interface(reader, f"{key}.reader")
+        with problems.collected():
+            self.modality(dataset)
         with problems.collected():
             require_known(entry.subjects, reader.SUBJECTS, f"{key}.subjects")
         with problems.collected():

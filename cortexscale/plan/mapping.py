@@ -67,7 +67,9 @@ class MappingPlan:
         default = recipe_for("attention", "", **self.settings.recipes.get("attention", {}).get("all", {}))
         labels = {name: self.data.labels[name] for name in self.settings.datasets}
         tables = {"tableS5": {"recipe": asdict(default)}} if "attention" in recipes else {}
-        return tables | ({"tableS6": {"recipes": recipes, "labels": labels}} if recipes else {})
+        known = {name: entry.readouts for name in self.settings.datasets if (entry := self.data.facts(name))}
+        paper = {name: asdict(readouts["attention"]) for name, readouts in known.items() if "attention" in readouts}
+        return tables | ({"tableS6": {"recipes": recipes, "labels": labels, "paper": paper}} if recipes else {})
 
     @property
     def stimuli(self) -> list[str]:

@@ -3,8 +3,8 @@
 from functools import cached_property
 from pathlib import Path
 
-from cortexscale.alignment.published import STEMS
 from cortexscale.datasets.readers import require_known
+from cortexscale.datasets.registry import NAMES
 from cortexscale.errors import Problems
 from cortexscale.published import FILES
 from cortexscale.study.data import Published
@@ -19,7 +19,7 @@ class PublishedPlan:
     def check(self, problems: Problems) -> None:
         """Report labels of something that is no dataset of the published tables."""
         with problems.collected():
-            require_known(list(self.settings.labels), list(STEMS), "config key published.labels")
+            require_known(list(self.settings.labels), NAMES, "config key published.labels")
 
     def file(self, table: str) -> str:
         """Return the path of a published table."""

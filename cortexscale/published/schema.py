@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cortexscale.alignment.published import STEMS
+from cortexscale.datasets.registry import all_facts
 from cortexscale.errors import InputError
 from cortexscale.published import FILES
 
-BENCHMARKS = {stem: reader for reader, stem in STEMS.items()}
-"""Name of a benchmark in the tables -> the reader of its recordings, which names it here."""
+BENCHMARKS = {entry.released_name: name for name, entry in all_facts().items()}
+"""Name of a dataset in the released tables -> its name here."""
 SOURCES = {"spvvs": "spvvs", "timm": "timm", "hf": "huggingface", "huggingface": "huggingface"}
 REMEDY = "fetch the table of the authors again, or name another `revision` of it"
 _TRUTH = {True: True, False: False, "True": True, "False": False}

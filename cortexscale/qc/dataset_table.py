@@ -6,47 +6,49 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cortexscale.datasets.facts import MODALITY_NAMES
 from cortexscale.markdown import markdown_table
 from cortexscale.recording import Recording
+from cortexscale.study.data import Modality
 
-_COLUMNS = ("modality", "stimuli", "noise_ceiling", "subjects", "rois", "train", "test", "train_repetitions", "test_repetitions")
-PAPER = {
-    handle: dict(zip(_COLUMNS, row, strict=True))
-    for handle, row in {
-        "FZ-EP": ("ephys", 135, 0.881070, 1, 2, 121, 14, 20, 20),
-        "MH-EP": ("ephys", 3_200, 0.869264, 2, 2, 2_880, 320, 50, 50),
-        "TVSD-EP": ("ephys", 22_248, 0.976046, 2, 3, 22_248, 100, 1, 30),
-        "T-fMRI": ("fMRI", 8_640, 0.506084, 3, 28, 8_640, 100, 1, 12),
-        "NSD-fMRI": ("fMRI", 70_000, 0.551898, 8, 28, 9_000, 1_000, 3, 3),
-        "T-MEG": ("MEG", 22_248, 0.350308, 4, 7, 22_248, 200, 1, 12),
-        "T-EEG1": ("EEG", 22_248, 0.303142, 10, 7, 22_248, 200, 1, 12),
-        "T-EEG2": ("EEG", 16_740, 0.490773, 10, 7, 16_540, 200, 4, 80),
-    }.items()
-}
-"""Table S1 of the paper, by handle. It does not say what its noise ceilings are averaged over, nor whether they are of the
-variance or of its root. Test images are not among its stimuli for the TVSD and the THINGS fMRI, MEG and EEG1."""
+_COUNTS = ("stimuli", "noise_ceiling", "subjects", "rois", "train", "test", "train_repetitions", "test_repetitions")
 
 
-def dataset_table(datasets: Mapping[str, Iterable[Recording]], labels: Mapping[str, str]) -> pd.DataFrame:
-    """One row per dataset: what the study has, and what the paper had.
+def dataset_table(
+    datasets: Mapping[str, Iterable[Recording]],
+    labels: Mapping[str, str],
+    modalities: Mapping[str, Modality | None],
+    paper: Mapping[str, Mapping[str, float]],
+) -> pd.DataFrame:
+    """Tabulate what the study has of each dataset, and what the paper had: one row per dataset.
 
     Counts of units, train and test are means over subjects, and repetitions over images and subjects. Ceilings are
     averaged over the kept units of a subject, then over subjects. Responses are not looked at.
 
     Args:
-        datasets: the recordings of every dataset, by its name in the config.
-        labels: the handle that a figure shows for it; the paper's row is found by it.
+        datasets: dataset -> its recordings.
+        labels: dataset -> its name in figures.
+        modalities: dataset -> how its responses were recorded; None if nobody says.
+        paper: dataset -> its row of Table S1, the fields of :class:`cortexscale.datasets.facts.PaperCounts`; datasets that are
+            not in the paper are left out.
 
     Returns:
-        ``handle``, ``modality`` (empty if the paper has no such dataset), ``stimuli`` (distinct, both splits, all
+        ``handle`` (the label), ``modality`` (empty if nobody says), ``stimuli`` (distinct, both splits, all
         subjects), ``subjects``, ``rois`` (that have units in a subject), ``units``, ``train``, ``test``,
         ``train_repetitions``, ``test_repetitions``, ``nc_percent`` (of variance) and ``nc_r`` (its square root, the
         ceiling of a correlation); then the paper's as ``paper_stimuli`` ... ``paper_noise_ceiling`` (nan if it has none).
     """
-    return pd.DataFrame([_row(labels.get(name, name), recordings) for name, recordings in datasets.items()])
+    rows = []
+    for name, recordings in datasets.items():
+        modality = modalities[name]
+        named = {"handle": labels[name], "modality": MODALITY_NAMES[modality] if modality else ""}
+        published = {f"paper_{column}": paper.get(name, {}).get(column, np.nan) for column in _COUNTS}
+        rows.append({**named, **_counts(recordings), **published})
+    return pd.DataFrame(rows)
 
 
-def _row(handle: str, recordings: Iterable[Recording]) -> dict:
+def _counts(recordings: Iterable[Recording]) -> dict[str, float]:
+    """Count what the recordings of one dataset hold: the columns from ``stimuli`` to ``nc_r``."""
     stimuli: set[str] = set()
     rois: set[str] = set()
     subjects = []
@@ -66,16 +68,7 @@ def _row(handle: str, recordings: Iterable[Recording]) -> dict:
                 "nc_r": np.sqrt(share).mean(),
             }
         )
-    paper = PAPER.get(handle, {})
-    return {
-        "handle": handle,
-        "modality": paper.get("modality", ""),
-        "stimuli": len(stimuli),
-        "subjects": len(subjects),
-        "rois": len(rois),
-        **pd.DataFrame(subjects).mean(),
-        **{f"paper_{column}": paper.get(column, np.nan) for column in _COLUMNS[1:]},
-    }
+    return {"stimuli": len(stimuli), "subjects": len(subjects), "rois": len(rois), **pd.DataFrame(subjects).mean()}
 
 
 def readable(table: pd.DataFrame) -> str:

@@ -1,9 +1,10 @@
 """What defines a trained readout: shapes, dropout and training, with the published values of each dataset."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from cortexscale.catalogue.readouts import TRAINED
+from cortexscale.catalogue.readouts import KINDS, TRAINED
+from cortexscale.datasets.registry import facts
 from cortexscale.errors import InputError
 
 GATES = ("static", "query")
@@ -60,47 +61,6 @@ class ReadoutRecipe:
             require(getattr(self, key) > 0, key, "a number above 0")
 
 
-_OWN: dict[str, dict[str, Any]] = {
-    # Gates begin even and have to move within the steps of one training: ten times the rate of attention.
-    "layer_gate": {"learning_rate": 1e-3},
-}
-
-_PUBLISHED: dict[str, dict[str, dict[str, Any]]] = {
-    "attention": {
-        "nsd": {"epochs": 20, "learning_rate": 1e-3, "dropout": 0.8},
-        "things_eeg1": {"epochs": 10, "learning_rate": 1e-4, "dropout": 0.5},
-        "things_eeg2": {"epochs": 10, "learning_rate": 1e-4, "dropout": 0.5},
-        "things_fmri": {"epochs": 30, "learning_rate": 1e-4, "dropout": 0.8},
-        "things_meg": {"epochs": 30, "learning_rate": 1e-4, "dropout": 0.8},
-        "tvsd": {"epochs": 30, "learning_rate": 1e-4, "dropout": 0.3},
-    },
-    "shallow_mlp": {
-        "nsd": {"epochs": 20, "learning_rate": 1e-3, "dropout": 0.5},
-        "things_eeg1": {"epochs": 10, "learning_rate": 5e-5, "dropout": 0.3},
-        "things_eeg2": {"epochs": 10, "learning_rate": 5e-5, "dropout": 0.3},
-        "things_fmri": {"epochs": 30, "learning_rate": 1e-4, "dropout": 0.5},
-        "things_meg": {"epochs": 30, "learning_rate": 1e-4, "dropout": 0.8},
-        "tvsd": {"epochs": 30, "learning_rate": 1e-4, "dropout": 0.3},
-    },
-    "low_rank": {
-        "nsd": {"epochs": 20, "learning_rate": 1e-4},
-        "things_eeg1": {"epochs": 10, "learning_rate": 5e-5},
-        "things_eeg2": {"epochs": 10, "learning_rate": 5e-5},
-        "things_fmri": {"epochs": 30, "learning_rate": 5e-5},
-        "things_meg": {"epochs": 30, "learning_rate": 5e-5},
-        "tvsd": {"epochs": 30, "learning_rate": 5e-5},
-    },
-    # Not in the paper: as long as its attention readout.
-    "layer_gate": {
-        "nsd": {"epochs": 20},
-        "things_fmri": {"epochs": 30},
-        "things_meg": {"epochs": 30},
-        "tvsd": {"epochs": 30},
-    },
-}
-"""Readout -> reader of the dataset -> what differs from the defaults (Table S6; the baselines as the authors released them)."""
-
-
 def recipe_for(readout: str, reader: str, **overrides: Any) -> ReadoutRecipe:
     """The recipe of a readout for the datasets of a reader, which may be one without published values.
 
@@ -111,5 +71,16 @@ def recipe_for(readout: str, reader: str, **overrides: Any) -> ReadoutRecipe:
     Raises:
         InputError: as of :class:`ReadoutRecipe`.
     """
-    published = _PUBLISHED.get(readout, {}).get(reader, {})
-    return replace(ReadoutRecipe(readout), **{**_OWN.get(readout, {}), **published, **overrides})
+    return replace(ReadoutRecipe(readout), **{**KINDS[readout].recipe, **_published(readout, reader), **overrides})
+
+
+def _published(readout: str, reader: str) -> dict[str, Any]:
+    """Return the values of a recipe that were chosen for a dataset.
+
+    The layer gate is not in the paper. It is trained as long as the attention readout.
+    """
+    known = facts(reader)
+    trained = known.readouts if known else {}
+    if readout == "layer_gate":
+        return {"epochs": trained["attention"].epochs} if "attention" in trained else {}
+    return {key: value for key, value in asdict(trained[readout]).items() if value is not None} if readout in trained else {}

@@ -1,4 +1,4 @@
-"""Writing recordings and images as Brain-Score releases them (see cortexscale/datasets/formats/assembly.py)."""
+"""A writer of assemblies, stimulus tables and images in the layout in which Brain-Score releases them."""
 
 import csv
 import hashlib
@@ -16,7 +16,7 @@ from cortexscale.simulation.visual_system import VisualSystem
 from cortexscale.stimuli import StimulusImages, stimulus_table
 
 Coordinates = Mapping[str, Mapping[str, np.ndarray]]
-"""Dimension, in the order of the array's axes -> name -> one value per entry."""
+"""Dimension, in the order of the axes of the array -> name of a coordinate -> one value per entry."""
 
 
 def write_assembly(
@@ -30,10 +30,11 @@ def write_assembly(
     """Write an assembly as xarray and netCDF-4 wrote the released ones.
 
     Args:
+        path: the file.
         responses: one array per entry of the first dimension, so that a file can be larger than the memory.
-        coordinates: the levels of each dimension's index.
-        dtype: of the responses.
-        name: the array's. xarray's default is that of the older releases; newer ones say ``data``.
+        coordinates: the levels of the index of each dimension.
+        dtype: type of the responses.
+        name: name of the array. The default is xarray's, which the older releases have; newer ones have ``data``.
         storage: ``compression``, ``chunks`` ... of h5py; the older releases have none.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,19 +57,20 @@ def write_assembly(
             data[index] = row
 
 
-def png(picture: np.ndarray) -> tuple[bytes, str]:
-    """A picture (height, width) or (height, width, 3) uint8 as PNG, and the sha1 of it, which is its id."""
+def png(image: np.ndarray) -> tuple[bytes, str]:
+    """Return a uint8 image (height, width) or (height, width, 3) as PNG, and its sha1, which is its id."""
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
+    Image.fromarray(image).save(buffer, "PNG")
     return buffer.getvalue(), hashlib.sha1(buffer.getvalue()).hexdigest()
 
 
-def write_stimuli(table: Path, rows: Sequence[Mapping[str, Any]], pictures: Mapping[str, bytes]) -> None:
-    """Write the stimulus CSV and, beside it and of the same stem, the zip of its images.
+def write_stimuli(table: Path, rows: Sequence[Mapping[str, Any]], files: Mapping[str, bytes]) -> None:
+    """Write the stimulus CSV and, beside it and with its name, the zip of its images.
 
     Args:
-        rows: of the CSV; the first names the columns.
-        pictures: file name -> content.
+        table: the CSV.
+        rows: rows of the CSV; the keys of the first are the columns.
+        files: name -> content of each image.
     """
     table.parent.mkdir(parents=True, exist_ok=True)
     with table.open("w", newline="", encoding="utf-8") as file:
@@ -76,28 +78,29 @@ def write_stimuli(table: Path, rows: Sequence[Mapping[str, Any]], pictures: Mapp
         writer.writeheader()
         writer.writerows(rows)
     with zipfile.ZipFile(table.with_suffix(".zip"), "w") as archive:
-        for name, content in pictures.items():
-            archive.writestr(zipfile.ZipInfo(name), content)  # ZipInfo has a fixed date: same pictures, same bytes
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content)  # a ZipInfo has a fixed date: equal images, equal bytes
 
 
 def look_at(brain: VisualSystem, table: Path, size: int) -> dict[str, np.ndarray]:
-    """What the visual system sees of the images of a stimulus CSV, in its order: per area (images, dimensions)."""
+    """Return what the visual system sees of the images of a stimulus CSV, in its order: area -> (images, dimensions)."""
     images = StimulusImages("brainscore", table, stimulus_table("brainscore", table))
     side = (size, size)
     return brain.look(np.stack([np.asarray(images[row].resize(side, Image.Resampling.BILINEAR)) for row in range(len(images))]))
 
 
-def luminance(pictures: np.ndarray) -> np.ndarray:
-    """(n, size, size, 3) uint8 -> (n, size, size) in 0 ... 255."""
-    return pictures.astype(np.float64) @ (0.299, 0.587, 0.114)
+def luminance(images: np.ndarray) -> np.ndarray:
+    """Return the luminance of (n, size, size, 3) uint8 images: (n, size, size) in 0 ... 255."""
+    return images.astype(np.float64) @ (0.299, 0.587, 0.114)
 
 
-def fade_into_gray(pictures: np.ndarray, edge: float) -> np.ndarray:
-    """(n, size, size) pictures inside a disc, with a raised-cosine border to gray 128.
+def fade_into_gray(images: np.ndarray, edge: float) -> np.ndarray:
+    """Put images inside a disc with a raised-cosine border to gray 128.
 
     Args:
-        edge: width of the border as a share of the radius; 1 begins to fade at the centre.
+        images: (n, size, size) in 0 ... 255.
+        edge: width of the border as a fraction of the radius; with 1 the border begins at the centre.
     """
-    axis = (np.arange(pictures.shape[1]) + 0.5) / pictures.shape[1] * 2 - 1
+    axis = (np.arange(images.shape[1]) + 0.5) / images.shape[1] * 2 - 1
     outward = np.clip((np.hypot(*np.meshgrid(axis, axis)) - 1 + edge) / edge, 0, 1)
-    return np.clip(128 + (pictures - 128) * (0.5 + 0.5 * np.cos(np.pi * outward)), 0, 255).round().astype(np.uint8)
+    return np.clip(128 + (images - 128) * (0.5 + 0.5 * np.cos(np.pi * outward)), 0, 255).round().astype(np.uint8)

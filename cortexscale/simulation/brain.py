@@ -1,28 +1,28 @@
-"""A brain with known truth: what each visual area codes, what its units see of it, and how much noise they add.
+"""A brain with known truth: what each visual area codes, what its units read of the code, and how much noise they add.
 
-An area holds a code of few dimensions: the leading principal components of a feature space of pictures. For
-the early area that space is the Gabor energy below; for the later ones it is a middle and a late layer of a network
-that was trained on the objects and is not among the models under study. Every unit reads a random mixture of the
-code. A code of few dimensions can be learned from some hundred trials, so a model that holds the generating
-features reaches the noise ceiling, and what a model lacks is due to its features rather than to scarce data.
+An area holds a code of few dimensions: the leading principal components of a feature space of images. For the early
+area that space is the Gabor energy below; for the later ones it is a middle and a late layer of a network that was
+trained on the objects and is not among the models under study. Every unit reads a random mixture of the code. A code of
+few dimensions can be learned from some hundred trials, so a model that holds the generating features reaches the noise
+ceiling, and the distance of another model from it is due to its features and not to scarce data.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-_WAVELENGTHS = (4.0, 8.0)  # pixels; the longer one is the width of the objects' textures
+_WAVELENGTHS = (4.0, 8.0)  # pixels; the longer one is the wavelength of the textures of objects
 _ORIENTATIONS = 4
-_POOL = 4  # pixels a side that a complex cell pools over
+_POOL = 4  # side in pixels of the square that a complex cell pools over
 _OPPONENTS = np.array([[1, -1, 0], [-0.5, -0.5, 1]])  # red-green, blue-yellow
 _CHUNK = 500
 
 
 def gabor_energy(images: np.ndarray) -> np.ndarray:
-    """Complex-cell responses and colour blobs: the feature space of the early area.
+    """Return complex-cell responses and colour blobs, the feature space of the early area.
 
-    Contrast amplitude of quadrature Gabor pairs on luminance (2 wavelengths x 4 orientations; Adelson & Bergen 1985,
-    J. Opt. Soc. Am. A 2, 284), and two opponent colours, both averaged over 4 x 4 pixels. Filters wrap around the border.
+    These are the contrast amplitude of quadrature Gabor pairs on luminance (2 wavelengths x 4 orientations; Adelson & Bergen
+    1985, J. Opt. Soc. Am. A 2, 284), and two opponent colours, both averaged over 4 x 4 pixels. Filters wrap around the border.
 
     Args:
         images: (n, size, size, 3) uint8, size a multiple of 4.
@@ -44,7 +44,10 @@ def gabor_energy(images: np.ndarray) -> np.ndarray:
 
 
 def _gabor_bank(size: int) -> np.ndarray:
-    """(filters, size, size) spectra of complex Gabors. They are one-sided, so real and imaginary part are in quadrature."""
+    """Return the (filters, size, size) spectra of complex Gabors.
+
+    They are one-sided, so the real and the imaginary part are in quadrature.
+    """
     fy, fx = np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size), indexing="ij")
     bank = []
     for wavelength in _WAVELENGTHS:
@@ -59,9 +62,9 @@ class AreaCode:
     """The code of one area.
 
     Attributes:
-        mean: (p,) of the feature space over the pictures that the code was found on.
+        mean: (p,) mean of the feature space over the images that the code was found on.
         components: (p, k) leading principal components.
-        variance: (k,) of the pictures along each, descending.
+        variance: (k,) variance of these images along each component, descending.
     """
 
     mean: np.ndarray
@@ -70,10 +73,10 @@ class AreaCode:
 
     @classmethod
     def find(cls, features: np.ndarray, dimensions: int) -> "AreaCode":
-        """The code that an area has learned from pictures.
+        """Find the code of an area in the features of images.
 
         Args:
-            features: (n, p) of a fixed set of pictures. The same set gives the same code, so that all subjects share it.
+            features: (n, p) of a fixed set of images. The same set gives the same code, so that all subjects share it.
             dimensions: k, less than n and at most p.
         """
         centred = features.astype(np.float64)
@@ -84,43 +87,62 @@ class AreaCode:
         components = centred.T @ scores / np.sqrt(values[: -dimensions - 1 : -1])
         components *= np.sign(
             components[np.abs(components).argmax(axis=0), np.arange(dimensions)]
-        )  # an eigenvector has no sign of its own
+        )  # the sign of an eigenvector is arbitrary
         return cls(mean, components, values[: -dimensions - 1 : -1] / len(features))
 
     def latent(self, features: np.ndarray) -> np.ndarray:
-        """(n, k) coordinates of pictures in the code, uncorrelated and of the variances above over the set it was found on."""
+        """Return the coordinates of images in the code.
+
+        They are uncorrelated, with the variances of the attribute, over the images that the code was found on.
+
+        Args:
+            features: (n, p).
+
+        Returns:
+            (n, k).
+        """
         return (features - self.mean) @ self.components
 
     def mixtures(self, latent: np.ndarray, n_units: int, seed: int) -> np.ndarray:
-        """What ``n_units`` units would say without noise.
+        """Return the noise-free responses of ``n_units`` units.
 
-        Each unit weighs the components at random, with the spread that they have in the pictures: units differ, and
-        most of what they share lies along the leading components, as in cortex.
+        Each unit weighs the components at random, with the spread that they have in the images. Units therefore differ, and most
+        of what they share lies along the leading components, as in cortex.
 
         Args:
-            latent: (n, k) coordinates of the pictures shown, from :meth:`latent`.
-            seed: of the units; a subject has one per area.
+            latent: (n, k) coordinates of images, from :meth:`latent`.
+            n_units: number of units.
+            seed: seed of the units; a subject has one per area.
 
         Returns:
-            (n, n_units) of unit variance over the set that the code was found on.
+            (n, n_units) of unit variance over the images that the code was found on.
         """
         weights = np.random.default_rng(seed).normal(size=(len(self.variance), n_units))
         return latent @ (weights / np.sqrt(self.variance @ weights**2))
 
 
 def ncsnr_of_ceiling(nc_percent: np.ndarray, repetitions: int) -> np.ndarray:
-    """(units,) signal over noise sd of a trial, so that the mean of ``repetitions`` has this ceiling (percent of variance)."""
+    """Return the signal-to-noise ratio of a trial whose average over repetitions has a given noise ceiling.
+
+    Args:
+        nc_percent: (units,) noise ceilings of the averages, in percent of variance.
+        repetitions: trials in an average.
+
+    Returns:
+        (units,) standard deviation of the signal over that of the noise of one trial.
+    """
     share = np.asarray(nc_percent) / 100
     return np.sqrt(share / ((1 - share) * repetitions))
 
 
 def noisy_trials(signal: np.ndarray, shown: np.ndarray, ncsnr: np.ndarray, seed: int) -> np.ndarray:
-    """Single trials: signal plus independent noise, of unit variance together.
+    """Return single trials: signal plus independent noise, together of unit variance.
 
     Args:
         signal: (images, units) of unit variance.
-        shown: (trials,) row of ``signal`` in each trial.
+        shown: (trials,) row of ``signal`` of each trial.
         ncsnr: (units,) standard deviation of the signal over that of the noise.
+        seed: seed of the noise.
 
     Returns:
         (trials, units) float32.

@@ -1,4 +1,4 @@
-"""Writing BrainVision recordings: a header, a list of markers and float32 samples, in three files."""
+"""A writer of BrainVision recordings: a header, a list of markers and float32 samples, in three files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +25,7 @@ def write_brainvision(
     Args:
         base: path without an ending.
         microvolts: (channels, samples).
+        channels: names of the channels.
         rate: Hz, a divisor of 1,000,000.
         markers: type, description and 0-based sample of each, e.g. ``("Event", "E  1", 20)``; a first marker,
             ``New Segment``, is added. The file counts samples from 1.

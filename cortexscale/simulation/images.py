@@ -1,9 +1,9 @@
-"""Procedural pictures of labelled objects: the task set, and the stimuli, of the demo study.
+"""Procedural images of labelled objects: the labelled images and the stimuli of the demo study.
 
-The label is what the object is: one of four shapes with one of four textures. Everything else is drawn anew for each
-picture: place, size, orientation, spatial frequency, colours (which hint at the class), lighting, background, clutter
-that may cover part of the object, and pixel noise. Stimuli come from the same generator as the task set, under names
-and layouts of the released image sets, so models meet at test what they were trained on.
+The label says what the object is: one of four shapes with one of four textures. Everything else is drawn anew for each
+image: place, size, orientation, spatial frequency, colours (which hint at the class), lighting, background, clutter that
+may cover part of the object, and pixel noise. Stimuli come from the same generator as the labelled images, under names
+and in layouts of the released image sets, so that models are tested on images like those they were trained on.
 """
 
 from dataclasses import dataclass, fields
@@ -13,27 +13,27 @@ import numpy as np
 from PIL import Image
 
 SHAPES = ("disc", "square", "cross", "triangle")
-TEXTURES = ("plain", "striped", "ringed", "checker-board")  # THINGS has a few hyphens in its names: so have we
+TEXTURES = ("plain", "striped", "ringed", "checker-board")  # a few names of THINGS have hyphens too
 CLASSES = tuple(f"{texture}_{shape}" for shape in SHAPES for texture in TEXTURES)
 
-_BACKGROUND = 5  # cells a side of the coarse colour noise behind everything
-_CLUTTER = 3  # bars a picture; the last one lies in front of the object
+_BACKGROUND = 5  # cells along a side of the coarse colour noise of the background
+_CLUTTER = 3  # bars in an image; the last one lies in front of the object
 _THINGS_SIZES = (40, 48, 56, 64)
-_CHUNK = 500  # pictures painted at a time: bounds memory, does not change the result
+_CHUNK = 500  # images painted at a time, which bounds the memory and does not change the result
 
 
 @dataclass(frozen=True)
 class _Scenes:
-    """What is in n pictures, whatever their size in pixels; lengths in units of the picture's side."""
+    """The content of n images, whatever their size in pixels. Lengths are in units of the side of an image."""
 
     label: np.ndarray  # (n,)
     centre: np.ndarray  # (n, 2)
     radius: np.ndarray  # (n,)
     angle: np.ndarray  # (n,)
-    frequency: np.ndarray  # (n,) cycles per picture
+    frequency: np.ndarray  # (n,) cycles per image
     phase: np.ndarray  # (n, 2)
-    colour: np.ndarray  # (n, 3) of the bare object
-    ink: np.ndarray  # (n, 3) what full ink adds to it
+    colour: np.ndarray  # (n, 3) of the object without ink
+    ink: np.ndarray  # (n, 3) added to it by full ink
     background: np.ndarray  # (n, cells, cells, 3)
     light: np.ndarray  # (n, 2) slope of the lighting
     bar_centre: np.ndarray  # (n, bars, 2)
@@ -46,13 +46,13 @@ class _Scenes:
 
 
 def _rgb(hue: np.ndarray, chroma: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """(n, 3) colours around grey ``light``, ``chroma`` away from it in the direction ``hue`` (in turns)."""
+    """Return (n, 3) colours around grey ``light``, at the distance ``chroma`` in the direction ``hue`` (in turns)."""
     return light[:, None] + chroma[:, None] * np.cos(2 * np.pi * (hue[:, None] - np.arange(3) / 3))
 
 
 def _draw_scenes(label: np.ndarray, rng: np.random.Generator) -> _Scenes:
     n = len(label)
-    # Things have typical colours: each class a hue, each texture a hue of its ink. Colour alone gives away half of the labels.
+    # Each class has a typical hue and each texture a typical hue of its ink. Colour alone tells half of the labels.
     hue = label * 5 % len(CLASSES) / len(CLASSES) + 0.1 * rng.normal(size=n)
     ink_hue = label % len(TEXTURES) / len(TEXTURES) + 0.15 * rng.normal(size=n)
     return _Scenes(
@@ -74,7 +74,7 @@ def _draw_scenes(label: np.ndarray, rng: np.random.Generator) -> _Scenes:
 
 
 def _rotated(xy: np.ndarray, centre: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates (n, size, size) along the axes of an object at ``centre`` (n, 2) turned by ``angle`` (n,)."""
+    """Return coordinates (n, size, size) along the axes of objects at ``centre`` (n, 2) that are turned by ``angle`` (n,)."""
     x = xy[None, None, :] - centre[:, 0, None, None]
     y = xy[None, :, None] - centre[:, 1, None, None]
     cos, sin = np.cos(angle)[:, None, None], np.sin(angle)[:, None, None]
@@ -82,7 +82,7 @@ def _rotated(xy: np.ndarray, centre: np.ndarray, angle: np.ndarray) -> tuple[np.
 
 
 def _outside(shape: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Signed distance to the outline of a shape of radius one: negative inside."""
+    """Return the signed distance to the outline of a shape of radius one. It is negative inside."""
     if shape == "disc":
         return np.hypot(u, v) - 0.85
     u, v_abs = np.abs(u), np.abs(v)
@@ -94,7 +94,7 @@ def _outside(shape: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def _pattern(texture: str, u: np.ndarray, v: np.ndarray, phase: np.ndarray) -> np.ndarray:
-    """Amount of ink in [0, 1]; ``u`` and ``v`` in radians of its wave, ``phase`` (n, 2)."""
+    """Return the amount of ink in [0, 1], for coordinates ``u`` and ``v`` in radians of its wave and ``phase`` (n, 2)."""
     first, second = phase[:, 0, None, None], phase[:, 1, None, None]
     if texture == "plain":
         return np.zeros_like(u)
@@ -106,7 +106,7 @@ def _pattern(texture: str, u: np.ndarray, v: np.ndarray, phase: np.ndarray) -> n
 
 
 def _paint(scenes: _Scenes, size: int) -> np.ndarray:
-    """(n, size, size, 3) float32 in about [0, 1]."""
+    """Paint scenes without noise: (n, size, size, 3) float32 in about [0, 1]."""
     xy = ((np.arange(size) + 0.5) / size - 0.5).astype(np.float32)
 
     def cover(canvas: np.ndarray, distance: np.ndarray, colour: np.ndarray) -> None:
@@ -144,7 +144,7 @@ def _paint(scenes: _Scenes, size: int) -> np.ndarray:
 
 
 def _render(scenes: _Scenes, size: int, rng: np.random.Generator) -> np.ndarray:
-    """(n, size, size, 3) uint8 with pixel noise."""
+    """Paint scenes with pixel noise: (n, size, size, 3) uint8."""
     n = len(scenes.label)
     images = np.empty((n, size, size, 3), dtype=np.uint8)
     for start in range(0, n, _CHUNK):
@@ -156,14 +156,18 @@ def _render(scenes: _Scenes, size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def render(n: int, seed: int, size: int = 32) -> tuple[np.ndarray, np.ndarray]:
-    """Paint ``n`` labelled pictures.
+    """Paint labelled images.
 
-    Classes are balanced (their counts differ by at most one) and shuffled. One seed gives the same scenes at every
-    size; only the pixel noise differs.
+    Classes are balanced (their counts differ by at most one) and shuffled. One seed gives the same scenes at every size;
+    only the pixel noise differs.
+
+    Args:
+        n: number of images.
+        seed: seed of scenes and noise.
+        size: side in pixels.
 
     Returns:
-        images: (n, size, size, 3) uint8, RGB.
-        labels: (n,) int64, rows of ``CLASSES``.
+        Images (n, size, size, 3) uint8, RGB, and labels (n,) int64, which are rows of ``CLASSES``.
     """
     scene_rng, noise_rng = (np.random.default_rng([seed, stream]) for stream in (0, 1))
     labels = scene_rng.permutation(n) % len(CLASSES)
@@ -171,17 +175,23 @@ def render(n: int, seed: int, size: int = 32) -> tuple[np.ndarray, np.ndarray]:
 
 
 def concept_names(n: int) -> list[str]:
-    """``n`` names of things as THINGS spells them: lower case, underscores, a few hyphens, a number for things of one name.
+    """Return ``n`` names of concepts, spelled as THINGS spells them: lower case, underscores, a few hyphens, and a number.
 
-    Thing i is of class i modulo the number of classes.
+    Concept i is of class i modulo the number of classes.
     """
     return [f"{CLASSES[i % len(CLASSES)]}{i // len(CLASSES) + 1}" for i in range(n)]
 
 
 def write_things(root: Path | str, concepts: int, per_concept: int, seed: int) -> list[str]:
-    """Write pictures in the layout of THINGS: ``<concept>/<concept>_01b.jpg``, ``_02s.jpg``, ... under ``root``.
+    """Write images in the layout of THINGS: ``<concept>/<concept>_01b.jpg``, ``_02s.jpg``, ... under ``root``.
 
-    They are square JPEGs of unequal size, as THINGS has no common size either.
+    They are square JPEGs of unequal size, because the images of THINGS have no common size either.
+
+    Args:
+        root: the folder.
+        concepts: number of concepts.
+        per_concept: images of each concept.
+        seed: seed of scenes and noise.
 
     Returns:
         Ids ``<concept>/<file>`` in byte order.

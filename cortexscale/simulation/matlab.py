@@ -1,4 +1,4 @@
-"""Writing MATLAB v7.3 files the way MATLAB does: HDF5 behind a 512-byte header, every array with reversed axes."""
+"""A writer of MATLAB v7.3 files as MATLAB writes them: HDF5 behind a 512-byte header, every array with reversed axes."""
 
 import string
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 from cortexscale.files import whole_file
 
 _HEADER_BYTES = 512
-_CONTIGUOUS_UP_TO = 8192  # bytes; MATLAB chunks and deflates what is larger
+_CONTIGUOUS_UP_TO = 8192  # bytes; MATLAB chunks and compresses larger arrays
 _CLASSES = {"float64": "double", "float32": "single", "bool": "logical"}
 
 Records = Sequence[Mapping[str, str]]
@@ -22,11 +22,10 @@ def write_matlab(path: Path | str, variables: Mapping[str, np.ndarray | Records 
 
     Args:
         path: the .mat file.
-        variables: by name, one of
-            an array in MATLAB's orientation, at least two-dimensional and not empty (pass a transposed view: it is
-            transposed back without a copy);
-            a sequence of records of non-empty texts: a 1 x N struct array;
-            a mapping of field names to sequences of non-empty texts: a scalar struct of 1 x N cell arrays.
+        variables: name -> value. A value is one of
+            an array in MATLAB's orientation, at least two-dimensional and not empty (a transposed view costs no copy);
+            a sequence of records of non-empty texts, written as a 1 x N struct array;
+            a mapping of field names to sequences of non-empty texts, written as a scalar struct of 1 x N cell arrays.
     """
     with whole_file(path) as part:
         with h5py.File(part, "w", userblock_size=_HEADER_BYTES) as file:
@@ -73,7 +72,7 @@ def _write_texts(file: h5py.File, name: str, fields: Cells, cells: bool) -> None
 
 
 def _write_text(file: h5py.File, text: str) -> h5py.Reference:
-    """Store a 1 x n char array in #refs# and return a reference to it."""
+    """Store a 1 x n char array in #refs#, and return a reference to it."""
     pool = file.require_group("#refs#")
     if "a" not in pool:  # MATLAB's shared empty value
         empty = pool.create_dataset("a", data=np.zeros(2, dtype=np.uint64))
@@ -88,7 +87,7 @@ def _write_text(file: h5py.File, text: str) -> h5py.Reference:
 
 
 def _short_name(index: int) -> str:
-    """a, b, ..., z, A, ..., Z, aa, ab, ..."""
+    """Return the name of an entry of #refs#: a, b, ..., z, A, ..., Z, aa, ab, ..."""
     name = ""
     while index >= 0:
         index, letter = divmod(index, len(string.ascii_letters))

@@ -1,8 +1,9 @@
-"""Evoked responses with known truth, for the simulated EEG and MEG recordings.
+"""Evoked responses with known truth, for simulated EEG and MEG recordings.
 
 Everything is made on a grid of 100 Hz, the rate that the readers resample to, and interpolated to the recorded rate by
-Fourier: it is band-limited below 50 Hz, so that the anti-aliasing filter leaves it alone. MNE's resampling moves the time
-axis of an epoch by some milliseconds (:func:`resampled_instants`); a truth that is compared with a reader follows it.
+Fourier. The signal is band-limited below 50 Hz, so the anti-aliasing filter does not change it. MNE's resampling moves
+the time axis of an epoch by some milliseconds (:func:`resampled_instants`); a truth that is compared with a reader has
+to move with it.
 """
 
 from collections.abc import Sequence
@@ -12,34 +13,35 @@ import numpy as np
 from cortexscale.simulation.visual_system import VisualSystem
 
 RATE = 100
-"""Hz, of the grid."""
+"""Hz of the grid."""
 
 WAVES = {
     "occipital": (("early", 0.10, 0.03), ("middle", 0.25, 0.04)),
     "parietal": (("middle", 0.15, 0.03), ("late", 0.30, 0.04)),
     "temporal": (("middle", 0.15, 0.03), ("late", 0.30, 0.04)),
 }
-"""What the channels over a lobe see: the code of an area in a wave, with its latency and width (s, one sd of a Gaussian).
-Other lobes see nothing. Waves of one channel are 150 ms apart, so images that follow each other every 100 ms overlap little
-where a wave peaks."""
+"""Lobe -> the waves that its channels record: an area whose code they carry, its latency and its width (s, one sd of a Gaussian).
+Channels over other lobes record no signal. The waves of one channel are 150 ms apart, so images that follow each other every
+100 ms overlap little where a wave peaks."""
 
 
 def evoked(
     brain: VisualSystem, latents: dict[str, np.ndarray], lobes: Sequence[str], times: np.ndarray, *, seed: int
 ) -> np.ndarray:
-    """Noise-free responses of the channels to pictures.
+    """Return noise-free responses of channels to images.
 
-    Each channel reads a random mixture of the code in each of its waves: mixture x Gaussian in time. The response that
-    all pictures share is left out; it carries nothing.
+    Each channel reads a random mixture of the code in each of its waves, times a Gaussian in time. The response that all
+    images share is left out, because it carries no information.
 
     Args:
-        latents: of ``brain.look``, (n, dimensions) per area.
+        brain: the visual system.
+        latents: features from ``brain.look``: area -> (n, dimensions).
         lobes: (channels,) lobe of each channel.
         times: (times,) s from the onset. There is no response before it.
-        seed: of the subject.
+        seed: seed of the subject.
 
     Returns:
-        (n, channels, times) float32, about unit variance over pictures where a wave peaks and mean 0 over them.
+        (n, channels, times) float32, with mean 0 over images and about unit variance where a wave peaks.
     """
     times = np.asarray(times)
     signal = np.zeros((len(next(iter(latents.values()))), len(lobes), len(times)), dtype=np.float32)
@@ -55,35 +57,44 @@ def evoked(
 
 
 def continuous(signal: np.ndarray, shown: np.ndarray, onsets: np.ndarray, n_samples: int) -> np.ndarray:
-    """The noise-free recording: responses that follow and overlap each other.
+    """Return a noise-free recording of responses that follow and overlap each other.
 
     Args:
-        signal: (pictures, channels, times) on the grid from the onset.
-        shown: (trials,) picture of each trial.
+        signal: (images, channels, times) on the grid, from the onset.
+        shown: (trials,) image of each trial.
         onsets: (trials,) grid sample of each onset.
+        n_samples: length of the recording; responses beyond it are lost.
 
     Returns:
-        (channels, n_samples) float32 on the grid. What would lie beyond its end is lost.
+        (channels, n_samples) float32 on the grid.
     """
     recording = np.zeros((signal.shape[1], n_samples), dtype=np.float32)
-    for picture, onset in zip(shown, onsets, strict=True):
+    for image, onset in zip(shown, onsets, strict=True):
         stretch = recording[:, onset : onset + signal.shape[2]]
-        stretch += signal[picture, :, : stretch.shape[1]]
+        stretch += signal[image, :, : stretch.shape[1]]
     return recording
 
 
 def interpolate(recording: np.ndarray, factor: int) -> np.ndarray:
-    """(..., samples) on the grid -> (..., factor x samples) at ``factor`` x 100 Hz. Every ``factor``-th sample is on the grid."""
+    """Interpolate a recording on the grid to a higher rate.
+
+    Args:
+        recording: (..., samples).
+        factor: the higher rate over 100 Hz.
+
+    Returns:
+        (..., factor x samples). Every ``factor``-th sample is one of the grid.
+    """
     from scipy.signal import resample
 
     return resample(recording, factor * recording.shape[-1], axis=-1)
 
 
 def resampled_instants(tmin: float, tmax: float, recorded_rate: int) -> np.ndarray:
-    """When (s) the samples of an epoch really are that MNE's ``Epochs.resample`` labels tmin, tmin + 10 ms ...
+    """Return when (s) the samples of an epoch really are that MNE's ``Epochs.resample`` labels tmin, tmin + 10 ms ...
 
-    The method pads an epoch to a power of two, and rounds the padding and the length at the lower rate to whole samples.
-    Epochs of 1001 samples at 1000 Hz come 3.5 to 4.5 ms late that way, and those of 281 samples at 200 Hz 5 ms early.
+    MNE pads an epoch to a power of two, and rounds the padding and the length at the lower rate to whole samples. That makes
+    epochs of 1001 samples at 1000 Hz 3.5 to 4.5 ms late, and those of 281 samples at 200 Hz 5 ms early.
     """
     recorded = round(tmax * recorded_rate) - round(tmin * recorded_rate) + 1
     padded = 2 ** int(np.ceil(np.log2(recorded + 2 * min(recorded // 8, 100))))
@@ -94,16 +105,17 @@ def resampled_instants(tmin: float, tmax: float, recorded_rate: int) -> np.ndarr
 
 
 def trial_noise(signal: np.ndarray, noise_variance: np.ndarray | float, *, soa: int, length: int, baseline: int) -> np.ndarray:
-    """Variance of a trial that is not due to its own picture, on average over the trials of random sequences.
+    """Return the variance of a trial that is not due to its own image, on average over the trials of random sequences.
 
-    White noise on the grid, the responses to the other pictures of a sequence, and what the subtraction of a baseline adds
-    of both. Exact in expectation but for what is of the order of 1 / pictures: neighbours are drawn without replacement.
+    It consists of white noise on the grid, of the responses to the other images of a sequence, and of what the subtraction of
+    a baseline adds of both. It is exact in expectation but for terms of the order of 1 / images, because neighbours are
+    drawn without replacement.
 
     Args:
-        signal: (pictures, channels, times) on the grid from the onset; pictures follow each other in random order.
-        noise_variance: of the white noise on the grid, one number or (channels,).
-        soa: grid samples between onsets. Sequences are too far apart to overlap.
-        length: pictures in a sequence.
+        signal: (images, channels, times) on the grid, from the onset; images follow each other in random order.
+        noise_variance: variance of the white noise on the grid, one number or (channels,).
+        soa: grid samples between onsets.
+        length: images in a sequence. Sequences are too far apart to overlap.
         baseline: grid samples whose mean is subtracted, the last one at the onset; 0 for none.
 
     Returns:
@@ -119,7 +131,7 @@ def trial_noise(signal: np.ndarray, noise_variance: np.ndarray | float, *, soa: 
     for neighbour in range(-reach, reach + 1):
         if neighbour == 0 or abs(neighbour) >= length:
             continue
-        # Time axis of this trial, baseline included, in the time of the neighbour, who came `neighbour` pictures later.
+        # Time axis of this trial, baseline included, in the time of the neighbour, which came `neighbour` images later.
         own_time = np.arange(-before, n_times) - neighbour * soa
         seen = (own_time >= 0) & (own_time < n_times)
         if seen.any():
@@ -132,11 +144,12 @@ def trial_noise(signal: np.ndarray, noise_variance: np.ndarray | float, *, soa: 
 
 
 def true_ceiling(signal: np.ndarray, noise: np.ndarray, repetitions: int) -> np.ndarray:
-    """Noise ceiling, percent of variance, of the average of ``repetitions`` trials.
+    """Return the noise ceiling, in percent of variance, of the average of ``repetitions`` trials.
 
     Args:
-        signal: (test pictures, channels, times) noise-free.
+        signal: (test images, channels, times) noise-free.
         noise: (channels, times) variance of the noise of one trial.
+        repetitions: trials of each image.
 
     Returns:
         (channels, times).

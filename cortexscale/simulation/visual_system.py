@@ -1,4 +1,4 @@
-"""The simulated visual system: which feature space each area codes, and which area each released ROI belongs to."""
+"""The simulated visual system: three areas, and the feature space that each of them codes."""
 
 from typing import TYPE_CHECKING
 
@@ -15,19 +15,19 @@ HIDDEN_NETWORK = {
     "arch": "efficientnet",
     "builder": {"timm": "test_efficientnet", "arguments": {"num_classes": 16}, "image_size": 32},
 }
-"""The network behind the higher areas, of a family that no suite of the demo has."""
+"""The network that the higher areas read from. No suite of the demo has a model of its family."""
 HIDDEN_LAYERS = {"middle": "blocks.2", "late": "global_pool"}
 AREAS = ("early", "middle", "late")
 DIMENSIONS = 12
-"""Of the code of each area: few enough to be learned from some hundred single trials."""
+"""Dimensions of the code of each area: few enough to be learned from some hundred single trials."""
 
 
 class VisualSystem:
-    """What all simulated subjects have in common: three areas, each with a code of few dimensions.
+    """Three areas that all simulated subjects have in common, each with a code of few dimensions.
 
     Args:
         network: the hidden network with its trained weights.
-        images: (n, size, size, 3) uint8, the pictures that the areas' codes are found on.
+        images: (n, size, size, 3) uint8, the images that the codes of the areas are found on.
     """
 
     def __init__(self, network: "torch.nn.Module", images: np.ndarray):
@@ -49,15 +49,26 @@ class VisualSystem:
         return {"early": gabor_energy(images)} | {area: np.concatenate(values) for area, values in parts.items()}
 
     def look(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """The generating features: (n, dimensions) of each area for (n, size, size, 3) pictures."""
+        """Return the generating features of images.
+
+        Args:
+            images: (n, size, size, 3) uint8.
+
+        Returns:
+            Area -> (n, dimensions).
+        """
         return {area: self.codes[area].latent(values) for area, values in self._features(images).items()}
 
     def signal(self, latents: dict[str, np.ndarray], areas: list[str], seed: int) -> np.ndarray:
-        """Noise-free responses of one unit per entry of ``areas``, (n, units), unit variance over pictures.
+        """Return noise-free responses of one unit per entry of ``areas``, with unit variance over images.
 
         Args:
-            latents: of :meth:`look`.
-            seed: of the subject; another subject has other units.
+            latents: features from :meth:`look`.
+            areas: (units,) the area that each unit reads from.
+            seed: seed of the subject; another subject has other units.
+
+        Returns:
+            (n, units) float64.
         """
         n = len(next(iter(latents.values())))
         signal = np.empty((n, len(areas)))

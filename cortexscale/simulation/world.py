@@ -1,4 +1,4 @@
-"""What all simulated experiments share: a visual system, and the THINGS-like pictures that five of them show."""
+"""What all simulated datasets share: a visual system, and the images in the layout of THINGS that five of them use."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class World:
-    """
+    """The visual system and the images that simulated subjects have in common.
+
     Attributes:
-        brain: what every subject sees with.
-        size: side of a picture in pixels, as the brain sees it.
-        things: root of the THINGS-like image folder.
+        brain: the visual system of every subject.
+        size: side of an image in pixels, as the visual system sees it.
+        things: root of the image folder in the layout of THINGS.
     """
 
     brain: "VisualSystem"
@@ -29,12 +30,12 @@ class World:
 
     @cached_property
     def things_ids(self) -> np.ndarray:
-        """Ids of the THINGS-like pictures, ``<concept>/<file>``, in byte order."""
+        """Ids of the images in the layout of THINGS, ``<concept>/<file>``, in byte order."""
         return stimulus_table("image_folder", self.things)["stimulus_id"].to_numpy().astype(str)
 
     @cached_property
     def things_latents(self) -> dict[str, np.ndarray]:
-        """The generating features of these pictures: per area (pictures, dimensions)."""
-        pictures = [Image.open(self.things / id).convert("RGB") for id in self.things_ids]
+        """The generating features of these images: area -> (images, dimensions)."""
+        images = [Image.open(self.things / id).convert("RGB") for id in self.things_ids]
         side = (self.size, self.size)
-        return self.brain.look(np.stack([np.asarray(picture.resize(side, Image.Resampling.BILINEAR)) for picture in pictures]))
+        return self.brain.look(np.stack([np.asarray(image.resize(side, Image.Resampling.BILINEAR)) for image in images]))

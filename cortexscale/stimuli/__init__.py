@@ -1,14 +1,14 @@
 """Stimulus sets: which images there are, where they lie, and how to open one.
 
-The stimulus table fixes the order of the rows of every feature store. Its ids are those of the released
-recordings: ``aardvark/aardvark_01b.jpg`` for THINGS, the 0-based 73k id for NSD, ``image_id`` for Brain-Score.
+The stimulus table fixes the order of the rows of every feature store. Its ids are those that recordings use.
 """
 
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -16,32 +16,57 @@ from PIL import Image
 
 from cortexscale.errors import InputError
 from cortexscale.stimuli.brainscore import BrainScoreImages
+from cortexscale.stimuli.hdf5 import Hdf5Images
 from cortexscale.stimuli.image_folder import ImageFolder
-from cortexscale.stimuli.nsd import NsdImages
 
-LAYOUTS: dict[str, type[ImageFolder] | type[NsdImages] | type[BrainScoreImages]] = {
+
+class Images(Protocol):
+    """The images of one stimulus set, in whichever layout they were released."""
+
+    def ids(self) -> list[str]:
+        """List the ids of all images, in the order of the stimulus table.
+
+        Raises:
+            InputError: nothing is there, or not what the layout says.
+        """
+
+    def concepts(self, ids: Sequence[str]) -> list[str]:
+        """Return what each image shows. An image of which nothing is known is a concept of its own."""
+
+    def where(self, id: str) -> str:
+        """Describe where an image lies, for messages."""
+
+    def content(self, id: str) -> bytes:
+        """Return the bytes of an image, which its hash is made of."""
+
+    def decoded(self, content: bytes) -> Image.Image:
+        """Return the RGB image that :meth:`content` encodes."""
+
+
+LAYOUTS: dict[str, Callable[[Path], Images]] = {
     "image_folder": ImageFolder,
-    "nsd": NsdImages,
+    "hdf5": Hdf5Images,
     "brainscore": BrainScoreImages,
 }
+"""Layout of a stimulus set -> the class that reads it from a path."""
+
 _DAMAGE = (OSError, KeyError, zipfile.BadZipFile, zlib.error, EOFError, SyntaxError)
-"""What the readers of files, zips and pictures raise; Pillow calls a broken PNG a SyntaxError."""
+"""Exceptions that a damaged file, zip or image raises. Pillow raises a SyntaxError for a broken PNG."""
 
 
 def stimulus_table(layout: str, path: Path | str) -> pd.DataFrame:
     """List the images of a stimulus set.
 
     Args:
-        layout: ``image_folder`` (``<root>/<concept>/<image>.jpg``, THINGS), ``nsd`` (``nsd_stimuli.hdf5``) or
-            ``brainscore`` (a stimulus CSV with its images beside it).
+        layout: a key of :data:`LAYOUTS`.
         path: the folder or the file.
 
     Returns:
-        One row per image: ``stimulus_id``, ``hash`` (content), ``concept`` (the object that it shows; an image of no known
-        concept is one of its own); in byte order of the ids, by NSD id, or as in the CSV.
+        One row per image: ``stimulus_id``, ``hash`` (of its content) and ``concept``; in byte order of the ids, by row of the
+        HDF5 file, or as in the CSV.
 
     Raises:
-        InputError: nothing there, or not what the layout says.
+        InputError: nothing is there, or not what the layout says.
     """
     images = LAYOUTS[layout](Path(path))
     ids = images.ids()
@@ -50,16 +75,18 @@ def stimulus_table(layout: str, path: Path | str) -> pd.DataFrame:
 
 
 def content_hash(content: bytes) -> str:
+    """Return the hash of an image's content, as in the stimulus table."""
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-class StimulusImages(Sequence):
-    """The images of a stimulus set as RGB pictures, in the order of its table.
+class StimulusImages:
+    """The images of a stimulus set as RGB images, in the order of its table.
 
-    Opens files lazily, so that each worker process of a loader has handles of its own.
+    Files are opened when they are first needed, so that each worker process of a loader opens them for itself.
 
     Args:
-        layout, path: as of :func:`stimulus_table`.
+        layout: a key of :data:`LAYOUTS`.
+        path: the folder or the file.
         table: the stimulus table; every image is compared with its hash there.
     """
 
@@ -71,14 +98,16 @@ class StimulusImages(Sequence):
         return len(self.ids)
 
     def __getitem__(self, row: int) -> Image.Image:
-        """
+        """Open the image of a row of the table.
+
         Raises:
-            InputError: the image is gone, damaged, or not the one that the table lists.
+            IndexError: the table has no such row.
+            InputError: the image is missing, damaged, or another one than the table lists.
         """
         id = self.ids[row]
         content = _content(self.images, id)
         try:
-            picture = self.images.picture(content)
+            image = self.images.decoded(content)
         except _DAMAGE as error:
             raise _unreadable(self.images.where(id), error) from None
         if content_hash(content) != self.hashes[row]:
@@ -88,10 +117,10 @@ class StimulusImages(Sequence):
                 "the same content",
                 "delete the stimulus table and run again",
             )
-        return picture
+        return image
 
 
-def _content(images: ImageFolder | NsdImages | BrainScoreImages, id: str) -> bytes:
+def _content(images: Images, id: str) -> bytes:
     try:
         return images.content(id)
     except _DAMAGE as error:
@@ -103,10 +132,19 @@ def _unreadable(where: str, error: Exception) -> InputError:
 
 
 def stimulus_rows(table: pd.DataFrame, ids: Sequence[str], wanted_by: str, where: str) -> np.ndarray:
-    """Rows of ``ids`` in a stimulus table.
+    """Find stimuli in a stimulus table.
+
+    Args:
+        table: the stimulus table.
+        ids: (n,) stimuli.
+        wanted_by: whose stimuli they are, for the message.
+        where: the file of the table, for the message.
+
+    Returns:
+        (n,) int, their rows.
 
     Raises:
-        InputError: a recording shows a stimulus that has no image.
+        InputError: a stimulus has no image.
     """
     index = pd.Index(table["stimulus_id"])
     rows = index.get_indexer(list(ids))
@@ -122,5 +160,5 @@ def stimulus_rows(table: pd.DataFrame, ids: Sequence[str], wanted_by: str, where
 
 
 def table_hash(table: pd.DataFrame) -> str:
-    """Content hash of a stimulus set: ids and images, in order."""
+    """Return the content hash of a stimulus set: of its ids and images, in order."""
     return hashlib.blake2b(table[["stimulus_id", "hash"]].to_csv(index=False).encode(), digest_size=16).hexdigest()

@@ -16,15 +16,15 @@ from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 
 ALIASES = {"image_id": "stimulus_id", "stimulus_id": "image_id", "filename": "image_file_name"}
-"""Name of a column -> its name in other releases."""
+"""Column of a stimulus CSV or assembly -> the name of the same column in other releases."""
 
 
 class BrainScoreImages:
-    """A stimulus CSV of Brain-Score, with its images in the zip of the same stem, or in a folder of that stem.
+    """A stimulus CSV of Brain-Score, with its images in a zip, or in a folder, that has the name of the CSV.
 
-    They lie beside the CSV, or, in a cache of Brain-Score (``<sha1>/<file>``), in a folder beside its folder. Ids are
-    ``image_id``, in the order of the CSV. Images may have one channel, three or four. The concept of an image is its object
-    (MajajHong2015) or its family of textures (FreemanZiemba2013).
+    The zip or folder lies beside the CSV or, in a cache of Brain-Score (``<sha1>/<file>``), in a folder beside the folder of
+    the CSV. Ids are the column ``image_id``, in the order of the CSV. Images may have one channel, three or four. The concept of
+    an image is the object or the family of textures that the CSV names.
     """
 
     remedy = "download the CSV and the zip of one release; Brain-Score's registry of stimulus sets has their names"
@@ -32,14 +32,14 @@ class BrainScoreImages:
 
     def __init__(self, path: Path):
         self.path = path
-        self._archive: tuple[int, zipfile.ZipFile] | None = None
+        self._archive: tuple[int, zipfile.ZipFile] | None = None  # process that opened it, and the open zip
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type["BrainScoreImages"], tuple[Path]]:
         return type(self), (self.path,)
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """Id -> name of its file."""
+        """Id of an image -> name of its file."""
         table = read_stimuli(self.path, ["image_id", "filename"], self.remedy)
         return dict(zip(table["image_id"], table["filename"], strict=True))
 
@@ -54,7 +54,11 @@ class BrainScoreImages:
 
     @cached_property
     def images(self) -> Path:
-        """The zip, or the folder that it was unpacked into."""
+        """The zip of the images, or the folder that it was unpacked into.
+
+        Raises:
+            InputError: there is neither.
+        """
         folders = [self.path.parent, *sorted(self.path.parent.parent.glob("[0-9a-f]" * 40))]
         zipped = [folder / f"{self.path.stem}.zip" for folder in folders]
         unpacked = [folder / self.path.stem for folder in folders]
@@ -83,11 +87,11 @@ class BrainScoreImages:
         name = self.names[id]
         return self._open(self.images).read(name) if self.images.is_file() else (self.images / name).read_bytes()
 
-    def picture(self, content: bytes) -> Image.Image:
+    def decoded(self, content: bytes) -> Image.Image:
         return Image.open(io.BytesIO(content)).convert("RGB")
 
     def _open(self, path: Path) -> zipfile.ZipFile:
-        # A forked worker shares the position in its parent's open file, and would read another image's bytes.
+        # A forked worker shares the position in the open file of its parent, and would read the bytes of another image.
         if self._archive is None or self._archive[0] != os.getpid():
             require_real_file(path, self.remedy)
             try:
@@ -100,23 +104,24 @@ class BrainScoreImages:
 
 
 def read_stimuli(path: Path | str, columns: Sequence[str], remedy: str) -> pd.DataFrame:
-    """The stimulus CSV of an assembly, in its own order.
+    """Read some columns of the stimulus CSV of an assembly, in the order of the file.
 
     Args:
-        columns: those wanted; the older and newer names of the id (``image_id``, ``stimulus_id``) are one, and so are
-            ``filename`` and ``image_file_name``.
+        path: the CSV.
+        columns: the columns that are wanted, first the id of the image. Names of other releases (:data:`ALIASES`) are found too.
+        remedy: where the file comes from; it ends every message.
 
     Returns:
-        One row per image: ``columns`` by the names asked for, all as text.
+        One row per image with ``columns``, by the names that were asked for, all as text.
 
     Raises:
-        InputError: not a table, a column or an entry is missing, or an id is there twice.
+        InputError: the file is no table, a column or an entry is missing, or an id is there twice.
     """
     path = require_real_file(path, remedy)
     try:
-        # All as text: an id of digits is no number, and a category may be called NA.
+        # Everything is read as text: an id of digits is no number, and a category may be called NA.
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (ValueError, OSError) as error:  # pandas' parser and empty-data errors, and decoding errors, are ValueErrors
+    except (ValueError, OSError) as error:  # pandas raises subclasses of ValueError
         raise InputError(path, f"not a readable table ({error})", "the stimulus CSV", f"repeat the download. {remedy}") from None
     sources = {name: name if name in table else ALIASES.get(name, name) for name in columns}
     if missing := [name for name, source in sources.items() if source not in table]:

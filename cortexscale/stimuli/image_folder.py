@@ -12,7 +12,10 @@ SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
 class ImageFolder:
-    """``<root>/<concept>/<image>.jpg``, as THINGS is unpacked. Ids are paths below the root, in byte order."""
+    """A folder of folders of images, ``<root>/<concept>/<image>.jpg``.
+
+    The id of an image is its path below the root, ``<concept>/<image>.jpg``; ids are in byte order.
+    """
 
     def __init__(self, path: Path):
         self.path = path
@@ -34,5 +37,5 @@ class ImageFolder:
     def content(self, id: str) -> bytes:
         return (self.path / id).read_bytes()
 
-    def picture(self, content: bytes) -> Image.Image:
+    def decoded(self, content: bytes) -> Image.Image:
         return Image.open(io.BytesIO(content)).convert("RGB")

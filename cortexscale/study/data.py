@@ -7,11 +7,13 @@ from pydantic import Field, PositiveInt
 
 from cortexscale.section import Contradiction, Name, Section
 
+Modality = Literal["ephys", "fmri", "eeg", "meg", "calcium", "behaviour"]
+
 
 class StimulusSet(Section):
     """Images that were shown to subjects. Features are extracted once per model and stimulus set."""
 
-    layout: Literal["image_folder", "nsd", "brainscore"]
+    layout: Literal["image_folder", "hdf5", "brainscore"]
     path: str
     expected: PositiveInt | None = None
     """Number of images in the full release; sizes jobs before the images are there."""
@@ -28,6 +30,8 @@ class Dataset(Section):
     """One neural dataset."""
 
     label: str
+    modality: Modality | None = None
+    """How the responses were recorded; by default, what the reader says."""
     reader: Annotated[str, Field(pattern=r"^(\w+|\S+\.py)$")]
     """A dataset of ``cortexscale.datasets``, or the path of one of your own: ``my/reader.py``."""
     stimuli: Name

@@ -12,7 +12,8 @@ from inventories import inventory
 from places import ROOT, SHARED
 
 from cortexscale.alignment.import_commitments import import_commitments
-from cortexscale.alignment.published import STEMS, commitments_for, read_published
+from cortexscale.alignment.published import commitments_for, read_published
+from cortexscale.datasets.registry import NAMES, facts
 from cortexscale.errors import InputError
 from cortexscale.models.build import untrained
 from cortexscale.models.layers import candidate_layers
@@ -21,7 +22,7 @@ from cortexscale.study import load_study
 
 PUBLISHED = SHARED / "data/published/layer_commitments.json.gz"
 PAPER = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
-READERS = {name: (dataset["reader"], dataset["rois"]) for name, dataset in PAPER["datasets"].items()}
+DATASETS = {name: (facts(dataset["reader"]).released_name, dataset["rois"]) for name, dataset in PAPER["datasets"].items()}
 ALEXNET = "alexnet_imagenet_full_seed-0"
 ENTRY = {"layer_name": "features.5", "layer_position": 7, "layer_position_normalized": 7 / 23, "score": 0.5}
 
@@ -43,9 +44,7 @@ def layers_of(id: str) -> tuple[list, str]:
 
 
 def test_names_of_datasets_and_of_layers_become_ours(file):
-    committed = commitments_for(
-        read_published(file), ALEXNET, {"monkeys": ("tvsd", ["V4", "V1"]), "fz": ("freemanziemba", ["V1"])}
-    )
+    committed = commitments_for(read_published(file), ALEXNET, {"monkeys": ("tvsd", ["V4", "V1"]), "fz": ("bs_fz", ["V1"])})
     imported = import_commitments(committed, *layers_of(ALEXNET), ALEXNET)
     assert {dataset: list(rois) for dataset, rois in imported.items()} == {"monkeys": ["V4", "V1"], "fz": ["V1"]}
     assert imported["fz"]["V1"] | {"layer_position_normalized": 0} == ENTRY | {
@@ -62,7 +61,7 @@ def test_what_is_not_published_is_named(file):
     with pytest.raises(
         InputError, match=r"published commitments of alexnet.*\n.*monkeys: IT, own: V1\n.*tvsd.*\n.*commit: search"
     ):
-        commitments_for(published, ALEXNET, {"monkeys": ("tvsd", ["V1", "IT"]), "own": ("my/reader.py", ["V1"])})
+        commitments_for(published, ALEXNET, {"monkeys": ("tvsd", ["V1", "IT"]), "own": (None, ["V1"])})
     committed = commitments_for(published, ALEXNET, {"monkeys": ("tvsd", ["V1"])})
     with pytest.raises(InputError, match=r"1 layer\(s\) that are no candidates: features\.5"):
         import_commitments(committed, *layers_of("cornet_s_imagenet_full_seed-0"), "cornet_s")
@@ -126,12 +125,12 @@ def test_snakemake_writes_what_scoring_reads(file, tmp_path):
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="the published commitments are not at hand")
 def test_every_reference_of_the_paper_can_be_imported():
     published = read_published(PUBLISHED)
-    assert len(published) == 85 and set(STEMS) == {reader for reader, _ in READERS.values()}
+    assert len(published) == 85 and {entry["reader"] for entry in PAPER["datasets"].values()} == set(NAMES)
     models = inventory(load_study(PAPER))
     references = [models[id] for id in dict.fromkeys(model.reference for model in models.values())]
     assert len(references) == 72
     for model in references:
-        committed = commitments_for(published, model.id, READERS)
+        committed = commitments_for(published, model.id, DATASETS)
         backbone, _ = untrained(model.as_dict())
         layers = candidate_layers(backbone.network, model.layers)
         imported = import_commitments(committed, layers, model.family, model.id)

@@ -10,7 +10,7 @@ from markdown_cells import unpadded
 
 mpl.use("agg")
 
-from cortexscale.datasets.registry import NAMES
+from cortexscale.datasets.registry import NAMES, all_facts, facts
 from cortexscale.datasets.things_meg import reader as things_meg
 from cortexscale.datasets.tvsd import reader as tvsd
 from cortexscale.errors import InputError
@@ -18,7 +18,7 @@ from cortexscale.figures import noise_ceilings as ceiling_figure
 from cortexscale.figures import released_statistics as released_figure
 from cortexscale.qc import NOISE_CEILING_FIGURES
 from cortexscale.qc.ceilings import noise_ceilings, released_statistics, released_units
-from cortexscale.qc.dataset_table import PAPER, dataset_table, readable
+from cortexscale.qc.dataset_table import dataset_table, readable
 from cortexscale.recording import Recording, Split
 
 
@@ -91,10 +91,15 @@ def test_a_recording_without_screening_is_refused():
         noise_ceilings([bare])
 
 
+def table_of_two() -> pd.DataFrame:
+    labels, modalities = {"nsd": "Scenes", "mine": "Mine"}, {"nsd": "fmri", "mine": None}
+    paper = {"nsd": dataclasses.asdict(facts("nsd").counts)}
+    return dataset_table({"nsd": iter(two_subjects()), "mine": two_subjects()[:1]}, labels, modalities, paper)
+
+
 def test_the_dataset_table_counts_what_the_study_has():
-    table = dataset_table({"nsd": iter(two_subjects()), "mine": two_subjects()[:1]}, {"nsd": "NSD-fMRI"})
-    nsd_row, mine = table.iloc[0], table.iloc[1]
-    assert (nsd_row["handle"], nsd_row["modality"]) == ("NSD-fMRI", "fMRI")
+    nsd_row, mine = table_of_two().iloc[0], table_of_two().iloc[1]
+    assert (nsd_row["handle"], nsd_row["modality"]) == ("Scenes", "fMRI")
     assert (nsd_row["stimuli"], nsd_row["subjects"], nsd_row["rois"]) == (10, 2, 2)  # images 0 to 7, and two test images
     assert (nsd_row["units"], nsd_row["train"], nsd_row["test"]) == (3, 5, 2)
     assert nsd_row["train_repetitions"] == pytest.approx((10 / 4 + 16 / 6) / 2)
@@ -102,30 +107,28 @@ def test_the_dataset_table_counts_what_the_study_has():
     assert nsd_row["nc_percent"] == pytest.approx((50 + 42.75) / 2)
     assert nsd_row["nc_r"] == pytest.approx((0.7 + (0.9 + 0.4 + 0.7 + 0.5) / 4) / 2)
     assert nsd_row["paper_stimuli"] == 70_000 and nsd_row["paper_noise_ceiling"] == 0.551898
-    assert (mine["handle"], mine["modality"], mine["subjects"]) == ("mine", "", 1)
+    assert (mine["handle"], mine["modality"], mine["subjects"]) == ("Mine", "", 1)
     assert np.isnan(mine["paper_train"])
 
 
 def test_the_readable_table_has_both_numbers():
-    text = unpadded(readable(dataset_table({"nsd": two_subjects(), "mine": two_subjects()}, {"nsd": "NSD-fMRI"})))
+    text = unpadded(readable(table_of_two()))
     lines = text.splitlines()
     assert len({line.count("|") for line in lines[:4]}) == 1
     assert "| 10 (70,000) | 2 (8) | 2 (28) | 3 | 5 (9,000) |" in lines[2]
     assert "| 46.4 | 0.662 | 0.552 |" in lines[2]
-    assert "| 10 | 2 | 2 | 3 | 5 |" in lines[3] and "nan" not in text
+    assert "| 6 | 1 | 2 | 2 | 4 |" in lines[3] and "nan" not in text
 
 
 def test_the_papers_table_is_copied_right():
-    assert len(PAPER) == 8
-    splits = {
-        handle: (row["train"], row["test"], row["train_repetitions"], row["test_repetitions"]) for handle, row in PAPER.items()
-    }
-    defaults = {"TVSD-EP": tvsd.Options(), "T-MEG": things_meg.Options()}
-    for handle, options in defaults.items():
-        assert splits[handle][:2] == (options.n_train, options.n_test)
-    assert splits["T-MEG"][3] == things_meg.Options().n_sessions and splits["TVSD-EP"][3] == tvsd.Options().n_repetitions
-    assert PAPER["FZ-EP"]["train"] + PAPER["FZ-EP"]["test"] == PAPER["FZ-EP"]["stimuli"]
-    assert PAPER["MH-EP"]["train"] + PAPER["MH-EP"]["test"] == PAPER["MH-EP"]["stimuli"]
+    counts = {name: entry.counts for name, entry in all_facts().items()}
+    assert len(counts) == 8
+    for name, reader in {"tvsd": tvsd, "things_meg": things_meg}.items():
+        assert (counts[name].train, counts[name].test) == (reader.Options().n_train, reader.Options().n_test)
+    assert counts["things_meg"].test_repetitions == things_meg.Options().n_sessions
+    assert counts["tvsd"].test_repetitions == tvsd.Options().n_repetitions
+    for name in ("freemanziemba", "majajhong"):
+        assert counts[name].train + counts[name].test == counts[name].stimuli
 
 
 def test_released_statistics_are_compared_unit_by_unit():

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,6 +71,19 @@ def test_a_plan_finds_the_module_and_counts_its_code(config, folder):
     config["datasets"]["mylab"]["reader"] = "readers/mylap.py"
     with pytest.raises(InputError, match=r"datasets\.mylab\.reader\n.*mylap\.py, which is not there"):
         Plan(config)
+
+
+def test_a_dataset_has_the_modality_of_the_config_or_else_of_its_reader(config, folder):
+    entry = config["datasets"]["mylab"]
+    text = Path(entry["reader"]).read_text()
+    assert Plan(config).data.modality("mylab") == "ephys"
+    for name, line, expected in (("silent", "", None), ("calcium", 'MODALITY = "calcium"\n', "calcium")):
+        Path(f"{name}.py").write_text(text.replace('MODALITY = "ephys"\n', line))
+        assert Plan(config | {"datasets": {"mylab": entry | {"reader": f"{name}.py"}}}).data.modality("mylab") == expected
+    assert Plan(config | {"datasets": {"mylab": entry | {"modality": "eeg"}}}).data.modalities == {"mylab": "eeg"}
+    Path("wrong.py").write_text(text.replace('"ephys"', '"ECoG"'))
+    with pytest.raises(InputError, match=r"mylab\.reader[\s\S]*MODALITY 'ECoG'[\s\S]*ephys, fmri"):
+        Plan(config | {"datasets": {"mylab": entry | {"reader": "wrong.py"}}})
 
 
 def test_a_module_that_cannot_be_imported_is_named(config, folder):

@@ -119,7 +119,7 @@ def test_another_window_than_the_file_has_is_refused(release):
 
 def test_unknown_animals_are_refused(release):
     for use in (reader.raw_files, reader.inspect, reader.read):
-        with pytest.raises(InputError, match=r"subject Solo[\s\S]*Chabo or Tito"):
+        with pytest.raises(InputError, match=r"subjects of MajajHong2015[\s\S]*Solo[\s\S]*Chabo, Tito"):
             use(release[0], "Solo", OPTIONS)
     with h5py.File(reader.RELEASE.files(release[0])[0], "r+") as file:
         file["animal"][2] = "Solo"

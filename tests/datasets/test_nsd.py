@@ -481,7 +481,7 @@ def test_inspect_passes_a_sound_release_without_its_betas(study, monkeypatch):
 @pytest.mark.parametrize(
     ("subject", "change", "found", "remedy"),
     [
-        ("subj09", {}, "subj09", "subjects"),
+        ("subj09", {}, "subj09", "correct the names"),
         ("subj02", {}, "no entry for subj02", "sessions"),
         ("subj03", {"sessions": {"subj03": 5}}, "2 of 5 sessions of subj03; missing 3, 4, 5", "before August 2023"),
         ("subj03", {"sessions": {"subj03": 7}}, "2 of 7 sessions", "betas_session03.hdf5"),

@@ -46,9 +46,9 @@ def test_things_ids_are_paths_in_byte_order(things):
 
 
 def test_nsd_ids_are_rows(nsd):
-    table = stimulus_table("nsd", nsd)
+    table = stimulus_table("hdf5", nsd)
     assert list(table["stimulus_id"]) == ["0", "1", "2", "3", "4"]
-    images = StimulusImages("nsd", nsd, table)
+    images = StimulusImages("hdf5", nsd, table)
     with h5py.File(nsd) as file:
         np.testing.assert_array_equal(np.asarray(images[3]), file["imgBrick"][3])
 
@@ -56,7 +56,7 @@ def test_nsd_ids_are_rows(nsd):
 def test_concepts_are_folders_and_a_natural_scene_is_one_of_its_own(things, nsd):
     table = stimulus_table("image_folder", things)
     assert list(table["concept"]) == [id.split("/")[0] for id in table["stimulus_id"]]
-    table = stimulus_table("nsd", nsd)
+    table = stimulus_table("hdf5", nsd)
     assert list(table["concept"]) == list(table["stimulus_id"])
 
 
@@ -79,11 +79,11 @@ def test_a_damaged_picture_is_named(things):
         StimulusImages("image_folder", things, table)[1]
 
 
-@pytest.mark.parametrize("layout", ["image_folder", "nsd"])
+@pytest.mark.parametrize("layout", ["image_folder", "hdf5"])
 def test_an_image_that_changed_since_it_was_listed_is_refused(things, nsd, layout):
     path = things if layout == "image_folder" else nsd
     table = stimulus_table(layout, path)
-    if layout == "nsd":
+    if layout == "hdf5":
         with h5py.File(nsd, "r+") as file:
             file["imgBrick"][1] = 0
     else:
@@ -95,31 +95,31 @@ def test_an_image_that_changed_since_it_was_listed_is_refused(things, nsd, layou
 
 
 def test_fewer_nsd_images_than_listed(nsd):
-    table = stimulus_table("nsd", nsd)
+    table = stimulus_table("hdf5", nsd)
     with h5py.File(nsd, "r+") as file:
         file["imgBrick2"] = file["imgBrick"][:3]
         del file["imgBrick"]
         file.move("imgBrick2", "imgBrick")
     with pytest.raises(InputError, match=r"3 images\n.*image 4"):
-        StimulusImages("nsd", nsd, table)[4]
+        StimulusImages("hdf5", nsd, table)[4]
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"<html>", "HTML page"), (b"/annex/objects/x", "git-annex"), (b"\x89HDF\r\n\x1a\n" + b"0" * 50, "not a readable HDF5")],
+    [(b"<html>", "HTML page"), (b"/annex/objects/x", "git-annex"), (b"\x89HDF\r\n\x1a\n" + b"0" * 50, "HDF5 cannot read")],
 )
 def test_a_damaged_nsd_file_is_named(tmp_path, content, message):
     path = tmp_path / "nsd_stimuli.hdf5"
     path.write_bytes(content)
     with pytest.raises(InputError, match=rf"nsd_stimuli\.hdf5\n.*{message}"):
-        stimulus_table("nsd", path)
+        stimulus_table("hdf5", path)
 
 
 def test_images_of_another_shape_are_refused(tmp_path):
     with h5py.File(tmp_path / "x.hdf5", "w") as file:
         file["imgBrick"] = np.zeros((3, 8, 8), np.uint8)
     with pytest.raises(InputError, match=r"imgBrick \(3, 8, 8\) uint8"):
-        stimulus_table("nsd", tmp_path / "x.hdf5")
+        stimulus_table("hdf5", tmp_path / "x.hdf5")
 
 
 # --- a stimulus CSV of Brain-Score --------------------------------------------------------------------------------------
@@ -195,9 +195,9 @@ def test_worker_processes_read_what_the_parent_reads(brainscore):
     )
 
 
-@pytest.mark.parametrize("layout", ["nsd", "brainscore"])
+@pytest.mark.parametrize("layout", ["hdf5", "brainscore"])
 def test_open_images_can_be_sent_to_another_process(nsd, brainscore, layout):
-    path = nsd if layout == "nsd" else brainscore
+    path = nsd if layout == "hdf5" else brainscore
     images = StimulusImages(layout, path, stimulus_table(layout, path))
     assert images[0]
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(images))[1], images[1])

@@ -422,7 +422,7 @@ def test_recording_shorter_than_its_filter_is_refused(release):
 
 @pytest.mark.parametrize("use", [things_eeg1.raw_files, things_eeg1.inspect, things_eeg1.read])
 def test_unknown_subject_is_refused(release, use):
-    with pytest.raises(InputError, match=r"subject sub-51[\s\S]*sub-01 to sub-50"):
+    with pytest.raises(InputError, match=r"subjects of THINGS-EEG1[\s\S]*sub-51[\s\S]*sub-01, [\s\S]*sub-50"):
         use(release[0], "sub-51", OPTIONS)
 
 

@@ -625,7 +625,7 @@ def test_bad_source_files_are_refused_by_name(copy, case):
 
 @pytest.mark.parametrize("use", [things_eeg2.raw_files, things_eeg2.inspect, things_eeg2.read])
 def test_unknown_subjects_are_refused(release, use):
-    with pytest.raises(InputError, match=r"subject sub-11[\s\S]*sub-01 ... sub-10"):
+    with pytest.raises(InputError, match=r"subjects of THINGS-EEG2[\s\S]*sub-11[\s\S]*sub-01, [\s\S]*sub-10"):
         use(release[0], "sub-11", OPTIONS)
 
 

@@ -442,7 +442,7 @@ BAD = {
     "pointer for responses": (put(RESPONSES, POINTER), RESPONSES, "a git-annex pointer"),
     "web page for voxels": (put(VOXELS, HTML), VOXELS, "an HTML page"),
     "truncated responses": (cut(RESPONSES, lambda n: n - 1000), RESPONSES, "truncated"),
-    "junk for responses": (put(RESPONSES, b"junk" * 300), RESPONSES, "cannot be read"),
+    "junk for responses": (put(RESPONSES, b"junk" * 300), RESPONSES, "HDF5 cannot read"),
     "another key": (rewrite(other_key), RESPONSES, "the keys betas"),
     "the table format": (rewrite(table_format), RESPONSES, "frame_table"),
     "a block of everything": (rewrite(all_one_block), RESPONSES, "(348, 601)"),
@@ -517,7 +517,7 @@ def test_inspect_passes_a_sound_release(study):
 @pytest.mark.parametrize(
     ("subject", "change", "found", "remedy"),
     [
-        ("sub-04", {}, "sub-04", "subjects"),
+        ("sub-04", {}, "sub-04", "correct the names"),
         ("sub-02", {"n_voxels": {"sub-01": 348}}, "no entry for sub-02", "n_voxels"),
         ("sub-01", {"n_voxels": {"sub-01": 300}}, "348 voxels", "n_voxels"),
         ("sub-01", {"n_train": 160}, "168 train images", "counts of the options"),

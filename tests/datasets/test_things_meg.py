@@ -387,7 +387,7 @@ def test_a_hole_in_the_data_is_found(copy, value):
 
 @pytest.mark.parametrize("use", [things_meg.raw_files, things_meg.inspect, things_meg.read])
 def test_unknown_participant_is_refused(release, use):
-    with pytest.raises(InputError, match=r"BIGMEG1[\s\S]*P1 or P2 or P3 or P4"):
+    with pytest.raises(InputError, match=r"BIGMEG1[\s\S]*P1, P2, P3, P4"):
         use(release[0], "BIGMEG1", OPTIONS)
 
 

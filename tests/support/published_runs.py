@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from cortexscale.alignment.published import STEMS
+from cortexscale.datasets.registry import facts
 
+_DATASETS = ("freemanziemba", "majajhong", "tvsd", "things_fmri", "nsd", "things_meg", "things_eeg1", "things_eeg2")
+STEMS = {name: facts(name).released_name for name in _DATASETS}
 TRAINING = {
     "tvsd": 22_248,
     "things_fmri": 8_640,

@@ -7,9 +7,8 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from published_runs import BASES, finetuning_runs, mapping_runs
+from published_runs import BASES, STEMS, finetuning_runs, mapping_runs
 
-from cortexscale.alignment.published import STEMS
 from cortexscale.datasets.readers import load_reader
 from cortexscale.models.spvvs import Checkpoint, checkpoints
 from cortexscale.published.normalise import normalised

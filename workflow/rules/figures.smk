@@ -11,6 +11,8 @@ Makes:  tables/pretraining.parquet    all scores with the model's pretraining, i
         figures/<figure>.*            pdf, png, svg, and csv of every plotted number
 """
 
+from cortexscale.datasets.registry import FACTS_MODULES
+
 
 rule collect_pretraining:
     """Putting the scores of all models in one table."""
@@ -153,6 +155,8 @@ rule figure:
     params:
         module=lambda wildcards: FIGURES[wildcards.figure].module,
         labels=lambda wildcards: plan.figures.labels(wildcards.figure),
-        code=lambda wildcards: plan.code("figure", f"cortexscale.figures.{FIGURES[wildcards.figure].module}"),
+        code=lambda wildcards: plan.code(
+            "figure", f"cortexscale.figures.{FIGURES[wildcards.figure].module}", *FACTS_MODULES
+        ),
     script:
         "../scripts/figure.py"

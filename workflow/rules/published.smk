@@ -7,6 +7,8 @@ Makes:  <folder>/<file>.parquet    as published
         tables/pretraining.parquet, layer_search.parquet, finetuning.parquet, mapping.parquet   in our names
 """
 
+from cortexscale.datasets.registry import FACTS_MODULES
+
 
 ruleorder: import_published > collect_pretraining
 ruleorder: import_published > collect_layer_search
@@ -56,6 +58,6 @@ rule import_published:
         runtime=30,
     params:
         name=lambda wildcards: wildcards.table,
-        code=plan.code("import_published"),
+        code=plan.code("import_published", *FACTS_MODULES),
     script:
         "../scripts/import_published.py"

@@ -53,6 +53,8 @@ rule dataset_table:
         runtime=60,
     params:
         labels=plan.data.labels,
+        modalities=plan.data.modalities,
+        paper=plan.data.paper_counts,
         best_subjects={name: plan.data.best_subjects(name) for name in plan.data.datasets},
         code=plan.code("dataset_table"),
     script:

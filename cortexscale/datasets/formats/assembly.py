@@ -1,12 +1,13 @@
-"""Reading Brain-Score assemblies: responses as netCDF-4 (that is, HDF5), and the table of the images that were shown.
+"""Brain-Score assemblies: responses in netCDF-4 files, which are HDF5 files.
 
-In memory an assembly has a MultiIndex on every dimension. netCDF cannot store one, so each of its levels is a 1-D variable
-of its own, on a dimension that has no values itself. h5py reads all of that, at any version of xarray or brainio. What is
-known of an image (its category, its texture) is not in the assembly but in the stimulus CSV, and joined on ``image_id``.
+In memory an assembly has a MultiIndex on every dimension. netCDF cannot store one, so each of its levels is a 1-D
+variable of its own, on a dimension that has no values itself. h5py reads these files whatever the versions of xarray and
+brainio that wrote them. What the images show (a category, a texture) is not in the assembly but in the stimulus CSV, and
+is joined on ``image_id``.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +16,12 @@ import numpy as np
 import pandas as pd
 
 from cortexscale.errors import InputError
-from cortexscale.files import require_real_file
+from cortexscale.files import hdf5_damage, require_real_file
 from cortexscale.stimuli.brainscore import ALIASES
 
 DIMENSIONS = ("neuroid", "presentation", "time_bin")
 BLOCK_BYTES = 2**24
-"""Responses held as float64 while an assembly is streamed, unless one unit alone has more."""
+"""Bytes of responses that are held as float64 while an assembly is streamed, unless one unit alone has more."""
 
 _LABELS = 2**14  # labels decoded at a time: as Python objects they are large
 
@@ -30,10 +31,11 @@ class Assembly:
     """An open assembly.
 
     Attributes:
-        path, remedy: the file, and where it comes from.
-        data: responses; the order of the axes differs between releases.
+        path: the file.
+        remedy: where the file comes from.
+        data: the responses; the order of the axes differs between releases.
         dims: the names of its axes.
-        labels: name of each coordinate -> its dataset, by dimension.
+        labels: dimension -> name of a coordinate -> the coordinate.
     """
 
     path: Path
@@ -43,13 +45,14 @@ class Assembly:
     labels: dict[str, dict[str, h5py.Dataset]]
 
     def size(self, dim: str) -> int:
+        """Return the length of a dimension."""
         return self.data.shape[self.dims.index(dim)]
 
     def label(self, dim: str, name: str) -> h5py.Dataset:
-        """A coordinate of ``dim``; ``image_id`` and ``stimulus_id`` are one.
+        """Return a coordinate of ``dim``. Names of other releases are found too: ``image_id`` and ``stimulus_id`` are the same.
 
         Raises:
-            InputError: there is none.
+            InputError: there is no such coordinate.
         """
         found = self.labels[dim].get(name, self.labels[dim].get(ALIASES.get(name, name)))
         if found is None:
@@ -60,27 +63,28 @@ class Assembly:
         return found
 
     def table(self, dim: str) -> pd.DataFrame:
-        """All coordinates of ``dim``, one column each; text as str."""
+        """Return all coordinates of ``dim``, one column each, with text as str."""
         with _reading(self.path, self.remedy):
             return pd.DataFrame({name: _values(data) for name, data in self.labels[dim].items()})
 
     def coded(self, dim: str, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """A coordinate of text as its distinct values, in order, and the position of each entry among them."""
-        data, seen = self.label(dim, name), {}
+        """Return the distinct values of a coordinate of text, in order, and the position of each entry among them."""
+        data = self.label(dim, name)
+        seen: dict[str, int] = {}
         codes = np.empty(len(data), dtype=np.int64)
         with _reading(self.path, self.remedy):
             for first in range(0, len(data), _LABELS):
                 block = slice(first, first + _LABELS)
                 codes[block] = [seen.setdefault(value, len(seen)) for value in _values(data, block)]
-        values = np.array(list(seen), dtype=str)
+        values = np.array(list(seen), dtype=np.str_)
         order = np.argsort(values)
         return values[order], np.argsort(order)[codes]
 
     def time_bins(self, window: tuple[float, float]) -> slice:
-        """The bins that tile ``window`` (ms from stimulus onset) without gap or overlap.
+        """Return the bins that cover ``window`` (ms from stimulus onset) without gap or overlap.
 
         Raises:
-            InputError: they do not.
+            InputError: there are no such bins.
         """
         starts, ends = (self.label("time_bin", f"time_bin_{edge}")[:] for edge in ("start", "end"))
         low, high = window
@@ -104,10 +108,14 @@ class Assembly:
         return slice(int(first), int(stop))
 
     def unit_blocks(self, units: np.ndarray, time_bins: slice) -> Iterator[tuple[slice, np.ndarray]]:
-        """Mean over ``time_bins`` of the units at positions ``units`` (ascending), a block of units at a time.
+        """Average the responses of some units over time bins, one block of units at a time.
+
+        Args:
+            units: positions of the units in the file, ascending.
+            time_bins: the bins to average over.
 
         Yields:
-            Part of ``units``, and its responses (presentations, units of the part) float64.
+            A slice of ``units``, and its responses (presentations, units of the slice) float64.
 
         Raises:
             InputError: the file cannot be read to its end, or a response is not finite.
@@ -144,11 +152,11 @@ def open_assembly(path: Path | str, remedy: str) -> Iterator[Assembly]:
 
     Args:
         path: the ``.nc`` file.
-        remedy: where it comes from; closes every error message.
+        remedy: where it comes from; it ends every message.
 
     Raises:
-        InputError: missing, truncated, a web or error page, a pointer, or not one array over neuroid, presentation and
-            time_bin.
+        InputError: the file is missing, truncated, a web or error page, a pointer, or not one array over neuroid, presentation
+            and time_bin.
     """
     path = require_real_file(path, remedy)
     with _reading(path, remedy):
@@ -172,20 +180,13 @@ def open_assembly(path: Path | str, remedy: str) -> Iterator[Assembly]:
         yield Assembly(path, remedy, data, dims, labels)
 
 
-@contextmanager
-def _reading(path: Path, remedy: str) -> Iterator[None]:
-    """For blocks that do nothing but read: whatever HDF5 says of a damaged file, in our words."""
-    try:
-        yield
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        found = "a truncated file" if "truncated file" in str(error) else f"a file that HDF5 cannot read ({error})"
-        raise InputError(
-            path, found, "a whole netCDF-4 file", f"the download is incomplete or damaged; repeat it. {remedy}"
-        ) from error
+def _reading(path: Path, remedy: str) -> AbstractContextManager[None]:
+    """Turn what HDF5 raises for a damaged file into an InputError, for blocks that only read."""
+    return hdf5_damage(path, "a whole netCDF-4 file", remedy)
 
 
 def _dimensions(variable: h5py.Dataset) -> tuple[str, ...]:
-    """The name of each axis, which is that of the dimension scale attached to it; "?" without one."""
+    """Return the name of each axis, which is that of the dimension scale attached to it; "?" for an axis without one."""
     scales = [axis[0].name if len(axis) else "?" for axis in variable.dims]
     return tuple(scale.rsplit("/", 1)[-1] for scale in scales)
 

@@ -1,8 +1,8 @@
-"""What the two recordings that Brain-Score distributes have in common: files, checks, split, averages and ceilings.
+"""What the recordings that Brain-Score distributes share: files, checks, split, averages and noise ceilings.
 
-Neither release has a test set. We draw one: a share of the images, stratified by what the images show. The draw depends on
-the ids, the strata and a seed alone, so that it is the same for every subject and on every machine; the ids of the
-Recording are the stored split.
+The releases have no test set, so one is drawn: a fraction of the images, stratified by what they show. The draw depends
+only on the ids, the strata and a seed, so that it is the same for every subject and on every machine. The recording
+stores the split as its stimulus ids.
 """
 
 import math
@@ -21,19 +21,23 @@ from cortexscale.kernels.noise_ceiling import ncsnr_from_trials, noise_ceiling_p
 from cortexscale.recording import Recording, Split
 from cortexscale.stimuli.brainscore import read_stimuli
 
+IMAGES = "The stimulus table and the zip of its images come with the assembly of the dataset, from the same bucket."
+"""Where the images of a dataset of Brain-Score are."""
+
 _CACHE = "[0-9a-f]" * 40
 
 
 class Options(pydantic.BaseModel, extra="forbid"):
-    """What a study may say about a recording from Brain-Score. The counts are those of the release.
+    """Options of a recording from Brain-Score. The counts are those of the release.
 
     Attributes:
-        window: from, to; ms after stimulus onset. Responses are the mean over its time bins.
-        test_fraction: share of the images that are held out, rounded up.
-        split_seed: of the draw of the test images.
+        window: start and end in ms after stimulus onset. Responses are means over the time bins in it.
+        test_fraction: fraction of the images that are held out, rounded up to whole images.
+        split_seed: seed of the draw of the test images.
         min_nc_percent: units need a noise ceiling above this, in percent of variance.
         neuroids: units of each area, all subjects together.
-        images, presentations: of the whole file.
+        images: images of the whole file.
+        presentations: presentations of the whole file.
     """
 
     window: tuple[float, float]
@@ -50,8 +54,9 @@ class Release:
     """The files of one recording.
 
     Attributes:
-        dataset: our name of it.
-        assembly, stimuli: names of the assembly and of the stimulus CSV, newest first.
+        dataset: the name of its built-in dataset.
+        assembly: names of the assembly, newest first.
+        stimuli: names of the stimulus CSV, newest first.
         stratum: column of the CSV that the split is stratified by.
         remedy: where the files come from.
     """
@@ -63,7 +68,7 @@ class Release:
     remedy: str
 
     def files(self, root: Path) -> list[Path]:
-        """Assembly and CSV, in one folder or in a cache of Brain-Score (``<sha1>/<file>``). They need not exist."""
+        """List the assembly and the CSV, in one folder or in a cache of Brain-Score (``<sha1>/<file>``). They need not exist."""
         return [_locate(Path(root), names) for names in (self.assembly, self.stimuli)]
 
 
@@ -72,12 +77,13 @@ class Opened:
     """An open recording that has passed every check that needs no response.
 
     Attributes:
-        image_ids: (images,) in order. The order of the CSV would put all textures of one kind, or all images of one category,
-            into one fold of a cross-validation with contiguous folds; ids are digests, hence an arbitrary order.
-        is_test: (images,) which of them are held out.
-        image: (presentations,) which of the images was shown.
+        assembly: the open file.
+        image_ids: (images,) ascending. In the order of the CSV, a cross-validation with contiguous folds would have all
+            textures of one kind, or all images of one category, in one fold. Ids are digests, so their order is arbitrary.
+        is_test: (images,) whether an image is held out.
+        image: (presentations,) position in ``image_ids`` of the image of each presentation.
         neuroids: one row per unit of the file.
-        time_bins: those of the window.
+        time_bins: the bins of the window.
     """
 
     assembly: Assembly
@@ -90,7 +96,7 @@ class Opened:
 
 @contextmanager
 def open_release(root: Path, release: Release, options: Options) -> Iterator[Opened]:
-    """Open and check the files.
+    """Open and check the files of a recording.
 
     Raises:
         InputError: a file is missing, damaged or unlike the release, or the two do not fit each other.
@@ -123,13 +129,16 @@ def open_release(root: Path, release: Release, options: Options) -> Iterator[Ope
 
 
 def memory_mb(options: Options) -> int:
-    """Peak memory of :func:`recording` in MB: image averages three times, trial labels, some blocks, the libraries."""
+    """Return the peak memory of :func:`recording` in MB, if one subject had every unit.
+
+    It consists of three times the averages of the images, the labels of the trials, some blocks, and the libraries.
+    """
     averages = 3 * 8 * options.images * sum(options.neuroids.values())
     return math.ceil((averages + 64 * options.presentations + 6 * BLOCK_BYTES) / 1e6) + 200
 
 
 def shape(options: Options) -> tuple[int, int, int]:
-    """Train images, test images and units of all subjects: they saw the same images."""
+    """Return the numbers of training images, test images, and units of all subjects, who saw the same images."""
     n_test = _n_test(options.images, options.test_fraction)
     return options.images - n_test, n_test, sum(options.neuroids.values())
 
@@ -137,13 +146,18 @@ def shape(options: Options) -> tuple[int, int, int]:
 def recording(
     release: Release, subject: str, rows: np.ndarray, opened: Opened, options: Options, rois: Sequence[str]
 ) -> Recording:
-    """Average the trials of one subject, estimate the ceilings and select the units.
+    """Average the trials of one subject, estimate the noise ceilings and select the units.
 
-    A unit's signal and noise variance are estimated from all images, since a test set can have as few as 14; the ceiling
-    then is that of averages over the repetitions that the test images have.
+    The signal and noise variance of a unit are estimated from all images, because a test set can have as few as 14. Its
+    noise ceiling is that of averages over the repetitions of the test images.
 
     Args:
+        release: the files.
+        subject: its name.
         rows: positions of the subject's units in the file, ascending.
+        opened: the open files.
+        options: the options.
+        rois: the areas of the dataset.
 
     Raises:
         InputError: a response is missing, or no unit passes.
@@ -188,11 +202,14 @@ def stratified_test(ids: np.ndarray, strata: np.ndarray, fraction: float, seed: 
     """Draw the test images: ``fraction`` of all, rounded up, from each stratum in proportion (largest remainders).
 
     Args:
-        ids, strata: (images,) in any order; the draw does not depend on it.
-        where: names the strata in an error.
+        ids: (images,) in any order; the draw does not depend on it.
+        strata: (images,) the stratum of each image.
+        fraction: of the images.
+        seed: seed of the draw.
+        where: names the strata in a message.
 
     Returns:
-        (images,) bool.
+        (images,) bool, whether an image is a test image.
 
     Raises:
         InputError: there are more strata than test images.
@@ -226,6 +243,7 @@ def _image_means(trials: np.ndarray, image: np.ndarray, counts: np.ndarray) -> n
 
 
 def _locate(root: Path, names: Sequence[str]) -> Path:
+    """Return the newest of the names that is in the folder or in a cache below it; if there is none, its place in the folder."""
     flat = [root / name for name in names]
     cached = (path for name in names for path in sorted(root.glob(f"{_CACHE}/{name}")))
     return next((path for path in flat if path.exists()), None) or next(cached, flat[0])

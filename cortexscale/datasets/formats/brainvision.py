@@ -1,4 +1,7 @@
-"""The text files of a BrainVision recording, checked against its data: what MNE passes over with a warning is an error here."""
+"""The text files of a BrainVision recording, checked against its data.
+
+MNE passes over some faults of these files with a warning; here they are errors.
+"""
 
 import re
 from dataclasses import dataclass
@@ -11,17 +14,18 @@ from cortexscale.files import require_real_file
 
 _BYTES = {"IEEE_FLOAT_32": 4, "INT_16": 2}
 _SMALL = 1_000_000
-"""Bytes. Web pages and git-annex pointers are smaller; larger data need no look, and may start with any byte."""
+"""Bytes. Web pages and git-annex pointers are smaller, so that larger data are not looked at: they may start with any byte."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """
+    """What the header of a recording says.
+
     Attributes:
-        channels: names in the order of the file.
+        channels: names of the channels, in the order of the file.
         rate: Hz.
         markers: the marker file.
-        n_samples: per channel, from the size of the data file.
+        n_samples: samples per channel, from the size of the data file.
     """
 
     channels: list[str]
@@ -31,15 +35,16 @@ class Header:
 
 
 def read_header(path: Path, remedy: str) -> Header:
-    """Read a ``.vhdr`` and check that its data and marker files are there and whole.
+    """Read a ``.vhdr``, and check that its data and marker files are there and whole.
 
     Args:
+        path: the header.
         remedy: where the files are released.
 
     Raises:
         InputError: one of the three files is missing, renamed, a pointer or cut short, or the format is unknown.
     """
-    text = require_real_file(path, remedy).read_text(encoding="latin-1")  # names are ASCII; older files are no UTF-8
+    text = require_real_file(path, remedy).read_text(encoding="latin-1")  # channel names are ASCII; older files are not UTF-8
     entries = dict(re.findall(r"^([^;\[=\n]+)=(.*?)\s*$", text, re.MULTILINE))
     form = [entries.get(key, "nothing") for key in ("DataFormat", "DataOrientation", "BinaryFormat")]
     if form[:2] != ["BINARY", "MULTIPLEXED"] or form[2] not in _BYTES:
@@ -62,6 +67,7 @@ def read_header(path: Path, remedy: str) -> Header:
 
 
 def _beside(header: Path, entries: dict[str, str], key: str, remedy: str) -> Path:
+    """Return the file that a header names, which must have the name of the header with another ending."""
     named = entries.get(key, "").replace("$b", header.stem)
     released = header.with_suffix(".eeg" if key == "DataFile" else ".vmrk")
     if named != released.name:
@@ -71,6 +77,10 @@ def _beside(header: Path, entries: dict[str, str], key: str, remedy: str) -> Pat
 
 
 def marker_samples(path: Path, kind: str, description: str) -> np.ndarray:
-    """0-based samples of the markers of one type and description, e.g. ``Event`` and ``E  1``: (n,) int, in file order."""
+    """Return the 0-based samples of the markers of one type and description, such as ``Event`` and ``E  1``.
+
+    Returns:
+        (n,) int, in the order of the file.
+    """
     pattern = rf"^Mk\d+={re.escape(kind)},{re.escape(description)},(\d+),"  # the file counts samples from 1
     return np.array(re.findall(pattern, path.read_text(encoding="latin-1"), re.MULTILINE), dtype=np.int64) - 1

@@ -1,9 +1,8 @@
-"""Reading MATLAB v7.3 files, which are HDF5 files behind a 512-byte header.
+"""MATLAB v7.3 files, which are HDF5 files behind a 512-byte header.
 
-h5py shows every MATLAB array with its axes reversed: what MATLAB calls m x n has shape (n, m) here.
+h5py reverses the axes of every MATLAB array: an m x n array has shape (n, m) here.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +11,9 @@ import h5py
 import numpy as np
 
 from cortexscale.errors import InputError
-from cortexscale.files import require_real_file
+from cortexscale.files import hdf5_damage, require_real_file
 
 _HEADER_BYTES = 512
-_HDF5_FAILURE = re.compile(r"(Unable to|Can't) .*\(|Invalid HDF5")
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -26,34 +24,31 @@ def open_matlab(path: Path | str, variables: Iterable[str], remedy: str) -> Iter
     Args:
         path: the .mat file.
         variables: top-level variables that must be in it.
-        remedy: where the right file comes from; closes every error message.
+        remedy: where the right file comes from; it ends every message.
 
     Raises:
         InputError: the file is missing, a git-annex pointer, an HTML page, of another MATLAB version, truncated or
-            otherwise unreadable (also when that only shows while the block reads), or it lacks a variable.
+            otherwise unreadable (also when that shows only while the block reads), or it lacks a variable.
     """
     path = require_real_file(path, remedy, smallest=2 * _HEADER_BYTES)
     _require_version_7_3(path, remedy)
-    try:
-        with h5py.File(path, "r") as file:
-            missing = [name for name in variables if name not in file]
-            if missing:
-                present = ", ".join(name for name in file if not name.startswith("#")) or "nothing"
-                raise InputError(path, f"the variables {present}", f"also {', '.join(missing)}", remedy)
-            yield file
-    except (OSError, RuntimeError, KeyError, ValueError) as error:  # any of them, depending on what is damaged
-        if not _HDF5_FAILURE.search(str(error)):
-            raise
-        found = "a truncated file" if "truncated file" in str(error) else f"a file that HDF5 cannot read ({error})"
-        raise InputError(
-            path, found, "a whole MATLAB v7.3 file", "the copy is incomplete or damaged; repeat it. " + remedy
-        ) from error
+    with hdf5_damage(path, "a whole MATLAB v7.3 file", remedy), h5py.File(path, "r") as file:
+        missing = [name for name in variables if name not in file]
+        if missing:
+            present = ", ".join(name for name in file if not name.startswith("#")) or "nothing"
+            raise InputError(path, f"the variables {present}", f"also {', '.join(missing)}", remedy)
+        yield file
 
 
 def read_strings(file: h5py.File, struct: str, field: str) -> np.ndarray:
-    """Decode one text field of a list of records: a 1 x N struct array, or a scalar struct of cell arrays.
+    """Read one text field of a list of records: a 1 x N struct array, or a scalar struct of cell arrays.
 
-    Both hold N references to char arrays of UTF-16 code units, so one way of reading serves both.
+    Both hold N references to char arrays of UTF-16 code units.
+
+    Args:
+        file: the open file.
+        struct: name of the struct.
+        field: name of its field.
 
     Returns:
         (N,) array of str.
@@ -77,10 +72,11 @@ def read_strings(file: h5py.File, struct: str, field: str) -> np.ndarray:
         raise wrong(f"an array of {references.dtype}, shape {references.shape}")
     texts = []
     for position, reference in enumerate(references[()].ravel()):
-        # Not every char array is text: an empty one holds its dimensions, as uint64; a damaged one zeros or anything.
+        # Not every char array is text: an empty one holds its dimensions as uint64, and a damaged one holds anything.
         characters = file[reference] if reference else None
-        is_text = characters is not None and characters.dtype == np.uint16
-        text = characters[()].tobytes().decode("utf-16-le", "replace") if is_text else "\0"
+        if characters is None or characters.dtype != np.uint16:
+            raise wrong(f"no text in entry {position + 1}")
+        text = characters[()].tobytes().decode("utf-16-le", "replace")
         if "\0" in text or "\ufffd" in text:
             raise wrong(f"no text in entry {position + 1}")
         texts.append(text)

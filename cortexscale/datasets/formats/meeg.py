@@ -1,11 +1,12 @@
-"""What the M/EEG datasets share: sensor groups, epochs at a lower rate, noise ceilings, units that are (channel, time) pairs."""
+"""What readers of EEG and MEG share: sensor groups, epochs at a lower rate, and noise ceilings of (channel, time) pairs."""
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
+import pydantic
 
 from cortexscale.errors import InputError
 from cortexscale.kernels.noise_ceiling import ncsnr_from_trials, noise_ceiling_percent
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
 LOBES = ("occipital", "parietal", "temporal", "frontal", "central")
 ROIS = (*LOBES, "occipital_parietal", "whole_brain")
 
+Lobe = Literal["central", "parietal"]
+"""The lobes that centro-parietal channels may belong to."""
+
 MICROVOLT = 1e-6
-"""Volts. MNE gives EEG in volts; Recordings hold microvolts."""
+"""One microvolt in volts. MNE gives EEG in volts, and recordings hold microvolts."""
 
 _EEG_LOBES = {
     **dict.fromkeys(("O", "PO"), "occipital"),
@@ -30,14 +34,15 @@ _EEG_LOBES = {
 _MEG_LOBES = {lobe[0].upper(): lobe for lobe in LOBES}
 
 
-def eeg_lobe(channel: str, cp: Literal["central", "parietal"] = "central") -> str:
-    """The lobe of an EEG channel of the 10-10 system, from the letters of its name in any case.
+def eeg_lobe(channel: str, cp: Lobe = "central") -> str:
+    """Return the lobe of an EEG channel of the 10-10 system, from the letters of its name in any case.
 
     Args:
-        cp: the lobe that centro-parietal channels (CP3 ...) count to; the datasets' authors leave it open.
+        channel: its name, such as ``PO7``.
+        cp: the lobe that centro-parietal channels (CP3 ...) belong to; the authors of the datasets leave it open.
 
     Raises:
-        InputError: no name of the 10-10 system.
+        InputError: the name is none of the 10-10 system.
     """
     position = re.fullmatch(r"([A-Z]+?)(Z|\d{1,2})", channel.upper())
     if not position or position[1] not in _EEG_LOBES:
@@ -47,10 +52,10 @@ def eeg_lobe(channel: str, cp: Literal["central", "parietal"] = "central") -> st
 
 
 def meg_lobe(sensor: str) -> str:
-    """The lobe of a CTF sensor such as ``MLO11-1609``: the third letter of its name.
+    """Return the lobe of a CTF sensor such as ``MLO11-1609``, which the third letter of its name tells.
 
     Raises:
-        InputError: no name of a CTF gradiometer.
+        InputError: the name is none of a CTF gradiometer.
     """
     position = re.fullmatch(r"M[LRZ]([A-Z])\d\d(-\d+)?", sensor)
     if not position or position[1] not in _MEG_LOBES:
@@ -62,7 +67,7 @@ def meg_lobe(sensor: str) -> str:
 
 
 def sensor_rois(lobes: Sequence[str]) -> pd.DataFrame:
-    """Membership of every channel in :data:`ROIS`: one boolean column each, one row per entry of ``lobes``."""
+    """Return which ROIs every channel is in: one boolean column per entry of :data:`ROIS`, one row per entry of ``lobes``."""
     lobes = np.asarray(lobes)
     rois = {lobe: lobes == lobe for lobe in LOBES}
     rois["occipital_parietal"] = rois["occipital"] | rois["parietal"]
@@ -71,9 +76,9 @@ def sensor_rois(lobes: Sequence[str]) -> pd.DataFrame:
 
 
 def sample_times(tmin: float, tmax: float, recorded_rate: float, rate: float, crop_from: float | None) -> np.ndarray:
-    """Times (s) of the samples that :func:`epoch_blocks` gives, as MNE labels them.
+    """Return the times (s) of the samples that :func:`epoch_blocks` yields, as MNE labels them.
 
-    Resampling loses the last sample of a closed interval, and moves the others by less than half a sample: responses of
+    Resampling drops the last sample of a closed interval and moves the others by less than half a sample: responses of
     THINGS-EEG1 and 2 (1001 samples at 1000 Hz) appear about 4 ms late, those of THINGS-MEG (281 at 200 Hz) 5 ms early.
     """
     recorded = round(tmax * recorded_rate) - round(tmin * recorded_rate) + 1
@@ -94,22 +99,28 @@ def epoch_blocks(
     crop_from: float | None,
     block: int = 200,
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    """Epochs of the EEG channels, a block at a time, so that memory does not grow with the number of events.
+    """Cut epochs of the EEG channels, one block at a time, so that memory does not grow with the number of events.
 
-    Epochs -> resampled -> baseline subtracted -> cropped, each by MNE. A block gives the same bits as all epochs at once.
+    Epochs are resampled, their baseline is subtracted and they are cropped, each step by MNE. The numbers do not depend on
+    the block size.
 
     Args:
-        raw: at its recorded rate; not loaded data is read block by block.
-        samples: (n,) onsets counted from the first sample of ``raw``, 0-based and all different.
-        where: what an error names, usually the file.
-        baseline: window (s) whose mean is subtracted, before the resampling if ``baseline_first``.
-        crop_from: earliest time (s) to keep; None keeps all.
+        raw: the recording at its recorded rate; data that are not loaded are read block by block.
+        samples: (n,) onsets, counted from the first sample of ``raw``, 0-based and all different.
+        where: what a message names, usually the file.
+        tmin: start of an epoch, in s from the onset.
+        tmax: end of an epoch.
+        rate: Hz of the responses.
+        baseline: window (s) whose mean is subtracted.
+        baseline_first: subtract the baseline before the resampling, and not after it.
+        crop_from: earliest time (s) that is kept; None keeps all.
+        block: epochs in a block.
 
     Yields:
-        The slice of events, and their responses (events, channels, times) float32 in MNE's unit (V).
+        The slice of events, and their responses (events, channels, times) float32 in the unit of MNE (V).
 
     Raises:
-        InputError: an epoch that does not lie within the recording, or two events at one sample.
+        InputError: an epoch reaches beyond the recording, or two events are at one sample.
     """
     import mne
 
@@ -148,8 +159,39 @@ def epoch_blocks(
         yield rows, epochs.get_data(copy=False).astype(np.float32)
 
 
+class EpochOptions(pydantic.BaseModel, extra="forbid"):
+    """Options of a reader that cuts epochs out of a continuous EEG recording. The defaults are those of the paper.
+
+    Attributes:
+        centroparietal: the lobe that channels CP* belong to. The paper does not say.
+        tmin: s, start of the epoch that is cut out.
+        tmax: s, its end.
+        baseline: s, the interval whose mean is subtracted.
+        crop_from: s, the earliest time that is kept; null keeps all.
+        rate: Hz of the responses. MNE's resampling includes the anti-aliasing filter.
+        zscore: z-score the test trials within each session or repetition for the noise ceiling. The paper does not say.
+        min_nc_percent: units need a noise ceiling above this, in percent of variance.
+    """
+
+    centroparietal: Lobe = "central"
+    tmin: float = -0.2
+    tmax: float = 0.8
+    baseline: tuple[float, float] = (-0.2, 0.0)
+    crop_from: float | None = None
+    rate: pydantic.PositiveInt = 100
+    zscore: bool = True
+    min_nc_percent: float = pydantic.Field(default=1, ge=0, lt=100)
+
+    @pydantic.model_validator(mode="after")
+    def _intervals_fit(self) -> Self:
+        (first, last), earliest = self.baseline, self.tmin if self.crop_from is None else self.crop_from
+        if not self.tmin <= first < last <= self.tmax or not self.tmin <= earliest < self.tmax:
+            raise ValueError("the baseline and crop_from lie within tmin to tmax")
+        return self
+
+
 class Averages:
-    """Running averages over the trials of an image, for trials that come in blocks.
+    """Running averages over the trials of each image, for trials that come in blocks.
 
     Attributes:
         counts: (images,) trials added so far.
@@ -166,25 +208,29 @@ class Averages:
             self.counts[image] += 1
 
     def finish(self) -> np.ndarray:
-        """(images, channels, times) float32, nan for images without a trial. The sums are gone afterwards."""
-        averages, self._sums = self._sums, None
+        """Return the averages, (images, channels, times) float32, with nan for images without a trial.
+
+        The averages use the memory of the sums, so this can be called once and nothing can be added afterwards.
+        """
+        averages = self._sums
+        del self._sums
         with np.errstate(invalid="ignore"):
             averages /= self.counts[:, None, None].astype(np.float32)
         return averages
 
 
 def trial_ncsnr(trials: np.ndarray, image: np.ndarray, session: np.ndarray, *, zscore: bool) -> np.ndarray:
-    """Noise-ceiling signal-to-noise ratio of every channel and time (Allen et al. 2022), one channel at a time.
+    """Estimate the noise-ceiling signal-to-noise ratio of every channel and time (Allen et al. 2022), one channel at a time.
 
     Args:
         trials: (n, channels, times) single trials of the test images.
-        image: (n,) which image was shown.
-        session: (n,) the session, or the repetition, within which a trial is z-scored.
-        zscore: z-score across the trials of each session first (ddof 0), as the authors of THINGS-MEG do: offsets and
+        image: (n,) the image of each trial.
+        session: (n,) the session or the repetition of each trial, within which trials are z-scored.
+        zscore: z-score across the trials of each session first (ddof 0), as the authors of THINGS-MEG do. Offsets and
             gains that differ between sessions then do not count as noise.
 
     Returns:
-        (channels, times) float64; nan where the trials (z-scored: those of one session) have no variance.
+        (channels, times) float64; nan where the trials (if z-scored, those of one session) have no variance.
     """
     sessions = [np.flatnonzero(session == name) for name in np.unique(session)] if zscore else [np.arange(len(trials))]
     ncsnr = np.empty(trials.shape[1:])
@@ -192,7 +238,7 @@ def trial_ncsnr(trials: np.ndarray, image: np.ndarray, session: np.ndarray, *, z
         responses = trials[:, channel].astype(np.float64)
         constant = np.zeros(responses.shape[1], bool)
         for rows in sessions:
-            part = responses[rows] - responses[rows[0]]  # equal numbers differ by an exact 0, not by the rounding of a mean
+            part = responses[rows] - responses[rows[0]]  # so that equal numbers have a deviation of exactly 0
             constant |= ~part.any(axis=0)
             if zscore:
                 with np.errstate(invalid="ignore"):
@@ -216,20 +262,30 @@ def build_recording(
     test_repetitions: np.ndarray,
     ncsnr: np.ndarray,
     min_nc_percent: float,
-    notes: dict,
+    notes: dict[str, Any],
 ) -> Recording:
-    """The Recording of one subject. Units are the (channel, time) pairs with a noise ceiling above ``min_nc_percent`` and 0.
+    """Build the recording of one subject from its averages.
+
+    Units are the (channel, time) pairs with a noise ceiling above ``min_nc_percent`` and above 0.
 
     Args:
-        channels, lobes: (channels,) names, and one of :data:`LOBES` each.
+        dataset: its name.
+        subject: its name.
+        channels: (channels,) names.
+        lobes: (channels,) one of :data:`LOBES` each.
         times: (times,) s from the onset of the stimulus.
-        train, test: (n, channels, times) float32, averaged over trials. Selecting units overwrites them, so that no
-            second copy is made.
-        train_repetitions, test_repetitions: (n,) trials averaged.
+        train_ids: (n,) stimuli of the training split.
+        train: (n, channels, times) float32, averaged over trials. Selecting units overwrites it, so that no second copy is made.
+        train_repetitions: (n,) trials averaged.
+        test_ids: (m,) stimuli of the test split.
+        test: (m, channels, times), as ``train``.
+        test_repetitions: (m,) trials averaged.
         ncsnr: (channels, times) of the test trials; nan where there is none.
+        min_nc_percent: percent of variance.
+        notes: what the reader saw and a user should know.
 
     Returns:
-        Recording with the unit columns ``unit`` (``Oz@120ms``), ``channel``, ``time``, ``ncsnr`` and ``nc_percent``.
+        A recording with the unit columns ``unit`` (``Oz@120ms``), ``channel``, ``time``, ``ncsnr`` and ``nc_percent``. Its
         ``screening`` has all pairs.
 
     Raises:
@@ -237,7 +293,7 @@ def build_recording(
     """
     n_channels, n_times = ncsnr.shape
     nc_percent = noise_ceiling_percent(ncsnr.ravel(), test_repetitions)
-    keep = nc_percent > max(min_nc_percent, 0)  # false for nan
+    keep = nc_percent > max(min_nc_percent, 0)  # False for nan
     if not keep.any():
         best = f"the best has {np.nanmax(nc_percent):.2g} %" if np.isfinite(nc_percent).any() else "none has a ceiling at all"
         raise InputError(
@@ -264,10 +320,10 @@ def build_recording(
 
 
 def _columns(responses: np.ndarray, keep: np.ndarray, block: int = 500) -> np.ndarray:
-    """The kept (channel, time) columns of (n, channels, times), moved to the front of the same memory."""
+    """Move the kept (channel, time) columns of (n, channels, times) to the front of the same memory, and return them."""
     responses = np.ascontiguousarray(responses, dtype=np.float32).reshape(len(responses), -1)
     width, memory = int(keep.sum()), responses.reshape(-1)
     for first in range(0, len(responses), block):
-        rows = responses[first : first + block][:, keep]  # a copy; it lands where these rows or earlier ones were
+        rows = responses[first : first + block][:, keep]  # a copy, which then overwrites these rows or earlier ones
         memory[first * width : first * width + rows.size] = rows.ravel()
     return memory[: len(responses) * width].reshape(len(responses), width)

@@ -1,8 +1,8 @@
 """Python dictionaries in ``.npy`` files, read without running anything that the file might hold.
 
-``np.save`` writes a dictionary as a pickle, and a pickle may call any function while it is loaded. Here it may ask for what
-rebuilds numpy arrays and nothing else, and even that is not numpy's own: the states of ``numpy.ndarray`` and
-``numpy.dtype`` can be forged so that an array of objects points anywhere in memory.
+``np.save`` writes a dictionary as a pickle, and a pickle may call any function while it is loaded. The unpickler here
+accepts only what rebuilds numpy arrays. It does not use numpy's own functions for that, because the states of
+``numpy.ndarray`` and ``numpy.dtype`` can be forged so that an array of objects points anywhere in memory.
 """
 
 import math
@@ -11,7 +11,7 @@ import pickle
 import re
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,18 +19,22 @@ from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 
 _LARGE = 2**20
-"""Bytes of an array from which on it is mapped, not read."""
+"""Bytes. Arrays of at least this size are mapped and not read."""
 
 
 class _Source:
-    """The file, for an unpickler. It leaves the bytes of large arrays where they are, and notes where that is.
+    """The file, as an unpickler reads it. It leaves the bytes of large arrays in the file, and notes where they are.
 
-    In their place it hands out memory that was never touched, which costs address space for a moment and nothing else.
+    In place of these bytes it returns untouched memory, which takes address space for a moment and nothing else.
+
+    Attributes:
+        path: the file.
+        skipped: offset and length of large arrays, until an array claims them.
     """
 
     def __init__(self, path: Path, file: FileIO):
         self.path = path
-        self.skipped: list[tuple[int, int]] = []  # offset and length, until an array claims them
+        self.skipped: list[tuple[int, int]] = []
         self._file, self._size = file, path.stat().st_size
 
     def read(self, size: int) -> bytes:
@@ -54,14 +58,14 @@ class _Source:
 
 
 class _Type:
-    """Stands for a ``numpy.dtype`` of plain numbers, text or objects."""
+    """A stand-in for a ``numpy.dtype`` of plain numbers, text or objects."""
 
     def __init__(self, code: str, *_: bool):
         if not re.fullmatch(r"[biufcSUO]\d+", code):
             raise pickle.UnpicklingError(f"an array of type {code}")
         self.dtype = np.dtype(code)
 
-    def __setstate__(self, state: tuple):
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, order, subtype, names, fields, *_ = state
         if (subtype, names, fields) != (None, None, None):
             raise pickle.UnpicklingError("an array of records")
@@ -69,14 +73,15 @@ class _Type:
 
 
 class _Array:
-    """Stands for an array until all is loaded."""
+    """A stand-in for an array, until everything is loaded."""
 
     def __init__(self, source: _Source):
         self._source = source
 
-    def __setstate__(self, state: tuple):
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, self._shape, kind, fortran, self._data = state
-        self._dtype, self._order = kind.dtype, "F" if fortran else "C"
+        self._dtype: np.dtype[Any] = kind.dtype
+        self._order: Literal["F", "C"] = "F" if fortran else "C"
         count = math.prod(self._shape)
         size = self._dtype.itemsize * count
         if self._dtype.hasobject:
@@ -90,9 +95,10 @@ class _Array:
             raise pickle.UnpicklingError(f"an array of {self._dtype} of shape {self._shape} with other content")
 
     def resolved(self) -> np.ndarray:
+        """Return the array that this stands for."""
         if self._data is None:
-            # Made as late as this, the map has one owner; the unpickler, a cycle, would keep its pages until it is collected.
-            return np.memmap(self._source.path, self._dtype, "r", self._offset, self._shape, self._order)
+            # If the map were made earlier, the unpickler would own it too, and would keep its pages until it is collected.
+            return np.memmap(self._source.path, self._dtype, "r", self._offset, shape=self._shape, order=self._order)
         if not self._dtype.hasobject:
             return np.frombuffer(self._data, self._dtype).reshape(self._shape, order=self._order)
         array = np.empty(self._shape, object)
@@ -108,7 +114,7 @@ def _scalar(kind: _Type, data: bytes) -> np.generic:
 
 
 def _resolved(value: Any) -> Any:
-    """``value`` with arrays in place of what stands for them."""
+    """Return ``value`` with arrays in place of their stand-ins."""
     if isinstance(value, dict):
         return {key: _resolved(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -117,16 +123,16 @@ def _resolved(value: Any) -> Any:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Text, numbers, lists and dictionaries ask for nothing; arrays ask for the four names below."""
+    """An unpickler that knows four names, those that arrays ask for. Text, numbers, lists and dictionaries ask for none."""
 
     def __init__(self, source: _Source, remedy: str):
         super().__init__(source)
         self._source, self._remedy = source, remedy
 
     def find_class(self, module: str, name: str) -> Any:
-        match module.replace("numpy._core.", "numpy.core."), name:  # the names in numpy 2 and 1
+        match module.replace("numpy._core.", "numpy.core."), name:  # numpy 2 and numpy 1 have different names
             case "numpy", "ndarray":
-                return None  # only passed on to _reconstruct
+                return None  # it is only passed on to _reconstruct
             case "numpy", "dtype":
                 return _Type
             case "numpy.core.multiarray", "_reconstruct":
@@ -142,14 +148,14 @@ class _Unpickler(pickle.Unpickler):
 
 
 def load_dict(path: Path | str, remedy: str) -> dict[str, Any]:
-    """The dictionary that ``np.save`` wrote to ``path``.
+    """Load the dictionary that ``np.save`` wrote to ``path``.
 
-    Arrays of 1 MB and more come as read-only memory maps: their bytes are not read here, whatever their size. That the
-    file holds them all is checked.
+    Arrays of 1 MB and more are read-only memory maps, whose bytes are not read here. It is checked that the file holds all
+    of them.
 
     Args:
         path: the ``.npy`` file.
-        remedy: how to get the file again; ends the message of every error.
+        remedy: how to get the file again; it ends every message.
 
     Raises:
         InputError: the file is missing, truncated, not a data file, not a dictionary, or asks for anything but arrays.
@@ -164,7 +170,7 @@ def load_dict(path: Path | str, remedy: str) -> dict[str, Any]:
             version = np.lib.format.read_magic(file)
             read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, _, dtype = read_header(file)
-        except Exception as error:  # numpy reads a header as Python text, so damage raises what such text can
+        except Exception as error:  # numpy reads a header as Python code, so a damaged one may raise anything
             raise refuse(f"no header of a .npy file ({error})") from error
         if not dtype.hasobject or shape != ():
             raise refuse(f"an array of {dtype} of shape {shape}")
@@ -173,7 +179,7 @@ def load_dict(path: Path | str, remedy: str) -> dict[str, Any]:
             content = _resolved(_Unpickler(source, remedy).load())
         except InputError:
             raise
-        except Exception as error:  # a damaged pickle raises whatever its bytes happen to spell
+        except Exception as error:  # a damaged pickle may raise anything
             raise refuse(f"a truncated or damaged pickle ({type(error).__name__}: {error})") from error
     values = content[()] if isinstance(content, np.ndarray) and content.shape == () else content
     if not isinstance(values, dict):

@@ -1,7 +1,7 @@
 """FreemanZiemba2013: single units of macaque V1 and V2 that saw textures (Freeman et al. 2013, Nat Neurosci 16, 974-981).
 
-Brain-Score's public part: 135 of 450 images, spike counts in bins of 1 ms. The release does not say which animal a unit
-comes from, so all units are one pooled subject (paper, appendix A.7).
+Brain-Score distributes 135 of the 450 images, with spike counts in bins of 1 ms. The release does not say which animal a
+unit comes from, so all units are one pooled subject (paper, appendix A.7).
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,12 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from cortexscale.datasets.formats import brainscore
+from cortexscale.datasets.formats.brainscore import memory_mb
+from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.source import Source
-from cortexscale.errors import InputError
 from cortexscale.recording import Recording
+
+__all__ = ["ROIS", "SOURCE", "SUBJECTS", "Options", "inspect", "memory_mb", "raw_files", "read", "shape"]
 
 SUBJECTS = ("pooled",)
 ROIS = ("V1", "V2")
@@ -27,6 +30,7 @@ SOURCE = Source(
     "s3://brainscore-storage/brainio-brainscore/<file> . for assy_movshon_FreemanZiemba2013_public.nc (1.3 GB), "
     "stimulus_FreemanZiemba2013_aperture-public.csv and stimulus_FreemanZiemba2013_aperture-public.zip. "
     "A cache of Brain-Score (<sha1>/<file>) is read as it is.",
+    images=brainscore.IMAGES,
 )
 
 RELEASE = brainscore.Release(
@@ -48,23 +52,17 @@ class Options(brainscore.Options):
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """Assembly and stimulus table. They need not exist.
+    """List the assembly and the stimulus table, which need not exist.
 
     Raises:
-        InputError: a subject other than ``pooled``.
+        InputError: the subject is not ``pooled``.
     """
-    if subject not in SUBJECTS:
-        raise InputError(
-            f"subject {subject} of dataset freemanziemba",
-            "no such subject",
-            "pooled: the release does not tell animals apart",
-            "correct the list of subjects",
-        )
+    require_known([subject], SUBJECTS, "subjects of FreemanZiemba2013, whose release does not tell animals apart")
     return RELEASE.files(root)
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check both files but for the responses.
+    """Check everything in both files but the responses.
 
     Raises:
         InputError: as :func:`read`.
@@ -74,18 +72,13 @@ def inspect(root: Path, subject: str, options: Options) -> None:
         pass
 
 
-def memory_mb(options: Options) -> int:
-    """Peak memory of :func:`read` in MB, from the expected counts."""
-    return brainscore.memory_mb(options)
-
-
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Train images, test images, units."""
+    """Return the numbers of training images, test images and units."""
     return brainscore.shape(options)
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
-    """All units as one subject: mean spikes per ms in the window, averaged over repetitions.
+    """Read all units as one subject. Responses are mean spikes per ms in the window, averaged over repetitions.
 
     The unit table has the coordinates of the release, ``ncsnr`` and ``nc_percent``.
 

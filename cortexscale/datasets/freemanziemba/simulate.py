@@ -1,7 +1,8 @@
-"""FreemanZiemba2013 as Brain-Score releases it, from the simulated brain: spike counts of V1 and V2 in bins of 1 ms."""
+"""A simulation of FreemanZiemba2013 as Brain-Score releases it: spike counts of V1 and V2 in bins of 1 ms."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,19 +19,20 @@ from cortexscale.simulation.world import World
 AREAS = {"V1": "early", "V2": "middle"}
 FAMILIES = (327, 336, 393, 402, 13, 18, 23, 30, 38, 48, 52, 56, 60, 71, 99)
 BINS = 300
-"""Of 1 ms."""
+"""Number of time bins of 1 ms."""
 
-_SIDE = 64  # pixels; the released pictures have 320, which is what their names say here too
-_TUNING = 0.35  # sd of the rate over images, as a share of its mean
+_SIDE = 64  # pixels; the released images have 320, and so say the names here
+_TUNING = 0.35  # sd of the rate over images, as a fraction of its mean
 _SPIKES = (5, 16)  # mean spikes in the window, from the least to the most active unit
 
 
 class Settings(pydantic.BaseModel, extra="forbid"):
-    """
+    """Size of the simulated experiment.
+
     Attributes:
-        samples: pictures of each of 15 families, once as texture and once as noise.
-        repetitions: of every picture.
-        units: of each area; one more never fires.
+        samples: images of each of 15 families, each of them once as texture and once as noise.
+        repetitions: repetitions of every image.
+        units: units of each area that fire; one more never fires.
     """
 
     samples: pydantic.PositiveInt
@@ -41,12 +43,12 @@ class Settings(pydantic.BaseModel, extra="forbid"):
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
     """Write the assembly, the stimulus CSV and its zip, and yield the truth of the pooled subject.
 
-    A unit's spikes are Poisson around a rate that is linear in the code of its area. Of the spikes in the window, the mean is
-    also the variance of a trial; so the variance of the rate over images gives the true noise ceiling.
+    The spikes of a unit are Poisson around a rate that is linear in the code of its area. The variance of the spikes of a
+    trial equals their mean, so the variance of the rate over images gives the true noise ceiling.
     """
     responses, table = freemanziemba.RELEASE.files(root)
-    rows, pictures = _textures(settings.samples, seed)
-    write_stimuli(table, rows, pictures)
+    rows, files = _textures(settings.samples, seed)
+    write_stimuli(table, rows, files)
     latents = look_at(world.brain, table, world.size)
 
     rng = np.random.default_rng([seed, 1])
@@ -65,47 +67,51 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
     is_test = stratified_test(ids, kinds, options.test_fraction, options.split_seed, str(table))
     order = np.argsort(ids)
     low, high = options.window
-    splits = [
+    train_split, test_split = (
         Split(ids[part], (spikes[part] / (high - low)).astype(np.float32), np.full(len(part), settings.repetitions))
         for part in (order[~is_test[order]], order[is_test[order]])
-    ]
+    )
     units = pd.DataFrame({"unit": (np.flatnonzero(live) + 1).astype(str), "nc_percent": ceiling})
     rois = pd.DataFrame({roi: regions == roi for roi in AREAS})
     for subject in subjects:
-        yield subject, Recording("freemanziemba", subject, *splits, units, rois).check()
+        yield subject, Recording("freemanziemba", subject, train_split, test_split, units, rois).check()
 
 
-def _textures(samples: int, seed: int) -> tuple[list[dict], dict[str, bytes]]:
-    """Rows of the CSV in the released order, and the pictures: gray, fading into the background from the centre on."""
+def _textures(samples: int, seed: int) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
+    """Make the rows of the CSV in the released order, and file name -> content of the images.
+
+    Images are gray and fade into the background from the centre on.
+    """
     n = len(FAMILIES) * samples
     gray = luminance(render(n, seed, _SIDE)[0])
     kinds = {"noise": _phase_randomised(gray, np.random.default_rng([seed, 0])), "texture": gray}
-    rows, pictures = [], {}
+    rows: list[dict[str, Any]] = []
+    files: dict[str, bytes] = {}
     for kind, all_of_kind in kinds.items():
-        for index, picture in enumerate(fade_into_gray(all_of_kind, edge=1)):
+        for index, image in enumerate(fade_into_gray(all_of_kind, edge=1)):
             family, sample = FAMILIES[index // samples], index % samples + 1
-            content, id = png(picture)
+            content, id = png(image)
             whole = png(all_of_kind[index].round().astype(np.uint8))[1]
             name = f"{kind.replace('texture', 'tex')}-320x320-im{family}-smp{sample}.png"
             row = {"id": len(rows), "image_id": id, "image_file_sha1": id, "image_file_name": name, "texture_type": kind}
             row |= {"texture_family": family, "sample": sample, "resolution": "320x320", "image_id_without_aperture": whole}
             rows.append(row | {"filename": name})
-            pictures[name] = content
-    return rows, pictures
+            files[name] = content
+    return rows, files
 
 
-def _phase_randomised(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Pictures (n, size, size) of the same power spectrum without their structure; clipped to 0 ... 255."""
-    mean = pictures.mean(axis=(1, 2), keepdims=True)
-    phase = np.angle(np.fft.fft2(rng.normal(size=pictures.shape)))  # of real noise: the result is real
-    noise = np.fft.ifft2(np.abs(np.fft.fft2(pictures - mean)) * np.exp(1j * phase)).real
+def _phase_randomised(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Replace images (n, size, size) by noise of the same power spectrum, clipped to 0 ... 255."""
+    mean = images.mean(axis=(1, 2), keepdims=True)
+    phase = np.angle(np.fft.fft2(rng.normal(size=images.shape)))  # the phases of real noise make the result real
+    noise = np.fft.ifft2(np.abs(np.fft.fft2(images - mean)) * np.exp(1j * phase)).real
     return np.clip(mean + noise, 0, 255)
 
 
 def _write(
-    path: Path, rows: list[dict], regions: np.ndarray, spikes: np.ndarray, repetitions: int, rng: np.random.Generator
+    path: Path, rows: list[dict[str, Any]], regions: np.ndarray, spikes: np.ndarray, repetitions: int, rng: np.random.Generator
 ) -> None:
-    """The assembly: (neuroid, time_bin, presentation) float64, the repetitions of an image one after the other."""
+    """Write the assembly: (neuroid, time_bin, presentation) float64, the repetitions of an image one after the other."""
     time = np.arange(BINS)
     low, high = freemanziemba.Options().window
     inside = (time >= low) & (time < high)

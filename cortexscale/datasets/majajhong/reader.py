@@ -1,8 +1,8 @@
 """MajajHong2015: multi-unit sites of macaque V4 and IT that saw rendered objects (Majaj et al. 2015, J Neurosci 35, 13402).
 
-Brain-Score's public part: 3,200 of 5,760 images, firing rates in one bin of 70-170 ms, normalised by the authors within
-session. Images without variation of pose were repeated less often than the others, so ceilings count the trials of each
-image.
+Brain-Score distributes 3,200 of the 5,760 images, with firing rates in one bin of 70-170 ms that the authors normalised
+within each session. Images without variation of pose were repeated less often than the others, so noise ceilings count
+the trials of each image.
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,13 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from cortexscale.datasets.formats import brainscore
+from cortexscale.datasets.formats.brainscore import memory_mb
+from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.source import Source
 from cortexscale.errors import InputError
 from cortexscale.recording import Recording
+
+__all__ = ["ROIS", "SOURCE", "SUBJECTS", "Options", "inspect", "memory_mb", "raw_files", "read", "shape"]
 
 SUBJECTS = ("Chabo", "Tito")
 ROIS = ("V4", "IT")
@@ -28,6 +32,7 @@ SOURCE = Source(
     get="Public S3 bucket brainscore-storage, no account needed: aws s3 cp --no-sign-request "
     "s3://brainscore-storage/brainio-brainscore/<file> . for assy_dicarlo_MajajHong2015_public.nc (about 170 MB), "
     "stimulus_hvm-public.csv and stimulus_hvm-public.zip. A cache of Brain-Score (<sha1>/<file>) is read as it is.",
+    images=brainscore.IMAGES,
 )
 
 RELEASE = brainscore.Release(
@@ -49,23 +54,17 @@ class Options(brainscore.Options):
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """Assembly and stimulus table, which both animals share. They need not exist.
+    """List the assembly and the stimulus table, which both animals share. They need not exist.
 
     Raises:
-        InputError: no such animal.
+        InputError: the release has no such animal.
     """
-    if subject not in SUBJECTS:
-        raise InputError(
-            f"subject {subject} of dataset majajhong",
-            "no animal of that name",
-            " or ".join(SUBJECTS),
-            "correct the list of subjects",
-        )
+    require_known([subject], SUBJECTS, "subjects of MajajHong2015")
     return RELEASE.files(root)
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check both files but for the responses.
+    """Check everything in both files but the responses.
 
     Raises:
         InputError: as :func:`read`.
@@ -75,18 +74,13 @@ def inspect(root: Path, subject: str, options: Options) -> None:
         _sites_of(subject, opened)
 
 
-def memory_mb(options: Options) -> int:
-    """Peak memory of :func:`read` in MB, from the expected counts, if one animal had every site."""
-    return brainscore.memory_mb(options)
-
-
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Train images, test images, sites of both animals: they saw the same images."""
+    """Return the numbers of training images, test images, and sites of both animals, who saw the same images."""
     return brainscore.shape(options)
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
-    """One animal: normalised rates, averaged over repetitions. Both animals have the same split.
+    """Read one animal. Responses are normalised rates, averaged over repetitions; both animals have the same split.
 
     The unit table has the coordinates of the release (array, position on it ...), ``ncsnr`` and ``nc_percent``.
 
@@ -99,7 +93,7 @@ def read(root: Path, subject: str, options: Options) -> Recording:
 
 
 def _sites_of(subject: str, opened: brainscore.Opened) -> np.ndarray:
-    """Positions of an animal's sites, which lie mixed with the other's."""
+    """Return the positions in the file of an animal's sites, which lie between those of the other animal."""
     opened.assembly.label("neuroid", "animal")
     animals = opened.neuroids["animal"]
     if set(animals) != set(SUBJECTS):

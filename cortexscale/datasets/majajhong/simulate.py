@@ -1,8 +1,9 @@
-"""MajajHong2015 as Brain-Score releases it, from the simulated brain: normalised rates of V4 and IT sites of two monkeys."""
+"""A simulation of MajajHong2015 as Brain-Score releases it: normalised rates of V4 and IT sites of two monkeys."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,18 +22,19 @@ AREAS = {"V4": "middle", "IT": "late"}
 CATEGORIES = ("Animals", "Boats", "Cars", "Chairs", "Faces", "Fruits", "Planes", "Tables")
 OBJECTS = [(category, f"{category[:-1].lower()}{number}") for category in CATEGORIES for number in range(8)]
 ARRAYS = {"V4": ("P", ("V4",)), "IT": ("A", ("aIT", "cIT", "pIT"))}
-"""Area -> array, and the subregions that its sites may be in."""
+"""Area -> its array, and the subregions that its sites may be in."""
 
-_SIDE = 64  # pixels; the released pictures have 256, which is what their names say here too
+_SIDE = 64  # pixels; the released images have 256, and so say the names here
 _CEILINGS = (60, 95)  # percent of variance
 
 
 class Settings(pydantic.BaseModel, extra="forbid"):
-    """
+    """Size of the simulated experiment.
+
     Attributes:
-        images: pictures of each of 64 objects, by variation of pose (0 and 3, as released).
-        repetitions: of every picture, by variation.
-        sites: of each animal, by area; one more per area records nothing.
+        images: variation of pose (0 and 3, as released) -> images of each of 64 objects.
+        repetitions: variation -> repetitions of every image.
+        sites: area -> sites of each animal that respond; one more per area records nothing.
     """
 
     images: dict[int, pydantic.PositiveInt]
@@ -43,8 +45,8 @@ class Settings(pydantic.BaseModel, extra="forbid"):
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
     """Write the assembly of both animals, the stimulus CSV and its zip, and yield the truth of each of ``subjects``."""
     responses, table = majajhong.RELEASE.files(root)
-    rows, pictures = _objects(settings.images, seed)
-    write_stimuli(table, rows, pictures)
+    rows, files = _objects(settings.images, seed)
+    write_stimuli(table, rows, files)
     latents = look_at(world.brain, table, world.size)
 
     rng = np.random.default_rng([seed, 1])
@@ -70,22 +72,29 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
             {"unit": sites["neuroid_id"][own], "nc_percent": noise_ceiling_percent(ncsnr[own], repetitions[test])}
         )
         rois = pd.DataFrame({roi: (sites["region"][own] == roi).to_numpy() for roi in AREAS})
-        splits = (Split(ids[part], signal[np.ix_(part, own)].astype(np.float32), repetitions[part]) for part in (train, test))
-        yield subject, Recording("majajhong", subject, *splits, units.reset_index(drop=True), rois).check()
+        train_split, test_split = (
+            Split(ids[part], signal[np.ix_(part, own)].astype(np.float32), repetitions[part]) for part in (train, test)
+        )
+        yield subject, Recording("majajhong", subject, train_split, test_split, units.reset_index(drop=True), rois).check()
 
 
-def _objects(images: dict[int, int], seed: int) -> tuple[list[dict], dict[str, bytes]]:
-    """Rows of the CSV, variation 0 first, and the pictures: gray in three equal channels, in a disc with a soft border."""
+def _objects(images: dict[int, int], seed: int) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
+    """Make the rows of the CSV, variation 0 first, and file name -> content of the images.
+
+    Images are gray in three equal channels, in a disc with a soft border.
+    """
     per_object = sum(images.values())
     rendered, labels = render(len(OBJECTS) * per_object, seed, _SIDE)
     discs = fade_into_gray(luminance(rendered[np.argsort(labels, kind="stable")]), edge=0.15)  # an object is of one class
     discs = discs.reshape(len(OBJECTS), per_object, _SIDE, _SIDE)
-    rng, rows, pictures = np.random.default_rng([seed, 0]), [], {}
+    rng = np.random.default_rng([seed, 0])
+    rows: list[dict[str, Any]] = []
+    files: dict[str, bytes] = {}
     for variation, n in images.items():
         first = sum(number for other, number in images.items() if other < variation)
         for (category, name), own in zip(OBJECTS, discs[:, first : first + n], strict=True):
-            for picture in own:
-                content, id = png(np.repeat(picture[..., None], 3, axis=2))
+            for image in own:
+                content, id = png(np.repeat(image[..., None], 3, axis=2))
                 background = hashlib.sha1(f"background {len(rows)}".encode()).hexdigest()
                 rx, ry, rz, tx, ty = rng.uniform(-1, 1, 5) * bool(variation)
                 pose = f"rx{rx:+07.3f}_ry{ry:+07.3f}_rz{rz:+07.3f}_tx{tx:+07.3f}_ty{ty:+07.3f}_s+01.000"
@@ -101,12 +110,12 @@ def _objects(images: dict[int, int], seed: int) -> tuple[list[dict], dict[str, b
                     "rxz": rz,
                 }
                 rows.append(row)
-                pictures[file] = content
-    return rows, pictures
+                files[file] = content
+    return rows, files
 
 
 def _sites(per_area: dict[str, int], rng: np.random.Generator) -> pd.DataFrame:
-    """The sites of both animals, mixed as in the release: the coordinates of ``neuroid``, and whether a site is ``live``."""
+    """Make the sites of both animals, mixed as in the release: the coordinates of ``neuroid``, and whether a site is ``live``."""
     rows = []
     for animal in majajhong.SUBJECTS:
         for region, n in per_area.items():
@@ -121,14 +130,14 @@ def _sites(per_area: dict[str, int], rng: np.random.Generator) -> pd.DataFrame:
 
 def _write(
     path: Path,
-    rows: list[dict],
+    rows: list[dict[str, Any]],
     sites: pd.DataFrame,
     signal: np.ndarray,
     ncsnr: np.ndarray,
     repetitions: np.ndarray,
     rng: np.random.Generator,
 ) -> None:
-    """The assembly: (neuroid, presentation, time_bin) float32, presentations in the order of a session, not of the images."""
+    """Write the assembly, (neuroid, presentation, time_bin) float32, with presentations in the random order of a session."""
     repetition = np.concatenate([np.arange(k) for k in repetitions])
     order = rng.permutation(len(repetition))
     shown = np.repeat(np.arange(len(rows)), repetitions)[order]

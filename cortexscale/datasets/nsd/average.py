@@ -1,4 +1,4 @@
-"""From the single-trial betas of NSD to one response per image and voxel, a block of voxels of one session at a time."""
+"""Averages of the single-trial betas of NSD, one response per image and voxel, a block of voxels of one session at a time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from cortexscale.datasets.nsd.design import Rows
 from cortexscale.datasets.nsd.files import Release, open_betas
 
 _VOXELS_PER_READ = 1024
-"""Voxels of one session held at a time: 750 trials of them are 6 MB in float64."""
+"""Voxels of one session that are held at a time: 750 trials of them are 6 MB in float64."""
 _VOXELS_OF_ALL_IMAGES = 32
-"""Voxels of all images held a second time: 10,000 images of them are 4 MB."""
+"""Voxels of all images that are held a second time: 10,000 images of them are 4 MB."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Averages:
 
     Attributes:
         responses: (images, voxels) float32, z-scored betas averaged over the trials of an image.
-        invalid: (sessions, voxels) bool, the voxel is constant in the session, whose trials are then left out.
-        counts: for each voxel (index) with an invalid session, the (images,) trials behind its averages; may hold 0.
-        ncsnr: (voxels,) recomputed as the release does, from the images shown three times; nan where there is none and
+        invalid: (sessions, voxels) bool, whether a voxel is constant in a session, whose trials are then left out.
+        counts: index of each voxel with an invalid session -> (images,) the trials behind its averages, which may be 0.
+        ncsnr: (voxels,) recomputed as the release does, from the images presented three times; nan where there is none, and
             for voxels with an invalid session.
     """
 
@@ -34,18 +34,24 @@ class Averages:
 
 
 def average_over_repetitions(release: Release, voxels: np.ndarray, rows: Rows, grid: tuple[int, ...]) -> Averages:
-    """Z-score ``voxels`` (n, 3: i, j, k) within each session and average over the trials of each row of ``rows``.
+    """Z-score voxels within each session, and average over the trials of each row.
 
     The z-score is over all trials of the session, with n - 1 in the standard deviation, as the NSD team does.
 
+    Args:
+        release: the files.
+        voxels: (n, 3) i, j, k.
+        rows: the row of the image of each trial.
+        grid: (X, Y, Z) of the volumes.
+
     Raises:
-        InputError: a session's file is damaged or unlike the release, or constant in every voxel.
+        InputError: the file of a session is damaged or unlike the release, or constant in every voxel.
     """
     n_sessions, trials = rows.of_trial.shape
     sums = np.zeros((len(rows.ids), len(voxels)), np.float32)
     invalid = np.zeros((n_sessions, len(voxels)), bool)
     thrice = rows.counts == 3
-    squares = np.zeros(len(voxels))  # of the trials of images shown three times
+    squares = np.zeros(len(voxels))  # sums over the trials of images presented three times
     for session, row_of_trial in enumerate(rows.of_trial):
         by_row = np.argsort(row_of_trial, kind="stable")
         present, starts = np.unique(row_of_trial[by_row], return_index=True)
@@ -61,7 +67,7 @@ def average_over_repetitions(release: Release, voxels: np.ndarray, rows: Rows, g
     for block in _slices(len(voxels), _VOXELS_OF_ALL_IMAGES) if thrice.any() else ():
         within = squares[block] - np.square(sums[thrice, block], dtype=np.float64).sum(axis=0) / 3
         noise = within / (2 * thrice.sum())
-        with np.errstate(divide="ignore", invalid="ignore"):  # of invalid voxels only, which become nan
+        with np.errstate(divide="ignore", invalid="ignore"):  # only invalid voxels divide by 0; they become nan
             ncsnr[block] = np.sqrt(np.maximum(1 - noise, 0) / noise)
     ncsnr[invalid.any(axis=0)] = np.nan
 
@@ -77,9 +83,9 @@ def _slices(n: int, width: int) -> Iterator[slice]:
 
 
 def _read_voxels(betas: h5py.Dataset, voxels: np.ndarray) -> np.ndarray:
-    """(trials, voxels) of int16 betas.
+    """Read (trials, voxels) of int16 betas.
 
-    The release stores each voxel of a session as a chunk of its own. Reading just the chunks of the selection is some
+    The release stores each voxel of a session as a chunk of its own. Reading only the chunks of the selection is some
     forty times faster than reading z-slabs and masking; reading trial by trial would touch every chunk each time.
     """
     values = np.empty((len(voxels), len(betas)), np.int16)
@@ -89,8 +95,8 @@ def _read_voxels(betas: h5py.Dataset, voxels: np.ndarray) -> np.ndarray:
 
 
 def _zscore(betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Z-scored columns (float64; constant ones are 0), and which columns are constant."""
+    """Return z-scored columns (float64; constant ones are 0), and which columns are constant."""
     deviation = betas - betas.mean(axis=0)
     sd = np.sqrt(np.square(deviation).sum(axis=0) / (len(betas) - 1))
-    constant = sd == 0  # exact: the mean of equal integers is that integer
+    constant = sd == 0  # exact, because the mean of equal integers is that integer
     return deviation / np.where(constant, 1, sd), constant

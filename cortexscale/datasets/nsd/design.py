@@ -1,4 +1,4 @@
-"""What the subjects of the Natural Scenes Dataset saw, trial by trial, checked across the three files that say so."""
+"""The images that the subjects of NSD saw, trial by trial, checked across the three files that say so."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,10 @@ from cortexscale.errors import InputError
 
 @dataclass(frozen=True)
 class Design:
-    """What one subject sees in all planned sessions, acquired or not.
+    """The images that one subject sees in all planned sessions, whether or not they took place.
 
     Attributes:
-        images: (n,) 0-based stimulus ids; the first ``n_shared`` are shown to every subject.
+        images: (n,) 0-based stimulus ids; the first ``n_shared`` are presented to every subject.
         ordering: (planned trials,) index into ``images`` of each trial, in order; the same for every subject.
         n_shared: number of shared images.
     """
@@ -26,15 +26,16 @@ class Design:
 
 
 def read_design(release: Release, n_trials: int, n_images: int, n_shared: int) -> Design:
-    """The design of one subject, checked against the stimulus table and, for its first ``n_trials``, the behavioural log.
+    """Read the design of one subject, and check it against the stimulus table and, for its first trials, the behavioural log.
 
     Args:
         release: the files.
-        n_trials: trials of the sessions to be read.
-        n_images, n_shared: how many images each subject was to see, and how many of them all subjects share.
+        n_trials: trials of the sessions that are read.
+        n_images: images that each subject was to see.
+        n_shared: how many of them all subjects share.
 
     Raises:
-        InputError: a key is missing, a count is another one, an id is out of range, or the three files contradict each other.
+        InputError: a key is missing, a count differs, an id is out of range, or the three files contradict each other.
     """
     import scipy.io
 
@@ -48,7 +49,7 @@ def read_design(release: Release, n_trials: int, n_images: int, n_shared: int) -
         ) from error
     if absent := [key for key in keys if key not in content]:
         raise release.unlike(path, f"no variable {', '.join(absent)}", f"the variables {', '.join(keys)}")
-    # The stored classes vary and some are unsigned: subtracting 1 from those would wrap.
+    # Stored types vary, and some are unsigned, from which 1 must not be subtracted: 0 would become the largest number.
     ordering = content["masterordering"].astype(np.int64).ravel() - 1
     subject_images = content["subjectim"].astype(np.int64) - 1
     shared = content["sharedix"].astype(np.int64).ravel() - 1
@@ -103,7 +104,7 @@ def _check_stimulus_table(release: Release, images: np.ndarray, shared: np.ndarr
 def _check_responses(release: Release, trials: np.ndarray) -> None:
     path = release.responses
     table = _read_table(release, path, ["SESSION", "73KID"], "\t")
-    # The log may hold more sessions than the config asks for; trials are in order.
+    # The log may hold more sessions than the config asks for. Its trials are in order.
     logged = table["73KID"].to_numpy()[: len(trials)]
     if len(logged) < len(trials):
         raise release.unlike(path, f"{len(logged)} trials", f"{len(trials)}, the sessions of {release.subject}")
@@ -114,13 +115,14 @@ def _check_responses(release: Release, trials: np.ndarray) -> None:
 
 @dataclass(frozen=True)
 class Rows:
-    """Which row of the response array belongs to which image: training images first, then test images, then unused ones.
+    """The row of each image in the array of responses: training images come first, then test images, then unused ones.
 
     Attributes:
         ids: (n,) 0-based stimulus id of every image seen, ascending within each of the three parts.
         counts: (n,) trials of each image.
         of_trial: (sessions, trials per session) row of the image of each trial.
-        n_train, n_test: sizes of the first two parts.
+        n_train: number of training images.
+        n_test: number of test images.
     """
 
     ids: np.ndarray
@@ -138,15 +140,19 @@ class Rows:
         return slice(self.n_train, self.n_train + self.n_test)
 
     def counts_in(self, sessions: np.ndarray) -> np.ndarray:
-        """(n,) trials of each image in some sessions, given as a mask or as indices."""
+        """Return the (n,) trials of each image in some sessions, given as a mask or as indices."""
         return np.bincount(self.of_trial[sessions].ravel(), minlength=len(self.ids))
 
 
 def assign_rows(design: Design, sessions: int, trials_per_session: int, test_seen_thrice_by: int = 0) -> Rows:
-    """Rows of the images seen in the first ``sessions``: own images train, shared images test.
+    """Assign rows to the images seen in the first sessions: own images are training images, shared images are test images.
 
-    With ``test_seen_thrice_by`` set, a shared image is a test image only if it was shown three times by the end of that
-    session; the others are unused.
+    Args:
+        design: the design of the subject.
+        sessions: number of sessions.
+        trials_per_session: trials of each.
+        test_seen_thrice_by: if it is set, a shared image is a test image only if it was presented three times by the end of that
+            session; other shared images are unused.
     """
     index, inverse, counts = np.unique(design.ordering[: sessions * trials_per_session], return_inverse=True, return_counts=True)
     is_shared = index < design.n_shared

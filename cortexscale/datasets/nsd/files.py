@@ -1,7 +1,7 @@
-"""The files of the Natural Scenes Dataset as they were released: where they lie, and reading them with every check.
+"""The files of NSD as they were released: where they lie, and functions that read and check them.
 
 Layout: NSD Data Manual (cvnlab.slite.page) and Allen et al. 2022, Nature Neuroscience 25. Ids are 1-based in every file
-but the stimulus table; everything returned from here is 0-based.
+but the stimulus table; everything that functions of this module return is 0-based.
 """
 
 import gzip
@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 from cortexscale.errors import InputError
-from cortexscale.files import require_real_file
+from cortexscale.files import hdf5_damage, require_real_file
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Release:
     Attributes:
         root: the folder that holds ``nsddata``, ``nsddata_betas`` and ``nsddata_stimuli``.
         subject: ``subj01`` ... ``subj08``.
-        space, preparation: folder names of the functional space and of the GLM.
+        space: folder name of the functional space.
+        preparation: folder name of the GLM.
     """
 
     root: Path
@@ -64,16 +65,20 @@ class Release:
         return self.root / "nsddata/experiments/nsd/nsd_stim_info_merged.csv"
 
     def remedy(self, path: Path) -> str:
-        """How to get ``path`` again."""
+        """Say how to get ``path`` again."""
         source = f"s3://natural-scenes-dataset/{path.relative_to(self.root).as_posix()}"
         return f"agree to the NSD terms, then: aws s3 cp --no-sign-request {source} {path}"
 
     def require(self, path: Path, smallest: int = 1) -> Path:
-        """``path``, if it is a real data file of at least ``smallest`` bytes; else an InputError."""
+        """Return ``path`` if it is a data file of at least ``smallest`` bytes.
+
+        Raises:
+            InputError: it is not.
+        """
         return require_real_file(path, self.remedy(path), smallest)
 
     def unlike(self, path: Path, found: str, expected: str) -> InputError:
-        """The error for a file whose content is not what the release holds."""
+        """Return the error for a file whose content differs from the release."""
         return InputError(path, found, expected, f"the file differs from the release; {self.remedy(path)}")
 
 
@@ -94,12 +99,21 @@ def require_sessions(release: Release, expected: int) -> None:
 
 
 def read_volume(release: Release, path: Path, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """A 3-D NIfTI volume as (X, Y, Z) float64, required to have ``shape`` where one is given."""
+    """Read a 3-D NIfTI volume as (X, Y, Z) float64.
+
+    Args:
+        release: the files.
+        path: the volume.
+        shape: the shape that it must have, if one is given.
+
+    Raises:
+        InputError: the file is missing or damaged, or of another shape.
+    """
     import nibabel as nib
 
     release.require(path)
     try:
-        volume = np.asarray(nib.load(path).dataobj, dtype=np.float64)
+        volume = np.asarray(nib.Nifti1Image.from_filename(path).dataobj, dtype=np.float64)
     except (OSError, EOFError, zlib.error, gzip.BadGzipFile, nib.filebasedimages.ImageFileError, ValueError) as error:
         raise InputError(
             path, f"cannot be read ({error})", "a whole NIfTI file", f"download it again; {release.remedy(path)}"
@@ -112,7 +126,11 @@ def read_volume(release: Release, path: Path, shape: tuple[int, ...] | None = No
 
 
 def read_label_names(release: Release, name: str) -> dict[str, int]:
-    """Label of each area drawn in the ROI volume ``name``, from the subject's colour table."""
+    """Read the label of each area that is drawn in the ROI volume ``name``, from the colour table of the subject.
+
+    Raises:
+        InputError: the file is missing, or no colour table.
+    """
     path = release.require(release.label_names(name))
     try:
         rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -124,7 +142,11 @@ def read_label_names(release: Release, name: str) -> dict[str, int]:
 
 
 def read_labels(release: Release, name: str, largest: int, shape: tuple[int, ...]) -> np.ndarray:
-    """An ROI volume as (X, Y, Z) int16: -1 outside cortex, 0 in cortex without a label, 1 ... ``largest`` labels."""
+    """Read an ROI volume as (X, Y, Z) int16: -1 outside cortex, 0 in cortex without a label, 1 ... ``largest`` labels.
+
+    Raises:
+        InputError: the file is missing or damaged, of another shape, or has other values.
+    """
     path = release.roi(name)
     volume = read_volume(release, path, shape)
     labels = np.round(volume)
@@ -137,23 +159,25 @@ def read_labels(release: Release, name: str, largest: int, shape: tuple[int, ...
 
 @contextmanager
 def open_betas(release: Release, session: int, trials: int, grid: tuple[int, ...]) -> Iterator[h5py.Dataset]:
-    """The betas of one session: (trials, Z, Y, X) int16, percent signal change x 300; ``grid`` is (X, Y, Z).
+    """Open the betas of one session: (trials, Z, Y, X) int16, percent signal change x 300.
+
+    Args:
+        release: the files.
+        session: its number, from 1.
+        trials: trials of a session.
+        grid: (X, Y, Z).
 
     Raises:
-        InputError: truncated (also when that shows only while reading), or of another type or shape.
+        InputError: the file is truncated (also when that shows only while the block reads), or of another type or shape.
     """
     path = release.session(session)
     shape = (trials, *grid[::-1])
     release.require(path, smallest=2 * int(np.prod(shape)))
-    try:
-        with h5py.File(path) as file:
-            betas = file.get("betas")
-            if betas is None:
-                raise release.unlike(path, f"the datasets {', '.join(file) or 'none'}", "a dataset `betas`")
-            if betas.dtype != np.int16 or betas.shape != shape:
-                expected = f"int16 of shape {shape}: {trials} trials on the grid of {release.ncsnr.name}, axes reversed"
-                raise release.unlike(path, f"betas {betas.dtype} of shape {betas.shape}", expected)
-            yield betas
-    except OSError as error:
-        remedy = f"the download was probably cut short; repeat it: {release.remedy(path)}"
-        raise InputError(path, f"cannot be read ({error})", "a whole HDF5 file", remedy) from error
+    with hdf5_damage(path, "a whole HDF5 file", release.remedy(path)), h5py.File(path) as file:
+        betas = file.get("betas")
+        if betas is None:
+            raise release.unlike(path, f"the datasets {', '.join(file) or 'none'}", "a dataset `betas`")
+        if betas.dtype != np.int16 or betas.shape != shape:
+            expected = f"int16 of shape {shape}: {trials} trials on the grid of {release.ncsnr.name}, axes reversed"
+            raise release.unlike(path, f"betas {betas.dtype} of shape {betas.shape}", expected)
+        yield betas

@@ -1,7 +1,7 @@
 """NSD: the Natural Scenes Dataset, 7T fMRI of eight subjects (Allen et al. 2022, Nature Neuroscience 25, 116-126).
 
-Single-trial betas -> z-scored within session -> averaged over an image's repetitions. Test images are those that all
-subjects share; the noise ceiling is the released ncsnr at the repetitions that the test images really have.
+Single-trial betas are z-scored within each session and averaged over the repetitions of an image. Test images are those
+that all subjects share. The noise ceiling is the released ncsnr at the repetitions that the test images really have.
 """
 
 import logging
@@ -17,6 +17,7 @@ from cortexscale.datasets.nsd.average import average_over_repetitions
 from cortexscale.datasets.nsd.design import Rows, assign_rows, read_design
 from cortexscale.datasets.nsd.files import Release, open_betas, read_volume, require_sessions
 from cortexscale.datasets.nsd.rois import ROI_VOLUMES, ROIS, read_masks, why_empty
+from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.source import Source
 from cortexscale.errors import InputError
 from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
@@ -38,26 +39,29 @@ SOURCE = Source(
     "ncsnr.nii.gz), nsddata/ppdata/subjXX/func1pt8mm/roi/, nsddata/ppdata/subjXX/behav/responses.tsv, "
     "nsddata/freesurfer/subjXX/label/*.mgz.ctab, nsddata/experiments/nsd/ and nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5 "
     "(37 GB). Downloads from before August 2023 lack the last three sessions of each subject.",
+    images="After the data access form: aws s3 cp --no-sign-request "
+    "s3://natural-scenes-dataset/nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5 <path> (39.6 GB).",
 )
 
 
 class Options(pydantic.BaseModel, extra="forbid"):
-    """What a study may say about NSD. The defaults are the paper's; the counts are those of the release.
+    """Options of NSD. The defaults are those of the paper; the counts are those of the release.
 
     Attributes:
-        space, preparation: folder names of the functional space and the GLM; the defaults are 1.8 mm and "b3".
-        sessions: sessions to read of each subject. Four subjects did not complete the 40 planned.
+        space: folder name of the functional space; by default 1.8 mm.
+        preparation: folder name of the GLM; by default "b3".
+        sessions: sessions to read of each subject. Four subjects did not complete the 40 planned ones.
         trials_per_session: trials of every session.
         images_per_subject: distinct images planned for each subject, shared ones included.
         shared_images: how many of them are the same for all subjects.
-        selection: ``nsdgeneral`` (the paper) or ``whole_brain``: every voxel with a released ncsnr.
+        selection: ``nsdgeneral`` (the paper), or ``whole_brain``: every voxel with a released ncsnr.
         min_nc_percent: units need a noise ceiling above this, in percent of variance. A threshold c on the ceiling of
             r itself is ``100 * c**2`` here.
-        test_images: ``shared``: all shared images that the subject saw; ``shared_by_all``: only those shown three times
+        test_images: ``shared``: all shared images that the subject saw; ``shared_by_all``: only those presented three times
             to every subject of ``sessions`` (515 in the full release). Shared images are never training images.
         ceiling_repetitions: repetitions behind the noise ceiling: ``mixed``, those that the test images have, or one
             number for all subjects.
-        max_voxels: a selection above this is refused; it sets the memory that a job asks for. The largest
+        max_voxels: a selection of more voxels is refused; it sets the memory that a job asks for. The largest
             ``nsdgeneral`` has 17,907 voxels.
     """
 
@@ -75,10 +79,10 @@ class Options(pydantic.BaseModel, extra="forbid"):
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """The released files that :func:`read` reads for ``subject``.
+    """List the released files that :func:`read` reads for ``subject``.
 
     Raises:
-        InputError: no such subject, or no number of sessions for it.
+        InputError: there is no such subject, or no number of sessions for it.
     """
     release = _release(root, subject, options)
     return [
@@ -94,26 +98,33 @@ def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
 
 
 def memory_mb(options: Options) -> int:
-    """Peak memory of :func:`read` in MB: responses of all images, once more while voxels are dropped, and the libraries."""
+    """Return the peak memory of :func:`read` in MB.
+
+    It consists of the responses of all images, a second copy of them while voxels are dropped, and the libraries.
+    """
     return 400 + 2 * 4 * options.images_per_subject * options.max_voxels // 10**6
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Train stimuli, test stimuli and at most so many units of one kernel: each subject has train images of its own."""
+    """Return the numbers of training stimuli and test stimuli, and the most units of one kernel.
+
+    A kernel has the units of one subject, because each subject has training images of its own.
+    """
     return options.images_per_subject - options.shared_images, options.shared_images, options.max_voxels
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check design, labels, noise ceilings, and the header of every session.
+    """Check the design, the labels, the noise ceilings, and the header of every session.
 
     Raises:
-        InputError: a file is missing, damaged or unlike the release; no voxel, or too many, pass the selection; no test image.
+        InputError: a file is missing, damaged or unlike the release; no voxel, or too many, pass the selection; there is no test
+            image.
     """
     _look(_release(root, subject, options), options)
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
-    """One subject of NSD.
+    """Read one subject of NSD.
 
     Units are voxels, ordered by (i, j, k), their 0-based index in the NIfTI volumes; ``ncsnr`` is the released one.
     Stimulus ids are the 0-based ids of the 73,000 images, as text; both splits are ordered by id. A voxel that is
@@ -167,9 +178,9 @@ def read(root: Path, subject: str, options: Options) -> Recording:
 
 
 def _look(release: Release, options: Options) -> tuple[Rows, dict[str, np.ndarray], pd.DataFrame]:
-    """Everything but the betas, checked: rows of the images, masks of the ROIs, and the voxels of the selection.
+    """Check everything but the betas, and return the rows of the images, the masks of the ROIs, and the voxels of the selection.
 
-    The order of voxels is fixed here, once, in NIfTI order; everything else is looked up by (i, j, k).
+    The order of voxels is fixed here, once, in the order of NIfTI; everything else is looked up by (i, j, k).
     """
     require_sessions(release, options.sessions[release.subject])
     rows = _rows(release, options)
@@ -188,8 +199,7 @@ def _look(release: Release, options: Options) -> tuple[Rows, dict[str, np.ndarra
 
 
 def _release(root: Path, subject: str, options: Options) -> Release:
-    if subject not in SUBJECTS:
-        raise InputError("dataset nsd", f"subject {subject}", f"one of {', '.join(SUBJECTS)}", "correct the list of subjects")
+    require_known([subject], SUBJECTS, "subjects of NSD")
     if subject not in options.sessions:
         raise InputError(
             "dataset nsd, key `sessions`", f"no entry for {subject}", "its number of sessions", f"add {subject} to `sessions`"
@@ -227,7 +237,7 @@ def _require_voxels(release: Release, nc_percent: pd.Series, passes: pd.Series, 
 
 
 def _compare(subject: str, released: np.ndarray, recomputed: np.ndarray) -> dict[str, float]:
-    """How far the ncsnr of the betas is from the released one: voxels of another order, or of another subject, stand out."""
+    """Compare the ncsnr of the betas with the released one, so that voxels of another order or of another subject are noticed."""
     difference = np.abs(recomputed - released)[np.isfinite(recomputed)]
     if not len(difference):
         return {"voxels": 0}

@@ -1,4 +1,4 @@
-"""The regions of interest of the Natural Scenes Dataset, from its ROI volumes."""
+"""The regions of interest of NSD, from its ROI volumes."""
 
 import numpy as np
 
@@ -12,15 +12,16 @@ ROI_VOLUMES = {
     "floc-faces": ("OFA", "FFA-1", "FFA-2"),
     "floc-bodies": ("EBA", "FBA-1", "FBA-2"),
 }
-"""The labels that the paper uses, by the volume they are drawn in. Volumes overlap: a voxel may have a label in each."""
+"""Volume -> the labels in it that the paper uses. Volumes overlap: a voxel may have a label in each."""
 
 ROIS = (*(roi for rois in ROI_VOLUMES.values() for roi in rois), "nsdgeneral", "whole_brain")
 
 
 def read_masks(release: Release, ncsnr: np.ndarray, selection: str) -> dict[str, np.ndarray]:
-    """Boolean (X, Y, Z) masks of all ROIs.
+    """Return boolean (X, Y, Z) masks of all ROIs.
 
     Args:
+        release: the files.
         ncsnr: (X, Y, Z), the released one; its grid is that of every volume.
         selection: what ``whole_brain`` is: ``nsdgeneral``, or ``whole_brain``, every voxel with an ncsnr.
 
@@ -46,7 +47,12 @@ def read_masks(release: Release, ncsnr: np.ndarray, selection: str) -> dict[str,
 
 
 def why_empty(mask: np.ndarray, selected: np.ndarray) -> str:
-    """Why a ROI has no unit: its mask, and that of the voxels that were looked at."""
+    """Say why a ROI has no unit.
+
+    Args:
+        mask: (X, Y, Z) bool, the ROI.
+        selected: (X, Y, Z) bool, the voxels that were looked at.
+    """
     if not mask.any():
         return "not drawn in this subject"
     return "no voxel above the noise-ceiling threshold" if (mask & selected).any() else "outside the selection"

@@ -1,4 +1,4 @@
-"""Simulated subjects of NSD: what they are shown, what their voxels answer, and the truth behind it."""
+"""A simulation of NSD: the images that subjects see, the responses of their voxels, and the truth behind them."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pydantic
 
-from cortexscale.datasets.nsd.reader import ROIS, SUBJECTS
+from cortexscale.datasets.nsd.reader import SUBJECTS
+from cortexscale.datasets.nsd.rois import ROIS
 from cortexscale.datasets.nsd.simulated_cortex import PARCELS, lay_out_cortex
 from cortexscale.datasets.nsd.simulated_files import (
     TRIALS,
@@ -27,14 +28,14 @@ MIDDLE_PARCELS = ("hV4", "OWFA", "OFA", "OPA")
 
 
 def area(parcel: str) -> str:
-    """The area of the visual system that a parcel of the cortex belongs to."""
+    """Return the area of the visual system that a parcel of the cortex reads from."""
     if parcel.startswith(("V1", "V2", "V3")):
         return "early"
     return "middle" if parcel in MIDDLE_PARCELS else "late"
 
 
 AREAS = {roi: area(parcel) for parcel, rois in PARCELS.items() for roi in rois if roi in ROIS}
-"""The area behind each ROI. All parcels of one ROI read from the same area; ``nsdgeneral`` and ``whole_brain`` mix them."""
+"""ROI -> the area behind it. All parcels of one ROI read from the same area; ``nsdgeneral`` and ``whole_brain`` mix areas."""
 
 GRIDS = dict(
     zip(
@@ -43,19 +44,19 @@ GRIDS = dict(
         strict=True,
     )
 )
-"""Voxel grids: no two axes of one are equal."""
+"""Subject -> the shape of its voxel grid. No two axes of a grid are equal, so that a forgotten transpose is noticed."""
 
-ABSENT = {"subj03": "FFA-2"}
-"""A label that was not drawn in a subject."""
+ABSENT = {"subj03": ("FFA-2",)}
+"""Subject -> the labels that were not drawn in it."""
 
 
 class Settings(pydantic.BaseModel, extra="forbid"):
-    """What makes the simulated experiment small. The release has 1,000 shared images, 40 planned sessions and 8 subjects.
+    """Size of the simulated experiment. The release has 1,000 shared images, 40 planned sessions and 8 subjects.
 
     Attributes:
         shared_images: images that all subjects see.
-        planned_sessions: of 750 trials; 250 images per subject and session, each planned three times.
-        sessions: those that each subject completed.
+        planned_sessions: sessions of 750 trials; a subject has 250 images per session, each planned three times.
+        sessions: subject -> the sessions that it completed.
         voxels_per_parcel: voxels of each of the 20 parcels of the cortex; a voxel belongs to several ROIs.
     """
 
@@ -85,13 +86,19 @@ def _simulate_subject(
     settings: Settings,
     seed: int,
 ) -> Recording:
-    """One voxel is invalid in the subject's last session, as happens.
+    """Simulate one subject. One voxel is invalid in its last session, as happens in the release.
 
     Args:
-        latents: generating features of all images of the experiment.
+        root: the folder.
+        subject: its name.
+        world: the visual system.
+        latents: area -> generating features of all images of the experiment.
+        experiment: the images and their order.
+        settings: the settings.
+        seed: seed of the subject.
     """
     rng = np.random.default_rng(seed)
-    cortex = lay_out_cortex(GRIDS[subject], settings.voxels_per_parcel, seed, absent={ABSENT.get(subject)})
+    cortex = lay_out_cortex(GRIDS[subject], settings.voxels_per_parcel, seed, absent=ABSENT.get(subject, ()))
     images = experiment.subject_images[SUBJECTS.index(subject)]
     areas = [area(parcel) for parcel in cortex.parcel]
     signal = world.brain.signal({area: values[images] for area, values in latents.items()}, areas, seed)
@@ -112,5 +119,7 @@ def _simulate_subject(
     )
     members = {roi: cortex.members(roi) for roi in ROIS if roi != "whole_brain"}
     rois = pd.DataFrame({**members, "whole_brain": members["nsdgeneral"]})
-    splits = (Split(images[part].astype(str), signal[part].astype(np.float32), counts[part]) for part in (train, test))
-    return Recording("nsd", subject, *splits, units, rois).check()
+    train_split, test_split = (
+        Split(images[part].astype(str), signal[part].astype(np.float32), counts[part]) for part in (train, test)
+    )
+    return Recording("nsd", subject, train_split, test_split, units, rois).check()

@@ -1,4 +1,4 @@
-"""A tiny cortex: the ROI volumes of an NSD subject, drawn in a grid of a few thousand voxels."""
+"""A small cortex: the ROI volumes of a subject of NSD, drawn in a grid of a few thousand voxels."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ LABELS = {
     "floc-faces": ("OFA", "FFA-1", "FFA-2", "mTL-faces", "aTL-faces"),
     "floc-bodies": ("EBA", "FBA-1", "FBA-2", "mTL-bodies"),
 }
-"""The labels 1, 2, ... of each released ROI volume."""
+"""ROI volume -> the names of its labels 1, 2, ... in the release."""
 
 PARCELS = {
     "V1v": ("early", "V1v"),
@@ -38,22 +38,19 @@ PARCELS = {
     "FFA-2 & VWFA-2": ("ventral", "FFA-2", "VWFA-2"),
     "anterior": ("mTL-bodies",),
 }
-"""The labels that the voxels of each parcel carry, from the back of the brain to the front.
-
-As in the release, volumes overlap: a stream covers several areas and functional areas share voxels. All parcels but
-``anterior`` lie in nsdgeneral.
-"""
+"""Parcel -> the labels of its voxels, from the back of the brain to the front. As in the release, volumes overlap: a stream
+covers several areas, and functional areas share voxels. All parcels but ``anterior`` lie in nsdgeneral."""
 
 
 @dataclass(frozen=True)
 class Cortex:
-    """One subject's cortex.
+    """The cortex of one subject.
 
     Attributes:
         shape: the grid (X, Y, Z).
-        voxels: (n, 3) i, j, k of the voxels that respond, in ``np.argwhere`` order.
+        voxels: (n, 3) i, j, k of the voxels that respond, in the order of ``np.argwhere``.
         parcel: (n,) their parcel.
-        volumes: per ROI volume (X, Y, Z) labels: -1 outside cortex, 0 in cortex without a label, 1 ... as in ``LABELS``.
+        volumes: ROI volume -> (X, Y, Z) labels: -1 outside cortex, 0 in cortex without a label, 1 ... as in ``LABELS``.
     """
 
     shape: tuple[int, int, int]
@@ -62,7 +59,7 @@ class Cortex:
     volumes: dict[str, np.ndarray]
 
     def members(self, roi: str) -> np.ndarray:
-        """(n,) bool: which of ``voxels`` carry the label ``roi``."""
+        """Return which of ``voxels`` have the label ``roi``: (n,) bool."""
         volume = next(volume for volume, labels in LABELS.items() if roi in labels)
         return self.volumes[volume][tuple(self.voxels.T)] == LABELS[volume].index(roi) + 1
 
@@ -71,10 +68,10 @@ def lay_out_cortex(shape: tuple[int, int, int], voxels_per_parcel: int, seed: in
     """Draw all parcels into the outer shell of an ellipsoid, from back to front.
 
     Args:
-        shape: the grid; give each subject one of its own with unequal axes, or a forgotten transpose goes unseen.
+        shape: the grid. It should have unequal axes and differ between subjects, so that a forgotten transpose is noticed.
         voxels_per_parcel: size of each of the 20 parcels.
-        seed: where the borders run.
-        absent: labels not drawn in this subject; their voxels stay in the other volumes.
+        seed: seed of the borders.
+        absent: labels that are not drawn in this subject; their voxels keep their labels in other volumes.
 
     Raises:
         ValueError: the shell has fewer voxels than the parcels need.

@@ -1,4 +1,4 @@
-"""Writes a simulated experiment in the layout in which the Natural Scenes Dataset was released.
+"""A writer of simulated experiments in the layout in which NSD was released.
 
 All ids in the interface are 0-based; the files hold 1-based ones where the release does.
 """
@@ -20,16 +20,16 @@ TRIALS = 750
 
 _RUN = np.repeat(np.arange(1, 13), np.tile((63, 62), 6))
 _SCALE = 300
-"""Stored integer per percent signal change."""
+"""Stored integer for one percent of signal change."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What all subjects are planned to see; each image three times.
+    """The images that all subjects are planned to see, each of them three times.
 
     Attributes:
-        subject_images: (subjects, n) stimulus id of each subject's images; the first ``n_shared`` are common to all.
-        ordering: (sessions * 750,) column of ``subject_images`` shown in each trial, the same for every subject.
+        subject_images: (subjects, n) stimulus ids of each subject's images; the first ``n_shared`` are common to all.
+        ordering: (sessions * 750,) column of ``subject_images`` of each trial, the same for every subject.
         n_shared: number of shared images.
     """
 
@@ -39,7 +39,7 @@ class Experiment:
 
     @property
     def n_images(self) -> int:
-        """Distinct stimuli of all subjects together; they have the ids 0 ... n - 1."""
+        """Number of distinct stimuli of all subjects together, which have the ids 0 ... n - 1."""
         subjects, n = self.subject_images.shape
         return self.n_shared + subjects * (n - self.n_shared)
 
@@ -49,7 +49,7 @@ class Experiment:
 
 
 def plan_experiment(subjects: int, sessions: int, n_shared: int, seed: int) -> Experiment:
-    """An experiment of ``sessions`` planned sessions: 250 images per session and subject, in random order."""
+    """Plan an experiment with 250 images per session and subject, in random order."""
     rng = np.random.default_rng(seed)
     n = sessions * TRIALS // 3
     n_own = n - n_shared
@@ -60,13 +60,16 @@ def plan_experiment(subjects: int, sessions: int, n_shared: int, seed: int) -> E
 
 
 def single_trials(signal: np.ndarray, shown: np.ndarray, ncsnr: np.ndarray, seed: int) -> np.ndarray:
-    """Trials (trials, voxels) in percent signal change: signal + independent noise, with another offset and gain each session.
+    """Return trials in percent signal change: signal plus independent noise, with another offset and gain in each session.
 
     Args:
         signal: (images, voxels), unit variance over images.
         shown: (trials,) row of ``signal`` of each trial, whole sessions.
-        ncsnr: (voxels,) the sd of the signal over that of the noise: the truth that a reader should find.
-        seed: of noise, offsets and gains.
+        ncsnr: (voxels,) the sd of the signal over that of the noise, which a reader should find.
+        seed: seed of noise, offsets and gains.
+
+    Returns:
+        (trials, voxels) float32.
     """
     rng = np.random.default_rng(seed)
     n_voxels = signal.shape[1]
@@ -78,7 +81,13 @@ def single_trials(signal: np.ndarray, shown: np.ndarray, ncsnr: np.ndarray, seed
 
 
 def write_nsd_shared(root: Path, experiment: Experiment, images: np.ndarray) -> None:
-    """Write what does not belong to a subject: the design, the stimulus table, and ``images`` (n, size, size, 3) uint8."""
+    """Write what does not belong to a subject: the design, the stimulus table and the images.
+
+    Args:
+        root: the folder that holds ``nsddata``.
+        experiment: the images and their order.
+        images: (n, size, size, 3) uint8.
+    """
     import scipy.io
 
     design = root / "nsddata/experiments/nsd"
@@ -132,7 +141,7 @@ def write_nsd_subject(root: Path, subject: str, experiment: Experiment, cortex: 
 
 
 def _released_ncsnr(stored: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    """ncsnr as the release computes it: z-scored within session, from images with exactly three trials, all valid."""
+    """Compute ncsnr as the release does: z-scored within session, from images with exactly three trials, all valid."""
     sessions = stored.reshape(-1, TRIALS, stored.shape[1]).astype(np.float64)
     with np.errstate(invalid="ignore"):
         z = (sessions - sessions.mean(axis=1, keepdims=True)) / sessions.std(axis=1, ddof=1, keepdims=True)
@@ -161,7 +170,7 @@ def _write_volume(path: Path, volume: np.ndarray) -> None:
 
 
 def _stimulus_table(experiment: Experiment, shared: np.ndarray) -> pd.DataFrame:
-    """nsd_stim_info_merged.csv: of all columns, ``nsdId`` alone is 0-based; the index column has no name."""
+    """Make the table nsd_stim_info_merged.csv. Of all its columns only ``nsdId`` is 0-based; its index column has no name."""
     n = experiment.n_images
     ids = np.arange(n)
     table = pd.DataFrame(
@@ -169,7 +178,7 @@ def _stimulus_table(experiment: Experiment, shared: np.ndarray) -> pd.DataFrame:
     )
     table = table.assign(flagged=False, BOLD5000=False, shared1000=np.isin(ids, shared))
     seen, trial_numbers = np.zeros((8, n), int), np.zeros((8, 3, n), int)
-    by_column = np.argsort(experiment.ordering, kind="stable").reshape(-1, 3)  # trials of each column, in order
+    by_column = np.argsort(experiment.ordering, kind="stable").reshape(-1, 3)  # the three trials of each column, in order
     for row, images in enumerate(experiment.subject_images):
         seen[row, images] = 1
         trial_numbers[row][:, images] = by_column.T + 1
@@ -180,7 +189,7 @@ def _stimulus_table(experiment: Experiment, shared: np.ndarray) -> pd.DataFrame:
 
 
 def _responses(subject: str, experiment: Experiment, shown: np.ndarray) -> pd.DataFrame:
-    """responses.tsv of a subject that never pressed a button."""
+    """Make the table responses.tsv of a subject that never pressed a button."""
     sessions = len(shown) // TRIALS
     trial_in_run = np.concatenate([np.arange(1, n + 1) for n in np.bincount(_RUN)[1:]])
     return pd.DataFrame(

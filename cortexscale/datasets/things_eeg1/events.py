@@ -1,4 +1,4 @@
-"""The events of THINGS-EEG1: which image was on when, from ``events.tsv`` of release 1.2.0 or of the releases before it."""
+"""The events of THINGS-EEG1: the image of every trial, from ``events.tsv`` of release 1.2.0 or of earlier releases."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from cortexscale.files import require_real_file
 
 _COLUMNS = ("onset", "isteststim", "stim", "sequencenumber", "teststimnumber")
 _MOST_SECONDS = 10_000
-"""No recording is that long: larger onsets are in samples."""
+"""Larger onsets are in samples, because no recording is that long."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Events:
         sample: (n,) 0-based sample of each onset.
         stimulus_id: (n,) THINGS id, ``aardvark/aardvark_01b.jpg``.
         test: (n,) whether the image is a test image.
-        sequence: (n,) the sequence it was part of. Each test sequence shows every test image once.
+        sequence: (n,) the sequence of the trial. Each test sequence has every test image once.
         seconds: whether onsets are in seconds, as from release 1.2.0 on.
     """
 
@@ -36,11 +36,14 @@ class Events:
 def read_events(path: Path, rate: float, n_train: int, n_test: int, n_repetitions: int, remedy: str) -> Events:
     """Read and check the events of one subject.
 
-    Target trials (a change of the fixation's colour) show an image like all others and are kept.
+    Target trials (a change of the fixation's colour) have an image like all others and are kept.
 
     Args:
+        path: the file.
         rate: Hz of the recording.
-        n_train: images shown once; n_test images shown n_repetitions times, once per sequence.
+        n_train: images presented once.
+        n_test: test images.
+        n_repetitions: presentations of every test image, once per sequence.
         remedy: where the file is released.
 
     Raises:
@@ -65,7 +68,10 @@ def read_events(path: Path, rate: float, n_train: int, n_test: int, n_repetition
 
 
 def _samples(table: pd.DataFrame, rate: float, path: Path, remedy: str) -> tuple[np.ndarray, bool]:
-    """0-based samples, and whether onsets are in seconds. ``sample``, and ``onset`` before release 1.2.0, count from 1."""
+    """Return 0-based samples, and whether onsets are in seconds.
+
+    The column ``sample``, and ``onset`` before release 1.2.0, count from 1.
+    """
     onset = table["onset"].to_numpy(float)
     seconds = onset.max() <= _MOST_SECONDS
     counted_from_1 = onset * rate if seconds else onset
@@ -82,7 +88,7 @@ def _samples(table: pd.DataFrame, rate: float, path: Path, remedy: str) -> tuple
 
 
 def _things_ids(stim: pd.Series, path: Path, remedy: str) -> np.ndarray:
-    """``stimuli\\aardvark\\aardvark_01b.jpg`` -> ``aardvark/aardvark_01b.jpg``. Other columns say -1 for test images."""
+    r"""Return ``aardvark/aardvark_01b.jpg`` for ``stimuli\aardvark\aardvark_01b.jpg``. Other columns are -1 for test images."""
     parts = stim.astype(str).str.replace("\\", "/").str.extract(r"([^/]+)/([^/]+)$")
     concept, file = parts[0], parts[1]
     bad = (concept != file.str.rsplit("_", n=1).str[0]).to_numpy()

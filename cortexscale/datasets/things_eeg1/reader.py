@@ -1,10 +1,11 @@
 """THINGS-EEG1: human EEG during rapid serial presentation (Grootswagers et al. 2022, Scientific Data 9, 3).
 
-Released as OpenNeuro ds003825 in BIDS, one BrainVision recording per subject: 63 channels at 1000 Hz against an online
-reference that is not stored. 22,248 images are shown once and 200 test images 12 times, one every 100 ms.
+It is released as OpenNeuro ds003825 in BIDS, one BrainVision recording per subject: 63 channels at 1000 Hz against an
+online reference that is not stored. 22,248 images are presented once and 200 test images 12 times, one every 100 ms.
 
-Average reference with the online reference restored -> high-pass 0.1 Hz -> epochs -> 100 Hz -> baseline -> crop (paper,
-appendix A.3, and for the reference the dataset's authors).
+The reader restores the online reference and subtracts the average reference, high-pass filters at 0.1 Hz, cuts epochs,
+resamples them to 100 Hz, subtracts the baseline and crops (paper, appendix A.3, and for the reference the authors of the
+dataset).
 """
 
 from collections.abc import Sequence
@@ -20,13 +21,15 @@ from cortexscale.datasets.formats.meeg import (
     MICROVOLT,
     ROIS,
     Averages,
+    EpochOptions,
     build_recording,
     eeg_lobe,
     epoch_blocks,
     sample_times,
     trial_ncsnr,
 )
-from cortexscale.datasets.source import Source
+from cortexscale.datasets.readers import require_known
+from cortexscale.datasets.source import THINGS_IMAGES, Source
 from cortexscale.datasets.things_eeg1.events import Events, read_events
 from cortexscale.datasets.things_eeg1.recording import BLOCK_BYTES, CHANNELS, filtered, find_channels
 from cortexscale.errors import InputError
@@ -43,6 +46,7 @@ SOURCE = Source(
     get="OpenNeuro ds003825, version 1.2.0 (doi:10.18112/openneuro.ds003825.v1.2.0). Of each subject, sub-XX/eeg/ is read "
     "(about 0.8 GB; 44 GB in all), e.g. `aws s3 sync --no-sign-request s3://openneuro.org/ds003825/sub-02/eeg sub-02/eeg`. "
     "The derivatives are not needed.",
+    images=THINGS_IMAGES,
 )
 
 _MARKER = ("Event", "E  1")
@@ -50,54 +54,42 @@ _EPOCHS = 500
 """Epochs that are resampled at a time."""
 
 
-class Options(pydantic.BaseModel, extra="forbid"):
-    """The configuration of this dataset. The defaults are the paper's; the counts are those of the release.
+class Options(EpochOptions):
+    """Options of THINGS-EEG1. The defaults are those of the paper; the counts are those of the release.
 
     Attributes:
         reference: ``average`` of all channels with the online reference restored, as the authors; or ``none``: as recorded.
         highpass: Hz, on the continuous recording.
         recorded_rate: Hz, of the files.
-        rate: Hz, of the responses. MNE's resampling includes the anti-aliasing filter.
-        tmin, tmax: s, the epoch that is cut out.
-        baseline: s, the interval whose mean is subtracted.
-        crop_from: s, the earliest time that is kept.
-        centroparietal: the lobe that channels CP* count to. The paper does not say.
-        zscore: z-score the test trials within each repetition for the noise ceiling. The paper does not say.
-        min_nc_percent: units need a noise ceiling above this, in percent of variance.
-        n_train: train images, each shown once. Change counts for partial or simulated files only.
-        n_test, n_repetitions: test images, and how often each was shown.
+        n_train: training images, each presented once. Change counts for partial or simulated files only.
+        n_test: test images.
+        n_repetitions: presentations of every test image, within each of which ``zscore`` standardises.
     """
 
     reference: Literal["average", "none"] = "average"
     highpass: pydantic.PositiveFloat = 0.1
     recorded_rate: pydantic.PositiveInt = 1000
-    rate: pydantic.PositiveInt = 100
-    tmin: float = -0.2
-    tmax: float = 0.8
-    baseline: tuple[float, float] = (-0.2, 0.0)
-    crop_from: float = 0.0
-    centroparietal: Literal["central", "parietal"] = "central"
-    zscore: bool = True
-    min_nc_percent: float = pydantic.Field(default=1, ge=0, lt=100)
+    crop_from: float | None = 0
     n_train: pydantic.PositiveInt = 22_248
     n_test: int = pydantic.Field(default=200, ge=2)
     n_repetitions: int = pydantic.Field(default=12, ge=2)
 
-    @pydantic.model_validator(mode="after")
-    def _windows_fit(self) -> "Options":
-        first, last = self.baseline
-        if not self.tmin <= first < last <= self.tmax or not self.tmin <= self.crop_from < self.tmax:
-            raise ValueError("the baseline and crop_from lie within tmin to tmax")
-        return self
-
     def times(self) -> np.ndarray:
-        """Times (s) of the responses."""
+        """Return the times (s) of the responses."""
         return sample_times(self.tmin, self.tmax, self.recorded_rate, self.rate, self.crop_from)
 
 
 @dataclass(frozen=True)
 class _Session:
-    """What the texts of one subject say. ``names`` are the channels as the file spells them, by the name in the cap."""
+    """What the text files of one subject say.
+
+    Attributes:
+        header: header of the recording.
+        events: its events.
+        names: channel of the cap -> the name as the file spells it.
+        online_reference: channel of the cap that was the reference.
+        marker_difference: samples between markers and events.
+    """
 
     header: Header
     events: Events
@@ -107,15 +99,12 @@ class _Session:
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """Header, markers, samples and events of one subject. They need not exist.
+    """List header, markers, samples and events of one subject. They need not exist.
 
     Raises:
         InputError: the release has no such subject.
     """
-    if subject not in SUBJECTS:
-        raise InputError(
-            "dataset things_eeg1", f"subject {subject}", f"{SUBJECTS[0]} to {SUBJECTS[-1]}", "correct the list of subjects"
-        )
+    require_known([subject], SUBJECTS, "subjects of THINGS-EEG1")
     base = Path(root) / subject / "eeg" / f"{subject}_task-rsvp"
     return [base.with_name(base.name + ending) for ending in ("_eeg.vhdr", "_eeg.vmrk", "_eeg.eeg", "_events.tsv")]
 
@@ -130,7 +119,7 @@ def inspect(root: Path, subject: str, options: Options) -> None:
 
 
 def memory_mb(options: Options) -> int:
-    """Peak memory of :func:`read` in MB, from the expected counts."""
+    """Return the peak memory of :func:`read` in MB, from the expected counts."""
     units = len(CHANNELS) * len(options.times())
     responses = 4 * units * (options.n_train + (options.n_repetitions + 1) * options.n_test)
     checks = 2 * units * options.n_train  # one byte per response, twice
@@ -139,7 +128,7 @@ def memory_mb(options: Options) -> int:
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Train stimuli, test stimuli and at most so many units of one kernel: all subjects saw the same images."""
+    """Return the numbers of training and test stimuli, and the most units of one kernel, as all subjects saw the same images."""
     return options.n_train, options.n_test, len(CHANNELS) * len(options.times()) * len(subjects)
 
 
@@ -147,7 +136,7 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     """Read one subject: responses in microvolts, both splits ordered by stimulus id.
 
     Returns:
-        Recording with the unit columns ``unit`` (``Oz@120ms``), ``channel``, ``time`` (s), ``ncsnr`` and ``nc_percent``.
+        A recording with the unit columns ``unit`` (``Oz@120ms``), ``channel``, ``time`` (s), ``ncsnr`` and ``nc_percent``.
 
     Raises:
         InputError: a file is not what was released, the subject saw no test images, or no unit passes the selection.

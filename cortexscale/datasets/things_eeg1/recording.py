@@ -20,29 +20,30 @@ CHANNELS = (
     "PO8", "P6", "P2", "CPz", "CP4", "TP8", "C6", "C2", "FC4", "FT8", "F6", "AF8", "AF4", "F2", "FCz", "Cz",
 )
 # fmt: on
-"""The cap. A file lacks the channel that was the online reference: Cz, or FCz in sub-49 and sub-50, who were recorded in a
-workspace of 127 channels. Channels are found by name; others were not connected."""
+"""The channels of the cap. A file lacks the channel that was the online reference: Cz, or FCz in sub-49 and sub-50, who were
+recorded in a workspace of 127 channels. Channels are found by name; others were not connected."""
 
 BLOCK_BYTES = 2**27
-"""Of a recording in memory at a time, as float64: some channels of all samples, or all channels of some samples."""
+"""Bytes of a recording that are held as float64 at a time: some channels of all samples, or all channels of some samples."""
 
 _FEWEST = 60
 _PLAUSIBLE = (0.1, 300.0)
-"""Microvolts, median size of the filtered signal. The unit in the released headers is not documented."""
+"""Microvolts: limits of the median size of the filtered signal. The unit in the released headers is not documented."""
 
 
 def find_channels(path: Path, channels: Sequence[str], remedy: str) -> tuple[dict[str, str], str]:
-    """Channels of the cap that a file has, and the one that was its online reference.
+    """Find the channels of the cap in a file, and the one that was its online reference.
 
     Args:
-        path: the header, to be named in errors.
-        channels: as the header spells them.
+        path: the header, for messages.
+        channels: names as the header spells them.
+        remedy: where the file is released.
 
     Returns:
-        The spelling of the file by the name in :data:`CHANNELS`, and ``Cz`` or ``FCz``.
+        Name in :data:`CHANNELS` -> name in the file, and ``Cz`` or ``FCz``.
 
     Raises:
-        InputError: fewer than 60 channels of the cap, or not exactly one of Cz and FCz.
+        InputError: fewer than 60 channels of the cap, or not exactly one of Cz and FCz is missing.
     """
     cap = {name.upper(): name for name in CHANNELS}
     names = {cap[name.upper()]: name for name in channels if name.upper() in cap}
@@ -57,24 +58,25 @@ def find_channels(path: Path, channels: Sequence[str], remedy: str) -> tuple[dic
 def filtered(
     path: Path, channels: Sequence[str], names: dict[str, str], average: bool, highpass: float, at_least: int
 ) -> Iterator[tuple[slice, "mne.io.RawArray"]]:
-    """The continuous recording, referenced and filtered, some channels at a time: its length does not matter for memory.
+    """Reference and filter the continuous recording, some channels at a time, so that memory does not depend on its length.
 
     The numbers are those of MNE on the whole recording: ``add_reference_channels``, ``set_eeg_reference("average")`` and
-    ``filter`` treat samples and channels alone, but for the mean over channels, which is taken first.
+    ``filter`` treat samples and channels one by one, but for the mean over channels, which is computed first.
 
     Args:
         path: the header.
-        channels: of the cap, in the order wanted. One that is not in ``names`` is the online reference, 0 by definition.
-        names: spelling of the file, from :func:`find_channels`.
+        channels: channels of the cap, in the order wanted. One that is not in ``names`` is the online reference, which is 0 by
+            definition.
+        names: channel of the cap -> name in the file, from :func:`find_channels`.
         average: subtract the mean of ``channels``.
-        highpass: Hz, zero-phase FIR filter of MNE.
-        at_least: values per channel that the caller holds of a part; longer ones than the recording make parts narrower.
+        highpass: Hz, of the zero-phase FIR filter of MNE.
+        at_least: values per channel that the caller holds of a part; more than the samples of the recording make parts narrower.
 
     Yields:
         The slice of ``channels``, and their recording in V.
 
     Raises:
-        InputError: a signal that cannot be in the unit that the header says.
+        InputError: a signal that cannot be in the unit of the header.
     """
     import mne
 
@@ -96,7 +98,7 @@ def filtered(
 
 
 def _average(raw: "mne.io.BaseRaw", channels: Sequence[str], names: dict[str, str]) -> np.ndarray:
-    """(samples,) mean of the channels, in V."""
+    """Return the mean of the channels, (samples,) in V."""
     average = np.empty(raw.n_times)
     width = BLOCK_BYTES // (8 * len(channels))
     for first in range(0, raw.n_times, width):
@@ -106,7 +108,7 @@ def _average(raw: "mne.io.BaseRaw", channels: Sequence[str], names: dict[str, st
 
 
 def _volts(raw: "mne.io.BaseRaw", channels: Sequence[str], names: dict[str, str], start: int, stop: int) -> np.ndarray:
-    """(channels, samples) in V."""
+    """Return (channels, samples) in V."""
     volts = np.zeros((len(channels), stop - start))
     stored = [index for index, name in enumerate(channels) if name in names]
     if stored:

@@ -1,4 +1,4 @@
-"""Simulated subjects of THINGS-EEG1, written in the released layout (see ``reader.py``)."""
+"""A simulation of THINGS-EEG1 in its released layout."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,15 +18,15 @@ from cortexscale.simulation.meeg import RATE, continuous, evoked, interpolate, r
 from cortexscale.simulation.world import World
 
 WIDE_WORKSPACE = ("sub-49", "sub-50")
-"""Recorded with 127 channels against FCz; 63 of them connected."""
+"""Subjects who were recorded with 127 channels against FCz, 63 of them connected."""
 RECORDED_RATE = 1000
 EXEMPLARS = 12
-"""Pictures of a concept in the main part. The next one may be its test picture."""
+"""Images of a concept in the main part. The next one may be the test image of the concept."""
 
 _SOA = 10  # grid samples: 100 ms
 _PAUSE = 1.0  # s between sequences; longer than a response, shorter than in the experiment
 _LEAD, _TAIL = 3.0, 2.0  # s of recording before the first and after the last onset
-_SCALE = 2.0  # µV, sd of a wave at its peak
+_SCALE = 2.0  # µV, standard deviation of a wave at its peak
 _COLUMNS = [
     *("onset", "duration", "eventnumber", "blocksequencenumber", "isteststim", "object", "objectnumber"),
     *("presentationnumber", "sequencenumber", "stim", "stimnumber", "teststimnumber", "withinsequencenumber", "istarget"),
@@ -36,13 +36,13 @@ _LOG = ["stimname", "response", "rt", "correct", "time_stimon", "time_stimoff", 
 
 
 class Settings(pydantic.BaseModel, extra="forbid"):
-    """How small the simulated experiment is. Channels, rate and the pace of the pictures are the release's.
+    """Size of the simulated experiment. Channels, rate and the pace of the images are those of the release.
 
     Attributes:
-        concepts: concepts of the main part, twelve pictures each; every picture is shown once.
-        test_images: one further picture of so many concepts, shown once in each test sequence.
+        concepts: concepts of the main part, twelve images each; every image is presented once.
+        test_images: one further image of so many concepts, presented once in each test sequence.
         repetitions: test sequences.
-        sequence_length: pictures in a sequence of the main part.
+        sequence_length: images in a sequence of the main part.
         noise: variance of the noise of one trial, over that of a wave at its peak.
         subject_noise: the same for single subjects, who are better or worse than the others.
     """
@@ -56,7 +56,7 @@ class Settings(pydantic.BaseModel, extra="forbid"):
 
 
 def stored_channels(subject: str) -> tuple[list[str], str]:
-    """Channels in the file of a subject, and the online reference, which is not stored."""
+    """Return the channels in the file of a subject, and the online reference, which is not stored."""
     reference = "FCz" if subject in WIDE_WORKSPACE else "Cz"
     names = [name for name in CHANNELS if name != reference]
     if subject in WIDE_WORKSPACE:
@@ -65,21 +65,23 @@ def stored_channels(subject: str) -> tuple[list[str], str]:
 
 
 def events_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.DataFrame:
-    """What one subject saw, one row per picture, in the released columns of version 1.2.0.
+    """Draw the trials of one subject, one row per image, in the released columns of version 1.2.0.
 
-    The main part shows all its pictures in random order; each test sequence shows all test pictures. Onsets lie on the
+    The main part has all its images in random order; each test sequence has all test images. Onsets lie on the
     grid of 100 Hz. ``sample`` counts from 1.
 
     Args:
-        things_ids: all pictures of the image folder, ``<concept>/<file>`` in byte order.
+        things_ids: all images of the image folder, ``<concept>/<file>`` in byte order.
+        settings: the settings.
+        seed: seed of the choice and the order.
     """
     rng = np.random.default_rng(seed)
-    pictures = pd.DataFrame({"id": things_ids})
-    pictures[["object", "stimname"]] = pictures["id"].str.split("/", expand=True).to_numpy()
-    pictures["objectnumber"] = pictures["object"].rank(method="dense").astype(int) - 1
-    pictures["stimnumber"] = pictures.groupby("object").cumcount()
-    main = pictures[(pictures["stimnumber"] < EXEMPLARS) & (pictures["objectnumber"] < settings.concepts)]
-    spare = pictures[pictures["stimnumber"] == EXEMPLARS]
+    images = pd.DataFrame({"id": things_ids})
+    images[["object", "stimname"]] = images["id"].str.split("/", expand=True).to_numpy()
+    images["objectnumber"] = images["object"].rank(method="dense").astype(int) - 1
+    images["stimnumber"] = images.groupby("object").cumcount()
+    main = images[(images["stimnumber"] < EXEMPLARS) & (images["objectnumber"] < settings.concepts)]
+    spare = images[images["stimnumber"] == EXEMPLARS]
     test = spare.iloc[np.sort(rng.choice(len(spare), settings.test_images, replace=False))]
     test = test.assign(object=-1, objectnumber=-1, stimnumber=-1, teststimnumber=np.arange(len(test)))
 
@@ -96,14 +98,14 @@ def events_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.Da
     onset = (start + np.arange(len(shown)) * _SOA).astype(int) * (RECORDED_RATE // RATE)
     shown["sample"] = onset + 1
     shown["onset"] = shown["sample"] / RECORDED_RATE
-    shown["duration"] = 50  # ms, though BIDS counts in s
+    shown["duration"] = 50  # ms as in the release, although BIDS demands s
     shown["eventnumber"] = shown["presentationnumber"] = np.arange(len(shown))
     shown["withinsequencenumber"] = place.where(shown["isteststim"] == 0, -1)
     shown["stim"] = "stimuli\\" + shown["id"].str.replace("/", "\\")
     shown["istarget"] = (np.arange(len(shown)) % 90 == 45).astype(int)
     shown["response"] = shown["istarget"]
     shown["rt"], shown["correct"], shown["stimdur"] = 0.0, 1, 0.05
-    shown["time_stimon"] = shown["onset"] + 12.3  # the clock of the display
+    shown["time_stimon"] = shown["onset"] + 12.3  # the display has a clock of its own
     shown["time_stimoff"] = shown["time_stimon"] + shown["stimdur"]
     return shown[_COLUMNS]
 
@@ -129,14 +131,16 @@ def write_things_eeg1(root: Path, subject: str, events: pd.DataFrame, potentials
     """Write the BrainVision files and ``events.tsv`` of one subject.
 
     Args:
-        events: of :func:`events_table`.
+        root: the folder.
+        subject: its name.
+        events: the table of :func:`events_table`.
         potentials: (64 channels of the cap, samples) in µV against any reference, at 1000 Hz.
     """
     base = Path(root) / subject / "eeg" / f"{subject}_task-rsvp"
     names, reference = stored_channels(subject)
     recorded = potentials - potentials[CHANNELS.index(reference)]
     rows = [CHANNELS.index(name) for name in names if name in CHANNELS]
-    microvolts = np.zeros((len(names), potentials.shape[1]), dtype=np.float32)  # what was not connected stays at 0
+    microvolts = np.zeros((len(names), potentials.shape[1]), dtype=np.float32)  # channels that were not connected stay at 0
     microvolts[: len(rows)] = recorded[rows]
     onsets = events["sample"].to_numpy() - 1
     markers = [("Event", f"E  {which}", sample + off) for sample in onsets for which, off in ((1, 0), (2, 50))]
@@ -145,10 +149,10 @@ def write_things_eeg1(root: Path, subject: str, events: pd.DataFrame, potentials
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
-    """Write the subjects, and yield each with its truth: noise-free responses in µV, and the true ceilings above 1 %.
+    """Write the subjects, and yield each with its truth: noise-free responses in µV, and the true noise ceilings above 1 %.
 
     Truths are those of the average reference. In true ceilings, noise is what is added to the recording, the responses to
-    the neighbours of a picture, and what the baseline adds of both: :func:`cortexscale.simulation.meeg.trial_noise`.
+    the neighbours of an image, and what the baseline adds of both (:func:`cortexscale.simulation.meeg.trial_noise`).
     """
     lobes = [eeg_lobe(name) for name in CHANNELS]
     options = Options()
@@ -176,7 +180,7 @@ def _ids(events: pd.DataFrame) -> np.ndarray:
 
 
 def _potentials(signal: np.ndarray, row: np.ndarray, events: pd.DataFrame, variance: float, seed: int) -> np.ndarray:
-    """(64, samples) µV at 1000 Hz: responses to the pictures in turn, and white noise below 50 Hz."""
+    """Return (64, samples) µV at 1000 Hz: responses to the images in turn, and white noise below 50 Hz."""
     factor = RECORDED_RATE // RATE
     onsets = (events["sample"].to_numpy() - 1) // factor
     clean = continuous(signal, row, onsets, onsets[-1] + int(_TAIL * RATE))
@@ -195,8 +199,8 @@ def _truth(
     settings: Settings,
 ) -> Recording:
     is_test = (events["isteststim"] == 1).to_numpy()
-    train_rows, test_rows = np.unique(row[~is_test]), np.unique(row[is_test])  # ids are in byte order, so rows sort as ids do
-    variance *= 1 - 1 / len(CHANNELS)  # the average reference takes its share of the noise
+    train_rows, test_rows = np.unique(row[~is_test]), np.unique(row[is_test])  # sorted by id, as the image folder is
+    variance *= 1 - 1 / len(CHANNELS)  # the average reference removes this part of the noise
     baseline = round(0.2 * RATE) + 1
     noise = trial_noise(signal[test_rows], variance, soa=_SOA, length=len(test_rows), baseline=baseline)
     ceiling = true_ceiling(signal[test_rows], noise, settings.repetitions)

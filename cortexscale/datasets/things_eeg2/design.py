@@ -1,4 +1,4 @@
-"""Which pictures the sessions of THINGS-EEG2 show, and checks that they did."""
+"""The images that the sessions of THINGS-EEG2 present, and checks that they did."""
 
 from dataclasses import dataclass
 
@@ -9,19 +9,19 @@ from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Part
 from cortexscale.errors import InputError
 
 _PLAUSIBLE = (1e-7, 1e-3)
-"""Standard deviation (V) of EEG over one epoch, the median of all channels."""
+"""Volts: limits of the standard deviation of EEG over one epoch, the median of all channels."""
 _REMEDY = "fetch the session again; if it is partial or simulated on purpose, set things_eeg2's counts"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is shown of one split.
+    """The planned presentations of one split.
 
     Attributes:
-        images: of the split.
-        images_per_session: those that one session shows; every image is in equally many sessions.
-        repetitions: planned presentations of an image in a session. A few images come once or twice more.
-        presentations: pictures shown in a session, extra repetitions and targets included.
+        images: images of the split.
+        images_per_session: images of one session; every image is in equally many sessions.
+        repetitions: planned presentations of an image in a session. A few images are presented once or twice more.
+        presentations: images presented in a session, extra repetitions and targets included.
         targets: how many of them are targets.
     """
 
@@ -34,7 +34,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Session:
-    """What one session recorded of one split.
+    """The recordings of one split in one session.
 
     Attributes:
         name: for messages.
@@ -46,25 +46,29 @@ class Session:
 
     @property
     def conditions(self) -> np.ndarray:
-        """Of all pictures, over all parts."""
+        """The conditions of all presentations, over all parts."""
         return np.concatenate([part.conditions for part in self.parts])
 
     def kept(self, at_most: int | None) -> np.ndarray:
-        """(pictures,) bool: no targets, and of each image the first ``at_most`` presentations (None: all)."""
+        """Return which presentations count: no targets, and of each image the first ``at_most`` ones (None: all).
+
+        Returns:
+            (presentations,) bool.
+        """
         conditions = self.conditions
         rank = pd.Series(conditions).groupby(conditions).cumcount().to_numpy()
         return (conditions != TARGET) & (rank < (at_most or len(rank)))
 
 
 def require_plan(sessions: list[Session], plan: Plan) -> None:
-    """Raise an InputError unless every session has the planned pictures, and together they show all images equally often."""
+    """Raise an InputError unless every session has the planned images, and together they present all images equally often."""
     seen = np.zeros(plan.images, dtype=int)
     for session in sessions:
         conditions = session.conditions
         counted = len(conditions), int((conditions == TARGET).sum())
         if counted != (plan.presentations, plan.targets):
-            found = f"{counted[0]:,} pictures, {counted[1]:,} of them targets"
-            raise InputError(session.name, found, f"{plan.presentations:,} pictures, {plan.targets:,} of them targets", _REMEDY)
+            found = f"{counted[0]:,} images, {counted[1]:,} of them targets"
+            raise InputError(session.name, found, f"{plan.presentations:,} images, {plan.targets:,} of them targets", _REMEDY)
         images, counts = np.unique(conditions[conditions != TARGET], return_counts=True)
         if images[0] < 1 or images[-1] > plan.images:
             raise InputError(session.name, f"images {images[0]:,} to {images[-1]:,}", f"1 to {plan.images:,}", _REMEDY)
@@ -86,10 +90,10 @@ def require_epochs(part: Part, tmin: float, tmax: float) -> None:
     outside = (part.onsets + before < 0) | (part.onsets + after >= part.n_samples)
     if outside.any():
         found = f"{outside.sum():,} of {len(outside):,} epochs beyond the recording of {part.n_samples:,} samples"
-        expected = f"{tmin:g} to {tmax:g} s around every picture"
+        expected = f"{tmin:g} to {tmax:g} s around every image"
         raise InputError(part.path, found, expected, "the recording is cut short; fetch it again")
     deviation = float(np.median(part.segment(part.onsets[0] + before, part.onsets[0] + after).std(axis=1)))
     if not _PLAUSIBLE[0] < deviation < _PLAUSIBLE[1]:
-        found = f"a standard deviation of {deviation:.2g} V around the first picture"
+        found = f"a standard deviation of {deviation:.2g} V around the first image"
         remedy = "if the file is in microvolts set things_eeg2's `unit: uV`; if it has a hole, fetch it again"
         raise InputError(part.path, found, f"{_PLAUSIBLE[0]:g} to {_PLAUSIBLE[1]:g} V", remedy)

@@ -1,7 +1,7 @@
-"""The files of THINGS-EEG2 as they were released: where they lie, and which picture was shown at which sample.
+"""The files of THINGS-EEG2 as they were released: where they lie, and the image that was presented at each sample.
 
 The authors joined the five training parts of a session along time and saved each session as two dictionaries
-(``raw_eeg_training.npy``, ``raw_eeg_test.npy``). Their last channel, ``stim``, is zero but for one sample per picture.
+(``raw_eeg_training.npy``, ``raw_eeg_test.npy``). Their last channel, ``stim``, is zero but for one sample per image.
 Layout: wiki of osf.io/crxs4 and osf.io/y63gw, and github.com/gifale95/eeg_encoding.
 """
 
@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,12 +20,12 @@ from cortexscale.files import require_real_file
 Split = Literal["training", "test"]
 
 RATE = 1000
-"""Hz, of both forms of the raw data."""
+"""Hz of both forms of the raw data."""
 TARGET = 99999
-"""Condition of the pictures of Buzz Lightyear, which the subjects counted."""
+"""Condition of the images of Buzz Lightyear, which the subjects counted."""
 
 _PLACES = {"npy": ("", "raw_data", "eeg_dataset/raw_data"), "brainvision": ("", "source_data", "eeg_dataset/source_data")}
-"""Where the subjects' folders may lie: beside each other, or as in the project folder of the authors' code."""
+"""Form of the raw data -> where the folders of subjects may lie: beside each other, or as in the authors' project folder."""
 _ARCHIVES = {"npy": "the raw data (osf.io/crxs4, Figshare+ 18470912)", "brainvision": "the source data (osf.io/3jk45)"}
 
 
@@ -36,8 +36,8 @@ class Part:
     Attributes:
         path: the file that holds it.
         n_samples: its length.
-        onsets: (n,) sample of every picture, 0-based and ascending.
-        conditions: (n,) which picture: its 1-based number within the split, or TARGET.
+        onsets: (n,) sample of every presentation, 0-based and ascending.
+        conditions: (n,) the image: its 1-based number within the split, or TARGET.
         segment: ``segment(first, stop)`` reads those samples: (channels, stop - first) float64 V.
     """
 
@@ -53,9 +53,9 @@ class Release:
     """Where the files of one subject lie.
 
     Attributes:
-        root: of the user's copy.
+        root: folder of the copy.
         subject: ``sub-01`` ... ``sub-10``.
-        source: which form of the raw data is read.
+        source: form of the raw data that is read.
     """
 
     root: Path
@@ -64,7 +64,7 @@ class Release:
 
     @property
     def folder(self) -> Path:
-        """The folder of the sessions. An archive that was unpacked into a folder of its own name doubles a level."""
+        """The folder of the sessions. It may lie in a folder of the same name, where an archive was unpacked."""
         single = [self.root / place / self.subject for place in _PLACES[self.source]]
         found = (folder for one in single for folder in (one, one / self.subject) if any(folder.glob("ses-*")))
         return next(found, single[0])
@@ -81,7 +81,7 @@ class Release:
         return self.session(session) / f"raw_eeg_{split}.npy"
 
     def remedy(self, path: Path) -> str:
-        """How to get ``path`` again."""
+        """Say how to get ``path`` again."""
         if path == self.image_metadata:
             return "It is image_metadata.npy of the image set, osf.io/y63gw."
         archive = self.root / f"{self.subject}.zip"
@@ -90,11 +90,15 @@ class Release:
         return f"It is in {archive.name} of {_ARCHIVES[self.source]}; unpack that below {self.root}."
 
     def require(self, path: Path) -> Path:
-        """``path``, if it is a data file; else an InputError."""
+        """Return ``path`` if it is a data file.
+
+        Raises:
+            InputError: it is not.
+        """
         return require_real_file(path, self.remedy(path))
 
     def require_sessions(self, expected: int) -> None:
-        """Raise an InputError that names every session of 1 ... ``expected`` that is not there."""
+        """Raise an InputError that names every session of 1 ... ``expected`` that is missing."""
         missing = [number for number in range(1, expected + 1) if not os.path.lexists(self.session(number))]
         if missing:
             names = ", ".join(self.session(number).name for number in missing)
@@ -103,7 +107,7 @@ class Release:
 
 
 def stimulus_ids(release: Release, split: Split, expected: int) -> np.ndarray:
-    """THINGS ids, ``aardvark/aardvark_01b.jpg``, of the conditions 1, 2, 3 ... of a split: (expected,).
+    """Return the THINGS ids, ``aardvark/aardvark_01b.jpg``, of the conditions 1, 2, 3 ... of a split: (expected,).
 
     Raises:
         InputError: the image metadata are missing, have another number of images, or contradict themselves.
@@ -125,9 +129,12 @@ def stimulus_ids(release: Release, split: Split, expected: int) -> np.ndarray:
 
 
 def open_dictionary(release: Release, session: int, split: Split, channels: Sequence[str], volts: float) -> Part:
-    """One session's training or test part as the authors joined it. No response is read, only the channel ``stim``.
+    """Open the training or test part of one session as the authors joined it. Only the channel ``stim`` is read.
 
     Args:
+        release: the files.
+        session: its number, from 1.
+        split: training or test.
         channels: names to read, in this order.
         volts: one unit of the file, in V.
 
@@ -139,7 +146,7 @@ def open_dictionary(release: Release, session: int, split: Split, channels: Sequ
     names, data = _require_layout(path, load_dict(path, remedy), channels, remedy)
     rows, n_samples = [names.index(channel) for channel in channels], data.shape[1]
     triggers = np.array(data[names.index("stim")])
-    del data  # the pages of a map that stays open would count as memory of this process
+    del data  # pages of a map that stays open count as memory of this process
 
     def segment(first: int, stop: int) -> np.ndarray:
         values = np.asarray(load_dict(path, remedy)["raw_eeg_data"][rows, first:stop], dtype=np.float64)
@@ -149,14 +156,14 @@ def open_dictionary(release: Release, session: int, split: Split, channels: Sequ
     onsets = np.flatnonzero(triggers)
     conditions = triggers[onsets]
     if (conditions != np.round(conditions)).any() or (conditions < 0).any() or (np.diff(onsets) == 1).any():
-        expected = "one sample per picture with its number, a positive integer, and 0 elsewhere"
+        expected = "one sample per image with its number, a positive integer, and 0 elsewhere"
         raise InputError(path, "a `stim` channel with other values, or with triggers longer than a sample", expected, remedy)
     return Part(path, n_samples, onsets, conditions.astype(np.int64), segment)
 
 
-def _require_layout(path: Path, content: dict, channels: Sequence[str], remedy: str) -> tuple[list[str], np.ndarray]:
-    """Channel names and data of a dictionary, all of whose entries fit each other."""
-    types_key = "ch_type" if "ch_type" in content else "ch_types"  # the wiki's name, and that in the authors' code
+def _require_layout(path: Path, content: dict[str, Any], channels: Sequence[str], remedy: str) -> tuple[list[str], np.ndarray]:
+    """Return the channel names and the data of a dictionary, if all its entries fit each other."""
+    types_key = "ch_type" if "ch_type" in content else "ch_types"  # the name in the wiki, and the one in the authors' code
     _require_keys(path, content, ("raw_eeg_data", "ch_names", types_key, "sfreq"), remedy)
     names, types, data = [str(name) for name in content["ch_names"]], list(content[types_key]), content["raw_eeg_data"]
     if content["sfreq"] != RATE:
@@ -171,6 +178,6 @@ def _require_layout(path: Path, content: dict, channels: Sequence[str], remedy: 
     return names, data
 
 
-def _require_keys(path: Path, content: dict, keys: Sequence[str], remedy: str) -> None:
+def _require_keys(path: Path, content: dict[str, Any], keys: Sequence[str], remedy: str) -> None:
     if absent := [key for key in keys if key not in content]:
         raise InputError(path, f"a dictionary of {', '.join(map(str, content))}", f"also {', '.join(absent)}", remedy)

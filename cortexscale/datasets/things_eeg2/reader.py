@@ -1,13 +1,14 @@
 """THINGS-EEG2: EEG of ten people who saw THINGS images five times a second (Gifford et al. 2022, NeuroImage 264:119754).
 
-We start from the raw data (63 channels, 1000 Hz, 0.1-100 Hz, V), for the authors' preprocessed data are whitened: epochs
-of -0.2 to 0.8 s, mean of the baseline subtracted, resampled to 100 Hz, averaged over presentations (paper, appendix A.4).
-A session shows half of the training images, twice, and all test images, twenty times; a few images come once or twice more.
+The reader starts from the raw data (63 channels, 1000 Hz, 0.1-100 Hz, V), because the authors' preprocessed data are
+whitened. It cuts epochs of -0.2 to 0.8 s, subtracts the mean of the baseline, resamples to 100 Hz and averages over
+presentations (paper, appendix A.4). A session has half of the training images, twice, and all test images, twenty times;
+a few images are presented once or twice more.
 """
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pydantic
@@ -16,13 +17,15 @@ from cortexscale.datasets.formats.meeg import (
     MICROVOLT,
     ROIS,
     Averages,
+    EpochOptions,
     build_recording,
     eeg_lobe,
     epoch_blocks,
     sample_times,
     trial_ncsnr,
 )
-from cortexscale.datasets.source import Source
+from cortexscale.datasets.readers import require_known
+from cortexscale.datasets.source import THINGS_IMAGES, Source
 from cortexscale.datasets.things_eeg2.design import Plan, Session, require_epochs, require_plan
 from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Release, Split, open_dictionary, stimulus_ids
 from cortexscale.datasets.things_eeg2.source import open_recording, recording_files, source_files
@@ -41,6 +44,7 @@ SOURCE = Source(
     get="Project osf.io/3jk45: sub-01.zip ... sub-10.zip of the raw data (component crxs4, stored at Figshare+ 18470912; 147 GB "
     "unpacked) and image_metadata.npy of the image set (component y63gw). For `source: brainvision` the source data of the "
     "same project (58 GB). Not the preprocessed data: they are whitened.",
+    images=THINGS_IMAGES,
 )
 
 # fmt: off
@@ -51,49 +55,38 @@ CHANNELS = (
     "PO4", "PO8", "P6", "P2", "CPz", "CP4", "TP8", "C6", "C2", "FC4", "FT8", "F6", "F2", "AF4", "AF8",
 )
 # fmt: on
-"""In the order of the release. Fz was the reference while recording."""
+"""The channels in the order of the release. Fz was the reference while recording."""
 
 _BLOCK = 200
-"""Epochs made at a time: 101 MB in float64."""
+"""Epochs that are made at a time: 101 MB in float64."""
 
 
-class Options(pydantic.BaseModel, extra="forbid"):
-    """What a study may say about THINGS-EEG2. The defaults are the paper's; the counts are those of the release.
+class Options(EpochOptions):
+    """Options of THINGS-EEG2. The defaults are those of the paper; the counts are those of the release.
 
     Attributes:
         source: the authors' joined recordings (``npy``), or the BrainVision files that these were made of. Same numbers.
-        unit: of the joined recordings.
+        unit: unit of the joined recordings.
         channels: EEG channels that are read.
-        centroparietal: the lobe that channels CP* count to.
-        tmin, tmax: s, the epoch that is cut out.
-        baseline: s, the interval whose mean is subtracted before resampling.
-        rate: Hz, of the responses.
-        crop_from: s, the earliest time that is kept; null keeps all.
-        extra_repetitions: presentations of an image beyond the planned ones of a session, in order of time: left out, as
-            the authors do, or averaged too.
-        zscore: noise ceilings from trials that were z-scored within each session.
-        min_nc_percent: units need a noise ceiling above this, in percent of variance.
-        n_train, n_test: images of each split.
+        extra_repetitions: presentations of an image beyond the planned ones of a session, in order of time: ``drop`` them, as
+            the authors do, or ``average`` them too.
+        n_train: training images.
+        n_test: test images.
         n_sessions: sessions of a subject.
-        train_images_per_session: training images that a session shows. Every image is in equally many sessions.
-        train_repetitions, test_repetitions: planned presentations of an image in a session that shows it.
-        train_presentations, test_presentations: pictures shown in a session, extra repetitions and targets included.
-        train_targets, test_targets: how many of them were targets.
+        train_images_per_session: training images of a session. Every image is in equally many sessions.
+        train_repetitions: planned presentations of a training image in a session that has it.
+        test_repetitions: the same of a test image.
+        train_presentations: training images presented in a session, extra repetitions and targets included.
+        test_presentations: the same of test images.
+        train_targets: how many of the training presentations were targets.
+        test_targets: the same of test presentations.
         source_parts: recordings of a session's training images in the source data.
     """
 
     source: Literal["npy", "brainvision"] = "npy"
     unit: Literal["V", "uV"] = "V"
     channels: tuple[str, ...] = pydantic.Field(default=CHANNELS, min_length=1)
-    centroparietal: Literal["central", "parietal"] = "central"
-    tmin: float = -0.2
-    tmax: float = 0.8
-    baseline: tuple[float, float] = (-0.2, 0.0)
-    rate: float = pydantic.Field(default=100, gt=0, le=RATE)
-    crop_from: float | None = None
     extra_repetitions: Literal["drop", "average"] = "drop"
-    zscore: bool = True
-    min_nc_percent: float = pydantic.Field(default=1, ge=0, lt=100)
     n_train: pydantic.PositiveInt = 16_540
     n_test: int = pydantic.Field(default=200, ge=2)
     n_sessions: pydantic.PositiveInt = 4
@@ -106,31 +99,25 @@ class Options(pydantic.BaseModel, extra="forbid"):
     test_targets: pydantic.NonNegativeInt = 24
     source_parts: pydantic.PositiveInt = 5
 
-    @pydantic.model_validator(mode="after")
-    def _intervals_fit(self) -> "Options":
-        (first, last), earliest = self.baseline, self.tmin if self.crop_from is None else self.crop_from
-        if not self.tmin <= first < last <= self.tmax or not self.tmin <= earliest < self.tmax:
-            raise ValueError("the baseline and crop_from lie within tmin to tmax")
-        return self
-
     @property
     def times(self) -> np.ndarray:
-        """Of the samples of a unit, s from the onset."""
+        """Times (s) of the responses."""
         return sample_times(self.tmin, self.tmax, RATE, self.rate, self.crop_from)
 
     def plan(self, split: Split) -> Plan:
+        """Return what is presented of one split."""
         if split == "training":
             counts = self.n_train, self.train_images_per_session, self.train_repetitions
             return Plan(*counts, self.train_presentations, self.train_targets)
         return Plan(self.n_test, self.n_test, self.test_repetitions, self.test_presentations, self.test_targets)
 
     def at_most(self, split: Split) -> int | None:
-        """Presentations of an image that count in one session."""
+        """Return how many presentations of an image count in one session; None for all."""
         return None if self.extra_repetitions == "average" else self.plan(split).repetitions
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """The released files that :func:`read` opens for ``subject``. They need not exist.
+    """List the released files that :func:`read` opens for ``subject``. They need not exist.
 
     Raises:
         InputError: the release has no such subject.
@@ -147,7 +134,7 @@ def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check everything but the responses: files, channels, and which picture was shown when.
+    """Check everything but the responses: files, channels, and the image of every trial.
 
     Raises:
         InputError: as :func:`read`.
@@ -156,7 +143,10 @@ def inspect(root: Path, subject: str, options: Options) -> None:
 
 
 def memory_mb(options: Options) -> int:
-    """Peak memory of :func:`read` in MB: the test trials or the training averages, a block of epochs, the libraries."""
+    """Return the peak memory of :func:`read` in MB.
+
+    It consists of the test trials or the training averages, a block of epochs, and the libraries.
+    """
     units = len(options.channels) * len(options.times)
     per_session = options.n_test * options.test_repetitions
     if options.extra_repetitions == "average":
@@ -169,15 +159,15 @@ def memory_mb(options: Options) -> int:
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Train stimuli, test stimuli and at most so many units of one kernel: all subjects saw the same images."""
+    """Return the numbers of training and test stimuli, and the most units of one kernel, as all subjects saw the same images."""
     return options.n_train, options.n_test, len(options.channels) * len(options.times) * len(subjects)
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
     """Read one subject, a block of epochs at a time.
 
-    Units are pairs of channel and time. The noise ceiling of a unit comes from its single test trials, z-scored over images
-    and repetitions within a session. Rows are in the order of the image metadata.
+    Units are pairs of channel and time. The noise ceiling of a unit is estimated from its single test trials, z-scored over
+    images and repetitions within a session. Rows are in the order of the image metadata.
 
     Raises:
         InputError: a file is missing, damaged or unlike the release, sessions or trials are not the expected ones, or no
@@ -221,17 +211,18 @@ def read(root: Path, subject: str, options: Options) -> Recording:
 
 
 def _release(root: Path, subject: str, options: Options) -> Release:
-    if subject not in SUBJECTS:
-        expected = f"{SUBJECTS[0]} ... {SUBJECTS[-1]}"
-        raise InputError("dataset things_eeg2", f"subject {subject}", expected, "correct the list of subjects")
+    require_known([subject], SUBJECTS, "subjects of THINGS-EEG2")
     return Release(Path(root), subject, options.source)
 
 
 def _open(root: Path, subject: str, options: Options) -> tuple[dict[Split, np.ndarray], dict[Split, list[Session]]]:
-    """THINGS ids of both splits, and what each session recorded of them."""
+    """Return the THINGS ids of both splits, and what each session recorded of them."""
     release = _release(root, subject, options)
     release.require_sessions(options.n_sessions)
-    ids = {"training": stimulus_ids(release, "training", options.n_train), "test": stimulus_ids(release, "test", options.n_test)}
+    ids: dict[Split, np.ndarray] = {
+        "training": stimulus_ids(release, "training", options.n_train),
+        "test": stimulus_ids(release, "test", options.n_test),
+    }
     sessions: dict[Split, list[Session]] = {"training": [], "test": []}
     for split, opened in sessions.items():
         for number in range(1, options.n_sessions + 1):
@@ -251,10 +242,10 @@ def _open(root: Path, subject: str, options: Options) -> tuple[dict[Split, np.nd
 
 
 def _trials(session: Session, at_most: int | None, options: Options) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Images (n,), counted from 0, and responses (n, channels, times) in microvolt, one block after the other.
+    """Yield images (n,), counted from 0, and their responses (n, channels, times) in microvolts, one block after the other.
 
     Raises:
-        InputError: an epoch is empty, as a hole that a resumed download left would make it.
+        InputError: an epoch is empty, as after a download that was interrupted.
     """
     import mne
 
@@ -287,8 +278,8 @@ def _trials(session: Session, at_most: int | None, options: Options) -> Iterator
                 yield images[rows], responses / np.float32(MICROVOLT)
 
 
-def _notes(sessions: dict[Split, list[Session]], options: Options) -> dict:
-    """What was read, and how many presentations were left out."""
+def _notes(sessions: dict[Split, list[Session]], options: Options) -> dict[str, Any]:
+    """Count what was read, and how many presentations were left out."""
     dropped = {
         split: int(sum((~session.kept(options.at_most(split)) & (session.conditions != TARGET)).sum() for session in opened))
         for split, opened in sessions.items()

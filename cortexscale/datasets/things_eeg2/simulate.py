@@ -1,7 +1,7 @@
-"""Simulated subjects of THINGS-EEG2: what they see, what is recorded, and the truth behind it.
+"""A simulation of THINGS-EEG2: the images that subjects see, what is recorded, and the truth behind it.
 
-Pictures follow each other five times a second, so responses overlap; to the picture that is scored, its neighbours are
-noise. A session records its training pictures in five parts, which the dictionaries join without a gap.
+Images follow each other five times a second, so responses overlap, and the responses to neighbours are noise for the
+image that is scored. A session records its training images in five parts, which the dictionaries join without a gap.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,24 +26,27 @@ from cortexscale.simulation.world import World
 SESSIONS = 4
 
 _FACTOR = RECORDED_RATE // RATE
-_BEFORE, _AFTER = 25, 85  # samples of the grid around the pictures of a part, so that no epoch crosses a joint
+_BEFORE, _AFTER = 25, 85  # samples of the grid around the images of a part, so that no epoch crosses a joint
 _BASELINE = 21  # samples of the grid from -0.2 to 0 s
 _NOISE = 5.0  # microvolts, sd on the grid
 
 
 class Settings(pydantic.BaseModel, extra="forbid"):
-    """How small the simulated experiment is. Channels, sessions and exemplars of a concept are the release's.
+    """Size of the simulated experiment. Channels, sessions and exemplars of a concept are those of the release.
 
     Attributes:
-        concepts: training concepts, an even number: a session shows half of them.
-        test_images: pictures of as many other concepts.
-        train_repetitions, test_repetitions: planned presentations of a picture in a session that shows it.
-        train_extra, test_extra: pictures that a session shows once more.
-        train_targets, test_targets: in a session. They evoke what a picture of the same split would.
-        parts: recordings of a session's training pictures.
-        soa: s from one picture to the next, a multiple of 10 ms (0.2 in the release).
+        concepts: training concepts, an even number, because a session has half of them.
+        test_images: images of as many other concepts.
+        train_repetitions: planned presentations of a training image in a session that has it.
+        test_repetitions: the same of a test image.
+        train_extra: training images that a session presents once more.
+        test_extra: the same of test images.
+        train_targets: targets among the training images of a session. They evoke what an image of the same split would.
+        test_targets: targets among the test images of a session.
+        parts: recordings of a session's training images.
+        soa: s from one image to the next, a multiple of 10 ms (0.2 in the release).
         amplitude: sd of a wave at its peak, over that of the noise of one trial: range over channels.
-        sources: which forms of the raw data are written.
+        sources: forms of the raw data that are written.
     """
 
     concepts: int = pydantic.Field(default=34, ge=2, multiple_of=2)
@@ -60,7 +63,7 @@ class Settings(pydantic.BaseModel, extra="forbid"):
     sources: tuple[Literal["npy", "brainvision"], ...] = ("npy",)
 
     def options(self) -> Options:
-        """Those with which the reader reads what is written."""
+        """Return the options with which the reader reads what is written."""
         per_session = self.concepts * EXEMPLARS // 2
         return Options(
             n_train=self.concepts * EXEMPLARS,
@@ -76,12 +79,16 @@ class Settings(pydantic.BaseModel, extra="forbid"):
         )
 
 
-def choose_pictures(things_ids: np.ndarray, settings: Settings, seed: int) -> dict[Split, np.ndarray]:
-    """Rows, in the image folder, of the pictures of both splits in the order of their conditions.
+def choose_images(things_ids: np.ndarray, settings: Settings, seed: int) -> dict[Split, np.ndarray]:
+    """Choose the images of both splits.
 
     Args:
-        things_ids: all pictures of the folder, ``<concept>/<file>`` in byte order.
-        seed: one for all subjects, who see the same pictures.
+        things_ids: all images of the folder, ``<concept>/<file>`` in byte order.
+        settings: the settings.
+        seed: one for all subjects, who see the same images.
+
+    Returns:
+        Split -> rows in the image folder, in the order of the conditions.
     """
     concepts = pd.Series(things_ids).str.split("/").str[0]
     chosen = np.random.default_rng(seed).choice(concepts.unique(), settings.concepts + settings.test_images, replace=False)
@@ -92,11 +99,11 @@ def choose_pictures(things_ids: np.ndarray, settings: Settings, seed: int) -> di
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
-    """Write the subjects, and yield each with its truth: noise-free responses, and the true ceilings above 1 %.
+    """Write the subjects, and yield each with its truth: noise-free responses, and the true noise ceilings above 1 %.
 
-    True ceilings are exact in expectation: noise is what the recording adds, and what the neighbours in time evoke.
+    True ceilings are exact in expectation. Noise is what the recording adds, and what the neighbours in time evoke.
     """
-    rows = choose_pictures(world.things_ids, settings, seed)
+    rows = choose_images(world.things_ids, settings, seed)
     ids = {split: world.things_ids[own] for split, own in rows.items()}
     write_image_metadata(Path(root), world.things_ids, ids)
     lobes, times = [eeg_lobe(channel) for channel in CHANNELS], np.round(np.arange(80) / RATE, 6)
@@ -118,7 +125,7 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
 
 
 def _sessions(settings: Settings, rng: np.random.Generator) -> Iterator[dict[Split, list[np.ndarray]]]:
-    """Conditions of the parts of every session. Sessions 1 and 2 halve the concepts, 3 and 4 do so in another way."""
+    """Yield the conditions of the parts of every session. Sessions 1 and 2 halve the concepts, 3 and 4 do so in another way."""
     test = np.arange(1, settings.test_images + 1)
     for _ in range(SESSIONS // 2):
         for half in np.split(rng.permutation(settings.concepts), 2):
@@ -134,11 +141,11 @@ def _order(images: np.ndarray, repetitions: int, extra: int, targets: int, rng: 
 
 
 def _record(signal: np.ndarray, conditions: np.ndarray, settings: Settings, rng: np.random.Generator) -> Part:
-    """One continuous recording, in volts as a BrainVision file holds them."""
+    """Record one part, in volts as a BrainVision file holds them."""
     onsets = _BEFORE + round(settings.soa * RATE) * np.arange(len(conditions))
     n_samples = int(onsets[-1]) + _AFTER
-    pictures = np.where(conditions == TARGET, rng.integers(len(signal), size=len(conditions)), conditions - 1)
-    recording = continuous(signal, pictures, onsets, n_samples)
+    images = np.where(conditions == TARGET, rng.integers(len(signal), size=len(conditions)), conditions - 1)
+    recording = continuous(signal, images, onsets, n_samples)
     recording += rng.standard_normal(recording.shape, dtype=np.float32)
     stored = (interpolate(recording, _FACTOR) * (_NOISE / RESOLUTION)).astype(np.float32)
     volts = stored.astype(np.float64) * (RESOLUTION * MICROVOLT)

@@ -1,4 +1,4 @@
-"""Writing simulated raw data of THINGS-EEG2 in the released layouts: dictionaries, and the BrainVision recordings behind them."""
+"""A writer of raw data of THINGS-EEG2 in the released layouts: dictionaries, and the BrainVision recordings they are made of."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,13 +11,16 @@ from cortexscale.datasets.things_eeg2.reader import CHANNELS
 from cortexscale.simulation.brainvision import write_brainvision
 
 EXEMPLARS = 10
-"""Pictures of a training concept. Of the test concepts, the next one is shown."""
+"""Images of a training concept. Of the test concepts, the next one is presented."""
 
 _TRIGGER_OF_TARGET = 255
 
 
 def write_image_metadata(root: Path, things_ids: np.ndarray, ids: dict[Split, np.ndarray]) -> Path:
-    """Write ``image_metadata.npy``: file and folder of every condition, numbered among the split's and among all concepts."""
+    """Write ``image_metadata.npy``: file and folder of every condition.
+
+    Folders are numbered among the concepts of their split, and among all concepts.
+    """
     metadata = {}
     everything = sorted({str(id).split("/")[0] for id in things_ids})
     for split, own in ids.items():
@@ -29,12 +32,12 @@ def write_image_metadata(root: Path, things_ids: np.ndarray, ids: dict[Split, np
             metadata[f"{prefix}_img_concepts{ending}"] = [f"{rank[concept]:05d}_{concept}" for concept in concepts]
         metadata[f"{prefix}_img_files"] = list(files)
     root.mkdir(parents=True, exist_ok=True)
-    np.save(root / "image_metadata.npy", metadata)
+    np.save(root / "image_metadata.npy", np.array(metadata, dtype=object))
     return root / "image_metadata.npy"
 
 
 def write_dictionary(root: Path, subject: str, session: int, split: Split, parts: Sequence[Part]) -> Path:
-    """Write ``raw_eeg_training.npy`` or ``raw_eeg_test.npy`` of a session: its parts, joined, and a channel of triggers."""
+    """Write ``raw_eeg_training.npy`` or ``raw_eeg_test.npy`` of a session: its joined parts and a channel of triggers."""
     data = np.zeros((len(CHANNELS) + 1, sum(part.n_samples for part in parts)))
     first = 0
     for part in parts:
@@ -51,14 +54,14 @@ def write_dictionary(root: Path, subject: str, session: int, split: Split, parts
         "highpass": 0.01,
         "lowpass": 100,
     }
-    np.save(path, content)
+    np.save(path, np.array(content, dtype=object))
     return path
 
 
 def write_source(root: Path, subject: str, session: int, split: Split, parts: Sequence[Part]) -> list[Path]:
-    """Write the BrainVision recordings and the logs of a session's parts.
+    """Write the BrainVision recordings and the logs of the parts of a session.
 
-    A trigger is the first two digits of a training picture's number, the number of a test picture, or 255 for a target.
+    A trigger is the first two digits of the number of a training image, the number of a test image, or 255 for a target.
     """
     folder, files = root / subject / f"ses-{session:02d}", []
     for number, part in enumerate(parts, start=1):
@@ -73,7 +76,7 @@ def write_source(root: Path, subject: str, session: int, split: Split, parts: Se
 
 
 def _write_log(path: Path, part: Part, triggers: Sequence[int]) -> Path:
-    """The log of one part, with all fields of the release: a struct array ``data.images``, one entry per picture."""
+    """Write the log of one part, with all fields of the release: a struct array ``data.images``, one entry per image."""
     import scipy.io
 
     is_target = part.conditions == TARGET

@@ -1,7 +1,7 @@
-"""The source data of THINGS-EEG2: BrainVision recordings, and MATLAB logs that say which picture each trigger was.
+"""The source data of THINGS-EEG2: BrainVision recordings, and MATLAB logs that say which image each trigger stands for.
 
-A trigger has one byte and cannot hold the number of a picture (in the training parts it is its first two digits), so
-identities come from the log, and the triggers only confirm that the two belong together.
+A trigger has one byte and cannot hold the number of an image (in the training parts it is its first two digits). Images
+therefore come from the log, and the triggers only confirm that the two belong together.
 """
 
 import re
@@ -15,7 +15,7 @@ from cortexscale.errors import InputError
 
 
 def source_files(release: Release, session: int, split: Split, n_parts: int) -> list[tuple[Path, Path]]:
-    """Header (``.vhdr``) and log (``.mat``) of every part of a session's training or test block."""
+    """List header (``.vhdr``) and log (``.mat``) of every part of the training or test block of a session."""
     tasks = ["test"] if split == "test" else [f"train_part-{part:02d}" for part in range(1, n_parts + 1)]
     folder = release.session(session)
     stems = [f"{release.subject}_ses-{session:02d}_task-{task}" for task in tasks]
@@ -23,14 +23,15 @@ def source_files(release: Release, session: int, split: Split, n_parts: int) -> 
 
 
 def recording_files(header: Path) -> list[Path]:
-    """The three files of a BrainVision recording."""
+    """List the three files of a BrainVision recording."""
     return [header, header.with_suffix(".vmrk"), header.with_suffix(".eeg")]
 
 
 def open_recording(release: Release, path: Path, log: Path, channels: tuple[str, ...]) -> Part:
-    """One part of a session. No response is read.
+    """Open one part of a session. No response is read.
 
     Args:
+        release: the files.
         path: the header, ``.vhdr``.
         log: the ``.mat`` of the same part.
         channels: names to read, in this order.
@@ -64,9 +65,10 @@ def open_recording(release: Release, path: Path, log: Path, channels: tuple[str,
 
 
 def _triggers(markers: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Sample, 0-based, and code of every trigger.
+    """Read the sample, 0-based, and the code of every trigger.
 
-    Not by MNE, which drops those behind the end of the data and numbers the first marker, New Segment, 99999: a target.
+    MNE is not used, because it drops triggers behind the end of the data, and numbers the first marker, New Segment, 99999,
+    which is the condition of a target.
     """
     lines = re.findall(r"^Mk\d+=Stimulus,S *(\d+),(\d+),", markers.read_text(encoding="latin-1"), re.MULTILINE)
     codes, samples = np.array(lines, dtype=np.int64).reshape(-1, 2).T  # the file counts samples from 1
@@ -74,7 +76,7 @@ def _triggers(markers: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read_log(release: Release, log: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Number of the picture of each trial (0: a target), and the trigger that was sent for it."""
+    """Read the number of the image of each trial (0: a target), and the trigger that was sent for it."""
     import scipy.io
 
     release.require(log)

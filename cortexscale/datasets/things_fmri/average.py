@@ -1,4 +1,4 @@
-"""From the single-trial responses of THINGS-fMRI to one z-scored response per image and voxel, a block of voxels at a time."""
+"""Z-scored averages of the responses of THINGS-fMRI, one per image and voxel, made a block of voxels at a time."""
 
 from collections.abc import Iterator
 
@@ -10,26 +10,27 @@ from cortexscale.datasets.things_fmri.tables import Trials
 from cortexscale.kernels.noise_ceiling import ncsnr_from_repetitions, noise_ceiling_percent
 
 _BLOCK_VALUES = 2**19
-"""float64 responses of one block of voxels."""
+"""float64 responses in one block of voxels."""
 
 BLOCK_BYTES = 6 * 8 * _BLOCK_VALUES
-"""What a block takes with all that is derived from it at a time."""
+"""Bytes of a block, with everything that is derived from it at a time."""
 
 
 def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trials) -> pd.DataFrame:
-    """Mean and sd of the single trials of each split, and ``recomputed``, the noise ceiling of the test images.
+    """Return mean and sd of the single trials of each split, and ``recomputed``, the noise ceiling of the test images.
 
     The ceiling is made as the released one (authors' code, ``thingsmri/anc.py``): a voxel is z-scored over the test images
-    of each repetition; noise variance is the mean over images of the variance over repetitions, signal variance what
-    is left of 1.
+    of each repetition; the noise variance is the mean over images of the variance over repetitions, and the signal variance
+    is 1 minus the noise variance.
 
     Args:
         responses: (voxels, trials).
-        rows: ascending, the voxels of interest; they become the index of the table.
+        rows: the voxels of interest, ascending; they become the index of the table.
+        trials: the image of each trial.
 
     Returns:
-        One row per voxel, all nan where a response is missing, or where the training trials or the test images of one
-        repetition have all the same one.
+        One row per voxel, all nan where a response is missing, or where all training trials, or all test images of one
+        repetition, have the same response.
     """
     columns = ["train_mean", "train_sd", "test_mean", "test_sd", "recomputed"]
     table = np.empty((len(rows), len(columns)))
@@ -38,7 +39,7 @@ def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trial
         train, test = values[:, trials.train], values[:, trials.test]
         splits = (train.mean(axis=1), train.std(axis=1), test.mean(axis=(1, 2)), test.std(axis=(1, 2)))
         bad = ~np.isfinite(values).all(axis=1) | (np.ptp(train, axis=1) == 0) | (np.ptp(test, axis=2) == 0).any(axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):  # of bad voxels
+        with np.errstate(invalid="ignore", divide="ignore"):  # bad voxels divide by 0; they become nan below
             z = (test - test.mean(axis=2, keepdims=True)) / test.std(axis=2, keepdims=True)
         z[bad] = 0
         ncsnr = ncsnr_from_repetitions(np.moveaxis(z, 0, 2), zscored=True)
@@ -48,10 +49,16 @@ def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trial
 
 
 def zscored_averages(responses: h5py.Dataset, rows: np.ndarray, trials: Trials, scope: str) -> tuple[np.ndarray, np.ndarray]:
-    """Training responses (n, rows) and repetition-averaged test responses (m, rows), z-scored per voxel, float32.
+    """Return z-scored responses, averaged over repetitions.
 
     Args:
+        responses: (voxels, trials).
+        rows: the voxels, ascending.
+        trials: the image of each trial.
         scope: trials that mean and sd are taken over: ``split``, ``train`` or ``session``.
+
+    Returns:
+        Training responses (n, rows) and test responses (m, rows), float32.
     """
     train = np.empty((len(trials.train_ids), len(rows)), np.float32)
     test = np.empty((len(trials.test_ids), len(rows)), np.float32)
@@ -79,7 +86,7 @@ def _blocks(rows: np.ndarray, responses: h5py.Dataset) -> Iterator[slice]:
 
 
 def _read_rows(responses: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
-    """(rows, trials) float64 of ascending ``rows``, one read per run of neighbours."""
+    """Read (rows, trials) float64 of ascending ``rows``, with one read per run of neighbours."""
     values = np.empty((len(rows), responses.shape[1]))
     start = 0
     for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):

@@ -1,4 +1,4 @@
-"""The tables of THINGS-fMRI as they were released: where they lie, and reading them with every check.
+"""The tables of THINGS-fMRI as they were released: where they lie, and functions that read and check them.
 
 Two releases hold the same three tables per subject: ``betas_csv`` on Figshare+ (article 20492835) and the derivatives of
 OpenNeuro ds004192, whose ``.tsv`` files are separated by commas. Layout: Hebart et al. 2023, eLife 12:e82580, and the
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from cortexscale.errors import InputError
-from cortexscale.files import require_real_file
+from cortexscale.files import hdf5_damage, require_real_file
 
 FIGSHARE = "betas_csv.zip of Figshare+ article 20492835, version 2 (doi 10.25452/figshare.plus.20492835)"
 _FIGSHARE_NAMES = ("ResponseData.h5", "StimulusMetadata.csv", "VoxelMetadata.csv")
@@ -30,9 +30,9 @@ class Release:
 
     Attributes:
         subject: ``sub-01`` ...
-        responses: HDF5, single-trial responses.
-        trials: table, what was shown in each trial.
-        voxels: table, where each voxel lies, its noise ceilings and its ROIs.
+        responses: HDF5 file of single-trial responses.
+        trials: table of the image of each trial.
+        voxels: table of the place, the noise ceilings and the ROIs of each voxel.
     """
 
     subject: str
@@ -45,21 +45,21 @@ class Release:
         return [self.responses, self.trials, self.voxels]
 
     def remedy(self, path: Path) -> str:
-        """How to get ``path`` again."""
+        """Say how to get ``path`` again."""
         if "_task-things_" in path.name:
             source = f"s3://openneuro.org/ds004192/derivatives/ICA-betas/{self.subject}/voxel-metadata/{path.name}"
             return f"aws s3 cp --no-sign-request {source} {path}"
         return f"take {path.name} from {FIGSHARE}"
 
     def unlike(self, path: Path, found: str, expected: str) -> InputError:
-        """The error for a file whose content is not what the release holds."""
+        """Return the error for a file whose content differs from the release."""
         return InputError(path, found, expected, f"the file differs from the release; {self.remedy(path)}")
 
 
 def find_release(root: Path, subject: str) -> Release:
-    """The files of ``subject`` in whichever release lies under ``root``, at most one folder deeper than it should be.
+    """Find the files of ``subject`` in whichever release lies under ``root``, at most one folder deeper than it should be.
 
-    Where there are several, the first with the most files; where there is none, the place of the Figshare release.
+    If there are several, the first of those with the most files is returned; if there is none, the place of the Figshare release.
     """
     root = Path(root)
     found = []
@@ -74,7 +74,7 @@ def find_release(root: Path, subject: str) -> Release:
 
 
 def column_names(release: Release, path: Path) -> dict[str, str]:
-    """Columns of a table: the name without stray white space -> the name as it stands in the file.
+    """Return the columns of a table: the name without stray white space -> the name as it stands in the file.
 
     Two names of the voxel table contain a line break (inside quotes).
     """
@@ -82,7 +82,13 @@ def column_names(release: Release, path: Path) -> dict[str, str]:
 
 
 def read_columns(release: Release, path: Path, columns: Collection[str], text: Collection[str] = ()) -> pd.DataFrame:
-    """Some columns of a table, numbers as float64 except those named in ``text``.
+    """Read some columns of a table, with numbers as float64.
+
+    Args:
+        release: the files.
+        path: one of them.
+        columns: the columns.
+        text: those of them that are text.
 
     Raises:
         InputError: the file is missing or damaged, a column is missing, or a number is not one.
@@ -91,7 +97,7 @@ def read_columns(release: Release, path: Path, columns: Collection[str], text: C
     if absent := [name for name in columns if name not in names]:
         raise release.unlike(path, f"no column {', '.join(absent)}", f"the columns {', '.join(columns)}")
     types = {names[name]: str if name in text else np.float64 for name in columns}
-    # Text that happens to read "nan" or "null" stays text.
+    # Without these arguments pandas would read the text "nan" or "null" as missing.
     table = _read_csv(release, path, usecols=list(types), dtype=types, keep_default_na=False, na_values={n: [""] for n in types})
     return table.rename(columns={raw: name for name, raw in names.items()})[list(columns)]
 
@@ -103,45 +109,42 @@ def _read_csv(release: Release, path: Path, **arguments: object) -> pd.DataFrame
     separator = "\t" if head.count(b"\t") > head.count(b",") else ","
     try:
         return pd.read_csv(path, sep=separator, **arguments)
-    except ValueError as error:  # pandas' parser errors and UnicodeDecodeError are ValueErrors too
+    except ValueError as error:  # pandas' parser errors and UnicodeDecodeError are subclasses of ValueError
         raise release.unlike(path, f"a table that cannot be read ({error})", "a table separated by commas or tabs") from error
 
 
 @contextmanager
 def open_responses(release: Release, voxel_ids: np.ndarray, n_trials: int) -> Iterator[h5py.Dataset]:
-    """The responses (voxels, trials), float64 or float32, of a data frame that pandas stored in its fixed format.
+    """Open the responses (voxels, trials), float64 or float32, of a data frame that pandas stored in its fixed format.
 
-    Its blocks are read as they are: the labels of the trials are pickled Python objects, which are never loaded. Which
-    block holds the responses differs with how the frame was built.
+    The blocks of the frame are read as they are. The labels of the trials are pickled Python objects, and are never loaded.
+    Which block holds the responses depends on how the frame was built.
 
     Args:
+        release: the files.
         voxel_ids: (voxels,) of the voxel table, in order; the file must have the same.
         n_trials: rows of the trial table.
 
     Raises:
-        InputError: damaged (also when that shows only while reading), in another format or of another shape.
+        InputError: the file is damaged (also when that shows only while the block reads), in another format or of another shape.
     """
     path = release.responses
     require_real_file(path, release.remedy(path))
-    try:
-        with h5py.File(path) as file:
-            frame = file.get("ResponseData")
-            if not isinstance(frame, h5py.Group):
-                raise release.unlike(path, f"the keys {', '.join(file) or 'none'}", "a data frame `ResponseData`")
-            if frame.attrs.get("pandas_type") != b"frame":
-                found = f"ResponseData of pandas type {frame.attrs.get('pandas_type')}"
-                raise release.unlike(path, found, "`frame`, pandas' fixed format")
-            blocks = [frame[name] for name in frame if re.fullmatch(r"block\d+_values", name)]
-            responses = [block for block in blocks if block.dtype.kind == "f"]
-            shape = (len(voxel_ids), n_trials)
-            if [block.shape for block in responses] != [shape]:
-                found = " and ".join(str(block.shape) for block in responses) or "none"
-                expected = f"one of shape {shape}: rows of {release.voxels.name} x rows of {release.trials.name}"
-                raise release.unlike(path, f"blocks of responses of shape {found}", expected)
-            ids = [block[:].ravel() for block in blocks if block.dtype.kind in "iu"]
-            if len(ids) != 1 or not np.array_equal(ids[0], voxel_ids):
-                raise release.unlike(path, "voxel_id unlike that of the voxel table", f"the voxel_id of {release.voxels.name}")
-            yield responses[0]
-    except OSError as error:
-        remedy = f"the download was probably cut short; repeat it: {release.remedy(path)}"
-        raise InputError(path, f"cannot be read ({error})", "a whole HDF5 file", remedy) from error
+    with hdf5_damage(path, "a whole HDF5 file", release.remedy(path)), h5py.File(path) as file:
+        frame = file.get("ResponseData")
+        if not isinstance(frame, h5py.Group):
+            raise release.unlike(path, f"the keys {', '.join(file) or 'none'}", "a data frame `ResponseData`")
+        if frame.attrs.get("pandas_type") != b"frame":
+            found = f"ResponseData of pandas type {frame.attrs.get('pandas_type')}"
+            raise release.unlike(path, found, "`frame`, pandas' fixed format")
+        blocks = [frame[name] for name in frame if re.fullmatch(r"block\d+_values", name)]
+        responses = [block for block in blocks if block.dtype.kind == "f"]
+        shape = (len(voxel_ids), n_trials)
+        if [block.shape for block in responses] != [shape]:
+            found = " and ".join(str(block.shape) for block in responses) or "none"
+            expected = f"one of shape {shape}: rows of {release.voxels.name} x rows of {release.trials.name}"
+            raise release.unlike(path, f"blocks of responses of shape {found}", expected)
+        ids = [block[:].ravel() for block in blocks if block.dtype.kind in "iu"]
+        if len(ids) != 1 or not np.array_equal(ids[0], voxel_ids):
+            raise release.unlike(path, "voxel_id unlike that of the voxel table", f"the voxel_id of {release.voxels.name}")
+        yield responses[0]

@@ -1,7 +1,8 @@
-"""THINGS-fMRI: 3T fMRI of three subjects who saw 8,740 images of things (Hebart et al. 2023, eLife 12:e82580).
+"""THINGS-fMRI: 3T fMRI of three subjects who saw 8,740 images of objects (Hebart et al. 2023, eLife 12:e82580).
 
-Released single-trial responses (GLM weights, no physical unit) -> z-scored per voxel -> test images averaged over their 12
-repetitions. Only the voxels above the noise-ceiling threshold are read: a subject's table of responses has 15 to 18 GB.
+Released single-trial responses (GLM weights, without a physical unit) are z-scored per voxel, and the test images are
+averaged over their 12 repetitions. Only the voxels above the noise-ceiling threshold are read, because the table of
+responses of a subject has 15 to 18 GB.
 """
 
 import logging
@@ -13,7 +14,8 @@ import numpy as np
 import pandas as pd
 import pydantic
 
-from cortexscale.datasets.source import Source
+from cortexscale.datasets.readers import require_known
+from cortexscale.datasets.source import THINGS_IMAGES, Source
 from cortexscale.datasets.things_fmri.average import BLOCK_BYTES, moments_and_ceiling, zscored_averages
 from cortexscale.datasets.things_fmri.files import FIGSHARE, Release, find_release, open_responses
 from cortexscale.datasets.things_fmri.tables import ROI_COLUMNS, Trials, read_trials, read_voxels
@@ -33,18 +35,20 @@ SOURCE = Source(
     get=f"{FIGSHARE}; unpacked it holds sub-XX_ResponseData.h5 (15 to 18 GB), sub-XX_StimulusMetadata.csv and "
     "sub-XX_VoxelMetadata.csv of each subject in betas_csv/. Version 1 of the article has no IT and no Glasser areas. The same "
     "tables are the derivatives/ICA-betas of OpenNeuro ds004192 (s3://openneuro.org/ds004192, no credentials).",
+    images=THINGS_IMAGES,
 )
 
 _AGREEMENT = 1.0
-"""Percentage points between the released and the recomputed ceiling, median over voxels, that pass without a word."""
+"""Percentage points. A larger difference of released and recomputed ceiling, median over voxels, gives a warning."""
 
 
 class Options(pydantic.BaseModel, extra="forbid"):
-    """What a study may say about THINGS-fMRI. The defaults are the paper's; the counts are those of the release.
+    """Options of THINGS-fMRI. The defaults are those of the paper; the counts are those of the release.
 
     Attributes:
-        n_train: training images, each shown once.
-        n_test, n_repetitions: test images, and how often each was shown.
+        n_train: training images, each presented once.
+        n_test: test images.
+        n_repetitions: presentations of every test image.
         n_voxels: rows of each subject's tables.
         voxel_metadata: version of the voxel table. ``v1`` has no IT and no Glasser areas: those ROIs are then empty.
         selection: ``whole_brain``: every voxel (the paper); ``rois``: only voxels in some ROI. Among voxels without any
@@ -56,7 +60,7 @@ class Options(pydantic.BaseModel, extra="forbid"):
             trials, which reads every voxel of the selection.
         zscore: over which trials a voxel is standardised. ``split``: training trials for the training responses, test
             trials for the test responses; ``train``: training trials for both; ``session``: all trials of each session.
-        max_voxels: a selection above this is refused; it sets the memory that a job asks for.
+        max_voxels: a selection of more voxels is refused; it sets the memory that a job asks for.
     """
 
     n_train: pydantic.PositiveInt = 8640
@@ -72,10 +76,10 @@ class Options(pydantic.BaseModel, extra="forbid"):
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """The released files of ``subject``: responses, trials, voxels. They need not exist.
+    """List the released files of ``subject``: responses, trials, voxels. They need not exist.
 
     Raises:
-        InputError: no such subject, or no number of voxels for it.
+        InputError: there is no such subject, or no number of voxels for it.
     """
     return _release(root, subject, options).files
 
@@ -92,19 +96,22 @@ def inspect(root: Path, subject: str, options: Options) -> None:
 
 
 def memory_mb(options: Options) -> int:
-    """Peak memory of :func:`read` in MB: libraries, the voxel table, the responses of all selected voxels, blocks."""
+    """Return the peak memory of :func:`read` in MB.
+
+    It consists of the libraries, the voxel table, the responses of all selected voxels, and blocks.
+    """
     table = 1500 * max(options.n_voxels.values(), default=0)
     responses = 4 * (options.n_train + options.n_test) * options.max_voxels
     return 250 + (table + responses + BLOCK_BYTES) // 10**6
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Train stimuli, test stimuli and at most so many units of one kernel: all subjects saw the same images."""
+    """Return the numbers of training and test stimuli, and the most units of one kernel, as all subjects saw the same images."""
     return options.n_train, options.n_test, options.max_voxels * len(subjects)
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
-    """One subject of THINGS-fMRI.
+    """Read one subject of THINGS-fMRI.
 
     Units are voxels in the order of the release; ``i``, ``j``, ``k`` are 0-based indices into the subject's volumes. Both
     splits are ordered by stimulus id. The unit columns ``train_mean``, ``train_sd``, ``test_mean`` and ``test_sd`` describe the
@@ -152,9 +159,7 @@ def read(root: Path, subject: str, options: Options) -> Recording:
 
 
 def _release(root: Path, subject: str, options: Options) -> Release:
-    if subject not in SUBJECTS:
-        names = f"one of {', '.join(SUBJECTS)}"
-        raise InputError("dataset things_fmri", f"subject {subject}", names, "correct the list of subjects")
+    require_known([subject], SUBJECTS, "subjects of THINGS-fMRI")
     if subject not in options.n_voxels:
         where, remedy = "dataset things_fmri, key `n_voxels`", f"add {subject} to `n_voxels`"
         raise InputError(where, f"no entry for {subject}", "its number of voxels", remedy)
@@ -162,7 +167,11 @@ def _release(root: Path, subject: str, options: Options) -> Release:
 
 
 def _tables(root: Path, subject: str, options: Options) -> tuple[Release, Trials, pd.DataFrame, np.ndarray]:
-    """Where the files are, what was shown, the voxels with all ROIs (``whole_brain`` is the selection), and which to read."""
+    """Read both tables of a subject.
+
+    Returns:
+        The files, the trials, the voxels with all ROIs (``whole_brain`` is the selection), and (voxels,) bool, which to read.
+    """
     release = _release(root, subject, options)
     trials = read_trials(release, options.n_train, options.n_test, options.n_repetitions)
     voxels = read_voxels(release, options.n_voxels[subject], options.n_repetitions, options.voxel_metadata)
@@ -186,10 +195,10 @@ def _require_voxels(release: Release, passes: np.ndarray, ceiling: pd.Series, op
 
 
 def _compare(release: Release, released: pd.Series, recomputed: pd.Series, options: Options) -> dict[str, float]:
-    """How far the ceilings of the single trials are from the released ones: trials of another order stand out.
+    """Compare the ceilings of the single trials with the released ones, so that trials of another order are noticed.
 
     Raises:
-        InputError: voxels with a released ceiling have half of it or less, median over voxels.
+        InputError: the voxels with a released ceiling have half of it or less, in the median over voxels.
     """
     both = recomputed.notna() & (released > options.min_nc_percent)
     if not both.any():

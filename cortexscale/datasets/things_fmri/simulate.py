@@ -1,4 +1,4 @@
-"""Simulated subjects of THINGS-fMRI: what they are shown, what their voxels answer, and the truth behind it."""
+"""A simulation of THINGS-fMRI: the images that subjects see, the responses of their voxels, and the truth behind them."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,10 +16,10 @@ from cortexscale.simulation.brain import ncsnr_of_ceiling, noisy_trials
 from cortexscale.simulation.world import World
 
 SESSIONS = 12
-"""Sessions: each shows one exemplar of every training concept, and every test image once."""
+"""Number of sessions. Each has one exemplar of every training concept, and every test image once."""
 RUNS = 10
 
-PARCELS = {
+PARCELS: dict[str, list[tuple[str, ...]]] = {
     "early": [("V1", "glasser-V1"), ("V2", "glasser-V2"), ("V3", "glasser-V3")],
     "middle": [
         ("hV4", "glasser-V4"),
@@ -38,7 +38,7 @@ PARCELS = {
         *((roi,) for roi in ("lEBA", "rEBA", "lRSC", "rRSC", "lSTS")),
     ],
 }
-"""The ROI columns of each parcel of visual cortex, by the area that its voxels read from. ROIs overlap, as in the release."""
+"""Area -> the ROI columns of each parcel of visual cortex whose voxels read from it. ROIs overlap, as in the release."""
 
 AREAS = {
     roi: area
@@ -46,24 +46,24 @@ AREAS = {
     for area, parcels in PARCELS.items()
     if any(column in parcel for parcel in parcels for column in columns)
 }
-"""The area behind each ROI of the reader; each ROI has one."""
+"""ROI of the reader -> the area behind it; each ROI has one."""
 
 ABSENT = {"sub-03": "rTOS"}
-"""A ROI that was not found in a subject."""
+"""Subject -> a ROI that was not found in it."""
 
 GRIDS = {"sub-01": (7, 9, 6), "sub-02": (9, 6, 7), "sub-03": (6, 10, 7)}
-"""Voxel grids: no two axes of one are equal."""
+"""Subject -> the shape of its voxel grid. No two axes of a grid are equal, so that a forgotten transpose is noticed."""
 
 _SCALE = 0.1
-"""Standard deviation of the released responses, about."""
+"""Standard deviation of the responses, about that of the released ones."""
 
 
 class Settings(pydantic.BaseModel, extra="forbid"):
-    """What makes the simulated experiment small. The release has 720 concepts and 100 test images.
+    """Size of the simulated experiment. The release has 720 concepts and 100 test images.
 
     Attributes:
         train_concepts: concepts whose first 12 exemplars are training images, one in each session.
-        test_images: concepts whose last exemplar is a test image, shown in each session.
+        test_images: concepts whose last exemplar is a test image, presented in each session.
         voxels_per_parcel: voxels of each of the 26 parcels of visual cortex. The rest of the brain records noise.
     """
 
@@ -73,10 +73,10 @@ class Settings(pydantic.BaseModel, extra="forbid"):
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
-    """Write the released files of each subject and yield its truth: noise-free responses with the true ceilings.
+    """Write the released files of each subject, and yield its truth: noise-free responses with the true noise ceilings.
 
     A true ceiling is that of the test images, with the variance that the signal has over them. Training and test concepts
-    and images are the same for all subjects, their order is not.
+    and images are the same for all subjects; their order is not.
     """
     concepts = pd.Series(world.things_ids).str.partition("/")[0]
     exemplar = concepts.groupby(concepts).cumcount().to_numpy()
@@ -110,11 +110,11 @@ def _simulate_subject(
     signal[:, visual] = world.brain.signal(world.things_latents, areas, seed)
     ncsnr = np.zeros(mask.sum())
     ncsnr[visual] = ncsnr_of_ceiling(rng.uniform(75, 95, len(visual)), SESSIONS)
-    trials = noisy_trials(signal, shown["picture"].to_numpy(), ncsnr, seed + 1)
+    trials = noisy_trials(signal, shown["image"].to_numpy(), ncsnr, seed + 1)
     trials = _SCALE * (trials + rng.normal(0, 0.3, mask.sum()))
-    of_test = shown[shown["trial_type"] == "test"].sort_values(["session", "picture"]).index
+    of_test = shown[shown["trial_type"] == "test"].sort_values(["session", "image"]).index
     repetitions = trials[of_test].reshape(SESSIONS, len(test), -1)
-    shown["id"] = world.things_ids[shown["picture"]]
+    shown["id"] = world.things_ids[shown["image"]]
     voxels = voxel_table(subject, mask, labels, repetitions, seed + 2)
     write_things_fmri(root, subject, trials.T.astype(np.float64), trial_table(subject, shown), voxels)
 
@@ -125,22 +125,22 @@ def _simulate_subject(
     none = np.zeros(mask.sum(), bool)
     members = {roi: np.any([labels.get(name, none) for name in names], axis=0)[visual] for roi, names in ROI_COLUMNS.items()}
     rois = pd.DataFrame(members | {"whole_brain": np.ones(len(visual), bool)})[list(ROIS)]
-    splits = (
+    train_split, test_split = (
         Split(world.things_ids[rows], signal[rows][:, visual].astype(np.float32), np.full(len(rows), k))
         for rows, k in ((train, 1), (test, SESSIONS))
     )
-    return Recording("things_fmri", subject, *splits, units, rois).check()
+    return Recording("things_fmri", subject, train_split, test_split, units, rois).check()
 
 
 def _presentation(train: np.ndarray, test: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
-    """One row per trial in order: ``trial_type``, ``session``, ``run`` and ``picture``."""
+    """Draw the trials of a subject, one row each in order: ``trial_type``, ``session``, ``run`` and ``image``."""
     exemplars = rng.permuted(train.reshape(-1, SESSIONS), axis=1)
     sessions = []
     for session in range(SESSIONS):
-        pictures = np.concatenate([exemplars[:, session], test])
+        images = np.concatenate([exemplars[:, session], test])
         kind = np.repeat(["train", "test"], [len(exemplars), len(test)])
-        order = rng.permutation(len(pictures))
-        run = np.arange(len(pictures)) * RUNS // len(pictures) + 1
-        columns = {"trial_type": kind[order], "session": session + 1, "run": run, "picture": pictures[order]}
+        order = rng.permutation(len(images))
+        run = np.arange(len(images)) * RUNS // len(images) + 1
+        columns = {"trial_type": kind[order], "session": session + 1, "run": run, "image": images[order]}
         sessions.append(pd.DataFrame(columns))
     return pd.concat(sessions, ignore_index=True)

@@ -1,4 +1,4 @@
-"""Writes the tables of a subject in the layout in which THINGS-fMRI was released on Figshare+ (``betas_csv``)."""
+"""A writer of the tables of a subject in the layout in which THINGS-fMRI was released on Figshare+ (``betas_csv``)."""
 
 import pickle
 from pathlib import Path
@@ -13,7 +13,7 @@ from cortexscale.kernels.noise_ceiling import ncsnr_from_repetitions, noise_ceil
 PLACED = ("V1", "V2", "V3", "hV4", "VO1", "VO2", "LO1 (prf)", "LO2 (prf)", "TO1", "TO2", "V3b", "V3a")
 LOCALISED = tuple(f"{side}{area}" for area in ("EBA", "FFA", "OFA", "STS", "PPA", "RSC", "TOS", "LOC") for side in "lr")
 
-# In the order of the atlas (Glasser et al. 2016, Nature 536, 171-178). Two names are broken in the middle, as in the release.
+# The order is that of the atlas (Glasser et al. 2016, Nature 536, 171-178). Two names have a line break, as in the release.
 _GLASSER = (
     "V1 MST V6 V2 V3 V4 V8 4 3b FEF PEF 55b V3A RSC POS2 V7 IPS1 FFC V3B LO1 LO2 PIT MT A1 PSL SFL PCV STV 7Pm 7m POS1 23d v23ab "
     "d23ab 31pv 5m 5mv 23c 5L 24dd 24dv 7AL SCEF 6ma 7Am 7Pl 7PC LIPv VIP MIP 1 2 3a 6d 6mp 6v p24pr 33pr a24pr p32pr a24 d32 "
@@ -30,9 +30,10 @@ ROI_COLUMNS = (*PLACED, *LOCALISED, "IT", *GLASSER)
 
 
 def write_responses(path: Path, responses: np.ndarray, *, voxel_ids_first: bool = False) -> None:
-    """Write (voxels, trials) as pandas' fixed format leaves a frame of ``voxel_id`` and trial columns 0, 1 ...
+    """Write (voxels, trials) as pandas' fixed format stores a frame of ``voxel_id`` and trial columns 0, 1 ...
 
     Args:
+        path: the file.
         responses: float64 or float32.
         voxel_ids_first: number the blocks the other way round, as some ways of building the frame do.
     """
@@ -52,7 +53,7 @@ def write_responses(path: Path, responses: np.ndarray, *, voxel_ids_first: bool 
 
 
 def _write_labels(frame: h5py.Group, name: str, labels: np.ndarray | str) -> None:
-    """Labels of an axis. Those that are Python objects are one pickle, in a ragged array of bytes."""
+    """Write the labels of an axis. Labels that are Python objects are one pickle, in a ragged array of bytes."""
     _set(frame, f"{name}_variety", "regular")
     if isinstance(labels, str):
         frame[name] = np.array([labels.encode()])
@@ -67,13 +68,13 @@ def _write_labels(frame: h5py.Group, name: str, labels: np.ndarray | str) -> Non
     frame[name].attrs["name"] = np.bytes_("N.")  # pickled None
 
 
-def _describe(item: h5py.HLObject, kind: str, version: str, /, **attributes: str | int) -> None:
-    """The attributes that PyTables and pandas know an item of their file by."""
+def _describe(item: h5py.HLObject, kind: str, version: str, /, **attributes: str | int | np.uint8) -> None:
+    """Set the attributes by which PyTables and pandas recognise an item of their files."""
     for name, value in {"CLASS": kind, "TITLE": "", "VERSION": version, **attributes}.items():
         _set(item, name, value)
 
 
-def _set(item: h5py.HLObject, name: str, value: str | int) -> None:
+def _set(item: h5py.HLObject, name: str, value: str | int | np.uint8) -> None:
     if value == "":
         item.attrs[name] = h5py.Empty("S1")
     elif isinstance(value, str):
@@ -83,9 +84,10 @@ def _set(item: h5py.HLObject, name: str, value: str | int) -> None:
 
 
 def trial_table(subject: str, shown: pd.DataFrame) -> pd.DataFrame:
-    """The stimulus table.
+    """Make the trial table.
 
     Args:
+        subject: its name.
         shown: one row per trial in order: ``trial_type``, ``session``, ``run``, ``id`` (``dog/dog_12s.jpg``).
     """
     table = shown[["trial_type", "session", "run"]].assign(subject_id=int(subject.removeprefix("sub-")))
@@ -96,13 +98,14 @@ def trial_table(subject: str, shown: pd.DataFrame) -> pd.DataFrame:
 def voxel_table(
     subject: str, mask: np.ndarray, labels: dict[str, np.ndarray], test: np.ndarray, seed: int, version: str = "v2"
 ) -> pd.DataFrame:
-    """The voxel table, its ceilings and reliabilities computed from the responses.
+    """Make the voxel table, with ceilings and reliabilities computed from the responses.
 
     Args:
+        subject: its name.
         mask: (X, Y, Z) bool, the brain; its voxels in C order are the rows.
-        labels: (voxels,) bool of the ROI columns that have any voxel.
+        labels: ROI column that has any voxel -> (voxels,) bool.
         test: (repetitions, images, voxels) single trials of the test images.
-        seed: of the population receptive fields, which nothing reads.
+        seed: seed of the population receptive fields, which nothing reads.
         version: ``v1``, without IT and the Glasser areas, or ``v2``.
     """
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""What was shown in each trial of THINGS-fMRI, and what each voxel is, checked against what the release promises."""
+"""The images and voxels of THINGS-fMRI: the trial table and the voxel table, checked against the release."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ ROI_COLUMNS: dict[str, tuple[str, ...]] = {
     "IT": ("IT",),
     "IT_glasser": tuple(f"glasser-{area}" for area in GLASSER_IT),
 }
-"""The columns of the voxel table that make up each ROI."""
+"""ROI -> the columns of the voxel table that make it up."""
 
 _NUMBERS = ("voxel_id", "subject_id", "voxel_x", "voxel_y", "voxel_z", "nc_singletrial", "nc_testset")
 
@@ -34,13 +34,14 @@ _SECOND_VERSION = ("IT", "IT_glasser")
 
 @dataclass(frozen=True)
 class Trials:
-    """What one subject saw.
+    """The images that one subject saw.
 
     Attributes:
-        train_ids (n,), test_ids (m,): THINGS ids, ascending.
-        train (n,): trial of each training image.
-        test (repetitions, m): trials of each test image, in order of presentation.
-        session (trials,): session of every trial, 1 ...
+        train_ids: (n,) THINGS ids, ascending.
+        test_ids: (m,) THINGS ids, ascending.
+        train: (n,) trial of each training image.
+        test: (repetitions, m) trials of each test image, in order of presentation.
+        session: (trials,) session of every trial, 1 ...
     """
 
     train_ids: np.ndarray
@@ -51,7 +52,15 @@ class Trials:
 
 
 def read_trials(release: Release, n_train: int, n_test: int, n_repetitions: int) -> Trials:
-    """The trial table. Orders differ between subjects, so images are matched by name; ids are sorted.
+    """Read the trial table.
+
+    Orders differ between subjects, so images are matched by name, and ids are sorted.
+
+    Args:
+        release: the files.
+        n_train: training images, each presented once.
+        n_test: test images.
+        n_repetitions: presentations of every test image.
 
     Raises:
         InputError: the table is damaged, of another subject or of other counts.
@@ -81,7 +90,7 @@ def read_trials(release: Release, n_train: int, n_test: int, n_repetitions: int)
             found, expected = f"{len(counts)} {split} images shown {seen}", f"{images} images shown {shown} times"
             remedy = f"{release.remedy(path)}; if the file is partial or simulated on purpose, set the counts of the options"
             raise InputError(path, found, expected, remedy)
-        ordered = of_split.sort_values("id", kind="stable")  # stable: repetitions stay in order of presentation
+        ordered = of_split.sort_values("id", kind="stable")  # a stable sort keeps repetitions in order of presentation
         ids[split] = ordered["id"].to_numpy().astype(str)[::shown]
         rows[split] = ordered.index.to_numpy().reshape(images, shown).T
     if both := set(ids["train"]) & set(ids["test"]):
@@ -90,9 +99,16 @@ def read_trials(release: Release, n_train: int, n_test: int, n_repetitions: int)
 
 
 def read_voxels(release: Release, n_voxels: int, n_repetitions: int, version: str) -> pd.DataFrame:
-    """One row per voxel: ``voxel_id``, ``i``, ``j``, ``k`` (0-based), ``nc_testset`` (percent) and a boolean per ROI.
+    """Read the voxel table.
 
-    With the first version of the table, ``IT`` and ``IT_glasser`` are empty.
+    Args:
+        release: the files.
+        n_voxels: its rows.
+        n_repetitions: presentations of every test image.
+        version: ``v2``, or ``v1``, with which ``IT`` and ``IT_glasser`` are empty.
+
+    Returns:
+        One row per voxel: ``voxel_id``, ``i``, ``j``, ``k`` (0-based), ``nc_testset`` (percent) and a boolean per ROI.
 
     Raises:
         InputError: the table is damaged, of another subject, version or unit of the noise ceiling.
@@ -124,7 +140,7 @@ def read_voxels(release: Release, n_voxels: int, n_repetitions: int, version: st
 
 
 def _require_version(release: Release, version: str) -> None:
-    """Raise unless the voxel table is of the version that the options name."""
+    """Raise an InputError unless the voxel table has the version that the options name."""
     names = column_names(release, release.voxels)
     missing = [column for roi in _SECOND_VERSION for column in ROI_COLUMNS[roi] if column not in names]
     if version == "v2" and missing:
@@ -149,7 +165,7 @@ def _require_subject(release: Release, path: Path, table: pd.DataFrame) -> None:
 
 
 def _check_ceilings(release: Release, table: pd.DataFrame, n_repetitions: int) -> None:
-    """Raise unless the two released ceilings are percentages, and those of one and of ``n_repetitions`` trials."""
+    """Raise an InputError unless the two released ceilings are percentages, and those of one and of ``n_repetitions`` trials."""
     path = release.voxels
     single, average = (table[name].to_numpy() for name in ("nc_singletrial", "nc_testset"))
     for name, values in (("nc_singletrial", single), ("nc_testset", average)):

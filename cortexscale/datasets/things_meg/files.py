@@ -1,8 +1,8 @@
-"""The files of THINGS-MEG as they were released: where they lie, and opening them with every check.
+"""The files of THINGS-MEG as they were released: where they lie, and functions that open and check them.
 
-A participant's epochs are one FIF recording split over four files, each of which stores the name of the next: renamed
-parts are not found. MNE reports a missing part, but a first part that was cut short only costs a warning, and with it
-most of the epochs, and nobody notices a name that leads back to an earlier part.
+The epochs of a subject are one FIF recording split over four files, each of which stores the name of the next, so renamed
+parts are not found. MNE reports a missing part. It only warns about a first part that was cut short and then lacks most
+of the epochs, and it does not notice a name that leads back to an earlier part.
 """
 
 import struct
@@ -24,18 +24,20 @@ TIMES = 281
 SENSORS = 271
 FIRST_TIME = -0.1
 CATCH = 999999
-"""Event code of the catch trials; the others' is the number of the image."""
+"""Event code of the catch trials. The code of other trials is the number of the image."""
 
-_FILE_ID, _NEXT_FILE, _END = 100, 118, -1
-"""Kinds of FIF tags, and what the last tag of a file gives as the place of the next."""
+_FILE_ID, _NEXT_FILE = 100, 118
+"""Kinds of FIF tags."""
+_END = -1
+"""Place of the next tag, according to the last tag of a file."""
 
 COLUMNS = ("trial_type", "image_path", "session_nr", "things_image_nr")
-"""Columns that are read, of the 18 that describe every trial."""
+"""The columns that are read, of the 18 that describe every trial."""
 
 
 @dataclass(frozen=True)
 class Participant:
-    """Where the files of one participant lie.
+    """Where the files of one subject lie.
 
     Attributes:
         name: P1 ... P4.
@@ -54,6 +56,7 @@ class Participant:
         return [*self.parts, *([self.attributes] if self.table else [])]
 
     def unlike(self, found: str, expected: str, remedy: str = "") -> InputError:
+        """Return the error for epochs whose content differs from the release."""
         return InputError(self.parts[0], found, expected, remedy or f"download the epochs of {self.name} again. {WHERE}")
 
 
@@ -61,9 +64,15 @@ WHERE = "They are derivatives/preprocessed/preprocessed_P*-epo*.fif of OpenNeuro
 
 
 def locate(root: Path, name: str, n_parts: int, table: Literal["epochs", "table"]) -> Participant:
-    """The files of one participant below ``root``: where OpenNeuro has them, or wherever the first part is found.
+    """Return the files of one subject below ``root``: where OpenNeuro has them, or wherever the first part is found.
 
-    They need not exist; a copy that was downloaded elsewhere may have them in any folder, side by side.
+    They need not exist. A copy that was downloaded elsewhere may have them in any folder, side by side.
+
+    Args:
+        root: the folder.
+        name: P1 ... P4.
+        n_parts: epoch files.
+        table: where the trials are described.
     """
     names = [f"preprocessed_{name}-epo{f'-{part}' if part else ''}.fif" for part in range(n_parts)]
     root = Path(root)
@@ -82,7 +91,10 @@ def _folder_of(root: Path, released: str, file: str) -> Path:
 
 
 def open_participant(participant: Participant, n_epochs: int) -> "tuple[mne.Epochs, pd.DataFrame]":
-    """The epochs, not loaded, and the description of each: one row per epoch with at least :data:`COLUMNS`.
+    """Open the epochs of one subject without loading them.
+
+    Returns:
+        The epochs, and the description of each: one row per epoch with at least :data:`COLUMNS`.
 
     Raises:
         InputError: a part is missing, cut short or not of this recording; the grid of sensors and times is not the
@@ -93,7 +105,7 @@ def open_participant(participant: Participant, n_epochs: int) -> "tuple[mne.Epoc
     _require_chain(participant.parts)
     try:
         epochs = mne.read_epochs(participant.parts[0], preload=False, verbose="ERROR")
-    except Exception as error:  # MNE raises whatever it meets first, bare AssertionErrors included
+    except Exception as error:  # MNE raises many types of exceptions, even AssertionError
         expected = "one recording, whose parts follow each other under their released names"
         raise participant.unlike(f"files that MNE cannot read together ({type(error).__name__}: {error})", expected) from error
     if len(epochs) != n_epochs:
@@ -106,7 +118,10 @@ def open_participant(participant: Participant, n_epochs: int) -> "tuple[mne.Epoc
 
 
 def _require_chain(parts: list[Path]) -> None:
-    """Every part is whole and names the one after it. MNE would follow a wrong name, in a circle without an end."""
+    """Raise an InputError unless every part is whole and names the next one.
+
+    MNE would follow a wrong name, in a circle without an end.
+    """
     for part, following in zip(parts, [*parts[1:], None], strict=True):
         named, expected = next_part(part), following.name if following else None
         if named != expected:
@@ -117,9 +132,9 @@ def _require_chain(parts: list[Path]) -> None:
 
 
 def next_part(path: Path) -> str | None:
-    """The name of the file that a FIF recording goes on in, None if there is none.
+    """Return the name of the file in which a FIF recording continues, or None.
 
-    A FIF file is a chain of tags that says where it ends; it is walked from end to end without reading the data.
+    A FIF file is a chain of tags that says where it ends. The chain is followed to its end without reading the data.
 
     Raises:
         InputError: the file is missing, no FIF, or ends before its chain does.

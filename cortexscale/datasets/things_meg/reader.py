@@ -1,8 +1,8 @@
 """THINGS-MEG: magnetoencephalography of four people who saw the THINGS images (Hebart et al. 2023, eLife 12:e82580).
 
-We start from the epochs that the authors released: 271 gradiometers, 0.1-40 Hz, 200 Hz, -0.1 to 1.3 s around the image,
-each epoch and sensor in standard deviations of its own baseline (not tesla). They are resampled to 100 Hz and cropped to
-0 ... 1.29 s (paper, appendix A.5). Main images were shown once; the test images once in each session.
+The reader starts from the epochs that the authors released: 271 gradiometers, 0.1-40 Hz, 200 Hz, -0.1 to 1.3 s around the
+image, each epoch and sensor in standard deviations of its own baseline (not tesla). They are resampled to 100 Hz and
+cropped to 0 ... 1.29 s (paper, appendix A.5). Main images were presented once; the test images once in each session.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,8 @@ import pandas as pd
 import pydantic
 
 from cortexscale.datasets.formats.meeg import ROIS, build_recording, meg_lobe, trial_ncsnr
-from cortexscale.datasets.source import Source
+from cortexscale.datasets.readers import require_known
+from cortexscale.datasets.source import THINGS_IMAGES, Source
 from cortexscale.datasets.things_meg.files import SENSORS, TIMES, Participant, locate, open_participant
 from cortexscale.errors import InputError
 from cortexscale.recording import Recording
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["ROIS", "SOURCE", "SUBJECTS", "Options", "inspect", "memory_mb", "raw_files", "read", "shape"]
 
 SUBJECTS = ("P1", "P2", "P3", "P4")
-"""As in the names of the files; the raw recordings call the same people BIGMEG1 to BIGMEG4."""
+"""Names as in the released files. The raw recordings call the same people BIGMEG1 to BIGMEG4."""
 
 SOURCE = Source(
     title="THINGS-MEG: four people, 22,248 THINGS images once and 200 images twelve times, 271 sensors",
@@ -35,24 +36,25 @@ SOURCE = Source(
     get="OpenNeuro ds004212, version 2.0.0 or later. Do not fetch the whole data set (1.1 TB); the epochs alone are 33 GB: "
     "aws s3 cp --no-sign-request --recursive --exclude '*' --include 'preprocessed_*-epo*.fif' "
     "s3://openneuro.org/ds004212/derivatives/preprocessed/ derivatives/preprocessed/",
+    images=THINGS_IMAGES,
 )
 
 N_TIMES = 130
 _TARGET_RATE = 100.0
 _BLOCK = 500
-"""Epochs loaded at a time: 305 MB in float64."""
+"""Epochs that are loaded at a time: 305 MB in float64."""
 
 
 class Options(pydantic.BaseModel, extra="forbid"):
-    """What a study may say about THINGS-MEG. The defaults are the paper's; the counts are those of the release.
+    """Options of THINGS-MEG. The defaults are those of the paper; the counts are those of the release.
 
     Attributes:
         min_nc_percent: units need a noise ceiling above this, in percent of variance.
-        n_train: main images, each shown once.
-        n_test: test images, each shown once in every session.
+        n_train: main images, each presented once.
+        n_test: test images, each presented once in every session.
         n_sessions: sessions, hence repetitions of the test images.
         n_catch: catch trials, which are dropped.
-        n_parts: files that the epochs of a participant are split over.
+        n_parts: files that the epochs of a subject are split over.
         trials: where the trials are described: in the epoch files (``epochs``), or, for copies that lost it, in
             ``sample_attributes_P1.csv`` (``table``).
     """
@@ -67,16 +69,16 @@ class Options(pydantic.BaseModel, extra="forbid"):
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """The released files that :func:`read` opens for ``subject``. They need not exist.
+    """List the released files that :func:`read` opens for ``subject``. They need not exist.
 
     Raises:
-        InputError: the release has no such participant.
+        InputError: the release has no such subject.
     """
     return _participant(root, subject, options).files
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check everything but the responses: the chain of files, the grid, and which image every trial showed.
+    """Check everything but the responses: the chain of files, the grid, and the image of every trial.
 
     Raises:
         InputError: as :func:`read`.
@@ -85,25 +87,28 @@ def inspect(root: Path, subject: str, options: Options) -> None:
 
 
 def memory_mb(options: Options) -> int:
-    """Peak memory of :func:`read` in MB: responses of all units, test trials, a block of epochs or a check, the libraries."""
+    """Return the peak memory of :func:`read` in MB.
+
+    It consists of the responses of all units, the test trials, a block of epochs or a check, and the libraries.
+    """
     units = SENSORS * N_TIMES
     held = 4 * units * (options.n_train + options.n_test * (options.n_sessions + 2))
     resampling = 8 * _BLOCK * SENSORS * (TIMES + 2 * N_TIMES)
-    checking = 2 * units * options.n_train  # which responses are finite, when the Recording is complete
+    checking = 2 * units * options.n_train  # whether each response is finite, checked at the end
     return int(np.ceil((held + max(resampling, checking)) / 1e6)) + 350
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Train stimuli, test stimuli and at most so many units of one kernel: all participants saw the same images."""
+    """Return the numbers of training and test stimuli, and the most units of one kernel, as all subjects saw the same images."""
     return options.n_train, options.n_test, SENSORS * N_TIMES * len(subjects)
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
-    """Read one participant.
+    """Read one subject.
 
     Units are pairs of sensor and time. The noise ceiling of a unit is the authors': test trials are z-scored over the
     images of a session, the noise variance is that over sessions, and the average has as many trials as there are
-    sessions. Train rows are in the order of presentation, test rows ordered by id.
+    sessions. Training rows are in the order of presentation, test rows are ordered by id.
 
     Raises:
         InputError: a file is missing, damaged or unlike the release, the trials are not the expected ones, or no unit
@@ -141,20 +146,22 @@ def read(root: Path, subject: str, options: Options) -> Recording:
 
 
 def stimulus_id(image_path: str) -> str:
-    """``aardvark/aardvark_01b.jpg`` for ``images_meg/aardvark/aardvark_01b.jpg`` and ``images_test_meg/aardvark_01b.jpg``."""
+    """Return the id of the stimulus that an image path names.
+
+    >>> stimulus_id("images_meg/aardvark/aardvark_01b.jpg"), stimulus_id("images_test_meg/aardvark_01b.jpg")
+    ('aardvark/aardvark_01b.jpg', 'aardvark/aardvark_01b.jpg')
+    """
     file = image_path.replace("\\", "/").rsplit("/", 1)[-1]
     return f"{file.rsplit('_', 1)[0]}/{file}"
 
 
 def _participant(root: Path, subject: str, options: Options) -> Participant:
-    if subject not in SUBJECTS:
-        expected = f"{' or '.join(SUBJECTS)} (BIGMEG1 to BIGMEG4 are P1 to P4)"
-        raise InputError("dataset things_meg", f"subject {subject}", expected, "correct the list of subjects")
+    require_known([subject], SUBJECTS, "subjects of THINGS-MEG, whose raw recordings call them BIGMEG1 to BIGMEG4")
     return locate(root, subject, options.n_parts, options.trials)
 
 
 def _open(root: Path, subject: str, options: Options) -> "tuple[mne.Epochs, pd.DataFrame]":
-    """The epochs, and per epoch its split (``train``, ``test``, ``catch``), session and stimulus."""
+    """Open the epochs, and return them with the split (``train``, ``test``, ``catch``), session and stimulus of each."""
     participant = _participant(root, subject, options)
     n_epochs = options.n_train + options.n_test * options.n_sessions + options.n_catch
     epochs, trials = open_participant(participant, n_epochs)
@@ -170,7 +177,7 @@ def _open(root: Path, subject: str, options: Options) -> "tuple[mne.Epochs, pd.D
 
 
 def _require_design(participant: Participant, trials: pd.DataFrame, options: Options) -> None:
-    """Every main image once, every test image once in each session, no image in both."""
+    """Raise an InputError unless every main image is presented once and every test image once in each session."""
     counts = {split: int((trials["split"] == split).sum()) for split in ("train", "test", "catch")}
     n_test = options.n_test * options.n_sessions
     if counts != {"train": options.n_train, "test": n_test, "catch": options.n_catch}:
@@ -189,10 +196,10 @@ def _require_design(participant: Participant, trials: pd.DataFrame, options: Opt
 
 
 def _responses(epochs: "mne.Epochs", rows: np.ndarray, subject: str) -> np.ndarray:
-    """(rows, sensors, N_TIMES) float32 of the given epochs at 100 Hz from 0 s, loaded block by block.
+    """Load epochs block by block: (rows, sensors, N_TIMES) float32 at 100 Hz from 0 s.
 
     Raises:
-        InputError: an epoch is empty or not finite, as a hole that a resumed download left would make it.
+        InputError: an epoch is empty or not finite, as after a download that was interrupted.
     """
     responses = np.empty((len(rows), len(epochs.ch_names), N_TIMES), np.float32)
     for first in range(0, len(rows), _BLOCK):
@@ -206,7 +213,7 @@ def _responses(epochs: "mne.Epochs", rows: np.ndarray, subject: str) -> np.ndarr
 
 
 def _at_100_hz(epochs: "mne.Epochs") -> np.ndarray:
-    """(epochs, sensors, N_TIMES) in double precision, loaded, resampled and cropped to 0 s and later."""
+    """Load, resample and crop epochs to 0 s and later: (epochs, sensors, N_TIMES) in double precision."""
     import mne
 
     with mne.use_log_level("ERROR"):

@@ -1,8 +1,8 @@
-"""Writing simulated participants of THINGS-MEG in the layout in which its epochs were released.
+"""A simulation of THINGS-MEG in the layout in which its epochs were released.
 
-An epoch is the evoked response to its picture (see meeg.py) in noise of up to 40 Hz, both in units of the sensor's own
-baseline: the authors z-score every epoch and sensor, so an epoch with a quiet baseline is larger than others. That is
-part of the noise here, as it is there.
+An epoch is the evoked response to its image (``simulation/meeg.py``) in noise of up to 40 Hz, both in units of the sensor's
+own baseline. As the authors z-score every epoch and sensor, an epoch with a quiet baseline is larger than others; this is
+part of the noise here as it is in the release.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SESSIONS, RUNS, PARTS = 12, 10, 4
 EXEMPLARS = 12
-"""Pictures of a concept that are shown in the main experiment, one per session. A later one may be its test picture."""
+"""Images of a concept in the main experiment, one per session. A later one may be the test image of the concept."""
 
 _SITES = {
     "C": "11-17 21-25 31-32 41-42 51-55 61-63",
@@ -38,7 +38,7 @@ _SITES = {
 }
 _MIDLINE = {"C": 4, "F": 3, "O": 3, "P": 1}
 _ABSENT = {"MLF25", "MRF43", "MRO13", "MRO11"}
-"""Of the 275 sensors of the device: three that this one lacks, and one that the authors dropped."""
+"""Of the 275 sensors of the device, three that this one lacks and one that the authors dropped."""
 
 _COLUMNS = [
     *("trial_type", "image_nr", "category_nr", "exemplar_nr", "test_image_nr"),
@@ -49,16 +49,17 @@ _SOA = 1.5  # s
 
 _BASELINE = slice(0, 1 - round(FIRST_TIME * RATE))
 _AT_100_HZ = slice(_BASELINE.stop - 1, TIMES - 1, 2)
-"""Samples of an epoch that are also on the reader's grid: 0, 10 ... 1290 ms."""
+"""Samples of an epoch that are also on the grid of the reader: 0, 10 ... 1290 ms."""
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What became of the noise when epochs were divided by the standard deviation of their baseline.
+    """The noise after epochs were divided by the standard deviation of their baseline.
 
     Attributes:
-        gain, spread: mean and variance of the factor that an epoch of a sensor was multiplied by.
-        variance: (TIMES,) of the noise after that.
+        gain: mean of the factor that an epoch of a sensor was multiplied by.
+        spread: variance of this factor.
+        variance: (TIMES,) variance of the noise after that.
     """
 
     gain: float
@@ -67,12 +68,12 @@ class Noise:
 
 
 class Settings(pydantic.BaseModel, extra="forbid"):
-    """How small the simulated experiment is. Sensors, times, sessions and parts are the release's.
+    """Size of the simulated experiment. Sensors, times, sessions and parts are those of the release.
 
     Attributes:
-        concepts: concepts of the main experiment, twelve pictures each; every picture is shown once.
-        test_images: one further picture of so many concepts, shown once in each of the twelve sessions.
-        catch_per_session: trials without a THINGS picture.
+        concepts: concepts of the main experiment, twelve images each; every image is presented once.
+        test_images: one further image of so many concepts, presented once in each of the twelve sessions.
+        catch_per_session: trials without a THINGS image.
         amplitude: sd of a wave at its peak, over that of the noise of one trial: range over sensors.
     """
 
@@ -83,7 +84,7 @@ class Settings(pydantic.BaseModel, extra="forbid"):
 
 
 def sensor_names() -> list[str]:
-    """The 271 sensors of the released epochs: third letter the lobe, first two the side."""
+    """Return the names of the 271 sensors of the released epochs. The third letter is the lobe, the second the side."""
     names = []
     for side in "LR":
         for lobe, rows in _SITES.items():
@@ -94,23 +95,25 @@ def sensor_names() -> list[str]:
 
 
 def trial_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.DataFrame:
-    """What one participant saw: one row per trial, chronological, in the released columns.
+    """Draw the trials of one subject: one row per trial, chronological, in the released columns.
 
-    Every session shows one new exemplar of each concept, all test pictures and some catch trials, in random order. Ids,
+    Every session has one new exemplar of each concept, all test images and some catch trials, in random order. Ids,
     numbers and ranks count from 1, as they do in the release.
 
     Args:
-        things_ids: all pictures of the image folder, ``<concept>/<file>`` in byte order.
+        things_ids: all images of the image folder, ``<concept>/<file>`` in byte order.
+        settings: the settings.
+        seed: seed of the choice and the order.
     """
     rng = np.random.default_rng(seed)
-    pictures = pd.DataFrame({"id": things_ids, "things_image_nr": np.arange(1, len(things_ids) + 1)})
-    pictures["concept"] = pictures["id"].str.split("/").str[0]
-    pictures["things_category_nr"] = pictures["concept"].rank(method="dense").astype(int)
-    pictures["things_exemplar_nr"] = pictures.groupby("concept").cumcount() + 1
-    main = pictures[pictures["things_category_nr"].isin(_choose(pictures, settings.concepts, rng))]
+    images = pd.DataFrame({"id": things_ids, "things_image_nr": np.arange(1, len(things_ids) + 1)})
+    images["concept"] = images["id"].str.split("/").str[0]
+    images["things_category_nr"] = images["concept"].rank(method="dense").astype(int)
+    images["things_exemplar_nr"] = images.groupby("concept").cumcount() + 1
+    main = images[images["things_category_nr"].isin(_choose(images, settings.concepts, rng))]
     main = main[main["things_exemplar_nr"] <= EXEMPLARS].assign(trial_type="exp", image_path="images_meg/" + main["id"])
     main["category_nr"], main["exemplar_nr"] = main["things_category_nr"], main["things_exemplar_nr"]
-    test = pictures[pictures["things_exemplar_nr"] == EXEMPLARS + 1]
+    test = images[images["things_exemplar_nr"] == EXEMPLARS + 1]
     test = test[test["things_category_nr"].isin(_choose(test, settings.test_images, rng))]
     test = test.assign(trial_type="test", image_path="images_test_meg/" + test["id"].str.split("/").str[1])
     test["test_image_nr"] = np.arange(1, len(test) + 1)
@@ -131,15 +134,17 @@ def trial_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.Dat
     return trials.reindex(columns=_COLUMNS)
 
 
-def _choose(pictures: pd.DataFrame, count: int, rng: np.random.Generator) -> np.ndarray:
-    return rng.choice(pictures["things_category_nr"].unique(), count, replace=False)
+def _choose(images: pd.DataFrame, count: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.choice(images["things_category_nr"].unique(), count, replace=False)
 
 
-def write_things_meg(root: Path, participant: str, trials: pd.DataFrame, epochs: np.ndarray, *, metadata: bool = True) -> None:
-    """Write the four parts of ``preprocessed_<participant>-epo.fif`` and ``sample_attributes_<participant>.csv``.
+def write_things_meg(root: Path, subject: str, trials: pd.DataFrame, epochs: np.ndarray, *, metadata: bool = True) -> None:
+    """Write the four parts of ``preprocessed_<subject>-epo.fif`` and ``sample_attributes_<subject>.csv``.
 
     Args:
-        trials: of :func:`trial_table`.
+        root: the folder.
+        subject: P1 ... P4.
+        trials: the table of :func:`trial_table`.
         epochs: (trials, 271, 281) float64.
         metadata: whether the epoch files hold the trials as well, as released ones do.
     """
@@ -158,23 +163,26 @@ def write_things_meg(root: Path, participant: str, trials: pd.DataFrame, epochs:
         metadata=trials if metadata else None,
         verbose="ERROR",
     )
-    save_in_parts(data, folder / f"preprocessed_{participant}-epo.fif")
-    attributes = Path(root) / "sourcedata" / f"sample_attributes_{participant}.csv"
+    save_in_parts(data, folder / f"preprocessed_{subject}-epo.fif")
+    attributes = Path(root) / "sourcedata" / f"sample_attributes_{subject}.csv"
     attributes.parent.mkdir(parents=True, exist_ok=True)
     trials.to_csv(attributes, index=False)
 
 
 def save_in_parts(epochs: "mne.Epochs", first: Path) -> None:
-    """Save loaded epochs as a chain of four files. MNE splits at a size, in which it reserves 1.3 MB for what parts repeat."""
+    """Save loaded epochs as a chain of four files.
+
+    MNE splits at a given size, of which it reserves 1.3 MB for what all parts repeat.
+    """
     values = epochs.get_data(copy=False).size
     epochs.save(first, split_size=int(4 * values / (PARTS - 0.5)) + 1_300_000, overwrite=True, verbose="ERROR")
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
-    """Write the participants, and yield each with its truth: noise-free responses, and the true ceilings above 1 %.
+    """Write the subjects, and yield each with its truth: noise-free responses, and the true noise ceilings above 1 %.
 
     True ceilings follow from the variance of the signal and from that of the noise, which is measured on all epochs and
-    sensors of the participant (some 1e5 draws).
+    sensors of the subject (some 1e5 draws).
     """
     times = np.round(FIRST_TIME + np.arange(TIMES) / RATE, 6)
     lobes = [meg_lobe(name) for name in sensor_names()]
@@ -193,11 +201,15 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
 
 
 def single_trials(signal: np.ndarray, shown: np.ndarray, seed: int) -> tuple[np.ndarray, Noise]:
-    """Epochs in units of their baseline: (trials, sensors, TIMES) float64.
+    """Return epochs in units of their baseline, and their noise.
 
     Args:
-        signal: (pictures, sensors, TIMES) noise-free, nothing before 0 s, in standard deviations of the noise.
-        shown: (trials,) row of ``signal`` in each trial; -1 for none.
+        signal: (images, sensors, TIMES) noise-free, nothing before 0 s, in standard deviations of the noise.
+        shown: (trials,) row of ``signal`` of each trial; -1 for none.
+        seed: seed of the noise.
+
+    Returns:
+        (trials, sensors, TIMES) float64, and its noise.
     """
     rng = np.random.default_rng(seed)
     hertz = np.arange(0.625, 40, 0.625)
@@ -205,18 +217,18 @@ def single_trials(signal: np.ndarray, shown: np.ndarray, seed: int) -> tuple[np.
     waves = (np.concatenate([np.cos(phase), np.sin(phase)]) / np.sqrt(len(hertz))).astype(np.float32)
     epochs = np.empty((len(shown), *signal.shape[1:]))
     factors, variance = np.empty(epochs.shape[:2]), np.zeros(TIMES)
-    for trial, picture in enumerate(shown):
+    for trial, image in enumerate(shown):
         noise = rng.standard_normal((signal.shape[1], len(waves)), dtype=np.float32) @ waves
         noise -= noise[:, _BASELINE].mean(axis=1, keepdims=True)
         factors[trial] = 1 / noise[:, _BASELINE].std(axis=1)
-        epoch = noise if picture < 0 else noise + signal[picture]
+        epoch = noise if image < 0 else noise + signal[image]
         epochs[trial] = epoch * factors[trial][:, None]
         variance += np.square(noise * factors[trial][:, None]).mean(axis=0)
     return epochs, Noise(factors.mean(), factors.var(), variance / len(shown))
 
 
 def _rows(trials: pd.DataFrame) -> np.ndarray:
-    """Row, in the image folder, of the picture of every trial that shows one."""
+    """Return the row, in the image folder, of the image of every trial that has one."""
     return trials["things_image_nr"].dropna().astype(int).to_numpy() - 1
 
 
@@ -224,9 +236,9 @@ def _truth(
     subject: str, things_ids: np.ndarray, trials: pd.DataFrame, seen: np.ndarray, signal: np.ndarray, noise: Noise
 ) -> Recording:
     train_rows = _rows(trials[trials["trial_type"] == "exp"])
-    test_rows = np.unique(_rows(trials[trials["trial_type"] == "test"]))  # ids are in byte order: rows sort as ids do
+    test_rows = np.unique(_rows(trials[trials["trial_type"] == "test"]))  # sorted by id, as the image folder is
     train, test = (signal[pd.Index(seen).get_indexer(rows)] for rows in (train_rows, test_rows))
-    # An epoch's factor multiplies its signal too: its mean is a gain, its spread is noise.
+    # The factor of an epoch multiplies its signal too. Its mean is a gain, and its variance is noise.
     trial_noise = noise.variance[_AT_100_HZ] + noise.spread * np.square(test).mean(axis=0)
     ceiling = true_ceiling(noise.gain * test, trial_noise, SESSIONS)
     return build_recording(

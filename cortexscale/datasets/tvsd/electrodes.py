@@ -1,4 +1,4 @@
-"""What the single repetitions of TVSD's test images say about each electrode, and which electrodes are kept."""
+"""Statistics of each electrode from the single repetitions of TVSD's test images, and the selection of electrodes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +13,16 @@ from cortexscale.kernels.noise_ceiling import ncsnr_from_repetitions, noise_ceil
 N_ELECTRODES = 1024
 ELECTRODES_PER_ARRAY = 64
 BLOCK_BYTES = 2**23
-"""Responses held as float64 while a file is streamed, unless one row or electrode alone has more. Copies come on top."""
+"""Bytes of responses that are held as float64 while a file is streamed, unless one row or electrode alone has more. Copies need
+further memory."""
 
 
 def describe_electrodes(file: h5py.File, areas: dict[str, tuple[int, int]]) -> pd.DataFrame:
-    """One row per electrode.
+    """Describe every electrode in one row.
+
+    Args:
+        file: the open file of responses.
+        areas: area -> its first electrode, and its last + 1.
 
     Returns:
         ``unit``, ``electrode``, ``array``, ``area`` ("" in none); ``reliability`` as released (mean over the finite pairs)
@@ -42,7 +47,7 @@ def describe_electrodes(file: h5py.File, areas: dict[str, tuple[int, int]]) -> p
 
 def _statistics(file: h5py.File, block: slice) -> pd.DataFrame:
     pairs, repetitions = file["reliab"][:, block], file["test_MUA_reps"][:, :, block]
-    with np.errstate(invalid="ignore"):  # 0 / 0 pairs of a dead electrode: nan is what we want
+    with np.errstate(invalid="ignore"):  # a dead electrode has 0 / 0 pairs, which gives nan
         reliability = np.nansum(pairs, axis=0) / np.isfinite(pairs).sum(axis=0)
     return pd.DataFrame(
         {
@@ -56,10 +61,18 @@ def _statistics(file: h5py.File, block: slice) -> pd.DataFrame:
 
 
 def select_electrodes(electrodes: pd.DataFrame, min_reliability: float, path: Path) -> tuple[np.ndarray, dict[str, int]]:
-    """Which electrodes are kept, (electrodes,) bool, and how many each condition takes from those that the earlier ones left.
+    """Select the electrodes that are kept.
+
+    Args:
+        electrodes: the table of :func:`describe_electrodes`.
+        min_reliability: electrodes need a higher one.
+        path: the file, for messages.
+
+    Returns:
+        (electrodes,) bool, and for each condition how many electrodes it drops of those that the conditions before it kept.
 
     Raises:
-        InputError: none is.
+        InputError: no electrode is kept.
     """
     reliability = electrodes["reliability"]
     conditions = {
@@ -83,9 +96,13 @@ def select_electrodes(electrodes: pd.DataFrame, min_reliability: float, path: Pa
 
 
 def mean_pairwise_reliability(repetitions: np.ndarray) -> np.ndarray:
-    """Pearson r across images between two repetitions, mean over all pairs: (R, images, units) -> (units,).
+    """Return Pearson r across images between two repetitions, averaged over all pairs.
 
-    nan where a repetition is constant or has a non-finite response.
+    Args:
+        repetitions: (R, images, units).
+
+    Returns:
+        (units,); nan where a repetition is constant or has a non-finite response.
     """
     # The squared length of the sum of R unit vectors is R plus twice the sum of r over the pairs.
     unit = _unit_length(repetitions)
@@ -94,7 +111,14 @@ def mean_pairwise_reliability(repetitions: np.ndarray) -> np.ndarray:
 
 
 def leave_one_out_reliability(repetitions: np.ndarray) -> np.ndarray:
-    """Pearson r across images between a repetition and the mean of the others, averaged: (R, images, units) -> (units,)."""
+    """Return Pearson r across images between a repetition and the mean of the others, averaged over repetitions.
+
+    Args:
+        repetitions: (R, images, units).
+
+    Returns:
+        (units,).
+    """
     others = repetitions.sum(axis=0) - repetitions
     return (_unit_length(repetitions) * _unit_length(others)).sum(axis=1).mean(axis=0)
 
@@ -107,6 +131,6 @@ def _unit_length(repetitions: np.ndarray) -> np.ndarray:
 
 
 def blocks(n: int, item_bytes: int) -> Iterator[slice]:
-    """Slices that cover ``n`` items of ``item_bytes`` each, a block at a time."""
+    """Divide ``n`` items of ``item_bytes`` each into slices of at most :data:`BLOCK_BYTES`."""
     step = max(1, BLOCK_BYTES // item_bytes)
     return (slice(first, min(first + step, n)) for first in range(0, n, step))

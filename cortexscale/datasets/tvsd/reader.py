@@ -1,7 +1,7 @@
 """TVSD, the THINGS Ventral Stream Spiking Dataset: macaque V1, V4 and IT (Papale et al. 2025, Neuron 113).
 
-Released at gin.g-node.org/paolo_papale/TVSD. For each monkey we read ``THINGS_normMUA.mat`` (multi-unit activity,
-normalised by the authors per day and electrode, averaged in one window per area; no physical unit) and
+It is released at gin.g-node.org/paolo_papale/TVSD. Of each monkey two files are read: ``THINGS_normMUA.mat`` (multi-unit
+activity, normalised by the authors per day and electrode, averaged in one window per area; without a physical unit) and
 ``_logs/things_imgs.mat`` (the THINGS images in the order of its rows). Electrodes count from 0, in the physical order of
 the normalised file: 16 arrays of 64.
 """
@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import h5py
 import numpy as np
@@ -18,7 +18,8 @@ import pandas as pd
 from pydantic import BaseModel, Field, field_validator
 
 from cortexscale.datasets.formats.matlab import open_matlab, read_strings
-from cortexscale.datasets.source import Source
+from cortexscale.datasets.readers import require_known
+from cortexscale.datasets.source import THINGS_IMAGES, Source
 from cortexscale.datasets.tvsd.electrodes import BLOCK_BYTES, N_ELECTRODES, blocks, describe_electrodes, select_electrodes
 from cortexscale.errors import InputError
 from cortexscale.recording import Recording, Split
@@ -37,36 +38,39 @@ SOURCE = Source(
     get="GIN repository paolo_papale/TVSD (https://gin.g-node.org/paolo_papale/TVSD; git-annex, slow). Of 3.2 TiB only four "
     "files are needed: monkeyF/THINGS_normMUA.mat and monkeyN/THINGS_normMUA.mat (194 MB each), and _logs/things_imgs.mat of "
     "both. With a web client: https://gin.g-node.org/paolo_papale/TVSD/raw/master/<file>.",
+    images=THINGS_IMAGES,
 )
 
-# From the authors' norm_MUA.m. V4 and IT change places between the monkeys: some packages treat F like N.
+# From the authors' norm_MUA.m. V4 and IT are in a different order in the two monkeys, which some packages overlook.
 _AREAS = {
     "monkeyF": {"V1": (0, 512), "IT": (512, 832), "V4": (832, 1024)},
     "monkeyN": {"V1": (0, 512), "V4": (512, 768), "IT": (768, 1024)},
 }
-_AGREEMENT = 1e-6  # released against recomputed numbers; both are float64 of the same data
+_AGREEMENT = 1e-6  # largest difference of released and recomputed numbers, which are float64 of the same data
 _OUTLIER_SD = 20
 
 
 class Options(BaseModel, extra="forbid"):
-    """The configuration of this dataset. The defaults describe the release and the paper's selection."""
+    """Options of TVSD. The defaults describe the release and the selection of the paper."""
 
     min_reliability: float = Field(0.1, ge=-1, lt=1, description="Keep electrodes whose mean released reliability is above this.")
     n_train: int = Field(
-        22248, ge=1, description="Train images, each shown once. Change counts for partial or simulated files only."
+        22248, ge=1, description="Training images, each presented once. Change counts for partial or simulated files only."
     )
     n_test: int = Field(100, ge=2, description="Test images.")
     n_repetitions: int = Field(30, ge=2, description="Repetitions of every test image.")
-    areas: dict[Literal["monkeyF", "monkeyN"], dict[Literal["V1", "V4", "IT"], tuple[int, int]]] = Field(
+    areas: dict[str, dict[str, tuple[int, int]]] = Field(
         _AREAS, description="Electrodes of each area, first to last + 1. The released order differs between the monkeys."
     )
 
     @field_validator("areas")
     @classmethod
-    def _areas_are_disjoint(cls, areas: dict) -> dict:
+    def _areas_are_disjoint(cls, areas: dict[str, dict[str, tuple[int, int]]]) -> dict[str, dict[str, tuple[int, int]]]:
         if set(areas) != set(SUBJECTS):
             raise ValueError(f"name the areas of every monkey: {', '.join(SUBJECTS)}")
         for monkey, spans in areas.items():
+            if unknown := set(spans) - set(ROIS):
+                raise ValueError(f"{monkey} has no area {', '.join(sorted(unknown))}; name {', '.join(ROIS)}")
             edges = [0, *chain(*sorted(spans.values())), N_ELECTRODES]
             if edges != sorted(edges) or any(first == stop for first, stop in spans.values()):
                 raise ValueError(f"the areas of {monkey} overlap, are empty or leave the electrodes 0 to {N_ELECTRODES}")
@@ -74,24 +78,18 @@ class Options(BaseModel, extra="forbid"):
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """The released files of one monkey: responses and list of images. They need not exist.
+    """List the released files of one monkey, responses and list of images. They need not exist.
 
     Raises:
         InputError: the release has no such monkey.
     """
-    if subject not in SUBJECTS:
-        raise InputError(
-            f"subject {subject} of dataset tvsd",
-            f"no monkey of that name, so no map of its electrodes to {', '.join(ROIS)}",
-            " or ".join(SUBJECTS),
-            "correct the name in the list of subjects",
-        )
+    require_known([subject], SUBJECTS, "subjects of TVSD")
     folder = Path(root) / subject
     return [folder / "THINGS_normMUA.mat", folder / "_logs" / "things_imgs.mat"]
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check both files of one monkey but for the responses.
+    """Check everything in both files of one monkey but the responses.
 
     Raises:
         InputError: as :func:`read`.
@@ -103,15 +101,15 @@ def inspect(root: Path, subject: str, options: Options) -> None:
 
 
 def memory_mb(options: Options) -> int:
-    """Peak memory of :func:`read` in MB, from the expected counts, if every electrode is kept and one is then dropped."""
+    """Return the peak memory of :func:`read` in MB, from the expected counts, if every electrode but one is kept."""
     responses = 2.5 * 4 * (options.n_train + options.n_test) * N_ELECTRODES
-    names = 6000 * (options.n_train + options.n_test)  # HDF5 keeps what it looked up, and each name is an object of its own
+    names = 6000 * (options.n_train + options.n_test)  # HDF5 caches every object that was opened, and each name is one
     libraries = 150e6
     return int(np.ceil((responses + 10 * BLOCK_BYTES + names + libraries) / 1e6))
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Train stimuli, test stimuli and at most so many units of one kernel: the monkeys saw the same images."""
+    """Return the numbers of training and test stimuli, and the most units of one kernel, as the monkeys saw the same images."""
     return options.n_train, options.n_test, N_ELECTRODES * len(subjects)
 
 
@@ -119,11 +117,11 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     """Read one monkey.
 
     Units are the electrodes whose released reliability (Pearson r between repetitions across test images, mean over all
-    pairs) exceeds ``options.min_reliability``. Noise ceilings come from the single repetitions: the responses are
-    normalised per day but do not have unit variance.
+    pairs) exceeds ``options.min_reliability``. Noise ceilings are estimated from the single repetitions, because the responses
+    are normalised per day but do not have unit variance.
 
     Returns:
-        Recording with the unit columns ``unit``, ``electrode``, ``array``, ``area``, ``reliability`` and ``nc_percent``.
+        A recording with the unit columns ``unit``, ``electrode``, ``array``, ``area``, ``reliability`` and ``nc_percent``.
         ``notes`` counts dropped electrodes and outliers, and compares released statistics with recomputed ones.
 
     Raises:
@@ -174,7 +172,7 @@ def _source(subject: str, file: str) -> str:
 
 
 def _stimulus_ids(root: Path, subject: str, options: Options) -> tuple[np.ndarray, np.ndarray]:
-    """THINGS ids, ``aardvark/aardvark_01b.jpg``, of the rows of the train and test responses."""
+    """Return the THINGS ids, ``aardvark/aardvark_01b.jpg``, of the rows of the training and test responses."""
     _, path = raw_files(root, subject, options)
     ids = []
     with open_matlab(path, ("train_imgs", "test_imgs"), _source(subject, "_logs/things_imgs.mat")) as file:
@@ -192,7 +190,7 @@ def _stimulus_ids(root: Path, subject: str, options: Options) -> tuple[np.ndarra
 
 
 def _shapes(options: Options) -> dict[str, tuple[int, ...]]:
-    """The variables that are read. h5py shows axes in the reverse of MATLAB's order."""
+    """Return the shape of each variable that is read. h5py reverses the order of axes of MATLAB."""
     pairs = options.n_repetitions * (options.n_repetitions - 1) // 2
     return {
         "train_MUA": (options.n_train, N_ELECTRODES),
@@ -216,18 +214,21 @@ def _require_shapes(file: h5py.File, options: Options) -> None:
 
 
 def _responses(data: h5py.Dataset, keep: np.ndarray) -> np.ndarray:
-    """(images, kept electrodes) float32, read in blocks of images so that dropped electrodes never pile up."""
+    """Read the responses of the kept electrodes: (images, kept electrodes) float32.
+
+    They are read in blocks of images, so that dropped electrodes take little memory.
+    """
     responses = np.empty((len(data), keep.sum()), dtype=np.float32)
     for block in blocks(len(data), 8 * N_ELECTRODES):
         responses[block] = data[block][:, keep]
     return responses
 
 
-def _compare(units: pd.DataFrame, path: Path) -> dict:
-    """How far the released statistics of the kept electrodes are from what the single repetitions give."""
+def _compare(units: pd.DataFrame, path: Path) -> dict[str, Any]:
+    """Compare the released statistics of the kept electrodes with those of the single repetitions."""
     errors = {"reliab": (units["recomputed"] - units["reliability"]).abs(), "oracle": units["oracle_error"]}
     errors["test_MUA"] = units["test_MUA_error"]
-    notes: dict = {"warnings": []}
+    notes: dict[str, Any] = {"warnings": []}
     for name, error in errors.items():
         notes[f"{name}_largest_difference_from_repetitions"] = largest = float(error.max())
         if not largest <= _AGREEMENT:
@@ -236,12 +237,13 @@ def _compare(units: pd.DataFrame, path: Path) -> dict:
     return notes
 
 
-def _outliers(train: np.ndarray, electrodes: np.ndarray) -> dict:
-    """Responses far from their electrode's median, in robust standard deviations (1.4826 x median absolute deviation).
+def _outliers(train: np.ndarray, electrodes: np.ndarray) -> dict[str, Any]:
+    """Count responses far from the median of their electrode, in robust standard deviations (1.4826 x median absolute deviation).
 
-    The release has absurd ones. They are reported and kept: clipping would change the data.
+    The release has some absurd ones. They are reported and kept, because clipping would change the data.
     """
-    count, where, largest = 0, [], 0.0
+    count, largest = 0, 0.0
+    where: list[int] = []
     for part in blocks(train.shape[1], 8 * len(train)):
         block = train[:, part]
         distance = np.abs(block - np.median(block, axis=0))

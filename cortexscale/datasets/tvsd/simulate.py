@@ -1,4 +1,4 @@
-"""Simulated TVSD in the released layout, which ``reader.py`` describes: 1024 electrodes in V1, V4 and IT."""
+"""A simulation of TVSD in its released layout: 1024 electrodes in V1, V4 and IT."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -16,7 +16,7 @@ from cortexscale.simulation.matlab import write_matlab
 from cortexscale.simulation.world import World
 
 DEAD_ELECTRODES = {"monkeyF": slice(0, 0), "monkeyN": slice(320, 384)}
-"""Monkey N has one dead array, whose responses are nan. A faithful simulation sets them so before it writes."""
+"""Electrodes without responses. One array of monkey N is dead in the release, where its responses are nan."""
 
 OUTLIER = 70.0
 """One absurd response of each monkey, as in the release."""
@@ -24,14 +24,15 @@ OUTLIER = 70.0
 _DAYS = 4
 
 AREAS = {"V1": "early", "V4": "middle", "IT": "late"}
-"""Of the simulated visual system, by ROI."""
+"""ROI -> the area of the simulated visual system that it reads from."""
 
 
 class Settings(pydantic.BaseModel, extra="forbid"):
-    """
+    """Size of the simulated experiment.
+
     Attributes:
-        repetitions: of every test image.
-        live_electrodes: per area; the others record noise.
+        repetitions: repetitions of every test image.
+        live_electrodes: electrodes of each area that respond; the others record noise.
     """
 
     repetitions: int = pydantic.Field(ge=2)
@@ -39,10 +40,10 @@ class Settings(pydantic.BaseModel, extra="forbid"):
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
-    """Write the files of each monkey and yield its truth: noise-free responses with the true ceilings.
+    """Write the files of each monkey, and yield its truth: noise-free responses with the true noise ceilings.
 
-    The last picture of each concept is a test image, the others are train images, both in random order; the monkeys see
-    the same.
+    The last image of each concept is a test image, the others are training images, both in random order. The monkeys see
+    the same images.
     """
     concepts = np.array([id.split("/")[0] for id in world.things_ids])
     is_test = np.append(concepts[1:] != concepts[:-1], True)
@@ -55,11 +56,12 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
 def _simulate_monkey(
     root: Path, monkey: str, world: World, train: np.ndarray, test: np.ndarray, settings: Settings, seed: int
 ) -> Recording:
-    """``train`` and ``test`` are rows of the pictures."""
+    """Simulate one monkey; ``train`` and ``test`` are rows of the images."""
     rng = np.random.default_rng(seed)
     spans = tvsd.Options().areas[monkey]
     dead = range(*DEAD_ELECTRODES[monkey].indices(N_ELECTRODES))
-    live, areas = [], []
+    live: list[int] = []
+    areas: list[str] = []
     for roi, (first, stop) in spans.items():
         candidates = [electrode for electrode in range(first, stop) if electrode not in dead]
         live += sorted(rng.choice(candidates, settings.live_electrodes, replace=False).tolist())
@@ -81,11 +83,11 @@ def _simulate_monkey(
 
     units = pd.DataFrame({"unit": [f"electrode{number:04d}" for number in live], "nc_percent": ceiling[live]})
     rois = pd.DataFrame({roi: [first <= number < stop for number in live] for roi, (first, stop) in spans.items()})
-    splits = (
+    train_split, test_split = (
         Split(split_ids, signal[rows][:, live].astype(np.float32), np.full(len(rows), k))
         for split_ids, rows, k in ((train_ids, train, 1), (test_ids, test, settings.repetitions))
     )
-    return Recording("tvsd", monkey, *splits, units, rois).check()
+    return Recording("tvsd", monkey, train_split, test_split, units, rois).check()
 
 
 def write_tvsd(
@@ -93,12 +95,16 @@ def write_tvsd(
 ) -> list[Path]:
     """Write ``<monkey>/THINGS_normMUA.mat`` and ``<monkey>/_logs/things_imgs.mat`` under ``root``.
 
-    Everything that the release derives from the test repetitions (``test_MUA``, ``reliab``, ``oracle``, ``SNR``) is derived
-    from them here. The release takes SNR from the raw signal of each day; here it is signal over noise standard deviation of
-    the repetitions, the same on every day. Latencies are nan: the simulation has no time course.
+    Statistics that the release derives from the test repetitions (``test_MUA``, ``reliab``, ``oracle``, ``SNR``) are derived
+    from them here too. The release takes SNR from the raw signal of each day; here it is the standard deviation of the signal
+    over that of the noise of the repetitions, the same on every day. Latencies are nan, because the simulation has no time
+    course.
 
     Args:
-        train_ids, test_ids: THINGS ids, ``aardvark/aardvark_01b.jpg``, n_train and n_test of them.
+        root: the folder.
+        monkey: the subject.
+        train_ids: THINGS ids, ``aardvark/aardvark_01b.jpg``, n_train of them.
+        test_ids: THINGS ids, n_test of them.
         train: (n_train, 1024) responses; nan for dead electrodes.
         test_repetitions: (R, n_test, 1024), R at least 2.
 
@@ -141,6 +147,6 @@ def _records(ids: Sequence[str]) -> list[dict[str, str]]:
 
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Pearson r of each column: (n, units), (n, units) -> (units,)."""
+    """Return Pearson r of each column: (n, units), (n, units) -> (units,)."""
     a, b = a - a.mean(axis=0), b - b.mean(axis=0)
     return (a * b).sum(axis=0) / np.sqrt(np.square(a).sum(axis=0) * np.square(b).sum(axis=0))

@@ -1,0 +1,67 @@
+"""The record of what is known of a built-in dataset beside the content of its files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cortexscale.study.data import Modality
+
+MODALITY_NAMES: Mapping[Modality, str] = {
+    "ephys": "ephys",
+    "fmri": "fMRI",
+    "eeg": "EEG",
+    "meg": "MEG",
+    "calcium": "calcium",
+    "behaviour": "behaviour",
+}
+"""Modality -> how tables and figures write it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperCounts:
+    """One row of the paper's Table S1.
+
+    The paper does not say what its noise ceilings are averaged over, nor whether they are of the variance or of its root.
+    Its stimuli of TVSD and of THINGS-fMRI, -MEG and -EEG1 do not include the test images.
+    """
+
+    stimuli: int
+    noise_ceiling: float
+    subjects: int
+    rois: int
+    train: int
+    test: int
+    train_repetitions: int
+    test_repetitions: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How the authors trained a readout on one dataset; ``dropout`` is None for a readout that has none."""
+
+    epochs: int
+    learning_rate: float
+    dropout: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of a built-in dataset beside the content of its files.
+
+    Attributes:
+        label: its name in the paper's figures and tables.
+        modality: how responses were recorded.
+        released_name: its name in the result tables and layer commitments that the authors released.
+        colour: its colour in the paper's figures, as hex.
+        marker: its marker in figures that show a point per dataset (Matplotlib's letter).
+        counts: its row of Table S1; None for a dataset that is not in the paper.
+        readouts: readout -> how it is trained on this dataset. ``attention`` is Table S6 of the paper; ``shallow_mlp`` and
+            ``low_rank`` are the baselines as the authors released them.
+    """
+
+    label: str
+    modality: Modality
+    released_name: str
+    colour: str
+    marker: str
+    counts: PaperCounts | None = None
+    readouts: Mapping[str, Training] = field(default_factory=dict)

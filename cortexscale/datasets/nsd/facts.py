@@ -1,0 +1,26 @@
+"""What is known of NSD beside the content of its files."""
+
+from cortexscale.datasets.facts import Facts, PaperCounts, Training
+
+FACTS = Facts(
+    label="NSD-fMRI",
+    modality="fmri",
+    released_name="nsd_func1pt8mm_individualROIs",
+    colour="#4dabf7",
+    marker="D",
+    counts=PaperCounts(
+        stimuli=70_000,
+        noise_ceiling=0.551898,
+        subjects=8,
+        rois=28,
+        train=9_000,
+        test=1_000,
+        train_repetitions=3,
+        test_repetitions=3,
+    ),
+    readouts={
+        "attention": Training(epochs=20, learning_rate=1e-3, dropout=0.8),
+        "shallow_mlp": Training(epochs=20, learning_rate=1e-3, dropout=0.5),
+        "low_rank": Training(epochs=20, learning_rate=1e-4),
+    },
+)
