@@ -12,7 +12,6 @@ TO_DO = {
     "alignment",
     "check",
     "datasets",
-    "docs",
     "estimate",
     "figures",
     "finetuning",
