@@ -59,7 +59,7 @@ class MappingEstimate:
         total = 0.0
         for kernel in kernels:
             total += gram_seconds(self.machine, ridge.precision, kernel.n_train + kernel.n_test, self.width)
-            for percent in self.settings.fractions:
+            for percent in self.settings.percent:
                 n, grid = int(kernel.n_train * percent / 100), ridge.alphas
                 how = {"search": grid.search, "n_test": kernel.n_test}
                 repeats = 1 if percent == 100 else len(self.settings.seeds)
@@ -68,7 +68,7 @@ class MappingEstimate:
         return layers * total
 
     def _trained(self, dataset: str, kernels: list[Kernel], recipe: dict) -> float:
-        share = sum(self.settings.fractions) / 100 * len(self.settings.seeds)
+        share = sum(self.settings.percent) / 100 * len(self.settings.seeds)
         seen = recipe["epochs"] * share * kernels[0].n_train * len(self.plan.data.subjects_scored(dataset))
         operations = _PRODUCTS.get(recipe["readout"], 6) * self.width * recipe["width"] * len(self.sizes.rois(dataset))
         read = 2 * self.width * self.sizes.committed_by(dataset, self.mapping.model)

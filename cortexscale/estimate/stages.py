@@ -307,7 +307,7 @@ class Estimate:
         for fit in self.plan.figures.fits:
             if fit == "mapping" and study.mapping:
                 fits = len(study.mapping.readouts) * len(study.mapping.datasets)
-                points = fits * len(study.mapping.fractions) * len(study.mapping.seeds)
+                points = fits * len(study.mapping.percent) * len(study.mapping.seeds)
             elif fit == "mapping":
                 points = _PUBLISHED_READOUTS
             elif fit == "finetuning" and self.plan.finetuning:

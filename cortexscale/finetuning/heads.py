@@ -79,7 +79,7 @@ def fit_heads(
             made_by=made_by,
         )
     ids = job.table["stimulus_id"].to_numpy()
-    stage = Stage(TokenStore(features), targets, committed, ids, [100], [0], parts, validation_share=0, save=True)
+    stage = Stage(TokenStore(features), targets, committed, ids, [100], [0], parts, validation_fraction=0, save=True)
     scores = stage.linear(settings)["scores"][COLUMNS]
     unfinished = parts.folder / "heads"
     shutil.rmtree(unfinished, ignore_errors=True)

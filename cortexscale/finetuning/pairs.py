@@ -41,7 +41,7 @@ def neural_pairs(
             f"{percent:g} % of {n} training stimuli of {targets[0].dataset}",
             f"{count} stimuli",
             "at least 2",
-            "leave this percentage out of the `fractions` of this experiment",
+            "leave this percentage out of `percent` of this experiment",
         )
     places = np.random.default_rng(seed).choice(n, count, replace=False)
     trials = [subject.some(places) for subject in trials]

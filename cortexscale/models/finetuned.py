@@ -75,7 +75,7 @@ def _combinations(grid: FinetuningGrid, section: Finetuning, datasets: Mapping[s
     sets = {name: grid.rois.get(name) or [section.targets[name]] for name in grid.datasets or grid.rois or section.targets}
     fitted = [(name, _ordered(rois, datasets[name])) for name, of in sets.items() for rois in of]
     subject_counts: Sequence[int | None] = grid.subjects or [None]
-    how = product(grid.models, grid.recipes, fitted, subject_counts, grid.fractions, grid.seeds or section.seeds)
+    how = product(grid.models, grid.recipes, fitted, subject_counts, grid.percent, grid.seeds or section.seeds)
     for base, recipe, (dataset, rois), subjects, percent, seed in how:
         yield Tuning(base, recipe, dataset, rois, subjects, grid.permuted, percent, seed)
 

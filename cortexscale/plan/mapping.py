@@ -133,14 +133,14 @@ class MappingPlan:
         images/s and ROI. At most two days, after which a further try goes on where it stopped.
         """
         n_train, n_test, _ = self.data.shape(dataset)
-        recipe, fractions, seeds = self.recipe(dataset, readout), self.settings.fractions, len(self.settings.seeds)
+        recipe, percents, seeds = self.recipe(dataset, readout), self.settings.percent, len(self.settings.seeds)
         subjects = self.data.subjects_scored(dataset)
         if recipe is None:
             kernels = 16 * len(subjects) * (n_train + n_test) ** 2 * _WIDTH
             units = sum(self.data.shape(dataset, [subject])[2] for subject in subjects)
             ridge = self.study.ridge.alphas.count * (16 * len(subjects) * 2 * n_train**3 + 3 * 4 * n_train**2 * units)
-            seconds = (kernels + seeds * sum((percent / 100) ** 2 for percent in fractions) * ridge) / 5e12
+            seconds = (kernels + seeds * sum((percent / 100) ** 2 for percent in percents) * ridge) / 5e12
         else:
-            share = sum(fractions) / 100 * seeds
+            share = sum(percents) / 100 * seeds
             seconds = share * recipe["epochs"] * n_train * len(subjects) * len(self.data.datasets[dataset].rois) / 5000
         return min(30 + int(seconds / 60), 2 * 24 * 60)

@@ -46,7 +46,7 @@ class LinearFit:
 
 
 def linear_fits(
-    K: Tensor, targets: Targets, fractions: Sequence[float], seeds: Sequence[int], settings: RidgeSettings
+    K: Tensor, targets: Targets, percents: Sequence[float], seeds: Sequence[int], settings: RidgeSettings
 ) -> Iterator[LinearFit]:
     """Fit the layer of a Gram matrix to fractions of the training stimuli, nested within a seed.
 
@@ -56,7 +56,7 @@ def linear_fits(
     Args:
         K: (n + m, n + m) Gram matrix of the training stimuli followed by the test stimuli, in any centring.
         targets: with the ROIs that read this layer.
-        fractions: percent.
+        percents: percent of the training stimuli.
         settings: alphas, their search and whether they are chosen per ROI or per unit.
 
     Raises:
@@ -64,7 +64,7 @@ def linear_fits(
     """
     n, of_all = len(targets.train_rows), None
     for seed in seeds:
-        for percent in fractions:
+        for percent in percents:
             chosen = subset(n, percent, seed)
             fitted = of_all if len(chosen) == n and of_all else _fitted(K, targets, chosen, settings)
             of_all = fitted if len(chosen) == n else of_all

@@ -38,10 +38,10 @@ class Stage:
         targets: of one dataset, with prepared responses if RSA and CKA are wanted.
         commitments: ROI -> ``layer_name`` ..., of the model for the dataset.
         stimulus_ids: of the rows of the stimulus table.
-        fractions: percent of the training stimuli.
+        percents: percent of the training stimuli.
         seeds: of subsets and trainings.
         parts: that are done.
-        validation_share: of the training stimuli, held out from trained readouts and scored as ``validation_pearsonr``.
+        validation_fraction: of the training stimuli, held out from trained readouts and scored as ``validation_pearsonr``.
         save: whether the readouts of the largest fraction and the first seed are kept, in ``saved``.
     """
 
@@ -49,10 +49,10 @@ class Stage:
     targets: Sequence[Targets]
     commitments: Mapping[str, Mapping[str, Any]]
     stimulus_ids: np.ndarray
-    fractions: Sequence[float]
+    percents: Sequence[float]
     seeds: Sequence[int]
     parts: Parts
-    validation_share: float
+    validation_fraction: float
     save: bool
 
     @property
@@ -77,7 +77,7 @@ class Stage:
 
     def _linear_part(self, K: Tensor, target: Targets, layer: str, settings: RidgeSettings) -> Tables:
         tables = []
-        for fit in linear_fits(K, target, self.fractions, self.seeds, settings):
+        for fit in linear_fits(K, target, self.percents, self.seeds, settings):
             scores, units = linear_scores(fit, target, layer, self.store.width(layer))
             tables.append(self._of_fit(fit.percent, fit.seed, scores, units))
             if self._is_kept(fit.percent, fit.seed):
@@ -95,8 +95,8 @@ class Stage:
 
         def part(percent: float, seed: int) -> Tables:
             tables, trials, checked = [], training_trials(self.targets, percent, seed), ()
-            if self.validation_share:
-                trials, checked = zip(*(held_out(one, self.validation_share, seed) for one in trials), strict=True)
+            if self.validation_fraction:
+                trials, checked = zip(*(held_out(one, self.validation_fraction, seed) for one in trials), strict=True)
             for fitted in fit_readouts(tokens, layers, trials, recipe, shared=shared, seed=seed, states=states):
                 scores, units = score_readouts(fitted, tokens[fitted.layer], self.targets)
                 if checked:
@@ -113,7 +113,7 @@ class Stage:
             shutil.rmtree(states, ignore_errors=True)
             return _together(tables)
 
-        fits = [(percent, seed) for seed in self.seeds for percent in self.fractions]
+        fits = [(percent, seed) for seed in self.seeds for percent in self.percents]
         return _together([self.parts.tables(f"{fit[0]:g}-{fit[1]}", lambda fit=fit: part(*fit)) for fit in fits])
 
     def _of_fit(
@@ -127,7 +127,7 @@ class Stage:
         gates = NO_GATES if gates is None else gates
         tables = {
             "scores": scores.join(places.rename(columns={"score": "cv_score"})),
-            "units": units if percent == max(self.fractions) else units[:0],
+            "units": units if percent == max(self.percents) else units[:0],
             "gates": gates.assign(
                 benchmark_name=self.targets[0].dataset,
                 committed=[
@@ -141,7 +141,7 @@ class Stage:
     # ------------------------------------------------------------------------------------------ readouts in files
 
     def _is_kept(self, percent: float, seed: int) -> bool:
-        return self.save and percent == max(self.fractions) and seed == self.seeds[0]
+        return self.save and percent == max(self.percents) and seed == self.seeds[0]
 
     def _facts(self, dataset: str, rows: Mapping[str, np.ndarray], units: Mapping[str, np.ndarray]) -> dict[str, Any]:
         identity = self.store.attributes["identity"]

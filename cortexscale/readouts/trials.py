@@ -44,7 +44,7 @@ def subset(n: int, percent: float, seed: int) -> np.ndarray:
             f"{percent:g} % of {n} training stimuli",
             f"{count} stimuli",
             "at least 2, to fit a readout",
-            "leave this percentage out of the fractions of this dataset",
+            "leave this number out of mapping.percent",
         )
     return np.sort(np.random.default_rng(seed).permutation(n)[:count])
 

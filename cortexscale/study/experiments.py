@@ -23,12 +23,12 @@ class Mapping(Section):
     datasets: Annotated[list[Name], Field(min_length=1)]
     readouts: Annotated[list[Readout], Field(min_length=1)]
     """``individual``: one per subject and ROI; ``shared``: subjects share the trunk of a ROI."""
-    fractions: Annotated[list[Percent], Field(min_length=1)] = [1, 3, 5, 7, 10, 30, 50, 70, 100]
+    percent: Annotated[list[Percent], Field(min_length=1)] = [1, 3, 5, 7, 10, 30, 50, 70, 100]
     """Percent of the training stimuli."""
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0, 1, 2]
     recipes: dict[TrainedReadout, dict[Name, dict[str, Any]]] = {}
     """Readout -> dataset, or ``all`` -> values of ``cortexscale.readouts.recipes.ReadoutRecipe`` that replace the published."""
-    validation_share: Annotated[float, Field(ge=0, lt=1)] = 0
+    validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0
     """Share of the training stimuli that trained readouts do not see and are scored on as well, to tune recipes with."""
     save: bool = True
     """Keep the readouts of the largest fraction and the first seed."""
@@ -46,7 +46,7 @@ class FinetuningGrid(Section):
     subjects: Annotated[list[PositiveInt], Field(min_length=1)] | None = None
     """How many, chosen at random; by default all that are scored."""
     recipes: Annotated[list[Name], Field(min_length=1)] = ["full"]
-    fractions: Annotated[list[Percent], Field(min_length=1)] = [100]
+    percent: Annotated[list[Percent], Field(min_length=1)] = [100]
     """Percent of the training stimuli."""
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
     """By default those of the section."""

@@ -385,14 +385,14 @@ def test_readouts_cost_more_with_fractions_seeds_and_epochs(tmp_path):
         return job - H200.start_network
 
     for readout in ("attention_shared", "low_rank_individual"):
-        one = seconds(readout, fractions=[100], seeds=[0])
-        assert seconds(readout, fractions=[100], seeds=[0, 1]) == pytest.approx(2 * one)
-        assert seconds(readout, fractions=[50, 100], seeds=[0]) == pytest.approx(1.5 * one)
+        one = seconds(readout, percent=[100], seeds=[0])
+        assert seconds(readout, percent=[100], seeds=[0, 1]) == pytest.approx(2 * one)
+        assert seconds(readout, percent=[50, 100], seeds=[0]) == pytest.approx(1.5 * one)
     kind = {"attention": {"all": {"epochs": 60}}}
     assert seconds("attention_shared", recipes=kind) == pytest.approx(2 * seconds("attention_shared"))
-    one, three = (seconds("linear_individual", fractions=[100], seeds=seeds) for seeds in ([0], [0, 1, 2]))
+    one, three = (seconds("linear_individual", percent=[100], seeds=seeds) for seeds in ([0], [0, 1, 2]))
     assert one == pytest.approx(three), "all stimuli are the same for every seed"
-    assert one < seconds("linear_individual", fractions=[50, 100], seeds=[0]) < 2 * one
+    assert one < seconds("linear_individual", percent=[50, 100], seeds=[0]) < 2 * one
 
 
 def test_saved_linear_readouts_take_room(tmp_path):

@@ -68,7 +68,7 @@ def targets(tokens):
 
 def staged(store, targets, folder, **changes) -> Stage:
     ids = np.array([f"i{row:05d}" for row in range(2 * N_TRAIN + N_TEST)])
-    how = {"fractions": [50, 100], "seeds": [0, 1], "validation_share": 0, "save": True} | changes
+    how = {"percents": [50, 100], "seeds": [0, 1], "validation_fraction": 0, "save": True} | changes
     return Stage(store, targets, COMMITMENTS, ids, parts=Parts(folder, {"all": "the same"}), **how)
 
 
@@ -97,8 +97,8 @@ def test_every_fraction_seed_subject_and_roi_has_a_row(store, targets, tmp_path,
         assert (tables["gates"].loc[tables["gates"]["committed"].astype(bool), "roi"].value_counts() == 8).all()
 
 
-def test_a_validation_share_is_left_out_of_the_training_and_scored(store, targets, tmp_path):
-    scores = run(staged(store, targets, tmp_path / "p", validation_share=0.25), "attention_shared")["scores"]
+def test_a_validation_fraction_is_left_out_of_the_training_and_scored(store, targets, tmp_path):
+    scores = run(staged(store, targets, tmp_path / "p", validation_fraction=0.25), "attention_shared")["scores"]
     assert set(scores["fitting_samples"]) == {45, 90} and np.isfinite(scores["validation_pearsonr"]).all()
     assert "validation_pearsonr" not in run(staged(store, targets, tmp_path / "q"), "attention_shared")["scores"]
 
@@ -176,7 +176,7 @@ def mapping(store, targets, tmp_path_factory) -> tuple[pd.DataFrame, pd.DataFram
     """The collected tables, and those of the gates."""
     folder, scores, gates = tmp_path_factory.mktemp("mapping"), [], []
     for readout in READOUTS:
-        changes = {"fractions": [10, 20, 30, 60, 100], "save": False}
+        changes = {"percents": [10, 20, 30, 60, 100], "save": False}
         tables = run(staged(store, targets, folder / f"{readout}.parts", **changes), readout)
         for kind, found in (("scores", scores), ("gates", gates)):
             found.append(folder / f"{readout}.{kind}.parquet")

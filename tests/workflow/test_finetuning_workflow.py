@@ -63,7 +63,7 @@ def test_an_id_says_what_a_model_is_trained_on(demo):
         "recipes": {"full": {}, "lora_r8": {"lora": {"rank": 8}}},
         "seeds": [3],
         "experiments": {
-            "data_pct": {"models": [BASE], "datasets": ["tvsd"], "fractions": [0.5, 100]},
+            "data_pct": {"models": [BASE], "datasets": ["tvsd"], "percent": [0.5, 100]},
             "region": {"models": [BASE], "rois": {"things_fmri": [["IT", "V1"], ["IT"]]}},
             "subject": {"models": [BASE], "datasets": ["things_fmri"], "subjects": [2], "permuted": True},
             "lora": {"models": [BASE], "datasets": ["tvsd"], "recipes": ["lora_r8"]},
@@ -82,8 +82,8 @@ def test_an_id_says_what_a_model_is_trained_on(demo):
 def test_a_model_of_two_experiments_is_made_once(demo):
     other = "resnet_base_objects_full_seed-0"
     demo["finetuning"]["experiments"] = {
-        "data_pct": {"models": [BASE], "fractions": [10, 100]},
-        "architecture": [{"models": [BASE, other], "datasets": ["tvsd"]}, {"models": [BASE], "fractions": [100]}],
+        "data_pct": {"models": [BASE], "percent": [10, 100]},
+        "architecture": [{"models": [BASE, other], "datasets": ["tvsd"]}, {"models": [BASE], "percent": [100]}],
     }
     plan = Plan(demo).finetuning
     wanted = Counter(tuple(names) for names in plan.experiments.values())
@@ -102,7 +102,7 @@ GRID = st.fixed_dictionaries(
             min_size=1,
         ),
         "recipes": st.lists(st.sampled_from(["full", "lora"]), min_size=1, max_size=2),
-        "fractions": st.lists(st.sampled_from([0.25, 1, 10, 100]), min_size=1, max_size=3),
+        "percent": st.lists(st.sampled_from([0.25, 1, 10, 100]), min_size=1, max_size=3),
         "subjects": st.none() | st.lists(st.integers(1, 3), min_size=1, max_size=2),
         "seeds": NUMBERS,
         "permuted": st.booleans(),
@@ -119,7 +119,7 @@ def test_ids_are_one_to_one_whatever_the_grids(grids):
     wanted = set()
     for grid in grids:
         fitted = [(name, frozenset(rois)) for name, sets in grid["rois"].items() for rois in sets]
-        axes = (grid["models"], grid["recipes"], fitted, grid["subjects"] or [None], grid["fractions"], grid["seeds"])
+        axes = (grid["models"], grid["recipes"], fitted, grid["subjects"] or [None], grid["percent"], grid["seeds"])
         wanted |= {(*one, grid["permuted"]) for one in product(*axes)}
     assert len(models) == len(wanted)
     assert all(re.fullmatch(r"[\w.+-]+", id) for id in models)
@@ -253,7 +253,7 @@ def test_images_are_augmented_as_in_pretraining(demo):
             lambda s: s["experiments"]["data_pct"].update(subjects=[1, 3]),
             r"data_pct\.subjects\n.*3\n.*at most 2, the subjects of tvsd",
         ),
-        (lambda s: s["experiments"]["data_pct"].update(fraction=[3]), r"data_pct\.fraction\n(.*\n)*.*did you mean `fractions`\?"),
+        (lambda s: s["experiments"]["data_pct"].update(percents=[3]), r"data_pct\.percents\n(.*\n)*.*did you mean `percent`\?"),
         (lambda s: s.update(recipes={"full": {"epoch": 3}}), r"recipes\.full\.epoch\n(.*\n)*.*did you mean `epochs`\?"),
         (lambda s: s.update(recipes={"full": {"epochs": 3}}), r"recipes\.full\.warmup_epochs\n.*5\n.*fewer than the 3 epochs"),
         (
@@ -478,7 +478,7 @@ def estimated(**experiment) -> dict:
 
 
 def test_the_estimate_counts_every_job_and_grows_with_data_and_seeds():
-    one, more = estimated(), estimated(fractions=[50, 100], seeds=[0, 1])
+    one, more = estimated(), estimated(percent=[50, 100], seeds=[0, 1])
     assert [len(one[name].seconds) for name in ("finetuning_heads", "finetune", "finetuned_alignment")] == [1, 1, 4 * 2]
     assert [len(more[name].seconds) for name in ("finetuning_heads", "finetune", "finetuned_alignment")] == [1, 4, 4 * 5]
     start = PRESETS["h200"].start_network

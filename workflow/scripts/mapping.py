@@ -29,19 +29,19 @@ def main(
     targets: dict[str, Any],
     recipe: dict[str, Any] | None,
     shared: bool,
-    fractions: Sequence[float],
+    percents: Sequence[float],
     seeds: Sequence[int],
-    validation_share: float,
+    validation_fraction: float,
     ridge: dict[str, Any],
     code: str,
 ) -> None:
     store, images = TokenStore(tokens), read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
     check_store(store, table_hash(images))
     inputs = {"commitments": commitments} | {f"{file.parent.name}/{file.stem}": file for file in recordings}
-    how = {"ridge": ridge} if recipe is None else {"recipe": recipe, "shared": shared, "validation_share": validation_share}
+    how = {"ridge": ridge} if recipe is None else {"recipe": recipe, "shared": shared, "validation_fraction": validation_fraction}
     how |= {
         "targets": targets,
-        "fractions": fractions,
+        "percents": percents,
         "seeds": seeds,
         "similarity": prepared is not None,
         "save": bool(readouts),
@@ -54,10 +54,10 @@ def main(
         load_targets(recordings, {dataset: targets}, images, prepared),
         {roi: committed[roi] for roi in targets["rois"]},
         images["stimulus_id"].to_numpy(),
-        fractions,
+        percents,
         seeds,
         parts,
-        validation_share,
+        validation_fraction,
         save=readouts is not None,
     )
     if recipe is None:
@@ -87,9 +87,9 @@ if "snakemake" in globals():
             params.targets,
             params.recipe,
             params.shared,
-            params.fractions,
+            params.percents,
             params.seeds,
-            params.validation_share,
+            params.validation_fraction,
             params.ridge,
             params.code,
         )
