@@ -1,4 +1,4 @@
-"""How a study trains what it fits to responses, beside the values of the paper (Tables S3, S5 and S6)."""
+"""Tables of hyper-parameters of fine-tuning and readouts, beside the values of the paper (Tables S3, S5 and S6)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -28,7 +28,7 @@ _ATTENTION = {
     "head": "linear",
     "schedule": "cosine",
 }
-"""What no recipe can change, by the keys of the rows below."""
+"""Values that no recipe can change, by the keys of the rows below."""
 
 FINETUNING = [
     ("Batching", "Image batch size", "image_batch", 512),
@@ -59,7 +59,7 @@ FINETUNING = [
     ("LoRA", "Layers", "lora.targets", "attention projection, both of the feed-forward"),
     ("LoRA", "Classifier is trained", "lora.train_head", True),
 ]
-"""Group, parameter, key of the recipe, value of the paper: Table S3; of stimuli, appendix G.1; of LoRA, appendix I."""
+"""Group, parameter, key of the recipe, and value of the paper (Table S3; appendix G.1 for stimuli, appendix I for LoRA)."""
 
 ATTENTION = [
     ("Architecture", "Model dimension", "width", 384),
@@ -81,19 +81,19 @@ ATTENTION = [
     ("Optimisation", "Batch size", "batch", 256),
     ("Optimisation", "Epochs", "epochs", 10),
 ]
-"""The same of the attention readout (Table S5)."""
+"""Group, parameter, key of the recipe, and value of the paper, for the attention readout (Table S5)."""
 
 _CHOSEN = ("epochs", "learning_rate", "dropout")
 
 
 def finetuning_table(recipes: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """Table S3: the first recipe of fine-tuning, and of every other one what differs from it.
+    """Make Table S3: the first recipe of fine-tuning, and the differences of every other recipe from it.
 
     Args:
-        recipes: name -> values of :class:`cortexscale.recipe.NeuralRecipe`.
+        recipes: values of :class:`cortexscale.recipe.NeuralRecipe` by name of the recipe.
 
     Returns:
-        ``recipe``, ``group``, ``parameter``, and as text ``study`` and ``paper`` (empty where the paper does not say).
+        ``recipe``, ``group``, ``parameter``, and ``study`` and ``paper`` as text (empty where the paper gives no value).
     """
     tables = [_beside(_FINETUNED | recipe, FINETUNING).assign(recipe=name) for name, recipe in recipes.items()]
     first = dict(zip(tables[0]["parameter"], tables[0]["study"], strict=True))
@@ -102,7 +102,7 @@ def finetuning_table(recipes: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def attention_table(recipe: Mapping[str, Any]) -> pd.DataFrame:
-    """Table S5: the attention readout of datasets that have no recipe of their own; columns as of :func:`finetuning_table`.
+    """Make Table S5: the attention readout of datasets without a recipe of their own; columns as in :func:`finetuning_table`.
 
     Args:
         recipe: values of :class:`cortexscale.readouts.recipes.ReadoutRecipe`.
@@ -115,16 +115,16 @@ def readout_table(
     labels: Mapping[str, str],
     paper: Mapping[str, Mapping[str, Any]],
 ) -> pd.DataFrame:
-    """Table S6: what differs between datasets, of every trained readout.
+    """Make Table S6: the hyper-parameters of every trained readout that differ between datasets.
 
     Args:
         recipes: readout -> dataset -> values of :class:`cortexscale.readouts.recipes.ReadoutRecipe`.
-        labels: dataset -> its name in the table.
-        paper: dataset -> epochs, learning rate and dropout of attention in the paper, for the datasets that it has.
+        labels: label of each dataset.
+        paper: epochs, learning rate and dropout of attention in the paper, for the datasets that it has.
 
     Returns:
-        ``readout``, ``dataset`` (its handle), ``epochs``, ``learning_rate``, ``dropout`` (nan for a readout
-        without); the same as ``paper_*`` for attention, nan where the paper has none.
+        ``readout``, ``dataset`` (its label), ``epochs``, ``learning_rate``, ``dropout`` (nan for a readout without dropout);
+        the values of the paper as ``paper_*`` for attention, nan where it has none.
     """
     rows = []
     for readout, of_readout in recipes.items():
@@ -137,13 +137,13 @@ def readout_table(
 
 
 def readable(table: pd.DataFrame) -> str:
-    """Write any of these tables in Markdown."""
+    """Write one of these tables in Markdown."""
     cells = table.map(_text).rename(columns=lambda name: name.replace("_", " ").capitalize())
     return markdown_table(cells, left=list(cells))
 
 
 def _beside(recipe: Mapping[str, Any], rows: list[tuple[str, str, str, Any]]) -> pd.DataFrame:
-    """Rows whose key the recipe has."""
+    """Put the values of a recipe beside those of the paper, for the rows whose key the recipe has."""
     values = dict(_flat(recipe))
     shown = [(group, name, _text(values[key]), _text(paper)) for group, name, key, paper in rows if key in values]
     return pd.DataFrame(shown, columns=["group", "parameter", "study", "paper"])

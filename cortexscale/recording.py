@@ -12,7 +12,7 @@ from cortexscale.errors import InputError
 from cortexscale.files import whole_file
 
 _ROWS = 256
-"""Stimuli whose responses are checked at a time."""
+"""Number of stimuli whose responses are checked at a time."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Recording:
     screening: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def problems(self) -> list[str]:
-        """Every promise of the class that does not hold, as "found; expected" lines. Empty for a sound recording."""
+        """List every promise of the class that does not hold, as "found; expected" lines; empty for a sound recording."""
         n_units = len(self.units)
         if n_units == 0:
             return ["no unit passes the selection; at least one unit above the noise-ceiling threshold is needed"]
@@ -109,7 +109,7 @@ class Recording:
         return []
 
     def check(self) -> "Recording":
-        """Return self if every promise of the class holds.
+        """Return the recording if every promise of the class holds.
 
         Raises:
             InputError: names the recording and every promise that is broken.
@@ -125,7 +125,7 @@ class Recording:
         return self
 
     def save(self, path: Path | str) -> None:
-        """Write one HDF5 file; it appears whole or not at all."""
+        """Write one HDF5 file, which appears complete or not at all."""
         self.check()
         with whole_file(path) as part, h5py.File(part, "w") as file:
             file.attrs.update(dataset=self.dataset, subject=self.subject, notes=json.dumps(self.notes))
@@ -167,7 +167,7 @@ def load_recording(path: Path | str, *, responses: bool = True) -> Recording:
 
 
 def load_screening(path: Path | str) -> pd.DataFrame:
-    """The screening table alone of a Recording written by :meth:`Recording.save`."""
+    """Read only the screening table of a Recording written by :meth:`Recording.save`."""
     with h5py.File(path, "r") as file:
         return _table(file["screening"])
 

@@ -1,4 +1,4 @@
-"""What all simulated datasets share: a visual system, and the images in the layout of THINGS that five of them use."""
+"""The world that all simulated datasets share: a visual system, and images in the layout of THINGS for five of them."""
 
 from dataclasses import dataclass
 from functools import cached_property

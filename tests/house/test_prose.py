@@ -15,19 +15,14 @@ TO_DO = {
     "estimate",
     "figures",
     "finetuning",
-    "hyperparameters",
     "pages",
     "plan",
     "published",
     "qc",
     "readouts",
     "recipe",
-    "recording",
     "scaling",
-    "simulation",
-    "stimuli",
     "study",
-    "workflow",
 }
 """Parts whose prose is not done yet. A part leaves the list when it is done; the list goes with the last one."""
 

@@ -1,4 +1,4 @@
-"""One model on the datasets of a stimulus set: committed features and recordings -> scores on the test split."""
+"""Score one model on the datasets of a stimulus set, from its committed features and the recordings."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The raw files of a study -> one report of all problems; fails if there are any."""
+"""Check the raw files of a study and report all problems; the job fails if there are any."""
 
 import sys
 from collections.abc import Sequence

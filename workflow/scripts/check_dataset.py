@@ -1,4 +1,4 @@
-"""A dataset module and its raw files -> one report of every promise that is broken; fails if there are any."""
+"""Check a dataset module on its raw files and report every broken promise; the job fails if there are any."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A model of the study -> one report of its weights, layers and costs; fails if something is wrong."""
+"""Report the weights, layers and costs of one model of the study; the job fails if something is wrong."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""All fine-tuned models and baselines: alignment tables and cards -> one table."""
+"""Join the alignment tables and cards of all fine-tuned models and baselines in one table."""
 
 from collections.abc import Sequence
 from pathlib import Path

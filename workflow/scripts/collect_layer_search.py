@@ -1,4 +1,4 @@
-"""Layer-search tables of all reference models -> one table."""
+"""Join the layer-search tables of all reference models in one table."""
 
 from pathlib import Path
 

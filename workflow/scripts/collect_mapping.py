@@ -1,4 +1,4 @@
-"""Mapping tables of all datasets and readouts -> one table of scores, and one of the gates of all layer gates."""
+"""Join the mapping tables of all datasets and readouts in one table of scores, and one of the gates of layer gates."""
 
 from pathlib import Path
 

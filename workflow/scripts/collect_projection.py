@@ -1,4 +1,4 @@
-"""Scores of all projections and models -> one table."""
+"""Join the scores of all projections and models in one table."""
 
 from pathlib import Path
 

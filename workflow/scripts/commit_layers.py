@@ -1,4 +1,4 @@
-"""One reference model on one stimulus set: table of layer scores -> one layer per dataset and ROI."""
+"""Choose one layer per dataset and ROI for one reference model, from its table of layer scores."""
 
 import json
 from pathlib import Path

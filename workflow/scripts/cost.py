@@ -1,4 +1,4 @@
-"""All jobs: Snakemake's benchmark files -> time and memory of every stage."""
+"""Sum up the time and memory of every stage from Snakemake's benchmark files."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""All datasets: recordings -> Table S1, subjects ranked by ceiling, released statistics against recomputed ones."""
+"""Make Table S1, rank subjects by their ceilings, and compare released statistics with recomputed ones."""
 
 from collections.abc import Sequence
 from pathlib import Path

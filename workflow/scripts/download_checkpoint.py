@@ -1,4 +1,4 @@
-"""The authors' server -> one checkpoint of the published suite."""
+"""Download one checkpoint of the published suite from the authors' server."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The Hugging Face hub -> one published table."""
+"""Download one published table from the Hugging Face hub."""
 
 from pathlib import Path
 

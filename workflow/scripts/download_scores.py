@@ -1,4 +1,4 @@
-"""The authors' repository -> the published score table, its checksum verified."""
+"""Download the published score table from the authors' repository, and verify its checksum."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The config -> time, memory and disk of every stage, on this machine or on the one that the config names."""
+"""Estimate time, memory and disk of every stage, on this machine or on the one that the config names."""
 
 from pathlib import Path
 from typing import Any

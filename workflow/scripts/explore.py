@@ -1,4 +1,4 @@
-"""The explore page: tables of scores and scaling laws -> one HTML file."""
+"""Make the explore page, one HTML file with tables of scores and scaling laws."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One model on one stimulus set: images -> features or exact kernels, at the committed layers or at all candidates."""
+"""Extract the features or exact kernels of one model for one stimulus set, at committed layers or at all candidates."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One figure: result tables -> pdf, png, svg, and csv of the plotted numbers."""
+"""Draw one figure from result tables, as pdf, png and svg, and write the plotted numbers as csv."""
 
 import importlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One fine-tuned model: a base model with its heads, recordings and labelled images -> weights and a card."""
+"""Fine-tune a base model, with its heads, on recordings and labelled images; write weights and a card."""
 
 from collections.abc import Sequence
 from pathlib import Path

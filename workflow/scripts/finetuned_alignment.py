@@ -1,4 +1,4 @@
-"""One fine-tuned or base model on the datasets of a stimulus set: images and recordings -> scores without projection."""
+"""Score one fine-tuned or base model on the datasets of a stimulus set, without projection."""
 
 from collections.abc import Sequence
 from pathlib import Path

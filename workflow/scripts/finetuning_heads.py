@@ -1,4 +1,4 @@
-"""One base model and one dataset: images and recordings -> linear heads per subject and ROI."""
+"""Fit linear heads per subject and ROI for one base model and one dataset, from images and recordings."""
 
 from collections.abc import Sequence
 from pathlib import Path

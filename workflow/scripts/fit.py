@@ -1,4 +1,4 @@
-"""One axis: its result table -> scaling laws, their curves, and the points behind them."""
+"""Fit the scaling laws of one axis to its result table; write laws, curves and points."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Table of scores -> scaling laws of parameters and samples at once, the best use of compute, and the models behind them."""
+"""Fit scaling laws of parameters and samples together; write laws, the compute-optimal split, and the models behind them."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Published score table -> fits of the published experiments, their curves, and the models behind each."""
+"""Fit the published experiments to the published score table; write laws, curves, and the models behind each."""
 
 import logging
 from pathlib import Path

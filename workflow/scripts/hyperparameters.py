@@ -1,4 +1,4 @@
-"""The config -> Tables S3, S5 and S6, as far as the study has what they list."""
+"""Make those of Tables S3, S5 and S6 that the study has recipes for, from the config."""
 
 from pathlib import Path
 from typing import Any

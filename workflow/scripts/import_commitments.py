@@ -1,4 +1,4 @@
-"""One reference model on one stimulus set: the authors' commitments -> one layer per dataset and ROI."""
+"""Import the authors' commitments of one reference model on one stimulus set: one layer per dataset and ROI."""
 
 import json
 from pathlib import Path

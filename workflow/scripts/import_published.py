@@ -1,4 +1,4 @@
-"""One published table -> the same with the column names of this package."""
+"""Rename the columns of one published table to those of this package."""
 
 from pathlib import Path
 

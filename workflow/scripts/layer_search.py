@@ -1,4 +1,4 @@
-"""All candidate layers of a reference model on the datasets of a stimulus set: features and recordings -> table of scores."""
+"""Score all candidate layers of a reference model on the datasets of a stimulus set."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One readout of one dataset: tokens and recordings -> scores of all fractions and seeds, and the readouts themselves."""
+"""Fit one readout to one dataset, from tokens and recordings; write scores of all percentages and seeds, and the readouts."""
 
 import shutil
 from collections.abc import Sequence

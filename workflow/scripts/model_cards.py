@@ -1,4 +1,4 @@
-"""All models of a study: architectures -> parameters, FLOPs and pretraining."""
+"""Count the parameters and FLOPs of all models of a study, and describe their pretraining."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""All models: counts, training reports, published accuracies -> complete cards, and Table S2."""
+"""Complete the cards of all models with training reports and published accuracies, and make Table S2."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One dataset: recordings -> table of the noise ceilings of all units that were looked at."""
+"""Make the table of noise ceilings of all units of one dataset that were examined."""
 
 from collections.abc import Sequence
 from pathlib import Path

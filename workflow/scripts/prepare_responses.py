@@ -1,4 +1,4 @@
-"""The recordings of a stimulus set -> what alignment needs of responses alone."""
+"""Compute what alignment needs of the responses to a stimulus set alone."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One subject of one dataset: released files -> Recording."""
+"""Read the released files of one subject of one dataset, and write a Recording."""
 
 from dataclasses import replace
 from pathlib import Path

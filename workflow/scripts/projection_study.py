@@ -1,4 +1,4 @@
-"""One model on the datasets of a stimulus set: scores of all activations and of their random projections."""
+"""Score one model on the datasets of a stimulus set with all activations and with random projections of them."""
 
 from collections.abc import Sequence
 from pathlib import Path

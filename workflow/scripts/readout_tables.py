@@ -1,4 +1,4 @@
-"""The mapping axis: table of scores and its scaling laws -> Tables 2 and S4."""
+"""Make Tables 2 and S4 from the scores of the mapping axis and their scaling laws."""
 
 from pathlib import Path
 

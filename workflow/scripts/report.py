@@ -1,4 +1,4 @@
-"""The report: figures, tables, quality, cost and origins of a study -> one HTML file."""
+"""Make the report, one HTML file with figures, tables, quality, cost and origins of a study."""
 
 from pathlib import Path
 

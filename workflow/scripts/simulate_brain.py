@@ -1,4 +1,4 @@
-"""The demo study's hidden network: task images -> weights."""
+"""Train the hidden network of the demo study on task images."""
 
 import logging
 from pathlib import Path

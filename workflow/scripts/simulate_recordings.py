@@ -1,4 +1,4 @@
-"""The demo study's subjects: brain and pictures -> files of one dataset as it was released, and their truth."""
+"""Simulate the subjects of one dataset of the demo study; write files as they were released, and their truth."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Released images of one stimulus set -> table of ids and hashes."""
+"""List the images of one stimulus set with their ids and hashes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One model on one stimulus set: images -> unprojected tokens of the committed layers, mean tokens of all candidates."""
+"""Extract the unprojected tokens of committed layers, and mean tokens of all candidates, of one model on a stimulus set."""
 
 from collections.abc import Sequence
 from pathlib import Path
