@@ -12,8 +12,8 @@ min_version("9.27")
 
 sys.path.insert(0, workflow.basedir)
 
-from cortexscale.figures import FIGURES
-from cortexscale.plan import CHECKS, DOWNLOADED_SCORES, Plan, share_library
+from cortexscale.jobs import plain
+from cortexscale.plan import DOWNLOADED_SCORES, Plan, share_library
 from cortexscale.plan.fits import FIT
 from cortexscale.published import FILES
 
@@ -25,7 +25,7 @@ if not workflow.overwrite_configfiles:
 
 share_library()
 # A Snakefile learns its targets from the command line alone.
-plan = Plan(config, CHECKS.intersection(sys.argv), workflow.configfiles)
+plan = Plan(config, sys.argv, workflow.configfiles)
 
 
 pathvars:
@@ -39,7 +39,7 @@ wildcard_constraints:
     stimuli="|".join(plan.study.stimuli),
     model="|".join(map(re.escape, plan.models.inventory)),
     fit=FIT,
-    figure="|".join(FIGURES),
+    figure=r"[^/]+(?:/[^/]+)?",  # any name: the plan says what is wrong with one that is no figure
 
 
 if plan.study.simulation:  # rules that invent data exist only in a study that asks for it
@@ -106,11 +106,7 @@ onstart:
 rule all:
     default_target: True
     input:
-        collect(
-            "<results>/figures/{figure}.{format}",
-            figure=plan.study.figures,
-            format=["pdf", "png", "svg", "csv"],
-        ),
+        plan.figures.files(),
         collect(
             "<results>/tables/{table}.parquet",
             table=plan.tables.names,

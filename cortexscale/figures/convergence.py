@@ -1,5 +1,6 @@
-"""Figure 3: architectures converge with pretraining: (a) by architecture over compute, (b) by family over samples."""
+"""Convergence of architectures with pretraining: by architecture over compute, and by family over samples."""
 
+from collections.abc import Mapping
 from itertools import cycle
 
 import matplotlib.pyplot as plt
@@ -8,8 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from cortexscale.alignment.averages import AVERAGE
 from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.catalogue.metrics import METRICS
+from cortexscale.figures.content import FigureDataset, NothingToShow
+from cortexscale.figures.panels import name_models
 from cortexscale.figures.style import FAMILIES, FAMILY_MARKERS, MARKERS, colours, log_x, panel_letter
 from cortexscale.models.roles import kinds
 from cortexscale.scaling.finetuning import summary
@@ -20,8 +24,12 @@ _MANY = 12
 """Architectures beyond which a legend of all would fill the panel."""
 
 
-def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
-    """Average alignment of every model; lines join the models of an architecture (a) and the means of a family (b)."""
+def draw(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> tuple[Figure, pd.DataFrame]:
+    """Draw the average alignment of every model over compute (a) and over samples (b).
+
+    Raises:
+        NothingToShow: no model has a known number of pretraining samples.
+    """
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
     numbers = draw_convergence(panels, tables)
     for letter, panel in zip("ab", panels, strict=True):
@@ -29,22 +37,32 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
     return figure, numbers
 
 
-def draw_convergence(panels: tuple[Axes, Axes], tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Both panels. Flexible widths, self-supervised models and adversarial copies are left out. Returns the numbers."""
+def draw_convergence(panels: tuple[Axes, Axes], tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Draw both panels, without flexible widths, self-supervised models and adversarial copies. Return the numbers.
+
+    Raises:
+        NothingToShow: as for :func:`draw`.
+    """
     by_compute, by_samples = (usual_models(tables[f"{axis}_points"]) for axis in ("compute", "samples"))
+    if by_compute.empty or by_samples.empty:
+        found, expected = "no supervised model with a known number of samples", "models whose pretraining is known"
+        raise NothingToShow(
+            "figure convergence", found, expected, "give pretraining_samples, or leave the figure out of `figures`"
+        )
     panels[0].set_ylabel(f"Average alignment S ({METRICS[by_compute['metric'].iloc[0]].label})")
     plotted = [draw_architectures(panels[0], by_compute), draw_families(panels[1], by_samples)]
     return pd.concat(plotted, ignore_index=True)
 
 
 def usual_models(points: pd.DataFrame) -> pd.DataFrame:
+    """Return the average points of suites and of models held out that are supervised and not of flexible width."""
     kind = kinds(points)
-    usual = ~points["flex"] & kind.isin(["fitted", "held out"]) & (points["benchmark_name"] == "average")
+    usual = ~points["flex"] & kind.isin(["fitted", "held out"]) & (points["benchmark_name"] == AVERAGE)
     return points.assign(held_out=kind == "held out")[usual]
 
 
 def draw_architectures(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
-    """One line per architecture over compute: coloured by its number of parameters, dashed by its family."""
+    """Draw one line per architecture over compute, coloured by its number of parameters and dashed by its family."""
     rows = points.sort_values("x")
     size = rows["backbone_n_params"]
     norm, palette = LogNorm(size.min() / 2, 2 * size.max()), plt.get_cmap("magma")
@@ -58,6 +76,7 @@ def draw_architectures(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
         dots = {"color": palette(norm(count)), "marker": MARKERS[source], "s": 12 + 50 * norm(count), "linewidths": 0.3}
         panel.scatter(models["x"], models["score"], edgecolors="white", alpha=0.8, zorder=3, **dots)
     log_x(panel, rows["x"])
+    name_models(panel, rows)
     panel.set_xlabel(MODEL_AXES["compute"].label)
     if rows["backbone_arch"].nunique() <= _MANY:
         panel.legend(fontsize=7)
@@ -70,7 +89,7 @@ def draw_architectures(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_families(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
-    """One line per family over samples: mean and 95 % interval of the mean over its models; dashed for models held out."""
+    """Draw one line per family over samples: means over its models with 95 % intervals, dashed for models held out."""
     colour = colours(sorted(points["family"].unique()), FAMILIES)
     plotted = []
     for (held_out, family), models in points.groupby(["held_out", "family"]):
@@ -89,7 +108,7 @@ def draw_families(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
 
 
 def compact(count: float) -> str:
-    """A parameter count as people say it: 12.3M."""
+    """Return a parameter count in short, such as ``12.3M``."""
     for unit, name in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if count >= unit:
             return f"{count / unit:.3g}{name}"

@@ -1,54 +1,84 @@
-"""Figure S47: controls of the fine-tuning: permuted stimuli (a), and the number of subjects (b)."""
+"""Controls of the fine-tuning: permuted stimuli, and the number of subjects."""
 
-import matplotlib.pyplot as plt
+from collections.abc import Mapping
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cortexscale.figures.finetuning_panels import AVERAGE_GAIN, AVERAGE_SCORE, draw_bars, draw_base, draw_lines, handles
-from cortexscale.figures.panels import legend_over
-from cortexscale.figures.style import panel_letter
-from cortexscale.scaling.finetuning import AVERAGE, experiment, finetuning_scores, summary
+from cortexscale.figures.content import FigureDataset
+from cortexscale.figures.finetuning_gains import draw_experiments
+from cortexscale.figures.finetuning_panels import (
+    AVERAGE_GAIN,
+    dataset_labels,
+    draw_bars,
+    draw_base,
+    draw_gains_by_dataset,
+    draw_lines,
+)
+from cortexscale.figures.finetuning_samples import draw_growth
+from cortexscale.figures.panels import AVERAGE_SCORE, legend_over
+from cortexscale.scaling.finetuning import experiment, finetuning_scores, summary
 
-CONDITIONS = {False: "responses to their stimuli", True: "permuted"}
-CONDITION_COLOURS = {"responses to their stimuli": "#1f4e79", "permuted": "#c9ced6"}
-SUBJECTS = "Subjects fine-tuned on"
+_CONDITIONS = {False: "responses to their stimuli", True: "permuted"}
+_COLOURS = {"responses to their stimuli": "#1f4e79", "permuted": "#c9ced6"}
+_SUBJECTS = "Subjects fine-tuned on"
 
 
-def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
-    """Means over seeds with 95 % bootstrap intervals, of the average over benchmarks; a control that the study does not have is
-    left out.
+def draw(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> tuple[Figure, pd.DataFrame]:
+    """Draw the average over datasets in one panel per control that the study has.
 
     Raises:
-        InputError: it has neither.
+        InputError: the study has neither control.
     """
-    runs = finetuning_scores(tables["finetuning"])
-    runs = runs[runs["benchmark_name"] == AVERAGE]
-    known = {"ablation": draw_permuted, "subject": draw_subjects}
-    shown = [draw_panel for kind, draw_panel in known.items() if (runs["exp_type"] == kind).any()] or [draw_permuted]
-    figure, grid = plt.subplots(1, len(shown), figsize=(4 * len(shown), 3.4), squeeze=False, layout="constrained")
-    plotted = []
-    for letter, draw_panel, panel in zip("ab", shown, grid.flat, strict=False):
-        plotted.append(draw_panel(panel, runs, labels).assign(panel=letter))
-        panel_letter(panel, letter)
-    return figure, pd.concat(plotted, ignore_index=True)
+    return draw_experiments(tables["finetuning"], datasets, {"ablation": draw_permuted, "subject": draw_subjects}, 4)
 
 
-def draw_permuted(panel: Axes, runs: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
+def draw_permuted(panel: Axes, runs: pd.DataFrame, datasets: Mapping[str, FigureDataset]) -> pd.DataFrame:
+    """Draw bars with and without permuted stimuli, by the dataset of the fine-tuning. Return the numbers."""
     rows = experiment(runs, "ablation")
     means = summary(rows, ["finetuning_dataset", "random_shuffle"])
-    x = ("finetuning_dataset", handles(rows, labels))
-    draw_bars(panel, means, x, ("random_shuffle", CONDITIONS), CONDITION_COLOURS)
+    x = ("finetuning_dataset", dataset_labels(rows, datasets))
+    draw_bars(panel, means, x, ("random_shuffle", _CONDITIONS), _COLOURS)
     panel.set(ylabel=AVERAGE_GAIN)
     legend_over(panel)
     return means
 
 
-def draw_subjects(panel: Axes, runs: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
+def draw_subjects(panel: Axes, runs: pd.DataFrame, datasets: Mapping[str, FigureDataset]) -> pd.DataFrame:
+    """Draw alignment against the number of subjects, with one line per dataset of the fine-tuning. Return the numbers."""
     rows = experiment(runs, "subject")
     draw_base(panel, rows["baseline"])
-    numbers = draw_lines(panel, rows, labels, "n_subjects", "score")
-    panel.set(xlabel=SUBJECTS, ylabel=AVERAGE_SCORE)
-    panel.xaxis.get_major_locator().set_params(integer=True)
+    numbers = draw_lines(panel, rows, datasets, "n_subjects", "score")
+    panel.set(xlabel=_SUBJECTS, ylabel=AVERAGE_SCORE)
+    panel.locator_params(axis="x", integer=True)
     panel.legend(fontsize=7)
     return numbers.assign(baseline=rows["baseline"].iloc[0])
+
+
+def draw_permuted_by_dataset(
+    tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]
+) -> tuple[Figure, pd.DataFrame]:
+    """Draw one panel per dataset of the fine-tuning, with bars for every dataset that models are scored on.
+
+    Raises:
+        InputError: the study has no permuted runs.
+    """
+    rows = experiment(finetuning_scores(tables["finetuning"]), "ablation")
+    return draw_gains_by_dataset(rows, datasets, ("random_shuffle", _CONDITIONS), _COLOURS)
+
+
+def draw_subjects_by_dataset(
+    tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]
+) -> tuple[Figure, pd.DataFrame]:
+    """Draw one panel per dataset that models are scored on, with one line per dataset of the fine-tuning.
+
+    Raises:
+        InputError: the study has no experiment ``subject``.
+    """
+    rows = experiment(finetuning_scores(tables["finetuning"]), "subject")
+    figure, numbers = draw_growth(rows, datasets, "n_subjects", _SUBJECTS, (2.4, 1.9))
+    for panel in figure.axes:
+        if panel.axison:
+            panel.locator_params(axis="x", integer=True)
+    return figure, numbers

@@ -1,6 +1,6 @@
-"""What the figures of neural fine-tuning share: names and colours, lines, bars and heat maps."""
+"""Parts of the figures of fine-tuning: lines, bars and heat maps, and the names and colours of models."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,80 +9,61 @@ from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from cortexscale.datasets.facts import MODALITY_NAMES
-from cortexscale.datasets.registry import all_facts
+from cortexscale.figures.content import FigureDataset
 from cortexscale.figures.panels import legend_above, panels
-from cortexscale.figures.style import BENCHMARK_MARKERS, BENCHMARKS, FAMILIES, colours, in_order
-from cortexscale.scaling.finetuning import AVERAGE, summary
+from cortexscale.figures.style import FAMILIES, colours, dataset_looks
+from cortexscale.scaling.finetuning import summary
 
 GAIN = "Change in alignment, ΔS"
 AVERAGE_GAIN = "Average change in alignment, ΔS"
-SCORE = "Alignment S (noise-normalised r)"
-AVERAGE_SCORE = "Average alignment S (noise-normalised r)"
 SAMPLES = "Stimuli fine-tuned on"
-ACCURACY = "Task accuracy (top-1)"
 HUNDREDFOLD = 100
 """Heat maps show 100 ΔS, as in the paper."""
-SWEEP = (("epochs", "Epochs"), ("learning_rate", "Learning rate"))
-LORA = (("lora_rank", "LoRA rank"), ("learning_rate", "Learning rate"))
 _MODELS = {"deit_small": "ViT-S", "deit_base": "ViT-B", "deit_large": "ViT-L", "convnext_small": "ConvNeXt-S"}
 _MODELS |= {"resnet50": "ResNet-50"}
 _MODEL_COLOURS = {"ViT-S": FAMILIES["ViT"], "ViT-B": "#f4a6ab", "ViT-L": "#780000"}
 _MODEL_COLOURS |= {"ConvNeXt-S": FAMILIES["ConvNeXt"], "ResNet-50": FAMILIES["ResNet"]}
 _HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx")
-_OTHER_MARKERS = "o^sDvP"
 
 
-def handles(runs: pd.DataFrame, labels: dict[str, str], column: str = "finetuning_dataset") -> dict[str, str]:
-    """Handle of every dataset of a column, in the order of the config; the average last."""
-    names = set(runs[column])
-    shown = {name: labels.get(name, name) for name in in_order(names - {AVERAGE}, labels)}
-    return shown | ({AVERAGE: "Average"} if AVERAGE in names else {})
+def dataset_labels(
+    runs: pd.DataFrame, datasets: Mapping[str, FigureDataset], column: str = "finetuning_dataset"
+) -> dict[str, str]:
+    """Return the label of every dataset of a column, in the order of the study; the average comes last."""
+    return {name: look.label for name, look in dataset_looks(runs[column], datasets).items()}
 
 
-def modalities(labels: dict[str, str]) -> dict[str, str]:
-    """Modality of the datasets whose handle is one of the paper's."""
-    known = {entry.label: MODALITY_NAMES[entry.modality] for entry in all_facts().values()}
-    return {name: known[handle] for name, handle in labels.items() if handle in known}
-
-
-def model_names(architectures: Sequence[str]) -> dict[str, str]:
-    """``ViT-S`` of ``deit_small``, in the order in which they come."""
+def model_names(architectures: Iterable[str]) -> dict[str, str]:
+    """Return the names of architectures in figures, such as ``ViT-S`` for ``deit_small``, in their order."""
     return {arch: _MODELS.get(arch, arch) for arch in dict.fromkeys(architectures)}
 
 
-def model_colours(names: Sequence[str]) -> dict[str, str]:
+def model_colours(names: Iterable[str]) -> dict[str, str]:
+    """Return a colour for every name of :func:`model_names`."""
     return colours(names, _MODEL_COLOURS)
 
 
-def markers(shown: Sequence[str]) -> dict[str, str]:
-    """A marker for every handle."""
-    return {handle: BENCHMARK_MARKERS.get(handle, _OTHER_MARKERS[n % len(_OTHER_MARKERS)]) for n, handle in enumerate(shown)}
-
-
 def draw_lines(
-    panel: Axes, runs: pd.DataFrame, labels: dict[str, str], x: str, value: str, strong: str | None = None
+    panel: Axes, runs: pd.DataFrame, datasets: Mapping[str, FigureDataset], x: str, value: str, strong: str | None = None
 ) -> pd.DataFrame:
-    """One line per fine-tuning dataset: mean and 95 % interval over seeds at every ``x``. Returns the numbers.
+    """Draw one line per dataset of the fine-tuning: means over seeds at every ``x`` with 95 % intervals. Return the numbers.
 
     Args:
-        strong: dataset whose line is wider.
+        strong: the dataset whose line is wider.
     """
-    shown = handles(runs, labels)
-    colour, marker = colours(shown.values(), BENCHMARKS), markers(list(shown.values()))
     numbers = []
-    for name, handle in shown.items():
+    for name, look in dataset_looks(runs["finetuning_dataset"], datasets).items():
         means = summary(runs[runs["finetuning_dataset"] == name].sort_values(x), ["finetuning_dataset", x], value)
         width = 2.4 if name == strong else 1.2
-        panel.plot(means[x], means["mean"], color=colour[handle], marker=marker[handle], ms=4, lw=width, label=handle)
-        panel.fill_between(means[x], means["low"], means["high"], color=colour[handle], alpha=0.15, lw=0)
+        panel.plot(means[x], means["mean"], color=look.colour, marker=look.marker, ms=4, lw=width, label=look.label)
+        panel.fill_between(means[x], means["low"], means["high"], color=look.colour, alpha=0.15, lw=0)
         numbers.append(means)
     return pd.concat(numbers, ignore_index=True).assign(value=value)
 
 
-def draw_base(panel: Axes, values: pd.Series, label: str | None = "base model") -> None:
-    """The base model, as a dotted line across."""
-    panel.axhline(values.iloc[0], color="0.35", lw=1, ls=":", label=label)
+def draw_base(panel: Axes, values: pd.Series) -> None:
+    """Draw the base model as a dotted line across the panel."""
+    panel.axhline(values.iloc[0], color="0.35", lw=1, ls=":", label="base model")
 
 
 def draw_bars(
@@ -93,12 +74,12 @@ def draw_bars(
     colour: dict[str, str],
     error: str = "interval",
 ) -> None:
-    """Groups of bars from :func:`cortexscale.scaling.finetuning.summary`.
+    """Draw groups of bars of a table of :func:`cortexscale.scaling.finetuning.summary`.
 
     Args:
-        x, hue: column, and its values in order with what they are called.
-        colour: by name of the hue.
-        error: ``interval`` or ``sem``.
+        x, hue: a column, and its values in order with their names.
+        colour: colours by the names of the hue.
+        error: what error bars show: ``interval``, or ``sem`` for standard errors.
     """
     width = 0.8 / len(hue[1])
     places = dict(zip(x[1], range(len(x[1])), strict=True))
@@ -113,7 +94,7 @@ def draw_bars(
 
 
 def draw_errors(panel: Axes, at: pd.Series, rows: pd.DataFrame, error: str = "interval") -> None:
-    """Intervals of means, or their standard errors."""
+    """Draw 95 % intervals of means, or their standard errors."""
     reach = [rows["sem"]] * 2 if error == "sem" else [rows["mean"] - rows["low"], rows["high"] - rows["mean"]]
     panel.errorbar(
         at, rows["mean"], np.clip(reach, 0, None), fmt="none", ecolor="0.15", elinewidth=0.9, capsize=1.5, capthick=0.9
@@ -122,16 +103,16 @@ def draw_errors(panel: Axes, at: pd.Series, rows: pd.DataFrame, error: str = "in
 
 def draw_gains_by_dataset(
     runs: pd.DataFrame,
-    labels: dict[str, str],
+    datasets: Mapping[str, FigureDataset],
     hue: tuple[str, dict],
     colour: dict[str, str],
     error: str = "interval",
 ) -> tuple[Figure, pd.DataFrame]:
-    """Gain on every benchmark and on average, one panel per dataset of the fine-tuning; arguments of :func:`draw_bars`."""
+    """Draw the gain on every dataset and on average by :func:`draw_bars`, with one panel per dataset of the fine-tuning."""
     means = summary(runs, ["finetuning_dataset", "benchmark_name", hue[0]])
-    shown, tested = handles(runs, labels), handles(runs, labels, "benchmark_name")
-    figure, grid = panels(list(shown.values()), 3, (3, 1.9), sharex=True, sharey=True)
-    for name, panel in zip(shown, grid, strict=True):
+    trained, tested = (dataset_labels(runs, datasets, column) for column in ("finetuning_dataset", "benchmark_name"))
+    figure, grid = panels(list(trained.values()), 3, (3, 1.9), sharex=True, sharey=True)
+    for name, panel in zip(trained, grid, strict=True):
         draw_bars(panel, means[means["finetuning_dataset"] == name], ("benchmark_name", tested), hue, colour, error)
     figure.supylabel(GAIN, fontsize=9)
     legend_above(figure, grid[0])
@@ -141,13 +122,13 @@ def draw_gains_by_dataset(
 def draw_heat_maps(
     runs: pd.DataFrame, facets: dict[str, str], facet: str, rows: tuple[str, str], columns: tuple[str, str], per_row: int = 3
 ) -> tuple[Figure, pd.DataFrame]:
-    """100 ΔS, mean over everything else, one panel per facet and one colour scale for all.
+    """Draw 100 ΔS, averaged over everything else, with one panel per facet and one colour scale for all panels.
 
-    Colours reach as far as the largest gain; losses beyond it look alike, and are told by their numbers.
+    Colours reach as far as the largest gain. Losses beyond it have one colour, and their numbers tell them apart.
 
     Args:
-        facets: values of the column ``facet`` in order, with their titles.
-        rows, columns: column of the table, and its label.
+        facets: values of the column ``facet`` in order -> titles of their panels.
+        rows, columns: a column of the table, and the label of its axis.
     """
     means = summary(runs[runs[facet].isin(facets)], [facet, rows[0], columns[0]])
     means = means.assign(**{name: HUNDREDFOLD * means[name] for name in ("mean", "low", "high", "sem")})
@@ -169,12 +150,12 @@ def draw_heat_maps(
 
 
 def tick(value: float) -> str:
-    """``20`` of 20.0, ``5e-6`` of 5e-06."""
+    """Format a number for a tick: ``20`` for 20.0, ``5e-6`` for 5e-06."""
     return f"{value:g}" if value >= 1 else np.format_float_scientific(value, precision=1, trim="-", exp_digits=1)
 
 
 def draw_heat(panel: Axes, table: pd.DataFrame, norm: CenteredNorm) -> AxesImage:
-    """A table as coloured cells with their numbers; what is not there stays white."""
+    """Draw a table as coloured cells with their numbers; missing cells stay white."""
     image = panel.imshow(table, cmap="vlag", norm=norm, aspect="auto")
     for (row, column), value in np.ndenumerate(table.to_numpy(float)):
         if np.isfinite(value):
@@ -187,6 +168,7 @@ def draw_heat(panel: Axes, table: pd.DataFrame, norm: CenteredNorm) -> AxesImage
 
 
 def colour_bar(figure: Figure, image: AxesImage, grid: Sequence[Axes], label: str = "100 ΔS", extend: str = "neither") -> None:
+    """Draw the colour bar of a heat map beside its panels."""
     bar = figure.colorbar(image, ax=list(grid), shrink=0.8, aspect=25, extend=extend, pad=0.02)
     bar.set_label(label, fontsize=8)
     bar.ax.tick_params(labelsize=7)

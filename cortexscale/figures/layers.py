@@ -1,4 +1,6 @@
-"""Figures S12 to S19: alignment along the depth of a reference model, in every ROI of one dataset."""
+"""Alignment along the depth of a reference model, in every ROI of one dataset."""
+
+from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -6,8 +8,8 @@ from matplotlib.figure import Figure
 from cortexscale.alignment.layer_profiles import layer_profiles
 from cortexscale.alignment.super_rois import region_order
 from cortexscale.catalogue.metrics import METRICS
-from cortexscale.figures.panels import panels
-from cortexscale.figures.roi_panels import columns_for, roi_name
+from cortexscale.figures.content import FigureDataset
+from cortexscale.figures.panels import columns_for, panels, roi_name
 
 _LOOKS = {
     "pearsonr_nc": ("#1b263b", "-", "o"),
@@ -17,18 +19,16 @@ _LOOKS = {
     "cka_c_test": ("#4dabf7", "--", "s"),
     "cka_ve_test": ("#2f9e44", "-.", "D"),
 }
+"""Metric -> colour, line and marker."""
 
 
-def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
-    """One panel per ROI, one line per score: means over subjects, with bands of their standard error.
-
-    Args:
-        labels: the one dataset to show, and what it is called.
+def draw(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> tuple[Figure, pd.DataFrame]:
+    """Draw one panel per ROI of the only dataset in ``datasets``, with one line per metric.
 
     Raises:
         InputError: no layer was scored on the dataset.
     """
-    (name,) = labels
+    ((name, dataset),) = datasets.items()
     profiles = layer_profiles(tables["layer_search"], name)
     rois = region_order(profiles["roi"].unique())
     size = (2.3, 1.9) if len(rois) <= 4 else (1.75, 1.5)
@@ -43,6 +43,6 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
     grid[0].set(xlim=(0, 1.02), ylim=(min(0, profiles["mean"].min()), top), xticks=(0, 0.5, 1))
     figure.supxlabel("Layer position (0: input, 1: deepest candidate)", fontsize=9)
     figure.supylabel("Score", fontsize=9)
-    lines, title = grid[0].get_lines(), f"{labels[name]}: {profiles['model_id'].iloc[0]}"
+    lines, title = grid[0].get_lines(), f"{dataset.label}: {profiles['model_id'].iloc[0]}"
     figure.legend(handles=lines, loc="outside upper center", ncols=min(5, 2 * len(rois)), fontsize=8, title=title)
     return figure, profiles.assign(benchmark_name=name)

@@ -1,43 +1,37 @@
-"""Figure S9: alignment with projected features against alignment with all activations."""
+"""Alignment with projected features: against all activations, and by the number of dimensions."""
+
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cortexscale.errors import InputError
-from cortexscale.figures.style import BENCHMARKS, colours, in_order
+from cortexscale.alignment.averages import mean_scores
+from cortexscale.figures.content import FigureDataset, NothingToShow
+from cortexscale.figures.panels import SCORE, panels
+from cortexscale.figures.style import dataset_looks
 
-_MOST_COLUMNS = 4
 _KEYS = ["model_id", "benchmark_name", "roi"]
 
 
-def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
-    """One panel per model; a point is a ROI of a dataset, mean over subjects, under one projection; the line is equality.
-
-    Shown is the largest number of dimensions to which every model was projected. Layers that are not wider are left out, as
-    they pass unchanged.
+def draw_scores(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> tuple[Figure, pd.DataFrame]:
+    """Draw one panel per model, with one point per ROI and projection.
 
     Raises:
-        InputError: the models have no number of dimensions in common, or no layer is wider than that.
+        NothingToShow: the models have no number of dimensions in common, or no layer is wider than that.
     """
     numbers, dimensions = paired_scores(tables["projection"])
     models = numbers["model_id"].unique()
-    handles = {name: labels.get(name, name) for name in in_order(numbers["benchmark_name"].unique(), labels)}
-    colour = colours(handles.values(), BENCHMARKS)
-    columns = min(len(models), _MOST_COLUMNS)
-    rows = -(-len(models) // columns)
-    size = (2.7 * columns + 1.1, 2.9 * rows + 0.3)
-    figure, grid = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained")
-    for empty in grid.flat[len(models) :]:
-        empty.set_axis_off()
+    looks = dataset_looks(numbers["benchmark_name"], datasets)
+    figure, grid = panels(models, 4, (2.7, 2.9), sharex=True, sharey=True)
     scores = numbers[["full", "projected"]]
     limits = (scores.min(axis=None) - 0.05, scores.max(axis=None) + 0.05)
-    for model, panel in zip(models, grid.flat, strict=False):
+    for model, panel in zip(models, grid, strict=True):
         points = numbers[numbers["model_id"] == model]
-        for name, handle in handles.items():
-            shown = points[points["benchmark_name"] == name]
-            panel.scatter(shown["full"], shown["projected"], s=18, color=colour[handle], alpha=0.8, lw=0)
+        for name, look in looks.items():
+            rows = points[points["benchmark_name"] == name]
+            panel.scatter(rows["full"], rows["projected"], s=18, color=look.colour, alpha=0.8, lw=0)
         panel.axline((points["full"].mean(),) * 2, slope=1, color="black", lw=0.7, ls=":")
         difference = points["projected"] - points["full"]
         r = np.corrcoef(points["full"], points["projected"])[0, 1] if len(points) > 1 else np.nan
@@ -45,19 +39,57 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
         panel.text(0.04, 0.96, note, transform=panel.transAxes, va="top", fontsize=8)
         panel.set(xlim=limits, ylim=limits, aspect="equal")
         panel.locator_params(nbins=5)
-        panel.set_title(model, fontsize=8)
+        panel.title.set_fontsize(8)
     figure.supxlabel("Alignment S with all activations", fontsize=9)
     figure.supylabel(f"S with {dimensions:,} dimensions", fontsize=9)
-    points = [plt.Line2D([], [], color=colour[handle], marker="o", ms=4, lw=0, label=handle) for handle in handles.values()]
+    points = [plt.Line2D([], [], color=look.colour, marker="o", ms=4, lw=0, label=look.label) for look in looks.values()]
     figure.legend(handles=points, loc="outside right upper", fontsize=8)
     return figure, numbers
 
 
-def paired_scores(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Scores of ROIs whose layer was projected, ``projected`` beside ``full``, per seed; and the dimensions.
+def draw_dimensions(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> tuple[Figure, pd.DataFrame]:
+    """Draw one panel per model that was projected to several numbers of dimensions, with one line per dataset.
 
     Raises:
-        InputError: as of :func:`draw`.
+        NothingToShow: no model was projected to several numbers of dimensions.
+    """
+    scores = dataset_scores(tables["projection"])
+    swept = scores.groupby("model_id", sort=False)["dimensions"].nunique()
+    models = swept.index[swept > 1].tolist()
+    if not models:
+        expected = "several numbers of dimensions for a model"
+        raise NothingToShow("table projection", "one per model", expected, "add some to projection_study.models")
+    numbers = scores[scores["model_id"].isin(models)].reset_index(drop=True)
+    looks = dataset_looks(numbers["benchmark_name"], datasets)
+    figure, grid = panels(models, len(models), (3.6, 2.9), sharey=True)
+    for model, panel in zip(models, grid, strict=True):
+        for name, look in looks.items():
+            rows = numbers[(numbers["model_id"] == model) & (numbers["benchmark_name"] == name)]
+            full = rows["dimensions"].isna()
+            by_dimensions = rows[~full].groupby("dimensions")["score"].agg(["mean", "min", "max"])
+            x = by_dimensions.index.to_numpy(int)
+            panel.plot(x, by_dimensions["mean"], color=look.colour, lw=1.5, marker="o", ms=3)
+            panel.fill_between(x, by_dimensions["min"], by_dimensions["max"], color=look.colour, alpha=0.15, lw=0)
+            panel.axhline(rows.loc[full, "score"].iloc[0], color=look.colour, lw=0.9, ls="--")
+        panel.set(xscale="log", xlabel="Dimensions of the projection")
+        panel.set_xticks(x, [f"{dimensions:,}" for dimensions in x], fontsize=7)
+        panel.minorticks_off()
+        panel.title.set_fontsize(8)
+    grid[0].set_ylabel(SCORE)
+    lines = [plt.Line2D([], [], color=look.colour, lw=1.5, marker="o", ms=3, label=look.label) for look in looks.values()]
+    lines.append(plt.Line2D([], [], color="black", lw=0.9, ls="--", label="all activations"))
+    figure.legend(handles=lines, loc="outside right upper", fontsize=8)
+    return figure, numbers
+
+
+def paired_scores(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Return scores of ROIs whose layer was projected, and the number of dimensions that all models share.
+
+    Returns:
+        One row per ``model_id, benchmark_name, roi, dimensions, seed``: ``projected`` and ``full``, means over subjects.
+
+    Raises:
+        NothingToShow: as for :func:`draw_scores`.
     """
     projected = table[table["dimensions"].notna()]
     common = set.intersection(*(set(rows["dimensions"]) for _, rows in projected.groupby("model_id")))
@@ -65,7 +97,13 @@ def paired_scores(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     projected = projected[(projected["dimensions"] == dimensions) & (projected["layer_width"] > dimensions)]
     if projected.empty:
         found = f"no layer wider than {dimensions:,} dimensions" if common else "no number of dimensions that all models have"
-        raise InputError("table projection", found, "projected layers of every model", "change projection_study.models")
+        raise NothingToShow("table projection", found, "projected layers of every model", "change projection_study.models")
     by_seed = projected.groupby([*_KEYS, "dimensions", "seed"], sort=False)["pearsonr_nc"].mean().rename("projected")
     full = table[table["dimensions"].isna()].groupby(_KEYS, sort=False)["pearsonr_nc"].mean().rename("full")
     return by_seed.reset_index().merge(full.reset_index(), on=_KEYS, validate="many_to_one"), dimensions
+
+
+def dataset_scores(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per model, dataset and projection with its ``score``, averaged over subjects, then over ROIs."""
+    keys = ["model_id", "benchmark_name", "dimensions", "seed"]
+    return mean_scores(table, keys, composite_rois=True)

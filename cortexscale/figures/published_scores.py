@@ -1,5 +1,6 @@
 """Scaling of the published scores (Gokce & Schrimpf 2025): models, fitted laws and 95 % bootstrap bands."""
 
+from collections.abc import Mapping
 from string import ascii_lowercase
 
 import matplotlib.pyplot as plt
@@ -7,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cortexscale.errors import InputError
+from cortexscale.figures.content import FigureDataset, NothingToShow
 from cortexscale.figures.style import FAMILIES, colours, panel_letter
 
 COMPUTE, SAMPLES, PARAMETERS = "Training compute (FLOPs)", "Training images seen", "Parameters"
@@ -22,18 +23,16 @@ PANELS = (
     (MEAN, SAMPLES, {"sample_imagenet_scaling": ("ImageNet", "#2A9D8F"), "sample_ecoset_scaling": ("Ecoset", "#b12a90")}),
     (MEAN, PARAMETERS, {"parameter_scaling": ("all models, full data", "#1b263b")}),
 )
-"""Per panel: label of y, label of x, experiment -> name and colour. Experiments that were not fitted are left out."""
+"""Panels: label of y, label of x, and experiment -> name and colour. Experiments that were not fitted are left out."""
 MOST_OTHERS = 4
-"""Other experiments, named in the config, get panels of their own up to this number."""
+"""Largest number of other experiments that get a panel each."""
 
 
-def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
-    """Draw compute (all models; by family), samples and parameters from the tables ``fits``, ``curves``, ``points``.
-
-    A curve is dashed beyond its data. The legend has E with its 95 % interval, or says that the law does not saturate.
+def draw(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> tuple[Figure, pd.DataFrame]:
+    """Draw compute (all models, and by family), samples and parameters from the tables ``fits``, ``curves`` and ``points``.
 
     Raises:
-        InputError: nothing to draw.
+        NothingToShow: no experiment that was fitted has a panel.
     """
     fitted = set(tables["curves"]["experiment"])
     shown = [panel for panel in PANELS if fitted & set(panel[-1])]
@@ -41,7 +40,8 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
     if len(others) <= MOST_OTHERS:
         shown += [("Alignment", "X of the experiment", {name: (name, colour)}) for name, colour in colours(others, {}).items()]
     if not shown:
-        raise InputError("figure published_scores", f"{len(others)} fits", "an experiment with one X", "name other experiments")
+        expected = "an experiment with one X"
+        raise NothingToShow("figure published_scores", f"{len(others)} fits", expected, "name other experiments")
     figure, panels = plt.subplots(1, len(shown), figsize=(4.2 * len(shown), 3.4), layout="constrained", squeeze=False)
     plotted = []
     for letter, axes, (y_label, x_label, experiments) in zip(ascii_lowercase, panels[0], shown, strict=False):
@@ -55,8 +55,8 @@ def draw(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> tuple[Figur
     return figure, pd.concat(plotted, ignore_index=True)
 
 
-def draw_fit(axes: Axes, tables: dict[str, pd.DataFrame], experiment: str, label: str, colour: str) -> list[pd.DataFrame]:
-    """Add one experiment to a panel and return its numbers."""
+def draw_fit(axes: Axes, tables: Mapping[str, pd.DataFrame], experiment: str, label: str, colour: str) -> list[pd.DataFrame]:
+    """Draw one experiment into a panel and return its numbers."""
     fit, points, curve = (tables[name][tables[name]["experiment"] == experiment] for name in ("fits", "points", "curves"))
     fit = fit.iloc[0]
     limit = f"E = {fit['E']:.2f} [{fit['E_low']:.2f}, {fit['E_high']:.2f}]" if fit["saturates"] else "no saturation"

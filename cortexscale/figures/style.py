@@ -1,6 +1,8 @@
 """How every figure looks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import cycle
 
 import matplotlib as mpl
 import numpy as np
@@ -8,6 +10,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
+
+from cortexscale.alignment.averages import AVERAGE
+from cortexscale.datasets.registry import facts
+from cortexscale.figures.content import FigureDataset
 
 STYLE = {
     "figure.dpi": 150,
@@ -22,19 +28,6 @@ STYLE = {
     "svg.hashsalt": "cortexscale",
 }
 
-BENCHMARKS = {
-    "FZ-EP": "#14532d",
-    "MH-EP": "#2f9e44",
-    "TVSD-EP": "#94d82d",
-    "T-fMRI": "#1f4e79",
-    "NSD-fMRI": "#4dabf7",
-    "T-MEG": "#c2255c",
-    "T-EEG1": "#e8590c",
-    "T-EEG2": "#f5b301",
-    "Average": "#1b263b",
-}
-"""By handle: greens for electrophysiology, blues for fMRI, warm colours for MEG and EEG."""
-
 FAMILIES = {
     "AlexNet": "#b12a90",
     "ConvNeXt": "#f77f00",
@@ -48,7 +41,6 @@ FAMILIES = {
 """The colours of the paper."""
 
 FAMILY_MARKERS = {"AlexNet": "o", "CORnet-S": "s", "ResNet": "^", "EfficientNet": "D", "ConvNeXt": "P", "ViT": "X"}
-BENCHMARK_MARKERS = dict(zip(BENCHMARKS, "X*osD^vPh", strict=True))
 PRETRAINING = {"imagenet": "#2b8cbe", "ecoset": "#e34a33"}
 """Colours of the paper, by the data set of a pretraining."""
 
@@ -59,17 +51,46 @@ def use_style() -> None:
     mpl.rcParams.update(STYLE)
 
 
-def in_order(names: Iterable[str], labels: dict[str, str]) -> list[str]:
-    """Datasets in the order of the config; what it does not have comes last."""
-    names = list(dict.fromkeys(names))
-    return sorted(names, key=[*labels, *names].index)
-
-
 def colours(names: Iterable[str], known: dict[str, str]) -> dict[str, str]:
     """A colour for every name: the paper's where it has one."""
     names = list(names)
     others = iter(sns.color_palette("husl", max(1, len([name for name in names if name not in known]))).as_hex())
     return {name: known.get(name) or next(others) for name in names}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a dataset appears in a figure."""
+
+    label: str
+    colour: str
+    marker: str
+
+
+def dataset_looks(names: Iterable[str], datasets: Mapping[str, FigureDataset]) -> dict[str, Look]:
+    """Return the looks of some datasets, in the order of the study; the average comes last.
+
+    A dataset of a built-in reader has the colour and marker of the paper, unless an earlier dataset of the study has them.
+
+    Args:
+        names: datasets to show, as tables name them; ``average`` may be among them.
+        datasets: datasets of the study. The name of a dataset that is not among them is its reader and its label.
+    """
+    names = dict.fromkeys(names)
+    order = [name for name in dict.fromkeys([*datasets, *names]) if name != AVERAGE]
+    paper: dict[str, str] = {}
+    for name in order:
+        paper.setdefault(datasets[name].reader if name in datasets else name, name)
+    known = {name: of for reader, name in paper.items() if (of := facts(reader))}
+    colour = colours(order, {name: of.colour for name, of in known.items()})
+    others = cycle("o^sDvP")
+    marker = {name: known[name].marker if name in known else next(others) for name in order}
+    looks = {
+        name: Look(datasets[name].label if name in datasets else name, colour[name], marker[name])
+        for name in order
+        if name in names
+    }
+    return looks | ({AVERAGE: Look("Average", "#1b263b", "h")} if AVERAGE in names else {})
 
 
 def log_x(panel: Axes, x: pd.Series) -> None:

@@ -1,47 +1,32 @@
-"""Captions of figures: what the module that draws one says of it, where its numbers come from, and how many there are."""
+"""Captions of figures: what a figure shows, where its numbers come from, and how many there are."""
 
-import ast
-import importlib.util
 import re
-from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
+from cortexscale.figures.gallery import Drawing
+
 COUNTED = {
     "model_id": "models",
-    "benchmark_name": "benchmarks",
+    "benchmark_name": "datasets",
     "finetuning_dataset": "fine-tuning sets",
     "subject": "subjects",
     "roi": "ROIs",
     "probe_type": "readouts",
 }
-_SECTIONS = re.compile(r"\n\s*(Args|Returns|Raises|Attributes):")
-_MARKUP = re.compile(r"``|:\w+:`~?|`")
+"""Column of the numbers -> name of what it counts."""
 
 
-def caption(module: str, tables: Sequence[str], numbers: pd.DataFrame) -> str:
-    """The caption of a figure in plain text.
+def caption(drawing: Drawing, numbers: pd.DataFrame) -> str:
+    """Return the caption of a figure in plain text. The files of one fit count as one source.
 
     Args:
-        module: of :mod:`cortexscale.figures`, which is read and not imported.
-        tables: that it shows, as paths; the files of one fit count once.
-        numbers: all that is plotted.
+        numbers: every number in the figure.
     """
-    title, text = described(Path(importlib.util.find_spec(f"cortexscale.figures.{module}").origin))
+    if "nothing_to_show" in numbers:
+        return f"{drawing.title}. There is nothing to show: {numbers['nothing_to_show'].iloc[0]}."
     counts = {word: numbers[column].nunique() for column, word in COUNTED.items() if column in numbers}
     kinds = [f"{count:,} {word}" for word, count in counts.items() if count > 1]
-    sources = dict.fromkeys(re.sub(r"(\.points|\.curves)?\.parquet$", "", table) for table in tables)
-    return f"{title} {text} From {', '.join(sources)}; {', '.join([f'n = {len(numbers):,} plotted values', *kinds])}."
-
-
-def described(file: Path) -> tuple[str, str]:
-    """The title of a module of figures, and what its ``draw`` says of the drawing."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    draw = next((node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "draw"), None)
-    return _plain(ast.get_docstring(tree)), _plain(ast.get_docstring(draw) if draw else None)
-
-
-def _plain(docstring: str | None) -> str:
-    prose = _SECTIONS.split(docstring or "")[0]
-    return " ".join(_MARKUP.sub("", prose).split())
+    sources = dict.fromkeys(re.sub(r"(\.points|\.curves)?\.parquet$", "", table) for table in drawing.tables.values())
+    plotted = ", ".join([f"n = {len(numbers):,} plotted values", *kinds])
+    return f"{drawing.title}. {drawing.caption} From {', '.join(sources)}; {plotted}."

@@ -1,14 +1,17 @@
 """The explore page: every score of a study, and its scaling laws, to look at in a browser."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 from plotly.offline import get_plotlyjs
 
+from cortexscale.alignment.averages import AVERAGE
 from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.catalogue.metrics import ALIGNMENT
 from cortexscale.catalogue.readouts import READOUTS, figure_name
-from cortexscale.figures.style import BENCHMARKS, FAMILIES, colours
+from cortexscale.figures.content import FigureDataset
+from cortexscale.figures.style import FAMILIES, Look, colours, dataset_looks
 from cortexscale.pages.parts import LABELS, UNIT, distances, finetuning_part, laws, mapping_part, pretraining_part
 from cortexscale.pages.template import render
 
@@ -16,7 +19,7 @@ from cortexscale.pages.template import render
 def explore_data(
     tables: dict[str, pd.DataFrame],
     fits: dict[str, dict[str, pd.DataFrame]],
-    labels: dict[str, str],
+    datasets: Mapping[str, FigureDataset],
     study: str,
     composite_rois: bool,
 ) -> dict[str, Any]:
@@ -25,10 +28,10 @@ def explore_data(
     Args:
         tables: those of ``pretraining``, ``finetuning`` and ``mapping`` that the study has.
         fits: name of a fit (``compute``, ``compute.rsa_c_test``, ``mapping``, ...) -> its ``fits``, ``curves`` and ``points``.
-        labels: of datasets.
+        datasets: datasets of the study.
         composite_rois: count ROIs that hold others, as the fits do.
     """
-    parts = {}
+    parts, labels = {}, {name: dataset.label for name, dataset in datasets.items()}
     if "pretraining" in tables:
         parts["pretraining"] = pretraining_part(tables["pretraining"], composite_rois)
     if "finetuning" in tables:
@@ -41,15 +44,18 @@ def explore_data(
             into = parts["pretraining"]["axes"][axis].setdefault("distance", {})
             into[metric or ALIGNMENT] = distances(fit["points"], parts["pretraining"]["id"])
     places = dict.fromkeys(place for part in parts.values() for of in part["scores"].values() for place in of)
-    datasets = dict.fromkeys(place.split("/")[0] for place in places if place != "average")
-    datasets = {name: labels.get(name, name) for name in sorted(datasets, key=[*labels, *datasets].index)}
+    looks = dataset_looks((place.split("/")[0] for place in places), datasets)
     return {
         "study": study,
         "unit": UNIT,
         "metrics": LABELS,
-        "benchmarks": datasets | {"average": "Average"},
-        "rois": {name: [place.split("/", 1)[1] for place in places if place.startswith(f"{name}/")] for name in datasets},
-        "colours": _colours(parts, datasets),
+        "benchmarks": {name: look.label for name, look in looks.items()},
+        "rois": {
+            name: [place.split("/", 1)[1] for place in places if place.startswith(f"{name}/")]
+            for name in looks
+            if name != AVERAGE
+        },
+        "colours": _colours(parts, looks),
         "parts": parts,
         "laws": [law for fit in fits.values() for law in laws(fit["fits"], fit["curves"], labels)],
     }
@@ -60,8 +66,9 @@ def explore_page(data: dict[str, Any]) -> str:
     return render("explore.html", data=data, library=get_plotlyjs())
 
 
-def _colours(parts: dict[str, Any], datasets: dict[str, str]) -> dict[str, str]:
-    """Of families, readouts and benchmarks, as in the figures."""
+def _colours(parts: dict[str, Any], looks: Mapping[str, Look]) -> dict[str, str]:
+    """Return the colours of datasets, families and readouts by the names that the page shows, as in the figures."""
     names = dict.fromkeys(name for part in parts.values() for name in part["family"]["of"])
-    known = FAMILIES | {figure_name(readout): colour for readout, colour in READOUTS.items()} | BENCHMARKS
-    return colours(dict.fromkeys([*datasets.values(), *names]), known)
+    known = FAMILIES | {figure_name(readout): colour for readout, colour in READOUTS.items()}
+    known |= {look.label: look.colour for look in looks.values()}
+    return colours(dict.fromkeys([*(look.label for look in looks.values()), *names]), known)

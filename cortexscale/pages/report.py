@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from cortexscale.figures.gallery import KINDS, Drawing
 from cortexscale.markdown import markdown_table
 from cortexscale.pages.captions import caption
 from cortexscale.pages.origin import origins, run_facts
@@ -26,8 +27,7 @@ class Contents:
         root: results root.
         config: of the study, with all defaults.
         labels: of datasets.
-        figures: name -> ``module``, ``tables`` that it reads, as paths, and labels of the ``datasets`` that it shows, if not all;
-            pictures and numbers lie in ``figures/``.
+        figures: figures whose files lie in ``figures/``.
         tables: parquet files, ``cost`` among them; one that has a twin in Markdown is shown, others are linked.
         checks: parquet files of small tables for the section on quality.
         fits: parquet files of scaling laws.
@@ -37,7 +37,7 @@ class Contents:
     root: Path
     config: Mapping[str, Any]
     labels: Mapping[str, str]
-    figures: Mapping[str, Mapping[str, Any]]
+    figures: Sequence[Drawing]
     tables: Sequence[Path]
     checks: Sequence[Path]
     fits: Sequence[Path]
@@ -56,7 +56,7 @@ def report_page(of: Contents) -> str:
         config_text=yaml.safe_dump(dict(of.config), sort_keys=False),
         pages=of.pages,
         facts=run_facts(of.config, files),
-        figures=[_figure(of.root, name, **figure) for name, figure in of.figures.items()],
+        figures=[_figure(of.root, drawing) for drawing in of.figures],
         tables=[_table(table, of.root) for table in shown],
         checks={table.stem: _check(table, of.labels) for table in of.checks} | _scores(shown, of.labels),
         warned_laws="" if laws.empty else _frame(laws),
@@ -67,12 +67,11 @@ def report_page(of: Contents) -> str:
     )
 
 
-def _figure(root: Path, name: str, module: str, tables: Sequence[str], datasets: Sequence[str]) -> dict[str, Any]:
-    files = {kind: f"figures/{name}.{kind}" for kind in ("pdf", "svg", "png", "csv")}
-    text = caption(module, [str(Path(table).relative_to(root)) for table in tables], pd.read_csv(root / files["csv"]))
-    title = ": ".join([name, ", ".join(datasets)]) if datasets else name
-    png = root / files["png"]
-    return {"name": name, "title": title, "caption": text, "png": png, "size": _size(png), "files": list(files.values())}
+def _figure(root: Path, drawing: Drawing) -> dict[str, Any]:
+    files = {kind: f"figures/{drawing.name}.{kind}" for kind in KINDS}
+    text, png = caption(drawing, pd.read_csv(root / files["csv"])), root / files["png"]
+    title, paths = drawing.heading, list(files.values())
+    return {"name": drawing.name, "title": title, "caption": text, "png": png, "size": _size(png), "files": paths}
 
 
 def _size(png: Path) -> list[int]:

@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "workflow" / "scripts"
 DOWNLOADED_SCORES = "resources/spvvs/benchmark_scores.csv"
 """The file that the rule download_scores makes: the published score table."""
-CHECKS = {"check_data", "check_dataset", "check_model", "estimate"}
+CHECKS = {"check_data", "check_dataset", "check_model", "estimate", "list_figures"}
 """Diagnostic rules. The plan does not check readers, their options and raw files for these, because they report what is
 missing or broken themselves."""
 
@@ -58,14 +58,15 @@ class Plan:
 
     Args:
         config: the parsed config file.
-        checks: the diagnostic rules of ``CHECKS`` that were asked for.
+        targets: the words of the command line, among them the rules and files that were asked for.
         files: the config files that ``config`` was read from, to find keys that they give twice.
 
     Raises:
         InputError: lists every problem of the config and all missing files; or the results folder belongs to another study.
     """
 
-    def __init__(self, config: dict[str, Any], checks: Collection[str] = (), files: Iterable[str | Path] = ()):
+    def __init__(self, config: dict[str, Any], targets: Collection[str] = (), files: Iterable[str | Path] = ()):
+        checks = CHECKS.intersection(targets)
         ours = {"pathvars", *(Checks.model_fields if checks else ())}
         read = read_study({key: value for key, value in config.items() if key not in ours}, files)
         study, problems = read.study, read.problems
@@ -86,7 +87,7 @@ class Plan:
         with problems.collected():
             if study.finetuning and self.models.complete and study.finetuning.datasets <= study.datasets.keys():
                 self.finetuning = FinetuningPlan(study, study.finetuning, self.data, self.models, self.alignment, self.resources)
-        self.figures = FigurePlan(study, self.data, self.alignment)
+        self.figures = FigurePlan(study, self.data, self.models, self.alignment)
         self.tables = TablePlan(study, self.alignment, self.mapping, self.finetuning)
         self.pages = PagePlan(study, self.tables, self.figures)
 
@@ -96,8 +97,8 @@ class Plan:
                 part.check(problems)
         if not checks:
             sound = self.data.check(problems)
-            for part in (self.alignment, self.figures):
-                part.check(problems)
+            self.alignment.check(problems)
+            self.figures.check(problems, targets, complete=not read.incomplete)
             if not study.plan_without_data:
                 with problems.collected():
                     self._require_files(sound)

@@ -1,123 +1,117 @@
-"""The figures of a study: the tables that each reads, the datasets that it shows, and whether the study has these."""
+"""The figures of a study: which it asks for, which it can draw, and the tables that each reads."""
 
+import os
+import re
+from collections.abc import Collection
+from functools import cached_property
 from pathlib import Path
 
-from cortexscale.errors import InputError, Problems
-from cortexscale.figures import FIGURES
+from cortexscale.errors import Problems
+from cortexscale.figures.content import LACKING, Available, FigureDataset
+from cortexscale.figures.gallery import KINDS, Drawing, Gallery
+from cortexscale.figures.paper import PAPER
+from cortexscale.figures.registry import CONTENTS
+from cortexscale.models.roles import SUITES
 from cortexscale.plan.alignment import AlignmentPlan
 from cortexscale.plan.data import DataPlan
-from cortexscale.plan.names import suggestions
+from cortexscale.plan.models import ModelPlan
 from cortexscale.published import FILES
 from cortexscale.study import Study
+
+NAMES = {*CONTENTS, *PAPER}
+ALL = "all"
+"""What a config says for all figures that the study can draw."""
 
 
 class FigurePlan:
     """The section ``figures`` of a study."""
 
-    def __init__(self, study: Study, data: DataPlan, alignment: AlignmentPlan):
-        self.study, self.data, self.alignment, self.results = study, data, alignment, study.results
+    def __init__(self, study: Study, data: DataPlan, models: ModelPlan, alignment: AlignmentPlan):
+        self.study, self.data, self.models, self.alignment, self.results = study, data, models, alignment, study.results
+
+    @cached_property
+    def gallery(self) -> Gallery:
+        """All figures of the study."""
+        study = self.study
+        if study.published:
+            return Gallery(Available(datasets=self.datasets, tables=frozenset(FILES)))
+        has = {
+            "pretraining": bool(study.datasets),
+            "layer_search": bool(self.alignment.searched),
+            "projection": study.projection_study is not None,
+            "mapping": study.mapping is not None,
+            "gates": study.mapping is not None and any(name.startswith("layer_gate") for name in study.mapping.readouts),
+            "finetuning": study.finetuning is not None,
+            "scores": study.scores is not None,
+            "noise_ceilings": bool(study.datasets),
+            "released_units": bool(study.datasets),
+        }
+        available = Available(
+            datasets=self.datasets,
+            tables=frozenset(table for table in LACKING if has[table]),
+            experiments=frozenset(study.finetuning.experiments) if study.finetuning else frozenset(),
+            readouts=tuple(study.mapping.readouts) if study.mapping else (),
+            projections=study.projection_study.models if study.projection_study else {},
+            rated=sum(model.source in SUITES and model.fit and not model.begins_with for model in self.models.inventory.values()),
+        )
+        return Gallery(available)
 
     @property
-    def names(self) -> list[str]:
-        """The figures that the study asks for, without those that do not exist."""
-        return [figure for figure in self.study.figures if figure in FIGURES]
-
-    def check(self, problems: Problems) -> None:
-        """Report figures that do not exist, and those that the study lacks tables or datasets for."""
-        for figure in self.study.figures:
-            if figure not in FIGURES:
-                expected = f"the name of a figure, such as {suggestions(figure, FIGURES)}"
-                problems.found.append(InputError("config key figures", figure, expected, "correct the name"))
-        for check in (self._require_published, self._require_sections, self._require_experiments, self._require_datasets):
-            with problems.collected():
-                check()
-
-    def tables(self, figure: str) -> dict[str, str]:
-        """Return the tables that a figure reads, by name.
-
-        Raises:
-            InputError: the figure shows datasets, and the study has none of them; or layers, and the study searches none.
-        """
-        source, dataset = FIGURES[figure], next(iter(self.labels(figure)), None)
-        if "layer_search" in source.tables and not (self.alignment.searched or self.study.published):
-            raise InputError(
-                f"figure {figure}",
-                "a study whose layers are all taken from a file",
-                "a search among layers, which it shows",
-                "ask for another figure, or set layer_commitment.commit to search",
-            )
-        absent = {name for name, section in source.optional.items() if not self._has(section)}
+    def datasets(self) -> dict[str, FigureDataset]:
+        """The datasets of the study, or of the published tables, as figures see them."""
+        rois = {name: tuple(dataset.rois) for name, dataset in self.study.datasets.items()}
         return {
-            name: f"{self.results}/{path.format(dataset=dataset)}" for name, path in source.tables.items() if name not in absent
+            name: FigureDataset(label, self.data.readers[name], self.data.modalities[name], rois.get(name, ()))
+            for name, label in self.data.labels.items()
         }
 
-    def labels(self, figure: str) -> dict[str, str]:
-        """Return the datasets that a figure shows and their labels, in its order.
+    def check(self, problems: Problems, targets: Collection[str] = (), *, complete: bool = True) -> None:
+        """Report figures of the config, and files of figures among ``targets``, that do not exist or cannot be drawn.
 
-        A figure that names no readers shows all datasets of the study.
+        Args:
+            complete: whether the whole config could be read. Otherwise only names that no figure has are reported, because
+                the study may lack a section only until its mistakes are corrected.
+        """
+        file = re.compile(rf"{re.escape(os.path.normpath(self.results))}/figures/(.+)\.(?:{'|'.join(KINDS)})")
+        files = [match[1] for target in targets if (match := file.fullmatch(os.path.normpath(target)))]
+        for where, names in (("config key figures", self.asked), ("figure", files)):
+            refused: dict[str, list[str]] = {}
+            for name in names:
+                reason = self.gallery.reason(name)
+                if reason and (complete or name.partition("/")[0] not in NAMES):
+                    refused.setdefault(reason, []).append(name)
+            problems.found += [self.gallery.refusal(names, reason, where) for reason, names in refused.items()]
+
+    @property
+    def asked(self) -> list[str]:
+        """Names of the figures that the config asks for."""
+        return self.gallery.drawable if self.study.figures == ALL else list(dict.fromkeys(self.study.figures))
+
+    def drawing(self, name: str) -> Drawing:
+        """Return a figure by its name; see :meth:`cortexscale.figures.gallery.Gallery.drawing`."""
+        return self.gallery.drawing(name)
+
+    @property
+    def drawings(self) -> list[Drawing]:
+        """The figures that the config asks for, without those that cannot be drawn."""
+        return [self.drawing(name) for name in self.asked if not self.gallery.reason(name)]
+
+    def tables(self, name: str) -> list[str]:
+        """Return the files that a figure reads, in the order of the tables of its drawing.
 
         Raises:
-            InputError: as for :meth:`tables`.
+            InputError: there is no such figure, or the study cannot draw it.
         """
-        readers, labels = FIGURES[figure].readers, self.data.labels
-        named = [next((name for name, own in self.data.readers.items() if own == reader), None) for reader in readers]
-        if readers and not any(named):
-            found = f"a study without a dataset of the reader {' or '.join(readers)}"
-            raise InputError(f"figure {figure}", found, "the dataset that it shows", "ask for another figure, or add the dataset")
-        return {name: labels[name] for name in named if name} or labels
+        return [f"{self.results}/{path}" for path in self.drawing(name).tables.values()]
+
+    def files(self, *kinds: str) -> list[str]:
+        """Return the files of the figures that the config asks for, of some kinds or of all."""
+        return [f"{self.results}/figures/{drawing.name}.{kind}" for drawing in self.drawings for kind in kinds or KINDS]
 
     @property
     def fits(self) -> list[str]:
-        """The fits of result tables that the figures of the study and its mapping axis read."""
-        paths = [path for figure in self.names for path in FIGURES[figure].tables.values()]
-        names = [Path(path).name.removesuffix(".parquet") for path in paths if path.startswith("fits/")]
-        names += ["mapping"] if self.study.mapping else []
+        """The fits of result tables that these figures and the mapping axis read."""
+        paths = [path for drawing in self.drawings for path in drawing.tables.values() if path.startswith("fits/")]
+        names = [Path(path).name.removesuffix(".parquet") for path in paths] + (["mapping"] if self.study.mapping else [])
         names = list(dict.fromkeys(name.removesuffix(".points").removesuffix(".curves") for name in names))
         return [name for name in names if name != "spvvs"]
-
-    def _has(self, section: str) -> bool:
-        """Tell whether the study has a section of the config, or a published table in its place."""
-        return getattr(self.study, section, None) is not None or (self.study.published is not None and section in FILES)
-
-    def _require_published(self) -> None:
-        """Raise an InputError for figures that published tables, and fits to them, do not allow."""
-        made = (*(f"tables/{table}.parquet" for table in FILES), "fits/")
-        unpublished = [
-            figure
-            for figure in self.names
-            if self.study.published
-            for path in FIGURES[figure].tables.values()
-            if not path.startswith(made) or path.startswith("fits/spvvs")
-        ]
-        if unpublished:
-            expected = "figures of the published tables, and of fits to them"
-            raise InputError("config key figures", ", ".join(dict.fromkeys(unpublished)), expected, "leave them out")
-
-    def _require_sections(self) -> None:
-        sections = {figure: FIGURES[figure].section for figure in self.names}
-        lacking = {figure: name for figure, name in sections.items() if name and not self._has(name)}
-        if lacking:
-            names = ", ".join(dict.fromkeys(lacking.values()))
-            found, remedy = (
-                f"{', '.join(lacking)}, but no section {names}",
-                f"leave them out, or add {names} (config/config.yaml)",
-            )
-            raise InputError("config key figures", found, "figures of experiments that the study has", remedy)
-
-    def _require_experiments(self) -> None:
-        tuned = self.study.finetuning
-        needed = {figure: set(FIGURES[figure].experiments) - set(tuned.experiments) for figure in self.names if tuned}
-        if tuned and any(needed.values()):
-            found = ", ".join(f"{figure} (shows {' and '.join(sorted(names))})" for figure, names in needed.items() if names)
-            expected = f"figures of the experiments {', '.join(tuned.experiments)}"
-            raise InputError("config key figures", found, expected, "leave them out, or add to finetuning.experiments")
-
-    def _require_datasets(self) -> None:
-        readers = {figure: FIGURES[figure].readers for figure in self.names}
-        lacking = {figure: names for figure, names in readers.items() if names and not {*names} & {*self.data.readers.values()}}
-        if lacking:
-            found = ", ".join(f"{figure} (shows {', '.join(names)})" for figure, names in lacking.items())
-            remedy = f"leave them out: figures: [{', '.join(figure for figure in self.names if figure not in lacking)}]"
-            raise InputError(
-                "config key figures", f"figures of datasets that the study lacks: {found}", "figures of its own", remedy
-            )

@@ -3,10 +3,8 @@
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 from cortexscale.catalogue.axes import axes_of
-from cortexscale.figures import FIGURES
 from cortexscale.plan.figures import FigurePlan
 from cortexscale.plan.fits import FIT
 from cortexscale.plan.tables import TablePlan
@@ -45,8 +43,8 @@ class PagePlan:
     @property
     def laws(self) -> list[str]:
         """The files of all fits that the explore page or a figure shows."""
-        shown = (table for figure in self.figures.values() for table in figure["tables"] if Path(table).parent.name == "fits")
-        return list(dict.fromkeys([*self.fits(), *(table for table in shown if Path(table).stem.count(".") == 0)]))
+        paths = (path for drawing in self._figures.drawings for path in drawing.tables.values() if path.startswith("fits/"))
+        return list(dict.fromkeys([*self.fits(), *(f"{self.results}/{path}" for path in paths if path.count(".") == 1)]))
 
     @property
     def assets(self) -> list[str]:
@@ -61,18 +59,3 @@ class PagePlan:
     def checks(self) -> list[str]:
         """The tables of the quality of recordings that the report shows."""
         return [f"{self.results}/qc/{table}.parquet" for table in ("subjects", "released") if self.study.datasets]
-
-    @property
-    def figures(self) -> dict[str, dict[str, Any]]:
-        """Figure -> the module that draws it, the tables that it reads, and the datasets that it shows, if not all."""
-        return {
-            figure: {
-                "module": FIGURES[figure].module,
-                "tables": list(self._figures.tables(figure).values()),
-                "datasets": list(self._figures.labels(figure).values()) if FIGURES[figure].readers else [],
-            }
-            for figure in self._figures.names
-        }
-
-    def figure_files(self, kind: str) -> list[str]:
-        return [f"{self.results}/figures/{figure}.{kind}" for figure in self._figures.names]

@@ -6,7 +6,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
@@ -57,7 +57,8 @@ class Study(Section):
     scores: Scores | None = None
     published: Published | None = None
     estimate: Estimate = Estimate()
-    figures: list[str] = []
+    figures: list[str] | Literal["all"] = []
+    """Figures that are drawn by default (``snakemake list_figures`` prints all names), or ``all`` that the study can draw."""
 
 
 @dataclass

@@ -11,6 +11,8 @@ from places import ROOT
 
 mpl.use("agg")
 
+from galleries import some
+
 from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.alignment.projection_study import COLUMNS, score_projections
 from cortexscale.alignment.score import score_alignment
@@ -22,8 +24,7 @@ from cortexscale.features.extract import Inputs, extract_features
 from cortexscale.features.kernel_store import open_store
 from cortexscale.features.projected import project_activations
 from cortexscale.features.store import ROWS, FeatureStore, StoreWriter
-from cortexscale.figures import figS10
-from cortexscale.figures import projection as figS9
+from cortexscale.figures import projection as projection_figure
 from cortexscale.models.build import build_architecture, load_backbone
 from cortexscale.models.layers import candidate_layers
 from cortexscale.plan import Plan
@@ -198,8 +199,8 @@ def drop(dimensions: int | None, width: int) -> float:
     return 1 / dimensions if dimensions is not None and width > dimensions else 0
 
 
-def test_figure_s9_pairs_the_projected_rois_at_the_largest_common_dimensions():
-    figure, numbers = figS9.draw({"projection": scores()}, {"other": "O", "tvsd": "TVSD-EP"})
+def test_projected_rois_are_paired_at_the_largest_common_dimensions():
+    figure, numbers = projection_figure.draw_scores({"projection": scores()}, some(other="O") | some("tvsd"))
     assert set(numbers["dimensions"]) == {20} and set(numbers["roi"]) == {"V1", "all"} and len(numbers) == 2 * 2 * 2 * 2
     np.testing.assert_allclose(numbers["projected"] - numbers["full"], -1 / 20)
     v1 = numbers[numbers["roi"] == "V1"]
@@ -210,8 +211,8 @@ def test_figure_s9_pairs_the_projected_rois_at_the_largest_common_dimensions():
     assert [text.get_text() for text in figure.legends[0].texts] == ["O", "TVSD-EP"], "as the config has them"
 
 
-def test_figure_s10_averages_subjects_then_rois():
-    figure, numbers = figS10.draw({"projection": scores()}, {"tvsd": "TVSD-EP"})
+def test_scores_by_dimensions_average_subjects_then_rois():
+    figure, numbers = projection_figure.draw_dimensions({"projection": scores()}, some("tvsd"))
     assert set(numbers["model_id"]) == {"m"} and len(figure.axes) == 1
     tvsd = numbers[numbers["benchmark_name"] == "tvsd"].groupby("dimensions", dropna=False)["score"].mean()
     full = 0.9 - 0.1 * (2 + 3 + 2) / 3 + 0.005
@@ -223,11 +224,11 @@ def test_figures_without_a_comparison_say_so():
     table = scores()
     unlike = table[(table["model_id"] == "n") | (table["dimensions"] != 20).fillna(True)]
     with pytest.raises(InputError, match="no number of dimensions that all models have"):
-        figS9.draw({"projection": unlike}, {})
+        projection_figure.draw_scores({"projection": unlike}, {})
     with pytest.raises(InputError, match="no layer wider than 20"):
-        figS9.draw({"projection": table.assign(layer_width=20)}, {})
+        projection_figure.draw_scores({"projection": table.assign(layer_width=20)}, {})
     with pytest.raises(InputError, match="several numbers of dimensions"):
-        figS10.draw({"projection": table[table["model_id"] == "n"]}, {})
+        projection_figure.draw_dimensions({"projection": table[table["model_id"] == "n"]}, {})
 
 
 # ---------------------------------------------------------------------------------------------- the plan
@@ -252,7 +253,7 @@ def test_the_plan_knows_every_projection_of_a_model(demo):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.pop("projection_study"), r"key figures\n.*figS9, figS10, but no section projection_study"),
+        (lambda c: c.pop("projection_study"), r"key figures\n.*figS9, figS10: the config has no section projection_study"),
         (lambda c: c["projection_study"].update(models={"vit_bas_objects_full_seed-0": [8]}), r"vit_bas_.*\n.*vit_base_obj"),
         (lambda c: c["projection_study"].update(stimuli=["thongs"]), "projection_study.stimuli: thongs not among things"),
         (lambda c: c["projection_study"].update(family="exact"), r"projection_study\.family: .*'exact'"),

@@ -17,7 +17,6 @@ from places import ROOT
 from published_tables import LABELS, published_tables
 
 from cortexscale.errors import InputError
-from cortexscale.figures import FIGURES
 from cortexscale.plan import Plan
 from cortexscale.published import FILES
 from cortexscale.published.normalise import RATE, normalised, published_table
@@ -175,8 +174,7 @@ def test_a_study_of_published_tables_is_planned_with_their_labels(folder, tmp_pa
 
 def test_figures_of_other_tables_are_refused(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for figure in ("figS1", "figS9", "gate_depth", "published_scores", "qc_released"):
-        assert figure in FIGURES
+    for figure in ("figS1", "figS9", "gate_depth", "published_scores", "released_statistics"):
         with pytest.raises(InputError, match=f"config key figures\n.*{figure}"):
             Plan(study(folder, figures=["fig2", figure]))
 

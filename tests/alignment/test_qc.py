@@ -10,13 +10,15 @@ from markdown_cells import unpadded
 
 mpl.use("agg")
 
+from galleries import some
+
 from cortexscale.datasets.registry import NAMES, all_facts, facts
 from cortexscale.datasets.things_meg import reader as things_meg
 from cortexscale.datasets.tvsd import reader as tvsd
 from cortexscale.errors import InputError
 from cortexscale.figures import noise_ceilings as ceiling_figure
 from cortexscale.figures import released_statistics as released_figure
-from cortexscale.qc import NOISE_CEILING_FIGURES
+from cortexscale.figures.paper import PAPER as PAPER_FIGURES
 from cortexscale.qc.ceilings import noise_ceilings, released_statistics, released_units
 from cortexscale.qc.dataset_table import dataset_table, readable
 from cortexscale.recording import Recording, Split
@@ -156,12 +158,13 @@ def test_one_compared_unit_has_no_correlation():
 
 
 def test_every_dataset_has_its_figure():
-    assert set(NOISE_CEILING_FIGURES.values()) == set(NAMES)
-    assert list(NOISE_CEILING_FIGURES) == [f"figS{number}" for number in range(1, 9)]
+    figures = [PAPER_FIGURES[f"figS{number}"] for number in range(1, 9)]
+    assert {reader for figure in figures for reader in figure.readers} == set(NAMES)
+    assert {figure.content for figure in figures} == {"noise_ceilings"}
 
 
 def test_histograms_count_the_kept_units():
-    figure, numbers = ceiling_figure.draw({"noise_ceilings": noise_ceilings(two_subjects())}, {"nsd": "NSD-fMRI"})
+    figure, numbers = ceiling_figure.draw({"noise_ceilings": noise_ceilings(two_subjects())}, some("nsd"))
     drawn = [panel for panel in figure.axes if panel.axison]
     assert [panel.get_title() for panel in drawn] == ["V1", "all"]
     assert numbers.groupby(["subject", "roi"])["units"].sum().to_dict() == {
@@ -200,7 +203,7 @@ def test_nothing_to_draw_is_said():
     nothing = noise_ceilings([recording("nsd", "s", nc_percent=[2.0], rois={"V1": [True]})])
     with pytest.raises(InputError, match="units of 0 datasets"):
         ceiling_figure.draw({"noise_ceilings": nothing}, {})
-    with pytest.raises(InputError, match="qc_released"):
+    with pytest.raises(InputError, match="released_statistics"):
         released_figure.draw({"released_units": released_units([])}, {})
 
 
@@ -211,7 +214,7 @@ def test_released_statistics_are_drawn_by_dataset():
         for name in ("nsd", "tvsd")
         for subject in ("a", "b")
     ]
-    figure, numbers = released_figure.draw({"released_units": released_units(parts)}, {"nsd": "NSD-fMRI"})
+    figure, numbers = released_figure.draw({"released_units": released_units(parts)}, some("nsd"))
     assert [panel.get_title() for panel in figure.axes] == ["NSD-fMRI: ncsnr", "tvsd: ncsnr"]
     assert len(numbers) == 80
     assert [text.get_text() for text in figure.axes[0].get_legend().texts] == ["a: 0.01", "b: 0.01"]

@@ -24,7 +24,9 @@ from cortexscale.estimate.networks import Network, networks
 from cortexscale.estimate.report import duration, report
 from cortexscale.estimate.sizes import Sizes
 from cortexscale.estimate.stages import Estimate, Stage
-from cortexscale.figures import FIGURES
+from cortexscale.figures.content import table_of
+from cortexscale.figures.paper import PAPER
+from cortexscale.figures.registry import CONTENTS
 from cortexscale.plan import Plan
 from cortexscale.recording import Recording, Split
 
@@ -38,11 +40,17 @@ def only(**rates: float) -> Machine:
     return Machine(**free | rates)
 
 
+def needs(figure: str) -> set[str]:
+    """The tables without which a figure of the paper, or of the registry, cannot be drawn."""
+    content = CONTENTS[PAPER[figure].content if figure in PAPER else figure]
+    return {table_of(path) for name, path in content.tables.items() if name not in content.optional}
+
+
 def paper(results: Path | str, only: str = "*", **changes) -> dict:
     """The paper's study with published models alone, by default all, and without readouts and fine-tuning."""
     config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
     models = [{"source": "spvvs", "path": "nowhere", "only": [only]}]
-    figures = [figure for figure in config["figures"] if FIGURES[figure].section not in ("mapping", "finetuning")]
+    figures = [figure for figure in config["figures"] if not needs(figure) & {"mapping", "finetuning"}]
     config |= {"results": str(results), "models": models, "mapping": None, "finetuning": None, "figures": figures}
     if only != "*":
         config |= {"projection_study": None, "figures": [name for name in config["figures"] if name not in ("figS9", "figS10")]}

@@ -8,13 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexscale.figures import FIGURES
-
 COUNTS = {"n", "distinct", "true"}
 RENEW = "if this is meant: python tests/figure_summaries.py"
 
 
-@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("figure", figure_summaries.FIGURES)
 def test_a_figure_plots_the_numbers_that_are_stored(figure):
     drawing, numbers = figure_summaries.draw(figure)
     plt.close(drawing)
@@ -41,4 +39,4 @@ def test_a_summary_counts_and_measures():
 
 
 def test_every_summary_belongs_to_a_figure():
-    assert {file.stem for file in figure_summaries.FOLDER.glob("*.json")} == set(FIGURES)
+    assert {file.stem for file in figure_summaries.FOLDER.glob("*.json")} == set(figure_summaries.FIGURES)

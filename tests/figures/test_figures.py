@@ -7,6 +7,8 @@ import pytest
 
 mpl.use("agg")
 
+from galleries import some
+
 from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.figures import convergence, published_scores, scaling_laws
 from cortexscale.scaling.laws import fit_axis
@@ -49,8 +51,9 @@ def tables(n_sizes: int) -> dict[str, pd.DataFrame]:
 
 @pytest.mark.parametrize(("n_sizes", "fitted"), [(2, False), (7, True)])
 def test_figure_2_with_few_and_many_models(n_sizes, fitted):
-    figure, numbers = scaling_laws.draw(tables(n_sizes), {"tvsd": "TVSD-EP"})
-    assert len(figure.axes) == 3 and [text.get_text() for text in figure.axes[2].get_legend().texts] == ["TVSD-EP", "Average"]
+    figure, numbers = scaling_laws.draw(tables(n_sizes), some("tvsd"))
+    legend = [text.get_text() for text in figure.axes[2].get_legend().texts]
+    assert len(figure.axes) == 3 and legend == ["Resnet", "Vit", "timm", *["TVSD-EP: law"] * fitted, "held out"]
     assert (numbers["kind"] == "fit").any() == fitted
     held_out = numbers[numbers["kind"] == "held out"]
     assert held_out.loc[held_out["axis"] == "compute", "residual_half_widths"].notna().all() == fitted

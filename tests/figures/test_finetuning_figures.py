@@ -1,16 +1,16 @@
 """Figures of neural fine-tuning: their numbers against plain recomputations, and that every study can draw what it has."""
 
-import importlib
 from itertools import combinations
-from types import SimpleNamespace
 
+import galleries
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from galleries import gallery
 from hypothesis import given
 from hypothesis import strategies as st
-from published_tables import LABELS, our_tables
+from published_tables import our_tables
 from scipy import stats
 
 mpl.use("agg")
@@ -18,9 +18,9 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 
 from cortexscale.alignment.super_rois import region_order
-from cortexscale.errors import InputError, Problems
-from cortexscale.figures import FIGURES, FINETUNING_FIGURES
-from cortexscale.plan.figures import FigurePlan
+from cortexscale.errors import InputError
+from cortexscale.figures.paper import PAPER
+from cortexscale.figures.registry import CONTENTS
 from cortexscale.scaling.finetuning import (
     best_lora,
     experiment,
@@ -35,8 +35,7 @@ from cortexscale.scaling.finetuning import (
     summary,
 )
 
-NAMES = [*(name for names in FINETUNING_FIGURES.values() for name in names), "fig7"]
-NEEDS = {name: set(kinds) for kinds, names in FINETUNING_FIGURES.items() for name in names}
+NAMES = [name for name, figure in PAPER.items() if "finetuning" in CONTENTS[figure.content].tables]
 CHECKED_RUNS = 4
 
 
@@ -178,7 +177,7 @@ def test_intervals_hold_the_mean(values):
 
 
 def draw(name: str, tables: dict[str, pd.DataFrame]) -> tuple[plt.Figure, pd.DataFrame]:
-    return importlib.import_module(f"cortexscale.figures.{FIGURES[name].module}").draw(tables, LABELS)
+    return galleries.draw(gallery().drawing(name), tables)
 
 
 def nothing_overlaps(figure: plt.Figure) -> None:
@@ -211,7 +210,7 @@ def test_every_figure_of_the_paper(name, paper):
 def test_a_small_study_draws_what_it_has(name):
     tables = our_tables(0, "demo")
     kinds = set(tables["finetuning"]["exp_type"].str.removeprefix("finetuning_"))
-    if NEEDS.get(name, set()) <= kinds:
+    if not gallery(experiments=frozenset(kinds)).reason(name):
         figure, numbers = draw(name, tables)
         assert len(figure.axes) and len(numbers)
         nothing_overlaps(figure)
@@ -254,25 +253,6 @@ def test_figure_7_without_fine_tuning_is_its_first_panel(paper):
         draw("fig7", {"pretraining": paper["pretraining"].assign(task_evaluation_acc=np.nan)})
 
 
-def plan_of(figures: list[str], experiments: list[str] | None) -> FigurePlan:
-    section = None if experiments is None else SimpleNamespace(experiments=dict.fromkeys(experiments))
-    study = SimpleNamespace(figures=figures, finetuning=section, mapping=None, published=None, results="r")
-    data = SimpleNamespace(labels={}, readers={})
-    return FigurePlan(study, data, SimpleNamespace(searched=[]))
-
-
-def problems_of(plan: FigurePlan) -> str:
-    problems = Problems()
-    plan.check(problems)
-    return "\n".join(map(str, problems.found))
-
-
-def test_a_plan_refuses_figures_of_experiments_that_are_not_there():
-    assert not problems_of(plan_of(["fig4", "fig5", "figS60"], ["data_pct", "lora"]))
-    assert "figS57 (shows lora), figS60 (shows lora)" in problems_of(plan_of(["fig5", "figS57", "figS60"], ["data_pct"]))
-    assert "no section finetuning" in problems_of(plan_of(["fig7", "fig4"], None))
-
-
 def test_figure_7_reads_the_tables_that_there_are():
-    assert set(plan_of([], None).tables("fig7")) == {"pretraining"}
-    assert set(plan_of([], ["data_pct"]).tables("fig7")) == {"pretraining", "finetuning"} == set(FIGURES["fig7"].tables)
+    assert set(gallery(tables=frozenset({"pretraining"})).drawing("fig7").tables) == {"pretraining"}
+    assert set(gallery().drawing("fig7").tables) == {"pretraining", "finetuning"}

@@ -1,7 +1,5 @@
 """Figures of pretraining: their numbers against plain recomputation, and all of them on small and on the paper's tables."""
 
-from types import SimpleNamespace
-
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -12,21 +10,19 @@ from scipy.stats import linregress
 
 mpl.use("agg")
 
+from galleries import DATASETS, draw, gallery, some
 from published_tables import LABELS, our_tables
 
 from cortexscale.alignment.layer_profiles import agreement_correlations, layer_agreement, layer_profiles
 from cortexscale.alignment.super_rois import super_roi
 from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.errors import InputError
-from cortexscale.figures import FIGURES, accuracy_correlations, accuracy_rois, convergence, families, figS39
+from cortexscale.figures import accuracy, accuracy_correlations, convergence, families, scaling_laws
 from cortexscale.figures import layer_agreement as agreement_figure
 from cortexscale.figures import layers as profile_figure
-from cortexscale.figures import metric as metric_figure
 from cortexscale.figures.accuracy import p_value
 from cortexscale.figures.convergence import usual_models
-from cortexscale.figures.roi_panels import columns_for
-from cortexscale.plan import Plan
-from cortexscale.plan.figures import FigurePlan
+from cortexscale.figures.panels import columns_for
 from cortexscale.scaling.accuracy import accuracy_scores, correlations, roi_scores, supervised
 from cortexscale.scaling.laws import DISTANCES
 from cortexscale.scaling.points import axis_points, benchmark_scores
@@ -39,10 +35,6 @@ SIZES = ("demo", "thin")
 def closed():
     yield
     mpl.pyplot.close("all")
-
-
-def plan_of(labels: dict[str, str]) -> Plan:
-    return Plan({"study": "test", "results": "nowhere", "plan_without_data": True, "published": {"path": "no", "labels": labels}})
 
 
 # --- accuracy and alignment -------------------------------------------------------------------------------------------
@@ -173,7 +165,7 @@ def test_profiles_of_a_search_of_ours_are_of_the_model_with_most_layers_and_say_
     table = pd.concat([searched({("a", "V1"): [0.1, 0.2]}), searched({("a", "V1"): [0.3, 0.2, 0.1]}, model="deep")])
     profiles = layer_profiles(table, "a")
     assert profiles["model_id"].unique().tolist() == ["deep"] and profiles["metric"].unique().tolist() == ["cv_score"]
-    figure, _ = profile_figure.draw({"layer_search": table}, {"a": "A-EP"})
+    figure, _ = profile_figure.draw({"layer_search": table}, some(a="A-EP"))
     assert [text.get_text() for text in figure.legends[0].texts] == ["noise-normalised r, cross-validated"]
     with pytest.raises(InputError, match="no layer scores on b"):
         layer_profiles(table, "b")
@@ -201,22 +193,20 @@ def test_one_model_of_every_family_and_kind_is_selected():
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("figure", [f"figS{n}" for n in (11, 12, 16, 19, 22, 23, 24, 25, 30, 31, 35, 38, 39, 40, 41, 42, 43)])
 def test_every_figure_draws(figure, size):
-    source = FIGURES[figure]
-    module = __import__(f"cortexscale.figures.{source.module}", fromlist=["draw"])
-    labels = plan_of(LABELS).figure_labels(figure)
-    drawn, numbers = module.draw({name: our_tables(0, size)[name] for name in source.tables}, labels)
+    drawing = gallery().drawing(figure)
+    drawn, numbers = draw(drawing, {name: our_tables(0, size)[name] for name in drawing.tables})
     drawn.canvas.draw()
     assert len(numbers) and drawn.axes
     titles = {panel.get_title() for panel in drawn.axes if panel.axison}
     assert len(titles) >= 1
-    if source.readers and "benchmark_name" in numbers:
-        assert set(numbers["benchmark_name"]) <= set(source.readers)
+    if len(drawing.datasets) < len(DATASETS) and "benchmark_name" in numbers:
+        assert set(numbers["benchmark_name"]) <= set(drawing.datasets)
 
 
 @pytest.mark.parametrize("axis", ["samples", "parameters"])
 def test_families_show_the_mean_of_models_of_one_x(axis):
     points = axis_points(benchmark_scores(our_tables(0, "thin")["pretraining"], composite_rois=True), axis)
-    figure, numbers = families.draw({axis: points}, LABELS)
+    figure, numbers = families.draw({"points": points}, DATASETS, axis)
     assert [panel.get_title() for panel in figure.axes] == sorted(numbers["family"].unique())
     row = numbers.iloc[len(numbers) // 2]
     same = points[points["fitted"] & (points["family"] == row["family"]) & (points["x"] == row["x"])]
@@ -226,29 +216,29 @@ def test_families_show_the_mean_of_models_of_one_x(axis):
 
 def test_a_panel_per_roi_has_its_own_correlation_among_those_of_the_whole_study():
     table = our_tables(0, "demo")["pretraining"]
-    figure, numbers = accuracy_rois.draw({"pretraining": table}, {"nsd": "NSD-fMRI"})
+    figure, numbers = accuracy.draw_by_roi({"pretraining": table}, some("nsd"))
     found = correlations(roi_scores(table), ["pretraining_dataset", "benchmark_name", "roi"])
     expected = found[found["benchmark_name"] == "nsd"].set_index(["pretraining_dataset", "roi"])["p_fdr"]
     shown = numbers.drop_duplicates(["pretraining_dataset", "roi"]).set_index(["pretraining_dataset", "roi"])["p_fdr"]
     pd.testing.assert_series_equal(shown.sort_index(), expected.sort_index())
     assert len([panel for panel in figure.axes if panel.axison]) == numbers["roi"].nunique()
-    _, in_short = accuracy_correlations.draw({"pretraining": table}, {"nsd": "NSD-fMRI"})
+    _, in_short = accuracy_correlations.draw({"pretraining": table}, some("nsd"))
     assert set(in_short["r"]) == set(numbers["r"])
 
 
 def test_accurate_models_only_and_a_clear_word_where_there_are_none():
     table = our_tables(0, "demo")["pretraining"]
-    _, numbers = figS39.draw({"pretraining": table}, LABELS)
+    _, numbers = accuracy.draw_accurate({"pretraining": table}, DATASETS)
     assert numbers["task_evaluation_acc"].min() >= 0.4
     with pytest.raises(InputError, match=r"accuracy of 0\.4"):
-        figS39.draw({"pretraining": table.assign(task_evaluation_acc=table["task_evaluation_acc"] / 10)}, LABELS)
+        accuracy.draw_accurate({"pretraining": table.assign(task_evaluation_acc=table["task_evaluation_acc"] / 10)}, DATASETS)
 
 
 def test_agreement_wants_two_datasets():
     table = our_tables(0, "demo")["layer_search"]
     with pytest.raises(InputError, match="two datasets"):
-        agreement_figure.draw({"layer_search": table}, {"nsd": "NSD-fMRI"})
-    figure, layers = agreement_figure.draw({"layer_search": table}, {"nsd": "NSD-fMRI", "tvsd": "TVSD-EP"})
+        agreement_figure.draw({"layer_search": table}, some("nsd"))
+    figure, layers = agreement_figure.draw({"layer_search": table}, some("nsd", "tvsd"))
     assert set(layers["super_roi"]) == {"Early", "High"}
     assert len(figure.axes) == 2 * 2 + 1
 
@@ -258,7 +248,7 @@ def test_figure_3_shows_models_that_are_usual_and_keeps_those_held_out_apart():
     points = axis_points(scores, "samples").assign(metric="pearsonr_nc")
     shown = usual_models(points)
     assert set(shown["benchmark_name"]) == {"average"} and not shown["model_id"].str.contains("flex|adv_|dinov2|vjepa").any()
-    _, numbers = convergence.draw({"compute_points": points, "samples_points": points}, LABELS)
+    _, numbers = convergence.draw({"compute_points": points, "samples_points": points}, DATASETS)
     means = numbers[(numbers["panel"] == "b") & numbers["n"].notna() & (numbers["family"] == "ConvNeXt")]
     suite, held_out = (means[means["held_out"] == flag] for flag in (False, True))
     of_suite = shown[(shown["family"] == "ConvNeXt") & ~shown["held_out"]]
@@ -274,7 +264,7 @@ def test_another_metric_has_the_panels_of_figures_2_and_3():
     for axis in MODEL_AXES:
         points = axis_points(scores, axis).assign(axis=axis, metric="rsa_c_test", **dict.fromkeys(DISTANCES, np.nan))
         tables |= {f"{axis}_points": points, f"{axis}_curves": empty}
-    figure, numbers = metric_figure.draw(tables, LABELS)
+    figure, numbers = scaling_laws.draw_with_convergence(tables, DATASETS)
     assert set(numbers["panel"]) == set("abcde")
     assert figure.axes[0].get_ylabel() == "Alignment S (cRSA)"
     held_out = set(numbers.loc[numbers["kind"] == "held out", "model_id"])
@@ -289,35 +279,3 @@ def test_the_grid_of_28_rois_has_no_empty_place():
 @pytest.mark.parametrize(("p", "text"), [(0.04, "= 0.040"), (3e-12, "{-11}"), (1e-12, "{-12}"), (0.0, "{-300}")])
 def test_p_values_in_words(p, text):
     assert text in p_value(p)
-
-
-# --- which datasets a figure shows ------------------------------------------------------------------------------------
-
-
-def test_a_figure_of_certain_datasets_names_these_in_its_order():
-    plan = plan_of(LABELS)
-    assert list(plan.figures.labels("figS41")) == ["things_eeg1", "things_eeg2", "things_meg"]
-    assert plan.figures.labels("figS14") == {"tvsd": "TVSD-EP"}
-    assert plan.figures.labels("figS30") == LABELS
-    assert list(plan.figures.labels("figS11")) == ["nsd", "things_fmri", "tvsd"]
-
-
-def test_one_of_several_datasets_is_enough_and_none_is_not():
-    plan = plan_of({"tvsd": "TVSD-EP"})
-    assert plan.figures.labels("figS40") == {"tvsd": "TVSD-EP"}
-    with pytest.raises(InputError, match="things_eeg1 or things_eeg2 or things_meg"):
-        plan.figures.labels("figS41")
-
-
-def test_figures_of_layers_want_a_search():
-    study, data = (
-        SimpleNamespace(published=None, results="r"),
-        SimpleNamespace(labels=LABELS, readers={name: name for name in LABELS}),
-    )
-    imports_all = FigurePlan(study, data, SimpleNamespace(searched=[]))
-    with pytest.raises(InputError, match="layers are all taken from a file"):
-        imports_all.tables("figS11")
-
-
-def test_every_supplementary_figure_of_pretraining_has_its_name():
-    assert {f"figS{number}" for number in range(11, 44)} <= set(FIGURES)

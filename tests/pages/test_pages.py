@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 import yaml
 from browser import CHROMIUM, NO_CHROMIUM, Browser
+from galleries import DATASETS
 from jinja2 import UndefinedError
-from published_tables import LABELS, our_tables
+from published_tables import our_tables
 
 from cortexscale.pages.explore import explore_data, explore_page
 from cortexscale.pages.template import render
@@ -38,7 +39,7 @@ def tables():
 def data(tables):
     fits = {axis: fit(tables["pretraining"], axis) for axis in ("compute", "parameters")}
     fits |= {axis: fit(tables[axis], axis) for axis in ("finetuning", "mapping")}
-    return explore_data(tables, fits, LABELS, "test", True)
+    return explore_data(tables, fits, DATASETS, "test", True)
 
 
 # ------------------------------------------------------------------------------------------ numbers
@@ -74,7 +75,7 @@ def test_laws_have_the_curve_of_their_constants(data):
 
 
 def test_a_study_without_fine_tuning_offers_no_such_axis(tables):
-    shown = explore_data({"pretraining": tables["pretraining"]}, {}, LABELS, "test", True)
+    shown = explore_data({"pretraining": tables["pretraining"]}, {}, DATASETS, "test", True)
     assert list(shown["parts"]) == ["pretraining"] and shown["laws"] == []
     assert set(shown["parts"]["pretraining"]["axes"]) == {"compute", "samples", "parameters"}
 

@@ -1,21 +1,19 @@
 """The report: captions, cost, and a page whose pictures are inside it."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import matplotlib as mpl
 import pandas as pd
 import pytest
 from browser import CHROMIUM, NO_CHROMIUM, Browser
+from galleries import gallery
 
 mpl.use("agg")
 
 import matplotlib.pyplot as plt
 
-from cortexscale.figures import FIGURES
 from cortexscale.markdown import markdown_table
-from cortexscale.pages.captions import caption, described
+from cortexscale.pages.captions import caption
 from cortexscale.pages.origin import origins, run_facts
 from cortexscale.pages.report import Contents, report_page
 from cortexscale.pages.template import html_of_markdown
@@ -25,17 +23,16 @@ from cortexscale.stores import provenance, write_table
 CONFIG = {"study": "test", "datasets": {"tvsd": {"label": "TVSD-EP"}}}
 
 
-@pytest.mark.parametrize("module", sorted({figure.module for figure in FIGURES.values()}))
-def test_every_figure_says_what_it_shows(module):
-    title, text = described(Path(importlib.util.find_spec(f"cortexscale.figures.{module}").origin))
-    assert len(title) > 20 and len(text) > 20, f"{module}: the docstrings of the module and of `draw` are the caption"
-    assert "Args" not in text and "``" not in text
-
-
 def test_a_caption_names_its_tables_and_counts_its_values():
-    numbers = pd.DataFrame({"model_id": ["a", "b", "a"], "roi": "V1", "score": 0.5})
-    text = caption("convergence", ["fits/compute.points.parquet", "fits/compute.curves.parquet", "tables/x.parquet"], numbers)
-    assert text.startswith("Figure 3: ") and text.endswith("From fits/compute, tables/x; n = 3 plotted values, 2 models.")
+    drawing = gallery().drawing("figS62")
+    text = caption(drawing, pd.DataFrame({"model_id": ["a", "b", "a"], "roi": "V1", "score": 0.5}))
+    assert text.startswith(f"{drawing.title}. {drawing.caption} From ")
+    assert text.endswith("From fits/mapping; n = 3 plotted values, 2 models.")
+
+
+def test_a_figure_without_anything_to_show_says_why():
+    text = caption(gallery().drawing("figS39"), pd.DataFrame({"nothing_to_show": ["no accurate model"]}))
+    assert text.endswith("There is nothing to show: no accurate model.")
 
 
 def job(file, seconds: float, cpu: str, rss: float) -> None:
@@ -69,7 +66,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def report(root):
-    figures = {"fig3": {"module": "convergence", "tables": [f"{root}/fits/compute.points.parquet"], "datasets": ["TVSD-EP"]}}
+    figures = [gallery().drawing("fig3")]
     tables = [root / "tables/pretraining.parquet", root / "tables/cost.parquet"]
     pages = Contents(root, CONFIG, {"tvsd": "TVSD-EP"}, figures, tables, [], [root / "fits/compute.parquet"], ["explore.html"])
     file = root / "report.html"

@@ -10,12 +10,12 @@ from markdown_cells import unpadded
 
 mpl.use("agg")
 
+from galleries import some
 from readout_data import synthetic_targets, tokens_of
 
 from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.errors import InputError
-from cortexscale.figures import figS62, figS63, gate_depth
-from cortexscale.figures import readouts as fig6
+from cortexscale.figures import gate_depth, readouts
 from cortexscale.readouts import stage as stage_module
 from cortexscale.readouts.parts import Parts
 from cortexscale.readouts.recipes import ReadoutRecipe
@@ -225,11 +225,12 @@ def test_figures_show_every_readout(mapping):
     table, gates = mapping
     fits, curves, points = fit_axis(table, "mapping", "reduced", FITS)
     found = {"mapping": table, "gates": gates, "fits": fits, "curves": curves, "points": points}
-    numbers = {module: module.draw(found, {"d": "D-EP"})[1] for module in (fig6, figS62, figS63, gate_depth)}
-    assert set(numbers[fig6]["family"]) == {"linear_individual"} and (numbers[fig6]["kind"] == "readout").sum() == 10
-    assert set(numbers[figS62]["family"]) == set(table["probe_type"])
-    assert numbers[figS63]["kind"].value_counts().to_dict() == {"roi": 10, "centroid": 5}
-    of_rois = numbers[gate_depth].query("kind == 'roi'").set_index("roi")
+    drawn = (readouts.draw_linear, readouts.draw_laws, readouts.draw_parameters, gate_depth.draw)
+    linear, laws, parameters, depth = (draw(found, some(d="D-EP"))[1] for draw in drawn)
+    assert set(linear["family"]) == {"linear_individual"} and (linear["kind"] == "readout").sum() == 10
+    assert set(laws["family"]) == set(table["probe_type"])
+    assert parameters["kind"].value_counts().to_dict() == {"roi": 10, "centroid": 5}
+    of_rois = depth.query("kind == 'roi'").set_index("roi")
     assert of_rois["committed_depth"].to_dict() == {"V1": 0.5, "IT": 1.0}
     expected = table.query("probe_type == 'layer_gate_shared' and data_pct == 100").groupby("roi")["expected_depth"].mean()
     assert of_rois["expected_depth"].to_dict() == pytest.approx(expected.to_dict())
@@ -243,9 +244,9 @@ def test_figures_without_their_readouts_say_so(mapping):
         "points": mapping_points(table, "mapping", composite_rois=True)[:0],
         "curves": pd.DataFrame({"family": []}),
     }
-    for module in (fig6, gate_depth):
+    for draw in (readouts.draw_linear, gate_depth.draw):
         with pytest.raises(InputError, match=r"mapping\.readouts, or leave the figure out"):
-            module.draw(nothing, {})
+            draw(nothing, {})
 
 
 def test_figures_of_points_without_a_fit(mapping):
@@ -253,6 +254,6 @@ def test_figures_of_points_without_a_fit(mapping):
     few = table[table["data_pct"] > 50]
     fits, curves, points = fit_axis(few, "mapping", "reduced", FITS)
     assert fits.empty
-    for module in (fig6, figS62):
-        assert (module.draw({"fits": fits, "curves": curves, "points": points}, {})[1]["kind"] == "readout").all()
+    for draw in (readouts.draw_linear, readouts.draw_laws):
+        assert (draw({"fits": fits, "curves": curves, "points": points}, {})[1]["kind"] == "readout").all()
     assert "E" not in readout_table(few, fits)

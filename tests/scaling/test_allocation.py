@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from galleries import some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
@@ -111,7 +112,7 @@ def test_tables_have_all_families_and_each():
     assert fits["flops_exponent"].to_numpy() == pytest.approx(H) and not models["model_id"].eq("m48").any()
     assert curves.groupby(["family", "benchmark_name"]).size().eq(60).all()
     assert (curves["n_params_low"] <= curves["n_params_high"]).all()
-    drawn, numbers = figure.draw({"points": models, "curves": curves}, {"tvsd": "TVSD-EP"})
+    drawn, numbers = figure.draw({"points": models, "curves": curves}, some("tvsd"))
     assert len(drawn.axes) == 3 and numbers["kind"].value_counts().to_dict() == {"optimum": 120, "model": 48}
 
 

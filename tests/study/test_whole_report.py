@@ -36,7 +36,7 @@ def test_a_typo_wrong_references_a_figure_a_mapping_and_a_file_are_one_report(de
     assert len(found) == 7, found
     assert found["ridge.alfas"] == "an unknown key" and "nowhere.json" in found["raw data"]
     assert (found["datasets.tvsd.stimuli"], found["mapping.datasets"], found["mapping.model"]) == ("thongs", "nds", "vit")
-    assert found["finetuning.targets"] == "tsvd" and found["figures"] == "fig99"
+    assert found["finetuning.targets"] == "tsvd" and found["figures"] == "fig99: there is no such figure"
 
 
 def test_wrong_readers_models_and_recipes_are_one_report(demo):

@@ -5,13 +5,13 @@ After a change that is meant to change figures, renew the stored summaries and r
     python tests/figure_summaries.py
 """
 
-import importlib
 import json
 import logging
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import galleries
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ mpl.use("agg")
 from invented_tables import gated_tables, projection_table, recordings, score_table
 from published_tables import LABELS, our_tables
 
-from cortexscale.figures import FIGURES
+from cortexscale.figures.paper import PAPER
 from cortexscale.figures.published_scores import PANELS
 from cortexscale.plan import Plan
 from cortexscale.qc.ceilings import noise_ceilings, released_units
@@ -38,6 +38,10 @@ FITTED = ("majajhong", "nsd")
 QUANTILES = {"min": 0, "q25": 0.25, "median": 0.5, "q75": 0.75, "max": 1}
 
 
+FIGURES = (*PAPER, "compute_optimal", "gate_depth", "published_scores", "released_statistics")
+"""Figures that have a summary: the paper's, by their names there, and those that the paper has not."""
+
+
 @cache
 def plan() -> Plan:
     """A study of published tables, with few resamples."""
@@ -48,13 +52,13 @@ def plan() -> Plan:
 
 def draw(figure: str) -> tuple[Figure, pd.DataFrame]:
     """As the rule does: the figure, and its csv."""
-    module = importlib.import_module(f"cortexscale.figures.{FIGURES[figure].module}")
+    drawing = galleries.gallery().drawing(figure)
     if figure == "gate_depth":
         # Only here, as gates would be two more readouts in the fits and figures of the mapping axis.
         tables = gated_tables(_results()["mapping"])
     else:
-        tables = {name: _table(Path(path)) for name, path in plan().figure_tables(figure).items()}
-    return module.draw(tables, plan().figure_labels(figure))
+        tables = {name: _table(Path(path)) for name, path in drawing.tables.items()}
+    return galleries.draw(drawing, tables)
 
 
 def _table(path: Path) -> pd.DataFrame:

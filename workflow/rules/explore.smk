@@ -4,6 +4,8 @@ Needs:  the tables of pretraining, fine-tuning and mapping that the study has, a
 Makes:  explore.html  by axis, metric, benchmark, ROI and family; opens offline
 """
 
+from cortexscale.datasets.registry import FACTS_MODULES
+
 
 localrules:
     explore,
@@ -12,11 +14,11 @@ localrules:
 rule explore:
     """Making the page to explore scores and scaling laws."""
     input:
+        plan.pages.assets,
         tables=plan.pages.explored,
         fits=plan.pages.fits(),
         curves=plan.pages.fits(".curves"),
         points=plan.pages.fits(".points"),
-        assets=plan.pages.assets,
     output:
         page="<results>/explore.html",
     log:
@@ -30,8 +32,8 @@ rule explore:
         runtime=30,
     params:
         study=plan.study.study,
-        labels=plan.data.labels,
+        datasets=plain(plan.figures.datasets),
         composite_rois=plan.study.fits.composite_rois,
-        code=plan.code("explore"),
+        code=plan.code("explore", *FACTS_MODULES),
     script:
         "../scripts/explore.py"

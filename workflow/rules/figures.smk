@@ -8,7 +8,7 @@ Makes:  tables/pretraining.parquet    all scores with the model's pretraining, i
         fits/<axis>.<metric>.parquet  the same of another score, such as rsa_c_test
         fits/model_and_data.parquet   scaling laws of parameters and samples at once, what compute is best spent on
         tables/table2.*, tableS4.*    readouts at the largest fraction, and where they saturate
-        figures/<figure>.*            pdf, png, svg, and csv of every plotted number
+        figures/<figure>.*            pdf, png, svg, and csv of every plotted number; `snakemake list_figures` prints all names
 """
 
 from cortexscale.datasets.registry import FACTS_MODULES
@@ -136,7 +136,7 @@ rule readout_tables:
 rule figure:
     """Drawing one figure."""
     input:
-        unpack(lambda wildcards: plan.figures.tables(wildcards.figure)),
+        tables=lambda wildcards: plan.figures.tables(wildcards.figure),
     output:
         pdf="<results>/figures/{figure}.pdf",
         png="<results>/figures/{figure}.png",
@@ -153,10 +153,26 @@ rule figure:
         mem_mb=2000,
         runtime=30,
     params:
-        module=lambda wildcards: FIGURES[wildcards.figure].module,
-        labels=lambda wildcards: plan.figures.labels(wildcards.figure),
+        drawing=lambda wildcards: plain(plan.figures.drawing(wildcards.figure)),
         code=lambda wildcards: plan.code(
-            "figure", f"cortexscale.figures.{FIGURES[wildcards.figure].module}", *FACTS_MODULES
+            "figure", plan.figures.drawing(wildcards.figure).module, *FACTS_MODULES
         ),
     script:
         "../scripts/figure.py"
+
+
+rule list_figures:
+    """Listing every figure of the study."""
+    log:
+        "<logs>/list_figures.log",
+    localrule: True
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        figures=lambda wildcards: plan.figures.gallery.listing(),
+        code=plan.code("list_figures"),
+    script:
+        "../scripts/list_figures.py"

@@ -14,7 +14,7 @@ localrules:
 rule cost:
     """Adding up what every stage has cost."""
     input:
-        results=[*plan.pages.tables, *plan.pages.figure_files("csv")],
+        results=[*plan.pages.tables, *plan.figures.files("csv")],
     output:
         table="<results>/tables/cost.parquet",
         csv="<results>/tables/cost.csv",
@@ -38,12 +38,11 @@ rule cost:
 rule report:
     """Making the report."""
     input:
-        pictures=plan.pages.figure_files("png"),
-        numbers=plan.pages.figure_files("csv"),
+        plan.figures.files("png", "csv"),
+        plan.pages.assets,
         tables=[*plan.pages.tables, "<results>/tables/cost.parquet"],
         checks=plan.pages.checks,
         fits=plan.pages.laws,
-        assets=plan.pages.assets,
     output:
         page="<results>/report.html",
     log:
@@ -58,7 +57,7 @@ rule report:
     params:
         config=plan.study.model_dump(mode="json"),
         labels=plan.data.labels,
-        figures=plan.pages.figures,
+        figures=plain(plan.figures.drawings),
         pages=[name for name in plan.pages.names if name != "report.html"],
         code=plan.code("report"),
     script:

@@ -1,32 +1,43 @@
 """Draw one figure from result tables, as pdf, png and svg, and write the plotted numbers as csv."""
 
 import importlib
+import logging
 from pathlib import Path
 
 import matplotlib as mpl
 
 mpl.use("agg")
 
+from cortexscale.figures.content import NothingToShow
+from cortexscale.figures.gallery import Drawing
+from cortexscale.figures.panels import blank
 from cortexscale.figures.style import use_style
 from cortexscale.files import whole_file
-from cortexscale.logs import logged
+from cortexscale.jobs import run
 from cortexscale.stores import read_table
 
 
-def main(outputs: dict[str, Path], tables: dict[str, Path], module: str, labels: dict[str, str]) -> None:
+def main(*, tables: list[Path], drawing: Drawing, pdf: Path, png: Path, svg: Path, csv: Path) -> None:
     use_style()
-    draw = importlib.import_module(f"cortexscale.figures.{module}").draw
-    drawing, numbers = draw({name: read_table(path) for name, path in tables.items()}, labels)
-    for kind in ("pdf", "png", "svg"):
-        undated = {} if kind == "png" else {"metadata": {"CreationDate": None} if kind == "pdf" else {"Date": None}}
-        with whole_file(outputs[kind]) as part:
-            drawing.savefig(part, format=kind, **undated)
-    with whole_file(outputs["csv"]) as part:
+    draw = getattr(importlib.import_module(drawing.module), drawing.draw.rpartition(".")[2])
+    named = {name: read_table(path) for name, path in zip(drawing.tables, tables, strict=True)}
+    try:
+        figure, numbers = draw(named, drawing.datasets, **drawing.arguments)
+    except NothingToShow as reason:
+        logging.warning("%s", reason)
+        figure, numbers = blank(drawing.title, reason)
+    about = {"Title": f"{drawing.heading}: {drawing.title}"}
+    metadata = {
+        pdf: about | {"Subject": drawing.caption, "CreationDate": None},
+        png: about | {"Description": drawing.caption},
+        svg: about | {"Description": drawing.caption, "Date": None},
+    }
+    for path, described in metadata.items():
+        with whole_file(path) as part:
+            figure.savefig(part, format=path.suffix[1:], metadata=described)
+    with whole_file(csv) as part:
         numbers.to_csv(part, index=False)
 
 
 if "snakemake" in globals():
-    with logged(snakemake.log[0]):
-        outputs = {name: Path(path) for name, path in snakemake.output.items()}
-        tables = {name: Path(path) for name, path in snakemake.input.items()}
-        main(outputs, tables, snakemake.params.module, snakemake.params.labels)
+    run(main, snakemake)

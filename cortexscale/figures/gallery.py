@@ -1,0 +1,215 @@
+"""The figures of one study: which of them it can draw, and why it cannot draw the others."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from cortexscale.errors import InputError
+from cortexscale.figures.content import LACKING, PER_DATASET, Available, Content, FigureDataset, table_of
+from cortexscale.figures.paper import PAPER, PaperFigure
+from cortexscale.figures.registry import CONTENTS
+
+KINDS = ("pdf", "png", "svg", "csv")
+"""The files of a figure; the last holds every number in it."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure of a study, with everything that is needed to draw it and to describe it.
+
+    Attributes:
+        name: the name by which it was asked for; its files are ``figures/<name>.pdf`` and so on.
+        heading: the name, and the labels of the datasets if it shows only some.
+        title, caption, draw: those of its :class:`cortexscale.figures.content.Content`.
+        tables: name -> path below the results root.
+        datasets: the datasets that it shows, by name.
+        arguments: further arguments of the function that draws it.
+    """
+
+    name: str
+    heading: str
+    title: str
+    caption: str
+    draw: str
+    tables: dict[str, str]
+    datasets: dict[str, FigureDataset]
+    arguments: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def module(self) -> str:
+        """Import path of the module that draws the figure."""
+        return f"cortexscale.figures.{self.draw.partition('.')[0]}"
+
+
+class Gallery:
+    """All figures of a study.
+
+    Args:
+        available: what the study has that figures can show.
+    """
+
+    def __init__(self, available: Available):
+        self.available = available
+
+    def drawing(self, name: str) -> Drawing:
+        """Return a figure by its name.
+
+        Args:
+            name: ``<content>``, ``<content>/<variant>``, or the name in the paper.
+
+        Raises:
+            InputError: there is no such figure, or the study cannot draw it. The message has the reason and the nearest names.
+        """
+        drawing = self._find(name)
+        if isinstance(drawing, str):
+            raise self.refusal([name], drawing, "figure")
+        return drawing
+
+    def refusal(self, names: Sequence[str], reason: str, where: str) -> InputError:
+        """Return the error for figures that cannot be drawn for one reason.
+
+        Args:
+            where: what asks for them.
+        """
+        expected = f"a figure that this study can draw, such as {', '.join(self._nearest(names[0]))}"
+        remedy = "correct the name or leave the figure out; `snakemake list_figures` prints every figure of the study"
+        return InputError(where, f"{', '.join(names)}: {reason}", expected, remedy)
+
+    def reason(self, name: str) -> str | None:
+        """Return the reason for which a figure cannot be drawn, or None."""
+        found = self._find(name)
+        return found if isinstance(found, str) else None
+
+    @property
+    def drawable(self) -> list[str]:
+        """Names of all figures that the study can draw, by content."""
+        return [name for name in self._names() if not self.reason(name)]
+
+    def listing(self) -> str:
+        """Return a text with one line for every figure: name, name in the paper, what it shows or why it cannot be drawn."""
+        aliases: dict[str, list[str]] = {name: [] for name in self._names()}
+        for alias, figure in PAPER.items():
+            same = self._by_content(figure)
+            if same:
+                aliases[same].append(alias)
+            else:
+                aliases[alias] = []
+        drawn, lacking = [], []
+        for name, others in aliases.items():
+            found = self._find(name)
+            if isinstance(found, str):
+                lacking.append((name, " ".join(others), found))
+            else:
+                drawn.append((name, " ".join(others), f"{found.title}{f' ({_labels(found.datasets)})' if name in PAPER else ''}"))
+        parts = [_columns("can be drawn:", drawn), _columns("cannot be drawn:", lacking)]
+        return "\n".join(part for part in parts if part)
+
+    # ------------------------------------------------------------------------------------------ one figure
+
+    def _find(self, name: str) -> Drawing | str:
+        """Return a figure, or the reason for which the study cannot draw it."""
+        if name in PAPER:
+            return self._find_of_paper(name, PAPER[name])
+        kind, _, variant = name.partition("/")
+        if kind not in CONTENTS:
+            return "there is no such figure"
+        content, variants = CONTENTS[kind], self._variants(CONTENTS[kind])
+        if bool(variant) != bool(content.variants) or variant not in ("", *variants):
+            names = [f"{kind}/{each}" for each in variants] if content.variants else [kind]
+            return f"there is no such figure, but {', '.join(names)}" if names else "it shows one dataset, and the study has none"
+        datasets = list(self.available.datasets)
+        if content.variants == PER_DATASET:
+            datasets = content.select(self.available, variant) if content.select else [variant]
+        return self._draw(name, content, variant or None, datasets)
+
+    def _find_of_paper(self, name: str, figure: PaperFigure) -> Drawing | str:
+        same = self._by_content(figure)
+        if same:
+            found = self._find(same)
+            return replace(found, name=name, heading=name + found.heading[len(same) :]) if isinstance(found, Drawing) else found
+        content, datasets = CONTENTS[figure.content], self.available.datasets
+        for reader in figure.readers:
+            several = self._read_by(reader)
+            if len(several) > 1:
+                asked = [f"{figure.content}/{each}" for each in several] if content.variants else [figure.content]
+                return f"it shows the dataset of the reader {reader}, and the study has several; ask for {', '.join(asked)}"
+        shown = [each for reader in figure.readers for each in self._read_by(reader)]
+        shown += [each for each, of in datasets.items() if of.modality in figure.modalities]
+        if not shown:
+            return f"the study has no dataset of the {_of(figure)}"
+        return self._draw(name, content, shown[0] if content.variants else None, shown)
+
+    def _draw(self, name: str, content: Content, variant: str | None, shown: list[str]) -> Drawing | str:
+        tables = {}
+        for key, path in content.tables.items():
+            table = table_of(path)
+            if table in self.available.tables:
+                tables[key] = path.format(variant=variant)
+            elif key not in content.optional:
+                return LACKING[table]
+        reason = next((reason for need in content.needs if (reason := need(self.available, variant))), None)
+        if reason:
+            return reason
+        datasets = {each: self.available.datasets[each] for each in shown}
+        return Drawing(
+            name=name,
+            heading=name if variant or len(shown) == len(self.available.datasets) else f"{name}: {_labels(datasets)}",
+            title=content.title.format(variant=self._variants(content).get(variant or "")),
+            caption=content.caption,
+            draw=content.draw,
+            tables=tables,
+            datasets=datasets,
+            arguments={key: value.format(variant=variant) for key, value in content.arguments.items()},
+        )
+
+    # ------------------------------------------------------------------------------------------ names
+
+    def _variants(self, content: Content) -> Mapping[str, str]:
+        """The variants of a figure in this study -> words for them."""
+        if content.variants != PER_DATASET:
+            return content.variants
+        return {name: dataset.label for name, dataset in self.available.datasets.items()}
+
+    def _names(self) -> list[str]:
+        """All figures by content; in a study without datasets the pattern ``<content>/<dataset>`` of those that show one."""
+        names = []
+        for name, content in CONTENTS.items():
+            variants = self._variants(content) or content.variants
+            names += [f"{name}/{variant}" for variant in variants] if variants else [name]
+        return names
+
+    def _read_by(self, reader: str) -> list[str]:
+        return [name for name, dataset in self.available.datasets.items() if dataset.reader == reader]
+
+    def _by_content(self, figure: PaperFigure) -> str | None:
+        """Return the name by content of a figure of the paper; None if its choice of datasets has no name of its own."""
+        if figure.modalities or len(figure.readers) > 1:
+            return None
+        if CONTENTS[figure.content].variants == PER_DATASET:
+            datasets = self._read_by(figure.readers[0])
+            return f"{figure.content}/{datasets[0]}" if len(datasets) == 1 else None
+        if figure.readers:
+            return None
+        return f"{figure.content}/{figure.variant}" if figure.variant else figure.content
+
+    def _nearest(self, name: str) -> list[str]:
+        """Return a few names of figures that can be drawn and that may have been meant."""
+        known = [*self.drawable, *(alias for alias in PAPER if not self.reason(alias))]
+        same = [each for each in known if each.partition("/")[0] == name.partition("/")[0]]
+        return list(dict.fromkeys([*difflib.get_close_matches(name, known, n=4), *same, *known]))[:4]
+
+
+def _of(figure: PaperFigure) -> str:
+    return f"reader {' or '.join(figure.readers)}" if figure.readers else f"modality {' or '.join(figure.modalities)}"
+
+
+def _labels(datasets: dict[str, FigureDataset]) -> str:
+    return ", ".join(dataset.label for dataset in datasets.values())
+
+
+def _columns(heading: str, rows: Iterable[tuple[str, str, str]]) -> str:
+    """Return lines of aligned columns below a heading; an empty text without rows."""
+    rows = list(rows)
+    widths = [max((len(row[place]) for row in rows), default=0) for place in (0, 1)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, (*widths, 0), strict=True)).rstrip() for row in rows]
+    return "\n".join([heading, *(f"  {line}" for line in lines), ""]) if rows else ""
