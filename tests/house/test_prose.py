@@ -20,7 +20,6 @@ TO_DO = {
     "published",
     "qc",
     "readouts",
-    "recipe",
     "scaling",
     "study",
 }
