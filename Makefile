@@ -1,11 +1,12 @@
 # make demo   install and run the demo study: results/figures/
 # make test   install and check everything
+# make docs   write docs/config.md and config/schema.json from the descriptions in the code
 # make test-fast   install and run the tests that take seconds
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-fast lint browser test-slurm bench clean
+.PHONY: demo docs test test-fast lint browser test-slurm bench clean
 
 demo: $(BIN)/.installed
 	snakemake --quiet rules host
@@ -36,6 +37,9 @@ test-slurm: $(BIN)/.installed
 	@if ! command -v slurmctld >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends slurm-wlm munge >/dev/null; fi || true
 	python -m pytest tests/workflow/test_slurm.py -m slurm -rs
+
+docs: $(BIN)/.installed
+	python docs/config_reference.py
 
 bench: $(BIN)/.installed
 	python benchmarks/ridge.py

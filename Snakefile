@@ -1,7 +1,7 @@
 """Cortex Scale: how well vision models predict the visual brain, and how that grows with scale.
 
-From released recordings and model checkpoints to the figures of the paper. `config/config.yaml` is the demo study and
-documents every key; another study is another file: `snakemake --configfile config/mine.yaml`.
+From released recordings and model checkpoints to the figures of the paper. `config/config.yaml` is the demo study, and
+`docs/config.md` describes every key; another study is another file: `snakemake --configfile config/mine.yaml`.
 """
 
 import sys

@@ -17,64 +17,67 @@ class Attack(Section):
     """Adversarial training: images are attacked before each step (FFGSM). Sizes are in levels of 255."""
 
     eps: PositiveFloat
-    """Largest change of a pixel."""
+    """Largest change of a pixel, in levels of 255."""
     alpha: PositiveFloat
-    """Length of the step, from a random start within ``eps``."""
+    """Length of the step in levels of 255, from a random start within `eps`."""
 
 
 class Recipe(Section):
     """Hyper-parameters of a training. Keys that are not given have the values of the preset, or the defaults below."""
 
     preset: str | None = None
-    """Name of a recipe of ``cortexscale.models.training.recipes``; ``recipe: resnet`` means ``recipe: {preset: resnet}``."""
+    """Published recipe whose values the other keys replace: `alexnet`, `cornet_s`, `efficientnet`, `resnet`, `convnext`,
+    `deit3` or `adversarial`. `recipe: resnet` is short for `recipe: {preset: resnet}`."""
     epochs: PositiveFloat | None = None
-    """Number of passes over the training set; give either ``epochs`` or ``steps``."""
+    """Passes over the training set. Give either `epochs` or `steps`."""
     steps: PositiveInt | None = None
-    """Number of steps of the optimiser, which does not depend on the size of the training set."""
+    """Steps of the optimiser, as many for a small set as for a large one."""
     batch: PositiveInt = 256
-    """Images of a step on all GPUs together; all images if the set is smaller."""
+    """Images of a step, on all GPUs together; all images where the set is smaller."""
     micro_batch: PositiveInt | None = None
-    """Images that are normalised and mixed together, and that a GPU must hold at a time; by default the whole batch."""
+    """Images that a GPU holds at a time, and that are normalised and mixed together; by default the whole batch. Lower it
+    when the memory of the GPU is too small."""
     optimiser: Literal["adamw", "sgd"] = "adamw"
-    """Optimiser; ``sgd`` has a momentum of 0.9."""
+    """AdamW, or SGD with momentum."""
     learning_rate: PositiveFloat = 1e-3
-    """Largest learning rate, which is reached at the end of the warm-up."""
+    """Learning rate at the end of the warm-up."""
     min_learning_rate: Annotated[float, Field(ge=0)] = 0.0
-    """Learning rate of the last step."""
+    """Learning rate at the last step."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
-    """Weight decay of weights; biases and norm scales have none."""
+    """Weight decay, of weights but not of biases and norm scales."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Fraction of the training over which the learning rate rises."""
     decay: Literal["cosine", "linear"] = "cosine"
-    """Shape of the fall of the learning rate after the warm-up."""
+    """How the learning rate falls after the warm-up."""
     clip: PositiveFloat | None = None
-    """Largest norm of the gradient."""
+    """Largest norm of the gradient; by default gradients are not clipped."""
     ema: Fraction | None = None
-    """Decay of a moving average of the weights, which then is the result of the training."""
+    """Keep a moving average of the weights with this decay, which is the result of the training; by default none."""
     drop_path: Fraction | None = None
-    """Stochastic depth of a transformer, the same in every block (DeiT-III). Other networks set it themselves."""
+    """Stochastic depth of a transformer, the same in every block (DeiT-III). Other networks bring their own."""
     loss: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
-    """Loss function."""
+    """Loss of the labels."""
     smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Label smoothing."""
     crop: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Smallest fraction of the area of a random resized crop; 1 is the central square. All images are mirrored at random."""
+    """Smallest fraction of the area that a random resized crop keeps; 1 is the central square. All images are mirrored at
+    random."""
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    """Interpolation of resized crops."""
+    """Interpolation with which images are resized."""
     auto_augment: str | None = None
-    """Automatic augmentation in timm's words: ``rand-m9-mstd0.5-inc1`` (RandAugment), ``3a`` (3-Augment)."""
+    """Augmentation in timm's notation: `rand-m9-mstd0.5-inc1` is RandAugment, `3a` is 3-Augment."""
     color_jitter: Annotated[float, Field(ge=0)] = 0.0
-    """Strength of random colour changes. timm leaves them out if RandAugment is used."""
+    """Strength of the colour jitter. timm leaves it out beside RandAugment."""
     erasing: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Probability that a rectangle is replaced by noise."""
+    """Probability that a rectangle of an image is replaced by noise."""
     mixup: Annotated[float, Field(ge=0)] = 0.0
-    """Parameter of mixup; 0 for none."""
+    """Alpha of mixup; 0 for none."""
     cutmix: Annotated[float, Field(ge=0)] = 0.0
-    """Parameter of cutmix; 0 for none."""
+    """Alpha of CutMix; 0 for none."""
     repeats: PositiveInt = 1
-    """Repeated augmentation: an epoch has this number of versions of a random 1/``repeats`` of the images."""
+    """Repeated augmentation: an epoch shows this many versions of a random 1/`repeats` of the images."""
     attack: Attack | None = None
-    """Adversarial attack of every image; none by default."""
+    """Move images against the network before each step (FFGSM)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -101,9 +104,9 @@ class Jitter(Section):
     rotation: Annotated[float, Field(ge=0)] = 0.5
     """Largest rotation, in degrees."""
     scale: Annotated[float, Field(ge=0, lt=1)] = 0.1 / 8
-    """Largest change of size, as a fraction: 0.1 degrees of visual angle across the field of view."""
+    """Largest change of size, as a fraction. The default is 0.1 degrees of visual angle across the field of view."""
     field_of_view: PositiveFloat = 8.0
-    """Degrees of visual angle that the network's input spans."""
+    """Visual angle that the input of the network spans, in degrees."""
 
 
 class Lora(Section):
@@ -112,47 +115,48 @@ class Lora(Section):
     rank: PositiveInt = 32
     """Rank of the adapters."""
     alpha: PositiveFloat = 32.0
-    """Adapters are scaled by ``alpha`` / ``rank``."""
+    """Updates are scaled by `alpha` / `rank`."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Dropout of the input of adapters."""
     targets: tuple[str, ...] = ("qkv", "fc1", "fc2")
     """Last part of the names of the linear layers that get an adapter."""
     train_head: bool = True
-    """Train the classifier too, with all its weights."""
+    """Train the classifier as well, with all its weights."""
 
 
 class NeuralRecipe(Section):
     """Hyper-parameters of a fine-tuning on responses and on labelled images. Defaults are those of the paper (Table S3)."""
 
     epochs: PositiveInt = 20
-    """Number of passes over the training stimuli."""
+    """Passes over the stimuli."""
     warmup_epochs: Annotated[int, Field(ge=0)] = 5
-    """Epochs over which the learning rate rises; a cosine from step to step follows."""
+    """Epochs over which the learning rate rises. A cosine follows, from step to step."""
     learning_rate: PositiveFloat = 1e-5
-    """Largest learning rate, which is reached at the end of the warm-up."""
+    """Learning rate at the end of the warm-up."""
     min_learning_rate: Annotated[float, Field(ge=0)] = 1e-6
-    """Learning rate of the last step."""
+    """Learning rate at the last step."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
-    """Weight decay of all weights that are trained, with biases and norm scales, as in the authors' code."""
+    """Weight decay of all weights that are trained, biases and norm scales included, as in the authors' code."""
     image_batch: PositiveInt = 512
     """Labelled images of a step."""
     neural_batch: PositiveInt = 256
     """Stimuli of a step, for each subject."""
     micro_batch: PositiveInt | None = None
-    """Images that the device must hold at a time; by default all of a batch."""
+    """Images that the GPU holds at a time; by default all of a batch. Lower it when the memory is too small."""
     lambda_img: Annotated[float, Field(ge=0)] = 0.1
-    """Weight of the cross-entropy of labelled images; with 0 no images are needed."""
+    """Weight of the cross-entropy of labelled images. With 0 none are needed."""
     lambda_neural: Annotated[float, Field(ge=0)] = 100.0
     """Weight of the loss of responses, which is summed over subjects and ROIs."""
     loss: Literal["mse", "mae", "cka", "logcka"] = "mse"
-    """Loss of the responses of a subject and ROI: a mean over stimuli and units, 1 - CKA, or log(1 - CKA)."""
+    """Loss of the responses of a subject and ROI: squared or absolute error averaged over stimuli and units, 1 − CKA, or
+    log(1 − CKA)."""
     batch_norm: Literal["both", "images", "frozen"] = "both"
-    """Batches that are normalised by their own statistics and change the running ones: those of images and of stimuli, as in the
-    authors' code; those of images; or none. Other batches are normalised by the running statistics, as in evaluation."""
+    """Batches whose own statistics normalise them and move the running ones: `both` as in the authors' code, labelled
+    `images` only, or none (`frozen`). All others are normalised by the running statistics, as in evaluation."""
     jitter: Jitter = Jitter()
-    """Random moves of stimuli."""
+    """How stimuli are moved at random before each step."""
     lora: Lora | None = None
-    """Adapters in place of full fine-tuning."""
+    """Train low-rank adapters in place of all weights."""
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.warmup_epochs >= self.epochs:

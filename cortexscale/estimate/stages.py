@@ -315,7 +315,7 @@ class Estimate:
             else:
                 points = 2 * fitted * (len(self.plan.data.labels) + 1)
             work.append(points * study.fits.bootstraps)
-        if study.scores and "published_scores" in study.figures:
+        if study.scores and "published_scores" in self.plan.figures.names:
             chosen = study.scores.experiments
             experiments = _PUBLISHED_EXPERIMENTS if chosen == "all" else len(chosen)
             work.append(experiments * _PUBLISHED_POINTS * study.scores.bootstraps)
@@ -331,7 +331,7 @@ class Estimate:
         readouts, one of fine-tuned models, one of hyper-parameters; figures; costs, the report, the page to explore.
         """
         plan = self.plan
-        jobs = len(plan.study.figures) + (len(plan.data.datasets) + 4 if plan.data.datasets else 0)
+        jobs = len(plan.figures.names) + (len(plan.data.datasets) + 4 if plan.data.datasets else 0)
         jobs += len(plan.tables.names) if plan.published else 0
         jobs += bool(plan.alignment.projected) + 2 * (plan.mapping is not None) + (plan.finetuning is not None)
         jobs += bool(plan.tables.hyperparameters) + 2 + bool(plan.pages.explored)

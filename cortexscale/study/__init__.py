@@ -26,39 +26,58 @@ class Estimate(Section):
     """For which machine ``snakemake estimate`` predicts time and disk."""
 
     machine: str = "here"
-    """``here`` is measured, a few seconds long; ``h200`` is arithmetic from its data sheet."""
+    """`here` is measured in a few seconds; `h200` is calculated from its data sheet."""
     rates: dict[str, PositiveFloat] = {}
-    """Rates of the machine that are known better; the report lists all of them by name."""
+    """Rate → value, for rates of the machine that you know better. The report lists all rates by name."""
     units: dict[Name, PositiveInt] = {}
-    """Dataset -> units that a subject keeps; by default the most that its reader may keep."""
+    """Dataset → units that a subject keeps. By default the largest number that the reader may keep."""
 
 
 class Study(Section):
     """A whole config file."""
 
     study: Name
-    """Names the study. A results folder belongs to one study; another one is refused there."""
+    """Name of the study. A results folder belongs to one study; another study is refused there."""
     results: str
+    """Folder of all results. `{results}` in any string of the config stands for it."""
     plan_without_data: bool = False
-    """Plan (dry-run) although raw files are missing."""
+    """Plan a dry-run (`snakemake -n`) although raw files are missing. A real run needs all files in any case."""
     simulation: Simulation | None = None
+    """Invent the data: labelled images, and recordings of a brain whose truth is known, in the released layouts."""
     stimuli: dict[Name, StimulusSet] = {}
+    """Name → stimulus set. Features are extracted once per model and stimulus set."""
     datasets: dict[Name, Dataset] = {}
+    """Name → neural dataset."""
     models: list[Models] = []
+    """Sources of models. The keys of a source depend on its `source`."""
     training: Training = Training()
+    """Resources for the training of a suite."""
     features: Features = Features()
+    """How features are extracted."""
     ridge: Ridge = Ridge()
+    """Ridge regression from features to responses."""
     similarity: Similarity = Similarity()
+    """RSA and CKA between committed layers and responses."""
     layer_commitment: LayerCommitment = LayerCommitment()
+    """How the layer of each model and ROI is chosen."""
     projection_study: ProjectionStudy | None = None
+    """Compare random projections with all activations (figures S9 and S10). Without this section the stage is left out."""
     fits: Fits = Fits()
+    """Scaling laws."""
     mapping: Mapping | None = None
+    """Readouts of unprojected features, fitted to growing numbers of stimuli (paper, sections 4.7 to 4.9). Without this
+    section the stage is left out."""
     finetuning: Finetuning | None = None
+    """Fine-tune models on responses and on their task together (paper, sections 4.3 to 4.6). Without this section the stage
+    is left out."""
     scores: Scores | None = None
+    """Fit scaling laws to a published table of scores, too."""
     published: Published | None = None
+    """Take the result tables that the authors of the paper published, in place of datasets and models."""
     estimate: Estimate = Estimate()
-    figures: list[str] | Literal["all"] = []
-    """Figures that are drawn by default (``snakemake list_figures`` prints all names), or ``all`` that the study can draw."""
+    """For which machine `snakemake estimate` predicts time, memory and disk."""
+    figures: Literal["all"] | list[str] = []
+    """Figures that are drawn by default, or `all` that the study can draw. `snakemake list_figures` prints their names."""
 
 
 @dataclass

@@ -14,34 +14,44 @@ class StimulusSet(Section):
     """Images that were shown to subjects. Features are extracted once per model and stimulus set."""
 
     layout: Literal["image_folder", "hdf5", "brainscore"]
+    """`image_folder`: `<concept>/<image>.jpg`, as THINGS; `nsd`: `nsd_stimuli.hdf5`; `brainscore`: a CSV file with its zip
+    beside it."""
     path: str
+    """The folder, HDF5 file or CSV file with the images."""
     expected: PositiveInt | None = None
-    """Number of images in the full release; sizes jobs before the images are there."""
+    """Number of images in the full release, which sizes jobs before the images are there."""
 
 
 class BestSubjects(Section):
     """Subjects with the highest mean noise ceiling in a ROI, over all its units (paper, appendix A.3)."""
 
     count: PositiveInt
+    """Number of subjects that are scored."""
     roi: str
+    """ROI whose mean noise ceiling ranks the subjects."""
 
 
 class Dataset(Section):
     """One neural dataset."""
 
     label: str
+    """Name in figures and tables, such as `TVSD-EP`. It identifies nothing and may be changed at any time."""
     modality: Modality | None = None
     """How the responses were recorded; by default, what the reader says."""
     reader: Annotated[str, Field(pattern=r"^(\w+|\S+\.py)$")]
-    """A dataset of ``cortexscale.datasets``, or the path of one of your own: ``my/reader.py``."""
+    """A built-in reader, such as `tvsd`, or the path of your own: `my/reader.py` (docs/adding_a_dataset.md)."""
     stimuli: Name
+    """Stimulus set that was shown, a key of `stimuli`."""
     path: str
+    """Folder of the raw files."""
     subjects: Annotated[list[Name], Field(min_length=1)]
+    """Subjects that are read. The reader names those of its release."""
     rois: Annotated[list[str], Field(min_length=1)]
+    """Regions of interest that are scored. The reader names those of its release."""
     best_subjects: BestSubjects | None = None
-    """Score only these subjects; all are preprocessed."""
+    """Score only the subjects with the highest noise ceilings. All subjects are read. By default all are scored."""
     options: dict[str, Any] = {}
-    """Keys of the reader's own ``Options``."""
+    """Options of the reader. Those of built-in readers are listed below; `check_dataset` checks those of your own."""
 
     @property
     def scored(self) -> int:
@@ -57,44 +67,59 @@ class Dataset(Section):
 
 
 class SimulatedThings(Section):
+    """Simulated images in the layout of THINGS."""
+
     concepts: PositiveInt
+    """Number of concepts."""
     images_per_concept: Annotated[int, Field(ge=2)]
+    """Images of each concept."""
 
 
 class Simulation(Section):
     """Pictures, and recordings of a brain whose truth is known, in the released layouts."""
 
     image_size: PositiveInt
+    """Height and width of the labelled images, in pixels."""
     task_images: PositiveInt
+    """Number of labelled training images."""
     validation_images: PositiveInt
+    """Number of labelled validation images."""
     things: SimulatedThings
-    """Pictures in the layout of THINGS, which several datasets show."""
+    """Images in the layout of THINGS, from which several datasets show a part."""
     hidden_network_steps: PositiveInt
+    """Training steps of the network that the higher areas of the simulated brain are read from."""
     seed: int = 0
+    """Seed of all images and recordings."""
     datasets: dict[Name, dict[str, Any]] = {}
-    """Dataset -> ``Settings`` of ``cortexscale.datasets.<reader>.simulate``. Its path is ``{results}/raw/<dataset>``."""
+    """Simulated dataset → settings of the simulator of its reader. The `path` of the dataset must be
+    `{results}/raw/<dataset>`."""
 
 
 class Scores(Section):
     """Scaling fits to a published table of scores (Gokce & Schrimpf 2025)."""
 
     path: str
-    """Where the table is, or is downloaded to."""
+    """The table; if `url` is given, the place that it is downloaded to."""
     url: str | None = None
+    """Address that the table is downloaded from; not needed for a file that is there."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """Where it is downloaded from, and its checksum; not needed for a copy that is there."""
+    """Checksum of the download."""
     experiments: Literal["all"] | list[str] = "all"
+    """Names of the fits, such as `compute_neuro`, or `all`."""
     bootstraps: PositiveInt = 1000
+    """Bootstrap resamples of every fit."""
     seed: int = 42
+    """Seed of the resamples; 42 gives the published ones."""
 
 
 class Published(Section):
     """Result tables that the authors of the paper published, in place of recordings and models."""
 
     path: str
-    """Folder of the four parquet files, such as ``pretraining_results_with_metadata.parquet``."""
+    """Folder of the four parquet files, such as `pretraining_results_with_metadata.parquet`."""
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
-    """Dataset of the Hugging Face hub that they are downloaded from; not needed for files that are there."""
+    """Data set of the Hugging Face hub that missing files are downloaded from."""
     revision: str = "main"
+    """Branch, tag or commit of `repo`. A commit pins the tables."""
     labels: dict[str, str]
-    """What figures call the datasets, by their readers, in the order of the figures."""
+    """Reader → name of its dataset in figures, in the order of the figures."""

@@ -19,58 +19,66 @@ class Mapping(Section):
     """Readouts of unprojected features, and how they gain from mapping data (paper, sections 3 and 4.7 to 4.9)."""
 
     model: str
-    """Its features are read, at its committed layers."""
+    """Model whose features are read, at its committed layers."""
     datasets: Annotated[list[Name], Field(min_length=1)]
+    """Datasets that readouts are fitted to, keys of `datasets`."""
     readouts: Annotated[list[Readout], Field(min_length=1)]
-    """``individual``: one per subject and ROI; ``shared``: subjects share the trunk of a ROI."""
+    """Kinds of readout. `individual` fits one per subject and ROI; in `shared` the subjects of a ROI share all but the last
+    layer. `layer_gate` reads all candidate layers and needs no committed one."""
     percent: Annotated[list[Percent], Field(min_length=1)] = [1, 3, 5, 7, 10, 30, 50, 70, 100]
-    """Percent of the training stimuli."""
+    """Percentages of the training stimuli that readouts are fitted to."""
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0, 1, 2]
+    """Seeds of the subsets and of the trainings."""
     recipes: dict[TrainedReadout, dict[Name, dict[str, Any]]] = {}
-    """Readout -> dataset, or ``all`` -> values of ``cortexscale.readouts.recipes.ReadoutRecipe`` that replace the published."""
+    """Readout → dataset, or `all` → keys of `ReadoutRecipe` (cortexscale/readouts/recipes.py) that replace the published
+    values."""
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0
-    """Share of the training stimuli that trained readouts do not see and are scored on as well, to tune recipes with."""
+    """Fraction of the training stimuli that trained readouts do not see and are scored on as well. Set it to tune recipes;
+    the score is the column `validation_pearsonr`."""
     save: bool = True
-    """Keep the readouts of the largest fraction and the first seed."""
+    """Keep the readouts of the largest percentage and the first seed, in `<results>/readouts`."""
 
 
 class FinetuningGrid(Section):
     """Every combination of its keys is a fine-tuned model."""
 
     models: Annotated[list[str], Field(min_length=1)]
-    """Base models."""
+    """Ids of the base models."""
     datasets: Annotated[list[Name], Field(min_length=1)] | None = None
-    """By default those of ``rois``, or without these all ``targets``."""
+    """Datasets whose responses are fitted; by default those of `rois`, or without `rois` all of `finetuning.targets`."""
     rois: dict[Name, Annotated[list[Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]] = {}
-    """Dataset -> sets of ROIs, each fitted together; by default its ``targets``."""
+    """Dataset → sets of ROIs. The ROIs of a set are fitted together, and each set is a model. By default the ROIs of
+    `finetuning.targets`."""
     subjects: Annotated[list[PositiveInt], Field(min_length=1)] | None = None
-    """How many, chosen at random; by default all that are scored."""
+    """Numbers of subjects, chosen at random; by default all that are scored."""
     recipes: Annotated[list[Name], Field(min_length=1)] = ["full"]
+    """Names of recipes, keys of `finetuning.recipes`."""
     percent: Annotated[list[Percent], Field(min_length=1)] = [100]
-    """Percent of the training stimuli."""
+    """Percentages of the training stimuli."""
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
-    """By default those of the section."""
+    """Seeds; by default `finetuning.seeds`."""
     permuted: bool = False
-    """The control: each subject's responses are paired with its stimuli at random."""
+    """Pair each subject's responses with its stimuli at random: the control."""
 
 
 class Finetuning(Section):
     """Models that are trained on, on responses and their task together (paper, sections 3 and 4.3 to 4.6)."""
 
     targets: Annotated[dict[Name, Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]
-    """Dataset -> ROIs that are fitted."""
+    """Dataset → ROIs whose responses are fitted together, at the committed layers of the base model."""
     images: str | None = None
-    """Labelled images for base models that are not of a ``suite``, as there."""
+    """Labelled images for base models that are not of a `suite`, in a layout of `models` → `images`. A suite has its own."""
     image_recipe: Recipe | None = None
-    """How those images are augmented: what differs from the published recipe of the base model's family."""
+    """How those images are augmented: keys that differ from the published recipe of the base model's family."""
     recipes: dict[Name, NeuralRecipe] = {"full": NeuralRecipe()}
-    """What differs from the paper's recipe, by a name that becomes part of model ids."""
+    """Name → keys that differ from the paper's recipe. The name becomes part of model ids."""
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0, 1, 2]
-    """Of subsets, subjects, permutations and the order of batches."""
+    """Seeds of subsets, subjects, permutations and the order of batches."""
     experiments: Annotated[dict[Name, Annotated[list[FinetuningGrid], Field(min_length=1)]], Field(min_length=1)]
-    """``exp_type`` -> one grid, or several; a model of two experiments is made once."""
+    """Name → grid, or list of grids: models × datasets or ROIs × recipes × percentages × subjects × seeds. Figures find
+    experiments by their names. A model that two experiments share is made once."""
     benchmarks: Annotated[list[Name], Field(min_length=1)] | None = None
-    """Datasets that fine-tuned models and their base models are scored on, without projection; by default all."""
+    """Datasets on which fine-tuned models and their base models are scored, without projection; by default all."""
 
     @model_validator(mode="before")
     @classmethod

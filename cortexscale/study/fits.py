@@ -15,17 +15,21 @@ class Fits(Section):
     """Scaling laws S = E - A (X + 10**lambda)**-alpha (paper, Eq. 3)."""
 
     axes: dict[AxisName, Form] = FORMS
-    """Axis -> form of its laws: with the offset 10**lambda, ``reduced`` to none, or ``auto``, whichever predicts architectures
-    better that it was not fitted to. Axes that are left out keep the forms of the paper."""
+    """Axis → form of its laws: `offset` has 10**lambda, `reduced` has not, `auto` takes the one that better predicts
+    architectures it was not fitted to. Axes that are left out keep the forms of the paper."""
     bootstraps: PositiveInt = 1000
+    """Bootstrap resamples of every fit, for intervals and bands."""
     bootstrap_unit: Literal["row", "config", "architecture"] = "row"
+    """What is resampled: single models (`row`), or all models of a configuration or architecture together. The latter
+    intervals are wider and more honest where models are related."""
     delta: PositiveFloat = 1e-3
-    """Of the Huber loss on ln(1 - S)."""
+    """Delta of the Huber loss on ln(1 − S)."""
     finetuning_delta: PositiveFloat = 1e-5
-    """The same on the axis of fine-tuning, which moves scores by thousandths."""
+    """The same for the axis of fine-tuning, on which scores differ by thousandths."""
     seed: int = 42
+    """Seed of the resamples."""
     composite_rois: bool = True
-    """Count ROIs that hold others (whole brain, nsdgeneral) as ROIs of their own, as the paper does."""
+    """Count ROIs that contain others (whole_brain, nsdgeneral, occipital_parietal) as ROIs of their own, as the paper does."""
 
     @field_validator("axes")
     @classmethod

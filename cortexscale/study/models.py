@@ -21,17 +21,19 @@ class SuiteArchitecture(Section):
     """One architecture of a suite."""
 
     family: str
+    """Architecture family, to which a law of its own is fitted. A family `<name>Flex` is merged into `<name>`."""
     timm: str | None = None
-    """A timm name, with the ``arguments`` that set its size."""
+    """Name of a timm network."""
     arguments: dict[str, Any] = {}
+    """Arguments of the timm network, which set its size."""
     architecture: str | None = None
-    """Or an architecture of the published suite, such as ``resnet50`` or ``deit_small``."""
+    """Instead of `timm`: an architecture of the published suite, such as `resnet50` or `deit_small`."""
     layers: Annotated[list[str], Field(min_length=1)]
-    """Candidate layers: regular expressions over whole module names."""
+    """Candidate layers: regular expressions that match whole module names."""
     image_size: PositiveInt | None = None
-    """Where it differs from the suite's."""
+    """Height and width of its input in pixels, if not that of the suite."""
     recipe: Recipe = Recipe()
-    """What differs from the suite's."""
+    """Keys that differ from the recipe of the suite."""
 
     def contradictions(self) -> Iterator[Contradiction]:
         yield from _one_architecture(self.architecture, self.timm)
@@ -41,30 +43,40 @@ class AdversarialCopies(Section):
     """Full-data models of a suite, trained on against attacks: ``adv_<model>_ffgsm_eps-<eps>_alpha-<alpha>-ep<epochs>``."""
 
     architectures: Annotated[list[Name], Field(min_length=1)]
+    """Architectures of the suite, whose full-data models are copied and trained further."""
     recipe: Recipe = Recipe(preset="adversarial")
+    """How copies are trained; the default is the published recipe."""
 
 
 class Suite(Section):
     """A controlled suite: every architecture trained on subsets of one labelled image set."""
 
     source: Literal["suite"]
+    """A controlled suite: every architecture is trained here, on subsets of one labelled image set."""
     dataset: Name
+    """Name of the image set in model ids."""
     images: str
-    """Labelled images: an ``.npz`` with ``train_images``, ``train_labels``, ``validation_images``, ``validation_labels``; a
-    folder with ``train/<class>/*.jpg`` and ``val/<class>/*.jpg`` (ImageNet, Ecoset); or one with webdataset shards
-    ``train*.tar`` and ``val*.tar``."""
+    """Labelled images: an `.npz` with `train_images`, `train_labels`, `validation_images`, `validation_labels`; a folder with
+    `train/<class>/*.jpg` and `val/<class>/*.jpg` (ImageNet, Ecoset); or a folder with webdataset shards `train*.tar` and
+    `val*.tar`."""
     expected: PositiveInt
-    """Training images of the full set; sizes jobs before the images are there."""
+    """Training images of the full set, which sizes jobs before the images are there."""
     classes: Annotated[int, Field(ge=2)]
+    """Number of classes."""
     image_size: PositiveInt
+    """Height and width of the input in pixels."""
     architectures: dict[Name, SuiteArchitecture]
+    """Name in model ids → architecture."""
     samples_per_class: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
-    """Training images per class; 0 is the full set, as in the published tables."""
+    """Training images per class, one model each; 0 is the full set."""
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
+    """Seeds of the subsets and trainings, one model each."""
     recipe: Recipe
+    """How all models of the suite are trained."""
     adversarial: AdversarialCopies | None = None
+    """Train copies of the full-data models further, against attacks."""
     fit: bool = True
-    """Fit the scaling laws to these models; adversarial copies are held out in any case."""
+    """Fit the scaling laws to these models. Adversarial copies are held out in any case."""
 
     def contradictions(self) -> Iterator[Contradiction]:
         for name in self.adversarial.architectures if self.adversarial else ():
@@ -83,16 +95,17 @@ class PublishedSuite(Section):
     """The 620 supervised ImageNet and Ecoset checkpoints of Gokce & Schrimpf (2025)."""
 
     source: Literal["spvvs"]
+    """The 620 supervised ImageNet and Ecoset checkpoints of Gokce & Schrimpf (2025)."""
     path: str
-    """Folder of checkpoints, ``<model id>/ep<epoch>.pt``."""
+    """Folder of the checkpoints, `<model id>/ep<epoch>.pt`."""
     only: list[str] = ["*"]
-    """Shell patterns over model ids."""
+    """Shell patterns of model ids, such as `resnet18_imagenet_*`."""
     download: bool = True
-    """Fetch what the folder lacks from the authors; otherwise that is an error."""
+    """Download checkpoints that the folder lacks. With false a missing checkpoint is an error."""
     ema: bool | Literal["auto"] = "auto"
-    """Load averaged weights, where the file has both; ``auto`` prefers them, as the authors do."""
+    """Load averaged weights, where the file has both. `auto` prefers them, as the authors do."""
     fit: bool = True
-    """Fit the scaling laws to these models."""
+    """Fit the scaling laws to these models. With false they are held out."""
 
 
 Layers = Annotated[list[str], Field(min_length=1)] | str
@@ -103,14 +116,16 @@ class HubModels(Section):
     """What is said of pretrained models that are fetched by their ids."""
 
     ids: Annotated[list[str], Field(min_length=1)]
+    """Ids of the models, as their hub names them."""
     layers: Layers
+    """Candidate layers: regular expressions that match whole module names, or the name of a family of
+    cortexscale/models/families.py."""
     pretraining_samples: dict[str, PositiveInt] = {}
-    """Training images per entry of ``ids``, by default what the id tells; only models with a known number appear on the axes of
-    samples and compute.
-    """
+    """Id → number of training images, if the id does not tell it. Only models with a known number appear on the axes of
+    samples and compute."""
     family: str | None = None
-    """Architecture family of these models. By default that of ``layers`` for Hugging Face models that name one, else the
-    source. Set it to fit a law to the family, or to let the models join a family of the suite."""
+    """Architecture family. By default the family that `layers` names for `huggingface`, else the source. Set it to give the
+    models a law of their own, or to let them join a family of the suite."""
     fit: bool = False
     """Fit the scaling laws to these models. By default they are held out: figures show them beside the curves."""
 
@@ -125,6 +140,7 @@ class TimmModels(HubModels):
     """Pretrained timm models."""
 
     source: Literal["timm"]
+    """Pretrained timm models."""
 
 
 class HuggingFaceModels(HubModels):
@@ -133,19 +149,24 @@ class HuggingFaceModels(HubModels):
     """
 
     source: Literal["huggingface"]
+    """Pretrained vision models of the Hugging Face hub; needs the package `transformers`."""
     ids: Annotated[list[Annotated[str, Field(pattern=r"^([\w.-]+/)?[\w.-]+$")]], Field(min_length=1)]
+    """Ids of the models, `owner/name`. The model id in results is the name."""
 
 
 class OwnModel(Section):
     """What is said of one model of the user's own."""
 
     id: Name
+    """Id of the model in results."""
     reference: Name | None = None
-    """The model whose committed layers this one borrows; by default its own are searched."""
+    """Model whose committed layers this one uses; by default its own layers are searched."""
     dataset: str | None = None
+    """Name of the image set that it was trained on, for the tables."""
     samples: PositiveInt | None = None
-    """Images that it was trained on, where known: it appears on the samples and compute axes."""
+    """Number of training images. Only with it the model appears on the axes of samples and compute."""
     seed: Seed | None = None
+    """Seed of its training, for the tables."""
     fit: bool = False
     """Fit the scaling laws to this model. By default it is held out: figures show it beside the curves."""
 
@@ -154,23 +175,26 @@ class CheckpointModel(OwnModel):
     """Own weights in a known architecture."""
 
     source: Literal["checkpoint"]
+    """Your own weights in a known architecture."""
     file: str
     """A state dict, or a checkpoint that holds one."""
     architecture: str | None = None
-    """One of the published suite, such as ``resnet50`` or ``deit_small``."""
+    """An architecture of the published suite, such as `resnet50` or `deit_small`."""
     timm: str | None = None
-    """Or a timm name, with its ``arguments``."""
+    """Instead of `architecture`: the name of a timm network."""
     arguments: dict[str, Any] = {}
+    """Arguments of the timm network."""
     classes: PositiveInt
-    """Outputs of the classifier."""
+    """Number of outputs of the classifier."""
     family: str | None = None
-    """By default that of the published architecture."""
+    """Architecture family; by default that of the published architecture."""
     layers: Layers | None = None
-    """By default those of the family."""
+    """Candidate layers: regular expressions that match whole module names, or the name of a family; by default those of
+    `family`."""
     image_size: PositiveInt | None = None
-    """Resize the shorter side to this and crop the centre; by default the evaluation of the architecture."""
+    """Resize the shorter side of images to this many pixels and crop the centre; by default as the architecture is evaluated."""
     ema: bool | Literal["auto"] = "auto"
-    """Load averaged weights, where the file has both; `auto` prefers them."""
+    """Load averaged weights, where the file has both. `auto` prefers them."""
 
     def contradictions(self) -> Iterator[Contradiction]:
         yield from _one_architecture(self.architecture, self.timm)
@@ -182,16 +206,22 @@ class PythonModel(OwnModel):
     """A network from a function of the user's own."""
 
     source: Literal["python"]
+    """A network from a function of your own (docs/models.md)."""
     file: Annotated[str, Field(pattern=r"\.py$")]
+    """Python file with the function."""
     function: str = "build"
-    """Returns a ``torch.nn.Module``, with its weights unless there is a ``checkpoint``."""
+    """Function that returns a `torch.nn.Module`, with its weights unless there is a `checkpoint`."""
     arguments: dict[str, Any] = {}
-    """Of the function."""
+    """Arguments of the function."""
     transform: str | None = None
-    """A function of the file: RGB picture -> (3, height, width) tensor. By default resize to 256, crop to 224, normalise."""
+    """Function of the file from an RGB image to a (3, height, width) tensor. By default images are resized to 256 pixels,
+    cropped to 224 and normalised."""
     checkpoint: str | None = None
+    """File with the weights, a state dict."""
     family: str
+    """Architecture family."""
     layers: Layers
+    """Candidate layers: regular expressions that match whole module names, or the name of a family."""
 
 
 Models = Annotated[
@@ -203,4 +233,5 @@ class Training(Section):
     """What a training of a suite's model may use."""
 
     gpus: PositiveInt = 1
-    """Of one machine. Their number does not change the result beyond rounding, as long as it divides the micro-batches."""
+    """GPUs of one machine for each training. Their number does not change the result beyond rounding, as long as it divides
+    the micro-batches."""

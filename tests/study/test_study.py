@@ -134,14 +134,6 @@ def test_results_root_fills_paths(demo):
     assert study.datasets["tvsd"].path == "elsewhere/raw/tvsd"
 
 
-def test_every_key_of_the_demo_config_is_the_schema_and_back(demo):
-    """config.yaml documents every key: a section there has no fewer keys than its class (unless optional)."""
-    study = load_study(demo)
-    for name in ("features", "ridge", "layer_commitment", "fits"):
-        section = getattr(study, name)
-        assert set(demo[name]) == set(type(section).model_fields), name
-
-
 def test_the_mapping_section_names_what_the_study_has(demo):
     demo["mapping"]["datasets"] = ["tvsd", "nds"]
     with pytest.raises(InputError, match=r"mapping\.datasets\n.*nds\n(.*\n)*.*did you mean `nsd`"):

@@ -1,0 +1,124 @@
+"""Write docs/config.md and config/schema.json from the descriptions of the sections of the config: ``make docs``."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pandas as pd
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from cortexscale.study import Study
+from cortexscale.study.fields import Kind, choices, kind_of, kind_of_field, plain, section_of
+
+ROOT = Path(__file__).parents[1]
+PAGE, SCHEMA = ROOT / "docs/config.md", ROOT / "config/schema.json"
+INTRODUCTION = """# The config
+
+All keys of a config file. This page is generated from the code by `make docs`, and so is `config/schema.json`, with which
+editors complete and check keys (YAML language server). [config.yaml](../config/config.yaml) is a complete example: the demo.
+For a study of your own, copy it, change `study` and `results`, remove `simulation`, and run
+`snakemake --configfile config/mine.yaml`. All problems of a config are reported at once, with the key, what was found, what
+was expected, and what to do.
+
+A default of *required* means that the key must be given; – means that nothing is the default.
+"""
+
+
+def sections(root: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield every section and the config key where it stands first, from the top down."""
+    waiting: list[tuple[str, type[BaseModel]]] = [("", root)]
+    seen = set()
+    while waiting:
+        key, section = waiting.pop(0)
+        if section in seen:
+            continue
+        seen.add(section)
+        yield key, section
+        within = []
+        for name, field in section.model_fields.items():
+            for inner, path in _inner(kind_of_field(field), f"{key}.{name}" if key else name):
+                within.append((path, inner))
+        waiting = within + waiting
+
+
+def _inner(kind: Kind, path: str) -> Iterator[tuple[type[BaseModel], str]]:
+    """Yield the sections that a kind consists of, and their paths."""
+    for choice in choices(kind):
+        section, members = section_of(choice), get_args(choice.type)
+        if section is not None:
+            sources = get_args(section.model_fields["source"].annotation) if "source" in section.model_fields else ()
+            yield section, f"{path} (source: {sources[0]})" if sources else path
+        elif choice.type and members:
+            entry = f"{path}.NAME" if getattr(choice.type, "__origin__", None) is dict else path
+            yield from _inner(kind_of(members[-1]), entry)
+
+
+def page(root: type[BaseModel]) -> str:
+    """The reference of all keys of a config, in Markdown."""
+    parts = [INTRODUCTION]
+    titles = {section: key for key, section in sections(root)}
+    for section, key in titles.items():
+        rows = [_row(name, field, titles) for name, field in section.model_fields.items()]
+        table = pd.DataFrame(rows, columns=["Key", "Value", "Default", "Meaning"])
+        text = " ".join((section.__doc__ or "").replace("``", "`").split())
+        parts.append(
+            "\n\n".join(
+                [
+                    f"## {key or 'Top level'}",
+                    text,
+                    re.sub(" {2,}", " ", re.sub("-{3,}", "--", table.to_markdown(index=False, disable_numparse=True))),
+                ]
+            )
+            + "\n"
+        )
+    return "\n".join(parts)
+
+
+def _row(name: str, field: FieldInfo, titles: dict[type[BaseModel], str]) -> tuple[str, str, str, str]:
+    kind = kind_of_field(field)
+    links = dict.fromkeys(f"[{titles[section]}](#{_anchor(titles[section])})" for section, _ in _inner(kind, ""))
+    value = plain(kind) + (f": {', '.join(links)}" if links else "")
+    cells = (f"`{name}`", value, _default(field), " ".join((field.description or "").split()))
+    key, value, default, meaning = (cell.replace("|", "\\|") for cell in cells)
+    return key, value, default, meaning
+
+
+def _anchor(title: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    return "".join(letter for letter in title.lower().replace(" ", "-") if letter.isalnum() or letter in "-_")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "*required*"
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, BaseModel):
+        given = value.model_dump(mode="json", exclude_defaults=True)
+        return f"`{json.dumps(given)}`" if given else "its defaults"
+    if value is None or value in ([], {}):
+        return "–"
+    plain_value = [each.model_dump(exclude_defaults=True) for each in value.values()] if _holds_sections(value) else value
+    return f"`{json.dumps(dict(zip(value, plain_value, strict=True)) if _holds_sections(value) else plain_value)}`"
+
+
+def _holds_sections(value: Any) -> bool:
+    return isinstance(value, dict) and any(isinstance(each, BaseModel) for each in value.values())
+
+
+def schema(root: type[Study]) -> str:
+    """The JSON schema of a config file."""
+    found = root.model_json_schema()
+    recipe = found["$defs"]["Recipe"]
+    found["$defs"]["Recipe"] = {"anyOf": [{"type": "string", "description": "A published recipe."}, recipe]}
+    grids = found["$defs"]["Finetuning"]["properties"]["experiments"]["patternProperties"]
+    for pattern, several in grids.items():  # a grid may stand for a list of one
+        grids[pattern] = {"anyOf": [several["items"], several]}
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **found}, indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(Study), encoding="utf-8")
+    SCHEMA.write_text(schema(Study), encoding="utf-8")
