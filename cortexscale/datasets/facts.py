@@ -36,7 +36,7 @@ class PaperCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How the authors trained a readout on one dataset; ``dropout`` is None for a readout that has none."""
+    """Training of a readout on one dataset by the authors; ``dropout`` is None for a readout without dropout."""
 
     epochs: int
     learning_rate: float
@@ -45,7 +45,7 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of a built-in dataset beside the content of its files.
+    """Facts about a built-in dataset, apart from the content of its files.
 
     Attributes:
         label: its name in the paper's figures and tables.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Source:
-    """Where the files of a dataset come from, for people who fetch and cite it.
+    """Origin of the files of a dataset, for people who fetch and cite it.
 
     Attributes:
         title: what was recorded from whom.
@@ -27,4 +27,4 @@ THINGS_IMAGES = (
     "who accept its terms (research only, no redistribution). Unpacked, <path>/aardvark/aardvark_01b.jpg exists, and 26,106 "
     "others."
 )
-"""Where the images of THINGS are, which several datasets use."""
+"""Address of the images of THINGS, which several datasets use."""

@@ -1,4 +1,4 @@
-"""What a figure is, and what a study must have so that it can be drawn.
+"""Definition of a figure, and of what a study must have so that it can be drawn.
 
 Every job of the workflow loads this module and the registry, so they import nothing heavy.
 """
@@ -45,7 +45,7 @@ class FigureDataset:
 
 @dataclass(frozen=True)
 class Available:
-    """What a study has that figures can show.
+    """Contents of a study that figures can show.
 
     Attributes:
         datasets: by name, in the order of the config.

@@ -1,4 +1,4 @@
-"""What figures need beside their tables: experiments, readouts, projections, models with a known accuracy, other datasets.
+"""Needs of figures beside their tables: experiments, readouts, projections, models with a known accuracy, other datasets.
 
 A need takes what a study has and the variant of a figure, and returns the reason for which it cannot be drawn, or None.
 """

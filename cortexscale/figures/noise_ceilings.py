@@ -14,7 +14,7 @@ from cortexscale.figures.panels import panels, roi_name
 from cortexscale.figures.style import colours
 
 BINS = 29
-"""Between the 30 edges of the paper's histograms."""
+"""Number of bins between the 30 edges of the paper's histograms."""
 _FIRST_EDGES = (70, 10, 0)
 _MOST_COLUMNS = 6
 

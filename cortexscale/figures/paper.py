@@ -5,7 +5,7 @@ from dataclasses import dataclass
 _SUPPLEMENT = ("freemanziemba", "majajhong", "tvsd", "things_fmri", "nsd", "things_eeg1", "things_eeg2", "things_meg")
 """Readers of the paper's datasets, in the order in which its supplement shows them."""
 _CEILINGS = ("nsd", "things_fmri", "things_eeg1", "things_eeg2", "things_meg", "tvsd", "freemanziemba", "majajhong")
-"""The same in the order of figures S1 to S8."""
+"""Names of the datasets in the order of figures S1 to S8."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How every figure looks."""
+"""The style of all figures."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ def colours(names: Iterable[str], known: dict[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Look:
-    """How a dataset appears in a figure."""
+    """Appearance of a dataset in figures."""
 
     label: str
     colour: str

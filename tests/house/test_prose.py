@@ -11,9 +11,7 @@ from places import ROOT
 TO_DO = {
     "alignment",
     "check",
-    "datasets",
     "estimate",
-    "figures",
     "finetuning",
     "pages",
     "plan",
@@ -36,7 +34,6 @@ WORDS = {
     r"probes?": "readout",
     r"(?:the|a|this|smallest|largest|what|which) share|shares? of": "percent (0 to 100) or fraction (0 to 1)",
     r"(?:dataset|reader) handles?": "label",
-    r"neuroids?": "unit",
 }
 """Words that the vocabulary forbids, as regular expressions, and the words to use. Code in backticks may have them."""
 

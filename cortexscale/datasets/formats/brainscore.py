@@ -1,4 +1,4 @@
-"""What the recordings that Brain-Score distributes share: files, checks, split, averages and noise ceilings.
+"""Code that readers of Brain-Score's recordings share: files, checks, split, averages and noise ceilings.
 
 The releases have no test set, so one is drawn: a fraction of the images, stratified by what they show. The draw depends
 only on the ids, the strata and a seed, so that it is the same for every subject and on every machine. The recording
@@ -22,7 +22,7 @@ from cortexscale.recording import Recording, Split
 from cortexscale.stimuli.brainscore import read_stimuli
 
 IMAGES = "The stimulus table and the zip of its images come with the assembly of the dataset, from the same bucket."
-"""Where the images of a dataset of Brain-Score are."""
+"""Address of the images of a dataset of Brain-Score."""
 
 _CACHE = "[0-9a-f]" * 40
 

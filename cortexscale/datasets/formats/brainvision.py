@@ -19,7 +19,7 @@ _SMALL = 1_000_000
 
 @dataclass(frozen=True)
 class Header:
-    """What the header of a recording says.
+    """Content of the header of a recording.
 
     Attributes:
         channels: names of the channels, in the order of the file.

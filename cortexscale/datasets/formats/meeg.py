@@ -1,4 +1,4 @@
-"""What readers of EEG and MEG share: sensor groups, epochs at a lower rate, and noise ceilings of (channel, time) pairs."""
+"""Code that readers of EEG and MEG share: sensor groups, epochs at a lower rate, and noise ceilings of (channel, time) pairs."""
 
 import re
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What is known of FreemanZiemba2013 beside the content of its files."""
+"""Facts about FreemanZiemba2013, apart from the content of its files."""
 
 from cortexscale.datasets.facts import Facts, PaperCounts
 

@@ -1,4 +1,4 @@
-"""What is known of MajajHong2015 beside the content of its files."""
+"""Facts about MajajHong2015, apart from the content of its files."""
 
 from cortexscale.datasets.facts import Facts, PaperCounts
 

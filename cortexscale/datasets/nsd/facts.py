@@ -1,4 +1,4 @@
-"""What is known of NSD beside the content of its files."""
+"""Facts about NSD, apart from the content of its files."""
 
 from cortexscale.datasets.facts import Facts, PaperCounts, Training
 

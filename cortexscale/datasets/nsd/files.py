@@ -21,7 +21,7 @@ from cortexscale.files import hdf5_damage, require_real_file
 
 @dataclass(frozen=True)
 class Release:
-    """Where the files of one subject lie in a copy of the release.
+    """Paths of the files of one subject in a copy of the release.
 
     Attributes:
         root: the folder that holds ``nsddata``, ``nsddata_betas`` and ``nsddata_stimuli``.

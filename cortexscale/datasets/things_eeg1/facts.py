@@ -1,4 +1,4 @@
-"""What is known of THINGS-EEG1 beside the content of its files."""
+"""Facts about THINGS-EEG1, apart from the content of its files."""
 
 from cortexscale.datasets.facts import Facts, PaperCounts, Training
 

@@ -81,7 +81,7 @@ class Options(EpochOptions):
 
 @dataclass(frozen=True)
 class _Session:
-    """What the text files of one subject say.
+    """Content of the text files of one subject.
 
     Attributes:
         header: header of the recording.

@@ -1,4 +1,4 @@
-"""What is known of THINGS-EEG2 beside the content of its files."""
+"""Facts about THINGS-EEG2, apart from the content of its files."""
 
 from cortexscale.datasets.facts import Facts, PaperCounts, Training
 

@@ -50,7 +50,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Release:
-    """Where the files of one subject lie.
+    """Paths of the files of one subject.
 
     Attributes:
         root: folder of the copy.

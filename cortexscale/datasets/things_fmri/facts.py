@@ -1,4 +1,4 @@
-"""What is known of THINGS-fMRI beside the content of its files."""
+"""Facts about THINGS-fMRI, apart from the content of its files."""
 
 from cortexscale.datasets.facts import Facts, PaperCounts, Training
 

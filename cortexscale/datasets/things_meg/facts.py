@@ -1,4 +1,4 @@
-"""What is known of THINGS-MEG beside the content of its files."""
+"""Facts about THINGS-MEG, apart from the content of its files."""
 
 from cortexscale.datasets.facts import Facts, PaperCounts, Training
 

@@ -37,7 +37,7 @@ COLUMNS = ("trial_type", "image_path", "session_nr", "things_image_nr")
 
 @dataclass(frozen=True)
 class Participant:
-    """Where the files of one subject lie.
+    """Paths of the files of one subject.
 
     Attributes:
         name: P1 ... P4.

@@ -38,7 +38,7 @@ _SITES = {
 }
 _MIDLINE = {"C": 4, "F": 3, "O": 3, "P": 1}
 _ABSENT = {"MLF25", "MRF43", "MRO13", "MRO11"}
-"""Of the 275 sensors of the device, three that this one lacks and one that the authors dropped."""
+"""Four of the 275 sensors of the device: three that this one lacks, and one that the authors dropped."""
 
 _COLUMNS = [
     *("trial_type", "image_nr", "category_nr", "exemplar_nr", "test_image_nr"),

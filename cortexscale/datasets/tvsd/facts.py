@@ -1,4 +1,4 @@
-"""What is known of TVSD beside the content of its files."""
+"""Facts about TVSD, apart from the content of its files."""
 
 from cortexscale.datasets.facts import Facts, PaperCounts, Training
 
