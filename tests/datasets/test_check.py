@@ -325,7 +325,7 @@ def test_a_module_without_its_parts(entry):
         subjects=('SUBJECTS = ("anna", "bruno")', 'SUBJECTS = ["anna", "bruno"]'),
         source=('licence="not released; ask the authors"', 'licence=" "'),
         forbid=('BaseModel, extra="forbid"', "BaseModel"),
-        undocumented=(', description="Train images."', ""),
+        undocumented=(', description="Training images."', ""),
         inspect=("def inspect(", "def look("),
         read=("def read(root: Path, subject: str, options: Options)", "def read(root: Path, options: Options)"),
         docstring=('"""Peak memory of :func:`read` in MB: libraries, and every array about twice."""', ""),

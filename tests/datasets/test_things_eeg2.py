@@ -445,7 +445,7 @@ BAD = {
         lambda r: rewrite(r / TRAIN, raw_eeg_data=stim(lambda s, on: assign(s, on + 1, s[on]))),
         TRAIN,
         "triggers longer than a sample",
-        "one sample per picture",
+        "one sample per image",
         "sub-01",
     ),
     "fractions as triggers": (
@@ -458,8 +458,8 @@ BAD = {
     "trigger missing": (
         lambda r: rewrite(r / TRAIN, raw_eeg_data=stim(lambda s, on: assign(s, on[3], 0))),
         "sub-01/ses-02, training images",
-        "26 pictures, 3 of them targets|26 pictures, 2 of them targets",
-        "27 pictures, 3 of them targets",
+        "26 images, 3 of them targets|26 images, 2 of them targets",
+        "27 images, 3 of them targets",
         "things_eeg2's counts",
     ),
     "picture without a name": (
@@ -487,7 +487,7 @@ BAD = {
         lambda r: rewrite(r / TRAIN, raw_eeg_data=lambda d: d[:, : np.flatnonzero(d[-1])[-1] + 800]),
         TRAIN,
         "1 of 27 epochs beyond the recording",
-        "-0.2 to 0.8 s around every picture",
+        "-0.2 to 0.8 s around every image",
         "cut short",
     ),
     "all zero": (
