@@ -55,7 +55,7 @@ def test_the_example_passes_its_own_check(folder):
     entry = documented_entry()
     report = check_dataset("mylab", Dataset(**entry["datasets"]["mylab"]), StimulusSet(**entry["stimuli"]["photographs"]))
     assert not report.n_problems, report.text()
-    assert "140 of 140 stimuli have an image" in report.text() and "MB needed" in report.text()
+    assert "140 of 140 stimuli have an image" in report.text() and "read needs" in report.text()
 
 
 def test_a_plan_finds_the_module_and_counts_its_code(config, folder):
