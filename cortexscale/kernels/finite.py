@@ -1,5 +1,7 @@
-"""The error for matrices that hold a value which is not finite."""
+"""Checks of matrices, and the error for those that hold a value which is not finite."""
 
+import numpy as np
+import torch
 from torch import Tensor
 
 
@@ -12,3 +14,20 @@ def not_finite(values: Tensor, name: str) -> ValueError:
     """
     row, column = (int(index) for index in (~values.isfinite()).nonzero()[0])
     return ValueError(f"{name} [{row}, {column}] is {values[row, column].item()}")
+
+
+def checked_responses(K: Tensor, Y: Tensor | np.ndarray) -> Tensor:
+    """Responses as a tensor on the device of K.
+
+    Raises:
+        ValueError: shapes do not fit, or a value of K or Y is not finite.
+    """
+    Y = torch.as_tensor(Y, device=K.device)
+    if Y.dtype not in (torch.float32, torch.float64):
+        Y = Y.to(K.dtype)
+    if Y.ndim != 2 or len(Y) != len(K):
+        raise ValueError(f"responses of shape {tuple(Y.shape)} for {len(K)} stimuli")
+    for name, values in (("kernel value", K), ("response", Y)):
+        if not values.isfinite().all():
+            raise not_finite(values, name)
+    return Y

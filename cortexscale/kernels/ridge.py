@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cortexscale.kernels.bordered_inverse import precise_enough
-from cortexscale.kernels.finite import not_finite
+from cortexscale.kernels.finite import checked_responses
 from cortexscale.kernels.gram import centred
 
 
@@ -28,7 +28,7 @@ def dual_coefficients(K: Tensor, Y: Tensor | np.ndarray, alpha: np.ndarray) -> t
     Raises:
         ValueError: shapes do not fit, a value is not finite, or an alpha is too small for the precision of K.
     """
-    Y = _checked_responses(K, Y).to(K.dtype)
+    Y = checked_responses(K, Y).to(K.dtype)
     alpha = np.broadcast_to(alpha, Y.shape[1:])
     mean = Y.mean(dim=0)
     Kc, C = centred(K), torch.empty_like(Y)
@@ -39,20 +39,3 @@ def dual_coefficients(K: Tensor, Y: Tensor | np.ndarray, alpha: np.ndarray) -> t
         with precise_enough(value, Kc):
             C[:, units] = torch.cholesky_solve(Y[:, units] - mean[units], torch.linalg.cholesky(factor))
     return C - C.mean(dim=0), mean
-
-
-def _checked_responses(K: Tensor, Y: Tensor | np.ndarray) -> Tensor:
-    """Responses as a tensor on the device of K.
-
-    Raises:
-        ValueError: shapes do not fit, or a value of K or Y is not finite.
-    """
-    Y = torch.as_tensor(Y, device=K.device)
-    if Y.dtype not in (torch.float32, torch.float64):
-        Y = Y.to(K.dtype)
-    if Y.ndim != 2 or len(Y) != len(K):
-        raise ValueError(f"responses of shape {tuple(Y.shape)} for {len(K)} stimuli")
-    for name, values in (("kernel value", K), ("response", Y)):
-        if not values.isfinite().all():
-            raise not_finite(values, name)
-    return Y

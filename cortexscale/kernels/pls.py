@@ -1,0 +1,91 @@
+"""Partial least squares regression from a Gram matrix, as dual coefficients.
+
+A component is the direction of the features that covaries most with a direction of the responses. K = X X' is the centred kernel,
+and Y holds the responses minus what earlier components explain. The scores of a component are t = K Y c, orthogonalised to earlier
+scores and of length 1, where c is the leading eigenvector of Y' K Y; then Y <- Y - t t' Y. With the scores T and the vectors
+U = Y c of all components, predictions are K U (T' K U)^-1 T' Y (Rosipal & Trejo 2001). This is the regression of scikit-learn's
+``PLSRegression`` with ``scale=False``, as in Brain-Score, but c comes from Lanczos' method: power iteration may stop early.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cortexscale.kernels.finite import checked_responses
+
+_STEPS = 500
+"""Largest number of Lanczos steps for one component. Twenty to forty are usual."""
+
+
+def pls_coefficients(K: Tensor, Y: Tensor | np.ndarray, components: int) -> tuple[Tensor, Tensor]:
+    """Coefficients of a partial least squares regression on all rows of K, for all responses together.
+
+    Cost for n stimuli, T responses and A components: 2 n^2 (T + 2 A) operations for products with K, and 4 n T for each
+    Lanczos step. Memory beyond the arguments: 3 n T + 3 n A values.
+
+    Args:
+        K: (n, n) Gram matrix in any centring. Its dtype and device are those of the arithmetic.
+        Y: (n, T) responses.
+        components: their number. Fewer are made where the features or the responses have no more directions.
+
+    Returns:
+        C (n, T), whose columns sum to 0, and the mean response (T,). The predicted responses to m other stimuli are
+        (cross - K.mean(dim=0)) @ C + mean, where ``cross`` is the (m, n) Gram matrix between them and these.
+
+    Raises:
+        ValueError: shapes do not fit, a value is not finite, or the number of components is not positive.
+    """
+    if components < 1:
+        raise ValueError(f"{components} components; at least 1 is needed")
+    Y = checked_responses(K, Y).to(K.dtype)
+    mean = Y.mean(dim=0)
+    residual = Y - mean
+    product = _centred_product(K, residual)
+    scores, directions, loadings = K.new_zeros(len(K), 0), K.new_zeros(len(K), 0), K.new_zeros(0, Y.shape[1])
+    smallest = K.new_zeros(())
+    for _ in range(components):
+        c = _leading_eigenvector(residual, product)
+        u, t = residual @ c, product @ c
+        t = t - scores @ (scores.T @ t)
+        length = t.norm()
+        if length <= smallest:
+            break
+        smallest = smallest.maximum(length * len(K) * torch.finfo(K.dtype).eps)
+        t = t / length
+        loading = residual.T @ t
+        residual -= torch.outer(t, loading)
+        product -= torch.outer(_centred_product(K, t), loading)
+        scores, directions = torch.column_stack([scores, t]), torch.column_stack([directions, u / u.norm()])
+        loadings = torch.vstack([loadings, loading])
+    inner = scores.T @ _centred_product(K, directions)
+    return directions @ torch.linalg.solve_triangular(inner, loadings, upper=True), mean
+
+
+def _centred_product(K: Tensor, x: Tensor) -> Tensor:
+    """The centred K times x, whose columns sum to 0."""
+    product = K @ x
+    return product.sub_(product.mean(dim=0))
+
+
+def _leading_eigenvector(left: Tensor, right: Tensor) -> Tensor:
+    """(T,) eigenvector of the largest eigenvalue of the symmetric, positive semidefinite matrix ``left.T @ right``.
+
+    The matrix is not made: it may have more rows than there are stimuli. Lanczos' method with full orthogonalisation.
+    """
+    n_responses, tolerance = left.shape[1], torch.finfo(left.dtype).eps ** 0.75
+    largest = (left * right).sum(dim=0).argmax()
+    v = left.T @ right[:, largest]
+    basis, diagonal, beside = [v / v.norm().clamp(min=torch.finfo(v.dtype).tiny)], [], []
+    for _ in range(min(n_responses, _STEPS)):
+        w = left.T @ (right @ basis[-1])
+        diagonal.append(float(basis[-1] @ w))
+        spanned = torch.stack(basis, dim=1)
+        for _ in range(2):
+            w = w - spanned @ (spanned.T @ w)
+        values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
+        length = float(w.norm())
+        if length * abs(vectors[-1, -1]) <= tolerance * values[-1]:
+            break
+        basis.append(w / length)
+        beside.append(length)
+    return torch.stack(basis[: len(diagonal)], dim=1) @ torch.from_numpy(vectors[:, -1]).to(left)
