@@ -51,7 +51,7 @@ FINETUNING = [
     ("Losses", "Batches that move batch norm", "batch_norm", None),
     ("Stimuli", "Shift (degrees of visual angle)", "jitter.shift", 0.5),
     ("Stimuli", "Rotation (degrees)", "jitter.rotation", 0.5),
-    ("Stimuli", "Scaling (share)", "jitter.scale", 0.1 / 8),
+    ("Stimuli", "Scaling (fraction)", "jitter.scale", 0.1 / 8),
     ("Stimuli", "Field of view (degrees of visual angle)", "jitter.field_of_view", 8),
     ("LoRA", "Rank", "lora.rank", "8, 16, 32"),
     ("LoRA", "α", "lora.alpha", 32),

@@ -1,10 +1,11 @@
 """Partial least squares regression from a Gram matrix, as dual coefficients.
 
-A component is the direction of the features that covaries most with a direction of the responses. K = X X' is the centred kernel,
-and Y holds the responses minus what earlier components explain. The scores of a component are t = K Y c, orthogonalised to earlier
-scores and of length 1, where c is the leading eigenvector of Y' K Y; then Y <- Y - t t' Y. With the scores T and the vectors
-U = Y c of all components, predictions are K U (T' K U)^-1 T' Y (Rosipal & Trejo 2001). This is the regression of scikit-learn's
-``PLSRegression`` with ``scale=False``, as in Brain-Score, but c comes from Lanczos' method: power iteration may stop early.
+A component is the direction of the features that covaries most with a direction of the responses. K = X X' is the centred
+kernel, and Y holds the responses minus what earlier components explain. The scores of a component are t = K Y c, orthogonalised
+to earlier scores and of length 1, where c is the leading eigenvector of Y' K Y; then Y <- Y - t t' Y. With the scores T and the
+vectors U = Y c of all components, predictions are K U (T' K U)^-1 T' Y (Rosipal & Trejo 2001). This is the regression of
+scikit-learn's ``PLSRegression`` with ``scale=False``, as in Brain-Score, but c comes from Lanczos' method: power iteration may
+stop early.
 """
 
 import numpy as np

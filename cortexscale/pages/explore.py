@@ -1,4 +1,4 @@
-"""The explore page: every score of a study, and its scaling laws, to look at in a browser."""
+"""The explore page: every score of a study and its scaling laws in a browser."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,13 +23,13 @@ def explore_data(
     study: str,
     composite_rois: bool,
 ) -> dict[str, Any]:
-    """What the page shows, as plain values.
+    """Collect the data of the page, as plain values.
 
     Args:
-        tables: those of ``pretraining``, ``finetuning`` and ``mapping`` that the study has.
+        tables: the tables ``pretraining``, ``finetuning`` and ``mapping``, as far as the study has them.
         fits: name of a fit (``compute``, ``compute.rsa_c_test``, ``mapping``, ...) -> its ``fits``, ``curves`` and ``points``.
         datasets: datasets of the study.
-        composite_rois: count ROIs that hold others, as the fits do.
+        composite_rois: whether ROIs that contain others count in averages, as in the fits.
     """
     parts, labels = {}, {name: dataset.label for name, dataset in datasets.items()}
     if "pretraining" in tables:

@@ -1,4 +1,4 @@
-"""Where results come from: the config, the code, the machine, and the provenance that every table carries."""
+"""The origin of results: the config, the code, the machine, and the provenance that every table carries."""
 
 import hashlib
 import json
@@ -16,11 +16,11 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def run_facts(config: Mapping[str, Any], tables: Sequence[Path]) -> dict[str, str]:
-    """The run in a few words.
+    """Describe the run in a few words.
 
     Args:
-        config: of the study, with all defaults.
-        tables: parquet files of the study; their versions are listed, not those of the process that asks.
+        config: config of the study, with all defaults.
+        tables: parquet files of the study. Versions of packages are those that made them, not those of this process.
     """
     made_by = [table_provenance(table) for table in tables]
     versions: dict[str, set[str]] = {}
@@ -37,7 +37,7 @@ def run_facts(config: Mapping[str, Any], tables: Sequence[Path]) -> dict[str, st
 
 
 def commit() -> str:
-    """The commit of the code, and whether files differ from it."""
+    """Name the commit of the code, and say whether files differ from it."""
     try:
         found = _git("rev-parse", "HEAD")
         return f"git {found}" + (", with changes that are not committed" if _git("status", "--porcelain") else "")
@@ -50,8 +50,11 @@ def _git(*arguments: str) -> str:
 
 
 def origins(tables: Sequence[Path], root: Path) -> list[dict[str, Any]]:
-    """Of every table: ``table`` (its path under the root), ``rows``, ``columns``, ``content`` (its hash), ``code`` (digest of
-    the code of its stage) and ``inputs`` (name -> hash).
+    """Read the origin of every table.
+
+    Returns:
+        For each table: ``table`` (its path under the root), ``rows``, ``columns``, ``content`` (its hash), ``code`` (digest of
+        the code of its stage) and ``inputs`` (name -> hash).
     """
     found = []
     for table in tables:

@@ -1,4 +1,4 @@
-"""What the explore page shows: models, fine-tuning runs and readouts with their scores, and the scaling laws of each axis."""
+"""Parts of the explore page: models, fine-tuning runs and readouts with their scores, and the scaling laws of each axis."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -35,7 +35,7 @@ RUN = {
     "base_model_id": "Base model",
     "finetuning_regions": "Regions",
     "finetuning_subjects": "Subjects",
-    "data_pct": "Share of the training stimuli (%)",
+    "data_pct": "Training stimuli (%)",
     "seed": "Seed",
     "epochs": "Epochs",
     "learning_rate": "Learning rate",
@@ -44,7 +44,7 @@ RUN = {
     "task_evaluation_acc": "Task accuracy",
 }
 READOUT = {
-    "data_pct": "Share of the training stimuli (%)",
+    "data_pct": "Training stimuli (%)",
     "fitting_samples": "Training stimuli",
     "seed": "Seed",
     "n_params_per_subject": "Parameters of a subject",
@@ -52,11 +52,11 @@ READOUT = {
 
 
 def pretraining_part(table: pd.DataFrame, composite_rois: bool) -> dict[str, Any]:
-    """All models, on the axes of pretraining.
+    """Collect all models on the axes of pretraining.
 
     Args:
-        table: of :func:`cortexscale.alignment.collect.pretraining_table`.
-        composite_rois: count ROIs that hold others, as the fits do.
+        table: table of :func:`cortexscale.alignment.collect.pretraining_table`.
+        composite_rois: whether ROIs that contain others count in averages, as in the fits.
     """
     card = [column for column in CARD if column in table and column not in MODEL_COLUMNS]
     models = table[[*MODEL_COLUMNS, *card]].drop_duplicates("model_id", ignore_index=True)
@@ -71,17 +71,17 @@ def pretraining_part(table: pd.DataFrame, composite_rois: bool) -> dict[str, Any
 
 
 def _axis(name: str, x: pd.Series, fitted: pd.Series) -> dict[str, Any]:
-    """Where the items of a part lie on an axis, and which of them laws are fitted to."""
+    """One axis of a part: its names, X of every item, and whether laws are fitted to the item."""
     axis = AXES[name]
     return {"label": axis.label, "symbol": axis.symbol, "x": _numbers(x), "fitted": fitted.eq(True).astype(int).tolist()}
 
 
 def finetuning_part(table: pd.DataFrame, composite_rois: bool, labels: dict[str, str]) -> dict[str, Any]:
-    """All fine-tuning runs over the neural data that they saw; baselines saw none and are left out.
+    """Collect all fine-tuning runs on the axis of the neural data that they saw. Baselines saw none and are left out.
 
     Args:
         table: ``tables/finetuning.parquet``.
-        labels: of datasets.
+        labels: dataset -> its name on the page.
     """
     table = table[table["fitting_samples"].notna()]
     known = ["model_id", "exp_type", "finetuning_dataset", "fitting_samples", *(column for column in RUN if column in table)]
@@ -97,11 +97,11 @@ def finetuning_part(table: pd.DataFrame, composite_rois: bool, labels: dict[str,
 
 
 def mapping_part(table: pd.DataFrame, composite_rois: bool) -> dict[str, Any]:
-    """All readouts over the stimuli that they were fitted to, one entry per readout x dataset x number of stimuli x seed.
+    """Collect all readouts on the axis of the stimuli that they were fitted to, per readout x dataset x number of stimuli x seed.
 
     Args:
-        table: of :func:`cortexscale.readouts.table.mapping_table`.
-        composite_rois: count ROIs that hold others, as the fits do.
+        table: table of :func:`cortexscale.readouts.table.mapping_table`.
+        composite_rois: whether ROIs that contain others count in averages, as in the fits.
     """
     keys = ["probe_type", "benchmark_name", "fitting_samples", "data_pct", "seed"]
     card = ["model_id", *(column for column in READOUT if column in table and column not in keys)]
@@ -121,18 +121,18 @@ def mapping_part(table: pd.DataFrame, composite_rois: bool) -> dict[str, Any]:
 
 
 def _fitted_readouts(points: pd.DataFrame) -> pd.Series:
-    """Names of the points of :func:`cortexscale.scaling.points.mapping_points`."""
+    """Name the points of :func:`cortexscale.scaling.points.mapping_points`."""
     name = points["family"].map(figure_name) + ", " + points["benchmark_name"] + ", "
     name += points["data_pct"].map("{:g} %".format) + " = " + points["x"].map("{:g}".format) + " stimuli"
     return name + ", seed " + points["seed"].astype(str)
 
 
 def laws(fits: pd.DataFrame, curves: pd.DataFrame, labels: dict[str, str]) -> list[dict[str, Any]]:
-    """Scaling laws with their constants, intervals and curves.
+    """Collect scaling laws with their constants, intervals and curves.
 
     Args:
-        fits, curves: of one axis and metric (:func:`cortexscale.scaling.laws.fit_axis`).
-        labels: of datasets, which are the families of fine-tuning.
+        fits, curves: tables of one axis and metric (:func:`cortexscale.scaling.laws.fit_axis`).
+        labels: dataset -> its name on the page. Datasets are the families of fine-tuning.
     """
     names = ["axis", "metric", "family", "benchmark_name"]
     facts = ["form", "n", "x_scale", "tau_raw", "bootstrap_unit", "bootstraps", "warnings"]
@@ -148,7 +148,7 @@ def laws(fits: pd.DataFrame, curves: pd.DataFrame, labels: dict[str, str]) -> li
 
 
 def distances(points: pd.DataFrame, ids: Sequence[str]) -> dict[str, list[int | None]]:
-    """How far every model lies from the law of all families, per benchmark, in units of :data:`UNIT`."""
+    """Distance of every model from the law of all families, per benchmark, in units of :data:`UNIT`."""
     wide = points.pivot(index="model_id", columns="benchmark_name", values="residual").reindex(ids)
     return {benchmark: _integers(wide[benchmark]) for benchmark in wide}
 
@@ -160,7 +160,7 @@ def _part(noun: str, items: pd.DataFrame, scores: dict[str, Any], ids: pd.Series
 
 
 def _scores(table: pd.DataFrame, composite_rois: bool) -> dict[str, dict[str, pd.Series]]:
-    """Metric -> place -> score by model; a place is ``average``, a benchmark, or ``benchmark/ROI``."""
+    """Scores of all models: metric -> place -> score by model. A place is ``average``, a benchmark, or ``benchmark/ROI``."""
     means = [
         benchmark_means(table, "model_id", metric, composite_rois=composite_rois)
         .set_index(["model_id", "benchmark_name"])["score"]
@@ -171,7 +171,7 @@ def _scores(table: pd.DataFrame, composite_rois: bool) -> dict[str, dict[str, pd
 
 
 def _roi_means(rows: pd.DataFrame, item: str) -> pd.DataFrame:
-    """Means over the subjects of every ROI."""
+    """Mean scores over the subjects of every ROI, by item and place."""
     means = rows.groupby([item, "benchmark_name", "roi"], sort=False)[_metrics(rows)].mean().reset_index()
     place = means.pop("benchmark_name") + "/" + means.pop("roi")
     return means.set_index([means.pop(item), place])
@@ -201,7 +201,7 @@ def _numbers(column: pd.Series) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value that JSON has: no nan, no infinity, whole numbers without a point."""
+    """Make a value that JSON has: neither nan nor infinity, and whole numbers without a point."""
     if isinstance(value, str | bool):
         return value
     if pd.isna(value) or np.isinf(value):

@@ -21,17 +21,17 @@ DOTS, PIXELS = 300, 110
 
 @dataclass(frozen=True)
 class Contents:
-    """What a report gathers.
+    """The contents of a report.
 
     Attributes:
         root: results root.
-        config: of the study, with all defaults.
-        labels: of datasets.
+        config: config of the study, with all defaults.
+        labels: dataset -> its name in the report.
         figures: figures whose files lie in ``figures/``.
-        tables: parquet files, ``cost`` among them; one that has a twin in Markdown is shown, others are linked.
+        tables: parquet files, ``cost`` among them. A table that is there in Markdown too is shown, others are linked.
         checks: parquet files of small tables for the section on quality.
         fits: parquet files of scaling laws.
-        pages: other pages beside it.
+        pages: other pages in the same folder.
     """
 
     root: Path
@@ -120,7 +120,7 @@ def _laws_with_warnings(fits: Sequence[Path], labels: Mapping[str, str]) -> pd.D
 
 
 def _frame(table: pd.DataFrame) -> str:
-    """Any table in Markdown, with four digits of its numbers."""
+    """Write any table in Markdown, with four digits of its numbers."""
     numbers = table.select_dtypes("number").columns
     cells = table.apply(lambda column: column.map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else str(cell)))
     return markdown_table(cells.rename(columns=_words), left=[_words(name) for name in table if name not in numbers])
@@ -131,7 +131,7 @@ def _words(column: str) -> str:
 
 
 def _origins(files: Sequence[Path], root: Path) -> tuple[str, str]:
-    """Two tables in Markdown: what is known of each file, and the hashes of the inputs that it was made of."""
+    """Make two tables in Markdown: the origin of each file, and the hashes of the inputs that it was made of."""
     found = origins(files, root)
     rows = [{**each, "inputs": len(each["inputs"])} for each in found]
     inputs = [(each["table"], name, content) for each in found for name, content in each["inputs"].items()]

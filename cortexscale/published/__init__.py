@@ -1,4 +1,4 @@
-"""Result tables that the authors of the paper published, in place of results of one's own.
+"""Result tables that the authors of the paper published, used in place of results of a study.
 
 The plan reads this module, so it imports nothing.
 """
@@ -9,4 +9,4 @@ FILES = {
     "finetuning": "finetuning_results",
     "mapping": "mapping_results",
 }
-"""Our name of a table -> the name of its parquet file."""
+"""Name of a table here -> name of its parquet file."""

@@ -1,4 +1,4 @@
-"""Published tables from the Hugging Face hub."""
+"""Download of published tables from the Hugging Face hub."""
 
 import logging
 import shutil
@@ -10,19 +10,19 @@ from cortexscale.errors import InputError
 from cortexscale.files import whole_file
 
 FOLDER = "data"
-"""Of the tables, in the repository."""
+"""Folder of the tables in the repository."""
 
 
 def download_table(repo: str, revision: str, path: Path) -> None:
-    """Fetch one table to ``path``, by way of the hub's cache, which resumes and verifies it.
+    """Fetch one table to ``path`` through the cache of the hub, which resumes and verifies downloads.
 
     Args:
         repo: dataset of the hub, ``owner/name``.
         revision: branch, tag or commit.
-        path: named as in the repository.
+        path: where the table is written. Its file name is that in the repository.
 
     Raises:
-        InputError: no connection, or no such dataset, revision or file.
+        InputError: there is no connection, or no such dataset, revision or file.
     """
     name = f"{FOLDER}/{path.name}"
     try:

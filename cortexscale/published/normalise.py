@@ -1,4 +1,4 @@
-"""Published tables in the names of this product, so that fits and figures cannot tell them from results of a study."""
+"""Published tables in the names that results of a study have, so that fits and figures treat both alike."""
 
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from cortexscale.published.schema import REMEDY, checked_columns
 from cortexscale.stores import read_table
 
 _RATE = r"-lr(\d+)e(\d+)_0(?=-|$)"
-"""In the id of a fine-tuned model: ``-lr5e6_0-`` is a learning rate of 5e-6.0."""
+"""The learning rate in the id of a fine-tuned model: ``-lr5e6_0-`` means 5e-6.0."""
 RATE = 1e-5
-"""Learning rate of the authors, of models whose ids name none (Table S3)."""
+"""Learning rate of models whose ids name none (Table S3)."""
 _UNKNOWN = {"finetuning": ["n_trainable_params"], "mapping": ["n_params", "n_params_per_subject"]}
-"""Columns of ours that the authors do not publish."""
+"""Columns of a study that the authors do not publish."""
 
 
 def published_table(file: Path, name: str) -> pd.DataFrame:
@@ -26,17 +26,20 @@ def published_table(file: Path, name: str) -> pd.DataFrame:
         name: ``pretraining``, ``layer_search``, ``finetuning`` or ``mapping``.
 
     Raises:
-        InputError: not a parquet file, or not the table that it should be; with all that is wrong.
+        InputError: the file is no parquet file, or not the table that it should be. Every problem is listed.
     """
     return normalised(read_table(file), name, file)
 
 
 def normalised(table: pd.DataFrame, name: str, where: object) -> pd.DataFrame:
-    """:func:`published_table` of a table in memory; ``where`` names it in messages.
+    """Check and rename a published table that is in memory.
 
-    Benchmarks go by their readers, as in ``config/paper.yaml``; flags are booleans, numbers float64. A pretraining table gains
-    ``held_out``, a layer search ``layer_position_normalized``, a fine-tuning ``base_model_id`` and ``learning_rate``. Columns
-    that were not published are nan.
+    Datasets are named by their readers, as in ``config/paper.yaml``. Flags are booleans, numbers float64. A pretraining table
+    gains ``held_out``, a layer search ``layer_position_normalized``, a fine-tuning ``base_model_id`` and ``learning_rate``.
+    Columns that were not published are nan.
+
+    Args:
+        where: name of the table in messages.
     """
     table = checked_columns(table, name, where)
     for column in set(_UNKNOWN.get(name, ())) - set(table):
@@ -50,9 +53,10 @@ def normalised(table: pd.DataFrame, name: str, where: object) -> pd.DataFrame:
 
 
 def _with_bases(runs: pd.DataFrame, where: object) -> pd.DataFrame:
-    """Fine-tuned models with the model that each of them began as, and their learning rate.
+    """Add the base model and the learning rate of every fine-tuned model.
 
-    Their ids begin with the architecture, ``deit_small-``, and so do those of base models, ``deit_small_imagenet_full_seed-0``.
+    Ids of fine-tuned models begin with the architecture, ``deit_small-``. So do those of base models,
+    ``deit_small_imagenet_full_seed-0``.
     """
     baseline = runs["exp_type"] == "finetuning_baseline"
     begins = runs["model_id"].str.partition("-")[0]

@@ -1,4 +1,4 @@
-"""The columns of the published tables, and what is wrong with a file that should have them."""
+"""The columns of the published tables, and the check of a file against them."""
 
 import logging
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _TRUTH = {True: True, False: False, "True": True, "False": False}
 
 
 def text(value: object) -> str:
-    """A string; bytes are decoded, and whole numbers written out, as a subject may be one."""
+    """Return a value as text. Bytes are decoded, and whole numbers are written out, since a subject may be a number."""
     if isinstance(value, bytes | str):
         return value.decode() if isinstance(value, bytes) else value
     if isinstance(value, bool | np.bool_) or value != int(value):
@@ -35,13 +35,14 @@ def number(value: object) -> float:
 
 @dataclass(frozen=True)
 class Column:
-    """
+    """A column of a published table.
+
     Attributes:
-        kind: what it holds, in words.
-        read: makes that of one value, or raises a ValueError, KeyError or TypeError.
+        kind: its values in words.
+        read: turns one value of the file into a value of this kind, or raises a ValueError, KeyError or TypeError.
         filled: whether every row must have a value.
         required: whether the table must have the column.
-        empty: what an empty value is.
+        empty: the value that stands for an empty one.
     """
 
     kind: str
@@ -95,19 +96,19 @@ COLUMNS = {
     "finetuning": _RESULT | _FINETUNING,
     "mapping": _RESULT | _MAPPING,
 }
-"""Columns of every table. Those that are not required are read if they are there; any other is kept as it is."""
+"""Columns of every table. Columns that are not required are read if they are there. Unknown columns are kept as they are."""
 
 
 def checked_columns(table: pd.DataFrame, name: str, where: object) -> pd.DataFrame:
-    """The table with every column of the type, and every name of benchmarks and sources, that it has here.
+    """Convert the columns of a published table to their types, and names of datasets and sources to those used here.
 
     Args:
-        table: as in the file.
-        name: ours, a key of ``COLUMNS``.
-        where: the file, for messages.
+        table: the table as it is in the file.
+        name: a key of ``COLUMNS``.
+        where: name of the file in messages.
 
     Raises:
-        InputError: lists every missing column, and every column that holds something else.
+        InputError: lists every missing column, and every column with other values.
     """
     columns = COLUMNS[name]
     unknown = [column for column in table if column not in columns]
@@ -132,7 +133,7 @@ def checked_columns(table: pd.DataFrame, name: str, where: object) -> pd.DataFra
 
 
 def _read(column: pd.Series, of: Column) -> tuple[pd.Series, str]:
-    """The column as it should be, or what is wrong with it."""
+    """Return the converted column and an empty message, or the column itself and what is wrong with it."""
     empty = column.isna()
     if of.filled and empty.any():
         return column, f"empty in {empty.sum():,} of {len(column):,} rows"

@@ -1,1 +1,1 @@
-"""What a person should see of the neural data before trusting a score: noise ceilings, counts, released statistics."""
+"""Quality of the neural data: noise ceilings, counts, and statistics of the releases."""

@@ -1,4 +1,4 @@
-"""Tables of single units: their noise ceilings, and statistics that a release ships beside the same from its trials."""
+"""Tables of single units: noise ceilings, and statistics that a release ships beside the same statistics from its trials."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from cortexscale.recording import Recording
 
 
 def noise_ceilings(recordings: Iterable[Recording]) -> pd.DataFrame:
-    """Noise ceilings of all units that were looked at: one row per dataset, subject, ROI and unit.
+    """Collect the noise ceilings of all units that were looked at: one row per dataset, subject, ROI and unit.
 
     A unit has a row in each ROI that it belongs to, and none if it is in no ROI. Responses are not looked at.
 
@@ -34,7 +34,7 @@ def noise_ceilings(recordings: Iterable[Recording]) -> pd.DataFrame:
 
 
 def released_units(recordings: Iterable[Recording]) -> pd.DataFrame:
-    """Statistics that the releases ship, beside the same from the single trials: one row per unit that has both.
+    """Collect statistics that the releases ship, beside the same from single trials: one row per unit that has both.
 
     Returns:
         ``benchmark_name``, ``subject``, ``statistic`` (its name), ``unit``, ``released``, ``recomputed``. Recordings
@@ -52,7 +52,7 @@ def released_units(recordings: Iterable[Recording]) -> pd.DataFrame:
 
 
 def released_statistics(units: pd.DataFrame) -> pd.DataFrame:
-    """How well a release agrees with itself: one row per dataset, subject and statistic of :func:`released_units`.
+    """Compare each release with itself: one row per dataset, subject and statistic of :func:`released_units`.
 
     Returns:
         ``n_units``, ``median_difference`` and ``largest_difference`` (absolute, in the unit of the statistic), and

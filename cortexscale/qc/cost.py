@@ -1,4 +1,4 @@
-"""What a study has cost: time and memory of the jobs of every stage, from Snakemake's benchmark files."""
+"""The cost of a study: time and memory of the jobs of every stage, from Snakemake's benchmark files."""
 
 from pathlib import Path
 
@@ -10,16 +10,16 @@ TOTAL = "total"
 
 
 def cost_table(benchmarks: Path) -> pd.DataFrame:
-    """One row per stage, the longest first, and their total.
+    """Sum up the jobs of every stage, the longest stage first, and of all stages.
 
-    Jobs that are in the folder count, each as it ran last; those of a model that has left the study too.
+    Every job in the folder counts as it ran last, also jobs of a model that has left the study.
 
     Args:
         benchmarks: folder of ``<stage>.tsv`` and ``<stage>/**.tsv``.
 
     Returns:
-        ``stage``, ``jobs``, ``wall_s`` and ``cpu_s`` (sums over jobs, s; jobs of less than a sampling interval have no CPU time),
-        ``longest_s``, ``peak_rss_mb`` (of the largest job, MB).
+        ``stage``, ``jobs``, ``wall_s`` and ``cpu_s`` (sums over jobs in seconds; a job shorter than a sampling interval has
+        no CPU time), ``longest_s``, ``peak_rss_mb`` (MB of the largest job).
     """
     files = sorted(benchmarks.rglob("*.tsv"))
     jobs = pd.concat([_job(file).assign(stage=file.relative_to(benchmarks).parts[0].removesuffix(".tsv")) for file in files])

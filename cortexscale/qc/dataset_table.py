@@ -1,4 +1,4 @@
-"""The datasets of a study at a glance, beside the paper's (Table S1)."""
+"""The datasets of a study at a glance, beside those of the paper (Table S1)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

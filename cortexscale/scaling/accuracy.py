@@ -1,4 +1,4 @@
-"""Task accuracy beside alignment, of models that were trained on labels (paper, section 4.10 and appendix F)."""
+"""Task accuracy and alignment of models that were trained on labels (paper, section 4.10 and appendix F)."""
 
 import numpy as np
 import pandas as pd
@@ -10,19 +10,19 @@ from cortexscale.models.roles import families, kinds
 
 BOOTSTRAPS = 1000
 HIGH_ACCURACY = 0.4
-"""Top-1. From here on alignment grows more slowly with accuracy."""
+"""Top-1 accuracy from which on alignment grows more slowly with accuracy."""
 _FEWEST = 3
-"""Models that a correlation wants."""
+"""Smallest number of models for a correlation."""
 _MODEL = ["model_id", "backbone_arch_family", "pretraining_dataset", "task_evaluation_acc"]
 
 
 def supervised(pretraining: pd.DataFrame) -> pd.DataFrame:
-    """Rows of models that are fitted and whose accuracy is known."""
+    """Select the rows of models that are fitted and whose accuracy is known."""
     return pretraining[(kinds(pretraining) == "fitted") & pretraining["task_evaluation_acc"].notna()]
 
 
 def accuracy_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.DataFrame:
-    """One row per supervised model x benchmark, the average included. ROIs that contain others count as in the paper.
+    """Average the scores of supervised models on every benchmark and over all. ROIs that contain others count, as in the paper.
 
     Returns:
         ``model_id``, ``backbone_arch_family`` (flex families merged into their parents), ``pretraining_dataset``,
@@ -36,7 +36,7 @@ def accuracy_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.Da
 
 
 def roi_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.DataFrame:
-    """One row per supervised model x benchmark x ROI, means over subjects: ``roi`` and the columns of :func:`accuracy_scores`."""
+    """Average the scores of supervised models in every ROI over subjects: ``roi`` and the columns of :func:`accuracy_scores`."""
     rows = supervised(pretraining)
     by = [*_MODEL, "benchmark_name", "roi"]
     scores = mean_scores(rows, by, metric, composite_rois=True, levels=("subject",))
@@ -44,14 +44,16 @@ def roi_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.DataFra
 
 
 def correlations(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """How closely alignment goes with accuracy in every group of models (paper, appendix F).
+    """Correlate alignment with accuracy in every group of models (paper, appendix F).
 
     Args:
-        scores: ``task_evaluation_acc``, ``score``. Of all tests that are reported together: false discoveries count in them.
+        scores: ``task_evaluation_acc`` and ``score`` of all models whose tests are reported together, as the rate of false
+            discoveries is that of the table.
+        by: columns that tell the groups apart.
 
     Returns:
         ``by``; Pearson's ``r`` and its 95 % interval ``low``, ``high`` (percentiles of 1,000 resamples of the models, seed 0);
-        ``slope`` and ``intercept`` of the line; two-sided ``p`` and ``p_fdr``, the same after Benjamini and Hochberg; ``n``
+        ``slope`` and ``intercept`` of the line; two-sided ``p``, and ``p_fdr``, p after Benjamini and Hochberg; ``n``
         models. Groups of fewer than three models, or without variance, are left out.
     """
     found = []
@@ -68,7 +70,7 @@ def correlations(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def bootstrap_interval(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """95 % percentile interval of Pearson's r of two vectors, resampled in pairs; resamples without variance do not count."""
+    """95 % percentile interval of Pearson's r of two vectors, resampled in pairs. Resamples without variance do not count."""
     drawn = np.random.default_rng(0).integers(len(x), size=(BOOTSTRAPS, len(x)))
     x, y = (values[drawn] - values[drawn].mean(axis=1, keepdims=True) for values in (x, y))
     with np.errstate(invalid="ignore"):

@@ -1,4 +1,4 @@
-"""Parameters and samples at once: S = E - A N**-alpha - B D**-beta, and how compute is best divided between them.
+"""Scaling laws of parameters and samples together, S = E - A N**-alpha - B D**-beta, and the best split of compute between them.
 
 The form is that of Hoffmann et al. (2022), fitted as by Gokce & Schrimpf (2025). Compute is C = D F(N), with the FLOPs F of a
 forward pass, as on the compute axis of the paper.
@@ -26,10 +26,10 @@ COLUMNS = [f"{name}{end}" for name in QUANTITIES for end in ("", "_low", "_high"
 
 
 def fit_model_and_data(pretraining: pd.DataFrame, settings: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Fit both resources at once to all families together, and to each.
+    """Fit both resources to all families together, and to each family.
 
     Args:
-        pretraining: as of :func:`cortexscale.scaling.laws.fit_axis`.
+        pretraining: table of :func:`cortexscale.alignment.collect.pretraining_table`.
         settings: ``bootstraps``, ``bootstrap_unit``, ``delta``, ``seed``, ``composite_rois``.
 
     Returns:
@@ -61,10 +61,10 @@ def fit_model_and_data(pretraining: pd.DataFrame, settings: dict[str, Any]) -> t
 
 
 def flops_by_parameters(law: Law, compute: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """FLOPs of a forward pass as g N**h: least squares of their logarithms over the models, and over each of its resamples.
+    """Describe the FLOPs of a forward pass as g N**h, by least squares of logarithms over the models and over each resample.
 
     Args:
-        compute: C of the models of the law, (n,).
+        compute: (n,) C of the models of the law.
 
     Returns:
         h and ln g, (1 + resamples,) each, the full sample first.
@@ -79,20 +79,20 @@ def flops_by_parameters(law: Law, compute: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def compute_optimal(law: Law, costs: tuple[np.ndarray, np.ndarray], budgets: np.ndarray) -> pd.DataFrame:
-    """The model and the data set that align best at a budget of compute.
+    """Find the model size and the number of samples that align best at each budget of compute.
 
     On C = D g N**h the misalignment A N**-alpha + B D**-beta is least where alpha A N**-alpha = h beta B D**-beta, so
     N* = (alpha A / (h beta B))**(1 / p) (C / g)**(beta / p) with p = alpha + h beta. With h = 1 this is equation 4 of
     Hoffmann et al. (2022).
 
     Args:
-        costs: of :func:`flops_by_parameters`.
+        costs: h and ln g of :func:`flops_by_parameters`.
         budgets: C in FLOPs.
 
     Returns:
         ``compute``, and ``n_params``, ``n_samples`` and ``score`` at the optimum with ``_low`` and ``_high`` (2.5 and 97.5
-        percentiles of the resamples). No rows where one exponent is 0: then all compute belongs to the other resource. Resamples
-        of that kind do not count.
+        percentiles of the resamples). There are no rows if one exponent is 0, since all compute then belongs to the other
+        resource. Resamples of that kind do not count.
     """
     h, log_g = costs
     full, resampled = law.fit.constants, law.fit.bootstrap_constants

@@ -14,7 +14,7 @@ from cortexscale.errors import InputError
 REGIONS = ("V1", "V2", "V4", "IT", "Behavioral")
 BENCHMARKS = {"avg": REGIONS, "neuro": REGIONS[:4], "behavior": REGIONS[4:]}
 BENCHMARKS |= {region.lower(): (region,) for region in REGIONS[:4]}
-"""Which scores are averaged, with equal weights; a missing benchmark is skipped."""
+"""Scores that are averaged with equal weights. A missing benchmark is skipped."""
 X_SCALES = {"total_flops": 1e13, "n_samples_seen": 1e4, "n_params": 1e5}
 GRID = ("imagenet", "ecoset")
 CONVOLUTIONAL = ("ResNet", "EfficientNet", "CORnet-S", "AlexNet")
@@ -52,7 +52,7 @@ class Experiment:
 
     @property
     def x_scale(self) -> tuple[float, ...]:
-        """What each X is divided by in the published constants."""
+        """Units of X in the published constants."""
         return tuple(X_SCALES[column] for column in self.x)
 
 
@@ -121,7 +121,7 @@ def read_scores(path: Path | str) -> pd.DataFrame:
 
 
 def select_rows(scores: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The points of an experiment, one row per trained model, in the order of model ids, on which resamples depend.
+    """Select the points of an experiment: one row per trained model, in the order of model ids, on which resamples depend.
 
     Returns:
         ``model_id, arch, arch_family, dataset, samples_per_class, x[, x2], score``; X in raw units, families with their

@@ -1,4 +1,4 @@
-"""What neural fine-tuning changes: fine-tuned models beside their base models (paper, sections 4.3 to 4.6, 4.11 and 4.12)."""
+"""Fine-tuned models compared with their base models (paper, sections 4.3 to 4.6, 4.11 and 4.12)."""
 
 from collections.abc import Mapping
 
@@ -18,17 +18,18 @@ _RUN = ["exp_type", "model_id", "fitting_samples", "task_evaluation_acc", *_SETT
 
 
 def finetuning_scores(finetuning: pd.DataFrame) -> pd.DataFrame:
-    """Alignment of every fine-tuned model, and what it gained on its base model.
+    """Compute the alignment of every fine-tuned model, and its gain over its base model.
 
     Scores are averaged over subjects, then ROIs, then benchmarks, seed by seed.
 
     Args:
-        finetuning: the published table: rows per model x benchmark x subject x ROI, base models under ``finetuning_baseline``.
+        finetuning: ``tables/finetuning.parquet``: rows per model x benchmark x subject x ROI. Base models have the ``exp_type``
+            ``finetuning_baseline``.
 
     Returns:
         One row per run x benchmark, and one per run with benchmark ``average``: ``score``, ``baseline``, ``delta``, their
-        difference; ``task_evaluation_acc`` and ``baseline_acc``; ``n_subjects`` that were fine-tuned on; the columns that tell
-        runs apart. A run that serves several experiments is there once for each.
+        difference; ``task_evaluation_acc`` and ``baseline_acc``; ``n_subjects``, the number of subjects that were fine-tuned on;
+        the columns that tell runs apart. A run that serves several experiments is there once for each.
 
     Raises:
         InputError: a base model is missing, or was not scored on the benchmarks of the run.
@@ -55,22 +56,25 @@ def finetuning_scores(finetuning: pd.DataFrame) -> pd.DataFrame:
 
 
 def _n_subjects(runs: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
-    """``k`` of ``randsubj_k``; all subjects of a dataset are those that it is scored with."""
+    """Number of subjects that a model was fine-tuned on: k of ``randsubj_k``, or all subjects that the dataset is scored with."""
     everyone = rows.groupby("benchmark_name")["subject"].nunique()
     some = pd.to_numeric(runs["finetuning_subjects"].str.extract(r"^randsubj_(\d+)$")[0])
     return some.fillna(runs["finetuning_dataset"].map(everyone))
 
 
-# ------------------------------------------------------------------------------------------ which runs a figure shows
+# ------------------------------------------------------------------------------------------ selections of runs
 
 
 def fractions(runs: pd.DataFrame) -> pd.DataFrame:
-    """Runs of the data fractions: those of the model that has most of them, the first on a tie. Seeds of a fraction share their
-    mean number of stimuli.
+    """Select the runs of the experiment on the amount of data, of the base model that has most of them.
+
+    All seeds of a percentage get the mean number of their stimuli.
 
     Args:
-        runs: of :func:`finetuning_scores`, here and below. All of these functions raise an InputError where the study has no
-            such run.
+        runs: table of :func:`finetuning_scores`.
+
+    Raises:
+        InputError: the study has no such run. The functions below raise it likewise.
     """
     rows = common_base(_required(runs[runs["exp_type"] == "data_pct"], "data_pct"))
     samples = rows.groupby(["finetuning_dataset", "data_pct"])["fitting_samples"].transform("mean")
@@ -78,16 +82,16 @@ def fractions(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def full_data(runs: pd.DataFrame) -> pd.DataFrame:
-    """The largest fraction of every dataset in :func:`fractions`: the common setting, to which controls are compared."""
+    """Select the runs of :func:`fractions` on most data of each dataset: the common setting, with which controls are compared."""
     rows = fractions(runs)
     return rows[rows["data_pct"] == rows.groupby("finetuning_dataset")["data_pct"].transform("max")]
 
 
 def experiment(runs: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """Runs of an experiment, with the full-data runs that it shares with the data fractions.
+    """Select the runs of an experiment, with the full-data runs that it shares with the experiment on the amount of data.
 
     Args:
-        kind: ``architecture``, ``explore``; or ``region``, ``subject``, ``ablation``, which are of one model.
+        kind: ``architecture`` or ``explore``; or ``region``, ``subject`` or ``ablation``, which have one base model.
     """
     rows = _required(runs[runs["exp_type"] == kind], kind)
     shared = full_data(runs) if (runs["exp_type"] == "data_pct").any() else rows[:0]
@@ -99,14 +103,14 @@ def experiment(runs: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def rate_sweep(runs: pd.DataFrame) -> pd.DataFrame:
-    """Epochs x learning rates, of the model that has most of these settings."""
+    """Select the runs that vary epochs and learning rate, of the base model that has most of these settings."""
     rows = experiment(runs, "explore")
     settings = rows.drop_duplicates(["base_model_id", "epochs", "learning_rate"])["base_model_id"]
     return rows[rows["base_model_id"] == most_frequent(settings)]
 
 
 def model_sizes(runs: pd.DataFrame) -> pd.DataFrame:
-    """Models at the epochs and learning rate that most models share."""
+    """Select the runs of all base models at the epochs and learning rate that most of them share."""
     rows = experiment(runs, "explore")
     setting = rows["epochs"].astype(str) + " " + rows["learning_rate"].astype(str)
     shared = most_frequent(setting[~rows.assign(setting=setting).duplicated(["base_model_id", "setting"])])
@@ -114,25 +118,25 @@ def model_sizes(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def models_compared(runs: pd.DataFrame) -> pd.DataFrame:
-    """Every base model fine-tuned on all data: those of the experiments on architectures and sizes, and the common one."""
+    """Select the runs of every base model on all data: in the experiments on architectures and sizes, and in the common setting."""
     kinds = {"architecture": lambda: experiment(runs, "architecture"), "explore": lambda: model_sizes(runs)}
     rows = [full_data(runs), *(select() for kind, select in kinds.items() if (runs["exp_type"] == kind).any())]
     return pd.concat(rows).drop_duplicates([*_SETTING, "benchmark_name"])
 
 
 def lora_sweep(runs: pd.DataFrame) -> pd.DataFrame:
-    """Runs with low-rank adapters, of the model that has most of them."""
+    """Select the runs with low-rank adapters, of the base model that has most of them."""
     return common_base(_required(runs[runs["exp_type"] == "lora"], "lora"))
 
 
 def best_lora(runs: pd.DataFrame, per_dataset: bool = False) -> pd.DataFrame:
-    """Of :func:`lora_sweep`, the rank and learning rate with the largest mean gain over benchmarks.
+    """Select the runs of :func:`lora_sweep` at the rank and learning rate with the largest mean gain over benchmarks.
 
-    The choice looks at the very scores that are reported, as in the paper (appendix I).
+    The choice uses the same scores that are reported, as in the paper (appendix I).
 
     Args:
-        per_dataset: choose for every fine-tuning dataset, the paper's descriptive upper bound; otherwise one setting for all,
-            among those that every dataset has.
+        per_dataset: choose for every fine-tuning dataset, which is the paper's descriptive upper bound. Otherwise one setting is
+            chosen for all, among those that every dataset has.
     """
     rows, setting = lora_sweep(runs), ["lora_rank", "learning_rate"]
     key = ["finetuning_dataset"] if per_dataset else []
@@ -144,7 +148,7 @@ def best_lora(runs: pd.DataFrame, per_dataset: bool = False) -> pd.DataFrame:
 
 
 def lora_and_full(runs: pd.DataFrame) -> pd.DataFrame:
-    """Mean gain over seeds of the shared LoRA setting beside that of full fine-tuning at the common setting.
+    """Compare the mean gain over seeds of the shared LoRA setting with that of full fine-tuning at the common setting.
 
     Returns:
         ``base_model_id, finetuning_dataset, benchmark_name, full, lora, difference`` (LoRA minus full), the average included.
@@ -163,15 +167,15 @@ def _required(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
     return rows
 
 
-# ------------------------------------------------------------------------------------------ what is said of them
+# ------------------------------------------------------------------------------------------ summaries of runs
 
 
 def relations(runs: pd.DataFrame, modality: Mapping[str, str]) -> pd.Series:
-    """How each benchmark relates to the dataset of the fine-tuning: one of ``RELATIONS``.
+    """Relate each benchmark to the dataset of the fine-tuning: one of ``RELATIONS``.
 
     Args:
         runs: with ``finetuning_dataset`` and ``benchmark_name``, without averages.
-        modality: of datasets; one that it does not have is unlike all others.
+        modality: dataset -> modality. A dataset without one is unlike all others.
     """
     trained, tested = runs["finetuning_dataset"], runs["benchmark_name"]
     alike = trained.map(modality).notna() & (trained.map(modality) == tested.map(modality))
@@ -180,7 +184,7 @@ def relations(runs: pd.DataFrame, modality: Mapping[str, str]) -> pd.Series:
 
 
 def summary(rows: pd.DataFrame, by: list[str], value: str = "delta") -> pd.DataFrame:
-    """Mean of every group, with its uncertainty.
+    """Average every group, with the uncertainty of the mean.
 
     Returns:
         ``by``, ``mean``; ``low`` and ``high``, a 95 % interval of the mean (percentiles of 1,000 resamples of the group's rows);

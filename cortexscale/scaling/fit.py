@@ -1,4 +1,4 @@
-"""One scaling fit: points in, one row of the fits table and its curve out. Every axis and score table goes through here."""
+"""One scaling fit: from points to a row of the fits table and a curve. Every axis and score table is fitted here."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +20,9 @@ class Law:
     """A fitted scaling law.
 
     Attributes:
-        row: of the fits table, see :func:`fit_law`.
-        fit: the law itself, with its resamples.
-        x, score: the points, raw X.
+        row: row of the fits table, see :func:`fit_law`.
+        fit: constants of the law and of its resamples.
+        x, score: the points, with raw X.
         counts: (resamples, n) how often each point is in each resample.
     """
 
@@ -33,7 +33,7 @@ class Law:
     counts: np.ndarray
 
     def curve(self, low: float, high: float) -> pd.DataFrame:
-        """``x, score, low, high`` at 100 raw X from ``low`` to ``high``: the curve and its pointwise 95 % band."""
+        """Evaluate the law and its pointwise 95 % band at 100 raw X from ``low`` to ``high``: ``x, score, low, high``."""
         at = np.geomspace(low, high, CURVE_POINTS)
         band = self.fit.band(at)
         return pd.DataFrame({"x": at, "score": self.fit.predict(at), "low": band[0], "high": band[1]})
@@ -59,8 +59,8 @@ def fit_law(
         score: alignment S, (n,), below 1.
         form: ``reduced``, ``offset``, ``chinchilla``, or ``auto``: reduced or offset by cross-validation that keeps
             ``clusters`` together (rows, without them).
-        x_scale: what X is divided by in the constants.
-        bootstrap_unit: ``row`` (the published way), or the word for what ``clusters`` labels (config, architecture).
+        x_scale: unit of X in the constants.
+        bootstrap_unit: ``row``, as published, or the word for what ``clusters`` labels (config, architecture).
         clusters: (n,) labels. They are resampled whole unless the unit is ``row``.
         experiment: a name for the row and for messages.
 
@@ -96,7 +96,7 @@ def fit_law(
 
 
 def fit_experiment(x: np.ndarray, score: np.ndarray, *, extend: float = 10.0, **how: Any) -> tuple[dict, pd.DataFrame]:
-    """The row and the curve of :func:`fit_law`, which has the arguments.
+    """Fit a law with :func:`fit_law`, which explains the arguments, and return its row and its curve.
 
     Args:
         extend: the curve runs from the smallest X to ``extend`` times the largest.
@@ -113,7 +113,7 @@ def fit_experiment(x: np.ndarray, score: np.ndarray, *, extend: float = 10.0, **
 
 
 def constants_of(fit: PowerLawFit) -> dict[str, float]:
-    """The constants, their percentiles and their raw twins; ``lambda`` is nan in forms without an offset."""
+    """The constants, for scaled and for raw X, and their percentiles. ``lambda`` is nan in forms without an offset."""
     row = {"lambda": np.nan, "lambda_raw": np.nan, **fit.constants}
     for name in CONSTANTS[fit.form]:
         row[f"{name}_low"], row[f"{name}_high"] = np.nanpercentile(fit.bootstrap_constants[name], (2.5, 97.5))

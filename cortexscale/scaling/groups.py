@@ -1,4 +1,4 @@
-"""Scaling laws of one axis: every family x benchmark of its points. Every axis goes through here."""
+"""Scaling laws of every family x benchmark of an axis."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -12,10 +12,10 @@ from cortexscale.scaling.fit import Law, fit_law
 log = logging.getLogger(__name__)
 
 POINTS_PER_PARAMETER = 3
-"""With fewer points per parameter most bootstrap resamples do not determine the form, and the band says nothing."""
+"""Smallest number of points per parameter of a law. Fewer points do not determine the form in most bootstrap resamples."""
 
 Laws = dict[tuple[str, str], Law]
-"""By family and benchmark."""
+"""Laws by family and benchmark."""
 
 
 def fit_families(
@@ -27,12 +27,12 @@ def fit_families(
     clusters: dict[str, list[str]],
     x: Sequence[str] = ("x",),
 ) -> Laws:
-    """Fit every family x benchmark; those with too few points for the form, or of one X, are left out.
+    """Fit every family x benchmark. Those with too few points for the form, or with a single X, are left out.
 
     Args:
         families: name and points, rows with ``benchmark_name``, ``score``, X and the columns of ``clusters``.
-        form: ``offset``, ``reduced``, ``chinchilla`` or ``auto``, whose cross-validation keeps architectures together, the
-            points of a configuration in a family of one architecture.
+        form: ``offset``, ``reduced``, ``chinchilla`` or ``auto``. The cross-validation of ``auto`` keeps architectures together,
+            or the points of a configuration in a family of one architecture.
         settings: ``bootstraps``, ``bootstrap_unit``, ``delta``, ``seed``.
         clusters: columns that tell the configurations (``config``) and architectures (``architecture``) apart. A family of one
             architecture is resampled by configuration.
@@ -70,9 +70,11 @@ def fit_families(
 
 
 def cluster_labels(points: pd.DataFrame, unit: str, clusters: dict[str, list[str]]) -> tuple[str, pd.Series]:
-    """What is resampled (``row``, ``config`` or ``architecture``), and a label per point of what cross-validation keeps together.
+    """Choose the unit of the bootstrap, and label the points that cross-validation keeps together.
 
-    Rows are resampled one by one, but architectures are kept together nevertheless.
+    Returns:
+        ``row``, ``config`` or ``architecture``, and a label per point. Where rows are resampled one by one, the labels are
+        those of architectures nevertheless.
     """
     labels = {kind: points.groupby(columns, dropna=False).ngroup() for kind, columns in clusters.items()}
     kind = "architecture" if unit == "row" else unit
@@ -81,13 +83,13 @@ def cluster_labels(points: pd.DataFrame, unit: str, clusters: dict[str, list[str
 
 
 def fits_table(laws: Laws, **names: str) -> pd.DataFrame:
-    """One row per law: ``names``, ``family``, ``benchmark_name`` and the row of :func:`cortexscale.scaling.fit.fit_law`."""
+    """Put laws in one table: ``names``, ``family``, ``benchmark_name`` and the row of :func:`cortexscale.scaling.fit.fit_law`."""
     rows = [{**names, "family": family, "benchmark_name": benchmark, **law.row} for (family, benchmark), law in laws.items()]
     return pd.DataFrame(rows, columns=None if rows else [*names, "family", "benchmark_name", "warnings"])
 
 
 def stacked(tables: dict[tuple[str, str], pd.DataFrame], empty: Sequence[str], **names: str) -> pd.DataFrame:
-    """Tables of families and benchmarks as one, with their names; without any, the columns ``empty`` of no rows."""
+    """Stack tables of families and benchmarks, with their names. If there are none, the result has the columns ``empty``."""
     if not tables:
         return pd.DataFrame(columns=[*names, "family", "benchmark_name"]).assign(**dict.fromkeys(empty, 0.0))
     named = [table.assign(**names, family=family, benchmark_name=name) for (family, name), table in tables.items()]

@@ -1,27 +1,27 @@
-"""What the points of a scaling fit do not tell: short warnings for the fits table and the log."""
+"""Warnings about constants of a scaling fit that its points do not determine, for the fits table and the log."""
 
 import numpy as np
 
 from cortexscale.kernels.power_law import EXPONENTIAL, FORMS, PowerLawFit, as_columns
 
 FEW = 12
-"""Fewer points, or fewer units to resample, give intervals that mean little."""
+"""Number of points, or of units to resample, below which intervals mean little."""
 NO_SATURATION = 1 - 1e-6
-"""From this E on the law runs to S = 1: the data show no saturation, and E is an edge and not an estimate."""
+"""Smallest E that counts as 1. The data then show no saturation, and E is the edge of its range and no estimate."""
 FLAT = 1e-6
-"""An exponent below this is at its bound 0: the score does not rise with X."""
-SHARE = 0.025
-"""What happens in more of the resamples reaches the 95 % interval."""
+"""Smallest exponent that does not count as 0, its bound, where the score does not rise with X."""
+TAIL = 0.025
+"""Fraction of the resamples beyond which a value reaches the 95 % interval."""
 EXPONENTS = {"alpha": "X", "beta": "the second X"}
 
 
 def warnings_of(fit: PowerLawFit, x: np.ndarray, units: int, unit: str) -> list[str]:
-    """Warnings about one fit, the gravest first.
+    """Write warnings about one fit, the gravest first.
 
     Args:
         x: raw X, (n,) or (n, 2).
-        units: how many units the bootstrap draws from.
-        unit: what they are: row, config or architecture.
+        units: number of units that the bootstrap draws from.
+        unit: their kind: row, config or architecture.
     """
     found = [*_saturation(fit), *_exponents(fit)]
     found += _offset(fit, x) if fit.form == "offset" else []
@@ -39,8 +39,8 @@ def warnings_of(fit: PowerLawFit, x: np.ndarray, units: int, unit: str) -> list[
 def _saturation(fit: PowerLawFit) -> list[str]:
     if fit.constants["E"] >= NO_SATURATION:
         return ["E at its cap of 1: the points show no saturation"]
-    share = np.mean(fit.bootstrap_constants["E"] >= NO_SATURATION)
-    return [f"E at its cap of 1 in {share:.0%} of the resamples"] if share > SHARE else []
+    fraction = np.mean(fit.bootstrap_constants["E"] >= NO_SATURATION)
+    return [f"E at its cap of 1 in {fraction:.0%} of the resamples"] if fraction > TAIL else []
 
 
 def _exponents(fit: PowerLawFit) -> list[str]:
@@ -51,19 +51,19 @@ def _exponents(fit: PowerLawFit) -> list[str]:
         if fit.constants[name] < FLAT:
             found.append(f"{name} at its bound of 0: the score does not rise with {variable}")
             continue
-        share = np.mean(fit.bootstrap_constants[name] < FLAT)
-        if share > SHARE:
-            found.append(f"{name} at its bound of 0 in {share:.0%} of the resamples")
+        fraction = np.mean(fit.bootstrap_constants[name] < FLAT)
+        if fraction > TAIL:
+            found.append(f"{name} at its bound of 0 in {fraction:.0%} of the resamples")
     return found
 
 
 def _offset(fit: PowerLawFit, x: np.ndarray) -> list[str]:
-    """The exponent and the offset grow together once the law is as good as an exponential."""
+    """Warnings about the offset. It grows with the exponent once the law is as good as an exponential."""
     if fit.constants["alpha"] > EXPONENTIAL:
         return ["exponential in effect: alpha and lambda lie on a ridge, only tau_raw is identified"]
-    share = np.mean(fit.bootstrap_constants["alpha"] > EXPONENTIAL)
-    if share > SHARE:
-        return [f"alpha and lambda lie on a ridge: exponential in {share:.0%} of the resamples"]
+    fraction = np.mean(fit.bootstrap_constants["alpha"] > EXPONENTIAL)
+    if fraction > TAIL:
+        return [f"alpha and lambda lie on a ridge: exponential in {fraction:.0%} of the resamples"]
     if 10 ** fit.constants["lambda_raw"] < x.min() / 10:
         return ["offset below all X: lambda is not identified, the reduced form says the same"]
     return []

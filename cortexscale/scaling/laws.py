@@ -24,18 +24,18 @@ MODEL_CLUSTERS = {
 }
 """Columns that tell configurations apart, which differ in more than the seed, and architectures."""
 FRACTION_CLUSTERS = {"config": ["data_pct", "x"], "architecture": ["data_pct", "x"]}
-"""The same for the axes of neural data: the seeds of a fraction belong together, and there is one architecture."""
+"""Columns likewise for the axes of neural data: seeds of a percentage belong together, and there is one architecture."""
 BEYOND = 10.0
-"""Curves run to so many times the largest X that was fitted, and further to a model that is held out."""
+"""Curves run to this multiple of the largest X that was fitted, and further to a model that is held out."""
 NORMAL = 1.4826
-"""A median absolute deviation times this is the standard deviation of normal values."""
+"""Standard deviation of normal values, in median absolute deviations."""
 DISTANCES = ["predicted", "residual", "residual_half_widths", "residual_spreads"]
 
 
 def fit_axis(
     table: pd.DataFrame, axis: str, form: str, settings: dict[str, Any], metric: str = ALIGNMENT
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Fit every family x benchmark of an axis; on the axes of pretraining also all families together.
+    """Fit every family x benchmark of an axis, and on the axes of pretraining all families together as well.
 
     Args:
         table: the result table of the axis: pretraining, finetuning or mapping.
@@ -64,19 +64,19 @@ def fit_axis(
 
 
 def law_curve(law: Law, points: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The curve and band of a law, as far as the farthest of ``points`` where they go beyond."""
+    """Evaluate the curve and band of a law, up to the farthest of ``points`` if that lies beyond."""
     farthest = BEYOND * law.x.max()
     return law.curve(law.x.min(), farthest if points is None else max(farthest, points["x"].max()))
 
 
 def distances(points: pd.DataFrame, laws: Laws) -> pd.DataFrame:
-    """How far models lie from the law of all families, as held-out models should not.
+    """Measure the distance of models from the law of all families. Held-out models should lie close to it.
 
     Returns:
-        By the index of ``points``: ``predicted`` S of the law of their benchmark; ``residual``, score minus prediction;
-        ``residual_half_widths``, the same in half-widths of the 95 % band there, which says whether the law could be
-        that wrong; ``residual_spreads``, in robust standard deviations of the fitted models about the law, which says
-        whether a fitted model could be that far. nan where there is no fit.
+        Rows with the index of ``points``: ``predicted``, S of the law of their benchmark; ``residual``, score minus prediction;
+        ``residual_half_widths``, the residual in half-widths of the 95 % band there, which tells whether the law could be
+        that wrong; ``residual_spreads``, the residual in robust standard deviations of the fitted models about the law, which
+        tells whether a fitted model could be that far. nan where there is no fit.
     """
     found = pd.DataFrame(np.nan, points.index, DISTANCES)
     for benchmark, models in points.groupby("benchmark_name"):

@@ -11,12 +11,12 @@ TABLE2 = [LINEAR, "attention_individual", "attention_shared"]
 
 
 def readout_table(mapping: pd.DataFrame, fits: pd.DataFrame, readouts: list[str] | None = None) -> pd.DataFrame:
-    """Readouts side by side at their largest fraction (Tables 2 and S4), and where their scaling laws saturate.
+    """Put readouts side by side at their largest percentage of stimuli, with the limits of their scaling laws (Tables 2 and S4).
 
     Args:
         mapping: table of :func:`cortexscale.readouts.table.mapping_table`.
         fits: the laws of the mapping axis (:func:`cortexscale.scaling.laws.fit_axis`).
-        readouts: those that are shown; by default all.
+        readouts: readouts in the table; by default all.
 
     Returns:
         Rows per dataset x readout, and per readout with benchmark ``average``: ``score``, mean over seeds, subjects and ROIs;
@@ -43,7 +43,7 @@ def readable(table: pd.DataFrame, labels: dict[str, str], parameters: str) -> st
     """Write a table of :func:`readout_table` in Markdown, the best score of a row in bold.
 
     Args:
-        labels: of datasets.
+        labels: dataset -> its name in the table.
         parameters: ``n_params_mean`` (Table 2) or ``n_params_geometric_mean`` (Table S4).
     """
     wide = table.pivot(index="benchmark_name", columns="probe_type")

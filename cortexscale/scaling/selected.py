@@ -1,4 +1,4 @@
-"""One model of every kind, side by side (paper, appendix E.2)."""
+"""Selection of one model of every kind, to compare them side by side (paper, appendix E.2)."""
 
 import pandas as pd
 
@@ -9,9 +9,10 @@ _KIND = ["kind", "family"]
 
 
 def selected_scores(pretraining: pd.DataFrame) -> pd.DataFrame:
-    """Alignment of the largest model of every kind and family.
+    """Select the largest model of every kind and family, and its scores.
 
-    Of models of one size the one of ImageNet if there is one, as adversarial copies are; then of most images; then the first id.
+    Among models of one size, the one trained on ImageNet is chosen, as adversarial copies are; then the one trained on most
+    images; then the first id.
 
     Returns:
         The rows of :func:`cortexscale.scaling.points.benchmark_scores` of these models, with ``family``, ``kind`` (``fitted``,

@@ -13,12 +13,8 @@ TO_DO = {
     "check",
     "estimate",
     "finetuning",
-    "pages",
     "plan",
-    "published",
-    "qc",
     "readouts",
-    "scaling",
     "study",
 }
 """Parts whose prose is not done yet. A part leaves the list when it is done; the list goes with the last one."""
