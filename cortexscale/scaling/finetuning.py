@@ -118,7 +118,7 @@ def model_sizes(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def models_compared(runs: pd.DataFrame) -> pd.DataFrame:
-    """Select the runs of every base model on all data: in the experiments on architectures and sizes, and in the common setting."""
+    """Select the runs of every base model on all data: of the experiments on architectures and sizes, and the common setting."""
     kinds = {"architecture": lambda: experiment(runs, "architecture"), "explore": lambda: model_sizes(runs)}
     rows = [full_data(runs), *(select() for kind, select in kinds.items() if (runs["exp_type"] == kind).any())]
     return pd.concat(rows).drop_duplicates([*_SETTING, "benchmark_name"])
