@@ -1,5 +1,6 @@
 """Write docs/config.md and config/schema.json from the descriptions of the sections of the config: ``make docs``."""
 
+import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ import pandas as pd
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from cortexscale.datasets.readers import load_reader, load_simulator
+from cortexscale.datasets.registry import NAMES
 from cortexscale.study import Study
 from cortexscale.study.fields import Kind, choices, kind_of, kind_of_field, plain, section_of
 
@@ -62,19 +65,37 @@ def page(root: type[BaseModel]) -> str:
     titles = {section: key for key, section in sections(root)}
     for section, key in titles.items():
         rows = [_row(name, field, titles) for name, field in section.model_fields.items()]
-        table = pd.DataFrame(rows, columns=["Key", "Value", "Default", "Meaning"])
         text = " ".join((section.__doc__ or "").replace("``", "`").split())
         parts.append(
             "\n\n".join(
                 [
                     f"## {key or 'Top level'}",
                     text,
-                    re.sub(" {2,}", " ", re.sub("-{3,}", "--", table.to_markdown(index=False, disable_numparse=True))),
+                    _table(rows),
                 ]
             )
             + "\n"
         )
+    for reader in NAMES:
+        found = {"options": load_reader(reader).Options, "simulation settings": load_simulator(reader, "reader").Settings}
+        for what, section in found.items():
+            meanings = attributes(section)
+            rows = [(*_row(name, field, {})[:3], meanings[name]) for name, field in section.model_fields.items()]
+            parts.append(f"## {what.capitalize()} of the reader `{reader}`\n\n{_table(rows)}\n")
     return "\n".join(parts)
+
+
+def attributes(section: type[BaseModel]) -> dict[str, str]:
+    """The meaning of each field: its description, or what the docstring of the class says of it."""
+    found: dict[str, str] = {}
+    for base in reversed(section.__mro__):
+        entries = inspect.cleandoc(base.__doc__ or "").partition("Attributes:\n")[2]
+        for names, text in re.findall(r"^    ([a-z]\w*(?:, \w+)*): (.*(?:\n {8}.*)*)", entries, re.MULTILINE):
+            words = " ".join(text.replace("``", "`").split())
+            found |= dict.fromkeys(names.split(", "), words[:1].upper() + words[1:])
+    given = {name: field.description for name, field in section.model_fields.items() if field.description}
+    meanings = found | {name: " ".join(text.replace("``", "`").split()) for name, text in given.items()}
+    return {name: _escaped(meanings.get(name, "")) for name in section.model_fields}
 
 
 def _row(name: str, field: FieldInfo, titles: dict[type[BaseModel], str]) -> tuple[str, str, str, str]:
@@ -82,8 +103,17 @@ def _row(name: str, field: FieldInfo, titles: dict[type[BaseModel], str]) -> tup
     links = dict.fromkeys(f"[{titles[section]}](#{_anchor(titles[section])})" for section, _ in _inner(kind, ""))
     value = plain(kind) + (f": {', '.join(links)}" if links else "")
     cells = (f"`{name}`", value, _default(field), " ".join((field.description or "").split()))
-    key, value, default, meaning = (cell.replace("|", "\\|") for cell in cells)
+    key, value, default, meaning = map(_escaped, cells)
     return key, value, default, meaning
+
+
+def _table(rows: list[tuple[str, str, str, str]]) -> str:
+    table = pd.DataFrame(rows, columns=["Key", "Value", "Default", "Meaning"])
+    return re.sub(" {2,}", " ", re.sub("-{3,}", "--", table.to_markdown(index=False, disable_numparse=True)))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _anchor(title: str) -> str:

@@ -7,6 +7,8 @@ import pytest
 import yaml
 from places import ROOT
 
+from cortexscale.datasets.readers import load_reader, load_simulator
+from cortexscale.datasets.registry import NAMES
 from cortexscale.study import Study
 
 sys.path.insert(0, str(ROOT / "docs"))
@@ -20,6 +22,12 @@ def test_every_key_has_a_description():
     assert len(fields) > 200
     assert not [f"{key}.{name}" for key, name, field in fields if not field.description]
     assert not [key for key, section in config_reference.sections(Study) if not section.__doc__]
+
+
+@pytest.mark.parametrize("reader", NAMES)
+def test_every_option_of_a_reader_and_its_simulator_has_a_meaning(reader):
+    for section in (load_reader(reader).Options, load_simulator(reader, "reader").Settings):
+        assert not [name for name, meaning in config_reference.attributes(section).items() if not meaning]
 
 
 def test_the_committed_pages_are_those_of_the_code():
