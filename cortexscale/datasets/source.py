@@ -27,4 +27,4 @@ THINGS_IMAGES = (
     "who accept its terms (research only, no redistribution). Unpacked, <path>/aardvark/aardvark_01b.jpg exists, and 26,106 "
     "others."
 )
-"""Address of the images of THINGS, which several datasets use."""
+"""Instructions for fetching the images of THINGS, which several datasets use."""

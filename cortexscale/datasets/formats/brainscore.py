@@ -22,7 +22,7 @@ from cortexscale.recording import Recording, Split
 from cortexscale.stimuli.brainscore import read_stimuli
 
 IMAGES = "The stimulus table and the zip of its images come with the assembly of the dataset, from the same bucket."
-"""Address of the images of a dataset of Brain-Score."""
+"""Instructions for fetching the images of a dataset of Brain-Score."""
 
 _CACHE = "[0-9a-f]" * 40
 
