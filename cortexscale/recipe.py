@@ -48,7 +48,7 @@ class Recipe(Section):
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Fraction of the training over which the learning rate rises."""
     decay: Literal["cosine", "linear"] = "cosine"
-    """How the learning rate falls after the warm-up."""
+    """Shape of the fall of the learning rate after the warm-up."""
     clip: PositiveFloat | None = None
     """Largest norm of the gradient; by default gradients are not clipped."""
     ema: Fraction | None = None
@@ -154,7 +154,7 @@ class NeuralRecipe(Section):
     """Batches whose own statistics normalise them and move the running ones: `both` as in the authors' code, labelled
     `images` only, or none (`frozen`). All others are normalised by the running statistics, as in evaluation."""
     jitter: Jitter = Jitter()
-    """How stimuli are moved at random before each step."""
+    """Random moves of stimuli before each step."""
     lora: Lora | None = None
     """Train low-rank adapters in place of all weights."""
 

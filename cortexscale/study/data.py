@@ -76,7 +76,7 @@ class SimulatedThings(Section):
 
 
 class Simulation(Section):
-    """Pictures, and recordings of a brain whose truth is known, in the released layouts."""
+    """Images, and recordings of a brain whose truth is known, in the released layouts."""
 
     image_size: PositiveInt
     """Height and width of the labelled images, in pixels."""
