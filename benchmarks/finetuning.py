@@ -3,7 +3,7 @@
     python benchmarks/finetuning.py [--size small]
 
 Subjects saw the same pictures. For the second way each has copies of its own, which nobody can know to be the same. Both ways
-give the same gradient, or no time is printed. The formulas of cortexscale/finetuning/cost.py are compared with both. One
+give the same gradient, or no time is printed. The formulas of cortexscale/finetuning/bounds.py are compared with both. One
 thread, CPU seconds, the better of two. Memory is that of weights and heads, and what the peak grows by in the steps, each way in
 a process of its own.
 """
@@ -21,7 +21,7 @@ from PIL import Image
 
 from cortexscale.finetuning.activations import saved_activations
 from cortexscale.finetuning.batches import NeuralBatches
-from cortexscale.finetuning.cost import BACKWARD, StepSize, step_bytes, step_seconds
+from cortexscale.finetuning.bounds import BACKWARD, StepSize, step_bytes, step_seconds
 from cortexscale.finetuning.heads import FrozenHead
 from cortexscale.finetuning.objective import NeuralObjective
 from cortexscale.finetuning.tasks import ImageTask, NeuralTask

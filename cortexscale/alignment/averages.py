@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from cortexscale.alignment.super_rois import COMPOSITE_ROIS
 from cortexscale.catalogue.metrics import ALIGNMENT
 
-COMPOSITE_ROIS = {"whole_brain", "nsdgeneral", "occipital_parietal"}
-"""ROIs that contain others."""
 AVERAGE = "average"
 """Name of the benchmark that stands for the mean of the others."""
 

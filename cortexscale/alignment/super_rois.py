@@ -1,7 +1,9 @@
-"""Early, mid and high: where a ROI lies along the ventral stream, by its name (paper, appendix D)."""
+"""What is known of a ROI by its name: whether it contains others, and where it lies along the ventral stream."""
 
 from collections.abc import Iterable
 
+COMPOSITE_ROIS = {"whole_brain", "nsdgeneral", "occipital_parietal"}
+"""ROIs that contain others."""
 SUPER_ROIS = ("Early", "Mid", "High")
 _BEGINNINGS = {"Early": ("V1", "V2", "early"), "Mid": ("V3", "V4", "hV4", "mid")}
 

@@ -1,6 +1,5 @@
 """Check that a model can be used: its weights, its layers, and the memory that extracting its features takes."""
 
-import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,20 +11,16 @@ from PIL import Image
 from torch import Tensor
 
 from cortexscale.check.report import Report, ReportSection
-from cortexscale.features.exact import WAITING
-from cortexscale.features.store import ROWS
-from cortexscale.kernels.projection import RandomProjection
+from cortexscale.features.bounds import Extraction
 from cortexscale.models.backbone import GREY, Backbone
 from cortexscale.models.build import build_backbone, load_backbone, weights_hash
+from cortexscale.models.counting import count_network
 from cortexscale.models.flops import forward_flops
 from cortexscale.models.layers import Layer, candidate_layers, captured
+from cortexscale.study.alignment import Features, Projection
 
 _HELP = "docs/models.md describes what each source needs, and what candidate layers are."
 _BLAME = "an InputError was expected for bad input, and nothing for good input"
-_COPIES = 3
-"""Of the widest output: it, its input, and what its projection takes."""
-_LIBRARIES_MB = 1200
-"""Of a process with torch and timm, half of it freed memory that it keeps."""
 _TOLERANCE = 1e-2
 """Largest difference of an activation between batches, relative to the largest activation of its layer. Half precision rounds
 differently in batches of another size."""
@@ -89,13 +84,14 @@ def _describe(section: ReportSection, backbone: Backbone, images: Tensor) -> Non
     network, started = backbone.network, time.perf_counter()
     parameters = sum(parameter.numel() for parameter in network.parameters())
     flops = forward_flops(network, images[:1]).products
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
     first = time.perf_counter() - started
     with torch.inference_mode():
         started = time.perf_counter()
         network(images[:1])
     seconds = min(first, time.perf_counter() - started)
     section.facts += [
-        f"{type(network).__name__}, {parameters:,} parameters, {_weights_mb(network):,.0f} MB of weights",
+        f"{type(network).__name__}, {parameters:,} parameters, {weights / 1e6:,.0f} MB of weights",
         f"{flops / 1e9:,.2f} GFLOPs and {seconds:.3f} s per image here ({torch.get_num_threads()} thread(s) of the CPU)",
         f"input {' x '.join(map(str, images.shape[1:]))} {str(images.dtype).removeprefix('torch.')}, made by",
         *(f"  {line}" for line in str(backbone.transform).splitlines()[:30]),
@@ -135,66 +131,18 @@ def _agree(one: Tensor, other: Tensor) -> bool:
 def _describe_memory(
     section: ReportSection, backbone: Backbone, widths: Sequence[int], batch_size: int, projection: dict[str, Any], asked_mb: int
 ) -> None:
-    """What an extraction of all candidates holds at a time."""
-    kept, how = sum(widths), "stored per picture while exact kernels are made"
-    if projection["family"] != "exact":
-        kept, how = sum(min(width, projection["dimensions"]) for width in widths), "stored per picture"
-    parts = extraction_mb(backbone, widths, batch_size, projection)
-    section.facts += [f"{mb:,.0f} MB of {what}" for what, mb in parts.items()]
-    needed = sum(parts.values())
+    """Describe the memory that an extraction of all candidate layers needs."""
+    if not widths:
+        return
+    settings = Features(batch_size=batch_size, projection=Projection(**projection))
+    dimensions = None if projection["family"] == "exact" else settings.projection.dimensions
+    network = count_network(backbone, backbone.transform(GREY)[None], widths)
+    parts = Extraction(network, len(widths), 1, settings, dimensions).memory
+    needed, stored = sum(parts.values()) / 1e6, 2 * len(widths) * network.stored_width(dimensions) / 1e6
+    section.facts += [f"{size / 1e6:,.0f} MB of {what}" for what, size in parts.items()]
     section.facts += [
         f"about {needed:,.0f} MB needed, {asked_mb:,} MB asked for by sweep_features",
-        f"{2 * kept / 1e6:.2f} MB {how}",
+        f"{stored:.2f} MB stored per image" + ("" if dimensions else " while exact kernels are made"),
     ]
     if needed > asked_mb:
         section.problems.append(f"about {needed:,.0f} MB are needed, {asked_mb:,} are asked for; lower features.batch_size")
-
-
-def extraction_mb(backbone: Backbone, widths: Sequence[int], batch_size: int, projection: dict[str, Any]) -> dict[str, float]:
-    """Memory that an extraction of all layers of these widths holds at its peak, in MB, by what takes it.
-
-    Rows of a block wait for it to be whole, one batch is written and one computed. Of the network, the widest output exists
-    a few times, with its input and in its projection; the others are gone. Not counted is a kernel of all images.
-    """
-    dimensions = projection.get("dimensions", math.inf) if projection["family"] != "exact" else math.inf
-    rows = 2 * (ROWS + 2 * batch_size) * sum(min(width, dimensions) for width in widths)
-    parts = {
-        "libraries and freed memory": _LIBRARIES_MB,
-        "weights": _weights_mb(backbone.network),
-        "activations that pass": 4 * _COPIES * batch_size * widest_output(backbone) / 1e6,
-    }
-    if projection["family"] == "exact":
-        rows = min(rows, max(WAITING, 2 * (ROWS + 2 * batch_size) * max(widths)))
-    else:
-        family, seed = projection["family"], projection["seed"]
-        parts[f"{family} projections to {dimensions:,}"] = sum(
-            _matrix_mb(RandomProjection(family, width, dimensions, seed)) for width in set(widths)
-        )
-    return parts | {"rows that wait to be written": rows / 1e6}
-
-
-def widest_output(backbone: Backbone) -> int:
-    """Most numbers that any module of the network puts out for one picture."""
-    modules = [name for name, module in backbone.network.named_modules() if name and not any(module.children())]
-    widest = 0
-
-    def note(_name: str, output: Tensor) -> None:
-        nonlocal widest
-        widest = max(widest, output.numel())
-
-    with torch.no_grad(), captured(backbone.network, modules, note):
-        backbone.network(backbone.transform(GREY)[None])
-    return widest
-
-
-def _matrix_mb(projection: RandomProjection) -> float:
-    """A matrix of compressed rows has 8 bytes for each entry that is not zero; a countsketch has a sign for each input, twice."""
-    if projection.is_identity or projection.family == "gaussian":
-        return 0
-    if projection.family == "countsketch":
-        return 5 * projection.n_in / 1e6
-    return 8 * projection.n_out * projection.n_in**0.5 / 1e6
-
-
-def _weights_mb(network: torch.nn.Module) -> float:
-    return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values()) / 1e6

@@ -1,24 +1,24 @@
-"""What a network costs per image and how wide its layers are: counted, without weights or data."""
+"""Sizes of networks, counted by building them without weights or data.
+
+``python -m cortexscale.estimate.networks config/paper.yaml`` writes the table of published networks
+(:func:`cortexscale.models.bounds.known_networks`) again.
+"""
 
 import json
+import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
+import yaml
+
+from cortexscale.models.bounds import TABLE, Network, network_name, network_table
 from cortexscale.models.inventory import Model
-
-
-@dataclass(frozen=True)
-class Network:
-    """FLOPs of one forward pass of one image, the width of every candidate layer, and the number of parameters."""
-
-    flops: float
-    widths: tuple[int, ...]
-    parameters: int
+from cortexscale.plan import Plan
 
 
 def networks(models: Iterable[Model]) -> dict[str, Network]:
-    """The network of every model by id: that of its reference, which has the same architecture, built once.
+    """Count the network of every model, by its id: that of its reference, which has the same architecture, built once.
 
     Raises:
         InputError: an architecture cannot be built, or a layer pattern matches nothing.
@@ -30,15 +30,36 @@ def networks(models: Iterable[Model]) -> dict[str, Network]:
 
 @cache
 def _counted(entry: str) -> Network:
-    """Of an inventory entry as JSON."""
+    """Count the network of an inventory entry (JSON)."""
     from cortexscale.models.build import untrained
-    from cortexscale.models.flops import forward_flops
+    from cortexscale.models.counting import count_network
     from cortexscale.models.layers import candidate_layers, captured
 
     model = json.loads(entry)
     backbone, image = untrained(model)
     names = [layer.name for layer in candidate_layers(backbone.network, model["layers"])]
     with captured(backbone.network, names) as outputs:
-        flops = forward_flops(backbone.network, image).products
-    widths = tuple(backbone.rows(outputs[name], 1, name).shape[1] for name in names)
-    return Network(flops, widths, sum(parameter.numel() for parameter in backbone.network.parameters()))
+        backbone.network(image)
+    return count_network(backbone, image, [backbone.rows(outputs[name], 1, name).shape[1] for name in names])
+
+
+@cache
+def numbers_kept(entry: str) -> int:
+    """Count the numbers that an image leaves for the backward pass of the network of an inventory entry (JSON)."""
+    from cortexscale.finetuning.activations import saved_activations
+    from cortexscale.models.build import untrained
+
+    return saved_activations(*untrained(json.loads(entry)))
+
+
+def counted_table(config: Path) -> str:
+    """Count the networks of the published models of a config file, as the text of a table."""
+    plan = Plan(yaml.safe_load(config.read_text(encoding="utf-8")), {"estimate"})
+    models = list(plan.models.inventory.values())
+    counted = networks(model for model in models if model.source in ("spvvs", "timm"))
+    names = {network_name(model): counted[model.id] for model in models if model.id in counted}
+    return "".join(network_table(names))
+
+
+if __name__ == "__main__":
+    TABLE.write_text(counted_table(Path(sys.argv[1])), encoding="utf-8")

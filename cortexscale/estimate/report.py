@@ -2,8 +2,8 @@
 
 import textwrap
 
-from cortexscale.estimate.machine import Machine
-from cortexscale.estimate.sizes import Sizes
+from cortexscale.costs.machine import Machine
+from cortexscale.estimate.sizes import ExpectedSizes
 from cortexscale.estimate.stages import Estimate, Stage
 
 _WIDTH = 120
@@ -42,7 +42,7 @@ def _amounts(seconds: float, longest: float, mb: float, disk: float) -> tuple[st
 
 
 def duration(seconds: float) -> str:
-    """In the unit that a person would use."""
+    """Format a duration in hours, minutes or seconds."""
     for length, unit in ((3600, "h"), (60, "min")):
         if seconds >= 2 * length:
             return f"{seconds / length:,.1f} {unit}"
@@ -64,20 +64,20 @@ def _rates(machine: Machine) -> list[str]:
     return [f"  {name:<16}{value:>10.3g}  {fields[name].description}" for name, value in machine]
 
 
-def _sizes(sizes: Sizes) -> list[str]:
-    """What the arithmetic assumes of data and networks."""
-    plan, lines = sizes.plan, []
-    for name in plan.data.datasets:
-        kernels, (_, source) = sizes.kernels(name), sizes.units_kept(name)
+def _sizes(sizes: ExpectedSizes) -> list[str]:
+    """Say what the arithmetic assumes of data and networks."""
+    lines = []
+    for name in sizes.data.datasets:
+        kernels, (_, source) = sizes.dataset(name).kernels, sizes.units_source(name)
         first, count = kernels[0], "one kernel" if len(kernels) == 1 else f"{len(kernels)} kernels, each"
         lines.append(f"{name}: {count} of {first.n_train:,} + {first.n_test:,} images and {first.units:,.0f} units ({source})")
-    if any(sizes.units_kept(name)[0] is None for name in plan.data.datasets):
+    if any(sizes.units_kept(name) is None for name in sizes.data.datasets):
         lines.append("at most: what the reader may keep. estimate.units can say fewer, and recordings will once they are there")
     if sizes.networks:
         lines.append(f"{len(sizes.networks)} models: FLOPs and layers counted from their architectures")
     if sizes.unsized:
         found = f"{len(sizes.unsized)} released files are not here and of unknown size, counted as nothing"
         lines.append(f"{found}, such as {sizes.unsized[0]}")
-    if plan.study.simulation:
+    if sizes.study.simulation:
         lines.append("making the simulated recordings is not counted")
     return lines

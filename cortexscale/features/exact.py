@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from cortexscale.features.blocks import columns_at_a_time
 from cortexscale.features.extract import Inputs, layer_places, write_rows
 from cortexscale.features.image_sets import image_sets
 from cortexscale.features.kernel_store import KernelWriter
-from cortexscale.features.store import ROWS, FeatureStore, StoreWriter
+from cortexscale.features.store import FeatureStore, StoreWriter
 from cortexscale.kernels.device import best_device
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.layers import Layer, captured
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from cortexscale.features.model_on_images import ModelOnImages
 
 log = logging.getLogger(__name__)
-
-WAITING = 2e9
-"""Largest number of bytes of rows that wait in memory until their block is complete."""
 
 
 def extract_kernels(
@@ -173,10 +171,9 @@ def layer_widths(backbone: Backbone, names: Sequence[str], image: torch.Tensor) 
 def layers_at_a_time(widths: Mapping[str, int], n_images: int, scratch_bytes: float, batch_size: int) -> list[list[str]]:
     """Group consecutive layers so that their float16 activations fit the limits of disk and memory.
 
-    The activations of a group for all images fit the scratch space, and those of a block of rows fit ``WAITING``. A layer that
-    exceeds either limit is alone in its group.
+    The columns of a group are those that fit at a time. A layer that exceeds them is alone in its group.
     """
-    most = min(scratch_bytes / n_images, WAITING / min(n_images, ROWS + batch_size)) / 2
+    most = columns_at_a_time(n_images, scratch_bytes, batch_size)
     passes: list[list[str]] = []
     columns: float = most
     for name, width in widths.items():

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 import zarr
 
+from cortexscale.features.blocks import COLUMNS
 from cortexscale.features.image_sets import in_reading_order
-from cortexscale.features.store import COLUMNS, FeatureStore, Store, column_slabs
+from cortexscale.features.store import FeatureStore, Store, column_slabs
 from cortexscale.features.unfinished_store import UnfinishedStore
 from cortexscale.kernels.device import best_device, working_precision
 from cortexscale.kernels.gram import GramMatrix, gram, mirror

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from cortexscale.features.store import ROWS, FeatureStore, StoreWriter
+from cortexscale.features.blocks import ROWS
+from cortexscale.features.store import FeatureStore, StoreWriter
 from cortexscale.kernels.device import best_device
 from cortexscale.kernels.projection import RandomProjection
 

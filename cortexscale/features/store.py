@@ -15,12 +15,11 @@ import zarr
 from zarr.storage import ZipStore
 
 from cortexscale.errors import InputError
+from cortexscale.features.blocks import COLUMNS, ROWS
 from cortexscale.features.image_sets import image_sets, places, runs
 from cortexscale.features.unfinished_store import UnfinishedStore
 from cortexscale.kernels.gram import GramMatrix, gram
 
-ROWS, COLUMNS = 256, 2048
-"""Rows and columns of a chunk of a layer: whole rows are written, whole columns are read."""
 SLAB = 2 * COLUMNS
 """Number of columns that are read at a time."""
 _EXPONENT = np.uint16(0x7C00)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cortexscale.finetuning.cost import epoch_steps
+from cortexscale.finetuning.epochs import epoch_steps
 from cortexscale.models.training.order import STIMULI, Order, seed_of
 from cortexscale.readouts.trials import Trials
 

@@ -23,6 +23,9 @@ from cortexscale.study.models import (
     TimmModels,
 )
 
+SUITES = ("suite", "spvvs")
+"""Sources of controlled suites."""
+
 
 @dataclass(frozen=True)
 class Model:

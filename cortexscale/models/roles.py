@@ -2,8 +2,6 @@
 
 import pandas as pd
 
-SUITES = ("suite", "spvvs")
-"""Sources of controlled suites."""
 KINDS = ("fitted", "adversarial", "self-supervised", "held out")
 FLEX = "Flex"
 """Ending of the families whose architectures differ in width alone."""

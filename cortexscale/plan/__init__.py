@@ -12,20 +12,26 @@ from typing import Any
 from pydantic import BaseModel
 
 from cortexscale.code import stage_digest
+from cortexscale.costs.machine import SLOWEST, Machine
 from cortexscale.errors import InputError, Problems
 from cortexscale.plan.alignment import AlignmentPlan
+from cortexscale.plan.costs import StudyCosts
 from cortexscale.plan.data import DataPlan
 from cortexscale.plan.figures import FigurePlan
 from cortexscale.plan.finetuning import FinetuningPlan
+from cortexscale.plan.finetuning_costs import FinetuningCosts
+from cortexscale.plan.fit_costs import FitCosts
 from cortexscale.plan.fits import FitPlan
 from cortexscale.plan.inputs import Inputs, require_files
 from cortexscale.plan.mapping import MappingPlan
+from cortexscale.plan.mapping_costs import MappingCosts
 from cortexscale.plan.models import ModelPlan
 from cortexscale.plan.names import suggestions
 from cortexscale.plan.owner import claim, require_owner
 from cortexscale.plan.pages import PagePlan
+from cortexscale.plan.pretraining_costs import PretrainingCosts
 from cortexscale.plan.published import PublishedPlan
-from cortexscale.plan.resources import Resources
+from cortexscale.plan.sizes import Sizes
 from cortexscale.plan.tables import TablePlan
 from cortexscale.study import Study, read_study
 from cortexscale.study.problems import checked
@@ -79,17 +85,17 @@ class Plan:
         self.data = DataPlan(study, self.inputs)
         self.models = ModelPlan(study, self.inputs, complete="models" not in read.incomplete)
         self.alignment = AlignmentPlan(study, self.data, self.models)
-        self.resources = Resources(study, self.data, self.models, self.alignment)
         self.fits = FitPlan(study)
         self.mapping = MappingPlan(study, study.mapping, self.data, self.models) if study.mapping else None
         self.published = PublishedPlan(study.published) if study.published else None
         self.finetuning: FinetuningPlan | None = None
         with problems.collected():
             if study.finetuning and self.models.complete and study.finetuning.datasets <= study.datasets.keys():
-                self.finetuning = FinetuningPlan(study, study.finetuning, self.data, self.models, self.alignment, self.resources)
+                self.finetuning = FinetuningPlan(study, study.finetuning, self.data, self.models, self.alignment)
         self.figures = FigurePlan(study, self.data, self.models, self.alignment)
         self.tables = TablePlan(study, self.alignment, self.mapping, self.finetuning)
         self.pages = PagePlan(study, self.tables, self.figures)
+        self.limits = self.costs(Sizes(study, self.data, self.models), SLOWEST)
 
         self._check_targets(checks, problems)
         for part in (self.models, self.mapping, self.published, self.finetuning):
@@ -146,6 +152,17 @@ class Plan:
     def _require_files(self, datasets: list[str]) -> None:
         wanted = self.data.all_raw_files(datasets) + self._other_files
         require_files(self.missing_files(wanted), len(wanted))
+
+    # ------------------------------------------------------------------------------------------ costs
+
+    def costs(self, sizes: Sizes, machine: Machine) -> StudyCosts:
+        """Return what every job costs on a machine. ``limits`` are the costs that the rules ask the scheduler for."""
+        return StudyCosts(
+            pretraining=PretrainingCosts(self.study, sizes, self.models, self.alignment, machine),
+            mapping=MappingCosts(self.mapping, sizes, machine) if self.mapping else None,
+            finetuning=FinetuningCosts(self.finetuning, sizes, machine) if self.finetuning else None,
+            fits=FitCosts(self.study, self.data, self.models, self.finetuning, machine),
+        )
 
     # ------------------------------------------------------------------------------------------ code
 

@@ -11,7 +11,7 @@ from cortexscale.figures.content import LACKING, Available, FigureDataset
 from cortexscale.figures.gallery import KINDS, Drawing, Gallery
 from cortexscale.figures.paper import PAPER
 from cortexscale.figures.registry import CONTENTS
-from cortexscale.models.roles import SUITES
+from cortexscale.models.inventory import SUITES
 from cortexscale.plan.alignment import AlignmentPlan
 from cortexscale.plan.data import DataPlan
 from cortexscale.plan.models import ModelPlan

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from cortexscale.errors import InputError, Problems
-from cortexscale.finetuning.cost import epoch_steps
 from cortexscale.models.finetuned import BASELINE, baseline, finetuned_model, tunings
 from cortexscale.models.inventory import Model
 from cortexscale.models.training.recipes import resolve
@@ -13,7 +12,6 @@ from cortexscale.plan.alignment import AlignmentPlan
 from cortexscale.plan.data import DataPlan
 from cortexscale.plan.models import ModelPlan
 from cortexscale.plan.names import suggestions
-from cortexscale.plan.resources import Resources
 from cortexscale.recipe import NeuralRecipe, Recipe
 from cortexscale.study import Study
 from cortexscale.study.experiments import Finetuning
@@ -27,12 +25,6 @@ _PRESETS = {
     "ViT": "deit3",
 }
 """Family -> the recipe by which the published suite trained it."""
-_WIDTH = 2e5
-"""Activations of a layer and image."""
-_PARAMS = 3e8
-"""Parameters of a network: those of a ViT-L."""
-_DEVICE = 80e9
-"""Bytes of a GPU, which has to hold all heads of a training."""
 
 
 class FinetuningPlan:
@@ -56,10 +48,9 @@ class FinetuningPlan:
         data: DataPlan,
         models: ModelPlan,
         alignment: AlignmentPlan,
-        resources: Resources,
     ):
         self.study, self.settings, self.results = study, settings, study.results
-        self.data, self.models, self.alignment, self.resources = data, models, alignment, resources
+        self.data, self.models, self.alignment = data, models, alignment
         self._require_base_models()
         self.tunings, self.experiments = tunings(settings, data.datasets)
         self._bases = [models.inventory[base] for base in dict.fromkeys(tuning.base for tuning in self.tunings.values())]
@@ -217,52 +208,3 @@ class FinetuningPlan:
             id: {**self.tuning(id), "recipe": self.recipe(id).model_dump(mode="json"), "experiments": self.experiments[id]}
             for id in self.finetuned
         }
-
-    # ------------------------------------------------------------------------------------------ resources
-
-    def heads_mb(self, dataset: str) -> int:
-        """Network and images; responses three times, a kernel of a subject with its factors, and the weights of a head twice."""
-        n_train, n_test, n_units = self.data.shape(dataset)
-        responses = 4 * (n_train + n_test) * sum(self._units(dataset))
-        kernels = 8 * (5 * (n_train + n_test) ** 2 + 3 * n_train * n_units)
-        return 8000 + int((3 * responses + kernels + min(2 * 4 * max(self._units(dataset)) * _WIDTH, _DEVICE)) / 1e6)
-
-    def heads_minutes(self, base: str, dataset: str) -> int:
-        """A generous bound: 25 images/s, then kernels, ridge and weights at 5 TFLOP/s, with a layer for each ROI."""
-        n_train, n_test, _ = self.data.shape(dataset)
-        layers, units = len(self.headed[base, dataset]), self._units(dataset)
-        kernels = layers * len(units) * (n_train + n_test) ** 2 * _WIDTH
-        inverses = self.study.ridge.alphas.count * layers * len(units) * 2 * n_train**3
-        weights = 2 * n_train * _WIDTH * sum(units)
-        images = len(units) * (n_train + n_test)
-        return 30 + int(images / 25 / 60 + (kernels + inverses + weights) / 5e12 / 60)
-
-    def mb(self, model: str) -> int:
-        """Libraries, what loaders hold, and labelled images in one file; weights, gradients and moments; responses twice, and all
-        heads, if a GPU can hold them.
-        """
-        dataset, base = self.dataset(model), self.base(model)
-        n_train, n_test, _ = self.data.shape(dataset)
-        responses = 4 * (n_train + n_test) * sum(self._units(dataset))
-        heads = min(4 * _WIDTH * sum(self._units(dataset)), _DEVICE)
-        loaded = self.resources.training_mb(base.id) if base.source == "suite" else 20_000
-        return loaded + int((16 * _PARAMS + 2 * responses + heads) / 1e6)
-
-    def minutes(self, model: str) -> int:
-        """A generous bound: 300 images/s, as if every subject saw its own; at most two days, after which a further try goes on
-        where it stopped.
-        """
-        tuning, recipe = self.tunings[model], self.recipe(model)
-        samples = int(self.data.shape(tuning.dataset)[0] * tuning.percent / 100)
-        subjects = tuning.subjects or len(self.data.subjects_scored(tuning.dataset))
-        images = recipe.image_batch * (recipe.lambda_img > 0) + recipe.neural_batch * subjects
-        steps = recipe.epochs * epoch_steps(samples, recipe.neural_batch)
-        return min(60 + int(steps * images / 300 / 60), 2 * 24 * 60)
-
-    def alignment_minutes(self, stimuli: str) -> int:
-        """One extraction, then kernels of all activations and ridge."""
-        return self.resources.features_minutes(stimuli, 16, exact=True) + self.resources.ridge_minutes(stimuli, layers=16)
-
-    def _units(self, dataset: str) -> list[int]:
-        """Of each subject that is scored, at most."""
-        return [self.data.shape(dataset, [subject])[2] for subject in self.data.subjects_scored(dataset)]

@@ -12,9 +12,6 @@ from cortexscale.readouts.recipes import ReadoutRecipe, recipe_for
 from cortexscale.study import Study
 from cortexscale.study.experiments import Mapping
 
-_WIDTH = 2e5
-"""Activations of a layer and image."""
-
 
 class MappingPlan:
     """The section ``mapping`` of a study.
@@ -101,46 +98,3 @@ class MappingPlan:
         """Fill a path for every dataset x readout."""
         of = {"results": self.results}
         return [pattern.format(**of, dataset=d, readout=r) for d in self.settings.datasets for r in self.settings.readouts]
-
-    # ------------------------------------------------------------------------------------------ resources
-
-    def tokens_mb(self, stimuli: str) -> int:
-        """Network and images; waiting rows of 16 committed layers, and a batch at 64 candidate layers in float32."""
-        batch = self.study.features.batch_size
-        return 8000 + int(_WIDTH * (16 * 2 * (512 + batch) + 64 * 4 * batch) / 1e6)
-
-    def tokens_minutes(self, stimuli: str) -> int:
-        """A generous bound: 25 images/s."""
-        return 30 + int((self.data.images(stimuli) or 0) / 25 / 60)
-
-    def mb(self, dataset: str, readout: str) -> int:
-        """Responses twice and a third of them once more. Of the linear readout also a kernel, its copy for a subset with its
-        factors, and the weights of a subject and ROI twice; of others what trained readouts and batches take.
-        """
-        n_train, n_test, n_units = self.data.shape(dataset)
-        responses = 4 * sum(
-            (n_train + n_test) * self.data.shape(dataset, [subject])[2] for subject in self.data.subjects_scored(dataset)
-        )
-        total = 3 * responses
-        if readout.startswith("linear"):
-            most = max(self.data.shape(dataset, [subject])[2] for subject in self.data.subjects_scored(dataset))
-            total += 8 * (5 * (n_train + n_test) ** 2 + 3 * n_train * n_units)
-            total += 2 * 4 * most * _WIDTH if self.settings.save else 0
-        return 6000 + int(total / 1e6)
-
-    def minutes(self, dataset: str, readout: str) -> int:
-        """A generous bound: products and inverses at 5 TFLOP/s for 16 layers, a unit in three ROIs; trained readouts at 5,000
-        images/s and ROI. At most two days, after which a further try goes on where it stopped.
-        """
-        n_train, n_test, _ = self.data.shape(dataset)
-        recipe, percents, seeds = self.recipe(dataset, readout), self.settings.percent, len(self.settings.seeds)
-        subjects = self.data.subjects_scored(dataset)
-        if recipe is None:
-            kernels = 16 * len(subjects) * (n_train + n_test) ** 2 * _WIDTH
-            units = sum(self.data.shape(dataset, [subject])[2] for subject in subjects)
-            ridge = self.study.ridge.alphas.count * (16 * len(subjects) * 2 * n_train**3 + 3 * 4 * n_train**2 * units)
-            seconds = (kernels + seeds * sum((percent / 100) ** 2 for percent in percents) * ridge) / 5e12
-        else:
-            share = sum(percents) / 100 * seeds
-            seconds = share * recipe["epochs"] * n_train * len(subjects) * len(self.data.datasets[dataset].rois) / 5000
-        return min(30 + int(seconds / 60), 2 * 24 * 60)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cortexscale.errors import InputError
-from cortexscale.models.roles import SUITES
+from cortexscale.models.inventory import SUITES
 from cortexscale.published.schema import REMEDY, checked_columns
 from cortexscale.stores import read_table
 

@@ -5,7 +5,8 @@ import pandas as pd
 from cortexscale.alignment.averages import benchmark_means, mean_scores
 from cortexscale.catalogue.axes import AXES, MODEL_AXES
 from cortexscale.catalogue.metrics import ALIGNMENT
-from cortexscale.models.roles import SUITES, are_flex, common_base, families, kinds
+from cortexscale.models.inventory import SUITES
+from cortexscale.models.roles import are_flex, common_base, families, kinds
 
 ALL = "all"
 """The family of a law that is fitted to all families together, which figure 2 shows."""

@@ -10,26 +10,32 @@ import pytest
 import yaml
 from places import ROOT
 
+from cortexscale.alignment.bounds import committed_layers, most_committed_layers
+from cortexscale.costs.machine import PRESETS, Machine
 from cortexscale.errors import InputError
-from cortexscale.estimate.costs import (
-    distinct_layers,
+from cortexscale.estimate.measure import machine_of, measure
+from cortexscale.estimate.networks import networks
+from cortexscale.estimate.report import duration, report
+from cortexscale.estimate.sizes import ExpectedSizes
+from cortexscale.estimate.stages import Estimate, Stage
+from cortexscale.features.blocks import WAITING
+from cortexscale.figures.content import table_of
+from cortexscale.figures.paper import PAPER
+from cortexscale.figures.registry import CONTENTS
+from cortexscale.kernels.bounds import (
+    EIGENVECTORS,
+    factor_seconds,
     geometry_seconds,
     gram_seconds,
     projection_seconds,
     ridge_seconds,
     stored_kernel_seconds,
 )
-from cortexscale.estimate.machine import PRESETS, Machine, machine_of, measure
-from cortexscale.estimate.networks import Network, networks
-from cortexscale.estimate.report import duration, report
-from cortexscale.estimate.sizes import Sizes
-from cortexscale.estimate.stages import Estimate, Stage
-from cortexscale.figures.content import table_of
-from cortexscale.figures.paper import PAPER
-from cortexscale.figures.registry import CONTENTS
+from cortexscale.models.bounds import Network
 from cortexscale.plan import Plan
 from cortexscale.recording import Recording, Split
 
+ALEXNET = "alexnet_imagenet_full_seed-0"
 UNIT = Machine(**dict.fromkeys(Machine.model_fields, 1.0))
 H200 = PRESETS["h200"]
 
@@ -59,7 +65,7 @@ def paper(results: Path | str, only: str = "*", **changes) -> dict:
 
 def estimate(config: dict, machine: Machine = H200) -> Estimate:
     plan = Plan(config, {"estimate"})
-    return Estimate(Sizes(plan, networks(plan.models.inventory.values())), machine)
+    return Estimate(plan, ExpectedSizes(plan, networks(plan.models.inventory.values())), machine)
 
 
 def stages(config: dict, machine: Machine = H200) -> dict[str, Stage]:
@@ -103,6 +109,17 @@ def test_geometries_by_hand(tmp_path):
     assert found.seconds == [pytest.approx(8 * 28 * 10 * 1000**2)] and found.disk == 8 * 28 * 4 * 1000**2
 
 
+def test_a_factor_by_hand(tmp_path):
+    """Of ROIs with more units than stimuli: the whole brain and the smaller ROIs of subjects of NSD with 13,000 voxels."""
+    assert factor_seconds(only(gemm_float64=2, inverse_float64=3), 10, 50) == 10**2 * 50 / 2 + EIGENVECTORS * 10**3 / 3
+    config = paper(tmp_path, figures=[], estimate={"machine": "h200", "units": {"nsd": 13_000}})
+    config["datasets"] = {"nsd": config["datasets"]["nsd"]}
+    found = stages(config, only(inverse_float64=1))["prepare_responses"]
+    assert found.seconds == [pytest.approx(8 * 3 * EIGENVECTORS * 9000**3)]
+    config["estimate"]["units"]["nsd"] = 8_000
+    assert stages(config, only(inverse_float64=1))["prepare_responses"].seconds == [pytest.approx(0)]
+
+
 def test_a_stored_kernel_is_read_and_a_narrow_layer_made_by_hand():
     assert stored_kernel_seconds(UNIT, "float64", 10, 11) == pytest.approx(2 * 10**2 + 2 * 10**2)
     assert stored_kernel_seconds(UNIT, "float64", 10, 10) == gram_seconds(UNIT, "float64", 10, 10)
@@ -121,8 +138,10 @@ def test_twice_the_stimuli_take_eight_times_the_inverses():
         assert seconds(machine, 2000) == pytest.approx(growth * seconds(machine, 1000))
 
 
-def test_committed_layers_are_no_more_than_candidates():
-    assert distinct_layers(3, 28) == 3 and distinct_layers(80, 1) == 1 and 5 < distinct_layers(80, 28) < 6
+def test_committed_layers_are_no_more_than_candidates_and_fewer_than_at_most():
+    assert committed_layers(3, 28) == 3 and committed_layers(80, 1) == 1 and 5 < committed_layers(80, 28) < 6
+    assert most_committed_layers(3, 28) == 3 and most_committed_layers(80, 1) == 1
+    assert most_committed_layers(80, 28) > 12 and most_committed_layers(80, 53) > 17, "as published, of 85 architectures"
 
 
 def test_durations_are_readable():
@@ -173,14 +192,14 @@ def test_exact_kernels_by_hand(tmp_path):
 
     def found(machine, **features) -> dict[str, Stage]:
         reckoned = estimate(exact(tmp_path, **features), machine)
-        reckoned.sizes.networks = dict.fromkeys(reckoned.sizes.networks, Network(1e9, widths, 10))
+        reckoned.sizes.networks = dict.fromkeys(reckoned.sizes.networks, Network(1e9, widths, 10, 10))
         return {stage.name: stage for stage in reckoned.stages()}
 
     stored = [sum(2 * n * min(n, width) for n in ns for width in widths) for ns in kernels]
     committed = [3**0.5 / 2, 1]  # of the two layers, by three ROIs of TVSD and by more of NSD
     assert found(UNIT)["features"].disk == pytest.approx(sum(c * s for c, s in zip(committed, stored, strict=True)))
     activations = [2 * images * sum(widths) for images in shown]
-    for scratch_gb, passes in ((100, (1, 1)), (10, (1, 3)), (4, (3, 8))):
+    for scratch_gb, passes in ((100, (1, 1)), (10, (1, 2)), (4, (2, 2))):  # no more than there are layers
         seconds = found(only(forward=1), scratch_gb=scratch_gb)["sweep_features"].seconds
         assert seconds == pytest.approx([often * images * 1e9 for often, images in zip(passes, shown, strict=True)])
     written = [a + s for a, s in zip(activations, stored, strict=True)]
@@ -193,14 +212,16 @@ def test_exact_kernels_by_hand(tmp_path):
 
 def test_exact_kernels_ask_for_memory_by_the_square_of_the_images(tmp_path):
     plan = estimate(exact(tmp_path)).plan
-    assert plan.resources.features_mb("things", 16) > 8e-6 * 22_348**2
-    assert plan.resources.features_mb("things", 16) == plan.resources.features_mb("things", 64)
+    asked = [getattr(plan.limits.pretraining, rule) for rule in ("features", "sweep_features")]
+    few, all_candidates = (limit("things", ALEXNET) for limit in asked)
+    assert few.memory > 8 * 22_348**2 and few.memory < all_candidates.memory < few.memory + WAITING
     assert plan.alignment.kernel_recordings("nsd") == plan.data.recordings("nsd") and plan.alignment.projection == {
         "family": "exact"
     }
-    assert plan.resources.features_minutes("nsd", 64) > plan.resources.features_minutes("nsd", 16)
+    few, all_candidates = (limit("nsd", ALEXNET) for limit in asked)
+    assert few.minutes < all_candidates.minutes
     projected = estimate(paper(tmp_path)).plan
-    assert projected.kernel_recordings("nsd") == [] and projected.kernel_subjects("nsd") == {}
+    assert projected.alignment.kernel_recordings("nsd") == [] and projected.alignment.kernel_subjects("nsd") == {}
 
 
 def test_jobs_of_the_paper_are_those_that_snakemake_plans(tmp_path):
@@ -250,8 +271,8 @@ def test_twice_the_models_take_twice_the_hours(tmp_path):
 
 def test_subjects_of_nsd_have_kernels_of_their_own(tmp_path):
     sizes = estimate(paper(tmp_path)).sizes
-    assert [len(sizes.kernels(name)) for name in sizes.plan.datasets] == [1, 1, 1, 1, 8, 1, 1, 1]
-    assert sizes.kernels("tvsd")[0].units == 2 * 1024 and sizes.kernels("things_eeg1")[0].units == 10 * 1500
+    assert [len(sizes.dataset(name).kernels) for name in sizes.data.datasets] == [1, 1, 1, 1, 8, 1, 1, 1]
+    assert sizes.dataset("tvsd").kernels[0].units == 2 * 1024 and sizes.dataset("things_eeg1").kernels[0].units == 10 * 1500
 
 
 def test_recordings_say_how_many_units_there_are(tmp_path):
@@ -259,9 +280,9 @@ def test_recordings_say_how_many_units_there_are(tmp_path):
     train, test = (Split(np.array([s + "1", s + "2"]), np.eye(2, 3, dtype=np.float32), np.ones(2, int)) for s in ("x", "y"))
     recording = Recording("tvsd", "monkeyF", train, test, units, pd.DataFrame({"V1": [True] * 3}))
     config = paper(tmp_path, estimate={"units": {"tvsd": 500}})
-    assert estimate(config).sizes.kernels("tvsd")[0].units == 1000
+    assert estimate(config).sizes.dataset("tvsd").kernels[0].units == 1000
     recording.save(tmp_path / "neural/tvsd/monkeyF.h5")
-    assert estimate(config).sizes.kernels("tvsd")[0].units == 2 * 3
+    assert estimate(config).sizes.dataset("tvsd").kernels[0].units == 2 * 3
 
 
 def test_architectures_are_counted(tmp_path):
@@ -281,9 +302,9 @@ def test_a_projection_study_by_hand(tmp_path):
 
     def seconds(**rates):
         found = estimate(config, only(**rates))
-        found.sizes.networks = dict.fromkeys(found.sizes.networks, Network(1e9, (200, 2000), 10))
+        found.sizes.networks = dict.fromkeys(found.sizes.networks, Network(1e9, (200, 2000), 10, 10))
         (job,) = next(stage for stage in found.stages() if stage.name == "projection_study").seconds
-        return job, found.sizes.committed("hvm", "alexnet_imagenet_full_seed-0")
+        return job, found.sizes.committed(["majajhong"], found.sizes.network(ALEXNET))
 
     written, layers = seconds(disk_write=1)
     assert written == pytest.approx(2 * 3200 * layers * 1100)
@@ -299,9 +320,9 @@ def test_a_projection_study_by_hand(tmp_path):
 def test_wide_networks_cost_more_than_their_stores(tmp_path):
     """Projection is paid for each layer that is wider than it, disk for at most its dimensions."""
     found = estimate(paper(tmp_path, "alexnet_imagenet_full_seed-0"), only(projection=1))
-    found.sizes.networks = dict.fromkeys(found.sizes.networks, Network(1e9, (20_000, 200_000), 10))
+    found.sizes.networks = dict.fromkeys(found.sizes.networks, Network(1e9, (20_000, 200_000), 10, 10))
     store = {stage.name: stage for stage in found.stages()}["features"]
-    assert found.sizes.stored_width("alexnet_imagenet_full_seed-0") == (20_000 + 30_000) / 2
+    assert found.sizes.network(ALEXNET).stored_width(30_000) == (20_000 + 30_000) / 2
     assert store.seconds[0] == pytest.approx(26_107 * 2 * (30_000 * 200_000**0.5) / 2)
 
 
@@ -368,7 +389,7 @@ def test_the_demo_study_took_about_what_was_estimated(tmp_path):
     missing = [file for wanted in files.values() for file in wanted if not Path(file).exists()]
     if missing:
         pytest.skip(f"{len(missing)} benchmark files of the demo study are missing: make demo")
-    expected = Estimate(Sizes(plan, networks(plan.models.inventory.values())), measure(tmp_path)).stages()
+    expected = Estimate(plan, ExpectedSizes(plan, networks(plan.models.inventory.values())), measure(tmp_path)).stages()
     for stage in expected:
         if stage.name in files:
             runs = pd.concat([pd.read_csv(file, sep="\t", na_values="NA") for file in files[stage.name]])

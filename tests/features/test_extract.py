@@ -11,9 +11,10 @@ from PIL import Image
 from torch import nn
 
 from cortexscale.errors import InputError
+from cortexscale.features.blocks import ROWS
 from cortexscale.features.extract import extract_features, forward_precision
 from cortexscale.features.model_on_images import ModelOnImages
-from cortexscale.features.store import ROWS, FeatureStore
+from cortexscale.features.store import FeatureStore
 from cortexscale.kernels.projection import RandomProjection
 from cortexscale.models.build import build_architecture, load_backbone
 from cortexscale.models.cards import model_cards

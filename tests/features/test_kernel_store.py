@@ -19,11 +19,12 @@ from cortexscale.alignment.subjects import shown_images
 from cortexscale.alignment.targets import shared_targets
 from cortexscale.errors import InputError
 from cortexscale.features import kernel_store
-from cortexscale.features.exact import WAITING, extract_kernels, layers_at_a_time
+from cortexscale.features.blocks import ROWS, WAITING
+from cortexscale.features.exact import extract_kernels, layers_at_a_time
 from cortexscale.features.extract import extract_features
 from cortexscale.features.image_sets import image_sets, in_reading_order, places, runs
 from cortexscale.features.kernel_store import KernelStore, KernelWriter, open_store
-from cortexscale.features.store import ROWS, FeatureStore, StoreWriter
+from cortexscale.features.store import FeatureStore, StoreWriter
 from cortexscale.kernels.gram import gram
 from cortexscale.models.build import build_architecture, load_backbone
 from cortexscale.models.layers import candidate_layers

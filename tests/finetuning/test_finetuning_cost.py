@@ -8,7 +8,8 @@ import torch
 from memory import peak_mb
 
 from cortexscale.finetuning.activations import saved_activations
-from cortexscale.finetuning.cost import StepSize, epoch_steps, step_bytes, step_seconds
+from cortexscale.finetuning.bounds import StepSize, step_bytes, step_seconds
+from cortexscale.finetuning.epochs import epoch_steps
 from cortexscale.models.build import untrained
 from cortexscale.models.flops import forward_flops
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cortexscale.errors import InputError
-from cortexscale.features.store import ROWS, FeatureStore, StoreWriter
+from cortexscale.features.blocks import ROWS
+from cortexscale.features.store import FeatureStore, StoreWriter
 
 IDENTITY = {"model": "m", "stimuli": "abc"}
 LAYERS = {"layers": {"a": {"position": 1, "depth": 0.5}, "b.c": {"position": 2, "depth": 1.0}}}

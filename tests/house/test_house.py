@@ -15,7 +15,7 @@ PACKAGE = ROOT / "cortexscale"
 
 FLOORS = [
     {"errors"},
-    {"catalogue"},
+    {"catalogue", "costs"},
     {"files", "logs", "jobs", "download", "kernels", "code", "markdown"},
     {"section", "study", "recipe", "stores", "recording"},
     {"stimuli"},
@@ -58,6 +58,12 @@ def test_the_plan_loads_nothing_heavy():
     heavy = ("torch", "timm", "mne", "scipy", "matplotlib", "zarr", "nibabel")
     ours = ", ".join(module(name) for name in NAMES for module in (reader_module, simulator_module))
     code = f"import sys, cortexscale.plan, {ours}; print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_the_plan_alone_loads_no_arrays():
+    """Every job loads the plan, and pandas would take it half a second."""
+    code = "import sys, cortexscale.plan; print([name for name in ('numpy', 'pandas') if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
@@ -109,9 +115,10 @@ def test_the_lock_holds_every_declared_dependency():
 PLAN_FLOORS = [
     {"names", "inputs", "owner"},
     {"data", "models", "published", "fits"},
-    {"alignment", "mapping"},
-    {"resources"},
+    {"alignment", "mapping", "sizes"},
     {"finetuning"},
+    {"pretraining_costs", "mapping_costs", "finetuning_costs", "fit_costs"},
+    {"costs"},
     {"figures", "tables"},
     {"pages"},
     {"__init__"},

@@ -11,7 +11,6 @@ from places import ROOT
 TO_DO = {
     "alignment",
     "check",
-    "estimate",
     "finetuning",
     "plan",
     "readouts",

@@ -12,14 +12,17 @@ from memory import peak_mb
 from places import ROOT
 from torch import nn
 
-from cortexscale.check.model import check_model, extraction_mb
+from cortexscale.check.model import check_model
 from cortexscale.errors import InputError
-from cortexscale.features.store import ROWS
+from cortexscale.features.blocks import ROWS
+from cortexscale.features.bounds import Extraction
 from cortexscale.kernels.projection import RandomProjection
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.build import build_architecture
+from cortexscale.models.counting import count_network
 from cortexscale.plan import Plan
 from cortexscale.study import load_study
+from cortexscale.study.alignment import Features
 
 PROJECTION = {"family": "sparse", "dimensions": 500, "seed": 42}
 GABORS = {"source": "python", "id": "gabors", "file": str(ROOT / "docs/example_model.py"), "transform": "transform"}
@@ -58,7 +61,7 @@ def report(
 def test_exact_kernels_need_no_projection():
     problems, text = report(GABORS, projection={"family": "exact", "dimensions": 500, "seed": 0})
     assert not problems and "projections" not in text
-    assert f"{2 * (131_072 + 1_024) / 1e6:.2f} MB stored per picture while exact kernels are made" in text
+    assert f"{2 * (131_072 + 1_024) / 1e6:.2f} MB stored per image while exact kernels are made" in text
 
 
 def test_the_example_is_in_order_and_its_layers_are_told():
@@ -139,9 +142,11 @@ extract_features(backbone, layers, Pictures(range(4 * batch)), "{folder}/m.zarr.
 
 def test_memory_is_that_of_an_extraction(tmp_path):
     batch, width, projection = 96, 3 * 96**2, {"family": "countsketch", "dimensions": 20_000, "seed": 0}
+    settings = Features.model_validate({"batch_size": batch, "projection": projection})
     measured = peak_mb(WIDE.format(batch=batch, folder=tmp_path))
     backbone = Backbone(nn.Sequential(nn.PReLU()), lambda _: torch.zeros(3, 96, 96))
-    told = extraction_mb(backbone, [width] * 16, batch, projection)
+    network = count_network(backbone, torch.zeros(1, 3, 96, 96), [width] * 16)
+    told = {what: size / 1e6 for what, size in Extraction(network, 16, 4 * batch, settings, 20_000).memory.items()}
     assert told["rows that wait to be written"] > 250
     needed, allowance = sum(told.values()), told["libraries and freed memory"]
     assert needed - allowance < measured < needed

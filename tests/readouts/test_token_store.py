@@ -7,8 +7,8 @@ from PIL import Image
 from torch import nn
 
 from cortexscale.errors import InputError
+from cortexscale.features.blocks import ROWS
 from cortexscale.features.image_sets import image_sets
-from cortexscale.features.store import ROWS
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.layers import candidate_layers
 from cortexscale.readouts.token_store import POOLED, TokenStore, TokenWriter, extract_tokens

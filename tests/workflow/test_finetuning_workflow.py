@@ -21,10 +21,10 @@ from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.alignment.prepare import prepare_responses
 from cortexscale.alignment.score import score_alignment
 from cortexscale.alignment.subjects import load_targets
+from cortexscale.costs.machine import PRESETS
 from cortexscale.errors import InputError
-from cortexscale.estimate.machine import PRESETS
 from cortexscale.estimate.networks import networks
-from cortexscale.estimate.sizes import Sizes
+from cortexscale.estimate.sizes import ExpectedSizes
 from cortexscale.estimate.stages import Estimate
 from cortexscale.features.extract import extract_features
 from cortexscale.features.store import FeatureStore
@@ -473,7 +473,7 @@ def estimated(**experiment) -> dict:
     section = {"targets": {"tvsd": ["IT"], "nsd": ["ventral"]}, "images": "i", "experiments": {"e": grid}}
     config |= {"mapping": None, "projection_study": None, "figures": [], "finetuning": section}
     plan = Plan(config, {"estimate"})
-    found = Estimate(Sizes(plan, networks(plan.models.inventory.values())), PRESETS["h200"]).stages()
+    found = Estimate(plan, ExpectedSizes(plan, networks(plan.models.inventory.values())), PRESETS["h200"]).stages()
     return {stage.name: stage for stage in found}
 
 

@@ -26,8 +26,9 @@ rule prepare_responses:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.resources.prepare_mb(wildcards.stimuli),
-        runtime="2h",
+        mem_mb=lambda wildcards, attempt: attempt
+        * plan.limits.pretraining.prepare_responses(wildcards.stimuli).mb,
+        runtime=lambda wildcards: plan.limits.pretraining.prepare_responses(wildcards.stimuli).minutes,
         gpu=1,
     params:
         datasets=lambda wildcards: plan.data.targets(wildcards.stimuli),
@@ -53,8 +54,11 @@ rule layer_search:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.resources.ridge_mb(wildcards.stimuli),
-        runtime=lambda wildcards: plan.resources.ridge_minutes(wildcards.stimuli, layers=64),
+        mem_mb=lambda wildcards, attempt: attempt
+        * plan.limits.pretraining.layer_search(wildcards.stimuli, wildcards.model).mb,
+        runtime=lambda wildcards: plan.limits.pretraining.layer_search(
+            wildcards.stimuli, wildcards.model
+        ).minutes,
         gpu=1,
     params:
         model=lambda wildcards: wildcards.model,
@@ -79,8 +83,8 @@ rule commit_layers:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=lambda wildcards: plan.limits.pretraining.commit_layers().mb,
+        runtime=lambda wildcards: plan.limits.pretraining.commit_layers().minutes,
     params:
         model=lambda wildcards: wildcards.model,
         code=plan.code("commit_layers"),
@@ -106,8 +110,11 @@ rule alignment:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.resources.ridge_mb(wildcards.stimuli),
-        runtime=lambda wildcards: plan.resources.ridge_minutes(wildcards.stimuli, layers=16),
+        mem_mb=lambda wildcards, attempt: attempt
+        * plan.limits.pretraining.alignment(wildcards.stimuli, wildcards.model).mb,
+        runtime=lambda wildcards: plan.limits.pretraining.alignment(
+            wildcards.stimuli, wildcards.model
+        ).minutes,
         gpu=1,
     params:
         model=lambda wildcards: wildcards.model,

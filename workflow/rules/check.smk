@@ -75,7 +75,7 @@ rule check_model:
     params:
         model=lambda wildcards: plan.models.inventory[plan.checks.model].as_dict(),
         features=plan.study.features.model_dump(),
-        asked_mb=lambda wildcards: plan.resources.sweep_mb(),
+        asked_mb=lambda wildcards: plan.limits.pretraining.largest_sweep_mb(plan.checks.model),
         weights_follow=lambda wildcards: plan.models.weights_follow(plan.checks.model),
         report=lambda wildcards: f"{plan.results}/qc/check_model_{plan.checks.model}.txt",
         code=lambda wildcards: plan.code("check_model", *plan.models.code(plan.checks.model)),

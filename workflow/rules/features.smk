@@ -24,8 +24,9 @@ rule features:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.resources.features_mb(wildcards.stimuli, layers=16),
-        runtime=lambda wildcards: plan.resources.features_minutes(wildcards.stimuli, layers=16),
+        mem_mb=lambda wildcards, attempt: attempt
+        * plan.limits.pretraining.features(wildcards.stimuli, wildcards.model).mb,
+        runtime=lambda wildcards: plan.limits.pretraining.features(wildcards.stimuli, wildcards.model).minutes,
         gpu=1,
         batch_size=plan.study.features.batch_size,
         scratch_gb=plan.study.features.scratch_gb,
@@ -53,8 +54,11 @@ use rule features as sweep_features with:
     benchmark:
         "<benchmarks>/sweep_features/{stimuli}/{model}.tsv"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.resources.features_mb(wildcards.stimuli, layers=64),
-        runtime=lambda wildcards: plan.resources.features_minutes(wildcards.stimuli, layers=64),
+        mem_mb=lambda wildcards, attempt: attempt
+        * plan.limits.pretraining.sweep_features(wildcards.stimuli, wildcards.model).mb,
+        runtime=lambda wildcards: plan.limits.pretraining.sweep_features(
+            wildcards.stimuli, wildcards.model
+        ).minutes,
         gpu=1,
         batch_size=plan.study.features.batch_size,
         scratch_gb=plan.study.features.scratch_gb,

@@ -72,8 +72,8 @@ rule fit:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=4000,
-        runtime="4h",
+        mem_mb=lambda wildcards: plan.limits.fits.fit(wildcards.fit).mb,
+        runtime=lambda wildcards: plan.limits.fits.fit(wildcards.fit).minutes,
     params:
         job=lambda wildcards: plan.fits.job(wildcards.fit),
         code=plan.code("fit"),

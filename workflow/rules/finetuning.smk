@@ -31,8 +31,11 @@ rule finetuning_heads:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.finetuning.heads_mb(wildcards.dataset),
-        runtime=lambda wildcards: plan.finetuning.heads_minutes(wildcards.model, wildcards.dataset),
+        mem_mb=lambda wildcards, attempt: attempt
+        * plan.limits.finetuning.finetuning_heads(wildcards.model, wildcards.dataset).mb,
+        runtime=lambda wildcards: plan.limits.finetuning.finetuning_heads(
+            wildcards.model, wildcards.dataset
+        ).minutes,
         gpu=1,
         batch_size=plan.study.features.batch_size,
     params:
@@ -70,8 +73,8 @@ rule finetune:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.finetuning.mb(wildcards.model),
-        runtime=lambda wildcards: plan.finetuning.minutes(wildcards.model),
+        mem_mb=lambda wildcards, attempt: attempt * plan.limits.finetuning.finetune(wildcards.model).mb,
+        runtime=lambda wildcards: plan.limits.finetuning.finetune(wildcards.model).minutes,
         gpu=1,
     params:
         base=lambda wildcards: plan.finetuning.base(wildcards.model).as_dict(),
@@ -108,8 +111,11 @@ rule finetuned_alignment:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.resources.projection_mb(wildcards.stimuli),
-        runtime=lambda wildcards: plan.finetuning.alignment_minutes(wildcards.stimuli),
+        mem_mb=lambda wildcards, attempt: attempt
+        * plan.limits.finetuning.finetuned_alignment(wildcards.stimuli, wildcards.model).mb,
+        runtime=lambda wildcards: plan.limits.finetuning.finetuned_alignment(
+            wildcards.stimuli, wildcards.model
+        ).minutes,
         gpu=1,
         batch_size=plan.study.features.batch_size,
         scratch_gb=plan.study.features.scratch_gb,

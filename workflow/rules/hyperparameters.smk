@@ -22,7 +22,7 @@ rule hyperparameters:
         "../envs/cortexscale.yaml"
     resources:
         mem_mb=1000,
-        runtime=10,
+        runtime=30,
     params:
         tables=plan.tables.hyperparameters,
         code=plan.code("hyperparameters"),

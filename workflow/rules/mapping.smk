@@ -29,8 +29,8 @@ rule tokens:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.mapping.tokens_mb(wildcards.stimuli),
-        runtime=lambda wildcards: plan.mapping.tokens_minutes(wildcards.stimuli),
+        mem_mb=lambda wildcards, attempt: attempt * plan.limits.mapping.tokens(wildcards.stimuli).mb,
+        runtime=lambda wildcards: plan.limits.mapping.tokens(wildcards.stimuli).minutes,
         gpu=1,
         batch_size=plan.study.features.batch_size,
     params:
@@ -74,8 +74,9 @@ rule mapping:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.mapping.mb(wildcards.dataset, wildcards.readout),
-        runtime=lambda wildcards: plan.mapping.minutes(wildcards.dataset, wildcards.readout),
+        mem_mb=lambda wildcards, attempt: attempt
+        * plan.limits.mapping.mapping(wildcards.dataset, wildcards.readout).mb,
+        runtime=lambda wildcards: plan.limits.mapping.mapping(wildcards.dataset, wildcards.readout).minutes,
         gpu=1,
     params:
         dataset=lambda wildcards: wildcards.dataset,

@@ -26,8 +26,8 @@ rule train_backbone:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.resources.training_mb(wildcards.model),
-        runtime=lambda wildcards: plan.resources.training_minutes(wildcards.model),
+        mem_mb=lambda wildcards, attempt: attempt * plan.limits.pretraining.train_backbone(wildcards.model).mb,
+        runtime=lambda wildcards: plan.limits.pretraining.train_backbone(wildcards.model).minutes,
         gpu=plan.study.training.gpus,
     params:
         model=lambda wildcards: plan.models.inventory[wildcards.model].as_dict(),
@@ -48,8 +48,8 @@ rule model_cards:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=8000,
-        runtime="1h",
+        mem_mb=lambda wildcards: plan.limits.pretraining.model_cards().mb,
+        runtime=lambda wildcards: plan.limits.pretraining.model_cards().minutes,
     params:
         models=[model.as_dict() for model in plan.models.inventory.values()],
         fitted=[model.id for model in plan.models.inventory.values() if model.fit],

@@ -19,8 +19,11 @@ rule preprocess:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.resources.preprocess_mb(wildcards.dataset),
-        runtime="4h",
+        mem_mb=lambda wildcards, attempt: attempt
+        * plan.limits.pretraining.preprocess(wildcards.dataset, wildcards.subject).mb,
+        runtime=lambda wildcards: plan.limits.pretraining.preprocess(
+            wildcards.dataset, wildcards.subject
+        ).minutes,
     params:
         dataset=lambda wildcards: wildcards.dataset,
         subject=lambda wildcards: wildcards.subject,
@@ -50,8 +53,8 @@ rule stimuli:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=2000,
-        runtime="4h",
+        mem_mb=lambda wildcards: plan.limits.pretraining.stimuli(wildcards.stimuli).mb,
+        runtime=lambda wildcards: plan.limits.pretraining.stimuli(wildcards.stimuli).minutes,
     params:
         layout=lambda wildcards: plan.study.stimuli[wildcards.stimuli].layout,
         path=lambda wildcards: plan.study.stimuli[wildcards.stimuli].path,

@@ -25,8 +25,11 @@ rule projection_study:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.resources.projection_mb(wildcards.stimuli),
-        runtime=lambda wildcards: plan.resources.projection_minutes(wildcards.stimuli, wildcards.model),
+        mem_mb=lambda wildcards, attempt: attempt
+        * plan.limits.pretraining.projection_study(wildcards.stimuli, wildcards.model).mb,
+        runtime=lambda wildcards: plan.limits.pretraining.projection_study(
+            wildcards.stimuli, wildcards.model
+        ).minutes,
         gpu=1,
         batch_size=plan.study.features.batch_size,
         scratch_gb=plan.study.features.scratch_gb,

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from cortexscale.estimate.machine import machine_of
+from cortexscale.estimate.measure import machine_of
 from cortexscale.estimate.networks import networks
 from cortexscale.estimate.report import report
-from cortexscale.estimate.sizes import Sizes
+from cortexscale.estimate.sizes import ExpectedSizes
 from cortexscale.estimate.stages import Estimate
 from cortexscale.files import whole_file
 from cortexscale.logs import logged
@@ -17,7 +17,8 @@ def main(file: Path, config: dict[str, Any]) -> None:
     plan = Plan(config, {"estimate"})
     settings = plan.study.estimate
     machine, origin = machine_of(settings.machine, settings.rates, file.parent)
-    text = report(plan.study.study, Estimate(Sizes(plan, networks(plan.models.inventory.values())), machine), origin)
+    sizes = ExpectedSizes(plan, networks(plan.models.inventory.values()))
+    text = report(plan.study.study, Estimate(plan, sizes, machine), origin)
     with whole_file(file) as part:
         part.write_text(text, encoding="utf-8")
     print(f"\n{text}", flush=True)

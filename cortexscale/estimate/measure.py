@@ -1,4 +1,4 @@
-"""How fast a machine is at what the jobs of a study do: measured here in seconds, or stated for another machine."""
+"""Rates of this machine, measured within seconds."""
 
 import io
 import os
@@ -7,68 +7,21 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, Field, PositiveFloat
 
+from cortexscale.costs.machine import IMAGE_SIZE, PRESETS, Machine
 from cortexscale.errors import InputError
 from cortexscale.study.problems import checked
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 MB = 2**20
 _DISK_TEST = 256 * MB
-_IMAGE_SIZE = 600
-
-
-class Machine(BaseModel, extra="forbid", frozen=True):
-    """Rates of one job."""
-
-    gemm_float64: PositiveFloat = Field(description="FLOP/s of float64 matrix products")
-    gemm_float32: PositiveFloat = Field(description="FLOP/s of float32 matrix products")
-    inverse_float64: PositiveFloat = Field(description="n^3 operations/s of a float64 Cholesky factor and inverse")
-    inverse_float32: PositiveFloat = Field(description="n^3 operations/s of a float32 Cholesky factor and inverse")
-    elementwise: PositiveFloat = Field(description="float64 values/s of one pass over an array")
-    forward: PositiveFloat = Field(description="FLOP/s of a ResNet-18 at 224 pixels")
-    projection: PositiveFloat = Field(description="non-zero entries x images/s of a sparse projection")
-    images: PositiveFloat = Field(description=f"images/s, JPEG of {_IMAGE_SIZE} pixels to network input, all workers")
-    release: PositiveFloat = Field(description="bytes/s of a compressed release")
-    disk_write: PositiveFloat = Field(description="bytes/s under the results folder")
-    disk_read: PositiveFloat = Field(description="bytes/s under the results folder, not cached")
-    fits: PositiveFloat = Field(description="points x resamples/s of a scaling fit")
-    start: PositiveFloat = Field(description="s until a job has imported what it needs")
-    start_network: PositiveFloat = Field(description="s until a job with a network has")
-
-    def gemm(self, precision: str) -> float:
-        return self.gemm_float64 if self._is_double(precision) else self.gemm_float32
-
-    def inverse(self, precision: str) -> float:
-        return self.inverse_float64 if self._is_double(precision) else self.inverse_float32
-
-    def _is_double(self, precision: str) -> bool:
-        """``auto`` is float64 where that takes about twice as long; on most graphics cards it takes 32 times."""
-        return precision == "float64" or (precision == "auto" and self.gemm_float64 > self.gemm_float32 / 4)
-
-
-PRESETS = {
-    "h200": Machine(
-        gemm_float64=50e12,
-        gemm_float32=50e12,
-        inverse_float64=25e12,
-        inverse_float32=25e12,
-        elementwise=4e11,
-        forward=40e12,
-        projection=3e11,
-        images=800,
-        release=200e6,
-        disk_write=1e9,
-        disk_read=1e9,
-        fits=9e4,
-        start=5,
-        start_network=10,
-    )
-}
-"""Machines by arithmetic from data sheets, NOT measured: three quarters of the peak of a matrix product, half of that for
-an inverse, eight workers for images, a shared file system."""
 
 
 def machine_of(name: str, rates: dict[str, float], folder: Path) -> tuple[Machine, str]:
@@ -92,9 +45,9 @@ def machine_of(name: str, rates: dict[str, float], folder: Path) -> tuple[Machin
 
 
 def measure(folder: Path) -> Machine:
-    """The rates of this machine with the device and the threads that torch has in this process.
+    """Measure the rates of this machine, with the device and the threads that torch has in this process.
 
-    On a CPU in CPU seconds per thread, so that what else runs here at the moment counts little.
+    On a CPU they are per CPU second of one thread, so that other programs on this machine count little.
     """
     rates = _arithmetic() | _fits() | _release() | _disk(folder)
     return Machine(
@@ -133,28 +86,34 @@ def _arithmetic() -> dict[str, float]:
     n, rates = 2048 if on_cpu else 12288, {}
     for name, dtype in (("float64", torch.float64), ("float32", torch.float32)):
         x = torch.randn(n, n, dtype=dtype, device=device)
-        rates[f"gemm_{name}"] = 2 * n**3 / seconds(lambda x=x: x @ x)
+        rates[f"gemm_{name}"] = 2 * n**3 / seconds(partial(torch.matmul, x, x))
         x = x @ x.T
         x.diagonal().add_(n)
-        rates[f"inverse_{name}"] = n**3 / seconds(lambda x=x: torch.cholesky_inverse(torch.linalg.cholesky(x)))
+        rates[f"inverse_{name}"] = n**3 / seconds(partial(_inverse, x))
     x = torch.rand(n, 512, dtype=torch.float64, device=device)
     rates["elementwise"] = 2 * x.numel() / seconds(lambda: x.div_(1.0001).square_())
 
     batch, flops = (4, 3.63e9) if on_cpu else (256, 3.63e9)
     network = timm.create_model("resnet18").eval().to(device)
-    pictures = torch.zeros(batch, 3, 224, 224, device=device)
+    images = torch.zeros(batch, 3, 224, 224, device=device)
     with torch.inference_mode():
-        rates["forward"] = batch * flops / seconds(lambda: network(pictures))
+        rates["forward"] = batch * flops / seconds(lambda: network(images))
         projection, n_in, n_images = RandomProjection("sparse", 100_000, 4096, 0), 100_000, 32
         activations = torch.rand(n_images, n_in, device=device)
         rates["projection"] = n_images * 4096 * n_in**0.5 / seconds(lambda: projection(activations))
 
     file = io.BytesIO()
-    smooth = np.random.default_rng(0).integers(0, 255, (_IMAGE_SIZE // 8, _IMAGE_SIZE // 8, 3), dtype=np.uint8)
-    Image.fromarray(smooth).resize((_IMAGE_SIZE, _IMAGE_SIZE)).save(file, "JPEG")
+    smooth = np.random.default_rng(0).integers(0, 255, (IMAGE_SIZE // 8, IMAGE_SIZE // 8, 3), dtype=np.uint8)
+    Image.fromarray(smooth).resize((IMAGE_SIZE, IMAGE_SIZE)).save(file, "JPEG")
     transform = transforms.Compose([transforms.Resize(224), transforms.CenterCrop(224), transforms.ToTensor()])
     rates["images"] = 8 / seconds(lambda: [transform(Image.open(file).convert("RGB")) for _ in range(8)])
     return rates
+
+
+def _inverse(matrix: "Tensor") -> "Tensor":
+    import torch
+
+    return torch.cholesky_inverse(torch.linalg.cholesky(matrix))
 
 
 def _fits() -> dict[str, float]:
@@ -169,7 +128,7 @@ def _fits() -> dict[str, float]:
 
 
 def _release() -> dict[str, float]:
-    """As if every release were gzip: decompression is slower than any disk."""
+    """Measure decompression by gzip, which is slower than reading from any disk."""
     betas = np.random.default_rng(0).normal(0, 300, 4 * MB).astype(np.int16).tobytes()
     packed = zlib.compress(betas, 1)
     started = time.process_time()

@@ -1,0 +1,276 @@
+"""Costs of alignment: prepared responses, the layer search, scores, and scores of all activations."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cortexscale.costs.cost import Cost
+from cortexscale.costs.machine import Machine
+from cortexscale.features.bounds import DEVICE_AND_READERS, Extraction
+from cortexscale.kernels.bounds import (
+    Kernel,
+    factor_seconds,
+    geometry_seconds,
+    gram_seconds,
+    projection_seconds,
+    ridge_seconds,
+    stored_kernel_seconds,
+)
+from cortexscale.models.bounds import Network
+from cortexscale.study.alignment import Ridge
+
+UNIT_ROW = 22
+"""Bytes of a row of ``*.units.parquet``."""
+SLAB = 4 * 4096
+"""Bytes of a slab of feature columns per image."""
+ROIS_OF_UNIT = 3
+"""Largest number of ROIs of a unit for which predictions are kept."""
+
+
+def committed_layers(layers: int, rois: int) -> float:
+    """Expected number of different layers that some ROIs are committed to, of so many candidates.
+
+    Neighbouring ROIs often share a layer. In the published commitments, 28 ROIs of NSD have 5.2 different layers, and 53 ROIs of
+    the five datasets on THINGS have 8.0 (mean over 71 architectures).
+    """
+    return min(layers, rois**0.5)
+
+
+def most_committed_layers(layers: int, rois: int) -> float:
+    """Largest number of such layers. In the published commitments, 28 ROIs have up to 12 layers, and 53 ROIs up to 17."""
+    return min(layers, rois, 2.5 * rois**0.5)
+
+
+@dataclass(frozen=True)
+class DatasetSize:
+    """Sizes of a dataset.
+
+    Attributes:
+        kernels: the kernel that all subjects share, or one kernel for each subject.
+        units: number of units of each subject that is scored.
+        rois: number of ROIs that are scored.
+        rois_per_unit: number of ROIs that a unit belongs to.
+    """
+
+    kernels: tuple[Kernel, ...]
+    units: tuple[float, ...]
+    rois: int
+    rois_per_unit: int
+
+    @property
+    def images(self) -> int:
+        """Number of training and test stimuli of a kernel."""
+        return self.kernels[0].n_train + self.kernels[0].n_test
+
+    @property
+    def groups(self) -> float:
+        """Number of pairs of a subject and a ROI that share a kernel, if every subject has every ROI."""
+        return self.rois * len(self.units) / len(self.kernels)
+
+    @property
+    def response_bytes(self) -> float:
+        """Bytes of the responses of all subjects in float32."""
+        return 4 * self.images * sum(self.units)
+
+    @property
+    def rows(self) -> float:
+        """Number of pairs of a unit and one of its ROIs."""
+        return self.rois_per_unit * sum(kernel.units for kernel in self.kernels)
+
+
+def fit_seconds(machine: Machine, ridge: Ridge, kernel: Kernel, units: float, *, percent: float = 100, **how: int) -> float:
+    """Seconds of ridge of some units on one kernel, or on a percentage of its training stimuli.
+
+    Args:
+        machine: where it runs.
+        ridge: penalties and precision.
+        kernel: size of the kernel.
+        units: number of units.
+        percent: of the training stimuli.
+        how: ``folds`` and ``n_test`` of :func:`~cortexscale.kernels.bounds.ridge_seconds`.
+    """
+    n, grid = int(kernel.n_train * percent / 100), ridge.alphas
+    return ridge_seconds(machine, ridge.precision, n, units, grid.count, search=grid.search, **how)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Sizes of the scores of one model on datasets of one stimulus set.
+
+    Attributes:
+        datasets: sizes of each dataset.
+        committed: number of layers that the ROIs of each dataset are committed to.
+        images: number of images in the stimulus set.
+        ridge: how responses are predicted.
+        splits: splits on which RSA and CKA compare predictions with responses, ``train`` or ``test``.
+    """
+
+    datasets: tuple[DatasetSize, ...]
+    committed: tuple[float, ...]
+    images: int
+    ridge: Ridge
+    splits: Sequence[str]
+
+    @property
+    def folds(self) -> int:
+        """Number of outer folds, if predictions of the training split are compared; else 0."""
+        return self.ridge.folds.count if "train" in self.splits else 0
+
+    def compared(self, kernel: Kernel) -> list[int]:
+        """Number of stimuli of each split that RSA and CKA compare."""
+        return [kernel.n_train if split == "train" else kernel.n_test for split in self.splits]
+
+    def kernel_images(self, *, test: bool = True) -> list[int]:
+        """Number of images of each kernel of a layer, with or without the test stimuli.
+
+        There is one kernel of all images that the datasets show, or one for each dataset, whichever has fewer products.
+        """
+        sizes = [kernel.n_train + kernel.n_test * test for dataset in self.datasets for kernel in dataset.kernels]
+        union = min(self.images, sum(sizes))
+        return [union] if len(sizes) > 1 and union**2 <= sum(n**2 for n in sizes) else sizes
+
+    def gram_seconds(self, machine: Machine, network: Network, dimensions: int | None, *, test: bool = True) -> float:
+        """Seconds of the kernels of one layer, from features of at most ``dimensions``, or from a store of exact kernels."""
+        precision = self.ridge.precision
+        if dimensions:
+            width = network.stored_width(dimensions)
+            return sum(gram_seconds(machine, precision, n, width) for n in self.kernel_images(test=test))
+        pairs = [(n, width) for n in self.kernel_images() for width in network.widths]
+        return sum(stored_kernel_seconds(machine, precision, *pair) for pair in pairs) / network.layers
+
+    def geometry_seconds(self, machine: Machine) -> float:
+        """Seconds of RSA and CKA of all subjects and ROIs."""
+        kernels = [(dataset, kernel) for dataset in self.datasets for kernel in dataset.kernels]
+        return sum(
+            geometry_seconds(machine, self.ridge.precision, n, dataset.groups, kernel.units * dataset.rois_per_unit)
+            for dataset, kernel in kernels
+            for n in self.compared(kernel)
+        )
+
+    def fit_seconds(self, machine: Machine, *, folds: int) -> float:
+        """Seconds of ridge at the committed layers. A unit is fitted to the layers of its ROIs."""
+        total = 0.0
+        for dataset, layers in zip(self.datasets, self.committed, strict=True):
+            for kernel in dataset.kernels:
+                units = kernel.units * min(layers, dataset.rois_per_unit) / layers
+                total += layers * fit_seconds(machine, self.ridge, kernel, units, folds=folds, n_test=kernel.n_test)
+        return total
+
+    @property
+    def memory(self) -> float:
+        """Bytes that a job needs to score layers.
+
+        It holds the responses of all datasets, a kernel of all images, and for the largest dataset the centred kernel and two
+        factors (n x n each), with several datasets its own kernel too, responses and dual coefficients (n x units each), a
+        slab of features, predictions kept and new, and three geometries with their ranking. 4 GB are for the libraries and
+        the host side of a CUDA context.
+        """
+        value, copies = 4 if self.ridge.precision == "float32" else 8, 3 if len(self.datasets) == 1 else 4
+        largest, similarity, sizes = 0.0, 0.0, [dataset.images for dataset in self.datasets]
+        for dataset in self.datasets:
+            kernel = dataset.kernels[0]
+            largest = max(largest, value * (copies * dataset.images**2 + 2 * kernel.n_train * kernel.units))
+            predicted = sum(2 * ROIS_OF_UNIT * value * n * kernel.units for n in self.compared(kernel))
+            similarity = max(similarity, predicted + 16 * max(self.compared(kernel), default=0) ** 2)
+        n = max(self.images, *sizes) if len(sizes) > 1 else sizes[0]
+        responses = sum(dataset.response_bytes for dataset in self.datasets)
+        return 4e9 + responses + largest + similarity + value * n**2 + SLAB * n
+
+    @property
+    def unit_rows(self) -> float:
+        """Bytes of the scores of all units."""
+        return UNIT_ROW * sum(dataset.rows for dataset in self.datasets)
+
+
+def prepared_responses(machine: Machine, size: Scoring) -> Cost:
+    """Cost of preparing the responses to a stimulus set.
+
+    start + per split of `similarity` n^2 U / gemm + 10 n^2 G / elementwise, U units in G subjects and ROIs; for ROIs of more
+    than n units n^2 U / gemm + 6 n^3 / inverse; disk: 4 n^2 G; memory: 2 GB, all responses, and of one dataset three copies in
+    float64, a geometry with its ranking, and the decomposition of a ROI
+    """
+    seconds, disk, largest = machine.start + size.geometry_seconds(machine), 0.0, 0.0
+    for dataset in size.datasets:
+        kernel = dataset.kernels[0]
+        n = kernel.n_train if "train" in size.splits else kernel.n_test
+        wide = [units for units in dataset.units if units > kernel.n_train]
+        seconds += dataset.rois_per_unit * sum(factor_seconds(machine, kernel.n_train, units) for units in wide)
+        disk += sum(4 * n**2 for n in size.compared(kernel)) * dataset.groups * len(dataset.kernels)
+        largest = max(largest, 24 * n * kernel.units + 16 * n**2 + (24 * kernel.n_train**2 if wide else 0))
+    return Cost(seconds, 2e9 + sum(dataset.response_bytes for dataset in size.datasets) + largest, disk)
+
+
+def layer_search(machine: Machine, size: Scoring, network: Network, dimensions: int | None) -> Cost:
+    """Cost of searching the layers of one model.
+
+    start + layers x (kernels + ridge). Kernel: n^2 p / gemm + 2 n p / disk_read + 3 n p / elementwise; an exact one is read,
+    2 n^2 / disk_read + 2 n^2 / elementwise, unless the layer has p <= n activations. Ridge, for I of A penalties inverted, E
+    evaluated, k folds: (I (1 + 1/k) + A/8) n^3 / inverse + E (4 n^2 T / gemm + (10 k + 5) n T / elementwise), T units of all
+    subjects that share the n images. I = 6, E = 4; with `search: full` I = E = A, and no A/8. Memory: 4 GB, responses, kernels,
+    factors and predictions
+    """
+    per_layer = size.gram_seconds(machine, network, dimensions, test=False)
+    for dataset in size.datasets:
+        for kernel in dataset.kernels:
+            per_layer += fit_seconds(machine, size.ridge, kernel, kernel.units, folds=size.ridge.folds.count)
+    return Cost(machine.start + network.layers * per_layer, size.memory)
+
+
+def commitment(machine: Machine) -> Cost:
+    """Cost of committing the layers of one model.
+
+    start
+    """
+    return Cost(machine.start, 1e9)
+
+
+def alignment(machine: Machine, size: Scoring, network: Network, dimensions: int | None, layers: float) -> Cost:
+    """Cost of scoring one model at so many committed layers.
+
+    start + committed layers x kernels + per dataset its committed layers x ((I + A/8) n^3 / inverse + E ((2 n^2 + 2 m n) T /
+    gemm + 5 n T / elementwise)), m test images; a unit is fitted to the layers of its own ROI and of those that hold others; RSA
+    and CKA of the predictions as in prepare_responses; on the training split with folds as in layer_search; disk: 22 per unit
+    and ROI; memory: as in layer_search
+    """
+    seconds = layers * size.gram_seconds(machine, network, dimensions)
+    seconds += size.fit_seconds(machine, folds=size.folds) + size.geometry_seconds(machine)
+    return Cost(machine.start + seconds, size.memory, size.unit_rows)
+
+
+def unprojected_alignment(machine: Machine, size: Scoring, extraction: Extraction) -> Cost:
+    """Cost of scoring one model on all its activations.
+
+    projection_study without projections, with RSA and CKA as in alignment; disk: as there; memory: as there, and for the
+    extraction
+    """
+    seconds = _unprojected_seconds(machine, size, extraction, size.folds) + size.geometry_seconds(machine)
+    return Cost(seconds, _unprojected_memory(size, extraction), size.unit_rows)
+
+
+def projection_study(machine: Machine, size: Scoring, extraction: Extraction, projections: Sequence[dict[str, Any]]) -> Cost:
+    """Cost of scoring one model through projections and without any.
+
+    features with all activations kept on disk, N d values, then for these and each projection kernels and ridge as in alignment;
+    each projection reads them, 2 N d / disk_read, and projects them as in features; memory: as in alignment and
+    for the extraction
+    """
+    network, batch = extraction.network, extraction.settings.batch_size
+    seconds = _unprojected_seconds(machine, size, extraction, folds=0)
+    for projection in projections:
+        family, dimensions = projection["family"], projection["dimensions"]
+        projecting = sum(projection_seconds(machine, family, width, dimensions, batch) for width in network.widths)
+        seconds += extraction.layers / network.layers * extraction.images * projecting
+        seconds += extraction.activations / machine.disk_read
+        seconds += extraction.layers * size.gram_seconds(machine, network, dimensions) + size.fit_seconds(machine, folds=0)
+    return Cost(seconds, _unprojected_memory(size, extraction))
+
+
+def _unprojected_seconds(machine: Machine, size: Scoring, extraction: Extraction, folds: int) -> float:
+    """Seconds to extract all activations and to fit ridge to them."""
+    kernels = extraction.kernel_seconds(machine, size.ridge.precision, size.kernel_images())
+    return machine.start_network + extraction.activation_seconds(machine) + kernels + size.fit_seconds(machine, folds=folds)
+
+
+def _unprojected_memory(size: Scoring, extraction: Extraction) -> float:
+    """Bytes that the extraction of all activations and their scores need."""
+    return size.memory + DEVICE_AND_READERS + sum(extraction.memory.values())

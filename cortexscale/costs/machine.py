@@ -1,0 +1,82 @@
+"""Rates at which machines do the work of a study."""
+
+from pydantic import BaseModel, Field, PositiveFloat
+
+IMAGE_SIZE = 600
+"""Width and height, in pixels, of the JPEG images that the rate ``images`` refers to."""
+
+
+class Machine(BaseModel, extra="forbid", frozen=True):
+    """Rates at which a machine works on one job."""
+
+    gemm_float64: PositiveFloat = Field(description="FLOP/s of float64 matrix products")
+    gemm_float32: PositiveFloat = Field(description="FLOP/s of float32 matrix products")
+    inverse_float64: PositiveFloat = Field(description="n^3 operations/s of a float64 Cholesky factor and inverse")
+    inverse_float32: PositiveFloat = Field(description="n^3 operations/s of a float32 Cholesky factor and inverse")
+    elementwise: PositiveFloat = Field(description="float64 values/s of one pass over an array")
+    forward: PositiveFloat = Field(description="FLOP/s of a ResNet-18 at 224 pixels")
+    projection: PositiveFloat = Field(description="non-zero entries x images/s of a sparse projection")
+    images: PositiveFloat = Field(description=f"images/s, JPEG of {IMAGE_SIZE} pixels to network input, all workers")
+    release: PositiveFloat = Field(description="bytes/s of a compressed release")
+    disk_write: PositiveFloat = Field(description="bytes/s under the results folder")
+    disk_read: PositiveFloat = Field(description="bytes/s under the results folder, not cached")
+    fits: PositiveFloat = Field(description="points x resamples/s of a scaling fit")
+    start: PositiveFloat = Field(description="s until a job has imported what it needs")
+    start_network: PositiveFloat = Field(description="s until a job with a network has")
+
+    def gemm(self, precision: str) -> float:
+        """FLOP/s of matrix products; ``precision`` is ``float64``, ``float32`` or ``auto``."""
+        return self.gemm_float64 if self._is_double(precision) else self.gemm_float32
+
+    def inverse(self, precision: str) -> float:
+        """n^3 operations/s of an inverse; ``precision`` is ``float64``, ``float32`` or ``auto``."""
+        return self.inverse_float64 if self._is_double(precision) else self.inverse_float32
+
+    def _is_double(self, precision: str) -> bool:
+        """``auto`` is float64 where that takes about twice as long; on most graphics cards it takes 32 times."""
+        return precision == "float64" or (precision == "auto" and self.gemm_float64 > self.gemm_float32 / 4)
+
+
+PRESETS = {
+    "h200": Machine(
+        gemm_float64=50e12,
+        gemm_float32=50e12,
+        inverse_float64=25e12,
+        inverse_float32=25e12,
+        elementwise=4e11,
+        forward=40e12,
+        projection=3e11,
+        images=800,
+        release=200e6,
+        disk_write=1e9,
+        disk_read=1e9,
+        fits=9e4,
+        start=5,
+        start_network=10,
+    ),
+    "slowest": Machine(
+        gemm_float64=5e12,
+        gemm_float32=5e12,
+        inverse_float64=2.5e12,
+        inverse_float32=2.5e12,
+        elementwise=4e10,
+        forward=5e12,
+        projection=3e10,
+        images=200,
+        release=20e6,
+        disk_write=1e8,
+        disk_read=1e8,
+        fits=5e3,
+        start=20 * 60,
+        start_network=30 * 60,
+    ),
+}
+"""Machines whose rates were computed, not measured.
+
+``h200`` follows from data sheets: three quarters of the peak of a matrix product, half of that for an inverse, eight workers for
+images, a shared file system. ``slowest`` is the slowest machine that limits allow for: about half as fast as a V100, with a busy
+file system on which programs take minutes to start.
+"""
+
+SLOWEST = PRESETS["slowest"]
+"""The machine that the time limits of jobs are computed for."""

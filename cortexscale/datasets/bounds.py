@@ -1,0 +1,31 @@
+"""Costs of reading releases and images."""
+
+from cortexscale.costs.cost import Cost
+from cortexscale.costs.machine import Machine
+
+LARGEST_RELEASE = 250e9
+"""Bytes of the released files of one subject, if their size is unknown: more than any subject of the paper has."""
+
+
+def preprocess(machine: Machine, *, released: float, images: int, units: float, reader_mb: int) -> Cost:
+    """Cost of reading one subject of a dataset.
+
+    start + released bytes / release + written / disk_write; disk: 4 x images x units; memory: that of the reader and 0.5 GB
+
+    Args:
+        machine: where it runs.
+        released: bytes of the released files of the subject.
+        images: number of training and test stimuli.
+        units: number of units.
+        reader_mb: megabytes that the reader asks for.
+    """
+    written = 4 * images * units
+    return Cost(machine.start + released / machine.release + written / machine.disk_write, 0.5e9 + 1e6 * reader_mb, written)
+
+
+def stimulus_table(machine: Machine, images: int) -> Cost:
+    """Cost of listing and hashing the images of a stimulus set.
+
+    start + number of images / images
+    """
+    return Cost(machine.start + images / machine.images, 2e9)

@@ -1,0 +1,127 @@
+"""Costs of extraction: features after random projection, and exact kernels of all activations."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cortexscale.costs.cost import Cost
+from cortexscale.costs.machine import Machine
+from cortexscale.features.blocks import ROWS, WAITING, columns_at_a_time
+from cortexscale.kernels.bounds import gram_seconds, projection_seconds
+from cortexscale.models.bounds import Network
+from cortexscale.study.alignment import Features
+
+LIBRARIES = 1.2e9
+"""Bytes of a process that has imported torch and timm. Half of them is freed memory that the process keeps."""
+DEVICE_AND_READERS = 5e9
+"""Bytes of the host side of a CUDA context, and of the processes that read images."""
+COPIES = 3
+"""Number of arrays as large as the widest output that exist at a time: the output, its input, and its projection."""
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """Sizes of the extraction of some layers of a model.
+
+    Attributes:
+        network: sizes of the network.
+        layers: number of candidate layers that are extracted; an expected number need not be whole.
+        images: number of images that pass the network.
+        settings: how features are made.
+        dimensions: dimensions of the projection; None for all activations, a few layers at a time.
+    """
+
+    network: Network
+    layers: float
+    images: int
+    settings: Features
+    dimensions: int | None
+
+    @property
+    def activations(self) -> float:
+        """Bytes of all activations of all images in float16."""
+        return 2 * self.images * self.layers * self.network.width
+
+    @property
+    def passes(self) -> int:
+        """Number of times that the images pass the network, if the activations of a few layers lie on disk at a time."""
+        columns = columns_at_a_time(max(self.images, 1), 1e9 * self.settings.scratch_gb, self.settings.batch_size)
+        return math.ceil(self.layers / max(1, columns // self.network.width))
+
+    def forward_seconds(self, machine: Machine) -> float:
+        """Seconds until all images have passed the network once."""
+        return self.images * (1 / machine.images + self.network.flops / machine.forward)
+
+    def activation_seconds(self, machine: Machine) -> float:
+        """Seconds until all activations have been written, a few layers at a time."""
+        return self.passes * self.forward_seconds(machine) + self.activations / machine.disk_write
+
+    def kernel_seconds(self, machine: Machine, precision: str, kernels: Sequence[int]) -> float:
+        """Seconds of the kernels of all activations; ``kernels`` has the number of images of each kernel of a layer."""
+        return self.layers * sum(gram_seconds(machine, precision, n, self.network.width) for n in kernels)
+
+    @property
+    def memory(self) -> dict[str, float]:
+        """Peak memory of the extraction: purpose -> bytes.
+
+        Rows wait in memory until their block is complete, while one batch is written and another one is computed. The widest
+        output of the network exists a few times, with its input and its projection; other outputs are gone by then. A kernel
+        of all images is not included.
+        """
+        network, batch, p = self.network, self.settings.batch_size, self.dimensions
+        rows, widest = 2 * (ROWS + 2 * batch), min(network.widest, p or math.inf)
+        waiting = rows * min(self.layers * widest, network.layers * network.stored_width(p))
+        parts = {
+            "libraries and freed memory": LIBRARIES,
+            "weights, once more while they are read": 8 * network.parameters,
+            "activations that pass": 4 * COPIES * batch * network.output,
+            "rows that wait to be written": waiting if p else min(waiting, max(WAITING, rows * widest)),
+        }
+        if p:
+            family = self.settings.projection.family
+            matrices = sum(_matrix_bytes(family, width, p) for width in set(network.widths))
+            parts[f"{family} projections to {p:,}"] = matrices
+        return parts
+
+
+def _matrix_bytes(family: str, n_in: float, n_out: int) -> float:
+    """Bytes of a projection: 8 for each non-zero entry of a sparse matrix; two signs for each input of a countsketch."""
+    if n_in <= n_out or family == "gaussian":
+        return 0
+    return 5 * n_in if family == "countsketch" else 8 * n_out * n_in**0.5
+
+
+def projected_features(machine: Machine, size: Extraction) -> Cost:
+    """Cost of extracting projected features.
+
+    start_network + number of images x (1 / images + FLOPs / forward + sum over layers wider than p of p sqrt(d) / projection
+    (sparse; d countsketch, 2 p d / gemm_float32 gaussian)) + written / disk_write; disk: 2 x images x layers x min(d, p);
+    memory: 6 GB, 8 bytes per parameter, projections, outputs of a batch, 2 x layers x min(d, p) for each row that waits
+    """
+    network, family, batch, p = size.network, size.settings.projection.family, size.settings.batch_size, size.dimensions
+    assert p is not None
+    projecting = sum(projection_seconds(machine, family, width, p, batch) for width in network.widths)
+    seconds = size.forward_seconds(machine) + size.images * projecting * size.layers / network.layers
+    written = 2 * size.images * size.layers * network.stored_width(p)
+    seconds += machine.start_network + written / machine.disk_write
+    return Cost(seconds, DEVICE_AND_READERS + sum(size.memory.values()), written, resumes=True)
+
+
+def exact_kernels(machine: Machine, size: Extraction, kernels: Sequence[int]) -> Cost:
+    """Cost of extracting exact kernels.
+
+    start_network + passes x number of images x (1 / images + FLOPs / forward) + 2 N d / disk_write (N images shown) + per
+    kernel n^2 d / gemm + 2 n d / disk_read + 3 n d / elementwise + written / disk_write; as many passes as activations fill
+    scratch_gb or the rows that may wait; disk: 2 n min(n, d) per layer and kernel; memory: 8 GB, 8 bytes per parameter,
+    outputs of a batch, 8 n^2 of the largest kernel and a slab of its columns
+
+    Args:
+        machine: where it runs.
+        size: sizes of the extraction.
+        kernels: number of images of each kernel of a layer.
+    """
+    network, n = size.network, max(kernels, default=0)
+    written = size.layers * sum(2 * n * min(n, width) for n in kernels for width in network.widths) / network.layers
+    seconds = size.activation_seconds(machine) + size.kernel_seconds(machine, "auto", kernels)
+    memory = DEVICE_AND_READERS + sum(size.memory.values()) + 8 * n**2 + n * (4 * 4096 + 8 * 2048)
+    return Cost(machine.start_network + seconds + written / machine.disk_write, memory, written, resumes=True)

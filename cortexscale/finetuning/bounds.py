@@ -1,0 +1,116 @@
+"""Costs of fine-tuning: the heads of base models, a step, and a training."""
+
+from dataclasses import dataclass
+
+from cortexscale.alignment.bounds import DatasetSize, fit_seconds
+from cortexscale.costs.cost import Cost
+from cortexscale.costs.machine import Machine
+from cortexscale.features.bounds import Extraction
+from cortexscale.kernels.bounds import gram_seconds
+from cortexscale.models.bounds import Network
+from cortexscale.readouts.bounds import token_memory
+from cortexscale.study.alignment import Ridge
+
+BACKWARD = 2
+"""FLOPs of a backward pass over those of the forward pass."""
+DEVICE = 80e9
+"""Bytes of a GPU, which has to hold all heads of a training."""
+IMAGE_READERS = 20e9
+"""Bytes of the libraries and of the processes that read labelled images one by one."""
+
+
+def heads(machine: Machine, dataset: DatasetSize, extraction: Extraction, ridge: Ridge) -> Cost:
+    """Cost of fitting the heads of one base model to one dataset.
+
+    start_network + N (1 / images + FLOPs / forward) + 4 N d / disk_write per layer, N images shown; kernels and ridge as in
+    alignment, 2 n d T / gemm for the weights; disk: 4 d T, d activations, T units at most; memory: as of tokens, and
+    responses three times, a kernel of a subject with its factors, and the weights of a head twice
+    """
+    network, layers = extraction.network, extraction.layers
+    # Activations are written as a folder, then as one file.
+    seconds = extraction.forward_seconds(machine) + 2 * extraction.activations / machine.disk_write
+    for kernel in dataset.kernels:
+        gram = gram_seconds(machine, ridge.precision, kernel.n_train + kernel.n_test, network.width)
+        fit = fit_seconds(machine, ridge, kernel, kernel.units, n_test=kernel.n_test)
+        weights = 2 * kernel.n_train * network.width * kernel.units / machine.gemm(ridge.precision)
+        seconds += layers * (gram + fit + weights) + 4 * network.width * kernel.units / machine.disk_write
+    disk = 4 * network.width * sum(kernel.units for kernel in dataset.kernels)
+    kernels = 8 * (5 * dataset.images**2 + 3 * dataset.kernels[0].n_train * dataset.kernels[0].units)
+    head = min(2 * 4 * max(dataset.units) * network.widest, DEVICE)
+    memory = token_memory(extraction) + 3 * dataset.response_bytes + kernels + head
+    return Cost(machine.start_network + seconds, memory, disk, resumes=True)
+
+
+@dataclass(frozen=True)
+class StepSize:
+    """Sizes of a step of fine-tuning.
+
+    Attributes:
+        params: of the network; ``trainable`` of them move.
+        flops: of one forward pass of one image.
+        activations: numbers that one image leaves for the backward pass (:mod:`cortexscale.finetuning.activations`).
+        features: widths of the committed layers, summed over layers.
+        head_weights: features x units, summed over subjects and ROIs.
+        images: labelled images of a step.
+        trials: stimuli of one subject in a step; ``stimuli``: distinct ones of all subjects.
+        at_a_time: images of a forward pass (``micro_batch``); None for all of a batch.
+    """
+
+    params: float
+    trainable: float
+    flops: float
+    activations: float
+    features: float
+    head_weights: float
+    images: int
+    trials: int
+    stimuli: int
+    at_a_time: int | None = None
+
+
+def step_bytes(size: StepSize, *, half: bool) -> float:
+    """Peak memory of the device in a step.
+
+    Weights, gradients and the two moments of AdamW are float32, and so are the heads and the features that they read with their
+    gradients; what an image leaves for the backward pass is float32, or bfloat16 where ``half``, beside a bfloat16 copy of the
+    weights.
+    """
+    largest = max(size.images, size.stimuli)
+    at_a_time = min(largest, size.at_a_time or largest)
+    weights = 4 * size.params + 12 * size.trainable + (2 * size.params if half else 0)
+    heads = 4 * size.head_weights
+    read = 4 * 3 * size.features * min(size.stimuli, at_a_time)
+    return weights + heads + read + (2 if half else 4) * size.activations * at_a_time
+
+
+def step_seconds(size: StepSize, *, forward: float, gemm: float, images: float) -> float:
+    """Seconds of a step, in which images are read while the device computes.
+
+    Args:
+        forward: FLOP/s of forward passes; ``gemm``: FLOP/s of float32 matrix products; ``images``: images/s that are read.
+    """
+    seen = size.images + size.stimuli
+    network = (1 + BACKWARD) * size.flops * seen / forward
+    heads = 4 * size.head_weights * size.trials / gemm  # predictions, and the gradient of the features
+    return max(network + heads, seen / images)
+
+
+def finetuning(
+    machine: Machine, network: Network, size: StepSize, *, steps: int, responses: float, image_arrays: float | None
+) -> Cost:
+    """Cost of one training.
+
+    start_network + steps x max(images of a step / images, 3 FLOPs x images of a step / forward + 4 d T trials / gemm_float32);
+    images of a step: labelled ones and distinct stimuli; d x T weights of all heads, at most; the validation before and after is
+    not counted; disk: 4 bytes per parameter; memory: libraries and labelled images, 16 bytes per parameter, responses twice, and
+    all heads if a GPU can hold them
+
+    Args:
+        responses: bytes of the responses of all subjects.
+        image_arrays: bytes of labelled images in one file, which are held twice; None where they are read one by one.
+    """
+    seconds = steps * step_seconds(size, forward=machine.forward, gemm=machine.gemm_float32, images=machine.images)
+    loaded = IMAGE_READERS if image_arrays is None else 4e9 + 2 * image_arrays
+    largest_heads = 4 * size.head_weights * network.widest / network.width
+    memory = loaded + 16 * network.parameters + 2 * responses + min(largest_heads, DEVICE)
+    return Cost(machine.start_network + seconds, memory, 4 * network.parameters, resumes=True)

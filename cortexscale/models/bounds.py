@@ -1,0 +1,120 @@
+"""Sizes of networks, and costs of the jobs that download weights and describe models."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+from cortexscale.costs.cost import Cost
+from cortexscale.costs.machine import Machine
+from cortexscale.models.inventory import Model
+from cortexscale.models.spvvs import AVERAGED
+
+TABLE = Path(__file__).with_name("networks.tsv")
+PIXELS = 224
+"""Width and height of the images of most networks in the table."""
+ASSUMED = "deit_large"
+"""The architecture whose sizes are assumed for architectures that the table does not have."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """Sizes of a network.
+
+    Attributes:
+        flops: FLOPs of one forward pass of one image.
+        widths: number of activations of every candidate layer for one image.
+        parameters: number of parameters.
+        output: size of the largest output of any module for one image.
+    """
+
+    flops: float
+    widths: tuple[float, ...]
+    parameters: float
+    output: float
+
+    @property
+    def layers(self) -> int:
+        """Number of candidate layers."""
+        return len(self.widths)
+
+    @cached_property
+    def width(self) -> float:
+        """Mean width of the candidate layers."""
+        return sum(self.widths) / len(self.widths)
+
+    @cached_property
+    def widest(self) -> float:
+        """Largest width of a candidate layer."""
+        return max(self.widths)
+
+    def stored_width(self, dimensions: int | None) -> float:
+        """Mean width of the candidate layers after projection to ``dimensions``; None projects nothing."""
+        return sum(min(width, dimensions) for width in self.widths) / len(self.widths) if dimensions else self.width
+
+    def at(self, pixels: int) -> "Network":
+        """Return a network of the same kind for images of another size. All its sizes grow with the area of the images."""
+        area = (pixels / PIXELS) ** 2
+        widths = tuple(width * area for width in self.widths)
+        return Network(self.flops * area, widths, self.parameters * area, self.output * area)
+
+
+@cache
+def known_networks() -> dict[str, Network]:
+    """Read ``networks.tsv``: the name of an architecture or timm model of the paper -> its sizes.
+
+    The last column lists widths as ``<width>x<number of layers>``. :mod:`cortexscale.estimate.networks` writes the file.
+    """
+    with TABLE.open(encoding="utf-8", newline="") as file:
+        return {
+            name: Network(int(flops), _widths(widths), int(parameters), int(output))
+            for name, flops, parameters, output, widths in list(csv.reader(file, delimiter="\t"))[1:]
+        }
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    pairs = (map(int, pair.split("x")) for pair in text.split())
+    return tuple(width for width, layers in pairs for _ in range(layers))
+
+
+def network_table(networks: dict[str, Network]) -> Iterable[str]:
+    """Return the lines of ``networks.tsv``."""
+    yield "name\tflops\tparameters\toutput\twidths\n"
+    for name, network in networks.items():
+        widths = " ".join(f"{width}x{layers}" for width, layers in Counter(network.widths).items())
+        yield f"{name}\t{network.flops}\t{network.parameters}\t{network.output}\t{widths}\n"
+
+
+def assumed_network(model: Model) -> Network:
+    """Return sizes of a model's network without building it.
+
+    A published architecture has the sizes of the table. Any other has those of ``ASSUMED`` for the image size of the model.
+    """
+    builder, known = model.builder, known_networks()
+    if model.source in ("spvvs", "timm") and (name := network_name(model)) in known:
+        return known[name]
+    return known[ASSUMED].at(builder.get("image_size") or PIXELS)
+
+
+def network_name(model: Model) -> str:
+    """Return the name of the network of a published model in ``networks.tsv``."""
+    return model.builder["architecture"] if model.source == "spvvs" else model.builder["timm"]
+
+
+def checkpoint_download(machine: Machine, model: Model, network: Network) -> Cost:
+    """Cost of downloading a published checkpoint.
+
+    start, the connection not counted; disk: 4 bytes per parameter, twice where a file holds averaged weights too
+    """
+    copies = 2 if model.family.startswith(AVERAGED) else 1
+    return Cost(machine.start, 1e9, 4 * copies * network.parameters)
+
+
+def model_cards(machine: Machine, architectures: int) -> Cost:
+    """Cost of counting the parameters and FLOPs of architectures.
+
+    start_network + about 1 s per architecture
+    """
+    return Cost(machine.start_network + architectures, 8e9)
