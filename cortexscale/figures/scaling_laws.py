@@ -84,7 +84,8 @@ def draw_axes(panels: Sequence[Axes], tables: Mapping[str, pd.DataFrame], datase
         farthest = points[axis].loc[points[axis]["fitted"], "x"].max()
         for name, look in laws.items():
             curve = curves[axis][curves[axis]["benchmark_name"] == name]
-            draw_curve(panel, curve, farthest, _LAW if by_family else look.colour, look.marker, bold=name == AVERAGE)
+            colour, marker = (_LAW, "") if by_family else (look.colour, look.marker)  # markers would look like models
+            draw_curve(panel, curve, farthest, colour, marker, bold=name == AVERAGE)
         if len(points[axis]):
             log_x(panel, points[axis]["x"])
             name_models(panel, points[axis])
