@@ -1,4 +1,4 @@
-"""The result tables of a study, in the columns of the published ones."""
+"""Result tables of a study, with the columns of the published tables."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +9,11 @@ from cortexscale.stores import read_table
 
 
 def pretraining_table(alignment: Sequence[Path], cards: Path) -> pd.DataFrame:
-    """One row per model x dataset x subject x ROI: scores beside what the model is and was trained on.
+    """Put the scores of all models in one table, beside their cards: one row per model x dataset x subject x ROI.
 
     Args:
-        alignment: tables of :func:`cortexscale.alignment.score.score_alignment`.
-        cards: table of :func:`cortexscale.models.table.complete_cards`.
+        alignment: files of :func:`cortexscale.alignment.score.score_alignment`.
+        cards: file of :func:`cortexscale.models.table.complete_cards`.
     """
     models = read_table(cards, columns=("model_id", "pretraining_total_flops_estimate"))
     scores = pd.concat([read_table(file, columns=("model_id", "pearsonr_nc")) for file in alignment], ignore_index=True)
@@ -21,10 +21,10 @@ def pretraining_table(alignment: Sequence[Path], cards: Path) -> pd.DataFrame:
 
 
 def layer_search_table(searches: Sequence[Path]) -> pd.DataFrame:
-    """One row per reference model x dataset x layer x subject x ROI."""
+    """Put the layer scores of all reference models in one table: one row per model x dataset x layer x subject x ROI."""
     return pd.concat([read_table(file, columns=("model_id", "cv_score")) for file in searches], ignore_index=True)
 
 
 def projection_table(scores: Sequence[Path]) -> pd.DataFrame:
-    """One row per model x projection x dataset x subject x ROI, of the projection study."""
+    """Put the scores of the projection study in one table: one row per model x projection x dataset x subject x ROI."""
     return pd.concat([read_table(file, columns=("model_id", "dimensions", "pearsonr_nc")) for file in scores], ignore_index=True)

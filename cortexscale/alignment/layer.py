@@ -1,4 +1,4 @@
-"""One layer against the responses of all datasets that share its images: kernels, ridge, means over the units of a ROI."""
+"""Ridge regression from one layer to the responses of all datasets with the same stimuli, and means over the units of a ROI."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,12 +18,16 @@ from cortexscale.kernels.ridge_problem import NestedRidge
 
 @dataclass(frozen=True)
 class RidgeSettings:
-    """How the mapping is fitted; defaults are the paper's (section 3).
+    """Settings of ridge regression. The defaults are those of the paper (section 3).
 
-    ``search`` for the penalty is ``adaptive`` or ``full``, which evaluates all ``alphas``; ``alpha_per`` is ``roi`` (one
-    penalty per subject and ROI) or ``unit``, which needs the full search; ``fold_kind`` is ``contiguous``, ``shuffled`` or
-    ``grouped``, which shuffles concepts and keeps the images of each in one fold; ``precision`` is ``float32``, ``float64``,
-    or ``auto``: float64 where the device is fast at it.
+    Attributes:
+        alphas: penalties, ascending.
+        search: ``full`` evaluates all penalties, ``adaptive`` those around the minimum.
+        alpha_per: ``roi`` chooses one penalty per subject and ROI, ``unit`` one per unit, which needs the full search.
+        folds: number of outer folds.
+        fold_kind: ``contiguous``, ``shuffled``, or ``grouped``, which keeps the stimuli of a concept in one fold.
+        fold_seed: seed of shuffled and grouped folds.
+        precision: ``float32``, ``float64``, or ``auto``, which is float64 on devices that are fast at it.
     """
 
     alphas: tuple[float, ...] = tuple(np.logspace(1, 7, 10))
@@ -36,7 +40,7 @@ class RidgeSettings:
 
     @classmethod
     def from_config(cls, ridge: dict) -> "RidgeSettings":
-        """From the ``ridge`` section of a config."""
+        """Read the settings from the ``ridge`` section of a config."""
         grid, folds = ridge["alphas"], ridge["folds"]
         return cls(
             tuple(np.logspace(grid["low"], grid["high"], grid["count"])),
@@ -49,7 +53,7 @@ class RidgeSettings:
         )
 
     def dtype(self, device: torch.device) -> torch.dtype:
-        """Of kernels on a device."""
+        """The dtype of kernels on a device."""
         return working_precision(device) if self.precision == "auto" else getattr(torch, self.precision)
 
     def held_out(self, target: Targets) -> list[np.ndarray]:
@@ -59,10 +63,10 @@ class RidgeSettings:
 
 
 def check_store(store: Store, stimuli_hash: str) -> None:
-    """Refuse features that belong to another stimulus set.
+    """Refuse features of another stimulus set.
 
     Raises:
-        InputError: names the store.
+        InputError: the store belongs to another stimulus set.
     """
     found = store.attributes["identity"]["stimuli"]
     if found != stimuli_hash:
@@ -81,12 +85,12 @@ def layer_fits(
     test: bool = False,
     predictions: bool = False,
 ) -> Iterator[tuple[NestedRidge, GramMatrix]]:
-    """Ridge of one layer for all units of each of ``targets``, and the kernel it was fitted with.
+    """Fit ridge regression from one layer to all units of each of ``targets``. Yields the fits with their kernels.
 
     Args:
-        folds: hold out the outer folds of the training split.
-        test: predict the test split; the kernel then holds the training images followed by the test images.
-        predictions: keep the predicted responses.
+        folds: whether the outer folds of the training split are held out.
+        test: whether the test split is predicted. The kernel is then that of the training stimuli followed by the test stimuli.
+        predictions: whether predicted responses are kept.
     """
     device = best_device()
     dtype = settings.dtype(device)
@@ -109,17 +113,17 @@ def layer_fits(
 
 
 def chosen_penalties(fit: NestedRidge, settings: RidgeSettings) -> tuple[np.ndarray, np.ndarray]:
-    """The penalty of each pair of a group and a unit on all training stimuli, and whether it is an end of the grid, (P,) each."""
+    """Look up the penalty of each pair of a group and a unit on all training stimuli, and whether it ends the grid: (P,) each."""
     chosen = fit.chosen[-1]
     return np.asarray(settings.alphas)[chosen], (chosen == 0) | (chosen == len(settings.alphas) - 1)
 
 
 def group_means(values: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Mean over the units of each group, (..., groups).
+    """Average over the units of each group: (..., groups).
 
     Args:
-        values: (..., pairs), one per group and unit, as in a :class:`~cortexscale.kernels.nested_ridge.NestedRidge`.
-        group: (pairs,) ascending, every group at least once.
+        values: (..., pairs), one value per group and unit, as in a :class:`~cortexscale.kernels.nested_ridge.NestedRidge`.
+        group: (pairs,) group of each pair, ascending. Every group occurs.
     """
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     return np.add.reduceat(values, starts, axis=-1) / np.bincount(group)

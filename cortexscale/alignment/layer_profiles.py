@@ -1,4 +1,4 @@
-"""How well each layer predicts a ROI, and whether datasets agree on it (paper, appendix D)."""
+"""Scores of layers along the depth of a network, and the agreement of datasets on them (paper, appendix D)."""
 
 import pandas as pd
 
@@ -15,16 +15,16 @@ _FEWEST = 6
 
 
 def layer_metrics(layer_search: pd.DataFrame) -> list[str]:
-    """Scores on test stimuli, where a table has them; otherwise the cross-validated score."""
+    """List the metrics of a table on test stimuli, or if it has none, the cross-validated score."""
     known = [metric for metric in TEST_METRICS if metric in layer_search and layer_search[metric].notna().any()]
     return known or ["cv_score"]
 
 
 def layer_profiles(layer_search: pd.DataFrame, benchmark: str) -> pd.DataFrame:
-    """Scores of one reference model along its depth.
+    """Average the scores of one reference model at each of its layers over subjects.
 
-    The model is the DeiT-S of the paper, or else the one with most layers. Of a transformer with six blocks or more every block
-    is there once, at its second normalisation: its parts score so differently that a curve through all of them would zigzag.
+    The model is :func:`cortexscale.models.roles.reference_shown`. If it is a transformer with six blocks or more, each block is
+    there once, at its second normalisation, since its parts score so differently that a curve through all of them would zigzag.
 
     Returns:
         ``model_id``, ``roi``, ``layer_name``, ``layer_position_normalized``, ``metric``; ``mean`` over subjects and its standard
@@ -46,13 +46,13 @@ def layer_profiles(layer_search: pd.DataFrame, benchmark: str) -> pd.DataFrame:
 
 
 def layer_agreement(layer_search: pd.DataFrame, one: str, others: list[str]) -> pd.DataFrame:
-    """Layers as two datasets see them, super-ROI by super-ROI.
+    """Compare the scores of layers on one dataset with those on others, super-ROI by super-ROI.
 
     Returns:
-        One row per reference model x layer x super-ROI x dataset of ``others`` that both datasets have: ``model_id``,
-        ``layer_name``, ``layer_position_normalized``, ``super_roi``, ``benchmark_name`` (the other), ``metric``; ``score``
-        and ``score_other``, means over subjects, then ROIs; ``rank`` and ``rank_other`` of the layer in its model, from 0 (best)
-        to 1.
+        One row per reference model x layer x super-ROI x dataset of ``others``, as far as both datasets have it: ``model_id``,
+        ``layer_name``, ``layer_position_normalized``, ``super_roi``, ``benchmark_name`` (the other dataset), ``metric``;
+        ``score`` and ``score_other``, means over subjects, then ROIs; ``rank`` and ``rank_other`` of the layer in its model,
+        from 0 (best) to 1.
     """
     metric = layer_metrics(layer_search)[0]
     layer = ["model_id", "layer_name", "layer_position_normalized", "super_roi"]
@@ -69,13 +69,14 @@ def layer_agreement(layer_search: pd.DataFrame, one: str, others: list[str]) -> 
 
 
 def agreement_correlations(layers: pd.DataFrame) -> pd.DataFrame:
-    """Pearson's r over layers, of ranks and of scores.
+    """Correlate ranks and scores of two datasets over layers.
 
     Args:
-        layers: of :func:`layer_agreement`.
+        layers: table of :func:`layer_agreement`.
 
     Returns:
-        One row per ``benchmark_name``, ``super_roi`` and ``aspect`` (``rank`` or ``score``): ``r``, ``n`` layers of all models.
+        One row per ``benchmark_name``, ``super_roi`` and ``aspect`` (``rank`` or ``score``): Pearson's ``r``, and ``n``, the
+        number of layers of all models.
     """
     found = [
         (*key, aspect, rows[aspect].corr(rows[f"{aspect}_other"]), len(rows))

@@ -1,4 +1,4 @@
-"""What alignment needs of responses alone, made once per stimulus set and reused for every layer of every model."""
+"""Preparation of responses: results that need no model, made once per stimulus set and used for every layer of every model."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from cortexscale.kernels.similarity import roi_geometries
 def prepare_responses(targets: Sequence[Targets], splits: Sequence[str], path: Path | str, made_by: Mapping[str, Any]) -> None:
     """Write the geometry of every subject and ROI in ``splits``, and the factors of groups with far more units than stimuli.
 
-    Layout: ``<dataset>/<subject>/<roi>/<split>/{distance_ranks, products}``, (n (n - 1) / 2,) each, of a
+    The layout of the file is ``<dataset>/<subject>/<roi>/<split>/{distance_ranks, products}``, (n (n - 1) / 2,) each, of a
     :class:`~cortexscale.kernels.similarity.Geometry`, and ``<dataset>/<subject>/<roi>/factor``, (n_train, r), of
     :meth:`~cortexscale.kernels.responses.Responses.factor`.
     """

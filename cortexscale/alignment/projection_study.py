@@ -1,4 +1,4 @@
-"""Robustness to random projection: scores of projected features beside those of all activations (paper, appendix C)."""
+"""Projection study: scores of projected features beside those of all activations (paper, appendix C)."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -34,13 +34,13 @@ def score_projections(
 
     Args:
         activations: stores of all activations, with rows as in the stimulus table. Each committed layer is in one of them.
-        projections: ``family``, ``dimensions``, ``seed`` of each.
-        targets, commitments, settings: as of :func:`~cortexscale.alignment.score.score_alignment`.
-        scratch: the file in which projected features lie for a while.
+        projections: ``family``, ``dimensions`` and ``seed`` of each projection.
+        targets, commitments, settings: as in :func:`~cortexscale.alignment.score.score_alignment`.
+        scratch: temporary file of projected features.
 
     Returns:
-        Rows per projection x dataset x subject x ROI: ``COLUMNS``. ``layer_width`` counts activations; ``dimensions`` and
-        ``seed`` are empty for all activations. A layer that is not wider than ``dimensions`` is not projected.
+        Rows per projection x dataset x subject x ROI: ``COLUMNS``. ``layer_width`` is the number of activations. ``dimensions``
+        and ``seed`` are empty for all activations. A layer that is not wider than ``dimensions`` is not projected.
     """
     tables = []
     for whole in activations:

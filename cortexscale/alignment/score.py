@@ -57,5 +57,5 @@ def score_alignment(
 
 
 def rois_of(commitment: dict[str, dict[str, Any]], layer: str) -> list[str]:
-    """ROIs that are committed to a layer."""
+    """List the ROIs that are committed to a layer."""
     return [roi for roi, entry in commitment.items() if entry["layer_name"] == layer]

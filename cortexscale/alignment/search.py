@@ -1,4 +1,4 @@
-"""Layer search: which layer predicts a ROI best, by nested cross-validation on the training split (paper, section 3)."""
+"""Layer search: scores of all candidate layers by nested cross-validation on the training split (paper, section 3)."""
 
 import logging
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ log = logging.getLogger(__name__)
 
 
 def search_layers(store: Store, targets: Sequence[Targets], settings: RidgeSettings) -> pd.DataFrame:
-    """Score every layer of a store on every dataset, subject and ROI. The test split is not read.
+    """Score every layer of a store on every dataset, subject and ROI. The test split is not used.
 
     Returns:
         One row per layer x dataset x subject x ROI: ``layer_name``, ``layer_position``, ``layer_position_normalized``,
         ``benchmark_name``, ``subject``, ``roi``, ``cv_score`` (noise-normalised Pearson r, mean over units, then over the
-        outer folds), ``cv_score_sd`` (over folds), ``alpha`` (of the whole training split), ``alpha_at_edge``, ``n_units``,
-        ``n_train``.
+        outer folds), ``cv_score_sd`` (standard deviation over folds), ``alpha`` (on the whole training split),
+        ``alpha_at_edge``, ``n_units``, ``n_train``.
     """
     tables = []
     for number, (layer, place) in enumerate(store.layers.items(), start=1):

@@ -1,7 +1,7 @@
 """RSA and CKA between a committed layer and the responses of a subject and ROI (paper, appendix on other metrics).
 
-``c`` (classical) compares the features, ``ve`` (voxel encoding) the responses that ridge predicts from them; both with the
-recorded responses, not noise-normalised. Predictions for training stimuli are those of the outer folds that held them out.
+``c`` (classical) compares the features with the recorded responses, ``ve`` (voxel encoding) the responses that ridge predicts
+from the features. Neither is noise-normalised. Predictions for training stimuli are those of the outer folds that held them out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,13 @@ COLUMNS = [f"{measure.__name__}_{kind}_{split}" for measure in MEASURES for kind
 def similarity_columns(
     target: Targets, predicted: Mapping[str, np.ndarray | None], splits: Sequence[str], kernel: GramMatrix | None
 ) -> dict[str, np.ndarray]:
-    """RSA and CKA of every group of ``target``, (groups,) each; nan where they are not wanted or cannot be had.
+    """Compute RSA and CKA of every group of ``target``, (groups,) each; nan where they are not wanted or cannot be computed.
 
     Args:
-        target: with prepared responses.
+        target: responses with prepared geometries.
         predicted: split -> predicted responses (stimuli, pairs) in the order of ``np.nonzero(target.members)``.
-        splits: ``train``, ``test``, both or none. Each has predictions.
-        kernel: of the training stimuli followed by the test stimuli. Without it the features are not compared.
+        splits: ``train``, ``test``, both or none. Each needs predictions.
+        kernel: kernel of the training stimuli followed by the test stimuli. Without it the features are not compared.
 
     Returns:
         ``COLUMNS``.

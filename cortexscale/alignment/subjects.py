@@ -1,4 +1,4 @@
-"""Which subjects of a dataset take part, and their responses as targets."""
+"""Choice of the subjects of a dataset, and their responses as regression targets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,15 +15,15 @@ from cortexscale.stimuli import stimulus_rows
 
 
 def rank_subjects(recordings: Sequence[Path], best_subjects: Mapping[str, Any] | None) -> pd.DataFrame:
-    """Subjects by the mean noise ceiling of all units that were looked at; units without a ceiling count as 0.
+    """Rank subjects by the mean noise ceiling of all units that were looked at. Units without a ceiling count as 0.
 
     Args:
         recordings: files of one dataset.
-        best_subjects: ``count`` subjects are scored, by the ceilings in ``roi`` (paper, appendix A.3). None: all subjects
-            are scored, and ceilings are averaged over all ROIs together.
+        best_subjects: ``count``, the number of subjects that are scored, and ``roi``, whose ceilings decide (paper, appendix
+            A.3). If None, all subjects are scored, and ceilings are averaged over all ROIs together.
 
     Returns:
-        ``subject``, ``mean_nc_percent`` (of variance) and ``scored``, best first.
+        ``subject``, ``mean_nc_percent`` (percent of variance) and ``scored``, the best subject first.
 
     Raises:
         InputError: a subject has no unit in that ROI.
@@ -43,7 +43,7 @@ def rank_subjects(recordings: Sequence[Path], best_subjects: Mapping[str, Any] |
 
 
 def scored_subjects(recordings: Sequence[Path], best_subjects: Mapping[str, Any] | None) -> list[Path]:
-    """The recordings that are scored, in their given order: see :func:`rank_subjects`."""
+    """Select the recordings that are scored, in their given order: see :func:`rank_subjects`."""
     if not best_subjects:
         return list(recordings)
     ranked = rank_subjects(recordings, best_subjects)
@@ -57,7 +57,7 @@ def load_targets(
     stimuli: pd.DataFrame,
     prepared: Path | None = None,
 ) -> list[Targets]:
-    """The responses of all datasets that share a stimulus set.
+    """Load the responses of all datasets that share a stimulus set.
 
     Args:
         recordings: files ``<dataset>/<subject>.h5``.
@@ -75,7 +75,7 @@ def load_targets(
 def shown_images(
     recordings: Sequence[Path], datasets: Mapping[str, Mapping[str, Any]], stimuli: pd.DataFrame
 ) -> list[np.ndarray]:
-    """Rows of the stimulus table that each scored subject saw, training images first.
+    """List the rows of the stimulus table that each scored subject saw, training stimuli first.
 
     Args:
         recordings, stimuli: as in :func:`load_targets`.

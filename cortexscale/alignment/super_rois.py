@@ -1,4 +1,4 @@
-"""What is known of a ROI by its name: whether it contains others, and where it lies along the ventral stream."""
+"""Facts about a ROI that follow from its name: whether it contains others, and its part of the ventral stream."""
 
 from collections.abc import Iterable
 
@@ -9,10 +9,10 @@ _BEGINNINGS = {"Early": ("V1", "V2", "early"), "Mid": ("V3", "V4", "hV4", "mid")
 
 
 def super_roi(roi: str) -> str:
-    """One of ``SUPER_ROIS``; what is neither early nor mid is high, as the authors count."""
+    """Return the super-ROI of a ROI. ROIs that are neither early nor mid are high, as the authors count."""
     return next((name for name, beginnings in _BEGINNINGS.items() if roi.startswith(beginnings)), "High")
 
 
 def region_order(regions: Iterable[str]) -> list[str]:
-    """Regions from early to late; several together, joined by ``_``, come last."""
+    """Sort ROIs from early to late. Several ROIs together, joined by ``_``, come last."""
     return sorted(regions, key=lambda names: (names.count("_"), SUPER_ROIS.index(super_roi(names)), names))

@@ -1,6 +1,6 @@
 """Responses as regression targets: the units of all subjects that saw the same stimuli, side by side.
 
-A kernel depends on the stimuli only. So subjects that share them (all of a THINGS dataset) share every
+A kernel depends on the stimuli only. Subjects with the same stimuli, such as all those of a THINGS dataset, therefore share every
 decomposition, and a unit that lies in several ROIs is fitted once.
 """
 
@@ -22,10 +22,10 @@ from cortexscale.stimuli import stimulus_rows
 
 
 class PreparedResponses:
-    """What was made of responses alone, once for all layers of all models: see :mod:`cortexscale.alignment.prepare`.
+    """A file of results that need responses alone: see :mod:`cortexscale.alignment.prepare`.
 
     Raises:
-        InputError: not such a file.
+        InputError: the file cannot be read.
     """
 
     def __init__(self, path: Path | str):
@@ -38,10 +38,10 @@ class PreparedResponses:
             ) from None
 
     def geometry(self, place: str, split: str, n: int) -> Geometry:
-        """Geometry of ``<dataset>/<subject>/<roi>`` between the ``n`` stimuli of a split.
+        """Read the geometry of ``<dataset>/<subject>/<roi>`` between the ``n`` stimuli of a split.
 
         Raises:
-            InputError: it is not there, or is that of another number of stimuli.
+            InputError: the file has no such geometry, or one of another number of stimuli.
         """
         found, pairs = self._file.get(f"{place}/{split}"), n * (n - 1) // 2
         if found is None or len(found["products"]) != pairs:
@@ -52,25 +52,25 @@ class PreparedResponses:
         return Geometry(*(torch.from_numpy(found[name][:]) for name in ("distance_ranks", "products")))
 
     def factor(self, place: str) -> torch.Tensor | None:
-        """Factor of ``<dataset>/<subject>/<roi>``; None where it has none."""
+        """Read the factor of ``<dataset>/<subject>/<roi>``, or None if it has none."""
         found = self._file.get(f"{place}/factor")
         return None if found is None else torch.from_numpy(found[:])
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Units of subjects with the same stimuli.
+    """Responses of all units of subjects with the same stimuli.
 
     Attributes:
-        dataset: its name in the config.
+        dataset: name of the dataset in the config.
         train_rows (n,), test_rows (m,): rows of the stimulus table.
-        train_concepts (n,): what the training images show; folds may keep a concept together.
+        train_concepts (n,): concepts of the training stimuli, which folds may keep together.
         train (n, units), test (m, units): responses, float32.
-        nc_percent (units,): noise ceiling of the test responses, percent of variance.
+        nc_percent (units,): noise ceiling of the test responses in percent of variance.
         groups: one row per non-empty subject x ROI: ``benchmark_name`` (the dataset), ``subject``, ``roi``, ``n_units``.
-        members (groups, units): which units belong to which group.
-        unit_names (units,): unit ids, unique within a subject.
-        prepared: what is known of these responses already.
+        members (groups, units): whether a unit belongs to a group.
+        unit_names (units,): ids of units, unique within a subject.
+        prepared: prepared results for these responses.
     """
 
     dataset: str
@@ -87,20 +87,20 @@ class Targets:
 
     @cached_property
     def responses(self) -> Responses:
-        """What ridge makes of them once, for all layers."""
+        """The responses as ridge regression takes them, with results that serve all layers."""
         known = {"known_factor": lambda group: self.prepared.factor(self.place(group))} if self.prepared else {}
         return Responses.of(self.train, self.members, self.test, **known)
 
     def place(self, group: int) -> str:
-        """``<dataset>/<subject>/<roi>`` of a group."""
+        """Name a group as ``<dataset>/<subject>/<roi>``."""
         return "/".join(self.groups.loc[group, ["benchmark_name", "subject", "roi"]])
 
     def geometry(self, group: int, split: str) -> Geometry:
-        """Geometry of a group in a split, as it was prepared."""
+        """Read the prepared geometry of a group in a split."""
         return self.prepared.geometry(self.place(group), split, len(getattr(self, split)))
 
     def restricted(self, rois: Sequence[str], subjects: Sequence[str] | None = None) -> "Targets | None":
-        """Some ROIs of some subjects, by default all; None where there are none."""
+        """Restrict the responses to some ROIs of some subjects, by default of all; None if there are no such ROIs."""
         wanted = self.groups["roi"].isin(rois).to_numpy()
         if subjects is not None:
             wanted = wanted & self.groups["subject"].isin(subjects).to_numpy()
@@ -121,10 +121,10 @@ class Targets:
 
 
 def shared_targets(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: Sequence[str]) -> list[Targets]:
-    """Put the recordings of a dataset together, one Targets per set of stimuli.
+    """Put the recordings of a dataset together, with one Targets for the subjects of each set of stimuli.
 
     Raises:
-        InputError: a stimulus has no image, a ROI is unknown to the recordings, or no unit lies in any ROI.
+        InputError: a stimulus has no image, the recordings lack a ROI, or no unit lies in any ROI.
     """
     by_stimuli: dict[tuple, list[Recording]] = {}
     for recording in recordings:

@@ -20,10 +20,10 @@ def score_unprojected(
     settings: RidgeSettings,
     similarity: Sequence[str],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """As :func:`~cortexscale.alignment.score.score_alignment`, of all activations in place of features.
+    """Score all activations in place of features, as :func:`~cortexscale.alignment.score.score_alignment` does.
 
     Args:
-        activations: stores with rows as in the stimulus table. Each committed layer is in one of them.
+        activations: stores of all activations, with rows as in the stimulus table. Each committed layer is in one of them.
     """
     tables = [
         score_alignment(whole, targets, at_layers(commitments, whole.layers), settings, similarity) for whole in activations
@@ -33,7 +33,7 @@ def score_unprojected(
 
 
 def at_layers(commitments: Commitments, layers: Collection[str]) -> Commitments:
-    """The ROIs that are committed to one of some layers."""
+    """Select the ROIs that are committed to one of some layers."""
     return {
         dataset: {roi: entry for roi, entry in rois.items() if entry["layer_name"] in layers}
         for dataset, rois in commitments.items()

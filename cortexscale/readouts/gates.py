@@ -1,4 +1,4 @@
-"""How deep in the network the layer-gate readouts of each ROI read."""
+"""Depths at which the layer-gate readouts of each ROI read a network."""
 
 from collections.abc import Mapping
 
@@ -11,11 +11,11 @@ from cortexscale.readouts.tokens import Tokens
 
 
 def gate_tables(fitted: Fitted, tokens: Tokens, depths: Mapping[str, float]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Gates of trained layer-gate readouts, averaged over the training stimuli of each subject.
+    """Average the gates of trained layer-gate readouts over the training stimuli of each subject.
 
     Args:
-        tokens: the pooled layers that they read.
-        depths: layer -> normalised position, in the order in which the layers were pooled.
+        tokens: the pooled layers that the readouts read.
+        depths: layer -> depth, in the order in which the layers were pooled.
 
     Returns:
         Rows per subject x ROI x layer with ``layer_name``, ``layer_position_normalized``, ``gate``; and rows per subject x
@@ -24,8 +24,8 @@ def gate_tables(fitted: Fitted, tokens: Tokens, depths: Mapping[str, float]) -> 
     layers, positions = list(depths), np.array(list(depths.values()))
     gates, summaries = [], []
     for subject, trials in fitted.trials.items():
-        for roi, shares in zip(fitted.readouts.rois, fitted.readouts.gates(tokens, trials.rows), strict=True):
+        for roi, gate in zip(fitted.readouts.rois, fitted.readouts.gates(tokens, trials.rows), strict=True):
             place = {"subject": subject, "roi": roi, "probe_type": fitted.probe_type}
-            gates.append(pd.DataFrame({**place, "layer_name": layers, "layer_position_normalized": positions, "gate": shares}))
-            summaries.append({**place, **gate_summary(shares, positions)})
+            gates.append(pd.DataFrame({**place, "layer_name": layers, "layer_position_normalized": positions, "gate": gate}))
+            summaries.append({**place, **gate_summary(gate, positions)})
     return pd.concat(gates, ignore_index=True), pd.DataFrame(summaries)

@@ -1,10 +1,10 @@
 """A readout that needs no committed layer: learned gates decide how much of each layer a ROI reads.
 
-Every layer's mean token is projected to a common width and normalised to the same length, so that a gate is the share of its
-layer in the mixture. Gates add up to 1 over layers and are either
+The mean token of every layer is projected to a common width and normalised to the same length, so that a gate is the weight of
+its layer in the mixture. Gates add up to 1 over layers and are either
 
 * ``static``: one number per layer, the same for all stimuli, or
-* ``query``: attention of one learned query to the layers, which may read each stimulus at another depth.
+* ``query``: attention of one learned query to the layers, which may read each stimulus at a different depth.
 """
 
 from collections.abc import Sequence
@@ -17,15 +17,16 @@ from torch.nn import functional as F
 from cortexscale.readouts.recipes import ReadoutRecipe
 
 _SPEED = 10.0
-"""Logits per unit of a static gate's parameters. Adam moves each by about the learning rate in a step, the weights of a
-projection and the gates alike; but a weight of 0.05 is a strong one, and a logit of 0.05 changes next to nothing."""
+"""Logits per unit of the parameters of a static gate. Adam changes every parameter by about the learning rate in a step. A change
+of 0.05 is large for a weight of a projection, and hardly matters for a logit."""
 
 
 class LayerGate(nn.Module):
-    """(B, L, C) mean tokens of L layers -> (B, width).
+    """Network from mean tokens of L layers, (B, L, C), to features, (B, width).
 
     Args:
-        widths: channels of every layer; those beyond are padding.
+        recipe: its width, gate and dropout are used.
+        widths: channels of every layer. Further channels are padding.
     """
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
@@ -47,7 +48,7 @@ class LayerGate(nn.Module):
         return F.dropout(mixture, self.dropout, self.training)
 
     def gates(self, pooled: Tensor) -> Tensor:
-        """(B, L) share of every layer, for each stimulus."""
+        """Compute the gates of all layers for each stimulus: (B, L)."""
         layers = self._normalised(pooled)
         return self._gates(layers).expand(layers.shape[:2])
 
@@ -62,19 +63,19 @@ class LayerGate(nn.Module):
 
 
 def gate_summary(gates: np.ndarray, depths: np.ndarray) -> dict[str, float]:
-    """Where in the network, and how narrowly, a ROI reads.
+    """Summarise at which depth, and how narrowly, a ROI reads a network.
 
     Args:
-        gates: (L,) shares of the layers, which add up to 1.
-        depths: (L,) normalised positions of the layers.
+        gates: (L,) gates of the layers, which add up to 1.
+        depths: (L,) depths of the layers.
 
     Returns:
-        ``expected_depth``, ``depth_sd``, and ``gate_entropy`` in nats: 0 for one layer, log L for all alike.
+        ``expected_depth``, ``depth_sd``, and ``gate_entropy`` in nats, which is 0 for a single layer and log L for equal gates.
     """
     expected = float(gates @ depths)
-    shares = gates[gates > 0]
+    positive = gates[gates > 0]
     return {
         "expected_depth": expected,
         "depth_sd": float(np.sqrt(gates @ (depths - expected) ** 2)),
-        "gate_entropy": float(-(shares * np.log(shares)).sum()),
+        "gate_entropy": float(-(positive * np.log(positive)).sum()),
     }

@@ -1,4 +1,4 @@
-"""The linear readout: ridge on all features of a layer, for all fractions of the training stimuli from one Gram matrix."""
+"""The linear readout: ridge on all features of a layer, for all percentages of the training stimuli from one Gram matrix."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,14 +22,15 @@ from cortexscale.readouts.trials import subset
 class LinearFit:
     """Ridge readouts of all subjects and ROIs of some targets, fitted to the same training stimuli.
 
-    Pairs are those of a group (subject x ROI) and one of its units, in the order of ``np.nonzero(targets.members)``.
+    A pair is a group (subject x ROI) and one of its units. Pairs are in the order of ``np.nonzero(targets.members)``.
 
     Attributes:
-        percent: of the training stimuli; ``chosen``: their places among the training stimuli, ascending.
-        seed: of the subset.
-        group, unit: (pairs,) index of each.
+        percent: percent of the training stimuli.
+        seed: seed of the subset.
+        chosen: positions of the subset among the training stimuli, ascending.
+        group, unit: (pairs,) group and unit of each pair.
         alpha: (pairs,) penalty, the same for all units of a group unless the settings say otherwise.
-        alpha_at_edge: (pairs,) whether it lies at an end of the grid.
+        alpha_at_edge: (pairs,) whether the penalty is an end of the grid.
         test_r: (pairs,) Pearson r on the test stimuli.
         test: (m, pairs) predicted responses to the test stimuli.
     """
@@ -48,19 +49,19 @@ class LinearFit:
 def linear_fits(
     K: Tensor, targets: Targets, percents: Sequence[float], seeds: Sequence[int], settings: RidgeSettings
 ) -> Iterator[LinearFit]:
-    """Fit the layer of a Gram matrix to fractions of the training stimuli, nested within a seed.
+    """Fit the layer of a Gram matrix to percentages of the training stimuli. The subsets of a seed are nested.
 
-    A fraction costs its share of the stimuli to the power of three, so that the paper's nine cost 1.5 times the largest. All
-    of the stimuli are the same subset for every seed, and fitted once.
+    The cost grows with the cube of the number of stimuli, so that the nine percentages of the paper cost 1.5 times as much as the
+    largest. All stimuli are the same subset for every seed and are fitted once.
 
     Args:
         K: (n + m, n + m) Gram matrix of the training stimuli followed by the test stimuli, in any centring.
-        targets: with the ROIs that read this layer.
-        percents: percent of the training stimuli.
-        settings: alphas, their search and whether they are chosen per ROI or per unit.
+        targets: responses in the ROIs that read this layer.
+        percents: percentages of the training stimuli.
+        settings: penalties, their search, and whether they are chosen per ROI or per unit.
 
     Raises:
-        InputError: a fraction leaves fewer than two stimuli.
+        InputError: a percentage leaves fewer than two stimuli.
     """
     n, of_all = len(targets.train_rows), None
     for seed in seeds:
@@ -72,7 +73,7 @@ def linear_fits(
 
 
 def _fitted(K: Tensor, targets: Targets, chosen: np.ndarray, settings: RidgeSettings) -> tuple[np.ndarray, ...]:
-    """What a LinearFit holds of the stimuli ``chosen``, from ``group`` on."""
+    """Fit the stimuli ``chosen``, and return the fields of a LinearFit from ``group`` on."""
     n, rows = len(targets.train_rows), torch.as_tensor(chosen, device=K.device)
     fit = nested_ridge(
         K[rows[:, None], rows],
@@ -91,7 +92,7 @@ def linear_scores(fit: LinearFit, targets: Targets, layer: str, width: int) -> t
     """Score the fits of a layer on the test split.
 
     Args:
-        width: features of the layer. A readout has ``width`` + 1 parameters per unit.
+        width: number of features of the layer. A readout has ``width`` + 1 parameters per unit.
 
     Returns:
         The rows of :func:`cortexscale.readouts.mapping.score_readouts` with ``alpha`` and ``alpha_at_edge``.
@@ -110,10 +111,10 @@ def linear_scores(fit: LinearFit, targets: Targets, layer: str, width: int) -> t
 def linear_weights(
     K: Tensor, slabs: Iterable[np.ndarray], targets: Targets, fit: LinearFit, group: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The readout of one group as weights on features. They are needed to predict new stimuli only: float32, units x features.
+    """Compute the weights of one readout on features, which are needed to predict new stimuli.
 
     Args:
-        slabs: the features of the training stimuli in slabs of columns, those that made K.
+        slabs: the features that K was made of, of the training stimuli, in slabs of columns.
 
     Returns:
         Weights (units, features) and intercepts (units,), float32.
@@ -130,7 +131,7 @@ def linear_weights(
 
 
 def _dual(within: Tensor, targets: Targets, fit: LinearFit, group: int) -> tuple[Tensor, Tensor]:
-    """Dual coefficients (n, units) and mean responses (units,) of one group."""
+    """Compute the dual coefficients (n, units) and mean responses (units,) of one group."""
     pairs = fit.group == group
     responses = targets.train[np.ix_(fit.chosen, fit.unit[pairs])]
     return dual_coefficients(within, torch.from_numpy(responses).to(within), fit.alpha[pairs])

@@ -1,4 +1,4 @@
-"""From the responses of a dataset to trained readouts and their scores, all ROIs and subjects in one go."""
+"""Training and scores of readouts, for all ROIs and subjects of a dataset together."""
 
 import hashlib
 import json
@@ -27,10 +27,10 @@ class Fitted:
     """Trained readouts of some ROIs.
 
     Attributes:
-        layer: that they read.
-        readouts: of one subject or several.
-        trials: subject -> what they were trained on.
-        shared: whether its subjects share a trunk per ROI (multi-subject).
+        layer: the layer that they read.
+        readouts: readouts of one subject or several.
+        trials: subject -> trials that they were trained on.
+        shared: whether the subjects share a trunk per ROI (multi-subject).
     """
 
     layer: str
@@ -40,7 +40,7 @@ class Fitted:
 
     @property
     def probe_type(self) -> str:
-        """``attention_individual``, ``attention_shared`` ...: the published names."""
+        """The published name, such as ``attention_individual`` or ``attention_shared``."""
         return f"{self.readouts.recipe.readout}_{'shared' if self.shared else 'individual'}"
 
 
@@ -55,15 +55,15 @@ def fit_readouts(
     states: Path | None = None,
     made_of: str = "",
 ) -> Iterator[Fitted]:
-    """Train the readouts of all subjects and ROIs. Those that read one layer are trained side by side, as many as fit the device.
+    """Train the readouts of all subjects and ROIs. Readouts of one layer are trained together, as many as fit the device.
 
     Args:
         tokens: layer -> its tokens. A layer gate reads ``pooled_layers`` under a name of its own.
-        layers: ROI -> the layer that it is committed to.
-        trials: of every subject. A subject may lack ROIs.
-        shared: one trunk per ROI for all its subjects (multi-subject), or one per subject and ROI (single-subject).
-        states: folder for what an interrupted training goes on from; the caller removes it when the results are safe.
-        made_of: what the tokens depend on (model, weights, stimuli).
+        layers: ROI -> its committed layer.
+        trials: trials of every subject. A subject may lack ROIs.
+        shared: whether all subjects share one trunk per ROI (multi-subject), or each subject has its own (single-subject).
+        states: folder of states from which an interrupted training continues. The caller removes it when the results are safe.
+        made_of: everything that the tokens depend on (model, weights, stimuli).
 
     Raises:
         InputError: a loss is not finite.
@@ -85,7 +85,7 @@ def fit_readouts(
 
 
 def _side_by_side(layers: Mapping[str, str], trials: Sequence[Trials]) -> Iterator[tuple[str, list[str], list[Trials]]]:
-    """Layers, the ROIs that read them, and the subjects that have all of these ROIs."""
+    """Yield layers with the ROIs that read them and the subjects that have all of these ROIs."""
     jobs: dict[tuple, list[str]] = {}
     for roi, layer in layers.items():
         having = tuple(number for number, subject in enumerate(trials) if roi in subject.units)
@@ -109,14 +109,14 @@ def score_readouts(fitted: Fitted, tokens: Tokens, targets: Sequence[Targets]) -
     """Score trained readouts on the test split, in float32.
 
     Args:
-        tokens: of the layer that they read.
-        targets: of the dataset.
+        tokens: tokens of the layer that the readouts read.
+        targets: responses of the dataset.
 
     Returns:
-        The rows of :func:`cortexscale.alignment.score_rows.score_rows` per subject x ROI, with ``probe_type`` (as published:
-        ``attention_shared`` ...), ``layer_name``, ``fitting_samples`` and ``n_params``; and those per subject x ROI x unit.
-        ``n_params`` counts the whole readout, a shared one with the heads of all its subjects: there it is the same in the
-        rows of each.
+        The rows of :func:`cortexscale.alignment.score_rows.score_rows` per subject x ROI, with ``probe_type`` (the
+        published name, such as ``attention_shared``), ``layer_name``, ``fitting_samples`` and ``n_params``; and those per
+        subject x ROI x unit. ``n_params`` counts the whole readout. A shared readout counts with the heads of all its subjects,
+        and has the same number in the rows of each.
     """
     rows, units = [], []
     for target in targets:
@@ -144,7 +144,7 @@ def validation_scores(fitted: Fitted, tokens: Tokens, trials: Sequence[Trials]) 
     """Score trained readouts on training trials that were held out (:func:`cortexscale.readouts.trials.held_out`).
 
     Returns:
-        ``subject``, ``roi``, ``pearsonr`` (mean over units).
+        Rows per subject x ROI: ``subject``, ``roi``, ``pearsonr`` (mean over units).
     """
     rows = []
     for subject in trials:

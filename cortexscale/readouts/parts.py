@@ -1,4 +1,4 @@
-"""What a long job has done so far: tables of its parts, in a folder beside its result, which a later try goes on from."""
+"""Parts of a long job: tables in a folder beside its result, from which a restarted job continues."""
 
 import json
 import shutil
@@ -13,9 +13,10 @@ from cortexscale.stores import read_table, write_table
 
 
 class Parts:
-    """
+    """A folder of finished parts.
+
     Args:
-        folder: of the parts. What is in there is kept if it has the same ``made_of``, else removed.
+        folder: the folder. Its content is kept if it was made of the same, and removed otherwise.
         made_of: everything that the parts depend on.
     """
 
@@ -31,7 +32,7 @@ class Parts:
         return (self.folder / name).exists()
 
     def tables(self, name: str, make: Callable[[], dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
-        """The tables of a part by kind, made if they are not there."""
+        """Return the tables of a part by kind. They are made if they are not there."""
         folder = self.folder / name
         if name not in self:
             unfinished = folder.with_name(f".{name}")

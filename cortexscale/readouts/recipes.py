@@ -1,4 +1,4 @@
-"""What defines a trained readout: shapes, dropout and training, with the published values of each dataset."""
+"""Recipes of trained readouts: shapes, dropout and training, with the published values of each dataset."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -12,22 +12,22 @@ GATES = ("static", "query")
 
 @dataclass(frozen=True)
 class ReadoutRecipe:
-    """A trained readout; defaults are those of the paper (Table S5), its baselines matched in parameters (appendix J.1).
+    """Recipe of a trained readout. Defaults are those of the paper (Table S5); baselines have as many parameters (appendix J.1).
 
     Attributes:
         readout: one of :data:`cortexscale.catalogue.readouts.TRAINED`.
-        width: channels that tokens are projected to; even, and for attention a multiple of ``heads``.
-        latents: learned queries of attention; the shallow MLP puts out ``latents`` x ``width`` features as well.
-        heads: of attention.
-        hidden: units of the shallow MLP.
-        rank: of the low-rank readout. The paper's 5,330 is no bottleneck for 384 channels; a rank below ``width`` is.
-        gate: of the layer gate, one of ``GATES``.
-        dropout: of attention weights and outputs, of the hidden units of the MLP, of the mixture of the layer gate.
-        epochs, learning_rate, weight_decay, batch: of AdamW; the rate falls to 0 along a cosine, epoch by epoch.
+        width: channels that tokens are projected to. It is even, and for attention a multiple of ``heads``.
+        latents: number of learned queries of attention. The shallow MLP puts out ``latents`` x ``width`` features too.
+        heads: attention heads.
+        hidden: hidden units of the shallow MLP.
+        rank: rank of the low-rank readout. The paper's 5,330 is no bottleneck for 384 channels; a rank below ``width`` is.
+        gate: gate of the layer gate, one of ``GATES``.
+        dropout: dropout of attention weights and outputs, of the hidden units of the MLP, and of the mixture of the layer gate.
+        epochs, learning_rate, weight_decay, batch: training by AdamW. The rate falls to 0 along a cosine, epoch by epoch.
         clip: largest norm of the gradient of one ROI.
 
     Raises:
-        InputError: values that do not fit together.
+        InputError: values do not fit together.
     """
 
     readout: str
@@ -56,20 +56,20 @@ class ReadoutRecipe:
             require(self.heads > 0 and self.width % self.heads == 0, "heads", f"a divisor of its width, {self.width}")
         for key in ("latents", "hidden", "rank", "epochs", "batch"):
             require(getattr(self, key) > 0, key, "at least 1")
-        require(0 <= self.dropout < 1, "dropout", "a share in [0, 1)")
+        require(0 <= self.dropout < 1, "dropout", "a fraction in [0, 1)")
         for key in ("learning_rate", "clip"):
             require(getattr(self, key) > 0, key, "a number above 0")
 
 
 def recipe_for(readout: str, reader: str, **overrides: Any) -> ReadoutRecipe:
-    """The recipe of a readout for the datasets of a reader, which may be one without published values.
+    """Make the recipe of a readout for the datasets of a reader, which may have no published values.
 
     Args:
-        reader: as in the config, e.g. ``tvsd``.
+        reader: reader as in the config, such as ``tvsd``.
         overrides: values of :class:`ReadoutRecipe` that replace the published ones.
 
     Raises:
-        InputError: as of :class:`ReadoutRecipe`.
+        InputError: values do not fit together.
     """
     return replace(ReadoutRecipe(readout), **{**KINDS[readout].recipe, **_published(readout, reader), **overrides})
 

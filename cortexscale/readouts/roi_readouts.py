@@ -1,4 +1,4 @@
-"""The readouts of several ROIs of one layer: a trunk per ROI, and a head per subject and ROI."""
+"""Readouts of several ROIs from one layer: a trunk per ROI, and a head per subject and ROI."""
 
 import zlib
 from collections.abc import Callable, Sequence
@@ -17,10 +17,10 @@ from cortexscale.readouts.trunks import build_head, build_trunk
 
 
 class Head(nn.Module):
-    """Predicts the units of one subject and ROI, z-scored by their mean and standard deviation over the training stimuli.
+    """Prediction of the units of one subject and ROI, z-scored by their mean and standard deviation over the training stimuli.
 
-    The authors z-scored each split by its own statistics, which for the test split are not known in advance. Pearson r, per
-    unit, is the same.
+    The authors z-scored each split by its own statistics, which are not known in advance for the test split. Pearson r of a unit
+    is the same.
     """
 
     def __init__(self, linear: nn.Module, responses: np.ndarray):
@@ -33,23 +33,23 @@ class Head(nn.Module):
         return self.linear(features)
 
     def loss(self, features: Tensor, responses: Tensor) -> Tensor:
-        """Mean squared error over stimuli and units of the z-scored ``responses`` (B, units)."""
+        """Compute the mean squared error over stimuli and units of the z-scored ``responses`` (B, units)."""
         return F.mse_loss(self(features).float(), (responses - self.mean) / self.sd)
 
     def responses(self, features: Tensor) -> Tensor:
-        """(B, units), in the units of the recording."""
+        """Predict responses in the units of the recording: (B, units)."""
         return self(features) * self.sd + self.mean
 
 
 class RoiReadouts(nn.Module):
-    """Readouts of G ROIs for subjects that have all of them. ROIs share nothing: together they are what each is alone.
+    """Readouts of G ROIs for subjects that have all of them. ROIs share nothing: each is trained as it would be alone.
 
     Args:
-        recipe: of all of them.
+        recipe: recipe of all readouts.
         widths: channels of every token of the layer.
-        trials: of every subject; their responses give the mean and standard deviation of the units.
-        rois: names.
-        seed: of the initial values, which follow from it and the names of subject and ROI.
+        trials: trials of every subject. Their responses give the mean and standard deviation of the units.
+        rois: names of the ROIs.
+        seed: seed of the initial values, which follow from it and from the names of subject and ROI.
     """
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int], trials: Sequence[Trials], rois: Sequence[str], seed: int):
@@ -70,13 +70,13 @@ class RoiReadouts(nn.Module):
             self.heads.append(nn.ModuleList(heads))
 
     def losses(self, subject: int, tokens: Tensor, responses: Sequence[Tensor]) -> Tensor:
-        """(G,) loss of each ROI for a batch of tokens (B, T, C) and responses (B, units), one per ROI."""
+        """Compute the loss of each ROI, (G,), for a batch of tokens (B, T, C) and responses (B, units), one per ROI."""
         features = self.trunks(tokens)
         heads = self.heads[subject]
         return torch.stack([head.loss(x, y) for head, x, y in zip(heads, features, responses, strict=True)])
 
     def clip_gradients(self, subject: int, limit: float) -> Tensor:
-        """Shorten each ROI's gradient, over its trunk and this subject's head, to ``limit`` at most. Returns the (G,) lengths."""
+        """Shorten the gradient of each ROI, over its trunk and the head of a subject, to ``limit``. Returns old (G,) lengths."""
         shared = [p.grad for p in self.trunks.parameters() if p.grad is not None]
         own = [[p.grad for p in head.parameters()] for head in self.heads[subject]]
         squares = torch.stack([sum(grad.square().sum() for grad in grads) for grads in own])
@@ -91,7 +91,7 @@ class RoiReadouts(nn.Module):
         return lengths
 
     def predict(self, tokens: Tokens, rows: np.ndarray, subject: str) -> dict[str, np.ndarray]:
-        """ROI -> (len(rows), units) responses to these stimuli, float32, in the units of the recording."""
+        """Predict the responses to these stimuli: ROI -> (len(rows), units), float32, in the units of the recording."""
         heads, device = self.heads[self.subjects.index(subject)], self.heads[0][0].mean.device
         predicted: list[list[np.ndarray]] = [[] for _ in self.rois]
         self.eval()
@@ -103,7 +103,7 @@ class RoiReadouts(nn.Module):
         return {roi: np.concatenate(parts) for roi, parts in zip(self.rois, predicted, strict=True)}
 
     def gates(self, tokens: Tokens, rows: np.ndarray) -> np.ndarray:
-        """(G, L) gates of layer-gate readouts, averaged over these stimuli."""
+        """Average the gates of layer-gate readouts over these stimuli: (G, L)."""
         device, total = self.heads[0][0].mean.device, 0.0
         alone = [self.trunks.module(g).eval() for g in range(len(self.rois))]
         with torch.inference_mode():
@@ -113,14 +113,14 @@ class RoiReadouts(nn.Module):
         return (total / len(rows)).cpu().numpy()
 
     def n_parameters(self, roi: str) -> int:
-        """Parameters of a ROI: its trunk, and its heads for all subjects."""
+        """Count the parameters of a ROI: of its trunk, and of its heads for all subjects."""
         g = self.rois.index(roi)
         trunk = sum(parameter[0].numel() for parameter in self.trunks.parameters())
         return trunk + sum(parameter.numel() for heads in self.heads for parameter in heads[g].parameters())
 
 
 def _seeded(build: Callable[..., nn.Module], seed: int, *names: str) -> Callable[..., nn.Module]:
-    """``build`` with torch's generator in a state that follows from the seed and the names, and is left as it was."""
+    """Wrap ``build`` to run with torch's generator in a state that follows from the seed and the names, and to restore it."""
 
     def built(*arguments) -> nn.Module:
         with torch.random.fork_rng(devices=[]):

@@ -1,4 +1,4 @@
-"""Readouts in files: what a fit learned, and what it takes to predict the responses to new images with it."""
+"""Readouts in files, with everything that is needed to predict the responses to new images."""
 
 import json
 from collections.abc import Callable
@@ -24,18 +24,18 @@ _BATCH = 256
 
 @dataclass(frozen=True)
 class ReadoutFacts:
-    """What a saved readout is.
+    """Facts about a saved readout.
 
     Attributes:
-        readout: ``linear``, ``attention``, ...
-        dataset, roi: where it belongs.
-        layer: that it reads; of a layer gate, the name under which its pooled layers were given to the fit.
-        model, weights_hash: of the network whose features it reads.
+        readout: kind of readout, such as ``linear`` or ``attention``.
+        dataset, roi: dataset and ROI that it predicts.
+        layer: layer that it reads. For a layer gate, the name under which its pooled layers were given to the fit.
+        model, weights_hash: network whose features it reads.
         units: subject -> names of its units, in the order of predictions.
         training_stimuli: subject -> ids of the stimuli that it was fitted to.
-        widths: channels of every token; of a linear readout, one number: its features.
-        alpha: subject -> penalty of a linear readout, one or one per unit.
-        recipe: of a trained readout.
+        widths: channels of every token. For a linear readout, one number: its features.
+        alpha: subject -> penalties of a linear readout, a single one or one per unit.
+        recipe: recipe of a trained readout.
     """
 
     readout: str
@@ -52,17 +52,17 @@ class ReadoutFacts:
 
 
 class Readout:
-    """A readout of one ROI, for one subject or several that share a trunk."""
+    """A readout of one ROI, for one subject or for several subjects that share a trunk."""
 
     def __init__(self, facts: ReadoutFacts, tensors: dict[str, Tensor]):
         self.facts, self.tensors = facts, tensors
 
     @classmethod
     def of_fitted(cls, fitted: Fitted, roi: str, **facts: Any) -> "Readout":
-        """One ROI of trained readouts.
+        """Take one ROI out of trained readouts.
 
         Args:
-            facts: those of :class:`ReadoutFacts` that a fit does not know: ``dataset``, ``model``, ``weights_hash``, ``units``,
+            facts: fields of :class:`ReadoutFacts` that a fit does not know: ``dataset``, ``model``, ``weights_hash``, ``units``,
                 ``training_stimuli``.
         """
         readouts = fitted.readouts
@@ -76,11 +76,12 @@ class Readout:
 
     @classmethod
     def linear(cls, weights: np.ndarray, intercept: np.ndarray, **facts: Any) -> "Readout":
-        """A linear readout of one subject.
+        """Make a linear readout of one subject.
 
         Args:
-            weights: (units, features) and ``intercept`` (units,), of :func:`cortexscale.readouts.linear.linear_weights`.
-            facts: all others of :class:`ReadoutFacts`.
+            weights: (units, features) weights of :func:`cortexscale.readouts.linear.linear_weights`.
+            intercept: (units,) intercepts.
+            facts: all other fields of :class:`ReadoutFacts`.
         """
         tensors = {"weights": torch.from_numpy(weights), "intercept": torch.from_numpy(intercept)}
         return cls(ReadoutFacts(readout="linear", widths=[weights.shape[1]], **facts), tensors)
@@ -90,18 +91,18 @@ class Readout:
         return list(self.facts.units)
 
     def predict(self, features: np.ndarray, subject: str | None = None) -> np.ndarray:
-        """Responses to stimuli, in the units of the recording it was fitted to.
+        """Predict the responses to stimuli, in the units of the recording that the readout was fitted to.
 
         Args:
-            features: of the stimuli at ``facts.layer`` of ``facts.model``, unprojected: (n, tokens, channels); for a linear
-                readout (n, features), or what flattens to that in the order of the fit.
-            subject: one of ``subjects``; may be left out where there is only one.
+            features: unprojected features of the stimuli at ``facts.layer`` of ``facts.model``: (n, tokens, channels), or for a
+                linear readout (n, features), or an array that flattens to that in the order of the fit.
+            subject: one of ``subjects``. It may be left out if there is only one.
 
         Returns:
             (n, units) float32, the units in the order of ``facts.units[subject]``.
 
         Raises:
-            InputError: features of another shape, or a subject that the readout has no head for.
+            InputError: features have another shape, or the readout has no head for the subject.
         """
         if subject is None and len(self.subjects) == 1:
             subject = self.subjects[0]
@@ -139,16 +140,16 @@ class Readout:
         return features
 
     def save(self, path: Path | str) -> None:
-        """Write one safetensors file; it appears whole or not at all."""
+        """Write one safetensors file. It appears complete or not at all."""
         with whole_file(path) as part:
             save_file(self.tensors, part, {"readout": json.dumps(asdict(self.facts))})
 
 
 def load_readout(path: Path | str) -> Readout:
-    """A readout that was saved: ``load_readout(path).predict(features)``.
+    """Load a saved readout, to use it as in ``load_readout(path).predict(features)``.
 
     Raises:
-        InputError: the file is none.
+        InputError: the file is no saved readout.
     """
     try:
         with safe_open(path, "pt") as file:

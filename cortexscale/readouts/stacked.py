@@ -1,4 +1,4 @@
-"""Modules of one architecture, one per ROI, evaluated in one go."""
+"""Modules of one architecture, one per ROI, that are evaluated together."""
 
 import copy
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from torch.func import functional_call, stack_module_state, vmap
 
 
 class Stacked(nn.Module):
-    """G modules of one architecture; each parameter carries all of theirs along a first dimension.
+    """A stack of G modules of one architecture. Each parameter has those of all modules along its first dimension.
 
-    They share dropout masks, so that each does what it would do alone.
+    Modules share dropout masks, so that each does what it would do alone.
     """
 
     def __init__(self, modules: Sequence[nn.Module]):
@@ -20,12 +20,12 @@ class Stacked(nn.Module):
             _place(self.one, name, nn.Parameter(stacked.detach()))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Outputs (G, ...) of all modules for one input."""
+        """Evaluate all modules for one input: (G, ...)."""
         parameters = dict(self.one.named_parameters())
         return vmap(lambda of_one: functional_call(self.one, of_one, (x,)), randomness="same")(parameters)
 
     def module(self, g: int) -> nn.Module:
-        """A copy of one of them, on its own."""
+        """Copy one of the modules out of the stack."""
         alone = copy.deepcopy(self.one)
         for name, stacked in self.one.named_parameters():
             _place(alone, name, nn.Parameter(stacked.detach()[g].clone()))

@@ -1,4 +1,4 @@
-"""One kind of readout on one dataset: all fractions of the training stimuli and all seeds, scored, some of them saved."""
+"""One readout on one dataset: fitted to all percentages of the training stimuli with all seeds, scored, and partly saved."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -26,23 +26,24 @@ from cortexscale.readouts.trials import held_out, training_trials
 
 NO_GATES = pd.DataFrame(columns=["subject", "roi", "probe_type", "layer_name", "layer_position_normalized", "gate"])
 Tables = dict[str, pd.DataFrame]
-"""``scores`` per subject x ROI, ``units`` of the largest fraction, ``gates`` of layer gates."""
+"""Tables by kind: ``scores`` per subject x ROI, ``units`` at the largest percentage, ``gates`` of layer gates."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What all readouts of a dataset have in common.
+    """The common setting of all readouts of a dataset.
 
     Attributes:
         store: tokens of one model.
-        targets: of one dataset, with prepared responses if RSA and CKA are wanted.
+        targets: responses of one dataset, with prepared geometries if RSA and CKA are wanted.
         commitments: ROI -> ``layer_name`` ..., of the model for the dataset.
-        stimulus_ids: of the rows of the stimulus table.
-        percents: percent of the training stimuli.
-        seeds: of subsets and trainings.
-        parts: that are done.
-        validation_fraction: of the training stimuli, held out from trained readouts and scored as ``validation_pearsonr``.
-        save: whether the readouts of the largest fraction and the first seed are kept, in ``saved``.
+        stimulus_ids: ids of the rows of the stimulus table.
+        percents: percentages of the training stimuli.
+        seeds: seeds of subsets and trainings.
+        parts: cache of finished fits. A restarted job skips them.
+        validation_fraction: fraction of the training stimuli that trained readouts do not see, and on which they are scored as
+            ``validation_pearsonr``.
+        save: whether the readouts of the largest percentage and the first seed are kept, in ``saved``.
     """
 
     store: TokenStore
@@ -57,11 +58,11 @@ class Stage:
 
     @property
     def saved(self) -> Path:
-        """Folder of the readouts: ``<roi>.safetensors`` of shared ones, ``<subject>/<roi>.safetensors`` of others."""
+        """Folder of saved readouts: ``<roi>.safetensors`` if they are shared, otherwise ``<subject>/<roi>.safetensors``."""
         return self.parts.folder / "readouts"
 
     def linear(self, settings: RidgeSettings) -> Tables:
-        """Ridge on all activations of the committed layers, all fractions and seeds of a layer from one Gram matrix."""
+        """Fit ridge on all activations of the committed layers, at all percentages and seeds of a layer from one Gram matrix."""
         parts = []
         device = best_device()
         for layer in dict.fromkeys(entry["layer_name"] for entry in self.commitments.values()):
@@ -86,7 +87,7 @@ class Stage:
         return _together(tables)
 
     def trained(self, recipe: ReadoutRecipe, *, shared: bool) -> Tables:
-        """Readouts by gradient descent, one training per fraction and seed for all subjects and ROIs."""
+        """Train readouts by gradient descent, in one training per percentage and seed for all subjects and ROIs."""
         gate = KINDS[recipe.readout].reads_all_layers
         depth_of = {name: place["depth"] for name, place in self.store.layers.items()}
         layers = {roi: POOLED if gate else entry["layer_name"] for roi, entry in self.commitments.items()}

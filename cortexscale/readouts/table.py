@@ -1,4 +1,4 @@
-"""The table of the mapping axis, in the columns of the published one."""
+"""The table of the mapping axis, with the columns of the published table."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,14 +12,15 @@ SUBJECTS = {"individual": "Single-Subject", "shared": "Multi-Subject"}
 
 
 def mapping_table(mappings: Sequence[Path]) -> pd.DataFrame:
-    """One row per dataset x readout x fraction x seed x subject x ROI.
+    """Put the scores of all readouts in one table: a row per dataset x readout x percentage x seed x subject x ROI.
 
     Args:
-        mappings: tables of :class:`cortexscale.readouts.stage.Stage`.
+        mappings: files of :class:`cortexscale.readouts.stage.Stage`.
 
     Returns:
-        Their rows with ``probe_subj_config``, ``probe_subj_config_name`` and ``probe_name``, as in ``Attention (Multi-Subject)``,
-        and ``n_params_per_subject``: a shared readout counts in equal parts for those who share it.
+        Their rows with ``probe_subj_config``, ``probe_subj_config_name`` and ``probe_name``, such as
+        ``Attention (Multi-Subject)``, and ``n_params_per_subject``: the parameters of a shared readout are divided among the
+        subjects that share it.
     """
     table = pd.concat([read_table(file, columns=("probe_type", "data_pct", "seed")) for file in mappings], ignore_index=True)
     kind, config = table["probe_type"].map(kind_of), table["probe_type"].map(subjects_of)
@@ -35,6 +36,6 @@ def mapping_table(mappings: Sequence[Path]) -> pd.DataFrame:
 
 
 def gates_table(gates: Sequence[Path]) -> pd.DataFrame:
-    """One row per dataset x readout x fraction x seed x subject x ROI x layer; none without layer gates."""
+    """Put the gates of all layer gates in one table: a row per dataset x readout x percentage x seed x subject x ROI x layer."""
     tables = [read_table(file, columns=("layer_name", "gate")) for file in gates]
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)

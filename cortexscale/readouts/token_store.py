@@ -1,7 +1,7 @@
-"""The store of tokens: what the committed layers of a model put out, unprojected, and the mean token of every candidate layer.
+"""The store of tokens: unprojected activations of the committed layers of a model, and the mean token of every candidate layer.
 
-One file as any store, but read by rows: training shows random stimuli. The rows of a block follow each other in the file and
-are mapped into memory, as reading 256 rows by zarr takes a quarter of a second, a hundred times longer.
+It is one file like every store, but it is read by rows, since training uses stimuli in random order. The rows of a block follow
+each other in the file and are mapped into memory. Zarr would take a quarter of a second to read 256 rows, a hundred times longer.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from cortexscale.readouts.tokens import Tokens, as_tokens
 from cortexscale.stimuli import StimulusImages
 
 POOLED = "pooled"
-"""Where the mean tokens of all candidate layers are: what a layer gate reads."""
+"""Name of the mean tokens of all candidate layers, which a layer gate reads."""
 
 
 def extract_tokens(
@@ -45,11 +45,11 @@ def extract_tokens(
 ) -> None:
     """Write the tokens of the ``committed`` layers, and the mean token of all candidate ``layers``, for some images.
 
-    A run that was interrupted continues at its last whole block of rows.
+    An interrupted run continues after its last complete block of rows.
 
     Args:
-        identity: what these tokens depend on, beside the images.
-        rows: of the stimulus table, the images that recordings show.
+        identity: everything that these tokens depend on, beside the images.
+        rows: rows of the stimulus table whose images have recorded responses.
 
     Raises:
         InputError: an image cannot be read, or an activation is not finite.
@@ -65,11 +65,12 @@ def extract_tokens(
 
 
 class TokenWriter(StoreWriter):
-    """Writes activations, flattened as layers put them out. Whole rows of a block are one chunk.
+    """Writer of activations, flattened as layers put them out. The complete rows of a block are one chunk.
 
     Args:
-        rows: of the stimulus table, those that are written.
-        shapes: layer -> shape of its output for one image; ``committed`` are kept whole, all in the mean.
+        rows: rows of the stimulus table that are written.
+        shapes: layer -> shape of its output for one image.
+        committed: layers whose tokens are all kept. Of the others, the mean token is kept.
     """
 
     def __init__(
@@ -99,10 +100,10 @@ class TokenWriter(StoreWriter):
 
 
 class TokenStore(Store):
-    """Tokens of the images that recordings show.
+    """A store of tokens of images that have recorded responses.
 
     Raises:
-        InputError: not a readable store.
+        InputError: the file is no readable store.
     """
 
     def __init__(self, path: Path | str):
@@ -115,7 +116,7 @@ class TokenStore(Store):
             self._starts = {entry.filename: _start(file, entry) for entry in archive.infolist()}
 
     def tokens(self, layer: str) -> "StoredTokens":
-        """Tokens of a committed layer, or ``POOLED``: one token per candidate layer, in the order of ``layers``.
+        """Return the tokens of a committed layer, or for ``POOLED``, one token per candidate layer, in the order of ``layers``.
 
         Raises:
             InputError: the store has no such layer.
@@ -126,11 +127,11 @@ class TokenStore(Store):
         return StoredTokens(self, layer)
 
     def width(self, layer: str) -> int:
-        """Activations of an image."""
+        """Number of activations of an image."""
         return self._group[layer].shape[1]
 
     def read(self, layer: str, rows: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
-        """(len(rows), columns) flattened float16 activations of these rows of the stimulus table, in any order.
+        """Read flattened activations of these rows of the stimulus table, in any order: (len(rows), columns) float16.
 
         Raises:
             InputError: an image is not stored.
@@ -142,7 +143,7 @@ class TokenStore(Store):
             raise InputError(
                 self.path,
                 found,
-                "those that recordings show",
+                "tokens of all images with recorded responses",
                 "the recordings changed since it was made: delete it and run again",
             )
         block, within = np.divmod(places, self._group[layer].chunks[0])
@@ -154,7 +155,7 @@ class TokenStore(Store):
 
     @cache  # noqa: B019 (a store lives as long as its job)
     def _block(self, layer: str, number: int) -> np.ndarray:
-        """A chunk as it lies in the file."""
+        """Map a chunk of the file into memory."""
         return np.memmap(self.path, np.float16, "r", self._starts[f"{layer}/c/{number}/0"], self._group[layer].chunks)
 
     def _image_sets(self, wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -164,7 +165,7 @@ class TokenStore(Store):
         return gram(self.slabs(layer, images), dtype=dtype, device=device)
 
     def slabs(self, layer: str, rows: np.ndarray) -> Iterator[np.ndarray]:
-        """The flattened activations of ``rows`` in slabs of columns, (len(rows), <= SLAB) float16 each."""
+        """Yield the flattened activations of ``rows`` in slabs of columns, (len(rows), <= SLAB) float16 each."""
         for start in range(0, self.width(layer), SLAB):
             yield self.read(layer, rows, slice(start, start + SLAB))
 
@@ -183,6 +184,6 @@ class StoredTokens(Tokens):
 
 
 def _start(file: Any, entry: zipfile.ZipInfo) -> int:
-    """Where the content of an uncompressed entry begins: after its header of 30 bytes, its name and its extra field."""
+    """Find the start of the content of an uncompressed entry: after its header of 30 bytes, its name and its extra field."""
     file.seek(entry.header_offset + 26)
     return entry.header_offset + 30 + sum(np.frombuffer(file.read(4), "<u2").tolist())

@@ -1,4 +1,4 @@
-"""Tokens of a layer, read by stimulus and batch by batch."""
+"""Tokens of a layer, read in batches of stimuli."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,8 +15,8 @@ class Tokens(ABC):
     """Activations of a layer for all stimuli of a table, wherever they are kept.
 
     Attributes:
-        n_rows: stimuli.
-        widths: channels of every token, mostly the same for all. Rows are as wide as the widest, the others end in zeros.
+        n_rows: number of stimuli.
+        widths: channels of every token, mostly the same for all. Narrower tokens are padded with zeros.
     """
 
     n_rows: int
@@ -24,19 +24,19 @@ class Tokens(ABC):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Tokens and channels of one stimulus."""
+        """Number of tokens and of channels of one stimulus."""
         return len(self.widths), max(self.widths)
 
     @abstractmethod
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """(len(rows), tokens, channels), float16 as a rule, of these rows of the stimulus table, in any order."""
+        """Read these rows of the stimulus table, in any order: (len(rows), tokens, channels), as a rule float16."""
 
 
 class TokensInMemory(Tokens):
     """Tokens in an array or a memory map.
 
     Args:
-        array: (stimuli, tokens, channels), or features that :func:`as_tokens` takes.
+        array: (stimuli, tokens, channels), or features that :func:`as_tokens` accepts.
         widths: channels of every token; by default all.
     """
 
@@ -50,10 +50,10 @@ class TokensInMemory(Tokens):
 
 
 def as_tokens(features: np.ndarray) -> np.ndarray:
-    """Features as (n, tokens, channels): a vector is one token, and a map (n, channels, height, width) one per place.
+    """Arrange features as (n, tokens, channels). A vector is one token, and a map (n, channels, height, width) one per position.
 
     Raises:
-        ValueError: other dimensions.
+        ValueError: features have other dimensions.
     """
     if features.ndim == 2:
         return features[:, None]
@@ -65,9 +65,9 @@ def as_tokens(features: np.ndarray) -> np.ndarray:
 
 
 def pooled_layers(layers: Sequence[Tokens], batch: int = 512) -> TokensInMemory:
-    """The mean token of every layer, as one token per layer: what a layer gate reads.
+    """Average the tokens of every layer, so that a layer is one token, as a layer gate reads it.
 
-    Reads each layer once, ``batch`` stimuli at a time, and holds 2 bytes x stimuli x layers x the widest layer.
+    Each layer is read once, ``batch`` stimuli at a time. The result takes 2 bytes x stimuli x layers x the widest layer.
 
     Returns:
         Tokens (stimuli, layers, widest layer), float16.
@@ -82,7 +82,7 @@ def pooled_layers(layers: Sequence[Tokens], batch: int = 512) -> TokensInMemory:
 
 
 def one_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """``read`` of each item in turn, the next one in a thread of its own while the present one is used."""
+    """Yield ``read`` of each item in turn. The next item is read in a thread while the present one is used."""
     with ThreadPoolExecutor(1) as reader:
         waiting = None
         for item in chain(items, (None,)):

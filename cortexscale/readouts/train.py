@@ -1,4 +1,4 @@
-"""Training of readouts: AdamW on the squared error, a fixed number of epochs, no look at any other split."""
+"""Training of readouts: AdamW on the squared error, for a fixed number of epochs, on the training split alone."""
 
 import logging
 import math
@@ -30,21 +30,22 @@ def train_readouts(
     state: TrainingState | None = None,
     device: torch.device | None = None,
 ) -> RoiReadouts:
-    """Readouts of ROIs that read the same layer: one subject, or several that share the trunk of each ROI.
+    """Train readouts of ROIs that read the same layer, for one subject, or for several that share the trunk of each ROI.
 
-    As in the paper (appendix K): every epoch visits the subjects in random order, all batches of one before the next; the
-    loss is the mean over stimuli and units of z-scored responses; the learning rate follows a cosine to 0, epoch by epoch;
-    the weights of the last epoch are the result. bfloat16 autocast on a GPU, float32 on a CPU. The order of the stimuli and
-    all dropout follow from the seed and the epoch, not from the ROIs: each ROI becomes what it would alone.
+    Training is that of the paper (appendix K). Every epoch visits the subjects in random order, with all batches of one before
+    the next. The loss is the mean over stimuli and units of z-scored responses. The learning rate follows a cosine to 0, epoch
+    by epoch, and the weights of the last epoch are the result. A GPU computes in bfloat16 by autocast, a CPU in float32. The
+    order of the stimuli and all dropout follow from the seed and the epoch, not from the ROIs, so that each ROI is trained as
+    it would be alone.
 
     Args:
-        tokens: of the layer.
-        trials: of each subject; all have every one of ``rois``.
-        state: what to go on from after a kill; saved at the end of an epoch, when due.
-        device: by default the GPU where there is one.
+        tokens: tokens of the layer.
+        trials: trials of each subject. All subjects have all of ``rois``.
+        state: state from which an interrupted training continues. It is saved at the end of an epoch, when due.
+        device: by default a GPU if there is one.
 
     Raises:
-        InputError: the loss of a ROI is not finite. What ``state`` saved before is left as it is.
+        InputError: the loss of a ROI is not finite. The saved ``state`` is left as it is.
         torch.OutOfMemoryError: fewer ROIs at a time may fit.
     """
     device = device or best_device()
@@ -86,7 +87,7 @@ def train_readouts(
 
 
 def _batches(trials: Sequence[Trials], size: int, seed: int) -> Iterator[tuple[int, np.ndarray]]:
-    """(subject, places) of the batches of one epoch; the last one of a subject may be smaller."""
+    """Yield subject and positions of the batches of one epoch. The last batch of a subject may be smaller."""
     rng = np.random.default_rng(seed)
     for subject in rng.permutation(len(trials)):
         order = rng.permutation(len(trials[subject].rows))
@@ -96,9 +97,9 @@ def _batches(trials: Sequence[Trials], size: int, seed: int) -> Iterator[tuple[i
 
 @contextmanager
 def _reproducible(device: torch.device) -> Iterator[None]:
-    """Same seed, same weights, on any number of cores; the caller's random numbers go on as if nothing had happened.
+    """Make weights depend on the seed alone, on any number of cores, and leave the random numbers of the caller unchanged.
 
-    How a sum is split over threads changes its last bit, and training amplifies it; hence one thread.
+    One thread computes, because the split of a sum over threads changes its last bit, and training amplifies that.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""What a readout is trained on: stimuli and responses of one subject, from the training split alone."""
+"""Training trials of a readout: stimuli and responses of one subject, from the training split alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +14,10 @@ class Trials:
     """Training stimuli of one subject and the responses to them.
 
     Attributes:
-        subject: its name.
+        subject: name of the subject.
         rows: (n,) rows of the stimulus table.
         responses: (n, units), float32.
-        units: ROI -> its columns of ``responses``. ROIs may overlap; each has at least one unit.
+        units: ROI -> its columns of ``responses``. ROIs may overlap, and each has at least one unit.
     """
 
     subject: str
@@ -26,17 +26,17 @@ class Trials:
     units: dict[str, np.ndarray]
 
     def some(self, chosen: np.ndarray) -> "Trials":
-        """The stimuli ``chosen``, places in ``rows``."""
+        """Select some trials by their positions in ``rows``."""
         return replace(self, rows=self.rows[chosen], responses=self.responses[chosen])
 
 
 def subset(n: int, percent: float, seed: int) -> np.ndarray:
-    """Places, ascending, of the first ``percent`` of n training stimuli in the random order of a seed.
+    """Choose the first ``percent`` of n training stimuli in the random order of a seed. Returns their positions, ascending.
 
-    With one seed a larger percentage contains every smaller one, and subjects with equally many stimuli have the same places.
+    With one seed, a larger percentage contains every smaller one, and subjects with equally many stimuli get the same positions.
 
     Raises:
-        InputError: fewer than two are left.
+        InputError: fewer than two stimuli are chosen.
     """
     count = int(n * percent / 100)
     if count < 2:
@@ -50,14 +50,14 @@ def subset(n: int, percent: float, seed: int) -> np.ndarray:
 
 
 def training_trials(targets: Sequence[Targets], percent: float = 100, seed: int = 0) -> list[Trials]:
-    """The training trials of every subject, a fraction of them if asked for. The test split is not read.
+    """Collect the training trials of every subject, or a percentage of them. The test split is not read.
 
     Args:
-        targets: of one dataset.
-        percent, seed: of :func:`subset`.
+        targets: responses of one dataset.
+        percent, seed: the arguments of :func:`subset`.
 
     Raises:
-        InputError: as of :func:`subset`.
+        InputError: fewer than two stimuli are chosen.
     """
     trials = []
     for target in targets:
@@ -70,7 +70,7 @@ def training_trials(targets: Sequence[Targets], percent: float = 100, seed: int 
 
 
 def held_out(trials: Trials, share: float, seed: int) -> tuple[Trials, Trials]:
-    """Trials to train on, and a random share of them to tune hyper-parameters with."""
+    """Split trials at random into those to train on and a fraction to tune hyper-parameters with."""
     n = len(trials.rows)
     order = np.random.default_rng(seed).permutation(n)
     last = n - round(share * n)

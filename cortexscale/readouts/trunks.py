@@ -1,7 +1,7 @@
 """Trunks of the trained readouts: from the tokens of a layer to the features that the heads of a ROI share.
 
-Each is written for one ROI; :mod:`~cortexscale.readouts.stacked` evaluates those of many side by side. Shapes, dropout and
-initial values are those of the paper (section 3, appendices J.1 and K) and of the authors' release, also where that is odd:
+Each trunk is written for one ROI, and :mod:`~cortexscale.readouts.stacked` evaluates those of many ROIs together. Shapes, dropout
+and initial values are those of the paper (section 3, appendices J.1 and K) and of the authors' release, even where that is odd:
 
 * the baselines project, normalise and add positions before they pool, where the paper's formulas pool the layer's tokens;
 * every trunk has a last norm, which the baselines do not use;
@@ -19,7 +19,7 @@ from cortexscale.readouts.recipes import ReadoutRecipe
 
 
 def build_trunk(recipe: ReadoutRecipe, widths: Sequence[int]) -> nn.Module:
-    """The trunk of a recipe, with initial values from torch's generator. Its ``n_features`` are what a head reads.
+    """Build the trunk of a recipe, with initial values from torch's generator. A head reads its ``n_features`` features.
 
     Args:
         widths: channels of every token (:class:`~cortexscale.readouts.tokens.Tokens`).
@@ -33,14 +33,14 @@ def build_trunk(recipe: ReadoutRecipe, widths: Sequence[int]) -> nn.Module:
 
 
 def build_head(recipe: ReadoutRecipe, n_features: int, n_units: int) -> nn.Module:
-    """The part of a readout that belongs to one subject and ROI, with torch's own initial values: (B, F) -> (B, units)."""
+    """Build the part of a readout that belongs to one subject and ROI, from (B, F) to (B, units), with torch's initial values."""
     if recipe.readout == "low_rank":
         return nn.Sequential(nn.Linear(n_features, recipe.rank, bias=False), nn.Linear(recipe.rank, n_units))
     return nn.Linear(n_features, n_units)
 
 
 def sinusoids(n: int, width: int) -> Tensor:
-    """(n, width) positional encoding (Vaswani et al. 2017): sines in even columns, cosines in odd ones."""
+    """Positional encoding (n, width) of Vaswani et al. (2017): sines in even columns, cosines in odd ones."""
     rates = 10_000 ** (-torch.arange(0, width, 2) / width)
     angles = torch.arange(n)[:, None] * rates
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
@@ -57,12 +57,15 @@ class Trunk(nn.Module):
         self.register_buffer("positions", sinusoids(len(widths), recipe.width), persistent=False)
 
     def encoded(self, tokens: Tensor) -> Tensor:
-        """(B, T, width)."""
+        """Project, normalise and mark tokens: (B, T, width)."""
         return self.token_norm(self.project(tokens)) + self.positions
 
 
 class Attention(Trunk):
-    """Learned latents ask the tokens, once (as in Perceiver IO, Jaegle et al. 2022): (B, T, C) -> (B, latents x width)."""
+    """One layer of attention from learned latents to the tokens, as in Perceiver IO (Jaegle et al. 2022).
+
+    It maps (B, T, C) to (B, latents x width).
+    """
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
         super().__init__(recipe, widths)
@@ -91,7 +94,7 @@ class Attention(Trunk):
 
 
 class ShallowMLP(Trunk):
-    """One hidden layer on the mean token: (B, T, C) -> (B, latents x width)."""
+    """One hidden layer on the mean token, from (B, T, C) to (B, latents x width)."""
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
         super().__init__(recipe, widths)
@@ -106,7 +109,7 @@ class ShallowMLP(Trunk):
 
 
 class PooledTokens(Trunk):
-    """The mean token, which the low-rank heads read: (B, T, C) -> (B, width)."""
+    """The mean token, which low-rank heads read, from (B, T, C) to (B, width)."""
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
         super().__init__(recipe, widths)
