@@ -142,14 +142,14 @@ class Estimate:
     def _fits(self) -> list[Stage]:
         study = self.plan.study
         laws = self._stage("fit", scaling.scaling_fit, [(fit,) for fit in self.plan.figures.fits], "fits")
-        scores = [()] * bool(study.scores and "published_scores" in self.plan.figures.names)
+        scores = [()] * bool(study.scores and "published_scores" in self.plan.figures.asked)
         published = self._stage("fit_scores", scaling.scaling_fit, scores, "fits")
         return [Stage("fits", laws.costs + published.costs, laws.limits + published.limits, laws.formula)]
 
     def _tables(self) -> Stage:
         """Tables of ceilings, datasets, models, scores and readouts; figures; costs, the report and the explore page."""
         plan = self.plan
-        jobs = len(plan.figures.names) + (len(plan.data.datasets) + 4 if plan.data.datasets else 0)
+        jobs = len(plan.figures.asked) + (len(plan.data.datasets) + 4 if plan.data.datasets else 0)
         jobs += len(plan.tables.names) if plan.published else 0
         jobs += bool(plan.alignment.projected) + 2 * (plan.mapping is not None) + (plan.finetuning is not None)
         jobs += bool(plan.tables.hyperparameters) + 2 + bool(plan.pages.explored)
