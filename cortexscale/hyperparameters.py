@@ -95,7 +95,7 @@ def finetuning_table(recipes: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     Returns:
         ``recipe``, ``group``, ``parameter``, and ``study`` and ``paper`` as text (empty where the paper gives no value).
     """
-    tables = [_beside(_FINETUNED | recipe, FINETUNING).assign(recipe=name) for name, recipe in recipes.items()]
+    tables = [_beside({**_FINETUNED, **recipe}, FINETUNING).assign(recipe=name) for name, recipe in recipes.items()]
     first = dict(zip(tables[0]["parameter"], tables[0]["study"], strict=True))
     others = [table[table["parameter"].map(first) != table["study"]] for table in tables[1:]]
     return pd.concat([tables[0], *others], ignore_index=True)[["recipe", "group", "parameter", "study", "paper"]]
@@ -107,7 +107,7 @@ def attention_table(recipe: Mapping[str, Any]) -> pd.DataFrame:
     Args:
         recipe: values of :class:`cortexscale.readouts.recipes.ReadoutRecipe`.
     """
-    return _beside(_ATTENTION | recipe, ATTENTION)
+    return _beside({**_ATTENTION, **recipe}, ATTENTION)
 
 
 def readout_table(
@@ -139,7 +139,7 @@ def readout_table(
 def readable(table: pd.DataFrame) -> str:
     """Write one of these tables in Markdown."""
     cells = table.map(_text).rename(columns=lambda name: name.replace("_", " ").capitalize())
-    return markdown_table(cells, left=list(cells))
+    return markdown_table(cells, left=[str(name) for name in cells])
 
 
 def _beside(recipe: Mapping[str, Any], rows: list[tuple[str, str, str, Any]]) -> pd.DataFrame:

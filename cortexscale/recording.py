@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -52,7 +53,7 @@ class Recording:
     test: Split
     units: pd.DataFrame
     rois: pd.DataFrame
-    notes: dict = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
     screening: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def problems(self) -> list[str]:
@@ -66,7 +67,7 @@ class Recording:
             found.append(f"{len(shared)} stimuli are in both splits, e.g. {min(shared)}; train and test share none")
         for column in ("unit", "nc_percent"):
             if column not in self.units:
-                return [*found, f"the unit table has no column `{column}`; it has {', '.join(self.units)}"]
+                return [*found, f"the unit table has no column `{column}`; it has {', '.join(map(str, self.units))}"]
         if self.units["unit"].duplicated().any():
             repeated = self.units["unit"][self.units["unit"].duplicated()].iloc[0]
             found.append(f"the unit {repeated} is there twice; unit ids are unique within a subject")

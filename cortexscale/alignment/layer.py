@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,7 +40,7 @@ class RidgeSettings:
     precision: str = "auto"
 
     @classmethod
-    def from_config(cls, ridge: dict) -> "RidgeSettings":
+    def from_config(cls, ridge: dict[str, Any]) -> "RidgeSettings":
         """Read the settings from the ``ridge`` section of a config."""
         grid, folds = ridge["alphas"], ridge["folds"]
         return cls(

@@ -49,6 +49,7 @@ def score_alignment(
                 **penalty_columns(*chosen_penalties(fit, settings), fit.group),
                 "n_train": len(target.train_rows),
             }
+            assert fit.test_r is not None, "test responses were given"
             predicted = Predictions(fit.test_r, fit.test, fit.heldout)
             of_target, of_units = score_rows(target, predicted, columns, splits=similarity, kernel=kernel)
             rows.append(of_target)

@@ -36,10 +36,12 @@ def similarity_columns(
     group_of_pair, n = np.nonzero(target.members)[0], len(target.train_rows)
     rows, device = {"train": slice(0, n), "test": slice(n, None)}, kernel.K.device if kernel else torch.device("cpu")
     for split in splits:
+        of_split = predicted[split]
+        assert of_split is not None, f"similarity of the {split} split needs its predictions"
         compared = {"c": feature_geometry(kernel.subset(rows[split]))} if kernel else {}
         for group in range(len(target.groups)):
             neural = _on(device, target.geometry(group, split))
-            of_group = torch.from_numpy(predicted[split][:, group_of_pair == group])
+            of_group = torch.from_numpy(of_split[:, group_of_pair == group])
             compared["ve"] = response_geometry(of_group.to(device))
             for kind, model in compared.items():
                 for measure in MEASURES:

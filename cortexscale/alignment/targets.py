@@ -88,15 +88,17 @@ class Targets:
     @cached_property
     def responses(self) -> Responses:
         """The responses as ridge regression takes them, with results that serve all layers."""
-        known = {"known_factor": lambda group: self.prepared.factor(self.place(group))} if self.prepared else {}
-        return Responses.of(self.train, self.members, self.test, **known)
+        prepared = self.prepared
+        factor = (lambda group: prepared.factor(self.place(group))) if prepared else None
+        return Responses.of(self.train, self.members, self.test, known_factor=factor)
 
     def place(self, group: int) -> str:
         """Name a group as ``<dataset>/<subject>/<roi>``."""
-        return "/".join(self.groups.loc[group, ["benchmark_name", "subject", "roi"]])
+        return "/".join(map(str, self.groups.loc[group, ["benchmark_name", "subject", "roi"]]))
 
     def geometry(self, group: int, split: str) -> Geometry:
         """Read the prepared geometry of a group in a split."""
+        assert self.prepared, "responses are prepared before features are compared with them"
         return self.prepared.geometry(self.place(group), split, len(getattr(self, split)))
 
     def restricted(self, rois: Sequence[str], subjects: Sequence[str] | None = None) -> "Targets | None":
@@ -126,14 +128,14 @@ def shared_targets(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois:
     Raises:
         InputError: a stimulus has no image, the recordings lack a ROI, or no unit lies in any ROI.
     """
-    by_stimuli: dict[tuple, list[Recording]] = {}
+    by_stimuli: dict[tuple[str | None, ...], list[Recording]] = {}
     for recording in recordings:
         unknown = set(rois) - set(recording.rois)
         if unknown:
             raise InputError(
                 f"recording {recording.dataset}/{recording.subject}",
                 f"no ROI {', '.join(sorted(unknown))}",
-                f"ROIs among {', '.join(recording.rois)}",
+                f"ROIs among {', '.join(map(str, recording.rois))}",
                 "correct `rois` of this dataset in the config",
             )
         key = (*recording.train.stimulus_ids, None, *recording.test.stimulus_ids)

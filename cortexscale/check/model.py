@@ -45,8 +45,7 @@ def check_model(
     section = report.section("network")
     section.help.append(_HELP)
     if backbone is None:
-        with section.collect("building the network", _BLAME):
-            backbone = build_backbone(model)
+        backbone = _build(section, model)
     if backbone is None:
         return report
     with section.collect("the transform", "correct the transform"):
@@ -61,6 +60,13 @@ def check_model(
     return report
 
 
+def _build(section: ReportSection, model: dict[str, Any]) -> Backbone | None:
+    backbone: Backbone | None = None
+    with section.collect("building the network", _BLAME):
+        backbone = build_backbone(model)
+    return backbone
+
+
 def _load(section: ReportSection, model: dict[str, Any], weights_follow: bool) -> Backbone | None:
     file = model["checkpoint"]
     if file and weights_follow and not Path(file).exists():
@@ -68,11 +74,11 @@ def _load(section: ReportSection, model: dict[str, Any], weights_follow: bool) -
             f"{file} does not exist yet; the study makes or fetches it. Random weights are used for the other checks"
         )
         return None
+    backbone: Backbone | None = None
     with section.collect("loading the weights", _BLAME):
         backbone = load_backbone(model)
         section.facts += [f"loaded {f'from {file}' if file else 'by the source'}", f"hash {weights_hash(backbone.network)}"]
-        return backbone
-    return None
+    return backbone
 
 
 def _noise() -> Image.Image:

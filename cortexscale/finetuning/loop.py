@@ -21,6 +21,7 @@ from cortexscale.models.training.recipes import learning_rate
 from cortexscale.models.training.state import Stateful, TrainingState
 from cortexscale.readouts.trials import Trials
 from cortexscale.recipe import NeuralRecipe, Recipe
+from cortexscale.stimuli import StimulusImages
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def finetune_backbone(
     backbone: Backbone,
     heads: Sequence[FrozenHead],
     trials: Sequence[Trials],
-    stimuli: Sequence[Image.Image],
+    stimuli: StimulusImages | Sequence[Image.Image],
     recipe: NeuralRecipe,
     images: LabelledImages | None,
     image_recipe: Recipe,

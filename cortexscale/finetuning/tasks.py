@@ -22,6 +22,7 @@ from cortexscale.models.training.loop import training_batches
 from cortexscale.models.training.order import MICRO_BATCH, STIMULI, MicroBatches, Order, seed_everything, seed_of
 from cortexscale.models.training.recipes import training_length
 from cortexscale.recipe import NeuralRecipe, Recipe
+from cortexscale.stimuli import StimulusImages
 
 
 class ImageTask:
@@ -98,7 +99,7 @@ class NeuralTask:
         backbone: Backbone,
         objective: NeuralObjective,
         batches: NeuralBatches,
-        stimuli: Sequence[Image.Image],
+        stimuli: StimulusImages | Sequence[Image.Image],
         recipe: NeuralRecipe,
         steps: range,
         seed: int,
@@ -131,7 +132,7 @@ class NeuralTask:
 class _UnlabelledImages:
     """Stimuli in the form of labelled images, each with a class of its own."""
 
-    def __init__(self, stimuli: Sequence[Image.Image]) -> None:
+    def __init__(self, stimuli: StimulusImages | Sequence[Image.Image]) -> None:
         self.stimuli, self.labels = stimuli, np.arange(len(stimuli))
 
     def __getitem__(self, row: int) -> Image.Image:

@@ -149,8 +149,8 @@ def laws(fits: pd.DataFrame, curves: pd.DataFrame, labels: dict[str, str]) -> li
 
 def distances(points: pd.DataFrame, ids: Sequence[str]) -> dict[str, list[int | None]]:
     """Distance of every model from the law of all families, per benchmark, in units of :data:`UNIT`."""
-    wide = points.pivot(index="model_id", columns="benchmark_name", values="residual").reindex(ids)
-    return {benchmark: _integers(wide[benchmark]) for benchmark in wide}
+    wide = points.pivot(index="model_id", columns="benchmark_name", values="residual").reindex(list(ids))
+    return {str(benchmark): _integers(of) for benchmark, of in wide.items()}
 
 
 def _part(noun: str, items: pd.DataFrame, scores: dict[str, Any], ids: pd.Series, card: Mapping[str, str]) -> dict[str, Any]:
@@ -179,7 +179,9 @@ def _roi_means(rows: pd.DataFrame, item: str) -> pd.DataFrame:
 
 def _places(whole: pd.DataFrame, rois: pd.DataFrame) -> dict[str, dict[str, pd.Series]]:
     return {
-        metric: {place: of.droplevel(1) for level in (whole, rois) for place, of in level[metric].groupby(level=1, sort=False)}
+        str(metric): {
+            str(place): of.droplevel(1) for level in (whole, rois) for place, of in level[metric].groupby(level=1, sort=False)
+        }
         for metric in whole
     }
 

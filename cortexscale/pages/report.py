@@ -123,7 +123,7 @@ def _frame(table: pd.DataFrame) -> str:
     """Write any table in Markdown, with four digits of its numbers."""
     numbers = table.select_dtypes("number").columns
     cells = table.apply(lambda column: column.map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else str(cell)))
-    return markdown_table(cells.rename(columns=_words), left=[_words(name) for name in table if name not in numbers])
+    return markdown_table(cells.rename(columns=_words), left=[_words(str(name)) for name in table if name not in numbers])
 
 
 def _words(column: str) -> str:

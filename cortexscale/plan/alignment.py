@@ -56,7 +56,7 @@ class AlignmentPlan:
         """Return what published layers are looked up for: dataset -> its name in the authors' files (or None) and its ROIs."""
         names = (name for stimulus_set in stimuli for name in self.data.datasets_on(stimulus_set))
         known = {name: self.data.facts(name) for name in names}
-        return {name: (entry and entry.released_name, self.data.datasets[name].rois) for name, entry in known.items()}
+        return {name: (entry.released_name if entry else None, self.data.datasets[name].rois) for name, entry in known.items()}
 
     def commitments(self, stimuli: str, model: str) -> str:
         """Return the path of the committed layers of a model's reference model."""

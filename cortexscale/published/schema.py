@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ REMEDY = "fetch the table of the authors again, or name another `revision` of it
 _TRUTH = {True: True, False: False, "True": True, "False": False}
 
 
-def text(value: object) -> str:
+def text(value: Any) -> str:
     """Return a value as text. Bytes are decoded, and whole numbers are written out, since a subject may be a number."""
     if isinstance(value, bytes | str):
         return value.decode() if isinstance(value, bytes) else value
@@ -27,7 +28,7 @@ def text(value: object) -> str:
     return str(int(value))
 
 
-def number(value: object) -> float:
+def number(value: Any) -> float:
     if isinstance(value, bool | np.bool_):
         raise ValueError(value)
     return float(value)
@@ -46,7 +47,7 @@ class Column:
     """
 
     kind: str
-    read: Callable[[object], object]
+    read: Callable[[Any], object]
     filled: bool = False
     required: bool = True
     empty: object = np.nan
@@ -111,7 +112,7 @@ def checked_columns(table: pd.DataFrame, name: str, where: object) -> pd.DataFra
         InputError: lists every missing column, and every column with other values.
     """
     columns = COLUMNS[name]
-    unknown = [column for column in table if column not in columns]
+    unknown = [str(column) for column in table if column not in columns]
     problems = [f"{column}: no such column" for column, of in columns.items() if of.required and column not in table]
     fitting = {}
     for column, of in columns.items():
@@ -148,4 +149,4 @@ def _read(column: pd.Series, of: Column) -> tuple[pd.Series, str]:
     if wrong:
         return column, f"holds {', '.join(wrong[:3])}" + ", ..." * (len(wrong) > 3)
     values = column.astype(object).map(names).where(~empty, of.empty)
-    return values.astype({number: float, _TRUTH.__getitem__: bool}.get(of.read, object)), ""
+    return values.astype("float64" if of.read is number else "bool" if of.read == _TRUTH.__getitem__ else "object"), ""

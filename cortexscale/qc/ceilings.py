@@ -27,7 +27,7 @@ def noise_ceilings(recordings: Iterable[Recording]) -> pd.DataFrame:
         units = screening[["unit", "kept", "nc_percent"]].assign(
             benchmark_name=recording.dataset, subject=recording.subject, time=screening.get("time", np.nan)
         )
-        parts += [units[screening[roi].to_numpy(bool)].assign(roi=roi) for roi in recording.rois]
+        parts += [units[screening[roi].to_numpy(bool)].assign(roi=str(roi)) for roi in recording.rois]
     columns = ["benchmark_name", "subject", "roi", "unit", "kept", "nc_percent", "time"]
     table = pd.concat(parts, ignore_index=True)[columns]
     return table.astype(dict.fromkeys(["benchmark_name", "subject", "roi", "unit"], "category"))

@@ -1,6 +1,6 @@
 """The datasets of a study at a glance, beside those of the paper (Table S1)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -94,7 +94,7 @@ def readable(table: pd.DataFrame) -> str:
     return markdown_table(pd.DataFrame(cells), note, left=["Dataset", "Modality"])
 
 
-def _both(row: dict[str, Any], column: str) -> str:
+def _both(row: Mapping[Hashable, Any], column: str) -> str:
     paper = row[f"paper_{column}"]
     return _number(row[column]) + (f" ({_number(paper)})" if np.isfinite(paper) else "")
 

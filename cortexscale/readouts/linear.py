@@ -63,16 +63,16 @@ def linear_fits(
     Raises:
         InputError: a percentage leaves fewer than two stimuli.
     """
-    n, of_all = len(targets.train_rows), None
+    n, of_all = len(targets.train_rows), dict[str, np.ndarray]()
     for seed in seeds:
         for percent in percents:
             chosen = subset(n, percent, seed)
             fitted = of_all if len(chosen) == n and of_all else _fitted(K, targets, chosen, settings)
             of_all = fitted if len(chosen) == n else of_all
-            yield LinearFit(percent, seed, chosen, *fitted)
+            yield LinearFit(percent, seed, chosen, **fitted)
 
 
-def _fitted(K: Tensor, targets: Targets, chosen: np.ndarray, settings: RidgeSettings) -> tuple[np.ndarray, ...]:
+def _fitted(K: Tensor, targets: Targets, chosen: np.ndarray, settings: RidgeSettings) -> dict[str, np.ndarray]:
     """Fit the stimuli ``chosen``, and return the fields of a LinearFit from ``group`` on."""
     n, rows = len(targets.train_rows), torch.as_tensor(chosen, device=K.device)
     fit = nested_ridge(
@@ -85,7 +85,10 @@ def _fitted(K: Tensor, targets: Targets, chosen: np.ndarray, settings: RidgeSett
         alpha_per="unit" if settings.alpha_per == "unit" else "group",
         predictions=True,
     )
-    return fit.group, fit.unit, *chosen_penalties(fit, settings), fit.test_r, fit.test
+    assert fit.test_r is not None and fit.test is not None, "predictions of test responses were asked for"
+    alpha, at_edge = chosen_penalties(fit, settings)
+    fitted = {"group": fit.group, "unit": fit.unit, "alpha": alpha, "alpha_at_edge": at_edge}
+    return fitted | {"test_r": fit.test_r, "test": fit.test}
 
 
 def linear_scores(fit: LinearFit, targets: Targets, layer: str, width: int) -> tuple[pd.DataFrame, pd.DataFrame]:

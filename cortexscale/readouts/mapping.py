@@ -72,7 +72,13 @@ def fit_readouts(
         for layer, rois, subjects in _side_by_side(layers, together):
             fitted: list[Fitted] = []
 
-            def train(block: slice, layer=layer, rois=rois, subjects=subjects, fitted=fitted) -> None:
+            def train(
+                block: slice,
+                layer: str = layer,
+                rois: list[str] = rois,
+                subjects: list[Trials] = subjects,
+                fitted: list[Fitted] = fitted,
+            ) -> None:
                 present, state = rois[block], None
                 if states:
                     identity = _identity(layer, subjects, present, recipe, seed, made_of)
@@ -86,7 +92,7 @@ def fit_readouts(
 
 def _side_by_side(layers: Mapping[str, str], trials: Sequence[Trials]) -> Iterator[tuple[str, list[str], list[Trials]]]:
     """Yield layers with the ROIs that read them and the subjects that have all of these ROIs."""
-    jobs: dict[tuple, list[str]] = {}
+    jobs: dict[tuple[str, tuple[int, ...]], list[str]] = {}
     for roi, layer in layers.items():
         having = tuple(number for number, subject in enumerate(trials) if roi in subject.units)
         if having:
@@ -101,7 +107,7 @@ def _identity(layer: str, trials: Sequence[Trials], rois: Sequence[str], recipe:
     for subject in trials:
         digest.update(subject.subject.encode())
         for array in (subject.rows, subject.responses, *(subject.units[roi] for roi in rois)):
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 

@@ -44,7 +44,7 @@ class ReadoutRecipe:
     batch: int = 256
     clip: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         def require(fits: bool, key: str, expected: str) -> None:
             if not fits:
                 raise InputError(f"{key} of readout {self.readout}", str(getattr(self, key)), expected, f"change its `{key}`")

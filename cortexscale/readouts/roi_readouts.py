@@ -1,7 +1,8 @@
 """Readouts of several ROIs from one layer: a trunk per ROI, and a head per subject and ROI."""
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -9,11 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cortexscale.models.training.order import seed_of
+from cortexscale.readouts.layer_gate import LayerGate
 from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.readouts.stacked import Stacked
 from cortexscale.readouts.tokens import Tokens
 from cortexscale.readouts.trials import Trials
 from cortexscale.readouts.trunks import build_head, build_trunk
+
+Built = TypeVar("Built", bound=nn.Module)
 
 
 class Head(nn.Module):
@@ -22,6 +26,9 @@ class Head(nn.Module):
     The authors z-scored each split by its own statistics, which are not known in advance for the test split. Pearson r of a unit
     is the same.
     """
+
+    mean: Tensor
+    sd: Tensor
 
     def __init__(self, linear: nn.Module, responses: np.ndarray):
         super().__init__()
@@ -69,17 +76,21 @@ class RoiReadouts(nn.Module):
             heads = [Head(linear, subject.responses[:, columns]) for linear, columns in zip(linears, units, strict=True)]
             self.heads.append(nn.ModuleList(heads))
 
+    def heads_of(self, subject: int) -> list[Head]:
+        """The heads of a subject, one per ROI."""
+        return list(cast(Iterable[Head], self.heads[subject]))
+
     def losses(self, subject: int, tokens: Tensor, responses: Sequence[Tensor]) -> Tensor:
         """Compute the loss of each ROI, (G,), for a batch of tokens (B, T, C) and responses (B, units), one per ROI."""
         features = self.trunks(tokens)
-        heads = self.heads[subject]
-        return torch.stack([head.loss(x, y) for head, x, y in zip(heads, features, responses, strict=True)])
+        heads = zip(self.heads_of(subject), features, responses, strict=True)
+        return torch.stack([head.loss(x, y) for head, x, y in heads])
 
     def clip_gradients(self, subject: int, limit: float) -> Tensor:
         """Shorten the gradient of each ROI, over its trunk and the head of a subject, to ``limit``. Returns old (G,) lengths."""
         shared = [p.grad for p in self.trunks.parameters() if p.grad is not None]
-        own = [[p.grad for p in head.parameters()] for head in self.heads[subject]]
-        squares = torch.stack([sum(grad.square().sum() for grad in grads) for grads in own])
+        own = [[p.grad for p in head.parameters() if p.grad is not None] for head in self.heads_of(subject)]
+        squares = torch.stack([sum((grad.square().sum() for grad in grads), torch.tensor(0.0)) for grads in own])
         squares += sum(grad.flatten(1).square().sum(dim=1) for grad in shared)
         lengths = squares.sqrt()
         scale = (limit / (lengths + 1e-6)).clamp(max=1)
@@ -92,7 +103,8 @@ class RoiReadouts(nn.Module):
 
     def predict(self, tokens: Tokens, rows: np.ndarray, subject: str) -> dict[str, np.ndarray]:
         """Predict the responses to these stimuli: ROI -> (len(rows), units), float32, in the units of the recording."""
-        heads, device = self.heads[self.subjects.index(subject)], self.heads[0][0].mean.device
+        heads = self.heads_of(self.subjects.index(subject))
+        device = heads[0].mean.device
         predicted: list[list[np.ndarray]] = [[] for _ in self.rois]
         self.eval()
         with torch.inference_mode():
@@ -104,25 +116,28 @@ class RoiReadouts(nn.Module):
 
     def gates(self, tokens: Tokens, rows: np.ndarray) -> np.ndarray:
         """Average the gates of layer-gate readouts over these stimuli: (G, L)."""
-        device, total = self.heads[0][0].mean.device, 0.0
-        alone = [self.trunks.module(g).eval() for g in range(len(self.rois))]
+        device = self.heads_of(0)[0].mean.device
+        alone = [cast(LayerGate, self.trunks.module(g)).eval() for g in range(len(self.rois))]
+        total = torch.zeros(len(alone), len(self.widths), dtype=torch.float64, device=device)
         with torch.inference_mode():
             for start in range(0, len(rows), self.recipe.batch):
                 batch = torch.from_numpy(tokens.read(rows[start : start + self.recipe.batch])).to(device).float()
-                total = total + torch.stack([trunk.gates(batch).double().sum(dim=0) for trunk in alone])
+                total += torch.stack([trunk.gates(batch).double().sum(dim=0) for trunk in alone])
         return (total / len(rows)).cpu().numpy()
 
     def n_parameters(self, roi: str) -> int:
         """Count the parameters of a ROI: of its trunk, and of its heads for all subjects."""
         g = self.rois.index(roi)
         trunk = sum(parameter[0].numel() for parameter in self.trunks.parameters())
-        return trunk + sum(parameter.numel() for heads in self.heads for parameter in heads[g].parameters())
+        return trunk + sum(
+            parameter.numel() for subject in range(len(self.subjects)) for parameter in self.heads_of(subject)[g].parameters()
+        )
 
 
-def _seeded(build: Callable[..., nn.Module], seed: int, *names: str) -> Callable[..., nn.Module]:
+def _seeded(build: Callable[..., Built], seed: int, *names: str) -> Callable[..., Built]:
     """Wrap ``build`` to run with torch's generator in a state that follows from the seed and the names, and to restore it."""
 
-    def built(*arguments) -> nn.Module:
+    def built(*arguments: object) -> Built:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed_of(seed, *(zlib.crc32(name.encode()) for name in names)))
             return build(*arguments)

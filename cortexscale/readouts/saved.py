@@ -68,10 +68,15 @@ class Readout:
         readouts = fitted.readouts
         g = readouts.rois.index(roi)
         tensors = {f"trunk.{name}": value for name, value in readouts.trunks.module(g).state_dict().items()}
-        for number, heads in enumerate(readouts.heads):
-            tensors |= {f"head.{number}.{name}": value for name, value in heads[g].state_dict().items()}
+        for number in range(len(readouts.subjects)):
+            tensors |= {f"head.{number}.{name}": value for name, value in readouts.heads_of(number)[g].state_dict().items()}
         facts["units"] = {subject: list(facts["units"][subject]) for subject in readouts.subjects}
-        known = {"readout": readouts.recipe.readout, "roi": roi, "layer": fitted.layer, "widths": list(readouts.widths)}
+        known: dict[str, Any] = {
+            "readout": readouts.recipe.readout,
+            "roi": roi,
+            "layer": fitted.layer,
+            "widths": list(readouts.widths),
+        }
         return cls(ReadoutFacts(**known, **facts, recipe=asdict(readouts.recipe)), _on_host(tensors))
 
     @classmethod
@@ -112,7 +117,7 @@ class Readout:
             features = self._fitting(features.reshape(len(features), -1), (self.facts.widths[0],))
             return _in_batches(features, lambda x: torch.addmm(self.tensors["intercept"], x, self.tensors["weights"].T))
         features = self._fitting(features, (len(self.facts.widths), max(self.facts.widths)))
-        recipe = ReadoutRecipe(**self.facts.recipe)
+        recipe = ReadoutRecipe(**(self.facts.recipe or {}))
         trunk, number = build_trunk(recipe, self.facts.widths), self.subjects.index(subject)
         n_units = len(self.facts.units[subject])
         head = Head(build_head(recipe, trunk.n_features, n_units), np.zeros((1, n_units), dtype=np.float32))

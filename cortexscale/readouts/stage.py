@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class Stage:
             wanted = [np.concatenate([target.train_rows, target.test_rows]) for target in missing.values()]
             kernels = self.store.kernels(layer, wanted, settings.dtype(device), device) if wanted else ()
             for (name, target), kernel in zip(missing.items(), kernels, strict=True):
-                self.parts.tables(name, lambda k=kernel, t=target, layer=layer: self._linear_part(k.K, t, layer, settings))
+                self.parts.tables(name, partial(self._linear_part, kernel.K, target, layer, settings))
             parts += [self.parts.tables(name, dict) for name in named]
         return _together(parts)
 
@@ -115,7 +116,7 @@ class Stage:
             return _together(tables)
 
         fits = [(percent, seed) for seed in self.seeds for percent in self.percents]
-        return _together([self.parts.tables(f"{fit[0]:g}-{fit[1]}", lambda fit=fit: part(*fit)) for fit in fits])
+        return _together([self.parts.tables(f"{fit[0]:g}-{fit[1]}", partial(part, *fit)) for fit in fits])
 
     def _of_fit(
         self, percent: float, seed: int, scores: pd.DataFrame, units: pd.DataFrame, gates: pd.DataFrame | None = None
@@ -160,14 +161,14 @@ class Stage:
             units = {
                 subject: target.unit_names[target.members[group]]
                 for target in self.targets
-                for group, subject in target.groups.loc[target.groups["roi"] == roi, "subject"].items()
-                if subject in fitted.trials
+                for group, (subject, name) in enumerate(zip(target.groups["subject"], target.groups["roi"], strict=True))
+                if name == roi and subject in fitted.trials
             }
             folder = self.saved if fitted.shared else self.saved / fitted.readouts.subjects[0]
             Readout.of_fitted(fitted, roi, **self._facts(dataset, rows, units)).save(folder / f"{roi}.safetensors")
 
     def _save_linear(self, K: Tensor, target: Targets, layer: str, fit: LinearFit, group: int) -> None:
-        subject, roi = target.groups.loc[group, ["subject", "roi"]]
+        subject, roi = (str(target.groups[name].iloc[group]) for name in ("subject", "roi"))
         of_group = fit.group == group
         rows = target.train_rows[fit.chosen]
         weights, intercept = linear_weights(K, self.store.slabs(layer, target.train_rows), target, fit, group)

@@ -108,7 +108,7 @@ class TokenStore(Store):
 
     def __init__(self, path: Path | str):
         super().__init__(path)
-        images = self._group["images"][:]
+        images = np.asarray(self._array("images")[:])
         self.n_rows = int(images.max()) + 1
         self._place = np.full(self.n_rows, -1)
         self._place[images] = np.arange(len(images))
@@ -128,7 +128,7 @@ class TokenStore(Store):
 
     def width(self, layer: str) -> int:
         """Number of activations of an image."""
-        return self._group[layer].shape[1]
+        return self._array(layer).shape[1]
 
     def read(self, layer: str, rows: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
         """Read flattened activations of these rows of the stimulus table, in any order: (len(rows), columns) float16.
@@ -146,7 +146,7 @@ class TokenStore(Store):
                 "tokens of all images with recorded responses",
                 "the recordings changed since it was made: delete it and run again",
             )
-        block, within = np.divmod(places, self._group[layer].chunks[0])
+        block, within = np.divmod(places, self._array(layer).chunks[0])
         out = np.empty((len(rows), len(range(*columns.indices(self.width(layer))))), dtype=np.float16)
         for number in np.unique(block):
             inside = block == number
@@ -156,7 +156,7 @@ class TokenStore(Store):
     @cache  # noqa: B019 (a store lives as long as its job)
     def _block(self, layer: str, number: int) -> np.ndarray:
         """Map a chunk of the file into memory."""
-        return np.memmap(self.path, np.float16, "r", self._starts[f"{layer}/c/{number}/0"], self._group[layer].chunks)
+        return np.memmap(self.path, np.float16, "r", self._starts[f"{layer}/c/{number}/0"], self._array(layer).chunks)
 
     def _image_sets(self, wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
         return image_sets(wanted)

@@ -11,7 +11,7 @@ import torch
 from cortexscale.errors import InputError
 from cortexscale.kernels.device import best_device
 from cortexscale.models.training.order import seed_of
-from cortexscale.models.training.state import TrainingState
+from cortexscale.models.training.state import Stateful, TrainingState
 from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.readouts.roi_readouts import RoiReadouts
 from cortexscale.readouts.tokens import Tokens, one_ahead
@@ -51,7 +51,7 @@ def train_readouts(
     device = device or best_device()
     readouts = RoiReadouts(recipe, tokens.widths, trials, rois, seed).to(device)
     optimiser = torch.optim.AdamW(readouts.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
-    parts = {"readouts": readouts, "optimiser": optimiser}
+    parts: dict[str, Stateful] = {"readouts": readouts, "optimiser": optimiser}
     first, losses = state.restore(parts) if state else (0, [])
     columns = [[torch.from_numpy(subject.units[roi]) for roi in rois] for subject in trials]
 
@@ -89,10 +89,10 @@ def train_readouts(
 def _batches(trials: Sequence[Trials], size: int, seed: int) -> Iterator[tuple[int, np.ndarray]]:
     """Yield subject and positions of the batches of one epoch. The last batch of a subject may be smaller."""
     rng = np.random.default_rng(seed)
-    for subject in rng.permutation(len(trials)):
+    for subject in rng.permutation(len(trials)).tolist():
         order = rng.permutation(len(trials[subject].rows))
         for start in range(0, len(order), size):
-            yield int(subject), order[start : start + size]
+            yield subject, order[start : start + size]
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def _require_finite(losses: np.ndarray, rois: Sequence[str], epoch: int, recipe:
     bad = np.flatnonzero(~np.isfinite(losses))
     if len(bad):
         raise InputError(
-            f"training of the {recipe.readout} readout of {', '.join(rois[g] for g in bad)}",
+            f"training of the {recipe.readout} readout of {', '.join(rois[g] for g in bad.tolist())}",
             f"a loss of {losses[bad[0]]:g} in epoch {epoch + 1}",
             "a finite loss",
             f"lower its learning rate ({recipe.learning_rate:g}); what was saved after earlier epochs is kept",

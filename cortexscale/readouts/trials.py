@@ -64,7 +64,8 @@ def training_trials(targets: Sequence[Targets], percent: float = 100, seed: int 
         chosen = subset(len(target.train_rows), percent, seed)
         for subject, groups in target.groups.groupby("subject", sort=False):
             columns = np.flatnonzero(target.members[groups.index].any(axis=0))
-            units = {roi: np.flatnonzero(target.members[group, columns]) for group, roi in groups["roi"].items()}
+            members = target.members[groups.index][:, columns]
+            units = {roi: np.flatnonzero(row) for row, roi in zip(members, groups["roi"], strict=True)}
             trials.append(Trials(str(subject), target.train_rows[chosen], target.train[np.ix_(chosen, columns)], units))
     return trials
 

@@ -18,7 +18,7 @@ from cortexscale.readouts.layer_gate import LayerGate
 from cortexscale.readouts.recipes import ReadoutRecipe
 
 
-def build_trunk(recipe: ReadoutRecipe, widths: Sequence[int]) -> nn.Module:
+def build_trunk(recipe: ReadoutRecipe, widths: Sequence[int]) -> "Trunk | LayerGate":
     """Build the trunk of a recipe, with initial values from torch's generator. A head reads its ``n_features`` features.
 
     Args:
@@ -48,6 +48,9 @@ def sinusoids(n: int, width: int) -> Tensor:
 
 class Trunk(nn.Module):
     """The common part of trunks of one layer: tokens (B, T, C) are projected, normalised and marked with their position."""
+
+    n_features: int
+    positions: Tensor
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
         super().__init__()
@@ -119,5 +122,10 @@ class PooledTokens(Trunk):
         return self.encoded(tokens).mean(dim=1)
 
 
-TRUNKS = {"attention": Attention, "shallow_mlp": ShallowMLP, "low_rank": PooledTokens, "layer_gate": LayerGate}
+TRUNKS: dict[str, type[Trunk] | type[LayerGate]] = {
+    "attention": Attention,
+    "shallow_mlp": ShallowMLP,
+    "low_rank": PooledTokens,
+    "layer_gate": LayerGate,
+}
 """Kind of readout -> network that makes the features of its heads."""

@@ -26,7 +26,7 @@ class Law:
         counts: (resamples, n) how often each point is in each resample.
     """
 
-    row: dict
+    row: dict[str, Any]
     fit: PowerLawFit
     x: np.ndarray
     score: np.ndarray
@@ -44,7 +44,7 @@ def fit_law(
     score: np.ndarray,
     *,
     form: str,
-    x_scale: float | tuple[float, ...],
+    x_scale: float | tuple[float, float],
     delta: float = 1e-3,
     bootstraps: int = 1000,
     seed: int = 42,
@@ -74,13 +74,14 @@ def fit_law(
         InputError: the points cannot be fitted by the form, or the unit needs clusters.
     """
     x, score = np.asarray(x, float), np.asarray(score, float)
-    if bootstrap_unit != "row" and clusters is None:
+    rows = np.arange(len(score))
+    resampled = rows if bootstrap_unit == "row" else clusters
+    if resampled is None:
         raise InputError(f"fit of {experiment}", f"bootstrap unit {bootstrap_unit}", "a label per row", "give clusters")
-    resampled = np.arange(len(score)) if bootstrap_unit == "row" else clusters
     try:
         counts = resample_counts(len(score), bootstraps, seed, None if bootstrap_unit == "row" else clusters)
         if form == "auto":
-            form, _ = choose_form(x, score, np.arange(len(score)) if clusters is None else clusters, delta=delta)
+            form, _ = choose_form(x, score, rows if clusters is None else clusters, delta=delta)
         fit = fit_power_law(x, score, form=form, x_scale=x_scale, delta=delta, counts=counts)
     except ValueError as error:
         raise InputError(
@@ -95,7 +96,7 @@ def fit_law(
     return Law(row, fit, x, score, counts)
 
 
-def fit_experiment(x: np.ndarray, score: np.ndarray, *, extend: float = 10.0, **how: Any) -> tuple[dict, pd.DataFrame]:
+def fit_experiment(x: np.ndarray, score: np.ndarray, *, extend: float = 10.0, **how: Any) -> tuple[dict[str, Any], pd.DataFrame]:
     """Fit a law with :func:`fit_law`, which explains the arguments, and return its row and its curve.
 
     Args:

@@ -62,7 +62,7 @@ def fit_families(
                 clusters=labels.to_numpy(),
                 experiment=name,
             )
-            laws[family, benchmark] = law
+            laws[family, str(benchmark)] = law
             log.info("%s: loss %.6f, E %.3f from %d points", name, law.row["loss"], law.row["E"], law.row["n"])
             if law.row["warnings"]:
                 log.warning("%s: %s", name, law.row["warnings"])

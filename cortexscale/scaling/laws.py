@@ -51,7 +51,9 @@ def fit_axis(
     """
     names, of_models = {"axis": axis, "metric": metric}, axis in MODEL_AXES
     points = points_of(table, axis, metric, composite_rois=settings["composite_rois"])
-    families = law_families(points, axis) if of_models else points.groupby("family", sort=False)
+    families = (
+        law_families(points, axis) if of_models else [(str(name), rows) for name, rows in points.groupby("family", sort=False)]
+    )
     clusters = MODEL_CLUSTERS if of_models else FRACTION_CLUSTERS
     laws = fit_families(families, axis, form, AXES[axis].scale, settings, clusters)
     curves = {name: law_curve(law, points if name[0] == ALL else None) for name, law in laws.items()}
@@ -80,9 +82,9 @@ def distances(points: pd.DataFrame, laws: Laws) -> pd.DataFrame:
     """
     found = pd.DataFrame(np.nan, points.index, DISTANCES)
     for benchmark, models in points.groupby("benchmark_name"):
-        if (ALL, benchmark) not in laws:
+        law, x = laws.get((ALL, str(benchmark))), models["x"].to_numpy()
+        if law is None:
             continue
-        law, x = laws[ALL, benchmark], models["x"].to_numpy()
         predicted, (low, high) = law.fit.predict(x), law.fit.band(x)
         residual = models["score"].to_numpy() - predicted
         spread = NORMAL * np.median(np.abs(law.score - law.fit.predict(law.x)))

@@ -50,11 +50,11 @@ def readable(table: pd.DataFrame, labels: dict[str, str], parameters: str) -> st
     names = table.drop_duplicates("probe_type").set_index("probe_type")["probe_name"]
     lines = []
     for benchmark in table["benchmark_name"].unique():
-        scores = wide.loc[benchmark, "score"][names.index]
+        scores = wide["score"].loc[benchmark, names.index]
         shown = [f"**{score:.3f}**" if score == scores.max() else f"{score:.3f}" for score in scores]
         lines.append([labels.get(benchmark, benchmark.capitalize()), *shown])
     if table[parameters].notna().any():  # published tables do not have them
-        lines.append(["Parameters", *(f"{wide.loc['average', parameters][name]:,.0f}" for name in names.index)])
+        lines.append(["Parameters", *(f"{count:,.0f}" for count in wide[parameters].loc["average", names.index])])
     if "E" in table:
         for benchmark in table.loc[table["E"].notna(), "benchmark_name"].unique():
             of_benchmark = table[table["benchmark_name"] == benchmark].set_index("probe_type")

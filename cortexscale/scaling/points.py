@@ -95,7 +95,7 @@ def no_law_because(points: pd.DataFrame) -> str:
 def law_families(points: pd.DataFrame, axis: str) -> list[tuple[str, pd.DataFrame]]:
     """The points that laws are fitted to: those of all families together, and those of each that varies the axis."""
     fitted = points[points["fitted"]]
-    members = list(fitted.groupby("family"))
+    members = [(str(name), models) for name, models in fitted.groupby("family")]
     if MODEL_AXES[axis].across_architectures:
         members = [(name, models) for name, models in members if models["backbone_arch"].nunique() > 1]
     return [(ALL, fitted), *members]

@@ -131,7 +131,7 @@ def _unreadable(where: str, error: Exception) -> InputError:
     return InputError(where, f"not a readable image ({error})", "an RGB image", "fetch the image again")
 
 
-def stimulus_rows(table: pd.DataFrame, ids: Sequence[str], wanted_by: str, where: str) -> np.ndarray:
+def stimulus_rows(table: pd.DataFrame, ids: Sequence[str] | np.ndarray, wanted_by: str, where: str) -> np.ndarray:
     """Find stimuli in a stimulus table.
 
     Args:

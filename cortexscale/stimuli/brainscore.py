@@ -126,7 +126,7 @@ def read_stimuli(path: Path | str, columns: Sequence[str], remedy: str) -> pd.Da
     sources = {name: name if name in table else ALIASES.get(name, name) for name in columns}
     if missing := [name for name, source in sources.items() if source not in table]:
         raise InputError(
-            path, f"the columns {', '.join(table)}", f"also {', '.join(missing)}", f"take the released file. {remedy}"
+            path, f"the columns {', '.join(map(str, table))}", f"also {', '.join(missing)}", f"take the released file. {remedy}"
         )
     table = pd.DataFrame({name: table[source] for name, source in sources.items()})
     incomplete = (table.isna() | (table == "")).any(axis=1).to_numpy()

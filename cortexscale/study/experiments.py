@@ -10,9 +10,11 @@ from cortexscale.recipe import NeuralRecipe, Recipe
 from cortexscale.section import Name, Percent, Section, Seed
 
 if TYPE_CHECKING:
-    TrainedReadout = Readout = str
+    TrainedReadout = str
+    Readout = str
 else:
-    TrainedReadout, Readout = Literal[TRAINED], Literal[tuple(READOUTS)]
+    TrainedReadout = Literal[TRAINED]
+    Readout = Literal[tuple(READOUTS)]
 
 
 class Mapping(Section):

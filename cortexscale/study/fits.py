@@ -7,7 +7,10 @@ from pydantic import PositiveFloat, PositiveInt, field_validator
 from cortexscale.catalogue.axes import AXES, Form
 from cortexscale.section import Section
 
-AxisName = str if TYPE_CHECKING else Literal[tuple(AXES)]
+if TYPE_CHECKING:
+    AxisName = str
+else:
+    AxisName = Literal[tuple(AXES)]
 FORMS = {name: axis.form for name, axis in AXES.items()}
 
 

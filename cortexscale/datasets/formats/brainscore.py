@@ -114,7 +114,7 @@ def open_release(root: Path, release: Release, options: Options) -> Iterator[Ope
             expected = getattr(options, option)
             if found != expected:
                 raise _unlike(responses, f"{found:,} {option}", f"{expected:,}", release, option)
-        regions = neuroids["region"].value_counts().to_dict()
+        regions = {str(region): count for region, count in neuroids["region"].value_counts().items()}
         if regions != options.neuroids:
             raise _unlike(responses, _counts(regions), _counts(options.neuroids), release, "neuroids")
         if neuroids["neuroid_id"].duplicated().any():

@@ -13,7 +13,7 @@ from cortexscale.datasets.formats.brainscore import stratified_test
 from cortexscale.datasets.majajhong import reader as majajhong
 from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
 from cortexscale.recording import Recording, Split
-from cortexscale.simulation.assembly import fade_into_gray, look_at, luminance, png, write_assembly, write_stimuli
+from cortexscale.simulation.assembly import Coordinates, fade_into_gray, look_at, luminance, png, write_assembly, write_stimuli
 from cortexscale.simulation.brain import noisy_trials
 from cortexscale.simulation.images import render
 from cortexscale.simulation.world import World
@@ -143,8 +143,8 @@ def _write(
     shown = np.repeat(np.arange(len(rows)), repetitions)[order]
     block = np.array([sum(other["variation"] == row["variation"] for other in rows[:number]) for number, row in enumerate(rows)])
     trials = noisy_trials(signal, shown, ncsnr, seed=int(rng.integers(2**32))) * sites["live"].to_numpy()
-    coordinates = {
-        "neuroid": {name: sites[name].to_numpy() for name in sites if name != "live"},
+    coordinates: Coordinates = {
+        "neuroid": {str(name): sites[name].to_numpy() for name in sites if name != "live"},
         "presentation": {
             "image_id": np.array([row["image_id"] for row in rows])[shown],
             "repetition": repetition[order],

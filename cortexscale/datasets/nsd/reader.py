@@ -190,7 +190,7 @@ def _look(release: Release, options: Options) -> tuple[Rows, dict[str, np.ndarra
     voxels = pd.DataFrame(places, columns=["i", "j", "k"])
     voxels.insert(0, "unit", ["-".join(map(str, place)) for place in places])
     voxels["ncsnr"] = ncsnr[masks["whole_brain"]]
-    voxels["nc_percent"] = noise_ceiling_percent(voxels["ncsnr"], _ceiling_repetitions(rows.counts, rows, options))
+    voxels["nc_percent"] = noise_ceiling_percent(voxels["ncsnr"].to_numpy(), _ceiling_repetitions(rows.counts, rows, options))
     _require_voxels(release, voxels["nc_percent"], voxels["nc_percent"] > options.min_nc_percent, options)
     for session in range(1, options.sessions[release.subject] + 1):
         with open_betas(release, session, options.trials_per_session, ncsnr.shape):

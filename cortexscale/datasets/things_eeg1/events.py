@@ -52,7 +52,9 @@ def read_events(path: Path, rate: float, n_train: int, n_test: int, n_repetition
     """
     table = pd.read_csv(require_real_file(path, remedy), sep="\t")
     if missing := [column for column in _COLUMNS if column not in table and column not in ("isteststim", "teststimnumber")]:
-        raise InputError(path, f"no column {', '.join(missing)}; there are {', '.join(table)}", ", ".join(_COLUMNS), remedy)
+        raise InputError(
+            path, f"no column {', '.join(missing)}; there are {', '.join(map(str, table))}", ", ".join(_COLUMNS), remedy
+        )
     if "isteststim" not in table or "teststimnumber" not in table or not (table["isteststim"] == 1).any():
         raise InputError(
             path,

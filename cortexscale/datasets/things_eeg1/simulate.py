@@ -120,7 +120,7 @@ def write_events(path: Path, subject: str, events: pd.DataFrame, release: Litera
         events = events.assign(onset=events["sample"]).drop(columns="sample")
     if subject == "sub-01":
         events = events.drop(columns=["isteststim", "teststimnumber"])
-        events = events[sorted(events)]
+        events = events[sorted(map(str, events))]
     if subject == "sub-06":
         events = events.drop(columns=_LOG)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -78,7 +79,7 @@ def column_names(release: Release, path: Path) -> dict[str, str]:
 
     Two names of the voxel table contain a line break (inside quotes).
     """
-    return {re.sub(r"\s*\n\s*", "", name).strip(): name for name in _read_csv(release, path, nrows=0)}
+    return {re.sub(r"\s*\n\s*", "", name).strip(): name for name in map(str, _read_csv(release, path, nrows=0))}
 
 
 def read_columns(release: Release, path: Path, columns: Collection[str], text: Collection[str] = ()) -> pd.DataFrame:
@@ -102,7 +103,7 @@ def read_columns(release: Release, path: Path, columns: Collection[str], text: C
     return table.rename(columns={raw: name for name, raw in names.items()})[list(columns)]
 
 
-def _read_csv(release: Release, path: Path, **arguments: object) -> pd.DataFrame:
+def _read_csv(release: Release, path: Path, **arguments: Any) -> pd.DataFrame:
     require_real_file(path, release.remedy(path))
     with path.open("rb") as file:
         head = file.read(1000)

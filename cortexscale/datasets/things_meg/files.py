@@ -186,7 +186,10 @@ def _require_trials(participant: Participant, trials: pd.DataFrame | None, codes
         raise InputError(where, "epochs without a description of the trials", "metadata, one row per epoch", remedy)
     if missing := [column for column in COLUMNS if column not in trials]:
         raise InputError(
-            where, f"no column {', '.join(missing)} among {', '.join(trials)}", "the released columns", "download it again"
+            where,
+            f"no column {', '.join(missing)} among {', '.join(map(str, trials))}",
+            "the released columns",
+            "download it again",
         )
     if len(trials) != len(codes):
         raise InputError(where, f"{len(trials):,} trials", f"{len(codes):,}, one per epoch", "take both from one release")

@@ -7,7 +7,7 @@ cropped to 0 ... 1.29 s (paper, appendix A.5). Main images were presented once; 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -190,9 +190,10 @@ def _require_design(participant: Participant, trials: pd.DataFrame, options: Opt
         raise participant.unlike(f"the main image {again} in several trials", "every main image once")
     shown = pd.crosstab(test["stimulus"], test["session_nr"])
     if shown.shape != (options.n_test, options.n_sessions) or (shown != 1).any(axis=None):
-        found = f"{shown.shape[0]} test images in {shown.shape[1]} sessions, shown {shown.min(axis=None)} to "
+        span: tuple[Any, Any] = shown.min(axis=None), shown.max(axis=None)
+        found = f"{shown.shape[0]} test images in {shown.shape[1]} sessions, shown {span[0]} to "
         expected = f"{options.n_test} test images, once in each of {options.n_sessions} sessions"
-        raise participant.unlike(f"{found}{shown.max(axis=None)} times in a session", expected)
+        raise participant.unlike(f"{found}{span[1]} times in a session", expected)
 
 
 def _responses(epochs: "mne.Epochs", rows: np.ndarray, subject: str) -> np.ndarray:
