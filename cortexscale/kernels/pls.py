@@ -76,7 +76,10 @@ def _leading_eigenvector(left: Tensor, right: Tensor) -> Tensor:
     n_responses, tolerance = left.shape[1], torch.finfo(left.dtype).eps ** 0.75
     largest = (left * right).sum(dim=0).argmax()
     v = left.T @ right[:, largest]
-    basis, diagonal, beside = [v / v.norm().clamp(min=torch.finfo(v.dtype).tiny)], [], []
+    basis = [v / v.norm().clamp(min=torch.finfo(v.dtype).tiny)]
+    diagonal: list[float] = []
+    beside: list[float] = []
+    vectors = np.ones((1, 1))
     for _ in range(min(n_responses, _STEPS)):
         w = left.T @ (right @ basis[-1])
         diagonal.append(float(basis[-1] @ w))
