@@ -20,7 +20,7 @@ def report(config: dict) -> dict[str, str]:
         Plan(config)
     assert str(caught.value).startswith(f"{len(caught.value.problems)} problems\n1. ")
     for problem in caught.value.problems:
-        assert problem.expected and problem.remedy and "alue error" not in str(problem)
+        assert problem.expected and problem.remedy and "value error" not in str(problem).lower()
     return {problem.where.removeprefix("config key "): problem.found for problem in caught.value.problems}
 
 
