@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from cortexscale.datasets.facts import Facts
 from cortexscale.datasets.readers import default_modality, load_reader, load_simulator, require_interface, require_known
-from cortexscale.datasets.registry import facts
+from cortexscale.datasets.registry import NAMES, facts
 from cortexscale.errors import Problems
 from cortexscale.plan.inputs import Inputs
 from cortexscale.study import Study
@@ -43,16 +43,16 @@ class DataPlan:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Dataset -> its name in figures and tables."""
+        """Dataset -> its name in figures and tables. Published tables have built-in datasets only."""
         if self.study.published:
-            return self.study.published.labels
+            return {name: label for name, label in self.study.published.labels.items() if name in NAMES}
         return {name: dataset.label for name, dataset in self.datasets.items()}
 
     @property
     def readers(self) -> dict[str, str]:
         """Dataset -> its reader. Datasets of published tables are named by their readers."""
         if self.study.published:
-            return {name: name for name in self.study.published.labels}
+            return {name: name for name in self.labels}
         return {name: dataset.reader for name, dataset in self.datasets.items()}
 
     @property

@@ -168,7 +168,9 @@ def test_a_study_of_published_tables_is_planned_with_their_labels(folder, tmp_pa
     monkeypatch.chdir(tmp_path)
     plan = Plan(study(folder))
     assert plan.data.labels == LABELS and plan.data.readers == {name: name for name in LABELS}
-    assert plan.has("finetuning") and plan.has("mapping") and not plan.has("projection_study")
+    drawable = plan.figures.gallery.drawable
+    assert {"readouts_laws", "finetuning_gains"} - {name.partition("/")[0] for name in drawable} == set()
+    assert "projection_scores" not in drawable
     assert not plan.published.downloads
 
 

@@ -270,7 +270,7 @@ def test_without_downloads_missing_checkpoints_are_an_error(tmp_path):
 def test_downloads_go_to_one_folder():
     config = study("one")
     config["models"] += study("two", only=["resnet18_imagenet_full"])["models"]
-    with pytest.raises(InputError, match="downloaded to one folder, not to one and two"):
+    with pytest.raises(InputError, match="the folders one and two"):
         Plan(config)
     config["models"][1]["download"] = False
     Plan({**config, "plan_without_data": True})

@@ -132,7 +132,7 @@ def test_published_recipes_and_their_overrides():
         ({"readout": "transformer"}, "one of shallow_mlp, low_rank"),
         ({"readout": "attention", "width": 24}, "a divisor of its width, 24"),
         ({"readout": "low_rank", "width": 9}, "an even number"),
-        ({"readout": "attention", "dropout": 1.0}, r"a share in \[0, 1\)"),
+        ({"readout": "attention", "dropout": 1.0}, r"a fraction in \[0, 1\)"),
         ({"readout": "attention", "epochs": 0}, "at least 1"),
     ],
 )
