@@ -70,6 +70,10 @@ class Problems:
         except InputError as error:
             self.found.append(error)
 
+    def of(self, where: str) -> list[InputError]:
+        """List the problems of a part of the inputs, such as a section of the config: those whose place begins with ``where``."""
+        return [problem for problem in self.found if problem.where.startswith(where)]
+
     def require_none(self) -> None:
         """Raise the problem that was found, or one error that lists all of them.
 

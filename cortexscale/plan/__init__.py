@@ -90,7 +90,7 @@ class Plan:
         self.published = PublishedPlan(study.published) if study.published else None
         self.finetuning: FinetuningPlan | None = None
         with problems.collected():
-            if study.finetuning and self.models.complete and study.finetuning.datasets <= study.datasets.keys():
+            if study.finetuning and self.models.complete and not problems.of("config key finetuning"):
                 self.finetuning = FinetuningPlan(study, study.finetuning, self.data, self.models, self.alignment)
         self.figures = FigurePlan(study, self.data, self.models, self.alignment)
         self.tables = TablePlan(study, self.alignment, self.mapping, self.finetuning)

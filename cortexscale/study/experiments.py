@@ -90,14 +90,6 @@ class Finetuning(Section):
         grids = {name: grid if isinstance(grid, list) else [grid] for name, grid in given["experiments"].items()}
         return given | {"experiments": grids}
 
-    @property
-    def datasets(self) -> set[str]:
-        """Every dataset whose responses a grid is fitted to."""
-        named = set(self.targets)
-        for _, grid in self.grids():
-            named |= set(grid.datasets or ()) | set(grid.rois)
-        return named
-
     def grids(self) -> Iterator[tuple[tuple[str | int, ...], FinetuningGrid]]:
         """All grids with their paths in the section."""
         for name, grids in self.experiments.items():
