@@ -20,7 +20,7 @@ from cortexscale.study import Study
 
 NAMES = {*CONTENTS, *PAPER}
 ALL = "all"
-"""What a config says for all figures that the study can draw."""
+"""The value of the config key ``figures`` that stands for all figures that the study can draw."""
 
 
 class FigurePlan:

@@ -138,7 +138,7 @@ def options(kind: Kind) -> list[str]:
 
 
 def rule(kind: Kind) -> str:
-    """What a string must look like, if its name does not say it."""
+    """Return in words what a string must look like; empty if the name of its type says so."""
     return next((each.rule for each in kind.constraints if isinstance(each, Words)), "")
 
 

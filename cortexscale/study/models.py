@@ -113,7 +113,7 @@ Layers = Annotated[list[str], Field(min_length=1)] | str
 
 
 class HubModels(Section):
-    """What is said of pretrained models that are fetched by their ids."""
+    """Pretrained models that are fetched by their ids."""
 
     ids: Annotated[list[str], Field(min_length=1)]
     """Ids of the models, as their hub names them."""

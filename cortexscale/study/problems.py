@@ -35,7 +35,7 @@ class Validated(Generic[M]):
     removed: set[Path] = field(default_factory=set)
 
     def key(self, path: Path) -> str:
-        """What messages call the value at a path of the config."""
+        """Return the name that messages use for the value at a path of the config."""
         dotted = ".".join(map(str, path))
         if not self.where:
             return f"config key {dotted}"
@@ -144,7 +144,7 @@ def _place(error: ErrorDetails, given: Any) -> Path:
 
 
 def _problem(model: type[BaseModel], error: ErrorDetails, path: Path, result: Validated[Any]) -> InputError:
-    """What pydantic found wrong, as an error in plain English."""
+    """Return an error of pydantic as an InputError in plain English."""
     where, kind = result.key(path), kind_at(model, path, result.given)
     if error["loc"][-1:] == ("[key]",):
         kind = kind_of(get_args(kind_at(model, path[:-1], result.given).type)[0])
