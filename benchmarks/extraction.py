@@ -34,6 +34,7 @@ from cortexscale.models.architectures import build
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.families import LAYERS
 from cortexscale.models.layers import candidate_layers, captured
+from cortexscale.study.features import Projection
 
 NETWORKS = {"deit_small": "ViT", "convnext_tiny": "ConvNeXt"}
 SIZES = {"full": (256, 32, 30_000), "small": (32, 16, 5_000)}  # images, batch, features
@@ -80,9 +81,9 @@ def naive_projections(outputs: dict[str, torch.Tensor], p: int) -> float:
     return total
 
 
-def check(store: Path, outputs: dict[str, torch.Tensor], projection: dict) -> None:
+def check(store: Path, outputs: dict[str, torch.Tensor], projection: Projection) -> None:
     for name, output in outputs.items():
-        expected = RandomProjection(projection["family"], output.shape[1], projection["dimensions"], projection["seed"])(output)
+        expected = RandomProjection(projection.family, output.shape[1], projection.dimensions, projection.seed)(output)
         found = np.concatenate([slab[: len(output)] for slab in FeatureStore(store).slabs(name)], axis=1)
         if not np.allclose(found, expected.numpy(), rtol=2e-3, atol=2e-3 * float(expected.abs().max())):
             raise SystemExit(f"{name}: other features than those of a plain forward pass; a rate would mean nothing")
@@ -92,7 +93,7 @@ def compare(arch: str, n: int, batch: int, p: int) -> None:
     torch.manual_seed(0)
     backbone = Backbone(build(arch, 1000).eval(), torch.nn.Identity())
     layers = candidate_layers(backbone.network, LAYERS[NETWORKS[arch]])
-    pictures, projection = torch.randn(n, 3, 224, 224), {"family": "countsketch", "dimensions": p, "seed": 0}
+    pictures, projection = torch.randn(n, 3, 224, 224), Projection(family="countsketch", dimensions=p, seed=0)
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "m.zarr.zip"
 

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from published_tables import our_tables
 
 from cortexscale.scaling.laws import fit_axis
+from cortexscale.study.fits import FitSettings
 
 AXES = {
     "compute": ("pretraining", "offset", 1e-3),
@@ -48,10 +49,9 @@ def points_of(row: pd.Series, points: pd.DataFrame) -> tuple[np.ndarray, np.ndar
 
 def main(bootstraps: int, compared: int) -> None:
     tables, lines, fitted = our_tables(), [], {}
-    settings = {"bootstraps": bootstraps, "bootstrap_unit": "row", "seed": 42, "composite_rois": True}
     for axis, (table, form, delta) in AXES.items():
         start = time.process_time()
-        fits, _, points = fit_axis(tables[table], axis, form, settings | {"delta": delta})
+        fits, _, points = fit_axis(tables[table], axis, form, FitSettings(bootstraps=bootstraps, delta=delta))
         lines.append((axis, len(fits), time.process_time() - start))
         fitted |= {(axis, number): (row, points) for number, row in fits.iterrows()}
     chosen = np.random.default_rng(0).choice(len(fitted), compared, replace=False)

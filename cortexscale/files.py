@@ -28,6 +28,12 @@ def whole_file(path: Path | str) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def write_text(path: Path | str, text: str) -> None:
+    """Write a text file in UTF-8; it appears whole or not at all."""
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
 def link_or_copy(source: Path | str, target: Path | str) -> None:
     """Give a file a second name, or copy it where the file system has no links."""
     try:

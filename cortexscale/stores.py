@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic_core import to_jsonable_python
 
 from cortexscale.errors import InputError
-from cortexscale.files import whole_file
+from cortexscale.files import whole_file, write_text
 
 PACKAGES = ("cortexscale", "numpy", "scipy", "torch", "timm", "zarr")
 
@@ -25,9 +26,14 @@ def file_hash(path: Path | str) -> str:
 
 
 def provenance(*, inputs: Mapping[str, Path | str] | None = None, **facts: Any) -> dict[str, Any]:
-    """Collect the provenance of a result: hashes of its inputs, the given facts, package versions and the kind of machine."""
+    """Collect the provenance of a result: hashes of its inputs, the given facts, package versions and the kind of machine.
+
+    Args:
+        inputs: name -> file.
+        facts: everything else that the result depends on. Sections of the config and dataclasses become plain values of JSON.
+    """
     return {
-        **facts,
+        **to_jsonable_python(facts, fallback=str),
         "inputs": {name: file_hash(path) for name, path in (inputs or {}).items()},
         "packages": {package: version(package) for package in PACKAGES},
         "python": platform.python_version(),
@@ -43,6 +49,25 @@ def write_table(table: pd.DataFrame, path: Path | str, made_by: dict[str, Any]) 
     )
     with whole_file(path) as part:
         pq.write_table(arrow, part)
+
+
+def write_readable(table: pd.DataFrame, markdown: str, files: Iterable[Path], made_by: dict[str, Any]) -> None:
+    """Write a table for programs and for people.
+
+    Args:
+        markdown: the table as people read it.
+        files: each gets what its suffix says: ``.parquet`` the table with its provenance, ``.csv``, or ``.md``.
+    """
+    for file in files:
+        match file.suffix:
+            case ".parquet":
+                write_table(table, file, made_by)
+            case ".csv":
+                write_text(file, table.to_csv(index=False))
+            case ".md":
+                write_text(file, markdown)
+            case suffix:
+                raise ValueError(f"{file}: no table is written as {suffix}")
 
 
 def read_table(path: Path | str, columns: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -65,11 +90,6 @@ def read_table(path: Path | str, columns: tuple[str, ...] = ()) -> pd.DataFrame:
             path, f"no column {', '.join(missing)}", f"columns {', '.join(columns)}", "delete the file and run again"
         )
     return table
-
-
-def read_commitments(path: Path | str) -> dict[str, dict[str, dict[str, Any]]]:
-    """Read a file of committed layers: dataset -> ROI -> name, position and score of its layer."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))["commitments"]
 
 
 def table_provenance(path: Path | str) -> dict[str, Any]:

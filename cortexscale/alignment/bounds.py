@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cortexscale.costs.cost import Cost
 from cortexscale.costs.machine import Machine
@@ -17,7 +16,8 @@ from cortexscale.kernels.bounds import (
     stored_kernel_seconds,
 )
 from cortexscale.models.bounds import Network
-from cortexscale.study.alignment import Ridge
+from cortexscale.study.features import Projection
+from cortexscale.study.ridge import Ridge
 
 UNIT_ROW = 22
 """Bytes of a row of ``*.units.parquet``."""
@@ -247,7 +247,7 @@ def unprojected_alignment(machine: Machine, size: Scoring, extraction: Extractio
     return Cost(seconds, _unprojected_memory(size, extraction), size.unit_rows)
 
 
-def projection_study(machine: Machine, size: Scoring, extraction: Extraction, projections: Sequence[dict[str, Any]]) -> Cost:
+def projection_study(machine: Machine, size: Scoring, extraction: Extraction, projections: Sequence[Projection]) -> Cost:
     """Cost of scoring one model through projections and without any.
 
     features with all activations kept on disk, N d values, then for these and each projection kernels and ridge as in alignment;
@@ -257,7 +257,7 @@ def projection_study(machine: Machine, size: Scoring, extraction: Extraction, pr
     network, batch = extraction.network, extraction.settings.batch_size
     seconds = _unprojected_seconds(machine, size, extraction, folds=0)
     for projection in projections:
-        family, dimensions = projection["family"], projection["dimensions"]
+        family, dimensions = projection.family, projection.dimensions
         projecting = sum(projection_seconds(machine, family, width, dimensions, batch) for width in network.widths)
         seconds += extraction.layers / network.layers * extraction.images * projecting
         seconds += extraction.activations / machine.disk_read

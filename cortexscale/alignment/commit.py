@@ -1,36 +1,33 @@
 """Layer commitment: one layer per ROI, shared by the subjects of a dataset (paper, section 3)."""
 
-from typing import Any
-
 import pandas as pd
 
 from cortexscale.alignment.averages import mean_scores
-from cortexscale.alignment.published import Commitments
+from cortexscale.commitments import Commitments, CommittedLayer
 
 
-def commit_layers(search: pd.DataFrame) -> Commitments:
-    """The layer of each ROI of each dataset: see :func:`commit_rois`.
+def commit_layers(search: pd.DataFrame, model: str) -> Commitments:
+    """Choose the layer of each ROI of each dataset: see :func:`commit_rois`.
 
     Args:
         search: table of :func:`cortexscale.alignment.search.search_layers`.
-
-    Returns:
-        dataset -> ROI -> committed layer.
+        model: id of the model whose layers were searched.
     """
-    return {str(dataset): commit_rois(rows) for dataset, rows in search.groupby("benchmark_name", sort=False)}
+    datasets = {str(dataset): commit_rois(rows) for dataset, rows in search.groupby("benchmark_name", sort=False)}
+    return Commitments(model, datasets)
 
 
-def commit_rois(search: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """The layer of each ROI with the best cross-validated score, averaged over subjects.
+def commit_rois(search: pd.DataFrame) -> dict[str, CommittedLayer]:
+    """Choose the layer of each ROI with the best cross-validated score, averaged over subjects.
 
-    Ties go to the shallower layer. ``margin`` is the lead over the best layer at another depth: a stage and its
-    last block are the same tensor, so they are one candidate here.
+    Ties go to the shallower layer. The margin is the lead over the best layer at another depth: a stage and its
+    last block are the same tensor, so they count as one candidate.
 
     Args:
         search: rows of one dataset.
 
     Returns:
-        ROI -> ``layer_name``, ``layer_position``, ``layer_position_normalized``, ``score``, ``margin``, ``runner_up``.
+        ROI -> committed layer.
     """
     keys = ["roi", "layer_position", "layer_position_normalized", "layer_name"]
     scores = mean_scores(search, keys, "cv_score", composite_rois=True, levels=("subject",))
@@ -40,12 +37,12 @@ def commit_rois(search: pd.DataFrame) -> dict[str, dict[str, Any]]:
         ranked = scores[scores["roi"] == roi]
         best = ranked.iloc[0]
         others = ranked[ranked["layer_position"] != best["layer_position"]]
-        committed[str(roi)] = {
-            "layer_name": best["layer_name"],
-            "layer_position": int(best["layer_position"]),
-            "layer_position_normalized": float(best["layer_position_normalized"]),
-            "score": float(best["score"]),
-            "margin": float(best["score"] - others.iloc[0]["score"]) if len(others) else None,
-            "runner_up": others.iloc[0]["layer_name"] if len(others) else None,
-        }
+        committed[str(roi)] = CommittedLayer(
+            layer_name=best["layer_name"],
+            layer_position=int(best["layer_position"]),
+            layer_position_normalized=float(best["layer_position_normalized"]),
+            score=float(best["score"]),
+            margin=float(best["score"] - others.iloc[0]["score"]) if len(others) else None,
+            runner_up=others.iloc[0]["layer_name"] if len(others) else None,
+        )
     return committed

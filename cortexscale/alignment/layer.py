@@ -1,8 +1,6 @@
 """Ridge regression from one layer to the responses of all datasets with the same stimuli, and means over the units of a ROI."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,52 +13,18 @@ from cortexscale.kernels.folds import k_folds
 from cortexscale.kernels.gram import GramMatrix
 from cortexscale.kernels.nested_ridge import nested_ridge
 from cortexscale.kernels.ridge_problem import NestedRidge
+from cortexscale.study.ridge import Folds, Ridge
 
 
-@dataclass(frozen=True)
-class RidgeSettings:
-    """Settings of ridge regression. The defaults are those of the paper (section 3).
+def kernel_dtype(ridge: Ridge, device: torch.device) -> torch.dtype:
+    """The precision of kernels on a device; ``auto`` is float64 where the device is fast at it."""
+    return working_precision(device) if ridge.precision == "auto" else getattr(torch, ridge.precision)
 
-    Attributes:
-        alphas: penalties, ascending.
-        search: ``full`` evaluates all penalties, ``adaptive`` those around the minimum.
-        alpha_per: ``roi`` chooses one penalty per subject and ROI, ``unit`` one per unit, which needs the full search.
-        folds: number of outer folds.
-        fold_kind: ``contiguous``, ``shuffled``, or ``grouped``, which keeps the stimuli of a concept in one fold.
-        fold_seed: seed of shuffled and grouped folds.
-        precision: ``float32``, ``float64``, or ``auto``, which is float64 on devices that are fast at it.
-    """
 
-    alphas: tuple[float, ...] = tuple(np.logspace(1, 7, 10))
-    search: str = "adaptive"
-    alpha_per: str = "roi"
-    folds: int = 5
-    fold_kind: str = "contiguous"
-    fold_seed: int = 42
-    precision: str = "auto"
-
-    @classmethod
-    def from_config(cls, ridge: dict[str, Any]) -> "RidgeSettings":
-        """Read the settings from the ``ridge`` section of a config."""
-        grid, folds = ridge["alphas"], ridge["folds"]
-        return cls(
-            tuple(np.logspace(grid["low"], grid["high"], grid["count"])),
-            grid["search"],
-            ridge["alpha_per"],
-            folds["count"],
-            folds["kind"],
-            folds["seed"],
-            ridge["precision"],
-        )
-
-    def dtype(self, device: torch.device) -> torch.dtype:
-        """The dtype of kernels on a device."""
-        return working_precision(device) if self.precision == "auto" else getattr(torch, self.precision)
-
-    def held_out(self, target: Targets) -> list[np.ndarray]:
-        """The outer folds of the training stimuli."""
-        n, seed = len(target.train_rows), None if self.fold_kind == "contiguous" else self.fold_seed
-        return k_folds(n, self.folds, seed=seed, groups=target.train_concepts if self.fold_kind == "grouped" else None)
+def held_out(folds: Folds, target: Targets) -> list[np.ndarray]:
+    """The outer folds of the training stimuli: indices that each holds out."""
+    groups = target.train_concepts if folds.kind == "grouped" else None
+    return k_folds(len(target.train_rows), folds.count, seed=None if folds.kind == "contiguous" else folds.seed, groups=groups)
 
 
 def check_store(store: Store, stimuli_hash: str) -> None:
@@ -80,7 +44,7 @@ def layer_fits(
     store: Store,
     layer: str,
     targets: Sequence[Targets],
-    settings: RidgeSettings,
+    ridge: Ridge,
     *,
     folds: bool = False,
     test: bool = False,
@@ -94,7 +58,7 @@ def layer_fits(
         predictions: whether predicted responses are kept.
     """
     device = best_device()
-    dtype = settings.dtype(device)
+    dtype = kernel_dtype(ridge, device)
     wanted = [np.concatenate([target.train_rows, target.test_rows]) if test else target.train_rows for target in targets]
     for target, kernel in zip(targets, store.kernels(layer, wanted, dtype, device), strict=True):
         n = len(target.train_rows)
@@ -102,21 +66,21 @@ def layer_fits(
             nested_ridge(
                 kernel.K[:n, :n],
                 target.responses,
-                settings.alphas,
-                settings.held_out(target) if folds else [],
+                ridge.alphas.values,
+                held_out(ridge.folds, target) if folds else [],
                 cross=kernel.K[n:, :n] if test else None,
-                search=settings.search,
-                alpha_per="unit" if settings.alpha_per == "unit" else "group",
+                search=ridge.alphas.search,
+                alpha_per="unit" if ridge.alpha_per == "unit" else "group",
                 predictions=predictions,
             ),
             kernel,
         )
 
 
-def chosen_penalties(fit: NestedRidge, settings: RidgeSettings) -> tuple[np.ndarray, np.ndarray]:
+def chosen_penalties(fit: NestedRidge, ridge: Ridge) -> tuple[np.ndarray, np.ndarray]:
     """Look up the penalty of each pair of a group and a unit on all training stimuli, and whether it ends the grid: (P,) each."""
-    chosen = fit.chosen[-1]
-    return np.asarray(settings.alphas)[chosen], (chosen == 0) | (chosen == len(settings.alphas) - 1)
+    chosen, penalties = fit.chosen[-1], np.asarray(ridge.alphas.values)
+    return penalties[chosen], (chosen == 0) | (chosen == len(penalties) - 1)
 
 
 def group_means(values: np.ndarray, group: np.ndarray) -> np.ndarray:

@@ -3,16 +3,16 @@
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.alignment.score import score_alignment
 from cortexscale.alignment.targets import Targets
-from cortexscale.alignment.unprojected import Commitments, at_layers
+from cortexscale.commitments import Commitments
 from cortexscale.features.projected import project_activations
 from cortexscale.features.store import FeatureStore
+from cortexscale.study.features import Projection
+from cortexscale.study.ridge import Ridge
 
 log = logging.getLogger(__name__)
 
@@ -24,18 +24,18 @@ COLUMNS = (
 
 def score_projections(
     activations: Iterable[FeatureStore],
-    projections: Sequence[dict[str, Any]],
+    projections: Sequence[Projection],
     targets: Sequence[Targets],
     commitments: Commitments,
-    settings: RidgeSettings,
+    ridge: Ridge,
     scratch: Path,
 ) -> pd.DataFrame:
     """Score the committed layers on all their activations, and through each projection.
 
     Args:
         activations: stores of all activations, with rows as in the stimulus table. Each committed layer is in one of them.
-        projections: ``family``, ``dimensions`` and ``seed`` of each projection.
-        targets, commitments, settings: as in :func:`~cortexscale.alignment.score.score_alignment`.
+        projections: projections, none of them exact.
+        targets, commitments, ridge: as in :func:`~cortexscale.alignment.score.score_alignment`.
         scratch: temporary file of projected features.
 
     Returns:
@@ -44,15 +44,14 @@ def score_projections(
     """
     tables = []
     for whole in activations:
-        committed = at_layers(commitments, whole.layers)
-        for projection in ({"dimensions": None, "seed": None}, *projections):
-            projected = projection["dimensions"] is not None
-            table, _ = score_alignment(
-                project_activations(whole, scratch, projection) if projected else whole, targets, committed, settings
-            )
+        committed = commitments.at_layers(whole.layers)
+        for projection in (None, *projections):
+            features = project_activations(whole, scratch, projection) if projection else whole
+            table, _ = score_alignment(features, targets, committed, ridge)
             scratch.unlink(missing_ok=True)
-            place = {key: pd.array([projection[key]] * len(table), dtype="Int64") for key in ("dimensions", "seed")}
-            tables.append(table.assign(layer_width=table["layer_name"].map(whole.width), **place)[list(COLUMNS)])
-            dimensions = projection["dimensions"] if projected else "all"
-            log.info("%s dimensions: mean score %.3f at %s", dimensions, table["pearsonr_nc"].mean(), ", ".join(whole.layers))
+            keys = projection.model_dump(include={"dimensions", "seed"}) if projection else dict.fromkeys(("dimensions", "seed"))
+            columns = {key: pd.array([value] * len(table), dtype="Int64") for key, value in keys.items()}
+            tables.append(table.assign(layer_width=table["layer_name"].map(whole.width), **columns)[list(COLUMNS)])
+            how, score = f"{projection.dimensions} dimensions" if projection else "all activations", table["pearsonr_nc"].mean()
+            log.info("%s: mean score %.3f at %s", how, score, ", ".join(whole.layers))
     return pd.concat(tables, ignore_index=True)

@@ -4,16 +4,16 @@ import gzip
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+from pydantic import Field, TypeAdapter, ValidationError
+
+from cortexscale.commitments import Commitments, CommittedLayer, RoiLayers
 from cortexscale.errors import InputError
-
-Commitments = dict[str, dict[str, dict[str, Any]]]
-"""Dataset -> ROI -> ``layer_name``, ``score``, and its place."""
 
 
 def read_published(file: Path | str) -> dict[str, Commitments]:
-    """Model id -> commitments, of a ``.json`` or ``.json.gz``.
+    """Read a ``.json`` or ``.json.gz``: model id -> commitments, with the authors' names of datasets and layers.
 
     Raises:
         InputError: the file is missing, or not what the authors released.
@@ -23,13 +23,13 @@ def read_published(file: Path | str) -> dict[str, Commitments]:
     try:
         content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
         models = {id: datasets for id, datasets in json.loads(content).items() if id != "config"}
-        rois = [entry for datasets in models.values() for rois in datasets.values() for entry in rois.values()]
+        layers = TypeAdapter(Annotated[dict[str, dict[str, dict[str, CommittedLayer]]], Field(min_length=1)])
+        return {model: Commitments(model, datasets) for model, datasets in layers.validate_python(models).items()}
+    except ValidationError:
+        expected = "model -> dataset -> ROI -> layer_name, layer_position, layer_position_normalized, score"
+        raise InputError(file, "another structure", expected, remedy) from None
     except (OSError, EOFError, ValueError, AttributeError) as error:
         raise InputError(file, f"{type(error).__name__}: {error}", "published layer commitments", remedy) from None
-    if not rois or not all(isinstance(entry, dict) and {"layer_name", "score"} <= entry.keys() for entry in rois):
-        expected = "model -> dataset -> ROI -> layer_name, score, ..."
-        raise InputError(file, "another structure", expected, remedy)
-    return models
 
 
 def commitments_for(
@@ -45,10 +45,10 @@ def commitments_for(
     Raises:
         InputError: a dataset or ROI is not in the file.
     """
-    committed: Commitments = {}
+    committed: dict[str, RoiLayers] = {}
     missing: list[str] = []
     for dataset, (released_name, rois) in datasets.items():
-        known = published[model].get(released_name, {}) if released_name else {}
+        known = published[model].datasets.get(released_name, {}) if released_name else {}
         missing += [f"{dataset}: {roi}" for roi in rois if roi not in known]
         committed[dataset] = {roi: known[roi] for roi in rois if roi in known}
     if missing:
@@ -58,4 +58,4 @@ def commitments_for(
             f"a layer for every dataset and ROI; the file has the datasets {', '.join(published[model])}",
             "leave these datasets or ROIs out, or search: layer_commitment: {commit: search}",
         )
-    return committed
+    return Commitments(model, committed)

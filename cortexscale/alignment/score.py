@@ -1,27 +1,28 @@
 """Alignment: how well the committed layers predict held-out responses."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 
-from cortexscale.alignment.layer import RidgeSettings, chosen_penalties, layer_fits
+from cortexscale.alignment.layer import chosen_penalties, layer_fits
 from cortexscale.alignment.score_rows import Predictions, penalty_columns, score_rows
 from cortexscale.alignment.targets import Targets
+from cortexscale.commitments import Commitments, rois_at
 from cortexscale.features.store import Store
+from cortexscale.study.ridge import Ridge
 
 
 def score_alignment(
     store: Store,
     targets: Sequence[Targets],
-    commitments: dict[str, dict[str, dict[str, Any]]],
-    settings: RidgeSettings,
+    commitments: Commitments,
+    ridge: Ridge,
     similarity: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit each ROI's committed layer on the whole training split and score it on the test split.
 
     Args:
-        commitments: dataset -> ROI -> ``layer_name`` ..., as made by :func:`cortexscale.alignment.commit.commit_layers`.
+        commitments: layers of the model, for all datasets of ``targets``.
         similarity: splits of which RSA and CKA are wanted, see :mod:`~cortexscale.alignment.similarity`; they need prepared
             responses.
 
@@ -31,22 +32,19 @@ def score_alignment(
         ``alpha_at_edge`` and ``n_train``; and those per dataset x subject x ROI x unit.
     """
     rows, units = [], []
-    layers = dict.fromkeys(entry["layer_name"] for rois in commitments.values() for entry in rois.values())
-    for layer in layers:
-        committed = [target.restricted(rois_of(commitments[target.dataset], layer)) for target in targets]
+    for layer in commitments.layer_names:
+        committed = [target.restricted(rois_at(commitments[target.dataset], layer)) for target in targets]
         committed = [target for target in committed if target is not None]
-        fits = layer_fits(
-            store, layer, committed, settings, folds="train" in similarity, test=True, predictions=len(similarity) > 0
-        )
+        fits = layer_fits(store, layer, committed, ridge, folds="train" in similarity, test=True, predictions=len(similarity) > 0)
         for target, (fit, kernel) in zip(committed, fits, strict=True):
             place = target.groups["roi"].map(commitments[target.dataset])
             columns = {
                 "layer_name": layer,
-                "layer_position": [entry["layer_position"] for entry in place],
-                "layer_position_normalized": [entry["layer_position_normalized"] for entry in place],
-                "cv_score": [entry["score"] for entry in place],
-                "margin": [entry["margin"] for entry in place],
-                **penalty_columns(*chosen_penalties(fit, settings), fit.group),
+                "layer_position": [entry.layer_position for entry in place],
+                "layer_position_normalized": [entry.layer_position_normalized for entry in place],
+                "cv_score": [entry.score for entry in place],
+                "margin": [entry.margin for entry in place],
+                **penalty_columns(*chosen_penalties(fit, ridge), fit.group),
                 "n_train": len(target.train_rows),
             }
             assert fit.test_r is not None, "test responses were given"
@@ -55,8 +53,3 @@ def score_alignment(
             rows.append(of_target)
             units.append(of_units)
     return pd.concat(rows, ignore_index=True), pd.concat(units, ignore_index=True)
-
-
-def rois_of(commitment: dict[str, dict[str, Any]], layer: str) -> list[str]:
-    """List the ROIs that are committed to a layer."""
-    return [roi for roi, entry in commitment.items() if entry["layer_name"] == layer]

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from cortexscale.alignment.layer import RidgeSettings, chosen_penalties, group_means, layer_fits
+from cortexscale.alignment.layer import chosen_penalties, group_means, layer_fits
 from cortexscale.alignment.score_rows import penalty_columns
 from cortexscale.alignment.targets import Targets
 from cortexscale.features.store import Store
 from cortexscale.kernels.correlation import noise_normalised
+from cortexscale.study.ridge import Ridge
 
 log = logging.getLogger(__name__)
 
 
-def search_layers(store: Store, targets: Sequence[Targets], settings: RidgeSettings) -> pd.DataFrame:
+def search_layers(store: Store, targets: Sequence[Targets], ridge: Ridge) -> pd.DataFrame:
     """Score every layer of a store on every dataset, subject and ROI. The test split is not used.
 
     Returns:
@@ -25,7 +26,7 @@ def search_layers(store: Store, targets: Sequence[Targets], settings: RidgeSetti
     """
     tables = []
     for number, (layer, place) in enumerate(store.layers.items(), start=1):
-        for target, (fit, _) in zip(targets, layer_fits(store, layer, targets, settings, folds=True), strict=True):
+        for target, (fit, _) in zip(targets, layer_fits(store, layer, targets, ridge, folds=True), strict=True):
             folds = group_means(noise_normalised(fit.heldout_r, target.nc_percent[fit.unit]), fit.group)
             tables.append(
                 target.groups.assign(
@@ -34,7 +35,7 @@ def search_layers(store: Store, targets: Sequence[Targets], settings: RidgeSetti
                     layer_position_normalized=place["depth"],
                     cv_score=folds.mean(axis=0),
                     cv_score_sd=folds.std(axis=0, ddof=1),
-                    **penalty_columns(*chosen_penalties(fit, settings), fit.group),
+                    **penalty_columns(*chosen_penalties(fit, ridge), fit.group),
                     n_train=len(target.train_rows),
                 )
             )

@@ -5,6 +5,7 @@ from the features. Neither is noise-normalised. Predictions for training stimuli
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -13,13 +14,14 @@ from cortexscale.alignment.targets import Targets
 from cortexscale.kernels.gram import GramMatrix
 from cortexscale.kernels.similarity import Geometry, cka, feature_geometry, response_geometry, rsa
 
-SPLITS = ("train", "test")
+SplitName = Literal["train", "test"]
+SPLITS = get_args(SplitName)
 MEASURES = (rsa, cka)
 COLUMNS = [f"{measure.__name__}_{kind}_{split}" for measure in MEASURES for kind in ("c", "ve") for split in SPLITS]
 
 
 def similarity_columns(
-    target: Targets, predicted: Mapping[str, np.ndarray | None], splits: Sequence[str], kernel: GramMatrix | None
+    target: Targets, predicted: Mapping[str, np.ndarray | None], splits: Sequence[SplitName], kernel: GramMatrix | None
 ) -> dict[str, np.ndarray]:
     """Compute RSA and CKA of every group of ``target``, (groups,) each; nan where they are not wanted or cannot be computed.
 

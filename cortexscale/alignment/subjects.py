@@ -1,9 +1,8 @@
 """Choice of the subjects of a dataset, and their responses as regression targets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,15 +11,16 @@ from cortexscale.alignment.targets import PreparedResponses, Targets, shared_tar
 from cortexscale.errors import InputError
 from cortexscale.recording import load_recording, load_screening
 from cortexscale.stimuli import stimulus_rows
+from cortexscale.study.targets import BestSubjects, DatasetTargets
 
 
-def rank_subjects(recordings: Sequence[Path], best_subjects: Mapping[str, Any] | None) -> pd.DataFrame:
+def rank_subjects(recordings: Sequence[Path], best_subjects: BestSubjects | None) -> pd.DataFrame:
     """Rank subjects by the mean noise ceiling of all units that were looked at. Units without a ceiling count as 0.
 
     Args:
         recordings: files of one dataset.
-        best_subjects: ``count``, the number of subjects that are scored, and ``roi``, whose ceilings decide (paper, appendix
-            A.3). If None, all subjects are scored, and ceilings are averaged over all ROIs together.
+        best_subjects: the number of subjects that are scored, and the ROI whose ceilings decide (paper, appendix A.3). If None,
+            all subjects are scored, and ceilings are averaged over all ROIs together.
 
     Returns:
         ``subject``, ``mean_nc_percent`` (percent of variance) and ``scored``, the best subject first.
@@ -32,17 +32,17 @@ def rank_subjects(recordings: Sequence[Path], best_subjects: Mapping[str, Any] |
     for file in recordings:
         screening = load_screening(file)
         if best_subjects:
-            roi = best_subjects["roi"]
+            roi = best_subjects.roi
             if roi not in screening or not screening[roi].any():
                 raise InputError(file, f"no unit in {roi}", "units in the ROI of `best_subjects`", "choose another ROI there")
             screening = screening[screening[roi].to_numpy(bool)]
         means.append(float(np.nan_to_num(screening["nc_percent"].to_numpy(float)).mean()))
     ranked = pd.DataFrame({"subject": [file.stem for file in recordings], "mean_nc_percent": means})
     ranked = ranked.sort_values("mean_nc_percent", ascending=False, kind="stable", ignore_index=True)
-    return ranked.assign(scored=np.arange(len(ranked)) < (best_subjects["count"] if best_subjects else len(ranked)))
+    return ranked.assign(scored=np.arange(len(ranked)) < (best_subjects.count if best_subjects else len(ranked)))
 
 
-def scored_subjects(recordings: Sequence[Path], best_subjects: Mapping[str, Any] | None) -> list[Path]:
+def scored_subjects(recordings: Sequence[Path], best_subjects: BestSubjects | None) -> list[Path]:
     """Select the recordings that are scored, in their given order: see :func:`rank_subjects`."""
     if not best_subjects:
         return list(recordings)
@@ -51,9 +51,14 @@ def scored_subjects(recordings: Sequence[Path], best_subjects: Mapping[str, Any]
     return [file for file in recordings if file.stem in scored]
 
 
+def named_recordings(recordings: Iterable[Path]) -> dict[str, Path]:
+    """Recordings by ``<dataset>/<subject>``, as provenance calls them."""
+    return {f"{file.parent.name}/{file.stem}": file for file in recordings}
+
+
 def load_targets(
     recordings: Sequence[Path],
-    datasets: Mapping[str, Mapping[str, Any]],
+    datasets: Mapping[str, DatasetTargets],
     stimuli: pd.DataFrame,
     prepared: Path | None = None,
 ) -> list[Targets]:
@@ -61,29 +66,29 @@ def load_targets(
 
     Args:
         recordings: files ``<dataset>/<subject>.h5``.
-        datasets: name -> ``rois`` and ``best_subjects`` (``count`` and ``roi``, or None for all), from the config.
+        datasets: name -> ROIs and subjects that are scored.
         stimuli: the stimulus table.
         prepared: file of :func:`cortexscale.alignment.prepare.prepare_responses`.
     """
     targets, known = [], PreparedResponses(prepared) if prepared else None
     for name, dataset in datasets.items():
-        files = scored_subjects([file for file in recordings if file.parent.name == name], dataset["best_subjects"])
-        targets += shared_targets([load_recording(file) for file in files], stimuli, dataset["rois"])
+        files = scored_subjects([file for file in recordings if file.parent.name == name], dataset.best_subjects)
+        targets += shared_targets([load_recording(file) for file in files], stimuli, dataset.rois)
     return [replace(target, prepared=known) for target in targets]
 
 
 def shown_images(
-    recordings: Sequence[Path], datasets: Mapping[str, Mapping[str, Any]], stimuli: pd.DataFrame
+    recordings: Sequence[Path], best_subjects: Mapping[str, BestSubjects | None], stimuli: pd.DataFrame
 ) -> list[np.ndarray]:
     """List the rows of the stimulus table that each scored subject saw, training stimuli first.
 
     Args:
         recordings, stimuli: as in :func:`load_targets`.
-        datasets: name -> ``best_subjects``.
+        best_subjects: dataset -> which of its subjects are scored.
     """
     shown = []
-    for name, dataset in datasets.items():
-        for file in scored_subjects([file for file in recordings if file.parent.name == name], dataset["best_subjects"]):
+    for name, best in best_subjects.items():
+        for file in scored_subjects([file for file in recordings if file.parent.name == name], best):
             recording = load_recording(file, responses=False)
             splits = {"train": recording.train, "test": recording.test}
             rows = (

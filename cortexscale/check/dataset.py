@@ -18,7 +18,8 @@ from cortexscale.datasets.readers import load_reader, require_known
 from cortexscale.datasets.source import Source
 from cortexscale.errors import InputError
 from cortexscale.stimuli import LAYOUTS
-from cortexscale.study.data import Dataset, StimulusSet
+from cortexscale.study.data import Dataset
+from cortexscale.study.images import StimulusSet
 from cortexscale.study.problems import checked
 
 log = logging.getLogger(__name__)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +16,8 @@ from cortexscale.models.build import build_backbone, load_backbone, weights_hash
 from cortexscale.models.counting import count_network
 from cortexscale.models.flops import forward_flops
 from cortexscale.models.layers import Layer, candidate_layers, captured
-from cortexscale.study.alignment import Features, Projection
+from cortexscale.models.model import Model
+from cortexscale.study.features import Features, Projection
 
 _HELP = "docs/models.md describes what each source needs, and what candidate layers are."
 _BLAME = "an InputError was expected for bad input, and nothing for good input"
@@ -26,19 +26,16 @@ _TOLERANCE = 1e-2
 differently in batches of another size."""
 
 
-def check_model(
-    model: dict[str, Any], batch_size: int, projection: dict[str, Any], asked_mb: int, weights_follow: bool
-) -> Report:
+def check_model(model: Model, batch_size: int, projection: Projection, asked_mb: int, weights_follow: bool) -> Report:
     """Load a model, run it on two images and check all of its candidate layers.
 
     Args:
-        model: its inventory entry.
         batch_size: images of a forward pass of an extraction.
-        projection: ``family``, ``dimensions``, ``seed``; the family alone for exact kernels.
+        projection: how their features are projected.
         asked_mb: memory in MB of the job that extracts all candidates.
         weights_follow: whether the study itself trains or fetches the weights, so that they may still be missing.
     """
-    report = Report(f"The model `{model['id']}` of the source `{model['source']}`")
+    report = Report(f"The model `{model.id}` of the source `{model.source}`")
     section = report.section("weights")
     section.help.append(_HELP)
     backbone = _load(section, model, weights_follow)
@@ -55,20 +52,20 @@ def check_model(
             section = report.section("candidate layers")
             section.help.append(_HELP)
             with section.collect("finding the layers", _BLAME):
-                widths = _check_layers(section, backbone, candidate_layers(backbone.network, model["layers"]), images)
+                widths = _check_layers(section, backbone, candidate_layers(backbone.network, model.layers), images)
                 _describe_memory(report.section("extraction"), backbone, widths, batch_size, projection, asked_mb)
     return report
 
 
-def _build(section: ReportSection, model: dict[str, Any]) -> Backbone | None:
+def _build(section: ReportSection, model: Model) -> Backbone | None:
     backbone: Backbone | None = None
     with section.collect("building the network", _BLAME):
         backbone = build_backbone(model)
     return backbone
 
 
-def _load(section: ReportSection, model: dict[str, Any], weights_follow: bool) -> Backbone | None:
-    file = model["checkpoint"]
+def _load(section: ReportSection, model: Model, weights_follow: bool) -> Backbone | None:
+    file = model.checkpoint
     if file and weights_follow and not Path(file).exists():
         section.facts.append(
             f"{file} does not exist yet; the study makes or fetches it. Random weights are used for the other checks"
@@ -135,13 +132,13 @@ def _agree(one: Tensor, other: Tensor) -> bool:
 
 
 def _describe_memory(
-    section: ReportSection, backbone: Backbone, widths: Sequence[int], batch_size: int, projection: dict[str, Any], asked_mb: int
+    section: ReportSection, backbone: Backbone, widths: Sequence[int], batch_size: int, projection: Projection, asked_mb: int
 ) -> None:
     """Describe the memory that an extraction of all candidate layers needs."""
     if not widths:
         return
-    settings = Features(batch_size=batch_size, projection=Projection(**projection))
-    dimensions = None if projection["family"] == "exact" else settings.projection.dimensions
+    settings = Features(batch_size=batch_size, projection=projection)
+    dimensions = None if projection.is_exact else projection.dimensions
     network = count_network(backbone, backbone.transform(GREY)[None], widths)
     parts = Extraction(network, len(widths), 1, settings, dimensions).memory
     needed, stored = sum(parts.values()) / 1e6, 2 * len(widths) * network.stored_width(dimensions) / 1e6

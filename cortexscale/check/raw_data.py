@@ -18,7 +18,8 @@ from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 from cortexscale.stimuli import LAYOUTS
 from cortexscale.stimuli.image_folder import SUFFIXES
-from cortexscale.study.data import Dataset, StimulusSet
+from cortexscale.study.data import Dataset
+from cortexscale.study.images import StimulusSet
 from cortexscale.study.models import Suite
 from cortexscale.study.problems import checked
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cortexscale.errors import InputError, InputErrors
-from cortexscale.files import whole_file
+from cortexscale.files import write_text
 
 log = logging.getLogger(__name__)
 
@@ -115,8 +115,7 @@ class Report:
 
     def publish(self, file: Path) -> None:
         """Write the report to a file and print it to the terminal."""
-        with whole_file(file) as part:
-            part.write_text(self.text(), encoding="utf-8")
+        write_text(file, self.text())
         print(f"\n{self.text()}", flush=True)
         if self.n_problems:
             log.error("%d problem(s), listed in %s", self.n_problems, file)

@@ -4,7 +4,6 @@
 (:func:`cortexscale.models.bounds.known_networks`) again.
 """
 
-import json
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -13,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from cortexscale.models.bounds import TABLE, Network, network_name, network_table
-from cortexscale.models.inventory import Model
+from cortexscale.models.model import Model
 from cortexscale.plan import Plan
 
 
@@ -25,31 +24,30 @@ def networks(models: Iterable[Model]) -> dict[str, Network]:
     """
     by_id = {model.id: model for model in models}
     references = {id: by_id.get(model.reference, model) for id, model in by_id.items()}
-    return {id: _counted(json.dumps(reference.as_dict())) for id, reference in references.items()}
+    return {id: _counted(reference) for id, reference in references.items()}
 
 
 @cache
-def _counted(entry: str) -> Network:
-    """Count the network of an inventory entry (JSON)."""
+def _counted(model: Model) -> Network:
+    """Count the network of a model."""
     from cortexscale.models.build import untrained
     from cortexscale.models.counting import count_network
     from cortexscale.models.layers import candidate_layers, captured
 
-    model = json.loads(entry)
     backbone, image = untrained(model)
-    names = [layer.name for layer in candidate_layers(backbone.network, model["layers"])]
+    names = [layer.name for layer in candidate_layers(backbone.network, model.layers)]
     with captured(backbone.network, names) as outputs:
         backbone.network(image)
     return count_network(backbone, image, [backbone.rows(outputs[name], 1, name).shape[1] for name in names])
 
 
 @cache
-def numbers_kept(entry: str) -> int:
-    """Count the numbers that an image leaves for the backward pass of the network of an inventory entry (JSON)."""
+def numbers_kept(model: Model) -> int:
+    """Count the numbers that an image leaves for the backward pass of the network of a model."""
     from cortexscale.finetuning.activations import saved_activations
     from cortexscale.models.build import untrained
 
-    return saved_activations(*untrained(json.loads(entry)))
+    return saved_activations(*untrained(model))
 
 
 def counted_table(config: Path) -> str:

@@ -1,6 +1,5 @@
 """The stages of a study with the time, memory and disk that they will take, before the first of them runs."""
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -136,8 +135,7 @@ class Estimate:
 
     def _step(self, model: str) -> finetuning.StepSize:
         assert self.plan.finetuning and self.costs.finetuning
-        base = json.dumps(self.plan.finetuning.base(model).as_dict())
-        return self.costs.finetuning.step(model, activations=numbers_kept(base))
+        return self.costs.finetuning.step(model, activations=numbers_kept(self.plan.finetuning.base(model)))
 
     def _fits(self) -> list[Stage]:
         study = self.plan.study

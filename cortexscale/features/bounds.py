@@ -9,7 +9,7 @@ from cortexscale.costs.machine import Machine
 from cortexscale.features.blocks import ROWS, WAITING, columns_at_a_time
 from cortexscale.kernels.bounds import gram_seconds, projection_seconds
 from cortexscale.models.bounds import Network
-from cortexscale.study.alignment import Features
+from cortexscale.study.features import Features
 
 LIBRARIES = 1.2e9
 """Bytes of a process that has imported torch and timm. Half of them is freed memory that the process keeps."""

@@ -21,6 +21,7 @@ from cortexscale.kernels.projection import RandomProjection
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.layers import Layer, captured
 from cortexscale.stimuli import StimulusImages
+from cortexscale.study.features import Projection
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def extract_features(
     path: Path | str,
     *,
     identity: dict[str, Any],
-    projection: dict[str, Any],
+    projection: Projection,
     batch_size: int,
     workers: int = 0,
     precision: str = "float32",
@@ -61,7 +62,7 @@ def extract_features(
 ) -> None:
     """Write the features of all images at all layers into the store at ``path``.
 
-    Activations are flattened (class and register tokens included), and projected to ``projection["dimensions"]`` where they are
+    Activations are flattened (class and register tokens included), and projected to ``projection.dimensions`` where they are
     wider (paper, section 3). An interrupted run continues after its last complete block of rows.
 
     Args:
@@ -70,7 +71,7 @@ def extract_features(
         images: images of the stimulus set.
         path: path of the store.
         identity: everything that these features depend on; see :class:`~cortexscale.features.store.StoreWriter`.
-        projection: ``family``, ``dimensions``, ``seed``.
+        projection: not exact.
         batch_size: images of a forward pass.
         workers: number of processes that read images.
         precision: precision of forward passes, see :func:`forward_precision`; it belongs to the identity.
@@ -84,7 +85,7 @@ def extract_features(
     def projected(activations: Tensor) -> Tensor:
         width = math.prod(activations.shape[1:])
         if width not in projections:
-            projections[width] = RandomProjection(projection["family"], width, projection["dimensions"], projection["seed"])
+            projections[width] = RandomProjection(projection.family, width, projection.dimensions, projection.seed)
         return projections[width](activations)
 
     writer = StoreWriter(path, identity, len(images))

@@ -2,17 +2,18 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from cortexscale.features.blocks import ROWS
 from cortexscale.features.store import FeatureStore, StoreWriter
+from cortexscale.jobs import plain
 from cortexscale.kernels.device import best_device
 from cortexscale.kernels.projection import RandomProjection
+from cortexscale.study.features import Projection
 
 
-def project_activations(activations: FeatureStore, path: Path | str, projection: dict[str, Any]) -> FeatureStore:
+def project_activations(activations: FeatureStore, path: Path | str, projection: Projection) -> FeatureStore:
     """Write the store that extraction would write with this projection, up to the rounding of activations to float16.
 
     One block of rows is held in memory. An interrupted run continues after its last complete block.
@@ -20,7 +21,7 @@ def project_activations(activations: FeatureStore, path: Path | str, projection:
     Args:
         activations: store of unprojected activations.
         path: path of the new store.
-        projection: ``family``, ``dimensions``, ``seed``.
+        projection: not exact.
 
     Returns:
         The new store.
@@ -31,9 +32,10 @@ def project_activations(activations: FeatureStore, path: Path | str, projection:
 
     @cache
     def projection_of(width: int) -> RandomProjection:
-        return RandomProjection(projection["family"], width, projection["dimensions"], projection["seed"])
+        return RandomProjection(projection.family, width, projection.dimensions, projection.seed)
 
-    identity, n, device = activations.attributes["identity"] | {"projection": projection}, activations.n_rows, best_device()
+    identity = activations.attributes["identity"] | {"projection": plain(projection)}
+    n, device = activations.n_rows, best_device()
     writer = StoreWriter(path, identity, n)
     for start in range(writer.rows_written, n, ROWS):
         projected = {}

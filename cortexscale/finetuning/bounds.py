@@ -9,7 +9,7 @@ from cortexscale.features.bounds import Extraction
 from cortexscale.kernels.bounds import gram_seconds
 from cortexscale.models.bounds import Network
 from cortexscale.readouts.bounds import token_memory
-from cortexscale.study.alignment import Ridge
+from cortexscale.study.ridge import Ridge
 
 BACKWARD = 2
 """FLOPs of a backward pass over those of the forward pass."""

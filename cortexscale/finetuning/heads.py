@@ -1,7 +1,7 @@
 """Frozen heads: ridge from committed layers of the base model to the responses of each subject and ROI (paper, section 3)."""
 
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.alignment.targets import Targets
+from cortexscale.commitments import RoiLayers
 from cortexscale.errors import InputError
 from cortexscale.features.model_on_images import ModelOnImages
 from cortexscale.files import link_or_copy
@@ -20,6 +20,7 @@ from cortexscale.readouts.parts import Parts
 from cortexscale.readouts.saved import load_readout
 from cortexscale.readouts.stage import Stage
 from cortexscale.readouts.token_store import TokenStore, extract_tokens
+from cortexscale.study.ridge import Ridge
 
 COLUMNS = ["subject", "roi", "layer_name", "n_units", "fitting_samples", "alpha", "alpha_at_edge", "pearsonr", "pearsonr_nc"]
 
@@ -27,8 +28,8 @@ COLUMNS = ["subject", "roi", "layer_name", "n_units", "fitting_samples", "alpha"
 def fit_heads(
     job: ModelOnImages,
     targets: Sequence[Targets],
-    commitments: Mapping[str, Mapping[str, Any]],
-    settings: RidgeSettings,
+    commitments: RoiLayers,
+    ridge: Ridge,
     folder: Path,
     *,
     made_by: dict[str, Any],
@@ -44,7 +45,7 @@ def fit_heads(
         job: the base model and the stimulus set.
         targets: responses of one dataset, with the ROIs that are fitted (:func:`cortexscale.alignment.subjects.load_targets`).
         commitments: committed layer of each ROI, of the base model for the dataset.
-        settings: settings of ridge.
+        ridge: settings of ridge.
         folder: appears complete or not at all.
         made_by: result of :func:`cortexscale.stores.provenance`, with everything that the heads depend on.
         batch_size: images of a forward pass.
@@ -58,7 +59,7 @@ def fit_heads(
     """
     committed = {roi: commitments[roi] for target in targets for roi in target.groups["roi"]}
     layers = {
-        entry["layer_name"]: Layer(entry["layer_name"], entry["layer_position"], entry["layer_position_normalized"])
+        entry.layer_name: Layer(entry.layer_name, entry.layer_position, entry.layer_position_normalized)
         for entry in committed.values()
     }
     identity = job.identity | {"layers": list(layers)}
@@ -80,7 +81,7 @@ def fit_heads(
         )
     ids = job.table["stimulus_id"].to_numpy()
     stage = Stage(TokenStore(features), targets, committed, ids, [100], [0], parts, validation_fraction=0, save=True)
-    scores = stage.linear(settings)["scores"][COLUMNS]
+    scores = stage.linear(ridge)["scores"][COLUMNS]
     unfinished = parts.folder / "heads"
     shutil.rmtree(unfinished, ignore_errors=True)
     shutil.copytree(stage.saved, unfinished, copy_function=link_or_copy)

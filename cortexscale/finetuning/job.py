@@ -9,12 +9,14 @@ import torch
 
 from cortexscale.alignment.targets import Targets
 from cortexscale.errors import InputError
-from cortexscale.files import whole_file
+from cortexscale.files import whole_file, write_text
 from cortexscale.finetuning.heads import load_heads
 from cortexscale.finetuning.loop import finetune_backbone
 from cortexscale.finetuning.pairs import neural_pairs
+from cortexscale.jobs import plain
 from cortexscale.kernels.device import best_device
 from cortexscale.models.build import load_backbone, weights_hash
+from cortexscale.models.model import Model
 from cortexscale.models.training.data import open_images
 from cortexscale.models.training.loop import accuracy
 from cortexscale.models.training.state import TrainingState
@@ -23,12 +25,12 @@ from cortexscale.stimuli import StimulusImages
 
 
 def finetune(
-    base: dict[str, Any],
+    base: Model,
     heads: Path,
     targets: Sequence[Targets],
     stimuli: StimulusImages,
     recipe: NeuralRecipe,
-    images: str | None,
+    images: Path | None,
     image_recipe: Recipe,
     *,
     percent: float = 100,
@@ -46,7 +48,7 @@ def finetune(
     With ``lora``, adapters are trained and merged at the end.
 
     Args:
-        base: inventory entry of the base model, a :class:`cortexscale.models.inventory.Model` as a dict.
+        base: the base model.
         heads: folder of :func:`cortexscale.finetuning.heads.fit_heads`, with heads for these targets or more.
         targets: responses of the dataset, with the ROIs that are fitted.
         stimuli: images of the stimulus set; ``targets`` hold their rows.
@@ -71,7 +73,7 @@ def finetune(
     """
     if recipe.lambda_img and images is None:
         remedy = "give `images` in the config, or set `lambda_img: 0` in the recipe"
-        raise InputError(f"fine-tuning of {base['id']}", "no labelled images", "images of the task that it should keep", remedy)
+        raise InputError(f"fine-tuning of {base.id}", "no labelled images", "images of the task that it should keep", remedy)
     backbone = load_backbone(base)
     of_base = weights_hash(backbone.network)
     trials = neural_pairs(targets, percent=percent, seed=seed, n_subjects=n_subjects, permuted=permuted)
@@ -89,8 +91,8 @@ def finetune(
         from cortexscale.finetuning.lora import Adapters  # imported here because peft is optional
 
         adapters = Adapters(network, recipe.lora, seed)
-    made_of = [base, of_base, recipe.model_dump(), image_recipe.model_dump(), percent, seed, n_subjects, permuted, made_by]
-    state = TrainingState(weights.with_name(f".{weights.name}.state"), json.dumps(made_of, sort_keys=True, default=str))
+    made_of = plain([base, of_base, recipe, image_recipe, percent, seed, n_subjects, permuted, made_by])
+    state = TrainingState(weights.with_name(f".{weights.name}.state"), json.dumps(made_of, sort_keys=True))
     n_trainable = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
     history = finetune_backbone(
         backbone,
@@ -118,8 +120,7 @@ def finetune(
         "losses": history.by_epoch(),
         "made_by": made_by,
     }
-    with whole_file(card) as part:
-        part.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    write_text(card, json.dumps(facts, indent=1))
     with whole_file(weights) as part:
         torch.save({name: tensor.cpu() for name, tensor in network.state_dict().items()}, part)
     state.remove()

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from cortexscale.models.finetuned import BASELINE
+from cortexscale.models.tuning import TunedModel
 from cortexscale.stores import read_table
 
 _PREFIX = "finetuning_"
 
 
 def finetuning_table(
-    alignment: Sequence[Path], tuned: Sequence[Path], cards: Path, models: Mapping[str, Mapping[str, Any]]
+    alignment: Sequence[Path], tuned: Sequence[Path], cards: Path, models: Mapping[str, TunedModel]
 ) -> pd.DataFrame:
     """Make one row per experiment x model x dataset x subject x ROI.
 
@@ -23,8 +24,7 @@ def finetuning_table(
         alignment: scores of fine-tuned models and baselines, of :func:`cortexscale.alignment.score.score_alignment`.
         tuned: cards of fine-tuned models, ``<model>.json``, of :func:`cortexscale.finetuning.job.finetune`.
         cards: cards of all base models, of :func:`cortexscale.models.table.complete_cards`.
-        models: ``experiments``, ``recipe`` (a :class:`~cortexscale.recipe.NeuralRecipe` as a dict) and the values of a
-            :class:`cortexscale.models.finetuned.Tuning`, by fine-tuned model.
+        models: fine-tuned models by id.
 
     Returns:
         The scores with ``exp_type``, the training data and recipe, and the card of the base model. A model that belongs to
@@ -34,7 +34,7 @@ def finetuning_table(
     """
     scores = pd.concat([read_table(file, columns=("model_id", "pearsonr_nc")) for file in alignment], ignore_index=True)
     told = {file.name.removesuffix(".json"): json.loads(file.read_text(encoding="utf-8")) for file in tuned}
-    runs = pd.DataFrame([_run(id, facts, told[id], name) for id, facts in models.items() for name in facts["experiments"]])
+    runs = pd.DataFrame([_run(id, model, told[id], name) for id, model in models.items() for name in model.experiments])
     before = runs.groupby("base_model_id")["task_evaluation_acc_before"].first()
     base_cards = read_table(cards, columns=("model_id", "backbone_arch", "task_evaluation_acc")).set_index("model_id")
     base_cards = base_cards.loc[before.index]
@@ -49,28 +49,27 @@ def finetuning_table(
     return table.assign(model_id=table["model_id"].str.removesuffix(BASELINE))
 
 
-def _run(id: str, facts: Mapping[str, Any], card: Mapping[str, Any], experiment: str) -> dict[str, Any]:
+def _run(id: str, model: TunedModel, card: Mapping[str, Any], experiment: str) -> dict[str, Any]:
     """The columns of a model as part of an experiment."""
-    recipe, subjects = facts["recipe"], facts["subjects"]
-    lora = recipe["lora"] or {}
+    tuning, recipe, lora = model.tuning, model.recipe, model.recipe.lora
     return {
         "model_id": id,
-        "base_model_id": facts["base"],
+        "base_model_id": tuning.base,
         "exp_type": _PREFIX + experiment,
-        "finetuning_dataset": facts["dataset"],
-        "finetuning_regions": "_".join(facts["rois"]),
-        "finetuning_subjects": f"randsubj_{subjects}" if subjects else "all",
-        "data_pct": float(facts["percent"]),
+        "finetuning_dataset": tuning.dataset,
+        "finetuning_regions": "_".join(tuning.rois),
+        "finetuning_subjects": f"randsubj_{tuning.subjects}" if tuning.subjects else "all",
+        "data_pct": float(tuning.percent),
         "fitting_samples": card["fitting_samples"],
-        "seed": facts["seed"],
-        "epochs": recipe["epochs"],
-        "learning_rate": recipe["learning_rate"],
-        "random_shuffle": facts["permuted"],
-        "lora_rank": lora.get("rank", np.nan),
-        "lora_alpha": lora.get("alpha", np.nan),
-        "lora_dropout": lora.get("dropout", np.nan),
-        "lora_target_modules": ",".join(lora["targets"]) if lora else None,
-        "lora_update_head": lora.get("train_head"),
+        "seed": tuning.seed,
+        "epochs": recipe.epochs,
+        "learning_rate": recipe.learning_rate,
+        "random_shuffle": tuning.permuted,
+        "lora_rank": lora.rank if lora else np.nan,
+        "lora_alpha": lora.alpha if lora else np.nan,
+        "lora_dropout": lora.dropout if lora else np.nan,
+        "lora_target_modules": ",".join(lora.targets) if lora else None,
+        "lora_update_head": lora.train_head if lora else None,
         "n_trainable_params": card["n_trainable_params"],
         "task_evaluation_acc": card["task_evaluation_acc"],
         "task_evaluation_acc_before": card["task_evaluation_acc_before"],

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from PIL import Image
 from torch import Tensor, nn
 
 from cortexscale.errors import InputError
+from cortexscale.models.model import Model
 
 GREY = Image.new("RGB", (256, 256), (128, 128, 128))
 """The image on which networks are measured: uniform grey."""
@@ -72,6 +72,6 @@ class Backbone:
         return output
 
 
-def cannot_build(model: dict[str, Any], error: Exception, remedy: str) -> InputError:
+def cannot_build(model: Model, error: Exception, remedy: str) -> InputError:
     """Make the error that a source raises when a library refuses to build a model."""
-    return InputError(f"model {model['id']}", f"{type(error).__name__}: {str(error)[:500]}", "a model that can be built", remedy)
+    return InputError(f"model {model.id}", f"{type(error).__name__}: {str(error)[:500]}", "a model that can be built", remedy)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cortexscale.costs.cost import Cost
 from cortexscale.costs.machine import Machine
-from cortexscale.models.inventory import Model
+from cortexscale.models.model import Model, PublishedBuilder, TimmBuilder
 from cortexscale.models.spvvs import AVERAGED
 
 TABLE = Path(__file__).with_name("networks.tsv")
@@ -92,15 +92,15 @@ def assumed_network(model: Model) -> Network:
 
     A published architecture has the sizes of the table. Any other has those of ``ASSUMED`` for the image size of the model.
     """
-    builder, known = model.builder, known_networks()
+    known = known_networks()
     if model.source in ("spvvs", "timm") and (name := network_name(model)) in known:
         return known[name]
-    return known[ASSUMED].at(builder.get("image_size") or PIXELS)
+    return known[ASSUMED].at(model.image_size or PIXELS)
 
 
 def network_name(model: Model) -> str:
     """Return the name of the network of a published model in ``networks.tsv``."""
-    return model.builder["architecture"] if model.source == "spvvs" else model.builder["timm"]
+    return model.built_by(PublishedBuilder).architecture if model.source == "spvvs" else model.built_by(TimmBuilder).timm
 
 
 def checkpoint_download(machine: Machine, model: Model, network: Network) -> Cost:

@@ -1,23 +1,23 @@
-"""Build networks from inventory entries: architecture, weights and the transform that makes the input.
+"""Build the networks of models: architecture, weights and the transform that makes the input.
 
-An entry is a :class:`cortexscale.models.inventory.Model` as a dict. Its ``source`` names the module of
-:mod:`cortexscale.models.sources` that builds it. Each of these modules has one function, ``build(model, weights) -> Backbone``.
+The ``source`` of a model names the module of :mod:`cortexscale.models.sources` that builds it. Each of these modules has one
+function, ``build(model, weights) -> Backbone``.
 """
 
 import hashlib
 import importlib
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cortexscale.models.backbone import GREY, Backbone
+from cortexscale.models.model import Model
 
 SHAPES_ALONE = {"suite", "spvvs", "timm", "checkpoint"}
 """Sources whose networks run on the meta device, which has shapes but no numbers. Networks of other sources may need numbers."""
 
 
-def load_backbone(model: dict[str, Any]) -> Backbone:
+def load_backbone(model: Model) -> Backbone:
     """Build the network of an inventory entry with its trained weights, in eval mode.
 
     Raises:
@@ -26,12 +26,12 @@ def load_backbone(model: dict[str, Any]) -> Backbone:
     return _build(model, weights=True)
 
 
-def load_network(model: dict[str, Any]) -> nn.Module:
+def load_network(model: Model) -> nn.Module:
     """Build the network of :func:`load_backbone` alone."""
     return load_backbone(model).network
 
 
-def build_architecture(model: dict[str, Any]) -> nn.Module:
+def build_architecture(model: Model) -> nn.Module:
     """Build the network of an inventory entry with random weights, in eval mode.
 
     Raises:
@@ -40,12 +40,12 @@ def build_architecture(model: dict[str, Any]) -> nn.Module:
     return build_backbone(model).network
 
 
-def build_backbone(model: dict[str, Any]) -> Backbone:
+def build_backbone(model: Model) -> Backbone:
     """Build the backbone of an inventory entry with random weights; see :func:`load_backbone`."""
     return _build(model, weights=False)
 
 
-def untrained(model: dict[str, Any]) -> tuple[Backbone, Tensor]:
+def untrained(model: Model) -> tuple[Backbone, Tensor]:
     """Build the backbone of an inventory entry without trained weights, and the (1, 3, height, width) input of a grey image.
 
     Where the source allows it, both have shapes but no numbers. This is enough to count parameters and FLOPs, and to find the
@@ -54,7 +54,7 @@ def untrained(model: dict[str, Any]) -> tuple[Backbone, Tensor]:
     Raises:
         InputError: the network cannot be built.
     """
-    device = torch.device("meta" if model["source"] in SHAPES_ALONE else "cpu")
+    device = torch.device("meta" if model.source in SHAPES_ALONE else "cpu")
     with device:
         backbone = _build(model, weights=False)
     return backbone, backbone.transform(GREY)[None].to(device)
@@ -69,8 +69,8 @@ def weights_hash(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _build(model: dict[str, Any], weights: bool) -> Backbone:
-    source = importlib.import_module(f"cortexscale.models.sources.{model['source']}")
+def _build(model: Model, weights: bool) -> Backbone:
+    source = importlib.import_module(f"cortexscale.models.sources.{model.source}")
     backbone = source.build(model, weights)
     backbone.network.eval()
     return backbone

@@ -1,56 +1,56 @@
 """Model cards: the cost of a model and its pretraining (paper, appendix B)."""
 
-import json
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 import pandas as pd
 
 from cortexscale.models.build import untrained
 from cortexscale.models.flops import forward_flops
+from cortexscale.models.model import Builder, HubBuilder, Model, PublishedBuilder, TimmBuilder
 from cortexscale.models.pretraining import SELF_SUPERVISED, SUPERVISED, Pretraining, pretraining_of
 from cortexscale.models.spvvs import CLASSES
 
 
-def model_cards(models: list[dict[str, Any]], fitted: Collection[str]) -> pd.DataFrame:
+def model_cards(models: Iterable[Model], fitted: Collection[str]) -> pd.DataFrame:
     """Make one row per model in the published columns, with everything that is known before any training, and ``held_out``.
 
     Models of one architecture share the counts of :func:`architecture_cost`. Where the config says nothing of a pretraining, it
     is inferred from the model's name (:func:`cortexscale.models.pretraining.pretraining_of`).
 
     Args:
-        models: entries of the inventory (:meth:`cortexscale.models.inventory.Model.as_dict`).
+        models: the models of a study.
         fitted: ids of the models that scaling laws are fitted to; all others are held out.
     """
-    costs: dict[str, dict[str, float]] = {}
+    costs: dict[tuple[str, Builder, int | None], dict[str, float]] = {}
     rows = []
     for model in models:
         counted = _as_published(model)
-        key = json.dumps([counted["source"], counted["builder"]], sort_keys=True)
+        key = counted.source, counted.builder, counted.image_size
         if key not in costs:
             costs[key] = architecture_cost(counted)
         known = _pretraining(model)
         rows.append(
             {
-                "model_id": model["id"],
-                "backbone_source": model["source"],
-                "backbone_arch": model["arch"],
-                "backbone_arch_family": model["family"],
+                "model_id": model.id,
+                "backbone_source": model.source,
+                "backbone_arch": model.arch,
+                "backbone_arch_family": model.family,
                 **costs[key],
-                "pretraining_dataset": model["dataset"] or known.dataset,
-                "pretraining_samples_per_class": model["samples_per_class"],
-                "pretraining_seed": model["seed"],
-                "pretraining_n_samples": model["n_samples"] or known.n_samples,
+                "pretraining_dataset": model.dataset or known.dataset,
+                "pretraining_samples_per_class": model.samples_per_class,
+                "pretraining_seed": model.seed,
+                "pretraining_n_samples": model.n_samples or known.n_samples,
                 "pretraining_objective": known.objective,
-                "held_out": model["id"] not in fitted,
+                "held_out": model.id not in fitted,
                 "is_selfsupervised_learning": known.objective == SELF_SUPERVISED,
-                "is_adversarially_finetuned": model["begins_with"] is not None,
+                "is_adversarially_finetuned": model.begins_with is not None,
             }
         )
     return pd.DataFrame(rows)
 
 
-def architecture_cost(model: dict[str, Any]) -> dict[str, float]:
+def architecture_cost(model: Model) -> dict[str, float]:
     """Count the parameters and the forward FLOPs of an architecture, without its weights.
 
     Returns:
@@ -71,20 +71,20 @@ def architecture_cost(model: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def _as_published(model: dict[str, Any]) -> dict[str, Any]:
+def _as_published(model: Model) -> Model:
     """The entry whose cost is counted. Like the authors, count the published suite with ImageNet's classifier throughout."""
-    if model["source"] != "spvvs":
+    if model.source != "spvvs":
         return model
-    return {**model, "builder": {**model["builder"], "classes": CLASSES["imagenet"]}}
+    return replace(model, builder=replace(model.built_by(PublishedBuilder), classes=CLASSES["imagenet"]))
 
 
-def _pretraining(model: dict[str, Any]) -> Pretraining:
+def _pretraining(model: Model) -> Pretraining:
     """The pretraining that follows from the source or the name of a model."""
-    match model["source"]:
+    match model.source:
         case "suite" | "spvvs":
             return Pretraining(objective=SUPERVISED)
         case "timm":
-            return pretraining_of(model["builder"]["timm"])
+            return pretraining_of(model.built_by(TimmBuilder).timm)
         case "huggingface":
-            return pretraining_of(model["builder"]["name"])
+            return pretraining_of(model.built_by(HubBuilder).repository)
     return Pretraining()

@@ -2,46 +2,17 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from itertools import product
-from typing import Any
 
 from cortexscale.errors import InputError
-from cortexscale.models.inventory import Model
+from cortexscale.models.model import Model, TunedBuilder
+from cortexscale.models.tuning import Tuning
 from cortexscale.study.data import Dataset
 from cortexscale.study.experiments import Finetuning, FinetuningGrid
 
 BASELINE = "+baseline"
 """Suffix of the id under which a base model is evaluated in the same way as its fine-tuned models."""
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """The base model and the training data of a fine-tuned model.
-
-    Attributes:
-        base: id of the base model.
-        recipe: name of the recipe.
-        dataset: dataset whose responses are fitted.
-        rois: ROIs whose responses are fitted, in the order of the dataset.
-        subjects: number of subjects, chosen at random; None for all that are scored.
-        permuted: responses are paired with stimuli at random.
-        percent: percent of the training stimuli.
-        seed: seed of the subset of stimuli, the subjects, the permutation and the order of batches.
-    """
-
-    base: str
-    recipe: str
-    dataset: str
-    rois: tuple[str, ...]
-    subjects: int | None
-    permuted: bool
-    percent: float
-    seed: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """The attributes as plain values."""
-        return {**asdict(self), "rois": list(self.rois)}
 
 
 def tunings(section: Finetuning, datasets: Mapping[str, Dataset]) -> tuple[dict[str, Tuning], dict[str, list[str]]]:
@@ -62,7 +33,7 @@ def tunings(section: Finetuning, datasets: Mapping[str, Dataset]) -> tuple[dict[
         for tuning in (tuning for grid in grids for tuning in _combinations(grid, section, datasets)):
             id = _id(tuning, _ordered(section.targets.get(tuning.dataset, ()), datasets[tuning.dataset]))
             if models.setdefault(id, tuning) != tuning:
-                found = f"two different models with the id {id}: {models[id].as_dict()} and {tuning.as_dict()}"
+                found = f"two different models with the id {id}: {models[id]} and {tuning}"
                 remedy = "rename a recipe or dataset: names are joined by `-`"
                 raise InputError("config key finetuning.experiments", found, "one model for each id", remedy)
             wanted = experiments.setdefault(id, [])
@@ -94,7 +65,7 @@ def _id(tuning: Tuning, targets: tuple[str, ...]) -> str:
 
 def finetuned_model(id: str, base: Model, checkpoint: str) -> Model:
     """The inventory entry of a fine-tuned model. It uses the committed layers of its base model's reference model."""
-    return replace(base, id=id, source="finetuned", builder={"base": base.as_dict()}, checkpoint=checkpoint)
+    return replace(base, id=id, source="finetuned", builder=TunedBuilder(base), checkpoint=checkpoint, ema="auto")
 
 
 def baseline(base: Model) -> Model:

@@ -2,12 +2,13 @@
 
 import fnmatch
 from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from cortexscale.errors import InputError, Problems
 from cortexscale.models import spvvs
 from cortexscale.models.families import LAYERS
+from cortexscale.models.model import Builder, FunctionBuilder, HubBuilder, Model, PublishedBuilder, TimmBuilder
 from cortexscale.models.training.recipes import resolve
 from cortexscale.recipe import Recipe
 from cortexscale.study import Study
@@ -20,49 +21,12 @@ from cortexscale.study.models import (
     PublishedSuite,
     PythonModel,
     Suite,
+    SuiteArchitecture,
     TimmModels,
 )
 
 SUITES = ("suite", "spvvs")
 """Sources of controlled suites."""
-
-
-@dataclass(frozen=True)
-class Model:
-    """One trained network.
-
-    Attributes:
-        id: unique name, as in the published tables.
-        source: the module of ``cortexscale.models.sources`` that builds it.
-        arch, family: architecture and architecture family.
-        builder: settings that the source needs to build the network.
-        layers: regular expressions of the candidate layers.
-        reference: id of the reference model, whose layer search this model uses.
-        dataset, n_samples, samples_per_class, seed: the pretraining; None where unknown. samples_per_class 0 is the full set.
-        checkpoint: file with the weights; None for weights that the source fetches.
-        begins_with: for an adversarial copy, id of the model of the suite whose training it continues.
-        fit: whether scaling laws are fitted to the model.
-    """
-
-    id: str
-    source: str
-    arch: str
-    family: str
-    builder: dict[str, Any] = field(hash=False)
-    layers: tuple[str, ...]
-    reference: str
-    dataset: str | None = None
-    n_samples: int | None = None
-    samples_per_class: int | None = None
-    seed: int | None = None
-    checkpoint: str | None = None
-    begins_with: str | None = None
-    fit: bool = False
-
-    def as_dict(self) -> dict[str, Any]:
-        """The attributes as plain values, for ``params`` of a rule; without ``fit``, on which no features and scores depend."""
-        values = {**asdict(self), "layers": list(self.layers)}
-        return {name: value for name, value in values.items() if name != "fit"}
 
 
 def model_inventory(study: Study, problems: Problems) -> dict[str, Model]:
@@ -78,7 +42,7 @@ def model_inventory(study: Study, problems: Problems) -> dict[str, Model]:
         with problems.collected():
             models += _models_of(source, study.results)
     borrow = study.layer_commitment.borrow
-    inventory = {model.id: model if borrow else Model(**{**model.__dict__, "reference": model.id}) for model in models}
+    inventory = {model.id: model if borrow else replace(model, reference=model.id) for model in models}
     repeated = [id for id, count in Counter(model.id for model in models).items() if count > 1]
     if repeated:
         found = f"ids given twice: {', '.join(repeated[:5])}"
@@ -89,6 +53,15 @@ def model_inventory(study: Study, problems: Problems) -> dict[str, Model]:
             remedy = "add that model, or drop `reference`"
             problems.found.append(InputError(f"reference of {model.id}", found, expected, remedy))
     return {id: model for id, model in inventory.items() if model.reference in inventory}
+
+
+def fitted_models(study: Study) -> list[str]:
+    """Return the ids of the models that scaling laws are fitted to: never adversarial copies, nor models of a wrong source."""
+    models: list[Model] = []
+    for source in study.models:
+        with Problems().collected():
+            models += _models_of(source, study.results) if source.fit else []
+    return [model.id for model in models if model.begins_with is None]
 
 
 def _models_of(source: Models, results: str) -> list[Model]:
@@ -130,10 +103,7 @@ def suite_models(suite: Suite, results: str) -> list[Model]:
     """The models of a suite that is trained here: architectures x training-set sizes x seeds, then the adversarial copies."""
     models = []
     for arch, spec in suite.architectures.items():
-        network = {"timm": spec.timm, "arguments": {**spec.arguments, "num_classes": suite.classes}}
-        if spec.architecture:
-            network = {"architecture": spec.architecture}
-        builder = {**network, "classes": suite.classes, "image_size": spec.image_size or suite.image_size}
+        builder = _builder(spec, suite.classes)
         for samples in suite.samples_per_class:
             for seed in suite.seeds:
                 id = spvvs.model_id(arch, suite.dataset, samples, seed)
@@ -150,7 +120,7 @@ def suite_models(suite: Suite, results: str) -> list[Model]:
                         samples_per_class=samples,
                         seed=seed,
                         checkpoint=f"{results}/models/{id}.pt",
-                        fit=suite.fit,
+                        image_size=spec.image_size or suite.image_size,
                     )
                 )
     copies = suite.adversarial
@@ -158,6 +128,14 @@ def suite_models(suite: Suite, results: str) -> list[Model]:
         return models
     originals = [model for model in models if model.samples_per_class == 0 and model.arch in copies.architectures]
     return models + [adversarial_copy(original, resolve(copies.recipe), results) for original in originals]
+
+
+def _builder(entry: SuiteArchitecture | CheckpointModel, classes: int) -> Builder:
+    """A named architecture of the published suite, or one of timm with its arguments."""
+    if entry.architecture:
+        return PublishedBuilder(entry.architecture, classes)
+    assert entry.timm is not None, "a section has one of the two"
+    return TimmBuilder(entry.timm, entry.arguments, classes)
 
 
 def adversarial_copy(original: Model, recipe: Recipe, results: str) -> Model:
@@ -174,7 +152,7 @@ def adversarial_copy(original: Model, recipe: Recipe, results: str) -> Model:
     eps, alpha = (f"{size:g}".replace(".", "") for size in (recipe.attack.eps, recipe.attack.alpha))
     duration = f"ep{recipe.epochs:g}" if recipe.epochs else f"steps{recipe.steps}"
     id = f"adv_{original.arch}_{original.dataset}_full_ffgsm_eps-{eps}_alpha-{alpha}-{duration}_seed-{original.seed}"
-    return replace(original, id=id, begins_with=original.id, checkpoint=f"{results}/models/{id}.pt", fit=False)
+    return replace(original, id=id, begins_with=original.id, checkpoint=f"{results}/models/{id}.pt")
 
 
 def published_models(source: PublishedSuite) -> list[Model]:
@@ -208,7 +186,7 @@ def published_models(source: PublishedSuite) -> list[Model]:
                 source="spvvs",
                 arch=entry.arch,
                 family=entry.family,
-                builder={"architecture": entry.arch, "classes": spvvs.CLASSES[entry.dataset], "ema": source.ema},
+                builder=PublishedBuilder(entry.arch, spvvs.CLASSES[entry.dataset]),
                 layers=LAYERS[entry.family],
                 reference=entry.reference,
                 dataset=entry.dataset,
@@ -216,7 +194,7 @@ def published_models(source: PublishedSuite) -> list[Model]:
                 samples_per_class=entry.samples_per_class,
                 seed=entry.seed,
                 checkpoint=f"{source.path}/{entry.id}/ep{entry.epochs}.pt",
-                fit=source.fit,
+                ema=source.ema,
             )
         )
     return models
@@ -230,11 +208,10 @@ def timm_models(source: TimmModels) -> list[Model]:
             source="timm",
             arch=name.rsplit("/")[-1].split(".")[0],
             family=source.family or "timm",
-            builder={"timm": name, "arguments": {}},
+            builder=TimmBuilder(name),
             layers=layer_patterns(source.layers, name),
             reference=name.rsplit("/")[-1],
             n_samples=source.pretraining_samples.get(name),
-            fit=source.fit,
         )
         for name in source.ids
     ]
@@ -248,11 +225,10 @@ def huggingface_models(source: HuggingFaceModels) -> list[Model]:
             source="huggingface",
             arch=name.split("/")[-1],
             family=source.family or (source.layers if isinstance(source.layers, str) else "huggingface"),
-            builder={"name": name},
+            builder=HubBuilder(name),
             layers=layer_patterns(source.layers, name),
             reference=name.split("/")[-1],
             n_samples=source.pretraining_samples.get(name),
-            fit=source.fit,
         )
         for name in source.ids
     ]
@@ -269,17 +245,15 @@ def checkpoint_model(entry: CheckpointModel) -> Model:
         expected = f"one of {', '.join(arch for archs in spvvs.NAMED.values() for arch in archs)}, or a flex architecture"
         raise InputError(f"`architecture` of {entry.id}", entry.architecture, expected, "correct the name, or use `timm`")
     family = entry.family or families.get(entry.architecture or "", "timm")
-    if entry.architecture:
-        builder = {"architecture": entry.architecture, "classes": entry.classes}
-    else:
-        builder = {"timm": entry.timm, "arguments": {**entry.arguments, "num_classes": entry.classes}}
     return Model(
         source="checkpoint",
         arch=entry.architecture or (entry.timm or "").split(".")[0],
         family=family,
-        builder={**builder, "ema": entry.ema, "image_size": entry.image_size},
+        builder=_builder(entry, entry.classes),
         layers=layer_patterns(entry.layers or family, entry.id),
         checkpoint=entry.file,
+        ema=entry.ema,
+        image_size=entry.image_size,
         **_common_fields(entry),
     )
 
@@ -290,7 +264,7 @@ def python_model(entry: PythonModel) -> Model:
         source="python",
         arch=entry.id,
         family=entry.family,
-        builder=entry.model_dump(include={"file", "function", "arguments", "transform"}),
+        builder=FunctionBuilder(entry.file, entry.function, entry.arguments, entry.transform),
         layers=layer_patterns(entry.layers, entry.id),
         checkpoint=entry.checkpoint,
         **_common_fields(entry),
@@ -300,4 +274,4 @@ def python_model(entry: PythonModel) -> Model:
 def _common_fields(entry: OwnModel) -> dict[str, Any]:
     """Fields of :class:`Model` that every model of a user's own has."""
     pretraining = {"dataset": entry.dataset, "n_samples": entry.samples, "seed": entry.seed}
-    return {"id": entry.id, "reference": entry.reference or entry.id, "fit": entry.fit, **pretraining}
+    return {"id": entry.id, "reference": entry.reference or entry.id, **pretraining}

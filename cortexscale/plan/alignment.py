@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from cortexscale.alignment.published import commitments_for, read_published
+from cortexscale.commitments import Commitments
 from cortexscale.errors import InputError, Problems
 from cortexscale.plan.data import DataPlan
 from cortexscale.plan.models import ModelPlan
 from cortexscale.plan.names import suggestions
 from cortexscale.study import Study
+from cortexscale.study.features import Projection
+from cortexscale.study.targets import BestSubjects
 
 
 class AlignmentPlan:
@@ -33,7 +35,7 @@ class AlignmentPlan:
     # ------------------------------------------------------------------------------------------ committed layers
 
     @cached_property
-    def _published(self) -> dict[str, Any]:
+    def _published(self) -> dict[str, Commitments]:
         file = self.study.layer_commitment.file
         return read_published(file) if file and Path(file).exists() else {}
 
@@ -84,19 +86,14 @@ class AlignmentPlan:
     @property
     def exact(self) -> bool:
         """Whether kernels of all activations take the place of projected features."""
-        return self.study.features.projection.family == "exact"
+        return self.study.features.projection.is_exact
 
-    @property
-    def projection(self) -> dict[str, Any]:
-        """The projection of features, as plain values: the keys that its family knows."""
-        return {"family": "exact"} if self.exact else self.study.features.projection.model_dump()
-
-    def projections(self, model: str) -> list[dict[str, Any]]:
+    def projections(self, model: str) -> list[Projection]:
         """List the projections that a model of the projection study is compared under."""
         study = self.study.projection_study
         assert study is not None
         return [
-            {"family": study.family, "dimensions": dimensions, "seed": seed}
+            Projection(family=study.family, dimensions=dimensions, seed=seed)
             for dimensions in study.models[model]
             for seed in study.seeds
         ]
@@ -110,9 +107,9 @@ class AlignmentPlan:
         wanted = [stimuli for stimuli in self.data.stimuli if study.stimuli is None or stimuli in study.stimuli]
         return [(stimuli, model) for stimuli in wanted for model in study.models]
 
-    def kernel_subjects(self, stimuli: str) -> dict[str, dict[str, Any]]:
+    def kernel_subjects(self, stimuli: str) -> dict[str, BestSubjects | None]:
         """Return the datasets whose stimuli enter exact kernels, and which of their subjects count."""
-        return {name: {"best_subjects": self.data.best_subjects(name)} for name in self.data.datasets_on(stimuli) if self.exact}
+        return {name: self.data.datasets[name].best_subjects for name in self.data.datasets_on(stimuli) if self.exact}
 
     def kernel_recordings(self, stimuli: str) -> list[str]:
         """List the recordings that say which stimuli enter exact kernels."""

@@ -16,7 +16,9 @@ from cortexscale.errors import Problems
 from cortexscale.plan.inputs import Inputs
 from cortexscale.study import Study
 from cortexscale.study.data import Modality
+from cortexscale.study.images import ImageFiles
 from cortexscale.study.problems import checked
+from cortexscale.study.targets import DatasetTargets
 
 
 class DataPlan:
@@ -149,6 +151,10 @@ class DataPlan:
         made = [self.datasets[name].path for name in self.simulated if Path(self.datasets[name].path) in path.parents]
         return made or self.inputs.planned([str(path)])
 
+    def images_of(self, dataset: str) -> ImageFiles:
+        """Return where the images of a dataset lie."""
+        return self.study.stimuli[self.datasets[dataset].stimuli].files
+
     def stimulus_table(self, dataset: str) -> str:
         """Return the path of the table of the stimuli that a dataset was recorded with."""
         return f"{self.results}/stimuli/{self.datasets[dataset].stimuli}.parquet"
@@ -189,14 +195,9 @@ class DataPlan:
         """List the datasets that were recorded with a stimulus set."""
         return [name for name, dataset in self.datasets.items() if dataset.stimuli == stimuli]
 
-    def targets(self, stimuli: str) -> dict[str, dict[str, Any]]:
+    def targets(self, stimuli: str) -> dict[str, DatasetTargets]:
         """Return what is scored on a stimulus set: dataset -> its ROIs, and which of its subjects."""
-        return {name: self.datasets[name].model_dump(include={"rois", "best_subjects"}) for name in self.datasets_on(stimuli)}
-
-    def best_subjects(self, dataset: str) -> dict[str, Any] | None:
-        """Return how many subjects are scored, and by the ceilings of which ROI they are chosen; None for all subjects."""
-        best = self.datasets[dataset].best_subjects
-        return best.model_dump() if best else None
+        return {name: self.datasets[name].targets for name in self.datasets_on(stimuli)}
 
     def subjects_scored(self, dataset: str) -> list[str]:
         """List as many subjects as are scored. Which of them are scored depends on their noise ceilings."""

@@ -52,7 +52,7 @@ class FigurePlan:
             experiments=frozenset(study.finetuning.experiments) if study.finetuning else frozenset(),
             readouts=tuple(study.mapping.readouts) if study.mapping else (),
             projections=study.projection_study.models if study.projection_study else {},
-            rated=sum(model.source in SUITES and model.fit and not model.begins_with for model in self.models.inventory.values()),
+            rated=sum(self.models.inventory[model].source in SUITES for model in self.models.fitted),
         )
         return Gallery(available)
 

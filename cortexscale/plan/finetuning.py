@@ -6,8 +6,9 @@ from typing import Any
 
 from cortexscale.errors import InputError, Problems
 from cortexscale.models.finetuned import BASELINE, baseline, finetuned_model, tunings
-from cortexscale.models.inventory import Model
+from cortexscale.models.model import Model
 from cortexscale.models.training.recipes import resolve
+from cortexscale.models.tuning import TunedModel
 from cortexscale.plan.alignment import AlignmentPlan
 from cortexscale.plan.data import DataPlan
 from cortexscale.plan.models import ModelPlan
@@ -15,6 +16,7 @@ from cortexscale.plan.names import suggestions
 from cortexscale.recipe import NeuralRecipe, Recipe
 from cortexscale.study import Study
 from cortexscale.study.experiments import Finetuning
+from cortexscale.study.targets import DatasetTargets
 
 _PRESETS = {
     "AlexNet": "alexnet",
@@ -91,10 +93,6 @@ class FinetuningPlan:
 
     # ------------------------------------------------------------------------------------------ how a model is made
 
-    def tuning(self, model: str) -> dict[str, Any]:
-        """Return what a fine-tuned model is trained on, as plain values."""
-        return self.tunings[model].as_dict()
-
     def base(self, model: str) -> Model:
         """Return the base model of a fine-tuned model or of a baseline."""
         return self.models.inventory[self.tunings[model].base if model in self.tunings else model.removesuffix(BASELINE)]
@@ -115,7 +113,7 @@ class FinetuningPlan:
         images = self.images(self.base(model).id)
         return self.data.inputs.planned([images]) if images else []
 
-    def image_recipe(self, base: str) -> dict[str, Any]:
+    def image_recipe(self, base: str) -> Recipe:
         """Return how the labelled images of a base model are augmented, as plain values.
 
         Raises:
@@ -129,7 +127,7 @@ class FinetuningPlan:
             found = f"none for {base} of the family {model.family}, which has no published recipe"
             raise InputError("config key finetuning.image_recipe", found, "a recipe", "add one, such as `image_recipe: resnet`")
         layers = [Recipe(preset=preset)] if preset else []
-        return resolve(*layers, *([given] if given else [])).model_dump(mode="json")
+        return resolve(*layers, *([given] if given else []))
 
     def weights(self, model: str) -> list[str]:
         """List the checkpoint of a fine-tuned model or a baseline; empty if the source of the baseline fetches its weights."""
@@ -151,19 +149,15 @@ class FinetuningPlan:
             rois.setdefault((tuning.base, tuning.dataset), set()).update(tuning.rois)
         return rois
 
-    def head_targets(self, base: str, dataset: str) -> dict[str, Any]:
+    def head_targets(self, base: str, dataset: str) -> DatasetTargets:
         """Return the ROIs and subjects that the heads of a base model are fitted to: those of all experiments."""
         rois = [roi for roi in self.data.datasets[dataset].rois if roi in self.headed[base, dataset]]
-        return {"rois": rois, "best_subjects": self.data.best_subjects(dataset)}
+        return DatasetTargets(rois, self.data.datasets[dataset].best_subjects)
 
-    def targets(self, model: str) -> dict[str, Any]:
+    def targets(self, model: str) -> DatasetTargets:
         """Return the ROIs and subjects that a model is fitted to, before some of the subjects are chosen at random."""
         tuning = self.tunings[model]
-        return {"rois": list(tuning.rois), "best_subjects": self.data.best_subjects(tuning.dataset)}
-
-    def stimuli_source(self, dataset: str) -> dict[str, str]:
-        """Return the folder of the images of a dataset, and its layout."""
-        return self.study.stimuli[self.data.datasets[dataset].stimuli].model_dump(include={"layout", "path"})
+        return DatasetTargets(list(tuning.rois), self.data.datasets[tuning.dataset].best_subjects)
 
     def model_code(self, model: str) -> list[str | Path]:
         """List the modules that build a fine-tuned model or a baseline, for the digest of a stage."""
@@ -182,7 +176,7 @@ class FinetuningPlan:
         wanted = self.settings.benchmarks or self.data.datasets
         return [name for name in self.data.datasets_on(stimuli) if name in wanted]
 
-    def scored(self, stimuli: str) -> dict[str, dict[str, Any]]:
+    def scored(self, stimuli: str) -> dict[str, DatasetTargets]:
         """Return what is scored on a stimulus set: dataset -> its ROIs, and which of its subjects."""
         return {name: entry for name, entry in self.data.targets(stimuli).items() if name in self.benchmarks_on(stimuli)}
 
@@ -202,9 +196,6 @@ class FinetuningPlan:
         return [pattern.format(results=self.results, model=model) for model in self.finetuned]
 
     @property
-    def facts(self) -> dict[str, dict[str, Any]]:
-        """Fine-tuned model -> the facts that the result table holds about it."""
-        return {
-            id: {**self.tuning(id), "recipe": self.recipe(id).model_dump(mode="json"), "experiments": self.experiments[id]}
-            for id in self.finetuned
-        }
+    def facts(self) -> dict[str, TunedModel]:
+        """Fine-tuned model -> what it is made of, for the result table."""
+        return {id: TunedModel(self.tunings[id], self.recipe(id), tuple(self.experiments[id])) for id in self.finetuned}

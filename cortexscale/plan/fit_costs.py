@@ -42,5 +42,5 @@ class FitCosts:
                 return PUBLISHED_READOUTS
             case "finetuning" if self.finetuning:
                 return len(self.finetuning.finetuned) * averages
-        fitted = sum(model.fit for model in self.models.inventory.values())
+        fitted = len(self.models.fitted)
         return 2 * averages * (sum(1 for _ in checkpoints()) if self.study.published else fitted)

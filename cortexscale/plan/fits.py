@@ -1,10 +1,9 @@
 """The scaling fits of a study: the axis and the metric that a fit is named by, its table and its settings."""
 
-from typing import Any
-
-from cortexscale.catalogue.axes import AXES
+from cortexscale.catalogue.axes import AXES, Form
 from cortexscale.catalogue.metrics import ALIGNMENT, FITTED
 from cortexscale.study import Study
+from cortexscale.study.fits import FitSettings
 
 FIT = rf"(?:{'|'.join(AXES)})(?:\.(?:{'|'.join(metric for metric in FITTED if metric != ALIGNMENT)}))?"
 """The names of fits, ``compute`` or ``compute.rsa_c_test``, as a regular expression."""
@@ -18,19 +17,22 @@ class FitPlan:
 
     def table(self, fit: str) -> str:
         """Return the path of the result table that a fit reads."""
-        return f"{self.results}/tables/{AXES[fit.split('.')[0]].table}.parquet"
+        return f"{self.results}/tables/{AXES[self.axis(fit)].table}.parquet"
 
-    def job(self, fit: str) -> dict[str, Any]:
-        """Return the arguments of :func:`cortexscale.scaling.laws.fit_axis` except the table."""
-        axis, _, metric = fit.partition(".")
-        return {
-            "axis": axis,
-            "form": self.settings.axes[axis],
-            "settings": self.resampling | {"delta": getattr(self.settings, AXES[axis].delta)},
-            "metric": metric or ALIGNMENT,
-        }
+    def axis(self, fit: str) -> str:
+        """Return the axis that a fit is named by."""
+        return fit.partition(".")[0]
 
-    @property
-    def resampling(self) -> dict[str, Any]:
-        """The settings of averaging, fitting and resampling that all axes share."""
-        return self.settings.model_dump(exclude={"axes", "finetuning_delta"})
+    def metric(self, fit: str) -> str:
+        """Return the score that a fit is named by."""
+        return fit.partition(".")[2] or ALIGNMENT
+
+    def form(self, fit: str) -> Form:
+        """Return the form of the laws of a fit."""
+        return self.settings.axes[self.axis(fit)]
+
+    def resampling(self, fit: str | None = None) -> FitSettings:
+        """Return how points are averaged, fitted and resampled; without a fit, on axes that have no settings of their own."""
+        values = {key: getattr(self.settings, key) for key in FitSettings.model_fields}
+        delta = {"delta": getattr(self.settings, AXES[self.axis(fit)].delta)} if fit else {}
+        return FitSettings(**values | delta)

@@ -1,16 +1,17 @@
 """The mapping axis of a study: which readouts of which datasets are fitted, and how they are trained."""
 
-from dataclasses import asdict
 from typing import Any
 
 from cortexscale.catalogue.readouts import KINDS, kind_of, subjects_of
 from cortexscale.errors import InputError, Problems
+from cortexscale.jobs import plain
 from cortexscale.plan.data import DataPlan
 from cortexscale.plan.models import ModelPlan
 from cortexscale.plan.names import suggestions
 from cortexscale.readouts.recipes import ReadoutRecipe, recipe_for
 from cortexscale.study import Study
 from cortexscale.study.experiments import Mapping
+from cortexscale.study.targets import BestSubjects
 
 
 class MappingPlan:
@@ -35,8 +36,8 @@ class MappingPlan:
                 for dataset in filter(self.data.datasets.__contains__, self.settings.datasets):
                     self.recipe(dataset, readout)
 
-    def recipe(self, dataset: str, readout: str) -> dict[str, Any] | None:
-        """Return how a readout is trained, as plain values; None for the linear one.
+    def recipe(self, dataset: str, readout: str) -> ReadoutRecipe | None:
+        """Return how a readout is trained; None for the linear one.
 
         Raises:
             InputError: the config overrides a key that recipes do not have, or with a value that does not fit.
@@ -50,7 +51,7 @@ class MappingPlan:
         if unknown:
             known = ", ".join(ReadoutRecipe.__dataclass_fields__)
             raise InputError(f"config key mapping.recipes.{kind}", ", ".join(unknown), f"keys among {known}", "correct the keys")
-        return asdict(recipe_for(kind, self.data.datasets[dataset].reader, **overrides))
+        return recipe_for(kind, self.data.datasets[dataset].reader, **overrides)
 
     def shared(self, readout: str) -> bool:
         """Tell whether the subjects of a dataset share the trunks of a readout."""
@@ -60,12 +61,14 @@ class MappingPlan:
     def hyperparameters(self) -> dict[str, dict[str, Any]]:
         """Arguments of :mod:`cortexscale.hyperparameters` for Tables S5 and S6."""
         trained = [readout for readout in self.settings.readouts if KINDS[kind_of(readout)].trained]
-        recipes = {kind_of(readout): {name: self.recipe(name, readout) for name in self.settings.datasets} for readout in trained}
+        recipes = {
+            kind_of(readout): {name: plain(self.recipe(name, readout)) for name in self.settings.datasets} for readout in trained
+        }
         default = recipe_for("attention", "", **self.settings.recipes.get("attention", {}).get("all", {}))
         labels = {name: self.data.labels[name] for name in self.settings.datasets}
-        tables = {"tableS5": {"recipe": asdict(default)}} if "attention" in recipes else {}
+        tables = {"tableS5": {"recipe": plain(default)}} if "attention" in recipes else {}
         known = {name: entry.readouts for name in self.settings.datasets if (entry := self.data.facts(name))}
-        paper = {name: asdict(readouts["attention"]) for name, readouts in known.items() if "attention" in readouts}
+        paper = {name: plain(readouts["attention"]) for name, readouts in known.items() if "attention" in readouts}
         return tables | ({"tableS6": {"recipes": recipes, "labels": labels, "paper": paper}} if recipes else {})
 
     @property
@@ -77,22 +80,18 @@ class MappingPlan:
         """List the datasets of the mapping axis that were recorded with a stimulus set."""
         return [name for name in self.settings.datasets if self.data.datasets[name].stimuli == stimuli]
 
-    def token_subjects(self, stimuli: str) -> dict[str, dict[str, Any]]:
+    def token_subjects(self, stimuli: str) -> dict[str, BestSubjects | None]:
         """Return the datasets whose stimuli have tokens, and which of their subjects count."""
-        return {name: {"best_subjects": self.data.best_subjects(name)} for name in self.datasets_on(stimuli)}
-
-    def targets(self, dataset: str) -> dict[str, Any]:
-        """Return the ROIs and subjects of a dataset that readouts are fitted to."""
-        return self.data.targets(self.data.datasets[dataset].stimuli)[dataset]
+        return {name: self.data.datasets[name].best_subjects for name in self.datasets_on(stimuli)}
 
     def path(self, pattern: str, dataset: str) -> str:
         """Fill a path with the model and the stimulus set of a dataset."""
         return pattern.format(results=self.results, stimuli=self.data.datasets[dataset].stimuli, model=self.model)
 
-    def prepared(self, dataset: str) -> dict[str, str]:
-        """Return the file of prepared responses as an input, if the study wants RSA and CKA of test responses."""
+    def prepared(self, dataset: str) -> list[str]:
+        """List the file of prepared responses, if the study wants RSA and CKA of test responses."""
         wanted = "test" in self.study.similarity.splits
-        return {"prepared": self.path("{results}/prepared/{stimuli}.h5", dataset)} if wanted else {}
+        return [self.path("{results}/prepared/{stimuli}.h5", dataset)] if wanted else []
 
     def per_readout(self, pattern: str) -> list[str]:
         """Fill a path for every dataset x readout."""

@@ -8,7 +8,6 @@ from cortexscale.models.bounds import Network
 from cortexscale.plan.mapping import MappingPlan
 from cortexscale.plan.sizes import Sizes
 from cortexscale.readouts import bounds
-from cortexscale.readouts.recipes import ReadoutRecipe
 
 
 class MappingCosts:
@@ -43,4 +42,4 @@ class MappingCosts:
         recipe = self.plan.recipe(dataset, readout)
         if recipe is None:
             return bounds.linear_readouts(self.machine, size, self.sizes.study.ridge)
-        return bounds.trained_readouts(self.machine, size, ReadoutRecipe(**recipe))
+        return bounds.trained_readouts(self.machine, size, recipe)

@@ -2,11 +2,11 @@
 
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
 
 from cortexscale.code import syntax
 from cortexscale.errors import InputError, Problems
-from cortexscale.models.inventory import Model, model_inventory
+from cortexscale.models.inventory import fitted_models, model_inventory
+from cortexscale.models.model import FunctionBuilder, Model
 from cortexscale.models.training.recipes import Length, resolve, training_length
 from cortexscale.plan.inputs import Inputs
 from cortexscale.recipe import Recipe
@@ -39,13 +39,18 @@ class ModelPlan:
         for model in self.inventory.values():
             with problems.collected():
                 if model.source == "suite":
-                    self._recipe(model.id)
-                if model.source == "python":
-                    _require_python(model)
+                    self.recipe(model.id)
+                if isinstance(model.builder, FunctionBuilder):
+                    _require_python(model.id, Path(model.builder.file))
 
     def lacks(self, model: str) -> bool:
         """Tell whether the study has no model of this name, as far as its sources can be read."""
         return self.complete and model not in self.inventory
+
+    @cached_property
+    def fitted(self) -> list[str]:
+        """The models that scaling laws are fitted to."""
+        return [model for model in fitted_models(self.study) if model in self.inventory]
 
     @cached_property
     def references(self) -> list[str]:
@@ -55,7 +60,7 @@ class ModelPlan:
     def code(self, *models: str) -> list[str | Path]:
         """List the modules that build some models, for the digest of a stage: one per source, and files of the user."""
         entries = [self.inventory[model] for model in models]
-        own = [Path(entry.builder["file"]) for entry in entries if entry.source == "python"]
+        own = [Path(entry.builder.file) for entry in entries if isinstance(entry.builder, FunctionBuilder)]
         return list(dict.fromkeys([*(f"cortexscale.models.sources.{entry.source}" for entry in entries), *own]))
 
     # ------------------------------------------------------------------------------------------ weights
@@ -108,12 +113,9 @@ class ModelPlan:
         arch, dataset = self.inventory[model].arch, self.inventory[model].dataset
         return next(suite for suite in self._suites if suite.dataset == dataset and arch in suite.architectures)
 
-    def recipe(self, model: str) -> dict[str, Any]:
-        """Return how a model of a suite is trained, as plain values."""
-        return self._recipe(model).model_dump(mode="json")
-
     @cache  # noqa: B019 (one plan per process)
-    def _recipe(self, model: str) -> Recipe:
+    def recipe(self, model: str) -> Recipe:
+        """Return how a model of a suite is trained."""
         suite, entry = self.suite(model), self.inventory[model]
         if entry.begins_with:
             assert suite.adversarial is not None
@@ -129,7 +131,7 @@ class ModelPlan:
         """Return how long a model of a suite is trained, if its image set is as large as the config says."""
         suite, samples = self.suite(model), self.inventory[model].samples_per_class
         assert samples is not None
-        return training_length(self._recipe(model), samples * suite.classes or suite.expected, self.study.training.gpus)
+        return training_length(self.recipe(model), samples * suite.classes or suite.expected, self.study.training.gpus)
 
     @property
     def training_reports(self) -> list[str]:
@@ -137,9 +139,9 @@ class ModelPlan:
         return [f"{self.results}/models/{model.id}.training.json" for model in self.inventory.values() if model.source == "suite"]
 
 
-def _require_python(model: Model) -> None:
-    where, file = f"config key `file` of the model {model.id}", Path(model.builder["file"])
+def _require_python(model: str, file: Path) -> None:
     try:
         syntax(file)
     except (OSError, SyntaxError) as error:
+        where = f"config key `file` of the model {model}"
         raise InputError(where, f"{file}: {error}", "a Python file", "correct the path or the file") from None

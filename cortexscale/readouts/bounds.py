@@ -11,7 +11,7 @@ from cortexscale.features.bounds import DEVICE_AND_READERS, Extraction
 from cortexscale.kernels.bounds import gram_seconds
 from cortexscale.models.bounds import Network
 from cortexscale.readouts.recipes import ReadoutRecipe
-from cortexscale.study.alignment import Ridge
+from cortexscale.study.ridge import Ridge
 
 PRODUCTS = {"attention": 18}
 """Operations per activation and channel of a trained trunk, forward and backward. Attention projects tokens three times: once,

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from cortexscale.alignment.layer import RidgeSettings, chosen_penalties
+from cortexscale.alignment.layer import chosen_penalties
 from cortexscale.alignment.score_rows import Predictions, penalty_columns, score_rows
 from cortexscale.alignment.targets import Targets
 from cortexscale.catalogue.readouts import LINEAR
@@ -16,6 +16,7 @@ from cortexscale.kernels.nested_ridge import nested_ridge
 from cortexscale.kernels.responses import Responses
 from cortexscale.kernels.ridge import dual_coefficients
 from cortexscale.readouts.trials import subset
+from cortexscale.study.ridge import Ridge
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class LinearFit:
         seed: seed of the subset.
         chosen: positions of the subset among the training stimuli, ascending.
         group, unit: (pairs,) group and unit of each pair.
-        alpha: (pairs,) penalty, the same for all units of a group unless the settings say otherwise.
+        alpha: (pairs,) penalty, the same for all units of a group unless the ridge say otherwise.
         alpha_at_edge: (pairs,) whether the penalty is an end of the grid.
         test_r: (pairs,) Pearson r on the test stimuli.
         test: (m, pairs) predicted responses to the test stimuli.
@@ -47,7 +48,7 @@ class LinearFit:
 
 
 def linear_fits(
-    K: Tensor, targets: Targets, percents: Sequence[float], seeds: Sequence[int], settings: RidgeSettings
+    K: Tensor, targets: Targets, percents: Sequence[float], seeds: Sequence[int], ridge: Ridge
 ) -> Iterator[LinearFit]:
     """Fit the layer of a Gram matrix to percentages of the training stimuli. The subsets of a seed are nested.
 
@@ -58,7 +59,7 @@ def linear_fits(
         K: (n + m, n + m) Gram matrix of the training stimuli followed by the test stimuli, in any centring.
         targets: responses in the ROIs that read this layer.
         percents: percentages of the training stimuli.
-        settings: penalties, their search, and whether they are chosen per ROI or per unit.
+        ridge: penalties, their search, and whether they are chosen per ROI or per unit.
 
     Raises:
         InputError: a percentage leaves fewer than two stimuli.
@@ -67,26 +68,26 @@ def linear_fits(
     for seed in seeds:
         for percent in percents:
             chosen = subset(n, percent, seed)
-            fitted = of_all if len(chosen) == n and of_all else _fitted(K, targets, chosen, settings)
+            fitted = of_all if len(chosen) == n and of_all else _fitted(K, targets, chosen, ridge)
             of_all = fitted if len(chosen) == n else of_all
             yield LinearFit(percent, seed, chosen, **fitted)
 
 
-def _fitted(K: Tensor, targets: Targets, chosen: np.ndarray, settings: RidgeSettings) -> dict[str, np.ndarray]:
+def _fitted(K: Tensor, targets: Targets, chosen: np.ndarray, ridge: Ridge) -> dict[str, np.ndarray]:
     """Fit the stimuli ``chosen``, and return the fields of a LinearFit from ``group`` on."""
     n, rows = len(targets.train_rows), torch.as_tensor(chosen, device=K.device)
     fit = nested_ridge(
         K[rows[:, None], rows],
         Responses.of(targets.train[chosen], targets.members, targets.test),
-        settings.alphas,
+        ridge.alphas.values,
         [],
         cross=K[n:, rows],
-        search=settings.search,
-        alpha_per="unit" if settings.alpha_per == "unit" else "group",
+        search=ridge.alphas.search,
+        alpha_per="unit" if ridge.alpha_per == "unit" else "group",
         predictions=True,
     )
     assert fit.test_r is not None and fit.test is not None, "predictions of test responses were asked for"
-    alpha, at_edge = chosen_penalties(fit, settings)
+    alpha, at_edge = chosen_penalties(fit, ridge)
     fitted = {"group": fit.group, "unit": fit.unit, "alpha": alpha, "alpha_at_edge": at_edge}
     return fitted | {"test_r": fit.test_r, "test": fit.test}
 

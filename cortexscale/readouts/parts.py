@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from cortexscale.files import whole_file
+from cortexscale.files import write_text
 from cortexscale.stores import read_table, write_table
 
 
@@ -25,8 +25,7 @@ class Parts:
         marker = folder / "made_of.json"
         if not marker.exists() or marker.read_text(encoding="utf-8") != self._made_of:
             shutil.rmtree(folder, ignore_errors=True)
-            with whole_file(marker) as part:
-                part.write_text(self._made_of, encoding="utf-8")
+            write_text(marker, self._made_of)
 
     def __contains__(self, name: str) -> bool:
         return (self.folder / name).exists()

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from cortexscale.alignment.layer import RidgeSettings
-from cortexscale.alignment.score import rois_of
+from cortexscale.alignment.layer import kernel_dtype
 from cortexscale.alignment.targets import Targets
 from cortexscale.catalogue.readouts import KINDS
+from cortexscale.commitments import RoiLayers, rois_at
 from cortexscale.kernels.device import best_device
 from cortexscale.readouts.gates import gate_tables
 from cortexscale.readouts.linear import LinearFit, linear_fits, linear_scores, linear_weights
@@ -24,6 +24,7 @@ from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.readouts.saved import Readout
 from cortexscale.readouts.token_store import POOLED, TokenStore
 from cortexscale.readouts.trials import held_out, training_trials
+from cortexscale.study.ridge import Ridge
 
 NO_GATES = pd.DataFrame(columns=["subject", "roi", "probe_type", "layer_name", "layer_position_normalized", "gate"])
 Tables = dict[str, pd.DataFrame]
@@ -37,7 +38,7 @@ class Stage:
     Attributes:
         store: tokens of one model.
         targets: responses of one dataset, with prepared geometries if RSA and CKA are wanted.
-        commitments: ROI -> ``layer_name`` ..., of the model for the dataset.
+        commitments: layers of the model for the dataset.
         stimulus_ids: ids of the rows of the stimulus table.
         percents: percentages of the training stimuli.
         seeds: seeds of subsets and trainings.
@@ -49,7 +50,7 @@ class Stage:
 
     store: TokenStore
     targets: Sequence[Targets]
-    commitments: Mapping[str, Mapping[str, Any]]
+    commitments: RoiLayers
     stimulus_ids: np.ndarray
     percents: Sequence[float]
     seeds: Sequence[int]
@@ -62,24 +63,24 @@ class Stage:
         """Folder of saved readouts: ``<roi>.safetensors`` if they are shared, otherwise ``<subject>/<roi>.safetensors``."""
         return self.parts.folder / "readouts"
 
-    def linear(self, settings: RidgeSettings) -> Tables:
+    def linear(self, ridge: Ridge) -> Tables:
         """Fit ridge on all activations of the committed layers, at all percentages and seeds of a layer from one Gram matrix."""
         parts = []
         device = best_device()
-        for layer in dict.fromkeys(entry["layer_name"] for entry in self.commitments.values()):
-            committed = [target.restricted(rois_of(self.commitments, layer)) for target in self.targets]
+        for layer in dict.fromkeys(entry.layer_name for entry in self.commitments.values()):
+            committed = [target.restricted(rois_at(self.commitments, layer)) for target in self.targets]
             named = {f"{layer}-{number}": target for number, target in enumerate(committed) if target is not None}
             missing = {name: target for name, target in named.items() if name not in self.parts}
             wanted = [np.concatenate([target.train_rows, target.test_rows]) for target in missing.values()]
-            kernels = self.store.kernels(layer, wanted, settings.dtype(device), device) if wanted else ()
+            kernels = self.store.kernels(layer, wanted, kernel_dtype(ridge, device), device) if wanted else ()
             for (name, target), kernel in zip(missing.items(), kernels, strict=True):
-                self.parts.tables(name, partial(self._linear_part, kernel.K, target, layer, settings))
+                self.parts.tables(name, partial(self._linear_part, kernel.K, target, layer, ridge))
             parts += [self.parts.tables(name, dict) for name in named]
         return _together(parts)
 
-    def _linear_part(self, K: Tensor, target: Targets, layer: str, settings: RidgeSettings) -> Tables:
+    def _linear_part(self, K: Tensor, target: Targets, layer: str, ridge: Ridge) -> Tables:
         tables = []
-        for fit in linear_fits(K, target, self.percents, self.seeds, settings):
+        for fit in linear_fits(K, target, self.percents, self.seeds, ridge):
             scores, units = linear_scores(fit, target, layer, self.store.width(layer))
             tables.append(self._of_fit(fit.percent, fit.seed, scores, units))
             if self._is_kept(fit.percent, fit.seed):
@@ -91,7 +92,7 @@ class Stage:
         """Train readouts by gradient descent, in one training per percentage and seed for all subjects and ROIs."""
         gate = KINDS[recipe.readout].reads_all_layers
         depth_of = {name: place["depth"] for name, place in self.store.layers.items()}
-        layers = {roi: POOLED if gate else entry["layer_name"] for roi, entry in self.commitments.items()}
+        layers = {roi: POOLED if gate else entry.layer_name for roi, entry in self.commitments.items()}
         tokens = {layer: self.store.tokens(layer) for layer in layers.values()}
         states = self.parts.folder / "states"
 
@@ -122,7 +123,7 @@ class Stage:
         self, percent: float, seed: int, scores: pd.DataFrame, units: pd.DataFrame, gates: pd.DataFrame | None = None
     ) -> Tables:
         committed = [
-            self.commitments[roi] if layer != POOLED else {}
+            asdict(self.commitments[roi]) if layer != POOLED else {}
             for roi, layer in zip(scores["roi"], scores["layer_name"], strict=True)
         ]
         places = pd.DataFrame(committed, columns=["layer_position", "layer_position_normalized", "score"], index=scores.index)
@@ -133,7 +134,7 @@ class Stage:
             "gates": gates.assign(
                 benchmark_name=self.targets[0].dataset,
                 committed=[
-                    self.commitments[roi]["layer_name"] == layer
+                    self.commitments[roi].layer_name == layer
                     for roi, layer in zip(gates["roi"], gates["layer_name"], strict=True)
                 ],
             ),

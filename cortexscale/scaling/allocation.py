@@ -5,7 +5,6 @@ forward pass, as on the compute axis of the paper.
 """
 
 import logging
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from cortexscale.scaling.groups import fit_families, fits_table, stacked
 from cortexscale.scaling.identifiability import FLAT
 from cortexscale.scaling.laws import BEYOND, MODEL_CLUSTERS
 from cortexscale.scaling.points import ALL, axis_points, benchmark_scores, law_families, no_law_because
+from cortexscale.study.fits import FitSettings
 
 log = logging.getLogger(__name__)
 
@@ -25,19 +25,19 @@ QUANTITIES = ("n_params", "n_samples", "score")
 COLUMNS = [f"{name}{end}" for name in QUANTITIES for end in ("", "_low", "_high")]
 
 
-def fit_model_and_data(pretraining: pd.DataFrame, settings: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def fit_model_and_data(pretraining: pd.DataFrame, settings: FitSettings) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Fit both resources to all families together, and to each family.
 
     Args:
         pretraining: table of :func:`cortexscale.alignment.collect.pretraining_table`.
-        settings: ``bootstraps``, ``bootstrap_unit``, ``delta``, ``seed``, ``composite_rois``.
+        settings: how points are averaged, fitted and resampled.
 
     Returns:
         The fits, one row per family x benchmark: the row of :func:`cortexscale.scaling.fit.fit_law`, with N as X, D as the second
         X, and ``flops_exponent``, h of F ~ N**h. The curves: ``family``, ``benchmark_name`` and the columns of
         :func:`compute_optimal`. The models: ``x`` (N), ``x2`` (D), ``compute``, ``family``, ``benchmark_name``, ``score``.
     """
-    scores = benchmark_scores(pretraining, composite_rois=settings["composite_rois"])
+    scores = benchmark_scores(pretraining, composite_rois=settings.composite_rois)
     parameters, samples = MODEL_AXES["parameters"], MODEL_AXES["samples"]
     models = axis_points(scores, "compute").rename(columns={"x": "compute"})
     models = models.assign(x=models[parameters.column].astype(float), x2=models[samples.column].astype(float))

@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import pandas as pd
 
 from cortexscale.kernels.power_law import FORMS
 from cortexscale.scaling.fit import Law, fit_law
+from cortexscale.study.fits import FitSettings
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def fit_families(
     axis: str,
     form: str,
     x_scale: float | tuple[float, float],
-    settings: dict[str, Any],
+    settings: FitSettings,
     clusters: dict[str, list[str]],
     x: Sequence[str] = ("x",),
 ) -> Laws:
@@ -33,7 +33,7 @@ def fit_families(
         families: name and points, rows with ``benchmark_name``, ``score``, X and the columns of ``clusters``.
         form: ``offset``, ``reduced``, ``chinchilla`` or ``auto``. The cross-validation of ``auto`` keeps architectures together,
             or the points of a configuration in a family of one architecture.
-        settings: ``bootstraps``, ``bootstrap_unit``, ``delta``, ``seed``.
+        settings: how points are averaged, fitted and resampled.
         clusters: columns that tell the configurations (``config``) and architectures (``architecture``) apart. A family of one
             architecture is resampled by configuration.
         x: columns of X.
@@ -49,15 +49,15 @@ def fit_families(
             if (points[list(x)].nunique() == 1).any():
                 log.info("%s: no fit, %s does not vary", name, " or ".join(x))
                 continue
-            unit, labels = cluster_labels(points, settings["bootstrap_unit"], clusters)
+            unit, labels = cluster_labels(points, settings.bootstrap_unit, clusters)
             law = fit_law(
                 points[list(x)].to_numpy().squeeze(),
                 points["score"].to_numpy(),
                 form=form,
                 x_scale=x_scale,
-                delta=settings["delta"],
-                bootstraps=settings["bootstraps"],
-                seed=settings["seed"],
+                delta=settings.delta,
+                bootstraps=settings.bootstraps,
+                seed=settings.seed,
                 bootstrap_unit=unit,
                 clusters=labels.to_numpy(),
                 experiment=name,

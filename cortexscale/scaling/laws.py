@@ -5,7 +5,6 @@ fine-tuning and 18 of mapping.
 """
 
 import logging
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from cortexscale.catalogue.metrics import ALIGNMENT
 from cortexscale.scaling.fit import Law
 from cortexscale.scaling.groups import Laws, fit_families, fits_table, stacked
 from cortexscale.scaling.points import ALL, law_families, no_law_because, points_of
+from cortexscale.study.fits import FitSettings
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ DISTANCES = ["predicted", "residual", "residual_half_widths", "residual_spreads"
 
 
 def fit_axis(
-    table: pd.DataFrame, axis: str, form: str, settings: dict[str, Any], metric: str = ALIGNMENT
+    table: pd.DataFrame, axis: str, form: str, settings: FitSettings, metric: str = ALIGNMENT
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Fit every family x benchmark of an axis, and on the axes of pretraining all families together as well.
 
@@ -41,7 +41,7 @@ def fit_axis(
         table: the result table of the axis: pretraining, finetuning or mapping.
         axis: a name in :data:`cortexscale.catalogue.axes.AXES`.
         form: ``offset``, ``reduced`` or ``auto``.
-        settings: ``bootstraps``, ``bootstrap_unit``, ``delta``, ``seed``, ``composite_rois``.
+        settings: how points are averaged, fitted and resampled.
         metric: column of the scores.
 
     Returns:
@@ -50,7 +50,7 @@ def fit_axis(
         behind them, on the axes of pretraining with :func:`distances`.
     """
     names, of_models = {"axis": axis, "metric": metric}, axis in MODEL_AXES
-    points = points_of(table, axis, metric, composite_rois=settings["composite_rois"])
+    points = points_of(table, axis, metric, composite_rois=settings.composite_rois)
     families = (
         law_families(points, axis) if of_models else [(str(name), rows) for name, rows in points.groupby("family", sort=False)]
     )

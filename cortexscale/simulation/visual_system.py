@@ -4,17 +4,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cortexscale.models.model import Model, TimmBuilder
 from cortexscale.simulation.brain import AreaCode, gabor_energy
 
 if TYPE_CHECKING:
     import torch
 
-HIDDEN_NETWORK = {
-    "id": "hidden network",
-    "source": "suite",
-    "arch": "efficientnet",
-    "builder": {"timm": "test_efficientnet", "arguments": {"num_classes": 16}, "image_size": 32},
-}
+HIDDEN_NETWORK = Model(
+    id="hidden network",
+    source="suite",
+    arch="efficientnet",
+    family="EfficientNet",
+    builder=TimmBuilder("test_efficientnet", classes=16),
+    layers=(),
+    reference="hidden network",
+    image_size=32,
+)
 """The network that the higher areas read from. No suite of the demo has a model of its family."""
 HIDDEN_LAYERS = {"middle": "blocks.2", "late": "global_pool"}
 AREAS = ("early", "middle", "late")

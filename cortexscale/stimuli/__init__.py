@@ -18,6 +18,7 @@ from cortexscale.errors import InputError
 from cortexscale.stimuli.brainscore import BrainScoreImages
 from cortexscale.stimuli.hdf5 import Hdf5Images
 from cortexscale.stimuli.image_folder import ImageFolder
+from cortexscale.study.images import Layout
 
 
 class Images(Protocol):
@@ -54,7 +55,7 @@ _DAMAGE = (OSError, KeyError, zipfile.BadZipFile, zlib.error, EOFError, SyntaxEr
 """Exceptions that a damaged file, zip or image raises. Pillow raises a SyntaxError for a broken PNG."""
 
 
-def stimulus_table(layout: str, path: Path | str) -> pd.DataFrame:
+def stimulus_table(layout: Layout, path: Path | str) -> pd.DataFrame:
     """List the images of a stimulus set.
 
     Args:
@@ -90,7 +91,7 @@ class StimulusImages:
         table: the stimulus table; every image is compared with its hash there.
     """
 
-    def __init__(self, layout: str, path: Path | str, table: pd.DataFrame):
+    def __init__(self, layout: Layout, path: Path | str, table: pd.DataFrame):
         self.images = LAYOUTS[layout](Path(path))
         self.ids, self.hashes = list(table["stimulus_id"]), list(table["hash"])
 

@@ -12,14 +12,17 @@ from pydantic import PositiveFloat, PositiveInt
 
 from cortexscale.errors import Problems
 from cortexscale.section import Name, Section
-from cortexscale.study.alignment import Features, LayerCommitment, ProjectionStudy, Ridge, Similarity
+from cortexscale.study.alignment import LayerCommitment, ProjectionStudy, Similarity
 from cortexscale.study.checks import reference_problems
-from cortexscale.study.data import Dataset, Published, Scores, Simulation, StimulusSet
+from cortexscale.study.data import Dataset, Published, Scores, Simulation
 from cortexscale.study.experiments import Finetuning, Mapping
+from cortexscale.study.features import Features
 from cortexscale.study.files import repeated_keys
 from cortexscale.study.fits import Fits
+from cortexscale.study.images import StimulusSet
 from cortexscale.study.models import Models, Training
 from cortexscale.study.problems import validated
+from cortexscale.study.ridge import Ridge
 
 
 class Estimate(Section):

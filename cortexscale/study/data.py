@@ -1,4 +1,4 @@
-"""Sections of recordings and images: stimulus sets, datasets, their simulation, and tables that others published."""
+"""Sections of recordings: datasets, their simulation, and tables that others published."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -6,29 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveInt
 
 from cortexscale.section import Contradiction, Name, Section
+from cortexscale.study.targets import BestSubjects, DatasetTargets
 
 Modality = Literal["ephys", "fmri", "eeg", "meg", "calcium", "behaviour"]
-
-
-class StimulusSet(Section):
-    """Images that were shown to subjects. Features are extracted once per model and stimulus set."""
-
-    layout: Literal["image_folder", "hdf5", "brainscore"]
-    """`image_folder`: `<concept>/<image>.jpg`, as THINGS; `nsd`: `nsd_stimuli.hdf5`; `brainscore`: a CSV file with its zip
-    beside it."""
-    path: str
-    """The folder, HDF5 file or CSV file with the images."""
-    expected: PositiveInt | None = None
-    """Number of images in the full release, which sizes jobs before the images are there."""
-
-
-class BestSubjects(Section):
-    """Subjects with the highest mean noise ceiling in a ROI, over all its units (paper, appendix A.3)."""
-
-    count: PositiveInt
-    """Number of subjects that are scored."""
-    roi: str
-    """ROI whose mean noise ceiling ranks the subjects."""
 
 
 class Dataset(Section):
@@ -52,6 +32,11 @@ class Dataset(Section):
     """Score only the subjects with the highest noise ceilings. All subjects are read. By default all are scored."""
     options: dict[str, Any] = {}
     """Options of the reader. Those of built-in readers are listed below; `check_dataset` checks those of your own."""
+
+    @property
+    def targets(self) -> DatasetTargets:
+        """The responses that models are scored on."""
+        return DatasetTargets(self.rois, self.best_subjects)
 
     @property
     def scored(self) -> int:

@@ -14,12 +14,9 @@ else:
 FORMS = {name: axis.form for name, axis in AXES.items()}
 
 
-class Fits(Section):
-    """Scaling laws S = E - A (X + 10**lambda)**-alpha (paper, Eq. 3)."""
+class FitSettings(Section):
+    """How points are averaged, fitted and resampled, on whatever axis."""
 
-    axes: dict[AxisName, Form] = FORMS
-    """Axis → form of its laws: `offset` has 10**lambda, `reduced` has not, `auto` takes the one that better predicts
-    architectures it was not fitted to. Axes that are left out keep the forms of the paper."""
     bootstraps: PositiveInt = 1000
     """Bootstrap resamples of every fit, for intervals and bands."""
     bootstrap_unit: Literal["row", "config", "architecture"] = "row"
@@ -27,12 +24,20 @@ class Fits(Section):
     intervals are wider and more honest where models are related."""
     delta: PositiveFloat = 1e-3
     """Delta of the Huber loss on ln(1 − S)."""
-    finetuning_delta: PositiveFloat = 1e-5
-    """The same for the axis of fine-tuning, on which scores differ by thousandths."""
     seed: int = 42
     """Seed of the resamples."""
     composite_rois: bool = True
     """Count ROIs that contain others (whole_brain, nsdgeneral, occipital_parietal) as ROIs of their own, as the paper does."""
+
+
+class Fits(FitSettings):
+    """Scaling laws S = E - A (X + 10**lambda)**-alpha (paper, Eq. 3)."""
+
+    axes: dict[AxisName, Form] = FORMS
+    """Axis → form of its laws: `offset` has 10**lambda, `reduced` has not, `auto` takes the one that better predicts
+    architectures it was not fitted to. Axes that are left out keep the forms of the paper."""
+    finetuning_delta: PositiveFloat = 1e-5
+    """`delta` for the axis of fine-tuning, on which scores differ by thousandths."""
 
     @field_validator("axes")
     @classmethod

@@ -12,7 +12,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 
 from cortexscale.alignment.collect import pretraining_table
 from cortexscale.alignment.commit import commit_layers, commit_rois
-from cortexscale.alignment.layer import RidgeSettings, check_store
+from cortexscale.alignment.layer import check_store, held_out
 from cortexscale.alignment.prepare import prepare_responses
 from cortexscale.alignment.score import score_alignment
 from cortexscale.alignment.search import search_layers
@@ -25,9 +25,11 @@ from cortexscale.kernels.gram import gram
 from cortexscale.recording import Recording, Split
 from cortexscale.scaling.points import benchmark_scores
 from cortexscale.stimuli import stimulus_rows
+from cortexscale.study.ridge import Alphas, Folds, Ridge
+from cortexscale.study.targets import BestSubjects, DatasetTargets
 
 N_TRAIN, N_TEST, N_IMAGES = 60, 20, 100
-SETTINGS = RidgeSettings(alphas=tuple(np.logspace(-1, 4, 8)))
+SETTINGS = Ridge(alphas=Alphas(low=-1, high=4, count=8))
 
 
 @pytest.fixture(scope="module")
@@ -103,43 +105,44 @@ def test_search_equals_scikit_learn_per_subject_and_roi(store, stimuli, recordin
             Y, ceiling = recording.train.responses[:, members].astype(np.float64), recording.units["nc_percent"][members] / 100
             for name in ("shallow", "deep"):
                 X, scores = features(store, name)[rows], []
-                for train, held_out in KFold(5).split(X):
-                    model = RidgeCV(SETTINGS.alphas).fit(X[train], Y[train])
-                    scores.append(np.mean(pearson(model.predict(X[held_out]), Y[held_out]) / np.sqrt(ceiling)))
+                for train, rest in KFold(5).split(X):
+                    model = RidgeCV(SETTINGS.alphas.values).fit(X[train], Y[train])
+                    scores.append(np.mean(pearson(model.predict(X[rest]), Y[rest]) / np.sqrt(ceiling)))
                 ours = search.query("subject == @recording.subject and roi == @roi and layer_name == @name").iloc[0]
                 assert ours["cv_score"] == pytest.approx(np.mean(scores), abs=1e-8)
-                assert ours["alpha"] == pytest.approx(RidgeCV(SETTINGS.alphas).fit(X, Y).alpha_)
+                assert ours["alpha"] == pytest.approx(RidgeCV(SETTINGS.alphas.values).fit(X, Y).alpha_)
                 assert ours["n_units"] == members.sum()
 
 
 def test_commitment_finds_the_generating_layers(search):
-    committed = commit_layers(search)["d"]
-    assert committed["V1"]["layer_name"] == "shallow" and committed["IT"]["layer_name"] == "deep"
+    committed = commit_layers(search, "m")["d"]
+    assert committed["V1"].layer_name == "shallow" and committed["IT"].layer_name == "deep"
     mean = search.groupby(["roi", "layer_name"])["cv_score"].mean()
-    assert committed["V1"]["score"] == pytest.approx(mean["V1", "shallow"])
-    assert committed["V1"]["margin"] == pytest.approx(mean["V1", "shallow"] - mean["V1", "deep"])
+    assert committed["V1"].score == pytest.approx(mean["V1", "shallow"])
+    assert committed["V1"].margin == pytest.approx(mean["V1", "shallow"] - mean["V1", "deep"])
 
 
 def test_a_stage_and_its_last_block_are_no_runner_up():
     rows = [("V1", "stage", 5, 0.5), ("V1", "stage.1", 5, 0.5), ("V1", "late", 9, 0.4)]
     search = pd.DataFrame(rows, columns=["roi", "layer_name", "layer_position", "cv_score"]).assign(layer_position_normalized=1.0)
     committed = commit_rois(search)["V1"]
-    assert committed["runner_up"] == "late" and committed["margin"] == pytest.approx(0.1)
+    assert committed.runner_up == "late" and committed.margin == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("alpha_per", ["roi", "unit"])
 def test_scores_equal_scikit_learn_on_the_test_split(store, stimuli, recordings, search, alpha_per):
-    committed = commit_layers(search)
-    settings = RidgeSettings(SETTINGS.alphas, "adaptive" if alpha_per == "roi" else "full", alpha_per)
+    committed = commit_layers(search, "m")
+    alphas = SETTINGS.alphas.model_copy(update={"search": "adaptive" if alpha_per == "roi" else "full"})
+    settings = Ridge(alphas=alphas, alpha_per=alpha_per)
     table, units = score_alignment(store, shared_targets(recordings, stimuli, ROIS), committed, settings)
     assert len(table) == 9
     for _, row in table.iterrows():
         recording = next(r for r in recordings if r.subject == row["subject"])
         members = recording.rois[row["roi"]].to_numpy()
-        X = features(store, committed["d"][row["roi"]]["layer_name"])
+        X = features(store, committed["d"][row["roi"]].layer_name)
         train, test = (X[stimulus_rows(stimuli, split.stimulus_ids, "", "")] for split in (recording.train, recording.test))
         Y = recording.train.responses[:, members].astype(np.float64)
-        model = RidgeCV(settings.alphas, alpha_per_target=alpha_per == "unit").fit(train, Y)
+        model = RidgeCV(settings.alphas.values, alpha_per_target=alpha_per == "unit").fit(train, Y)
         r = pearson(model.predict(test), recording.test.responses[:, members].astype(np.float64))
         ceiling = np.sqrt(recording.units["nc_percent"][members] / 100)
         assert row["pearsonr"] == pytest.approx(r.mean(), abs=1e-8)
@@ -158,19 +161,19 @@ def prepared(tmp_path_factory, stimuli, recordings) -> PreparedResponses:
 
 def test_similarity_equals_the_plain_computation(store, stimuli, recordings, search, prepared):
     """Voxel encoding by scikit-learn: refits for the test split, the outer folds for the training split."""
-    committed = commit_layers(search)
+    committed = commit_layers(search, "m")
     targets = [replace(target, prepared=prepared) for target in shared_targets(recordings, stimuli, ROIS)]
     table, _ = score_alignment(store, targets, committed, SETTINGS, similarity=["train", "test"])
     for _, row in table.iterrows():
         recording = next(r for r in recordings if r.subject == row["subject"])
         members = recording.rois[row["roi"]].to_numpy()
-        X = features(store, committed["d"][row["roi"]]["layer_name"])
+        X = features(store, committed["d"][row["roi"]].layer_name)
         splits = {"train": recording.train, "test": recording.test}
         X = {name: X[stimulus_rows(stimuli, split.stimulus_ids, "", "")] for name, split in splits.items()}
         Y = {name: split.responses[:, members].astype(np.float64) for name, split in splits.items()}
         encoded = {
-            "train": cross_val_predict(RidgeCV(SETTINGS.alphas), X["train"], Y["train"], cv=KFold(5)),
-            "test": RidgeCV(SETTINGS.alphas).fit(X["train"], Y["train"]).predict(X["test"]),
+            "train": cross_val_predict(RidgeCV(SETTINGS.alphas.values), X["train"], Y["train"], cv=KFold(5)),
+            "test": RidgeCV(SETTINGS.alphas.values).fit(X["train"], Y["train"]).predict(X["test"]),
         }
         for split in splits:
             for kind, model in (("c", X[split]), ("ve", encoded[split])):
@@ -180,8 +183,8 @@ def test_similarity_equals_the_plain_computation(store, stimuli, recordings, sea
 
 def test_similarity_that_was_not_asked_for_is_empty(store, stimuli, recordings, search, prepared):
     targets = [replace(target, prepared=prepared) for target in shared_targets(recordings, stimuli, ROIS)]
-    plain, _ = score_alignment(store, shared_targets(recordings, stimuli, ROIS), commit_layers(search), SETTINGS)
-    table, _ = score_alignment(store, targets, commit_layers(search), SETTINGS, similarity=["test"])
+    plain, _ = score_alignment(store, shared_targets(recordings, stimuli, ROIS), commit_layers(search, "m"), SETTINGS)
+    table, _ = score_alignment(store, targets, commit_layers(search, "m"), SETTINGS, similarity=["test"])
     columns = table.filter(regex="^(rsa|cka)_").columns
     assert len(columns) == 8 and plain[columns].isna().all(axis=None)
     assert table.filter(like="_train").filter(regex="^(rsa|cka)").isna().all(axis=None)
@@ -225,18 +228,18 @@ def test_wide_groups_are_decomposed_once_for_all_models(tmp_path, monkeypatch, s
 
 
 def test_grouped_folds_keep_a_concept_together_and_score_as_scikit_learn_on_those_folds(store, stimuli, recordings):
-    settings = replace(SETTINGS, fold_kind="grouped")
+    settings = SETTINGS.model_copy(update={"folds": Folds(kind="grouped")})
     target = shared_targets(recordings[:1], stimuli, ["V1"])[0]
-    folds = settings.held_out(target)
+    folds = held_out(settings.folds, target)
     concepts = [set(stimuli["concept"].to_numpy()[target.train_rows[fold]]) for fold in folds]
     assert sum(map(len, concepts)) == len(set.union(*concepts)) > 5, "no concept lies in two folds"
-    assert len(settings.held_out(target)) == 5 and not np.array_equal(folds[0], SETTINGS.held_out(target)[0])
+    assert len(folds) == 5 and not np.array_equal(folds[0], held_out(SETTINGS.folds, target)[0])
     table = search_layers(store, [target], settings)
     X, Y = features(store, "shallow")[target.train_rows], target.train.astype(np.float64)
     scores = []
     for fold in folds:
         kept = np.setdiff1d(np.arange(N_TRAIN), fold)
-        predicted = RidgeCV(SETTINGS.alphas).fit(X[kept], Y[kept]).predict(X[fold])
+        predicted = RidgeCV(SETTINGS.alphas.values).fit(X[kept], Y[kept]).predict(X[fold])
         scores.append(np.mean(pearson(predicted, Y[fold]) / np.sqrt(target.nc_percent / 100)))
     ours = table.query("layer_name == 'shallow'").iloc[0]
     assert ours["cv_score"] == pytest.approx(np.mean(scores), abs=1e-8)
@@ -261,8 +264,8 @@ def test_datasets_on_the_same_images_share_a_kernel_and_get_the_scores_of_one_al
     pd.testing.assert_frame_equal(
         together.sort_values(keys, ignore_index=True), alone.sort_values(keys, ignore_index=True), rtol=1e-9
     )
-    table, _ = score_alignment(store, targets, commit_layers(together), SETTINGS)
-    single, _ = score_alignment(store, targets[:1], commit_layers(together), SETTINGS)
+    table, _ = score_alignment(store, targets, commit_layers(together, "m"), SETTINGS)
+    single, _ = score_alignment(store, targets[:1], commit_layers(together, "m"), SETTINGS)
     pd.testing.assert_frame_equal(table[table["benchmark_name"] == "d"].reset_index(drop=True), single, rtol=1e-9)
 
 
@@ -302,17 +305,17 @@ def test_the_best_subjects_are_those_of_the_highest_mean_ceiling_over_all_screen
     for recording, ceilings in zip(recordings, ([np.nan, np.nan], [90, 90], [95, 95]), strict=True):
         screened(recording, ceilings).save(tmp_path / "d" / f"{recording.subject}.h5")
         files.append(tmp_path / "d" / f"{recording.subject}.h5")
-    ranked = rank_subjects(files, {"count": 2, "roi": "V1"})
+    ranked = rank_subjects(files, BestSubjects(count=2, roi="V1"))
     expected = recordings[0].units["nc_percent"][:4].sum() / 6
     assert ranked.set_index("subject").loc["s1", "mean_nc_percent"] == pytest.approx(expected)
     assert ranked["mean_nc_percent"].is_monotonic_decreasing and ranked["scored"].tolist() == [True, True, False]
     assert ranked["subject"].iloc[-1] == "s1"
-    assert [file.stem for file in scored_subjects(files, {"count": 2, "roi": "V1"})] == ["s2", "s3"]
+    assert [file.stem for file in scored_subjects(files, BestSubjects(count=2, roi="V1"))] == ["s2", "s3"]
     assert scored_subjects(files, None) == files
-    datasets = {"d": {"rois": ROIS, "best_subjects": {"count": 2, "roi": "V1"}}}
+    datasets = {"d": DatasetTargets(ROIS, BestSubjects(count=2, roi="V1"))}
     assert {name for target in load_targets(files, datasets, stimuli) for name in target.groups["subject"]} == {"s2", "s3"}
     with pytest.raises(InputError, match=r"s1\.h5\n.*no unit in none"):
-        scored_subjects(files, {"count": 2, "roi": "none"})
+        scored_subjects(files, BestSubjects(count=2, roi="none"))
 
 
 def test_a_stimulus_without_an_image_is_named(stimuli, recordings):

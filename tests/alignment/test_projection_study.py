@@ -1,5 +1,7 @@
 """Projected features beside all activations: the numbers of the normal pipeline; nearer to those of all, the more dimensions."""
 
+from dataclasses import replace
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -13,10 +15,10 @@ mpl.use("agg")
 
 from galleries import some
 
-from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.alignment.projection_study import COLUMNS, score_projections
 from cortexscale.alignment.score import score_alignment
 from cortexscale.alignment.targets import shared_targets
+from cortexscale.commitments import Commitments, CommittedLayer
 from cortexscale.errors import InputError
 from cortexscale.features import projected
 from cortexscale.features.blocks import ROWS
@@ -26,28 +28,27 @@ from cortexscale.features.kernel_store import open_store
 from cortexscale.features.projected import project_activations
 from cortexscale.features.store import FeatureStore, StoreWriter
 from cortexscale.figures import projection as projection_figure
+from cortexscale.jobs import plain
 from cortexscale.models.build import build_architecture, load_backbone
 from cortexscale.models.layers import candidate_layers
+from cortexscale.models.model import Model, TimmBuilder
 from cortexscale.plan import Plan
 from cortexscale.recording import Recording, Split
 from cortexscale.stimuli import StimulusImages, stimulus_table
+from cortexscale.study.features import Projection
+from cortexscale.study.ridge import Alphas, Ridge
 
-NETWORK = {
-    "id": "small",
-    "source": "suite",
-    "arch": "small",
-    "builder": {"timm": "test_resnet", "arguments": {"num_classes": 3}, "image_size": 32},
-}
+NETWORK = Model("small", "suite", "small", "ResNet", TimmBuilder("test_resnet", classes=3), (), reference="small", image_size=32)
 NAMES = ("layer1", "layer2", "global_pool")
 IDENTITY = {"model": "small", "stimuli": "s"}
-SETTINGS = RidgeSettings(alphas=tuple(np.logspace(-1, 5, 8)), precision="float64")
-PLACE = {"layer_position": 1, "layer_position_normalized": 0.5, "score": 0.1, "margin": 0.1}
-COMMITTED = {"d": {roi: PLACE | {"layer_name": layer} for roi, layer in zip(("V1", "V4", "IT"), NAMES, strict=True)}}
+SETTINGS = Ridge(alphas=Alphas(low=-1, high=5, count=8), precision="float64")
+LAYERS = {roi: CommittedLayer(layer, 1, 0.5, score=0.1) for roi, layer in zip(("V1", "V4", "IT"), NAMES, strict=True)}
+COMMITTED = Commitments("small", {"d": LAYERS})
 N_IMAGES, N_TRAIN, N_TEST = ROWS + 44, 220, 80
 
 
-def projection(dimensions: int, seed: int = 3, family: str = "sparse") -> dict:
-    return {"family": family, "dimensions": dimensions, "seed": seed}
+def projection(dimensions: int, seed: int = 3, family: str = "sparse") -> Projection:
+    return Projection(family=family, dimensions=dimensions, seed=seed)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def backbone(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "small.pt"
     torch.save(build_architecture(NETWORK).state_dict(), path)
-    return load_backbone({**NETWORK, "checkpoint": str(path)})
+    return load_backbone(replace(NETWORK, checkpoint=str(path)))
 
 
 def extract(backbone, pictures, path, dimensions) -> FeatureStore:
@@ -156,7 +157,7 @@ def test_an_interrupted_projection_continues(tmp_path, monkeypatch):
     writer.finish({"layers": {"a": {"position": 1, "depth": 0.5}, "b": {"position": 2, "depth": 1.0}}})
     activations = FeatureStore(tmp_path / "all.zarr.zip")
     whole = project_activations(activations, tmp_path / "whole.zarr.zip", wanted)
-    assert (whole.width("a"), whole.width("b")) == (20, 10) and whole.attributes["identity"]["projection"] == wanted
+    assert (whole.width("a"), whole.width("b")) == (20, 10) and whole.attributes["identity"]["projection"] == plain(wanted)
 
     class Interrupted(projected.RandomProjection):
         calls = 0

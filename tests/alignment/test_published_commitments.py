@@ -39,21 +39,20 @@ def file(tmp_path) -> Path:
 
 def layers_of(id: str) -> tuple[list, str]:
     study = load_study({"study": "s", "results": "r", "models": [{"source": "spvvs", "path": "p", "only": [id]}]})
-    model = inventory(study)[id].as_dict()
-    return candidate_layers(untrained(model)[0].network, model["layers"]), model["family"]
+    model = inventory(study)[id]
+    return candidate_layers(untrained(model)[0].network, model.layers), model.family
 
 
 def test_names_of_datasets_and_of_layers_become_ours(file):
     committed = commitments_for(read_published(file), ALEXNET, {"monkeys": ("tvsd", ["V4", "V1"]), "fz": ("bs_fz", ["V1"])})
-    imported = import_commitments(committed, *layers_of(ALEXNET), ALEXNET)
-    assert {dataset: list(rois) for dataset, rois in imported.items()} == {"monkeys": ["V4", "V1"], "fz": ["V1"]}
-    assert imported["fz"]["V1"] | {"layer_position_normalized": 0} == ENTRY | {
-        "layer_position_normalized": 0,
-        "margin": None,
-        "runner_up": None,
-    }
+    imported = import_commitments(committed, *layers_of(ALEXNET))
+    assert imported.model_id == ALEXNET
+    assert {dataset: list(rois) for dataset, rois in imported.datasets.items()} == {"monkeys": ["V4", "V1"], "fz": ["V1"]}
+    place = imported["fz"]["V1"]
+    assert (place.layer_name, place.layer_position, place.score) == ("features.5", 7, 0.5)
+    assert place.margin is place.runner_up is None
     # The ReLU behind features.6 works in place: what was published under that name is its output.
-    assert imported["monkeys"]["V4"]["layer_name"] == "features.7" and imported["monkeys"]["V4"]["layer_position"] == 9
+    assert imported["monkeys"]["V4"].layer_name == "features.7" and imported["monkeys"]["V4"].layer_position == 9
 
 
 def test_what_is_not_published_is_named(file):
@@ -64,7 +63,7 @@ def test_what_is_not_published_is_named(file):
         commitments_for(published, ALEXNET, {"monkeys": ("tvsd", ["V1", "IT"]), "own": (None, ["V1"])})
     committed = commitments_for(published, ALEXNET, {"monkeys": ("tvsd", ["V1"])})
     with pytest.raises(InputError, match=r"1 layer\(s\) that are no candidates: features\.5"):
-        import_commitments(committed, *layers_of("cornet_s_imagenet_full_seed-0"), "cornet_s")
+        import_commitments(committed, *layers_of("cornet_s_imagenet_full_seed-0"))
 
 
 @pytest.mark.parametrize("content", [b"<html>", b"[]", b'{"a": {"tvsd": {"V1": "conv1"}}}', None], ids=str)
@@ -131,7 +130,7 @@ def test_every_reference_of_the_paper_can_be_imported():
     assert len(references) == 72
     for model in references:
         committed = commitments_for(published, model.id, DATASETS)
-        backbone, _ = untrained(model.as_dict())
+        backbone, _ = untrained(model)
         layers = candidate_layers(backbone.network, model.layers)
-        imported = import_commitments(committed, layers, model.family, model.id)
-        assert all(0 < entry["layer_position_normalized"] <= 1 for rois in imported.values() for entry in rois.values())
+        imported = import_commitments(committed, layers, model.family)
+        assert all(0 < layer.layer_position_normalized <= 1 for rois in imported.datasets.values() for layer in rois.values())

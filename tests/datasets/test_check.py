@@ -23,7 +23,8 @@ from cortexscale.datasets.readers import load_reader
 from cortexscale.datasets.registry import NAMES
 from cortexscale.errors import InputError
 from cortexscale.plan import Plan
-from cortexscale.study.data import Dataset, StimulusSet
+from cortexscale.study.data import Dataset
+from cortexscale.study.images import StimulusSet
 from cortexscale.study.models import Suite
 
 MODELS = [{"source": "timm", "ids": ["test_resnet"], "layers": ["layer1"]}]

@@ -15,7 +15,8 @@ from cortexscale.datasets.readers import load_reader
 from cortexscale.errors import InputError
 from cortexscale.plan import Plan
 from cortexscale.recording import load_recording
-from cortexscale.study.data import Dataset, StimulusSet
+from cortexscale.study.data import Dataset
+from cortexscale.study.images import StimulusSet
 
 MODELS = [{"source": "timm", "ids": ["test_resnet"], "layers": ["layer1"]}]
 

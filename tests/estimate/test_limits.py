@@ -13,7 +13,7 @@ from cortexscale.estimate.networks import counted_table, networks
 from cortexscale.estimate.sizes import ExpectedSizes
 from cortexscale.estimate.stages import Estimate, Stage
 from cortexscale.models.bounds import ASSUMED, TABLE, assumed_network, known_networks
-from cortexscale.models.inventory import Model
+from cortexscale.models.model import Model
 from cortexscale.plan import Plan
 
 EXACT = {"features": {"projection": {"family": "exact"}}}

@@ -1,6 +1,5 @@
 """Extraction: what hooks see is what a plain forward pass gives; interrupted work continues; damage is named."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from cortexscale.commitments import Commitments, CommittedLayer
 from cortexscale.errors import InputError
 from cortexscale.features.blocks import ROWS
 from cortexscale.features.extract import extract_features, forward_precision
@@ -19,16 +19,14 @@ from cortexscale.kernels.projection import RandomProjection
 from cortexscale.models.build import build_architecture, load_backbone
 from cortexscale.models.cards import model_cards
 from cortexscale.models.layers import candidate_layers, captured
+from cortexscale.models.model import Model, TimmBuilder
 from cortexscale.models.normalisation import as_input
 from cortexscale.stimuli import StimulusImages, stimulus_table
+from cortexscale.study.features import Projection
+from cortexscale.study.images import ImageFiles
 
-PROJECTION = {"family": "sparse", "dimensions": 100, "seed": 1}
-MODEL = {
-    "id": "small",
-    "source": "suite",
-    "arch": "small",
-    "builder": {"timm": "test_resnet", "arguments": {"num_classes": 3}, "image_size": 32},
-}
+PROJECTION = Projection(family="sparse", dimensions=100, seed=1)
+MODEL = Model("small", "suite", "small", "ResNet", TimmBuilder("test_resnet", classes=3), (), reference="small", image_size=32)
 
 
 class Recurrent(nn.Module):
@@ -60,7 +58,7 @@ def backbone(tmp_path):
     torch.manual_seed(0)
     path = tmp_path / "small.pt"
     torch.save(build_architecture(MODEL).state_dict(), path)
-    return load_backbone({**MODEL, "checkpoint": str(path)})
+    return load_backbone(replace(MODEL, checkpoint=str(path)))
 
 
 def run(backbone, stimuli, path, images=None, layers=("layer1", "layer4", "global_pool"), batch_size=32, **how):
@@ -158,22 +156,26 @@ def test_one_model_and_one_set_of_images_are_the_same_bytes(backbone, stimuli, t
     assert once.read_bytes() == again.read_bytes()
 
 
+def commitments(layers: dict[str, dict[str, str]]) -> Commitments:
+    return Commitments(
+        "small", {name: {roi: CommittedLayer(layer, 1, 0.5, 0.1) for roi, layer in rois.items()} for name, rois in layers.items()}
+    )
+
+
 def test_jobs_find_candidates_commitments_and_what_activations_depend_on(backbone, stimuli, tmp_path):
     root, table = stimuli
     table.to_parquet(tmp_path / "stimuli.parquet")
-    layers = {"d": {"V1": {"layer_name": "layer1"}, "IT": {"layer_name": "layer4"}}, "e": {"V1": {"layer_name": "layer2"}}}
-    (tmp_path / "commitments.json").write_text(json.dumps({"commitments": layers}))
-    model = {**MODEL, "checkpoint": str(tmp_path / "small.pt"), "layers": [r"layer\d"]}
-    job = ModelOnImages.load(model, tmp_path / "stimuli.parquet", "image_folder", root, "float32")
+    layers = {"d": {"V1": "layer1", "IT": "layer4"}, "e": {"V1": "layer2"}}
+    model = replace(MODEL, checkpoint=str(tmp_path / "small.pt"), layers=(r"layer\d",))
+    job = ModelOnImages.load(model, tmp_path / "stimuli.parquet", ImageFiles(layout="image_folder", path=str(root)), "float32")
     assert [layer.name for layer in job.candidates] == ["layer1", "layer2", "layer3", "layer4"]
     assert len(job.images) == len(job.table) == len(table)
     assert job.identity.keys() == {"model", "weights", "transform", "stimuli", "precision"}
-    committed = [[layer.name for layer in job.committed(tmp_path / "commitments.json", of)] for of in (None, ["d"])]
-    assert committed == [["layer1", "layer2", "layer4"], ["layer1", "layer4"]]
-    layers["d"]["V1"]["layer_name"] = "stem"
-    (tmp_path / "commitments.json").write_text(json.dumps({"commitments": layers}))
-    with pytest.raises(InputError, match=r"commitments\.json\n.*stem"):
-        job.committed(tmp_path / "commitments.json")
+    committed = commitments(layers)
+    assert [layer.name for layer in job.committed(committed)] == ["layer1", "layer2", "layer4"]
+    assert [layer.name for layer in job.committed(committed.restricted(["d"]))] == ["layer1", "layer4"]
+    with pytest.raises(InputError, match=r"commitments of small\n.*stem"):
+        job.committed(commitments({"d": {"V1": "stem"}}))
 
 
 def test_half_precision_reaches_the_network_and_not_the_projection(backbone, stimuli, tmp_path):
@@ -215,7 +217,7 @@ def test_a_wrong_checkpoint_is_named(tmp_path, damage):
     elif damage == "other architecture":
         torch.save({"other.weight": torch.zeros(3)}, path)
     with pytest.raises(InputError, match=r"small\.pt\n(.*\n)+.*to do: "):
-        load_backbone({**MODEL, "checkpoint": str(path)})
+        load_backbone(replace(MODEL, checkpoint=str(path)))
 
 
 def test_layers_are_positions_in_definition_order(backbone):
@@ -234,9 +236,8 @@ def test_the_transform_is_that_of_training(backbone):
 
 
 def test_cards_count_parameters_and_flops():
-    entry = {**MODEL, "family": "ResNet", "dataset": "d", "samples_per_class": 0, "seed": 0, "n_samples": 10, "begins_with": None}
-    entry["builder"] = {"timm": "resnet18", "arguments": {"num_classes": 1000}, "image_size": 224}
-    card = model_cards([entry, {**entry, "id": "other"}], [])
+    model = replace(MODEL, builder=TimmBuilder("resnet18", classes=1000), image_size=224, dataset="d", n_samples=10)
+    card = model_cards([model, replace(model, id="other")], [])
     assert isinstance(card, pd.DataFrame) and list(card["model_id"]) == ["small", "other"]
     assert (card["backbone_n_params"] == 11_689_512).all()  # as published
     assert card["backbone_macs"].between(1.79e9, 1.83e9).all()  # 1.8 G multiply-adds at 224 pixels

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from memory import peak_mb
 from PIL import Image
 
-from cortexscale.alignment.layer import RidgeSettings, check_store
+from cortexscale.alignment.layer import check_store
 from cortexscale.alignment.score import score_alignment
 from cortexscale.alignment.search import search_layers
 from cortexscale.alignment.subjects import shown_images
 from cortexscale.alignment.targets import shared_targets
+from cortexscale.commitments import Commitments, CommittedLayer
 from cortexscale.errors import InputError
 from cortexscale.features import kernel_store
 from cortexscale.features.blocks import ROWS, WAITING
@@ -28,8 +29,12 @@ from cortexscale.features.store import FeatureStore, StoreWriter
 from cortexscale.kernels.gram import gram
 from cortexscale.models.build import build_architecture, load_backbone
 from cortexscale.models.layers import candidate_layers
+from cortexscale.models.model import Model, TimmBuilder
 from cortexscale.recording import Recording, Split
 from cortexscale.stimuli import StimulusImages, stimulus_table
+from cortexscale.study.features import Projection
+from cortexscale.study.ridge import Alphas, Ridge
+from cortexscale.study.targets import BestSubjects
 
 IDENTITY = {"model": "m", "stimuli": "set"}
 LAYERS = {"layers": {"narrow": {"position": 3, "depth": 0.3}, "wide": {"position": 10, "depth": 1.0}}}
@@ -222,7 +227,7 @@ def test_memory_is_that_of_one_kernel_and_one_slab(tmp_path):
 
 
 ROIS = ["V1", "IT"]
-SETTINGS = RidgeSettings(alphas=tuple(np.logspace(-1, 4, 8)))
+SETTINGS = Ridge(alphas=Alphas(low=-1, high=4, count=8))
 
 
 def record(dataset: str, subject: str, train: np.ndarray, test: np.ndarray) -> Recording:
@@ -260,7 +265,7 @@ def test_alignment_equals_that_of_unprojected_features(tmp_path, study, monkeypa
         files.append(tmp_path / recording.dataset / f"{recording.subject}.h5")
         recording.save(files[-1])
     names = dict.fromkeys(recording.dataset for recording in STUDIES[study])
-    shown = shown_images(files, {name: {"best_subjects": None} for name in names}, STIMULI)
+    shown = shown_images(files, dict.fromkeys(names), STIMULI)
     targets = [
         target
         for name in names
@@ -279,8 +284,8 @@ def test_alignment_equals_that_of_unprojected_features(tmp_path, study, monkeypa
     searched = [search_layers(store, targets, SETTINGS) for store in (exact, features)]
     assert len(made) == 2 * len(sets), "one of the narrow layer for each set; none of the wide one again"
     pd.testing.assert_frame_equal(*searched, rtol=1e-5)
-    place = {"layer_position": 1, "layer_position_normalized": 0.5, "score": 0.1, "margin": 0.1}
-    committed = {name: {"V1": place | {"layer_name": "narrow"}, "IT": place | {"layer_name": "wide"}} for name in names}
+    rois = {roi: CommittedLayer(layer, 1, 0.5, score=0.1, margin=0.1) for roi, layer in (("V1", "narrow"), ("IT", "wide"))}
+    committed = Commitments("m", dict.fromkeys(names, rois))
     for ours, theirs in zip(*(score_alignment(store, targets, committed, SETTINGS) for store in (exact, features)), strict=True):
         pd.testing.assert_frame_equal(ours, theirs, rtol=1e-5)
 
@@ -291,19 +296,14 @@ def test_only_subjects_that_are_scored_have_kernels(tmp_path):
     for recording in (good, bad):
         recording.save(tmp_path / "d" / f"{recording.subject}.h5")
     files = [tmp_path / "d/good.h5", tmp_path / "d/bad.h5"]
-    (rows,) = shown_images(files, {"d": {"best_subjects": {"count": 1, "roi": "V1"}}}, STIMULI)
+    (rows,) = shown_images(files, {"d": BestSubjects(count=1, roi="V1")}, STIMULI)
     np.testing.assert_array_equal(rows, np.r_[0:50, 60:70])
 
 
 # ---------------------------------------------------------------------------------------------- extraction
 
 
-NETWORK = {
-    "id": "small",
-    "source": "suite",
-    "arch": "small",
-    "builder": {"timm": "test_resnet", "arguments": {"num_classes": 3}, "image_size": 32},
-}
+NETWORK = Model("small", "suite", "small", "ResNet", TimmBuilder("test_resnet", classes=3), (), reference="small", image_size=32)
 NAMES = ("layer1", "layer4", "global_pool")
 
 
@@ -321,7 +321,7 @@ def backbone(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "small.pt"
     torch.save(build_architecture(NETWORK).state_dict(), path)
-    return load_backbone({**NETWORK, "checkpoint": str(path)})
+    return load_backbone(replace(NETWORK, checkpoint=str(path)))
 
 
 SHOWN = [np.arange(ROWS + 20)[::-1], np.arange(30, ROWS + 60)]
@@ -371,7 +371,7 @@ def test_extracted_kernels_are_those_of_features_kept_whole(backbone, pictures, 
         StimulusImages("image_folder", *pictures),
         path,
         identity={"model": "small", "stimuli": "s"},
-        projection={"family": "sparse", "dimensions": 100_000, "seed": 0},
+        projection=Projection(family="sparse", dimensions=100_000, seed=0),
         batch_size=32,
         made_by={},
     )

@@ -13,8 +13,9 @@ from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.figures import convergence, published_scores, scaling_laws
 from cortexscale.scaling.laws import fit_axis
 from cortexscale.scaling.points import axis_points, benchmark_scores
+from cortexscale.study.fits import FitSettings
 
-SETTINGS = {"bootstraps": 20, "bootstrap_unit": "row", "delta": 1e-3, "seed": 0, "composite_rois": True}
+SETTINGS = FitSettings(bootstraps=20, seed=0)
 
 
 def pretraining(n_sizes: int) -> pd.DataFrame:

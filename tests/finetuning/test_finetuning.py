@@ -1,5 +1,7 @@
 """One step of fine-tuning: views of stimuli, heads, and the gradient of the objective."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -19,6 +21,7 @@ from cortexscale.finetuning.tasks import BatchNorms, ImageTask, NeuralTask
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.build import build_backbone, weights_hash
 from cortexscale.models.layers import captured
+from cortexscale.models.model import TimmBuilder
 from cortexscale.readouts.saved import load_readout
 from cortexscale.recipe import Jitter, NeuralRecipe, Recipe
 from cortexscale.stimuli import StimulusImages
@@ -83,7 +86,7 @@ def test_heads_are_ridge_on_unprojected_features(world, heads):
     for group, row in enumerate(target.groups.itertuples()):
         x = outputs[LAYERS[row.roi]].half().double().numpy()
         y = target.train[:, target.members[group]]
-        reference = RidgeCV(alphas=SETTINGS.alphas).fit(x[target.train_rows], y)
+        reference = RidgeCV(alphas=SETTINGS.alphas.values).fit(x[target.train_rows], y)
         readout = load_readout(out / row.subject / f"{row.roi}.safetensors")
         assert readout.facts.alpha[row.subject] == [pytest.approx(reference.alpha_)]
         assert (readout.facts.layer, readout.facts.model, readout.facts.roi) == (LAYERS[row.roi], "vit", row.roi)
@@ -124,10 +127,7 @@ class Recurrent(nn.Module):
         return self.head(x.mean(dim=(2, 3)))
 
 
-CONVNEXT = VIT | {
-    "builder": VIT["builder"]
-    | {"timm": "test_convnext2", "arguments": {"dims": [8, 8, 16, 16], "patch_size": 2, "num_classes": 16}},
-}
+CONVNEXT = replace(VIT, builder=TimmBuilder("test_convnext2", {"dims": [8, 8, 16, 16], "patch_size": 2}, classes=16))
 FAMILIES = {
     "vit": (VIT, ["blocks.0", "blocks.1.attn", "norm"]),
     "resnet": (RESNET, ["layer1", "layer3", "global_pool"]),

@@ -12,18 +12,11 @@ from cortexscale.finetuning.bounds import StepSize, step_bytes, step_seconds
 from cortexscale.finetuning.epochs import epoch_steps
 from cortexscale.models.build import untrained
 from cortexscale.models.flops import forward_flops
+from cortexscale.models.model import Model, TimmBuilder
 
 PIXELS, UNITS, TRIALS, IMAGES = 64, 200, 8, 24
-MODEL = {
-    "id": "m",
-    "source": "suite",
-    "builder": {
-        "timm": "vit_tiny_patch16_224",
-        "arguments": {"img_size": PIXELS, "patch_size": 8, "depth": 6, "num_classes": 10},
-        "image_size": PIXELS,
-    },
-    "checkpoint": None,
-}
+BUILDER = TimmBuilder("vit_tiny_patch16_224", {"img_size": PIXELS, "patch_size": 8, "depth": 6}, classes=10)
+MODEL = Model("m", "suite", "vit", "ViT", BUILDER, (), reference="m", image_size=PIXELS)
 WIDTH = 65 * 192
 
 STEP = f"""
@@ -34,6 +27,7 @@ from cortexscale.finetuning.heads import FrozenHead
 from cortexscale.finetuning.objective import NeuralObjective
 from cortexscale.finetuning.tasks import ImageTask, NeuralTask
 from cortexscale.models.build import build_backbone
+from cortexscale.models.model import Model, TimmBuilder
 from cortexscale.models.training.data import ArrayImages
 from cortexscale.readouts.trials import Trials
 from cortexscale.recipe import NeuralRecipe, Recipe

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from cortexscale.finetuning import loop, lora
 from cortexscale.finetuning.heads import fit_heads
 from cortexscale.finetuning.job import finetune
 from cortexscale.models.build import build_backbone, load_backbone
+from cortexscale.models.model import Model
 from cortexscale.models.training.data import open_images
 from cortexscale.models.training.loop import CHECK_EVERY, accuracy
 from cortexscale.recipe import Jitter, Lora, NeuralRecipe, Recipe
@@ -39,13 +41,13 @@ RECIPE = {"epochs": 2, "warmup_epochs": 1, "image_batch": 16, "neural_batch": 16
 AUGMENTED = Recipe(epochs=1, crop=0.5, auto_augment="rand-m9-mstd0.5-inc1", color_jitter=0.4, erasing=0.25, mixup=0.8)
 
 
-def job(root: Path, model: dict = VIT, **changes) -> dict:
+def job(root: Path, model: Model = VIT, **changes) -> dict:
     """Arguments of :func:`finetune`, for the world under ``root``."""
     table = stimulus_table("image_folder", root / "stimuli")
     pictures = np.stack([np.asarray(image) for image in StimulusImages("image_folder", root / "stimuli", table)])
     return {
-        "base": model | {"checkpoint": str(root / f"{model['id']}.pt")},
-        "heads": root / f"{model['id']}.heads",
+        "base": replace(model, checkpoint=str(root / f"{model.id}.pt")),
+        "heads": root / f"{model.id}.heads",
         "targets": targets_of(recordings(pictures, table, 20), table),
         "stimuli": StimulusImages("image_folder", root / "stimuli", table),
         "recipe": NeuralRecipe(**RECIPE),
@@ -64,10 +66,10 @@ def root(tmp_path_factory) -> Path:
     _, table = write_stimuli(root / "stimuli", 116, seed=5)
     write_task(root / "task.npz", 64)
     for model in (VIT, RESNET):
-        torch.save(pretrained(model).network.state_dict(), root / f"{model['id']}.pt")
+        torch.save(pretrained(model).network.state_dict(), root / f"{model.id}.pt")
         arguments = job(root, model)
-        seen = before(load_backbone(arguments["base"]), arguments["stimuli"], table, model["id"])
-        layers = committed(LAYERS[model["id"]])
+        seen = before(load_backbone(arguments["base"]), arguments["stimuli"], table, model.id)
+        layers = committed(LAYERS[model.id])
         fit_heads(seen, arguments["targets"], layers, SETTINGS, arguments["heads"], made_by={}, batch_size=64)
     return root
 
@@ -76,7 +78,7 @@ def weights_of(path: Path) -> torch.Tensor:
     return torch.cat([value.flatten().double() for value in torch.load(path, weights_only=True).values()])
 
 
-@pytest.mark.parametrize("model", [VIT, RESNET], ids=lambda model: model["id"])
+@pytest.mark.parametrize("model", [VIT, RESNET], ids=lambda model: model.id)
 def test_weights_and_card(root, tmp_path, model):
     arguments = job(root, model, weights=tmp_path / "tuned.pt", card=tmp_path / "tuned.json", percent=50, seed=1)
     card = finetune(**arguments)
@@ -86,18 +88,18 @@ def test_weights_and_card(root, tmp_path, model):
     assert card["n_params"] == card["n_trainable_params"] == sum(p.numel() for p in build_backbone(model).network.parameters())
     assert [set(epoch) for epoch in card["losses"]] == [{"epoch", "image_loss", "neural_loss"}] * 2
     assert card["losses"][1]["neural_loss"] < card["losses"][0]["neural_loss"] and card["seconds_per_step"] > 0
-    tuned = load_backbone(model | {"checkpoint": str(arguments["weights"])})
+    tuned = load_backbone(replace(model, checkpoint=str(arguments["weights"])))
     validation = open_images(root / "task.npz", "val")
     assert accuracy(tuned.network, validation, transform=tuned.transform) == card["task_evaluation_acc"]
     assert accuracy(pretrained(model).network, validation) == card["task_evaluation_acc_before"]
-    assert not torch.equal(weights_of(arguments["weights"]), weights_of(root / f"{model['id']}.pt"))
+    assert not torch.equal(weights_of(arguments["weights"]), weights_of(root / f"{model.id}.pt"))
 
 
 def test_without_an_image_loss_no_images_are_needed(root, tmp_path):
     alone = {"recipe": NeuralRecipe(**RECIPE, lambda_img=0), "images": None}
     card = finetune(**job(root, weights=tmp_path / "tuned.pt", card=tmp_path / "tuned.json", **alone))
     assert card["task_evaluation_acc"] is None and set(card["losses"][0]) == {"epoch", "neural_loss"}
-    tuned, base = load_backbone(VIT | {"checkpoint": str(tmp_path / "tuned.pt")}).network, pretrained().network
+    tuned, base = load_backbone(replace(VIT, checkpoint=str(tmp_path / "tuned.pt"))).network, pretrained().network
     for unread in ("head", "fc_norm"):  # behind the committed layers
         assert torch.equal(getattr(tuned, unread).weight, getattr(base, unread).weight)
     assert not torch.equal(tuned.blocks[0].mlp.fc1.weight, base.blocks[0].mlp.fc1.weight)
@@ -149,14 +151,14 @@ def everything(root: Path, out: Path, model: dict) -> dict:
     return job(root, model, recipe=recipe, image_recipe=AUGMENTED, percent=90, seed=3, permuted=True, **files)
 
 
-@pytest.mark.parametrize("model", [VIT, RESNET], ids=lambda model: model["id"])
+@pytest.mark.parametrize("model", [VIT, RESNET], ids=lambda model: model.id)
 def test_a_killed_fine_tuning_goes_on_to_the_same_weights(root, tmp_path, model):
     """Killed within the second epoch, steps after its last saved state; with adapters, and with batch normalisation."""
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     arguments = everything(root, whole, model)
     steps = -(-int(0.9 * 96) // 16)
     assert 1 < steps < CHECK_EVERY
-    code = KILLED.replace("{at}", str(int(0.9 * 96) + 40)).replace("{model}", model["id"].upper())
+    code = KILLED.replace("{at}", str(int(0.9 * 96) + 40)).replace("{model}", model.id.upper())
     run = subprocess.run([sys.executable, "-c", code, str(root), str(killed)], cwd=Path(__file__).parent)
     assert run.returncode == -9
     state = killed / ".tuned.pt.state"

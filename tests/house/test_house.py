@@ -17,7 +17,7 @@ FLOORS = [
     {"errors"},
     {"catalogue", "costs"},
     {"files", "logs", "jobs", "download", "kernels", "code", "markdown"},
-    {"section", "study", "recipe", "stores", "recording"},
+    {"section", "study", "recipe", "commitments", "stores", "recording"},
     {"stimuli"},
     {"models"},
     {"simulation"},

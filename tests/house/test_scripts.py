@@ -45,16 +45,17 @@ def main_of(script: str) -> ast.FunctionDef:
 def rules(tmp_path_factory):
     """Rule -> kind -> names, of every rule that some study has."""
     folder = tmp_path_factory.mktemp("study")
-    layer = {"layer_name": "blocks.0", "score": 0.5}
+    layer = {"layer_name": "blocks.0", "layer_position": 1, "layer_position_normalized": 0.5, "score": 0.5}
     layers = folder / "layer_commitments.json"
-    layers.write_text(json.dumps({"vit_toy_shapes_full_seed-0": {"tvsd": {"V1": layer}}}), encoding="utf-8")
+    layers.write_text(json.dumps({"vit_base_objects_full_seed-0": {"tvsd": {"V1": layer}}}), encoding="utf-8")
     published = {"layer_commitment": {"commit": "published", "file": str(layers)}}
     ours = {"results": str(folder), "plan_without_data": True}
     studies = [("config", published), ("config", {}), ("paper", {}), ("published", {})]
     given = json.dumps([(f"config/{name}.yaml", ours | overrides) for name, overrides in studies])
     command = [sys.executable, "-c", LIST_NAMES, given]
-    output = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    return json.loads(output.split("NAMES")[1])
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout.split("NAMES")[1])
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -12,6 +12,7 @@ from markdown_cells import unpadded
 from places import ROOT, SHARED
 
 from cortexscale.models.cards import model_cards
+from cortexscale.models.model import Model
 from cortexscale.models.pretraining import Pretraining, pretraining_of
 from cortexscale.models.spvvs import CLASSES, FULL
 from cortexscale.models.table import complete_cards, model_table, readable
@@ -32,19 +33,19 @@ SUP:1, SSL:3, I–L:4 |
 """As the paper prints it."""
 
 
-def entries(config: dict) -> list[dict]:
-    return [model.as_dict() for model in inventory(load_study(config)).values()]
+def entries(config: dict) -> list[Model]:
+    return list(inventory(load_study(config)).values())
 
 
 @pytest.fixture(scope="module")
 def counted() -> tuple[pd.DataFrame, float]:
     """Cards of the models of the paper, and the seconds that the published suite took."""
     models = entries(yaml.safe_load((ROOT / "config/paper.yaml").read_text()))
-    suite = [model for model in models if model["source"] == "spvvs"]
+    suite = [model for model in models if model.source == "spvvs"]
     started = time.process_time()
     first = model_cards(suite, [])
     seconds = time.process_time() - started
-    rest = model_cards([model for model in models if model["source"] != "spvvs"], [])
+    rest = model_cards([model for model in models if model.source != "spvvs"], [])
     return pd.concat([first.astype(object), rest.astype(object)], ignore_index=True).infer_objects(), seconds
 
 

@@ -22,9 +22,9 @@ from cortexscale.models.build import build_architecture
 from cortexscale.models.counting import count_network
 from cortexscale.plan import Plan
 from cortexscale.study import load_study
-from cortexscale.study.alignment import Features
+from cortexscale.study.features import Features, Projection
 
-PROJECTION = {"family": "sparse", "dimensions": 500, "seed": 42}
+PROJECTION = Projection(family="sparse", dimensions=500, seed=42)
 GABORS = {"source": "python", "id": "gabors", "file": str(ROOT / "docs/example_model.py"), "transform": "transform"}
 GABORS |= {"family": "Gabor", "layers": ["simple", "complex"]}
 OWN = """
@@ -51,15 +51,15 @@ def build():
 
 
 def report(
-    row: dict, asked_mb: int = 10_000, weights_follow: bool = False, batch_size: int = 32, projection: dict = PROJECTION
+    row: dict, asked_mb: int = 10_000, weights_follow: bool = False, batch_size: int = 32, projection: Projection = PROJECTION
 ) -> tuple[int, str]:
     models = inventory(load_study({"study": "s", "results": "r", "models": [row]}))
-    found = check_model(next(iter(models.values())).as_dict(), batch_size, projection, asked_mb, weights_follow)
+    found = check_model(next(iter(models.values())), batch_size, projection, asked_mb, weights_follow)
     return found.n_problems, found.text()
 
 
 def test_exact_kernels_need_no_projection():
-    problems, text = report(GABORS, projection={"family": "exact", "dimensions": 500, "seed": 0})
+    problems, text = report(GABORS, projection=Projection(family="exact"))
     assert not problems and "projections" not in text
     assert f"{2 * (131_072 + 1_024) / 1e6:.2f} MB stored per image while exact kernels are made" in text
 
@@ -93,7 +93,7 @@ def test_weights_are_missing_or_follow_or_do_not_fit(tmp_path):
     problems, text = report(row, weights_follow=True)
     assert not problems and "does not exist yet" in text
     models = inventory(load_study({"study": "s", "results": "r", "models": [row | {"classes": 4}]}))
-    torch.save(build_architecture(models["mine"].as_dict()).state_dict(), file)
+    torch.save(build_architecture(models["mine"]).state_dict(), file)
     problems, text = report(row, weights_follow=True)
     assert problems == 1 and "head.weight" in text
 
@@ -108,6 +108,7 @@ def test_a_pattern_without_a_match_and_a_name_that_cannot_be_built_are_told():
 WIDE = """
 import torch
 from torch import nn
+from cortexscale.study.features import Projection
 from cortexscale.features.extract import extract_features
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.layers import candidate_layers
@@ -133,7 +134,7 @@ class Pictures(list):
 batch = {batch}
 keep_freed_memory()
 backbone = Backbone(Wide().eval(), nn.Identity())
-projection = dict(family="countsketch", dimensions=20_000, seed=0)
+projection = Projection(family="countsketch", dimensions=20_000, seed=0)
 layers = candidate_layers(backbone.network, [r"layers\\.\\d+"])
 how = dict(identity=dict(model="wide"), projection=projection, batch_size=batch, made_by=dict())
 extract_features(backbone, layers, Pictures(range(4 * batch)), "{folder}/m.zarr.zip", **how)
@@ -141,7 +142,7 @@ extract_features(backbone, layers, Pictures(range(4 * batch)), "{folder}/m.zarr.
 
 
 def test_memory_is_that_of_an_extraction(tmp_path):
-    batch, width, projection = 96, 3 * 96**2, {"family": "countsketch", "dimensions": 20_000, "seed": 0}
+    batch, width, projection = 96, 3 * 96**2, Projection(family="countsketch", dimensions=20_000, seed=0)
     settings = Features.model_validate({"batch_size": batch, "projection": projection})
     measured = peak_mb(WIDE.format(batch=batch, folder=tmp_path))
     backbone = Backbone(nn.Sequential(nn.PReLU()), lambda _: torch.zeros(3, 96, 96))

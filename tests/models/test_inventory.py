@@ -13,6 +13,7 @@ from places import ROOT, SHARED
 from cortexscale.errors import InputError
 from cortexscale.models import spvvs
 from cortexscale.models.families import LAYERS
+from cortexscale.models.model import TimmBuilder
 from cortexscale.plan import Plan
 from cortexscale.study import load_study
 
@@ -90,7 +91,7 @@ def test_layers_are_patterns_or_the_name_of_a_family():
     models = inventory(load_study({"study": "s", "results": "r", "models": rows}))
     assert list(models) == ["a.b", "c", "d"]
     assert models["a.b"].layers == LAYERS["ViT"] and models["c"].layers == ("norm",) and models["d"].layers == LAYERS["V-JEPA2"]
-    assert models["c"].builder["timm"] == "hf-hub:me/c" and models["d"].n_samples == 9 and models["d"].family == "V-JEPA2"
+    assert models["c"].builder == TimmBuilder("hf-hub:me/c") and models["d"].n_samples == 9 and models["d"].family == "V-JEPA2"
 
 
 def test_a_pattern_or_a_number_of_samples_for_no_model_is_refused():
@@ -112,7 +113,7 @@ def test_an_adversarial_copy_is_planned_behind_its_original(tmp_path):
     original = plan.models.inventory[copy.begins_with]
     assert original.id == copy.reference == "resnet_base_objects_full_seed-0"
     assert plan.models.base_weights(copy.id) == [original.checkpoint] and plan.models.base_weights(original.id) == []
-    assert plan.models.recipe(copy.id)["attack"] and not plan.models.recipe(original.id)["attack"]
+    assert plan.models.recipe(copy.id).attack and not plan.models.recipe(original.id).attack
     assert plan.models.training_length(copy.id).images_seen < plan.models.training_length(original.id).images_seen
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(config))
     stimuli = next(iter(plan.data.stimuli))

@@ -19,6 +19,7 @@ from cortexscale.models.build import build_architecture, load_backbone, untraine
 from cortexscale.models.cards import model_cards
 from cortexscale.models.families import LAYERS
 from cortexscale.models.layers import candidate_layers, captured
+from cortexscale.models.model import HubBuilder, Model
 from cortexscale.plan import Plan
 from cortexscale.study import load_study
 
@@ -34,8 +35,8 @@ def inventory(*models: dict) -> dict:
     return inventory_of(load_study({"study": "s", "results": "r", "models": list(models)}))
 
 
-def entry(row: dict) -> dict:
-    return next(iter(inventory(row).values())).as_dict()
+def entry(row: dict) -> Model:
+    return next(iter(inventory(row).values()))
 
 
 def pictures(n: int) -> list[Image.Image]:
@@ -178,9 +179,9 @@ def hub(tmp_path_factory) -> Path:
     return folder
 
 
-def hub_entry(hub: Path, name: str, layers) -> dict:
-    row = {"id": name, "source": "huggingface", "builder": {"name": str(hub / name)}, "checkpoint": None}
-    return row | {"layers": list(LAYERS[layers]) if isinstance(layers, str) else layers}
+def hub_entry(hub: Path, name: str, layers) -> Model:
+    patterns = LAYERS[layers] if isinstance(layers, str) else tuple(layers)
+    return Model(name, "huggingface", name, "huggingface", HubBuilder(str(hub / name)), patterns, reference=name)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_a_picture_has_its_own_row_whatever_its_batch(hub, name, layers, size):
     backbone = load_backbone(model)
     inputs = torch.stack([backbone.transform(picture) for picture in pictures(3)])
     assert inputs.shape == (3, 3, size, size) and " at 0x" not in str(backbone.transform)
-    names = [layer.name for layer in candidate_layers(backbone.network, model["layers"])]
+    names = [layer.name for layer in candidate_layers(backbone.network, model.layers)]
     with torch.inference_mode(), captured(backbone.network, names) as outputs:
         backbone.network(inputs)
         together = {name: backbone.rows(outputs[name], 3, name) for name in names}
@@ -245,11 +246,11 @@ def test_candidates_have_the_published_names_positions_and_depths(name, family):
         else:
             network = transformers.Qwen3VLModel(transformers.Qwen3VLConfig(vision_config=vision, text_config=text))
     ours = {layer.name: (layer.position, layer.depth) for layer in candidate_layers(network, LAYERS[family])}
-    published = [entry for rois in read_published(PUBLISHED)[name].values() for entry in rois.values()]
+    published = [entry for rois in read_published(PUBLISHED)[name].datasets.values() for entry in rois.values()]
     assert published
     for entry in published:
-        expected = entry["layer_position"], pytest.approx(entry["layer_position_normalized"], abs=1e-12)
-        assert ours[entry["layer_name"]] == expected
+        expected = entry.layer_position, pytest.approx(entry.layer_position_normalized, abs=1e-12)
+        assert ours[entry.layer_name] == expected
 
 
 def test_a_missing_package_is_named(hub, monkeypatch):

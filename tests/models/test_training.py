@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ import torch
 from torch import nn
 
 from cortexscale.errors import InputError
+from cortexscale.jobs import plain
+from cortexscale.models.model import Model, TimmBuilder
 from cortexscale.models.normalisation import MEAN, STD, as_input
 from cortexscale.models.training.adversarial import ffgsm
 from cortexscale.models.training.data import ArrayImages, FileImages, open_images
-from cortexscale.models.training.job import train_model
+from cortexscale.models.training.job import TrainingJob, train_model
 from cortexscale.models.training.loop import CHECK_EVERY, accuracy, train_backbone
 from cortexscale.models.training.processes import torchrun
 from cortexscale.models.training.state import TrainingState
@@ -177,28 +180,21 @@ def test_a_diverging_training_is_an_error_and_keeps_its_last_good_state(tmp_path
 
 # ---------------------------------------------------------------------------------------------- jobs
 
-MODEL = {
-    "id": "small",
-    "source": "suite",
-    "builder": {"timm": "test_resnet", "arguments": {"num_classes": 5, "channels": [8, 8, 8, 8], "stem_width": 4}, "classes": 5},
-    "samples_per_class": 6,
-    "seed": 0,
-    "checkpoint": None,
-}
-MODEL["builder"]["image_size"] = 24
+BUILDER = TimmBuilder("test_resnet", {"channels": [8, 8, 8, 8], "stem_width": 4}, classes=5)
+MODEL = Model("small", "suite", "small", "ResNet", BUILDER, (), "small", samples_per_class=6, seed=0, image_size=24)
 
 
-def job(out: Path, images: Path, recipe: dict, **changes) -> dict:
-    files = {"weights": str(out / "small.pt"), "report": str(out / "small.json"), "training_set": str(out / "small.parquet")}
-    whole = Recipe(**recipe).model_dump(mode="json")
-    return {**files, "images": str(images), "model": MODEL, "recipe": whole, "base": None, "workers": 0, "code": "c"} | changes
+def job(out: Path, images: Path, recipe: dict, **changes) -> TrainingJob:
+    files = {"weights": out / "small.pt", "report": out / "small.json", "training_set": out / "small.parquet"}
+    made = {"model": MODEL, "recipe": Recipe(**recipe), "images": images, "base": None, "workers": 0, "code": "c"}
+    return TrainingJob(**files, **made | changes)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, folder) -> Path:
     """A model of 30 of the files, in one process, two micro-batches a step."""
     out = tmp_path_factory.mktemp("trained")
-    train_model(**job(out, folder, {"steps": 20, "batch": 16, "micro_batch": 8, "mixup": 0.8, "crop": 0.5}))
+    train_model(job(out, folder, {"steps": 20, "batch": 16, "micro_batch": 8, "mixup": 0.8, "crop": 0.5}))
     return out
 
 
@@ -214,7 +210,7 @@ def test_a_job_writes_weights_a_report_and_the_training_set(trained, folder):
 
 def test_two_processes_train_the_same_model_as_one(tmp_path, trained, folder):
     task = job(tmp_path, folder, {"steps": 20, "batch": 16, "micro_batch": 8, "mixup": 0.8, "crop": 0.5})
-    torchrun(2, "cortexscale.models.training.job", json.dumps(task), str(tmp_path / "log"))
+    torchrun(2, "cortexscale.models.training.job", json.dumps(plain(task)), str(tmp_path / "log"))
     one, two = (json.loads((out / "small.json").read_text()) for out in (trained, tmp_path))
     assert two["samples_seen"] == one["samples_seen"]
     assert two["final_loss"] == pytest.approx(one["final_loss"], rel=1e-4)  # over the last two of twenty steps
@@ -227,15 +223,14 @@ def test_two_processes_train_the_same_model_as_one(tmp_path, trained, folder):
 
 def test_an_error_in_a_process_ends_all(tmp_path, folder):
     with pytest.raises(SystemExit):
-        torchrun(
-            2, "cortexscale.models.training.job", json.dumps(job(tmp_path, folder / "train", {"steps": 2})), str(tmp_path / "log")
-        )
+        task = json.dumps(plain(job(tmp_path, folder / "train", {"steps": 2})))
+        torchrun(2, "cortexscale.models.training.job", task, str(tmp_path / "log"))
     assert "nothing that holds labelled images" in (tmp_path / "log").read_text()
 
 
 def test_a_model_is_trained_on_against_attacks(tmp_path, trained, folder):
     attacked = {"steps": 3, "batch": 16, "optimiser": "sgd", "learning_rate": 1e-9, "attack": {"eps": 1, "alpha": 1.25}}
-    train_model(**job(tmp_path, folder, attacked, base=str(trained / "small.pt")))
+    train_model(job(tmp_path, folder, attacked, base=trained / "small.pt"))
     before, after = (torch.load(out / "small.pt", weights_only=True) for out in (trained, tmp_path))
     for name in before:
         if "running" not in name and "batches" not in name:
@@ -243,9 +238,9 @@ def test_a_model_is_trained_on_against_attacks(tmp_path, trained, folder):
 
 
 def test_other_classes_than_the_config_says_are_refused(tmp_path, folder):
-    model = {**MODEL, "builder": {**MODEL["builder"], "classes": 6}}
+    model = replace(MODEL, builder=replace(BUILDER, classes=6))
     with pytest.raises(InputError, match=r"5 classes\n.*6 classes"):
-        train_model(**job(tmp_path, folder, {"steps": 1}, model=model))
+        train_model(job(tmp_path, folder, {"steps": 1}, model=model))
 
 
 # ---------------------------------------------------------------------------------------------- attacks

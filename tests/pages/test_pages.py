@@ -19,8 +19,9 @@ from cortexscale.pages.explore import explore_data, explore_page
 from cortexscale.pages.template import render
 from cortexscale.plan import ROOT, Plan
 from cortexscale.scaling.laws import fit_axis
+from cortexscale.study.fits import FitSettings
 
-SETTINGS = {"bootstraps": 5, "bootstrap_unit": "row", "delta": 1e-3, "seed": 0, "composite_rois": True}
+SETTINGS = FitSettings(bootstraps=5, seed=0)
 ALONE = ["benchmark_name", "roi"]
 in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 

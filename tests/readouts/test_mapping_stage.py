@@ -13,7 +13,7 @@ mpl.use("agg")
 from galleries import some
 from readout_data import synthetic_targets, tokens_of
 
-from cortexscale.alignment.layer import RidgeSettings
+from cortexscale.commitments import CommittedLayer
 from cortexscale.errors import InputError
 from cortexscale.figures import gate_depth, readouts
 from cortexscale.readouts import stage as stage_module
@@ -27,13 +27,15 @@ from cortexscale.scaling.laws import fit_axis
 from cortexscale.scaling.mapping import readable, readout_table
 from cortexscale.scaling.points import mapping_points
 from cortexscale.stores import write_table
+from cortexscale.study.fits import FitSettings
+from cortexscale.study.ridge import Alphas, Ridge
 
 SHAPES = {"early": (6, 8), "late": (4, 4)}
 COMMITMENTS = {
-    "V1": {"layer_name": "early", "layer_position": 1, "layer_position_normalized": 0.5, "score": 0.4},
-    "IT": {"layer_name": "late", "layer_position": 2, "layer_position_normalized": 1.0, "score": 0.3},
+    "V1": CommittedLayer("early", 1, 0.5, score=0.4),
+    "IT": CommittedLayer("late", 2, 1.0, score=0.3),
 }
-FITS = {"bootstraps": 20, "bootstrap_unit": "row", "delta": 1e-3, "seed": 0, "composite_rois": True}
+FITS = FitSettings(bootstraps=20, seed=0)
 RECIPE = ReadoutRecipe("attention", width=8, heads=2, latents=2, rank=4, hidden=4, epochs=2, batch=32, learning_rate=5e-3)
 READOUTS = ["linear", "attention_individual", "attention_shared", "low_rank_individual", "layer_gate_shared"]
 N_TRAIN, N_TEST = 120, 40
@@ -75,7 +77,7 @@ def staged(store, targets, folder, **changes) -> Stage:
 def run(stage: Stage, readout: str) -> dict[str, pd.DataFrame]:
     kind, _, config = readout.rpartition("_")
     if readout == "linear":
-        return stage.linear(RidgeSettings(alphas=tuple(np.logspace(-1, 4, 6))))
+        return stage.linear(Ridge(alphas=Alphas(low=-1, high=4, count=6)))
     return stage.trained(replace(RECIPE, readout=kind), shared=config == "shared")
 
 

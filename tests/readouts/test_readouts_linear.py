@@ -9,7 +9,6 @@ from readout_data import synthetic_targets
 from safetensors.torch import save_file
 from sklearn.linear_model import RidgeCV
 
-from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.catalogue.readouts import TRAINED
 from cortexscale.errors import InputError
 from cortexscale.kernels.gram import gram
@@ -20,8 +19,9 @@ from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.readouts.saved import Readout, load_readout
 from cortexscale.readouts.tokens import TokensInMemory
 from cortexscale.readouts.trials import training_trials
+from cortexscale.study.ridge import Alphas, Ridge
 
-SETTINGS = RidgeSettings(alphas=tuple(np.logspace(-1, 4, 8)))
+SETTINGS = Ridge(alphas=Alphas(low=-1, high=4, count=8))
 N_TRAIN, N_TEST = 80, 30
 
 
@@ -59,7 +59,7 @@ def test_every_fraction_is_scikit_learns(tokens, targets, kernel):
         table, units = linear_scores(fit, targets, "l", X.shape[1])
         for group, entry in table.iterrows():
             inside = targets.members[group]
-            theirs = RidgeCV(SETTINGS.alphas).fit(X[rows], targets.train[fit.chosen][:, inside])
+            theirs = RidgeCV(SETTINGS.alphas.values).fit(X[rows], targets.train[fit.chosen][:, inside])
             assert entry["alpha"] == pytest.approx(theirs.alpha_)
             predicted = theirs.predict(X[targets.test_rows])
             r = [np.corrcoef(predicted[:, u], targets.test[:, inside][:, u])[0, 1] for u in range(inside.sum())]

@@ -12,11 +12,12 @@ from cortexscale.errors import InputError
 from cortexscale.figures import compute_optimal as figure
 from cortexscale.scaling.allocation import compute_optimal, fit_model_and_data, flops_by_parameters
 from cortexscale.scaling.fit import Law, fit_law
+from cortexscale.study.fits import FitSettings
 
 TRUE = {"E": 0.6, "alpha": 0.3, "ln_A": 2.0, "beta": 0.2, "ln_B": 1.0}
 G, H = 30.0, 1.1
 """FLOPs of a forward pass are G N**H."""
-SETTINGS = {"bootstraps": 60, "bootstrap_unit": "row", "delta": 1e-3, "seed": 0, "composite_rois": True}
+SETTINGS = FitSettings(bootstraps=60, seed=0)
 
 
 def true_score(n: np.ndarray, d: np.ndarray) -> np.ndarray:

@@ -9,16 +9,18 @@ import yaml
 from places import ROOT
 
 from cortexscale.errors import Problems
+from cortexscale.jobs import plain
 from cortexscale.models.cards import model_cards
-from cortexscale.models.inventory import model_inventory
+from cortexscale.models.inventory import fitted_models, model_inventory
 from cortexscale.models.roles import kinds
 from cortexscale.plan import Plan
 from cortexscale.scaling.allocation import fit_model_and_data
 from cortexscale.scaling.laws import fit_axis
 from cortexscale.scaling.points import axis_points, benchmark_scores, worth_showing
 from cortexscale.study import load_study
+from cortexscale.study.fits import FitSettings
 
-SETTINGS = {"bootstraps": 10, "bootstrap_unit": "row", "delta": 1e-3, "seed": 0, "composite_rois": True}
+SETTINGS = FitSettings(bootstraps=10, seed=0)
 
 
 def own_models(n: int, **facts) -> pd.DataFrame:
@@ -90,18 +92,11 @@ ROWS = [
 
 
 def test_suites_are_fitted_by_default_and_other_models_where_their_entry_says_so():
-    models = model_inventory(load_study({"study": "s", "results": "r", "models": ROWS}), Problems())
-    assert {id: model.fit for id, model in models.items()} == {
-        "alexnet_imagenet_full_seed-0": True,
-        "resnet18.a1_in1k": False,
-        "resnet26.bt_in1k": True,
-        "resnet34.a1_in1k": True,
-        "net": False,
-        "gabors": True,
-    }
+    study = load_study({"study": "s", "results": "r", "models": ROWS})
+    models = model_inventory(study, Problems())
+    assert fitted_models(study) == ["alexnet_imagenet_full_seed-0", "resnet26.bt_in1k", "resnet34.a1_in1k", "gabors"]
     assert [models[id].family for id in ("resnet18.a1_in1k", "resnet26.bt_in1k", "net")] == ["timm", "ResNet", "Mine"]
-    suite = model_inventory(load_study({"study": "s", "results": "r", "models": [ROWS[0] | {"fit": False}]}), Problems())
-    assert not any(model.fit for model in suite.values())
+    assert not fitted_models(load_study({"study": "s", "results": "r", "models": [ROWS[0] | {"fit": False}]}))
 
 
 def test_the_choice_reaches_the_cards_and_nothing_that_is_expensive(tmp_path):
@@ -109,10 +104,10 @@ def test_the_choice_reaches_the_cards_and_nothing_that_is_expensive(tmp_path):
     config["models"][0]["adversarial"] = {"architectures": ["resnet_base"], "recipe": {"preset": "adversarial", "steps": 40}}
     own = {"source": "timm", "ids": ["test_resnet.r160_in1k"], "layers": ["layer1"]}
     plans = [Plan(config | {"models": [*config["models"], own | {"fit": fit}]}) for fit in (False, True)]
-    before, after = ([model.as_dict() for model in plan.models.inventory.values()] for plan in plans)
-    assert before == after
-    fitted = [model.id for model in plans[1].models.inventory.values() if model.fit]
-    assert set(fitted) - {model.id for model in plans[0].models.inventory.values() if model.fit} == {"test_resnet.r160_in1k"}
-    chosen = [model for model in after if model["arch"] in ("resnet_base", "test_resnet")]
+    before, after = (list(plan.models.inventory.values()) for plan in plans)
+    assert plain(before) == plain(after)
+    fitted = plans[1].models.fitted
+    assert set(fitted) - set(plans[0].models.fitted) == {"test_resnet.r160_in1k"}
+    chosen = [model for model in after if model.arch in ("resnet_base", "test_resnet")]
     cards = model_cards(chosen, fitted).set_index("model_id")
-    assert cards.index[cards["held_out"]].tolist() == [model["id"] for model in chosen if model["begins_with"]] != []
+    assert cards.index[cards["held_out"]].tolist() == [model.id for model in chosen if model.begins_with] != []

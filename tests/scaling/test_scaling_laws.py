@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from markdown_cells import unpadded
 from published_tables import our_tables
 from scripts import script
 
@@ -21,9 +20,9 @@ from cortexscale.scaling.laws import MODEL_CLUSTERS, fit_axis
 from cortexscale.scaling.points import ALL, axis_points, benchmark_scores, finetuning_points, law_families
 from cortexscale.stores import read_table, table_provenance, write_table
 from cortexscale.study import Study
-from cortexscale.study.fits import Fits
+from cortexscale.study.fits import Fits, FitSettings
 
-SETTINGS = {"bootstraps": 20, "bootstrap_unit": "row", "delta": 1e-3, "seed": 0, "composite_rois": True}
+SETTINGS = FitSettings(bootstraps=20, seed=0)
 TABLES = {"finetuning": "finetuning", "mapping": "mapping"}
 LEAVES = {"compute": 45, "parameters": 45, "samples": 63, "finetuning": 54, "mapping": 18}
 
@@ -69,12 +68,11 @@ def fit_plan(**study) -> FitPlan:
 
 def test_a_name_says_axis_metric_table_and_settings():
     plan = fit_plan(fits=Fits(axes={"samples": "auto"}, delta=0.002, bootstrap_unit="config"))
-    job = plan.job("samples.cka_ve_test")
-    assert (job["axis"], job["metric"], job["form"]) == ("samples", "cka_ve_test", "auto")
-    assert job["settings"]["delta"] == 0.002 and job["settings"]["bootstrap_unit"] == "config"
-    job = plan.job("finetuning")
-    assert (job["metric"], job["form"], job["settings"]["delta"]) == ("pearsonr_nc", "reduced", 1e-5)
-    assert set(job["settings"]) == set(SETTINGS)
+    fit = "samples.cka_ve_test"
+    assert (plan.axis(fit), plan.metric(fit), plan.form(fit)) == ("samples", "cka_ve_test", "auto")
+    assert plan.resampling(fit) == plan.resampling() == FitSettings(delta=0.002, bootstrap_unit="config")
+    assert (plan.metric("finetuning"), plan.form("finetuning")) == ("pearsonr_nc", "reduced")
+    assert plan.resampling("finetuning") == FitSettings(delta=1e-5, bootstrap_unit="config")
     assert [plan.table(fit) for fit in ("compute", "mapping", "finetuning")] == [
         f"r/tables/{table}.parquet" for table in ("pretraining", "mapping", "finetuning")
     ]
@@ -84,21 +82,25 @@ def test_scripts_go_from_result_tables_to_laws(tmp_path):
     for name, table in (("pretraining", suite(noise=0.01)), ("mapping", tables(size="demo")["mapping"])):
         write_table(table, tmp_path / f"{name}.parquet", {})
     plan = fit_plan(fits=Fits(bootstraps=5))
-    outputs = {}
+    outputs = {
+        fit: {what: tmp_path / f"{fit}.{what}.parquet" for what in ("fits", "curves", "points")}
+        for fit in ("samples", "mapping", "model_and_data")
+    }
     for fit in ("samples", "mapping"):
-        outputs[fit] = [tmp_path / f"fits_{fit}{what}.parquet" for what in ("", ".curves", ".points")]
-        script("fit").main(*outputs[fit], tmp_path / Path(plan.table(fit)).name, plan.job(fit), "digest")
-        fits, curves, points = map(read_table, outputs[fit])
+        how = {"axis": fit, "form": plan.form(fit), "settings": plan.resampling(fit), "metric": plan.metric(fit)}
+        script("fit").main(table=tmp_path / Path(plan.table(fit)).name, code="digest", **how, **outputs[fit])
+        fits, curves, points = map(read_table, outputs[fit].values())
         assert set(fits["family"]) == set(curves["family"]) and fits["warnings"].notna().all() and len(points)
-    made_by = table_provenance(outputs["samples"][0])
+    made_by = table_provenance(outputs["samples"]["fits"])
     assert made_by["form"] == "offset" and made_by["settings"]["bootstraps"] == 5
-    both = [tmp_path / f"both{number}.parquet" for number in range(3)]
-    script("fit_model_and_data").main(*both, tmp_path / "pretraining.parquet", plan.resampling, "digest")
-    assert read_table(both[0]).empty and len(read_table(both[2])), "models of one size"
-    kinds = [f"{name}_{kind}" for name in ("table2", "tableS4") for kind in ("parquet", "csv", "md")]
-    written = {kind: tmp_path / kind for kind in kinds}
-    script("readout_tables").main(written, tmp_path / "mapping.parquet", outputs["mapping"][0], {"tvsd": "TVSD-EP"}, "digest")
-    assert "| TVSD-EP |" in unpadded(written["table2_md"].read_text())
+    both, settings = outputs["model_and_data"], plan.resampling()
+    script("fit_model_and_data").main(table=tmp_path / "pretraining.parquet", settings=settings, code="digest", **both)
+    assert read_table(both["fits"]).empty and len(read_table(both["points"])), "models of one size"
+    written = {name: [tmp_path / f"{name}.{kind}" for kind in ("csv", "md", "parquet")] for name in ("table2", "tableS4")}
+    inputs = {"table": tmp_path / "mapping.parquet", "fits": outputs["mapping"]["fits"]}
+    script("readout_tables").main(labels={"tvsd": "TVSD-EP"}, code="digest", **inputs, **written)
+    assert "| TVSD-EP |" in (tmp_path / "table2.md").read_text(encoding="utf-8")
+    assert len(read_table(tmp_path / "tableS4.parquet"))
 
 
 def test_models_of_other_kinds_are_not_fitted():
@@ -177,7 +179,7 @@ def suite(noise: float = 0.0, held_out: float = 0.0, seeds: int = 3) -> pd.DataF
 
 
 def test_the_distance_of_a_held_out_model_is_what_was_planted():
-    settings = SETTINGS | {"bootstraps": 200}
+    settings = SETTINGS.model_copy(update={"bootstraps": 200})
     _, curves, points = fit_axis(suite(noise=0.004, held_out=0.05), "samples", "reduced", settings)
     big = points[(points["model_id"] == "m90") & (points["benchmark_name"] == "tvsd")].iloc[0]
     fitted = points[points["fitted"] & (points["benchmark_name"] == "tvsd")]
@@ -208,7 +210,9 @@ def test_architectures_are_kept_together_and_one_alone_is_resampled_by_configura
     for asked, kept in (("row", "row"), ("architecture", "config")):
         unit, labels = cluster_labels(alone, asked, MODEL_CLUSTERS)
         assert unit == kept and labels.nunique() == 5
-    laws = fit_families([("A", points)], "samples", "reduced", 1.0, SETTINGS | {"bootstrap_unit": "architecture"}, MODEL_CLUSTERS)
+    laws = fit_families(
+        [("A", points)], "samples", "reduced", 1.0, SETTINGS.model_copy(update={"bootstrap_unit": "architecture"}), MODEL_CLUSTERS
+    )
     row = laws["A", "tvsd"].row
     assert row["bootstrap_unit"] == "architecture" and "6 units (architecture) to resample" in row["warnings"]
 

@@ -146,7 +146,7 @@ def test_the_mapping_section_names_what_the_study_has(demo):
         Plan(demo | {"plan_without_data": True})
     demo["mapping"]["recipes"] = {"attention": {"all": {"epochs": 3, "batch": 8}, "tvsd": {"epochs": 4}}}
     recipe = Plan(demo | {"plan_without_data": True}).mapping.recipe("tvsd", "attention_shared")
-    assert (recipe["epochs"], recipe["batch"], recipe["width"]) == (4, 8, 384)
+    assert (recipe.epochs, recipe.batch, recipe.width) == (4, 8, 384)
 
 
 def test_figures_of_readouts_need_the_mapping_section(demo):

@@ -89,9 +89,10 @@ def _fit(fit: str) -> dict[str, pd.DataFrame]:
     models = _results()["pretraining"]
     models = models[models["benchmark_name"].isin(FITTED)]
     if axis == "model_and_data":
-        results = fit_model_and_data(models, plan().fits.resampling)
+        results = fit_model_and_data(models, plan().fits.resampling())
     else:
-        results = fit_axis(_results().get(axis, models), **plan().fits.job(fit))
+        fits = plan().fits
+        results = fit_axis(_results().get(axis, models), axis, fits.form(fit), fits.resampling(fit), fits.metric(fit))
     return dict(zip(("fits", "curves", "points"), results, strict=True))
 
 

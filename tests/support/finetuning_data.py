@@ -1,5 +1,6 @@
 """A small world for the tests of fine-tuning: pictures of objects, a network that names them, a brain that sees their edges."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -8,11 +9,12 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.alignment.targets import Targets, shared_targets
+from cortexscale.commitments import CommittedLayer
 from cortexscale.features.model_on_images import ModelOnImages
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.build import build_backbone, weights_hash
+from cortexscale.models.model import Model, TimmBuilder
 from cortexscale.models.training.data import ArrayImages
 from cortexscale.models.training.loop import train_backbone
 from cortexscale.recipe import Recipe
@@ -20,14 +22,17 @@ from cortexscale.recording import Recording, Split
 from cortexscale.simulation.brain import AreaCode, gabor_energy
 from cortexscale.simulation.images import CLASSES, render
 from cortexscale.stimuli import StimulusImages, stimulus_table, table_hash
+from cortexscale.study.ridge import Ridge
 
 SIZE = 16
-VIT = {
-    "id": "vit",
-    "source": "suite",
-    "builder": {
-        "timm": "test_vit",
-        "arguments": {
+VIT = Model(
+    id="vit",
+    source="suite",
+    arch="vit",
+    family="ViT",
+    builder=TimmBuilder(
+        "test_vit",
+        {
             "img_size": SIZE,
             "patch_size": 4,
             "depth": 3,
@@ -36,20 +41,19 @@ VIT = {
             "class_token": False,
             "global_pool": "avg",
             "weight_init": "jax",
-            "num_classes": len(CLASSES),
         },
-        "classes": len(CLASSES),
-        "image_size": SIZE,
-    },
-    "layers": [r"blocks\.\d+", "norm"],
-    "checkpoint": None,
-}
-RESNET = VIT | {
-    "id": "resnet",
-    "builder": VIT["builder"]
-    | {"timm": "test_resnet", "arguments": {"num_classes": len(CLASSES), "channels": [8, 8, 16, 16], "stem_width": 8}},
-    "layers": [r"layer\d", "global_pool"],
-}
+        classes=len(CLASSES),
+    ),
+    layers=(r"blocks\.\d+", "norm"),
+    reference="vit",
+    image_size=SIZE,
+)
+RESNET = replace(
+    VIT,
+    id="resnet",
+    builder=TimmBuilder("test_resnet", {"channels": [8, 8, 16, 16], "stem_width": 8}, classes=len(CLASSES)),
+    layers=(r"layer\d", "global_pool"),
+)
 PRETRAINING = Recipe(steps=200, batch=32, learning_rate=4e-3)
 
 
@@ -66,10 +70,10 @@ def _pretrained(timm: str) -> dict:
     return {name: value.clone() for name, value in network.state_dict().items()}
 
 
-def pretrained(model: dict = VIT) -> Backbone:
+def pretrained(model: Model = VIT) -> Backbone:
     """A network that names the objects a little; every call gives a new copy."""
     backbone = build_backbone(model)
-    backbone.network.load_state_dict(_pretrained(model["builder"]["timm"]))
+    backbone.network.load_state_dict(_pretrained(model.builder.timm))
     return backbone
 
 
@@ -145,12 +149,9 @@ def targets_of(recordings: list[Recording], table: pd.DataFrame, rois: tuple[str
     return shared_targets(recordings, table, list(rois))
 
 
-def committed(layers: dict[str, str]) -> dict[str, dict]:
-    """ROI -> layer as a commitment."""
-    return {
-        roi: {"layer_name": layer, "layer_position": number, "layer_position_normalized": 1.0, "score": 0.5}
-        for number, (roi, layer) in enumerate(layers.items())
-    }
+def committed(layers: dict[str, str]) -> dict[str, CommittedLayer]:
+    """Commit ROIs to layers, given by their names."""
+    return {roi: CommittedLayer(layer, number, 1.0, score=0.5) for number, (roi, layer) in enumerate(layers.items())}
 
 
-SETTINGS = RidgeSettings()
+SETTINGS = Ridge()

@@ -1,7 +1,8 @@
 """The models of a study whose sources are right."""
 
 from cortexscale.errors import Problems
-from cortexscale.models.inventory import Model, model_inventory
+from cortexscale.models.inventory import model_inventory
+from cortexscale.models.model import Model
 from cortexscale.study import Study
 
 

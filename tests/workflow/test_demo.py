@@ -1,6 +1,5 @@
 """The demo study recovers what it planted. Reads `results/`, which `make test` makes first."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +11,11 @@ from PIL import Image
 from places import ROOT
 from scipy.stats import spearmanr
 
-from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.alignment.score import score_alignment
 from cortexscale.alignment.subjects import scored_subjects
 from cortexscale.alignment.targets import shared_targets
 from cortexscale.catalogue.axes import MODEL_AXES
+from cortexscale.commitments import Commitments, CommittedLayer
 from cortexscale.datasets.readers import load_simulator
 from cortexscale.features.store import FeatureStore, StoreWriter
 from cortexscale.models.build import load_network
@@ -27,6 +26,8 @@ from cortexscale.simulation.meeg import WAVES
 from cortexscale.simulation.visual_system import AREAS, HIDDEN_NETWORK, VisualSystem
 from cortexscale.stimuli import StimulusImages, table_hash
 from cortexscale.stores import read_table, table_provenance
+from cortexscale.study import load_study
+from cortexscale.study.ridge import Ridge
 
 RESULTS = ROOT / "results"
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text().replace("{results}", str(RESULTS)))
@@ -40,8 +41,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def settings() -> RidgeSettings:
-    return RidgeSettings.from_config(CONFIG["ridge"])
+def settings() -> Ridge:
+    return Ridge(**CONFIG["ridge"])
 
 
 def in_folder(folder: Path) -> dict[str, list[Recording]]:
@@ -68,7 +69,7 @@ def stimuli() -> dict[str, pd.DataFrame]:
 @pytest.fixture(scope="module")
 def generating(tmp_path_factory, stimuli) -> dict[str, FeatureStore]:
     """Per dataset a store of what the simulated brain sees of its images: one layer per area."""
-    network = load_network({**HIDDEN_NETWORK, "checkpoint": str(RESULTS / "raw/hidden_network.pt")})
+    network = load_network(replace(HIDDEN_NETWORK, checkpoint=str(RESULTS / "raw/hidden_network.pt")))
     brain = VisualSystem(network, np.load(RESULTS / "raw/task_images.npz")["validation_images"])
     side = (CONFIG["simulation"]["image_size"],) * 2
     stores: dict[str, FeatureStore] = {}
@@ -110,15 +111,14 @@ def one_area_rois(dataset: str, recording: Recording, truth: Recording) -> tuple
 
 def scored(dataset: str, recordings: dict, truths: dict) -> list[tuple[Recording, Recording]]:
     """The subjects that are scored, with their truth."""
-    best = CONFIG["datasets"][dataset].get("best_subjects")
+    best = load_study(CONFIG).datasets[dataset].best_subjects
     files = scored_subjects([RESULTS / f"neural/{dataset}/{one.subject}.h5" for one in recordings[dataset]], best)
     pairs = zip(recordings[dataset], truths[dataset], strict=True)
     return [pair for pair in pairs if pair[0].subject in {file.stem for file in files}]
 
 
-def committed(dataset: str, area_of: dict[str, str]) -> dict:
-    place = {"layer_position": 1, "layer_position_normalized": 1.0, "score": 1.0, "margin": None}
-    return {dataset: {roi: {"layer_name": area, **place} for roi, area in area_of.items()}}
+def committed(dataset: str, area_of: dict[str, str]) -> Commitments:
+    return Commitments("brain", {dataset: {roi: CommittedLayer(area, 1, 1.0, score=1.0) for roi, area in area_of.items()}})
 
 
 @pytest.fixture(scope="module")
@@ -193,8 +193,8 @@ def test_five_datasets_show_one_stimulus_set(recordings, pretraining):
 def test_it_commits_to_deeper_layers_than_v1():
     depths = []
     for file in sorted((RESULTS / "commitments/things").glob("*.json")):
-        rois = json.loads(file.read_text())["commitments"]["tvsd"]
-        depths.append((rois["V1"]["layer_position_normalized"], rois["IT"]["layer_position_normalized"]))
+        rois = Commitments.load(file)["tvsd"]
+        depths.append((rois["V1"].layer_position_normalized, rois["IT"].layer_position_normalized))
     assert len(depths) == 9
     assert sum(it > v1 for v1, it in depths) >= 7, depths
 

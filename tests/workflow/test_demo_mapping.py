@@ -12,6 +12,7 @@ from cortexscale.readouts.saved import load_readout
 from cortexscale.readouts.token_store import TokenStore
 from cortexscale.scaling.points import mapping_points
 from cortexscale.stores import read_table
+from cortexscale.study.targets import DatasetTargets
 
 RESULTS = ROOT / "results"
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -80,7 +81,7 @@ def test_gates_read_deeper_for_higher_areas_as_the_layer_search_found(at_full_da
 def test_saved_readouts_reproduce_the_scores_of_the_stage(at_full_data, dataset, readout):
     stimuli = CONFIG["datasets"][dataset]["stimuli"]
     store, images = TokenStore(RESULTS / f"tokens/{stimuli}/{MAPPING['model']}.zarr.zip"), RESULTS / f"stimuli/{stimuli}.parquet"
-    wanted = {dataset: {"rois": CONFIG["datasets"][dataset]["rois"], "best_subjects": None}}
+    wanted = {dataset: DatasetTargets(CONFIG["datasets"][dataset]["rois"])}
     targets = load_targets(sorted((RESULTS / "neural" / dataset).glob("*.h5")), wanted, read_table(images))
 
     scores = at_full_data.query("probe_type == @readout and benchmark_name == @dataset and seed == 0")

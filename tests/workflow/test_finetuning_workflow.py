@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -17,10 +18,10 @@ from hypothesis import strategies as st
 from places import ROOT
 from scripts import script
 
-from cortexscale.alignment.layer import RidgeSettings
 from cortexscale.alignment.prepare import prepare_responses
 from cortexscale.alignment.score import score_alignment
 from cortexscale.alignment.subjects import load_targets
+from cortexscale.commitments import Commitments
 from cortexscale.costs.machine import PRESETS
 from cortexscale.errors import InputError
 from cortexscale.estimate.networks import networks
@@ -30,14 +31,19 @@ from cortexscale.features.extract import extract_features
 from cortexscale.features.store import FeatureStore
 from cortexscale.models.build import build_backbone, load_backbone, weights_hash
 from cortexscale.models.finetuned import baseline, finetuned_model, tunings
-from cortexscale.models.inventory import Model
 from cortexscale.models.layers import candidate_layers, chosen_layers
+from cortexscale.models.model import Model
+from cortexscale.models.tuning import TunedModel, Tuning
 from cortexscale.plan import Plan
 from cortexscale.recipe import NeuralRecipe, Recipe
 from cortexscale.stimuli import StimulusImages
 from cortexscale.stores import read_table, write_table
 from cortexscale.study import load_study
 from cortexscale.study.experiments import Finetuning
+from cortexscale.study.features import Projection
+from cortexscale.study.images import ImageFiles
+from cortexscale.study.ridge import Ridge
+from cortexscale.study.targets import DatasetTargets
 
 BASE = "vit_base_objects_full_seed-0"
 PAPER = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
@@ -181,8 +187,8 @@ def test_fine_tuned_models_are_no_models_of_the_pretraining_axes(demo):
 def test_heads_are_fitted_to_what_any_experiment_wants(demo):
     demo["finetuning"]["experiments"]["region"] = {"models": [BASE], "rois": {"tvsd": [["V4", "V1"]]}}
     plan = Plan(demo).finetuning
-    assert plan.head_targets(BASE, "tvsd")["rois"] == ["V1", "V4", "IT"]
-    assert plan.head_targets(BASE, "things_fmri")["rois"] == ["IT"]
+    assert plan.head_targets(BASE, "tvsd").rois == ["V1", "V4", "IT"]
+    assert plan.head_targets(BASE, "things_fmri").rois == ["IT"]
     assert plan.targets(f"{BASE}+full-tvsd-V1_V4-100-s0")["rois"] == ["V1", "V4"]
 
 
@@ -216,12 +222,12 @@ def test_labelled_images_come_with_the_suite_or_with_the_section(demo):
 
 
 def test_images_are_augmented_as_in_pretraining(demo):
-    assert Plan(demo).finetuning.image_recipe(BASE)["batch"] == 32, "the suite's"
+    assert Plan(demo).finetuning.image_recipe(BASE).batch == 32, "the suite's"
     demo["finetuning"]["images"] = "imagenet"
-    assert Plan(published(demo)).finetuning.image_recipe("resnet18_imagenet_full")["micro_batch"] == 256
+    assert Plan(published(demo)).finetuning.image_recipe("resnet18_imagenet_full").micro_batch == 256
     demo["finetuning"]["image_recipe"] = {"crop": 0.5}
     recipe = Plan(demo).finetuning.image_recipe("resnet18_imagenet_full")
-    assert (recipe["crop"], recipe["optimiser"]) == (0.5, "sgd")
+    assert (recipe.crop, recipe.optimiser) == (0.5, "sgd")
     demo["finetuning"] |= {"image_recipe": None, "experiments": {"e": {"models": ["vit_small_patch16_224"]}}}
     with pytest.raises(InputError, match=r"image_recipe\n.*vit_small_patch16_224 of the family timm"):
         Plan(demo)
@@ -272,20 +278,19 @@ def test_what_a_section_names_must_be_there(demo, change, message):
 
 
 def entry(**changes) -> Model:
-    network = {"family": "ViT", "arch": "vit", "reference": "vit", "dataset": "objects", "samples_per_class": 0, "seed": 0}
-    return Model(**{**VIT, "layers": tuple(VIT["layers"]), **network, **changes})
+    return replace(VIT, dataset="objects", samples_per_class=0, seed=0, **changes)
 
 
 @pytest.mark.parametrize("source", ["suite", "timm", "checkpoint"])
 def test_a_fine_tuned_model_is_its_base_with_other_weights(tmp_path, source):
-    base = entry(source=source, builder={**VIT["builder"], "ema": "auto"})
+    base = entry(source=source)
     torch.manual_seed(1)
-    network = build_backbone(base.as_dict()).network
+    network = build_backbone(base).network
     torch.save(network.state_dict(), tmp_path / "new.pt")
     model = finetuned_model("vit+full-d-100-s0", base, str(tmp_path / "new.pt"))
-    backbone = load_backbone(model.as_dict())
+    backbone = load_backbone(model)
     assert weights_hash(backbone.network) == weights_hash(network) and not backbone.network.training
-    assert str(backbone.transform) == str(build_backbone(base.as_dict()).transform)
+    assert str(backbone.transform) == str(build_backbone(base).transform)
     assert (model.reference, model.layers) == (base.reference, base.layers)
 
 
@@ -294,19 +299,15 @@ def test_a_baseline_is_its_base_model_under_another_id(tmp_path):
     base = entry(checkpoint=str(tmp_path / "base.pt"))
     again = baseline(base)
     assert again.id == "vit+baseline"
-    assert weights_hash(load_backbone(again.as_dict()).network) == weights_hash(pretrained().network)
+    assert weights_hash(load_backbone(again).network) == weights_hash(pretrained().network)
 
 
 # ---------------------------------------------------------------------------------------------- from a recording to the table
 
-RIDGE = {
-    "alphas": {"low": 1, "high": 7, "count": 10, "search": "adaptive"},
-    "alpha_per": "roi",
-    "folds": {"count": 5, "kind": "contiguous", "seed": 42},
-    "precision": "float64",
-}
-ROIS = {"rois": ["V4", "IT"], "best_subjects": None}
+RIDGE = Ridge(precision="float64")
+ROIS = DatasetTargets(["V4", "IT"])
 LAYERS = {"V4": "blocks.1", "IT": "norm"}
+PLAIN = {"subjects": None, "permuted": False, "percent": 100, "seed": 0}
 BRIEF = {"epochs": 2, "warmup_epochs": 1, "learning_rate": 1e-3, "min_learning_rate": 1e-5, "image_batch": 16, "neural_batch": 32}
 
 
@@ -314,11 +315,11 @@ class World:
     """A results folder with pictures, recordings, commitments and a base model."""
 
     def __init__(self, root: Path):
-        self.root, self.pictures = root, {"layout": "image_folder", "path": str(root / "images")}
+        self.root, self.pictures = root, ImageFiles(layout="image_folder", path=str(root / "images"))
         pictures, table = write_stimuli(root / "images", 140, seed=3)
         self.stimuli, self.table = root / "stimuli.parquet", table
         write_table(table, self.stimuli, {})
-        self.images = str(write_task(root / "task.npz"))
+        self.images = write_task(root / "task.npz")
         weights = root / "vit.pt"
         torch.save(pretrained().network.state_dict(), weights)
         self.base = entry(checkpoint=str(weights))
@@ -328,37 +329,48 @@ class World:
             self.recordings[-1].parent.mkdir(parents=True, exist_ok=True)
             recording.save(self.recordings[-1])
         self.commitments = root / "commitments.json"
-        layers = committed(LAYERS)
-        layers = {roi: place | {"margin": 0.1} for roi, place in layers.items()}
-        self.commitments.write_text(json.dumps({"commitments": {"d": layers, "unwanted": layers}}))
+        layers = {roi: replace(layer, margin=0.1) for roi, layer in committed(LAYERS).items()}
+        Commitments("vit", {"d": layers, "unwanted": layers}).save(self.commitments, {})
         self.prepared = root / "prepared.h5"
         self.targets = load_targets(self.recordings, {"d": ROIS}, table)
         prepare_responses(self.targets, ["test"], self.prepared, {})
 
+    @property
+    def how(self) -> dict:
+        """Arguments that all scripts take."""
+        inputs = {"stimuli": self.stimuli, "recordings": self.recordings, "commitments": self.commitments}
+        return inputs | {"images": self.pictures, "ridge": RIDGE, "threads": 1, "code": "code"}
+
     def heads(self) -> Path:
-        heads, inputs = self.root / "heads/d", (self.stimuli, self.recordings, self.commitments)
-        how = (self.base.as_dict(), "d", self.pictures, ROIS, "float32", RIDGE, "code")
-        script("finetuning_heads").main(heads, self.root / "heads/d.parquet", *inputs, *how, batch_size=64, workers=0)
+        heads, network = self.root / "heads/d", {"model": self.base, "precision": "float32", "batch_size": 64}
+        outputs = {"heads": heads, "table": self.root / "heads/d.parquet"}
+        script("finetuning_heads").main(**outputs, **network, dataset="d", targets=ROIS, **self.how)
         return heads
 
     def finetune(self, id: str, **tuning) -> Model:
         weights = self.root / f"models/{id}.pt"
-        told = {"dataset": "d", "percent": 100, "seed": 0, "subjects": None, "permuted": False} | tuning
-        files = (weights, weights.with_suffix(".json"), self.root / "heads/d")
-        inputs = ([Path(self.base.checkpoint)], [self.images], self.stimuli, self.recordings, self.commitments)
-        recipes = (NeuralRecipe(**BRIEF).model_dump(mode="json"), Recipe(steps=1).model_dump(mode="json"))
-        how = (self.base.as_dict(), told, ROIS, self.pictures, *recipes, RIDGE, "code", "code")
-        script("finetune").main(*files, *inputs, *how, workers=0)
+        told = {"dataset": "d", "rois": ("V4", "IT"), "percent": 100, "seed": 0, "subjects": None, "permuted": False} | tuning
+        files = {"heads": self.root / "heads/d", "base_weights": Path(self.base.checkpoint), "labelled_images": self.images}
+        recipes = {"recipe": NeuralRecipe(**BRIEF), "image_recipe": Recipe(steps=1)}
+        script("finetune").main(
+            weights=weights,
+            card=weights.with_suffix(".json"),
+            base=self.base,
+            tuning=Tuning(base="vit", recipe="full", **told),
+            targets=ROIS,
+            heads_code="code",
+            **files,
+            **recipes,
+            **self.how,
+        )
         return finetuned_model(id, self.base, str(weights))
 
     def score(self, model: Model) -> Path:
-        table, params = (
-            self.root / f"alignment/{model.id}.parquet",
-            (self.pictures["layout"], {"d": ROIS}, "float32", RIDGE, ["test"]),
-        )
-        inputs = (self.stimuli, Path(self.pictures["path"]), self.recordings, self.prepared, self.commitments)
-        outputs, how = (table, table.with_suffix(".units.parquet")), {"scratch_gb": 1, "batch_size": 64, "workers": 0}
-        script("finetuned_alignment").main(*outputs, *inputs, model.as_dict(), *params, "code", **how)
+        table = self.root / f"alignment/{model.id}.parquet"
+        network = {"model": model, "precision": "float32", "scratch_gb": 1, "batch_size": 64}
+        scored = {"prepared": self.prepared, "datasets": {"d": ROIS}, "splits": ["test"]}
+        outputs = {"table": table, "units": table.with_suffix(".units.parquet")}
+        script("finetuned_alignment").main(**outputs, **network, **scored, **self.how)
         return table
 
 
@@ -383,24 +395,19 @@ def finetuning(world) -> pd.DataFrame:
         }
     )
     write_table(cards, world.root / "cards.parquet", {})
+    recipes = [NeuralRecipe(**BRIEF, lora={"rank": 4} if tuning else None) for tuning in tunings.values()]
     facts = {
-        id: {
-            "base": "vit",
-            "dataset": "d",
-            "rois": ["V4", "IT"],
-            "percent": tuning.get("percent", 100),
-            "seed": tuning.get("seed", 0),
-            "subjects": tuning.get("subjects"),
-            "permuted": tuning.get("permuted", False),
-            "recipe": NeuralRecipe(**BRIEF, lora={"rank": 4} if tuning else None).model_dump(mode="json"),
-            "experiments": ["ablation"] if tuning else ["data_pct", "architecture"],
-        }
-        for id, tuning in tunings.items()
+        id: TunedModel(Tuning("vit", "full", "d", ("V4", "IT"), **(PLAIN | tuning)), recipe, experiments)
+        for (id, tuning), recipe, experiments in zip(
+            tunings.items(), recipes, [("data_pct", "architecture"), ("ablation",)], strict=True
+        )
     }
     scores = [world.score(model) for model in (baseline(world.base), *models)]
     tuned = [world.root / f"models/{model.id}.json" for model in models]
     table = world.root / "finetuning.parquet"
-    script("collect_finetuning").main(table, scores, tuned, world.root / "cards.parquet", facts, "code")
+    script("collect_finetuning").main(
+        alignment=scores, tuned=tuned, cards=world.root / "cards.parquet", models=facts, table=table, code="code"
+    )
     return read_table(table)
 
 
@@ -447,15 +454,14 @@ def test_heads_and_fine_tuning_raise_alignment(finetuning, world):
 
 def test_scores_are_those_of_all_activations_in_the_usual_pipeline(finetuning, world, tmp_path):
     """Features that are projected to more dimensions than there are activations are these."""
-    backbone = load_backbone(world.base.as_dict())
-    layers = chosen_layers(candidate_layers(backbone.network, VIT["layers"]), set(LAYERS.values()), "here")
-    images = StimulusImages(**world.pictures, table=world.table)
-    projection = {"family": "sparse", "dimensions": 10**6, "seed": 0}
+    backbone = load_backbone(world.base)
+    layers = chosen_layers(candidate_layers(backbone.network, VIT.layers), set(LAYERS.values()), "here")
+    images = StimulusImages(world.pictures.layout, world.pictures.path, world.table)
+    projection = Projection(dimensions=10**6, seed=0)
     how = {"identity": {}, "batch_size": 64, "made_by": {}, "projection": projection}
     extract_features(backbone, layers, images, tmp_path / "f.zarr.zip", **how)
-    places = json.loads(world.commitments.read_text())["commitments"]
-    places.pop("unwanted")
-    rows, _ = score_alignment(FeatureStore(tmp_path / "f.zarr.zip"), world.targets, places, RidgeSettings.from_config(RIDGE))
+    places = Commitments.load(world.commitments).restricted(["d"])
+    rows, _ = score_alignment(FeatureStore(tmp_path / "f.zarr.zip"), world.targets, places, RIDGE)
     found = finetuning[finetuning["exp_type"] == "finetuning_baseline"].set_index(["subject", "roi"])
     expected = rows.set_index(["subject", "roi"]).reindex(found.index)
     for column in ("pearsonr", "pearsonr_nc", "alpha", "n_train"):

@@ -31,7 +31,7 @@ rule prepare_responses:
         runtime=lambda wildcards: plan.limits.pretraining.prepare_responses(wildcards.stimuli).minutes,
         gpu=1,
     params:
-        datasets=lambda wildcards: plan.data.targets(wildcards.stimuli),
+        datasets=lambda wildcards: plain(plan.data.targets(wildcards.stimuli)),
         splits=plan.study.similarity.splits,
         code=plan.code("prepare_responses"),
     script:
@@ -62,8 +62,8 @@ rule layer_search:
         gpu=1,
     params:
         model=lambda wildcards: wildcards.model,
-        datasets=lambda wildcards: plan.data.targets(wildcards.stimuli),
-        ridge=plan.study.ridge.model_dump(),
+        datasets=lambda wildcards: plain(plan.data.targets(wildcards.stimuli)),
+        ridge=plain(plan.study.ridge),
         code=plan.code("layer_search"),
     script:
         "../scripts/layer_search.py"
@@ -118,9 +118,9 @@ rule alignment:
         gpu=1,
     params:
         model=lambda wildcards: wildcards.model,
-        datasets=lambda wildcards: plan.data.targets(wildcards.stimuli),
-        ridge=plan.study.ridge.model_dump(),
-        similarity=plan.study.similarity.splits,
+        datasets=lambda wildcards: plain(plan.data.targets(wildcards.stimuli)),
+        ridge=plain(plan.study.ridge),
+        splits=plan.study.similarity.splits,
         code=plan.code("alignment"),
     script:
         "../scripts/alignment.py"

@@ -21,16 +21,12 @@ rule check_data:
         runtime="12h",
     params:
         study=plan.study.study,
-        datasets={name: dataset.model_dump(mode="json") for name, dataset in plan.data.datasets.items()},
-        stimuli={name: images.model_dump(mode="json") for name, images in plan.study.stimuli.items()},
+        datasets=plain(plan.data.datasets),
+        stimuli=plain(plan.study.stimuli),
         missing=lambda wildcards: plan.missing_files_of_models,
         checksums=plan.checks.checksums,
-        suites=[source.model_dump(mode="json") for source in plan.study.models if source.source == "suite"],
-        checkpoints=[
-            model.checkpoint
-            for model in plan.models.inventory.values()
-            if model.checkpoint and model.source != "suite"
-        ],
+        suites=[plain(source) for source in plan.study.models if source.source == "suite"],
+        checkpoints=plan.models.checkpoints,
         timm_names=[name for source in plan.study.models if source.source == "timm" for name in source.ids],
         report=f"{plan.results}/qc/check_data.txt",
         code=plan.code("check_data"),
@@ -52,10 +48,8 @@ rule check_dataset:
         runtime="12h",
     params:
         dataset=lambda wildcards: plan.checks.dataset,
-        entry=lambda wildcards: plan.data.datasets[plan.checks.dataset].model_dump(mode="json"),
-        images=lambda wildcards: plan.study.stimuli[
-            plan.data.datasets[plan.checks.dataset].stimuli
-        ].model_dump(mode="json"),
+        entry=lambda wildcards: plain(plan.data.datasets[plan.checks.dataset]),
+        images=lambda wildcards: plain(plan.study.stimuli[plan.data.datasets[plan.checks.dataset].stimuli]),
         report=lambda wildcards: f"{plan.results}/qc/check_dataset_{plan.checks.dataset}.txt",
         code=plan.code("check_dataset"),
     script:
@@ -73,8 +67,9 @@ rule check_model:
         mem_mb=16000,
         runtime="1h",
     params:
-        model=lambda wildcards: plan.models.inventory[plan.checks.model].as_dict(),
-        features=plan.study.features.model_dump(),
+        model=lambda wildcards: plain(plan.models.inventory[plan.checks.model]),
+        projection=plain(plan.study.features.projection),
+        batch_size=plan.study.features.batch_size,
         asked_mb=lambda wildcards: plan.limits.pretraining.largest_sweep_mb(plan.checks.model),
         weights_follow=lambda wildcards: plan.models.weights_follow(plan.checks.model),
         report=lambda wildcards: f"{plan.results}/qc/check_model_{plan.checks.model}.txt",

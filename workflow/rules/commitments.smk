@@ -27,7 +27,7 @@ rule import_commitments:
         mem_mb=4000,
         runtime=lambda wildcards: plan.limits.pretraining.commit_layers().minutes,
     params:
-        model=lambda wildcards: plan.models.inventory[wildcards.model].as_dict(),
+        model=lambda wildcards: plain(plan.models.inventory[wildcards.model]),
         datasets=lambda wildcards: plan.alignment.published_datasets(wildcards.stimuli),
         code=lambda wildcards: plan.code("import_commitments", *plan.models.code(wildcards.model)),
     script:

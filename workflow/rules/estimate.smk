@@ -16,7 +16,8 @@ rule estimate:
         mem_mb=4000,
         runtime=30,
     params:
-        report=f"{plan.results}/qc/estimate.txt",
+        config=config,
+        file=f"{plan.results}/qc/estimate.txt",
         code=plan.code("estimate"),
     script:
         "../scripts/estimate.py"

@@ -11,8 +11,8 @@ Makes:  features/<set>/<model>.zarr.zip  one float16 array per layer, randomly p
 rule features:
     """Extracting the committed layers of one model."""
     input:
+        lambda wildcards: plan.models.weights(wildcards.model),
         stimuli="<results>/stimuli/{stimuli}.parquet",
-        weights=lambda wildcards: plan.models.weights(wildcards.model),
         recordings=lambda wildcards: plan.alignment.kernel_recordings(wildcards.stimuli),
         commitments=lambda wildcards: plan.alignment.commitments(wildcards.stimuli, wildcards.model),
     output:
@@ -31,11 +31,10 @@ rule features:
         batch_size=plan.study.features.batch_size,
         scratch_gb=plan.study.features.scratch_gb,
     params:
-        model=lambda wildcards: plan.models.inventory[wildcards.model].as_dict(),
-        layout=lambda wildcards: plan.study.stimuli[wildcards.stimuli].layout,
-        path=lambda wildcards: plan.study.stimuli[wildcards.stimuli].path,
-        projection=plan.alignment.projection,
-        shown=lambda wildcards: plan.alignment.kernel_subjects(wildcards.stimuli),
+        model=lambda wildcards: plain(plan.models.inventory[wildcards.model]),
+        images=lambda wildcards: plain(plan.study.stimuli[wildcards.stimuli].files),
+        projection=plain(plan.study.features.projection),
+        best_subjects=lambda wildcards: plain(plan.alignment.kernel_subjects(wildcards.stimuli)),
         precision=plan.study.features.precision,
         code=lambda wildcards: plan.code("features", *plan.models.code(wildcards.model)),
     script:
@@ -44,8 +43,8 @@ rule features:
 
 use rule features as sweep_features with:
     input:
+        lambda wildcards: plan.models.weights(wildcards.model),
         stimuli="<results>/stimuli/{stimuli}.parquet",
-        weights=lambda wildcards: plan.models.weights(wildcards.model),
         recordings=lambda wildcards: plan.alignment.kernel_recordings(wildcards.stimuli),
     output:
         store=temp("<results>/sweeps/{stimuli}/{model}.zarr.zip"),

@@ -75,7 +75,10 @@ rule fit:
         mem_mb=lambda wildcards: plan.limits.fits.fit(wildcards.fit).mb,
         runtime=lambda wildcards: plan.limits.fits.fit(wildcards.fit).minutes,
     params:
-        job=lambda wildcards: plan.fits.job(wildcards.fit),
+        axis=lambda wildcards: plan.fits.axis(wildcards.fit),
+        form=lambda wildcards: plan.fits.form(wildcards.fit),
+        settings=lambda wildcards: plain(plan.fits.resampling(wildcards.fit)),
+        metric=lambda wildcards: plan.fits.metric(wildcards.fit),
         code=plan.code("fit"),
     script:
         "../scripts/fit.py"
@@ -99,7 +102,7 @@ rule fit_model_and_data:
         mem_mb=4000,
         runtime="4h",
     params:
-        settings=plan.fits.resampling,
+        settings=plain(plan.fits.resampling()),
         code=plan.code("fit_model_and_data"),
     script:
         "../scripts/fit_model_and_data.py"
@@ -111,11 +114,8 @@ rule readout_tables:
         table="<results>/tables/mapping.parquet",
         fits="<results>/fits/mapping.parquet",
     output:
-        **{
-            f"{name}_{kind}": f"<results>/tables/{name}.{kind}"
-            for name in ("table2", "tableS4")
-            for kind in ("parquet", "csv", "md")
-        },
+        table2=collect("<results>/tables/table2.{kind}", kind=["csv", "md", "parquet"]),
+        tableS4=collect("<results>/tables/tableS4.{kind}", kind=["csv", "md", "parquet"]),
     log:
         "<logs>/readout_tables.log",
     benchmark:

@@ -15,8 +15,8 @@ Makes:  finetuning/heads/<model>/<dataset>/<subject>/<roi>.safetensors   frozen 
 rule finetuning_heads:
     """Fitting linear heads to a base model, from its committed layers to the responses of a dataset."""
     input:
+        lambda wildcards: plan.models.weights(wildcards.model),
         stimuli=lambda wildcards: plan.data.stimulus_table(wildcards.dataset),
-        weights=lambda wildcards: plan.models.weights(wildcards.model),
         recordings=lambda wildcards: plan.data.recordings(wildcards.dataset),
         commitments=lambda wildcards: plan.alignment.commitments(
             plan.data.datasets[wildcards.dataset].stimuli, wildcards.model
@@ -39,12 +39,12 @@ rule finetuning_heads:
         gpu=1,
         batch_size=plan.study.features.batch_size,
     params:
-        model=lambda wildcards: plan.models.inventory[wildcards.model].as_dict(),
+        model=lambda wildcards: plain(plan.models.inventory[wildcards.model]),
         dataset=lambda wildcards: wildcards.dataset,
-        images=lambda wildcards: plan.finetuning.stimuli_source(wildcards.dataset),
-        targets=lambda wildcards: plan.finetuning.head_targets(wildcards.model, wildcards.dataset),
+        images=lambda wildcards: plain(plan.data.images_of(wildcards.dataset)),
+        targets=lambda wildcards: plain(plan.finetuning.head_targets(wildcards.model, wildcards.dataset)),
         precision=plan.study.features.precision,
-        ridge=plan.study.ridge.model_dump(),
+        ridge=plain(plan.study.ridge),
         code=lambda wildcards: plan.code("finetuning_heads", *plan.models.code(wildcards.model)),
     script:
         "../scripts/finetuning_heads.py"
@@ -54,13 +54,13 @@ rule finetune:
     """Fine-tuning one model. A job that was stopped goes on where it was."""
     input:
         heads=lambda wildcards: plan.finetuning.heads(wildcards.model),
-        base=lambda wildcards: plan.models.weights(plan.finetuning.base(wildcards.model).id),
+        base_weights=lambda wildcards: plan.models.weights(plan.finetuning.base(wildcards.model).id),
         stimuli=lambda wildcards: plan.data.stimulus_table(plan.finetuning.dataset(wildcards.model)),
         recordings=lambda wildcards: plan.data.recordings(plan.finetuning.dataset(wildcards.model)),
         commitments=lambda wildcards: plan.finetuning.commitments(
             plan.data.datasets[plan.finetuning.dataset(wildcards.model)].stimuli, wildcards.model
         ),
-        images=lambda wildcards: plan.finetuning.images_at_hand(wildcards.model),
+        labelled_images=lambda wildcards: plan.finetuning.images_at_hand(wildcards.model),
     output:
         weights="<results>/finetuning/models/{model}.pt",
         card="<results>/finetuning/models/{model}.json",
@@ -77,13 +77,15 @@ rule finetune:
         runtime=lambda wildcards: plan.limits.finetuning.finetune(wildcards.model).minutes,
         gpu=1,
     params:
-        base=lambda wildcards: plan.finetuning.base(wildcards.model).as_dict(),
-        tuning=lambda wildcards: plan.finetuning.tuning(wildcards.model),
-        targets=lambda wildcards: plan.finetuning.targets(wildcards.model),
-        stimuli=lambda wildcards: plan.finetuning.stimuli_source(plan.finetuning.dataset(wildcards.model)),
-        recipe=lambda wildcards: plan.finetuning.recipe(wildcards.model).model_dump(mode="json"),
-        image_recipe=lambda wildcards: plan.finetuning.image_recipe(plan.finetuning.base(wildcards.model).id),
-        ridge=plan.study.ridge.model_dump(),
+        base=lambda wildcards: plain(plan.finetuning.base(wildcards.model)),
+        tuning=lambda wildcards: plain(plan.finetuning.tunings[wildcards.model]),
+        targets=lambda wildcards: plain(plan.finetuning.targets(wildcards.model)),
+        images=lambda wildcards: plain(plan.data.images_of(plan.finetuning.dataset(wildcards.model))),
+        recipe=lambda wildcards: plain(plan.finetuning.recipe(wildcards.model)),
+        image_recipe=lambda wildcards: plain(
+            plan.finetuning.image_recipe(plan.finetuning.base(wildcards.model).id)
+        ),
+        ridge=plain(plan.study.ridge),
         heads_code=plan.code("finetuning_heads"),
         code=lambda wildcards: plan.code(
             "finetune", *plan.models.code(plan.finetuning.base(wildcards.model).id)
@@ -95,8 +97,8 @@ rule finetune:
 rule finetuned_alignment:
     """Scoring one fine-tuned model, or a base model, on the test split of every benchmark of a stimulus set."""
     input:
+        lambda wildcards: plan.finetuning.weights(wildcards.model),
         stimuli="<results>/stimuli/{stimuli}.parquet",
-        weights=lambda wildcards: plan.finetuning.weights(wildcards.model),
         prepared="<results>/prepared/{stimuli}.h5",
         commitments=lambda wildcards: plan.finetuning.commitments(wildcards.stimuli, wildcards.model),
     output:
@@ -120,14 +122,13 @@ rule finetuned_alignment:
         batch_size=plan.study.features.batch_size,
         scratch_gb=plan.study.features.scratch_gb,
     params:
-        model=lambda wildcards: plan.finetuning.evaluated[wildcards.model].as_dict(),
-        layout=lambda wildcards: plan.study.stimuli[wildcards.stimuli].layout,
-        path=lambda wildcards: plan.study.stimuli[wildcards.stimuli].path,
-        datasets=lambda wildcards: plan.finetuning.scored(wildcards.stimuli),
+        model=lambda wildcards: plain(plan.finetuning.evaluated[wildcards.model]),
+        images=lambda wildcards: plain(plan.study.stimuli[wildcards.stimuli].files),
+        datasets=lambda wildcards: plain(plan.finetuning.scored(wildcards.stimuli)),
         recordings=lambda wildcards: plan.finetuning.recordings(wildcards.stimuli),
         precision=plan.study.features.precision,
-        ridge=plan.study.ridge.model_dump(),
-        similarity=plan.study.similarity.splits,
+        ridge=plain(plan.study.ridge),
+        splits=plan.study.similarity.splits,
         code=lambda wildcards: plan.code("finetuned_alignment", *plan.finetuning.model_code(wildcards.model)),
     script:
         "../scripts/finetuned_alignment.py"
@@ -151,7 +152,7 @@ rule collect_finetuning:
         mem_mb=8000,
         runtime=60,
     params:
-        models=plan.finetuning.facts,
+        models=plain(plan.finetuning.facts),
         code=plan.code("collect_finetuning"),
     script:
         "../scripts/collect_finetuning.py"

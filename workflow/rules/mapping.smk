@@ -16,8 +16,8 @@ Makes:  tokens/<set>/<model>.zarr.zip                   tokens of the committed 
 rule tokens:
     """Extracting the tokens of the committed layers of the model that readouts read."""
     input:
+        lambda wildcards: plan.models.weights(wildcards.model),
         stimuli="<results>/stimuli/{stimuli}.parquet",
-        weights=lambda wildcards: plan.models.weights(wildcards.model),
         recordings=lambda wildcards: plan.data.recordings(*plan.mapping.datasets_on(wildcards.stimuli)),
         commitments=lambda wildcards: plan.alignment.commitments(wildcards.stimuli, wildcards.model),
     output:
@@ -34,10 +34,9 @@ rule tokens:
         gpu=1,
         batch_size=plan.study.features.batch_size,
     params:
-        model=lambda wildcards: plan.models.inventory[wildcards.model].as_dict(),
-        layout=lambda wildcards: plan.study.stimuli[wildcards.stimuli].layout,
-        path=lambda wildcards: plan.study.stimuli[wildcards.stimuli].path,
-        shown=lambda wildcards: plan.mapping.token_subjects(wildcards.stimuli),
+        model=lambda wildcards: plain(plan.models.inventory[wildcards.model]),
+        images=lambda wildcards: plain(plan.study.stimuli[wildcards.stimuli].files),
+        best_subjects=lambda wildcards: plain(plan.mapping.token_subjects(wildcards.stimuli)),
         precision=plan.study.features.precision,
         code=lambda wildcards: plan.code("tokens", *plan.models.code(wildcards.model)),
     script:
@@ -47,12 +46,12 @@ rule tokens:
 rule mapping:
     """Fitting one readout to all fractions of one dataset."""
     input:
-        unpack(lambda wildcards: plan.mapping.prepared(wildcards.dataset)),
         tokens=lambda wildcards: plan.mapping.path(
             "{results}/tokens/{stimuli}/{model}.zarr.zip", wildcards.dataset
         ),
         stimuli=lambda wildcards: plan.mapping.path("{results}/stimuli/{stimuli}.parquet", wildcards.dataset),
         recordings=lambda wildcards: plan.data.recordings(wildcards.dataset),
+        prepared=lambda wildcards: plan.mapping.prepared(wildcards.dataset),
         commitments=lambda wildcards: plan.alignment.commitments(
             plan.data.datasets[wildcards.dataset].stimuli, plan.mapping.model
         ),
@@ -80,13 +79,13 @@ rule mapping:
         gpu=1,
     params:
         dataset=lambda wildcards: wildcards.dataset,
-        targets=lambda wildcards: plan.mapping.targets(wildcards.dataset),
-        recipe=lambda wildcards: plan.mapping.recipe(wildcards.dataset, wildcards.readout),
+        targets=lambda wildcards: plain(plan.data.datasets[wildcards.dataset].targets),
+        recipe=lambda wildcards: plain(plan.mapping.recipe(wildcards.dataset, wildcards.readout)),
         shared=lambda wildcards: plan.mapping.shared(wildcards.readout),
         percents=plan.mapping.settings.percent,
         validation_fraction=plan.study.mapping.validation_fraction,
         seeds=plan.mapping.settings.seeds,
-        ridge=plan.study.ridge.model_dump(),
+        ridge=plain(plan.study.ridge),
         code=plan.code("mapping"),
     script:
         "../scripts/mapping.py"

@@ -30,8 +30,8 @@ rule train_backbone:
         runtime=lambda wildcards: plan.limits.pretraining.train_backbone(wildcards.model).minutes,
         gpu=plan.study.training.gpus,
     params:
-        model=lambda wildcards: plan.models.inventory[wildcards.model].as_dict(),
-        recipe=lambda wildcards: plan.models.recipe(wildcards.model),
+        model=lambda wildcards: plain(plan.models.inventory[wildcards.model]),
+        recipe=lambda wildcards: plain(plan.models.recipe(wildcards.model)),
         code=plan.code("train_backbone", "cortexscale.models.sources.suite"),
     script:
         "../scripts/train_backbone.py"
@@ -51,8 +51,8 @@ rule model_cards:
         mem_mb=lambda wildcards: plan.limits.pretraining.model_cards().mb,
         runtime=lambda wildcards: plan.limits.pretraining.model_cards().minutes,
     params:
-        models=[model.as_dict() for model in plan.models.inventory.values()],
-        fitted=[model.id for model in plan.models.inventory.values() if model.fit],
+        models=plain(list(plan.models.inventory.values())),
+        fitted=plan.models.fitted,
         code=plan.code("model_cards", *plan.models.code(*plan.models.inventory)),
     script:
         "../scripts/model_cards.py"
@@ -61,7 +61,7 @@ rule model_cards:
 rule model_table:
     """Completing the cards with what trainings told, and summing them up by family."""
     input:
-        cards="<results>/models/cards.parquet",
+        counted="<results>/models/cards.parquet",
         reports=plan.models.training_reports,
         scores=[plan.study.scores.path] if plan.study.scores else [],
     output:

@@ -9,7 +9,7 @@ Makes:  neural/<dataset>/<subject>.h5   responses, noise ceilings and ROIs of on
 rule preprocess:
     """Reading one subject from the released files."""
     input:
-        raw=lambda wildcards: plan.data.raw_inputs(wildcards.dataset, wildcards.subject),
+        lambda wildcards: plan.data.raw_inputs(wildcards.dataset, wildcards.subject),
     output:
         recording="<results>/neural/{dataset}/{subject}.h5",
     log:
@@ -56,8 +56,7 @@ rule stimuli:
         mem_mb=lambda wildcards: plan.limits.pretraining.stimuli(wildcards.stimuli).mb,
         runtime=lambda wildcards: plan.limits.pretraining.stimuli(wildcards.stimuli).minutes,
     params:
-        layout=lambda wildcards: plan.study.stimuli[wildcards.stimuli].layout,
-        path=lambda wildcards: plan.study.stimuli[wildcards.stimuli].path,
+        images=lambda wildcards: plain(plan.study.stimuli[wildcards.stimuli].files),
         code=plan.code("stimuli"),
     script:
         "../scripts/stimuli.py"

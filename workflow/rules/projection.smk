@@ -11,8 +11,8 @@ Makes:  projection/<stimuli>/<model>.parquet  scores per projection x dataset x 
 rule projection_study:
     """Scoring one model through random projections, and without any."""
     input:
+        lambda wildcards: plan.models.weights(wildcards.model),
         stimuli="<results>/stimuli/{stimuli}.parquet",
-        weights=lambda wildcards: plan.models.weights(wildcards.model),
         recordings=lambda wildcards: plan.data.recordings(*plan.data.datasets_on(wildcards.stimuli)),
         prepared="<results>/prepared/{stimuli}.h5",
         commitments=lambda wildcards: plan.alignment.commitments(wildcards.stimuli, wildcards.model),
@@ -34,13 +34,12 @@ rule projection_study:
         batch_size=plan.study.features.batch_size,
         scratch_gb=plan.study.features.scratch_gb,
     params:
-        model=lambda wildcards: plan.models.inventory[wildcards.model].as_dict(),
-        layout=lambda wildcards: plan.study.stimuli[wildcards.stimuli].layout,
-        path=lambda wildcards: plan.study.stimuli[wildcards.stimuli].path,
-        datasets=lambda wildcards: plan.data.targets(wildcards.stimuli),
-        projections=lambda wildcards: plan.alignment.projections(wildcards.model),
+        model=lambda wildcards: plain(plan.models.inventory[wildcards.model]),
+        images=lambda wildcards: plain(plan.study.stimuli[wildcards.stimuli].files),
+        datasets=lambda wildcards: plain(plan.data.targets(wildcards.stimuli)),
+        projections=lambda wildcards: plain(plan.alignment.projections(wildcards.model)),
         precision=plan.study.features.precision,
-        ridge=plan.study.ridge.model_dump(),
+        ridge=plain(plan.study.ridge),
         code=lambda wildcards: plan.code("projection_study", *plan.models.code(wildcards.model)),
     script:
         "../scripts/projection_study.py"

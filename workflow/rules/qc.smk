@@ -25,7 +25,7 @@ rule noise_ceilings:
         mem_mb=8000,
         runtime=60,
     params:
-        best_subjects=lambda wildcards: plan.data.best_subjects(wildcards.dataset),
+        best_subjects=lambda wildcards: plain(plan.data.datasets[wildcards.dataset].best_subjects),
         code=plan.code("noise_ceilings"),
     script:
         "../scripts/noise_ceilings.py"
@@ -55,7 +55,7 @@ rule dataset_table:
         labels=plan.data.labels,
         modalities=plan.data.modalities,
         paper=plan.data.paper_counts,
-        best_subjects={name: plan.data.best_subjects(name) for name in plan.data.datasets},
+        best_subjects={name: plain(dataset.best_subjects) for name, dataset in plan.data.datasets.items()},
         code=plan.code("dataset_table"),
     script:
         "../scripts/dataset_table.py"

@@ -14,7 +14,8 @@ localrules:
 rule cost:
     """Adding up what every stage has cost."""
     input:
-        results=[*plan.pages.tables, *plan.figures.files("csv")],
+        plan.pages.tables,
+        plan.figures.files("csv"),
     output:
         table="<results>/tables/cost.parquet",
         csv="<results>/tables/cost.csv",

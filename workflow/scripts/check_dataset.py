@@ -2,22 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 from cortexscale.check.dataset import check_dataset
-from cortexscale.logs import logged
-from cortexscale.study.data import Dataset, StimulusSet
+from cortexscale.jobs import run
+from cortexscale.study.data import Dataset
+from cortexscale.study.images import StimulusSet
 
 
-def main(report: Path, dataset: str, entry: dict[str, Any], images: dict[str, Any]) -> int:
-    """The number of problems."""
-    checked = check_dataset(dataset, Dataset(**entry), StimulusSet(**images))
+def main(*, dataset: str, entry: Dataset, images: StimulusSet, report: Path) -> None:
+    checked = check_dataset(dataset, entry, images)
     checked.publish(report)
-    return checked.n_problems
+    if checked.n_problems:
+        sys.exit(1)
 
 
 if "snakemake" in globals():
-    with logged(snakemake.log[0]):
-        params = snakemake.params
-        problems = main(Path(params.report), params.dataset, params.entry, params.images)
-    sys.exit(1 if problems else 0)
+    run(main, snakemake)

@@ -2,21 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 from cortexscale.check.model import check_model
-from cortexscale.logs import logged
+from cortexscale.jobs import run
+from cortexscale.models.model import Model
+from cortexscale.study.features import Projection
 
 
-def main(report: Path, model: dict[str, Any], features: dict[str, Any], asked_mb: int, weights_follow: bool) -> int:
-    """The number of problems."""
-    checked = check_model(model, features["batch_size"], features["projection"], asked_mb, weights_follow)
+def main(*, model: Model, projection: Projection, batch_size: int, asked_mb: int, weights_follow: bool, report: Path) -> None:
+    checked = check_model(model, batch_size, projection, asked_mb, weights_follow)
     checked.publish(report)
-    return checked.n_problems
+    if checked.n_problems:
+        sys.exit(1)
 
 
 if "snakemake" in globals():
-    with logged(snakemake.log[0]):
-        params = snakemake.params
-        problems = main(Path(params.report), params.model, params.features, params.asked_mb, params.weights_follow)
-    sys.exit(1 if problems else 0)
+    run(main, snakemake)

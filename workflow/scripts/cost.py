@@ -2,21 +2,15 @@
 
 from pathlib import Path
 
-from cortexscale.files import whole_file
-from cortexscale.logs import logged
+from cortexscale.jobs import run
 from cortexscale.qc.cost import cost_table, readable
-from cortexscale.stores import provenance, write_table
+from cortexscale.stores import provenance, write_readable
 
 
-def main(outputs: dict[str, Path], benchmarks: Path, code: str) -> None:
-    table = cost_table(benchmarks)
-    for name, text in (("csv", table.to_csv(index=False)), ("markdown", readable(table))):
-        with whole_file(outputs[name]) as part:
-            part.write_text(text, encoding="utf-8")
-    write_table(table, outputs["table"], provenance(code=code))
+def main(*, benchmarks: Path, table: Path, csv: Path, markdown: Path, code: str) -> None:
+    costs = cost_table(benchmarks)
+    write_readable(costs, readable(costs), (csv, markdown, table), provenance(code=code))
 
 
 if "snakemake" in globals():
-    with logged(snakemake.log[0]):
-        outputs = {name: Path(path) for name, path in snakemake.output.items()}
-        main(outputs, Path(snakemake.params.benchmarks), snakemake.params.code)
+    run(main, snakemake)

@@ -8,22 +8,20 @@ from cortexscale.estimate.networks import networks
 from cortexscale.estimate.report import report
 from cortexscale.estimate.sizes import ExpectedSizes
 from cortexscale.estimate.stages import Estimate
-from cortexscale.files import whole_file
-from cortexscale.logs import logged
+from cortexscale.files import write_text
+from cortexscale.jobs import run
 from cortexscale.plan import Plan
 
 
-def main(file: Path, config: dict[str, Any]) -> None:
+def main(*, config: dict[str, Any], file: Path) -> None:
     plan = Plan(config, {"estimate"})
     settings = plan.study.estimate
     machine, origin = machine_of(settings.machine, settings.rates, file.parent)
     sizes = ExpectedSizes(plan, networks(plan.models.inventory.values()))
     text = report(plan.study.study, Estimate(plan, sizes, machine), origin)
-    with whole_file(file) as part:
-        part.write_text(text, encoding="utf-8")
+    write_text(file, text, encoding="utf-8")
     print(f"\n{text}", flush=True)
 
 
 if "snakemake" in globals():
-    with logged(snakemake.log[0]):
-        main(Path(snakemake.params.report), snakemake.config)
+    run(main, snakemake)

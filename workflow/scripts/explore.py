@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cortexscale.figures.content import FigureDataset
-from cortexscale.files import whole_file
+from cortexscale.files import write_text
 from cortexscale.jobs import run
 from cortexscale.pages.explore import explore_data, explore_page
 from cortexscale.stores import read_table
@@ -15,18 +15,17 @@ def main(
     fits: list[Path],
     curves: list[Path],
     points: list[Path],
-    page: Path,
     study: str,
     datasets: dict[str, FigureDataset],
     composite_rois: bool,
+    page: Path,
 ) -> None:
     laws = {
         fit.name.removesuffix(".parquet"): {"fits": read_table(fit), "curves": read_table(curve), "points": read_table(of)}
         for fit, curve, of in zip(fits, curves, points, strict=True)
     }
     data = explore_data({file.stem: read_table(file) for file in tables}, laws, datasets, study, composite_rois)
-    with whole_file(page) as part:
-        part.write_text(explore_page(data), encoding="utf-8")
+    write_text(page, explore_page(data))
 
 
 if "snakemake" in globals():

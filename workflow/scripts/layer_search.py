@@ -1,48 +1,37 @@
 """Score all candidate layers of a reference model on the datasets of a stimulus set."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from cortexscale.alignment.layer import RidgeSettings, check_store
+from cortexscale.alignment.layer import check_store
 from cortexscale.alignment.search import search_layers
-from cortexscale.alignment.subjects import load_targets
+from cortexscale.alignment.subjects import load_targets, named_recordings
 from cortexscale.features.kernel_store import open_store
-from cortexscale.logs import logged
+from cortexscale.jobs import run
 from cortexscale.stimuli import table_hash
 from cortexscale.stores import provenance, read_table, write_table
+from cortexscale.study.ridge import Ridge
+from cortexscale.study.targets import DatasetTargets
 
 
 def main(
-    table: Path,
+    *,
     features: Path,
     stimuli: Path,
-    recordings: Sequence[Path],
+    recordings: list[Path],
     prepared: Path,
-    datasets: dict[str, Any],
     model: str,
-    ridge: dict[str, Any],
+    datasets: dict[str, DatasetTargets],
+    ridge: Ridge,
+    table: Path,
     code: str,
 ) -> None:
     store, images = open_store(features), read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
     check_store(store, table_hash(images))
-    scores = search_layers(store, load_targets(recordings, datasets, images, prepared), RidgeSettings.from_config(ridge))
+    scores = search_layers(store, load_targets(recordings, datasets, images, prepared), ridge)
     scores.insert(0, "model_id", model)
-    inputs = {f"{file.parent.name}/{file.stem}": file for file in recordings}
-    write_table(scores, table, provenance(inputs=inputs, features=store.attributes["identity"], ridge=ridge, code=code))
+    identity = store.attributes["identity"]
+    write_table(scores, table, provenance(inputs=named_recordings(recordings), features=identity, ridge=ridge, code=code))
 
 
 if "snakemake" in globals():
-    with logged(snakemake.log[0]):
-        source, params = snakemake.input, snakemake.params
-        main(
-            Path(snakemake.output.table),
-            Path(source.features),
-            Path(source.stimuli),
-            [Path(file) for file in source.recordings],
-            Path(source.prepared),
-            params.datasets,
-            params.model,
-            params.ridge,
-            params.code,
-        )
+    run(main, snakemake)

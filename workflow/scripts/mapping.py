@@ -1,58 +1,57 @@
 """Fit one readout to one dataset, from tokens and recordings; write scores of all percentages and seeds, and the readouts."""
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from cortexscale.alignment.layer import RidgeSettings, check_store
-from cortexscale.alignment.subjects import load_targets
+from cortexscale.alignment.layer import check_store
+from cortexscale.alignment.subjects import load_targets, named_recordings
+from cortexscale.commitments import Commitments
 from cortexscale.files import link_or_copy
-from cortexscale.logs import logged
+from cortexscale.jobs import run
 from cortexscale.readouts.parts import Parts
 from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.readouts.stage import Stage
 from cortexscale.readouts.token_store import TokenStore
 from cortexscale.stimuli import table_hash
-from cortexscale.stores import provenance, read_commitments, read_table, write_table
+from cortexscale.stores import provenance, read_table, write_table
+from cortexscale.study.ridge import Ridge
+from cortexscale.study.targets import DatasetTargets
 
 
 def main(
-    outputs: dict[str, Path],
-    readouts: Path | None,
+    *,
     tokens: Path,
     stimuli: Path,
-    recordings: Sequence[Path],
-    prepared: Path | None,
+    recordings: list[Path],
+    prepared: Path | None = None,
     commitments: Path,
     dataset: str,
-    targets: dict[str, Any],
-    recipe: dict[str, Any] | None,
+    targets: DatasetTargets,
+    recipe: ReadoutRecipe | None,
     shared: bool,
-    percents: Sequence[float],
-    seeds: Sequence[int],
+    percents: list[float],
+    seeds: list[int],
     validation_fraction: float,
-    ridge: dict[str, Any],
+    ridge: Ridge,
+    scores: Path,
+    units: Path,
+    gates: Path,
+    readouts: Path | None = None,
     code: str,
 ) -> None:
     store, images = TokenStore(tokens), read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
     check_store(store, table_hash(images))
-    inputs = {"commitments": commitments} | {f"{file.parent.name}/{file.stem}": file for file in recordings}
     how = {"ridge": ridge} if recipe is None else {"recipe": recipe, "shared": shared, "validation_fraction": validation_fraction}
-    how |= {
-        "targets": targets,
-        "percents": percents,
-        "seeds": seeds,
-        "similarity": prepared is not None,
-        "save": bool(readouts),
-    }
+    how |= {"targets": targets, "percents": percents, "seeds": seeds}
+    how |= {"similarity": prepared is not None, "save": readouts is not None}
+    inputs = {"commitments": commitments} | named_recordings(recordings)
     made_by = provenance(inputs=inputs, tokens=store.attributes["identity"], **how, code=code)
-    parts = Parts(outputs["scores"].with_name(f".{outputs['scores'].stem}.parts"), made_by)
-    committed = read_commitments(commitments)[dataset]
+    parts = Parts(scores.with_name(f".{scores.stem}.parts"), made_by)
+    committed = Commitments.load(commitments)[dataset]
     stage = Stage(
         store,
         load_targets(recordings, {dataset: targets}, images, prepared),
-        {roi: committed[roi] for roi in targets["rois"]},
+        {roi: committed[roi] for roi in targets.rois},
         images["stimulus_id"].to_numpy(),
         percents,
         seeds,
@@ -60,36 +59,14 @@ def main(
         validation_fraction,
         save=readouts is not None,
     )
-    if recipe is None:
-        tables = stage.linear(RidgeSettings.from_config(ridge))
-    else:
-        tables = stage.trained(ReadoutRecipe(**recipe), shared=shared)
+    tables = stage.linear(ridge) if recipe is None else stage.trained(recipe, shared=shared)
     tables["scores"].insert(0, "model_id", store.attributes["identity"]["model"])
     if readouts:
         shutil.copytree(stage.saved, readouts, copy_function=link_or_copy)
-    for kind, path in outputs.items():
+    for kind, path in (("scores", scores), ("units", units), ("gates", gates)):
         write_table(tables[kind], path, made_by)
     parts.remove()
 
 
 if "snakemake" in globals():
-    with logged(snakemake.log[0]):
-        source, out, params = snakemake.input, snakemake.output, snakemake.params
-        main(
-            {kind: Path(out[kind]) for kind in ("scores", "units", "gates")},
-            Path(out.readouts) if hasattr(out, "readouts") else None,
-            Path(source.tokens),
-            Path(source.stimuli),
-            [Path(file) for file in source.recordings],
-            Path(source.prepared) if hasattr(source, "prepared") else None,
-            Path(source.commitments),
-            params.dataset,
-            params.targets,
-            params.recipe,
-            params.shared,
-            params.percents,
-            params.seeds,
-            params.validation_fraction,
-            params.ridge,
-            params.code,
-        )
+    run(main, snakemake)

@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from cortexscale.datasets.readers import load_reader
-from cortexscale.logs import logged
+from cortexscale.jobs import run
 
 
-def main(recording: Path, dataset: str, subject: str, reader: str, path: Path, options: dict[str, Any]) -> None:
+def main(*, dataset: str, subject: str, reader: str, path: Path, options: dict[str, Any], recording: Path) -> None:
     module = load_reader(reader)
     replace(module.read(path, subject, module.Options(**options)), dataset=dataset).save(recording)
 
 
 if "snakemake" in globals():
-    with logged(snakemake.log[0]):
-        params = snakemake.params
-        main(Path(snakemake.output.recording), params.dataset, params.subject, params.reader, Path(params.path), params.options)
+    run(main, snakemake)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from cortexscale.figures.gallery import Drawing
-from cortexscale.files import whole_file
+from cortexscale.files import write_text
 from cortexscale.jobs import run
 from cortexscale.pages.report import Contents, report_page
 
@@ -23,8 +23,7 @@ def main(
     contents = Contents(
         root=page.parent, config=config, labels=labels, figures=figures, tables=tables, checks=checks, fits=fits, pages=pages
     )
-    with whole_file(page) as part:
-        part.write_text(report_page(contents), encoding="utf-8")
+    write_text(page, report_page(contents))
 
 
 if "snakemake" in globals():

@@ -5,10 +5,12 @@ from pathlib import Path
 from cortexscale.jobs import run
 from cortexscale.stimuli import stimulus_table
 from cortexscale.stores import provenance, write_table
+from cortexscale.study.images import ImageFiles
 
 
-def main(*, layout: str, path: Path, table: Path, code: str) -> None:
-    write_table(stimulus_table(layout, path), table, provenance(layout=layout, path=str(path), code=code))
+def main(*, images: ImageFiles, table: Path, code: str) -> None:
+    made_by = provenance(layout=images.layout, path=images.path, code=code)
+    write_table(stimulus_table(images.layout, images.path), table, made_by)
 
 
 if "snakemake" in globals():

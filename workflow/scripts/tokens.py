@@ -1,62 +1,50 @@
 """Extract the unprojected tokens of committed layers, and mean tokens of all candidates, of one model on a stimulus set."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from cortexscale.alignment.subjects import shown_images
+from cortexscale.commitments import Commitments
 from cortexscale.features.model_on_images import ModelOnImages
-from cortexscale.logs import logged
+from cortexscale.jobs import run
+from cortexscale.models.model import Model
 from cortexscale.readouts.token_store import extract_tokens
 from cortexscale.stores import provenance
+from cortexscale.study.features import Precision
+from cortexscale.study.images import ImageFiles
+from cortexscale.study.targets import BestSubjects
 
 
 def main(
-    store: Path,
+    *,
     stimuli: Path,
-    images: Path,
+    recordings: list[Path],
     commitments: Path,
-    recordings: Sequence[Path],
-    model: dict[str, Any],
-    layout: str,
-    shown: dict[str, Any],
-    precision: str,
-    code: str,
+    model: Model,
+    images: ImageFiles,
+    best_subjects: dict[str, BestSubjects | None],
+    precision: Precision,
     batch_size: int,
-    workers: int,
+    threads: int,
+    store: Path,
+    code: str,
 ) -> None:
-    job = ModelOnImages.load(model, stimuli, layout, images, precision)
+    job, committed = ModelOnImages.load(model, stimuli, images, precision), Commitments.load(commitments)
     extract_tokens(
         job.backbone,
         job.candidates,
-        [layer.name for layer in job.committed(commitments, shown)],
+        [layer.name for layer in job.committed(committed.restricted(best_subjects))],
         job.images,
         store,
         identity=job.identity | {"layers": [layer.name for layer in job.candidates]},
-        rows=np.unique(np.concatenate(shown_images(recordings, shown, job.table))),
+        rows=np.unique(np.concatenate(shown_images(recordings, best_subjects, job.table))),
         batch_size=batch_size,
-        workers=workers,
+        workers=threads - 1,
         precision=job.precision,
         made_by=provenance(code=code),
     )
 
 
 if "snakemake" in globals():
-    with logged(snakemake.log[0]):
-        source, params = snakemake.input, snakemake.params
-        main(
-            Path(snakemake.output.store),
-            Path(source.stimuli),
-            Path(params.path),
-            Path(source.commitments),
-            [Path(file) for file in source.recordings],
-            params.model,
-            params.layout,
-            params.shown,
-            params.precision,
-            params.code,
-            batch_size=snakemake.resources.batch_size,
-            workers=snakemake.threads - 1,
-        )
+    run(main, snakemake)

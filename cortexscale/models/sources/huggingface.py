@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from cortexscale.errors import InputError
 from cortexscale.models.backbone import GREY, Backbone, DescribedTransform, cannot_build
+from cortexscale.models.model import HubBuilder, Model
 from cortexscale.models.vision import transforms
 
 try:
@@ -18,20 +19,20 @@ QWEN_SIZE = 256
 """Pixels of a side of the image for Qwen3-VL, as in its published features."""
 
 
-def build(model: dict[str, Any], weights: bool) -> Backbone:
-    """Build the network of ``builder``, which has its ``name`` on the hub.
+def build(model: Model, weights: bool) -> Backbone:
+    """Build a network of the hub.
 
     Raises:
         InputError: ``transformers`` is not installed, the model cannot be fetched, or ``transformers`` does not know its kind.
     """
     if transformers is None:
         raise InputError(
-            f"model {model['id']} of the source huggingface",
+            f"model {model.id} of the source huggingface",
             "no package transformers",
             "transformers in the environment of the jobs",
             "pip install 'cortexscale[huggingface]', or pip install transformers",
         )
-    name = model["builder"]["name"]
+    name = model.built_by(HubBuilder).repository
     try:
         config = transformers.AutoConfig.from_pretrained(name)
         if weights:

@@ -13,31 +13,32 @@ from cortexscale.errors import InputError
 from cortexscale.models.backbone import GREY, Backbone, DescribedTransform, cannot_build
 from cortexscale.models.checkpoints import load_weights
 from cortexscale.models.evaluation import BILINEAR, evaluation_transform
+from cortexscale.models.model import FunctionBuilder, Model
 
 _HELP = "see docs/models.md and docs/example_model.py"
 
 
-def build(model: dict[str, Any], weights: bool) -> Backbone:
-    """Build the network of ``builder``, which has ``file``, ``function``, ``arguments`` and ``transform``.
+def build(model: Model, weights: bool) -> Backbone:
+    """Call the function that builds the network.
 
-    The function sets its weights; they are replaced by those of a checkpoint where the entry names one.
+    The weights are those that the function gives it, or those of the checkpoint of the model.
 
     Raises:
         InputError: the file has no such function, or the function fails or returns something else than a network.
     """
-    builder = model["builder"]
-    file = Path(builder["file"])
+    builder = model.built_by(FunctionBuilder)
+    file = Path(builder.file)
     try:
-        network = _function(file, builder["function"])(**builder["arguments"])
+        network = _function(file, builder.function)(**builder.arguments)
     except InputError:
         raise
     except Exception as error:
-        raise cannot_build(model, error, f"correct {builder['function']} in {file}; {_HELP}") from error
+        raise cannot_build(model, error, f"correct {builder.function} in {file}; {_HELP}") from error
     if not isinstance(network, nn.Module):
-        raise InputError(f"{builder['function']} of {file}", f"a {type(network).__name__}", "a torch.nn.Module", _HELP)
-    if weights and model["checkpoint"]:
-        load_weights(network, Path(model["checkpoint"]))
-    return Backbone(network, _transform(file, builder["transform"]))
+        raise InputError(f"{builder.function} of {file}", f"a {type(network).__name__}", "a torch.nn.Module", _HELP)
+    if weights and model.checkpoint:
+        load_weights(network, model.weights_file)
+    return Backbone(network, _transform(file, builder.transform))
 
 
 def _transform(file: Path, name: str | None) -> Callable[[Image.Image], Tensor]:

@@ -5,16 +5,19 @@ import json
 import logging
 import os
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from pydantic import TypeAdapter
 
 from cortexscale.errors import InputError
-from cortexscale.files import whole_file
+from cortexscale.files import whole_file, write_text
+from cortexscale.jobs import plain
 from cortexscale.logs import logged
+from cortexscale.models.model import Model
 from cortexscale.models.sources import suite
 from cortexscale.models.training.data import LabelledImages, open_images, subset_indices
 from cortexscale.models.training.loop import accuracy, needs_no_work, train_backbone
@@ -27,76 +30,83 @@ from cortexscale.stores import provenance, write_table
 log = logging.getLogger(__name__)
 
 
-def launch(job: dict[str, Any], gpus: int, log_file: str) -> None:
+@dataclass(frozen=True)
+class TrainingJob:
+    """One training of a model of a suite.
+
+    Attributes:
+        model: the model; its checkpoint is not read.
+        recipe: its recipe, resolved.
+        images: path that :func:`cortexscale.models.training.data.open_images` opens.
+        base: weights of the same architecture to begin with; None for random ones.
+        weights, report, training_set: the files to write.
+        workers: number of processes that read images, shared among the processes that train.
+        code: digest of the code. An interrupted training continues only with the same code.
+    """
+
+    model: Model
+    recipe: Recipe
+    images: Path
+    base: Path | None
+    weights: Path
+    report: Path
+    training_set: Path
+    workers: int
+    code: str
+
+
+def launch(job: TrainingJob, gpus: int, log_file: Path) -> None:
     """Run :func:`train_model` on as many GPUs as asked for and present, or on the CPU where there are none.
 
     Args:
-        job: the arguments of :func:`train_model`, as plain values.
+        job: what is trained.
         gpus: largest number of GPUs.
         log_file: log of the first process, if there are several.
     """
     processes = min(gpus, torch.cuda.device_count())
     if processes > 1:
-        torchrun(processes, __name__, json.dumps(job), log_file)
+        torchrun(processes, __name__, json.dumps(plain(job)), str(log_file))
     else:
-        train_model(**job)
+        train_model(job)
 
 
-def train_model(
-    model: dict[str, Any],
-    recipe: dict[str, Any],
-    images: str,
-    base: str | None,
-    weights: str,
-    report: str,
-    training_set: str,
-    workers: int,
-    code: str,
-) -> None:
-    """Train an inventory entry; write its weights, a report of the training, and the list of its training images.
+def train_model(job: TrainingJob) -> None:
+    """Train a model; write its weights, a report of the training and the list of its training images.
 
     Every process of a training calls this function; the first one evaluates and writes.
-
-    Args:
-        model: a :class:`cortexscale.models.inventory.Model` as a dict.
-        recipe: a resolved :class:`cortexscale.recipe.Recipe` as a dict.
-        images: path that :func:`open_images` opens.
-        base: weights of the same architecture to begin with; None for random ones.
-        weights, report, training_set: the files to write.
-        workers: number of processes that read images, shared among the processes that train.
-        code: digest of the code. An interrupted training continues only with the same code.
 
     Raises:
         InputError: the images have other classes than the config says, an image cannot be read, or the training diverges.
     """
-    whole, validation, settings = open_images(images, "train"), open_images(images, "val"), Recipe(**recipe)
+    model, images, base, weights = job.model, job.images, job.base, job.weights
+    samples, seed, size = model.samples_per_class, model.seed, model.image_size
+    assert samples is not None and seed is not None and size is not None, "models of suites have these"
+    whole, validation = open_images(images, "train"), open_images(images, "val")
     for found in (whole, validation):
         _require_classes(images, found, model)
-    subset = whole.take(subset_indices(whole.labels, model["samples_per_class"], model["seed"]))
-    size = model["builder"]["image_size"]
-    torch.manual_seed(model["seed"])
-    backbone = suite.build({**model, "checkpoint": base}, weights=base is not None)
-    inputs = {name: path for name, path in (("images", images), ("base", base)) if path and Path(path).is_file()}
+    subset = whole.take(subset_indices(whole.labels, samples, seed))
+    torch.manual_seed(seed)
+    backbone = suite.build(replace(model, checkpoint=str(base) if base else None), weights=base is not None)
+    inputs = {name: path for name, path in (("images", images), ("base", base)) if path and path.is_file()}
     with joined() as processes:
-        length = training_length(settings, len(subset.labels), processes.count)
+        length = training_length(job.recipe, len(subset.labels), processes.count)
         made_by = provenance(
             inputs=inputs,
-            recipe=recipe,
+            recipe=job.recipe,
             training_set=_digest(subset),
             micro_batch=length.size,
-            code=code,
+            code=job.code,
             device=processes.device.type,
         )
-        state = TrainingState(
-            Path(weights).with_name(f".{Path(weights).name}.state"), json.dumps([model, made_by], sort_keys=True)
-        )
+        made_of = json.dumps([plain(model), made_by], sort_keys=True)
+        state = TrainingState(weights.with_name(f".{weights.name}.state"), made_of)
         losses = train_backbone(
             backbone.network,
             subset,
-            settings,
+            job.recipe,
             image_size=size,
-            seed=model["seed"],
-            workers=workers // processes.count,
+            seed=seed,
+            workers=job.workers // processes.count,
             state=state,
             processes=processes,
         )
@@ -106,21 +116,20 @@ def train_model(
     facts = {
         "pretraining_n_samples": len(subset.labels),
         "samples_seen": length.images_seen,
-        "task_evaluation_acc": accuracy(backbone.network, validation, transform=transform, workers=workers),
+        "task_evaluation_acc": accuracy(backbone.network, validation, transform=transform, workers=job.workers),
         "final_loss": float(losses[-max(1, len(losses) // 10) :].mean()),
         "made_by": made_by,
     }
     names = [os.fsdecode(name) for name in subset.names]
-    write_table(pd.DataFrame({"image": names, "label": subset.labels}), training_set, made_by)
-    with whole_file(report) as part:
-        part.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    write_table(pd.DataFrame({"image": names, "label": subset.labels}), job.training_set, made_by)
+    write_text(job.report, json.dumps(facts, indent=1))
     with whole_file(weights) as part:
         torch.save({name: tensor.cpu() for name, tensor in backbone.network.state_dict().items()}, part)
     state.remove()
 
 
-def _require_classes(images: str, found: LabelledImages, model: dict[str, Any]) -> None:
-    expected = model["builder"]["classes"]
+def _require_classes(images: Path, found: LabelledImages, model: Model) -> None:
+    expected = model.classes
     if found.n_classes != expected:
         raise InputError(images, f"{found.n_classes} classes", f"{expected} classes", "correct the suite's `classes` or `images`")
 
@@ -133,6 +142,6 @@ def _digest(images: LabelledImages) -> str:
 
 
 if __name__ == "__main__":
-    job, log_file = sys.argv[1:]
+    text, log_file = sys.argv[1:]
     with logged(log_file if os.environ["RANK"] == "0" else os.devnull):
-        train_model(**json.loads(job))
+        train_model(TypeAdapter(TrainingJob).validate_json(text))

@@ -1,0 +1,123 @@
+"""One model of a study, as plain facts. A module of its own, so that stages that run networks depend on little else."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+
+@dataclass(frozen=True)
+class TimmBuilder:
+    """An architecture of timm.
+
+    Attributes:
+        timm: its name there.
+        arguments: of ``timm.create_model``.
+        classes: outputs of the classifier; None for those of the pretrained model.
+    """
+
+    timm: str
+    arguments: dict[str, Any] = field(default_factory=dict, hash=False)
+    classes: int | None = None
+
+
+@dataclass(frozen=True)
+class PublishedBuilder:
+    """An architecture of the suite of Gokce & Schrimpf (2025), with so many outputs of its classifier."""
+
+    architecture: str
+    classes: int
+
+
+@dataclass(frozen=True)
+class HubBuilder:
+    """A model of the Hugging Face hub, by its repository."""
+
+    repository: str
+
+
+@dataclass(frozen=True)
+class FunctionBuilder:
+    """A function of the user's own.
+
+    Attributes:
+        file: the Python file that holds it.
+        function, arguments: its name, and what it is called with.
+        transform: name of a function of the file that makes an input of an RGB image; None for the usual one.
+    """
+
+    file: str
+    function: str
+    arguments: dict[str, Any] = field(hash=False)
+    transform: str | None
+
+
+@dataclass(frozen=True)
+class TunedBuilder:
+    """The network of another model, which was trained on."""
+
+    base: "Model"
+
+
+Builder = TimmBuilder | PublishedBuilder | HubBuilder | FunctionBuilder | TunedBuilder
+B = TypeVar("B", TimmBuilder, PublishedBuilder, HubBuilder, FunctionBuilder, TunedBuilder)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One trained network.
+
+    Attributes:
+        id: unique name, as in the published tables.
+        source: the module of ``cortexscale.models.sources`` that builds it.
+        arch, family: architecture and architecture family.
+        builder: settings that the source needs to build the network.
+        layers: regular expressions of the candidate layers.
+        reference: id of the reference model, whose layer search this model uses.
+        dataset, n_samples, samples_per_class, seed: the pretraining; None where unknown. samples_per_class 0 is the full set.
+        checkpoint: file with the weights; None for weights that the source fetches.
+        ema: whether to load the moving average of the weights; ``auto`` prefers it where the file has both.
+        image_size: pixels of the square that images are resized to; None for the evaluation of the architecture.
+        begins_with: for an adversarial copy, id of the model of the suite whose training it continues.
+    """
+
+    id: str
+    source: str
+    arch: str
+    family: str
+    builder: Builder
+    layers: tuple[str, ...]
+    reference: str
+    dataset: str | None = None
+    n_samples: int | None = None
+    samples_per_class: int | None = None
+    seed: int | None = None
+    checkpoint: str | None = None
+    ema: bool | Literal["auto"] = "auto"
+    image_size: int | None = None
+    begins_with: str | None = None
+
+    @property
+    def weights_file(self) -> Path:
+        """The checkpoint.
+
+        Raises:
+            TypeError: the source fetches the weights itself.
+        """
+        if self.checkpoint is None:
+            raise TypeError(f"model {self.id} of the source {self.source} has no checkpoint")
+        return Path(self.checkpoint)
+
+    @property
+    def classes(self) -> int | None:
+        """Number of outputs of the classifier, if the builder sets it."""
+        return self.builder.classes if isinstance(self.builder, TimmBuilder | PublishedBuilder) else None
+
+    def built_by(self, kind: type[B]) -> B:
+        """The builder, if it is of the kind that the source of the model expects.
+
+        Raises:
+            TypeError: it is of another kind.
+        """
+        if not isinstance(self.builder, kind):
+            raise TypeError(f"model {self.id} of the source {self.source} has a {type(self.builder).__name__}")
+        return self.builder

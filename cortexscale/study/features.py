@@ -1,0 +1,46 @@
+"""The section of features. A module of its own: stages that run networks depend on its code, not on that of all sections."""
+
+from typing import Any, Literal
+
+from pydantic import PositiveInt, SerializerFunctionWrapHandler, model_serializer
+
+from cortexscale.section import Section
+
+Precision = Literal["float16", "bfloat16", "float32"]
+
+
+class Projection(Section):
+    """Random projection of flattened activations (paper, section 3)."""
+
+    family: Literal["sparse", "countsketch", "gaussian", "exact"] = "sparse"
+    """Kind of random matrix: `sparse` is the paper's, `countsketch` is faster. `exact` projects nothing: kernels of all
+    activations take the place of features, and the other keys have no effect."""
+    dimensions: PositiveInt = 30_000
+    """Dimensions after the projection. Layers with fewer activations are kept as they are."""
+    seed: int = 42
+    """Seed of the random matrix. Change it to see how much scores depend on the projection."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether kernels of all activations take the place of features."""
+        return self.family == "exact"
+
+    @model_serializer(mode="wrap")
+    def _known_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the keys that exact kernels do not depend on."""
+        return {"family": self.family} if self.is_exact else handler(self)
+
+
+class Features(Section):
+    """How features are extracted from the layers of a network."""
+
+    projection: Projection = Projection()
+    """Random projection of the flattened activations of a layer."""
+    precision: Precision = "float16"
+    """Number format of forward passes on a GPU; a CPU computes in float32. Choose float32 or bfloat16 for a network whose
+    activations overflow float16."""
+    batch_size: PositiveInt = 32
+    """Images of a forward pass. Lower it when the memory of the GPU is too small."""
+    scratch_gb: PositiveInt = 100
+    """Disk space in GB for the activations that exact kernels are made of. With less space, images pass through the network
+    more often."""
