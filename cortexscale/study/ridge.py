@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field, PositiveInt
 
 from cortexscale.section import Contradiction, Section
@@ -25,6 +24,8 @@ class Alphas(Section):
     @property
     def values(self) -> tuple[float, ...]:
         """The penalties, ascending."""
+        import numpy as np  # every job loads this module with the plan, few need the values
+
         return tuple(np.logspace(self.low, self.high, self.count).tolist())
 
 
