@@ -55,7 +55,7 @@ def commitments_for(
         raise InputError(
             f"published commitments of {model}",
             f"none for {', '.join(missing[:8])}" + (", ..." if len(missing) > 8 else ""),
-            f"a layer for every dataset and ROI; the file has the datasets {', '.join(published[model])}",
+            f"a layer for every dataset and ROI; the file has the datasets {', '.join(published[model].datasets)}",
             "leave these datasets or ROIs out, or search: layer_commitment: {commit: search}",
         )
     return Commitments(model, committed)

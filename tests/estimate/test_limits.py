@@ -13,7 +13,7 @@ from cortexscale.estimate.networks import counted_table, networks
 from cortexscale.estimate.sizes import ExpectedSizes
 from cortexscale.estimate.stages import Estimate, Stage
 from cortexscale.models.bounds import ASSUMED, TABLE, assumed_network, known_networks
-from cortexscale.models.model import Model
+from cortexscale.models.model import Builder, Model, PublishedBuilder, TimmBuilder
 from cortexscale.plan import Plan
 
 EXACT = {"features": {"projection": {"family": "exact"}}}
@@ -95,14 +95,16 @@ def test_published_networks_are_as_counted():
     assert counted_table(ROOT / "config/paper.yaml") == TABLE.read_text(encoding="utf-8")
 
 
-def model(source: str, **builder) -> Model:
-    return Model("m", source, "own", "ViT", builder, (".*",), "m")
+def model(source: str, builder: Builder, **settings) -> Model:
+    return Model("m", source, "own", "ViT", builder, (".*",), "m", **settings)
 
 
 def test_an_unknown_network_is_taken_for_a_large_one():
     known = known_networks()
-    assert assumed_network(model("spvvs", architecture="alexnet")) == known["alexnet"]
-    assert assumed_network(model("timm", timm="vit_unheard_of")) == known[ASSUMED]
-    assert assumed_network(model("suite", architecture="alexnet", image_size=224)) == known[ASSUMED], "it may be another one"
-    small, large = assumed_network(model("suite", timm="resnet18", image_size=112)), known[ASSUMED]
+    assert assumed_network(model("spvvs", PublishedBuilder("alexnet", 1000))) == known["alexnet"]
+    assert assumed_network(model("timm", TimmBuilder("vit_unheard_of"))) == known[ASSUMED]
+    assert assumed_network(model("suite", PublishedBuilder("alexnet", 1000), image_size=224)) == known[ASSUMED], (
+        "it may be another one"
+    )
+    small, large = assumed_network(model("suite", TimmBuilder("resnet18"), image_size=112)), known[ASSUMED]
     assert (4 * small.flops, 4 * small.width, 4 * small.output) == (large.flops, large.width, large.output)
