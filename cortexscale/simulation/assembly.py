@@ -1,15 +1,14 @@
 """A writer of assemblies, stimulus tables and images in the layout in which Brain-Score releases them."""
 
-import csv
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from cortexscale.simulation.visual_system import VisualSystem
@@ -25,17 +24,12 @@ def write_assembly(
     coordinates: Coordinates,
     dtype: str,
     name: str = "__xarray_dataarray_variable__",
-    **storage: Any,
 ) -> None:
     """Write an assembly as xarray and netCDF-4 wrote the released ones.
 
     Args:
-        path: the file.
         responses: one array per entry of the first dimension, so that a file can be larger than the memory.
-        coordinates: the levels of the index of each dimension.
-        dtype: type of the responses.
         name: name of the array. The default is xarray's, which the older releases have; newer ones have ``data``.
-        storage: ``compression``, ``chunks`` ... of h5py; the older releases have none.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lengths = [len(next(iter(levels.values()))) for levels in coordinates.values()]
@@ -45,7 +39,7 @@ def write_assembly(
             scale = file.create_dataset(dim, (length,), ">f4", track_order=True)
             scale.make_scale(f"This is a netCDF dimension but not a netCDF variable.{length:10d}")
             scale.attrs["_Netcdf4Dimid"] = np.int32(number)
-        data = file.create_dataset(name, lengths, dtype, track_order=True, **storage)
+        data = file.create_dataset(name, lengths, dtype, track_order=True)
         data.attrs["coordinates"] = " ".join(level for levels in coordinates.values() for level in levels)
         for axis, (dim, levels) in enumerate(coordinates.items()):
             data.dims[axis].attach_scale(file[dim])
@@ -64,19 +58,10 @@ def png(image: np.ndarray) -> tuple[bytes, str]:
     return buffer.getvalue(), hashlib.sha1(buffer.getvalue()).hexdigest()
 
 
-def write_stimuli(table: Path, rows: Sequence[Mapping[str, Any]], files: Mapping[str, bytes]) -> None:
-    """Write the stimulus CSV and, beside it and with its name, the zip of its images.
-
-    Args:
-        table: the CSV.
-        rows: rows of the CSV; the keys of the first are the columns.
-        files: name -> content of each image.
-    """
+def write_stimuli(table: Path, rows: pd.DataFrame, files: Mapping[str, bytes]) -> None:
+    """Write the stimulus CSV and, beside it and with its name, the zip of its images, given as file name -> content."""
     table.parent.mkdir(parents=True, exist_ok=True)
-    with table.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    rows.to_csv(table, index=False, lineterminator="\r\n")
     with zipfile.ZipFile(table.with_suffix(".zip"), "w") as archive:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name), content)  # a ZipInfo has a fixed date: equal images, equal bytes
@@ -95,11 +80,9 @@ def luminance(images: np.ndarray) -> np.ndarray:
 
 
 def fade_into_gray(images: np.ndarray, edge: float) -> np.ndarray:
-    """Put images inside a disc with a raised-cosine border to gray 128.
+    """Put images (n, size, size) in 0 ... 255 inside a disc with a raised-cosine border to gray 128.
 
-    Args:
-        images: (n, size, size) in 0 ... 255.
-        edge: width of the border as a fraction of the radius; with 1 the border begins at the centre.
+    The width of the border is ``edge`` radii; with 1 it begins at the centre.
     """
     axis = (np.arange(images.shape[1]) + 0.5) / images.shape[1] * 2 - 1
     outward = np.clip((np.hypot(*np.meshgrid(axis, axis)) - 1 + edge) / edge, 0, 1)

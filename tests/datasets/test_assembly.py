@@ -257,7 +257,8 @@ def test_bad_tables_are_refused_by_name(tmp_path, text, message):
 
 
 def test_files_are_found_flat_in_a_cache_and_by_their_old_names(tmp_path):
-    release = Release("x", ("assy.nc",), ("stimulus_new.csv", "image_old.csv"), "kind", "")
+    names = {"assembly": ("assy.nc",), "stimuli": ("stimulus_new.csv", "image_old.csv")}
+    release = Release(dataset="x", title="X", **names, stratum="kind", remedy="", subjects=("s",), rois=("V1",))
     assert release.files(tmp_path) == [tmp_path / "assy.nc", tmp_path / "stimulus_new.csv"], "nothing there yet"
     cached = tmp_path / ("0f" * 20) / "assy.nc"
     old = tmp_path / ("ab" * 20) / "image_old.csv"

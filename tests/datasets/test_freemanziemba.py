@@ -183,6 +183,7 @@ def test_shape_of_the_release():
 # --- memory -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_trials(tmp_path):
     """27 MB and 108 MB of spikes: no more than one block is added."""
     code = (

@@ -123,7 +123,7 @@ def test_unknown_animals_are_refused(release):
             use(release[0], "Solo", OPTIONS)
     with h5py.File(reader.RELEASE.files(release[0])[0], "r+") as file:
         file["animal"][2] = "Solo"
-    with pytest.raises(InputError, match=r"sites of Chabo, Solo, Tito[\s\S]*Chabo and Tito"):
+    with pytest.raises(InputError, match=r"units of Chabo, Solo, Tito[\s\S]*units of Chabo, Tito"):
         reader.inspect(release[0], "Tito", OPTIONS)
 
 
@@ -142,6 +142,7 @@ def test_too_few_images_for_the_categories(release):
         reader.inspect(release[0], "Tito", OPTIONS.model_copy(update={"test_fraction": 0.03}))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_trials(tmp_path):
     """What one animal's trials fill as float64 grows from 10 to 38 MB; only the labels of the trials may add to the peak."""
     code = (

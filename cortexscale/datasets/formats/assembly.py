@@ -1,9 +1,7 @@
 """Brain-Score assemblies: responses in netCDF-4 files, which are HDF5 files.
 
-In memory an assembly has a MultiIndex on every dimension. netCDF cannot store one, so each of its levels is a 1-D
-variable of its own, on a dimension that has no values itself. h5py reads these files whatever the versions of xarray and
-brainio that wrote them. What the images show (a category, a texture) is not in the assembly but in the stimulus CSV, and
-is joined on ``image_id``.
+Each level of the MultiIndex of a dimension is a 1-D variable on that dimension, which has no values itself. h5py reads
+these files whatever the versions of xarray and brainio that wrote them.
 """
 
 from collections.abc import Iterator
@@ -28,25 +26,13 @@ _LABELS = 2**14  # labels decoded at a time: as Python objects they are large
 
 @dataclass(frozen=True)
 class Assembly:
-    """An open assembly.
-
-    Attributes:
-        path: the file.
-        remedy: where the file comes from.
-        data: the responses; the order of the axes differs between releases.
-        dims: the names of its axes.
-        labels: dimension -> name of a coordinate -> the coordinate.
-    """
+    """An open assembly."""
 
     path: Path
-    remedy: str
-    data: h5py.Dataset
-    dims: tuple[str, ...]
-    labels: dict[str, dict[str, h5py.Dataset]]
-
-    def size(self, dim: str) -> int:
-        """Return the length of a dimension."""
-        return self.data.shape[self.dims.index(dim)]
+    remedy: str  # where the file comes from
+    data: h5py.Dataset  # the responses
+    dims: tuple[str, ...]  # names of the axes, whose order differs between releases
+    labels: dict[str, dict[str, h5py.Dataset]]  # dimension -> name -> coordinate
 
     def label(self, dim: str, name: str) -> h5py.Dataset:
         """Return a coordinate of ``dim``. Names of other releases are found too: ``image_id`` and ``stimulus_id`` are the same.
@@ -57,9 +43,8 @@ class Assembly:
         found = self.labels[dim].get(name, self.labels[dim].get(ALIASES.get(name, name)))
         if found is None:
             others = ", ".join(sorted(self.labels[dim])) or "none"
-            raise InputError(
-                self.path, f"no coordinate {name} of {dim}; there is {others}", f"the coordinate {name}", self._other_file
-            )
+            remedy = f"this is another file than the released one. {self.remedy}"
+            raise InputError(self.path, f"no coordinate {name} of {dim}; there is {others}", f"the coordinate {name}", remedy)
         return found
 
     def table(self, dim: str) -> pd.DataFrame:
@@ -91,17 +76,14 @@ class Assembly:
         inside = np.flatnonzero((starts >= low) & (ends <= high))
         first, stop = (inside[0], inside[-1] + 1) if len(inside) else (0, 0)
         edges = np.append(starts[first:stop], ends[stop - 1 : stop])
-        tiles = (
-            len(edges) > 1
-            and edges[0] == low
-            and edges[-1] == high
-            and (starts[first + 1 : stop] == ends[first : stop - 1]).all()
-        )
-        if not tiles or not np.allclose(np.diff(edges), edges[1] - edges[0]):
+        covers = len(edges) > 1 and edges[0] == low and edges[-1] == high
+        touch = (starts[first + 1 : stop] == ends[first : stop - 1]).all()
+        if not (covers and touch and np.allclose(np.diff(edges), edges[1] - edges[0])):
             bins = ", ".join(f"{start:g}-{end:g}" for start, end in list(zip(starts, ends, strict=True))[:3])
+            more = " ..." if len(starts) > 3 else ""
             raise InputError(
                 self.path,
-                f"{len(starts)} time bins ({bins}{' ...' if len(starts) > 3 else ''}; the last ends at {ends.max():g} ms)",
+                f"{len(starts)} time bins ({bins}{more}; the last ends at {ends.max():g} ms)",
                 f"equal bins that tile {low:g}-{high:g} ms",
                 f"correct the option `window`, or take the right file. {self.remedy}",
             )
@@ -118,19 +100,19 @@ class Assembly:
             A slice of ``units``, and its responses (presentations, units of the slice) float64.
 
         Raises:
-            InputError: the file cannot be read to its end, or a response is not finite.
+            InputError: a response is not finite.
         """
-        unit_bytes = 8 * self.size("presentation") * (time_bins.stop - time_bins.start)
+        unit_bytes = 8 * self.data.shape[self.dims.index("presentation")] * (time_bins.stop - time_bins.start)
         step = max(1, BLOCK_BYTES // unit_bytes)
         time_axis = self.dims.index("time_bin")
-        rest = [dim for dim in self.dims if dim != "time_bin"]
         for first in range(0, len(units), step):
             part = slice(first, min(first + step, len(units)))
             chosen = {"neuroid": units[part], "time_bin": time_bins, "presentation": slice(None)}
             with _reading(self.path, self.remedy):
                 block = self.data[tuple(chosen[dim] for dim in self.dims)]
             block = block.mean(axis=time_axis, dtype=np.float64)
-            block = block if rest == ["presentation", "neuroid"] else block.T
+            if self.dims.index("neuroid") < self.dims.index("presentation"):
+                block = block.T
             bad = ~np.isfinite(block).all(axis=0)
             if bad.any():
                 raise InputError(
@@ -141,22 +123,13 @@ class Assembly:
                 )
             yield part, block
 
-    @property
-    def _other_file(self) -> str:
-        return f"this is another file than the released one. {self.remedy}"
-
 
 @contextmanager
 def open_assembly(path: Path | str, remedy: str) -> Iterator[Assembly]:
-    """Open an assembly for reading.
-
-    Args:
-        path: the ``.nc`` file.
-        remedy: where it comes from; it ends every message.
+    """Open an assembly for reading; ``remedy`` ends every message.
 
     Raises:
-        InputError: the file is missing, truncated, a web or error page, a pointer, or not one array over neuroid, presentation
-            and time_bin.
+        InputError: the file is missing, damaged, or not one array over neuroid, presentation and time_bin.
     """
     path = require_real_file(path, remedy)
     with _reading(path, remedy):
@@ -166,13 +139,13 @@ def open_assembly(path: Path | str, remedy: str) -> Iterator[Assembly]:
             variables = [item for item in file.values() if isinstance(item, h5py.Dataset) and not item.is_scale]
             named = [(variable, _dimensions(variable)) for variable in variables]
         arrays = [(variable, dims) for variable, dims in named if variable.ndim > 1]
+        again = f"take the released file. {remedy}"
         if len(arrays) != 1:
             found = ", ".join(variable.name.strip("/") for variable, _ in arrays) or "no array"
-            raise InputError(path, f"the arrays: {found}", "one array of responses", f"take the released file. {remedy}")
+            raise InputError(path, f"the arrays: {found}", "one array of responses", again)
         data, dims = arrays[0]
         if sorted(dims) != sorted(DIMENSIONS):
-            found = f"an array over {', '.join(dims)}"
-            raise InputError(path, found, f"the dimensions {', '.join(DIMENSIONS)}", f"take the released file. {remedy}")
+            raise InputError(path, f"an array over {', '.join(dims)}", f"the dimensions {', '.join(DIMENSIONS)}", again)
         labels: dict[str, dict[str, h5py.Dataset]] = {dim: {} for dim in dims}
         for variable, (dim, *more) in ((variable, dims) for variable, dims in named if dims):
             if not more and dim in labels:

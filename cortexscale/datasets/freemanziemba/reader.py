@@ -1,20 +1,14 @@
 """FreemanZiemba2013: single units of macaque V1 and V2 that saw textures (Freeman et al. 2013, Nat Neurosci 16, 974-981).
 
-Brain-Score distributes 135 of the 450 images, with spike counts in bins of 1 ms. The release does not say which animal a
-unit comes from, so all units are one pooled subject (paper, appendix A.7).
+Brain-Score distributes 135 of the 450 images, with spike counts in bins of 1 ms; responses are mean spikes per ms. The
+release does not say which animal a unit comes from, so all units are one pooled subject (paper, appendix A.7).
 """
 
-from collections.abc import Sequence
-from pathlib import Path
-
-import numpy as np
 from pydantic import Field, PositiveInt
 
 from cortexscale.datasets.formats import brainscore
-from cortexscale.datasets.formats.brainscore import memory_mb
-from cortexscale.datasets.readers import require_known
+from cortexscale.datasets.formats.brainscore import memory_mb, shape
 from cortexscale.datasets.source import Source
-from cortexscale.recording import Recording
 
 __all__ = ["ROIS", "SOURCE", "SUBJECTS", "Options", "inspect", "memory_mb", "raw_files", "read", "shape"]
 
@@ -35,11 +29,15 @@ SOURCE = Source(
 
 RELEASE = brainscore.Release(
     dataset="freemanziemba",
+    title="FreemanZiemba2013, whose release does not tell animals apart",
     assembly=("assy_movshon_FreemanZiemba2013_public.nc",),
     stimuli=("stimulus_FreemanZiemba2013_aperture-public.csv", "image_movshon_FreemanZiemba2013_aperture-public.csv"),
     stratum="texture_type",
     remedy=SOURCE.get,
+    subjects=SUBJECTS,
+    rois=ROIS,
 )
+raw_files, inspect, read = RELEASE.raw_files, RELEASE.inspect, RELEASE.read
 
 
 class Options(brainscore.Options):
@@ -49,42 +47,3 @@ class Options(brainscore.Options):
     neuroids: dict[str, PositiveInt] = Field({"V1": 102, "V2": 103})
     images: int = Field(135, ge=3)
     presentations: PositiveInt = 2700
-
-
-def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """List the assembly and the stimulus table, which need not exist.
-
-    Raises:
-        InputError: the subject is not ``pooled``.
-    """
-    require_known([subject], SUBJECTS, "subjects of FreemanZiemba2013, whose release does not tell animals apart")
-    return RELEASE.files(root)
-
-
-def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check everything in both files but the responses.
-
-    Raises:
-        InputError: as :func:`read`.
-    """
-    raw_files(root, subject, options)
-    with brainscore.open_release(root, RELEASE, options):
-        pass
-
-
-def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training images, test images and units."""
-    return brainscore.shape(options)
-
-
-def read(root: Path, subject: str, options: Options) -> Recording:
-    """Read all units as one subject. Responses are mean spikes per ms in the window, averaged over repetitions.
-
-    The unit table has the coordinates of the release, ``ncsnr`` and ``nc_percent``.
-
-    Raises:
-        InputError: a file is missing, damaged or unlike the release, no unit passes, or the test set is too small.
-    """
-    raw_files(root, subject, options)
-    with brainscore.open_release(root, RELEASE, options) as opened:
-        return brainscore.recording(RELEASE, subject, np.arange(len(opened.neuroids)), opened, options, ROIS)

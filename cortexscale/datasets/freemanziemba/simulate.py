@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,47 +56,43 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
     signal = (signal - signal.mean(axis=0)) / signal.std(axis=0, ddof=1)
     spikes = np.geomspace(*_SPIKES, settings.units)[rng.permutation(settings.units)]
     spikes = np.tile(np.append(spikes, 0), len(AREAS)) * np.maximum(1 + _TUNING * signal, 0.05)  # (images, units)
-    _write(responses, rows, regions, spikes, settings.repetitions, rng)
+    ids = rows["image_id"].to_numpy(str)
+    _write(responses, ids, regions, spikes, settings.repetitions, rng)
 
     live = spikes.any(axis=0)
     spikes, regions = spikes[:, live], regions[live]
     ceiling = noise_ceiling_percent(np.sqrt(spikes.var(axis=0, ddof=1) / spikes.mean(axis=0)), settings.repetitions)
     options = freemanziemba.Options()
-    ids, kinds = (np.array([row[name] for row in rows]) for name in ("image_id", "texture_type"))
+    kinds = rows["texture_type"].to_numpy(str)
     is_test = stratified_test(ids, kinds, options.test_fraction, options.split_seed, str(table))
     order = np.argsort(ids)
     low, high = options.window
-    train_split, test_split = (
+    train, test = (
         Split(ids[part], (spikes[part] / (high - low)).astype(np.float32), np.full(len(part), settings.repetitions))
         for part in (order[~is_test[order]], order[is_test[order]])
     )
     units = pd.DataFrame({"unit": (np.flatnonzero(live) + 1).astype(str), "nc_percent": ceiling})
     rois = pd.DataFrame({roi: regions == roi for roi in AREAS})
     for subject in subjects:
-        yield subject, Recording("freemanziemba", subject, train_split, test_split, units, rois).check()
+        yield subject, Recording("freemanziemba", subject, train, test, units, rois).check()
 
 
-def _textures(samples: int, seed: int) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
-    """Make the rows of the CSV in the released order, and file name -> content of the images.
-
-    Images are gray and fade into the background from the centre on.
-    """
-    n = len(FAMILIES) * samples
-    gray = luminance(render(n, seed, _SIDE)[0])
+def _textures(samples: int, seed: int) -> tuple[pd.DataFrame, dict[str, bytes]]:
+    """Make the CSV in the released order, and file name -> content of the images, which fade into gray from the centre on."""
+    gray = luminance(render(len(FAMILIES) * samples, seed, _SIDE)[0])
     kinds = {"noise": _phase_randomised(gray, np.random.default_rng([seed, 0])), "texture": gray}
-    rows: list[dict[str, Any]] = []
-    files: dict[str, bytes] = {}
-    for kind, all_of_kind in kinds.items():
-        for index, image in enumerate(fade_into_gray(all_of_kind, edge=1)):
+    rows, files = [], {}
+    for kind, whole in kinds.items():
+        for index, image in enumerate(fade_into_gray(whole, edge=1)):
             family, sample = FAMILIES[index // samples], index % samples + 1
             content, id = png(image)
-            whole = png(all_of_kind[index].round().astype(np.uint8))[1]
             name = f"{kind.replace('texture', 'tex')}-320x320-im{family}-smp{sample}.png"
             row = {"id": len(rows), "image_id": id, "image_file_sha1": id, "image_file_name": name, "texture_type": kind}
-            row |= {"texture_family": family, "sample": sample, "resolution": "320x320", "image_id_without_aperture": whole}
-            rows.append(row | {"filename": name})
+            row |= {"texture_family": family, "sample": sample, "resolution": "320x320"}
+            row |= {"image_id_without_aperture": png(whole[index].round().astype(np.uint8))[1], "filename": name}
+            rows.append(row)
             files[name] = content
-    return rows, files
+    return pd.DataFrame(rows), files
 
 
 def _phase_randomised(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -109,7 +104,7 @@ def _phase_randomised(images: np.ndarray, rng: np.random.Generator) -> np.ndarra
 
 
 def _write(
-    path: Path, rows: list[dict[str, Any]], regions: np.ndarray, spikes: np.ndarray, repetitions: int, rng: np.random.Generator
+    path: Path, ids: np.ndarray, regions: np.ndarray, spikes: np.ndarray, repetitions: int, rng: np.random.Generator
 ) -> None:
     """Write the assembly: (neuroid, time_bin, presentation) float64, the repetitions of an image one after the other."""
     time = np.arange(BINS)
@@ -127,9 +122,6 @@ def _write(
     coordinates = {
         "neuroid": {"neuroid_id": np.arange(1, len(regions) + 1), "region": regions},
         "time_bin": {"time_bin_start": time, "time_bin_end": time + 1},
-        "presentation": {
-            "repetition": np.tile(np.arange(repetitions), len(rows)),
-            "image_id": np.repeat([row["image_id"] for row in rows], repetitions),
-        },
+        "presentation": {"repetition": np.tile(np.arange(repetitions), len(ids)), "image_id": np.repeat(ids, repetitions)},
     }
     write_assembly(path, trials(), coordinates, "f8")

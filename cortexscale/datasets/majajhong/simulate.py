@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,8 +49,8 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
     latents = look_at(world.brain, table, world.size)
 
     rng = np.random.default_rng([seed, 1])
-    ids, categories = (np.array([row[name] for row in rows]) for name in ("image_id", "category_name"))
-    repetitions = np.array([settings.repetitions[row["variation"]] for row in rows])
+    ids, categories = (rows[name].to_numpy(str) for name in ("image_id", "category_name"))
+    repetitions = rows["variation"].map(settings.repetitions).to_numpy()
     options = majajhong.Options()
     is_test = stratified_test(ids, categories, options.test_fraction, options.split_seed, str(table))
     sites = _sites(settings.sites, rng)
@@ -60,36 +59,31 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
         own = np.flatnonzero(sites["animal"] == animal)
         signal[:, own] = world.brain.signal(latents, [AREAS[region] for region in sites["region"][own]], seed + 10 * (index + 1))
     signal = (signal - signal.mean(axis=0)) / signal.std(axis=0, ddof=1)
-    share = ceiling / 100
-    ncsnr = np.sqrt(share / (1 - share) * np.mean(1 / repetitions[is_test]))
+    fraction = ceiling / 100
+    ncsnr = np.sqrt(fraction / (1 - fraction) * np.mean(1 / repetitions[is_test]))
     _write(responses, rows, sites, signal, ncsnr, repetitions, rng)
 
     order = np.argsort(ids)
     train, test = order[~is_test[order]], order[is_test[order]]
     for subject in subjects:
         own = np.flatnonzero((sites["animal"] == subject) & sites["live"])
-        units = pd.DataFrame(
-            {"unit": sites["neuroid_id"][own], "nc_percent": noise_ceiling_percent(ncsnr[own], repetitions[test])}
-        )
+        nc_percent = noise_ceiling_percent(ncsnr[own], repetitions[test])
+        units = pd.DataFrame({"unit": sites["neuroid_id"].to_numpy()[own], "nc_percent": nc_percent})
         rois = pd.DataFrame({roi: (sites["region"][own] == roi).to_numpy() for roi in AREAS})
         train_split, test_split = (
             Split(ids[part], signal[np.ix_(part, own)].astype(np.float32), repetitions[part]) for part in (train, test)
         )
-        yield subject, Recording("majajhong", subject, train_split, test_split, units.reset_index(drop=True), rois).check()
+        yield subject, Recording("majajhong", subject, train_split, test_split, units, rois).check()
 
 
-def _objects(images: dict[int, int], seed: int) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
-    """Make the rows of the CSV, variation 0 first, and file name -> content of the images.
-
-    Images are gray in three equal channels, in a disc with a soft border.
-    """
+def _objects(images: dict[int, int], seed: int) -> tuple[pd.DataFrame, dict[str, bytes]]:
+    """Make the CSV, variation 0 first, and file name -> content of the images: gray in three equal channels, in a soft disc."""
     per_object = sum(images.values())
     rendered, labels = render(len(OBJECTS) * per_object, seed, _SIDE)
     discs = fade_into_gray(luminance(rendered[np.argsort(labels, kind="stable")]), edge=0.15)  # an object is of one class
     discs = discs.reshape(len(OBJECTS), per_object, _SIDE, _SIDE)
     rng = np.random.default_rng([seed, 0])
-    rows: list[dict[str, Any]] = []
-    files: dict[str, bytes] = {}
+    rows, files = [], {}
     for variation, n in images.items():
         first = sum(number for other, number in images.items() if other < variation)
         for (category, name), own in zip(OBJECTS, discs[:, first : first + n], strict=True):
@@ -101,17 +95,10 @@ def _objects(images: dict[int, int], seed: int) -> tuple[list[dict[str, Any]], d
                 file = f"{name}_{pose}_{background}_256x256.png"
                 row = {"id": len(rows) + 1, "background_id": background, "s": 1.0, "image_id": id, "image_file_name": file}
                 row |= {"filename": file, "rxy": ry, "tz": tx, "category_name": category, "rxz_semantic": rz, "ty": ty, "ryz": rx}
-                row |= {
-                    "object_name": name,
-                    "variation": variation,
-                    "size": 256.0,
-                    "rxy_semantic": ry,
-                    "ryz_semantic": rx,
-                    "rxz": rz,
-                }
-                rows.append(row)
+                row |= {"object_name": name, "variation": variation, "size": 256.0}
+                rows.append(row | {"rxy_semantic": ry, "ryz_semantic": rx, "rxz": rz})
                 files[file] = content
-    return rows, files
+    return pd.DataFrame(rows), files
 
 
 def _sites(per_area: dict[str, int], rng: np.random.Generator) -> pd.DataFrame:
@@ -130,7 +117,7 @@ def _sites(per_area: dict[str, int], rng: np.random.Generator) -> pd.DataFrame:
 
 def _write(
     path: Path,
-    rows: list[dict[str, Any]],
+    rows: pd.DataFrame,
     sites: pd.DataFrame,
     signal: np.ndarray,
     ncsnr: np.ndarray,
@@ -141,12 +128,12 @@ def _write(
     repetition = np.concatenate([np.arange(k) for k in repetitions])
     order = rng.permutation(len(repetition))
     shown = np.repeat(np.arange(len(rows)), repetitions)[order]
-    block = np.array([sum(other["variation"] == row["variation"] for other in rows[:number]) for number, row in enumerate(rows)])
+    block = rows.groupby("variation").cumcount().to_numpy()
     trials = noisy_trials(signal, shown, ncsnr, seed=int(rng.integers(2**32))) * sites["live"].to_numpy()
     coordinates: Coordinates = {
         "neuroid": {str(name): sites[name].to_numpy() for name in sites if name != "live"},
         "presentation": {
-            "image_id": np.array([row["image_id"] for row in rows])[shown],
+            "image_id": rows["image_id"].to_numpy(str)[shown],
             "repetition": repetition[order],
             "stimulus": block[shown],
         },
