@@ -167,8 +167,9 @@ class Release:
                 raise InputError(where, found, expected, f"take both files from one release. {self.remedy}")
 
     def _require_counts(self, path: Path, options: Options, images: int, presentations: int, region: pd.Series) -> None:
-        regions = region.astype(str).value_counts().to_dict()
-        for option, found in {"images": images, "presentations": presentations, "neuroids": regions}.items():
+        units: dict[str, int] = region.astype(str).value_counts().to_dict()
+        counts: dict[str, int | dict[str, int]] = {"images": images, "presentations": presentations, "neuroids": units}
+        for option, found in counts.items():
             expected = getattr(options, option)
             if found != expected:
                 again = f"download the file again; if it is partial or simulated on purpose, set {self.dataset}'s {option}"

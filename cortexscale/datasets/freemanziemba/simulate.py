@@ -81,7 +81,8 @@ def _textures(samples: int, seed: int) -> tuple[pd.DataFrame, dict[str, bytes]]:
     """Make the CSV in the released order, and file name -> content of the images, which fade into gray from the centre on."""
     gray = luminance(render(len(FAMILIES) * samples, seed, _SIDE)[0])
     kinds = {"noise": _phase_randomised(gray, np.random.default_rng([seed, 0])), "texture": gray}
-    rows, files = [], {}
+    rows: list[dict[str, object]] = []
+    files: dict[str, bytes] = {}
     for kind, whole in kinds.items():
         for index, image in enumerate(fade_into_gray(whole, edge=1)):
             family, sample = FAMILIES[index // samples], index % samples + 1

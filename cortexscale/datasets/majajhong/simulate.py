@@ -83,7 +83,8 @@ def _objects(images: dict[int, int], seed: int) -> tuple[pd.DataFrame, dict[str,
     discs = fade_into_gray(luminance(rendered[np.argsort(labels, kind="stable")]), edge=0.15)  # an object is of one class
     discs = discs.reshape(len(OBJECTS), per_object, _SIDE, _SIDE)
     rng = np.random.default_rng([seed, 0])
-    rows, files = [], {}
+    rows: list[dict[str, object]] = []
+    files: dict[str, bytes] = {}
     for variation, n in images.items():
         first = sum(number for other, number in images.items() if other < variation)
         for (category, name), own in zip(OBJECTS, discs[:, first : first + n], strict=True):
