@@ -551,6 +551,7 @@ nsd.read(Path("{root}"), "subj01", nsd.Options.model_validate_json('{options}'))
 """
 
 
+@pytest.mark.slow
 def test_memory_holds_the_averages_and_one_session_of_a_block(tmp_path):
     peak, held, stored = [], [], []
     for sessions in (2, 8):

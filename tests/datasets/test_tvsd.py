@@ -268,8 +268,8 @@ def test_writer_follows_the_released_layout(release):
 def test_same_data_same_bytes(release, tmp_path):
     root, written = release
     train, repetitions = written["monkeyF"]
-    again = write_tvsd(tmp_path, "monkeyF", train_ids=TRAIN_IDS, test_ids=TEST_IDS, train=train, test_repetitions=repetitions)
-    for new, old in zip(again, tvsd.raw_files(root, "monkeyF", OPTIONS), strict=True):
+    write_tvsd(tmp_path, "monkeyF", train_ids=TRAIN_IDS, test_ids=TEST_IDS, train=train, test_repetitions=repetitions)
+    for new, old in zip(*(tvsd.raw_files(place, "monkeyF", OPTIONS) for place in (tmp_path, root)), strict=True):
         assert new.read_bytes() == old.read_bytes()
 
 
@@ -509,6 +509,7 @@ def test_declared_memory_follows_the_counts():
     assert full > 4e-6 * 22248 * 1024 + tvsd.memory_mb(OPTIONS)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_trials(tmp_path):
     """Four times the train images and the test repetitions (10 to 39 MB as float64); one electrode in eight is kept."""
     ncsnr = np.where(np.arange(1024) % 8 == 0, 3.0, 1e-4)
@@ -532,6 +533,7 @@ def test_memory_does_not_grow_with_the_trials(tmp_path):
 # --- the simulated monkeys ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_simulated_monkeys_are_read_with_their_truth(tmp_path):
     torch.manual_seed(0)
     write_things(tmp_path / "things", 40, 5, seed=0)

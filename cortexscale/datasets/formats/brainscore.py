@@ -167,7 +167,7 @@ class Release:
                 raise InputError(where, found, expected, f"take both files from one release. {self.remedy}")
 
     def _require_counts(self, path: Path, options: Options, images: int, presentations: int, region: pd.Series) -> None:
-        units: dict[str, int] = region.astype(str).value_counts().to_dict()
+        units = {str(name): count for name, count in region.value_counts().items()}
         counts: dict[str, int | dict[str, int]] = {"images": images, "presentations": presentations, "neuroids": units}
         for option, found in counts.items():
             expected = getattr(options, option)

@@ -9,13 +9,6 @@ FACTS = Facts(
     colour="#14532d",
     marker="X",
     counts=PaperCounts(
-        stimuli=135,
-        noise_ceiling=0.881070,
-        subjects=1,
-        rois=2,
-        train=121,
-        test=14,
-        train_repetitions=20,
-        test_repetitions=20,
+        stimuli=135, noise_ceiling=0.881070, subjects=1, rois=2, train=121, test=14, train_repetitions=20, test_repetitions=20
     ),
 )

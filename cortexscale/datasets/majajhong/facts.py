@@ -9,13 +9,6 @@ FACTS = Facts(
     colour="#2f9e44",
     marker="*",
     counts=PaperCounts(
-        stimuli=3_200,
-        noise_ceiling=0.869264,
-        subjects=2,
-        rois=2,
-        train=2_880,
-        test=320,
-        train_repetitions=50,
-        test_repetitions=50,
+        stimuli=3200, noise_ceiling=0.869264, subjects=2, rois=2, train=2880, test=320, train_repetitions=50, test_repetitions=50
     ),
 )

@@ -23,8 +23,7 @@ class Averages:
         responses: (images, voxels) float32, z-scored betas averaged over the trials of an image.
         invalid: (sessions, voxels) bool, whether a voxel is constant in a session, whose trials are then left out.
         counts: index of each voxel with an invalid session -> (images,) the trials behind its averages, which may be 0.
-        ncsnr: (voxels,) recomputed as the release does, from the images presented three times; nan where there is none, and
-            for voxels with an invalid session.
+        ncsnr: (voxels,) recomputed as the release does, from images presented three times; nan with an invalid session.
     """
 
     responses: np.ndarray
@@ -34,15 +33,9 @@ class Averages:
 
 
 def average_over_repetitions(release: Release, voxels: np.ndarray, rows: Rows, grid: tuple[int, ...]) -> Averages:
-    """Z-score voxels within each session, and average over the trials of each row.
+    """Z-score voxels, (n, 3) i, j, k, within each session, and average over the trials of each row.
 
     The z-score is over all trials of the session, with n - 1 in the standard deviation, as the NSD team does.
-
-    Args:
-        release: the files.
-        voxels: (n, 3) i, j, k.
-        rows: the row of the image of each trial.
-        grid: (X, Y, Z) of the volumes.
 
     Raises:
         InputError: the file of a session is damaged or unlike the release, or constant in every voxel.
@@ -83,11 +76,7 @@ def _slices(n: int, width: int) -> Iterator[slice]:
 
 
 def _read_voxels(betas: h5py.Dataset, voxels: np.ndarray) -> np.ndarray:
-    """Read (trials, voxels) of int16 betas.
-
-    The release stores each voxel of a session as a chunk of its own. Reading only the chunks of the selection is some
-    forty times faster than reading z-slabs and masking; reading trial by trial would touch every chunk each time.
-    """
+    """Read (trials, voxels) of int16 betas; each voxel is a chunk, so reading slabs and masking takes 40 times as long."""
     values = np.empty((len(voxels), len(betas)), np.int16)
     for row, (i, j, k) in zip(values, voxels, strict=True):
         row[:] = betas[:, k, j, i]

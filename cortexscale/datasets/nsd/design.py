@@ -12,27 +12,17 @@ from cortexscale.errors import InputError
 
 @dataclass(frozen=True)
 class Design:
-    """The images that one subject sees in all planned sessions, whether or not they took place.
+    """The images that one subject sees in all planned sessions, whether or not they took place."""
 
-    Attributes:
-        images: (n,) 0-based stimulus ids; the first ``n_shared`` are presented to every subject.
-        ordering: (planned trials,) index into ``images`` of each trial, in order; the same for every subject.
-        n_shared: number of shared images.
-    """
-
-    images: np.ndarray
-    ordering: np.ndarray
-    n_shared: int
+    images: np.ndarray  # (n,) 0-based stimulus ids
+    ordering: np.ndarray  # (planned trials,) index into images of each trial; the same for every subject
+    n_shared: int  # the first images, which every subject sees
 
 
 def read_design(release: Release, n_trials: int, n_images: int, n_shared: int) -> Design:
-    """Read the design of one subject, and check it against the stimulus table and, for its first trials, the behavioural log.
+    """Read the design of one subject, and check it against the stimulus table and, for ``n_trials``, the behavioural log.
 
-    Args:
-        release: the files.
-        n_trials: trials of the sessions that are read.
-        n_images: images that each subject was to see.
-        n_shared: how many of them all subjects share.
+    A subject was to see ``n_images``, of which all subjects share ``n_shared``.
 
     Raises:
         InputError: a key is missing, a count differs, an id is out of range, or the three files contradict each other.
@@ -44,9 +34,8 @@ def read_design(release: Release, n_trials: int, n_images: int, n_shared: int) -
     try:
         content = scipy.io.loadmat(path, variable_names=keys)
     except Exception as error:  # scipy raises half a dozen unrelated types on a damaged file
-        raise InputError(
-            path, f"cannot be read ({error})", "a MATLAB v5 file", f"download it again; {release.remedy(path)}"
-        ) from error
+        remedy = f"download it again; {release.remedy(path)}"
+        raise InputError(path, f"cannot be read ({error})", "a MATLAB v5 file", remedy) from error
     if absent := [key for key in keys if key not in content]:
         raise release.unlike(path, f"no variable {', '.join(absent)}", f"the variables {', '.join(keys)}")
     # Stored types vary, and some are unsigned, from which 1 must not be subtracted: 0 would become the largest number.
@@ -62,18 +51,16 @@ def read_design(release: Release, n_trials: int, n_images: int, n_shared: int) -
         raise release.unlike(path, f"{len(shared)} images in sharedix", f"{n_shared} (`shared_images`)")
     images = subject_images[row]
     if len(ordering) < n_trials:
-        raise release.unlike(
-            path, f"{len(ordering)} trials in masterordering", f"at least {n_trials}, the sessions of {release.subject}"
-        )
+        found = f"{len(ordering)} trials in masterordering"
+        raise release.unlike(path, found, f"at least {n_trials}, the sessions of {release.subject}")
     if ordering.min() < 0 or ordering.max() >= len(images):
         raise release.unlike(path, f"masterordering from {ordering.min() + 1} to {ordering.max() + 1}", f"1 to {len(images)}")
     _check_stimulus_table(release, images, shared)
     if len(np.unique(images)) != len(images):
         raise release.unlike(path, f"images that repeat in subjectim of {release.subject}", "each image once")
     if set(images[: len(shared)]) != set(shared):
-        raise release.unlike(
-            path, f"the first {len(shared)} images of {release.subject} are not those of sharedix", "the same images"
-        )
+        found = f"the first {len(shared)} images of {release.subject} are not those of sharedix"
+        raise release.unlike(path, found, "the same images")
 
     _check_responses(release, images[ordering[:n_trials]])
     return Design(images, ordering, len(shared))
@@ -115,29 +102,13 @@ def _check_responses(release: Release, trials: np.ndarray) -> None:
 
 @dataclass(frozen=True)
 class Rows:
-    """The row of each image in the array of responses: training images come first, then test images, then unused ones.
+    """The row of each image in the array of responses: training images come first, then test images, then unused ones."""
 
-    Attributes:
-        ids: (n,) 0-based stimulus id of every image seen, ascending within each of the three parts.
-        counts: (n,) trials of each image.
-        of_trial: (sessions, trials per session) row of the image of each trial.
-        n_train: number of training images.
-        n_test: number of test images.
-    """
-
-    ids: np.ndarray
-    counts: np.ndarray
-    of_trial: np.ndarray
-    n_train: int
-    n_test: int
-
-    @property
-    def train(self) -> slice:
-        return slice(0, self.n_train)
-
-    @property
-    def test(self) -> slice:
-        return slice(self.n_train, self.n_train + self.n_test)
+    ids: np.ndarray  # (n,) 0-based stimulus id of every image seen, ascending within each of the three parts
+    counts: np.ndarray  # (n,) trials of each image
+    of_trial: np.ndarray  # (sessions, trials per session) row of the image of each trial
+    train: slice
+    test: slice
 
     def counts_in(self, sessions: np.ndarray) -> np.ndarray:
         """Return the (n,) trials of each image in some sessions, given as a mask or as indices."""
@@ -147,12 +118,7 @@ class Rows:
 def assign_rows(design: Design, sessions: int, trials_per_session: int, test_seen_thrice_by: int = 0) -> Rows:
     """Assign rows to the images seen in the first sessions: own images are training images, shared images are test images.
 
-    Args:
-        design: the design of the subject.
-        sessions: number of sessions.
-        trials_per_session: trials of each.
-        test_seen_thrice_by: if it is set, a shared image is a test image only if it was presented three times by the end of that
-            session; other shared images are unused.
+    With ``test_seen_thrice_by``, shared images that were not presented three times by the end of that session are unused.
     """
     index, inverse, counts = np.unique(design.ordering[: sessions * trials_per_session], return_inverse=True, return_counts=True)
     is_shared = index < design.n_shared
@@ -160,4 +126,5 @@ def assign_rows(design: Design, sessions: int, trials_per_session: int, test_see
     is_test = is_shared & (early >= 3) if test_seen_thrice_by else is_shared
     order = np.lexsort((design.images[index], is_shared & ~is_test, is_shared))
     of_trial = np.argsort(order)[inverse].reshape(sessions, trials_per_session)
-    return Rows(design.images[index][order], counts[order], of_trial, int((~is_shared).sum()), int(is_test.sum()))
+    n_train, n_test = int((~is_shared).sum()), int(is_test.sum())
+    return Rows(design.images[index][order], counts[order], of_trial, slice(0, n_train), slice(n_train, n_train + n_test))

@@ -9,14 +9,7 @@ FACTS = Facts(
     colour="#4dabf7",
     marker="D",
     counts=PaperCounts(
-        stimuli=70_000,
-        noise_ceiling=0.551898,
-        subjects=8,
-        rois=28,
-        train=9_000,
-        test=1_000,
-        train_repetitions=3,
-        test_repetitions=3,
+        stimuli=70000, noise_ceiling=0.551898, subjects=8, rois=28, train=9000, test=1000, train_repetitions=3, test_repetitions=3
     ),
     readouts={
         "attention": Training(epochs=20, learning_rate=1e-3, dropout=0.8),

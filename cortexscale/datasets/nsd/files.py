@@ -9,7 +9,6 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -19,50 +18,34 @@ from cortexscale.errors import InputError
 from cortexscale.files import hdf5_damage, require_real_file
 
 
-@dataclass(frozen=True)
 class Release:
     """Paths of the files of one subject in a copy of the release.
 
-    Attributes:
+    Args:
         root: the folder that holds ``nsddata``, ``nsddata_betas`` and ``nsddata_stimuli``.
         subject: ``subj01`` ... ``subj08``.
         space: folder name of the functional space.
         preparation: folder name of the GLM.
     """
 
-    root: Path
-    subject: str
-    space: str
-    preparation: str
-
-    @property
-    def betas(self) -> Path:
-        return self.root / "nsddata_betas/ppdata" / self.subject / self.space / self.preparation
+    def __init__(self, root: Path, subject: str, space: str, preparation: str):
+        self.root, self.subject = root, subject
+        self.betas = root / "nsddata_betas/ppdata" / subject / space / preparation
+        self.ncsnr = self.betas / "ncsnr.nii.gz"
+        self.responses = root / "nsddata/ppdata" / subject / "behav/responses.tsv"
+        self.design = root / "nsddata/experiments/nsd/nsd_expdesign.mat"
+        self.stimulus_table = root / "nsddata/experiments/nsd/nsd_stim_info_merged.csv"
+        self._rois = root / "nsddata/ppdata" / subject / space / "roi"
+        self._labels = root / "nsddata/freesurfer" / subject / "label"
 
     def session(self, number: int) -> Path:
         return self.betas / f"betas_session{number:02d}.hdf5"
 
-    @property
-    def ncsnr(self) -> Path:
-        return self.betas / "ncsnr.nii.gz"
-
     def roi(self, name: str) -> Path:
-        return self.root / "nsddata/ppdata" / self.subject / self.space / "roi" / f"{name}.nii.gz"
+        return self._rois / f"{name}.nii.gz"
 
     def label_names(self, name: str) -> Path:
-        return self.root / "nsddata/freesurfer" / self.subject / "label" / f"{name}.mgz.ctab"
-
-    @property
-    def responses(self) -> Path:
-        return self.root / "nsddata/ppdata" / self.subject / "behav/responses.tsv"
-
-    @property
-    def design(self) -> Path:
-        return self.root / "nsddata/experiments/nsd/nsd_expdesign.mat"
-
-    @property
-    def stimulus_table(self) -> Path:
-        return self.root / "nsddata/experiments/nsd/nsd_stim_info_merged.csv"
+        return self._labels / f"{name}.mgz.ctab"
 
     def remedy(self, path: Path) -> str:
         """Say how to get ``path`` again."""
@@ -70,11 +53,7 @@ class Release:
         return f"agree to the NSD terms, then: aws s3 cp --no-sign-request {source} {path}"
 
     def require(self, path: Path, smallest: int = 1) -> Path:
-        """Return ``path`` if it is a data file of at least ``smallest`` bytes.
-
-        Raises:
-            InputError: it is not.
-        """
+        """Return ``path``, or raise an InputError unless it is a data file of at least ``smallest`` bytes."""
         return require_real_file(path, self.remedy(path), smallest)
 
     def unlike(self, path: Path, found: str, expected: str) -> InputError:
@@ -101,13 +80,8 @@ def require_sessions(release: Release, expected: int) -> None:
 def read_volume(release: Release, path: Path, shape: tuple[int, ...] | None = None) -> np.ndarray:
     """Read a 3-D NIfTI volume as (X, Y, Z) float64.
 
-    Args:
-        release: the files.
-        path: the volume.
-        shape: the shape that it must have, if one is given.
-
     Raises:
-        InputError: the file is missing or damaged, or of another shape.
+        InputError: the file is missing or damaged, or its shape is not ``shape``.
     """
     import nibabel as nib
 
@@ -115,18 +89,16 @@ def read_volume(release: Release, path: Path, shape: tuple[int, ...] | None = No
     try:
         volume = np.asarray(nib.Nifti1Image.from_filename(path).dataobj, dtype=np.float64)
     except (OSError, EOFError, zlib.error, gzip.BadGzipFile, nib.filebasedimages.ImageFileError, ValueError) as error:
-        raise InputError(
-            path, f"cannot be read ({error})", "a whole NIfTI file", f"download it again; {release.remedy(path)}"
-        ) from error
+        remedy = f"download it again; {release.remedy(path)}"
+        raise InputError(path, f"cannot be read ({error})", "a whole NIfTI file", remedy) from error
     if volume.ndim != 3 or (shape is not None and volume.shape != shape):
-        raise release.unlike(
-            path, f"a volume of shape {volume.shape}", f"{shape or 'three axes'}, the grid of {release.ncsnr.name}"
-        )
+        expected = f"{shape or 'three axes'}, the grid of {release.ncsnr.name}"
+        raise release.unlike(path, f"a volume of shape {volume.shape}", expected)
     return volume
 
 
 def read_label_names(release: Release, name: str) -> dict[str, int]:
-    """Read the label of each area that is drawn in the ROI volume ``name``, from the colour table of the subject.
+    """Read area -> label in the ROI volume ``name``, from the colour table of the subject.
 
     Raises:
         InputError: the file is missing, or no colour table.
@@ -136,9 +108,8 @@ def read_label_names(release: Release, name: str) -> dict[str, int]:
         rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         return {row[1]: int(row[0]) for row in rows}
     except (ValueError, IndexError) as error:
-        raise release.unlike(
-            path, "lines that are not `<label> <name>`", "a FreeSurfer colour table, first line `0 Unknown`"
-        ) from error
+        expected = "a FreeSurfer colour table, first line `0 Unknown`"
+        raise release.unlike(path, "lines that are not `<label> <name>`", expected) from error
 
 
 def read_labels(release: Release, name: str, largest: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -151,21 +122,14 @@ def read_labels(release: Release, name: str, largest: int, shape: tuple[int, ...
     volume = read_volume(release, path, shape)
     labels = np.round(volume)
     if not np.array_equal(labels, volume) or labels.min() < -1 or labels.max() > largest:
-        raise release.unlike(
-            path, f"values from {np.nanmin(volume):g} to {np.nanmax(volume):g}", f"integers from -1 to {largest}"
-        )
+        found = f"values from {np.nanmin(volume):g} to {np.nanmax(volume):g}"
+        raise release.unlike(path, found, f"integers from -1 to {largest}")
     return labels.astype(np.int16)
 
 
 @contextmanager
 def open_betas(release: Release, session: int, trials: int, grid: tuple[int, ...]) -> Iterator[h5py.Dataset]:
-    """Open the betas of one session: (trials, Z, Y, X) int16, percent signal change x 300.
-
-    Args:
-        release: the files.
-        session: its number, from 1.
-        trials: trials of a session.
-        grid: (X, Y, Z).
+    """Open the betas of one session (from 1): (trials, Z, Y, X) int16, percent signal change x 300; ``grid`` is (X, Y, Z).
 
     Raises:
         InputError: the file is truncated (also when that shows only while the block reads), or of another type or shape.

@@ -85,28 +85,19 @@ def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
         InputError: there is no such subject, or no number of sessions for it.
     """
     release = _release(root, subject, options)
-    return [
-        *(release.session(number) for number in range(1, options.sessions[subject] + 1)),
-        release.ncsnr,
-        release.roi("nsdgeneral"),
-        *(release.roi(volume) for volume in ROI_VOLUMES),
-        *(release.label_names(volume) for volume in ROI_VOLUMES),
-        release.design,
-        release.stimulus_table,
-        release.responses,
-    ]
+    betas = [release.session(number) for number in range(1, options.sessions[subject] + 1)]
+    rois = [release.roi(volume) for volume in ("nsdgeneral", *ROI_VOLUMES)]
+    labels = [release.label_names(volume) for volume in ROI_VOLUMES]
+    return [*betas, release.ncsnr, *rois, *labels, release.design, release.stimulus_table, release.responses]
 
 
 def memory_mb(options: Options) -> int:
-    """Return the peak memory of :func:`read` in MB.
-
-    It consists of the responses of all images, a second copy of them while voxels are dropped, and the libraries.
-    """
+    """Return the peak memory of :func:`read` in MB: the responses, a copy while voxels are dropped, and the libraries."""
     return 400 + 2 * 4 * options.images_per_subject * options.max_voxels // 10**6
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training stimuli and test stimuli, and the most units of one kernel.
+    """Return the numbers of training and test stimuli, and the most units of one kernel.
 
     A kernel has the units of one subject, because each subject has training images of its own.
     """
@@ -117,8 +108,7 @@ def inspect(root: Path, subject: str, options: Options) -> None:
     """Check the design, the labels, the noise ceilings, and the header of every session.
 
     Raises:
-        InputError: a file is missing, damaged or unlike the release; no voxel, or too many, pass the selection; there is no test
-            image.
+        InputError: a file is missing, damaged or unlike the release; no voxel, or too many, pass; a split has no image.
     """
     _look(_release(root, subject, options), options)
 
@@ -165,23 +155,13 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     responses = averages.responses if keep.all() else averages.responses[:, keep]
     train, test = (Split(rows.ids[part].astype(str), responses[part], rows.counts[part]) for part in (rows.train, rows.test))
     statistics = pd.DataFrame({"kept": kept, "released": voxels["ncsnr"], "recomputed": recomputed})
-    return Recording(
-        dataset="nsd",
-        subject=subject,
-        train=train,
-        test=test,
-        units=voxels[kept].reset_index(drop=True),
-        rois=rois[kept].reset_index(drop=True),
-        notes=notes,
-        screening=pd.concat([voxels[["unit", "nc_percent"]], statistics, rois], axis=1),
-    ).check()
+    screening = pd.concat([voxels[["unit", "nc_percent"]], statistics, rois], axis=1)
+    units, rois = (table[kept].reset_index(drop=True) for table in (voxels, rois))
+    return Recording("nsd", subject, train, test, units, rois, notes, screening).check()
 
 
 def _look(release: Release, options: Options) -> tuple[Rows, dict[str, np.ndarray], pd.DataFrame]:
-    """Check everything but the betas, and return the rows of the images, the masks of the ROIs, and the voxels of the selection.
-
-    The order of voxels is fixed here, once, in the order of NIfTI; everything else is looked up by (i, j, k).
-    """
+    """Check everything but the betas; return rows of images, masks of ROIs, and the selected voxels in the order of NIfTI."""
     require_sessions(release, options.sessions[release.subject])
     rows = _rows(release, options)
     ncsnr = read_volume(release, release.ncsnr)
@@ -201,9 +181,8 @@ def _look(release: Release, options: Options) -> tuple[Rows, dict[str, np.ndarra
 def _release(root: Path, subject: str, options: Options) -> Release:
     require_known([subject], SUBJECTS, "subjects of NSD")
     if subject not in options.sessions:
-        raise InputError(
-            "dataset nsd, key `sessions`", f"no entry for {subject}", "its number of sessions", f"add {subject} to `sessions`"
-        )
+        where, remedy = "dataset nsd, key `sessions`", f"add {subject} to `sessions`"
+        raise InputError(where, f"no entry for {subject}", "its number of sessions", remedy)
     return Release(Path(root), subject, options.space, options.preparation)
 
 
@@ -212,12 +191,11 @@ def _rows(release: Release, options: Options) -> Rows:
     design = read_design(release, sessions * trials, options.images_per_subject, options.shared_images)
     fewest = min(options.sessions.values()) if options.test_images == "shared_by_all" else 0
     rows = assign_rows(design, sessions, trials, fewest)
-    for split, n in (("training", rows.n_train), ("test", rows.n_test)):
-        if n == 0:
+    for split, part in (("training", rows.train), ("test", rows.test)):
+        if part.start == part.stop:
             found = f"n = 0 {split} images in {sessions} sessions of {release.subject} (`test_images: {options.test_images}`)"
-            raise InputError(
-                release.design, found, f"at least one {split} image", "read more sessions, or choose other `test_images`"
-            )
+            remedy = "read more sessions, or choose other `test_images`"
+            raise InputError(release.design, found, f"at least one {split} image", remedy)
     return rows
 
 
@@ -228,8 +206,10 @@ def _ceiling_repetitions(counts: np.ndarray, rows: Rows, options: Options) -> np
 def _require_voxels(release: Release, nc_percent: pd.Series, passes: pd.Series, options: Options) -> None:
     if not passes.any():
         best = f"the best of {len(passes)} in {options.selection} has {nc_percent.max():.1f} %"
-        found = f"no voxel above {options.min_nc_percent:g} %; {best}"
-        remedy = "lower `min_nc_percent`, or leave this subject out"
+        found, remedy = (
+            f"no voxel above {options.min_nc_percent:g} %; {best}",
+            "lower `min_nc_percent`, or leave this subject out",
+        )
         raise InputError(release.ncsnr, found, "noise ceilings above `min_nc_percent`", remedy)
     if passes.sum() > options.max_voxels:
         remedy = "raise `max_voxels`, and with it the memory that the job asks for"
@@ -237,7 +217,7 @@ def _require_voxels(release: Release, nc_percent: pd.Series, passes: pd.Series, 
 
 
 def _compare(subject: str, released: np.ndarray, recomputed: np.ndarray) -> dict[str, float]:
-    """Compare the ncsnr of the betas with the released one, so that voxels of another order or of another subject are noticed."""
+    """Compare the ncsnr of the betas with the released one, which differs if voxels are of another order or subject."""
     difference = np.abs(recomputed - released)[np.isfinite(recomputed)]
     if not len(difference):
         return {"voxels": 0}

@@ -18,12 +18,9 @@ ROIS = (*(roi for rois in ROI_VOLUMES.values() for roi in rois), "nsdgeneral", "
 
 
 def read_masks(release: Release, ncsnr: np.ndarray, selection: str) -> dict[str, np.ndarray]:
-    """Return boolean (X, Y, Z) masks of all ROIs.
+    """Return boolean (X, Y, Z) masks of all ROIs, on the grid of the released ``ncsnr``.
 
-    Args:
-        release: the files.
-        ncsnr: (X, Y, Z), the released one; its grid is that of every volume.
-        selection: what ``whole_brain`` is: ``nsdgeneral``, or ``whole_brain``, every voxel with an ncsnr.
+    The ROI ``whole_brain`` is nsdgeneral, or with the selection ``whole_brain`` every voxel with an ncsnr.
 
     Raises:
         InputError: a volume is damaged or of another grid, a label has no name, nsdgeneral is empty or lacks an ncsnr.
@@ -38,21 +35,15 @@ def read_masks(release: Release, ncsnr: np.ndarray, selection: str) -> dict[str,
     for volume, rois in ROI_VOLUMES.items():
         labels = read_label_names(release, volume)
         if unknown := [roi for roi in rois if roi not in labels]:
-            raise release.unlike(
-                release.label_names(volume), f"no label named {', '.join(unknown)}", f"the names {', '.join(rois)}"
-            )
+            found = f"no label named {', '.join(unknown)}"
+            raise release.unlike(release.label_names(volume), found, f"the names {', '.join(rois)}")
         drawn = read_labels(release, volume, max(labels.values()), ncsnr.shape)
         masks |= {roi: drawn == labels[roi] for roi in rois}
     return masks
 
 
 def why_empty(mask: np.ndarray, selected: np.ndarray) -> str:
-    """Say why a ROI has no unit.
-
-    Args:
-        mask: (X, Y, Z) bool, the ROI.
-        selected: (X, Y, Z) bool, the voxels that were looked at.
-    """
+    """Say why a ROI has no unit; both masks are (X, Y, Z), the second one of the voxels that were looked at."""
     if not mask.any():
         return "not drawn in this subject"
     return "no voxel above the noise-ceiling threshold" if (mask & selected).any() else "outside the selection"

@@ -24,26 +24,19 @@ from cortexscale.simulation.brain import ncsnr_of_ceiling
 from cortexscale.simulation.images import render
 from cortexscale.simulation.world import World
 
-MIDDLE_PARCELS = ("hV4", "OWFA", "OFA", "OPA")
-
 
 def area(parcel: str) -> str:
     """Return the area of the visual system that a parcel of the cortex reads from."""
     if parcel.startswith(("V1", "V2", "V3")):
         return "early"
-    return "middle" if parcel in MIDDLE_PARCELS else "late"
+    return "middle" if parcel in ("hV4", "OWFA", "OFA", "OPA") else "late"
 
 
 AREAS = {roi: area(parcel) for parcel, rois in PARCELS.items() for roi in rois if roi in ROIS}
 """ROI -> the area behind it. All parcels of one ROI read from the same area; ``nsdgeneral`` and ``whole_brain`` mix areas."""
 
-GRIDS = dict(
-    zip(
-        SUBJECTS,
-        [(12, 15, 11), (13, 14, 12), (11, 16, 12), (12, 13, 14), (14, 12, 13), (11, 15, 13), (13, 15, 11), (12, 16, 11)],
-        strict=True,
-    )
-)
+_SHAPES = ((12, 15, 11), (13, 14, 12), (11, 16, 12), (12, 13, 14), (14, 12, 13), (11, 15, 13), (13, 15, 11), (12, 16, 11))
+GRIDS = dict(zip(SUBJECTS, _SHAPES, strict=True))
 """Subject -> the shape of its voxel grid. No two axes of a grid are equal, so that a forgotten transpose is noticed."""
 
 ABSENT = {"subj03": ("FFA-2",)}
@@ -86,17 +79,7 @@ def _simulate_subject(
     settings: Settings,
     seed: int,
 ) -> Recording:
-    """Simulate one subject. One voxel is invalid in its last session, as happens in the release.
-
-    Args:
-        root: the folder.
-        subject: its name.
-        world: the visual system.
-        latents: area -> generating features of all images of the experiment.
-        experiment: the images and their order.
-        settings: the settings.
-        seed: seed of the subject.
-    """
+    """Simulate one subject. One voxel is invalid in its last session, as happens in the release."""
     rng = np.random.default_rng(seed)
     cortex = lay_out_cortex(GRIDS[subject], settings.voxels_per_parcel, seed, absent=ABSENT.get(subject, ()))
     images = experiment.subject_images[SUBJECTS.index(subject)]
@@ -111,12 +94,8 @@ def _simulate_subject(
     counts = np.bincount(shown, minlength=len(images))
     columns = np.arange(len(images))
     test, train = (columns[part & (counts > 0)] for part in (columns < experiment.n_shared, columns >= experiment.n_shared))
-    units = pd.DataFrame(
-        {
-            "unit": ["-".join(map(str, voxel)) for voxel in cortex.voxels],
-            "nc_percent": noise_ceiling_percent(ncsnr, counts[test]),
-        }
-    )
+    names = ["-".join(map(str, voxel)) for voxel in cortex.voxels]
+    units = pd.DataFrame({"unit": names, "nc_percent": noise_ceiling_percent(ncsnr, counts[test])})
     members = {roi: cortex.members(roi) for roi in ROIS if roi != "whole_brain"}
     rois = pd.DataFrame({**members, "whole_brain": members["nsdgeneral"]})
     train_split, test_split = (

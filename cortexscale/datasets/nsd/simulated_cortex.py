@@ -5,15 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LABELS = {
-    "nsdgeneral": ("nsdgeneral",),
-    "streams": ("early", "midventral", "midlateral", "midparietal", "ventral", "lateral", "parietal"),
-    "prf-visualrois": ("V1v", "V1d", "V2v", "V2d", "V3v", "V3d", "hV4"),
-    "floc-words": ("OWFA", "VWFA-1", "VWFA-2", "mfs-words", "mTL-words"),
-    "floc-places": ("OPA", "PPA", "RSC"),
-    "floc-faces": ("OFA", "FFA-1", "FFA-2", "mTL-faces", "aTL-faces"),
-    "floc-bodies": ("EBA", "FBA-1", "FBA-2", "mTL-bodies"),
-}
+from cortexscale.datasets.nsd.rois import ROI_VOLUMES
+
+_UNREAD = {"floc-words": ("mfs-words", "mTL-words"), "floc-faces": ("mTL-faces", "aTL-faces"), "floc-bodies": ("mTL-bodies",)}
+LABELS = {"nsdgeneral": ("nsdgeneral",)} | {volume: rois + _UNREAD.get(volume, ()) for volume, rois in ROI_VOLUMES.items()}
 """ROI volume -> the names of its labels 1, 2, ... in the release."""
 
 PARCELS = {
@@ -44,19 +39,12 @@ covers several areas, and functional areas share voxels. All parcels but ``anter
 
 @dataclass(frozen=True)
 class Cortex:
-    """The cortex of one subject.
+    """The cortex of one subject."""
 
-    Attributes:
-        shape: the grid (X, Y, Z).
-        voxels: (n, 3) i, j, k of the voxels that respond, in the order of ``np.argwhere``.
-        parcel: (n,) their parcel.
-        volumes: ROI volume -> (X, Y, Z) labels: -1 outside cortex, 0 in cortex without a label, 1 ... as in ``LABELS``.
-    """
-
-    shape: tuple[int, int, int]
-    voxels: np.ndarray
-    parcel: np.ndarray
-    volumes: dict[str, np.ndarray]
+    shape: tuple[int, int, int]  # the grid (X, Y, Z)
+    voxels: np.ndarray  # (n, 3) i, j, k of the voxels that respond, in the order of np.argwhere
+    parcel: np.ndarray  # (n,) their parcel
+    volumes: dict[str, np.ndarray]  # ROI volume -> (X, Y, Z): -1 outside cortex, 0 without a label, 1 ... as in LABELS
 
     def members(self, roi: str) -> np.ndarray:
         """Return which of ``voxels`` have the label ``roi``: (n,) bool."""
@@ -65,13 +53,9 @@ class Cortex:
 
 
 def lay_out_cortex(shape: tuple[int, int, int], voxels_per_parcel: int, seed: int, absent: Collection[str] = ()) -> Cortex:
-    """Draw all parcels into the outer shell of an ellipsoid, from back to front.
+    """Draw all 20 parcels into the outer shell of an ellipsoid, from back to front.
 
-    Args:
-        shape: the grid. It should have unequal axes and differ between subjects, so that a forgotten transpose is noticed.
-        voxels_per_parcel: size of each of the 20 parcels.
-        seed: seed of the borders.
-        absent: labels that are not drawn in this subject; their voxels keep their labels in other volumes.
+    Labels that are ``absent`` are not drawn; their voxels keep their labels in other volumes.
 
     Raises:
         ValueError: the shell has fewer voxels than the parcels need.
@@ -82,9 +66,8 @@ def lay_out_cortex(shape: tuple[int, int, int], voxels_per_parcel: int, seed: in
     cortex = (radius <= 1) & (radius > 0.5)
     needed = voxels_per_parcel * len(PARCELS)
     if cortex.sum() < needed:
-        raise ValueError(
-            f"{len(PARCELS)} parcels of {voxels_per_parcel} need {needed} voxels; the cortex of {shape} has {cortex.sum()}"
-        )
+        need = f"{len(PARCELS)} parcels of {voxels_per_parcel} need {needed} voxels"
+        raise ValueError(f"{need}; the cortex of {shape} has {cortex.sum()}")
 
     places = np.argwhere(cortex)
     depth = position[1][cortex] + np.random.default_rng(seed).normal(0, 0.05, len(places))

@@ -11,8 +11,10 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from cortexscale.datasets.nsd.files import Release
+from cortexscale.datasets.nsd.reader import Options
 from cortexscale.datasets.nsd.simulated_cortex import LABELS, Cortex
-from cortexscale.files import whole_file
+from cortexscale.files import whole_file, write_text
 from cortexscale.kernels.noise_ceiling import ncsnr_from_trials
 
 TRIALS = 750
@@ -25,16 +27,10 @@ _SCALE = 300
 
 @dataclass(frozen=True)
 class Experiment:
-    """The images that all subjects are planned to see, each of them three times.
+    """The images that all subjects are planned to see, each of them three times."""
 
-    Attributes:
-        subject_images: (subjects, n) stimulus ids of each subject's images; the first ``n_shared`` are common to all.
-        ordering: (sessions * 750,) column of ``subject_images`` of each trial, the same for every subject.
-        n_shared: number of shared images.
-    """
-
-    subject_images: np.ndarray
-    ordering: np.ndarray
+    subject_images: np.ndarray  # (subjects, n) stimulus ids of the images of each subject; the shared ones come first
+    ordering: np.ndarray  # (sessions * 750,) column of subject_images of each trial, the same for every subject
     n_shared: int
 
     @property
@@ -42,10 +38,6 @@ class Experiment:
         """Number of distinct stimuli of all subjects together, which have the ids 0 ... n - 1."""
         subjects, n = self.subject_images.shape
         return self.n_shared + subjects * (n - self.n_shared)
-
-    @property
-    def sessions(self) -> int:
-        return len(self.ordering) // TRIALS
 
 
 def plan_experiment(subjects: int, sessions: int, n_shared: int, seed: int) -> Experiment:
@@ -66,10 +58,6 @@ def single_trials(signal: np.ndarray, shown: np.ndarray, ncsnr: np.ndarray, seed
         signal: (images, voxels), unit variance over images.
         shown: (trials,) row of ``signal`` of each trial, whole sessions.
         ncsnr: (voxels,) the sd of the signal over that of the noise, which a reader should find.
-        seed: seed of noise, offsets and gains.
-
-    Returns:
-        (trials, voxels) float32.
     """
     rng = np.random.default_rng(seed)
     n_voxels = signal.shape[1]
@@ -81,27 +69,21 @@ def single_trials(signal: np.ndarray, shown: np.ndarray, ncsnr: np.ndarray, seed
 
 
 def write_nsd_shared(root: Path, experiment: Experiment, images: np.ndarray) -> None:
-    """Write what does not belong to a subject: the design, the stimulus table and the images.
-
-    Args:
-        root: the folder that holds ``nsddata``.
-        experiment: the images and their order.
-        images: (n, size, size, 3) uint8.
-    """
+    """Write what does not belong to a subject: the design, the stimulus table and the images, (n, size, size, 3) uint8."""
     import scipy.io
 
-    design = root / "nsddata/experiments/nsd"
+    release = _release(root, "subj01")
     shared = np.sort(experiment.subject_images[0, : experiment.n_shared])
     slots = np.arange(75) < np.tile((63, 62), 6)[:, None]
     matlab = {
         "masterordering": experiment.ordering[None] + 1.0,
         "subjectim": experiment.subject_images + 1.0,
         "sharedix": shared[None] + 1.0,
-        "stimpattern": np.tile(slots.astype(np.float64), (experiment.sessions, 1, 1)),
+        "stimpattern": np.tile(slots.astype(np.float64), (len(experiment.ordering) // TRIALS, 1, 1)),
     }
-    with whole_file(design / "nsd_expdesign.mat") as part:
+    with whole_file(release.design) as part:
         scipy.io.savemat(part, matlab, appendmat=False)
-    with whole_file(design / "nsd_stim_info_merged.csv") as part:
+    with whole_file(release.stimulus_table) as part:
         _stimulus_table(experiment, shared).to_csv(part)
     with whole_file(root / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5") as part, h5py.File(part, "w") as file:
         file["imgBrick"] = np.asarray(images, dtype=np.uint8)
@@ -111,33 +93,35 @@ def write_nsd_subject(root: Path, subject: str, experiment: Experiment, cortex: 
     """Write betas, ncsnr, ROI volumes, label names and the behavioural log of one subject.
 
     Args:
-        root: the folder that holds ``nsddata`` and ``nsddata_betas``.
         subject: ``subj01`` ...; the number is its row in the experiment.
         experiment: may plan more sessions than ``trials`` has.
-        cortex: its grid and ROI volumes.
         trials: (sessions * 750, voxels) percent signal change of ``cortex.voxels``, in order of presentation. All
             zeros in a session mark a voxel that is invalid in it.
     """
+    release = _release(root, subject)
     shown = experiment.subject_images[int(subject.removeprefix("subj")) - 1, experiment.ordering[: len(trials)]]
     stored = np.clip(np.round(trials * _SCALE), -(2**15), 2**15 - 1).astype("<i2")
     i, j, k = cortex.voxels.T
-    folder = root / "nsddata_betas/ppdata" / subject / "func1pt8mm/betas_fithrf_GLMdenoise_RR"
     for session in range(len(stored) // TRIALS):
         betas = np.zeros((TRIALS, *cortex.shape[::-1]), "<i2")
         betas[:, k, j, i] = stored[session * TRIALS : (session + 1) * TRIALS]
-        with whole_file(folder / f"betas_session{session + 1:02d}.hdf5") as part, h5py.File(part, "w") as file:
+        with whole_file(release.session(session + 1)) as part, h5py.File(part, "w") as file:
             file.create_dataset("betas", data=betas, chunks=(TRIALS, 1, 1, 1))
     ncsnr = np.full(cortex.shape, np.nan, np.float32)
     ncsnr[i, j, k] = _released_ncsnr(stored, shown)
-    _write_volume(folder / "ncsnr.nii.gz", ncsnr)
+    _write_volume(release.ncsnr, ncsnr)
 
     for volume, labels in cortex.volumes.items():
-        _write_volume(root / "nsddata/ppdata" / subject / "func1pt8mm/roi" / f"{volume}.nii.gz", labels.astype(np.float64))
+        _write_volume(release.roi(volume), labels.astype(np.float64))
         names = "".join(f"{label} {name}\n" for label, name in enumerate(("Unknown", *LABELS[volume])))
-        with whole_file(root / "nsddata/freesurfer" / subject / "label" / f"{volume}.mgz.ctab") as part:
-            part.write_text(names, encoding="utf-8")
-    with whole_file(root / "nsddata/ppdata" / subject / "behav/responses.tsv") as part:
+        write_text(release.label_names(volume), names)
+    with whole_file(release.responses) as part:
         _responses(subject, experiment, shown).to_csv(part, sep="\t", index=False, na_rep="NaN")
+
+
+def _release(root: Path, subject: str) -> Release:
+    options = Options()
+    return Release(root, subject, options.space, options.preparation)
 
 
 def _released_ncsnr(stored: np.ndarray, shown: np.ndarray) -> np.ndarray:
@@ -173,10 +157,8 @@ def _stimulus_table(experiment: Experiment, shared: np.ndarray) -> pd.DataFrame:
     """Make the table nsd_stim_info_merged.csv. Of all its columns only ``nsdId`` is 0-based; its index column has no name."""
     n = experiment.n_images
     ids = np.arange(n)
-    table = pd.DataFrame(
-        {"cocoId": 1_000_000 + ids, "cocoSplit": "train2017", "cropBox": "(0, 0, 0.1, 0.1)", "loss": 0.1, "nsdId": ids}
-    )
-    table = table.assign(flagged=False, BOLD5000=False, shared1000=np.isin(ids, shared))
+    table = pd.DataFrame({"cocoId": 1_000_000 + ids, "cocoSplit": "train2017", "cropBox": "(0, 0, 0.1, 0.1)"})
+    table = table.assign(loss=0.1, nsdId=ids, flagged=False, BOLD5000=False, shared1000=np.isin(ids, shared))
     seen, trial_numbers = np.zeros((8, n), int), np.zeros((8, 3, n), int)
     by_column = np.argsort(experiment.ordering, kind="stable").reshape(-1, 3)  # the three trials of each column, in order
     for row, images in enumerate(experiment.subject_images):

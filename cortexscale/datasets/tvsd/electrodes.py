@@ -18,11 +18,7 @@ further memory."""
 
 
 def describe_electrodes(file: h5py.File, areas: dict[str, tuple[int, int]]) -> pd.DataFrame:
-    """Describe every electrode in one row.
-
-    Args:
-        file: the open file of responses.
-        areas: area -> its first electrode, and its last + 1.
+    """Describe every electrode of the file of responses in one row; ``areas`` gives each its first electrode, and last + 1.
 
     Returns:
         ``unit``, ``electrode``, ``array``, ``area`` ("" in none); ``reliability`` as released (mean over the finite pairs)
@@ -36,13 +32,9 @@ def describe_electrodes(file: h5py.File, areas: dict[str, tuple[int, int]]) -> p
     n_repetitions, n_images, _ = file["test_MUA_reps"].shape
     item_bytes = 8 * max(n_repetitions * n_images, len(file["reliab"]))
     statistics = pd.concat([_statistics(file, block) for block in blocks(N_ELECTRODES, item_bytes)], ignore_index=True)
-    place = {
-        "unit": [f"electrode{number:04d}" for number in electrode],
-        "electrode": electrode,
-        "array": electrode // ELECTRODES_PER_ARRAY,
-        "area": area,
-    }
-    return pd.concat([pd.DataFrame(place), statistics], axis=1)
+    unit = [f"electrode{number:04d}" for number in electrode]
+    place = pd.DataFrame({"unit": unit, "electrode": electrode, "array": electrode // ELECTRODES_PER_ARRAY, "area": area})
+    return pd.concat([place, statistics], axis=1)
 
 
 def _statistics(file: h5py.File, block: slice) -> pd.DataFrame:
@@ -61,12 +53,7 @@ def _statistics(file: h5py.File, block: slice) -> pd.DataFrame:
 
 
 def select_electrodes(electrodes: pd.DataFrame, min_reliability: float, path: Path) -> tuple[np.ndarray, dict[str, int]]:
-    """Select the electrodes that are kept.
-
-    Args:
-        electrodes: the table of :func:`describe_electrodes`.
-        min_reliability: electrodes need a higher one.
-        path: the file, for messages.
+    """Select among the electrodes of :func:`describe_electrodes`; ``path`` is the file, for messages.
 
     Returns:
         (electrodes,) bool, and for each condition how many electrodes it drops of those that the conditions before it kept.
@@ -96,10 +83,7 @@ def select_electrodes(electrodes: pd.DataFrame, min_reliability: float, path: Pa
 
 
 def mean_pairwise_reliability(repetitions: np.ndarray) -> np.ndarray:
-    """Return Pearson r across images between two repetitions, averaged over all pairs.
-
-    Args:
-        repetitions: (R, images, units).
+    """Return Pearson r across images between two of (R, images, units) repetitions, averaged over all pairs.
 
     Returns:
         (units,); nan where a repetition is constant or has a non-finite response.
@@ -111,13 +95,10 @@ def mean_pairwise_reliability(repetitions: np.ndarray) -> np.ndarray:
 
 
 def leave_one_out_reliability(repetitions: np.ndarray) -> np.ndarray:
-    """Return Pearson r across images between a repetition and the mean of the others, averaged over repetitions.
-
-    Args:
-        repetitions: (R, images, units).
+    """Return Pearson r across images between one of (R, images, units) repetitions and the mean of the others.
 
     Returns:
-        (units,).
+        (units,), averaged over repetitions.
     """
     others = repetitions.sum(axis=0) - repetitions
     return (_unit_length(repetitions) * _unit_length(others)).sum(axis=1).mean(axis=0)

@@ -9,14 +9,7 @@ FACTS = Facts(
     colour="#94d82d",
     marker="o",
     counts=PaperCounts(
-        stimuli=22_248,
-        noise_ceiling=0.976046,
-        subjects=2,
-        rois=3,
-        train=22_248,
-        test=100,
-        train_repetitions=1,
-        test_repetitions=30,
+        stimuli=22248, noise_ceiling=0.976046, subjects=2, rois=3, train=22248, test=100, train_repetitions=1, test_repetitions=30
     ),
     readouts={
         "attention": Training(epochs=30, learning_rate=1e-4, dropout=0.3),

@@ -1,13 +1,13 @@
 """TVSD, the THINGS Ventral Stream Spiking Dataset: macaque V1, V4 and IT (Papale et al. 2025, Neuron 113).
 
-It is released at gin.g-node.org/paolo_papale/TVSD. Of each monkey two files are read: ``THINGS_normMUA.mat`` (multi-unit
-activity, normalised by the authors per day and electrode, averaged in one window per area; without a physical unit) and
-``_logs/things_imgs.mat`` (the THINGS images in the order of its rows). Electrodes count from 0, in the physical order of
-the normalised file: 16 arrays of 64.
+Two files of each monkey are read: ``THINGS_normMUA.mat`` (multi-unit activity, normalised by the authors per day and
+electrode, averaged in one window per area; without a physical unit) and ``_logs/things_imgs.mat`` (the THINGS images in
+the order of its rows). Electrodes count from 0, in the physical order of the normalised file: 16 arrays of 64.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -94,10 +94,9 @@ def inspect(root: Path, subject: str, options: Options) -> None:
     Raises:
         InputError: as :func:`read`.
     """
-    responses_file, _ = raw_files(root, subject, options)
     _stimulus_ids(root, subject, options)
-    with open_matlab(responses_file, _shapes(options), _source(subject, "THINGS_normMUA.mat")) as file:
-        _require_shapes(file, options)
+    with _responses_file(root, subject, options):
+        pass
 
 
 def memory_mb(options: Options) -> int:
@@ -109,7 +108,7 @@ def memory_mb(options: Options) -> int:
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training and test stimuli, and the most units of one kernel, as the monkeys saw the same images."""
+    """Return the numbers of training and test stimuli, and the most units of one kernel: the monkeys saw the same images."""
     return options.n_train, options.n_test, N_ELECTRODES * len(subjects)
 
 
@@ -127,10 +126,9 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     Raises:
         InputError: a file is not what was released, the files do not fit each other, or no electrode is kept.
     """
-    inspect(root, subject, options)
     responses_file, _ = raw_files(root, subject, options)
     train_ids, test_ids = _stimulus_ids(root, subject, options)
-    with open_matlab(responses_file, _shapes(options), _source(subject, "THINGS_normMUA.mat")) as file:
+    with _responses_file(root, subject, options) as file:
         electrodes = describe_electrodes(file, options.areas[subject])
         keep, dropped = select_electrodes(electrodes, options.min_reliability, responses_file)
         train, test = (_responses(file[name], keep) for name in ("train_MUA", "test_MUA"))
@@ -141,7 +139,7 @@ def read(root: Path, subject: str, options: Options) -> Recording:
         keep[keep] = complete
         train, test = train[:, complete], test[:, complete]
 
-    units = electrodes[keep].reset_index(drop=True)
+    units, statistics = electrodes[keep].reset_index(drop=True), electrodes[["unit", "nc_percent", "recomputed"]]
     in_roi = pd.DataFrame({roi: (electrodes["area"] == roi).to_numpy() for roi in ROIS})
     return Recording(
         dataset="tvsd",
@@ -157,13 +155,7 @@ def read(root: Path, subject: str, options: Options) -> Recording:
             "released_statistic": "reliability",
             **_compare(units, responses_file),
         },
-        screening=pd.concat(
-            [
-                electrodes[["unit", "nc_percent", "recomputed"]].assign(kept=keep, released=electrodes["reliability"]),
-                in_roi,
-            ],
-            axis=1,
-        ),
+        screening=pd.concat([statistics.assign(kept=keep, released=electrodes["reliability"]), in_roi], axis=1),
     ).check()
 
 
@@ -179,18 +171,14 @@ def _stimulus_ids(root: Path, subject: str, options: Options) -> tuple[np.ndarra
         for variable, option, expected in (("train_imgs", "n_train", options.n_train), ("test_imgs", "n_test", options.n_test)):
             names = np.char.replace(read_strings(file, variable, "things_path"), "\\", "/")
             if len(names) != expected:
-                raise InputError(
-                    path,
-                    f"{len(names):,} images in {variable}",
-                    f"{expected:,}",
-                    f"download the file again; if the set is partial or simulated on purpose, set tvsd's {option}",
-                )
+                remedy = f"download the file again; if the set is partial or simulated on purpose, set tvsd's {option}"
+                raise InputError(path, f"{len(names):,} images in {variable}", f"{expected:,}", remedy)
             ids.append(names)
     return ids[0], ids[1]
 
 
 def _shapes(options: Options) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each variable that is read. h5py reverses the order of axes of MATLAB."""
+    """Return the shape of each variable that is read, with MATLAB's axes reversed."""
     pairs = options.n_repetitions * (options.n_repetitions - 1) // 2
     return {
         "train_MUA": (options.n_train, N_ELECTRODES),
@@ -201,23 +189,23 @@ def _shapes(options: Options) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _require_shapes(file: h5py.File, options: Options) -> None:
-    for name, expected in _shapes(options).items():
-        found = getattr(file[name], "shape", "none (a struct)")
-        if found != expected:
-            raise InputError(
-                file.filename,
-                f"{name} of shape {found}",
-                f"{expected}, to fit things_imgs.mat and the repetitions",
-                "take both files from one release; if they are partial or simulated on purpose, set the counts of tvsd's options",
-            )
+@contextmanager
+def _responses_file(root: Path, subject: str, options: Options) -> Iterator[h5py.File]:
+    """Open the responses of one monkey, whose shapes are checked."""
+    path, _ = raw_files(root, subject, options)
+    shapes = _shapes(options)
+    with open_matlab(path, shapes, _source(subject, "THINGS_normMUA.mat")) as file:
+        for name, shape in shapes.items():
+            found = getattr(file[name], "shape", "none (a struct)")
+            if found != shape:
+                expected = f"{shape}, to fit things_imgs.mat and the repetitions"
+                remedy = "take both files from one release; if they are partial or simulated on purpose, set tvsd's counts"
+                raise InputError(path, f"{name} of shape {found}", expected, remedy)
+        yield file
 
 
 def _responses(data: h5py.Dataset, keep: np.ndarray) -> np.ndarray:
-    """Read the responses of the kept electrodes: (images, kept electrodes) float32.
-
-    They are read in blocks of images, so that dropped electrodes take little memory.
-    """
+    """Read (images, kept electrodes) float32 in blocks of images, so that dropped electrodes take little memory."""
     responses = np.empty((len(data), keep.sum()), dtype=np.float32)
     for block in blocks(len(data), 8 * N_ELECTRODES):
         responses[block] = data[block][:, keep]
@@ -226,8 +214,8 @@ def _responses(data: h5py.Dataset, keep: np.ndarray) -> np.ndarray:
 
 def _compare(units: pd.DataFrame, path: Path) -> dict[str, Any]:
     """Compare the released statistics of the kept electrodes with those of the single repetitions."""
-    errors = {"reliab": (units["recomputed"] - units["reliability"]).abs(), "oracle": units["oracle_error"]}
-    errors["test_MUA"] = units["test_MUA_error"]
+    reliability = (units["recomputed"] - units["reliability"]).abs()
+    errors = {"reliab": reliability, "oracle": units["oracle_error"], "test_MUA": units["test_MUA_error"]}
     notes: dict[str, Any] = {"warnings": []}
     for name, error in errors.items():
         notes[f"{name}_largest_difference_from_repetitions"] = largest = float(error.max())
@@ -238,9 +226,9 @@ def _compare(units: pd.DataFrame, path: Path) -> dict[str, Any]:
 
 
 def _outliers(train: np.ndarray, electrodes: np.ndarray) -> dict[str, Any]:
-    """Count responses far from the median of their electrode, in robust standard deviations (1.4826 x median absolute deviation).
+    """Count absurd responses, by their distance from the median of the electrode in 1.4826 x median absolute deviations.
 
-    The release has some absurd ones. They are reported and kept, because clipping would change the data.
+    They are reported and kept, because clipping would change the data.
     """
     count, largest = 0, 0.0
     where: list[int] = []

@@ -10,12 +10,13 @@ import pydantic
 
 from cortexscale.datasets.tvsd import reader as tvsd
 from cortexscale.datasets.tvsd.electrodes import N_ELECTRODES
+from cortexscale.kernels.noise_ceiling import ncsnr_from_repetitions
 from cortexscale.recording import Recording, Split
 from cortexscale.simulation.brain import ncsnr_of_ceiling, noisy_trials
 from cortexscale.simulation.matlab import write_matlab
 from cortexscale.simulation.world import World
 
-DEAD_ELECTRODES = {"monkeyF": slice(0, 0), "monkeyN": slice(320, 384)}
+DEAD_ELECTRODES = {"monkeyF": range(0), "monkeyN": range(320, 384)}
 """Electrodes without responses. One array of monkey N is dead in the release, where its responses are nan."""
 
 OUTLIER = 70.0
@@ -42,8 +43,7 @@ class Settings(pydantic.BaseModel, extra="forbid"):
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
     """Write the files of each monkey, and yield its truth: noise-free responses with the true noise ceilings.
 
-    The last image of each concept is a test image, the others are training images, both in random order. The monkeys see
-    the same images.
+    The last image of each concept is a test image. The monkeys see the same images in the same random order.
     """
     concepts = np.array([id.split("/")[0] for id in world.things_ids])
     is_test = np.append(concepts[1:] != concepts[:-1], True)
@@ -59,7 +59,7 @@ def _simulate_monkey(
     """Simulate one monkey; ``train`` and ``test`` are rows of the images."""
     rng = np.random.default_rng(seed)
     spans = tvsd.Options().areas[monkey]
-    dead = range(*DEAD_ELECTRODES[monkey].indices(N_ELECTRODES))
+    dead = DEAD_ELECTRODES[monkey]
     live: list[int] = []
     areas: list[str] = []
     for roi, (first, stop) in spans.items():
@@ -92,7 +92,7 @@ def _simulate_monkey(
 
 def write_tvsd(
     root: Path, monkey: str, *, train_ids: Sequence[str], test_ids: Sequence[str], train: np.ndarray, test_repetitions: np.ndarray
-) -> list[Path]:
+) -> None:
     """Write ``<monkey>/THINGS_normMUA.mat`` and ``<monkey>/_logs/things_imgs.mat`` under ``root``.
 
     Statistics that the release derives from the test repetitions (``test_MUA``, ``reliab``, ``oracle``, ``SNR``) are derived
@@ -101,44 +101,31 @@ def write_tvsd(
     course.
 
     Args:
-        root: the folder.
-        monkey: the subject.
-        train_ids: THINGS ids, ``aardvark/aardvark_01b.jpg``, n_train of them.
-        test_ids: THINGS ids, n_test of them.
+        train_ids, test_ids: THINGS ids, ``aardvark/aardvark_01b.jpg``.
         train: (n_train, 1024) responses; nan for dead electrodes.
         test_repetitions: (R, n_test, 1024), R at least 2.
-
-    Returns:
-        The two files.
     """
     repetitions = np.asarray(test_repetitions, dtype=np.float64)
-    n_electrodes = repetitions.shape[2]
     average = repetitions.mean(axis=0)
+    snr = ncsnr_from_repetitions(repetitions)
     with np.errstate(invalid="ignore", divide="ignore"):  # electrodes without a signal
-        noise_variance = repetitions.var(axis=0, ddof=1).mean(axis=0)
-        signal_variance = np.maximum(average.var(axis=0, ddof=1) - noise_variance / len(repetitions), 0)
-        snr = np.sqrt(signal_variance / noise_variance)
-        reliability = np.stack([_pearson(repetitions[i], repetitions[j]) for i, j in combinations(range(len(repetitions)), 2)])
+        reliability = np.stack([_pearson(one, other) for one, other in combinations(repetitions, 2)])
         others = (average * len(repetitions) - repetitions) / (len(repetitions) - 1)
         oracle = np.mean([_pearson(one, rest) for one, rest in zip(repetitions, others, strict=True)], axis=0)
-
-    responses, images = Path(root) / monkey / "THINGS_normMUA.mat", Path(root) / monkey / "_logs" / "things_imgs.mat"
-    write_matlab(
-        responses,
-        {
-            "train_MUA": np.asarray(train, dtype=np.float64).T,
-            "test_MUA": average.T,
-            "test_MUA_reps": repetitions.T,
-            "reliab": reliability.T,
-            "oracle": oracle[None],
-            "SNR": np.tile(snr[:, None], _DAYS),
-            "SNR_max": snr[None],
-            "lats": np.full((n_electrodes, _DAYS), np.nan),
-            "tb": np.arange(-100.0, 200.0)[None],
-        },
-    )
-    write_matlab(images, {"train_imgs": _records(train_ids), "test_imgs": _records(test_ids)})
-    return [responses, images]
+    variables = {
+        "train_MUA": np.asarray(train, dtype=np.float64).T,
+        "test_MUA": average.T,
+        "test_MUA_reps": repetitions.T,
+        "reliab": reliability.T,
+        "oracle": oracle[None],
+        "SNR": np.tile(snr[:, None], _DAYS),
+        "SNR_max": snr[None],
+        "lats": np.full((len(snr), _DAYS), np.nan),
+        "tb": np.arange(-100.0, 200.0)[None],
+    }
+    write_matlab(root / monkey / "THINGS_normMUA.mat", variables)
+    images = {"train_imgs": _records(train_ids), "test_imgs": _records(test_ids)}
+    write_matlab(root / monkey / "_logs" / "things_imgs.mat", images)
 
 
 def _records(ids: Sequence[str]) -> list[dict[str, str]]:
