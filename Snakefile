@@ -14,7 +14,7 @@ sys.path.insert(0, workflow.basedir)
 
 from cortexscale.jobs import plain
 from cortexscale.plan import DOWNLOADED_SCORES, Plan, share_library
-from cortexscale.plan.fits import FIT
+from cortexscale.plan.tables import FIT
 from cortexscale.published import FILES
 
 # A config file on the command line stands alone: nothing of the demo may leak into another study.

@@ -11,6 +11,13 @@ def nearest(name: object, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(str(name), list(known), n=1)), None)
 
 
+def suggestions(name: str, known: Iterable[str], most: int = 6) -> str:
+    """List the known names that are most like an unknown one, then others, up to ``most``."""
+    known = list(known)
+    names = list(dict.fromkeys([*difflib.get_close_matches(name, known, n=3), *known]))
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+
+
 def did_you_mean(name: object, known: Iterable[str], otherwise: str) -> str:
     """The remedy for an unknown name: the nearest known one, or ``otherwise``."""
     near = nearest(name, known)

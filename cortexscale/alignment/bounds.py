@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cortexscale.costs.cost import Cost
-from cortexscale.costs.machine import Machine
+from cortexscale.costs import Cost, Machine
 from cortexscale.features.bounds import DEVICE_AND_READERS, Extraction
 from cortexscale.kernels.bounds import (
     Kernel,

@@ -1,7 +1,6 @@
 """Costs of reading releases and images."""
 
-from cortexscale.costs.cost import Cost
-from cortexscale.costs.machine import Machine
+from cortexscale.costs import Cost, Machine
 
 LARGEST_RELEASE = 250e9
 """Bytes of the released files of one subject, if their size is unknown: more than any subject of the paper has."""

@@ -9,35 +9,30 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cortexscale.costs.machine import IMAGE_SIZE, PRESETS, Machine
+from cortexscale.costs import IMAGE_SIZE, PRESETS, Machine
 from cortexscale.errors import InputError
 from cortexscale.study.problems import checked
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 MB = 2**20
 _DISK_TEST = 256 * MB
 
 
 def machine_of(name: str, rates: dict[str, float], folder: Path) -> tuple[Machine, str]:
-    """The machine of the config section ``estimate``, and where its rates come from.
+    """Return the machine of the config section ``estimate``, and where its rates come from.
 
     Args:
         name: ``here`` is measured, with files in ``folder``; others are ``PRESETS``.
-        rates: what is known better.
+        rates: rates that are known better.
 
     Raises:
-        InputError: no such machine or rate.
+        InputError: there is no such machine or rate.
     """
     if name != "here" and name not in PRESETS:
-        raise InputError(
-            "config key estimate.machine", name, f"here or {', '.join(PRESETS)}", "set single rates under estimate.rates"
-        )
+        expected, remedy = f"here or {', '.join(PRESETS)}", "set single rates under estimate.rates"
+        raise InputError("config key estimate.machine", name, expected, remedy)
     checked(Machine, dict.fromkeys(Machine.model_fields, 1.0) | rates, "config key estimate.rates")  # before seconds are spent
     base = measure(folder) if name == "here" else PRESETS[name]
     origin = "measured just now" if name == "here" else f"preset {name}: arithmetic from data sheets, not measured"
@@ -49,9 +44,11 @@ def measure(folder: Path) -> Machine:
 
     On a CPU they are per CPU second of one thread, so that other programs on this machine count little.
     """
-    rates = _arithmetic() | _fits() | _release() | _disk(folder)
     return Machine(
-        **rates,
+        **_arithmetic(),
+        **_disk(folder),
+        fits=_fits(),
+        release=_release(),
         start=_start("cortexscale.alignment.search", "cortexscale.alignment.subjects"),
         start_network=_start("cortexscale.features.extract", "cortexscale.models.build"),
     )
@@ -83,22 +80,26 @@ def _arithmetic() -> dict[str, float]:
         timed()  # the first call chooses algorithms
         return min(timed() for _ in range(2))
 
+    def inverse(matrix: torch.Tensor) -> torch.Tensor:
+        return torch.cholesky_inverse(torch.linalg.cholesky(matrix))
+
     n, rates = 2048 if on_cpu else 12288, {}
     for name, dtype in (("float64", torch.float64), ("float32", torch.float32)):
         x = torch.randn(n, n, dtype=dtype, device=device)
         rates[f"gemm_{name}"] = 2 * n**3 / seconds(partial(torch.matmul, x, x))
         x = x @ x.T
         x.diagonal().add_(n)
-        rates[f"inverse_{name}"] = n**3 / seconds(partial(_inverse, x))
+        rates[f"inverse_{name}"] = n**3 / seconds(partial(inverse, x))
     x = torch.rand(n, 512, dtype=torch.float64, device=device)
     rates["elementwise"] = 2 * x.numel() / seconds(lambda: x.div_(1.0001).square_())
 
-    batch, flops = (4, 3.63e9) if on_cpu else (256, 3.63e9)
+    batch, flops = 4 if on_cpu else 256, 3.63e9
     network = timm.create_model("resnet18").eval().to(device)
     images = torch.zeros(batch, 3, 224, 224, device=device)
     with torch.inference_mode():
         rates["forward"] = batch * flops / seconds(lambda: network(images))
-        projection, n_in, n_images = RandomProjection("sparse", 100_000, 4096, 0), 100_000, 32
+        n_in, n_images = 100_000, 32
+        projection = RandomProjection("sparse", n_in, 4096, 0)
         activations = torch.rand(n_images, n_in, device=device)
         rates["projection"] = n_images * 4096 * n_in**0.5 / seconds(lambda: projection(activations))
 
@@ -110,13 +111,7 @@ def _arithmetic() -> dict[str, float]:
     return rates
 
 
-def _inverse(matrix: "Tensor") -> "Tensor":
-    import torch
-
-    return torch.cholesky_inverse(torch.linalg.cholesky(matrix))
-
-
-def _fits() -> dict[str, float]:
+def _fits() -> float:
     from cortexscale.kernels.power_law import fit_power_law, resample_counts
 
     x, resamples = np.logspace(0, 4, 100), 200
@@ -124,16 +119,16 @@ def _fits() -> dict[str, float]:
     counts = resample_counts(len(x), resamples, 0)
     started = time.process_time()
     fit_power_law(x, score, form="offset", counts=counts)
-    return {"fits": len(x) * resamples / (time.process_time() - started)}
+    return len(x) * resamples / (time.process_time() - started)
 
 
-def _release() -> dict[str, float]:
+def _release() -> float:
     """Measure decompression by gzip, which is slower than reading from any disk."""
     betas = np.random.default_rng(0).normal(0, 300, 4 * MB).astype(np.int16).tobytes()
     packed = zlib.compress(betas, 1)
     started = time.process_time()
     zlib.decompress(packed)
-    return {"release": len(packed) / (time.process_time() - started)}
+    return len(packed) / (time.process_time() - started)
 
 
 def _disk(folder: Path) -> dict[str, float]:
@@ -160,7 +155,7 @@ def _disk(folder: Path) -> dict[str, float]:
 
 
 def _start(*modules: str) -> float:
-    """CPU seconds of a new Python that imports these modules: with small data most of a job."""
+    """Measure the CPU seconds of a new Python that imports these modules: with small data most of a job."""
     before = os.times()
     subprocess.run([sys.executable, "-c", f"import {', '.join(modules)}"], check=True)
     after = os.times()

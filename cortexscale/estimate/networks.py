@@ -1,7 +1,6 @@
 """Sizes of networks, counted by building them without weights or data.
 
-``python -m cortexscale.estimate.networks config/paper.yaml`` writes the table of published networks
-(:func:`cortexscale.models.bounds.known_networks`) again.
+``python -m cortexscale.estimate.networks config/paper.yaml`` writes the table ``cortexscale/models/networks.tsv`` again.
 """
 
 import sys
@@ -17,11 +16,7 @@ from cortexscale.plan import Plan
 
 
 def networks(models: Iterable[Model]) -> dict[str, Network]:
-    """Count the network of every model, by its id: that of its reference, which has the same architecture, built once.
-
-    Raises:
-        InputError: an architecture cannot be built, or a layer pattern matches nothing.
-    """
+    """Count the network of every model, by its id. That of its reference has the same architecture, and is built once."""
     by_id = {model.id: model for model in models}
     references = {id: by_id.get(model.reference, model) for id, model in by_id.items()}
     return {id: _counted(reference) for id, reference in references.items()}
@@ -29,7 +24,6 @@ def networks(models: Iterable[Model]) -> dict[str, Network]:
 
 @cache
 def _counted(model: Model) -> Network:
-    """Count the network of a model."""
     from cortexscale.models.build import untrained
     from cortexscale.models.counting import count_network
     from cortexscale.models.layers import candidate_layers, captured

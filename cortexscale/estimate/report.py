@@ -2,9 +2,9 @@
 
 import textwrap
 
-from cortexscale.costs.machine import Machine
+from cortexscale.costs import Machine
 from cortexscale.estimate.sizes import ExpectedSizes
-from cortexscale.estimate.stages import Estimate, Stage
+from cortexscale.estimate.stages import Estimate
 
 _WIDTH = 120
 _LEGEND = (
@@ -14,11 +14,7 @@ _LEGEND = (
 
 
 def report(study: str, estimate: Estimate, origin: str) -> str:
-    """Everything that a person needs to judge the estimate.
-
-    Args:
-        origin: where the rates of the machine come from.
-    """
+    """Write everything that a person needs to judge an estimate, with the origin of the rates of the machine."""
     stages = estimate.stages()
     lines = [f"Estimate of study `{study}`, nothing done yet", ""]
     lines += [_row("stage", "jobs", "time", "longest job", "memory", "disk")]
@@ -27,8 +23,12 @@ def report(study: str, estimate: Estimate, origin: str) -> str:
     total = _amounts(sum(seconds), max(seconds), max(stage.mb for stage in stages), sum(stage.disk for stage in stages))
     lines += [_row("all", f"{len(seconds):,}", *total), ""]
     lines += _wrap(_LEGEND)
-    lines += ["", "How", *(line for stage in stages for line in _formula(stage))]
-    lines += ["", f"Rates of one job ({origin})", *_rates(estimate.machine)]
+    lines += ["", "How"]
+    for stage in stages:
+        lines += textwrap.wrap(stage.formula, _WIDTH, initial_indent=f"  {stage.name:<21}", subsequent_indent=" " * 23)
+    lines += ["", f"Rates of one job ({origin})"]
+    fields = Machine.model_fields
+    lines += [f"  {name:<16}{value:>10.3g}  {fields[name].description}" for name, value in estimate.machine]
     lines += ["", "Sizes", *(line for text in _sizes(estimate.sizes) for line in _wrap(text, "  "))]
     return "\n".join(lines) + "\n"
 
@@ -42,7 +42,6 @@ def _amounts(seconds: float, longest: float, mb: float, disk: float) -> tuple[st
 
 
 def duration(seconds: float) -> str:
-    """Format a duration in hours, minutes or seconds."""
     for length, unit in ((3600, "h"), (60, "min")):
         if seconds >= 2 * length:
             return f"{seconds / length:,.1f} {unit}"
@@ -51,17 +50,6 @@ def duration(seconds: float) -> str:
 
 def _wrap(text: str, indent: str = "") -> list[str]:
     return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False)
-
-
-def _formula(stage: Stage) -> list[str]:
-    indent = " " * 23
-    lines = textwrap.wrap(stage.formula, _WIDTH, initial_indent=indent, subsequent_indent=indent)
-    return [f"  {stage.name:<21}{lines[0].strip()}", *lines[1:]]
-
-
-def _rates(machine: Machine) -> list[str]:
-    fields = type(machine).model_fields
-    return [f"  {name:<16}{value:>10.3g}  {fields[name].description}" for name, value in machine]
 
 
 def _sizes(sizes: ExpectedSizes) -> list[str]:

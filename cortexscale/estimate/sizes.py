@@ -16,11 +16,10 @@ class ExpectedSizes(Sizes):
     """Expected sizes of a study.
 
     Args:
-        plan: the study.
         networks: the network of every model, by its id.
 
     Attributes:
-        unsized: released files whose size is not known, as they are asked for.
+        unsized: released files of unknown size among those that were asked for.
     """
 
     def __init__(self, plan: Plan, networks: dict[str, Network]):
@@ -29,16 +28,14 @@ class ExpectedSizes(Sizes):
         self.unsized: list[str] = []
 
     def network(self, model: str) -> Network:
-        """Sizes of the network of a model, which were counted."""
         return self.networks[model]
 
     def units_kept(self, dataset: str) -> float | None:
-        """Units that a subject keeps on average; None where only the bound of the reader is known."""
         return self.units_source(dataset)[0]
 
     @cache  # noqa: B019 (one of these per process)
     def units_source(self, dataset: str) -> tuple[float | None, str]:
-        """Units that a subject keeps on average, and how they are known."""
+        """Return the units that a subject keeps on average, and how they are known; None where only the reader's bound is."""
         recorded = [file for file in self.data.recordings(dataset) if Path(file).exists()]
         if recorded:
             units = [len(load_recording(file, responses=False).units) for file in recorded]
@@ -48,12 +45,12 @@ class ExpectedSizes(Sizes):
         return None, "at most"
 
     def committed_layers(self, layers: int, rois: int) -> float:
-        """Layers among so many candidates that so many ROIs are committed to on average."""
+        """Return the number of layers that the ROIs are committed to on average."""
         return committed_layers(layers, rois)
 
     @cache  # noqa: B019 (one of these per process)
     def released_bytes(self, dataset: str, subject: str) -> float:
-        """Bytes of the released files of a subject: as they are on disk, else as the release has them, else 0."""
+        """Return the bytes of the released files of a subject: as they are on disk, else as the release has them, else 0."""
         return sum(self._released_bytes(dataset, Path(file)) for file in self.data.raw_files(dataset, subject))
 
     def _released_bytes(self, dataset: str, file: Path) -> int:

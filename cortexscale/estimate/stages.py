@@ -1,11 +1,11 @@
 """The stages of a study with the time, memory and disk that they will take, before the first of them runs."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
 from cortexscale.alignment import bounds as alignment
-from cortexscale.costs.cost import Cost, formula
-from cortexscale.costs.machine import Machine
+from cortexscale.costs import Cost, Machine, formula
 from cortexscale.datasets import bounds as datasets
 from cortexscale.estimate.networks import numbers_kept
 from cortexscale.estimate.sizes import ExpectedSizes
@@ -23,10 +23,10 @@ class Stage:
     """One line of an estimate: the jobs of one rule.
 
     Attributes:
-        costs: of each job.
-        limits: what the rule asks for, for each job.
+        costs: expected costs of each job.
+        limits: costs that the rule asks the scheduler for, for each job.
         formula: how the costs follow from sizes and rates.
-        temporary: what the jobs leave on disk is deleted once it has been used.
+        temporary: whether what the jobs leave on disk is deleted once it has been used.
     """
 
     name: str
@@ -37,7 +37,6 @@ class Stage:
 
     @property
     def seconds(self) -> list[float]:
-        """Seconds of each job."""
         return [cost.seconds for cost in self.costs]
 
     @property
@@ -52,13 +51,7 @@ class Stage:
 
 
 class Estimate:
-    """A plan on a machine.
-
-    Args:
-        plan: the study.
-        sizes: those that it is expected to have.
-        machine: that its jobs run on.
-    """
+    """The study of a plan with its expected sizes, on a machine."""
 
     def __init__(self, plan: Plan, sizes: ExpectedSizes, machine: Machine):
         self.plan, self.sizes, self.machine = plan, sizes, machine
@@ -69,11 +62,11 @@ class Estimate:
         stages = [*self._preparation(), *self._alignment(), *self._mapping(), *self._finetuning(), *self._fits(), self._tables()]
         return [stage for stage in stages if stage.costs]
 
-    def _stage(self, name: str, cost: Callable[..., Cost], jobs: Iterable[tuple[str, ...]], part: str = "pretraining") -> Stage:
+    def _stage(self, name: str, cost: Callable[..., Cost], jobs: Iterable[tuple[str, ...]]) -> Stage:
         """The jobs of a rule, given by the arguments of its costs."""
         jobs = list(jobs)
-        of_costs, of_limits = (getattr(getattr(costs, part), name) for costs in (self.costs, self.plan.limits))
-        return Stage(name, [of_costs(*job) for job in jobs], [of_limits(*job) for job in jobs], formula(cost))
+        costs, limits = ([getattr(each, name)(*job) for job in jobs] for each in (self.costs, self.plan.limits))
+        return Stage(name, costs, limits, formula(cost))
 
     def _preparation(self) -> list[Stage]:
         data, inventory = self.plan.data, self.plan.models.inventory
@@ -90,19 +83,18 @@ class Estimate:
 
     def _alignment(self) -> list[Stage]:
         sets, plan = self.plan.data.stimuli, self.plan.alignment
-        searched = [(stimuli, model) for stimuli in sets for model in plan.searched]
-        scored = [(stimuli, model) for stimuli in sets for model in self.plan.models.inventory]
-        committed = [() for _ in sets for _ in self.plan.models.references]
+        searched, scored = list(product(sets, plan.searched)), list(product(sets, self.plan.models.inventory))
+        committed = [()] * len(sets) * len(self.plan.models.references)
         stored = features.exact_kernels if plan.exact else features.projected_features
         sweep, store = self._stage("sweep_features", stored, searched), self._stage("features", stored, scored)
         largest = max((cost.disk for cost in sweep.costs), default=0)
         of_sweep = f"as features, for all candidate layers; disk: temporary, the largest {largest / 1e9:,.2f} GB"
         of_store = f"{store.formula}; committed layers: about sqrt(ROIs), as in the published commitments"
         return [
-            Stage(sweep.name, sweep.costs, sweep.limits, of_sweep, temporary=True),
+            replace(sweep, formula=of_sweep, temporary=True),
             self._stage("layer_search", alignment.layer_search, searched),
             self._stage("commit_layers", alignment.commitment, committed),
-            Stage(store.name, store.costs, store.limits, of_store),
+            replace(store, formula=of_store),
             self._stage("alignment", alignment.alignment, scored),
             self._stage("projection_study", alignment.projection_study, plan.projected),
         ]
@@ -111,37 +103,29 @@ class Estimate:
         plan = self.plan.mapping
         if not plan:
             return []
-        fitted = [(name, readout) for name in plan.settings.datasets for readout in plan.settings.readouts]
-        found = self._stage("mapping", readouts.linear_readouts, fitted, "mapping")
-        both = f"linear: {found.formula}. Trained: {formula(readouts.trained_readouts)}"
-        return [
-            self._stage("tokens", readouts.tokens, [(stimuli,) for stimuli in plan.stimuli], "mapping"),
-            Stage(found.name, found.costs, found.limits, both),
-        ]
+        fits = self._stage("mapping", readouts.linear_readouts, product(plan.settings.datasets, plan.settings.readouts))
+        both = f"linear: {fits.formula}. Trained: {formula(readouts.trained_readouts)}"
+        tokens = self._stage("tokens", readouts.tokens, [(stimuli,) for stimuli in plan.stimuli])
+        return [tokens, replace(fits, formula=both)]
 
     def _finetuning(self) -> list[Stage]:
         plan = self.plan.finetuning
         if not plan:
             return []
-        tuned = self._stage("finetune", finetuning.finetuning, [(model,) for model in plan.finetuned], "finetuning")
-        step = max(finetuning.step_bytes(self._step(model), half=True) for model in plan.finetuned)
+        tuned = self._stage("finetune", finetuning.finetuning, [(model,) for model in plan.finetuned])
+        steps = [self.costs.finetuning_step(model, activations=numbers_kept(plan.base(model))) for model in plan.finetuned]
+        step = max(finetuning.step_bytes(step, half=True) for step in steps)
         of_step = f"{tuned.formula}. The largest step takes {step / 1e9:,.1f} GB of a GPU (micro_batch makes it smaller)"
-        scored = [(stimuli, model) for stimuli in plan.stimuli for model in plan.evaluated]
         return [
-            self._stage("finetuning_heads", finetuning.heads, plan.headed, "finetuning"),
-            Stage(tuned.name, tuned.costs, tuned.limits, of_step),
-            self._stage("finetuned_alignment", alignment.unprojected_alignment, scored, "finetuning"),
+            self._stage("finetuning_heads", finetuning.heads, plan.headed),
+            replace(tuned, formula=of_step),
+            self._stage("finetuned_alignment", alignment.unprojected_alignment, product(plan.stimuli, plan.evaluated)),
         ]
 
-    def _step(self, model: str) -> finetuning.StepSize:
-        assert self.plan.finetuning and self.costs.finetuning
-        return self.costs.finetuning.step(model, activations=numbers_kept(self.plan.finetuning.base(model)))
-
     def _fits(self) -> list[Stage]:
-        study = self.plan.study
-        laws = self._stage("fit", scaling.scaling_fit, [(fit,) for fit in self.plan.figures.fits], "fits")
-        scores = [()] * bool(study.scores and "published_scores" in self.plan.figures.asked)
-        published = self._stage("fit_scores", scaling.scaling_fit, scores, "fits")
+        laws = self._stage("fit", scaling.scaling_fit, [(fit,) for fit in self.plan.figures.fits])
+        scores = [()] * bool(self.plan.study.scores and "published_scores" in self.plan.figures.asked)
+        published = self._stage("fit_scores", scaling.scaling_fit, scores)
         return [Stage("fits", laws.costs + published.costs, laws.limits + published.limits, laws.formula)]
 
     def _tables(self) -> Stage:

@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cortexscale.costs.cost import Cost
-from cortexscale.costs.machine import Machine
+from cortexscale.costs import Cost, Machine
 from cortexscale.features.blocks import ROWS, WAITING, columns_at_a_time
 from cortexscale.kernels.bounds import gram_seconds, projection_seconds
 from cortexscale.models.bounds import Network

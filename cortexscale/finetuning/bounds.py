@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from cortexscale.alignment.bounds import DatasetSize, fit_seconds
-from cortexscale.costs.cost import Cost
-from cortexscale.costs.machine import Machine
+from cortexscale.costs import Cost, Machine
 from cortexscale.features.bounds import Extraction
 from cortexscale.kernels.bounds import gram_seconds
 from cortexscale.models.bounds import Network

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from cortexscale.costs.machine import Machine
+from cortexscale.costs import Machine
 
 ADAPTIVE_INVERSES, ADAPTIVE_EVALUATIONS = 6, 4
 """Penalties that an adaptive search inverts for all groups together, and at which it evaluates each unit."""

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from cortexscale.costs.cost import Cost
-from cortexscale.costs.machine import Machine
+from cortexscale.costs import Cost, Machine
 from cortexscale.models.model import Model, PublishedBuilder, TimmBuilder
 from cortexscale.models.spvvs import AVERAGED
 

@@ -1,7 +1,6 @@
 """The plan of a study: which results there are, where they lie, and what each job may use.
 
-The Snakefile and every cluster job load this package, so it imports nothing heavy. Its parts know only the parts below
-them; this module puts them together.
+The Snakefile and every cluster job load it, so it imports nothing heavy. Its parts know only the parts below them.
 """
 
 import os
@@ -12,27 +11,19 @@ from typing import Any
 from pydantic import BaseModel
 
 from cortexscale.code import stage_digest
-from cortexscale.costs.machine import SLOWEST, Machine
-from cortexscale.errors import InputError, Problems
+from cortexscale.costs import SLOWEST, Machine
+from cortexscale.errors import InputError, Problems, suggestions
 from cortexscale.plan.alignment import AlignmentPlan
-from cortexscale.plan.costs import StudyCosts
+from cortexscale.plan.costs import Costs
 from cortexscale.plan.data import DataPlan
 from cortexscale.plan.figures import FigurePlan
 from cortexscale.plan.finetuning import FinetuningPlan
-from cortexscale.plan.finetuning_costs import FinetuningCosts
-from cortexscale.plan.fit_costs import FitCosts
-from cortexscale.plan.fits import FitPlan
-from cortexscale.plan.inputs import Inputs, require_files
+from cortexscale.plan.inputs import Inputs, claim, require_files, require_owner
 from cortexscale.plan.mapping import MappingPlan
-from cortexscale.plan.mapping_costs import MappingCosts
 from cortexscale.plan.models import ModelPlan
-from cortexscale.plan.names import suggestions
-from cortexscale.plan.owner import claim, require_owner
 from cortexscale.plan.pages import PagePlan
-from cortexscale.plan.pretraining_costs import PretrainingCosts
-from cortexscale.plan.published import PublishedPlan
 from cortexscale.plan.sizes import Sizes
-from cortexscale.plan.tables import TablePlan
+from cortexscale.plan.tables import FitPlan, PublishedPlan, TablePlan
 from cortexscale.study import Study, read_study
 from cortexscale.study.problems import checked
 
@@ -120,27 +111,21 @@ class Plan:
                 problems.found.append(InputError(rule, found, expected, f"snakemake {rule} --config {kind}=NAME"))
 
     def begin(self) -> None:
-        """Prepare a real run: require all input files, and note in the results folder which study owns it.
-
-        Raises:
-            InputError: a file is missing.
-        """
+        """Prepare a real run: require all input files, and note in the results folder which study owns it."""
         if not self._checking:
             self._require_files(list(self.data.datasets))
         claim(self.results, self.study.study)
 
-    # ------------------------------------------------------------------------------------------ input files
-
     @property
     def _other_files(self) -> list[str]:
-        """Files that the study needs beside images and recordings: those of models, published layers, tables and scores."""
+        """The files of models, published layers, tables and scores."""
         files = self.models.files + self.alignment.files
         files += self.published.files if self.published else []
         files += [self.study.finetuning.images] if self.study.finetuning and self.study.finetuning.images else []
         return files + ([self.study.scores.path] if self.study.scores else [])
 
     def missing_files(self, files: list[str]) -> list[str]:
-        """List those of ``files`` that neither exist nor are simulated or downloaded."""
+        """List those of some files that neither exist nor are simulated or downloaded."""
         downloaded = {DOWNLOADED_SCORES, *self.models.downloads, *(self.published.downloads if self.published else ())}
         return [file for file in files if not self.inputs.at_hand(file) and file not in downloaded]
 
@@ -153,18 +138,9 @@ class Plan:
         wanted = self.data.all_raw_files(datasets) + self._other_files
         require_files(self.missing_files(wanted), len(wanted))
 
-    # ------------------------------------------------------------------------------------------ costs
-
-    def costs(self, sizes: Sizes, machine: Machine) -> StudyCosts:
+    def costs(self, sizes: Sizes, machine: Machine) -> Costs:
         """Return what every job costs on a machine. ``limits`` are the costs that the rules ask the scheduler for."""
-        return StudyCosts(
-            pretraining=PretrainingCosts(self.study, sizes, self.models, self.alignment, machine),
-            mapping=MappingCosts(self.mapping, sizes, machine) if self.mapping else None,
-            finetuning=FinetuningCosts(self.finetuning, sizes, machine) if self.finetuning else None,
-            fits=FitCosts(self.study, self.data, self.models, self.finetuning, machine),
-        )
-
-    # ------------------------------------------------------------------------------------------ code
+        return Costs(sizes, machine, self.alignment, self.mapping, self.finetuning)
 
     def code(self, stage: str, *modules: str | Path) -> str:
         """Return the digest of the code of a stage, for the ``params`` of its rule."""

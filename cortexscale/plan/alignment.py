@@ -1,15 +1,15 @@
 """The alignment of a study: which layers are searched or published, how features are projected, and where scores lie."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 from cortexscale.alignment.published import commitments_for, read_published
 from cortexscale.commitments import Commitments
-from cortexscale.errors import InputError, Problems
+from cortexscale.errors import Problems
 from cortexscale.plan.data import DataPlan
 from cortexscale.plan.models import ModelPlan
-from cortexscale.plan.names import suggestions
 from cortexscale.study import Study
 from cortexscale.study.features import Projection
 from cortexscale.study.targets import BestSubjects
@@ -26,13 +26,10 @@ class AlignmentPlan:
         remedy = "correct the id, or leave out projection_study with its figures"
         for model in self.study.projection_study.models if self.study.projection_study else ():
             if self.models.lacks(model):
-                expected = f"one of {suggestions(model, self.models.inventory)}"
-                problems.found.append(InputError("config key projection_study.models", model, expected, remedy))
+                problems.found.append(self.models.unknown(model, "projection_study.models", remedy))
         for model in self.published_layers:
             with problems.collected():
                 commitments_for(self._published, model, self.published_datasets(*self.data.stimuli))
-
-    # ------------------------------------------------------------------------------------------ committed layers
 
     @cached_property
     def _published(self) -> dict[str, Commitments]:
@@ -55,33 +52,28 @@ class AlignmentPlan:
         return [self.study.layer_commitment.file] if self.study.layer_commitment.file else []
 
     def published_datasets(self, *stimuli: str) -> dict[str, tuple[str | None, Sequence[str]]]:
-        """Return what published layers are looked up for: dataset -> its name in the authors' files (or None) and its ROIs."""
-        names = (name for stimulus_set in stimuli for name in self.data.datasets_on(stimulus_set))
-        known = {name: self.data.facts(name) for name in names}
+        """What published layers are looked up for: dataset -> its name in the authors' files (or None) and its ROIs."""
+        known = {name: self.data.facts(name) for each in stimuli for name in self.data.datasets_on(each)}
         return {name: (entry.released_name if entry else None, self.data.datasets[name].rois) for name, entry in known.items()}
 
     def commitments(self, stimuli: str, model: str) -> str:
-        """Return the path of the committed layers of a model's reference model."""
+        """The committed layers of a model's reference model."""
         return f"{self.results}/commitments/{stimuli}/{self.models.inventory[model].reference}.json"
-
-    # ------------------------------------------------------------------------------------------ paths
 
     def per_alignment(self, pattern: str) -> list[str]:
         """Fill a path for every stimulus set x model."""
-        return self._paths(pattern, [(s, m) for s in self.data.stimuli for m in self.models.inventory])
+        return self._paths(pattern, product(self.data.stimuli, self.models.inventory))
 
     def per_search(self, pattern: str) -> list[str]:
         """Fill a path for every stimulus set x reference model whose layers are searched."""
-        return self._paths(pattern, [(s, m) for s in self.data.stimuli for m in self.searched])
+        return self._paths(pattern, product(self.data.stimuli, self.searched))
 
     def per_projected(self, pattern: str) -> list[str]:
         """Fill a path for every stimulus set x model of the projection study."""
         return self._paths(pattern, self.projected)
 
-    def _paths(self, pattern: str, pairs: list[tuple[str, str]]) -> list[str]:
+    def _paths(self, pattern: str, pairs: Iterable[tuple[str, str]]) -> list[str]:
         return [pattern.format(results=self.results, stimuli=stimuli, model=model) for stimuli, model in pairs]
-
-    # ------------------------------------------------------------------------------------------ projections
 
     @property
     def exact(self) -> bool:
@@ -89,14 +81,11 @@ class AlignmentPlan:
         return self.study.features.projection.is_exact
 
     def projections(self, model: str) -> list[Projection]:
-        """List the projections that a model of the projection study is compared under."""
+        """The projections that a model of the projection study is compared under."""
         study = self.study.projection_study
         assert study is not None
-        return [
-            Projection(family=study.family, dimensions=dimensions, seed=seed)
-            for dimensions in study.models[model]
-            for seed in study.seeds
-        ]
+        wanted = product(study.models[model], study.seeds)
+        return [Projection(family=study.family, dimensions=dimensions, seed=seed) for dimensions, seed in wanted]
 
     @property
     def projected(self) -> list[tuple[str, str]]:
@@ -104,13 +93,12 @@ class AlignmentPlan:
         study = self.study.projection_study
         if study is None:
             return []
-        wanted = [stimuli for stimuli in self.data.stimuli if study.stimuli is None or stimuli in study.stimuli]
-        return [(stimuli, model) for stimuli in wanted for model in study.models]
+        return list(product([each for each in self.data.stimuli if study.stimuli is None or each in study.stimuli], study.models))
 
     def kernel_subjects(self, stimuli: str) -> dict[str, BestSubjects | None]:
-        """Return the datasets whose stimuli enter exact kernels, and which of their subjects count."""
+        """The datasets whose stimuli enter exact kernels, and which of their subjects count."""
         return {name: self.data.datasets[name].best_subjects for name in self.data.datasets_on(stimuli) if self.exact}
 
     def kernel_recordings(self, stimuli: str) -> list[str]:
-        """List the recordings that say which stimuli enter exact kernels."""
+        """The recordings that say which stimuli enter exact kernels."""
         return self.data.recordings(*self.kernel_subjects(stimuli))

@@ -1,18 +1,243 @@
 """Costs of all jobs of a study on one machine."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import cache
 
-from cortexscale.plan.finetuning_costs import FinetuningCosts
-from cortexscale.plan.fit_costs import FitCosts
-from cortexscale.plan.mapping_costs import MappingCosts
-from cortexscale.plan.pretraining_costs import PretrainingCosts
+from cortexscale.alignment import bounds as alignment
+from cortexscale.costs import Cost, Machine
+from cortexscale.datasets import bounds as datasets
+from cortexscale.features import bounds as features
+from cortexscale.finetuning import bounds as finetuning
+from cortexscale.finetuning.epochs import epoch_steps
+from cortexscale.models import bounds as models
+from cortexscale.models.bounds import Network
+from cortexscale.models.spvvs import checkpoints
+from cortexscale.models.training import bounds as training
+from cortexscale.plan.alignment import AlignmentPlan
+from cortexscale.plan.finetuning import FinetuningPlan
+from cortexscale.plan.mapping import MappingPlan
+from cortexscale.plan.sizes import Sizes
+from cortexscale.readouts import bounds as readouts
+from cortexscale.scaling.bounds import scaling_fit
+
+PUBLISHED_EXPERIMENTS, PUBLISHED_POINTS = 43, 300
+"""Experiments of the published score table, and points of each."""
+PUBLISHED_READOUTS = 18 * 27
+"""Points of the published mapping table: three readouts of six datasets, nine percentages, three seeds."""
 
 
-@dataclass(frozen=True)
-class StudyCosts:
-    """Costs of the jobs of every stage; None for stages that the study does not have."""
+class Costs:
+    """Costs of the jobs of a study. A method has the name of a rule, and its arguments are the wildcards of the rule."""
 
-    pretraining: PretrainingCosts
-    mapping: MappingCosts | None
-    finetuning: FinetuningCosts | None
-    fits: FitCosts
+    def __init__(
+        self,
+        sizes: Sizes,
+        machine: Machine,
+        alignment: AlignmentPlan,
+        mapping: MappingPlan | None = None,
+        finetuning: FinetuningPlan | None = None,
+    ):
+        self.sizes, self.machine, self.study, self.data, self.models = sizes, machine, sizes.study, sizes.data, sizes.models
+        self._alignment, self._mapping, self._finetuning = alignment, mapping, finetuning
+
+    def preprocess(self, dataset: str, subject: str) -> Cost:
+        n_train, n_test, most = self.data.shape(dataset, [subject])
+        return datasets.preprocess(
+            self.machine,
+            released=self.sizes.released_bytes(dataset, subject),
+            images=n_train + n_test,
+            units=self.sizes.units_kept(dataset) or most,
+            reader_mb=self.data.reading_mb(dataset),
+        )
+
+    def stimuli(self, stimuli: str) -> Cost:
+        return datasets.stimulus_table(self.machine, self.sizes.images(stimuli))
+
+    # ------------------------------------------------------------------------------------------ models
+
+    def download_checkpoint(self, model: str) -> Cost:
+        return models.checkpoint_download(self.machine, self.models.inventory[model], self.sizes.network(model))
+
+    def train_backbone(self, model: str) -> Cost:
+        return training.backbone_training(
+            self.machine,
+            self.sizes.network(model),
+            images_seen=self.models.training_length(model).images_seen,
+            gpus=self.study.training.gpus,
+            arrays=self.sizes.image_arrays(model),
+        )
+
+    def model_cards(self) -> Cost:
+        return models.model_cards(self.machine, len(self.models.references))
+
+    # ------------------------------------------------------------------------------------------ features and alignment
+
+    @property
+    def dimensions(self) -> int | None:
+        """Dimensions of stored features; None where exact kernels are stored."""
+        return None if self._alignment.exact else self.study.features.projection.dimensions
+
+    @cache  # noqa: B019 (few of these per process)
+    def features(self, stimuli: str, model: str) -> Cost:
+        network = self.sizes.network(model)
+        return self._stored(stimuli, network, self.sizes.committed(self.data.datasets_on(stimuli), network))
+
+    @cache  # noqa: B019 (few of these per process)
+    def sweep_features(self, stimuli: str, model: str) -> Cost:
+        network = self.sizes.network(model)
+        return self._stored(stimuli, network, network.layers)
+
+    def largest_sweep_mb(self, model: str) -> int:
+        """Most megabytes that a sweep of one model asks for, or would ask for in a study without images."""
+        network = self.sizes.network(model)
+        kernels = [self.sweep_features(stimuli, model).mb for stimuli in self.data.stimuli if self._alignment.exact]
+        return max(self._extracted(network, network.layers, images=0).mb, *kernels, 0)
+
+    def _stored(self, stimuli: str, network: Network, layers: float) -> Cost:
+        images = self.sizes.images(stimuli)
+        if not self._alignment.exact:
+            return self._extracted(network, layers, images)
+        kernels = self.sizes.scoring(stimuli, self.data.datasets_on(stimuli)).kernel_images()
+        return self._extracted(network, layers, min(images, sum(kernels)), kernels)
+
+    def _extracted(self, network: Network, layers: float, images: int, kernels: Sequence[int] = ()) -> Cost:
+        size = self.sizes.extraction(network, layers, images, self.dimensions)
+        if self._alignment.exact:
+            return features.exact_kernels(self.machine, size, kernels)
+        return features.projected_features(self.machine, size)
+
+    @cache  # noqa: B019 (few of these per process)
+    def prepare_responses(self, stimuli: str) -> Cost:
+        return alignment.prepared_responses(self.machine, self.sizes.scoring(stimuli, self.data.datasets_on(stimuli)))
+
+    @cache  # noqa: B019 (few of these per process)
+    def layer_search(self, stimuli: str, model: str) -> Cost:
+        network = self.sizes.network(model)
+        size = self.sizes.scoring(stimuli, self.data.datasets_on(stimuli), network)
+        return alignment.layer_search(self.machine, size, network, self.dimensions)
+
+    def commit_layers(self) -> Cost:
+        return alignment.commitment(self.machine)
+
+    @cache  # noqa: B019 (few of these per process)
+    def alignment(self, stimuli: str, model: str) -> Cost:
+        network, names = self.sizes.network(model), self.data.datasets_on(stimuli)
+        size, layers = self.sizes.scoring(stimuli, names, network), self.sizes.committed(names, network)
+        return alignment.alignment(self.machine, size, network, self.dimensions, layers)
+
+    @cache  # noqa: B019 (few of these per process)
+    def projection_study(self, stimuli: str, model: str) -> Cost:
+        network, names = self.sizes.network(model), self.data.datasets_on(stimuli)
+        extraction = self.sizes.extraction(network, self.sizes.committed(names, network), self.sizes.images(stimuli))
+        size = self.sizes.scoring(stimuli, names, network)
+        return alignment.projection_study(self.machine, size, extraction, self._alignment.projections(model))
+
+    # ------------------------------------------------------------------------------------------ readouts
+
+    def tokens(self, stimuli: str) -> Cost:
+        assert self._mapping
+        network = self.sizes.network(self._mapping.model)
+        read = [self.sizes.dataset(name) for name in self._mapping.datasets_on(stimuli)]
+        images = min(self.sizes.images(stimuli), sum(size.images * len(size.kernels) for size in read))
+        layers = self.sizes.committed(self.data.datasets_on(stimuli), network)
+        return readouts.tokens(self.machine, self.sizes.extraction(network, layers, images))
+
+    @cache  # noqa: B019 (few of these per process)
+    def mapping(self, dataset: str, readout: str) -> Cost:
+        assert self._mapping
+        settings, network = self._mapping.settings, self.sizes.network(self._mapping.model)
+        size = readouts.Fits(
+            dataset=self.sizes.dataset(dataset),
+            network=network,
+            committed=self.sizes.committed([dataset], network),
+            percent=settings.percent,
+            seeds=len(settings.seeds),
+            save=settings.save,
+        )
+        recipe = self._mapping.recipe(dataset, readout)
+        if recipe is None:
+            return readouts.linear_readouts(self.machine, size, self.study.ridge)
+        return readouts.trained_readouts(self.machine, size, recipe)
+
+    # ------------------------------------------------------------------------------------------ fine-tuning
+
+    @cache  # noqa: B019 (few of these per process)
+    def finetuning_heads(self, model: str, dataset: str) -> Cost:
+        assert self._finetuning
+        network, size = self.sizes.network(model), self.sizes.dataset(dataset)
+        layers = self.sizes.committed_layers(network.layers, len(self._finetuning.headed[model, dataset]))
+        extraction = self.sizes.extraction(network, layers, size.images * len(size.kernels))
+        return finetuning.heads(self.machine, size, extraction, self.study.ridge)
+
+    @cache  # noqa: B019 (few of these per process)
+    def finetune(self, model: str) -> Cost:
+        assert self._finetuning
+        tuning, recipe = self._finetuning.tunings[model], self._finetuning.recipe(model)
+        return finetuning.finetuning(
+            self.machine,
+            self.sizes.network(tuning.base),
+            self.finetuning_step(model),
+            steps=recipe.epochs * epoch_steps(self._samples(model), recipe.neural_batch),
+            responses=self.sizes.dataset(tuning.dataset).response_bytes,
+            image_arrays=self.sizes.image_arrays(tuning.base),
+        )
+
+    def finetuning_step(self, model: str, activations: float = 0) -> finetuning.StepSize:
+        """Sizes of a step. Units are those of the whole dataset: which of them a ROI has is not known before the data.
+
+        Args:
+            activations: numbers that an image leaves for the backward pass.
+        """
+        assert self._finetuning
+        tuning, recipe = self._finetuning.tunings[model], self._finetuning.recipe(model)
+        network, size = self.sizes.network(tuning.base), self.sizes.dataset(tuning.dataset)
+        subjects, trials = tuning.subjects or len(size.units), min(self._samples(model), recipe.neural_batch)
+        units = sum(kernel.units for kernel in size.kernels) * subjects / len(size.units)
+        return finetuning.StepSize(
+            params=network.parameters,
+            trainable=network.parameters,
+            flops=network.flops,
+            activations=activations,
+            features=network.width * self.sizes.committed_layers(network.layers, len(tuning.rois)),
+            head_weights=network.width * units,
+            images=recipe.image_batch if recipe.lambda_img else 0,
+            trials=trials,
+            stimuli=trials * (1 if len(size.kernels) == 1 else subjects),
+            at_a_time=recipe.micro_batch,
+        )
+
+    def _samples(self, model: str) -> int:
+        """Stimuli of a subject that a model is fitted to."""
+        assert self._finetuning
+        tuning = self._finetuning.tunings[model]
+        return int(self.sizes.dataset(tuning.dataset).kernels[0].n_train * tuning.percent / 100)
+
+    @cache  # noqa: B019 (few of these per process)
+    def finetuned_alignment(self, stimuli: str, model: str) -> Cost:
+        assert self._finetuning
+        network, names = self.sizes.network(self._finetuning.base(model).id), self._finetuning.benchmarks_on(stimuli)
+        extraction = self.sizes.extraction(network, self.sizes.committed(names, network), self.sizes.images(stimuli))
+        return alignment.unprojected_alignment(self.machine, self.sizes.scoring(stimuli, names, network), extraction)
+
+    # ------------------------------------------------------------------------------------------ scaling fits
+
+    def fit(self, fit: str) -> Cost:
+        return scaling_fit(self.machine, self._points(fit), self.study.fits.bootstraps)
+
+    def fit_scores(self) -> Cost:
+        assert self.study.scores is not None
+        chosen = self.study.scores.experiments
+        experiments = PUBLISHED_EXPERIMENTS if chosen == "all" else len(chosen)
+        return scaling_fit(self.machine, experiments * PUBLISHED_POINTS, self.study.scores.bootstraps)
+
+    def _points(self, fit: str) -> int:
+        mapping, averages = self.study.mapping, len(self.data.labels) + 1
+        match fit.split(".")[0]:
+            case "mapping" if mapping:
+                return len(mapping.readouts) * len(mapping.datasets) * len(mapping.percent) * len(mapping.seeds)
+            case "mapping":
+                return PUBLISHED_READOUTS
+            case "finetuning" if self._finetuning:
+                return len(self._finetuning.finetuned) * averages
+        fitted = sum(1 for _ in checkpoints()) if self.study.published else len(self.models.fitted)
+        return 2 * averages * fitted

@@ -34,12 +34,28 @@ class DataPlan:
         for name in self.datasets:
             before = len(problems.found)
             with problems.collected():
-                self._read_options(name, problems)
+                self._check_entry(name, problems)
             if len(problems.found) == before:
                 sound.append(name)
                 with problems.collected():
                     self._simulation_settings(name)
         return sound
+
+    def _check_entry(self, dataset: str, problems: Problems) -> None:
+        """Report every problem of a dataset's entry, as far as its reader can be loaded."""
+        entry, reader, key = self.datasets[dataset], self.reader(dataset), _key(dataset)
+        require_interface(reader, f"{key}.reader")
+        with problems.collected():
+            self.modality(dataset)
+        best = [entry.best_subjects.roi] if entry.best_subjects else []
+        for names, known, where in (
+            (entry.subjects, reader.SUBJECTS, "subjects"),
+            (entry.rois, reader.ROIS, "rois"),
+            (best, reader.ROIS, "best_subjects.roi"),
+        ):
+            with problems.collected():
+                require_known(names, known, f"{key}.{where}")
+        self._options(dataset)
 
     # ------------------------------------------------------------------------------------------ readers
 
@@ -59,20 +75,15 @@ class DataPlan:
 
     @property
     def modalities(self) -> dict[str, Modality | None]:
-        """Dataset -> how its responses were recorded; None if neither the config nor the reader says."""
         return {name: self.modality(name) for name in self.readers}
 
     def modality(self, dataset: str) -> Modality | None:
-        """Return how the responses of a dataset were recorded, as the config or its reader says; None if neither does.
-
-        Raises:
-            InputError: there is no such reader, or its ``MODALITY`` is not in the vocabulary.
-        """
+        """How the responses of a dataset were recorded, as the config or its reader says; None if neither does."""
         given = self.datasets[dataset].modality if dataset in self.datasets else None
-        return given or default_modality(self.readers[dataset], f"config key datasets.{dataset}.reader")
+        return given or default_modality(self.readers[dataset], f"{_key(dataset)}.reader")
 
     def facts(self, dataset: str) -> Facts | None:
-        """Return what is known of a built-in dataset; None for a dataset with a reader of the user's own."""
+        """What is known of a built-in dataset; None for a dataset with a reader of the user's own."""
         return facts(self.readers[dataset])
 
     @property
@@ -82,68 +93,47 @@ class DataPlan:
         return {name: asdict(entry.counts) for name, entry in known.items() if entry and entry.counts}
 
     def reader(self, dataset: str) -> ModuleType:
-        """Load the module that reads a dataset.
-
-        Raises:
-            InputError: there is no such module.
-        """
-        return load_reader(self.datasets[dataset].reader, f"config key datasets.{dataset}.reader")
+        return load_reader(self.datasets[dataset].reader, f"{_key(dataset)}.reader")
 
     def reader_file(self, dataset: str) -> Path:
-        """Return the file of the module that reads a dataset."""
         file = self.reader(dataset).__file__
         assert file is not None
         return Path(file)
 
     def options(self, dataset: str) -> dict[str, Any]:
-        """Return the options of a dataset's reader, with their defaults, as plain values."""
+        """The options of a dataset's reader, with their defaults, as plain values."""
         return self._options(dataset).model_dump(mode="json")
 
     @cache  # noqa: B019 (one plan per process)
     def _options(self, dataset: str) -> BaseModel:
-        return checked(self.reader(dataset).Options, self.datasets[dataset].options, f"config key datasets.{dataset}.options")
-
-    def _read_options(self, dataset: str, problems: Problems) -> None:
-        """Report every problem of a dataset's entry, as far as its reader can be loaded."""
-        entry, reader, key = self.datasets[dataset], self.reader(dataset), f"config key datasets.{dataset}"
-        require_interface(reader, f"{key}.reader")
-        with problems.collected():
-            self.modality(dataset)
-        with problems.collected():
-            require_known(entry.subjects, reader.SUBJECTS, f"{key}.subjects")
-        with problems.collected():
-            require_known(entry.rois, reader.ROIS, f"{key}.rois")
-        if entry.best_subjects:
-            with problems.collected():
-                require_known([entry.best_subjects.roi], reader.ROIS, f"{key}.best_subjects.roi")
-        self._options(dataset)
+        return checked(self.reader(dataset).Options, self.datasets[dataset].options, f"{_key(dataset)}.options")
 
     # ------------------------------------------------------------------------------------------ files
 
     @cache  # noqa: B019 (one plan per process)
     def raw_files(self, dataset: str, subject: str) -> list[str]:
-        """List the released files that a subject is read from."""
+        """The released files that a subject is read from."""
         path = Path(self.datasets[dataset].path)
         return [str(file) for file in self.reader(dataset).raw_files(path, subject, self._options(dataset))]
 
     def all_raw_files(self, datasets: Collection[str]) -> list[str]:
-        """List the images of all stimulus sets and the released files of some datasets."""
+        """The images of all stimulus sets and the released files of some datasets."""
         images = [stimuli.path for stimuli in self.study.stimuli.values()]
         subjects = ((name, subject) for name in datasets for subject in self.datasets[name].subjects)
         return images + [file for name, subject in subjects for file in self.raw_files(name, subject)]
 
     def raw_inputs(self, dataset: str, subject: str) -> list[str]:
-        """List what the rule that reads a subject waits for: its released files, or the folder that the simulation makes."""
+        """What the rule that reads a subject waits for: its released files, or the folder that the simulation makes."""
         if dataset in self.simulated:
             return [self.datasets[dataset].path]
         return self.inputs.planned(self.raw_files(dataset, subject))
 
     def recordings(self, *datasets: str) -> list[str]:
-        """List the recordings of all subjects of some datasets."""
+        """The recordings of all subjects of some datasets."""
         return [f"{self.results}/neural/{name}/{subject}.h5" for name in datasets for subject in self.datasets[name].subjects]
 
     def stimulus_path(self, stimuli: str) -> list[str]:
-        """List what the rule that lists the images of a stimulus set waits for.
+        """What the rule that lists the images of a stimulus set waits for.
 
         Images that come with a simulated dataset lie in its folder.
         """
@@ -152,22 +142,16 @@ class DataPlan:
         return made or self.inputs.planned([str(path)])
 
     def images_of(self, dataset: str) -> ImageFiles:
-        """Return where the images of a dataset lie."""
         return self.study.stimuli[self.datasets[dataset].stimuli].files
 
     def stimulus_table(self, dataset: str) -> str:
-        """Return the path of the table of the stimuli that a dataset was recorded with."""
         return f"{self.results}/stimuli/{self.datasets[dataset].stimuli}.parquet"
 
     # ------------------------------------------------------------------------------------------ simulation
 
     @cached_property
     def simulated(self) -> dict[str, dict[str, Any]]:
-        """Simulated dataset -> the settings of its simulator, as plain values.
-
-        Raises:
-            InputError: a simulator has no such setting, or it has a wrong value.
-        """
+        """Simulated dataset -> the settings of its simulator, as plain values."""
         settings = {name: self._simulation_settings(name) for name in self.datasets}
         return {name: found.model_dump(mode="json") for name, found in settings.items() if found}
 
@@ -175,11 +159,11 @@ class DataPlan:
         given = self.study.simulation.datasets if self.study.simulation else {}
         if dataset not in given:
             return None
-        simulator = load_simulator(self.datasets[dataset].reader, f"config key datasets.{dataset}.reader")
+        simulator = load_simulator(self.datasets[dataset].reader, f"{_key(dataset)}.reader")
         return checked(simulator.Settings, given[dataset], f"config key simulation.datasets.{dataset}")
 
     def simulated_inputs(self, datasets: Collection[str]) -> list[str]:
-        """List what a check of some datasets waits for: files of the simulation, but not those of a release."""
+        """What a check of some datasets waits for: files of the simulation, but not those of a release."""
         images = [path for name in datasets for path in self.stimulus_path(self.datasets[name].stimuli)]
         folders = [self.datasets[name].path for name in datasets if name in self.simulated]
         return list(dict.fromkeys(path for path in (*folders, *images) if self.inputs.is_simulated(path)))
@@ -192,31 +176,29 @@ class DataPlan:
         return [stimuli for stimuli in self.study.stimuli if self.datasets_on(stimuli)]
 
     def datasets_on(self, stimuli: str) -> list[str]:
-        """List the datasets that were recorded with a stimulus set."""
+        """The datasets that were recorded with a stimulus set."""
         return [name for name, dataset in self.datasets.items() if dataset.stimuli == stimuli]
 
     def targets(self, stimuli: str) -> dict[str, DatasetTargets]:
-        """Return what is scored on a stimulus set: dataset -> its ROIs, and which of its subjects."""
+        """What is scored on a stimulus set: dataset -> its ROIs, and which of its subjects."""
         return {name: self.datasets[name].targets for name in self.datasets_on(stimuli)}
 
     def subjects_scored(self, dataset: str) -> list[str]:
-        """List as many subjects as are scored. Which of them are scored depends on their noise ceilings."""
-        entry = self.datasets[dataset]
-        return entry.subjects[: entry.best_subjects.count] if entry.best_subjects else entry.subjects
+        """As many subjects as are scored. Which of them are scored depends on their noise ceilings."""
+        return self.datasets[dataset].subjects[: self.datasets[dataset].scored]
 
     def shape(self, dataset: str, subjects: Sequence[str] | None = None) -> tuple[int, int, int]:
-        """Return the training stimuli, test stimuli and units of one kernel of the full release.
+        """Training stimuli, test stimuli and units of one kernel of the full release.
 
         Args:
-            dataset: its name in the study.
-            subjects: the subjects who share the kernel; by default all that are scored.
+            subjects: those who share the kernel; by default all that are scored.
         """
         return self.reader(dataset).shape(self._options(dataset), subjects or self.subjects_scored(dataset))
 
     def reading_mb(self, dataset: str) -> int:
-        """Return the megabytes that the reader of a dataset needs for one subject."""
+        """Megabytes that the reader of a dataset needs for one subject."""
         return self.reader(dataset).memory_mb(self._options(dataset))
 
-    def images(self, stimuli: str) -> int | None:
-        """Return the number of images of a stimulus set in the full release, if the config gives it."""
-        return self.study.stimuli[stimuli].expected
+
+def _key(dataset: str) -> str:
+    return f"config key datasets.{dataset}"

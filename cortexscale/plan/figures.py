@@ -35,22 +35,23 @@ class FigurePlan:
         study = self.study
         if study.published:
             return Gallery(Available(datasets=self.datasets, tables=frozenset(FILES)))
+        readouts = tuple(study.mapping.readouts) if study.mapping else ()
         has = {
-            "pretraining": bool(study.datasets),
-            "layer_search": bool(self.alignment.searched),
-            "projection": study.projection_study is not None,
-            "mapping": study.mapping is not None,
-            "gates": study.mapping is not None and any(name.startswith("layer_gate") for name in study.mapping.readouts),
-            "finetuning": study.finetuning is not None,
-            "scores": study.scores is not None,
-            "noise_ceilings": bool(study.datasets),
-            "released_units": bool(study.datasets),
+            "pretraining": study.datasets,
+            "layer_search": self.alignment.searched,
+            "projection": study.projection_study,
+            "mapping": study.mapping,
+            "gates": any(name.startswith("layer_gate") for name in readouts),
+            "finetuning": study.finetuning,
+            "scores": study.scores,
+            "noise_ceilings": study.datasets,
+            "released_units": study.datasets,
         }
         available = Available(
             datasets=self.datasets,
             tables=frozenset(table for table in LACKING if has[table]),
             experiments=frozenset(study.finetuning.experiments) if study.finetuning else frozenset(),
-            readouts=tuple(study.mapping.readouts) if study.mapping else (),
+            readouts=readouts,
             projections=study.projection_study.models if study.projection_study else {},
             rated=sum(self.models.inventory[model].source in SUITES for model in self.models.fitted),
         )
@@ -87,22 +88,14 @@ class FigurePlan:
         """Names of the figures that the config asks for."""
         return self.gallery.drawable if self.study.figures == ALL else list(dict.fromkeys(self.study.figures))
 
-    def drawing(self, name: str) -> Drawing:
-        """Return a figure by its name; see :meth:`cortexscale.figures.gallery.Gallery.drawing`."""
-        return self.gallery.drawing(name)
-
     @property
     def drawings(self) -> list[Drawing]:
         """The figures that the config asks for, without those that cannot be drawn."""
-        return [self.drawing(name) for name in self.asked if not self.gallery.reason(name)]
+        return [self.gallery.drawing(name) for name in self.asked if not self.gallery.reason(name)]
 
     def tables(self, name: str) -> list[str]:
-        """Return the files that a figure reads, in the order of the tables of its drawing.
-
-        Raises:
-            InputError: there is no such figure, or the study cannot draw it.
-        """
-        return [f"{self.results}/{path}" for path in self.drawing(name).tables.values()]
+        """Return the files that a figure reads, in the order of the tables of its drawing."""
+        return [f"{self.results}/{path}" for path in self.gallery.drawing(name).tables.values()]
 
     def files(self, *kinds: str) -> list[str]:
         """Return the files of the figures that the config asks for, of some kinds or of all."""
@@ -112,6 +105,6 @@ class FigurePlan:
     def fits(self) -> list[str]:
         """The fits of result tables that these figures and the mapping axis read."""
         paths = [path for drawing in self.drawings for path in drawing.tables.values() if path.startswith("fits/")]
-        names = [Path(path).name.removesuffix(".parquet") for path in paths] + (["mapping"] if self.study.mapping else [])
-        names = list(dict.fromkeys(name.removesuffix(".points").removesuffix(".curves") for name in names))
-        return [name for name in names if name != "spvvs"]
+        names = [re.sub(r"(\.points|\.curves)?\.parquet$", "", Path(path).name) for path in paths]
+        names += ["mapping"] if self.study.mapping else []
+        return [name for name in dict.fromkeys(names) if name != "spvvs"]

@@ -12,7 +12,6 @@ from cortexscale.models.tuning import TunedModel
 from cortexscale.plan.alignment import AlignmentPlan
 from cortexscale.plan.data import DataPlan
 from cortexscale.plan.models import ModelPlan
-from cortexscale.plan.names import suggestions
 from cortexscale.recipe import NeuralRecipe, Recipe
 from cortexscale.study import Study
 from cortexscale.study.experiments import Finetuning
@@ -36,31 +35,23 @@ class FinetuningPlan:
         tunings: what each fine-tuned model is trained on, by id.
         experiments: names of the experiments that want it, by id.
         finetuned: the inventory entries of the fine-tuned models, by id.
-        baselines: the inventory entries of the base models, by the ids under which they are evaluated without projection.
-        evaluated: both.
+        evaluated: these and the entries of the base models, by the ids under which they are evaluated without projection.
 
     Raises:
         InputError: a grid names a base model that the study does not have, or two different models have one id.
     """
 
-    def __init__(
-        self,
-        study: Study,
-        settings: Finetuning,
-        data: DataPlan,
-        models: ModelPlan,
-        alignment: AlignmentPlan,
-    ):
+    def __init__(self, study: Study, settings: Finetuning, data: DataPlan, models: ModelPlan, alignment: AlignmentPlan):
         self.study, self.settings, self.results = study, settings, study.results
         self.data, self.models, self.alignment = data, models, alignment
         self._require_base_models()
         self.tunings, self.experiments = tunings(settings, data.datasets)
-        self._bases = [models.inventory[base] for base in dict.fromkeys(tuning.base for tuning in self.tunings.values())]
-        self.baselines: dict[str, Model] = {entry.id: entry for entry in map(baseline, self._bases)}
+        self._bases = list(dict.fromkeys(tuning.base for tuning in self.tunings.values()))
         self.finetuned: dict[str, Model] = {
             id: finetuned_model(id, models.inventory[tuning.base], self._weights_file(id)) for id, tuning in self.tunings.items()
         }
-        self.evaluated = self.baselines | self.finetuned
+        baselines = [baseline(models.inventory[base]) for base in self._bases]
+        self.evaluated = {model.id: model for model in baselines} | self.finetuned
 
     def check(self, problems: Problems) -> None:
         """Report base models without labelled images, or without a known recipe for them."""
@@ -72,18 +63,16 @@ class FinetuningPlan:
             found, expected = f"none for {base}, the base model of {id}", "labelled images, as of a suite"
             remedy = "add their path, or set lambda_img: 0"
             problems.found.append(InputError("config key finetuning.images", found, expected, remedy))
-        for model in self._bases:
+        for base in self._bases:
             with problems.collected():
-                self.image_recipe(model.id)
+                self.image_recipe(base)
 
     def _require_base_models(self) -> None:
         problems = Problems()
         for place, grid in self.settings.grids():
             for model in grid.models:
                 if model not in self.models.inventory:
-                    expected = f"a model of the study: {suggestions(model, self.models.inventory)}"
-                    key = f"config key finetuning.{'.'.join(map(str, place))}.models"
-                    problems.found.append(InputError(key, model, expected, "correct the name"))
+                    problems.found.append(self.models.unknown(model, f"finetuning.{'.'.join(map(str, place))}.models"))
         problems.require_none()
 
     @property
@@ -91,21 +80,18 @@ class FinetuningPlan:
         """Return the arguments of :mod:`cortexscale.hyperparameters` for Table S3."""
         return {"tableS3": {"recipes": {name: recipe.model_dump(mode="json") for name, recipe in self.settings.recipes.items()}}}
 
-    # ------------------------------------------------------------------------------------------ how a model is made
-
     def base(self, model: str) -> Model:
         """Return the base model of a fine-tuned model or of a baseline."""
         return self.models.inventory[self.tunings[model].base if model in self.tunings else model.removesuffix(BASELINE)]
 
     def dataset(self, model: str) -> str:
-        """Return the dataset whose responses a model is fitted to."""
         return self.tunings[model].dataset
 
     def recipe(self, model: str) -> NeuralRecipe:
         return self.settings.recipes[self.tunings[model].recipe]
 
     def images(self, base: str) -> str | None:
-        """Return the labelled images of a base model: those of its suite, or else those that the section ``finetuning`` names."""
+        """Return the labelled images of a base model: those of its suite, or else those of the section."""
         return self.models.suite(base).images if self.models.inventory[base].source == "suite" else self.settings.images
 
     def images_at_hand(self, model: str) -> list[str]:
@@ -163,8 +149,6 @@ class FinetuningPlan:
         """List the modules that build a fine-tuned model or a baseline, for the digest of a stage."""
         sources = ["cortexscale.models.sources.finetuned"] if model in self.finetuned else []
         return [*sources, *self.models.code(self.base(model).id)]
-
-    # ------------------------------------------------------------------------------------------ where it is scored
 
     @cached_property
     def stimuli(self) -> list[str]:

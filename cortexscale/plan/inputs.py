@@ -1,5 +1,6 @@
-"""The files outside the results folder that a study needs, and whether they can be had."""
+"""The files that a study needs from outside its results folder, and whom that folder belongs to."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,22 +15,18 @@ class Inputs:
 
     def __init__(self, study: Study):
         self.plan_without_data = study.plan_without_data
-        self._simulates = study.simulation is not None
-        self._simulated = Path(study.results) / "raw"
+        self._simulated = Path(study.results) / "raw" if study.simulation else None
 
     def is_simulated(self, file: str) -> bool:
         """Tell whether the simulation of the study makes a file."""
-        return self._simulates and self._simulated in Path(file).parents
+        return self._simulated in Path(file).parents
 
     def at_hand(self, file: str) -> bool:
         """Tell whether a file exists or will be simulated."""
         return self.is_simulated(file) or Path(file).exists()
 
     def planned(self, files: Iterable[str]) -> list[str]:
-        """List the files that a rule waits for.
-
-        These are all of ``files``, or with ``plan_without_data`` those that are at hand, so that a dry-run can ignore the others.
-        """
+        """The files that a rule waits for: all, or with ``plan_without_data`` those at hand, so that a dry-run can go on."""
         return [file for file in files if not self.plan_without_data or self.at_hand(file)]
 
 
@@ -46,3 +43,23 @@ def require_files(missing: list[str], n_wanted: int) -> None:
         "`snakemake check_data` says more: fetch them, correct their paths in the config, or plan (-n) with "
         "plan_without_data: true",
     )
+
+
+def require_owner(results: str, study: str) -> None:
+    """Raise an InputError if a results folder belongs to another study."""
+    marker = _marker(results)
+    owner = json.loads(marker.read_text(encoding="utf-8"))["study"] if marker.exists() else study
+    if owner != study:
+        remedy = "set `results:` in the config to a folder of its own, or pass the config file of that study with --configfile"
+        raise InputError(marker, f"results of study `{owner}`", f"results of study `{study}`, or an empty folder", remedy)
+
+
+def claim(results: str, study: str) -> None:
+    """Note in a results folder that it belongs to a study."""
+    marker = _marker(results)
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.write_text(json.dumps({"study": study}) + "\n", encoding="utf-8")
+
+
+def _marker(results: str) -> Path:
+    return Path(results) / "study.json"

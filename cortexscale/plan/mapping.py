@@ -7,7 +7,6 @@ from cortexscale.errors import InputError, Problems
 from cortexscale.jobs import plain
 from cortexscale.plan.data import DataPlan
 from cortexscale.plan.models import ModelPlan
-from cortexscale.plan.names import suggestions
 from cortexscale.readouts.recipes import ReadoutRecipe, recipe_for
 from cortexscale.study import Study
 from cortexscale.study.experiments import Mapping
@@ -28,8 +27,7 @@ class MappingPlan:
     def check(self, problems: Problems) -> None:
         """Report an unknown model, and recipes with unknown keys or values that do not fit."""
         if self.models.lacks(self.model):
-            expected = f"a model of the study: {suggestions(self.model, [*self.models.references, *self.models.inventory])}"
-            problems.found.append(InputError("config key mapping.model", self.model, expected, "correct the name"))
+            problems.found.append(self.models.unknown(self.model, "mapping.model"))
         kinds = {kind_of(readout): readout for readout in self.settings.readouts}
         for readout in kinds.values():
             with problems.collected():
@@ -37,24 +35,20 @@ class MappingPlan:
                     self.recipe(dataset, readout)
 
     def recipe(self, dataset: str, readout: str) -> ReadoutRecipe | None:
-        """Return how a readout is trained; None for the linear one.
-
-        Raises:
-            InputError: the config overrides a key that recipes do not have, or with a value that does not fit.
-        """
+        """How a readout is trained; None for the linear one. Unknown keys and wrong values of the config are InputErrors."""
         kind = kind_of(readout)
         if not KINDS[kind].trained:
             return None
         given = self.settings.recipes.get(kind, {})
         overrides = given.get("all", {}) | given.get(dataset, {})
-        unknown = sorted(set(overrides) - set(ReadoutRecipe.__dataclass_fields__))
-        if unknown:
-            known = ", ".join(ReadoutRecipe.__dataclass_fields__)
-            raise InputError(f"config key mapping.recipes.{kind}", ", ".join(unknown), f"keys among {known}", "correct the keys")
+        known = ReadoutRecipe.__dataclass_fields__
+        if unknown := sorted(set(overrides) - set(known)):
+            where, expected = f"config key mapping.recipes.{kind}", f"keys among {', '.join(known)}"
+            raise InputError(where, ", ".join(unknown), expected, "correct the keys")
         return recipe_for(kind, self.data.datasets[dataset].reader, **overrides)
 
     def shared(self, readout: str) -> bool:
-        """Tell whether the subjects of a dataset share the trunks of a readout."""
+        """Whether the subjects of a dataset share the trunks of a readout."""
         return subjects_of(readout) == "shared"
 
     @property
@@ -77,11 +71,10 @@ class MappingPlan:
         return list(dict.fromkeys(self.data.datasets[name].stimuli for name in self.settings.datasets))
 
     def datasets_on(self, stimuli: str) -> list[str]:
-        """List the datasets of the mapping axis that were recorded with a stimulus set."""
         return [name for name in self.settings.datasets if self.data.datasets[name].stimuli == stimuli]
 
     def token_subjects(self, stimuli: str) -> dict[str, BestSubjects | None]:
-        """Return the datasets whose stimuli have tokens, and which of their subjects count."""
+        """The datasets whose stimuli have tokens, and which of their subjects count."""
         return {name: self.data.datasets[name].best_subjects for name in self.datasets_on(stimuli)}
 
     def path(self, pattern: str, dataset: str) -> str:
@@ -89,7 +82,7 @@ class MappingPlan:
         return pattern.format(results=self.results, stimuli=self.data.datasets[dataset].stimuli, model=self.model)
 
     def prepared(self, dataset: str) -> list[str]:
-        """List the file of prepared responses, if the study wants RSA and CKA of test responses."""
+        """The file of prepared responses, if the study wants RSA and CKA of test responses."""
         wanted = "test" in self.study.similarity.splits
         return [self.path("{results}/prepared/{stimuli}.h5", dataset)] if wanted else []
 

@@ -4,7 +4,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from cortexscale.code import syntax
-from cortexscale.errors import InputError, Problems
+from cortexscale.errors import InputError, Problems, suggestions
 from cortexscale.models.inventory import fitted_models, model_inventory
 from cortexscale.models.model import FunctionBuilder, Model
 from cortexscale.models.training.recipes import Length, resolve, training_length
@@ -18,8 +18,6 @@ class ModelPlan:
     """The sections ``models`` and ``training`` of a study.
 
     Args:
-        study: the study.
-        inputs: its input files.
         complete: whether all sources of models in the config can be used. If not, a name that is not in the inventory may be
             right.
 
@@ -47,6 +45,11 @@ class ModelPlan:
         """Tell whether the study has no model of this name, as far as its sources can be read."""
         return self.complete and model not in self.inventory
 
+    def unknown(self, model: str, where: str, remedy: str = "correct the name") -> InputError:
+        """The error for a config key that names a model which the study does not have."""
+        expected = f"a model of the study: {suggestions(model, [*self.references, *self.inventory])}"
+        return InputError(f"config key {where}", model, expected, remedy)
+
     @cached_property
     def fitted(self) -> list[str]:
         """The models that scaling laws are fitted to."""
@@ -58,15 +61,13 @@ class ModelPlan:
         return list(dict.fromkeys(model.reference for model in self.inventory.values()))
 
     def code(self, *models: str) -> list[str | Path]:
-        """List the modules that build some models, for the digest of a stage: one per source, and files of the user."""
+        """The modules that build some models, for the digest of a stage: one per source, and files of the user."""
         entries = [self.inventory[model] for model in models]
         own = [Path(entry.builder.file) for entry in entries if isinstance(entry.builder, FunctionBuilder)]
         return list(dict.fromkeys([*(f"cortexscale.models.sources.{entry.source}" for entry in entries), *own]))
 
-    # ------------------------------------------------------------------------------------------ weights
-
     def weights(self, model: str) -> list[str]:
-        """List the checkpoint of a model, which its jobs wait for; the list is empty if its source fetches the weights."""
+        """The checkpoint of a model, which its jobs wait for; nothing if its source fetches the weights."""
         checkpoint = self.inventory[model].checkpoint
         if checkpoint is None:
             return []
@@ -106,16 +107,12 @@ class ModelPlan:
         """Files that models are made of: labelled images of suites, and checkpoints."""
         return [suite.images for suite in self._suites] + self.checkpoints
 
-    # ------------------------------------------------------------------------------------------ training
-
     def suite(self, model: str) -> Suite:
-        """Return the suite that a model is trained in."""
         arch, dataset = self.inventory[model].arch, self.inventory[model].dataset
         return next(suite for suite in self._suites if suite.dataset == dataset and arch in suite.architectures)
 
     @cache  # noqa: B019 (one plan per process)
     def recipe(self, model: str) -> Recipe:
-        """Return how a model of a suite is trained."""
         suite, entry = self.suite(model), self.inventory[model]
         if entry.begins_with:
             assert suite.adversarial is not None
@@ -123,19 +120,18 @@ class ModelPlan:
         return resolve(suite.recipe, suite.architectures[entry.arch].recipe)
 
     def base_weights(self, model: str) -> list[str]:
-        """List the weights that the training of a suite's model begins with; empty if it begins with random weights."""
+        """The weights that the training of a suite's model begins with; nothing if they are random."""
         base = self.inventory[model].begins_with
         return self.weights(base) if base else []
 
     def training_length(self, model: str) -> Length:
-        """Return how long a model of a suite is trained, if its image set is as large as the config says."""
+        """The length of the training of a suite's model, if its image set is as large as the config says."""
         suite, samples = self.suite(model), self.inventory[model].samples_per_class
         assert samples is not None
         return training_length(self.recipe(model), samples * suite.classes or suite.expected, self.study.training.gpus)
 
     @property
     def training_reports(self) -> list[str]:
-        """The training reports of all models of suites."""
         return [f"{self.results}/models/{model.id}.training.json" for model in self.inventory.values() if model.source == "suite"]
 
 

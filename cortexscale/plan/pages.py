@@ -6,8 +6,7 @@ from pathlib import Path
 
 from cortexscale.catalogue.axes import axes_of
 from cortexscale.plan.figures import FigurePlan
-from cortexscale.plan.fits import FIT
-from cortexscale.plan.tables import TablePlan
+from cortexscale.plan.tables import FIT, TablePlan
 from cortexscale.study import Study
 
 ASSETS = Path(__file__).parents[1] / "pages" / "assets"
@@ -26,17 +25,25 @@ class PagePlan:
         return [*(["explore.html"] if self.explored else []), "report.html"]
 
     @property
+    def tables(self) -> list[str]:
+        return [f"{self.results}/tables/{table}.parquet" for table in self._tables.names]
+
+    @property
     def explored(self) -> list[str]:
         """The score tables of the study that the explore page shows."""
-        return [f"{self.results}/tables/{table}.parquet" for table in EXPLORED if table in self._tables.names]
+        return [f"{self.results}/tables/{table}.parquet" for table in self._explored]
+
+    @property
+    def _explored(self) -> list[str]:
+        return [table for table in EXPLORED if table in self._tables.names]
 
     def fits(self, what: str = "") -> list[str]:
-        """List the files of the scaling laws of every axis of these tables, and of other metrics that figures show.
+        """List the files of the scaling laws of every axis of the explored tables, and of other metrics that figures show.
 
         Args:
             what: empty for the fits themselves, ``.curves`` or ``.points``.
         """
-        axes = [axis for table in EXPLORED if table in self._tables.names for axis in axes_of(table)]
+        axes = [axis for table in self._explored for axis in axes_of(table)]
         others = [fit for fit in self._figures.fits if re.fullmatch(FIT, fit) and fit.split(".")[0] in axes]
         return [f"{self.results}/fits/{fit}{what}.parquet" for fit in dict.fromkeys([*axes, *others])]
 
@@ -50,10 +57,6 @@ class PagePlan:
     def assets(self) -> list[str]:
         """The templates, styles and scripts of the pages. Rules take them as inputs, as digests of code cover modules only."""
         return [os.path.relpath(file) for file in sorted(ASSETS.iterdir())]
-
-    @property
-    def tables(self) -> list[str]:
-        return [f"{self.results}/tables/{table}.parquet" for table in self._tables.names]
 
     @property
     def checks(self) -> list[str]:

@@ -15,52 +15,47 @@ from cortexscale.study import Study
 
 
 class Sizes:
-    """Largest possible sizes of a study.
-
-    ``snakemake estimate`` has a subclass that counts what is assumed here.
-    """
+    """Largest possible sizes of a study. ``snakemake estimate`` has a subclass that counts what is assumed here."""
 
     def __init__(self, study: Study, data: DataPlan, models: ModelPlan):
         self.study, self.data, self.models = study, data, models
 
-    # ------------------------------------------------------------------------------------------ assumptions
-
     def network(self, model: str) -> Network:
-        """Sizes of the network of a model."""
+        """Return the sizes of the network of a model."""
         return assumed_network(self.models.inventory[model])
 
     def units_kept(self, dataset: str) -> float | None:
-        """Units that a subject of a dataset keeps on average; None for as many as its reader may keep."""
+        """Return the units that a subject of a dataset keeps on average; None for as many as its reader may keep."""
         return None
 
     def committed_layers(self, layers: int, rois: int) -> float:
-        """Layers among so many candidates that so many ROIs are committed to."""
+        """Return the number of layers among so many candidates that so many ROIs are committed to."""
         return most_committed_layers(layers, rois)
 
     def released_bytes(self, dataset: str, subject: str) -> float:
-        """Bytes of the released files of a subject. Simulated ones are small."""
+        """Return the bytes of the released files of a subject. Simulated ones are small."""
         return 0 if dataset in self.data.simulated else LARGEST_RELEASE
 
     def image_arrays(self, model: str) -> float | None:
-        """Bytes of the labelled images of a suite that are one array in one file; None where images are files of their own."""
+        """Return the bytes of the labelled images of a suite that are arrays in one file; None if every image has a file."""
         if self.models.inventory[model].source != "suite":
             return None
         suite = self.models.suite(model)
         return 3 * suite.image_size**2 * suite.expected if suite.images.endswith(".npz") else None
 
-    # ------------------------------------------------------------------------------------------ datasets
+    # ------------------------------------------------------------------------------------------ derived from these
 
     @cache  # noqa: B019 (one Sizes per process)
     def dataset(self, name: str) -> DatasetSize:
-        """Sizes of a dataset.
+        """Return the sizes of a dataset.
 
         Its subjects share one kernel, or have one each, as in NSD: there the units of a kernel do not grow with the number of
         subjects, and the stimulus set has enough images for all of them.
         """
-        subjects, rois = self.data.subjects_scored(name), set(self.rois(name))
+        entry, subjects = self.data.datasets[name], self.data.subjects_scored(name)
         n_train, n_test, most = self.data.shape(name)
         grows = self.data.shape(name, subjects[:1])[2] < most
-        images = self.data.images(self.data.datasets[name].stimuli) or 0
+        images, rois = self.study.stimuli[entry.stimuli].expected or 0, set(entry.rois)
         shared = len(subjects) == 1 or grows or images < len(subjects) * n_train
         kept = self.units_kept(name)
         units = most if kept is None else kept * len(subjects) if shared else kept
@@ -71,24 +66,15 @@ class Sizes:
             rois_per_unit=len(rois & COMPOSITE_ROIS) + bool(rois - COMPOSITE_ROIS),
         )
 
-    def rois(self, dataset: str) -> list[str]:
-        """ROIs of a dataset."""
-        return self.data.datasets[dataset].rois
-
+    @cache  # noqa: B019 (one Sizes per process)
     def images(self, stimuli: str) -> int:
-        """Images of a stimulus set: as many as the config expects, else those that its datasets show."""
+        """Return the number of images of a stimulus set: as the config expects, else as its datasets show."""
         sizes = [self.dataset(name) for name in self.data.datasets_on(stimuli)]
-        return self.data.images(stimuli) or sum(size.images * len(size.kernels) for size in sizes)
-
-    # ------------------------------------------------------------------------------------------ stages
+        return self.study.stimuli[stimuli].expected or sum(size.images * len(size.kernels) for size in sizes)
 
     def scoring(self, stimuli: str, datasets: Sequence[str], network: Network | None = None) -> Scoring:
-        """Sizes of scores on datasets that show a stimulus set.
-
-        Args:
-            network: that is scored; None where no layer is committed yet.
-        """
-        layers = [self.committed_layers(network.layers, len(self.rois(name))) for name in datasets] if network else []
+        """Return the sizes of scores of a network on datasets that show a stimulus set; of no network before layers are known."""
+        layers = [self.committed([name], network) for name in datasets] if network else []
         return Scoring(
             datasets=tuple(self.dataset(name) for name in datasets),
             committed=tuple(layers),
@@ -98,9 +84,9 @@ class Sizes:
         )
 
     def committed(self, datasets: Sequence[str], network: Network) -> float:
-        """Layers of a network that the ROIs of some datasets are committed to together."""
-        return self.committed_layers(network.layers, sum(len(self.rois(name)) for name in datasets))
+        """Return the number of layers of a network that the ROIs of some datasets are committed to together."""
+        return self.committed_layers(network.layers, sum(len(self.data.datasets[name].rois) for name in datasets))
 
     def extraction(self, network: Network, layers: float, images: int, dimensions: int | None = None) -> Extraction:
-        """Sizes of an extraction of so many layers from so many images, projected to ``dimensions`` or not."""
+        """Return the sizes of an extraction of so many layers from so many images, projected to ``dimensions`` or not."""
         return Extraction(network, layers, images, self.study.features, dimensions)

@@ -1,23 +1,28 @@
-"""The result tables of a study."""
+"""The result tables of a study: those that it makes, those that were published, and the scaling fits to them."""
 
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+from cortexscale.catalogue.axes import AXES, Form
+from cortexscale.catalogue.metrics import ALIGNMENT, FITTED
+from cortexscale.datasets.readers import require_known
+from cortexscale.datasets.registry import NAMES
+from cortexscale.errors import Problems
 from cortexscale.plan.alignment import AlignmentPlan
 from cortexscale.plan.finetuning import FinetuningPlan
 from cortexscale.plan.mapping import MappingPlan
 from cortexscale.published import FILES
 from cortexscale.study import Study
+from cortexscale.study.data import Published
+from cortexscale.study.fits import FitSettings
+
+FIT = rf"(?:{'|'.join(AXES)})(?:\.(?:{'|'.join(metric for metric in FITTED if metric != ALIGNMENT)}))?"
+"""The names of fits, ``compute`` or ``compute.rsa_c_test``, as a regular expression."""
 
 
 class TablePlan:
-    """Names the tables that a study makes.
-
-    Args:
-        study: the study.
-        alignment: its alignment.
-        mapping: its mapping axis, if it has one.
-        finetuning: its fine-tuning, if it has any.
-    """
+    """Names the tables that a study makes."""
 
     def __init__(self, study: Study, alignment: AlignmentPlan, mapping: MappingPlan | None, finetuning: FinetuningPlan | None):
         self.study, self.alignment, self.mapping, self.finetuning = study, alignment, mapping, finetuning
@@ -40,3 +45,56 @@ class TablePlan:
         """Table of hyper-parameters -> arguments of :mod:`cortexscale.hyperparameters`."""
         mapped = self.mapping.hyperparameters if self.mapping else {}
         return mapped | (self.finetuning.hyperparameters if self.finetuning else {})
+
+
+class PublishedPlan:
+    """The section ``published`` of a study."""
+
+    def __init__(self, settings: Published):
+        self.settings = settings
+        self.files = [self.file(table) for table in FILES]
+
+    def check(self, problems: Problems) -> None:
+        """Report labels of something that is no dataset of the published tables."""
+        with problems.collected():
+            require_known(list(self.settings.labels), NAMES, "config key published.labels")
+
+    def file(self, table: str) -> str:
+        """Return the path of a published table."""
+        return f"{self.settings.path}/{FILES[table]}.parquet"
+
+    @cached_property
+    def downloads(self) -> dict[str, str]:
+        """File that the folder lacked when the plan was made -> its name in the repository.
+
+        Only these have a rule. A file that exists is never fetched again.
+        """
+        files = zip(self.files, FILES.values(), strict=True)
+        return {file: name for file, name in files if self.settings.repo and not Path(file).exists()}
+
+
+class FitPlan:
+    """The section ``fits`` of a study. A fit is named by its axis and its score."""
+
+    def __init__(self, study: Study):
+        self.results, self.settings = study.results, study.fits
+
+    def table(self, fit: str) -> str:
+        """Return the path of the result table that a fit reads."""
+        return f"{self.results}/tables/{AXES[self.axis(fit)].table}.parquet"
+
+    def axis(self, fit: str) -> str:
+        return fit.partition(".")[0]
+
+    def metric(self, fit: str) -> str:
+        return fit.partition(".")[2] or ALIGNMENT
+
+    def form(self, fit: str) -> Form:
+        """Return the form of the laws of a fit."""
+        return self.settings.axes[self.axis(fit)]
+
+    def resampling(self, fit: str | None = None) -> FitSettings:
+        """Return how points are averaged, fitted and resampled; without a fit, on axes that have no settings of their own."""
+        values = {key: getattr(self.settings, key) for key in FitSettings.model_fields}
+        delta = {"delta": getattr(self.settings, AXES[self.axis(fit)].delta)} if fit else {}
+        return FitSettings(**values | delta)

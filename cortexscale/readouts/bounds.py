@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cortexscale.alignment.bounds import DatasetSize, fit_seconds
-from cortexscale.costs.cost import Cost
-from cortexscale.costs.machine import Machine
+from cortexscale.costs import Cost, Machine
 from cortexscale.features.blocks import ROWS
 from cortexscale.features.bounds import DEVICE_AND_READERS, Extraction
 from cortexscale.kernels.bounds import gram_seconds

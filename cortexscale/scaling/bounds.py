@@ -1,7 +1,6 @@
 """Costs of scaling fits, tables and figures."""
 
-from cortexscale.costs.cost import Cost
-from cortexscale.costs.machine import Machine
+from cortexscale.costs import Cost, Machine
 
 
 def scaling_fit(machine: Machine, points: int, resamples: int) -> Cost:

@@ -11,7 +11,7 @@ import yaml
 from places import ROOT
 
 from cortexscale.alignment.bounds import committed_layers, most_committed_layers
-from cortexscale.costs.machine import PRESETS, Machine
+from cortexscale.costs import PRESETS, Machine
 from cortexscale.errors import InputError
 from cortexscale.estimate.measure import machine_of, measure
 from cortexscale.estimate.networks import networks
@@ -102,7 +102,7 @@ def test_geometries_by_hand(tmp_path):
     """Eight subjects of NSD have kernels of their own, 1,000 test images and 28 ROIs each."""
     machine = only(gemm_float64=2, elementwise=4)
     assert geometry_seconds(machine, "float64", 10, 3, 50) == 10**2 * 50 / 2 + 3 * 10 * 10**2 / 4
-    config = paper(tmp_path) | {"similarity": {"splits": ["test"]}}
+    config = paper(tmp_path, ALEXNET) | {"similarity": {"splits": ["test"]}}
     config["datasets"] = {"nsd": config["datasets"]["nsd"]}
     config["figures"], config["estimate"] = [], {"machine": "h200", "units": {"nsd": 13_000}}
     found = stages(config, only(elementwise=1))["prepare_responses"]
@@ -112,7 +112,7 @@ def test_geometries_by_hand(tmp_path):
 def test_a_factor_by_hand(tmp_path):
     """Of ROIs with more units than stimuli: the whole brain and the smaller ROIs of subjects of NSD with 13,000 voxels."""
     assert factor_seconds(only(gemm_float64=2, inverse_float64=3), 10, 50) == 10**2 * 50 / 2 + EIGENVECTORS * 10**3 / 3
-    config = paper(tmp_path, figures=[], estimate={"machine": "h200", "units": {"nsd": 13_000}})
+    config = paper(tmp_path, ALEXNET, figures=[], estimate={"machine": "h200", "units": {"nsd": 13_000}})
     config["datasets"] = {"nsd": config["datasets"]["nsd"]}
     found = stages(config, only(inverse_float64=1))["prepare_responses"]
     assert found.seconds == [pytest.approx(8 * 3 * EIGENVECTORS * 9000**3)]
@@ -212,16 +212,17 @@ def test_exact_kernels_by_hand(tmp_path):
 
 def test_exact_kernels_ask_for_memory_by_the_square_of_the_images(tmp_path):
     plan = estimate(exact(tmp_path)).plan
-    asked = [getattr(plan.limits.pretraining, rule) for rule in ("features", "sweep_features")]
+    asked = [getattr(plan.limits, rule) for rule in ("features", "sweep_features")]
     few, all_candidates = (limit("things", ALEXNET) for limit in asked)
     assert few.memory > 8 * 22_348**2 and few.memory < all_candidates.memory < few.memory + WAITING
     assert plan.alignment.kernel_recordings("nsd") == plan.data.recordings("nsd")
     few, all_candidates = (limit("nsd", ALEXNET) for limit in asked)
     assert few.minutes < all_candidates.minutes
-    projected = estimate(paper(tmp_path)).plan
+    projected = Plan(paper(tmp_path, ALEXNET), {"estimate"})
     assert projected.alignment.kernel_recordings("nsd") == [] and projected.alignment.kernel_subjects("nsd") == {}
 
 
+@pytest.mark.slow
 def test_jobs_of_the_paper_are_those_that_snakemake_plans(tmp_path):
     """620 of 632 models; that Snakemake plans four jobs per model, and the other counts, test_workflow.py holds."""
     found = {name: len(stage.seconds) for name, stage in stages(paper(tmp_path)).items()}
@@ -268,7 +269,7 @@ def test_twice_the_models_take_twice_the_hours(tmp_path):
 
 
 def test_subjects_of_nsd_have_kernels_of_their_own(tmp_path):
-    sizes = estimate(paper(tmp_path)).sizes
+    sizes = estimate(paper(tmp_path, ALEXNET)).sizes
     assert [len(sizes.dataset(name).kernels) for name in sizes.data.datasets] == [1, 1, 1, 1, 8, 1, 1, 1]
     assert sizes.dataset("tvsd").kernels[0].units == 2 * 1024 and sizes.dataset("things_eeg1").kernels[0].units == 10 * 1500
 
@@ -277,7 +278,7 @@ def test_recordings_say_how_many_units_there_are(tmp_path):
     units = pd.DataFrame({"unit": ["a", "b", "c"], "nc_percent": 50.0})
     train, test = (Split(np.array([s + "1", s + "2"]), np.eye(2, 3, dtype=np.float32), np.ones(2, int)) for s in ("x", "y"))
     recording = Recording("tvsd", "monkeyF", train, test, units, pd.DataFrame({"V1": [True] * 3}))
-    config = paper(tmp_path, estimate={"units": {"tvsd": 500}})
+    config = paper(tmp_path, ALEXNET, estimate={"units": {"tvsd": 500}})
     assert estimate(config).sizes.dataset("tvsd").kernels[0].units == 1000
     recording.save(tmp_path / "neural/tvsd/monkeyF.h5")
     assert estimate(config).sizes.dataset("tvsd").kernels[0].units == 2 * 3
@@ -327,6 +328,7 @@ def test_wide_networks_cost_more_than_their_stores(tmp_path):
 # ---------------------------------------------------------------------------------------------- machines and reports
 
 
+@pytest.mark.slow
 def test_this_machine_is_measured(tmp_path):
     machine = measure(tmp_path)
     assert 1e8 < machine.gemm_float64 < machine.gemm_float32 * 1.5 and machine.inverse_float64 < machine.gemm_float64
@@ -354,6 +356,7 @@ def test_units_of_a_dataset_that_does_not_exist(tmp_path):
         Plan(paper(tmp_path, estimate={"units": {"tvds": 5}}), {"estimate"})
 
 
+@pytest.mark.slow
 def test_the_report_says_what_it_assumes(tmp_path):
     text = report("paper", estimate(paper(tmp_path)), "preset h200")
     assert max(map(len, text.splitlines())) <= 120
@@ -367,6 +370,7 @@ def test_the_report_says_what_it_assumes(tmp_path):
     assert all(name in text for name in Machine.model_fields)
 
 
+@pytest.mark.slow
 def test_the_command_needs_no_raw_data(tmp_path):
     config = tmp_path / "paper.yaml"
     config.write_text(yaml.safe_dump(paper("results", "alexnet_*", plan_without_data=False, estimate={"machine": "h200"})))

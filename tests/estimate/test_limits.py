@@ -7,14 +7,14 @@ import pytest
 import yaml
 from places import ROOT
 
-from cortexscale.costs.cost import LONGEST, Cost, formula
-from cortexscale.costs.machine import PRESETS, SLOWEST, Machine
+from cortexscale.costs import LONGEST, PRESETS, SLOWEST, Cost, Machine, formula
 from cortexscale.estimate.networks import counted_table, networks
 from cortexscale.estimate.sizes import ExpectedSizes
 from cortexscale.estimate.stages import Estimate, Stage
 from cortexscale.models.bounds import ASSUMED, TABLE, assumed_network, known_networks
 from cortexscale.models.model import Builder, Model, PublishedBuilder, TimmBuilder
 from cortexscale.plan import Plan
+from cortexscale.plan.costs import Costs
 
 EXACT = {"features": {"projection": {"family": "exact"}}}
 TRAIN = {"similarity": {"splits": ["train", "test"]}}
@@ -30,6 +30,7 @@ def stages(plan: Plan, machine: Machine = SLOWEST) -> dict[str, Stage]:
     return {stage.name: stage for stage in Estimate(plan, sizes, machine).stages()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, EXACT, TRAIN], ids=["projected", "exact", "train"])
 @pytest.mark.parametrize("config", ["config", "paper"])
 def test_no_limit_is_below_what_is_expected(tmp_path, config, changes):
@@ -50,14 +51,12 @@ def test_every_machine_is_faster_than_the_slowest():
             assert faster <= slower if rate.startswith("start") else faster >= slower, rate
 
 
-@pytest.mark.parametrize("part", ["pretraining", "mapping", "finetuning", "fits"])
-def test_rules_ask_for_what_costs_say(tmp_path, part):
+def test_rules_ask_for_what_costs_say():
     """Memory and time of a rule are those of the method of its name."""
     rules = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "workflow/rules").glob("*.smk"))
-    costs = type(getattr(study("config", tmp_path, {}).limits, part))
-    others = ("step", "largest_sweep_mb")
-    names = [name for name, method in vars(costs).items() if callable(method) and name not in others and name[0] != "_"]
-    assert names
+    others = ("finetuning_step", "largest_sweep_mb")
+    names = [name for name, method in vars(Costs).items() if callable(method) and name not in others and name[0] != "_"]
+    assert len(names) == 19
     for name in names:
         body = re.split(rf"rule (?:features as )?{name}(?: with)?:", rules)[1].split("\nrule ")[0].split("\nuse rule ")[0]
         asked = re.search(r"mem_mb=(.*?),\n        runtime=(.*?),\n", body, re.DOTALL)
@@ -65,7 +64,7 @@ def test_rules_ask_for_what_costs_say(tmp_path, part):
         for text, unit in zip(asked.groups(), ("mb", "minutes"), strict=True):
             if (name, unit) == ("download_checkpoint", "minutes"):  # the connection is not counted
                 continue
-            assert re.search(rf"plan\.limits\.{part}\.{name}\([^()]*\)\.{unit}$", re.sub(r"\s", "", text)), f"{unit} of {name}"
+            assert re.search(rf"plan\.limits\.{name}\([^()]*\)\.{unit}$", re.sub(r"\s", "", text)), f"{unit} of {name}"
 
 
 def test_a_cost_is_rounded_up_and_resumes_for_two_days_at_most():
@@ -90,6 +89,7 @@ def test_a_formula_is_the_second_paragraph():
 # ---------------------------------------------------------------------------------------------- networks
 
 
+@pytest.mark.slow
 def test_published_networks_are_as_counted():
     """The table is written again by ``python -m cortexscale.estimate.networks config/paper.yaml``."""
     assert counted_table(ROOT / "config/paper.yaml") == TABLE.read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from scripts import script
 
 from cortexscale.alignment.averages import benchmark_means
 from cortexscale.catalogue.axes import MODEL_AXES
-from cortexscale.plan.fits import FIT, FitPlan
+from cortexscale.plan.tables import FIT, FitPlan
 from cortexscale.scaling import groups
 from cortexscale.scaling.fit import fit_law
 from cortexscale.scaling.groups import cluster_labels, fit_families

@@ -22,7 +22,7 @@ from cortexscale.alignment.prepare import prepare_responses
 from cortexscale.alignment.score import score_alignment
 from cortexscale.alignment.subjects import load_targets
 from cortexscale.commitments import Commitments
-from cortexscale.costs.machine import PRESETS
+from cortexscale.costs import PRESETS
 from cortexscale.errors import InputError
 from cortexscale.estimate.networks import networks
 from cortexscale.estimate.sizes import ExpectedSizes

@@ -26,9 +26,8 @@ rule prepare_responses:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt
-        * plan.limits.pretraining.prepare_responses(wildcards.stimuli).mb,
-        runtime=lambda wildcards: plan.limits.pretraining.prepare_responses(wildcards.stimuli).minutes,
+        mem_mb=lambda wildcards, attempt: attempt * plan.limits.prepare_responses(wildcards.stimuli).mb,
+        runtime=lambda wildcards: plan.limits.prepare_responses(wildcards.stimuli).minutes,
         gpu=1,
     params:
         datasets=lambda wildcards: plain(plan.data.targets(wildcards.stimuli)),
@@ -55,10 +54,8 @@ rule layer_search:
         "../envs/cortexscale.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: attempt
-        * plan.limits.pretraining.layer_search(wildcards.stimuli, wildcards.model).mb,
-        runtime=lambda wildcards: plan.limits.pretraining.layer_search(
-            wildcards.stimuli, wildcards.model
-        ).minutes,
+        * plan.limits.layer_search(wildcards.stimuli, wildcards.model).mb,
+        runtime=lambda wildcards: plan.limits.layer_search(wildcards.stimuli, wildcards.model).minutes,
         gpu=1,
     params:
         model=lambda wildcards: wildcards.model,
@@ -83,8 +80,8 @@ rule commit_layers:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards: plan.limits.pretraining.commit_layers().mb,
-        runtime=lambda wildcards: plan.limits.pretraining.commit_layers().minutes,
+        mem_mb=lambda wildcards: plan.limits.commit_layers().mb,
+        runtime=lambda wildcards: plan.limits.commit_layers().minutes,
     params:
         model=lambda wildcards: wildcards.model,
         code=plan.code("commit_layers"),
@@ -111,10 +108,8 @@ rule alignment:
         "../envs/cortexscale.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: attempt
-        * plan.limits.pretraining.alignment(wildcards.stimuli, wildcards.model).mb,
-        runtime=lambda wildcards: plan.limits.pretraining.alignment(
-            wildcards.stimuli, wildcards.model
-        ).minutes,
+        * plan.limits.alignment(wildcards.stimuli, wildcards.model).mb,
+        runtime=lambda wildcards: plan.limits.alignment(wildcards.stimuli, wildcards.model).minutes,
         gpu=1,
     params:
         model=lambda wildcards: wildcards.model,

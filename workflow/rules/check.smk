@@ -70,7 +70,7 @@ rule check_model:
         model=lambda wildcards: plain(plan.models.inventory[plan.checks.model]),
         projection=plain(plan.study.features.projection),
         batch_size=plan.study.features.batch_size,
-        asked_mb=lambda wildcards: plan.limits.pretraining.largest_sweep_mb(plan.checks.model),
+        asked_mb=lambda wildcards: plan.limits.largest_sweep_mb(plan.checks.model),
         weights_follow=lambda wildcards: plan.models.weights_follow(plan.checks.model),
         report=lambda wildcards: f"{plan.results}/qc/check_model_{plan.checks.model}.txt",
         code=lambda wildcards: plan.code("check_model", *plan.models.code(plan.checks.model)),

@@ -23,7 +23,7 @@ rule download_checkpoint:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards: plan.limits.pretraining.download_checkpoint(wildcards.model).mb,
+        mem_mb=lambda wildcards: plan.limits.download_checkpoint(wildcards.model).mb,
         runtime="6h",
         downloads=1,
     params:

@@ -25,7 +25,7 @@ rule import_commitments:
         "../envs/cortexscale.yaml"
     resources:
         mem_mb=4000,
-        runtime=lambda wildcards: plan.limits.pretraining.commit_layers().minutes,
+        runtime=lambda wildcards: plan.limits.commit_layers().minutes,
     params:
         model=lambda wildcards: plain(plan.models.inventory[wildcards.model]),
         datasets=lambda wildcards: plan.alignment.published_datasets(wildcards.stimuli),

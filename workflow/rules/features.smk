@@ -25,8 +25,8 @@ rule features:
         "../envs/cortexscale.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: attempt
-        * plan.limits.pretraining.features(wildcards.stimuli, wildcards.model).mb,
-        runtime=lambda wildcards: plan.limits.pretraining.features(wildcards.stimuli, wildcards.model).minutes,
+        * plan.limits.features(wildcards.stimuli, wildcards.model).mb,
+        runtime=lambda wildcards: plan.limits.features(wildcards.stimuli, wildcards.model).minutes,
         gpu=1,
         batch_size=plan.study.features.batch_size,
         scratch_gb=plan.study.features.scratch_gb,
@@ -54,10 +54,8 @@ use rule features as sweep_features with:
         "<benchmarks>/sweep_features/{stimuli}/{model}.tsv"
     resources:
         mem_mb=lambda wildcards, attempt: attempt
-        * plan.limits.pretraining.sweep_features(wildcards.stimuli, wildcards.model).mb,
-        runtime=lambda wildcards: plan.limits.pretraining.sweep_features(
-            wildcards.stimuli, wildcards.model
-        ).minutes,
+        * plan.limits.sweep_features(wildcards.stimuli, wildcards.model).mb,
+        runtime=lambda wildcards: plan.limits.sweep_features(wildcards.stimuli, wildcards.model).minutes,
         gpu=1,
         batch_size=plan.study.features.batch_size,
         scratch_gb=plan.study.features.scratch_gb,

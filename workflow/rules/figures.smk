@@ -72,8 +72,8 @@ rule fit:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards: plan.limits.fits.fit(wildcards.fit).mb,
-        runtime=lambda wildcards: plan.limits.fits.fit(wildcards.fit).minutes,
+        mem_mb=lambda wildcards: plan.limits.fit(wildcards.fit).mb,
+        runtime=lambda wildcards: plan.limits.fit(wildcards.fit).minutes,
     params:
         axis=lambda wildcards: plan.fits.axis(wildcards.fit),
         form=lambda wildcards: plan.fits.form(wildcards.fit),
@@ -153,9 +153,9 @@ rule figure:
         mem_mb=2000,
         runtime=30,
     params:
-        drawing=lambda wildcards: plain(plan.figures.drawing(wildcards.figure)),
+        drawing=lambda wildcards: plain(plan.figures.gallery.drawing(wildcards.figure)),
         code=lambda wildcards: plan.code(
-            "figure", plan.figures.drawing(wildcards.figure).module, *FACTS_MODULES
+            "figure", plan.figures.gallery.drawing(wildcards.figure).module, *FACTS_MODULES
         ),
     script:
         "../scripts/figure.py"

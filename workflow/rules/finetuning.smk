@@ -32,10 +32,8 @@ rule finetuning_heads:
         "../envs/cortexscale.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: attempt
-        * plan.limits.finetuning.finetuning_heads(wildcards.model, wildcards.dataset).mb,
-        runtime=lambda wildcards: plan.limits.finetuning.finetuning_heads(
-            wildcards.model, wildcards.dataset
-        ).minutes,
+        * plan.limits.finetuning_heads(wildcards.model, wildcards.dataset).mb,
+        runtime=lambda wildcards: plan.limits.finetuning_heads(wildcards.model, wildcards.dataset).minutes,
         gpu=1,
         batch_size=plan.study.features.batch_size,
     params:
@@ -73,8 +71,8 @@ rule finetune:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.limits.finetuning.finetune(wildcards.model).mb,
-        runtime=lambda wildcards: plan.limits.finetuning.finetune(wildcards.model).minutes,
+        mem_mb=lambda wildcards, attempt: attempt * plan.limits.finetune(wildcards.model).mb,
+        runtime=lambda wildcards: plan.limits.finetune(wildcards.model).minutes,
         gpu=1,
     params:
         base=lambda wildcards: plain(plan.finetuning.base(wildcards.model)),
@@ -114,10 +112,8 @@ rule finetuned_alignment:
         "../envs/cortexscale.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: attempt
-        * plan.limits.finetuning.finetuned_alignment(wildcards.stimuli, wildcards.model).mb,
-        runtime=lambda wildcards: plan.limits.finetuning.finetuned_alignment(
-            wildcards.stimuli, wildcards.model
-        ).minutes,
+        * plan.limits.finetuned_alignment(wildcards.stimuli, wildcards.model).mb,
+        runtime=lambda wildcards: plan.limits.finetuned_alignment(wildcards.stimuli, wildcards.model).minutes,
         gpu=1,
         batch_size=plan.study.features.batch_size,
         scratch_gb=plan.study.features.scratch_gb,

@@ -29,8 +29,8 @@ rule tokens:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.limits.mapping.tokens(wildcards.stimuli).mb,
-        runtime=lambda wildcards: plan.limits.mapping.tokens(wildcards.stimuli).minutes,
+        mem_mb=lambda wildcards, attempt: attempt * plan.limits.tokens(wildcards.stimuli).mb,
+        runtime=lambda wildcards: plan.limits.tokens(wildcards.stimuli).minutes,
         gpu=1,
         batch_size=plan.study.features.batch_size,
     params:
@@ -74,8 +74,8 @@ rule mapping:
         "../envs/cortexscale.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: attempt
-        * plan.limits.mapping.mapping(wildcards.dataset, wildcards.readout).mb,
-        runtime=lambda wildcards: plan.limits.mapping.mapping(wildcards.dataset, wildcards.readout).minutes,
+        * plan.limits.mapping(wildcards.dataset, wildcards.readout).mb,
+        runtime=lambda wildcards: plan.limits.mapping(wildcards.dataset, wildcards.readout).minutes,
         gpu=1,
     params:
         dataset=lambda wildcards: wildcards.dataset,

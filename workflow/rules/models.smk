@@ -26,8 +26,8 @@ rule train_backbone:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * plan.limits.pretraining.train_backbone(wildcards.model).mb,
-        runtime=lambda wildcards: plan.limits.pretraining.train_backbone(wildcards.model).minutes,
+        mem_mb=lambda wildcards, attempt: attempt * plan.limits.train_backbone(wildcards.model).mb,
+        runtime=lambda wildcards: plan.limits.train_backbone(wildcards.model).minutes,
         gpu=plan.study.training.gpus,
     params:
         model=lambda wildcards: plain(plan.models.inventory[wildcards.model]),
@@ -48,8 +48,8 @@ rule model_cards:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards: plan.limits.pretraining.model_cards().mb,
-        runtime=lambda wildcards: plan.limits.pretraining.model_cards().minutes,
+        mem_mb=lambda wildcards: plan.limits.model_cards().mb,
+        runtime=lambda wildcards: plan.limits.model_cards().minutes,
     params:
         models=plain(list(plan.models.inventory.values())),
         fitted=plan.models.fitted,

@@ -20,10 +20,8 @@ rule preprocess:
         "../envs/cortexscale.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: attempt
-        * plan.limits.pretraining.preprocess(wildcards.dataset, wildcards.subject).mb,
-        runtime=lambda wildcards: plan.limits.pretraining.preprocess(
-            wildcards.dataset, wildcards.subject
-        ).minutes,
+        * plan.limits.preprocess(wildcards.dataset, wildcards.subject).mb,
+        runtime=lambda wildcards: plan.limits.preprocess(wildcards.dataset, wildcards.subject).minutes,
     params:
         dataset=lambda wildcards: wildcards.dataset,
         subject=lambda wildcards: wildcards.subject,
@@ -53,8 +51,8 @@ rule stimuli:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards: plan.limits.pretraining.stimuli(wildcards.stimuli).mb,
-        runtime=lambda wildcards: plan.limits.pretraining.stimuli(wildcards.stimuli).minutes,
+        mem_mb=lambda wildcards: plan.limits.stimuli(wildcards.stimuli).mb,
+        runtime=lambda wildcards: plan.limits.stimuli(wildcards.stimuli).minutes,
     params:
         images=lambda wildcards: plain(plan.study.stimuli[wildcards.stimuli].files),
         code=plan.code("stimuli"),

@@ -26,10 +26,8 @@ rule projection_study:
         "../envs/cortexscale.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: attempt
-        * plan.limits.pretraining.projection_study(wildcards.stimuli, wildcards.model).mb,
-        runtime=lambda wildcards: plan.limits.pretraining.projection_study(
-            wildcards.stimuli, wildcards.model
-        ).minutes,
+        * plan.limits.projection_study(wildcards.stimuli, wildcards.model).mb,
+        runtime=lambda wildcards: plan.limits.projection_study(wildcards.stimuli, wildcards.model).minutes,
         gpu=1,
         batch_size=plan.study.features.batch_size,
         scratch_gb=plan.study.features.scratch_gb,

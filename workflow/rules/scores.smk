@@ -47,8 +47,8 @@ rule fit_scores:
     conda:
         "../envs/cortexscale.yaml"
     resources:
-        mem_mb=lambda wildcards: plan.limits.fits.fit_scores().mb,
-        runtime=lambda wildcards: plan.limits.fits.fit_scores().minutes,
+        mem_mb=lambda wildcards: plan.limits.fit_scores().mb,
+        runtime=lambda wildcards: plan.limits.fit_scores().minutes,
     params:
         experiments=lambda wildcards: plan.study.scores.experiments,
         bootstraps=lambda wildcards: plan.study.scores.bootstraps,

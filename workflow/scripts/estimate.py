@@ -19,7 +19,7 @@ def main(*, config: dict[str, Any], file: Path) -> None:
     machine, origin = machine_of(settings.machine, settings.rates, file.parent)
     sizes = ExpectedSizes(plan, networks(plan.models.inventory.values()))
     text = report(plan.study.study, Estimate(plan, sizes, machine), origin)
-    write_text(file, text, encoding="utf-8")
+    write_text(file, text)
     print(f"\n{text}", flush=True)
 
 

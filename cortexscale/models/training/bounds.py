@@ -1,7 +1,6 @@
 """Costs of the training of a backbone."""
 
-from cortexscale.costs.cost import Cost
-from cortexscale.costs.machine import Machine
+from cortexscale.costs import Cost, Machine
 from cortexscale.models.bounds import Network
 
 PASSES = 3

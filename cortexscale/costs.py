@@ -1,9 +1,53 @@
-"""Rates at which machines do the work of a study."""
+"""The rates of a machine, and the cost of a job in time, memory and disk.
+
+Functions of ``bounds.py`` beside the numerics of a stage compute its costs from sizes of arrays and the rates of a machine.
+"""
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from pydantic import BaseModel, Field, PositiveFloat
 
+LONGEST = 2 * 24 * 60
+"""Longest time limit, in minutes, of a job that continues where it stopped when it is tried again."""
 IMAGE_SIZE = 600
 """Width and height, in pixels, of the JPEG images that the rate ``images`` refers to."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Time, memory and disk that one job needs.
+
+    Attributes:
+        seconds: run time.
+        memory: bytes of host memory.
+        disk: bytes that the job leaves on disk.
+        resumes: whether a job that was killed continues where it stopped.
+    """
+
+    seconds: float
+    memory: float
+    disk: float = 0.0
+    resumes: bool = False
+
+    @property
+    def minutes(self) -> int:
+        """Time limit in minutes, rounded up; at most ``LONGEST`` for a job that resumes."""
+        minutes = math.ceil(self.seconds / 60)
+        return min(minutes, LONGEST) if self.resumes else minutes
+
+    @property
+    def mb(self) -> int:
+        """Memory in MB, rounded up."""
+        return math.ceil(self.memory / 1e6)
+
+
+def formula(cost: Callable[..., Cost]) -> str:
+    """Return the formula of a function that computes a Cost: the second paragraph of its docstring, as one line."""
+    text = inspect.getdoc(cost) or ""
+    return " ".join(text.split("\n\n")[1].split())
 
 
 class Machine(BaseModel, extra="forbid", frozen=True):
@@ -29,7 +73,7 @@ class Machine(BaseModel, extra="forbid", frozen=True):
         return self.gemm_float64 if self._is_double(precision) else self.gemm_float32
 
     def inverse(self, precision: str) -> float:
-        """n^3 operations/s of an inverse; ``precision`` is ``float64``, ``float32`` or ``auto``."""
+        """Operations/s (n^3) of an inverse; ``precision`` as in :meth:`gemm`."""
         return self.inverse_float64 if self._is_double(precision) else self.inverse_float32
 
     def _is_double(self, precision: str) -> bool:
