@@ -23,7 +23,6 @@ def mean_scores(
 
     Args:
         rows: result rows. Rows that differ in columns outside ``by`` and ``levels`` are averaged along with the first level.
-        by: columns that tell the averages apart.
         composite_rois: whether ROIs that contain others count as ROIs of their own, as in the paper.
         levels: columns that are averaged over one after another. With none, all rows have equal weights.
 
@@ -37,12 +36,7 @@ def mean_scores(
 
 
 def benchmark_means(rows: pd.DataFrame, key: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
-    """Average subjects, then ROIs, then benchmarks.
-
-    Args:
-        rows: rows per ``key`` x benchmark x subject x ROI.
-        key: column that tells models or runs apart.
-        composite_rois: see :func:`mean_scores`.
+    """Average subjects, then ROIs, then benchmarks, for every ``key`` (models or runs).
 
     Returns:
         ``key``, ``benchmark_name``, ``score``: a row per benchmark, then one with benchmark ``average`` for every ``key``.
@@ -52,5 +46,5 @@ def benchmark_means(rows: pd.DataFrame, key: str, metric: str = ALIGNMENT, *, co
 
 
 def over_benchmarks(scores: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """The mean score of the benchmarks: ``by``, ``score``, and ``average`` as ``benchmark_name``."""
+    """Average the benchmarks: ``by``, ``score``, and ``average`` as ``benchmark_name``."""
     return scores.groupby(list(by), sort=False)["score"].mean().reset_index().assign(benchmark_name=AVERAGE)

@@ -29,8 +29,8 @@ ROIS_OF_UNIT = 3
 def committed_layers(layers: int, rois: int) -> float:
     """Expected number of different layers that some ROIs are committed to, of so many candidates.
 
-    Neighbouring ROIs often share a layer. In the published commitments, 28 ROIs of NSD have 5.2 different layers, and 53 ROIs of
-    the five datasets on THINGS have 8.0 (mean over 71 architectures).
+    In the published commitments, 28 ROIs of NSD have 5.2 different layers, and 53 ROIs of the five datasets on THINGS have 8.0
+    (mean over 71 architectures).
     """
     return min(layers, rois**0.5)
 
@@ -47,8 +47,7 @@ class DatasetSize:
     Attributes:
         kernels: the kernel that all subjects share, or one kernel for each subject.
         units: number of units of each subject that is scored.
-        rois: number of ROIs that are scored.
-        rois_per_unit: number of ROIs that a unit belongs to.
+        rois, rois_per_unit: number of ROIs that are scored, and of those that a unit belongs to.
     """
 
     kernels: tuple[Kernel, ...]
@@ -68,26 +67,15 @@ class DatasetSize:
 
     @property
     def response_bytes(self) -> float:
-        """Bytes of the responses of all subjects in float32."""
         return 4 * self.images * sum(self.units)
 
     @property
     def rows(self) -> float:
-        """Number of pairs of a unit and one of its ROIs."""
         return self.rois_per_unit * sum(kernel.units for kernel in self.kernels)
 
 
 def fit_seconds(machine: Machine, ridge: Ridge, kernel: Kernel, units: float, *, percent: float = 100, **how: int) -> float:
-    """Seconds of ridge of some units on one kernel, or on a percentage of its training stimuli.
-
-    Args:
-        machine: where it runs.
-        ridge: penalties and precision.
-        kernel: size of the kernel.
-        units: number of units.
-        percent: of the training stimuli.
-        how: ``folds`` and ``n_test`` of :func:`~cortexscale.kernels.bounds.ridge_seconds`.
-    """
+    """Seconds of ridge of some units on one kernel, or on a percentage of its training stimuli."""
     n, grid = int(kernel.n_train * percent / 100), ridge.alphas
     return ridge_seconds(machine, ridge.precision, n, units, grid.count, search=grid.search, **how)
 
@@ -97,10 +85,8 @@ class Scoring:
     """Sizes of the scores of one model on datasets of one stimulus set.
 
     Attributes:
-        datasets: sizes of each dataset.
         committed: number of layers that the ROIs of each dataset are committed to.
         images: number of images in the stimulus set.
-        ridge: how responses are predicted.
         splits: splits on which RSA and CKA compare predictions with responses, ``train`` or ``test``.
     """
 
@@ -120,9 +106,8 @@ class Scoring:
         return [kernel.n_train if split == "train" else kernel.n_test for split in self.splits]
 
     def kernel_images(self, *, test: bool = True) -> list[int]:
-        """Number of images of each kernel of a layer, with or without the test stimuli.
-
-        There is one kernel of all images that the datasets show, or one for each dataset, whichever has fewer products.
+        """Number of images of each kernel of a layer: one kernel of all images that are shown, or one per dataset with fewer
+        products.
         """
         sizes = [kernel.n_train + kernel.n_test * test for dataset in self.datasets for kernel in dataset.kernels]
         union = min(self.images, sum(sizes))
@@ -160,9 +145,9 @@ class Scoring:
         """Bytes that a job needs to score layers.
 
         It holds the responses of all datasets, a kernel of all images, and for the largest dataset the centred kernel and two
-        factors (n x n each), with several datasets its own kernel too, responses and dual coefficients (n x units each), a
-        slab of features, predictions kept and new, and three geometries with their ranking. 4 GB are for the libraries and
-        the host side of a CUDA context.
+        factors (n x n each), with several datasets its own kernel too, responses and dual coefficients (n x units each), a slab
+        of features, predictions kept and new, and three geometries with their ranking. 4 GB are for the libraries and the host
+        side of a CUDA context.
         """
         value, copies = 4 if self.ridge.precision == "float32" else 8, 3 if len(self.datasets) == 1 else 4
         largest, similarity, sizes = 0.0, 0.0, [dataset.images for dataset in self.datasets]

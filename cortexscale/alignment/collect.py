@@ -9,12 +9,7 @@ from cortexscale.stores import read_table
 
 
 def pretraining_table(alignment: Sequence[Path], cards: Path) -> pd.DataFrame:
-    """Put the scores of all models in one table, beside their cards: one row per model x dataset x subject x ROI.
-
-    Args:
-        alignment: files of :func:`cortexscale.alignment.score.score_alignment`.
-        cards: file of :func:`cortexscale.models.table.complete_cards`.
-    """
+    """Put the scores of all models in one table, beside their cards: one row per model x dataset x subject x ROI."""
     models = read_table(cards, columns=("model_id", "pretraining_total_flops_estimate"))
     scores = pd.concat([read_table(file, columns=("model_id", "pearsonr_nc")) for file in alignment], ignore_index=True)
     return scores.merge(models, on="model_id", how="left", validate="many_to_one")

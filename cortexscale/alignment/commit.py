@@ -7,27 +7,16 @@ from cortexscale.commitments import Commitments, CommittedLayer
 
 
 def commit_layers(search: pd.DataFrame, model: str) -> Commitments:
-    """Choose the layer of each ROI of each dataset: see :func:`commit_rois`.
-
-    Args:
-        search: table of :func:`cortexscale.alignment.search.search_layers`.
-        model: id of the model whose layers were searched.
-    """
+    """Choose the layer of each ROI of each dataset, from the table of :func:`cortexscale.alignment.search.search_layers`."""
     datasets = {str(dataset): commit_rois(rows) for dataset, rows in search.groupby("benchmark_name", sort=False)}
     return Commitments(model, datasets)
 
 
 def commit_rois(search: pd.DataFrame) -> dict[str, CommittedLayer]:
-    """Choose the layer of each ROI with the best cross-validated score, averaged over subjects.
+    """Choose the layer of each ROI of one dataset with the best cross-validated score, averaged over subjects.
 
-    Ties go to the shallower layer. The margin is the lead over the best layer at another depth: a stage and its
-    last block are the same tensor, so they count as one candidate.
-
-    Args:
-        search: rows of one dataset.
-
-    Returns:
-        ROI -> committed layer.
+    Ties go to the shallower layer. The margin is the lead over the best layer at another depth: a stage and its last block are
+    the same tensor, so they count as one candidate.
     """
     keys = ["roi", "layer_position", "layer_position_normalized", "layer_name"]
     scores = mean_scores(search, keys, "cv_score", composite_rois=True, levels=("subject",))

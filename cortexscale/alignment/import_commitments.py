@@ -8,15 +8,9 @@ from cortexscale.models.layers import Layer, chosen_layers
 
 
 def import_commitments(published: Commitments, layers: Sequence[Layer], family: str) -> Commitments:
-    """Commit a model to the layers that the authors published. Margins and runners-up were not published.
+    """Commit a model of a family to the layers that the authors published, which have other names in some families.
 
-    Args:
-        published: of the model for the datasets of the study, see :func:`cortexscale.alignment.published.commitments_for`.
-        layers: candidates of the model.
-        family: its architecture family; the authors call layers of some families by other names.
-
-    Raises:
-        InputError: a layer is no candidate.
+    Margins and runners-up were not published. A layer that is no candidate raises InputError.
     """
     ours = PUBLISHED_NAMES.get(family, {})
     names = {name: ours.get(name, name) for name in published.layer_names}

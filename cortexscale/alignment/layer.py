@@ -28,11 +28,7 @@ def held_out(folds: Folds, target: Targets) -> list[np.ndarray]:
 
 
 def check_store(store: Store, stimuli_hash: str) -> None:
-    """Refuse features of another stimulus set.
-
-    Raises:
-        InputError: the store belongs to another stimulus set.
-    """
+    """Refuse features of another stimulus set with an InputError."""
     found = store.attributes["identity"]["stimuli"]
     if found != stimuli_hash:
         raise InputError(
@@ -52,10 +48,8 @@ def layer_fits(
 ) -> Iterator[tuple[NestedRidge, GramMatrix]]:
     """Fit ridge regression from one layer to all units of each of ``targets``. Yields the fits with their kernels.
 
-    Args:
-        folds: whether the outer folds of the training split are held out.
-        test: whether the test split is predicted. The kernel is then that of the training stimuli followed by the test stimuli.
-        predictions: whether predicted responses are kept.
+    ``folds`` holds out the outer folds of the training split. ``test`` predicts the test split, and the kernel is then that of
+    the training stimuli followed by the test stimuli.
     """
     device = best_device()
     dtype = kernel_dtype(ridge, device)
@@ -87,7 +81,7 @@ def group_means(values: np.ndarray, group: np.ndarray) -> np.ndarray:
     """Average over the units of each group: (..., groups).
 
     Args:
-        values: (..., pairs), one value per group and unit, as in a :class:`~cortexscale.kernels.nested_ridge.NestedRidge`.
+        values: (..., pairs), one value per group and unit, as in a :class:`~cortexscale.kernels.ridge_problem.NestedRidge`.
         group: (pairs,) group of each pair, ascending. Every group occurs.
     """
     starts = np.flatnonzero(np.diff(group, prepend=-1))

@@ -23,15 +23,12 @@ def layer_metrics(layer_search: pd.DataFrame) -> list[str]:
 def layer_profiles(layer_search: pd.DataFrame, benchmark: str) -> pd.DataFrame:
     """Average the scores of one reference model at each of its layers over subjects.
 
-    The model is :func:`cortexscale.models.roles.reference_shown`. If it is a transformer with six blocks or more, each block is
-    there once, at its second normalisation, since its parts score so differently that a curve through all of them would zigzag.
+    A transformer with six blocks or more has each block once, at its second normalisation, since its parts score so differently
+    that a curve through all of them would zigzag. A benchmark without layer scores raises InputError.
 
     Returns:
         ``model_id``, ``roi``, ``layer_name``, ``layer_position_normalized``, ``metric``; ``mean`` over subjects and its standard
         error ``sem``.
-
-    Raises:
-        InputError: the table has no layer of this benchmark.
     """
     metrics, places = layer_metrics(layer_search), ["roi", "layer_name", "layer_position_normalized"]
     rows = layer_search.loc[layer_search["benchmark_name"] == benchmark, ["model_id", *places, *metrics]]
@@ -69,14 +66,11 @@ def layer_agreement(layer_search: pd.DataFrame, one: str, others: list[str]) -> 
 
 
 def agreement_correlations(layers: pd.DataFrame) -> pd.DataFrame:
-    """Correlate ranks and scores of two datasets over layers.
-
-    Args:
-        layers: table of :func:`layer_agreement`.
+    """Correlate ranks and scores of two datasets over layers, from the table of :func:`layer_agreement`.
 
     Returns:
         One row per ``benchmark_name``, ``super_roi`` and ``aspect`` (``rank`` or ``score``): Pearson's ``r``, and ``n``, the
-        number of layers of all models.
+            number of layers of all models.
     """
     found = [
         (*key, aspect, rows[aspect].corr(rows[f"{aspect}_other"]), len(rows))

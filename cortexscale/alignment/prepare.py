@@ -17,9 +17,8 @@ from cortexscale.kernels.similarity import roi_geometries
 def prepare_responses(targets: Sequence[Targets], splits: Sequence[str], path: Path | str, made_by: Mapping[str, Any]) -> None:
     """Write the geometry of every subject and ROI in ``splits``, and the factors of groups with far more units than stimuli.
 
-    The layout of the file is ``<dataset>/<subject>/<roi>/<split>/{distance_ranks, products}``, (n (n - 1) / 2,) each, of a
-    :class:`~cortexscale.kernels.similarity.Geometry`, and ``<dataset>/<subject>/<roi>/factor``, (n_train, r), of
-    :meth:`~cortexscale.kernels.responses.Responses.factor`.
+    The layout of the file is ``<dataset>/<subject>/<roi>/<split>/{distance_ranks, products}``, (n (n - 1) / 2,) each, and
+    ``<dataset>/<subject>/<roi>/factor``, (n_train, r), of :meth:`~cortexscale.kernels.responses.Responses.factor`.
     """
     device = best_device()
     with whole_file(path) as part, h5py.File(part, "w") as file:

@@ -30,17 +30,11 @@ def score_projections(
     ridge: Ridge,
     scratch: Path,
 ) -> pd.DataFrame:
-    """Score the committed layers on all their activations, and through each projection.
-
-    Args:
-        activations: stores of all activations, with rows as in the stimulus table. Each committed layer is in one of them.
-        projections: projections, none of them exact.
-        targets, commitments, ridge: as in :func:`~cortexscale.alignment.score.score_alignment`.
-        scratch: temporary file of projected features.
+    """Score the committed layers on all their activations, and through each projection. Each layer is in one of the stores.
 
     Returns:
         Rows per projection x dataset x subject x ROI: ``COLUMNS``. ``layer_width`` is the number of activations. ``dimensions``
-        and ``seed`` are empty for all activations. A layer that is not wider than ``dimensions`` is not projected.
+            and ``seed`` are empty for all activations. A layer that is not wider than ``dimensions`` is not projected.
     """
     tables = []
     for whole in activations:

@@ -13,11 +13,7 @@ from cortexscale.errors import InputError
 
 
 def read_published(file: Path | str) -> dict[str, Commitments]:
-    """Read a ``.json`` or ``.json.gz``: model id -> commitments, with the authors' names of datasets and layers.
-
-    Raises:
-        InputError: the file is missing, or not what the authors released.
-    """
+    """Read a ``.json`` or ``.json.gz``: model id -> commitments, with the authors' names of datasets and layers."""
     file = Path(file)
     remedy = "take layer_commitments.json from configs/evaluation/layer_commitment of the authors' release"
     try:
@@ -37,13 +33,8 @@ def commitments_for(
 ) -> Commitments:
     """Return what is published of a model for the ROIs of a study, by the names that the study gives to its datasets.
 
-    Args:
-        published: as :func:`read_published` returns it.
-        model: one of its models.
-        datasets: dataset -> its name in the file (None for a dataset that the authors did not release) and its ROIs.
-
-    Raises:
-        InputError: a dataset or ROI is not in the file.
+    ``datasets`` maps each to its name in the file (None if the authors did not release it) and its ROIs. A dataset or ROI that
+    is not in the file raises InputError.
     """
     committed: dict[str, RoiLayers] = {}
     missing: list[str] = []

@@ -21,10 +21,7 @@ def score_alignment(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit each ROI's committed layer on the whole training split and score it on the test split.
 
-    Args:
-        commitments: layers of the model, for all datasets of ``targets``.
-        similarity: splits of which RSA and CKA are wanted, see :mod:`~cortexscale.alignment.similarity`; they need prepared
-            responses.
+    RSA and CKA are computed on the splits ``similarity``, and need prepared responses.
 
     Returns:
         The rows of :func:`cortexscale.alignment.score_rows.score_rows` per dataset x subject x ROI, with ``layer_name``,

@@ -17,9 +17,8 @@ from cortexscale.kernels.gram import GramMatrix
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predicted responses for the P pairs of a group (subject x ROI) and one of its units.
-
-    Pairs are in the order of ``np.nonzero(targets.members)``.
+    """Predicted responses for the P pairs of a group (subject x ROI) and one of its units, as in
+    ``np.nonzero(targets.members)``.
 
     Attributes:
         test_r: (P,) Pearson r on the test stimuli.
@@ -42,8 +41,8 @@ def score_rows(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score the predictions of a fit.
 
-    The score of a unit is Pearson r / sqrt(noise ceiling); a ROI has the mean over its units (paper, section 3).
-    Scores above 1 are kept and counted.
+    The score of a unit is Pearson r / sqrt(noise ceiling); a ROI has the mean over its units (paper, section 3). Scores above 1
+    are kept and counted.
 
     Args:
         columns: what else is known of the fit: a value for all rows per subject x ROI, or one for each.
@@ -51,10 +50,10 @@ def score_rows(
         kernel: of the training stimuli followed by the test stimuli, for RSA and CKA of the features themselves.
 
     Returns:
-        Rows per subject x ROI: ``benchmark_name``, ``subject``, ``roi``, ``n_units``, ``columns``, ``pearsonr``, ``pearsonr_nc``,
-        ``noise_ceiling`` (mean square root of the ceiling), ``n_units_above_1``, the columns of
-        :func:`~cortexscale.alignment.similarity.similarity_columns`, and ``n_test``. Rows per subject x ROI x unit:
-        ``benchmark_name``, ``subject``, ``roi``, ``unit``, ``pearsonr``, ``pearsonr_nc``.
+        Rows per subject x ROI: ``benchmark_name``, ``subject``, ``roi``, ``n_units``, ``columns``, ``pearsonr``,
+            ``pearsonr_nc``, ``noise_ceiling`` (mean square root of the ceiling), ``n_units_above_1``, the columns of
+            :func:`~cortexscale.alignment.similarity.similarity_columns`, and ``n_test``. Rows per subject x ROI x unit:
+            ``benchmark_name``, ``subject``, ``roi``, ``unit``, ``pearsonr``, ``pearsonr_nc``.
     """
     group, unit = np.nonzero(target.members)
     ceiling = target.nc_percent[unit]
@@ -73,14 +72,9 @@ def score_rows(
 
 
 def penalty_columns(alpha: np.ndarray, at_edge: np.ndarray, group: np.ndarray) -> dict[str, np.ndarray]:
-    """Columns of ridge fits, a value per group.
+    """Columns of ridge fits, a value per group, from the results (P,) of :func:`cortexscale.alignment.layer.chosen_penalties`.
 
-    Args:
-        alpha, at_edge: (P,) of :func:`cortexscale.alignment.layer.chosen_penalties`.
-        group: (P,) group of each pair.
-
-    Returns:
-        ``alpha``, the geometric mean over the units of the group, and ``alpha_at_edge``, the fraction of its units whose
-        penalty is an end of the grid.
+    ``alpha`` is the geometric mean over the units of the group; ``alpha_at_edge`` is the fraction of its units whose penalty is
+    an end of the grid.
     """
     return {"alpha": np.exp(group_means(np.log(alpha), group)), "alpha_at_edge": group_means(at_edge.astype(float), group)}

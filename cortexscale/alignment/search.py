@@ -20,9 +20,9 @@ def search_layers(store: Store, targets: Sequence[Targets], ridge: Ridge) -> pd.
 
     Returns:
         One row per layer x dataset x subject x ROI: ``layer_name``, ``layer_position``, ``layer_position_normalized``,
-        ``benchmark_name``, ``subject``, ``roi``, ``cv_score`` (noise-normalised Pearson r, mean over units, then over the
-        outer folds), ``cv_score_sd`` (standard deviation over folds), ``alpha`` (on the whole training split),
-        ``alpha_at_edge``, ``n_units``, ``n_train``.
+            ``benchmark_name``, ``subject``, ``roi``, ``cv_score`` (noise-normalised Pearson r, mean over units, then over the
+            outer folds), ``cv_score_sd`` (standard deviation over folds), ``alpha`` (on the whole training split),
+            ``alpha_at_edge``, ``n_units``, ``n_train``.
     """
     tables = []
     for number, (layer, place) in enumerate(store.layers.items(), start=1):

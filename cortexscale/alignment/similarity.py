@@ -26,9 +26,7 @@ def similarity_columns(
     """Compute RSA and CKA of every group of ``target``, (groups,) each; nan where they are not wanted or cannot be computed.
 
     Args:
-        target: responses with prepared geometries.
         predicted: split -> predicted responses (stimuli, pairs) in the order of ``np.nonzero(target.members)``.
-        splits: ``train``, ``test``, both or none. Each needs predictions.
         kernel: kernel of the training stimuli followed by the test stimuli. Without it the features are not compared.
 
     Returns:

@@ -17,16 +17,11 @@ from cortexscale.study.targets import BestSubjects, DatasetTargets
 def rank_subjects(recordings: Sequence[Path], best_subjects: BestSubjects | None) -> pd.DataFrame:
     """Rank subjects by the mean noise ceiling of all units that were looked at. Units without a ceiling count as 0.
 
-    Args:
-        recordings: files of one dataset.
-        best_subjects: the number of subjects that are scored, and the ROI whose ceilings decide (paper, appendix A.3). If None,
-            all subjects are scored, and ceilings are averaged over all ROIs together.
+    ``best_subjects`` has the number of subjects that are scored, and the ROI whose ceilings decide (paper, appendix A.3). If
+    None, all subjects are scored, and ceilings are averaged over all ROIs together.
 
     Returns:
         ``subject``, ``mean_nc_percent`` (percent of variance) and ``scored``, the best subject first.
-
-    Raises:
-        InputError: a subject has no unit in that ROI.
     """
     means = []
     for file in recordings:
@@ -62,13 +57,9 @@ def load_targets(
     stimuli: pd.DataFrame,
     prepared: Path | None = None,
 ) -> list[Targets]:
-    """Load the responses of all datasets that share a stimulus set.
+    """Load the responses of all datasets that share a stimulus set, from files ``<dataset>/<subject>.h5``.
 
-    Args:
-        recordings: files ``<dataset>/<subject>.h5``.
-        datasets: name -> ROIs and subjects that are scored.
-        stimuli: the stimulus table.
-        prepared: file of :func:`cortexscale.alignment.prepare.prepare_responses`.
+    ``prepared`` is the file of :func:`cortexscale.alignment.prepare.prepare_responses`.
     """
     targets, known = [], PreparedResponses(prepared) if prepared else None
     for name, dataset in datasets.items():
@@ -80,12 +71,7 @@ def load_targets(
 def shown_images(
     recordings: Sequence[Path], best_subjects: Mapping[str, BestSubjects | None], stimuli: pd.DataFrame
 ) -> list[np.ndarray]:
-    """List the rows of the stimulus table that each scored subject saw, training stimuli first.
-
-    Args:
-        recordings, stimuli: as in :func:`load_targets`.
-        best_subjects: dataset -> which of its subjects are scored.
-    """
+    """List the rows of the stimulus table that each scored subject of each dataset saw, training stimuli first."""
     shown = []
     for name, best in best_subjects.items():
         for file in scored_subjects([file for file in recordings if file.parent.name == name], best):

@@ -22,11 +22,7 @@ from cortexscale.stimuli import stimulus_rows
 
 
 class PreparedResponses:
-    """A file of results that need responses alone: see :mod:`cortexscale.alignment.prepare`.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
+    """A file of results that need responses alone: see :mod:`cortexscale.alignment.prepare`."""
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
@@ -38,11 +34,7 @@ class PreparedResponses:
             ) from None
 
     def geometry(self, place: str, split: str, n: int) -> Geometry:
-        """Read the geometry of ``<dataset>/<subject>/<roi>`` between the ``n`` stimuli of a split.
-
-        Raises:
-            InputError: the file has no such geometry, or one of another number of stimuli.
-        """
+        """Read the geometry of ``<dataset>/<subject>/<roi>`` between the ``n`` stimuli of a split."""
         found, pairs = self._file.get(f"{place}/{split}"), n * (n - 1) // 2
         if found is None or len(found["products"]) != pairs:
             what = f"{len(found['products'])} pairs of stimuli in" if found else "no"
@@ -62,7 +54,6 @@ class Targets:
     """Responses of all units of subjects with the same stimuli.
 
     Attributes:
-        dataset: name of the dataset in the config.
         train_rows (n,), test_rows (m,): rows of the stimulus table.
         train_concepts (n,): concepts of the training stimuli, which folds may keep together.
         train (n, units), test (m, units): responses, float32.
@@ -70,7 +61,6 @@ class Targets:
         groups: one row per non-empty subject x ROI: ``benchmark_name`` (the dataset), ``subject``, ``roi``, ``n_units``.
         members (groups, units): whether a unit belongs to a group.
         unit_names (units,): ids of units, unique within a subject.
-        prepared: prepared results for these responses.
     """
 
     dataset: str
@@ -97,7 +87,6 @@ class Targets:
         return "/".join(map(str, self.groups.loc[group, ["benchmark_name", "subject", "roi"]]))
 
     def geometry(self, group: int, split: str) -> Geometry:
-        """Read the prepared geometry of a group in a split."""
         assert self.prepared, "responses are prepared before features are compared with them"
         return self.prepared.geometry(self.place(group), split, len(getattr(self, split)))
 
@@ -125,8 +114,7 @@ class Targets:
 def shared_targets(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: Sequence[str]) -> list[Targets]:
     """Put the recordings of a dataset together, with one Targets for the subjects of each set of stimuli.
 
-    Raises:
-        InputError: a stimulus has no image, the recordings lack a ROI, or no unit lies in any ROI.
+    A stimulus without image, a ROI that the recordings lack, or units that lie in no ROI raise InputError.
     """
     by_stimuli: dict[tuple[str | None, ...], list[Recording]] = {}
     for recording in recordings:

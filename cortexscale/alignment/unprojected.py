@@ -18,11 +18,7 @@ def score_unprojected(
     ridge: Ridge,
     similarity: Sequence[str],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score all activations in place of features, as :func:`~cortexscale.alignment.score.score_alignment` does.
-
-    Args:
-        activations: stores of all activations, with rows as in the stimulus table. Each committed layer is in one of them.
-    """
+    """Score all activations in place of features, as :func:`~cortexscale.alignment.score.score_alignment` does."""
     tables = [score_alignment(whole, targets, commitments.at_layers(whole.layers), ridge, similarity) for whole in activations]
     rows, units = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     return rows, units

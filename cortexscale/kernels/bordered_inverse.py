@@ -1,21 +1,20 @@
 """Invert one matrix per penalty, from which nested cross-validated ridge follows.
 
-The model is ridge regression on centred features and responses, without scaling, with an intercept that is not penalised.
-For each alpha, ONE inverse over all stimuli gives exactly everything that nested cross-validation needs. Let Kc be the
-doubly centred Gram matrix, Y the responses, and
+The model is ridge regression on centred features and responses, without scaling, with an intercept that is not penalised. Let Kc
+be the doubly centred Gram matrix, Y the responses, and
 
     B = (Kc + alpha I)^-1 - 11' / (n alpha),      C = B Y.
 
-B is the upper left block of the inverse of the system bordered by the intercept (so B 1 = 0). Stimuli are left out by
-inverting blocks of B. For held-out stimuli S and the remaining training stimuli T:
+B is the upper left block of the inverse of the system bordered by the intercept, so B 1 = 0. For held-out stimuli S and the
+remaining training stimuli T:
 
     residuals of S predicted from T              E_S = B_SS^-1 C_S
     B of the problem on T alone                  B_TT - B_TS B_SS^-1 B_ST
     C of the problem on T alone                  C_T - B_TS E_S
     leave-one-out residual in either problem     C_i / B_ii
 
-The last line is the closed form of Rifkin & Lippert 2007 (MIT-CSAIL-TR-2007-025); the others are Schur complements.
-All subjects, ROIs and folds therefore share one factorisation per alpha.
+The last line is the closed form of Rifkin & Lippert 2007 (MIT-CSAIL-TR-2007-025); the others are Schur complements. All
+subjects, ROIs and folds therefore share one factorisation per alpha.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,13 +27,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class BorderedInverse:
-    """B at one alpha, and for each fold the matrices that leave it out.
-
-    Attributes:
-        B: (n, n) matrix of the module's docstring.
-        diagonal: (n, 1) diagonal of B.
-        folds: one :class:`HeldOutBlock` per fold.
-    """
+    """B (n, n) at one alpha, its diagonal (n, 1), and for each fold the matrices that leave it out."""
 
     B: Tensor
     diagonal: Tensor
@@ -42,18 +35,10 @@ class BorderedInverse:
 
     @classmethod
     def at(cls, alpha: float, Kc: Tensor, blocks: Sequence[slice]) -> "BorderedInverse":
-        """Compute the inverse at one alpha.
+        """Compute the inverse at one alpha of the doubly centred Kc (n, n), for folds that are slices.
 
         The cost is n^3 operations, and n^3 / k for all k folds together. Two n x n matrices exist beside Kc meanwhile, one
-        afterwards.
-
-        Args:
-            alpha: the penalty, above 0.
-            Kc: (n, n) doubly centred Gram matrix.
-            blocks: the folds, as slices that partition the rows.
-
-        Raises:
-            ValueError: alpha is too small for the precision of Kc.
+        afterwards. An alpha that is too small for the precision of Kc raises ValueError.
         """
         with precise_enough(alpha, Kc):
             B = _inverse(Kc, alpha)
@@ -64,9 +49,8 @@ class BorderedInverse:
         return [fold.inverse @ C[fold.block] for fold in self.folds]
 
     def errors(self, C: Tensor, residuals: list[Tensor]) -> Tensor:
-        """Mean squared leave-one-out errors, shape (k + 1, T), float64, for C = B Y and its residuals.
-
-        Rows 0 to k - 1 are errors within the training stimuli of each fold; the last row is that on all stimuli.
+        """Mean squared leave-one-out errors, (k + 1, T) float64: within the training stimuli of each fold, and last on all
+        stimuli.
         """
         errors = torch.empty(len(self.folds) + 1, C.shape[1], dtype=torch.float64, device=C.device)
         for f, (fold, residual) in enumerate(zip(self.folds, residuals, strict=True)):
@@ -77,12 +61,9 @@ class BorderedInverse:
 
 @dataclass(frozen=True)
 class HeldOutBlock:
-    """The matrices that leave the rows of one block out of a ridge problem, whatever its responses.
+    """The matrices that leave the rows S = ``block`` out of a ridge problem, whatever its responses.
 
-    Attributes:
-        block: rows S that are left out.
-        inverse: (len(S), len(S)) B_SS^-1.
-        diagonal: (n, 1) diagonal of B of the problem on the other rows. It is 1 in rows S, which that problem lacks.
+    ``inverse`` is B_SS^-1. ``diagonal`` (n, 1) is that of B of the problem on the other rows, and 1 in rows S.
     """
 
     block: slice
@@ -93,8 +74,7 @@ class HeldOutBlock:
     def from_inverse(cls, B: Tensor, block: slice) -> "HeldOutBlock":
         """Leave the rows ``block`` out of the problem that B (n, n) belongs to.
 
-        Raises:
-            torch.linalg.LinAlgError: the remaining problem is not positive definite within the precision of B.
+        If the remaining problem is not positive definite within the precision of B, this raises ``torch.linalg.LinAlgError``.
         """
         L = torch.linalg.cholesky(B[block, block])
         diagonal = B.diagonal() - torch.linalg.solve_triangular(L, B[block], upper=False).square_().sum(dim=0)
@@ -114,11 +94,7 @@ class HeldOutBlock:
 
 
 def _inverse(Kc: Tensor, alpha: float) -> Tensor:
-    """Compute B of the module's docstring.
-
-    Kc maps the direction 1 to 0. It is lifted to the mean eigenvalue before inverting and removed afterwards. Without the
-    lift, its 1 / alpha dominates the inverse, and float32 loses the positive definiteness of the blocks.
-    """
+    """Compute B of the module's docstring."""
     n, lift = len(Kc), Kc.diagonal().mean().item()
     B = Kc + lift / n
     B.diagonal().add_(alpha)

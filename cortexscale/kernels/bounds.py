@@ -21,17 +21,12 @@ class Kernel(NamedTuple):
 def ridge_seconds(
     machine: Machine, precision: str, n: int, units: float, alphas: int, *, search: str, folds: int = 0, n_test: int = 0
 ) -> float:
-    """Seconds of ridge on one kernel.
+    """Seconds of ridge on one kernel of n training and m test stimuli, for all T ``units`` that share it.
 
-    These are I inverses of n^3 (1 + 1/k), and at E penalties each, 4 n^2 T for the products with folds or 2 n^2 T without,
-    2 n m T for the test images, and 10 k + 5 passes over n x T values, which count where n is small.
-
-    Args:
-        n, n_test: training and test stimuli (n, m).
-        units: T, of all subjects that share the kernel.
-        alphas: A penalties; a ``full`` search has I = E = A, an ``adaptive`` one ``ADAPTIVE_INVERSES`` and
-            ``ADAPTIVE_EVALUATIONS``, and A n^3 / 8 more for its guess.
-        folds: k, 0 for a single fit.
+    These are I inverses of n^3 (1 + 1/k), and at E penalties each, 4 n^2 T for the products with folds or 2 n^2 T without, 2 n m
+    T for the test images, and 10 k + 5 passes over n x T values, which count where n is small. A ``full`` search of A alphas has
+    I = E = A. An ``adaptive`` one has ``ADAPTIVE_INVERSES`` and ``ADAPTIVE_EVALUATIONS``, and A n^3 / 8 more for its guess. A
+    single fit has k = 0 ``folds``.
     """
     inverses = evaluations = alphas
     guess = 0.0
@@ -55,8 +50,7 @@ def gram_seconds(machine: Machine, precision: str, n: int, width: float) -> floa
 def stored_kernel_seconds(machine: Machine, precision: str, n: int, width: float) -> float:
     """Seconds to load one kernel of n stimuli from a store of exact kernels.
 
-    It reads 2 n^2 bytes and passes twice over n^2 values (to convert, mirror). A layer that is not wider than n is stored as
-    it is, and its kernel made of it.
+    It reads 2 n^2 bytes and passes twice over n^2 values. A layer that is not wider than n is stored itself.
     """
     if width <= n:
         return gram_seconds(machine, precision, n, width)
@@ -64,9 +58,8 @@ def stored_kernel_seconds(machine: Machine, precision: str, n: int, width: float
 
 
 def geometry_seconds(machine: Machine, precision: str, n: int, groups: float, units: float) -> float:
-    """Seconds of RSA and CKA of groups with U ``units`` together.
-
-    These are n^2 U operations, and for each group 20 passes over its n^2 / 2 pairs.
+    """Seconds of RSA and CKA: n^2 U operations for U ``units`` of all groups, and 20 passes over the n^2 / 2 pairs of each
+    group.
     """
     return n**2 * units / machine.gemm(precision) + groups * 10 * n**2 / machine.elementwise
 
@@ -77,10 +70,10 @@ def factor_seconds(machine: Machine, n: int, units: float) -> float:
 
 
 def projection_seconds(machine: Machine, family: str, n_in: float, n_out: int, batch: int) -> float:
-    """Seconds to project one layer of one image.
+    """Seconds to project one layer of p = ``n_in`` activations of one image to d = ``n_out`` features.
 
-    A ``sparse`` matrix has p sqrt(d) entries, ``countsketch`` d; ``gaussian`` takes 2 p d operations, and p d numbers drawn
-    per batch, at about ten passes each. A layer that is not wider than p is not projected.
+    A ``sparse`` matrix has d sqrt(p) entries, ``countsketch`` p; ``gaussian`` takes 2 p d operations, and p d numbers drawn per
+    batch, at about ten passes each.
     """
     if n_in <= n_out:
         return 0.0

@@ -6,20 +6,12 @@ from torch import Tensor
 
 
 def pearson(predicted: Tensor, observed: Tensor, floor: float = 0.0) -> Tensor:
-    """Pearson r between the columns of two (stimuli, units) tensors.
+    """Pearson r between the columns of two (stimuli, units) tensors of one dtype: (units,) float64.
 
-    A column that does not vary has r = 0 with everything, never nan: a readout that predicts the mean has earned no
-    correlation, and neither has a unit that is silent over the scored stimuli. A column counts as constant if its standard
-    deviation is within the rounding of its mean.
-
-    Args:
-        predicted, observed: (stimuli, units), of one floating dtype.
-        floor: a predicted column whose standard deviation is at most ``floor`` times that of the observed one also counts as
-            constant. This is for predictions whose rounding is of the size of the observed values, such as
-            observed - residual.
-
-    Returns:
-        (units,) float64. Sums are taken in the dtype of the inputs; torch adds in cascade, which costs no digits.
+    A column whose standard deviation is within the rounding of its mean has r = 0 with everything, never nan: a readout that
+    predicts the mean has earned no correlation, and neither has a silent unit. So has a predicted column whose standard
+    deviation is at most ``floor`` times that of the observed one, for predictions such as observed - residual, whose rounding is
+    of the size of the observed values. Sums are taken in the dtype of the inputs; torch adds in cascade, which costs no digits.
     """
     rounding = 4 * torch.finfo(predicted.dtype).eps
     predicted_mean, observed_mean = predicted.mean(dim=0), observed.mean(dim=0)
@@ -38,19 +30,11 @@ def pearson(predicted: Tensor, observed: Tensor, floor: float = 0.0) -> Tensor:
 
 
 def noise_normalised(r: np.ndarray, nc_percent: np.ndarray) -> np.ndarray:
-    """Divide r by the square root of the noise ceiling, which estimates the correlation with the noise-free response.
+    """Divide r (..., units) by the square root of the noise ceiling, which estimates the correlation with the noise-free
+    response.
 
-    Values above 1 are kept: the ceiling is an estimate, and clipping would bias the mean over units.
-
-    Args:
-        r: (..., units) Pearson r.
-        nc_percent: (units,) noise ceiling in percent of variance.
-
-    Returns:
-        (..., units) noise-normalised r.
-
-    Raises:
-        ValueError: a ceiling is not above 0.
+    Ceilings (units,) are percent of variance; one that is not above 0 raises ValueError. Values above 1 are kept: the ceiling is
+    an estimate, and clipping would bias the mean over units.
     """
     nc_percent = np.asarray(nc_percent)
     if not (nc_percent > 0).all():

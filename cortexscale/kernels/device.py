@@ -27,9 +27,8 @@ def best_device() -> torch.device:
 def keep_freed_memory() -> None:
     """Ask the C library of Linux to reuse the memory of freed arrays.
 
-    By default it returns the memory of large arrays to the system at once, and each new array begins with page faults, which
-    take up to a third of the time of a forward pass. Whether the library can keep it depends on where the loader has placed its
-    heap. On other systems this function does nothing.
+    By default it returns large arrays to the system at once, and the page faults of new ones take up to a third of the time of a
+    forward pass. Whether it can keep them depends on where the loader has placed its heap. Other systems are left as they are.
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if set_option:
@@ -46,13 +45,7 @@ def working_precision(device: torch.device) -> torch.dtype:
 
 
 def units_at_a_time(bytes_per_unit: int, reserved_bytes: int, device: torch.device) -> int:
-    """Number of units whose intermediate results fill half of the free memory of an accelerator; a fixed number on a CPU.
-
-    Args:
-        bytes_per_unit: memory of the intermediate results of one unit.
-        reserved_bytes: memory that will be allocated for other things.
-        device: where the results are computed.
-    """
+    """Number of units whose intermediate results fill half of the free memory of an accelerator; a fixed number on a CPU."""
     if device.type != "cuda":
         return _CPU_UNITS
     free, _ = torch.cuda.mem_get_info(device)
@@ -60,21 +53,13 @@ def units_at_a_time(bytes_per_unit: int, reserved_bytes: int, device: torch.devi
 
 
 class Blocks:
-    """Cuts a range into blocks that fit the memory of the device, and halves their size whenever one did not fit.
-
-    Attributes:
-        size: the present length of a block. It never grows again, because the same memory would be missing again.
-    """
+    """Cuts a range into blocks that fit the memory of the device, and halves their size for good whenever one did not fit."""
 
     def __init__(self, size: int):
         self.size = size
 
     def run(self, length: int, work: Callable[[slice], None]) -> None:
-        """Call ``work`` for consecutive slices of ``range(length)``. A slice that ran out of memory is repeated in smaller ones.
-
-        Raises:
-            torch.OutOfMemoryError: a slice of length 1 does not fit.
-        """
+        """Call ``work`` for consecutive slices of ``range(length)``. One that ran out of memory is repeated in smaller ones."""
         first = 0
         while first < length:
             try:

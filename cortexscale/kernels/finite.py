@@ -6,22 +6,13 @@ from torch import Tensor
 
 
 def not_finite(values: Tensor, name: str) -> ValueError:
-    """Make the error that names the first value of a matrix which is not finite.
-
-    Args:
-        values: (rows, columns), with a value that is not finite.
-        name: the word for one value, such as "response".
-    """
+    """Make the error that names the first value of a matrix which is not finite; ``name`` is the word for one value."""
     row, column = (int(index) for index in (~values.isfinite()).nonzero()[0])
     return ValueError(f"{name} [{row}, {column}] is {values[row, column].item()}")
 
 
 def checked_responses(K: Tensor, Y: Tensor | np.ndarray) -> Tensor:
-    """Responses as a tensor on the device of K.
-
-    Raises:
-        ValueError: shapes do not fit, or a value of K or Y is not finite.
-    """
+    """Responses as a tensor on the device of K. Shapes that do not fit and values that are not finite raise ValueError."""
     Y = torch.as_tensor(Y, device=K.device)
     if Y.dtype not in (torch.float32, torch.float64):
         Y = Y.to(K.dtype)

@@ -6,19 +6,11 @@ import numpy as np
 
 
 def k_folds(n: int, k: int, *, seed: int | None = None, groups: np.ndarray | None = None) -> list[np.ndarray]:
-    """Partition n stimuli into k folds of nearly equal size.
+    """Partition n stimuli into k folds of nearly equal size, as sorted index arrays. An impossible k raises ValueError.
 
     Args:
-        n: number of stimuli.
-        k: number of folds.
         seed: shuffles the stimuli (or groups) first. None gives contiguous folds, as scikit-learn's KFold does.
         groups: (n,) labels, for example the concept of each stimulus; the stimuli of a group stay in one fold.
-
-    Returns:
-        k sorted index arrays.
-
-    Raises:
-        ValueError: there are fewer than two folds, or more folds than stimuli or groups.
     """
     labels = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(labels)
@@ -35,13 +27,9 @@ def k_folds(n: int, k: int, *, seed: int | None = None, groups: np.ndarray | Non
 
 
 def contiguous(folds: Sequence[np.ndarray], n: int) -> tuple[np.ndarray, list[slice]]:
-    """Order n stimuli so that every fold is a slice; without folds, keep the order.
+    """Order n stimuli so that every fold is a slice: (n,) indices in the new order, and the slices. No folds keep the order.
 
-    Returns:
-        (n,) indices of the stimuli in the new order, and the slice of each fold in it.
-
-    Raises:
-        ValueError: the folds do not partition the stimuli, or one leaves fewer than two stimuli to train on.
+    Folds that do not partition the stimuli, or leave fewer than two to train on, raise ValueError.
     """
     if len(folds) == 0:
         return np.arange(n), []

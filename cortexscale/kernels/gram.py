@@ -21,11 +21,11 @@ class GramMatrix:
         K: (n, n) symmetric matrix. Features are centred by their mean over these n stimuli.
         width: number of features p that were summed.
         row_sums: (n,) float64 s, the sums of the centred features of each stimulus.
-        mean_products: (n,) float64 w, products with the mean feature vector; see below.
+        mean_products: (n,) float64 w, products with the mean feature vector.
 
-    RSA correlates two stimuli across features, for which it needs the features as they were before centring. Their
-    covariance across features, times p, is K_ij - s_i s_j / p + w_i + w_j. Here d is the deviation of the mean feature vector
-    from its own mean over p, and w_i = <x_i, d> + <d, d> / 2.
+    RSA correlates two stimuli across features as they were before centring. Their covariance across features, times p, is K_ij -
+    s_i s_j / p + w_i + w_j. Here d is the deviation of the mean feature vector from its own mean over p, and w_i = <x_i, d> +
+    <d, d> / 2.
     """
 
     K: Tensor
@@ -34,9 +34,8 @@ class GramMatrix:
     mean_products: Tensor
 
     def subset(self, rows: np.ndarray | slice) -> "GramMatrix":
-        """The Gram matrix of some of the stimuli, in the order of ``rows``, with the centring as it was.
-
-        Tensors are views if ``rows`` is a slice, and copies otherwise.
+        """The Gram matrix of some of the stimuli, in the order of ``rows``, with the centring as it was; views if ``rows`` is a
+        slice.
         """
         K = self.K[rows, rows] if isinstance(rows, slice) else self.among(rows)
         index = rows if isinstance(rows, slice) else torch.as_tensor(rows, device=K.device)
@@ -53,14 +52,10 @@ class GramMatrix:
 
 
 class GramAccumulator:
-    """Sums the Gram matrix of a layer from slabs of its columns, as these are read or extracted.
+    """Sums the Gram matrix of a layer, float32 or float64, from slabs of its columns, as these are read or extracted.
 
     It holds K and a work space of ``_COLUMNS`` columns. Each column is centred before products are computed: ridge, centred RSA
     and CKA do not depend on an offset that all stimuli share, but it would use up the digits of float32.
-
-    Args:
-        dtype: float32 or float64, for products and sums.
-        device: where K is built and stays.
     """
 
     def __init__(self, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> None:
@@ -70,14 +65,10 @@ class GramAccumulator:
         self._mean = _MeanFeature()
 
     def add(self, slab: np.ndarray | Tensor) -> None:
-        """Add a slab of columns. Every feature is added once; slabs may differ in width.
+        """Add a slab (n, w) of features of all n stimuli, of any floating dtype. Every feature is added once; slabs may differ
+        in width.
 
-        Args:
-            slab: (n, w) features of all n stimuli, of any floating dtype.
-
-        Raises:
-            ValueError: the slab has another n than those before, or a value is not finite (the message names stimulus and
-                feature).
+        Another n than before, or a value that is not finite, raises ValueError.
         """
         slab = torch.as_tensor(slab)
         if self._K is None:
@@ -96,11 +87,7 @@ class GramAccumulator:
             self.width += part.shape[1]
 
     def result(self) -> GramMatrix:
-        """Hand over the Gram matrix of all slabs. Nothing can be added afterwards.
-
-        Raises:
-            ValueError: nothing was added.
-        """
+        """Hand over the Gram matrix of all slabs. Nothing can be added afterwards."""
         if self._K is None:
             raise ValueError("a Gram matrix of no features")
         K, self._K, self._work = self._K, None, None
@@ -146,7 +133,7 @@ class _MeanFeature:
 def gram(
     slabs: Iterable[np.ndarray | Tensor], dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
 ) -> GramMatrix:
-    """The Gram matrix of slabs of columns. :class:`GramAccumulator` documents arguments and errors."""
+    """The Gram matrix of slabs of columns; see :class:`GramAccumulator`."""
     accumulator = GramAccumulator(dtype, device)
     for slab in slabs:
         accumulator.add(slab)
@@ -166,10 +153,8 @@ def centred(K: Tensor) -> Tensor:
 
 
 def _add_lower(K: Tensor, x: Tensor) -> None:
-    """Add x x' to K on and below the diagonal, at half the cost of the square; torch has no symmetric rank-k update.
-
-    Stimuli are halved recursively, so that nearly all of the work is in large products.
-    """
+    """Add x x' to K on and below the diagonal by recursion, at half the cost of the square; torch has no symmetric rank-k
+    update."""
     n = len(K)
     if n <= _SMALLEST:
         K.addmm_(x, x.T)

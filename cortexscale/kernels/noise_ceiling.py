@@ -12,25 +12,17 @@ _BLOCK_VALUES = 2**22
 
 
 def ncsnr_from_trials(trials: np.ndarray, stimulus: np.ndarray, *, zscored: bool = False) -> np.ndarray:
-    """Noise-ceiling signal-to-noise ratio of every unit.
+    """Noise-ceiling signal-to-noise ratio of every unit, (units,) float64, from ``trials`` (trials, units).
 
-    The noise variance pools the variance over the repetitions of all stimuli, weighted by degrees of freedom, so stimuli
-    may have different numbers of repetitions. The signal variance is the variance of the stimulus means minus the noise that
-    remains in them, which is noise variance x mean(1 / k). It is clipped at 0.
+    The noise variance pools the variance over the repetitions of all stimuli, weighted by degrees of freedom, so stimuli may
+    have different numbers of repetitions. The signal variance is the variance of the stimulus means minus the noise that remains
+    in them, which is noise variance x mean(1 / k), clipped at 0. A unit without any variance has 0, one whose repetitions are
+    all identical has inf, and one with a trial that is not finite has nan. Trials that are too few raise ValueError.
 
     Args:
-        trials: (trials, units) finite responses, of any real dtype.
         stimulus: (trials,) label of the stimulus of each trial. A stimulus with one trial adds to the signal variance only.
-        zscored: the units were z-scored over (about) these trials, so that their total variance is 1 and the signal variance
-            is 1 - noise variance. NSD's released ncsnr was computed in this way.
-
-    Returns:
-        (units,) float64. A unit without any variance has 0, one whose repetitions are all identical has inf, and one
-        with a trial that is not finite has nan.
-
-    Raises:
-        ValueError: no stimulus has two trials, there are fewer than two stimuli, or the lengths of ``stimulus`` and
-            ``trials`` differ.
+        zscored: the units were z-scored over (about) these trials, so that the signal variance is 1 - noise variance. NSD's
+            released ncsnr was computed in this way.
     """
     trials = np.asarray(trials)
     if len(stimulus) != len(trials):
@@ -77,14 +69,7 @@ def noise_ceiling_percent(ncsnr: np.ndarray, repetitions: np.ndarray | int) -> n
 
     Args:
         ncsnr: (units,) non-negative; inf gives 100, nan stays nan.
-        repetitions: k, the number of trials averaged per stimulus: one number, or (stimuli,) where they differ. Give only
-            the stimuli that are scored.
-
-    Returns:
-        (units,) float64 in [0, 100].
-
-    Raises:
-        ValueError: a k is below 1, or an ncsnr is negative.
+        repetitions: k, the number of trials averaged per stimulus: one number, or (stimuli,) of the stimuli that are scored.
     """
     ncsnr = np.asarray(ncsnr, dtype=np.float64)
     repetitions = np.asarray(repetitions)

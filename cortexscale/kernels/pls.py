@@ -19,22 +19,15 @@ _STEPS = 500
 
 
 def pls_coefficients(K: Tensor, Y: Tensor | np.ndarray, components: int) -> tuple[Tensor, Tensor]:
-    """Coefficients of a partial least squares regression on all rows of K, for all responses together.
+    """Coefficients of a partial least squares regression on all rows of K (n, n), in any centring, for all responses Y (n, T)
+    together.
 
-    Cost for n stimuli, T responses and A components: 2 n^2 (T + 2 A) operations for products with K, and 4 n T for each
-    Lanczos step. Memory beyond the arguments: 3 n T + 3 n A values.
-
-    Args:
-        K: (n, n) Gram matrix in any centring. Its dtype and device are those of the arithmetic.
-        Y: (n, T) responses.
-        components: their number. Fewer are made where the features or the responses have no more directions.
+    Fewer components are made where the features or the responses have no more directions. Cost for A components: 2 n^2 (T + 2 A)
+    operations for products with K, and 4 n T for each Lanczos step. Memory beyond the arguments: 3 n T + 3 n A values.
 
     Returns:
-        C (n, T), whose columns sum to 0, and the mean response (T,). The predicted responses to m other stimuli are
-        (cross - K.mean(dim=0)) @ C + mean, where ``cross`` is the (m, n) Gram matrix between them and these.
-
-    Raises:
-        ValueError: shapes do not fit, a value is not finite, or the number of components is not positive.
+        C (n, T), whose columns sum to 0, and the mean response (T,). The predicted responses to m other stimuli are (cross -
+        K.mean(dim=0)) @ C + mean, where ``cross`` is the (m, n) Gram matrix between them and these.
     """
     if components < 1:
         raise ValueError(f"{components} components; at least 1 is needed")
@@ -69,10 +62,7 @@ def _centred_product(K: Tensor, x: Tensor) -> Tensor:
 
 
 def _leading_eigenvector(left: Tensor, right: Tensor) -> Tensor:
-    """(T,) eigenvector of the largest eigenvalue of the symmetric, positive semidefinite matrix ``left.T @ right``.
-
-    The matrix is not made: it may have more rows than there are stimuli. Lanczos' method with full orthogonalisation.
-    """
+    """(T,) eigenvector of the largest eigenvalue of the positive semidefinite ``left.T @ right`` (Lanczos' method)."""
     n_responses, tolerance = left.shape[1], torch.finfo(left.dtype).eps ** 0.75
     largest = (left * right).sum(dim=0).argmax()
     v = left.T @ right[:, largest]

@@ -35,8 +35,7 @@ class PowerLawFit:
         parameters: (p,) in the order of ``FORMS[form]``, for X / x_scale; e, a and b are natural logarithms.
         loss: sum over points of Huber(delta) of the log residual.
         x_scale: (variables,) numbers that X was divided by.
-        bootstrap: (resamples, p) parameters fitted to each resample.
-        bootstrap_losses: (resamples,) losses of the resamples.
+        bootstrap, bootstrap_losses: (resamples, p) and (resamples,), the same of each resample.
     """
 
     form: str
@@ -74,8 +73,7 @@ class PowerLawFit:
         """Constants of the law of every resample by name, (resamples,) each.
 
         E, ln_A, alpha and lambda (ln_B, beta, allocation) are for scaled X; ln_A_raw, lambda_raw and ln_B_raw are for raw X.
-        ``allocation`` is the exponent of N in the compute-optimal split, N ~ C**(beta / (alpha + beta)); nan where alpha and
-        beta are 0.
+        ``allocation`` is the exponent of N in the compute-optimal split, N ~ C**(beta / (alpha + beta)).
         """
         return self._constants(self.bootstrap)
 
@@ -108,11 +106,8 @@ def as_columns(x: np.ndarray) -> np.ndarray:
 def resample_counts(n: int, bootstraps: int, seed: int, clusters: np.ndarray | None = None) -> np.ndarray:
     """Number of times that each of n points occurs in each bootstrap resample: (bootstraps, n).
 
-    Without ``clusters``, rows are drawn as in the published fits, ``default_rng(seed).integers(0, n, (bootstraps, n))``.
-    With ``clusters``, (n,) labels, whole clusters are drawn, as many as there are.
-
-    Raises:
-        ValueError: there are no points.
+    Rows are drawn as in the published fits, ``default_rng(seed).integers(0, n, (bootstraps, n))``; with ``clusters``, (n,)
+    labels, whole clusters, as many as there are.
     """
     if n == 0:
         raise ValueError("no points")
@@ -133,7 +128,7 @@ def fit_power_law(
     delta: float = 1e-3,
     counts: np.ndarray | None = None,
 ) -> PowerLawFit:
-    """Fit a law to the points and to every resample of them.
+    """Fit a law to the points and to every resample of them. Points that the form cannot describe raise ValueError.
 
     Args:
         x: raw X above 0, (n,), or (n, 2) for chinchilla.
@@ -142,10 +137,6 @@ def fit_power_law(
         x_scale: number that X is divided by. It sets the unit of the constants and does not change the curve.
         delta: residual, in log misalignment, at which Huber's loss turns linear.
         counts: (resamples, n) of :func:`resample_counts`; by default no resamples.
-
-    Raises:
-        ValueError: X is not positive, a score is 1 or more, a value is not finite, or there are fewer points
-            (or values of X) than the form needs.
     """
     x, score = as_columns(x), np.asarray(score, float)
     check_points(x, score, form)
@@ -161,20 +152,10 @@ def fit_power_law(
 def choose_form(
     x: np.ndarray, score: np.ndarray, groups: np.ndarray, *, delta: float = 1e-3, folds: int = 10
 ) -> tuple[str, dict[str, float]]:
-    """Choose the reduced or the offset form by its held-out loss in a cross-validation that keeps groups together.
+    """Choose the reduced or the offset form by the mean Huber loss of a held-out point, which is returned for each form.
 
-    Groups (for example architectures) are distributed over the folds in the order of their size.
-
-    Args:
-        x, score, delta: as in :func:`fit_power_law`.
-        groups: (n,) labels.
-        folds: at most this number of folds.
-
-    Returns:
-        The form with the smaller loss, and for each form the mean Huber loss of a held-out point.
-
-    Raises:
-        ValueError: there are fewer than two groups, or as in :func:`fit_power_law`.
+    The cross-validation keeps ``groups`` (n,), for example architectures, together, and distributes them over the folds in the
+    order of their size. A single group raises ValueError.
     """
     _, label, size = np.unique(groups, return_inverse=True, return_counts=True)
     if len(size) < 2:

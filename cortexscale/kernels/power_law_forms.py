@@ -33,10 +33,7 @@ def excess(misalignment: np.ndarray, v: float) -> np.ndarray:
 class Powers:
     """The reduced form (one variable) and the chinchilla form (two): v + sum_j exp(c_j - k_j ln(X_j / centre_j)).
 
-    The parameters theta are v, c, k for one variable and v, c, k, c, k for two.
-
-    Args:
-        x: (n, variables), above 0.
+    The parameters theta are v, c, k for one variable and v, c, k, c, k for two; X is (n, variables), above 0.
     """
 
     def __init__(self, x: np.ndarray) -> None:
@@ -80,11 +77,8 @@ class Powers:
 class Offset:
     """The offset form: v + exp(c - k g(X)) with g = (1 + s / centre) ln((X + s) / (centre + s)) and s = 10**bend.
 
-    The parameters theta are v, c, k, bend. g is ln(X / centre) for small s and (X - centre) / centre for large s; its slope in
-    ln X is 1 at the centre.
-
-    Args:
-        x: (n,), above 0.
+    The parameters theta are v, c, k, bend; X is (n,), above 0. g is ln(X / centre) for small s and (X - centre) / centre for
+    large s; its slope in ln X is 1 at the centre.
     """
 
     def __init__(self, x: np.ndarray) -> None:

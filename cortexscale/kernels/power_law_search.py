@@ -26,7 +26,7 @@ def fit_resamples(
 
     A resample starts from the optimum of the full sample and, in the offset form, also from the exponential end of its ridge.
     All starting points are followed for a few steps and the best one to the end; then the solutions of the other resamples are
-    tried as starting points.
+    tried.
     """
     everyone = np.arange(len(counts))
     solutions, losses = np.tile(best, (len(counts), 1)), np.full(len(counts), np.inf)

@@ -14,8 +14,8 @@ FAMILIES = ("sparse", "countsketch", "gaussian")
 _CHUNK = 1024
 """Number of inputs whose Gaussian rows exist at a time."""
 _PIECES = 16
-"""Number of pieces into which a countsketch cuts each n_out inputs; it moves a piece as a whole. So few pieces cost no time of
-their own, and are enough that a period in the activations, such as the channels of tokens, rarely meets itself."""
+"""Number of pieces into which a countsketch cuts each n_out inputs: so few cost no time of their own, and are enough that a
+period in the activations, such as the channels of tokens, rarely meets itself."""
 _IMAGES = 8
 """Number of images that a CPU multiplies at a time: enough to read a matrix seldom, few enough for a table that stays in the
 cache. Sums of pieces are computed for four times as many images, which gives several threads work."""
@@ -23,25 +23,19 @@ cache. Sums of pieces are computed for four times as many images, which gives se
 
 @dataclass
 class RandomProjection:
-    """A random linear map from n_in to n_out features, the same for every layer of that width.
+    """A random linear map from n_in to n_out features with E[<Rx, Ry>] = <x, y>. One seed gives one map per family, n_in and
+    n_out.
 
-    All families satisfy E[<Rx, Ry>] = <x, y>:
+    * ``sparse``: every entry is non-zero with probability 1 / sqrt(n_in), of either sign (Li, Hastie & Church 2006, KDD), as in
+      scikit-learn's SparseRandomProjection and in the paper.
+    * ``countsketch``: every input is added, with a random sign, to one output (Charikar, Chen & Farach-Colton 2002); all outputs
+      take equally many inputs. Neighbouring inputs move together, in pieces of about n_out / 16. Two inputs meet in an output
+      with the probability of independent places, or never, so the variance is that of independent places, and memory is read in
+      order. It is as accurate as ``sparse``, with n_out / sqrt(n_in) times fewer non-zero entries.
+    * ``gaussian``: every entry is normal, and drawn anew for each call, because all may exceed any memory. CPU and CUDA draw
+      different numbers. The other families are the same on all devices.
 
-    * ``sparse``: every entry is non-zero with probability 1 / sqrt(n_in), of either sign (Li, Hastie & Church 2006, KDD), as
-      in scikit-learn's SparseRandomProjection and in the paper.
-    * ``countsketch``: every input is added, with a random sign, to one output (Charikar, Chen & Farach-Colton 2002); all
-      outputs take equally many inputs. Neighbouring inputs move together, in pieces of about n_out / 16. Two inputs meet in
-      an output with the probability of independent places, or never, so the variance is that of independent places, and
-      memory is read in order. It is as accurate as ``sparse``, with n_out / sqrt(n_in) times fewer non-zero entries.
-    * ``gaussian``: every entry is normal. Entries are drawn anew in chunks for each call, because they may exceed any memory.
-      They are drawn on the device of the activations, and CPU and CUDA draw different numbers. The other families are the
-      same on all devices.
-
-    Attributes:
-        family: one of ``FAMILIES``.
-        n_in: flattened width of the activations.
-        n_out: largest number of features that come out. A layer that is not wider passes unchanged.
-        seed: one seed gives one matrix per family, n_in and n_out.
+    A layer that is not wider than ``n_out`` passes unchanged.
     """
 
     family: str
@@ -58,7 +52,6 @@ class RandomProjection:
 
     @property
     def is_identity(self) -> bool:
-        """Whether activations pass unchanged, because the layer is not wider than n_out."""
         return self.n_in <= self.n_out
 
     @property
@@ -70,10 +63,8 @@ class RandomProjection:
         """Project activations of any floating dtype, (batch, ...) with n_in values each, to (batch, width).
 
         Activations are numbered by their indices, whatever their order in memory. Half precision is computed and returned in
-        float32, also under autocast, because sums of many activations overflow float16.
-
-        Raises:
-            ValueError: the activations have another number of values.
+        float32, also under autocast, because sums of many activations overflow float16. Another number of values raises
+        ValueError.
         """
         if math.prod(activations.shape[1:]) != self.n_in:
             raise ValueError(f"activations of shape {tuple(activations.shape)} for a projection of {self.n_in} features")
@@ -140,10 +131,8 @@ class RandomProjection:
     def _signs(self, layout: tuple[tuple[int, ...], tuple[int, ...]] | None) -> Tensor:
         """The (n_out, n_in) matrix of ``sparse`` without its scale: -1, 0 and 1 in compressed rows.
 
-        Args:
-            layout: shape of the activations of an image, and their dimensions (from 1) from the slowest to the fastest in
-                memory. Columns are moved to where the activations lie, and are summed in the same order. None if memory
-                is in the order of the indices.
+        ``layout`` is the shape of the activations of an image, and their dimensions (from 1) from the slowest to the fastest in
+        memory. Columns are moved to where the activations lie, and are summed in the same order.
         """
         rng = self._random()
         row_starts, columns = _random_entries(rng, self.n_out, self.n_in, self.n_in**-0.5)
@@ -163,10 +152,7 @@ class RandomProjection:
 
 
 def _random_entries(rng: np.random.Generator, n_rows: int, n_columns: int, density: float) -> tuple[np.ndarray, np.ndarray]:
-    """Row starts and columns of a matrix whose entries are non-zero independently, each with probability ``density``.
-
-    The gaps between non-zero entries are geometric, so only the non-zero entries are drawn.
-    """
+    """Row starts and columns of a matrix whose entries are non-zero independently, each with probability ``density``."""
     size, expected = n_rows * n_columns, n_rows * n_columns * density
     positions = np.full(1, -1)
     while positions[-1] < size:

@@ -10,18 +10,13 @@ _PART = 2**22
 
 
 def unit_ranks_(values: Tensor) -> Tensor:
-    """Replace values in place by their ranks, with ties averaged, centred and scaled to norm 1; by nan if all are equal.
+    """Replace values (m,) in place by their ranks, with ties averaged, centred and scaled to norm 1; by nan if all are equal.
 
-    float64 values are sorted. float32 values are counted in 2^18 equal bins between their extremes, and the values of a bin
-    get their mean rank, which is several times faster. This takes the fraction f = sum(bin counts^3) / m^3 off the variance
-    of the ranks, and moves a rank correlation by about sqrt(f / m) at random. Where this exceeds 1e-7, because outliers
-    stretch the range or values tie, or f exceeds 1e-8, the values are sorted after all.
-
-    Args:
-        values: (m,). Memory beyond it is about 50 MB to count, or 50 bytes per value to sort.
-
-    Returns:
-        ``values``.
+    float64 values are sorted. float32 values are counted in 2^18 equal bins between their extremes, and the values of a bin get
+    their mean rank, which is several times faster. This takes the fraction f = sum(bin counts^3) / m^3 off the variance of the
+    ranks, and moves a rank correlation by about sqrt(f / m) at random. Where this exceeds 1e-7, because outliers stretch the
+    range or values tie, or f exceeds 1e-8, the values are sorted after all. Counting takes about 50 MB, sorting 50 bytes per
+    value.
     """
     low, high = values.aminmax()
     if not low < high:

@@ -26,16 +26,13 @@ class Responses:
     """Responses of T units to n training stimuli, in G groups that may overlap (the ROIs of subjects).
 
     The responses stay where they are, usually in float32 in the memory of the host. Units are centred, converted and moved to
-    the device in blocks.
+    the device in blocks. Shapes that do not fit, values that are not finite and groups without units raise ValueError.
 
     Attributes:
         train: (n, T) responses to training stimuli, of any real dtype.
         members: (G, T) bool, whether a unit belongs to a group.
         test: (m, T) responses to test stimuli.
         known_factor: function from a group to the result of :meth:`factor` that an earlier run has stored, or None.
-
-    Raises:
-        ValueError: shapes do not fit, a value is not finite, or a group has no units.
     """
 
     train: Tensor
@@ -85,11 +82,7 @@ class Responses:
         return self._mean[_columns(units)].to(like)
 
     def test_responses(self, units: np.ndarray, like: Tensor) -> Tensor:
-        """(m, len(units)) test responses, in the dtype and on the device of ``like``.
-
-        Raises:
-            ValueError: there are no test responses.
-        """
+        """(m, len(units)) test responses, in the dtype and on the device of ``like``."""
         if self.test is None:
             raise ValueError("no responses to test stimuli")
         return self.test[:, _columns(units)].to(like)
@@ -101,8 +94,8 @@ class Responses:
     def factor(self, group: int, device: torch.device) -> Tensor:
         """(n, r <= n) matrix F with F F' = Y Y' for the centred responses Y of a group, float64; kept for the next layers.
 
-        Leave-one-out errors are linear in Y, so the sum of their squares over units is the same for F at every alpha.
-        F = U S of the thin singular value decomposition of Y. It is computed from Y Y' without loss, as only Y Y' counts.
+        Leave-one-out errors are linear in Y, so the sum of their squares over units is the same for F at every alpha. F = U S of
+        the thin singular value decomposition of Y. It is computed from Y Y' without loss, as only Y Y' counts.
         """
         if group not in self._factors:
             known = self.known_factor(group) if self.known_factor else None
@@ -137,11 +130,7 @@ def _columns(units: np.ndarray) -> slice | np.ndarray:
 
 
 def _finite_mean(values: Tensor, name: str) -> Tensor:
-    """(columns,) float64 mean of each column.
-
-    Raises:
-        ValueError: a value is not finite; the message calls the values ``name``.
-    """
+    """(columns,) float64 mean of each column; ValueError, which calls the values ``name``, if one is not finite."""
     mean = torch.empty(values.shape[1], dtype=torch.float64, device=values.device)
     for part, part_mean in zip(values.split(_COLUMNS, dim=1), mean.split(_COLUMNS), strict=True):
         part_mean.copy_(part.mean(dim=0, dtype=torch.float64))  # for all values at once, torch would make a float64 copy

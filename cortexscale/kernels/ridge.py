@@ -1,8 +1,4 @@
-"""Ridge readouts from a Gram matrix, as dual coefficients.
-
-The model is that of :mod:`~cortexscale.kernels.bordered_inverse`. Alphas are given, for example as chosen by
-:func:`~cortexscale.kernels.nested_ridge.nested_ridge`.
-"""
+"""Ridge readouts from a Gram matrix, as dual coefficients; the model is that of :mod:`~cortexscale.kernels.bordered_inverse`."""
 
 import numpy as np
 import torch
@@ -14,19 +10,12 @@ from cortexscale.kernels.gram import centred
 
 
 def dual_coefficients(K: Tensor, Y: Tensor | np.ndarray, alpha: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Coefficients of a ridge fit to all rows of K, with one alpha per unit.
-
-    Args:
-        K: (n, n) Gram matrix in any centring.
-        Y: (n, T) responses.
-        alpha: (T,) penalties above 0.
+    """Coefficients of a ridge fit to all rows of K (n, n), in any centring, with penalties (T,) above 0, one per unit of Y (n,
+    T).
 
     Returns:
-        C (n, T), whose columns sum to 0, and the mean response (T,). The predicted responses to m other stimuli are
-        (cross - K.mean(dim=0)) @ C + mean, where ``cross`` is the (m, n) Gram matrix between them and these.
-
-    Raises:
-        ValueError: shapes do not fit, a value is not finite, or an alpha is too small for the precision of K.
+        C (n, T), whose columns sum to 0, and the mean response (T,). The predicted responses to m other stimuli are (cross -
+        K.mean(dim=0)) @ C + mean, where ``cross`` is the (m, n) Gram matrix between them and these.
     """
     Y = checked_responses(K, Y).to(K.dtype)
     alpha = np.broadcast_to(alpha, Y.shape[1:])

@@ -22,8 +22,8 @@ class NestedRidge:
 
     Attributes:
         group, unit: (P,) index of the group and of the unit of each pair.
-        chosen: (k + 1, P) index of the alpha that was chosen on the training stimuli of each fold; the last row was chosen
-            on all stimuli. With an alpha per group, all its units have the same one. 0 and A - 1 lie at the edge of the grid.
+        chosen: (k + 1, P) index of the alpha that was chosen on the training stimuli of each fold; the last row was chosen on
+            all stimuli. With an alpha per group, all its units have the same one.
         loo_error: (k + 1, P) mean squared leave-one-out error at that alpha, averaged over the units that share the alpha.
         heldout_r: (k, P) Pearson r on each fold, predicted from the other folds.
         test_r: (P,) Pearson r on the test stimuli, predicted from all training stimuli; None without test stimuli.
@@ -62,13 +62,7 @@ class BestAlphas:
 
     @classmethod
     def none_yet(cls, problem: "RidgeProblem", members: np.ndarray, alpha_per: str) -> "BestAlphas":
-        """The state before any alpha was evaluated.
-
-        Args:
-            problem: the problem that will be evaluated.
-            members: (G, T) bool of the responses.
-            alpha_per: ``group`` or ``unit``.
-        """
+        """The state before any alpha was evaluated, for ``members`` (G, T) and an alpha per ``group`` or ``unit``."""
         group, unit = np.nonzero(members)
         choice, n_choices = (unit, members.shape[1]) if alpha_per == "unit" else (group, len(members))
         shape = problem.n_training_sets, n_choices
@@ -81,15 +75,10 @@ class BestAlphas:
         return (self.chosen == a).any(axis=0)
 
     def offer(self, a: int, choices: np.ndarray, error: np.ndarray) -> np.ndarray:
-        """Take alpha ``a`` wherever its error is lower; of equal errors the smaller alpha wins.
+        """Take alpha ``a`` for ``choices`` wherever its error (k + 1, len(choices)) is lower; of equal errors the smaller alpha
+        wins.
 
-        Args:
-            a: index of the alpha.
-            choices: indices of the choices that were evaluated.
-            error: (k + 1, len(choices)) their errors.
-
-        Returns:
-            (k + 1, D) bool, where ``a`` was taken.
+        Returns (k + 1, D) bool, where ``a`` was taken.
         """
         taken = np.zeros(self.error.shape, dtype=bool)
         before = self.error[:, choices]
@@ -99,13 +88,7 @@ class BestAlphas:
         return taken
 
     def keep(self, taken: np.ndarray, units: np.ndarray, evaluation: "Evaluation") -> None:
-        """Store the correlations and predictions of the pairs whose choice took the present alpha.
-
-        Args:
-            taken: result of :meth:`offer`.
-            units: units that ``evaluation`` has columns of.
-            evaluation: results of these units at the alpha.
-        """
+        """Store the correlations and predictions of the pairs whose choice has taken the present alpha, which ``units`` have."""
         column = np.full(self.unit.max() + 1, -1)
         column[units] = np.arange(len(units))
         column = column[self.unit]
@@ -116,11 +99,7 @@ class BestAlphas:
                 self.predicted[rows, pairs] = evaluation.predicted[rows, column[pairs]]
 
     def result(self, problem: "RidgeProblem") -> NestedRidge:
-        """The results at the best alphas, with predictions in the order of the responses.
-
-        Raises:
-            ValueError: the error of a choice was not finite at any alpha.
-        """
+        """The results at the best alphas, with predictions in the order of the responses."""
         if (self.chosen[:, self.choice] < 0).any():
             f, pair = np.argwhere(self.chosen[:, self.choice] < 0)[0]
             raise ValueError(
@@ -154,12 +133,9 @@ class RidgeProblem:
 
     Attributes:
         Kc: (n, n) doubly centred Gram matrix in that order.
-        responses: the responses, in their own order.
         rows: index of the stimulus of each row of Kc in ``responses``, or a slice of all if the order is the same.
         folds: slice of each fold.
         cross: (m, n) Gram matrix between test and training stimuli, features centred as in Kc; None without test stimuli.
-        blocks: cuts units into blocks.
-        predictions: whether predicted responses are kept.
     """
 
     Kc: Tensor
@@ -180,11 +156,7 @@ class RidgeProblem:
         units_per_block: int | None,
         predictions: bool,
     ) -> "RidgeProblem":
-        """Centre the kernel and order its stimuli. :func:`~cortexscale.kernels.nested_ridge.nested_ridge` has the arguments.
-
-        Raises:
-            ValueError: shapes do not fit, values are not finite, or the folds are no partition.
-        """
+        """Centre the kernel and order its stimuli. :func:`~cortexscale.kernels.nested_ridge.nested_ridge` has the arguments."""
         n = len(K)
         _check_kernel(K, responses, cross)
         order, slices = contiguous(folds, n)
@@ -229,12 +201,8 @@ class RidgeProblem:
         return heldout, None if self.cross is None else predicted[test]
 
     def evaluate(self, a: int, alpha: float, choices: np.ndarray, best: BestAlphas) -> None:
-        """Evaluate some choices at one alpha, and keep in ``best`` what improves.
-
-        Args:
-            a, alpha: index and value of the penalty.
-            choices: indices of groups, or of units with an alpha per unit.
-            best: the best alphas so far, changed in place.
+        """Evaluate ``choices`` (groups, or units with an alpha per unit) at alpha number ``a``, and keep in ``best`` what
+        improves.
         """
         inverse = BorderedInverse.at(alpha, self.Kc, self.folds)
         if best.choice is best.unit:

@@ -32,11 +32,10 @@ def minimise_huber(
     """Minimise sum_i weights[b, i] * huber(curve(P[b])[i] - target[i], delta) for every problem b.
 
     The method is Levenberg-Marquardt on the quadratic that touches Huber's loss from above (weight delta / max(|r|, delta)).
-    With delta far below the residuals, the loss is in effect a sum of absolute values, whose kinks trap a search that
-    starts far away; ``stages`` therefore lowers delta step by step.
+    With delta far below the residuals, the loss is in effect a sum of absolute values, whose kinks trap a search that starts far
+    away; ``stages`` therefore lowers delta step by step.
 
     Args:
-        curve: the model, see ``Curve``.
         target: (n,) values that the curve is fitted to.
         weights: (problems, n), for example how often a bootstrap resample holds each point.
         start: (problems, p) starting points.
@@ -86,18 +85,11 @@ def damped_step(
     here: np.ndarray,
     bounds: tuple[np.ndarray, np.ndarray],
 ) -> np.ndarray:
-    """Levenberg-Marquardt step (problems, p) of weighted least squares.
+    """Levenberg-Marquardt step (problems, p) of weighted least squares, from residuals (problems, n) and slopes (problems, p,
+    n).
 
-    A parameter that lies at its bound and is pushed outwards is left out of the system. Otherwise the other parameters would
-    move to balance a change that never comes.
-
-    Args:
-        residual: (problems, n) curve minus target.
-        slopes: (problems, p, n) derivatives of the curve.
-        weights: (problems, n).
-        damping: (problems,) relative to the diagonal of the Hessian.
-        here: (problems, p) present parameters.
-        bounds: smallest and largest value of each parameter, (p,) each.
+    ``damping`` (problems,) is relative to the diagonal of the Hessian. A parameter that lies at its bound and is pushed outwards
+    is left out of the system. Otherwise the other parameters would move to balance a change that never comes.
     """
     weighted = slopes * weights[:, None]
     hessian = weighted @ slopes.transpose(0, 2, 1)

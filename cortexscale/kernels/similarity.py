@@ -1,23 +1,20 @@
 """Representational similarity of features and responses: RSA and CKA as dot products between vectors over pairs of stimuli.
 
-Each side of a comparison is prepared once: the ranks of its correlation distances, and its U-centred Gram matrix, both scaled
-to norm 1. RSA and CKA between a layer and a ROI are then two dot products, whatever the numbers of features and units. A side
-that was prepared for one comparison serves all others over the same stimuli.
+Each side of a comparison is prepared once, and serves all comparisons over the same stimuli: the ranks of its correlation
+distances, and its U-centred Gram matrix, both scaled to norm 1.
 
-RSA is Spearman's correlation between the upper triangles of two matrices of 1 - Pearson r between stimuli, across
-features or units as they are (Kriegeskorte et al. 2008, Frontiers in Systems Neuroscience 2:4; ties get their mean rank).
+RSA is Spearman's correlation between the upper triangles of two matrices of 1 - Pearson r between stimuli, across features or
+units as they are (Kriegeskorte et al. 2008, Frontiers in Systems Neuroscience 2:4; ties get their mean rank).
 
-CKA is linear, on features centred over stimuli, with the unbiased estimate of HSIC (Song et al. 2012, JMLR 13:1393;
-Kornblith et al. 2019, ICML; Nguyen et al. 2021, ICLR). HSIC of two Gram matrices is the inner product of their U-centred
-forms over n (n - 3) (Szekely & Rizzo 2014, Annals of Statistics 42:2382), where U-centring sets the diagonal to 0 and
-makes every row sum to 0. It is 0 on average for independent sides, and may be negative. Centring the features first changes
-nothing in exact arithmetic, but an offset would use up the digits of float32.
+CKA is linear, on features centred over stimuli, with the unbiased estimate of HSIC (Song et al. 2012, JMLR 13:1393; Kornblith et
+al. 2019, ICML; Nguyen et al. 2021, ICLR). HSIC of two Gram matrices is the inner product of their U-centred forms over n (n - 3)
+(Szekely & Rizzo 2014, Annals of Statistics 42:2382), where U-centring sets the diagonal to 0 and makes every row sum to 0. It is
+0 on average for independent sides, and may be negative. Centring the features first changes nothing in exact arithmetic, but an
+offset would use up the digits of float32.
 
-A measure is nan where it is not defined:
-    both    fewer than 4 stimuli, or stimuli that do not differ beyond rounding (constant units, a readout that predicts
-            the mean);
-    RSA     fewer than 3 features or units (with 2 every r is 1 or -1, with 1 there is no r), a stimulus to which all
-            features respond alike, such as a blank image in a layer without bias, or distances that are all equal.
+A measure is nan where it is not defined. This is so with fewer than 4 stimuli, or stimuli that do not differ beyond rounding.
+RSA also needs 3 features or units, a pattern across features at every stimulus (a blank image in a layer without bias has none),
+and distances that are not all equal.
 """
 
 from collections.abc import Callable, Iterator
@@ -43,13 +40,10 @@ _DOT = 2**16
 class Geometry:
     """The similarity structure of features or units over n stimuli: two vectors over the n (n - 1) / 2 pairs.
 
-    Each vector has norm 1, or is nan throughout where the measure is not defined. The dtype is float64 up to 512 stimuli and
-    float32 above: together 4 n^2 bytes, 36 MB for 3,000 stimuli and 2 GB for 22,248. RSA and CKA are then right to 1e-6. All
-    geometries of n stimuli have the same order of pairs, which is not that of other packages.
-
-    Attributes:
-        distance_ranks: centred ranks of the correlation distances.
-        products: off-diagonal elements of the U-centred Gram matrix.
+    ``distance_ranks`` are the centred ranks of the correlation distances, ``products`` the off-diagonal elements of the
+    U-centred Gram matrix. Each has norm 1, or is nan throughout where the measure is not defined. The dtype is float64 up to 512
+    stimuli and float32 above: together 4 n^2 bytes, 36 MB for 3,000 stimuli and 2 GB for 22,248. RSA and CKA are then right to
+    1e-6. All geometries of n stimuli have the same order of pairs, which is not that of other packages.
     """
 
     distance_ranks: Tensor
@@ -57,20 +51,12 @@ class Geometry:
 
 
 def rsa(one: Geometry, other: Geometry) -> float:
-    """Spearman's correlation between the correlation distances of two sides.
-
-    Raises:
-        ValueError: the geometries are over different numbers of stimuli.
-    """
+    """Spearman's correlation between the correlation distances of two sides over the same stimuli."""
     return _dot(one.distance_ranks, other.distance_ranks)
 
 
 def cka(one: Geometry, other: Geometry) -> float:
-    """Unbiased linear CKA of two sides.
-
-    Raises:
-        ValueError: the geometries are over different numbers of stimuli.
-    """
+    """Unbiased linear CKA of two sides over the same stimuli."""
     return _dot(one.products, other.products)
 
 
@@ -92,16 +78,10 @@ def feature_geometry(gram: GramMatrix) -> Geometry:
 
 
 def response_geometry(responses: Tensor) -> Geometry:
-    """Geometry of a population of units, whose responses are observed or predicted, without holding an n x n matrix.
+    """Geometry of units whose responses (n, units), observed or predicted, are float32 or float64, without an n x n matrix.
 
-    The cost is n^2 units operations in the dtype of the responses. Memory beyond the result is one copy of the responses and
-    4 strips of 64 n float64.
-
-    Args:
-        responses: (n, units) float32 or float64.
-
-    Raises:
-        ValueError: a response is not finite.
+    The cost is n^2 units operations in the dtype of the responses. Memory beyond the result is one copy of the responses and 4
+    strips of 64 n float64. A response that is not finite raises ValueError.
     """
     if not responses.isfinite().all():
         raise not_finite(responses, "response")
@@ -122,11 +102,8 @@ def response_geometry(responses: Tensor) -> Geometry:
 
 
 def roi_geometries(responses: Tensor, members: np.ndarray) -> Iterator[Geometry]:
-    """Yield the geometry of each ROI in turn, so that the caller decides how many are held in memory.
-
-    Args:
-        responses: (n, units) float32 or float64.
-        members: (ROIs, units) bool; ROIs may share units.
+    """Yield the geometry of each of the ``members`` (ROIs, units) in turn, so that the caller decides how many are held in
+    memory.
     """
     for units in members:
         yield response_geometry(responses[:, torch.as_tensor(units, device=responses.device)])
@@ -181,11 +158,7 @@ def _geometry(
 
 
 def _write_pairs(strip: Tensor, out: Tensor) -> int:
-    """Write each pair of a strip (h, w), whose first h columns hold its part of the diagonal, into ``out`` once.
-
-    Returns:
-        The number of pairs.
-    """
+    """Write each pair of a strip (h, w), whose first h columns hold its part of the diagonal, once; return their number."""
     h, w = strip.shape
     beside = h * (w - h)
     out[:beside].view(h, w - h).copy_(strip[:, h:])
@@ -195,11 +168,7 @@ def _write_pairs(strip: Tensor, out: Tensor) -> int:
 
 
 def _dot(x: Tensor, y: Tensor) -> float:
-    """Dot product, computed in blocks in the dtype of the vectors and summed in float64.
-
-    Raises:
-        ValueError: the vectors have different lengths.
-    """
+    """Dot product, computed in blocks in the dtype of the vectors and summed in float64."""
     if len(x) != len(y):
         raise ValueError(f"a geometry of {len(x)} pairs of stimuli beside one of {len(y)}")
     blocks = [torch.dot(a, b) for a, b in zip(x.split(_DOT), y.split(_DOT), strict=True)]

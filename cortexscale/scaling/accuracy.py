@@ -46,15 +46,12 @@ def roi_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.DataFra
 def correlations(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Correlate alignment with accuracy in every group of models (paper, appendix F).
 
-    Args:
-        scores: ``task_evaluation_acc`` and ``score`` of all models whose tests are reported together, as the rate of false
-            discoveries is that of the table.
-        by: columns that tell the groups apart.
+    The rate of false discoveries is that of the whole table, so ``scores`` has all models whose tests are reported together.
 
     Returns:
         ``by``; Pearson's ``r`` and its 95 % interval ``low``, ``high`` (percentiles of 1,000 resamples of the models, seed 0);
-        ``slope`` and ``intercept`` of the line; two-sided ``p``, and ``p_fdr``, p after Benjamini and Hochberg; ``n``
-        models. Groups of fewer than three models, or without variance, are left out.
+        ``slope`` and ``intercept`` of the line; two-sided ``p``, and ``p_fdr``, p after Benjamini and Hochberg; ``n`` models.
+        Groups of fewer than three models, or without variance, are left out.
     """
     found = []
     for key, group in scores.dropna(subset="score").groupby(by, sort=False):

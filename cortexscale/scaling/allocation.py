@@ -28,14 +28,10 @@ COLUMNS = [f"{name}{end}" for name in QUANTITIES for end in ("", "_low", "_high"
 def fit_model_and_data(pretraining: pd.DataFrame, settings: FitSettings) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Fit both resources to all families together, and to each family.
 
-    Args:
-        pretraining: table of :func:`cortexscale.alignment.collect.pretraining_table`.
-        settings: how points are averaged, fitted and resampled.
-
     Returns:
-        The fits, one row per family x benchmark: the row of :func:`cortexscale.scaling.fit.fit_law`, with N as X, D as the second
-        X, and ``flops_exponent``, h of F ~ N**h. The curves: ``family``, ``benchmark_name`` and the columns of
-        :func:`compute_optimal`. The models: ``x`` (N), ``x2`` (D), ``compute``, ``family``, ``benchmark_name``, ``score``.
+        The fits, one row per family x benchmark: the row of :func:`cortexscale.scaling.fit.fit_law`, with N as X, D as the
+            second X, and ``flops_exponent``, h of F ~ N**h. The curves: ``family``, ``benchmark_name`` and the columns of
+            :func:`compute_optimal`. The models: ``x`` (N), ``x2`` (D), ``compute``, ``family``, ``benchmark_name``, ``score``.
     """
     scores = benchmark_scores(pretraining, composite_rois=settings.composite_rois)
     parameters, samples = MODEL_AXES["parameters"], MODEL_AXES["samples"]
@@ -63,11 +59,7 @@ def fit_model_and_data(pretraining: pd.DataFrame, settings: FitSettings) -> tupl
 def flops_by_parameters(law: Law, compute: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Describe the FLOPs of a forward pass as g N**h, by least squares of logarithms over the models and over each resample.
 
-    Args:
-        compute: (n,) C of the models of the law.
-
-    Returns:
-        h and ln g, (1 + resamples,) each, the full sample first.
+    ``compute`` (n,) is C of the models of the law. The results are h and ln g, (1 + resamples,) each, the full sample first.
     """
     log_n, log_flops = np.log(law.x[:, 0]), np.log(compute / law.x[:, 1])
     weights = np.vstack([np.ones(len(log_n)), law.counts])
@@ -79,15 +71,11 @@ def flops_by_parameters(law: Law, compute: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def compute_optimal(law: Law, costs: tuple[np.ndarray, np.ndarray], budgets: np.ndarray) -> pd.DataFrame:
-    """Find the model size and the number of samples that align best at each budget of compute.
+    """Find the model size and the number of samples that align best at each budget of compute, C in FLOPs.
 
-    On C = D g N**h the misalignment A N**-alpha + B D**-beta is least where alpha A N**-alpha = h beta B D**-beta, so
-    N* = (alpha A / (h beta B))**(1 / p) (C / g)**(beta / p) with p = alpha + h beta. With h = 1 this is equation 4 of
-    Hoffmann et al. (2022).
-
-    Args:
-        costs: h and ln g of :func:`flops_by_parameters`.
-        budgets: C in FLOPs.
+    On C = D g N**h the misalignment A N**-alpha + B D**-beta is least where alpha A N**-alpha = h beta B D**-beta, so N* =
+    (alpha A / (h beta B))**(1 / p) (C / g)**(beta / p) with p = alpha + h beta. With h = 1 this is equation 4 of Hoffmann et al.
+    (2022). ``costs`` are h and ln g.
 
     Returns:
         ``compute``, and ``n_params``, ``n_samples`` and ``score`` at the optimum with ``_low`` and ``_high`` (2.5 and 97.5

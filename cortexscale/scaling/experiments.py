@@ -33,10 +33,8 @@ class Experiment:
     Attributes:
         regions: benchmarks averaged per model.
         x: columns of the X variables, each divided by ``X_SCALES``.
-        form: the form of the published fit.
         datasets, families: kept values; empty keeps all.
         only: the one flag of ``FLAGS`` that must be set; without it, none may be.
-        full_data: keep runs on full data sets only.
         well_trained: drop ConvNeXt and ViT runs on less than 300 images per class, which those families cannot fit.
     """
 
@@ -86,11 +84,7 @@ def list_experiments() -> list[str]:
 
 
 def find_experiment(name: str) -> Experiment:
-    """The experiment of this name.
-
-    Raises:
-        InputError: there is none; the message has the nearest names.
-    """
+    """The experiment of this name; an unknown one raises InputError with the nearest names."""
     experiments = all_experiments()
     if name not in experiments:
         near = difflib.get_close_matches(name, experiments, n=5, cutoff=0.4) or list(experiments)[:5]
@@ -104,11 +98,7 @@ def find_experiment(name: str) -> Experiment:
 
 
 def read_scores(path: Path | str) -> pd.DataFrame:
-    """Read the published score table (csv, also compressed).
-
-    Raises:
-        InputError: it is not that table.
-    """
+    """Read the published score table (csv, also compressed)."""
     remedy = "use benchmark_scores.csv of github.com/epflneuroailab/scaling-primate-vvs"
     try:
         scores = pd.read_csv(path)
@@ -124,11 +114,8 @@ def select_rows(scores: pd.DataFrame, name: str) -> pd.DataFrame:
     """Select the points of an experiment: one row per trained model, in the order of model ids, on which resamples depend.
 
     Returns:
-        ``model_id, arch, arch_family, dataset, samples_per_class, x[, x2], score``; X in raw units, families with their
-        flexible variants merged.
-
-    Raises:
-        InputError: unknown name, or no row is left.
+        ``model_id, arch, arch_family, dataset, samples_per_class, x[, x2], score``; X in raw units, families with their flexible
+        variants merged.
     """
     experiment = find_experiment(name)
     family = scores["arch_family"].str.removesuffix("Flex")

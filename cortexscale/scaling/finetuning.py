@@ -18,21 +18,15 @@ _RUN = ["exp_type", "model_id", "fitting_samples", "task_evaluation_acc", *_SETT
 
 
 def finetuning_scores(finetuning: pd.DataFrame) -> pd.DataFrame:
-    """Compute the alignment of every fine-tuned model, and its gain over its base model.
+    """Compute the alignment of every fine-tuned model, and its gain over its base model, from ``tables/finetuning.parquet``.
 
-    Scores are averaged over subjects, then ROIs, then benchmarks, seed by seed.
-
-    Args:
-        finetuning: ``tables/finetuning.parquet``: rows per model x benchmark x subject x ROI. Base models have the ``exp_type``
-            ``finetuning_baseline``.
+    Scores are averaged over subjects, then ROIs, then benchmarks, seed by seed. A base model that was not scored on the
+    benchmarks of the run raises InputError.
 
     Returns:
         One row per run x benchmark, and one per run with benchmark ``average``: ``score``, ``baseline``, ``delta``, their
-        difference; ``task_evaluation_acc`` and ``baseline_acc``; ``n_subjects``, the number of subjects that were fine-tuned on;
-        the columns that tell runs apart. A run that serves several experiments is there once for each.
-
-    Raises:
-        InputError: a base model is missing, or was not scored on the benchmarks of the run.
+            difference; ``task_evaluation_acc`` and ``baseline_acc``; ``n_subjects``, the number of subjects that were fine-tuned
+            on; the columns that tell runs apart. A run that serves several experiments is there once for each.
     """
     bases = finetuning[finetuning["exp_type"] == _PREFIX + "baseline"]
     rows = finetuning[finetuning["exp_type"] != _PREFIX + "baseline"]
@@ -68,13 +62,8 @@ def _n_subjects(runs: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
 def fractions(runs: pd.DataFrame) -> pd.DataFrame:
     """Select the runs of the experiment on the amount of data, of the base model that has most of them.
 
-    All seeds of a percentage get the mean number of their stimuli.
-
-    Args:
-        runs: table of :func:`finetuning_scores`.
-
-    Raises:
-        InputError: the study has no such run. The functions below raise it likewise.
+    All seeds of a percentage get the mean number of their stimuli. Like the selections below, this raises InputError if there
+    are no such runs.
     """
     rows = common_base(_required(runs[runs["exp_type"] == "data_pct"], "data_pct"))
     samples = rows.groupby(["finetuning_dataset", "data_pct"])["fitting_samples"].transform("mean")
@@ -90,8 +79,7 @@ def full_data(runs: pd.DataFrame) -> pd.DataFrame:
 def experiment(runs: pd.DataFrame, kind: str) -> pd.DataFrame:
     """Select the runs of an experiment, with the full-data runs that it shares with the experiment on the amount of data.
 
-    Args:
-        kind: ``architecture`` or ``explore``; or ``region``, ``subject`` or ``ablation``, which have one base model.
+    Runs of ``region``, ``subject`` and ``ablation`` have one base model, those of ``architecture`` and ``explore`` several.
     """
     rows = _required(runs[runs["exp_type"] == kind], kind)
     shared = full_data(runs) if (runs["exp_type"] == "data_pct").any() else rows[:0]
@@ -132,11 +120,8 @@ def lora_sweep(runs: pd.DataFrame) -> pd.DataFrame:
 def best_lora(runs: pd.DataFrame, per_dataset: bool = False) -> pd.DataFrame:
     """Select the runs of :func:`lora_sweep` at the rank and learning rate with the largest mean gain over benchmarks.
 
-    The choice uses the same scores that are reported, as in the paper (appendix I).
-
-    Args:
-        per_dataset: choose for every fine-tuning dataset, which is the paper's descriptive upper bound. Otherwise one setting is
-            chosen for all, among those that every dataset has.
+    The choice uses the same scores that are reported, as in the paper (appendix I). One setting is chosen among those that every
+    dataset has; or one ``per_dataset``, which is the paper's descriptive upper bound.
     """
     rows, setting = lora_sweep(runs), ["lora_rank", "learning_rate"]
     key = ["finetuning_dataset"] if per_dataset else []
@@ -171,11 +156,8 @@ def _required(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def relations(runs: pd.DataFrame, modality: Mapping[str, str]) -> pd.Series:
-    """Relate each benchmark to the dataset of the fine-tuning: one of ``RELATIONS``.
-
-    Args:
-        runs: with ``finetuning_dataset`` and ``benchmark_name``, without averages.
-        modality: dataset -> modality. A dataset without one is unlike all others.
+    """Relate each benchmark to the dataset of the fine-tuning: one of ``RELATIONS``. A dataset without modality is unlike all
+    others.
     """
     trained, tested = runs["finetuning_dataset"], runs["benchmark_name"]
     alike = trained.map(modality).notna() & (trained.map(modality) == tested.map(modality))

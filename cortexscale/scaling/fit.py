@@ -17,14 +17,7 @@ CONSTANTS["chinchilla"] = (*CONSTANTS["reduced"], "ln_B", "beta", "allocation")
 
 @dataclass(frozen=True)
 class Law:
-    """A fitted scaling law.
-
-    Attributes:
-        row: row of the fits table, see :func:`fit_law`.
-        fit: constants of the law and of its resamples.
-        x, score: the points, with raw X.
-        counts: (resamples, n) how often each point is in each resample.
-    """
+    """A fitted law: its row of the fits table, points with raw X, and how often each point is in each resample (resamples, n)."""
 
     row: dict[str, Any]
     fit: PowerLawFit
@@ -52,13 +45,13 @@ def fit_law(
     clusters: np.ndarray | None = None,
     experiment: str = "points",
 ) -> Law:
-    """Fit one experiment.
+    """Fit one experiment. Points that the form cannot describe raise InputError.
 
     Args:
         x: raw X, (n,) or (n, 2) for chinchilla.
         score: alignment S, (n,), below 1.
-        form: ``reduced``, ``offset``, ``chinchilla``, or ``auto``: reduced or offset by cross-validation that keeps
-            ``clusters`` together (rows, without them).
+        form: ``reduced``, ``offset``, ``chinchilla``, or ``auto``: reduced or offset by cross-validation that keeps ``clusters``
+            together (rows, without them).
         x_scale: unit of X in the constants.
         bootstrap_unit: ``row``, as published, or the word for what ``clusters`` labels (config, architecture).
         clusters: (n,) labels. They are resampled whole unless the unit is ``row``.
@@ -66,12 +59,9 @@ def fit_law(
 
     Returns:
         The law. Its row: ``experiment, form, n, E, ln_A, lambda, alpha, x_scale, loss`` for scaled X, ``<constant>_low`` and
-        ``_high`` (2.5 and 97.5 percentiles of the resamples), ``ln_A_raw``, ``lambda_raw``, ``tau_raw``, ``saturates``, the
-        bootstrap and ``warnings``; ``ln_B, beta, allocation`` for chinchilla. Where ``tau_raw`` is given the law is an
-        exponential, and ln_A, lambda and alpha only mark where on its ridge the search ended.
-
-    Raises:
-        InputError: the points cannot be fitted by the form, or the unit needs clusters.
+            ``_high`` (2.5 and 97.5 percentiles of the resamples), ``ln_A_raw``, ``lambda_raw``, ``tau_raw``, ``saturates``, the
+            bootstrap and ``warnings``; ``ln_B, beta, allocation`` for chinchilla. Where ``tau_raw`` is given the law is an
+            exponential, and ln_A, lambda and alpha only mark where on its ridge the search ended.
     """
     x, score = np.asarray(x, float), np.asarray(score, float)
     rows = np.arange(len(score))
@@ -97,13 +87,9 @@ def fit_law(
 
 
 def fit_experiment(x: np.ndarray, score: np.ndarray, *, extend: float = 10.0, **how: Any) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Fit a law with :func:`fit_law`, which explains the arguments, and return its row and its curve.
+    """Fit a law with :func:`fit_law`; return its row, and its curve from the smallest X to ``extend`` times the largest.
 
-    Args:
-        extend: the curve runs from the smallest X to ``extend`` times the largest.
-
-    Returns:
-        The row; the curve: ``experiment, x, score, low, high`` at raw X, empty for chinchilla, which has two X.
+    The curve has ``experiment, x, score, low, high`` at raw X. It is empty for chinchilla, which has two X.
     """
     law = fit_law(x, score, **how)
     if law.fit.form == "chinchilla":

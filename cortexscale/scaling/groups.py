@@ -15,7 +15,6 @@ POINTS_PER_PARAMETER = 3
 """Smallest number of points per parameter of a law. Fewer points do not determine the form in most bootstrap resamples."""
 
 Laws = dict[tuple[str, str], Law]
-"""Laws by family and benchmark."""
 
 
 def fit_families(
@@ -33,10 +32,8 @@ def fit_families(
         families: name and points, rows with ``benchmark_name``, ``score``, X and the columns of ``clusters``.
         form: ``offset``, ``reduced``, ``chinchilla`` or ``auto``. The cross-validation of ``auto`` keeps architectures together,
             or the points of a configuration in a family of one architecture.
-        settings: how points are averaged, fitted and resampled.
         clusters: columns that tell the configurations (``config``) and architectures (``architecture``) apart. A family of one
             architecture is resampled by configuration.
-        x: columns of X.
     """
     needed = POINTS_PER_PARAMETER * len(FORMS["offset" if form == "auto" else form])
     laws = {}
@@ -70,11 +67,10 @@ def fit_families(
 
 
 def cluster_labels(points: pd.DataFrame, unit: str, clusters: dict[str, list[str]]) -> tuple[str, pd.Series]:
-    """Choose the unit of the bootstrap, and label the points that cross-validation keeps together.
+    """Choose the unit of the bootstrap (``row``, ``config`` or ``architecture``), and label points that cross-validation keeps
+    together.
 
-    Returns:
-        ``row``, ``config`` or ``architecture``, and a label per point. Where rows are resampled one by one, the labels are
-        those of architectures nevertheless.
+    Where rows are resampled one by one, the labels are those of architectures nevertheless.
     """
     labels = {kind: points.groupby(columns, dropna=False).ngroup() for kind, columns in clusters.items()}
     kind = "architecture" if unit == "row" else unit

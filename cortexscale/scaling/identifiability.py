@@ -16,12 +16,8 @@ EXPONENTS = {"alpha": "X", "beta": "the second X"}
 
 
 def warnings_of(fit: PowerLawFit, x: np.ndarray, units: int, unit: str) -> list[str]:
-    """Write warnings about one fit, the gravest first.
-
-    Args:
-        x: raw X, (n,) or (n, 2).
-        units: number of units that the bootstrap draws from.
-        unit: their kind: row, config or architecture.
+    """Write warnings about one fit, the gravest first; the bootstrap draws from so many units of a kind (row, config,
+    architecture).
     """
     found = [*_saturation(fit), *_exponents(fit)]
     found += _offset(fit, x) if fit.form == "offset" else []

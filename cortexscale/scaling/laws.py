@@ -37,17 +37,10 @@ def fit_axis(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Fit every family x benchmark of an axis, and on the axes of pretraining all families together as well.
 
-    Args:
-        table: the result table of the axis: pretraining, finetuning or mapping.
-        axis: a name in :data:`cortexscale.catalogue.axes.AXES`.
-        form: ``offset``, ``reduced`` or ``auto``.
-        settings: how points are averaged, fitted and resampled.
-        metric: column of the scores.
-
     Returns:
         The fits, one row each: ``axis``, ``metric``, ``family``, ``benchmark_name`` and the row of
-        :func:`cortexscale.scaling.fit.fit_law`. Their curves: the same names, ``x``, ``score``, ``low``, ``high``. The points
-        behind them, on the axes of pretraining with :func:`distances`.
+            :func:`cortexscale.scaling.fit.fit_law`. Their curves: the same names, ``x``, ``score``, ``low``, ``high``. The
+            points behind them, on the axes of pretraining with :func:`distances`.
     """
     names, of_models = {"axis": axis, "metric": metric}, axis in MODEL_AXES
     points = points_of(table, axis, metric, composite_rois=settings.composite_rois)
@@ -76,9 +69,9 @@ def distances(points: pd.DataFrame, laws: Laws) -> pd.DataFrame:
 
     Returns:
         Rows with the index of ``points``: ``predicted``, S of the law of their benchmark; ``residual``, score minus prediction;
-        ``residual_half_widths``, the residual in half-widths of the 95 % band there, which tells whether the law could be
-        that wrong; ``residual_spreads``, the residual in robust standard deviations of the fitted models about the law, which
-        tells whether a fitted model could be that far. nan where there is no fit.
+            ``residual_half_widths``, the residual in half-widths of the 95 % band there, which tells whether the law could be
+            that wrong; ``residual_spreads``, the residual in robust standard deviations of the fitted models about the law,
+            which tells whether a fitted model could be that far. nan where there is no fit.
     """
     found = pd.DataFrame(np.nan, points.index, DISTANCES)
     for benchmark, models in points.groupby("benchmark_name"):

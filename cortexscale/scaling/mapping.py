@@ -13,15 +13,10 @@ TABLE2 = [LINEAR, "attention_individual", "attention_shared"]
 def readout_table(mapping: pd.DataFrame, fits: pd.DataFrame, readouts: list[str] | None = None) -> pd.DataFrame:
     """Put readouts side by side at their largest percentage of stimuli, with the limits of their scaling laws (Tables 2 and S4).
 
-    Args:
-        mapping: table of :func:`cortexscale.readouts.table.mapping_table`.
-        fits: the laws of the mapping axis (:func:`cortexscale.scaling.laws.fit_axis`).
-        readouts: readouts in the table; by default all.
-
     Returns:
         Rows per dataset x readout, and per readout with benchmark ``average``: ``score``, mean over seeds, subjects and ROIs;
-        ``E``, ``E_low``, ``E_high``, ``saturates`` of its fit, if it has one; in the rows of the average the parameters of a
-        subject and ROI, ``n_params_mean`` and ``n_params_geometric_mean``.
+            ``E``, ``E_low``, ``E_high``, ``saturates`` of its fit, if it has one; in the rows of the average the parameters of a
+            subject and ROI, ``n_params_mean`` and ``n_params_geometric_mean``.
     """
     rows = mapping[mapping["data_pct"] == mapping["data_pct"].max()]
     rows = rows if readouts is None else rows[rows["probe_type"].isin(readouts)]
@@ -42,9 +37,7 @@ def readout_table(mapping: pd.DataFrame, fits: pd.DataFrame, readouts: list[str]
 def readable(table: pd.DataFrame, labels: dict[str, str], parameters: str) -> str:
     """Write a table of :func:`readout_table` in Markdown, the best score of a row in bold.
 
-    Args:
-        labels: dataset -> its name in the table.
-        parameters: ``n_params_mean`` (Table 2) or ``n_params_geometric_mean`` (Table S4).
+    ``parameters`` is ``n_params_mean`` (Table 2) or ``n_params_geometric_mean`` (Table S4).
     """
     wide = table.pivot(index="benchmark_name", columns="probe_type")
     names = table.drop_duplicates("probe_type").set_index("probe_type")["probe_name"]

@@ -30,32 +30,19 @@ _RUN = ["model_id", "finetuning_dataset", "fitting_samples", "data_pct", "seed"]
 
 
 def benchmark_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
-    """Scores of every model on every benchmark and on average, beside the columns of the model.
-
-    Args:
-        pretraining: table of :func:`cortexscale.alignment.collect.pretraining_table`.
-        composite_rois: see :func:`cortexscale.alignment.averages.mean_scores`.
-
-    Returns:
-        One row per model x benchmark, and one per model with benchmark ``average``: ``MODEL_COLUMNS``, ``benchmark_name`` and
-        ``score``.
-    """
+    """Average the scores of every model on every benchmark and over all: ``MODEL_COLUMNS``, ``benchmark_name`` and ``score``."""
     models = pretraining[MODEL_COLUMNS].drop_duplicates("model_id")
     scores = benchmark_means(pretraining, "model_id", metric, composite_rois=composite_rois)
     return scores.merge(models, on="model_id", validate="many_to_one")
 
 
 def axis_points(scores: pd.DataFrame, axis: str) -> pd.DataFrame:
-    """The models of an axis of pretraining: those that its laws are fitted to, and all others.
-
-    Args:
-        scores: table of :func:`benchmark_scores`.
-        axis: a name in :data:`cortexscale.catalogue.axes.MODEL_AXES`.
+    """Select the models of an axis of pretraining: those that its laws are fitted to, and all others.
 
     Returns:
-        The rows that have a score and a value on this axis, with ``x``, ``family`` (flex families merged into their parents),
-        ``flex``, and ``fitted``: whether the model is not held out and varies this axis. A model whose number of samples per
-        class is not known counts as one that was trained on full data.
+        The rows of :func:`benchmark_scores` that have a score and a value on this axis, with ``x``, ``family`` (flex families
+        merged into their parents), ``flex``, and ``fitted``: whether the model is not held out and varies this axis. A model
+        whose number of samples per class is not known counts as one that was trained on full data.
     """
     spec, flex, fitted = MODEL_AXES[axis], are_flex(scores), kinds(scores) == "fitted"
     if spec.full_data_only:
@@ -68,10 +55,8 @@ def axis_points(scores: pd.DataFrame, axis: str) -> pd.DataFrame:
 
 
 def worth_showing(points: pd.DataFrame, *, special: bool) -> pd.Series:
-    """Whether a figure of an axis shows a point: the fitted models and those that are held out.
-
-    Args:
-        special: show self-supervised models and adversarial copies of a suite, too.
+    """Tell whether a figure of an axis shows a point: fitted and held-out models, and ``special`` (self-supervised, adversarial)
+    ones.
     """
     kind = kinds(points)
     hidden = kind == "fitted"  # but do not vary the axis
@@ -81,11 +66,7 @@ def worth_showing(points: pd.DataFrame, *, special: bool) -> pd.Series:
 
 
 def no_law_because(points: pd.DataFrame) -> str:
-    """Why no law could be fitted to the models of an axis: all are held out, or those that are not are too few.
-
-    Args:
-        points: rows of :func:`axis_points`.
-    """
+    """Explain why no law could be fitted to the models of an axis: all are held out, or those that are not are too few."""
     models = points.drop_duplicates("model_id")
     if len(models) and kinds(models).ne("fitted").all():
         return f"all {len(models)} models are held out; `fit: true` on their entries of `models` makes them points of the laws"
@@ -104,12 +85,8 @@ def law_families(points: pd.DataFrame, axis: str) -> list[tuple[str, pd.DataFram
 def mapping_points(mapping: pd.DataFrame, axis: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
     """One point per readout x dataset x number of stimuli x seed: the mean over subjects and ROIs, all rows alike.
 
-    Subjects with other numbers of stimuli (NSD) are points of their own. The axes of pretraining average ROI by ROI; the
-    authors do not here.
-
-    Args:
-        mapping: table of :func:`cortexscale.readouts.table.mapping_table`.
-        axis: a name in :data:`cortexscale.catalogue.axes.AXES`, of an axis of this table.
+    Subjects with other numbers of stimuli (NSD) are points of their own. The axes of pretraining average ROI by ROI; the authors
+    do not here.
 
     Returns:
         ``family`` (the readout), ``benchmark_name``, ``x``, ``data_pct``, ``seed``, ``score``.
@@ -123,13 +100,9 @@ def finetuning_points(finetuning: pd.DataFrame, axis: str, metric: str = ALIGNME
 
     Where several base models were fine-tuned on fractions, the points are those of the one with most scores.
 
-    Args:
-        finetuning: ``tables/finetuning.parquet``, rows per model x benchmark x subject x ROI.
-        axis: as in :func:`mapping_points`.
-
     Returns:
-        ``family`` (the dataset that models are fine-tuned on), ``benchmark_name``, ``x``, ``data_pct``, ``seed``,
-        ``model_id``, ``score``.
+        ``family`` (the dataset that models are fine-tuned on), ``benchmark_name``, ``x``, ``data_pct``, ``seed``, ``model_id``,
+        ``score``.
     """
     rows = common_base(finetuning[finetuning["exp_type"] == "finetuning_data_pct"])
     means = benchmark_means(rows, "model_id", metric, composite_rois=composite_rois)
@@ -143,11 +116,7 @@ def _with_x(points: pd.DataFrame, axis: str) -> pd.DataFrame:
 
 
 def points_of(table: pd.DataFrame, axis: str, metric: str, *, composite_rois: bool) -> pd.DataFrame:
-    """The points of any axis.
-
-    Args:
-        table: the result table that the axis names.
-    """
+    """Select the points of any axis from the result table that it names."""
     if axis in MODEL_AXES:
         return axis_points(benchmark_scores(table, metric, composite_rois=composite_rois), axis)
     make = {"finetuning": finetuning_points, "mapping": mapping_points}[AXES[axis].table]
