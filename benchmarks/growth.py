@@ -91,7 +91,7 @@ def measure(n: int, p: int, T: int, L: int) -> dict[str, float]:
     before = memory_mb("VmRSS")
 
     def study() -> None:
-        responses = Responses.of(Y, members)
+        responses = Responses(Y, members)
         for _ in range(L):
             kernel: GramMatrix = gram(slabs(n, p), dtype=torch.float64)
             nested_ridge(kernel.K, responses, ALPHAS, k_folds(n, FOLDS))

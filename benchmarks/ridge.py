@@ -48,7 +48,7 @@ def problem(n: int, p: int, units: tuple[int, ...]) -> tuple[np.ndarray, np.ndar
 
 def ours(X: torch.Tensor, Y: np.ndarray, n: int, members: np.ndarray, search: str, **options) -> NestedRidge:
     K = gram((X[:, first : first + SLAB] for first in range(0, X.shape[1], SLAB)), dtype=X.dtype).K
-    responses = Responses.of(Y[:n], members, Y[n:])
+    responses = Responses(Y[:n], members, Y[n:])
     return nested_ridge(K[:n, :n], responses, ALPHAS, k_folds(n, N_FOLDS), cross=K[n:, :n], search=search, **options)
 
 

@@ -5,15 +5,8 @@ from dataclasses import dataclass
 
 from cortexscale.costs import Cost, Machine
 from cortexscale.features.bounds import DEVICE_AND_READERS, Extraction
-from cortexscale.kernels.bounds import (
-    Kernel,
-    factor_seconds,
-    geometry_seconds,
-    gram_seconds,
-    projection_seconds,
-    ridge_seconds,
-    stored_kernel_seconds,
-)
+from cortexscale.kernels import bounds as kernels
+from cortexscale.kernels.bounds import Kernel
 from cortexscale.models.bounds import Network
 from cortexscale.study.features import Projection
 from cortexscale.study.ridge import Ridge
@@ -77,7 +70,7 @@ class DatasetSize:
 def fit_seconds(machine: Machine, ridge: Ridge, kernel: Kernel, units: float, *, percent: float = 100, **how: int) -> float:
     """Seconds of ridge of some units on one kernel, or on a percentage of its training stimuli."""
     n, grid = int(kernel.n_train * percent / 100), ridge.alphas
-    return ridge_seconds(machine, ridge.precision, n, units, grid.count, search=grid.search, **how)
+    return kernels.ridge_seconds(machine, ridge.precision, n, units, grid.count, search=grid.search, **how)
 
 
 @dataclass(frozen=True)
@@ -106,9 +99,7 @@ class Scoring:
         return [kernel.n_train if split == "train" else kernel.n_test for split in self.splits]
 
     def kernel_images(self, *, test: bool = True) -> list[int]:
-        """Number of images of each kernel of a layer: one kernel of all images that are shown, or one per dataset with fewer
-        products.
-        """
+        """Number of images of each kernel of a layer: one kernel for all that is shown, or one per dataset if this is cheaper."""
         sizes = [kernel.n_train + kernel.n_test * test for dataset in self.datasets for kernel in dataset.kernels]
         union = min(self.images, sum(sizes))
         return [union] if len(sizes) > 1 and union**2 <= sum(n**2 for n in sizes) else sizes
@@ -118,16 +109,16 @@ class Scoring:
         precision = self.ridge.precision
         if dimensions:
             width = network.stored_width(dimensions)
-            return sum(gram_seconds(machine, precision, n, width) for n in self.kernel_images(test=test))
+            return sum(kernels.gram_seconds(machine, precision, n, width) for n in self.kernel_images(test=test))
         pairs = [(n, width) for n in self.kernel_images() for width in network.widths]
-        return sum(stored_kernel_seconds(machine, precision, *pair) for pair in pairs) / network.layers
+        return sum(kernels.stored_kernel_seconds(machine, precision, *pair) for pair in pairs) / network.layers
 
     def geometry_seconds(self, machine: Machine) -> float:
         """Seconds of RSA and CKA of all subjects and ROIs."""
-        kernels = [(dataset, kernel) for dataset in self.datasets for kernel in dataset.kernels]
         return sum(
-            geometry_seconds(machine, self.ridge.precision, n, dataset.groups, kernel.units * dataset.rois_per_unit)
-            for dataset, kernel in kernels
+            kernels.geometry_seconds(machine, self.ridge.precision, n, dataset.groups, kernel.units * dataset.rois_per_unit)
+            for dataset in self.datasets
+            for kernel in dataset.kernels
             for n in self.compared(kernel)
         )
 
@@ -178,7 +169,7 @@ def prepared_responses(machine: Machine, size: Scoring) -> Cost:
         kernel = dataset.kernels[0]
         n = kernel.n_train if "train" in size.splits else kernel.n_test
         wide = [units for units in dataset.units if units > kernel.n_train]
-        seconds += dataset.rois_per_unit * sum(factor_seconds(machine, kernel.n_train, units) for units in wide)
+        seconds += dataset.rois_per_unit * sum(kernels.factor_seconds(machine, kernel.n_train, units) for units in wide)
         disk += sum(4 * n**2 for n in size.compared(kernel)) * dataset.groups * len(dataset.kernels)
         largest = max(largest, 24 * n * kernel.units + 16 * n**2 + (24 * kernel.n_train**2 if wide else 0))
     return Cost(seconds, 2e9 + sum(dataset.response_bytes for dataset in size.datasets) + largest, disk)
@@ -242,7 +233,7 @@ def projection_study(machine: Machine, size: Scoring, extraction: Extraction, pr
     seconds = _unprojected_seconds(machine, size, extraction, folds=0)
     for projection in projections:
         family, dimensions = projection.family, projection.dimensions
-        projecting = sum(projection_seconds(machine, family, width, dimensions, batch) for width in network.widths)
+        projecting = sum(kernels.projection_seconds(machine, family, width, dimensions, batch) for width in network.widths)
         seconds += extraction.layers / network.layers * extraction.images * projecting
         seconds += extraction.activations / machine.disk_read
         seconds += extraction.layers * size.gram_seconds(machine, network, dimensions) + size.fit_seconds(machine, folds=0)
@@ -251,8 +242,9 @@ def projection_study(machine: Machine, size: Scoring, extraction: Extraction, pr
 
 def _unprojected_seconds(machine: Machine, size: Scoring, extraction: Extraction, folds: int) -> float:
     """Seconds to extract all activations and to fit ridge to them."""
-    kernels = extraction.kernel_seconds(machine, size.ridge.precision, size.kernel_images())
-    return machine.start_network + extraction.activation_seconds(machine) + kernels + size.fit_seconds(machine, folds=folds)
+    seconds = machine.start_network + extraction.activation_seconds(machine)
+    seconds += extraction.kernel_seconds(machine, size.ridge.precision, size.kernel_images())
+    return seconds + size.fit_seconds(machine, folds=folds)
 
 
 def _unprojected_memory(size: Scoring, extraction: Extraction) -> float:

@@ -31,9 +31,8 @@ def check_store(store: Store, stimuli_hash: str) -> None:
     """Refuse features of another stimulus set with an InputError."""
     found = store.attributes["identity"]["stimuli"]
     if found != stimuli_hash:
-        raise InputError(
-            store.path, f"features of stimulus set {found}", f"features of {stimuli_hash}", "delete the store and run again"
-        )
+        expected, remedy = f"features of {stimuli_hash}", "delete the store and run again"
+        raise InputError(store.path, f"features of stimulus set {found}", expected, remedy)
 
 
 def layer_fits(

@@ -43,10 +43,8 @@ def commitments_for(
         missing += [f"{dataset}: {roi}" for roi in rois if roi not in known]
         committed[dataset] = {roi: known[roi] for roi in rois if roi in known}
     if missing:
-        raise InputError(
-            f"published commitments of {model}",
-            f"none for {', '.join(missing[:8])}" + (", ..." if len(missing) > 8 else ""),
-            f"a layer for every dataset and ROI; the file has the datasets {', '.join(published[model].datasets)}",
-            "leave these datasets or ROIs out, or search: layer_commitment: {commit: search}",
-        )
+        found = f"none for {', '.join(missing[:8])}" + (", ..." if len(missing) > 8 else "")
+        expected = f"a layer for every dataset and ROI; the file has the datasets {', '.join(published[model].datasets)}"
+        remedy = "leave these datasets or ROIs out, or search: layer_commitment: {commit: search}"
+        raise InputError(f"published commitments of {model}", found, expected, remedy)
     return Commitments(model, committed)

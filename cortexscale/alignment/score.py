@@ -1,14 +1,15 @@
 """Alignment: how well the committed layers predict held-out responses."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
 from cortexscale.alignment.layer import chosen_penalties, layer_fits
 from cortexscale.alignment.score_rows import Predictions, penalty_columns, score_rows
+from cortexscale.alignment.similarity import SplitName
 from cortexscale.alignment.targets import Targets
 from cortexscale.commitments import Commitments, rois_at
-from cortexscale.features.store import Store
+from cortexscale.features.store import FeatureStore, Store
 from cortexscale.study.ridge import Ridge
 
 
@@ -17,7 +18,7 @@ def score_alignment(
     targets: Sequence[Targets],
     commitments: Commitments,
     ridge: Ridge,
-    similarity: Sequence[str] = (),
+    similarity: Sequence[SplitName] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit each ROI's committed layer on the whole training split and score it on the test split.
 
@@ -50,3 +51,16 @@ def score_alignment(
             rows.append(of_target)
             units.append(of_units)
     return pd.concat(rows, ignore_index=True), pd.concat(units, ignore_index=True)
+
+
+def score_unprojected(
+    activations: Iterable[FeatureStore],
+    targets: Sequence[Targets],
+    commitments: Commitments,
+    ridge: Ridge,
+    similarity: Sequence[SplitName],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Score stores of all activations, with a few layers each, in place of features; see :func:`score_alignment`."""
+    tables = [score_alignment(whole, targets, commitments.at_layers(whole.layers), ridge, similarity) for whole in activations]
+    rows, units = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
+    return rows, units

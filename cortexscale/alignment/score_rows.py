@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cortexscale.alignment.layer import group_means
-from cortexscale.alignment.similarity import similarity_columns
+from cortexscale.alignment.similarity import SplitName, similarity_columns
 from cortexscale.alignment.targets import Targets
 from cortexscale.catalogue.metrics import ALIGNMENT
 from cortexscale.kernels.correlation import noise_normalised
@@ -36,7 +36,7 @@ def score_rows(
     predicted: Predictions,
     columns: Mapping[str, Any],
     *,
-    splits: Sequence[str] = (),
+    splits: Sequence[SplitName] = (),
     kernel: GramMatrix | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score the predictions of a fit.

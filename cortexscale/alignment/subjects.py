@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cortexscale.alignment.targets import PreparedResponses, Targets, shared_targets
+from cortexscale.alignment.targets import PreparedResponses, Targets, recording_rows, shared_targets
 from cortexscale.errors import InputError
 from cortexscale.recording import load_recording, load_screening
-from cortexscale.stimuli import stimulus_rows
 from cortexscale.study.targets import BestSubjects, DatasetTargets
 
 
@@ -76,9 +75,5 @@ def shown_images(
     for name, best in best_subjects.items():
         for file in scored_subjects([file for file in recordings if file.parent.name == name], best):
             recording = load_recording(file, responses=False)
-            splits = {"train": recording.train, "test": recording.test}
-            rows = (
-                stimulus_rows(stimuli, s.stimulus_ids, f"{name}/{file.stem} ({k})", "stimulus table") for k, s in splits.items()
-            )
-            shown.append(np.concatenate([*rows]))
+            shown.append(np.concatenate(recording_rows(recording, stimuli)))
     return shown

@@ -29,18 +29,16 @@ class PreparedResponses:
         try:
             self._file = h5py.File(self.path, "r")
         except OSError as error:
-            raise InputError(
-                path, f"not a readable HDF5 file ({error})", "prepared responses", "delete it and run again"
-            ) from None
+            found = f"not a readable HDF5 file ({error})"
+            raise InputError(path, found, "prepared responses", "delete it and run again") from None
 
     def geometry(self, place: str, split: str, n: int) -> Geometry:
         """Read the geometry of ``<dataset>/<subject>/<roi>`` between the ``n`` stimuli of a split."""
         found, pairs = self._file.get(f"{place}/{split}"), n * (n - 1) // 2
         if found is None or len(found["products"]) != pairs:
             what = f"{len(found['products'])} pairs of stimuli in" if found else "no"
-            raise InputError(
-                self.path, f"{what} {place}/{split}", f"the {pairs} pairs of {n} stimuli", "delete the file and run again"
-            )
+            expected, remedy = f"the {pairs} pairs of {n} stimuli", "delete the file and run again"
+            raise InputError(self.path, f"{what} {place}/{split}", expected, remedy)
         return Geometry(*(torch.from_numpy(found[name][:]) for name in ("distance_ranks", "products")))
 
     def factor(self, place: str) -> torch.Tensor | None:
@@ -80,7 +78,7 @@ class Targets:
         """The responses as ridge regression takes them, with results that serve all layers."""
         prepared = self.prepared
         factor = (lambda group: prepared.factor(self.place(group))) if prepared else None
-        return Responses.of(self.train, self.members, self.test, known_factor=factor)
+        return Responses(self.train, self.members, self.test, known_factor=factor)
 
     def place(self, group: int) -> str:
         """Name a group as ``<dataset>/<subject>/<roi>``."""
@@ -120,24 +118,28 @@ def shared_targets(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois:
     for recording in recordings:
         unknown = set(rois) - set(recording.rois)
         if unknown:
-            raise InputError(
-                f"recording {recording.dataset}/{recording.subject}",
-                f"no ROI {', '.join(sorted(unknown))}",
-                f"ROIs among {', '.join(map(str, recording.rois))}",
-                "correct `rois` of this dataset in the config",
-            )
+            where, found = f"recording {recording.dataset}/{recording.subject}", f"no ROI {', '.join(sorted(unknown))}"
+            expected = f"ROIs among {', '.join(map(str, recording.rois))}"
+            raise InputError(where, found, expected, "correct `rois` of this dataset in the config")
         key = (*recording.train.stimulus_ids, None, *recording.test.stimulus_ids)
         by_stimuli.setdefault(key, []).append(recording)
-    return [side_by_side(group, stimuli, rois) for group in by_stimuli.values()]
+    return [_side_by_side(group, stimuli, rois) for group in by_stimuli.values()]
 
 
-def side_by_side(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: Sequence[str]) -> Targets:
+def recording_rows(recording: Recording, stimuli: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the stimulus table of the training and of the test stimuli of a recording."""
+    name, table = f"{recording.dataset}/{recording.subject}", "stimulus table"
+    train = stimulus_rows(stimuli, recording.train.stimulus_ids, f"{name} (train)", table)
+    return train, stimulus_rows(stimuli, recording.test.stimulus_ids, f"{name} (test)", table)
+
+
+def _side_by_side(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: Sequence[str]) -> Targets:
     first = recordings[0]
-    name = f"{first.dataset}/{first.subject}"
     kept = [recording.rois[list(rois)].to_numpy().any(axis=1) for recording in recordings]
     sizes = [int(units.sum()) for units in kept]
     if not sum(sizes):
-        raise InputError(f"recording {name}", f"no unit in {', '.join(rois)}", "units in at least one ROI", "correct `rois`")
+        where = f"recording {first.dataset}/{first.subject}"
+        raise InputError(where, f"no unit in {', '.join(rois)}", "units in at least one ROI", "correct `rois`")
     groups, members, start = [], [], 0
     for recording, units, size in zip(recordings, kept, sizes, strict=True):
         for roi in rois:
@@ -147,11 +149,11 @@ def side_by_side(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: S
                 members.append(np.pad(inside, (start, sum(sizes) - start - size)))
         start += size
     pairs = list(zip(recordings, kept, strict=True))
-    train_rows = stimulus_rows(stimuli, first.train.stimulus_ids, f"{name} (train)", "stimulus table")
+    train_rows, test_rows = recording_rows(first, stimuli)
     return Targets(
         dataset=first.dataset,
         train_rows=train_rows,
-        test_rows=stimulus_rows(stimuli, first.test.stimulus_ids, f"{name} (test)", "stimulus table"),
+        test_rows=test_rows,
         train_concepts=stimuli["concept"].to_numpy()[train_rows],
         train=np.concatenate([recording.train.responses[:, units] for recording, units in pairs], axis=1),
         test=np.concatenate([recording.test.responses[:, units] for recording, units in pairs], axis=1),

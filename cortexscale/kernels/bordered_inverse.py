@@ -19,30 +19,23 @@ subjects, ROIs and folds therefore share one factorisation per alpha.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
 class BorderedInverse:
-    """B (n, n) at one alpha, its diagonal (n, 1), and for each fold the matrices that leave it out."""
+    """B (n, n) at one alpha, its diagonal (n, 1), and for each fold, a slice of the rows, the matrices that leave it out.
 
-    B: Tensor
-    diagonal: Tensor
-    folds: list["HeldOutBlock"]
+    The cost is n^3 operations, and n^3 / k for all k folds together. Two n x n matrices exist beside the doubly centred Kc
+    meanwhile, one afterwards. An alpha that is too small for the precision of Kc raises ValueError.
+    """
 
-    @classmethod
-    def at(cls, alpha: float, Kc: Tensor, blocks: Sequence[slice]) -> "BorderedInverse":
-        """Compute the inverse at one alpha of the doubly centred Kc (n, n), for folds that are slices.
-
-        The cost is n^3 operations, and n^3 / k for all k folds together. Two n x n matrices exist beside Kc meanwhile, one
-        afterwards. An alpha that is too small for the precision of Kc raises ValueError.
-        """
+    def __init__(self, alpha: float, Kc: Tensor, blocks: Sequence[slice]) -> None:
         with precise_enough(alpha, Kc):
-            B = _inverse(Kc, alpha)
-            return cls(B, B.diagonal()[:, None].clone(), [HeldOutBlock.from_inverse(B, block) for block in blocks])
+            self.B = _inverse(Kc, alpha)
+            self.diagonal = self.B.diagonal()[:, None].clone()
+            self.folds = [HeldOutBlock(self.B, block) for block in blocks]
 
     def residuals(self, C: Tensor) -> list[Tensor]:
         """Residuals of each fold S predicted from the other folds, (len(S), T), for C = B Y."""
@@ -59,29 +52,20 @@ class BorderedInverse:
         return errors
 
 
-@dataclass(frozen=True)
 class HeldOutBlock:
-    """The matrices that leave the rows S = ``block`` out of a ridge problem, whatever its responses.
+    """The matrices that leave the rows S = ``block`` out of the ridge problem of B (n, n), whatever its responses.
 
-    ``inverse`` is B_SS^-1. ``diagonal`` (n, 1) is that of B of the problem on the other rows, and 1 in rows S.
+    ``inverse`` is B_SS^-1. ``diagonal`` (n, 1) is that of B of the problem on the other rows, and 1 in rows S. If that problem is
+    not positive definite within the precision of B, ``torch.linalg.LinAlgError`` is raised.
     """
 
-    block: slice
-    inverse: Tensor
-    diagonal: Tensor
-
-    @classmethod
-    def from_inverse(cls, B: Tensor, block: slice) -> "HeldOutBlock":
-        """Leave the rows ``block`` out of the problem that B (n, n) belongs to.
-
-        If the remaining problem is not positive definite within the precision of B, this raises ``torch.linalg.LinAlgError``.
-        """
+    def __init__(self, B: Tensor, block: slice) -> None:
         L = torch.linalg.cholesky(B[block, block])
         diagonal = B.diagonal() - torch.linalg.solve_triangular(L, B[block], upper=False).square_().sum(dim=0)
         diagonal[block] = 1
         if not (diagonal > 0).all():
             raise torch.linalg.LinAlgError("not positive definite without the block")
-        return cls(block, torch.cholesky_inverse(L), diagonal[:, None])
+        self.block, self.inverse, self.diagonal = block, torch.cholesky_inverse(L), diagonal[:, None]
 
     def error(self, B: Tensor, C: Tensor, residuals: Tensor) -> Tensor:
         """Mean squared leave-one-out error of the other rows, (T,) float64, from the residuals of the block (len(S), T)."""

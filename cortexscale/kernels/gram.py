@@ -37,13 +37,9 @@ class GramMatrix:
         """The Gram matrix of some of the stimuli, in the order of ``rows``, with the centring as it was; views if ``rows`` is a
         slice.
         """
-        K = self.K[rows, rows] if isinstance(rows, slice) else self.among(rows)
+        K = self.K[rows, rows] if isinstance(rows, slice) else self.between(rows, rows)
         index = rows if isinstance(rows, slice) else torch.as_tensor(rows, device=K.device)
         return GramMatrix(K, self.width, self.row_sums[index], self.mean_products[index])
-
-    def among(self, rows: np.ndarray) -> Tensor:
-        """(len(rows), len(rows)) copy of K for some of the stimuli, in the order of ``rows``."""
-        return self.between(rows, rows)
 
     def between(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
         """(len(rows), len(columns)) copy of a block of K, for example test stimuli by training stimuli."""
@@ -51,93 +47,46 @@ class GramMatrix:
         return self.K[row_index[:, None], column_index]
 
 
-class GramAccumulator:
-    """Sums the Gram matrix of a layer, float32 or float64, from slabs of its columns, as these are read or extracted.
-
-    It holds K and a work space of ``_COLUMNS`` columns. Each column is centred before products are computed: ridge, centred RSA
-    and CKA do not depend on an offset that all stimuli share, but it would use up the digits of float32.
-    """
-
-    def __init__(self, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> None:
-        self.dtype, self.device, self.width = dtype, device, 0
-        self._K: Tensor | None = None
-        self._work: Tensor | None = None
-        self._mean = _MeanFeature()
-
-    def add(self, slab: np.ndarray | Tensor) -> None:
-        """Add a slab (n, w) of features of all n stimuli, of any floating dtype. Every feature is added once; slabs may differ
-        in width.
-
-        Another n than before, or a value that is not finite, raises ValueError.
-        """
-        slab = torch.as_tensor(slab)
-        if self._K is None:
-            self._K = torch.zeros(len(slab), len(slab), dtype=self.dtype, device=self.device)
-        if slab.ndim != 2 or len(slab) != len(self._K):
-            raise ValueError(f"a slab of shape {tuple(slab.shape)} after slabs of {len(self._K)} stimuli")
-        for part in slab.split(_COLUMNS, dim=1):
-            x = self._work_space(part)
-            x.copy_(part)
-            x.sub_(x[0].clone())  # makes a constant feature exactly 0, which its rounded mean would not
-            mean = x.mean(dim=0)
-            if not mean.isfinite().all():  # a value that is not finite spoils the mean of its column: one check per column
-                raise ValueError(_describe_not_finite(part, self.width))
-            _add_lower(self._K, x.sub_(mean).to(self.dtype))
-            self._mean.add(x, mean.add_(part[0].to(x)))
-            self.width += part.shape[1]
-
-    def result(self) -> GramMatrix:
-        """Hand over the Gram matrix of all slabs. Nothing can be added afterwards."""
-        if self._K is None:
-            raise ValueError("a Gram matrix of no features")
-        K, self._K, self._work = self._K, None, None
-        mirror(K)
-        return GramMatrix(K, self.width, *self._mean.sums(self.width))
-
-    def _work_space(self, part: Tensor) -> Tensor:
-        """Uninitialised tensor of the shape of ``part``. It is reused: new memory for each slab would cost more than centring."""
-        dtype = torch.promote_types(part.dtype, self.dtype)
-        if self._work is None or self._work.dtype != dtype:
-            self._work = torch.empty(len(part), _COLUMNS, dtype=dtype, device=self.device)
-        return self._work[:, : part.shape[1]]
-
-
-class _MeanFeature:
-    """Sums s and w of :class:`GramMatrix`, which depend on the mean feature vector m.
-
-    w does not depend on an offset of m, which would use up the digits; so the mean of m over the first slab is subtracted.
-    """
-
-    def __init__(self) -> None:
-        self._offset: Tensor | None = None
-        self._sums = self._products = torch.zeros(())
-
-    def add(self, x: Tensor, mean: Tensor) -> None:
-        """Add a slab: its centred features ``x`` (n, w), and the ``mean`` (w,) of each feature before centring."""
-        mean = mean.double()
-        if self._offset is None:
-            self._offset = mean.mean()
-            self._sums = self._products = torch.zeros((), dtype=torch.float64, device=mean.device)
-        mean = mean - self._offset
-        ones = torch.ones_like(mean)
-        self._sums = self._sums + (x @ torch.stack([ones, mean], dim=1).to(x)).double()
-        self._products = self._products + torch.stack([mean.sum(), mean @ mean])
-
-    def sums(self, width: int) -> tuple[Tensor, Tensor]:
-        """Return s and w, each (n,) float64, for ``width`` features in total."""
-        s, with_mean = self._sums.T
-        of_mean, square = self._products
-        return s.contiguous(), with_mean - of_mean / width * s + (square - of_mean**2 / width) / 2
-
-
 def gram(
     slabs: Iterable[np.ndarray | Tensor], dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
 ) -> GramMatrix:
-    """The Gram matrix of slabs of columns; see :class:`GramAccumulator`."""
-    accumulator = GramAccumulator(dtype, device)
-    for slab in slabs:
-        accumulator.add(slab)
-    return accumulator.result()
+    """Sum the Gram matrix of a layer from slabs (n, w) of its columns, as these are read or extracted.
+
+    Slabs may differ in width and floating dtype. Beside K, a work space of ``_COLUMNS`` columns is held. Each column is centred
+    before products are computed: ridge, centred RSA and CKA do not depend on an offset that all stimuli share, but it would use
+    up the digits of float32. For the same reason the mean of the mean feature vector over the first slab is subtracted from it.
+    """
+    K: Tensor | None = None
+    work: Tensor | None = None
+    offset: Tensor | None = None
+    width, sums, products = 0, *(torch.zeros((), dtype=torch.float64, device=device) for _ in range(2))
+    for slab in map(torch.as_tensor, slabs):
+        if K is None:
+            K = torch.zeros(len(slab), len(slab), dtype=dtype, device=device)
+        if slab.ndim != 2 or len(slab) != len(K):
+            raise ValueError(f"a slab of shape {tuple(slab.shape)} after slabs of {len(K)} stimuli")
+        for part in slab.split(_COLUMNS, dim=1):
+            precision = torch.promote_types(part.dtype, dtype)
+            if work is None or work.dtype != precision:  # new memory for each slab would cost more than centring
+                work = torch.empty(len(part), _COLUMNS, dtype=precision, device=device)
+            x = work[:, : part.shape[1]].copy_(part)
+            x.sub_(x[0].clone())  # makes a constant feature exactly 0, which its rounded mean would not
+            mean = x.mean(dim=0)
+            if not mean.isfinite().all():  # a value that is not finite spoils the mean of its column: one check per column
+                raise ValueError(_describe_not_finite(part, width))
+            _add_lower(K, x.sub_(mean).to(dtype))
+            mean = mean.add_(part[0].to(x)).double()
+            offset = mean.mean() if offset is None else offset
+            mean = mean - offset
+            sums = sums + (x @ torch.stack([torch.ones_like(mean), mean], dim=1).to(x)).double()
+            products = products + torch.stack([mean.sum(), mean @ mean])
+            width += part.shape[1]
+    if K is None:
+        raise ValueError("a Gram matrix of no features")
+    mirror(K)
+    s, with_mean = sums.T
+    of_mean, square = products
+    return GramMatrix(K, width, s.contiguous(), with_mean - of_mean / width * s + (square - of_mean**2 / width) / 2)
 
 
 def _describe_not_finite(slab: Tensor, first_feature: int) -> str:

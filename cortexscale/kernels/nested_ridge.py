@@ -63,8 +63,8 @@ def nested_ridge(
         raise ValueError(f"search {search!r} of an alpha per {alpha_per!r}; use one of {', '.join(SEARCHES)}, and group or unit")
     if search == "adaptive" and alpha_per == "unit":
         raise ValueError("an alpha per unit needs the full grid of alphas: choose the search `full`")
-    problem = RidgeProblem.prepare(K, responses, folds, cross, units_per_block, predictions)
-    best = BestAlphas.none_yet(problem, responses.members, alpha_per)
+    problem = RidgeProblem(K, responses, folds, cross, units_per_block, predictions)
+    best = BestAlphas(problem, alpha_per)
     n_alphas, n_choices = len(grid), best.error.shape[1]
     wanted, seen = (np.zeros((n_alphas, n_choices), dtype=bool) for _ in range(2))
 
@@ -87,7 +87,7 @@ def nested_ridge(
         for a in reversed(range(n_alphas - 1)):
             wanted[a] |= best.is_at(a + 1)
             evaluate(a)
-    return best.result(problem)
+    return best.result()
 
 
 def guessed_alphas(K: Tensor, responses: Responses, alphas: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -98,7 +98,7 @@ def guessed_alphas(K: Tensor, responses: Responses, alphas: Sequence[float] | np
     bounds = np.cumsum([0, *(sketch.shape[1] for sketch in sketches)])[:-1]
     errors = []
     for alpha in alphas:
-        inverse = BorderedInverse.at(alpha, Kc, [])
+        inverse = BorderedInverse(alpha, Kc, [])
         errors.append(np.add.reduceat(inverse.errors(inverse.B @ Z, [])[-1].cpu().numpy(), bounds))
     return np.argmin(errors, axis=0)
 

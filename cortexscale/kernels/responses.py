@@ -1,7 +1,6 @@
 """Responses to be predicted. What follows from them alone, without any model, is computed once for all layers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -21,49 +20,38 @@ _COLUMNS = 1024
 """Number of units whose sums are taken at a time."""
 
 
-@dataclass(frozen=True, eq=False)
 class Responses:
     """Responses of T units to n training stimuli, in G groups that may overlap (the ROIs of subjects).
 
-    The responses stay where they are, usually in float32 in the memory of the host. Units are centred, converted and moved to
-    the device in blocks. Shapes that do not fit, values that are not finite and groups without units raise ValueError.
+    The responses stay where they are, usually in float32 in the memory of the host, and are not copied. Units are centred,
+    converted and moved to the device in blocks. Shapes that do not fit, values that are not finite and groups without units
+    raise ValueError.
 
-    Attributes:
+    Args:
         train: (n, T) responses to training stimuli, of any real dtype.
         members: (G, T) bool, whether a unit belongs to a group.
         test: (m, T) responses to test stimuli.
         known_factor: function from a group to the result of :meth:`factor` that an earlier run has stored, or None.
     """
 
-    train: Tensor
-    members: np.ndarray
-    test: Tensor | None = None
-    known_factor: Callable[[int], Tensor | None] | None = None
-    _mean: Tensor = field(init=False, repr=False)
-    _factors: dict[int, Tensor] = field(default_factory=dict, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        n_units = self.train.shape[1]
-        if self.members.shape[1] != n_units or (self.test is not None and self.test.shape[1] != n_units):
-            test = "" if self.test is None else f", {self.test.shape[1]} in the test responses"
-            raise ValueError(f"{n_units} units in the training responses{test}, {self.members.shape[1]} in the groups")
+    def __init__(
+        self,
+        train: np.ndarray | Tensor,
+        members: np.ndarray,
+        test: np.ndarray | Tensor | None = None,
+        known_factor: Callable[[int], Tensor | None] | None = None,
+    ) -> None:
+        self.train, self.members = torch.as_tensor(train), np.asarray(members, dtype=bool)
+        self.test = None if test is None else torch.as_tensor(test)
+        self._known_factor, self._factors = known_factor, dict[int, Tensor]()
+        if self.members.shape[1] != self.n_units or (self.test is not None and self.test.shape[1] != self.n_units):
+            of_test = "" if self.test is None else f", {self.test.shape[1]} in the test responses"
+            raise ValueError(f"{self.n_units} units in the training responses{of_test}, {self.members.shape[1]} in the groups")
         if not self.members.any(axis=1).all():
             raise ValueError(f"group {np.flatnonzero(~self.members.any(axis=1))[0]} has no units to choose an alpha for")
-        object.__setattr__(self, "_mean", _finite_mean(self.train, "response"))
+        self._mean = _finite_mean(self.train, "response")
         if self.test is not None:
             _finite_mean(self.test, "test response")
-
-    @classmethod
-    def of(
-        cls,
-        train: np.ndarray,
-        members: np.ndarray,
-        test: np.ndarray | None = None,
-        known_factor: Callable[[int], Tensor | None] | None = None,
-    ) -> "Responses":
-        """Make responses from arrays, whose memory is used and not copied."""
-        test_responses = None if test is None else torch.as_tensor(test)
-        return cls(torch.as_tensor(train), np.asarray(members, dtype=bool), test_responses, known_factor)
 
     @property
     def n_stimuli(self) -> int:
@@ -83,8 +71,7 @@ class Responses:
 
     def test_responses(self, units: np.ndarray, like: Tensor) -> Tensor:
         """(m, len(units)) test responses, in the dtype and on the device of ``like``."""
-        if self.test is None:
-            raise ValueError("no responses to test stimuli")
+        assert self.test is not None, "a kernel of test stimuli comes with responses to them"
         return self.test[:, _columns(units)].to(like)
 
     def is_wide(self, group: int) -> bool:
@@ -98,7 +85,7 @@ class Responses:
         the thin singular value decomposition of Y. It is computed from Y Y' without loss, as only Y Y' counts.
         """
         if group not in self._factors:
-            known = self.known_factor(group) if self.known_factor else None
+            known = self._known_factor(group) if self._known_factor else None
             self._factors[group] = self._decomposed(group, device) if known is None else known.to(device)
         return self._factors[group]
 

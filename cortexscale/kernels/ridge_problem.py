@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -41,7 +42,6 @@ class NestedRidge:
     test: np.ndarray | None = None
 
 
-@dataclass
 class BestAlphas:
     """The best alpha so far of each choice (a group, or a unit of its own), and the correlations at that alpha.
 
@@ -52,23 +52,14 @@ class BestAlphas:
         predicted: (rows of :attr:`RidgeProblem.predicted_rows`, P) predicted responses, or None.
     """
 
-    error: np.ndarray
-    chosen: np.ndarray
-    group: np.ndarray
-    unit: np.ndarray
-    choice: np.ndarray
-    r: np.ndarray
-    predicted: np.ndarray | None
-
-    @classmethod
-    def none_yet(cls, problem: "RidgeProblem", members: np.ndarray, alpha_per: str) -> "BestAlphas":
-        """The state before any alpha was evaluated, for ``members`` (G, T) and an alpha per ``group`` or ``unit``."""
-        group, unit = np.nonzero(members)
-        choice, n_choices = (unit, members.shape[1]) if alpha_per == "unit" else (group, len(members))
-        shape = problem.n_training_sets, n_choices
-        error, chosen = np.full(shape, np.inf), np.full(shape, -1)
-        r = np.full((problem.n_training_sets, len(group)), np.nan)
-        return cls(error, chosen, group, unit, choice, r, problem.no_predictions(len(group)))
+    def __init__(self, problem: "RidgeProblem", alpha_per: str) -> None:
+        members = problem.responses.members
+        self.problem, (self.group, self.unit) = problem, np.nonzero(members)
+        self.choice, n_choices = (self.unit, members.shape[1]) if alpha_per == "unit" else (self.group, len(members))
+        self.error = np.full((problem.n_training_sets, n_choices), np.inf)
+        self.chosen = np.full(self.error.shape, -1)
+        self.r = np.full((problem.n_training_sets, len(self.unit)), np.nan)
+        self.predicted = problem.no_predictions(len(self.unit))
 
     def is_at(self, a: int) -> np.ndarray:
         """(D,) whether alpha ``a`` is the best so far in any training set of a choice."""
@@ -92,13 +83,13 @@ class BestAlphas:
         column = np.full(self.unit.max() + 1, -1)
         column[units] = np.arange(len(units))
         column = column[self.unit]
-        for f, rows in enumerate(evaluation.rows):
+        for f, rows in enumerate(self.problem.predicted_rows):
             pairs = taken[f, self.choice] & (column >= 0)
             self.r[f, pairs] = evaluation.r[f, column[pairs]]
             if self.predicted is not None and evaluation.predicted is not None:
                 self.predicted[rows, pairs] = evaluation.predicted[rows, column[pairs]]
 
-    def result(self, problem: "RidgeProblem") -> NestedRidge:
+    def result(self) -> NestedRidge:
         """The results at the best alphas, with predictions in the order of the responses."""
         if (self.chosen[:, self.choice] < 0).any():
             f, pair = np.argwhere(self.chosen[:, self.choice] < 0)[0]
@@ -106,30 +97,22 @@ class BestAlphas:
                 f"the leave-one-out error of group {self.group[pair]} in training set {f} is not finite at any alpha"
             )
         chosen, error = self.chosen[:, self.choice], self.error[:, self.choice]
-        test_r = None if problem.cross is None else self.r[-1]
-        return NestedRidge(self.group, self.unit, chosen, error, self.r[:-1], test_r, *problem.in_order(self.predicted))
+        test_r, predicted = None if self.problem.cross is None else self.r[-1], self.problem.in_order(self.predicted)
+        return NestedRidge(self.group, self.unit, chosen, error, self.r[:-1], test_r, *predicted)
 
 
-@dataclass
-class Evaluation:
-    """Results of some units at one alpha.
-
-    Attributes:
-        error: (k + 1, units) mean squared leave-one-out errors in each training set.
-        r: (k + 1, units) correlations on each fold; the last row on the test stimuli.
-        predicted: (rows of :attr:`RidgeProblem.predicted_rows`, units) predicted responses, or None.
-        rows: where in ``predicted`` those of each training set lie.
-    """
+class Evaluation(NamedTuple):
+    """Results of some units at one alpha, as in :class:`BestAlphas`: errors, correlations and predictions."""
 
     error: np.ndarray
     r: np.ndarray
     predicted: np.ndarray | None
-    rows: list[slice]
 
 
-@dataclass
 class RidgeProblem:
     """A kernel and responses, with the stimuli in an order that makes every fold a slice.
+
+    :func:`~cortexscale.kernels.nested_ridge.nested_ridge` has the arguments.
 
     Attributes:
         Kc: (n, n) doubly centred Gram matrix in that order.
@@ -138,39 +121,30 @@ class RidgeProblem:
         cross: (m, n) Gram matrix between test and training stimuli, features centred as in Kc; None without test stimuli.
     """
 
-    Kc: Tensor
-    responses: Responses
-    rows: Tensor | slice
-    folds: list[slice]
-    cross: Tensor | None
-    blocks: Blocks
-    predictions: bool
-
-    @classmethod
-    def prepare(
-        cls,
+    def __init__(
+        self,
         K: Tensor,
         responses: Responses,
         folds: Sequence[np.ndarray],
         cross: Tensor | None,
         units_per_block: int | None,
         predictions: bool,
-    ) -> "RidgeProblem":
-        """Centre the kernel and order its stimuli. :func:`~cortexscale.kernels.nested_ridge.nested_ridge` has the arguments."""
+    ) -> None:
         n = len(K)
         _check_kernel(K, responses, cross)
-        order, slices = contiguous(folds, n)
-        rows: Tensor | slice = slice(None)
+        order, self.folds = contiguous(folds, n)
+        self.rows: Tensor | slice = slice(None)
         if cross is not None:
             cross = cross - K.mean(dim=0)
         if not np.array_equal(order, np.arange(n)):
-            rows = torch.as_tensor(order, device=K.device)
-            K = K[rows[:, None], rows]
-            cross = None if cross is None else cross[:, rows]
+            self.rows = torch.as_tensor(order, device=K.device)
+            K = K[self.rows[:, None], self.rows]
+            cross = None if cross is None else cross[:, self.rows]
         if units_per_block is None:
             n_values = 6 * n + (0 if cross is None else 3 * len(cross))
             units_per_block = units_at_a_time(n_values * K.element_size(), 3 * n * n * K.element_size(), K.device)
-        return cls(centred(K), responses, rows, slices, cross, Blocks(units_per_block), predictions)
+        self.Kc, self.cross, self.responses = centred(K), cross, responses
+        self.blocks, self.predictions = Blocks(units_per_block), predictions
 
     @property
     def n_training_sets(self) -> int:
@@ -204,7 +178,7 @@ class RidgeProblem:
         """Evaluate ``choices`` (groups, or units with an alpha per unit) at alpha number ``a``, and keep in ``best`` what
         improves.
         """
-        inverse = BorderedInverse.at(alpha, self.Kc, self.folds)
+        inverse = BorderedInverse(alpha, self.Kc, self.folds)
         if best.choice is best.unit:
             evaluation = self._evaluate_units(inverse, choices)
             best.keep(best.offer(a, choices, evaluation.error), choices, evaluation)
@@ -225,7 +199,7 @@ class RidgeProblem:
 
     def _evaluate_units(self, inverse: BorderedInverse, units: np.ndarray, *, with_error: bool = True) -> Evaluation:
         error, r = np.empty((self.n_training_sets, len(units))), np.full((self.n_training_sets, len(units)), np.nan)
-        predicted, rows = self.no_predictions(len(units)), self.predicted_rows
+        predicted = self.no_predictions(len(units))
         # Held-out predictions are computed as observed - residual. Variation below this fraction of the unit's is rounding.
         floor = 100 * torch.finfo(self.Kc.dtype).eps
 
@@ -245,10 +219,10 @@ class RidgeProblem:
                 for fold, residual in zip(self.folds, residuals, strict=True):
                     predicted[fold, part] = (Y[fold] - residual + mean).cpu()
                 if of_test is not None:
-                    predicted[rows[-1], part] = (of_test + mean).cpu()
+                    predicted[self.predicted_rows[-1], part] = (of_test + mean).cpu()
 
         self.blocks.run(len(units), block)
-        return Evaluation(error, r, predicted, rows)
+        return Evaluation(error, r, predicted)
 
     def _factor_error(self, inverse: BorderedInverse, group: int) -> np.ndarray:
         """(k + 1,) leave-one-out error of a wide group, summed over its units."""

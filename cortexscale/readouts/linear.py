@@ -78,7 +78,7 @@ def _fitted(K: Tensor, targets: Targets, chosen: np.ndarray, ridge: Ridge) -> di
     n, rows = len(targets.train_rows), torch.as_tensor(chosen, device=K.device)
     fit = nested_ridge(
         K[rows[:, None], rows],
-        Responses.of(targets.train[chosen], targets.members, targets.test),
+        Responses(targets.train[chosen], targets.members, targets.test),
         ridge.alphas.values,
         [],
         cross=K[n:, rows],

@@ -54,8 +54,7 @@ class Experiment:
         return tuple(X_SCALES[column] for column in self.x)
 
 
-def all_experiments() -> dict[str, Experiment]:
-    """Every experiment by its published name."""
+def _experiments() -> dict[str, Experiment]:
     found = [Experiment(f"compute_{benchmark}", BENCHMARKS[benchmark]) for benchmark in ("neuro", "behavior")]
     found.append(Experiment("compute_chinchilla", REGIONS, ("n_params", "n_samples_seen"), "chinchilla", well_trained=True))
     found.append(Experiment("parameter_scaling", REGIONS, ("n_params",), full_data=True))
@@ -78,23 +77,18 @@ def all_experiments() -> dict[str, Experiment]:
     return {experiment.name: experiment for experiment in found}
 
 
-def list_experiments() -> list[str]:
-    """The names of all experiments."""
-    return list(all_experiments())
+EXPERIMENTS = _experiments()
+"""Published name -> experiment."""
 
 
 def find_experiment(name: str) -> Experiment:
     """The experiment of this name; an unknown one raises InputError with the nearest names."""
-    experiments = all_experiments()
-    if name not in experiments:
-        near = difflib.get_close_matches(name, experiments, n=5, cutoff=0.4) or list(experiments)[:5]
-        raise InputError(
-            "config key scores.experiments",
-            f"no experiment {name!r}",
-            f"one of {len(experiments)} names, such as {', '.join(near)}",
-            "correct the name, or write `all`",
-        )
-    return experiments[name]
+    if name not in EXPERIMENTS:
+        near = difflib.get_close_matches(name, EXPERIMENTS, n=5, cutoff=0.4) or list(EXPERIMENTS)[:5]
+        expected = f"one of {len(EXPERIMENTS)} names, such as {', '.join(near)}"
+        where, remedy = "config key scores.experiments", "correct the name, or write `all`"
+        raise InputError(where, f"no experiment {name!r}", expected, remedy)
+    return EXPERIMENTS[name]
 
 
 def read_scores(path: Path | str) -> pd.DataFrame:

@@ -56,9 +56,6 @@ def _n_subjects(runs: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
     return some.fillna(runs["finetuning_dataset"].map(everyone))
 
 
-# ------------------------------------------------------------------------------------------ selections of runs
-
-
 def fractions(runs: pd.DataFrame) -> pd.DataFrame:
     """Select the runs of the experiment on the amount of data, of the base model that has most of them.
 
@@ -150,9 +147,6 @@ def _required(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
         remedy = f"add the experiment {kind} to `finetuning.experiments`, or leave the figure out of `figures`"
         raise InputError("table finetuning", f"no run of exp_type {_PREFIX}{kind}", "the runs that the figure shows", remedy)
     return rows
-
-
-# ------------------------------------------------------------------------------------------ summaries of runs
 
 
 def relations(runs: pd.DataFrame, modality: Mapping[str, str]) -> pd.Series:

@@ -74,9 +74,8 @@ def fit_law(
             form, _ = choose_form(x, score, rows if clusters is None else clusters, delta=delta)
         fit = fit_power_law(x, score, form=form, x_scale=x_scale, delta=delta, counts=counts)
     except ValueError as error:
-        raise InputError(
-            f"fit of {experiment}", str(error), "points that a scaling law can describe", "drop or correct these points"
-        ) from error
+        expected, remedy = "points that a scaling law can describe", "drop or correct these points"
+        raise InputError(f"fit of {experiment}", str(error), expected, remedy) from error
     row = {"experiment": experiment, "form": form, "n": len(score), **constants_of(fit), "x_scale": float(fit.x_scale[0])}
     if form == "chinchilla":
         row["x2_scale"] = float(fit.x_scale[1])

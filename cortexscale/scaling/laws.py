@@ -11,7 +11,6 @@ import pandas as pd
 
 from cortexscale.catalogue.axes import AXES, MODEL_AXES
 from cortexscale.catalogue.metrics import ALIGNMENT
-from cortexscale.scaling.fit import Law
 from cortexscale.scaling.groups import Laws, fit_families, fits_table, stacked
 from cortexscale.scaling.points import ALL, law_families, no_law_because, points_of
 from cortexscale.study.fits import FitSettings
@@ -49,19 +48,16 @@ def fit_axis(
     )
     clusters = MODEL_CLUSTERS if of_models else FRACTION_CLUSTERS
     laws = fit_families(families, axis, form, AXES[axis].scale, settings, clusters)
-    curves = {name: law_curve(law, points if name[0] == ALL else None) for name, law in laws.items()}
+    curves = {}
+    for (family, benchmark), law in laws.items():
+        farthest = max(BEYOND * law.x.max(), points["x"].max() if family == ALL else 0)
+        curves[family, benchmark] = law.curve(law.x.min(), farthest)
     if not laws:
         why = no_law_because(points) if of_models else f"{len(points)} points are too few"
         log.warning("axis %s: no fit, because %s; figures show points only", axis, why)
     if of_models:
         points = points.join(distances(points, laws)).assign(**names)
     return fits_table(laws, **names), stacked(curves, ("x", "score", "low", "high"), **names), points
-
-
-def law_curve(law: Law, points: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Evaluate the curve and band of a law, up to the farthest of ``points`` if that lies beyond."""
-    farthest = BEYOND * law.x.max()
-    return law.curve(law.x.min(), farthest if points is None else max(farthest, points["x"].max()))
 
 
 def distances(points: pd.DataFrame, laws: Laws) -> pd.DataFrame:

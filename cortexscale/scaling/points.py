@@ -10,21 +10,9 @@ from cortexscale.models.roles import are_flex, common_base, families, kinds
 
 ALL = "all"
 """The family of a law that is fitted to all families together, which figure 2 shows."""
-MODEL_COLUMNS = [
-    "model_id",
-    "backbone_source",
-    "backbone_arch",
-    "backbone_arch_family",
-    "backbone_n_params",
-    "pretraining_dataset",
-    "pretraining_samples_per_class",
-    "pretraining_seed",
-    "pretraining_n_samples",
-    "pretraining_total_flops_estimate",
-    "held_out",
-    "is_selfsupervised_learning",
-    "is_adversarially_finetuned",
-]
+MODEL_COLUMNS = ["model_id", "backbone_source", "backbone_arch", "backbone_arch_family", "backbone_n_params"]
+MODEL_COLUMNS += ["pretraining_dataset", "pretraining_samples_per_class", "pretraining_seed", "pretraining_n_samples"]
+MODEL_COLUMNS += ["pretraining_total_flops_estimate", "held_out", "is_selfsupervised_learning", "is_adversarially_finetuned"]
 _READOUT = ["probe_type", "benchmark_name", "fitting_samples", "data_pct", "seed"]
 _RUN = ["model_id", "finetuning_dataset", "fitting_samples", "data_pct", "seed"]
 
@@ -85,24 +73,17 @@ def law_families(points: pd.DataFrame, axis: str) -> list[tuple[str, pd.DataFram
 def mapping_points(mapping: pd.DataFrame, axis: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
     """One point per readout x dataset x number of stimuli x seed: the mean over subjects and ROIs, all rows alike.
 
-    Subjects with other numbers of stimuli (NSD) are points of their own. The axes of pretraining average ROI by ROI; the authors
-    do not here.
-
-    Returns:
-        ``family`` (the readout), ``benchmark_name``, ``x``, ``data_pct``, ``seed``, ``score``.
+    Subjects with other numbers of stimuli (NSD) are points of their own. The axes of pretraining average ROI by ROI; the
+    authors do not here. The columns are ``family`` (the readout), ``benchmark_name``, ``x``, ``data_pct``, ``seed``, ``score``.
     """
-    points = mean_scores(mapping, _READOUT, metric, composite_rois=composite_rois, levels=())
-    return _with_x(points, axis)
+    return _with_x(mean_scores(mapping, _READOUT, metric, composite_rois=composite_rois, levels=()), axis)
 
 
 def finetuning_points(finetuning: pd.DataFrame, axis: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
     """One point per fine-tuned model x benchmark, and one on average, of the experiment on fractions of the data.
 
-    Where several base models were fine-tuned on fractions, the points are those of the one with most scores.
-
-    Returns:
-        ``family`` (the dataset that models are fine-tuned on), ``benchmark_name``, ``x``, ``data_pct``, ``seed``, ``model_id``,
-        ``score``.
+    Where several base models were fine-tuned on fractions, the points are those of the one with most scores. The columns are
+    those of :func:`mapping_points`, where the family is the dataset that models are fine-tuned on, and ``model_id``.
     """
     rows = common_base(finetuning[finetuning["exp_type"] == "finetuning_data_pct"])
     means = benchmark_means(rows, "model_id", metric, composite_rois=composite_rois)

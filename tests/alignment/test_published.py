@@ -204,6 +204,7 @@ def test_datasets_beside_published_tables_and_unknown_labels_are_refused(folder,
         Plan(config)
 
 
+@pytest.mark.slow
 def test_from_published_tables_to_a_figure_and_a_table(folder, tmp_path):
     config = study(folder, results=str(tmp_path / "results"), figures=["fig2"], fits={"bootstraps": 3})
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))

@@ -101,6 +101,7 @@ def test_published_models_need_no_search_and_others_do(file, tmp_path):
     assert Plan(study(tmp_path, tmp_path / "missing.json")).missing_files_of_models[-1].endswith("missing.json")
 
 
+@pytest.mark.slow
 def test_snakemake_writes_what_scoring_reads(file, tmp_path):
     config = study(tmp_path, file)
     raw = Path(config["datasets"]["tvsd"]["path"])
@@ -121,6 +122,7 @@ def test_snakemake_writes_what_scoring_reads(file, tmp_path):
     assert list(written["made_by"]["inputs"]) == ["published"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="the published commitments are not at hand")
 def test_every_reference_of_the_paper_can_be_imported():
     published = read_published(PUBLISHED)

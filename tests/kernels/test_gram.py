@@ -9,7 +9,7 @@ from memory import peak_mb
 
 from cortexscale.kernels import gram as module
 from cortexscale.kernels.correlation import noise_normalised, pearson
-from cortexscale.kernels.gram import GramAccumulator, centred, gram
+from cortexscale.kernels.gram import centred, gram
 
 
 def plain(X):
@@ -39,19 +39,6 @@ def test_several_blocks_of_rows_are_exactly_symmetric():
     assert np.abs(K.numpy() - plain(X)).max() < 5e-6 * np.trace(plain(X)) / 700
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_features_added_as_they_are_extracted_give_the_same_bits(dtype):
-    X = np.random.default_rng(6).normal(1, 1, size=(450, 90)).astype(np.float16)
-    slabs = np.split(X, [40, 41], axis=1)
-    accumulator = GramAccumulator(dtype)
-    for slab in slabs:
-        accumulator.add(torch.from_numpy(slab))
-    added, whole = accumulator.result(), gram(slabs, dtype=dtype)
-    assert torch.equal(added.K, whole.K) and added.width == whole.width == 90
-    with pytest.raises(ValueError, match="no features"):
-        accumulator.result()
-
-
 def test_wide_and_mixed_slabs_are_worked_through_in_parts(monkeypatch):
     monkeypatch.setattr(module, "_COLUMNS", 7)
     X = np.random.default_rng(7).normal(2, 1, (40, 50))
@@ -65,6 +52,7 @@ def test_wide_and_mixed_slabs_are_worked_through_in_parts(monkeypatch):
         gram([X, bad])
 
 
+@pytest.mark.slow
 def test_memory_is_the_kernel_and_a_work_space():
     code = """
 import numpy as np
@@ -93,7 +81,7 @@ def test_sub_matrices_and_their_centring():
     X = np.random.default_rng(2).normal(3, 1, (30, 12))
     result = gram([X], dtype=torch.float64)
     rows, others = np.array([5, 2, 17, 9]), np.array([1, 0])
-    np.testing.assert_allclose(centred(result.among(rows)).numpy(), plain(X[rows]), atol=1e-12)
+    np.testing.assert_allclose(centred(result.between(rows, rows)).numpy(), plain(X[rows]), atol=1e-12)
     np.testing.assert_array_equal(result.between(rows, others).numpy(), result.K.numpy()[np.ix_(rows, others)])
 
 

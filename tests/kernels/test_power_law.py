@@ -144,6 +144,7 @@ def test_units_of_x_only_rename_the_constants(form, decades, seed):
     np.testing.assert_allclose(other.predict(x * 10**decades), one.predict(x), atol=1e-4)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.sampled_from(["reduced", "offset"]), st.integers(0, 1000))
 def test_counts_are_a_resample(form, seed):
@@ -167,6 +168,7 @@ def test_curves_rise_and_bands_are_ordered(form, seed):
     assert (low <= high).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("form", "studies"), [("reduced", 60), ("offset", 40)])
 def test_bands_hold_the_truth_about_as_often_as_they_say(form, studies):
     """At the ends, where most bands fail first, and in the middle: the counts of 95 % and of 50 % bands may be off by what has a

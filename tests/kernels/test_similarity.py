@@ -193,6 +193,7 @@ def test_equal_values_have_no_ranks():
     assert unit_ranks_(torch.ones(5)).isnan().all()
 
 
+@pytest.mark.slow
 def test_no_square_matrix_beside_the_result():
     """n = 4,000: a geometry holds 64 MB, a square float64 matrix would be 128."""
     make = "import torch, cortexscale.kernels.similarity as s; torch.set_num_threads(1); Y = torch.randn({n}, 20)"

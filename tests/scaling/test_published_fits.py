@@ -13,7 +13,7 @@ from scripts import script
 from cortexscale.errors import InputError
 from cortexscale.figures.published_scores import draw
 from cortexscale.kernels.power_law import PowerLawFit, choose_form, fit_power_law, resample_counts
-from cortexscale.scaling.experiments import find_experiment, list_experiments, read_scores, select_rows
+from cortexscale.scaling.experiments import EXPERIMENTS, find_experiment, read_scores, select_rows
 
 DATA = ROOT / "../shared/data/spvvs"
 SCORES = DATA / "benchmark_scores.csv.gz"
@@ -66,7 +66,7 @@ def curve(name: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 
 def test_there_are_43_experiments():
-    assert set(list_experiments()) == set(COUNTS) and len(list_experiments()) == len(COUNTS) == 43
+    assert set(EXPERIMENTS) == set(COUNTS) and len(EXPERIMENTS) == len(COUNTS) == 43
 
 
 @needs_scores
@@ -78,6 +78,7 @@ def test_every_experiment_selects_its_models(name):
     assert not rows["arch_family"].str.endswith("Flex").any()
 
 
+@pytest.mark.slow
 @needs_scores
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_loss_is_not_above_the_published_one(name):

@@ -37,6 +37,7 @@ def any_law():
     return fit_law(x, 1 - (0.4 + 0.5 * x**-0.3) * np.linspace(0.99, 1.01, 40), form="reduced", x_scale=1.0, bootstraps=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", LEAVES)
 def test_the_tables_of_the_paper_have_its_225_fits(axis, monkeypatch):
     """All points of all fits are looked at; the search is left out."""

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from cortexscale.alignment.score import score_unprojected
 from cortexscale.alignment.similarity import SplitName
 from cortexscale.alignment.subjects import load_targets, named_recordings
-from cortexscale.alignment.unprojected import score_unprojected
 from cortexscale.commitments import Commitments
 from cortexscale.features.exact import committed_activations
 from cortexscale.features.model_on_images import ModelOnImages

@@ -7,7 +7,7 @@ from typing import Literal
 import pandas as pd
 
 from cortexscale.jobs import run
-from cortexscale.scaling.experiments import find_experiment, list_experiments, read_scores, select_rows
+from cortexscale.scaling.experiments import EXPERIMENTS, find_experiment, read_scores, select_rows
 from cortexscale.scaling.fit import fit_experiment
 from cortexscale.stores import provenance, write_table
 
@@ -23,7 +23,7 @@ def main(
     points: Path,
     code: str,
 ) -> None:
-    wanted = [find_experiment(name) for name in (list_experiments() if experiments == "all" else experiments)]
+    wanted = [find_experiment(name) for name in (EXPERIMENTS if experiments == "all" else experiments)]
     table = read_scores(scores)
     rows, fitted_curves, models = [], [], []
     for number, experiment in enumerate(wanted, start=1):
