@@ -10,13 +10,6 @@ def preprocess(machine: Machine, *, released: float, images: int, units: float, 
     """Cost of reading one subject of a dataset.
 
     start + released bytes / release + written / disk_write; disk: 4 x images x units; memory: that of the reader and 0.5 GB
-
-    Args:
-        machine: where it runs.
-        released: bytes of the released files of the subject.
-        images: number of training and test stimuli.
-        units: number of units.
-        reader_mb: megabytes that the reader asks for.
     """
     written = 4 * images * units
     return Cost(machine.start + released / machine.release + written / machine.disk_write, 0.5e9 + 1e6 * reader_mb, written)

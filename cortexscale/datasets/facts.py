@@ -47,21 +47,14 @@ class Training:
 class Facts:
     """Facts about a built-in dataset, apart from the content of its files.
 
-    Attributes:
-        label: its name in the paper's figures and tables.
-        modality: how responses were recorded.
-        released_name: its name in the result tables and layer commitments that the authors released.
-        colour: its colour in the paper's figures, as hex.
-        marker: its marker in figures that show a point per dataset (Matplotlib's letter).
-        counts: its row of Table S1; None for a dataset that is not in the paper.
-        readouts: readout -> how it is trained on this dataset. ``attention`` is Table S6 of the paper; ``shallow_mlp`` and
-            ``low_rank`` are the baselines as the authors released them.
+    ``readouts`` says how each readout is trained on it: ``attention`` is Table S6 of the paper; ``shallow_mlp`` and ``low_rank``
+    are the baselines as the authors released them.
     """
 
-    label: str
+    label: str  # in the paper's figures and tables
     modality: Modality
-    released_name: str
-    colour: str
-    marker: str
-    counts: PaperCounts | None = None
+    released_name: str  # in the result tables and layer commitments that the authors released
+    colour: str  # in the paper's figures, as hex
+    marker: str  # Matplotlib's letter, in figures that show a point per dataset
+    counts: PaperCounts | None = None  # None for a dataset that is not in the paper
     readouts: Mapping[str, Training] = field(default_factory=dict)

@@ -1,8 +1,6 @@
 """Sizes and checksums of released files, as far as they are known: ``manifest.tsv`` in the folder of a dataset.
 
-They come from the metadata that the archives publish beside the files: git-annex keys of the OpenNeuro and NEMAR
-datasets, and hashes in Brain-Score's registry. ``at_least`` is the size of the arrays in a file whose exact size is not
-known.
+They come from git-annex keys of the OpenNeuro and NEMAR datasets, and from hashes in Brain-Score's registry.
 """
 
 import csv
@@ -17,22 +15,13 @@ from cortexscale.datasets.registry import NAMES
 
 @dataclass(frozen=True)
 class Released:
-    """One released file.
+    """One released file."""
 
-    Attributes:
-        path: relative to the root of the release.
-        release: archive and version.
-        bytes: its size, if it is known.
-        at_least: otherwise a lower bound of its size, if one is known.
-        algo: algorithm of the checksum, if one is known.
-        digest: the checksum.
-    """
-
-    path: str
-    release: str
+    path: str  # relative to the root of the release
+    release: str  # archive and version
     bytes: int | None
-    at_least: int | None
-    algo: str | None
+    at_least: int | None  # size of its arrays, where the size of the file is not known
+    algo: str | None  # of the checksum
     digest: str | None
 
     def wrong_size(self, size: int) -> str | None:
@@ -54,10 +43,7 @@ class Released:
 
 @cache
 def _manifest(reader: str) -> dict[str, Released]:
-    """Return path -> released file, and file name -> released file for names that are unique.
-
-    Names are needed because copies of a release may be nested differently.
-    """
+    """Return path -> released file, and for names that are unique file name -> released file: copies may be nested otherwise."""
     table = Path(__file__).parent / reader / "manifest.tsv"
     if reader not in NAMES or not table.exists():
         return {}
@@ -72,13 +58,9 @@ def _manifest(reader: str) -> dict[str, Released]:
 
 
 def released_file(reader: str, path: PurePath) -> Released | None:
-    """Return what is known of a file of a dataset, or None.
+    """Return what is known of a file, whose path is relative to the root of the dataset, or None.
 
     A file that lies deeper than in the release is found by the end of its path, or by its name if that is unique.
-
-    Args:
-        reader: name of a built-in dataset; nothing is known of others.
-        path: the file, relative to the root of the dataset.
     """
     known = _manifest(reader)
     parts = path.parts

@@ -15,11 +15,7 @@ INTERFACE = ("SUBJECTS", "ROIS", "SOURCE", "Options", "raw_files", "inspect", "m
 
 
 def load_reader(reader: str, where: str = "reader") -> ModuleType:
-    """Import the module of a ``reader`` of the config.
-
-    Args:
-        reader: the name of a built-in dataset, such as ``tvsd``; or ``my/reader.py``, a file, relative to the working directory.
-        where: the config key that names it, for messages.
+    """Import the module of a built-in dataset, or a ``.py`` file relative to the working directory.
 
     Raises:
         InputError: there is no such dataset or file, or the file cannot be imported.
@@ -34,7 +30,7 @@ def load_simulator(reader: str, where: str = "reader") -> ModuleType:
     """Import the module that simulates a release of a built-in dataset: its ``Settings``, ``AREAS`` and ``simulate``.
 
     Raises:
-        InputError: ``reader`` is no built-in dataset.
+        InputError: there is no such dataset.
     """
     _require_built_in(reader, "the readers that have a simulation", where)
     return importlib.import_module(simulator_module(reader))
@@ -50,7 +46,7 @@ def default_modality(reader: str, where: str) -> Modality | None:
     """Return how the responses of a reader were recorded: a built-in dataset's fact, or ``MODALITY`` of the user's module.
 
     Raises:
-        InputError: as of :func:`load_reader`; also a ``MODALITY`` that is not in the vocabulary.
+        InputError: the ``MODALITY`` is not in the vocabulary.
     """
     known = facts(reader)
     if known:
@@ -71,13 +67,7 @@ def require_interface(module: ModuleType, where: str) -> None:
 
 
 def require_known(names: Sequence[str], known: Sequence[str], where: str) -> None:
-    """Raise an InputError for names that a reader does not have.
-
-    Args:
-        names: subjects or ROIs.
-        known: those of the reader.
-        where: the config key, for the message.
-    """
+    """Raise an InputError for subjects or ROIs that a reader does not have."""
     unknown = [name for name in names if name not in known]
     if unknown:
         raise InputError(where, ", ".join(unknown), f"names among {', '.join(known)}", "correct the names")

@@ -18,11 +18,7 @@ NAMES = (
 """Names of the built-in datasets, in the order of the paper's figures."""
 
 FACTS_MODULES = tuple(f"cortexscale.datasets.{name}.facts" for name in NAMES)
-"""Import paths of the modules with the facts of each dataset.
-
-The digest of a script follows import statements only, so a rule whose script uses :func:`facts` or :func:`all_facts` passes
-these modules to ``plan.code``.
-"""
+"""Import paths of the facts. A rule whose script uses them passes these modules to ``plan.code``, which sees only imports."""
 
 
 def reader_module(name: str) -> str:

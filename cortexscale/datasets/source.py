@@ -5,21 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Source:
-    """Origin of the files of a dataset, for people who fetch and cite it.
+    """Origin of the files of a dataset, for people who fetch and cite it."""
 
-    Attributes:
-        title: what was recorded from whom.
-        citation: the paper to cite.
-        licence: the licence, and any agreement that a person must accept first.
-        get: where the files are and how to fetch those that are read, with names and accession numbers.
-        images: where the images are that the subjects saw; empty if ``get`` says it.
-    """
-
-    title: str
-    citation: str
-    licence: str
-    get: str
-    images: str = ""
+    title: str  # what was recorded from whom
+    citation: str  # the paper to cite
+    licence: str  # the licence, and any agreement that a person must accept first
+    get: str  # where the files are and how to fetch those that are read, with names and accession numbers
+    images: str = ""  # where the images are that the subjects saw; empty if `get` says it
 
 
 THINGS_IMAGES = (

@@ -12,8 +12,6 @@ from cortexscale.recording import Recording
 def noise_ceilings(recordings: Iterable[Recording]) -> pd.DataFrame:
     """Collect the noise ceilings of all units that were looked at: one row per dataset, subject, ROI and unit.
 
-    A unit has a row in each ROI that it belongs to, and none if it is in no ROI. Responses are not looked at.
-
     Returns:
         ``benchmark_name``, ``subject``, ``roi``, ``unit``, ``kept``, ``nc_percent`` (nan where it cannot be had) and
         ``time`` (s; nan where a unit has none, outside M/EEG). Names are categories: they repeat a million times.
@@ -37,8 +35,7 @@ def released_units(recordings: Iterable[Recording]) -> pd.DataFrame:
     """Collect statistics that the releases ship, beside the same from single trials: one row per unit that has both.
 
     Returns:
-        ``benchmark_name``, ``subject``, ``statistic`` (its name), ``unit``, ``released``, ``recomputed``. Recordings
-        without such a statistic have no row.
+        ``benchmark_name``, ``subject``, ``statistic`` (its name), ``unit``, ``released``, ``recomputed``.
     """
     columns = ["benchmark_name", "subject", "statistic", "unit", "released", "recomputed"]
     parts = [pd.DataFrame(columns=columns).astype({"released": float, "recomputed": float})]

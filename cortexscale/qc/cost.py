@@ -6,32 +6,27 @@ import pandas as pd
 
 from cortexscale.markdown import markdown_table
 
-TOTAL = "total"
-
 
 def cost_table(benchmarks: Path) -> pd.DataFrame:
     """Sum up the jobs of every stage, the longest stage first, and of all stages.
 
-    Every job in the folder counts as it ran last, also jobs of a model that has left the study.
-
-    Args:
-        benchmarks: folder of ``<stage>.tsv`` and ``<stage>/**.tsv``.
+    The folder has ``<stage>.tsv`` and ``<stage>/**.tsv``. Every job counts as it ran last, also jobs of a model that has left
+    the study.
 
     Returns:
         ``stage``, ``jobs``, ``wall_s`` and ``cpu_s`` (sums over jobs in seconds; a job shorter than a sampling interval has
         no CPU time), ``longest_s``, ``peak_rss_mb`` (MB of the largest job).
     """
-    files = sorted(benchmarks.rglob("*.tsv"))
-    jobs = pd.concat([_job(file).assign(stage=file.relative_to(benchmarks).parts[0].removesuffix(".tsv")) for file in files])
+    tables = []
+    for file in sorted(benchmarks.rglob("*.tsv")):
+        job = pd.read_csv(file, sep="\t", na_values="-")[["s", "cpu_time", "max_rss"]]
+        tables.append(job.assign(stage=file.relative_to(benchmarks).parts[0].removesuffix(".tsv")))
+    jobs = pd.concat(tables)
     sums = {"jobs": ("s", "size"), "wall_s": ("s", "sum"), "cpu_s": ("cpu_time", "sum")}
     sums |= {"longest_s": ("s", "max"), "peak_rss_mb": ("max_rss", "max")}
     stages = jobs.groupby("stage").agg(**sums).sort_values("wall_s", ascending=False).reset_index()
-    total = jobs.assign(stage=TOTAL).groupby("stage").agg(**sums).reset_index()
+    total = jobs.assign(stage="total").groupby("stage").agg(**sums).reset_index()
     return pd.concat([stages, total], ignore_index=True)
-
-
-def _job(file: Path) -> pd.DataFrame:
-    return pd.read_csv(file, sep="\t", na_values="-")[["s", "cpu_time", "max_rss"]]
 
 
 def readable(table: pd.DataFrame) -> str:

@@ -23,14 +23,7 @@ def dataset_table(
     """Tabulate what the study has of each dataset, and what the paper had: one row per dataset.
 
     Counts of units, train and test are means over subjects, and repetitions over images and subjects. Ceilings are
-    averaged over the kept units of a subject, then over subjects. Responses are not looked at.
-
-    Args:
-        datasets: dataset -> its recordings.
-        labels: dataset -> its name in figures.
-        modalities: dataset -> how its responses were recorded; None if nobody says.
-        paper: dataset -> its row of Table S1, the fields of :class:`cortexscale.datasets.facts.PaperCounts`; datasets that are
-            not in the paper are left out.
+    averaged over the kept units of a subject, then over subjects. The rows of ``paper`` are those of Table S1.
 
     Returns:
         ``handle`` (the label), ``modality`` (empty if nobody says), ``stimuli`` (distinct, both splits, all
@@ -56,7 +49,7 @@ def _counts(recordings: Iterable[Recording]) -> dict[str, float]:
         for split in (recording.train, recording.test):
             stimuli.update(split.stimulus_ids.tolist())
         rois.update(recording.rois.columns[recording.rois.any()])
-        share = recording.units["nc_percent"] / 100
+        fraction = recording.units["nc_percent"] / 100
         subjects.append(
             {
                 "units": len(recording.units),
@@ -64,8 +57,8 @@ def _counts(recordings: Iterable[Recording]) -> dict[str, float]:
                 "test": len(recording.test.stimulus_ids),
                 "train_repetitions": recording.train.repetitions.mean(),
                 "test_repetitions": recording.test.repetitions.mean(),
-                "nc_percent": 100 * share.mean(),
-                "nc_r": np.sqrt(share).mean(),
+                "nc_percent": 100 * fraction.mean(),
+                "nc_r": np.sqrt(fraction).mean(),
             }
         )
     return {"stimuli": len(stimuli), "subjects": len(subjects), "rois": len(rois), **pd.DataFrame(subjects).mean()}

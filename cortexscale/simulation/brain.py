@@ -1,10 +1,8 @@
 """A brain with known truth: what each visual area codes, what its units read of the code, and how much noise they add.
 
-An area holds a code of few dimensions: the leading principal components of a feature space of images. For the early
-area that space is the Gabor energy below; for the later ones it is a middle and a late layer of a network that was
-trained on the objects and is not among the models under study. Every unit reads a random mixture of the code. A code of
-few dimensions can be learned from some hundred trials, so a model that holds the generating features reaches the noise
-ceiling, and the distance of another model from it is due to its features and not to scarce data.
+An area holds a code of few dimensions, the leading principal components of a feature space of images, and every unit
+reads a random mixture of it. Such a code can be learned from some hundred trials, so a model that holds the generating
+features reaches the noise ceiling, and the distance of another model is due to its features and not to scarce data.
 """
 
 from dataclasses import dataclass
@@ -44,10 +42,7 @@ def gabor_energy(images: np.ndarray) -> np.ndarray:
 
 
 def _gabor_bank(size: int) -> np.ndarray:
-    """Return the (filters, size, size) spectra of complex Gabors.
-
-    They are one-sided, so the real and the imaginary part are in quadrature.
-    """
+    """Return the (filters, size, size) spectra of complex Gabors. They are one-sided, so the two parts are in quadrature."""
     fy, fx = np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size), indexing="ij")
     bank = []
     for wavelength in _WAVELENGTHS:
@@ -59,60 +54,34 @@ def _gabor_bank(size: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class AreaCode:
-    """The code of one area.
+    """The code of one area."""
 
-    Attributes:
-        mean: (p,) mean of the feature space over the images that the code was found on.
-        components: (p, k) leading principal components.
-        variance: (k,) variance of these images along each component, descending.
-    """
-
-    mean: np.ndarray
-    components: np.ndarray
-    variance: np.ndarray
+    mean: np.ndarray  # (p,) mean of the feature space over the images that the code was found on
+    components: np.ndarray  # (p, k) leading principal components
+    variance: np.ndarray  # (k,) variance of these images along each component, descending
 
     @classmethod
     def find(cls, features: np.ndarray, dimensions: int) -> "AreaCode":
-        """Find the code of an area in the features of images.
-
-        Args:
-            features: (n, p) of a fixed set of images. The same set gives the same code, so that all subjects share it.
-            dimensions: k, less than n and at most p.
-        """
+        """Find the code of an area in the (n, p) features of images; it has fewer than n and at most p ``dimensions``."""
         centred = features.astype(np.float64)
         mean = centred.mean(axis=0)
         centred -= mean
         values, vectors = np.linalg.eigh(centred @ centred.T)
         scores = vectors[:, : -dimensions - 1 : -1]
         components = centred.T @ scores / np.sqrt(values[: -dimensions - 1 : -1])
-        components *= np.sign(
-            components[np.abs(components).argmax(axis=0), np.arange(dimensions)]
-        )  # the sign of an eigenvector is arbitrary
+        largest = np.abs(components).argmax(axis=0)
+        components *= np.sign(components[largest, np.arange(dimensions)])  # the sign of an eigenvector is arbitrary
         return cls(mean, components, values[: -dimensions - 1 : -1] / len(features))
 
     def latent(self, features: np.ndarray) -> np.ndarray:
-        """Return the coordinates of images in the code.
-
-        They are uncorrelated, with the variances of the attribute, over the images that the code was found on.
-
-        Args:
-            features: (n, p).
-
-        Returns:
-            (n, k).
-        """
+        """Return the (n, k) coordinates in the code of images with (n, p) features."""
         return (features - self.mean) @ self.components
 
     def mixtures(self, latent: np.ndarray, n_units: int, seed: int) -> np.ndarray:
-        """Return the noise-free responses of ``n_units`` units.
+        """Return the noise-free responses of units to images with coordinates ``latent``, (n, k).
 
         Each unit weighs the components at random, with the spread that they have in the images. Units therefore differ, and most
         of what they share lies along the leading components, as in cortex.
-
-        Args:
-            latent: (n, k) coordinates of images, from :meth:`latent`.
-            n_units: number of units.
-            seed: seed of the units; a subject has one per area.
 
         Returns:
             (n, n_units) of unit variance over the images that the code was found on.
@@ -122,17 +91,12 @@ class AreaCode:
 
 
 def ncsnr_of_ceiling(nc_percent: np.ndarray, repetitions: int) -> np.ndarray:
-    """Return the signal-to-noise ratio of a trial whose average over repetitions has a given noise ceiling.
+    """Return the ratio of the standard deviations of signal and noise of one trial, (units,).
 
-    Args:
-        nc_percent: (units,) noise ceilings of the averages, in percent of variance.
-        repetitions: trials in an average.
-
-    Returns:
-        (units,) standard deviation of the signal over that of the noise of one trial.
+    ``nc_percent`` is the noise ceiling of the average over repetitions, in percent of variance.
     """
-    share = np.asarray(nc_percent) / 100
-    return np.sqrt(share / ((1 - share) * repetitions))
+    fraction = np.asarray(nc_percent) / 100
+    return np.sqrt(fraction / ((1 - fraction) * repetitions))
 
 
 def noisy_trials(signal: np.ndarray, shown: np.ndarray, ncsnr: np.ndarray, seed: int) -> np.ndarray:
@@ -142,7 +106,6 @@ def noisy_trials(signal: np.ndarray, shown: np.ndarray, ncsnr: np.ndarray, seed:
         signal: (images, units) of unit variance.
         shown: (trials,) row of ``signal`` of each trial.
         ncsnr: (units,) standard deviation of the signal over that of the noise.
-        seed: seed of the noise.
 
     Returns:
         (trials, units) float32.

@@ -9,6 +9,35 @@ RESOLUTION = 0.0488281
 """Microvolts per stored unit, as the recorder's software sets it."""
 
 _BLOCK = 20_000
+_HEADER = """\
+Brain Vision Data Exchange Header File Version 1.0
+
+[Common Infos]
+Codepage=UTF-8
+DataFile={data}
+MarkerFile={markers}
+DataFormat=BINARY
+DataOrientation=MULTIPLEXED
+NumberOfChannels={channels}
+SamplingInterval={interval}
+
+[Binary Infos]
+BinaryFormat=IEEE_FLOAT_32
+
+[Channel Infos]
+{names}
+"""
+_MARKERS = """\
+Brain Vision Data Exchange Marker File, Version 1.0
+
+[Common Infos]
+Codepage=UTF-8
+DataFile={data}
+
+[Marker Infos]
+Mk1=New Segment,,1,1,0,20190101120000000000
+{lines}
+"""
 
 
 def write_brainvision(
@@ -34,52 +63,13 @@ def write_brainvision(
     Returns:
         The three files.
     """
-    base = Path(base)
     base.parent.mkdir(parents=True, exist_ok=True)
     header, marks, data = (base.with_name(f"{base.name}.{ending}") for ending in ("vhdr", "vmrk", "eeg"))
     names = [f"Ch{number}={channel},,{resolution},µV" for number, channel in enumerate(channels, start=1)]
-    header.write_text(
-        "\n".join(
-            [
-                "Brain Vision Data Exchange Header File Version 1.0",
-                "",
-                "[Common Infos]",
-                "Codepage=UTF-8",
-                f"DataFile={data.name}",
-                f"MarkerFile={marks.name}",
-                "DataFormat=BINARY",
-                "DataOrientation=MULTIPLEXED",
-                f"NumberOfChannels={len(channels)}",
-                f"SamplingInterval={1_000_000 // rate}",
-                "",
-                "[Binary Infos]",
-                "BinaryFormat=IEEE_FLOAT_32",
-                "",
-                "[Channel Infos]",
-                *names,
-                "",
-            ]
-        ),
-        encoding="utf-8",
-    )
+    fields = {"data": data.name, "markers": marks.name, "channels": len(channels), "interval": 1_000_000 // rate}
+    header.write_text(_HEADER.format(**fields, names="\n".join(names)), encoding="utf-8")
     lines = [f"Mk{n}={kind},{text},{sample + 1},1,0" for n, (kind, text, sample) in enumerate(markers, start=2)]
-    marks.write_text(
-        "\n".join(
-            [
-                "Brain Vision Data Exchange Marker File, Version 1.0",
-                "",
-                "[Common Infos]",
-                "Codepage=UTF-8",
-                f"DataFile={data.name}",
-                "",
-                "[Marker Infos]",
-                "Mk1=New Segment,,1,1,0,20190101120000000000",
-                *lines,
-                "",
-            ]
-        ),
-        encoding="utf-8",
-    )
+    marks.write_text(_MARKERS.format(data=data.name, lines="\n".join(lines)), encoding="utf-8")
     with data.open("wb") as file:
         for first in range(0, microvolts.shape[1], _BLOCK):
             samples = microvolts[:, first : first + _BLOCK].T / resolution

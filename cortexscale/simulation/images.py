@@ -2,8 +2,7 @@
 
 The label says what the object is: one of four shapes with one of four textures. Everything else is drawn anew for each
 image: place, size, orientation, spatial frequency, colours (which hint at the class), lighting, background, clutter that
-may cover part of the object, and pixel noise. Stimuli come from the same generator as the labelled images, under names
-and in layouts of the released image sets, so that models are tested on images like those they were trained on.
+may cover part of the object, and pixel noise.
 """
 
 from dataclasses import dataclass, fields
@@ -161,11 +160,6 @@ def render(n: int, seed: int, size: int = 32) -> tuple[np.ndarray, np.ndarray]:
     Classes are balanced (their counts differ by at most one) and shuffled. One seed gives the same scenes at every size;
     only the pixel noise differs.
 
-    Args:
-        n: number of images.
-        seed: seed of scenes and noise.
-        size: side in pixels.
-
     Returns:
         Images (n, size, size, 3) uint8, RGB, and labels (n,) int64, which are rows of ``CLASSES``.
     """
@@ -175,10 +169,7 @@ def render(n: int, seed: int, size: int = 32) -> tuple[np.ndarray, np.ndarray]:
 
 
 def concept_names(n: int) -> list[str]:
-    """Return ``n`` names of concepts, spelled as THINGS spells them: lower case, underscores, a few hyphens, and a number.
-
-    Concept i is of class i modulo the number of classes.
-    """
+    """Return ``n`` names of concepts, spelled as THINGS spells them. Concept i is of class i modulo the number of classes."""
     return [f"{CLASSES[i % len(CLASSES)]}{i // len(CLASSES) + 1}" for i in range(n)]
 
 
@@ -187,25 +178,16 @@ def write_things(root: Path | str, concepts: int, per_concept: int, seed: int) -
 
     They are square JPEGs of unequal size, because the images of THINGS have no common size either.
 
-    Args:
-        root: the folder.
-        concepts: number of concepts.
-        per_concept: images of each concept.
-        seed: seed of scenes and noise.
-
     Returns:
         Ids ``<concept>/<file>`` in byte order.
     """
     scene_rng, noise_rng = (np.random.default_rng([seed, stream]) for stream in (0, 1))
     scenes = _draw_scenes(np.repeat(np.arange(concepts), per_concept) % len(CLASSES), scene_rng)
     sizes = scene_rng.choice(_THINGS_SIZES, len(scenes.label))
-    files = [
-        f"{name}/{name}_{number:02d}{'b' if number == 1 else 's'}.jpg"
-        for name in concept_names(concepts)
-        for number in range(1, per_concept + 1)
-    ]
+    files = []
     for name in concept_names(concepts):
         (Path(root) / name).mkdir(parents=True, exist_ok=True)
+        files += [f"{name}/{name}_01b.jpg", *(f"{name}/{name}_{number:02d}s.jpg" for number in range(2, per_concept + 1))]
     for size in _THINGS_SIZES:
         own = np.flatnonzero(sizes == size)
         for row, image in zip(own, _render(scenes[own], size, noise_rng), strict=True):

@@ -1,9 +1,7 @@
 """Evoked responses with known truth, for simulated EEG and MEG recordings.
 
 Everything is made on a grid of 100 Hz, the rate that the readers resample to, and interpolated to the recorded rate by
-Fourier. The signal is band-limited below 50 Hz, so the anti-aliasing filter does not change it. MNE's resampling moves
-the time axis of an epoch by some milliseconds (:func:`resampled_instants`); a truth that is compared with a reader has
-to move with it.
+Fourier. The signal is band-limited below 50 Hz, so the anti-aliasing filter does not change it.
 """
 
 from collections.abc import Sequence
@@ -76,15 +74,7 @@ def continuous(signal: np.ndarray, shown: np.ndarray, onsets: np.ndarray, n_samp
 
 
 def interpolate(recording: np.ndarray, factor: int) -> np.ndarray:
-    """Interpolate a recording on the grid to a higher rate.
-
-    Args:
-        recording: (..., samples).
-        factor: the higher rate over 100 Hz.
-
-    Returns:
-        (..., factor x samples). Every ``factor``-th sample is one of the grid.
-    """
+    """Interpolate a recording on the grid, (..., samples), to ``factor`` x 100 Hz; it keeps the samples of the grid."""
     from scipy.signal import resample
 
     return resample(recording, factor * recording.shape[-1], axis=-1)
@@ -108,8 +98,7 @@ def trial_noise(signal: np.ndarray, noise_variance: np.ndarray | float, *, soa: 
     """Return the variance of a trial that is not due to its own image, on average over the trials of random sequences.
 
     It consists of white noise on the grid, of the responses to the other images of a sequence, and of what the subtraction of
-    a baseline adds of both. It is exact in expectation but for terms of the order of 1 / images, because neighbours are
-    drawn without replacement.
+    a baseline adds of both. It is exact but for terms of the order of 1 / images: neighbours are drawn without replacement.
 
     Args:
         signal: (images, channels, times) on the grid, from the onset; images follow each other in random order.
@@ -144,15 +133,9 @@ def trial_noise(signal: np.ndarray, noise_variance: np.ndarray | float, *, soa: 
 
 
 def true_ceiling(signal: np.ndarray, noise: np.ndarray, repetitions: int) -> np.ndarray:
-    """Return the noise ceiling, in percent of variance, of the average of ``repetitions`` trials.
+    """Return the noise ceiling, (channels, times) in percent of variance, of the average of ``repetitions`` trials.
 
-    Args:
-        signal: (test images, channels, times) noise-free.
-        noise: (channels, times) variance of the noise of one trial.
-        repetitions: trials of each image.
-
-    Returns:
-        (channels, times).
+    The ``signal`` is (test images, channels, times), and ``noise`` the (channels, times) variance of the noise of one trial.
     """
     variance = signal.var(axis=0)
     return 100 * variance / (variance + noise / repetitions)

@@ -28,11 +28,10 @@ DIMENSIONS = 12
 
 
 class VisualSystem:
-    """Three areas that all simulated subjects have in common, each with a code of few dimensions.
+    """Three areas that all simulated subjects have in common.
 
-    Args:
-        network: the hidden network with its trained weights.
-        images: (n, size, size, 3) uint8, the images that the codes of the areas are found on.
+    The early one codes Gabor energy, the later ones a middle and a late layer of the trained hidden ``network``. Their codes
+    are found on ``images``, (n, size, size, 3) uint8.
     """
 
     def __init__(self, network: "torch.nn.Module", images: np.ndarray):
@@ -54,14 +53,7 @@ class VisualSystem:
         return {"early": gabor_energy(images)} | {area: np.concatenate(values) for area, values in parts.items()}
 
     def look(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the generating features of images.
-
-        Args:
-            images: (n, size, size, 3) uint8.
-
-        Returns:
-            Area -> (n, dimensions).
-        """
+        """Return the generating features of (n, size, size, 3) uint8 images: area -> (n, dimensions)."""
         return {area: self.codes[area].latent(values) for area, values in self._features(images).items()}
 
     def signal(self, latents: dict[str, np.ndarray], areas: list[str], seed: int) -> np.ndarray:
@@ -71,9 +63,6 @@ class VisualSystem:
             latents: features from :meth:`look`.
             areas: (units,) the area that each unit reads from.
             seed: seed of the subject; another subject has other units.
-
-        Returns:
-            (n, units) float64.
         """
         n = len(next(iter(latents.values())))
         signal = np.empty((n, len(areas)))

@@ -19,27 +19,16 @@ _SMALL = 1_000_000
 
 @dataclass(frozen=True)
 class Header:
-    """Content of the header of a recording.
+    """Content of the header of a recording."""
 
-    Attributes:
-        channels: names of the channels, in the order of the file.
-        rate: Hz.
-        markers: the marker file.
-        n_samples: samples per channel, from the size of the data file.
-    """
-
-    channels: list[str]
-    rate: float
-    markers: Path
-    n_samples: int
+    channels: list[str]  # names, in the order of the file
+    rate: float  # Hz
+    markers: Path  # the marker file
+    n_samples: int  # per channel, from the size of the data file
 
 
 def read_header(path: Path, remedy: str) -> Header:
-    """Read a ``.vhdr``, and check that its data and marker files are there and whole.
-
-    Args:
-        path: the header.
-        remedy: where the files are released.
+    """Read a ``.vhdr``, and check that its data and marker files are there and whole; ``remedy`` ends every message.
 
     Raises:
         InputError: one of the three files is missing, renamed, a pointer or cut short, or the format is unknown.
@@ -77,10 +66,6 @@ def _beside(header: Path, entries: dict[str, str], key: str, remedy: str) -> Pat
 
 
 def marker_samples(path: Path, kind: str, description: str) -> np.ndarray:
-    """Return the 0-based samples of the markers of one type and description, such as ``Event`` and ``E  1``.
-
-    Returns:
-        (n,) int, in the order of the file.
-    """
+    """Return the 0-based samples, (n,) int, of the markers of one type and description, such as ``Event`` and ``E  1``."""
     pattern = rf"^Mk\d+={re.escape(kind)},{re.escape(description)},(\d+),"  # the file counts samples from 1
     return np.array(re.findall(pattern, path.read_text(encoding="latin-1"), re.MULTILINE), dtype=np.int64) - 1

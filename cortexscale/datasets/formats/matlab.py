@@ -14,21 +14,15 @@ from cortexscale.errors import InputError
 from cortexscale.files import hdf5_damage, require_real_file
 
 _HEADER_BYTES = 512
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 @contextmanager
 def open_matlab(path: Path | str, variables: Iterable[str], remedy: str) -> Iterator[h5py.File]:
-    """Open a MATLAB v7.3 file for reading.
-
-    Args:
-        path: the .mat file.
-        variables: top-level variables that must be in it.
-        remedy: where the right file comes from; it ends every message.
+    """Open a MATLAB v7.3 file that has some top-level ``variables``, for reading; ``remedy`` ends every message.
 
     Raises:
-        InputError: the file is missing, a git-annex pointer, an HTML page, of another MATLAB version, truncated or
-            otherwise unreadable (also when that shows only while the block reads), or it lacks a variable.
+        InputError: the file is missing, no data file, of another MATLAB version, damaged (also when that shows only while the
+            block reads), or it lacks a variable.
     """
     path = require_real_file(path, remedy, smallest=2 * _HEADER_BYTES)
     _require_version_7_3(path, remedy)
@@ -41,26 +35,17 @@ def open_matlab(path: Path | str, variables: Iterable[str], remedy: str) -> Iter
 
 
 def read_strings(file: h5py.File, struct: str, field: str) -> np.ndarray:
-    """Read one text field of a list of records: a 1 x N struct array, or a scalar struct of cell arrays.
+    """Read one text field of a list of N records: a 1 x N struct array, or a scalar struct of cell arrays.
 
     Both hold N references to char arrays of UTF-16 code units.
-
-    Args:
-        file: the open file.
-        struct: name of the struct.
-        field: name of its field.
-
-    Returns:
-        (N,) array of str.
 
     Raises:
         InputError: there is no such field, or it is not a list of texts.
     """
 
     def wrong(found: str) -> InputError:
-        return InputError(
-            f"{file.filename}: {struct}.{field}", found, "a list of texts", "check that this is the released file, and whole"
-        )
+        remedy = "check that this is the released file, and whole"
+        return InputError(f"{file.filename}: {struct}.{field}", found, "a list of texts", remedy)
 
     group = file[struct]
     if not isinstance(group, h5py.Group):
@@ -74,9 +59,8 @@ def read_strings(file: h5py.File, struct: str, field: str) -> np.ndarray:
     for position, reference in enumerate(references[()].ravel()):
         # Not every char array is text: an empty one holds its dimensions as uint64, and a damaged one holds anything.
         characters = file[reference] if reference else None
-        if characters is None or characters.dtype != np.uint16:
-            raise wrong(f"no text in entry {position + 1}")
-        text = characters[()].tobytes().decode("utf-16-le", "replace")
+        is_text = characters is not None and characters.dtype == np.uint16
+        text = characters[()].tobytes().decode("utf-16-le", "replace") if is_text else "\0"
         if "\0" in text or "\ufffd" in text:
             raise wrong(f"no text in entry {position + 1}")
         texts.append(text)
@@ -86,13 +70,8 @@ def read_strings(file: h5py.File, struct: str, field: str) -> np.ndarray:
 def _require_version_7_3(path: Path, remedy: str) -> None:
     with path.open("rb") as handle:
         header = handle.read(_HEADER_BYTES)
-        signature = handle.read(len(_HDF5_SIGNATURE))
     if not header.startswith(b"MATLAB "):
         raise InputError(path, "a file without MATLAB's header", "a MATLAB v7.3 file", remedy)
     if not header.startswith(b"MATLAB 7.3 MAT-file"):
         version = header.split(b",")[0][:30].decode("ascii", "replace")
         raise InputError(path, f"a {version}", "a MATLAB 7.3 MAT-file", "this is another file, or a re-saved one. " + remedy)
-    if signature != _HDF5_SIGNATURE:
-        raise InputError(
-            path, "MATLAB's header, but no HDF5 behind it", "a whole MATLAB v7.3 file", "the copy is damaged. " + remedy
-        )

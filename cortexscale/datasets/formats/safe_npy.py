@@ -26,15 +26,11 @@ class _Source:
     """The file, as an unpickler reads it. It leaves the bytes of large arrays in the file, and notes where they are.
 
     In place of these bytes it returns untouched memory, which takes address space for a moment and nothing else.
-
-    Attributes:
-        path: the file.
-        skipped: offset and length of large arrays, until an array claims them.
     """
 
     def __init__(self, path: Path, file: FileIO):
         self.path = path
-        self.skipped: list[tuple[int, int]] = []
+        self.skipped: list[tuple[int, int]] = []  # offset and length of large arrays, until an array claims them
         self._file, self._size = file, path.stat().st_size
 
     def read(self, size: int) -> bytes:
@@ -148,14 +144,9 @@ class _Unpickler(pickle.Unpickler):
 
 
 def load_dict(path: Path | str, remedy: str) -> dict[str, Any]:
-    """Load the dictionary that ``np.save`` wrote to ``path``.
+    """Load the dictionary that ``np.save`` wrote to ``path``; ``remedy`` ends every message.
 
-    Arrays of 1 MB and more are read-only memory maps, whose bytes are not read here. It is checked that the file holds all
-    of them.
-
-    Args:
-        path: the ``.npy`` file.
-        remedy: how to get the file again; it ends every message.
+    Arrays of 1 MB and more are read-only memory maps, whose bytes are not read here but must be in the file.
 
     Raises:
         InputError: the file is missing, truncated, not a data file, not a dictionary, or asks for anything but arrays.

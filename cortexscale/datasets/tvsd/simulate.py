@@ -124,13 +124,14 @@ def write_tvsd(
         "tb": np.arange(-100.0, 200.0)[None],
     }
     write_matlab(root / monkey / "THINGS_normMUA.mat", variables)
-    images = {"train_imgs": _records(train_ids), "test_imgs": _records(test_ids)}
+    images = {"train_imgs": _fields(train_ids), "test_imgs": _fields(test_ids)}
     write_matlab(root / monkey / "_logs" / "things_imgs.mat", images)
 
 
-def _records(ids: Sequence[str]) -> list[dict[str, str]]:
+def _fields(ids: Sequence[str]) -> dict[str, list[str]]:
     paths = [str(name).replace("/", "\\") for name in ids]
-    return [{"class": path.split("\\")[0], "things_path": path, "local_path": f"D:\\THINGS\\{path}"} for path in paths]
+    concepts, local = [path.split("\\")[0] for path in paths], [f"D:\\THINGS\\{path}" for path in paths]
+    return {"class": concepts, "things_path": paths, "local_path": local}
 
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
