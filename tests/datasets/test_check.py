@@ -345,6 +345,7 @@ def test_a_module_without_its_parts(entry):
     assert "7 problems" in text
 
 
+@pytest.mark.slow
 def test_a_recording_that_breaks_its_promises(entry):
     entry["datasets"]["mylab"]["rois"] = ["V4", "IT"]
     Path("resources/photographs/scene1/photograph_001.png").unlink()
@@ -401,6 +402,7 @@ def snakemake(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
+@pytest.mark.slow
 def test_snakemake_check_data(entry):
     config = {"study": "mine", "results": "results", "models": MODELS, **entry}
     Path("mine.yaml").write_text(yaml.safe_dump(config))
@@ -417,6 +419,7 @@ def test_snakemake_check_data(entry):
     assert run.returncode != 0 and "`snakemake check_data` says more" in run.stdout
 
 
+@pytest.mark.slow
 def test_without_a_config_file_the_default_one_is_loaded(entry):
     Path("config").mkdir()
     config = {"study": "mine", "results": "results", "models": MODELS, **entry}
@@ -425,6 +428,7 @@ def test_without_a_config_file_the_default_one_is_loaded(entry):
     assert plan.returncode == 0 and "rule check_dataset" in plan.stdout, plan.stdout
 
 
+@pytest.mark.slow
 def test_a_broken_module_does_not_stop_its_own_check(entry):
     Path("broken.py").write_text("SUBJECTS = ('anna',)\n")
     entry["datasets"]["mylab"]["reader"] = "broken.py"
@@ -437,6 +441,7 @@ def test_a_broken_module_does_not_stop_its_own_check(entry):
         Plan(config | {"dataset": "yours"}, {"check_dataset"})
 
 
+@pytest.mark.slow
 def test_a_simulated_study_is_checked_after_the_simulation(entry):
     pictures = {"layout": "image_folder", "path": "{results}/raw/things/object_images"}
     textures = {"layout": "brainscore", "path": "{results}/raw/fz/stimulus_FreemanZiemba2013_aperture-public.csv"}

@@ -52,6 +52,7 @@ def test_ceilings_and_averages_are_those_that_were_planted(tmp_path):
     assert len(recording.screening) == N_NEURONS and recording.screening["kept"].sum() == len(live)
 
 
+@pytest.mark.slow
 def test_the_example_passes_its_own_check(folder):
     entry = documented_entry()
     report = check_dataset("mylab", Dataset(**entry["datasets"]["mylab"]), StimulusSet(**entry["stimuli"]["photographs"]))
@@ -94,6 +95,7 @@ def test_a_module_that_cannot_be_imported_is_named(config, folder):
         Plan(config)
 
 
+@pytest.mark.slow
 def test_snakemake_checks_and_reads_it(config, folder):
     (folder / "mine.yaml").write_text(yaml.safe_dump(config))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1"]

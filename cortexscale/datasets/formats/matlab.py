@@ -58,9 +58,8 @@ def read_strings(file: h5py.File, struct: str, field: str) -> np.ndarray:
     texts = []
     for position, reference in enumerate(references[()].ravel()):
         # Not every char array is text: an empty one holds its dimensions as uint64, and a damaged one holds anything.
-        characters = file[reference] if reference else None
-        is_text = characters is not None and characters.dtype == np.uint16
-        text = characters[()].tobytes().decode("utf-16-le", "replace") if is_text else "\0"
+        characters = file[reference][()] if reference else np.empty(0)
+        text = characters.tobytes().decode("utf-16-le", "replace") if characters.dtype == np.uint16 else "\0"
         if "\0" in text or "\ufffd" in text:
             raise wrong(f"no text in entry {position + 1}")
         texts.append(text)
