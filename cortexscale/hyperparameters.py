@@ -7,7 +7,11 @@ import numpy as np
 import pandas as pd
 
 from cortexscale.catalogue.readouts import KINDS
+from cortexscale.datasets.registry import facts
+from cortexscale.jobs import plain
 from cortexscale.markdown import markdown_table
+from cortexscale.readouts.recipes import ReadoutRecipe
+from cortexscale.recipe import NeuralRecipe
 
 _TRAINED = {"optimiser": "AdamW", "precision": "bf16-mixed; float32 on a CPU"}
 _FINETUNED = {
@@ -86,41 +90,32 @@ ATTENTION = [
 _CHOSEN = ("epochs", "learning_rate", "dropout")
 
 
-def finetuning_table(recipes: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+def finetuning_table(recipes: Mapping[str, NeuralRecipe]) -> pd.DataFrame:
     """Make Table S3: the first recipe of fine-tuning, and the differences of every other recipe from it.
-
-    Args:
-        recipes: values of :class:`cortexscale.recipe.NeuralRecipe` by name of the recipe.
 
     Returns:
         ``recipe``, ``group``, ``parameter``, and ``study`` and ``paper`` as text (empty where the paper gives no value).
     """
-    tables = [_beside({**_FINETUNED, **recipe}, FINETUNING).assign(recipe=name) for name, recipe in recipes.items()]
+    tables = [_beside({**_FINETUNED, **plain(recipe)}, FINETUNING).assign(recipe=name) for name, recipe in recipes.items()]
     first = dict(zip(tables[0]["parameter"], tables[0]["study"], strict=True))
     others = [table[table["parameter"].map(first) != table["study"]] for table in tables[1:]]
     return pd.concat([tables[0], *others], ignore_index=True)[["recipe", "group", "parameter", "study", "paper"]]
 
 
-def attention_table(recipe: Mapping[str, Any]) -> pd.DataFrame:
-    """Make Table S5: the attention readout of datasets without a recipe of their own; columns as in :func:`finetuning_table`.
-
-    Args:
-        recipe: values of :class:`cortexscale.readouts.recipes.ReadoutRecipe`.
-    """
-    return _beside({**_ATTENTION, **recipe}, ATTENTION)
+def attention_table(recipe: ReadoutRecipe) -> pd.DataFrame:
+    """Make Table S5: ``group``, ``parameter``, ``study`` and ``paper`` of an attention readout."""
+    return _beside({**_ATTENTION, **plain(recipe)}, ATTENTION)
 
 
 def readout_table(
-    recipes: Mapping[str, Mapping[str, Mapping[str, Any]]],
-    labels: Mapping[str, str],
-    paper: Mapping[str, Mapping[str, Any]],
+    recipes: Mapping[str, Mapping[str, ReadoutRecipe]], readers: Mapping[str, str], labels: Mapping[str, str]
 ) -> pd.DataFrame:
     """Make Table S6: the hyper-parameters of every trained readout that differ between datasets.
 
     Args:
-        recipes: readout -> dataset -> values of :class:`cortexscale.readouts.recipes.ReadoutRecipe`.
+        recipes: readout -> dataset -> recipe.
+        readers: reader of each dataset, such as ``tvsd``. The values of the paper are those of the reader.
         labels: label of each dataset.
-        paper: epochs, learning rate and dropout of attention in the paper, for the datasets that it has.
 
     Returns:
         ``readout``, ``dataset`` (its label), ``epochs``, ``learning_rate``, ``dropout`` (nan for a readout without dropout);
@@ -129,9 +124,10 @@ def readout_table(
     rows = []
     for readout, of_readout in recipes.items():
         for name, recipe in of_readout.items():
-            known = paper.get(name, {}) if readout == "attention" else {}
-            values = {key: recipe[key] if key in KINDS[readout].varied else np.nan for key in _CHOSEN}
-            published = {f"paper_{key}": known.get(key, np.nan) for key in _CHOSEN}
+            entry = facts(readers[name]) if readout == "attention" else None
+            paper = entry.readouts.get(readout) if entry else None
+            values = {key: getattr(recipe, key) if key in KINDS[readout].varied else np.nan for key in _CHOSEN}
+            published = {f"paper_{key}": getattr(paper, key, np.nan) for key in _CHOSEN}
             rows.append({"readout": readout, "dataset": labels[name], **values, **published})
     return pd.DataFrame(rows)
 

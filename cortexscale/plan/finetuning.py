@@ -2,7 +2,6 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from cortexscale.errors import InputError, Problems
 from cortexscale.models.finetuned import BASELINE, baseline, finetuned_model, tunings
@@ -74,11 +73,6 @@ class FinetuningPlan:
                 if model not in self.models.inventory:
                     problems.found.append(self.models.unknown(model, f"finetuning.{'.'.join(map(str, place))}.models"))
         problems.require_none()
-
-    @property
-    def hyperparameters(self) -> dict[str, dict[str, Any]]:
-        """Return the arguments of :mod:`cortexscale.hyperparameters` for Table S3."""
-        return {"tableS3": {"recipes": {name: recipe.model_dump(mode="json") for name, recipe in self.settings.recipes.items()}}}
 
     def base(self, model: str) -> Model:
         """Return the base model of a fine-tuned model or of a baseline."""

@@ -1,10 +1,7 @@
 """The mapping axis of a study: which readouts of which datasets are fitted, and how they are trained."""
 
-from typing import Any
-
 from cortexscale.catalogue.readouts import KINDS, kind_of, subjects_of
 from cortexscale.errors import InputError, Problems
-from cortexscale.jobs import plain
 from cortexscale.plan.data import DataPlan
 from cortexscale.plan.models import ModelPlan
 from cortexscale.readouts.recipes import ReadoutRecipe, recipe_for
@@ -52,18 +49,19 @@ class MappingPlan:
         return subjects_of(readout) == "shared"
 
     @property
-    def hyperparameters(self) -> dict[str, dict[str, Any]]:
-        """Arguments of :mod:`cortexscale.hyperparameters` for Tables S5 and S6."""
-        trained = [readout for readout in self.settings.readouts if KINDS[kind_of(readout)].trained]
-        recipes = {
-            kind_of(readout): {name: plain(self.recipe(name, readout)) for name in self.settings.datasets} for readout in trained
+    def trained(self) -> dict[str, dict[str, ReadoutRecipe]]:
+        """Trained readout -> dataset -> recipe."""
+        return {
+            kind_of(readout): {name: recipe for name in self.settings.datasets if (recipe := self.recipe(name, readout))}
+            for readout in self.settings.readouts
+            if KINDS[kind_of(readout)].trained
         }
-        default = recipe_for("attention", "", **self.settings.recipes.get("attention", {}).get("all", {}))
-        labels = {name: self.data.labels[name] for name in self.settings.datasets}
-        tables = {"tableS5": {"recipe": plain(default)}} if "attention" in recipes else {}
-        known = {name: entry.readouts for name in self.settings.datasets if (entry := self.data.facts(name))}
-        paper = {name: plain(readouts["attention"]) for name, readouts in known.items() if "attention" in readouts}
-        return tables | ({"tableS6": {"recipes": recipes, "labels": labels, "paper": paper}} if recipes else {})
+
+    @property
+    def attention(self) -> ReadoutRecipe | None:
+        """The recipe of attention for datasets without one of their own; None in a study without attention."""
+        overrides = self.settings.recipes.get("attention", {}).get("all", {})
+        return recipe_for("attention", "", **overrides) if "attention" in self.trained else None
 
     @property
     def stimuli(self) -> list[str]:

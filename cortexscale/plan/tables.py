@@ -2,7 +2,6 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from cortexscale.catalogue.axes import AXES, Form
 from cortexscale.catalogue.metrics import ALIGNMENT, FITTED
@@ -13,6 +12,8 @@ from cortexscale.plan.alignment import AlignmentPlan
 from cortexscale.plan.finetuning import FinetuningPlan
 from cortexscale.plan.mapping import MappingPlan
 from cortexscale.published import FILES
+from cortexscale.readouts.recipes import ReadoutRecipe
+from cortexscale.recipe import NeuralRecipe
 from cortexscale.study import Study
 from cortexscale.study.data import Published
 from cortexscale.study.fits import FitSettings
@@ -41,10 +42,25 @@ class TablePlan:
         return ["pretraining", *searched, *projected, "datasets", "models", *mapped, *tuned, *self.hyperparameters]
 
     @property
-    def hyperparameters(self) -> dict[str, dict[str, Any]]:
-        """Table of hyper-parameters -> arguments of :mod:`cortexscale.hyperparameters`."""
-        mapped = self.mapping.hyperparameters if self.mapping else {}
-        return mapped | (self.finetuning.hyperparameters if self.finetuning else {})
+    def hyperparameters(self) -> list[str]:
+        """The tables of what the study fits to responses by gradient descent."""
+        made = {"tableS3": self.finetuning, "tableS5": self.attention, "tableS6": self.readouts}
+        return [name for name, recipes in made.items() if recipes]
+
+    @property
+    def finetuned(self) -> dict[str, NeuralRecipe]:
+        """The recipes of fine-tuning, by name."""
+        return self.finetuning.settings.recipes if self.finetuning else {}
+
+    @property
+    def attention(self) -> ReadoutRecipe | None:
+        """The recipe of attention for datasets without one of their own, if the study has attention."""
+        return self.mapping.attention if self.mapping else None
+
+    @property
+    def readouts(self) -> dict[str, dict[str, ReadoutRecipe]]:
+        """Trained readout -> dataset -> recipe."""
+        return self.mapping.trained if self.mapping else {}
 
 
 class PublishedPlan:

@@ -1,7 +1,5 @@
 """Hyper-parameters of a study beside those of the paper (Tables S3, S5, S6)."""
 
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 import yaml
@@ -13,18 +11,18 @@ from cortexscale.plan import Plan
 from cortexscale.readouts.recipes import ReadoutRecipe, recipe_for
 from cortexscale.recipe import Lora, NeuralRecipe
 
-TABLE_S3 = NeuralRecipe().model_dump(mode="json")
+TABLE_S3 = NeuralRecipe()
 
 
 def test_the_default_attention_readout_is_that_of_table_s5():
-    table = attention_table(asdict(ReadoutRecipe("attention"))).set_index("parameter")
+    table = attention_table(ReadoutRecipe("attention")).set_index("parameter")
     assert len(table) == 18
     differing = table.index[table["study"] != table["paper"]]
     assert differing.tolist() == ["Precision"]
 
 
 def test_a_changed_readout_shows_beside_table_s5():
-    table = attention_table(asdict(ReadoutRecipe("attention", dropout=0.5))).set_index("parameter")
+    table = attention_table(ReadoutRecipe("attention", dropout=0.5)).set_index("parameter")
     assert table.loc["Dropout"].to_dict() == {"group": "Architecture", "study": "0.5", "paper": "0.3"}
 
 
@@ -32,8 +30,8 @@ def test_the_paper_has_values_of_its_attention_readouts_alone():
     """Table S6, and a dataset that is not in the paper."""
     labels = {"monkeys": "Macaques", "mine": "Mine"}
     readers = {"monkeys": "tvsd", "mine": "my/reader.py"}
-    recipes = {kind: {name: asdict(recipe_for(kind, readers[name])) for name in labels} for kind in ("attention", "low_rank")}
-    table = readout_table(recipes, labels, {"monkeys": {"epochs": 30, "learning_rate": 1e-4, "dropout": 0.3}})
+    recipes = {kind: {name: recipe_for(kind, readers[name]) for name in labels} for kind in ("attention", "low_rank")}
+    table = readout_table(recipes, readers, labels)
     assert table["paper_epochs"].notna().tolist() == [True, False, False, False]
     first = table.iloc[0]
     assert [first[key] == first[f"paper_{key}"] for key in ("epochs", "learning_rate", "dropout")] == [True] * 3
@@ -42,9 +40,9 @@ def test_the_paper_has_values_of_its_attention_readouts_alone():
 
 
 def test_recipes_of_fine_tuning_show_what_differs_from_the_first():
-    lora = Lora(rank=8, targets=("qkv", "fc1")).model_dump(mode="json")
-    recipes = {name: TABLE_S3 | {"learning_rate": 1e-4} for name in ("fast", "fast too")}
-    table = finetuning_table({"full": TABLE_S3, **recipes, "lora": TABLE_S3 | {"lora": lora}})
+    lora = Lora(rank=8, targets=("qkv", "fc1"))
+    recipes = {name: TABLE_S3.model_copy(update={"learning_rate": 1e-4}) for name in ("fast", "fast too")}
+    table = finetuning_table({"full": TABLE_S3, **recipes, "lora": TABLE_S3.model_copy(update={"lora": lora})})
     full = table[table["recipe"] == "full"]
     said = full[full["paper"] != ""]
     assert said.loc[said["study"] != said["paper"], "parameter"].tolist() == ["Precision", "Schedule"]
@@ -61,17 +59,18 @@ def test_a_study_lists_the_readouts_that_it_trains(readouts, tables, tmp_path, m
     config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
     config["mapping"] |= {"readouts": readouts}
     config["figures"] = []
-    assert list(Plan(config).tables.hyperparameters) == [*tables, "tableS3"]
+    assert Plan(config).tables.hyperparameters == ["tableS3", *tables]
     del config["finetuning"]
-    assert list(Plan(config).tables.hyperparameters) == tables
+    assert Plan(config).tables.hyperparameters == tables
 
 
 def test_overrides_for_all_datasets_are_the_default_of_a_study(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
     config["mapping"]["recipes"] = {"attention": {"all": {"epochs": 7}, "tvsd": {"dropout": 0.1}}}
-    tables = Plan(config).tables.hyperparameters
-    assert tables["tableS5"]["recipe"]["epochs"] == 7 and tables["tableS5"]["recipe"]["dropout"] == 0.3
-    table = readout_table(**tables["tableS6"]).set_index(["readout", "dataset"])
+    plan = Plan(config)
+    assert (plan.tables.attention.epochs, plan.tables.attention.dropout) == (7, 0.3)
+    readers = {name: dataset.reader for name, dataset in plan.data.datasets.items()}
+    table = readout_table(plan.tables.readouts, readers, plan.data.labels).set_index(["readout", "dataset"])
     assert table.loc[("attention", "TVSD-EP"), ["epochs", "dropout", "paper_epochs"]].tolist() == [7, 0.1, 30]
     assert table.loc[("attention", "NSD-fMRI"), "learning_rate"] == 1e-3

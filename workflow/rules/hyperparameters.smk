@@ -9,9 +9,11 @@ rule hyperparameters:
     """Listing the hyper-parameters beside those of the paper."""
     output:
         **{
-            f"{name}_{kind}": f"<results>/tables/{name}.{kind}"
-            for name in plan.tables.hyperparameters
-            for kind in ("parquet", "csv", "md")
+            name: collect(
+                f"<results>/tables/{name}.{{kind}}",
+                kind=["csv", "md", "parquet"] if name in plan.tables.hyperparameters else [],
+            )
+            for name in ("tableS3", "tableS5", "tableS6")
         },
     log:
         "<logs>/hyperparameters.log",
@@ -24,7 +26,11 @@ rule hyperparameters:
         mem_mb=1000,
         runtime=30,
     params:
-        tables=plan.tables.hyperparameters,
+        finetuned=plain(plan.tables.finetuned),
+        attention=plain(plan.tables.attention),
+        readouts=plain(plan.tables.readouts),
+        readers={name: entry.reader for name, entry in plan.data.datasets.items()},
+        labels=plan.data.labels,
         code=plan.code("hyperparameters"),
     script:
         "../scripts/hyperparameters.py"
