@@ -1,4 +1,4 @@
-"""Scaling axes: what alignment is plotted and fitted against, one entry each."""
+"""Scaling axes: what alignment is plotted and fitted against."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,8 +16,6 @@ class Axis:
         column: column of X.
         family: column whose values have a scaling law each.
         scale: unit in which the constants of a law see X.
-        label: name on figures and pages.
-        symbol: X in equations.
         form: form of its laws, unless the config names another.
         delta: key of the config section ``fits`` that has the delta of its Huber loss.
     """
@@ -51,11 +49,7 @@ class ModelAxis(Axis):
 
 MODEL_AXES = {
     "compute": ModelAxis(
-        column="pretraining_total_flops_estimate",
-        scale=1e12,
-        label="Pretraining compute C (FLOPs)",
-        symbol="C",
-        form="offset",
+        column="pretraining_total_flops_estimate", scale=1e12, label="Pretraining compute C (FLOPs)", symbol="C", form="offset"
     ),
     "samples": ModelAxis(
         column="pretraining_n_samples",
@@ -99,9 +93,9 @@ AXES: dict[str, Axis] = {
         form="reduced",
     ),
 }
-"""All axes: those of pretraining, and neural data for fine-tuning and for readouts (paper, sections 4.3 and 4.7)."""
+"""Axes of pretraining, and of neural data for fine-tuning and for readouts (paper, sections 4.3 and 4.7)."""
 
 
 def axes_of(table: str) -> list[str]:
-    """The axes whose points come from a result table."""
+    """List the axes whose points come from a result table."""
     return [name for name, axis in AXES.items() if axis.table == table]

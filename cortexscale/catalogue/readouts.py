@@ -1,7 +1,4 @@
-"""Readouts: what predicts responses from features, one entry per kind.
-
-The linear readout is ridge. All others are trained; :data:`cortexscale.readouts.trunks.TRUNKS` has their networks.
-"""
+"""Readouts: what predicts responses from features. The linear readout is ridge, and all others are trained networks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,12 +10,10 @@ class ReadoutKind:
     """A kind of readout.
 
     Attributes:
-        label: name on figures.
         colours: colours on figures, for each way in which subjects are treated: ``individual``, one readout per subject and
             ROI, or ``shared``, one trunk per ROI for all subjects.
         recipe: values of :class:`cortexscale.readouts.recipes.ReadoutRecipe` that differ from its defaults.
         varied: values of the recipe that differ between datasets (Table S6).
-        trained: whether it is trained by gradient descent.
         reads_all_layers: whether it reads the mean token of every candidate layer, and not the tokens of the committed layer.
         projections: how many times each token is projected to the channels of the readout, which most of a training is spent on.
     """
@@ -36,9 +31,7 @@ KINDS = {
     "linear": ReadoutKind(label="Linear", colours={"individual": "#ef476f"}, trained=False),
     "shallow_mlp": ReadoutKind(label="Shallow MLP", colours={"individual": "#118ab2", "shared": "#073b4c"}),
     "low_rank": ReadoutKind(
-        label="Low-rank",
-        colours={"individual": "#9b5de5", "shared": "#5a189a"},
-        varied=("epochs", "learning_rate"),
+        label="Low-rank", colours={"individual": "#9b5de5", "shared": "#5a189a"}, varied=("epochs", "learning_rate")
     ),
     "attention": ReadoutKind(
         label="Attention",
@@ -62,15 +55,15 @@ LINEAR = "linear_individual"
 
 
 def kind_of(readout: str) -> str:
-    """``attention`` of ``attention_shared``."""
+    """Return the kind of a readout: ``attention`` of ``attention_shared``."""
     return readout.rsplit("_", 1)[0]
 
 
 def subjects_of(readout: str) -> str:
-    """``shared`` of ``attention_shared``: whether subjects share the trunk of a readout, or have individual ones."""
+    """Return whether subjects are ``shared`` or ``individual``: ``shared`` of ``attention_shared``."""
     return readout.rsplit("_", 1)[1]
 
 
 def figure_name(readout: str) -> str:
-    """``Attention (MS)`` of ``attention_shared``: the names of the paper's tables, for single and for multiple subjects."""
+    """Return the name in the paper's tables, for single or multiple subjects: ``Attention (MS)`` of ``attention_shared``."""
     return f"{KINDS[kind_of(readout)].label} ({'MS' if subjects_of(readout) == 'shared' else 'SS'})"

@@ -1,53 +1,49 @@
-"""Task accuracy and alignment: models as points, on every dataset, in every ROI of one dataset, and among accurate models."""
+"""Task accuracy and alignment: models as points, on every dataset, in every ROI, and among accurate models; and correlations."""
 
 import math
 from collections.abc import Mapping
 from itertools import cycle
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from cortexscale.alignment.averages import AVERAGE
 from cortexscale.alignment.super_rois import region_order
-from cortexscale.figures.content import FigureDataset, NothingToShow
-from cortexscale.figures.panels import ACCURACY, AVERAGE_SCORE, SCORE, columns_for, name_models, panels, roi_name
-from cortexscale.figures.style import FAMILY_MARKERS, PRETRAINING, colours, dataset_looks
+from cortexscale.figures.content import Datasets, Drawn, NothingToShow, Tables
+from cortexscale.figures.panels import ACCURACY, AVERAGE_SCORE, SCORE, name_models, panels, roi_name, roi_panels
+from cortexscale.figures.style import FAMILY_MARKERS, PRETRAINING, Style, colours, dataset_looks
 from cortexscale.scaling.accuracy import HIGH_ACCURACY, accuracy_scores, correlations, roi_scores
 
 _MANY = 100
 """Number of models from which on points are small."""
 _NAMES = {"imagenet": "ImageNet", "ecoset": "Ecoset"}
+_MARKERS = "osD^vP"
+_INCHES_PER_ROI = 0.32
+_WIDEST = 40
+"""Number of ROIs in one row of panels of correlations; a dataset that has more is a row of its own."""
 
 
-def draw_by_dataset(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> tuple[Figure, pd.DataFrame]:
-    """Draw one panel per dataset, with one point per supervised model of a suite and no fit.
-
-    Raises:
-        NothingToShow: no supervised model has a known accuracy.
-    """
+def draw_by_dataset(tables: Tables, datasets: Datasets) -> Drawn:
+    """Draw one panel per dataset, with one point per supervised model of a suite and no fit."""
     scores = accuracy_scores(tables["pretraining"])
     scores = _required(scores[scores["benchmark_name"] != AVERAGE], "a known accuracy")
     looks = dataset_looks(scores["benchmark_name"], datasets)
-    figure, grid = panels([look.label for look in looks.values()], 4, (2.3, 2.0), sharex=True)
+    figure, grid = panels([look.label for look in looks.values()], 4, (2.3, 2.0), x=ACCURACY, y=SCORE, sharex=True)
     for name, panel in zip(looks, grid, strict=True):
         draw_models(panel, scores[scores["benchmark_name"] == name], named=len(looks) <= 4)
         panel.locator_params(axis="y", nbins=5)
-    figure.supxlabel(ACCURACY, fontsize=9)
-    figure.supylabel(SCORE, fontsize=9)
     figure.legend(handles=legend_of_models(scores), loc="outside upper center", ncols=8, fontsize=8)
     return figure, scores
 
 
-def draw_by_roi(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> tuple[Figure, pd.DataFrame]:
+def draw_by_roi(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw one panel per ROI of the only dataset in ``datasets``, with a line and Pearson's r per pretraining set.
 
     p values are corrected for false discoveries (Benjamini and Hochberg) among all ROIs and pretraining sets of the study.
-
-    Raises:
-        NothingToShow: no supervised model has a known accuracy.
     """
     ((name, dataset),) = datasets.items()
     test = ["pretraining_dataset", "benchmark_name", "roi"]
@@ -55,8 +51,7 @@ def draw_by_roi(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, Figur
     found = correlations(scores, test)
     scores, found = (table[table["benchmark_name"] == name] for table in (scores, found))
     rois = region_order(_required(scores, "a known accuracy")["roi"].unique())
-    size = (2.6, 2.7) if len(rois) <= 4 else (1.75, 1.55)
-    figure, grid = panels([roi_name(roi) for roi in rois], columns_for(len(rois)), size, sharex=True)
+    figure, grid = roi_panels(rois, (2.6, 2.7), (1.75, 1.55), x=ACCURACY, y=SCORE)
     for roi, panel in zip(rois, grid, strict=True):
         models = scores[scores["roi"] == roi]
         draw_models(panel, models, named=len(rois) <= 4)
@@ -66,19 +61,13 @@ def draw_by_roi(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, Figur
         reach = high - low or 0.1
         panel.set_ylim(low - 0.35 * reach, high + 0.05 * reach)
         panel.locator_params(nbins=4)
-    figure.supxlabel(ACCURACY, fontsize=9)
-    figure.supylabel(SCORE, fontsize=9)
     legend, columns = legend_of_models(scores), min(8, 2 * len(rois))
     figure.legend(handles=legend, loc="outside upper center", ncols=columns, fontsize=8, title=dataset.label)
     return figure, scores.merge(found, on=test, how="left")
 
 
-def draw_accurate(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> tuple[Figure, pd.DataFrame]:
-    """Draw the average alignment of accurate models, with a line and Pearson's r per pretraining set.
-
-    Raises:
-        NothingToShow: no model is as accurate as ``HIGH_ACCURACY``.
-    """
+def draw_accurate(tables: Tables, datasets: Datasets) -> Drawn:
+    """Draw the average alignment of accurate models, with a line and Pearson's r per pretraining set."""
     scores = accuracy_scores(tables["pretraining"])
     scores = scores[(scores["benchmark_name"] == AVERAGE) & (scores["task_evaluation_acc"] >= HIGH_ACCURACY)]
     scores = _required(scores, f"an accuracy of {HIGH_ACCURACY} or more")
@@ -93,19 +82,8 @@ def draw_accurate(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, Fig
 
 def _required(scores: pd.DataFrame, what: str) -> pd.DataFrame:
     if scores.empty:
-        remedy = "leave the figure out of `figures`"
-        raise NothingToShow("table pretraining", f"no supervised model with {what}", "models that the figure shows", remedy)
+        raise NothingToShow("table pretraining", f"no supervised model with {what}", "models that the figure shows")
     return scores
-
-
-def set_colours(models: pd.DataFrame) -> dict[str, str]:
-    """Return a colour for every pretraining set, in alphabetical order."""
-    return colours(sorted(models["pretraining_dataset"].unique()), PRETRAINING)
-
-
-def set_name(dataset: str) -> str:
-    """Return the name of a pretraining set in figures, such as ``ImageNet`` for ``imagenet``."""
-    return _NAMES.get(dataset, dataset)
 
 
 def draw_models(panel: Axes, models: pd.DataFrame, *, named: bool = True) -> None:
@@ -115,11 +93,11 @@ def draw_models(panel: Axes, models: pd.DataFrame, *, named: bool = True) -> Non
         models: ``model_id``, ``pretraining_dataset``, ``backbone_arch_family``, ``task_evaluation_acc``, ``score``.
         named: write names beside the points of few models.
     """
-    colour, size = set_colours(models), 20 if len(models) < _MANY else 9
+    colour, size = _colours(models), 20 if len(models) < _MANY else 9
     if named:
         name_models(panel, models, "task_evaluation_acc")
     for (dataset, family), points in models.groupby(["pretraining_dataset", "backbone_arch_family"]):
-        look = {"color": colour[dataset], "marker": FAMILY_MARKERS.get(family, "h"), "alpha": 0.6, "linewidths": 0}
+        look: Style = {"color": colour[str(dataset)], "marker": _marker(str(family)), "alpha": 0.6, "linewidths": 0}
         panel.scatter(points["task_evaluation_acc"], points["score"], s=size, **look)
 
 
@@ -130,22 +108,18 @@ def draw_trends(panel: Axes, models: pd.DataFrame, correlations: pd.DataFrame, s
         correlations: rows of :func:`cortexscale.scaling.accuracy.correlations`, one per pretraining set.
         size: of the text, in points.
     """
-    colour = set_colours(models)
+    colour = _colours(models)
     reaches = models.groupby("pretraining_dataset")["task_evaluation_acc"].agg(["min", "max"])
-    rows = list(correlations.sort_values("pretraining_dataset", ascending=False).itertuples())
+    rows = correlations.sort_values("pretraining_dataset", ascending=False).to_dict("records")
     for number, (row, dashes) in enumerate(zip(rows, cycle(("-", (0, (3, 1.5)), ":")))):
-        reach, shade = reaches.loc[row.pretraining_dataset], colour[row.pretraining_dataset]
-        line = row.intercept + row.slope * reach
+        reach, shade = reaches.loc[row["pretraining_dataset"]], colour[row["pretraining_dataset"]]
+        line = row["intercept"] + row["slope"] * reach
         panel.plot(reach, line, color="white", lw=3, zorder=2)
         panel.plot(reach, line, color=shade, lw=1.4, ls=dashes, zorder=3)
-        place = {"xy": (1, 0), "xycoords": "axes fraction", "xytext": (-2, 2 + 1.4 * size * number)}
-        text = f"r = {row.r:.2f}, {p_value(row.p_fdr)}"
-        panel.annotate(text, textcoords="offset points", ha="right", va="bottom", color=darker(shade), fontsize=size, **place)
-
-
-def darker(shade: str) -> tuple[float, ...]:
-    """Return a darker shade for small text, which needs more contrast than a line."""
-    return tuple(0.75 * channel for channel in to_rgb(shade))
+        # Small text needs more contrast than a line.
+        look: Style = {"ha": "right", "va": "bottom", "fontsize": size, "color": [0.75 * part for part in to_rgb(shade)]}
+        look |= {"xycoords": "axes fraction", "xytext": (-2, 2 + 1.4 * size * number), "textcoords": "offset points"}
+        panel.annotate(f"r = {row['r']:.2f}, {p_value(row['p_fdr'])}", (1, 0), **look)
 
 
 def p_value(p: float) -> str:
@@ -156,10 +130,71 @@ def p_value(p: float) -> str:
     return f"$p_\\mathrm{{FDR}}$ < 10$^{{{power}}}$"
 
 
-def legend_of_models(models: pd.DataFrame) -> list[plt.Line2D]:
+def legend_of_models(models: pd.DataFrame) -> list[Line2D]:
     """Return the entries of a legend: pretraining sets, then families."""
-    colour = set_colours(models)
-    sets = [plt.Line2D([], [], color=shade, lw=3, label=set_name(name)) for name, shade in colour.items()]
+    sets = [Line2D([], [], color=shade, lw=3, label=_NAMES.get(name, name)) for name, shade in _colours(models).items()]
     families = sorted(models["backbone_arch_family"].unique())
-    markers = {family: FAMILY_MARKERS.get(family, "h") for family in families}
-    return sets + [plt.Line2D([], [], color="0.3", marker=m, ms=4.5, lw=0, label=family) for family, m in markers.items()]
+    return sets + [Line2D([], [], color="0.3", marker=_marker(name), ms=4.5, lw=0, label=name) for name in families]
+
+
+def _colours(models: pd.DataFrame) -> dict[str, str]:
+    """Return a colour for every pretraining set, in alphabetical order."""
+    return colours(sorted(models["pretraining_dataset"].unique()), PRETRAINING)
+
+
+def _marker(family: str) -> str:
+    return FAMILY_MARKERS.get(family, "h")
+
+
+# ------------------------------------------------------------------------------------------ correlations
+
+
+def draw_correlations(tables: Tables, datasets: Datasets) -> Drawn:
+    """Draw Pearson's r of accuracy and alignment: one panel per dataset, with one point per ROI and pretraining set."""
+    found = correlations(roi_scores(tables["pretraining"]), ["pretraining_dataset", "benchmark_name", "roi"])
+    found = found[found["benchmark_name"].isin(list(datasets))]
+    rois = {str(name): region_order(rows["roi"].unique()) for name, rows in found.groupby("benchmark_name")}
+    rows = _rows({name: len(rois[name]) for name in datasets if name in rois})
+    if not rows:
+        expected = "three models of one pretraining set with a known accuracy"
+        raise NothingToShow("table pretraining", "too few models for a correlation", expected)
+    widest = max(sum(row.values()) + len(row) for row in rows)
+    figure = plt.figure(figsize=(max(_INCHES_PER_ROI * widest, 2) + 0.8, 2.4 * len(rows) + 0.3), layout="constrained")
+    for part, row in zip(figure.subfigures(len(rows), 1, squeeze=False).flat, rows, strict=True):
+        widths = [count + 1 for count in row.values()]
+        spare = [widest - sum(widths)] if widest > sum(widths) else []
+        (grid,) = part.subplots(1, len(widths + spare), sharey=True, squeeze=False, width_ratios=widths + spare)
+        for empty in grid[len(row) :]:
+            empty.set_axis_off()
+        for name, panel in zip(row, grid, strict=False):
+            _draw_correlations(panel, found, name, rois[name])
+            panel.set_title(datasets[name].label, fontsize=9)
+        grid[0].set_ylabel("r of accuracy and alignment", fontsize=9)
+    lines, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside upper right", ncols=len(names), fontsize=8)
+    return figure, found
+
+
+def _draw_correlations(panel: Axes, found: pd.DataFrame, dataset: str, rois: list[str]) -> None:
+    colour, of_dataset = _colours(found), found[found["benchmark_name"] == dataset].set_index("roi")
+    for number, (pretraining, shade) in enumerate(colour.items()):
+        points = of_dataset[of_dataset["pretraining_dataset"] == pretraining].reindex(rois)
+        at = np.arange(len(rois)) + 0.26 * (number - (len(colour) - 1) / 2)
+        reach = [points["r"] - points["low"], points["high"] - points["r"]]
+        look: Style = {"color": shade, "marker": _MARKERS[number % len(_MARKERS)], "ms": 4, "lw": 0, "elinewidth": 1.2}
+        panel.errorbar(at, points["r"], reach, label=_NAMES.get(pretraining, pretraining), **look)
+    panel.set_xticks(range(len(rois)), [roi_name(roi) for roi in rois], rotation=60, ha="right")
+    panel.tick_params(labelsize=8)
+    panel.set_xlim(-0.6, len(rois) - 0.4)
+    if found["low"].min() < 0:
+        panel.axhline(0, color="black", lw=0.7)
+
+
+def _rows(counts: Mapping[str, int]) -> list[dict[str, int]]:
+    """Distribute datasets with their numbers of ROIs over rows of panels."""
+    rows: list[dict[str, int]] = []
+    for name, count in counts.items():
+        if not rows or sum(rows[-1].values()) + count > _WIDEST:
+            rows.append({})
+        rows[-1][name] = count
+    return rows

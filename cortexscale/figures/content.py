@@ -5,8 +5,13 @@ Every job of the workflow loads this module and the registry, so they import not
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from cortexscale.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 LACKING = {
     "pretraining": "the study scores no models, because it has no datasets",
@@ -25,15 +30,17 @@ LACKING = {
 class NothingToShow(InputError):
     """The results of a study leave nothing to draw in a figure. The figure is then a page that says so."""
 
+    def __init__(self, where: str, found: str, expected: str, remedy: str = "leave the figure out of `figures`"):
+        super().__init__(where, found, expected, remedy)
+
 
 @dataclass(frozen=True)
 class FigureDataset:
     """A dataset of the study, as figures see it.
 
     Attributes:
-        label: its name in figures; it identifies nothing.
         reader: the built-in reader, whose dataset has a colour and a marker in the paper, or the path of a module.
-        modality: ``ephys``, ``fmri``, ``eeg``, ``meg``, ``calcium`` or ``behaviour``; None if unknown.
+        modality: None if unknown.
         rois: the ROIs that are scored; empty if unknown.
     """
 
@@ -43,20 +50,27 @@ class FigureDataset:
     rois: tuple[str, ...] = ()
 
 
+Datasets = Mapping[str, FigureDataset]
+"""Datasets by their names, in the order of the config."""
+Tables = Mapping[str, "pd.DataFrame"]
+"""Result tables by the names that the registry gives them."""
+Drawn = tuple["Figure", "pd.DataFrame"]
+"""A figure, and a table of every number in it."""
+
+
 @dataclass(frozen=True)
 class Available:
-    """Contents of a study that figures can show.
+    """Contents of a study that figures can show. Fields are None where only the result tables tell them.
 
     Attributes:
-        datasets: by name, in the order of the config.
         tables: the result tables that the study makes or imports: keys of ``LACKING``.
-        experiments: experiments of the section ``finetuning``; None if only the table tells them.
-        readouts: readouts of the section ``mapping``; None if only the table tells them.
+        experiments: experiments of the section ``finetuning``.
+        readouts: readouts of the section ``mapping``.
         projections: model of the projection study -> numbers of dimensions that it is projected to.
-        rated: number of supervised models of suites, whose task accuracy is known; None if only the table tells it.
+        rated: number of supervised models of suites, whose task accuracy is known.
     """
 
-    datasets: Mapping[str, FigureDataset]
+    datasets: Datasets
     tables: frozenset[str]
     experiments: frozenset[str] | None = None
     readouts: tuple[str, ...] | None = None
@@ -70,17 +84,16 @@ Need = Callable[[Available, str | None], str | None]
 
 @dataclass(frozen=True)
 class Content:
-    """One figure, or one figure for every dataset or other variant.
+    """One figure, or one figure for every dataset or other variant, whose name takes the place of ``{variant}`` in its fields.
 
     Attributes:
-        title: what the figure shows, as one phrase. ``{variant}`` stands for the words of the variant.
+        title: what the figure shows, as one phrase, with the words of the variant.
         caption: how to read it, in one or more sentences.
-        draw: ``module.function`` of this package. The function takes the tables by name, the datasets that it shows and the
-            ``arguments``; it returns the figure and a table of every number in it.
-        tables: names of the tables that it reads -> paths below the results root. ``{variant}`` stands for the variant.
+        draw: ``module.function`` of this package.
+        tables: names of the tables that it reads -> paths below the results root.
         variants: names that follow the slash in the name of the figure -> words for them; ``PER_DATASET`` for the datasets of
             the study.
-        arguments: further arguments of ``draw``. The value ``{variant}`` stands for the variant.
+        arguments: further arguments of ``draw``.
         optional: tables that it reads only in a study that has them.
         needs: what it needs beside its tables.
         select: returns the datasets that it shows, by default the dataset that it is drawn for, or all of the study.

@@ -1,20 +1,21 @@
-"""Convergence of architectures with pretraining: by architecture over compute, and by family over samples."""
+"""Convergence of models with pretraining: architectures over compute, families over samples, and families on every dataset."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from itertools import cycle
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from cortexscale.alignment.averages import AVERAGE
 from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.catalogue.metrics import METRICS
-from cortexscale.figures.content import FigureDataset, NothingToShow
-from cortexscale.figures.panels import name_models
-from cortexscale.figures.style import FAMILIES, FAMILY_MARKERS, MARKERS, colours, log_x, panel_letter
+from cortexscale.figures.content import Datasets, Drawn, NothingToShow, Tables
+from cortexscale.figures.panels import SCORE, colour_bar, draw_means, legend_above, letter_panels, name_models, panels
+from cortexscale.figures.style import FAMILIES, FAMILY_MARKERS, MARKERS, Style, colours, dataset_looks, log_x
 from cortexscale.models.roles import kinds
 from cortexscale.scaling.finetuning import summary
 
@@ -24,34 +25,23 @@ _MANY = 12
 """Architectures beyond which a legend of all would fill the panel."""
 
 
-def draw(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> tuple[Figure, pd.DataFrame]:
-    """Draw the average alignment of every model over compute (a) and over samples (b).
-
-    Raises:
-        NothingToShow: no model has a known number of pretraining samples.
-    """
-    figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
-    numbers = draw_convergence(panels, tables)
-    for letter, panel in zip("ab", panels, strict=True):
-        panel_letter(panel, letter)
+def draw(tables: Tables, datasets: Datasets) -> Drawn:
+    """Draw the average alignment of every model over compute (a) and over samples (b)."""
+    figure, pair = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
+    numbers = draw_convergence(pair, tables)
+    letter_panels(pair)
     return figure, numbers
 
 
-def draw_convergence(panels: tuple[Axes, Axes], tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Draw both panels, without flexible widths, self-supervised models and adversarial copies. Return the numbers.
-
-    Raises:
-        NothingToShow: as for :func:`draw`.
-    """
+def draw_convergence(pair: Sequence[Axes], tables: Tables) -> pd.DataFrame:
+    """Draw both panels, without flexible widths, self-supervised models and adversarial copies. Return the numbers."""
     by_compute, by_samples = (usual_models(tables[f"{axis}_points"]) for axis in ("compute", "samples"))
     if by_compute.empty or by_samples.empty:
         found, expected = "no supervised model with a known number of samples", "models whose pretraining is known"
-        raise NothingToShow(
-            "figure convergence", found, expected, "give pretraining_samples, or leave the figure out of `figures`"
-        )
-    panels[0].set_ylabel(f"Average alignment S ({METRICS[by_compute['metric'].iloc[0]].label})")
-    plotted = [draw_architectures(panels[0], by_compute), draw_families(panels[1], by_samples)]
-    return pd.concat(plotted, ignore_index=True)
+        remedy = "give pretraining_samples, or leave the figure out of `figures`"
+        raise NothingToShow("figure convergence", found, expected, remedy)
+    pair[0].set_ylabel(f"Average alignment S ({METRICS[by_compute['metric'].iloc[0]]})")
+    return pd.concat([draw_architectures(pair[0], by_compute), draw_families(pair[1], by_samples)], ignore_index=True)
 
 
 def usual_models(points: pd.DataFrame) -> pd.DataFrame:
@@ -70,10 +60,9 @@ def draw_architectures(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
     dashes = dict(zip(families, cycle(["-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3))]), strict=False))
     for (family, arch, source), models in rows.groupby(["family", "backbone_arch", "backbone_source"]):
         count = models["backbone_n_params"].iloc[0]
-        means = models.groupby("x", as_index=False)["score"].mean()
-        look = {"color": palette(norm(count)), "ls": dashes[family], "lw": 1.2}
-        panel.plot(means["x"], means["score"], label=f"{arch} ({compact(count)})", **look)
-        dots = {"color": palette(norm(count)), "marker": MARKERS[source], "s": 12 + 50 * norm(count), "linewidths": 0.3}
+        means, colour = models.groupby("x", as_index=False)["score"].mean(), palette(norm(count))
+        panel.plot(means["x"], means["score"], label=f"{arch} ({compact(count)})", color=colour, ls=dashes[family], lw=1.2)
+        dots: Style = {"color": colour, "marker": MARKERS[str(source)], "s": 12 + 50 * norm(count), "linewidths": 0.3}
         panel.scatter(models["x"], models["score"], edgecolors="white", alpha=0.8, zorder=3, **dots)
     log_x(panel, rows["x"])
     name_models(panel, rows)
@@ -81,10 +70,8 @@ def draw_architectures(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
     if rows["backbone_arch"].nunique() <= _MANY:
         panel.legend(fontsize=7)
     else:
-        panel.legend([plt.Line2D([], [], color="0.3", ls=dashes[f], lw=1.2) for f in families], families, fontsize=7)
-        bar = panel.figure.colorbar(plt.cm.ScalarMappable(norm, palette), ax=panel, shrink=0.8, aspect=30)
-        bar.set_label(MODEL_AXES["parameters"].label, fontsize=8)
-        bar.ax.tick_params(labelsize=7)
+        panel.legend([Line2D([], [], color="0.3", ls=dashes[name], lw=1.2) for name in families], families, fontsize=7)
+        colour_bar(panel.figure, ScalarMappable(norm, palette), [panel], MODEL_AXES["parameters"].label, aspect=30, pad=0.05)
     return rows.assign(panel="a")[["panel", "model_id", "backbone_arch", "backbone_n_params", "x", "score"]]
 
 
@@ -93,12 +80,12 @@ def draw_families(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
     colour = colours(sorted(points["family"].unique()), FAMILIES)
     plotted = []
     for (held_out, family), models in points.groupby(["held_out", "family"]):
-        marker = MARKERS[models["backbone_source"].iloc[0]] if held_out else _MARKERS.get(family, "h")
-        panel.scatter(models["x"], models["score"], color=colour[family], marker=marker, s=14, alpha=0.4, linewidths=0)
+        shade = colour[str(family)]
+        marker = MARKERS[models["backbone_source"].iloc[0]] if bool(held_out) else _MARKERS.get(str(family), "h")
+        panel.scatter(models["x"], models["score"], color=shade, marker=marker, s=14, alpha=0.4, linewidths=0)
         means = summary(models.sort_values("x"), ["family", "held_out", "x"], "score")
-        look = {"color": colour[family], "marker": marker, "ms": 5 if held_out else 4, "lw": 1.8, "ls": "--" if held_out else "-"}
-        panel.plot(means["x"], means["mean"], label=f"{family}, held out" if held_out else family, **look)
-        panel.fill_between(means["x"], means["low"], means["high"], color=colour[family], alpha=0.15, lw=0)
+        look: Style = {"ms": 5, "ls": "--", "label": f"{family}, held out"} if bool(held_out) else {"ms": 4, "label": family}
+        draw_means(panel, means, "x", color=shade, marker=marker, lw=1.8, **look)
         plotted.append(means.rename(columns={"mean": "score"}))
     log_x(panel, points["x"])
     panel.set_xlabel(MODEL_AXES["samples"].label)
@@ -113,3 +100,24 @@ def compact(count: float) -> str:
         if count >= unit:
             return f"{count / unit:.3g}{name}"
     return f"{count:.0f}"
+
+
+def draw_by_dataset(tables: Tables, datasets: Datasets, axis: str) -> Drawn:
+    """Draw one panel per family over a scaling axis, with one line per dataset."""
+    points = tables["points"]
+    points = points[points["fitted"] & (points["benchmark_name"] != AVERAGE)]
+    if points.empty:
+        raise NothingToShow("figure families", f"no fitted models on the axis {axis}", "models of a suite")
+    looks = dataset_looks(points["benchmark_name"], datasets)
+    families = sorted(points["family"].unique())
+    figure, grid = panels(families, 3, (2.8, 2.2), x=MODEL_AXES[axis].label, y=SCORE, sharex=True, sharey=True)
+    plotted = []
+    for family, panel in zip(families, grid, strict=True):
+        rows = points[points["family"] == family]
+        for name, look in looks.items():
+            means = summary(rows[rows["benchmark_name"] == name].sort_values("x"), ["family", "benchmark_name", "x"], "score")
+            draw_means(panel, means, "x", color=look.colour, marker=look.marker, ms=3.5, lw=1.2, label=look.label)
+            plotted.append(means)
+        log_x(panel, points["x"])
+    legend_above(figure, grid[0], 8)
+    return figure, pd.concat(plotted, ignore_index=True)

@@ -1,67 +1,77 @@
-"""Gain in alignment from fine-tuning, by the number of stimuli, the region, the architecture and the size of the model."""
+"""Gain in alignment from fine-tuning: by experiment, by the dataset that models are scored on, and with controls."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from cortexscale.alignment.averages import AVERAGE
 from cortexscale.alignment.super_rois import region_order
-from cortexscale.figures.content import FigureDataset
+from cortexscale.figures.content import Datasets, Drawn, Tables
 from cortexscale.figures.finetuning_panels import (
     AVERAGE_GAIN,
     GAIN,
     SAMPLES,
+    DrawPanel,
+    Hue,
     dataset_labels,
     draw_bars,
     draw_base,
     draw_errors,
-    draw_gains_by_dataset,
     draw_lines,
-    model_colours,
-    model_names,
+    draw_parts,
+    model_hue,
 )
-from cortexscale.figures.panels import AVERAGE_SCORE, legend_over
-from cortexscale.figures.style import dataset_looks, log_x, panel_letter
-from cortexscale.scaling.finetuning import experiment, finetuning_scores, fractions, model_sizes, summary
+from cortexscale.figures.panels import AVERAGE_SCORE, SLANTED, legend_above, legend_over, panels
+from cortexscale.figures.style import dataset_looks, log_x
+from cortexscale.scaling.finetuning import (
+    best_lora,
+    experiment,
+    finetuning_scores,
+    fractions,
+    full_data,
+    model_sizes,
+    summary,
+)
 
-DrawPanel = Callable[[Axes, pd.DataFrame, Mapping[str, FigureDataset]], pd.DataFrame]
-"""Draws some runs into a panel, and returns the numbers."""
+SUBJECTS = "Subjects fine-tuned on"
+_PERMUTED = Hue(
+    "random_shuffle",
+    {False: "responses to their stimuli", True: "permuted"},
+    {"responses to their stimuli": "#1f4e79", "permuted": "#c9ced6"},
+)
+_METHOD = Hue(
+    "method",
+    {"full": "full fine-tuning", "lora": "LoRA, best of each dataset"},
+    {"full fine-tuning": "#1f4e79", "LoRA, best of each dataset": "#f4a261"},
+)
 
 
-def draw(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> tuple[Figure, pd.DataFrame]:
-    """Draw the average over datasets in one panel per experiment that the study has.
-
-    Raises:
-        InputError: the study has none of the three experiments.
-    """
-    panels = {"data_pct": draw_fractions, "region": draw_regions, "architecture": draw_architectures}
-    return draw_experiments(tables["finetuning"], datasets, panels, 3.9)
+# ------------------------------------------------------------------------------------------ averages over datasets
 
 
-def draw_experiments(
-    finetuning: pd.DataFrame, datasets: Mapping[str, FigureDataset], panels: Mapping[str, DrawPanel], width: float
-) -> tuple[Figure, pd.DataFrame]:
-    """Draw one panel of ``width`` inches per experiment that the table has; without any, the first reports what it lacks.
+def draw(tables: Tables, datasets: Datasets) -> Drawn:
+    """Draw one panel per experiment on data, regions and architectures that the study has."""
+    parts = {"data_pct": draw_fractions, "region": draw_regions, "architecture": draw_architectures}
+    return _draw_experiments(tables, datasets, parts, 3.9)
 
-    Args:
-        panels: experiment -> the function that draws its average over datasets.
-    """
-    runs = finetuning_scores(finetuning)
+
+def draw_controls(tables: Tables, datasets: Datasets) -> Drawn:
+    """Draw one panel per control that the study has: permuted stimuli, and the number of subjects."""
+    return _draw_experiments(tables, datasets, {"ablation": draw_permuted, "subject": draw_subjects}, 4)
+
+
+def _draw_experiments(tables: Tables, datasets: Datasets, parts: Mapping[str, DrawPanel], width: float) -> Drawn:
+    """Draw the experiments that the study has; without any, the first reports what it lacks."""
+    runs = finetuning_scores(tables["finetuning"])
     runs = runs[runs["benchmark_name"] == AVERAGE]
-    drawn = [draw_panel for kind, draw_panel in panels.items() if (runs["exp_type"] == kind).any()] or [*panels.values()][:1]
-    figure, grid = plt.subplots(1, len(drawn), figsize=(width * len(drawn), 3.4), squeeze=False, layout="constrained")
-    plotted = []
-    for letter, draw_panel, panel in zip("abc", drawn, grid.flat, strict=False):
-        plotted.append(draw_panel(panel, runs, datasets).assign(panel=letter))
-        panel_letter(panel, letter)
-    return figure, pd.concat(plotted, ignore_index=True)
+    drawn = [part for kind, part in parts.items() if (runs["exp_type"] == kind).any()] or [*parts.values()][:1]
+    return draw_parts([(part, runs) for part in drawn], datasets, width)
 
 
-def draw_fractions(panel: Axes, runs: pd.DataFrame, datasets: Mapping[str, FigureDataset]) -> pd.DataFrame:
+def draw_fractions(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
     """Draw alignment against the number of stimuli, with one line per dataset of the fine-tuning. Return the numbers."""
     rows = fractions(runs)
     draw_base(panel, rows["baseline"])
@@ -73,11 +83,11 @@ def draw_fractions(panel: Axes, runs: pd.DataFrame, datasets: Mapping[str, Figur
     return pd.concat([numbers, base], ignore_index=True)
 
 
-def draw_regions(panel: Axes, runs: pd.DataFrame, datasets: Mapping[str, FigureDataset]) -> pd.DataFrame:
+def draw_regions(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
     """Draw bars from early to late regions, darker for later ones; several regions together come last. Return the numbers."""
     rows = experiment(runs, "region")
     means = summary(rows, ["finetuning_dataset", "finetuning_regions"])
-    start, ticks, numbers = 0, {}, []
+    start, ticks, numbers = 0, dict[int, str](), []
     for name, look in dataset_looks(rows["finetuning_dataset"], datasets).items():
         of_dataset = means[means["finetuning_dataset"] == name].set_index("finetuning_regions")
         of_dataset = of_dataset.loc[region_order(of_dataset.index)].reset_index()
@@ -91,49 +101,110 @@ def draw_regions(panel: Axes, runs: pd.DataFrame, datasets: Mapping[str, FigureD
         panel.text(at.mean(), 1.0, look.label, transform=panel.get_xaxis_transform(), ha="center", va="bottom", fontsize=8)
         start += len(of_dataset) + 1
         numbers.append(of_dataset)
-    panel.set_xticks(list(ticks), list(ticks.values()), rotation=45, ha="right", rotation_mode="anchor", fontsize=8)
+    panel.set_xticks(list(ticks), list(ticks.values()), fontsize=8, **SLANTED)
     panel.axhline(0, color="black", lw=0.7)
     panel.set(ylabel=AVERAGE_GAIN)
     return pd.concat(numbers, ignore_index=True).assign(value="delta")
 
 
-def draw_architectures(panel: Axes, runs: pd.DataFrame, datasets: Mapping[str, FigureDataset]) -> pd.DataFrame:
+def draw_architectures(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
     """Draw bars for every architecture, by the dataset of the fine-tuning and over all of them. Return the numbers."""
     rows = experiment(runs, "architecture")
     rows = pd.concat([rows, rows.assign(finetuning_dataset=AVERAGE)])
     means = summary(rows, ["finetuning_dataset", "arch"])
-    hue = model_names(sorted(rows["arch"].unique(), key=lambda arch: -means.loc[means["arch"] == arch, "mean"].mean()))
-    draw_bars(panel, means, ("finetuning_dataset", dataset_labels(rows, datasets)), ("arch", hue), model_colours(hue.values()))
+    hue = model_hue(sorted(rows["arch"].unique(), key=lambda arch: -means.loc[means["arch"] == arch, "mean"].mean()))
+    draw_bars(panel, means, "finetuning_dataset", dataset_labels(rows, datasets), hue)
     panel.set(ylabel=AVERAGE_GAIN)
     legend_over(panel)
     return means.assign(value="delta")
 
 
-def draw_sizes(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> tuple[Figure, pd.DataFrame]:
-    """Draw bars for every size of a model on every dataset: means over datasets of the fine-tuning and seeds.
+def draw_permuted(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
+    """Draw bars with and without permuted stimuli, by the dataset of the fine-tuning. Return the numbers."""
+    rows = experiment(runs, "ablation")
+    means = summary(rows, ["finetuning_dataset", "random_shuffle"])
+    draw_bars(panel, means, "finetuning_dataset", dataset_labels(rows, datasets), _PERMUTED)
+    panel.set(ylabel=AVERAGE_GAIN)
+    legend_over(panel)
+    return means
 
-    Raises:
-        InputError: the study has no experiment ``explore``.
-    """
+
+def draw_subjects(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
+    """Draw alignment against the number of subjects, with one line per dataset of the fine-tuning. Return the numbers."""
+    rows = experiment(runs, "subject")
+    draw_base(panel, rows["baseline"])
+    numbers = draw_lines(panel, rows, datasets, "n_subjects", "score")
+    panel.set(xlabel=SUBJECTS, ylabel=AVERAGE_SCORE)
+    panel.locator_params(axis="x", integer=True)
+    panel.legend(fontsize=7)
+    return numbers.assign(baseline=rows["baseline"].iloc[0])
+
+
+def draw_lora(tables: Tables, datasets: Datasets) -> Drawn:
+    """Draw bars of full fine-tuning and the best LoRA setting by the dataset of the fine-tuning, and over all datasets."""
+    runs = finetuning_scores(tables["finetuning"])
+    methods = {"full": full_data(runs), "lora": best_lora(runs, per_dataset=True)}
+    rows = pd.concat([rows.assign(method=name) for name, rows in methods.items()])
+    rows = rows[rows["benchmark_name"] == AVERAGE]
+    rows = pd.concat([rows, rows.assign(finetuning_dataset=AVERAGE, lora_rank=None, learning_rate=None)])
+    means = summary(rows, ["finetuning_dataset", "method", "lora_rank", "learning_rate"])
+    figure, panel = plt.subplots(figsize=(5.4, 3.2), layout="constrained")
+    draw_bars(panel, means, "finetuning_dataset", dataset_labels(rows, datasets), _METHOD)
+    panel.set(ylabel=AVERAGE_GAIN)
+    legend_over(panel)
+    return figure, means
+
+
+# ------------------------------------------------------------------------------------------ dataset by dataset
+
+
+def draw_transfer(tables: Tables, datasets: Datasets) -> Drawn:
+    """Draw one panel per dataset of the fine-tuning, with one bar per dataset that models are scored on."""
+    rows = full_data(finetuning_scores(tables["finetuning"]))
+    rows = rows[rows["benchmark_name"] != AVERAGE]
+    means = summary(rows, ["finetuning_dataset", "benchmark_name"])
+    trained, tested = dataset_labels(rows, datasets), dataset_looks(rows["benchmark_name"], datasets)
+    figure, grid = panels(list(trained.values()), 3, (2.7, 1.9), y=GAIN, sharex=True, sharey=True)
+    for name, panel in zip(trained, grid, strict=True):
+        bars = means[means["finetuning_dataset"] == name].set_index("benchmark_name").loc[list(tested)].reset_index()
+        edges = (bars["benchmark_name"] == name).map({True: "black", False: "none"})
+        panel.bar(bars.index, bars["mean"], 0.8, color=[look.colour for look in tested.values()], edgecolor=edges, lw=1.4)
+        draw_errors(panel, bars.index, bars)
+        panel.axhline(0, color="black", lw=0.7)
+        panel.set_xticks(bars.index, [look.label for look in tested.values()], **SLANTED)
+    return figure, means
+
+
+def draw_permuted_by_dataset(tables: Tables, datasets: Datasets) -> Drawn:
+    """Draw bars with and without permuted stimuli for every dataset that models are scored on."""
+    rows = experiment(finetuning_scores(tables["finetuning"]), "ablation")
+    return _draw_by_dataset(rows, datasets, _PERMUTED, "interval")
+
+
+def draw_sizes(tables: Tables, datasets: Datasets) -> Drawn:
+    """Draw bars for every size of a model on every dataset: means over datasets of the fine-tuning and seeds."""
     rows = model_sizes(finetuning_scores(tables["finetuning"]))
     means = summary(rows, ["benchmark_name", "arch"])
-    hue = model_names(rows.sort_values("baseline_acc")["arch"])
     figure, panel = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
-    x = ("benchmark_name", dataset_labels(rows, datasets, "benchmark_name"))
-    draw_bars(panel, means, x, ("arch", hue), model_colours(hue.values()), error="sem")
+    hue = model_hue(rows.sort_values("baseline_acc")["arch"])
+    draw_bars(panel, means, "benchmark_name", dataset_labels(rows, datasets, "benchmark_name"), hue, error="sem")
     panel.set(ylabel=GAIN)
     legend_over(panel)
     return figure, means
 
 
-def draw_sizes_by_dataset(
-    tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]
-) -> tuple[Figure, pd.DataFrame]:
-    """Draw the bars of :func:`draw_sizes` in one panel per dataset of the fine-tuning: means over seeds.
-
-    Raises:
-        InputError: the study has no experiment ``explore``.
-    """
+def draw_sizes_by_dataset(tables: Tables, datasets: Datasets) -> Drawn:
+    """Draw the bars of :func:`draw_sizes` for every dataset of the fine-tuning: means over seeds."""
     rows = model_sizes(finetuning_scores(tables["finetuning"]))
-    hue = model_names(rows.sort_values("baseline_acc")["arch"])
-    return draw_gains_by_dataset(rows, datasets, ("arch", hue), model_colours(hue.values()), error="sem")
+    return _draw_by_dataset(rows, datasets, model_hue(rows.sort_values("baseline_acc")["arch"]), "sem")
+
+
+def _draw_by_dataset(runs: pd.DataFrame, datasets: Datasets, hue: Hue, error: str) -> Drawn:
+    """Draw bars on every dataset and on average, with one panel per dataset of the fine-tuning."""
+    means = summary(runs, ["finetuning_dataset", "benchmark_name", hue.column])
+    trained, tested = dataset_labels(runs, datasets), dataset_labels(runs, datasets, "benchmark_name")
+    figure, grid = panels(list(trained.values()), 3, (3, 1.9), y=GAIN, sharex=True, sharey=True)
+    for name, panel in zip(trained, grid, strict=True):
+        draw_bars(panel, means[means["finetuning_dataset"] == name], "benchmark_name", tested, hue, error)
+    legend_above(figure, grid[0])
+    return figure, means

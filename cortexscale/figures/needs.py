@@ -1,7 +1,4 @@
-"""Needs of figures beside their tables: experiments, readouts, projections, models with a known accuracy, other datasets.
-
-A need takes what a study has and the variant of a figure, and returns the reason for which it cannot be drawn, or None.
-"""
+"""Needs of figures beside their tables: experiments, readouts, projections, models with a known accuracy, other datasets."""
 
 from cortexscale.alignment.super_rois import super_roi
 from cortexscale.figures.content import Available, Need
@@ -24,9 +21,8 @@ def one_experiment(*names: str) -> Need:
     """Need at least one of these experiments of the section ``finetuning``."""
 
     def lacking(has: Available, variant: str | None) -> str | None:
-        if has.experiments is None or has.experiments & set(names):
-            return None
-        return f"finetuning.experiments has none of {', '.join(names)}"
+        some = has.experiments is None or has.experiments & set(names)
+        return None if some else f"finetuning.experiments has none of {', '.join(names)}"
 
     return lacking
 
@@ -72,16 +68,13 @@ def several_projections(has: Available, variant: str | None) -> str | None:
 
 
 def comparable(has: Available, dataset: str) -> list[str]:
-    """Return a dataset, and after it those that have ROIs at the same stages of the visual cortex.
-
-    Groups of sensors are no such ROIs.
-    """
+    """Return a dataset, and after it the others that have or may have ROIs at the same stages of the visual cortex."""
 
     def stages(name: str) -> set[str]:
         return {super_roi(roi) for roi in has.datasets[name].rois}
 
     def alike(name: str) -> bool:
-        unknown = not has.datasets[name].rois or not has.datasets[dataset].rois
+        unknown = not stages(name) or not stages(dataset)
         return has.datasets[name].modality not in SENSORS and (unknown or bool(stages(name) & stages(dataset)))
 
     return [dataset, *(name for name in has.datasets if name != dataset and alike(name))]

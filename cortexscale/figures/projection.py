@@ -1,32 +1,27 @@
 """Alignment with projected features: against all activations, and by the number of dimensions."""
 
-from collections.abc import Mapping
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from cortexscale.alignment.averages import mean_scores
-from cortexscale.figures.content import FigureDataset, NothingToShow
-from cortexscale.figures.panels import SCORE, panels
-from cortexscale.figures.style import dataset_looks
+from cortexscale.figures.content import Datasets, Drawn, NothingToShow, Tables
+from cortexscale.figures.panels import SCORE, draw_means, panels
+from cortexscale.figures.style import Style, dataset_looks
 
 _KEYS = ["model_id", "benchmark_name", "roi"]
+_LINE: Style = {"lw": 1.5, "marker": "o", "ms": 3}
 
 
-def draw_scores(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> tuple[Figure, pd.DataFrame]:
-    """Draw one panel per model, with one point per ROI and projection.
-
-    Raises:
-        NothingToShow: the models have no number of dimensions in common, or no layer is wider than that.
-    """
+def draw_scores(tables: Tables, datasets: Datasets) -> Drawn:
+    """Draw one panel per model, with one point per ROI and projection."""
     numbers, dimensions = paired_scores(tables["projection"])
-    models = numbers["model_id"].unique()
+    models = numbers["model_id"].unique().tolist()
     looks = dataset_looks(numbers["benchmark_name"], datasets)
-    figure, grid = panels(models, 4, (2.7, 2.9), sharex=True, sharey=True)
-    scores = numbers[["full", "projected"]]
-    limits = (scores.min(axis=None) - 0.05, scores.max(axis=None) + 0.05)
+    x, y = "Alignment S with all activations", f"S with {dimensions:,} dimensions"
+    figure, grid = panels(models, 4, (2.7, 2.9), x=x, y=y, sharex=True, sharey=True)
+    scores = numbers[["full", "projected"]].to_numpy()
+    limits = (scores.min() - 0.05, scores.max() + 0.05)
     for model, panel in zip(models, grid, strict=True):
         points = numbers[numbers["model_id"] == model]
         for name, look in looks.items():
@@ -40,20 +35,15 @@ def draw_scores(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, Figur
         panel.set(xlim=limits, ylim=limits, aspect="equal")
         panel.locator_params(nbins=5)
         panel.title.set_fontsize(8)
-    figure.supxlabel("Alignment S with all activations", fontsize=9)
-    figure.supylabel(f"S with {dimensions:,} dimensions", fontsize=9)
-    points = [plt.Line2D([], [], color=look.colour, marker="o", ms=4, lw=0, label=look.label) for look in looks.values()]
-    figure.legend(handles=points, loc="outside right upper", fontsize=8)
+    dots = [Line2D([], [], color=look.colour, marker="o", ms=4, lw=0, label=look.label) for look in looks.values()]
+    figure.legend(handles=dots, loc="outside right upper", fontsize=8)
     return figure, numbers
 
 
-def draw_dimensions(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> tuple[Figure, pd.DataFrame]:
-    """Draw one panel per model that was projected to several numbers of dimensions, with one line per dataset.
-
-    Raises:
-        NothingToShow: no model was projected to several numbers of dimensions.
-    """
-    scores = dataset_scores(tables["projection"])
+def draw_dimensions(tables: Tables, datasets: Datasets) -> Drawn:
+    """Draw one panel per model that was projected to several numbers of dimensions, with one line per dataset."""
+    # Averages over subjects, then over ROIs.
+    scores = mean_scores(tables["projection"], ["model_id", "benchmark_name", "dimensions", "seed"], composite_rois=True)
     swept = scores.groupby("model_id", sort=False)["dimensions"].nunique()
     models = swept.index[swept > 1].tolist()
     if not models:
@@ -63,21 +53,21 @@ def draw_dimensions(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, F
     looks = dataset_looks(numbers["benchmark_name"], datasets)
     figure, grid = panels(models, len(models), (3.6, 2.9), sharey=True)
     for model, panel in zip(models, grid, strict=True):
+        scores = numbers[numbers["model_id"] == model]
         for name, look in looks.items():
-            rows = numbers[(numbers["model_id"] == model) & (numbers["benchmark_name"] == name)]
+            rows = scores[scores["benchmark_name"] == name]
             full = rows["dimensions"].isna()
-            by_dimensions = rows[~full].groupby("dimensions")["score"].agg(["mean", "min", "max"])
-            x = by_dimensions.index.to_numpy(int)
-            panel.plot(x, by_dimensions["mean"], color=look.colour, lw=1.5, marker="o", ms=3)
-            panel.fill_between(x, by_dimensions["min"], by_dimensions["max"], color=look.colour, alpha=0.15, lw=0)
+            means = rows[~full].groupby("dimensions", as_index=False)["score"].agg(mean="mean", low="min", high="max")
+            draw_means(panel, means, "dimensions", color=look.colour, **_LINE)
             panel.axhline(rows.loc[full, "score"].iloc[0], color=look.colour, lw=0.9, ls="--")
         panel.set(xscale="log", xlabel="Dimensions of the projection")
-        panel.set_xticks(x, [f"{dimensions:,}" for dimensions in x], fontsize=7)
+        ticks = sorted(scores["dimensions"].dropna().unique())
+        panel.set_xticks(ticks, [f"{dimensions:,.0f}" for dimensions in ticks], fontsize=7)
         panel.minorticks_off()
         panel.title.set_fontsize(8)
     grid[0].set_ylabel(SCORE)
-    lines = [plt.Line2D([], [], color=look.colour, lw=1.5, marker="o", ms=3, label=look.label) for look in looks.values()]
-    lines.append(plt.Line2D([], [], color="black", lw=0.9, ls="--", label="all activations"))
+    lines = [Line2D([], [], color=look.colour, label=look.label, **_LINE) for look in looks.values()]
+    lines.append(Line2D([], [], color="black", lw=0.9, ls="--", label="all activations"))
     figure.legend(handles=lines, loc="outside right upper", fontsize=8)
     return figure, numbers
 
@@ -87,9 +77,6 @@ def paired_scores(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 
     Returns:
         One row per ``model_id, benchmark_name, roi, dimensions, seed``: ``projected`` and ``full``, means over subjects.
-
-    Raises:
-        NothingToShow: as for :func:`draw_scores`.
     """
     projected = table[table["dimensions"].notna()]
     common = set.intersection(*(set(rows["dimensions"]) for _, rows in projected.groupby("model_id")))
@@ -101,9 +88,3 @@ def paired_scores(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     by_seed = projected.groupby([*_KEYS, "dimensions", "seed"], sort=False)["pearsonr_nc"].mean().rename("projected")
     full = table[table["dimensions"].isna()].groupby(_KEYS, sort=False)["pearsonr_nc"].mean().rename("full")
     return by_seed.reset_index().merge(full.reset_index(), on=_KEYS, validate="many_to_one"), dimensions
-
-
-def dataset_scores(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per model, dataset and projection with its ``score``, averaged over subjects, then over ROIs."""
-    keys = ["model_id", "benchmark_name", "dimensions", "seed"]
-    return mean_scores(table, keys, composite_rois=True)

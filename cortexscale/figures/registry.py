@@ -47,14 +47,14 @@ CONTENTS = {
         title="Noise ceilings of {variant} by ROI and subject",
         caption="One panel shows one ROI and one colour one subject. Histograms count the units that passed the selection. For "
         "EEG and MEG, curves are averages over all channels of a ROI, selected or not, at each time.",
-        draw="noise_ceilings.draw",
+        draw="recordings.draw_noise_ceilings",
         tables={"noise_ceilings": "qc/noise_ceilings/{variant}.parquet"},
         variants=PER_DATASET,
     ),
     "released_statistics": Content(
         title="Statistics that releases ship, against the same statistics recomputed from single trials",
         caption="One panel shows one dataset and one point one unit. The dotted line is equality.",
-        draw="released_statistics.draw",
+        draw="recordings.draw_released_statistics",
         tables={"released_units": "qc/released_units.parquet"},
     ),
     # ---------------------------------------------------------------------------------- layers and projection
@@ -62,7 +62,7 @@ CONTENTS = {
         title="Alignment along the depth of a reference model in every ROI of {variant}",
         caption="One panel shows one ROI and one line one metric. Lines are means over subjects, and bands are their standard "
         "errors.",
-        draw="layers.draw",
+        draw="layers.draw_profiles",
         tables=_LAYER_SEARCH,
         variants=PER_DATASET,
     ),
@@ -70,7 +70,7 @@ CONTENTS = {
         title="Agreement of {variant} with other datasets on the layers that predict early, mid and high visual cortex",
         caption="One point is one layer of a reference model: its rank within the model on two datasets in the first row of a "
         "pair, its score in the second. Titles give Pearson's r over all layers of all models.",
-        draw="layer_agreement.draw",
+        draw="layers.draw_agreement",
         tables=_LAYER_SEARCH,
         variants=PER_DATASET,
         needs=(needs.another_dataset,),
@@ -108,7 +108,7 @@ CONTENTS = {
         "architectures over compute, and panel e families over samples.",
         draw="scaling_laws.draw_with_convergence",
         tables=_axes(".{variant}"),
-        variants={metric: METRICS[metric].label for metric in FITTED if metric != ALIGNMENT},
+        variants={metric: METRICS[metric] for metric in FITTED if metric != ALIGNMENT},
     ),
     "convergence": Content(
         title="Convergence of architectures with pretraining",
@@ -122,7 +122,7 @@ CONTENTS = {
         title="Alignment on every dataset against pretraining {variant}, family by family",
         caption="One panel shows one family and one line one dataset. Lines are means over models of the same X with 95 % "
         "bootstrap intervals; nothing is fitted.",
-        draw="families.draw",
+        draw="convergence.draw_by_dataset",
         tables={"points": "fits/{variant}.points.parquet"},
         variants={axis: axis for axis in MODEL_AXES},
         arguments={"axis": "{variant}"},
@@ -131,7 +131,7 @@ CONTENTS = {
         title="Parameters, samples and alignment along the compute-optimal frontier",
         caption="Lines are optima of S = E - A N^-alpha - B D^-beta of each dataset, dotted beyond the compute of the fitted "
         "models. The thick line is the optimum of the average with its 95 % bootstrap band. Points are the fitted models.",
-        draw="compute_optimal.draw",
+        draw="scaling_laws.draw_optima",
         tables=_fits("model_and_data", "points", "curves"),
     ),
     "selected_models": Content(
@@ -205,7 +205,7 @@ CONTENTS = {
         title="Correlation of task accuracy and alignment in every ROI",
         caption="One panel shows one dataset. One point is Pearson's r over models of one pretraining set in one ROI, with its "
         "95 % bootstrap interval.",
-        draw="accuracy_correlations.draw",
+        draw="accuracy.draw_correlations",
         tables=_PRETRAINING,
         needs=(needs.rated(3),),
     ),
@@ -221,20 +221,20 @@ CONTENTS = {
         "One panel shows one dataset of the fine-tuning, and one bar one dataset that models are scored on: the mean over seeds "
         "at the largest percentage of stimuli, with its 95 % bootstrap interval. A black edge marks the dataset of the "
         "fine-tuning.",
-        "transfer.draw",
+        "finetuning_gains.draw_transfer",
         needs.experiments("data_pct"),
     ),
     "finetuning_samples": _tuned(
         "Alignment on every dataset against the number of stimuli that a model is fine-tuned on",
         f"One panel shows one dataset that models are scored on, and one line one dataset of the fine-tuning, wide where both "
         f"are the same. {_SEEDS} The dotted line is the base model.",
-        "finetuning_samples.draw",
+        "finetuning_growth.draw_samples",
         needs.experiments("data_pct"),
     ),
     "finetuning_accuracy": _tuned(
         "Task accuracy against the number of stimuli that a model is fine-tuned on",
         f"One line shows one dataset of the fine-tuning. {_SEEDS} The dotted line is the base model.",
-        "finetuning_samples.draw_accuracy",
+        "finetuning_growth.draw_accuracy",
         needs.experiments("data_pct"),
     ),
     "finetuning_paths": _tuned(
@@ -242,25 +242,25 @@ CONTENTS = {
         "One panel shows one dataset that models are scored on. Lines lead from the base model (star) over growing numbers of "
         "stimuli to all data, one line for each dataset of the fine-tuning. Points are means over seeds; the last has 95 % "
         "bootstrap intervals of both values.",
-        "finetuning_paths.draw",
+        "finetuning_growth.draw_all_paths",
         needs.experiments("data_pct"),
     ),
     "finetuning_controls": _tuned(
         "Controls of the fine-tuning: permuted stimuli and the number of subjects",
         f"Values are averages over datasets. {_SEEDS} A control that the study does not have is left out.",
-        "finetuning_controls.draw",
+        "finetuning_gains.draw_controls",
         needs.one_experiment("ablation", "subject"),
     ),
     "finetuning_permuted": _tuned(
         "Gain in alignment from fine-tuning on permuted stimuli, dataset by dataset",
         f"One panel shows one dataset of the fine-tuning. {_SEEDS}",
-        "finetuning_controls.draw_permuted_by_dataset",
+        "finetuning_gains.draw_permuted_by_dataset",
         needs.experiments("ablation"),
     ),
     "finetuning_subjects": _tuned(
         "Alignment on every dataset against the number of subjects that a model is fine-tuned on",
         f"One panel shows one dataset that models are scored on. {_SEEDS} The dotted line is the base model.",
-        "finetuning_controls.draw_subjects_by_dataset",
+        "finetuning_growth.draw_subjects",
         needs.experiments("subject"),
     ),
     "finetuning_sizes": _tuned(
@@ -278,14 +278,14 @@ CONTENTS = {
     "finetuning_rates": _tuned(
         "Gain in alignment by epochs and learning rate, {variant}",
         _HEAT,
-        "finetuning_sweeps.draw_rates",
+        "finetuning_heat.draw_rates",
         needs.experiments("explore"),
         variants=_FACETS,
     ),
     "lora_ranks": _tuned(
         "Gain in alignment by rank and learning rate of LoRA, {variant}",
         _HEAT,
-        "finetuning_sweeps.draw_lora_ranks",
+        "finetuning_heat.draw_lora_ranks",
         needs.experiments("lora"),
         variants=_FACETS,
     ),
@@ -293,14 +293,14 @@ CONTENTS = {
         "Difference in gain between LoRA and full fine-tuning",
         "Cells are differences of 100 ΔS, averaged over seeds: the LoRA setting that all datasets share minus full fine-tuning "
         "at the common setting. One row is one dataset of the fine-tuning, and one column one that models are scored on.",
-        "lora.draw_against_full",
+        "finetuning_heat.draw_lora_against_full",
         needs.experiments("data_pct", "lora"),
     ),
     "lora_best": _tuned(
         "Best LoRA setting of every dataset beside full fine-tuning",
         "Values are averages over datasets, means over seeds with 95 % bootstrap intervals; the last group is over all datasets "
         "of the fine-tuning and seeds. The settings of LoRA were chosen by these very numbers, which are an upper bound.",
-        "lora.draw_best",
+        "finetuning_gains.draw_lora",
         needs.experiments("data_pct", "lora"),
     ),
     # ---------------------------------------------------------------------------------- readouts
@@ -334,7 +334,7 @@ CONTENTS = {
         "seeds at the largest percentage of stimuli. Points are the expected depth with the standard deviation over layers, and "
         "diamonds the committed layer. Bars are the entropy of the gates relative to that of even gates. ROIs are sorted by "
         "expected depth; where there are gates of single subjects and shared gates, shared gates are shown.",
-        draw="gate_depth.draw",
+        draw="readouts.draw_gates",
         tables={**_MAPPING, "gates": "tables/gates.parquet"},
     ),
 }

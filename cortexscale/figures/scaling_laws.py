@@ -1,21 +1,20 @@
-"""Alignment against pretraining compute, samples and parameters, with the fitted scaling laws."""
+"""Alignment against pretraining compute, samples and parameters, with the fitted scaling laws, and where they are optimal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from cortexscale.alignment.averages import AVERAGE
 from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.catalogue.metrics import METRICS
-from cortexscale.figures.content import FigureDataset, NothingToShow
+from cortexscale.figures.content import Datasets, Drawn, NothingToShow, Tables
 from cortexscale.figures.convergence import draw_convergence
-from cortexscale.figures.panels import FEW_MODELS, name_models
-from cortexscale.figures.style import FAMILIES, FAMILY_MARKERS, MARKERS, Look, colours, dataset_looks, log_x, panel_letter
+from cortexscale.figures.panels import BESIDE, FEW_MODELS, SCORE, draw_law, letter_panels, name_models
+from cortexscale.figures.style import FAMILIES, FAMILY_MARKERS, MARKERS, Look, Style, colours, dataset_looks, log_x
 from cortexscale.scaling.laws import DISTANCES
 from cortexscale.scaling.points import ALL, worth_showing
 
@@ -24,43 +23,36 @@ _LAW = "0.2"
 """Colour of the law where colours tell families apart."""
 _HELD_OUT = {"o": "held out", "X": "held out", "D": "held out, own model"}
 """Marker -> its name in the legend."""
+_OPTIMA = {"n_params": ("x", "Parameters N"), "n_samples": ("x2", "Pretraining samples D"), "score": ("score", SCORE)}
+"""Quantity at the optimum -> the column of the models, and the label of the axis."""
+AROUND = 30
+"""Factor by which panels of optima reach beyond the models; optima farther away are not shown."""
 
 
-def draw(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> tuple[Figure, pd.DataFrame]:
+def draw(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw one panel per axis of pretraining.
 
     The numbers have the distance of each model from the law of its dataset (:func:`cortexscale.scaling.laws.distances`).
-
-    Raises:
-        NothingToShow: no model has a place on any axis.
     """
     figure, panels = plt.subplots(1, 3, figsize=(10.5, 3.4), sharey=True, layout="constrained")
     numbers = draw_axes(panels, tables, datasets)
-    for letter, panel in zip("abc", panels, strict=True):
-        panel_letter(panel, letter)
+    letter_panels(panels)
     return figure, numbers
 
 
-def draw_with_convergence(
-    tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]
-) -> tuple[Figure, pd.DataFrame]:
-    """Draw scaling laws (a to c) above the convergence of architectures and families (d, e).
-
-    Raises:
-        NothingToShow: no model has a place on any axis.
-    """
+def draw_with_convergence(tables: Tables, datasets: Datasets) -> Drawn:
+    """Draw scaling laws (a to c) above the convergence of architectures and families (d, e)."""
     figure, panels = plt.subplot_mosaic("aabbcc;dddeee", figsize=(10.5, 6.6), layout="constrained")
     laws = draw_axes([panels[letter] for letter in "abc"], tables, datasets)
     convergence = draw_convergence((panels["d"], panels["e"]), tables)
-    for letter, panel in panels.items():
-        panel_letter(panel, letter)
+    letter_panels(panels.values())
     panels["e"].sharey(panels["d"])
     convergence["panel"] = convergence["panel"].map({"a": "d", "b": "e"})
     laws["panel"] = laws["axis"].map({"compute": "a", "samples": "b", "parameters": "c"})
     return figure, pd.concat([laws, convergence], ignore_index=True)
 
 
-def draw_axes(panels: Sequence[Axes], tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> pd.DataFrame:
+def draw_axes(panels: Sequence[Axes], tables: Tables, datasets: Datasets) -> pd.DataFrame:
     """Draw points and laws of every axis, and the legend beside the last panel. Return the numbers.
 
     Colours tell datasets apart, or families where all models are scored on one dataset.
@@ -70,8 +62,7 @@ def draw_axes(panels: Sequence[Axes], tables: Mapping[str, pd.DataFrame], datase
     curves = {axis: curve[curve["family"] == ALL].assign(kind="fit") for axis, curve in curves.items()}
     everything = pd.concat(points.values(), ignore_index=True)
     if everything.empty:
-        expected = "models whose size or training is known"
-        raise NothingToShow("figure scaling_laws", "no model on any axis", expected, "leave the figure out of `figures`")
+        raise NothingToShow("figure scaling_laws", "no model on any axis", "models whose size or training is known")
     names = set(everything["benchmark_name"]) - {AVERAGE}
     by_family = len(names) == 1
     if by_family:
@@ -83,9 +74,11 @@ def draw_axes(panels: Sequence[Axes], tables: Mapping[str, pd.DataFrame], datase
             draw_points(panel, points[axis][points[axis]["family" if by_family else "benchmark_name"] == name], look.colour)
         farthest = points[axis].loc[points[axis]["fitted"], "x"].max()
         for name, look in laws.items():
-            curve = curves[axis][curves[axis]["benchmark_name"] == name]
-            colour, marker = (_LAW, "") if by_family else (look.colour, look.marker)  # markers would look like models
-            draw_curve(panel, curve, farthest, colour, marker, bold=name == AVERAGE)
+            # Markers tell laws apart without colours, but where points are coloured by family they would look like models.
+            colour, marker = (_LAW, "") if by_family else (look.colour, look.marker)
+            line: Style = {"color": colour, "lw": 2.5 if name == AVERAGE else 1.5}
+            marked: Style = {"marker": marker, "markevery": 0.2, "ms": 5, "mec": "white", "mew": 0.4}
+            draw_law(panel, curves[axis][curves[axis]["benchmark_name"] == name], farthest, line, **marked)
         if len(points[axis]):
             log_x(panel, points[axis]["x"])
             name_models(panel, points[axis])
@@ -95,14 +88,14 @@ def draw_axes(panels: Sequence[Axes], tables: Mapping[str, pd.DataFrame], datase
     margin = 0.15 * (scores.max() - scores.min() or 1)
     for panel in panels:
         panel.set_ylim(scores.min() - margin, scores.max() + margin)
-    panels[0].set_ylabel(f"Alignment S ({METRICS[numbers['metric'].iloc[0]].label})")
+    panels[0].set_ylabel(f"Alignment S ({METRICS[numbers['metric'].iloc[0]]})")
     fitted = set(numbers.loc[numbers["kind"] == "fit", "benchmark_name"])
     lines = [_line(look, fitted=not by_family and name in fitted, bold=name == AVERAGE) for name, look in groups.items()]
     if by_family:
         lines += [Line2D([], [], color=_LAW, lw=1.5, label=f"{look.label}: law") for name, look in laws.items() if name in fitted]
     held_out = everything.loc[everything["kind"] == "held out", "backbone_source"].map(MARKERS).unique()
     lines += [Line2D([], [], color="0.5", marker=marker, lw=0, ms=5, label=_HELD_OUT[marker]) for marker in held_out]
-    panels[-1].legend(handles=lines, loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8)
+    panels[-1].legend(handles=lines, fontsize=8, **BESIDE)
     return numbers
 
 
@@ -118,26 +111,49 @@ def _family_looks(families: pd.Series) -> dict[str, Look]:
 
 def _line(look: Look, *, fitted: bool, bold: bool) -> Line2D:
     """Return the line of a law for the legend, or a point where there is no law."""
-    if not fitted:
-        return Line2D([], [], color=look.colour, marker="o", lw=0, ms=4, label=look.label)
-    return Line2D(
-        [], [], color=look.colour, marker=look.marker, lw=2.5 if bold else 1.5, ms=5, mec="white", mew=0.4, label=look.label
-    )
+    law: Style = {"marker": look.marker, "lw": 2.5 if bold else 1.5, "ms": 5, "mec": "white", "mew": 0.4}
+    point: Style = {"marker": "o", "lw": 0, "ms": 4}
+    return Line2D([], [], color=look.colour, label=look.label, **(law if fitted else point))
 
 
 def draw_points(panel: Axes, points: pd.DataFrame, colour: str) -> None:
     """Draw the models of one dataset or family: small those that are fitted, and pale if they are many; others larger."""
     many = len(points) > FEW_MODELS
     for (source, fitted), rows in points.groupby(["backbone_source", "fitted"]):
-        small = {"s": 7 if many else 16, "alpha": 0.25 if many else 0.8, "linewidths": 0}
-        look = small if fitted else {"s": 30, "linewidths": 0.4, "edgecolors": "white"}
-        panel.scatter(rows["x"], rows["score"], color=colour, marker=MARKERS[source], zorder=1 if fitted else 3, **look)
+        small: Style = {"s": 7 if many else 16, "alpha": 0.25 if many else 0.8, "linewidths": 0, "zorder": 1}
+        large: Style = {"s": 30, "linewidths": 0.4, "edgecolors": "white", "zorder": 3}
+        panel.scatter(rows["x"], rows["score"], color=colour, marker=MARKERS[str(source)], **(small if bool(fitted) else large))
 
 
-def draw_curve(panel: Axes, curve: pd.DataFrame, farthest: float, colour: str, marker: str, *, bold: bool) -> None:
-    """Draw a law and its band, dotted beyond the ``farthest`` X that was fitted; its markers tell it apart without colours."""
-    seen = curve["x"] <= farthest
-    look = {"color": colour, "lw": 2.5 if bold else 1.5}
-    panel.plot(curve["x"][seen], curve["score"][seen], marker=marker, markevery=0.2, ms=5, mec="white", mew=0.4, **look)
-    panel.plot(curve["x"][~seen], curve["score"][~seen], ls=":", **look)
-    panel.fill_between(curve["x"], curve["low"], curve["high"], color=colour, alpha=0.15, lw=0)
+def draw_optima(tables: Tables, datasets: Datasets) -> Drawn:
+    """Draw one panel per quantity at the optimum, with one line per dataset over the fitted models."""
+    points, curves = tables["points"], tables["curves"]
+    curves = curves[curves["family"] == ALL]
+    if curves.empty:
+        found = "no law of parameters and samples that rises with both"
+        remedy = "leave the figure out; the log of fit_model_and_data says why"
+        raise NothingToShow("figure compute_optimal", found, "enough models, of several sizes and training sets", remedy)
+    looks = dataset_looks(curves["benchmark_name"], datasets)
+    last = list(looks)[-1]
+    figure, panels = plt.subplots(1, 3, figsize=(10.5, 3.4), layout="constrained")
+    models = points[points["benchmark_name"] == last]
+    for (quantity, (column, label)), panel in zip(_OPTIMA.items(), panels, strict=True):
+        panel.scatter(models["compute"], models[column], color="0.6", s=8, alpha=0.5, linewidths=0, label="Models")
+        for number, (name, look) in enumerate(looks.items()):
+            curve = curves[curves["benchmark_name"] == name]
+            seen = curve["compute"] <= models["compute"].max()
+            line: Style = {"color": look.colour, "lw": 2.5 if name == last else 1.0}
+            known: Style = {"marker": look.marker, "ms": 4, "markevery": (2 * number, 20), "label": look.label}
+            panel.plot(curve["compute"][seen], curve[quantity][seen], **line, **known)
+            panel.plot(curve["compute"][~seen], curve[quantity][~seen], ls=":", **line)
+            if name == last:
+                band = curve[f"{quantity}_low"], curve[f"{quantity}_high"]
+                panel.fill_between(curve["compute"], *band, color=look.colour, alpha=0.15, lw=0)
+        panel.set(xscale="log", xlabel=MODEL_AXES["compute"].label, ylabel=label)
+        if quantity != "score":
+            panel.set(yscale="log", ylim=(models[column].min() / AROUND, models[column].max() * AROUND))
+    letter_panels(panels)
+    panels[-1].legend(fontsize=8, **BESIDE)
+    measured = ["family", "benchmark_name", "model_id", "compute", "x", "x2", "score"]
+    shown_models = models[measured].rename(columns={"x": "n_params", "x2": "n_samples"}).assign(kind="model")
+    return figure, pd.concat([shown_models, curves.assign(kind="optimum")], ignore_index=True)

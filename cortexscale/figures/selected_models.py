@@ -1,17 +1,14 @@
 """Alignment of one model of every kind, side by side: bars, numbers, and sizes."""
 
-from collections.abc import Mapping
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from cortexscale.alignment.averages import AVERAGE
 from cortexscale.catalogue.axes import MODEL_AXES
-from cortexscale.figures.content import FigureDataset
-from cortexscale.figures.panels import AVERAGE_SCORE, SCORE, panels
-from cortexscale.figures.style import FAMILIES, colours, dataset_looks, log_x
+from cortexscale.figures.content import Datasets, Drawn, Tables
+from cortexscale.figures.panels import AVERAGE_SCORE, SCORE, SLANTED, colour_bar, draw_cells, panels
+from cortexscale.figures.style import FAMILIES, Style, colours, dataset_looks, log_x
 from cortexscale.scaling.selected import selected_scores
 
 _HATCHES = {"fitted": "", "adversarial": "xxxx", "self-supervised": "....", "held out": "////"}
@@ -19,10 +16,10 @@ _MARKERS = {"fitted": "o", "adversarial": "s", "self-supervised": "D", "held out
 _MARGIN = 0.15
 
 
-def draw_together(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> tuple[Figure, pd.DataFrame]:
+def draw_together(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw a group of bars per dataset, with one bar per model."""
     scores = selected_scores(tables["pretraining"])
-    names, looks = list(dataset_looks(scores["benchmark_name"], datasets).items()), model_looks(scores)
+    names, looks = list(dataset_looks(scores["benchmark_name"], datasets).items()), _bars(scores)
     figure, panel = plt.subplots(figsize=(9, 3.2), layout="constrained")
     width = 0.84 / len(looks)
     for number, (model, look) in enumerate(looks.items()):
@@ -36,55 +33,45 @@ def draw_together(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, Fig
     return figure, scores
 
 
-def draw_by_dataset(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> tuple[Figure, pd.DataFrame]:
+def draw_by_dataset(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw one panel per dataset, with one bar per model. Axes are cut near the lowest bar."""
     scores = selected_scores(tables["pretraining"])
-    names, looks = dataset_looks(scores["benchmark_name"], datasets), model_looks(scores)
-    figure, grid = panels([look.label for look in names.values()], 3, (2.9, 1.7))
+    names, looks = dataset_looks(scores["benchmark_name"], datasets), _bars(scores)
+    figure, grid = panels([look.label for look in names.values()], 3, (2.9, 1.7), y=SCORE)
     for name, panel in zip(names, grid, strict=True):
-        heights = scores[scores["benchmark_name"] == name].set_index("name")["score"].reindex(looks)
+        heights = scores[scores["benchmark_name"] == name].set_index("name")["score"].reindex(list(looks))
         for place, (model, look) in enumerate(looks.items()):
             panel.bar(place, heights[model], 0.85, label=model, **look)
         room = _MARGIN * max(heights.max() - heights.min(), 0.01)
         panel.set(ylim=(heights.min() - 2 * room, heights.max() + room), xticks=[])
         panel.locator_params(axis="y", nbins=4)
-    figure.supylabel(SCORE, fontsize=9)
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
     return figure, scores
 
 
-def draw_table(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> tuple[Figure, pd.DataFrame]:
+def draw_table(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw a table of scores: models down, datasets across."""
     scores = selected_scores(tables["pretraining"])
     names, models = dataset_looks(scores["benchmark_name"], datasets), list(scores["name"].unique())
     table = scores.pivot(index="name", columns="benchmark_name", values="score").reindex(index=models, columns=list(names))
     figure, panel = plt.subplots(figsize=(0.62 * len(names) + 3, 0.3 * len(models) + 0.9), layout="constrained")
-    image = panel.imshow(table, cmap="YlGnBu", aspect="auto")
-    dark = image.norm.vmin + 0.6 * (image.norm.vmax - image.norm.vmin)
-    for (row, column), value in np.ndenumerate(table.to_numpy(float)):
-        if np.isfinite(value):
-            colour = "white" if value > dark else "black"
-            panel.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color=colour)
-    labels = [look.label for look in names.values()]
-    panel.set_xticks(range(len(names)), labels, rotation=45, ha="right", rotation_mode="anchor", fontsize=8)
+    low, high = np.nanmin(table), np.nanmax(table)
+    draw_cells(panel, table, "{:.2f}".format, lambda score: score > low + 0.6 * (high - low), cmap="YlGnBu")
+    panel.set_xticks(range(len(names)), [look.label for look in names.values()], fontsize=8, **SLANTED)
     panel.set_yticks(range(len(models)), models, fontsize=8)
-    panel.spines[:].set_visible(False)
-    panel.tick_params(length=0)
-    bar = figure.colorbar(image, ax=panel, shrink=0.8, aspect=25, pad=0.02)
-    bar.set_label("Alignment S", fontsize=8)
-    bar.ax.tick_params(labelsize=7)
+    colour_bar(figure, panel.images[0], [panel], "Alignment S")
     return figure, scores
 
 
-def draw_size(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureDataset]) -> tuple[Figure, pd.DataFrame]:
+def draw_size(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw one point per model over its number of parameters. Names are in the legend, as similar models lie close together."""
     scores = selected_scores(tables["pretraining"])
     average = scores[scores["benchmark_name"] == AVERAGE]
-    looks = model_looks(average)
+    looks = _bars(average)
     figure, panel = plt.subplots(figsize=(6.6, 3.2), layout="constrained")
-    for _, model in average.iterrows():
-        look = {"color": looks[model["name"]]["color"], "marker": _MARKERS[model["kind"]], "ms": 8, "lw": 0, "mec": "white"}
-        panel.plot(model["backbone_n_params"], model["score"], label=model["name"], **look)
+    for model in average.to_dict("records"):
+        look: Style = {"color": looks[model["name"]]["color"], "marker": _MARKERS[model["kind"]], "label": model["name"]}
+        panel.plot(model["backbone_n_params"], model["score"], ms=8, lw=0, mec="white", **look)
     panel.set(xlabel=MODEL_AXES["parameters"].label, ylabel=AVERAGE_SCORE)
     panel.margins(0.1)
     log_x(panel, average["backbone_n_params"])
@@ -92,12 +79,8 @@ def draw_size(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, FigureD
     return figure, average
 
 
-def model_looks(models: pd.DataFrame) -> dict[str, dict[str, object]]:
-    """Return the look of the bars of every model by its name: the colour of its family and the hatch of its kind.
-
-    Args:
-        models: rows of :func:`cortexscale.scaling.selected.selected_scores`.
-    """
+def _bars(models: pd.DataFrame) -> dict[str, Style]:
+    """Return the style of the bars of every model by its name: the colour of its family and the hatch of its kind."""
     models = models.drop_duplicates("name")
     colour = colours(sorted(models["family"].unique()), FAMILIES)
     return {

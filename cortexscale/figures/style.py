@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import cycle
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -13,9 +14,12 @@ from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
 from cortexscale.alignment.averages import AVERAGE
 from cortexscale.datasets.registry import facts
-from cortexscale.figures.content import FigureDataset
+from cortexscale.figures.content import Datasets
 
-STYLE = {
+Style = dict[str, Any]
+"""Properties of a line, a bar or a text, as matplotlib names them."""
+
+STYLE: dict[Any, Any] = {
     "figure.dpi": 150,
     "savefig.dpi": 300,
     "savefig.bbox": "tight",
@@ -51,8 +55,8 @@ def use_style() -> None:
     mpl.rcParams.update(STYLE)
 
 
-def colours(names: Iterable[str], known: dict[str, str]) -> dict[str, str]:
-    """A colour for every name: the paper's where it has one."""
+def colours(names: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
+    """Return a colour for every name: the known one where there is one."""
     names = list(names)
     others = iter(sns.color_palette("husl", max(1, len([name for name in names if name not in known]))).as_hex())
     return {name: known.get(name) or next(others) for name in names}
@@ -67,14 +71,11 @@ class Look:
     marker: str
 
 
-def dataset_looks(names: Iterable[str], datasets: Mapping[str, FigureDataset]) -> dict[str, Look]:
+def dataset_looks(names: Iterable[str], datasets: Datasets) -> dict[str, Look]:
     """Return the looks of some datasets, in the order of the study; the average comes last.
 
     A dataset of a built-in reader has the colour and marker of the paper, unless an earlier dataset of the study has them.
-
-    Args:
-        names: datasets to show, as tables name them; ``average`` may be among them.
-        datasets: datasets of the study. The name of a dataset that is not among them is its reader and its label.
+    The name of a dataset that the study does not have is its reader and its label.
     """
     names = dict.fromkeys(names)
     order = [name for name in dict.fromkeys([*datasets, *names]) if name != AVERAGE]
@@ -94,13 +95,9 @@ def dataset_looks(names: Iterable[str], datasets: Mapping[str, FigureDataset]) -
 
 
 def log_x(panel: Axes, x: pd.Series) -> None:
-    """A logarithmic axis of x, with ticks between the powers of ten where few of these lie in the range of ``x``."""
+    """Make the axis of x logarithmic, with ticks between the powers of ten where few of these lie in the range of ``x``."""
     decades = np.log10(x.max() / x.min())
     panel.set_xscale("log")
     panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 1 else (1, 3) if decades < 2 else (1,)))
     panel.xaxis.set_major_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(np.inf, np.inf)))
     panel.xaxis.set_minor_formatter(NullFormatter())
-
-
-def panel_letter(axes: Axes, letter: str) -> None:
-    axes.set_title(letter, loc="left", fontweight="bold")

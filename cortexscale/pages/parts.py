@@ -13,8 +13,7 @@ from cortexscale.catalogue.readouts import figure_name
 from cortexscale.models.roles import families
 from cortexscale.scaling.points import MODEL_COLUMNS, axis_points, mapping_points, worth_showing
 
-LABELS = {name: METRICS[name].label for name in FITTED}
-LABELS |= {ALIGNMENT: f"Alignment S ({LABELS[ALIGNMENT]})"}
+LABELS = {name: METRICS[name] for name in FITTED} | {ALIGNMENT: f"Alignment S ({METRICS[ALIGNMENT]})"}
 """Metrics that the page offers."""
 _FITTED = "finetuning_data_pct"
 UNIT = 1e-4

@@ -16,9 +16,8 @@ from cortexscale.datasets.registry import NAMES, all_facts, facts
 from cortexscale.datasets.things_meg import reader as things_meg
 from cortexscale.datasets.tvsd import reader as tvsd
 from cortexscale.errors import InputError
-from cortexscale.figures import noise_ceilings as ceiling_figure
-from cortexscale.figures import released_statistics as released_figure
 from cortexscale.figures.paper import PAPER as PAPER_FIGURES
+from cortexscale.figures.recordings import draw_noise_ceilings, draw_released_statistics
 from cortexscale.qc.ceilings import noise_ceilings, released_statistics, released_units
 from cortexscale.qc.dataset_table import dataset_table, readable
 from cortexscale.recording import Recording, Split
@@ -164,7 +163,7 @@ def test_every_dataset_has_its_figure():
 
 
 def test_histograms_count_the_kept_units():
-    figure, numbers = ceiling_figure.draw({"noise_ceilings": noise_ceilings(two_subjects())}, some("nsd"))
+    figure, numbers = draw_noise_ceilings({"noise_ceilings": noise_ceilings(two_subjects())}, some("nsd"))
     drawn = [panel for panel in figure.axes if panel.axison]
     assert [panel.get_title() for panel in drawn] == ["V1", "all"]
     assert numbers.groupby(["subject", "roi"])["units"].sum().to_dict() == {
@@ -183,7 +182,7 @@ def test_histograms_count_the_kept_units():
 @pytest.mark.parametrize(("lowest", "first"), [(3, 0), (12, 10), (71, 70)])
 def test_no_unit_falls_out_of_the_histogram(lowest, first):
     one = recording("tvsd", "m", nc_percent=[lowest, 100, 85], rois={"V1": [True] * 3}, threshold=1)
-    _, numbers = ceiling_figure.draw({"noise_ceilings": noise_ceilings([one])}, {})
+    _, numbers = draw_noise_ceilings({"noise_ceilings": noise_ceilings([one])}, {})
     assert numbers["units"].sum() == 3 and numbers["low"].min() == first
 
 
@@ -191,7 +190,7 @@ def test_curves_average_over_all_channels():
     times = [0.0, 0.1, 0.0, 0.1, 0.0, 0.1]
     rois = {"occipital": [True, True, True, True, False, False], "whole_brain": [True] * 6}
     one = recording("meg", "P1", nc_percent=[0, 40, 2, 20, np.nan, 6], rois=rois, threshold=1, time=times, channel=list("aabbcc"))
-    figure, numbers = ceiling_figure.draw({"noise_ceilings": noise_ceilings([one])}, {})
+    figure, numbers = draw_noise_ceilings({"noise_ceilings": noise_ceilings([one])}, {})
     assert [panel.get_title() for panel in figure.axes] == ["occipital", "whole brain"]
     assert all(panel.get_ylim() == (0, 100) for panel in figure.axes)
     curves = numbers.set_index(["roi", "time"])
@@ -202,9 +201,9 @@ def test_curves_average_over_all_channels():
 def test_nothing_to_draw_is_said():
     nothing = noise_ceilings([recording("nsd", "s", nc_percent=[2.0], rois={"V1": [True]})])
     with pytest.raises(InputError, match="units of 0 datasets"):
-        ceiling_figure.draw({"noise_ceilings": nothing}, {})
+        draw_noise_ceilings({"noise_ceilings": nothing}, {})
     with pytest.raises(InputError, match="released_statistics"):
-        released_figure.draw({"released_units": released_units([])}, {})
+        draw_released_statistics({"released_units": released_units([])}, {})
 
 
 def test_released_statistics_are_drawn_by_dataset():
@@ -214,7 +213,7 @@ def test_released_statistics_are_drawn_by_dataset():
         for name in ("nsd", "tvsd")
         for subject in ("a", "b")
     ]
-    figure, numbers = released_figure.draw({"released_units": released_units(parts)}, some("nsd"))
+    figure, numbers = draw_released_statistics({"released_units": released_units(parts)}, some("nsd"))
     assert [panel.get_title() for panel in figure.axes] == ["NSD-fMRI: ncsnr", "tvsd: ncsnr"]
     assert len(numbers) == 80
     assert [text.get_text() for text in figure.axes[0].get_legend().texts] == ["a: 0.01", "b: 0.01"]

@@ -17,9 +17,7 @@ from cortexscale.alignment.layer_profiles import agreement_correlations, layer_a
 from cortexscale.alignment.super_rois import super_roi
 from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.errors import InputError
-from cortexscale.figures import accuracy, accuracy_correlations, convergence, families, scaling_laws
-from cortexscale.figures import layer_agreement as agreement_figure
-from cortexscale.figures import layers as profile_figure
+from cortexscale.figures import accuracy, convergence, layers, scaling_laws
 from cortexscale.figures.accuracy import p_value
 from cortexscale.figures.convergence import usual_models
 from cortexscale.figures.panels import columns_for
@@ -122,12 +120,12 @@ def searched(scores: dict[tuple[str, str], list[float]], model: str = "m") -> pd
 
 def test_layers_are_ranked_within_their_model_and_super_roi():
     table = searched({("a", "V1"): [0.1, 0.2, 0.6, 0.4], ("a", "V2"): [0.3, 0.2, 0.2, 0.2], ("b", "V1d"): [0.4, 0.3, 0.2, 0.1]})
-    layers = layer_agreement(table, "a", ["b"])
-    assert layers["super_roi"].unique().tolist() == ["Early"] and layers["metric"].unique().tolist() == ["cv_score"]
-    assert layers["score"].tolist() == pytest.approx([0.2, 0.2, 0.4, 0.3])
-    assert layers["rank"].tolist() == pytest.approx([2.5 / 3, 2.5 / 3, 0, 1 / 3])
-    assert layers["rank_other"].tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
-    found = agreement_correlations(layers).set_index("aspect")
+    scores = layer_agreement(table, "a", ["b"])
+    assert scores["super_roi"].unique().tolist() == ["Early"] and scores["metric"].unique().tolist() == ["cv_score"]
+    assert scores["score"].tolist() == pytest.approx([0.2, 0.2, 0.4, 0.3])
+    assert scores["rank"].tolist() == pytest.approx([2.5 / 3, 2.5 / 3, 0, 1 / 3])
+    assert scores["rank_other"].tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    found = agreement_correlations(scores).set_index("aspect")
     assert found["n"].tolist() == [4, 4]
     assert found.loc["score", "r"] == pytest.approx(np.corrcoef([0.2, 0.2, 0.4, 0.3], [0.4, 0.3, 0.2, 0.1])[0, 1])
 
@@ -165,7 +163,7 @@ def test_profiles_of_a_search_of_ours_are_of_the_model_with_most_layers_and_say_
     table = pd.concat([searched({("a", "V1"): [0.1, 0.2]}), searched({("a", "V1"): [0.3, 0.2, 0.1]}, model="deep")])
     profiles = layer_profiles(table, "a")
     assert profiles["model_id"].unique().tolist() == ["deep"] and profiles["metric"].unique().tolist() == ["cv_score"]
-    figure, _ = profile_figure.draw({"layer_search": table}, some(a="A-EP"))
+    figure, _ = layers.draw_profiles({"layer_search": table}, some(a="A-EP"))
     assert [text.get_text() for text in figure.legends[0].texts] == ["noise-normalised r, cross-validated"]
     with pytest.raises(InputError, match="no layer scores on b"):
         layer_profiles(table, "b")
@@ -206,7 +204,7 @@ def test_every_figure_draws(figure, size):
 @pytest.mark.parametrize("axis", ["samples", "parameters"])
 def test_families_show_the_mean_of_models_of_one_x(axis):
     points = axis_points(benchmark_scores(our_tables(0, "thin")["pretraining"], composite_rois=True), axis)
-    figure, numbers = families.draw({"points": points}, DATASETS, axis)
+    figure, numbers = convergence.draw_by_dataset({"points": points}, DATASETS, axis)
     assert [panel.get_title() for panel in figure.axes] == sorted(numbers["family"].unique())
     row = numbers.iloc[len(numbers) // 2]
     same = points[points["fitted"] & (points["family"] == row["family"]) & (points["x"] == row["x"])]
@@ -222,7 +220,7 @@ def test_a_panel_per_roi_has_its_own_correlation_among_those_of_the_whole_study(
     shown = numbers.drop_duplicates(["pretraining_dataset", "roi"]).set_index(["pretraining_dataset", "roi"])["p_fdr"]
     pd.testing.assert_series_equal(shown.sort_index(), expected.sort_index())
     assert len([panel for panel in figure.axes if panel.axison]) == numbers["roi"].nunique()
-    _, in_short = accuracy_correlations.draw({"pretraining": table}, some("nsd"))
+    _, in_short = accuracy.draw_correlations({"pretraining": table}, some("nsd"))
     assert set(in_short["r"]) == set(numbers["r"])
 
 
@@ -237,9 +235,9 @@ def test_accurate_models_only_and_a_clear_word_where_there_are_none():
 def test_agreement_wants_two_datasets():
     table = our_tables(0, "demo")["layer_search"]
     with pytest.raises(InputError, match="two datasets"):
-        agreement_figure.draw({"layer_search": table}, some("nsd"))
-    figure, layers = agreement_figure.draw({"layer_search": table}, some("nsd", "tvsd"))
-    assert set(layers["super_roi"]) == {"Early", "High"}
+        layers.draw_agreement({"layer_search": table}, some("nsd"))
+    figure, numbers = layers.draw_agreement({"layer_search": table}, some("nsd", "tvsd"))
+    assert set(numbers["super_roi"]) == {"Early", "High"}
     assert len(figure.axes) == 2 * 2 + 1
 
 

@@ -15,7 +15,7 @@ from readout_data import synthetic_targets, tokens_of
 
 from cortexscale.commitments import CommittedLayer
 from cortexscale.errors import InputError
-from cortexscale.figures import gate_depth, readouts
+from cortexscale.figures import readouts
 from cortexscale.readouts import stage as stage_module
 from cortexscale.readouts.parts import Parts
 from cortexscale.readouts.recipes import ReadoutRecipe
@@ -227,7 +227,7 @@ def test_figures_show_every_readout(mapping):
     table, gates = mapping
     fits, curves, points = fit_axis(table, "mapping", "reduced", FITS)
     found = {"mapping": table, "gates": gates, "fits": fits, "curves": curves, "points": points}
-    drawn = (readouts.draw_linear, readouts.draw_laws, readouts.draw_parameters, gate_depth.draw)
+    drawn = (readouts.draw_linear, readouts.draw_laws, readouts.draw_parameters, readouts.draw_gates)
     linear, laws, parameters, depth = (draw(found, some(d="D-EP"))[1] for draw in drawn)
     assert set(linear["family"]) == {"linear_individual"} and (linear["kind"] == "readout").sum() == 10
     assert set(laws["family"]) == set(table["probe_type"])
@@ -246,7 +246,7 @@ def test_figures_without_their_readouts_say_so(mapping):
         "points": mapping_points(table, "mapping", composite_rois=True)[:0],
         "curves": pd.DataFrame({"family": []}),
     }
-    for draw in (readouts.draw_linear, gate_depth.draw):
+    for draw in (readouts.draw_linear, readouts.draw_gates):
         with pytest.raises(InputError, match=r"mapping\.readouts, or leave the figure out"):
             draw(nothing, {})
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from cortexscale.errors import InputError
-from cortexscale.figures import compute_optimal as figure
+from cortexscale.figures.scaling_laws import draw_optima
 from cortexscale.scaling.allocation import compute_optimal, fit_model_and_data, flops_by_parameters
 from cortexscale.scaling.fit import Law, fit_law
 from cortexscale.study.fits import FitSettings
@@ -113,7 +113,7 @@ def test_tables_have_all_families_and_each():
     assert fits["flops_exponent"].to_numpy() == pytest.approx(H) and not models["model_id"].eq("m48").any()
     assert curves.groupby(["family", "benchmark_name"]).size().eq(60).all()
     assert (curves["n_params_low"] <= curves["n_params_high"]).all()
-    drawn, numbers = figure.draw({"points": models, "curves": curves}, some("tvsd"))
+    drawn, numbers = draw_optima({"points": models, "curves": curves}, some("tvsd"))
     assert len(drawn.axes) == 3 and numbers["kind"].value_counts().to_dict() == {"optimum": 120, "model": 48}
 
 
@@ -121,4 +121,4 @@ def test_where_parameters_do_not_help_there_is_no_optimum():
     fits, curves, models = fit_model_and_data(pretraining(rises=False), SETTINGS)
     assert curves.empty and fits["warnings"].str.contains("alpha at its bound of 0").all()
     with pytest.raises(InputError, match="rises with both"):
-        figure.draw({"points": models, "curves": curves}, {})
+        draw_optima({"points": models, "curves": curves}, {})
