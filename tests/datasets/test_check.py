@@ -428,7 +428,6 @@ def test_without_a_config_file_the_default_one_is_loaded(entry):
     assert plan.returncode == 0 and "rule check_dataset" in plan.stdout, plan.stdout
 
 
-@pytest.mark.slow
 def test_a_broken_module_does_not_stop_its_own_check(entry):
     Path("broken.py").write_text("SUBJECTS = ('anna',)\n")
     entry["datasets"]["mylab"]["reader"] = "broken.py"
@@ -441,7 +440,6 @@ def test_a_broken_module_does_not_stop_its_own_check(entry):
         Plan(config | {"dataset": "yours"}, {"check_dataset"})
 
 
-@pytest.mark.slow
 def test_a_simulated_study_is_checked_after_the_simulation(entry):
     pictures = {"layout": "image_folder", "path": "{results}/raw/things/object_images"}
     textures = {"layout": "brainscore", "path": "{results}/raw/fz/stimulus_FreemanZiemba2013_aperture-public.csv"}
