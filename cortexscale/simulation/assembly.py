@@ -11,9 +11,6 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from cortexscale.simulation.visual_system import VisualSystem
-from cortexscale.stimuli import StimulusImages, stimulus_table
-
 Coordinates = Mapping[str, Mapping[str, np.ndarray]]
 """Dimension, in the order of the axes of the array -> name of a coordinate -> one value per entry."""
 
@@ -65,13 +62,6 @@ def write_stimuli(table: Path, rows: pd.DataFrame, files: Mapping[str, bytes]) -
     with zipfile.ZipFile(table.with_suffix(".zip"), "w") as archive:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name), content)  # a ZipInfo has a fixed date: equal images, equal bytes
-
-
-def look_at(brain: VisualSystem, table: Path, size: int) -> dict[str, np.ndarray]:
-    """Return what the visual system sees of the images of a stimulus CSV, in its order: area -> (images, dimensions)."""
-    images = StimulusImages("brainscore", table, stimulus_table("brainscore", table))
-    side = (size, size)
-    return brain.look(np.stack([np.asarray(images[row].resize(side, Image.Resampling.BILINEAR)) for row in range(len(images))]))
 
 
 def luminance(images: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ image: place, size, orientation, spatial frequency, colours (which hint at the c
 may cover part of the object, and pixel noise.
 """
 
-from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -20,28 +19,8 @@ _CLUTTER = 3  # bars in an image; the last one lies in front of the object
 _THINGS_SIZES = (40, 48, 56, 64)
 _CHUNK = 500  # images painted at a time, which bounds the memory and does not change the result
 
-
-@dataclass(frozen=True)
-class _Scenes:
-    """The content of n images, whatever their size in pixels. Lengths are in units of the side of an image."""
-
-    label: np.ndarray  # (n,)
-    centre: np.ndarray  # (n, 2)
-    radius: np.ndarray  # (n,)
-    angle: np.ndarray  # (n,)
-    frequency: np.ndarray  # (n,) cycles per image
-    phase: np.ndarray  # (n, 2)
-    colour: np.ndarray  # (n, 3) of the object without ink
-    ink: np.ndarray  # (n, 3) added to it by full ink
-    background: np.ndarray  # (n, cells, cells, 3)
-    light: np.ndarray  # (n, 2) slope of the lighting
-    bar_centre: np.ndarray  # (n, bars, 2)
-    bar_angle: np.ndarray  # (n, bars)
-    bar_half: np.ndarray  # (n, bars, 2) half length and half width
-    bar_colour: np.ndarray  # (n, bars, 3)
-
-    def __getitem__(self, part: slice | np.ndarray) -> "_Scenes":
-        return _Scenes(*(getattr(self, field.name)[part] for field in fields(self)))
+Scenes = dict[str, np.ndarray]
+"""Property -> its value in each image. Lengths are in units of the side of an image."""
 
 
 def _rgb(hue: np.ndarray, chroma: np.ndarray, light: np.ndarray) -> np.ndarray:
@@ -49,27 +28,28 @@ def _rgb(hue: np.ndarray, chroma: np.ndarray, light: np.ndarray) -> np.ndarray:
     return light[:, None] + chroma[:, None] * np.cos(2 * np.pi * (hue[:, None] - np.arange(3) / 3))
 
 
-def _draw_scenes(label: np.ndarray, rng: np.random.Generator) -> _Scenes:
+def _draw_scenes(label: np.ndarray, rng: np.random.Generator) -> Scenes:
     n = len(label)
     # Each class has a typical hue and each texture a typical hue of its ink. Colour alone tells half of the labels.
     hue = label * 5 % len(CLASSES) / len(CLASSES) + 0.1 * rng.normal(size=n)
     ink_hue = label % len(TEXTURES) / len(TEXTURES) + 0.15 * rng.normal(size=n)
-    return _Scenes(
-        label=label,
-        centre=rng.uniform(-0.1, 0.1, (n, 2)),
-        radius=rng.uniform(0.3, 0.42, n),
-        angle=rng.uniform(-0.5, 0.5, n),
-        frequency=rng.uniform(4.5, 6, n),
-        phase=rng.uniform(0, 2 * np.pi, (n, 2)),
-        colour=_rgb(hue, rng.uniform(0.15, 0.4, n), rng.uniform(0.5, 0.75, n)),
-        ink=_rgb(ink_hue, rng.uniform(0.1, 0.3, n), rng.uniform(-0.5, -0.3, n)),
-        background=0.22 + 0.08 * rng.normal(size=(n, _BACKGROUND, _BACKGROUND, 3)),
-        light=rng.uniform(-0.5, 0.5, (n, 2)),
-        bar_centre=rng.uniform(-0.5, 0.5, (n, _CLUTTER, 2)),
-        bar_angle=rng.uniform(0, np.pi, (n, _CLUTTER)),
-        bar_half=np.stack([rng.uniform(0.1, 0.3, (n, _CLUTTER)), rng.uniform(0.02, 0.06, (n, _CLUTTER))], axis=-1),
-        bar_colour=rng.uniform(0, 1, (n, _CLUTTER, 3)),
-    )
+    return {
+        "label": label,
+        "centre": rng.uniform(-0.1, 0.1, (n, 2)),
+        "radius": rng.uniform(0.3, 0.42, n),
+        "angle": rng.uniform(-0.5, 0.5, n),
+        "wave": 2 * np.pi * rng.uniform(4.5, 6, n),  # radians per image
+        "phase": rng.uniform(0, 2 * np.pi, (n, 2)),
+        "colour": _rgb(hue, rng.uniform(0.15, 0.4, n), rng.uniform(0.5, 0.75, n)),
+        "ink": _rgb(ink_hue, rng.uniform(0.1, 0.3, n), rng.uniform(-0.5, -0.3, n)),  # added to the colour by full ink
+        "background": 0.22 + 0.08 * rng.normal(size=(n, _BACKGROUND, _BACKGROUND, 3)),
+        "light": rng.uniform(-0.5, 0.5, (n, 2)),
+        "bar_centre": rng.uniform(-0.5, 0.5, (n, _CLUTTER, 2)),
+        "bar_angle": rng.uniform(0, np.pi, (n, _CLUTTER)),
+        # Half length and half width.
+        "bar_half": np.stack([rng.uniform(0.1, 0.3, (n, _CLUTTER)), rng.uniform(0.02, 0.06, (n, _CLUTTER))], axis=-1),
+        "bar_colour": rng.uniform(0, 1, (n, _CLUTTER, 3)),
+    }
 
 
 def _rotated(xy: np.ndarray, centre: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -104,9 +84,10 @@ def _pattern(texture: str, u: np.ndarray, v: np.ndarray, phase: np.ndarray) -> n
     return np.clip(0.5 + 0.8 * np.sin(u + first) * np.sin(v + second), 0, 1)
 
 
-def _paint(scenes: _Scenes, size: int) -> np.ndarray:
+def _paint(scenes: Scenes, size: int) -> np.ndarray:
     """Paint scenes without noise: (n, size, size, 3) float32 in about [0, 1]."""
     xy = ((np.arange(size) + 0.5) / size - 0.5).astype(np.float32)
+    drawn = {name: values.astype(np.float32) for name, values in scenes.items()}
 
     def cover(canvas: np.ndarray, distance: np.ndarray, colour: np.ndarray) -> None:
         """Paint where ``distance`` (in sides) is negative, with an edge one pixel soft."""
@@ -116,39 +97,39 @@ def _paint(scenes: _Scenes, size: int) -> np.ndarray:
     cells = (np.arange(_BACKGROUND) + 0.5) / _BACKGROUND - 0.5
     blend = np.clip(1 - np.abs(xy[:, None] - cells) * _BACKGROUND, 0, None)
     blend = (blend / blend.sum(axis=1, keepdims=True)).astype(np.float32)
-    canvas = np.einsum("ya,xb,nabc->nyxc", blend, blend, scenes.background.astype(np.float32), optimize=True)
+    canvas = np.einsum("ya,xb,nabc->nyxc", blend, blend, drawn["background"], optimize=True)
 
-    u, v = _rotated(xy, scenes.centre.astype(np.float32), scenes.angle.astype(np.float32))
-    radius, wave = (values.astype(np.float32)[:, None, None] for values in (scenes.radius, 2 * np.pi * scenes.frequency))
+    u, v = _rotated(xy, drawn["centre"], drawn["angle"])
+    radius, wave = drawn["radius"][:, None, None], drawn["wave"][:, None, None]
     distance, pattern = np.empty_like(u), np.empty_like(u)
-    shape, texture = np.divmod(scenes.label, len(TEXTURES))
+    shape, texture = np.divmod(scenes["label"], len(TEXTURES))
     for index, name in enumerate(SHAPES):
         own = shape == index
         distance[own] = radius[own] * _outside(name, u[own] / radius[own], v[own] / radius[own])
     for index, name in enumerate(TEXTURES):
         own = texture == index
-        pattern[own] = _pattern(name, wave[own] * u[own], wave[own] * v[own], scenes.phase[own].astype(np.float32))
-    colour, ink = (values.astype(np.float32)[:, None, None, :] for values in (scenes.colour, scenes.ink))
+        pattern[own] = _pattern(name, wave[own] * u[own], wave[own] * v[own], drawn["phase"][own])
+    colour, ink = drawn["colour"][:, None, None, :], drawn["ink"][:, None, None, :]
 
     for bar in range(_CLUTTER):
         if bar == _CLUTTER - 1:
             cover(canvas, distance, colour + ink * pattern[..., None])
-        along, across = _rotated(xy, scenes.bar_centre[:, bar].astype(np.float32), scenes.bar_angle[:, bar].astype(np.float32))
-        half = scenes.bar_half[:, bar].astype(np.float32)[:, :, None, None]
+        along, across = _rotated(xy, drawn["bar_centre"][:, bar], drawn["bar_angle"][:, bar])
+        half = drawn["bar_half"][:, bar, :, None, None]
         outside = np.maximum(np.abs(along) - half[:, 0], np.abs(across) - half[:, 1])
-        cover(canvas, outside, scenes.bar_colour[:, bar].astype(np.float32)[:, None, None, :])
-    slope = scenes.light.astype(np.float32)
+        cover(canvas, outside, drawn["bar_colour"][:, bar, None, None, :])
+    slope = drawn["light"]
     light = 1 + slope[:, 0, None, None] * xy[None, None, :] + slope[:, 1, None, None] * xy[None, :, None]
     return canvas * light[..., None]
 
 
-def _render(scenes: _Scenes, size: int, rng: np.random.Generator) -> np.ndarray:
+def _render(scenes: Scenes, size: int, rng: np.random.Generator) -> np.ndarray:
     """Paint scenes with pixel noise: (n, size, size, 3) uint8."""
-    n = len(scenes.label)
+    n = len(scenes["label"])
     images = np.empty((n, size, size, 3), dtype=np.uint8)
     for start in range(0, n, _CHUNK):
         part = slice(start, start + _CHUNK)
-        canvas = _paint(scenes[part], size)
+        canvas = _paint({name: values[part] for name, values in scenes.items()}, size)
         canvas += 0.03 * rng.standard_normal(canvas.shape, dtype=np.float32)
         images[part] = np.clip(255 * canvas + 0.5, 0, 255)
     return images
@@ -183,13 +164,13 @@ def write_things(root: Path | str, concepts: int, per_concept: int, seed: int) -
     """
     scene_rng, noise_rng = (np.random.default_rng([seed, stream]) for stream in (0, 1))
     scenes = _draw_scenes(np.repeat(np.arange(concepts), per_concept) % len(CLASSES), scene_rng)
-    sizes = scene_rng.choice(_THINGS_SIZES, len(scenes.label))
+    sizes = scene_rng.choice(_THINGS_SIZES, len(scenes["label"]))
     files = []
     for name in concept_names(concepts):
         (Path(root) / name).mkdir(parents=True, exist_ok=True)
         files += [f"{name}/{name}_01b.jpg", *(f"{name}/{name}_{number:02d}s.jpg" for number in range(2, per_concept + 1))]
     for size in _THINGS_SIZES:
         own = np.flatnonzero(sizes == size)
-        for row, image in zip(own, _render(scenes[own], size, noise_rng), strict=True):
+        for row, image in zip(own, _render({name: values[own] for name, values in scenes.items()}, size, noise_rng), strict=True):
             Image.fromarray(image).save(Path(root) / files[row], quality=95, subsampling=0)
     return sorted(files)

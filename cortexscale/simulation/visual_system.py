@@ -1,11 +1,17 @@
-"""The simulated visual system: three areas, and the feature space that each of them codes."""
+"""The visual system that all simulated subjects have in common, and the images in the layout of THINGS that many of them see."""
 
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from cortexscale.models.model import Model, TimmBuilder
 from cortexscale.simulation.brain import AreaCode, gabor_energy
+from cortexscale.stimuli import StimulusImages, stimulus_table
+from cortexscale.study.images import Layout
 
 if TYPE_CHECKING:
     import torch
@@ -70,3 +76,28 @@ class VisualSystem:
             units = [index for index, name in enumerate(areas) if name == area]
             signal[:, units] = self.codes[area].mixtures(latents[area], len(units), seed=1000 * seed + number)
         return signal
+
+
+@dataclass(frozen=True)
+class World:
+    """The visual system and the images that simulated subjects have in common."""
+
+    brain: VisualSystem
+    size: int  # side of an image in pixels, as the visual system sees it
+    things: Path  # root of the image folder in the layout of THINGS
+
+    @cached_property
+    def things_ids(self) -> np.ndarray:
+        """Ids of the images in the layout of THINGS, ``<concept>/<file>``, in byte order."""
+        return stimulus_table("image_folder", self.things)["stimulus_id"].to_numpy().astype(str)
+
+    @cached_property
+    def things_latents(self) -> dict[str, np.ndarray]:
+        """The generating features of these images: area -> (images, dimensions)."""
+        return self.look_at("image_folder", self.things)
+
+    def look_at(self, layout: Layout, path: Path) -> dict[str, np.ndarray]:
+        """Return the generating features of the images of a stimulus set, in its order: area -> (images, dimensions)."""
+        images, side = StimulusImages(layout, path, stimulus_table(layout, path)), (self.size, self.size)
+        resized = [images[row].resize(side, Image.Resampling.BILINEAR) for row in range(len(images))]
+        return self.brain.look(np.stack([np.asarray(image) for image in resized]))

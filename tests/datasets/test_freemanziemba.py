@@ -22,8 +22,7 @@ from cortexscale.models.build import build_architecture
 from cortexscale.recording import load_recording
 from cortexscale.simulation.assembly import write_assembly
 from cortexscale.simulation.images import render
-from cortexscale.simulation.visual_system import HIDDEN_NETWORK, VisualSystem
-from cortexscale.simulation.world import World
+from cortexscale.simulation.visual_system import HIDDEN_NETWORK, VisualSystem, World
 from cortexscale.stimuli import stimulus_table
 
 IMAGES, REPETITIONS, UNITS = 40, 5, 9

@@ -20,8 +20,7 @@ from cortexscale.models.build import build_architecture
 from cortexscale.recording import load_recording
 from cortexscale.simulation.assembly import write_assembly
 from cortexscale.simulation.images import render
-from cortexscale.simulation.visual_system import HIDDEN_NETWORK, VisualSystem
-from cortexscale.simulation.world import World
+from cortexscale.simulation.visual_system import HIDDEN_NETWORK, VisualSystem, World
 
 CATEGORIES = np.repeat(["Animals", "Boats", "Cars"], 20)
 REPETITIONS = np.where(np.arange(60) % 20 < 5, 3, 7)  # few images without variation, and fewer trials of them

@@ -134,6 +134,7 @@ def spaces():
 
 
 @pytest.mark.parametrize(("area", "other"), [("V1", "IT"), ("IT", "V1")])
+@pytest.mark.slow
 def test_generating_features_reach_the_ceiling_and_others_do_not(spaces, area, other):
     """300 pictures find the code, 700 single trials train the mapping, 100 noiseless responses test it."""
     code = AreaCode.find(spaces[area][:300], 12)

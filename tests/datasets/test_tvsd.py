@@ -23,8 +23,7 @@ from cortexscale.models.build import build_architecture
 from cortexscale.recording import load_recording
 from cortexscale.simulation.images import render, write_things
 from cortexscale.simulation.matlab import write_matlab
-from cortexscale.simulation.visual_system import HIDDEN_NETWORK, VisualSystem
-from cortexscale.simulation.world import World
+from cortexscale.simulation.visual_system import HIDDEN_NETWORK, VisualSystem, World
 
 TRAIN_IDS = [f"{concept}/{concept}_{n:02d}s.jpg" for concept in ("aardvark", "bat1", "first-aid_kit") for n in range(2, 14)]
 TEST_IDS = [f"{concept}/{concept}_{n:02d}s.jpg" for concept in ("bat1", "t-shirt") for n in range(14, 24)]

@@ -9,8 +9,7 @@ import numpy as np
 from cortexscale.datasets.readers import load_simulator
 from cortexscale.jobs import run
 from cortexscale.models.build import load_network
-from cortexscale.simulation.visual_system import HIDDEN_NETWORK, VisualSystem
-from cortexscale.simulation.world import World
+from cortexscale.simulation.visual_system import HIDDEN_NETWORK, VisualSystem, World
 
 
 def main(

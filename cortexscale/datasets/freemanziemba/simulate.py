@@ -11,9 +11,9 @@ from cortexscale.datasets.formats.brainscore import stratified_test
 from cortexscale.datasets.freemanziemba import reader as freemanziemba
 from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
 from cortexscale.recording import Recording, Split
-from cortexscale.simulation.assembly import fade_into_gray, look_at, luminance, png, write_assembly, write_stimuli
+from cortexscale.simulation.assembly import fade_into_gray, luminance, png, write_assembly, write_stimuli
 from cortexscale.simulation.images import render
-from cortexscale.simulation.world import World
+from cortexscale.simulation.visual_system import World
 
 AREAS = {"V1": "early", "V2": "middle"}
 FAMILIES = (327, 336, 393, 402, 13, 18, 23, 30, 38, 48, 52, 56, 60, 71, 99)
@@ -48,7 +48,7 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
     responses, table = freemanziemba.RELEASE.files(root)
     rows, files = _textures(settings.samples, seed)
     write_stimuli(table, rows, files)
-    latents = look_at(world.brain, table, world.size)
+    latents = world.look_at("brainscore", table)
 
     rng = np.random.default_rng([seed, 1])
     regions = np.repeat(list(AREAS), settings.units + 1)

@@ -12,10 +12,10 @@ from cortexscale.datasets.formats.brainscore import stratified_test
 from cortexscale.datasets.majajhong import reader as majajhong
 from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
 from cortexscale.recording import Recording, Split
-from cortexscale.simulation.assembly import Coordinates, fade_into_gray, look_at, luminance, png, write_assembly, write_stimuli
+from cortexscale.simulation.assembly import Coordinates, fade_into_gray, luminance, png, write_assembly, write_stimuli
 from cortexscale.simulation.brain import noisy_trials
 from cortexscale.simulation.images import render
-from cortexscale.simulation.world import World
+from cortexscale.simulation.visual_system import World
 
 AREAS = {"V4": "middle", "IT": "late"}
 CATEGORIES = ("Animals", "Boats", "Cars", "Chairs", "Faces", "Fruits", "Planes", "Tables")
@@ -46,7 +46,7 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
     responses, table = majajhong.RELEASE.files(root)
     rows, files = _objects(settings.images, seed)
     write_stimuli(table, rows, files)
-    latents = look_at(world.brain, table, world.size)
+    latents = world.look_at("brainscore", table)
 
     rng = np.random.default_rng([seed, 1])
     ids, categories = (rows[name].to_numpy(str) for name in ("image_id", "category_name"))

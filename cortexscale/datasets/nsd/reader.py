@@ -15,8 +15,15 @@ import pydantic
 
 from cortexscale.datasets.nsd.average import average_over_repetitions
 from cortexscale.datasets.nsd.design import Rows, assign_rows, read_design
-from cortexscale.datasets.nsd.files import Release, open_betas, read_volume, require_sessions
-from cortexscale.datasets.nsd.rois import ROI_VOLUMES, ROIS, read_masks, why_empty
+from cortexscale.datasets.nsd.files import (
+    ROI_VOLUMES,
+    ROIS,
+    Release,
+    open_betas,
+    read_masks,
+    read_volume,
+    require_sessions,
+)
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.source import Source
 from cortexscale.errors import InputError
@@ -150,7 +157,7 @@ def read(root: Path, subject: str, options: Options) -> Recording:
         "ncsnr_recomputed": _compare(subject, voxels["ncsnr"].to_numpy(), recomputed),
         "constant_voxels_by_session": {str(i + 1): int(n) for i, n in enumerate(averages.invalid.sum(axis=1)) if n},
         "voxels_dropped_for_constant_sessions": int((~keep).sum()),
-        "empty_rois": {roi: why_empty(masks[roi], masks["whole_brain"]) for roi in ROIS if not rois.loc[kept, roi].any()},
+        "empty_rois": {roi: _why_empty(masks[roi], masks["whole_brain"]) for roi in ROIS if not rois.loc[kept, roi].any()},
     }
     responses = averages.responses if keep.all() else averages.responses[:, keep]
     train, test = (Split(rows.ids[part].astype(str), responses[part], rows.counts[part]) for part in (rows.train, rows.test))
@@ -214,6 +221,13 @@ def _require_voxels(release: Release, nc_percent: pd.Series, passes: pd.Series, 
     if passes.sum() > options.max_voxels:
         remedy = "raise `max_voxels`, and with it the memory that the job asks for"
         raise InputError(release.ncsnr, f"{passes.sum()} voxels to read", f"at most {options.max_voxels} (`max_voxels`)", remedy)
+
+
+def _why_empty(mask: np.ndarray, selected: np.ndarray) -> str:
+    """Say why a ROI has no unit; both masks are (X, Y, Z), the second one of the voxels that were looked at."""
+    if not mask.any():
+        return "not drawn in this subject"
+    return "no voxel above the noise-ceiling threshold" if (mask & selected).any() else "outside the selection"
 
 
 def _compare(subject: str, released: np.ndarray, recomputed: np.ndarray) -> dict[str, float]:

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pydantic
 
+from cortexscale.datasets.nsd.files import ROIS
 from cortexscale.datasets.nsd.reader import SUBJECTS
-from cortexscale.datasets.nsd.rois import ROIS
 from cortexscale.datasets.nsd.simulated_cortex import PARCELS, lay_out_cortex
 from cortexscale.datasets.nsd.simulated_files import (
     TRIALS,
@@ -22,7 +22,7 @@ from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
 from cortexscale.recording import Recording, Split
 from cortexscale.simulation.brain import ncsnr_of_ceiling
 from cortexscale.simulation.images import render
-from cortexscale.simulation.world import World
+from cortexscale.simulation.visual_system import World
 
 
 def area(parcel: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cortexscale.datasets.nsd.rois import ROI_VOLUMES
+from cortexscale.datasets.nsd.files import ROI_VOLUMES
 
 _UNREAD = {"floc-words": ("mfs-words", "mTL-words"), "floc-faces": ("mTL-faces", "aTL-faces"), "floc-bodies": ("mTL-bodies",)}
 LABELS = {"nsdgeneral": ("nsdgeneral",)} | {volume: rois + _UNREAD.get(volume, ()) for volume, rois in ROI_VOLUMES.items()}

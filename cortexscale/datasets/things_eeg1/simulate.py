@@ -15,7 +15,7 @@ from cortexscale.recording import Recording
 from cortexscale.simulation.brain import ncsnr_of_ceiling
 from cortexscale.simulation.brainvision import write_brainvision
 from cortexscale.simulation.meeg import RATE, continuous, evoked, interpolate, resampled_instants, trial_noise, true_ceiling
-from cortexscale.simulation.world import World
+from cortexscale.simulation.visual_system import World
 
 WIDE_WORKSPACE = ("sub-49", "sub-50")
 """Subjects who were recorded with 127 channels against FCz, 63 of them connected."""

@@ -21,7 +21,7 @@ from cortexscale.recording import Recording
 from cortexscale.simulation.brain import ncsnr_of_ceiling
 from cortexscale.simulation.brainvision import RESOLUTION
 from cortexscale.simulation.meeg import RATE, continuous, evoked, interpolate, trial_noise, true_ceiling
-from cortexscale.simulation.world import World
+from cortexscale.simulation.visual_system import World
 
 SESSIONS = 4
 

@@ -13,7 +13,7 @@ from cortexscale.datasets.things_fmri.tables import ROI_COLUMNS
 from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
 from cortexscale.recording import Recording, Split
 from cortexscale.simulation.brain import ncsnr_of_ceiling, noisy_trials
-from cortexscale.simulation.world import World
+from cortexscale.simulation.visual_system import World
 
 SESSIONS = 12
 """Number of sessions. Each has one exemplar of every training concept, and every test image once."""

@@ -20,7 +20,7 @@ from cortexscale.datasets.things_meg.reader import N_TIMES
 from cortexscale.recording import Recording
 from cortexscale.simulation.brain import ncsnr_of_ceiling
 from cortexscale.simulation.meeg import evoked, true_ceiling
-from cortexscale.simulation.world import World
+from cortexscale.simulation.visual_system import World
 
 if TYPE_CHECKING:
     import mne

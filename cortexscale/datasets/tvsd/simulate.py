@@ -14,7 +14,7 @@ from cortexscale.kernels.noise_ceiling import ncsnr_from_repetitions
 from cortexscale.recording import Recording, Split
 from cortexscale.simulation.brain import ncsnr_of_ceiling, noisy_trials
 from cortexscale.simulation.matlab import write_matlab
-from cortexscale.simulation.world import World
+from cortexscale.simulation.visual_system import World
 
 DEAD_ELECTRODES = {"monkeyF": range(0), "monkeyN": range(320, 384)}
 """Electrodes without responses. One array of monkey N is dead in the release, where its responses are nan."""
