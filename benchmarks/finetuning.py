@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from cortexscale.finetuning.activations import saved_activations
 from cortexscale.finetuning.batches import NeuralBatches
 from cortexscale.finetuning.bounds import BACKWARD, StepSize, step_bytes, step_seconds
 from cortexscale.finetuning.heads import FrozenHead
@@ -27,11 +26,11 @@ from cortexscale.finetuning.objective import NeuralObjective
 from cortexscale.finetuning.tasks import ImageTask, NeuralTask
 from cortexscale.models import architectures
 from cortexscale.models.backbone import Backbone
+from cortexscale.models.counting import forward_flops, saved_activations
 from cortexscale.models.evaluation import evaluation_transform
-from cortexscale.models.flops import forward_flops
 from cortexscale.models.layers import output_shapes
 from cortexscale.models.training.data import ArrayImages
-from cortexscale.models.training.loop import reproducible
+from cortexscale.models.training.steps import reproducible
 from cortexscale.models.vision import timm
 from cortexscale.readouts.trials import Trials
 from cortexscale.recipe import Jitter, NeuralRecipe, Recipe

@@ -13,8 +13,7 @@ from cortexscale.check.report import Report, ReportSection
 from cortexscale.features.bounds import Extraction
 from cortexscale.models.backbone import GREY, Backbone
 from cortexscale.models.build import build_backbone, load_backbone, weights_hash
-from cortexscale.models.counting import count_network
-from cortexscale.models.flops import forward_flops
+from cortexscale.models.counting import count_network, forward_flops
 from cortexscale.models.layers import Layer, candidate_layers, captured
 from cortexscale.models.model import Model
 from cortexscale.study.features import Features, Projection

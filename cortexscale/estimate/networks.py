@@ -26,20 +26,18 @@ def networks(models: Iterable[Model]) -> dict[str, Network]:
 def _counted(model: Model) -> Network:
     from cortexscale.models.build import untrained
     from cortexscale.models.counting import count_network
-    from cortexscale.models.layers import candidate_layers, captured
+    from cortexscale.models.layers import candidate_layers, layer_widths
 
     backbone, image = untrained(model)
     names = [layer.name for layer in candidate_layers(backbone.network, model.layers)]
-    with captured(backbone.network, names) as outputs:
-        backbone.network(image)
-    return count_network(backbone, image, [backbone.rows(outputs[name], 1, name).shape[1] for name in names])
+    return count_network(backbone, image, layer_widths(backbone, names, image))
 
 
 @cache
 def numbers_kept(model: Model) -> int:
     """Count the numbers that an image leaves for the backward pass of the network of a model."""
-    from cortexscale.finetuning.activations import saved_activations
     from cortexscale.models.build import untrained
+    from cortexscale.models.counting import saved_activations
 
     return saved_activations(*untrained(model))
 

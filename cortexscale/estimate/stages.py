@@ -12,7 +12,6 @@ from cortexscale.estimate.sizes import ExpectedSizes
 from cortexscale.features import bounds as features
 from cortexscale.finetuning import bounds as finetuning
 from cortexscale.models import bounds as models
-from cortexscale.models.training import bounds as training
 from cortexscale.plan import Plan
 from cortexscale.readouts import bounds as readouts
 from cortexscale.scaling import bounds as scaling
@@ -76,7 +75,7 @@ class Estimate:
             self._stage("preprocess", datasets.preprocess, subjects),
             self._stage("stimuli", datasets.stimulus_table, [(stimuli,) for stimuli in data.stimuli]),
             self._stage("download_checkpoint", models.checkpoint_download, [(id,) for id in self.plan.models.downloads.values()]),
-            self._stage("train_backbone", training.backbone_training, trained),
+            self._stage("train_backbone", models.backbone_training, trained),
             self._stage("model_cards", models.model_cards, [()] * bool(data.stimuli)),
             self._stage("prepare_responses", alignment.prepared_responses, [(stimuli,) for stimuli in data.stimuli]),
         ]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cortexscale.finetuning.epochs import epoch_steps
 from cortexscale.models.training.order import STIMULI, Order, seed_of
+from cortexscale.models.training.recipes import epoch_steps
 from cortexscale.readouts.trials import Trials
 
 

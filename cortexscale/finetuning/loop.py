@@ -1,6 +1,5 @@
 """The fine-tuning loop: labelled images and stimuli in every step, with a state to continue from (paper, section 3)."""
 
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
 from cortexscale.finetuning.batches import NeuralBatches
 from cortexscale.finetuning.heads import FrozenHead
@@ -16,14 +14,12 @@ from cortexscale.finetuning.objective import NeuralObjective
 from cortexscale.finetuning.tasks import ImageTask, NeuralTask
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.training.data import LabelledImages
-from cortexscale.models.training.loop import CHECK_EVERY, reproducible, require_finite
-from cortexscale.models.training.recipes import learning_rate
-from cortexscale.models.training.state import Stateful, TrainingState
+from cortexscale.models.training.processes import Processes
+from cortexscale.models.training.state import TrainingState
+from cortexscale.models.training.steps import Steps
 from cortexscale.readouts.trials import Trials
 from cortexscale.recipe import NeuralRecipe, Recipe
 from cortexscale.stimuli import StimulusImages
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -89,43 +85,25 @@ def finetune_backbone(
     network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     moving = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(moving, recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
-    parts: dict[str, Stateful] = {"network": network, "optimiser": optimiser}
-    first, losses = state.restore(parts) if state else (0, [])
-    steps = range(first, n_steps)
-    tasks: list[ImageTask | NeuralTask] = []
-    image_workers = workers // 2 if recipe.lambda_img else 0
-    if recipe.lambda_img:
-        if images is None:
-            raise ValueError("lambda_img above 0 needs labelled images")
-        tasks.append(ImageTask(backbone, images, image_recipe, recipe, steps, seed, image_workers))
-    objective = NeuralObjective(heads, trials, recipe.loss, device)
-    tasks.append(NeuralTask(backbone, objective, batches, stimuli, recipe, steps, seed, workers - image_workers))
     rates = Recipe(
         steps=n_steps,
         learning_rate=recipe.learning_rate,
         min_learning_rate=recipe.min_learning_rate,
         warmup=recipe.warmup_epochs / recipe.epochs,
     )
-    fresh: list[Tensor] = []
+    steps = Steps(network, optimiser, rates, n_steps, state=state, processes=Processes(device), per_epoch=batches.epoch_steps)
+    tasks: list[ImageTask | NeuralTask] = []
+    image_workers = workers // 2 if recipe.lambda_img else 0
+    if recipe.lambda_img:
+        if images is None:
+            raise ValueError("lambda_img above 0 needs labelled images")
+        tasks.append(ImageTask(backbone, images, image_recipe, recipe, steps.left, seed, image_workers))
+    objective = NeuralObjective(heads, trials, recipe.loss, device)
+    tasks.append(NeuralTask(backbone, objective, batches, stimuli, recipe, steps.left, seed, workers - image_workers))
     began = time.monotonic()
-    with reproducible():
-        for step in steps:
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(rates, step, n_steps)
-            optimiser.zero_grad()
-            fresh.append(torch.stack([task.gradient(step) for task in tasks]))
-            optimiser.step()
-            epoch, rest = divmod(step + 1, batches.epoch_steps)
-            if rest == 0 or (step + 1) % CHECK_EVERY == 0:
-                losses += torch.stack(fresh).tolist()
-                fresh.clear()
-                require_finite(network, losses[-CHECK_EVERY:], step + 1, recipe.learning_rate)
-                spent = (time.monotonic() - began) / (step + 1 - first)
-                log.info("step %d of %d, epoch %d: losses %s, %.3g s a step", step + 1, n_steps, epoch, losses[-1], spent)
-                if state and (rest == 0 or state.due):
-                    state.save(parts, step + 1, losses)
+    steps.run(lambda step: torch.stack([task.gradient(step) for task in tasks]))
     network.eval()
-    seconds = (time.monotonic() - began) / len(steps) if steps else None
-    of_tasks = np.array(losses).T
+    seconds = (time.monotonic() - began) / len(steps.left) if steps.left else None
+    of_tasks = np.array(steps.losses).T
     losses_by_task = {task.loss_name: values for task, values in zip(tasks, of_tasks, strict=True)}
     return FinetuningHistory(losses_by_task, batches.epoch_steps, seconds)

@@ -1,6 +1,6 @@
 """The neural loss: frozen heads predict responses from committed layers, with gradients to the network (paper, Eq. 4)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,10 +9,36 @@ from torch.nn import functional
 
 from cortexscale.finetuning.batches import ForwardPass
 from cortexscale.finetuning.heads import FrozenHead
-from cortexscale.finetuning.losses import LOSSES
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.layers import captured
 from cortexscale.readouts.trials import Trials
+
+
+def _one_minus_cka(predicted: Tensor, measured: Tensor) -> Tensor:
+    """1 - linear CKA (Kornblith et al. 2019), with the biased estimate of the authors' code."""
+    ours, theirs = (_similarities(values) for values in (predicted, measured))
+    smallest = torch.finfo(ours.dtype).tiny  # the norms of a single stimulus are 0
+    return 1 - (ours * theirs).sum() / (ours.norm() * theirs.norm()).clamp_min(smallest)
+
+
+def _log_one_minus_cka(predicted: Tensor, measured: Tensor) -> Tensor:
+    """log(1 - CKA), with 1e-8 added to the argument."""
+    return torch.log(_one_minus_cka(predicted, measured) + 1e-8)
+
+
+def _similarities(values: Tensor) -> Tensor:
+    """(stimuli, stimuli) inner products of centred responses."""
+    centred = values - values.mean(dim=0)
+    return centred @ centred.T
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": functional.mse_loss,
+    "mae": functional.l1_loss,
+    "cka": _one_minus_cka,
+    "logcka": _log_one_minus_cka,
+}
+"""Losses of one subject and ROI, averaged over stimuli and units (Eq. 4), by ``loss`` of a recipe."""
 
 
 @dataclass(frozen=True)

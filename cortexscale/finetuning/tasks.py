@@ -1,5 +1,6 @@
 """The two tasks of a fine-tuned network: classify labelled images, and predict responses to stimuli (paper, Eq. 5)."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -11,7 +12,6 @@ from torch.nn import functional
 
 from cortexscale.errors import InputError
 from cortexscale.finetuning.batches import NeuralBatches
-from cortexscale.finetuning.jitter import jittered
 from cortexscale.finetuning.objective import NeuralObjective, layer_features
 from cortexscale.models.backbone import GREY, Backbone
 from cortexscale.models.evaluation import normalisation
@@ -21,7 +21,8 @@ from cortexscale.models.training.data import LabelledImages
 from cortexscale.models.training.loop import training_batches
 from cortexscale.models.training.order import MICRO_BATCH, STIMULI, MicroBatches, Order, seed_everything, seed_of
 from cortexscale.models.training.recipes import training_length
-from cortexscale.recipe import NeuralRecipe, Recipe
+from cortexscale.models.training.steps import autocast
+from cortexscale.recipe import Jitter, NeuralRecipe, Recipe
 from cortexscale.stimuli import StimulusImages
 
 
@@ -158,6 +159,30 @@ class BatchNorms:
             layer.train(self.moved_by in ("both", batch))
 
 
-def autocast(device: torch.device) -> torch.autocast:
-    """Autocast to bfloat16 on a GPU; none on a CPU."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+def jittered(inputs: Tensor, jitter: Jitter, fill: Tensor, generator: torch.Generator) -> Tensor:
+    """Shift, rotate and scale each image at random, by bilinear interpolation.
+
+    Heads were fitted to images as the evaluation transform makes them. They are moved after that transform, so that without
+    jitter the network sees here what it saw when the heads were fitted.
+
+    Args:
+        inputs: (n, 3, height, width) network input, normalised.
+        jitter: sizes of the random moves.
+        fill: (3,) normalised colour beyond the border of an image.
+        generator: random numbers on the CPU, so that all devices use the same ones.
+
+    Returns:
+        (n, 3, height, width); ``inputs`` themselves if all sizes are 0.
+    """
+    if not (jitter.shift or jitter.rotation or jitter.scale):
+        return inputs
+    draws = 2 * torch.rand(len(inputs), 4, generator=generator) - 1
+    angle = math.radians(jitter.rotation) * draws[:, 0]
+    zoom = 1 / (1 + jitter.scale * draws[:, 1])
+    shift = 2 * jitter.shift / jitter.field_of_view * draws[:, 2:]  # affine_grid spans [-1, 1]
+    height, width = inputs.shape[2:]
+    turn = torch.stack([angle.cos(), -angle.sin() * height / width, angle.sin() * width / height, angle.cos()], dim=1)
+    moves = torch.cat([zoom[:, None, None] * turn.view(-1, 2, 2), shift[:, :, None]], dim=2).to(inputs)
+    grid = functional.affine_grid(moves, list(inputs.shape), align_corners=False)
+    fill = fill.to(inputs).view(1, 3, 1, 1)
+    return functional.grid_sample(inputs - fill, grid, mode="bilinear", padding_mode="zeros", align_corners=False) + fill

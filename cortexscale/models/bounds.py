@@ -14,6 +14,8 @@ from cortexscale.models.spvvs import AVERAGED
 TABLE = Path(__file__).with_name("networks.tsv")
 PIXELS = 224
 """Width and height of the images of most networks in the table."""
+PASSES = 3
+"""Ratio of the time of a training step to that of a forward pass: the backward pass takes as long as two."""
 ASSUMED = "deit_large"
 """The architecture whose sizes are assumed for architectures that the table does not have."""
 
@@ -67,10 +69,11 @@ def known_networks() -> dict[str, Network]:
     The last column lists widths as ``<width>x<number of layers>``. :mod:`cortexscale.estimate.networks` writes the file.
     """
     with TABLE.open(encoding="utf-8", newline="") as file:
-        return {
-            name: Network(int(flops), _widths(widths), int(parameters), int(output))
-            for name, flops, parameters, output, widths in list(csv.reader(file, delimiter="\t"))[1:]
-        }
+        rows = list(csv.reader(file, delimiter="\t"))[1:]
+    return {
+        name: Network(int(flops), _widths(widths), int(parameters), int(output))
+        for name, flops, parameters, output, widths in rows
+    }
 
 
 def _widths(text: str) -> tuple[int, ...]:
@@ -117,3 +120,23 @@ def model_cards(machine: Machine, architectures: int) -> Cost:
     start_network + about 1 s per architecture
     """
     return Cost(machine.start_network + architectures, 8e9)
+
+
+def backbone_training(machine: Machine, network: Network, *, images_seen: int, gpus: int, arrays: float | None) -> Cost:
+    """Cost of training one backbone.
+
+    start_network + images seen x max(3 FLOPs / forward / GPUs, 1 / images), without 1 / images where they come as one array;
+    memory: per GPU 4 GB, 16 bytes per parameter and the array twice, or 16 GB for all that read images
+
+    Args:
+        machine: where it runs.
+        network: sizes of the network.
+        images_seen: number of images in all steps.
+        gpus: number of processes that share the images of a step.
+        arrays: bytes of an image set in one file, which every process holds; None if images are read one by one.
+    """
+    seconds = PASSES * network.flops / machine.forward / gpus
+    if arrays is None:
+        seconds = max(seconds, 1 / machine.images)
+    memory = gpus * (4e9 + 16 * network.parameters + 2 * (arrays or 0)) + (16e9 if arrays is None else 0)
+    return Cost(machine.start_network + images_seen * seconds, memory, resumes=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from cortexscale.models.build import untrained
-from cortexscale.models.flops import forward_flops
+from cortexscale.models.counting import forward_flops, n_parameters
 from cortexscale.models.model import Builder, HubBuilder, Model, PublishedBuilder, TimmBuilder
 from cortexscale.models.pretraining import SELF_SUPERVISED, SUPERVISED, Pretraining, pretraining_of
 from cortexscale.models.spvvs import CLASSES
@@ -15,7 +15,7 @@ from cortexscale.models.spvvs import CLASSES
 def model_cards(models: Iterable[Model], fitted: Collection[str]) -> pd.DataFrame:
     """Make one row per model in the published columns, with everything that is known before any training, and ``held_out``.
 
-    Models of one architecture share the counts of :func:`architecture_cost`. Where the config says nothing of a pretraining, it
+    Models of one architecture share the counts of :func:`_cost`. Where the config says nothing of a pretraining, it
     is inferred from the model's name (:func:`cortexscale.models.pretraining.pretraining_of`).
 
     Args:
@@ -28,7 +28,7 @@ def model_cards(models: Iterable[Model], fitted: Collection[str]) -> pd.DataFram
         counted = _as_published(model)
         key = counted.source, counted.builder, counted.image_size
         if key not in costs:
-            costs[key] = architecture_cost(counted)
+            costs[key] = _cost(counted)
         known = _pretraining(model)
         rows.append(
             {
@@ -50,7 +50,7 @@ def model_cards(models: Iterable[Model], fitted: Collection[str]) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def architecture_cost(model: Model) -> dict[str, float]:
+def _cost(model: Model) -> dict[str, float]:
     """Count the parameters and the forward FLOPs of an architecture, without its weights.
 
     Returns:
@@ -63,7 +63,7 @@ def architecture_cost(model: Model) -> dict[str, float]:
     backbone, image = untrained(model)
     flops = forward_flops(backbone.network, image)
     return {
-        "backbone_n_params": sum(parameter.numel() for parameter in backbone.network.parameters()),
+        "backbone_n_params": n_parameters(backbone.network),
         "backbone_macs": flops.published / 2,
         "backbone_flops": float(flops.published),
         "backbone_flops_products": float(flops.products),

@@ -2,7 +2,6 @@
 
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,19 +26,6 @@ _REMEDY = "fetch or train it again"
 Weights = Mapping[str, torch.Tensor]
 
 
-@dataclass(frozen=True)
-class LoadedWeights:
-    """The kind of weights that were loaded from a checkpoint.
-
-    Attributes:
-        kind: ``raw`` for the trained weights, ``ema`` for their moving average.
-        epoch: epochs of training; None where the file does not say.
-    """
-
-    kind: Literal["raw", "ema"]
-    epoch: int | None
-
-
 class _Foreign:
     """Stand-in for an object that is neither a tensor nor plain Python (a metric, a random state, ``eval``). It does nothing."""
 
@@ -50,7 +36,7 @@ class _Foreign:
         pass
 
 
-def load_weights(network: nn.Module, path: Path | str, *, ema: bool | Literal["auto"] = "auto") -> LoadedWeights:
+def load_weights(network: nn.Module, path: Path | str, *, ema: bool | Literal["auto"] = "auto") -> None:
     """Load a checkpoint into ``network``: a bare state dict, or one that a trainer wrapped (``LAYOUTS``, ``PREFIXES``).
 
     Every key must be there with its shape; otherwise the network is left unchanged.
@@ -65,16 +51,13 @@ def load_weights(network: nn.Module, path: Path | str, *, ema: bool | Literal["a
         InputError: the file is no checkpoint or is cut short, lacks the weights that were asked for, or belongs to another
             architecture or another number of classes.
     """
-    content = read_checkpoint(path)
-    raw, average = _find_weights(content, path)
+    raw, average = _find_weights(read_checkpoint(path), path)
     if ema is True and average is None:
         raise InputError(path, "no moving average (EMA) of the weights", "weights and their average", "set ema: auto or false")
-    kind: Literal["raw", "ema"] = "ema" if ema and average is not None else "raw"
-    chosen = average if ema and average is not None else raw
-    weights = _unwrapped(chosen, network.state_dict())
-    _require_fit(weights, network.state_dict(), path)
+    expected = network.state_dict()
+    weights = _unwrapped(average if ema and average is not None else raw, expected)
+    _require_fit(weights, expected, path)
     network.load_state_dict(weights)
-    return LoadedWeights(kind, _epoch(content))
 
 
 def read_checkpoint(path: Path | str) -> Any:
@@ -177,9 +160,3 @@ def _require_fit(weights: Weights, expected: Weights, path: Path | str) -> None:
 
 def _some(keys: list[str]) -> str:
     return ", ".join(keys[:4]) + (", ..." if len(keys) > 4 else "")
-
-
-def _epoch(content: Any) -> int | None:
-    """Number of training epochs: from Composer's clock, or from a key beside the weights; None where the file does not say."""
-    epochs = (_at(content, ("state", "timestamp", "Timestamp", "epoch")), _at(content, ("epoch",)))
-    return next((epoch for epoch in epochs if isinstance(epoch, int)), None)

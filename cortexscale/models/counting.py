@@ -1,26 +1,92 @@
-"""Sizes of a network, counted in one forward pass."""
+"""Sizes of a network, counted in one pass. On the meta device this costs next to nothing."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.bounds import Network
-from cortexscale.models.flops import forward_flops
 from cortexscale.models.layers import captured
+
+_COUNTED_BY_ELEMENT = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.AdaptiveAvgPool2d)
+_WITH_WEIGHTS = (torch.ops.aten.convolution, torch.ops.aten.addmm, torch.ops.aten.mm)
+
+
+@dataclass(frozen=True)
+class Flops:
+    """Floating-point operations of a forward pass of one image, two per multiply-add.
+
+    Attributes:
+        products: FLOPs of convolutions and matrix products, including those between the tokens of an attention.
+        published: FLOPs by the rule of the published tables (Gokce & Schrimpf, 2025), to whose compute axis scaling laws were
+            fitted. That rule leaves out attention between tokens. It counts five multiply-adds for every element that is
+            normalised and one for every element that is average-pooled.
+        modules: ``products`` by module name; the name of the root is empty.
+    """
+
+    products: int
+    published: int
+    modules: dict[str, int]
+
+
+def forward_flops(network: nn.Module, image: Tensor) -> Flops:
+    """Count the FLOPs of a network in eval mode for one image, (1, 3, height, width).
+
+    Neither count includes activations, biases, residual sums, soft-max, or max pooling.
+    """
+    by_element = 0
+
+    def count(module: nn.Module, inputs: tuple[Tensor], _output: Tensor) -> None:
+        nonlocal by_element
+        by_element += inputs[0].numel() * (1 if isinstance(module, nn.AdaptiveAvgPool2d) else 5)
+
+    with ExitStack() as hooks, FlopCounterMode(display=False) as counter, torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, _COUNTED_BY_ELEMENT):
+                hooks.enter_context(module.register_forward_hook(count))
+        network(image)
+    root, counts = type(network).__name__, counter.get_flop_counts()
+    weighted = sum(counts.get("Global", {}).get(operation, 0) for operation in _WITH_WEIGHTS)
+    modules = {
+        name.removeprefix(root).removeprefix("."): sum(by_operation.values())
+        for name, by_operation in counts.items()
+        if name != "Global"
+    }
+    return Flops(counter.get_total_flops(), weighted + 2 * by_element, modules)
+
+
+def n_parameters(network: nn.Module) -> int:
+    """Count the parameters of a network."""
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def count_network(backbone: Backbone, image: Tensor, widths: Sequence[int]) -> Network:
-    """Count the sizes of a network whose candidate layers have these widths.
-
-    Args:
-        image: (1, 3, height, width), on the network's device.
-        widths: activations of each candidate layer for one image.
-    """
+    """Count the sizes of a network whose candidate layers have these widths. The image is (1, 3, height, width)."""
     network = backbone.network
     modules = [name for name, module in network.named_modules() if name and not any(module.children())]
     outputs: list[int] = []
     with torch.no_grad(), captured(network, modules, lambda _name, output: outputs.append(output.numel())):
         flops = forward_flops(network, image).products
-    return Network(flops, tuple(widths), sum(parameter.numel() for parameter in network.parameters()), max(outputs, default=0))
+    return Network(flops, tuple(widths), n_parameters(network), max(outputs, default=0))
+
+
+def saved_activations(backbone: Backbone, image: Tensor) -> int:
+    """Count the values that autograd keeps for the backward pass of one image (1, 3, height, width), without weights."""
+    kept: dict[int, tuple[Tensor, int]] = {}
+    parameters = {id(parameter) for parameter in backbone.network.parameters()}
+
+    def keep(tensor: Tensor) -> Tensor:
+        whole = tensor if tensor._base is None else tensor._base  # views share memory
+        if id(whole) not in parameters:
+            kept[id(whole)] = whole, whole.numel()
+        return tensor
+
+    backbone.network.train()
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        backbone.network(image.repeat(2, 1, 1, 1))  # batch normalisation refuses a single value per channel
+    backbone.network.eval()
+    return sum(numbers for _, numbers in kept.values()) // 2

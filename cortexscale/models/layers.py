@@ -3,13 +3,12 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.hooks import RemovableHandle
 
 from cortexscale.errors import InputError
 from cortexscale.models.backbone import Backbone
@@ -130,13 +129,11 @@ def captured(
 
         return hook
 
-    handles: list[RemovableHandle] = [modules[name].register_forward_hook(hook_of(name)) for name in names]
-    handles.append(network.register_forward_pre_hook(begin))
-    try:
+    with ExitStack() as hooks:
+        for name in names:
+            hooks.enter_context(modules[name].register_forward_hook(hook_of(name)))
+        hooks.enter_context(network.register_forward_pre_hook(begin))
         yield outputs
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def output_shapes(backbone: Backbone, names: Sequence[str], image: torch.Tensor) -> dict[str, tuple[int, ...]]:
@@ -147,21 +144,18 @@ def output_shapes(backbone: Backbone, names: Sequence[str], image: torch.Tensor)
         names: names of the modules.
         image: (3, height, width), transformed.
     """
-    network = backbone.network.to(image.device)
-    modules = dict(network.named_modules())
-    shapes: dict[str, tuple[int, ...]] = {}
     first = 0 if backbone.stacked else 1
-    handles = [
-        modules[name].register_forward_hook(lambda _m, _i, output, name=name: shapes.update({name: _first(output).shape[first:]}))
-        for name in names
-    ]
-    try:
-        with torch.inference_mode():
-            network(image[None])
-    finally:
-        for handle in handles:
-            handle.remove()
-    return {name: tuple(shapes[name]) for name in names}
+    network = backbone.network.to(image.device)
+    with torch.inference_mode(), captured(network, names, lambda _name, output: tuple(output.shape[first:])) as shapes:
+        network(image[None])
+    return {name: shapes[name] for name in names}
+
+
+def layer_widths(backbone: Backbone, names: Sequence[str], image: torch.Tensor) -> list[int]:
+    """Number of activations of each layer for one transformed image, (1, 3, height, width), on the device of the network."""
+    with torch.no_grad(), captured(backbone.network, names) as outputs:
+        backbone.network(image)
+    return [backbone.rows(outputs[name], 1, name).shape[1] for name in names]
 
 
 def _first(output: Any) -> torch.Tensor:

@@ -8,11 +8,10 @@ from cortexscale.costs import Cost, Machine
 from cortexscale.datasets import bounds as datasets
 from cortexscale.features import bounds as features
 from cortexscale.finetuning import bounds as finetuning
-from cortexscale.finetuning.epochs import epoch_steps
 from cortexscale.models import bounds as models
 from cortexscale.models.bounds import Network
 from cortexscale.models.spvvs import checkpoints
-from cortexscale.models.training import bounds as training
+from cortexscale.models.training.recipes import epoch_steps
 from cortexscale.plan.alignment import AlignmentPlan
 from cortexscale.plan.finetuning import FinetuningPlan
 from cortexscale.plan.mapping import MappingPlan
@@ -59,7 +58,7 @@ class Costs:
         return models.checkpoint_download(self.machine, self.models.inventory[model], self.sizes.network(model))
 
     def train_backbone(self, model: str) -> Cost:
-        return training.backbone_training(
+        return models.backbone_training(
             self.machine,
             self.sizes.network(model),
             images_seen=self.models.training_length(model).images_seen,

@@ -29,7 +29,7 @@ from cortexscale.features.projected import project_activations
 from cortexscale.features.store import FeatureStore, StoreWriter
 from cortexscale.figures import projection as projection_figure
 from cortexscale.jobs import plain
-from cortexscale.models.build import build_architecture, load_backbone
+from cortexscale.models.build import build_backbone, load_backbone
 from cortexscale.models.layers import candidate_layers
 from cortexscale.models.model import Model, TimmBuilder
 from cortexscale.plan import Plan
@@ -64,7 +64,7 @@ def pictures(tmp_path_factory) -> tuple:
 def backbone(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "small.pt"
-    torch.save(build_architecture(NETWORK).state_dict(), path)
+    torch.save(build_backbone(NETWORK).network.state_dict(), path)
     return load_backbone(replace(NETWORK, checkpoint=str(path)))
 
 

@@ -18,7 +18,7 @@ from cortexscale.datasets.freemanziemba import reader
 from cortexscale.datasets.freemanziemba import simulate as simulation
 from cortexscale.errors import InputError
 from cortexscale.kernels.noise_ceiling import ncsnr_from_trials
-from cortexscale.models.build import build_architecture
+from cortexscale.models.build import build_backbone
 from cortexscale.recording import load_recording
 from cortexscale.simulation.assembly import write_assembly
 from cortexscale.simulation.images import render
@@ -207,7 +207,9 @@ def test_memory_does_not_grow_with_the_trials(tmp_path):
 def simulated(tmp_path_factory):
     """The demo's release with an untrained network; 4 samples of 15 families, as texture and as noise."""
     torch.manual_seed(0)
-    world = World(VisualSystem(build_architecture(HIDDEN_NETWORK), render(200, 0)[0]), 32, tmp_path_factory.mktemp("no things"))
+    world = World(
+        VisualSystem(build_backbone(HIDDEN_NETWORK).network, render(200, 0)[0]), 32, tmp_path_factory.mktemp("no things")
+    )
     root = tmp_path_factory.mktemp("freeman")
     settings = simulation.Settings(samples=4, repetitions=6, units=5)
     truth = dict(simulation.simulate(root, reader.SUBJECTS, world, settings, seed=3))["pooled"]
@@ -267,7 +269,7 @@ def test_the_truth_is_that_of_the_assembly(simulated):
 def test_same_seed_same_bytes(simulated, tmp_path):
     root = simulated[0]
     torch.manual_seed(0)
-    world = World(VisualSystem(build_architecture(HIDDEN_NETWORK), render(200, 0)[0]), 32, tmp_path)
+    world = World(VisualSystem(build_backbone(HIDDEN_NETWORK).network, render(200, 0)[0]), 32, tmp_path)
     list(simulation.simulate(tmp_path, reader.SUBJECTS, world, simulation.Settings(samples=4, repetitions=6, units=5), seed=3))
     for path in root.iterdir():
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name

@@ -16,7 +16,7 @@ from cortexscale.datasets.majajhong import reader
 from cortexscale.datasets.majajhong import simulate as simulation
 from cortexscale.errors import InputError
 from cortexscale.kernels.noise_ceiling import ncsnr_from_trials
-from cortexscale.models.build import build_architecture
+from cortexscale.models.build import build_backbone
 from cortexscale.recording import load_recording
 from cortexscale.simulation.assembly import write_assembly
 from cortexscale.simulation.images import render
@@ -165,7 +165,9 @@ def test_memory_does_not_grow_with_the_trials(tmp_path):
 def simulated(tmp_path_factory):
     """The demo's release with an untrained network; 64 objects, once without and twice with variation."""
     torch.manual_seed(0)
-    world = World(VisualSystem(build_architecture(HIDDEN_NETWORK), render(200, 0)[0]), 32, tmp_path_factory.mktemp("no things"))
+    world = World(
+        VisualSystem(build_backbone(HIDDEN_NETWORK).network, render(200, 0)[0]), 32, tmp_path_factory.mktemp("no things")
+    )
     root = tmp_path_factory.mktemp("majaj")
     settings = simulation.Settings(images={0: 1, 3: 2}, repetitions={0: 4, 3: 9}, sites={"V4": 4, "IT": 6})
     truth = dict(simulation.simulate(root, reader.SUBJECTS, world, settings, seed=3))

@@ -19,7 +19,7 @@ from cortexscale.datasets.tvsd import simulate as simulation
 from cortexscale.datasets.tvsd.electrodes import leave_one_out_reliability, mean_pairwise_reliability
 from cortexscale.datasets.tvsd.simulate import DEAD_ELECTRODES, write_tvsd
 from cortexscale.errors import InputError
-from cortexscale.models.build import build_architecture
+from cortexscale.models.build import build_backbone
 from cortexscale.recording import load_recording
 from cortexscale.simulation.images import render, write_things
 from cortexscale.simulation.matlab import write_matlab
@@ -528,7 +528,7 @@ def test_memory_does_not_grow_with_the_trials(tmp_path):
 def test_simulated_monkeys_are_read_with_their_truth(tmp_path):
     torch.manual_seed(0)
     write_things(tmp_path / "things", 40, 5, seed=0)
-    world = World(VisualSystem(build_architecture(HIDDEN_NETWORK), render(200, 0)[0]), 32, tmp_path / "things")
+    world = World(VisualSystem(build_backbone(HIDDEN_NETWORK).network, render(200, 0)[0]), 32, tmp_path / "things")
     settings = simulation.Settings(repetitions=12, live_electrodes=20)
     truths = dict(simulation.simulate(tmp_path, tvsd.SUBJECTS, world, settings, seed=1))
     for monkey, truth in truths.items():

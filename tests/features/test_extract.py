@@ -16,7 +16,7 @@ from cortexscale.features.extract import extract_features, forward_precision
 from cortexscale.features.model_on_images import ModelOnImages
 from cortexscale.features.store import FeatureStore
 from cortexscale.kernels.projection import RandomProjection
-from cortexscale.models.build import build_architecture, load_backbone
+from cortexscale.models.build import build_backbone, load_backbone
 from cortexscale.models.cards import model_cards
 from cortexscale.models.layers import candidate_layers, captured
 from cortexscale.models.model import Model, TimmBuilder
@@ -57,7 +57,7 @@ def stimuli(tmp_path_factory) -> tuple:
 def backbone(tmp_path):
     torch.manual_seed(0)
     path = tmp_path / "small.pt"
-    torch.save(build_architecture(MODEL).state_dict(), path)
+    torch.save(build_backbone(MODEL).network.state_dict(), path)
     return load_backbone(replace(MODEL, checkpoint=str(path)))
 
 

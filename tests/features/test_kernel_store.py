@@ -27,7 +27,7 @@ from cortexscale.features.image_sets import image_sets, in_reading_order, places
 from cortexscale.features.kernel_store import KernelStore, KernelWriter, open_store
 from cortexscale.features.store import FeatureStore, StoreWriter
 from cortexscale.kernels.gram import gram
-from cortexscale.models.build import build_architecture, load_backbone
+from cortexscale.models.build import build_backbone, load_backbone
 from cortexscale.models.layers import candidate_layers
 from cortexscale.models.model import Model, TimmBuilder
 from cortexscale.recording import Recording, Split
@@ -320,7 +320,7 @@ def pictures(tmp_path_factory) -> tuple:
 def backbone(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "small.pt"
-    torch.save(build_architecture(NETWORK).state_dict(), path)
+    torch.save(build_backbone(NETWORK).network.state_dict(), path)
     return load_backbone(replace(NETWORK, checkpoint=str(path)))
 
 

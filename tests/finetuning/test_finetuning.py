@@ -13,11 +13,9 @@ from cortexscale.errors import InputError
 from cortexscale.finetuning import loop
 from cortexscale.finetuning.batches import NeuralBatches
 from cortexscale.finetuning.heads import fit_heads, load_heads
-from cortexscale.finetuning.jitter import jittered
-from cortexscale.finetuning.losses import LOSSES
-from cortexscale.finetuning.objective import NeuralObjective, layer_features
+from cortexscale.finetuning.objective import LOSSES, NeuralObjective, layer_features
 from cortexscale.finetuning.pairs import neural_pairs
-from cortexscale.finetuning.tasks import BatchNorms, ImageTask, NeuralTask
+from cortexscale.finetuning.tasks import BatchNorms, ImageTask, NeuralTask, jittered
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.build import build_backbone, weights_hash
 from cortexscale.models.layers import captured

@@ -7,12 +7,11 @@ import pytest
 import torch
 from memory import peak_mb
 
-from cortexscale.finetuning.activations import saved_activations
 from cortexscale.finetuning.bounds import StepSize, step_bytes, step_seconds
-from cortexscale.finetuning.epochs import epoch_steps
 from cortexscale.models.build import untrained
-from cortexscale.models.flops import forward_flops
+from cortexscale.models.counting import forward_flops, saved_activations
 from cortexscale.models.model import Model, TimmBuilder
+from cortexscale.models.training.recipes import epoch_steps
 
 PIXELS, UNITS, TRIALS, IMAGES = 64, 200, 8, 24
 BUILDER = TimmBuilder("vit_tiny_patch16_224", {"img_size": PIXELS, "patch_size": 8, "depth": 6}, classes=10)

@@ -6,7 +6,7 @@ import torch
 from finetuning_data import pretrained
 from PIL import Image
 
-from cortexscale.finetuning.jitter import jittered
+from cortexscale.finetuning.tasks import jittered
 from cortexscale.models.backbone import GREY
 from cortexscale.models.evaluation import evaluation_transform, normalisation
 from cortexscale.models.normalisation import MEAN, STD

@@ -32,7 +32,8 @@ from cortexscale.finetuning.job import finetune
 from cortexscale.models.build import build_backbone, load_backbone
 from cortexscale.models.model import Model
 from cortexscale.models.training.data import open_images
-from cortexscale.models.training.loop import CHECK_EVERY, accuracy
+from cortexscale.models.training.loop import accuracy
+from cortexscale.models.training.steps import CHECK_EVERY
 from cortexscale.recipe import Jitter, Lora, NeuralRecipe, Recipe
 from cortexscale.stimuli import StimulusImages, stimulus_table
 

@@ -18,7 +18,7 @@ from cortexscale.features.blocks import ROWS
 from cortexscale.features.bounds import Extraction
 from cortexscale.kernels.projection import RandomProjection
 from cortexscale.models.backbone import Backbone
-from cortexscale.models.build import build_architecture
+from cortexscale.models.build import build_backbone
 from cortexscale.models.counting import count_network
 from cortexscale.plan import Plan
 from cortexscale.study import load_study
@@ -93,7 +93,7 @@ def test_weights_are_missing_or_follow_or_do_not_fit(tmp_path):
     problems, text = report(row, weights_follow=True)
     assert not problems and "does not exist yet" in text
     models = inventory(load_study({"study": "s", "results": "r", "models": [row | {"classes": 4}]}))
-    torch.save(build_architecture(models["mine"]).state_dict(), file)
+    torch.save(build_backbone(models["mine"]).network.state_dict(), file)
     problems, text = report(row, weights_follow=True)
     assert problems == 1 and "head.weight" in text
 

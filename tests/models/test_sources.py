@@ -15,7 +15,7 @@ from places import ROOT, SHARED
 from cortexscale.alignment.published import read_published
 from cortexscale.code import stage_digest
 from cortexscale.errors import InputError
-from cortexscale.models.build import build_architecture, load_backbone, untrained, weights_hash
+from cortexscale.models.build import build_backbone, load_backbone, untrained, weights_hash
 from cortexscale.models.cards import model_cards
 from cortexscale.models.families import LAYERS
 from cortexscale.models.layers import candidate_layers, captured
@@ -63,7 +63,7 @@ def test_own_weights_in_a_known_architecture(row, tmp_path):
     file = tmp_path / "mine.pt"
     model = entry(row | {"file": str(file)})
     torch.manual_seed(1)
-    network = build_architecture(model)
+    network = build_backbone(model).network
     torch.save({"state_dict": {f"module.{name}": tensor for name, tensor in network.state_dict().items()}}, file)
     backbone = load_backbone(model)
     assert not backbone.network.training and weights_hash(backbone.network) == weights_hash(network)
@@ -93,7 +93,7 @@ def test_a_wrong_row_is_named(change, message):
 
 def test_a_timm_name_that_does_not_exist_is_named():
     with pytest.raises(InputError, match=r"model no_such_net\n.*Unknown model"):
-        build_architecture(entry({"source": "timm", "ids": ["no_such_net"], "layers": ["norm"]}))
+        build_backbone(entry({"source": "timm", "ids": ["no_such_net"], "layers": ["norm"]}))
 
 
 def test_own_models_borrow_only_where_they_say_so():

@@ -16,12 +16,13 @@ from cortexscale.errors import InputError
 from cortexscale.jobs import plain
 from cortexscale.models.model import Model, TimmBuilder
 from cortexscale.models.normalisation import MEAN, STD, as_input
-from cortexscale.models.training.adversarial import ffgsm
+from cortexscale.models.training.augment import ffgsm
 from cortexscale.models.training.data import ArrayImages, FileImages, open_images
 from cortexscale.models.training.job import TrainingJob, train_model
-from cortexscale.models.training.loop import CHECK_EVERY, accuracy, train_backbone
+from cortexscale.models.training.loop import accuracy, train_backbone
 from cortexscale.models.training.processes import torchrun
 from cortexscale.models.training.state import TrainingState
+from cortexscale.models.training.steps import CHECK_EVERY
 from cortexscale.recipe import Attack, Recipe
 
 LABELS = np.random.default_rng(0).permutation(np.repeat(np.arange(5), 20))

@@ -18,7 +18,7 @@ from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.commitments import Commitments, CommittedLayer
 from cortexscale.datasets.readers import load_simulator
 from cortexscale.features.store import FeatureStore, StoreWriter
-from cortexscale.models.build import load_network
+from cortexscale.models.build import load_backbone
 from cortexscale.recording import Recording, load_recording
 from cortexscale.scaling.fit import fit_experiment
 from cortexscale.scaling.points import MODEL_COLUMNS, axis_points, benchmark_scores
@@ -69,7 +69,7 @@ def stimuli() -> dict[str, pd.DataFrame]:
 @pytest.fixture(scope="module")
 def generating(tmp_path_factory, stimuli) -> dict[str, FeatureStore]:
     """Per dataset a store of what the simulated brain sees of its images: one layer per area."""
-    network = load_network(replace(HIDDEN_NETWORK, checkpoint=str(RESULTS / "raw/hidden_network.pt")))
+    network = load_backbone(replace(HIDDEN_NETWORK, checkpoint=str(RESULTS / "raw/hidden_network.pt"))).network
     brain = VisualSystem(network, np.load(RESULTS / "raw/task_images.npz")["validation_images"])
     side = (CONFIG["simulation"]["image_size"],) * 2
     stores: dict[str, FeatureStore] = {}

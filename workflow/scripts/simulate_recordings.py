@@ -8,7 +8,7 @@ import numpy as np
 
 from cortexscale.datasets.readers import load_simulator
 from cortexscale.jobs import run
-from cortexscale.models.build import load_network
+from cortexscale.models.build import load_backbone
 from cortexscale.simulation.visual_system import HIDDEN_NETWORK, VisualSystem, World
 
 
@@ -26,7 +26,7 @@ def main(
     released: Path,
     truth: Path,
 ) -> None:
-    module, network = load_simulator(reader), load_network(replace(HIDDEN_NETWORK, checkpoint=str(weights)))
+    module, network = load_simulator(reader), load_backbone(replace(HIDDEN_NETWORK, checkpoint=str(weights))).network
     world = World(VisualSystem(network, np.load(task)["validation_images"]), image_size, things)
     for subject, recording in module.simulate(released, subjects, world, module.Settings(**settings), seed):
         replace(recording, dataset=dataset).save(truth / f"{subject}.h5")

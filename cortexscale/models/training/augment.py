@@ -1,4 +1,4 @@
-"""Augmentations of single images, and of a micro-batch on the device. The operations are timm's."""
+"""Augmentations of single images, and of a micro-batch on the device, by the operations of timm; and adversarial attacks."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from torch import nn
 from cortexscale.errors import InputError
 from cortexscale.models.normalisation import MEAN, STD, normalised
 from cortexscale.models.vision import timm, transforms
-from cortexscale.recipe import Recipe
+from cortexscale.recipe import Attack, Recipe
 
 auto_augment = timm.data.auto_augment
 
@@ -105,3 +105,39 @@ def criterion(recipe: Recipe) -> nn.Module:
     if recipe.loss == "binary_cross_entropy":
         return timm.loss.BinaryCrossEntropy(smoothing)
     return nn.CrossEntropyLoss(label_smoothing=smoothing)
+
+
+def ffgsm(
+    network: nn.Module,
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    attack: Attack,
+) -> torch.Tensor:
+    """Attack images by one signed gradient step from a random start (FFGSM; Wong, Rice & Kolter 2020).
+
+    The gradient is computed in eval mode, so that the attack does not change running statistics and draws no dropout.
+
+    Args:
+        network: the network that is attacked.
+        inputs: (n, 3, height, width), normalised.
+        targets: second argument of ``loss``.
+        loss: function of network output and ``targets``.
+        attack: sizes in levels of 255.
+
+    Returns:
+        (n, 3, height, width), within ``attack.eps`` of ``inputs`` and between black and white.
+    """
+    mean, std = (inputs.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+    black, white = -mean / std, (1 - mean) / std
+    eps, alpha = attack.eps / 255 / std, attack.alpha / 255 / std
+
+    def allowed(moved: torch.Tensor) -> torch.Tensor:
+        return moved.clamp(inputs - eps, inputs + eps).clamp(black, white)
+
+    start = allowed(inputs + eps * torch.empty_like(inputs).uniform_(-1, 1)).requires_grad_()
+    training = network.training
+    network.eval()
+    (gradient,) = torch.autograd.grad(loss(network(start), targets), start)
+    network.train(training)
+    return allowed(start.detach() + alpha * gradient.sign())

@@ -41,19 +41,6 @@ def loaded_batches(
     return _load(samples, places, workers, device)
 
 
-def evaluation_batches(
-    images: ReadableImages, transform: Callable[[Image.Image], torch.Tensor], batch: int, workers: int, device: torch.device
-) -> Iterator[Batch]:
-    """Read all images in order and apply ``transform``.
-
-    Raises:
-        InputError: an image cannot be read.
-    """
-    n = len(images.labels)
-    rows = (np.arange(start, min(start + batch, n)) for start in range(0, n, batch))
-    return transformed_batches(images, rows, transform, workers, device)
-
-
 def transformed_batches(
     images: ReadableImages,
     batches: Iterable[np.ndarray],

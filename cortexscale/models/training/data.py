@@ -1,10 +1,12 @@
 """Labelled images for training: arrays in one file, folders of classes, or webdataset shards, with one interface."""
 
+import copy
 import io
 import os
 import tarfile
 import warnings
 import zipfile
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -35,19 +37,31 @@ class ReadableImages(Protocol):
         """
 
 
-class LabelledImages(ReadableImages, Protocol):
+class LabelledImages(ABC):
     """One split of a labelled image set.
 
     Attributes:
-        names: (n,) bytes, the name of every image in its set.
+        names: (n,) bytes, the name of every image in its set. A million Python strings would be copied by every process that
+            touches them.
+        labels: (n,) int64 class of every image.
         n_classes: number of classes of the whole set, also if this is a part of it.
+        per_image: names of the arrays that have an entry for every image.
     """
 
     names: np.ndarray
+    labels: np.ndarray
     n_classes: int
+    per_image: tuple[str, ...] = ("names", "labels")
+
+    @abstractmethod
+    def __getitem__(self, row: int) -> Image.Image: ...
 
     def take(self, rows: np.ndarray) -> Self:
         """The images of these rows, in this order."""
+        part = copy.copy(self)
+        for name in self.per_image:
+            setattr(part, name, getattr(self, name)[rows])
+        return part
 
 
 def open_images(path: Path | str, split: str) -> LabelledImages:
@@ -60,10 +74,10 @@ def open_images(path: Path | str, split: str) -> LabelledImages:
     if path.is_file():
         return ArrayImages.open(path, split)
     if (path / split).is_dir():
-        return FileImages.open(path, split)
+        return FileImages(path, split)
     shards = sorted(path.glob(f"{split}*.tar"))
     if shards:
-        return ShardImages.open(shards)
+        return ShardImages(shards)
     raise InputError(
         path,
         "nothing that holds labelled images" if path.exists() else "nothing",
@@ -105,8 +119,10 @@ def subset_indices(labels: np.ndarray, samples_per_class: int, seed: int) -> np.
     return np.sort(np.concatenate(chosen))
 
 
-class ArrayImages:
+class ArrayImages(LabelledImages):
     """Images in memory, (n, size, size, 3) uint8."""
+
+    per_image = ("names", "labels", "images")
 
     def __init__(
         self, images: np.ndarray, labels: np.ndarray, names: np.ndarray | None = None, n_classes: int | None = None
@@ -137,42 +153,31 @@ class ArrayImages:
     def __getitem__(self, row: int) -> Image.Image:
         return Image.fromarray(self.images[row])
 
-    def take(self, rows: np.ndarray) -> Self:
-        return type(self)(self.images[rows], self.labels[rows], self.names[rows], self.n_classes)
 
+class FileImages(LabelledImages):
+    """Image files in ``<root>/<split>/<class>/``, as ImageNet and Ecoset are released. Classes are numbered alphabetically.
 
-class FileImages:
-    """Image files in class folders, as ImageNet and Ecoset are released. The alphabetical order of folders numbers the classes.
-
-    Names are kept as one array of bytes: a million Python strings would be copied by every process that touches them.
+    Raises:
+        InputError: there are no images, or the classes are not those of the training split.
     """
 
-    def __init__(self, root: Path, names: np.ndarray, labels: np.ndarray, n_classes: int) -> None:
-        self.root, self.names, self.labels, self.n_classes = root, names, labels, n_classes
-
-    @classmethod
-    def open(cls, path: Path, split: str) -> Self:
-        """List the images below ``<path>/<split>/<class>/``.
-
-        Raises:
-            InputError: there are no images, or the classes are not those of the training split.
-        """
-        classes = class_folders(path / split)
-        known = class_folders(path / "train")
+    def __init__(self, root: Path, split: str) -> None:
+        classes, known = (_folders(root / name) for name in (split, "train"))
         if classes != known:
             differing = sorted(set(classes) ^ set(known))
             found = f"{len(classes)} class folders, {len(known)} in train; only one has {', '.join(differing[:3])}"
             remedy = "sort the validation images into folders named like those of train (ILSVRC 2012 comes without)"
-            raise InputError(path / split, found, "the classes of train", remedy)
+            raise InputError(root / split, found, "the classes of train", remedy)
         names: list[str] = []
         labels: list[int] = []
         for label, folder in enumerate(classes):
-            files = sorted(entry.name for entry in os.scandir(path / split / folder) if entry.name.lower().endswith(SUFFIXES))
+            files = sorted(entry.name for entry in os.scandir(root / split / folder) if entry.name.lower().endswith(SUFFIXES))
             names += [f"{split}/{folder}/{file}" for file in files]
             labels += [label] * len(files)
         if not names:
-            raise InputError(path / split, "no images", f"files {', '.join(SUFFIXES)} in class folders", "unpack the data set")
-        return cls(path, np.array([os.fsencode(name) for name in names]), np.array(labels, dtype=np.int64), len(classes))
+            raise InputError(root / split, "no images", f"files {', '.join(SUFFIXES)} in class folders", "unpack the data set")
+        self.root, self.n_classes = root, len(classes)
+        self.names, self.labels = np.array([os.fsencode(name) for name in names]), np.array(labels, dtype=np.int64)
 
     def __getitem__(self, row: int) -> Image.Image:
         path = self.root / os.fsdecode(self.names[row])
@@ -181,40 +186,29 @@ class FileImages:
         except OSError as error:
             raise InputError(path, str(error), "a readable file", "restore the file from its release") from None
 
-    def take(self, rows: np.ndarray) -> Self:
-        return type(self)(self.root, self.names[rows], self.labels[rows], self.n_classes)
 
-
-def class_folders(folder: Path) -> list[str]:
-    """Names of the folders in a folder, sorted."""
+def _folders(folder: Path) -> list[str]:
     return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
 
 
-class ShardImages:
+class ShardImages(LabelledImages):
     """Images in webdataset shards: tar files of ``<key>.jpg`` (or ``.jpeg``, ``.png``) and ``<key>.cls``, a class number.
 
-    Args:
-        shards: the tar files.
-        names, labels: (n,) name and class of every image.
+    Attributes:
         places: (n, 3) number of the shard, first byte and number of bytes of every image.
-        n_classes: number of classes.
+
+    Raises:
+        InputError: a shard is damaged, or has an image without a class or a class without an image.
     """
 
-    def __init__(self, shards: list[Path], names: np.ndarray, labels: np.ndarray, places: np.ndarray, n_classes: int) -> None:
-        self.shards, self.names, self.labels, self.places, self.n_classes = shards, names, labels, places, n_classes
+    per_image = ("names", "labels", "places")
 
-    @classmethod
-    def open(cls, shards: list[Path]) -> Self:
-        """List the images of all shards.
-
-        Raises:
-            InputError: a shard is damaged, or has an image without a class or a class without an image.
-        """
+    def __init__(self, shards: list[Path]) -> None:
         names: list[bytes] = []
         labels: list[int] = []
         places: list[tuple[int, int, int]] = []
         for number, shard in enumerate(shards):
-            images, classes = shard_index(shard)
+            images, classes = _shard_index(shard)
             if images.keys() != classes.keys():
                 key = min(images.keys() ^ classes.keys())
                 found = f"only one of an image and a .cls under {key}"
@@ -223,8 +217,8 @@ class ShardImages:
                 names.append(os.fsencode(f"{shard.name}/{key}"))
                 labels.append(classes[key])
                 places.append((number, *place))
-        numbers = np.array(labels, dtype=np.int64)
-        return cls(shards, np.array(names), numbers, np.array(places, dtype=np.int64), int(numbers.max()) + 1)
+        self.shards, self.n_classes = shards, max(labels) + 1
+        self.names, self.labels, self.places = np.array(names), np.array(labels, dtype=np.int64), np.array(places, dtype=np.int64)
 
     def __getitem__(self, row: int) -> Image.Image:
         number, offset, length = self.places[row]
@@ -232,11 +226,8 @@ class ShardImages:
             shard.seek(offset)
             return decode_image(shard.read(length), os.fsdecode(self.names[row]))
 
-    def take(self, rows: np.ndarray) -> Self:
-        return type(self)(self.shards, self.names[rows], self.labels[rows], self.places[rows], self.n_classes)
 
-
-def shard_index(shard: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
+def _shard_index(shard: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
     """Index a shard: where its images lie (key -> first byte, number of bytes), and their classes (key -> class).
 
     Raises:

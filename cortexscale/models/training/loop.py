@@ -1,9 +1,7 @@
 """The training loop of all models of a suite, small ones on a CPU and large ones on several GPUs."""
 
-import logging
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeGuard
 
 import numpy as np
@@ -12,23 +10,17 @@ from PIL import Image
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from cortexscale.errors import InputError
 from cortexscale.models.normalisation import as_input
-from cortexscale.models.training.adversarial import ffgsm
-from cortexscale.models.training.augment import BatchAugmentation, criterion, image_transform, set_drop_path
-from cortexscale.models.training.batches import Batch, evaluation_batches, loaded_batches, sliced_batches
+from cortexscale.models.training.augment import BatchAugmentation, criterion, ffgsm, image_transform, set_drop_path
+from cortexscale.models.training.batches import Batch, loaded_batches, sliced_batches, transformed_batches
 from cortexscale.models.training.data import ArrayImages, LabelledImages
 from cortexscale.models.training.order import MICRO_BATCH, MicroBatches, Order, seed_everything, seed_of
 from cortexscale.models.training.processes import Processes
-from cortexscale.models.training.recipes import learning_rate, training_length
-from cortexscale.models.training.state import Stateful, TrainingState
+from cortexscale.models.training.recipes import training_length
+from cortexscale.models.training.state import TrainingState
+from cortexscale.models.training.steps import Steps, autocast
 from cortexscale.models.vision import timm
 from cortexscale.recipe import Recipe
-
-log = logging.getLogger(__name__)
-
-CHECK_EVERY = 20
-"""Number of steps after which the loss is read, which waits for the GPU. A state may be saved at that time."""
 
 
 def train_backbone(
@@ -72,40 +64,16 @@ def train_backbone(
         set_drop_path(network, recipe.drop_path)
     network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     average = timm.utils.ModelEmaV3(network, recipe.ema, use_warmup=True) if recipe.ema else None
-    optimiser = _optimiser(network, recipe)
-    parts: dict[str, Stateful] = {"network": network, "optimiser": optimiser}
-    if average:
-        parts["average"] = average
-    first, losses = state.restore(parts) if state else (0, [])
-    micro_batches = MicroBatches(Order(len(images.labels), seed, recipe.repeats), length, processes.rank, processes.count, first)
+    steps = Steps(network, _optimiser(network, recipe), recipe, length.steps, state=state, processes=processes, average=average)
+    order = Order(len(images.labels), seed, recipe.repeats)
+    micro_batches = MicroBatches(order, length, processes.rank, processes.count, steps.left.start)
     batches = training_batches(images, micro_batches, recipe, image_size, seed, workers, device)
     gradient = _Gradient(network, recipe, images.n_classes, processes)
-    fresh: list[torch.Tensor] = []
-    began = time.monotonic()
-    with reproducible():
-        for step in range(first, length.steps):
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(recipe, step, length.steps)
-            optimiser.zero_grad()
-            seeds = [seed_of(seed, MICRO_BATCH, step, number) for number in micro_batches.numbers]
-            fresh.append(gradient.add(batches, seeds))
-            if recipe.clip:
-                nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
-            optimiser.step()
-            if average:
-                average.update(network, step + 1)
-            if (step + 1) % CHECK_EVERY == 0 or step + 1 == length.steps:
-                losses += processes.mean(torch.stack(fresh)).tolist()
-                fresh.clear()
-                require_finite(network, losses[-CHECK_EVERY:], step + 1, recipe.learning_rate)
-                rate = (step + 1 - first) * length.batch / (time.monotonic() - began)
-                log.info("step %d of %d: loss %.4f, %.0f images/s", step + 1, length.steps, losses[-1], rate)
-                if state and processes.rank == 0 and state.due:
-                    state.save(parts, step + 1, losses)
+    steps.run(lambda step: gradient.add(batches, [seed_of(seed, MICRO_BATCH, step, part) for part in micro_batches.numbers]))
     if average:
         network.load_state_dict(average.module.state_dict())
     network.eval()
-    return np.array(losses)
+    return np.array(steps.losses)
 
 
 def accuracy(
@@ -128,23 +96,20 @@ def accuracy(
     Raises:
         InputError: an image cannot be read.
     """
-    device = next(network.parameters()).device
+    device, n = next(network.parameters()).device, len(images.labels)
+    rows = (np.arange(start, min(start + batch, n)) for start in range(0, n, batch))
     if transform:
-        batches = evaluation_batches(images, transform, batch, workers, device)
+        batches = transformed_batches(images, rows, transform, workers, device)
     elif isinstance(images, ArrayImages):
-        batches = _array_batches(images, batch, device)
+        batches = (
+            (as_input(images.images[part], device=device), torch.from_numpy(images.labels[part]).to(device)) for part in rows
+        )
     else:
         raise TypeError("images that are not an array need a transform")
     network.eval()
     with torch.inference_mode():
         hits = [(network(inputs).argmax(1) == labels).sum() for inputs, labels in batches]
-    return int(torch.stack(hits).sum()) / len(images.labels)
-
-
-def _array_batches(images: ArrayImages, batch: int, device: torch.device) -> Iterator[Batch]:
-    for start in range(0, len(images.labels), batch):
-        rows = slice(start, start + batch)
-        yield as_input(images.images[rows], device=device), torch.from_numpy(images.labels[rows]).to(device)
+    return int(torch.stack(hits).sum()) / n
 
 
 class _Gradient:
@@ -162,10 +127,7 @@ class _Gradient:
         for number, seed in enumerate(seeds, 1):
             pixels, labels = next(batches)
             seed_everything(seed)
-            with (
-                self._exchanged(last=number == len(seeds)),
-                torch.autocast(self.device.type, torch.bfloat16, self.device.type == "cuda"),
-            ):
+            with self._exchanged(last=number == len(seeds)), autocast(self.device):
                 inputs, targets = self.augmentation(pixels, labels)
                 if self.recipe.attack:
                     inputs = ffgsm(self.network, inputs, targets, self._loss, self.recipe.attack)
@@ -212,41 +174,3 @@ def _optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, fused=True)
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
-
-
-def require_finite(network: nn.Module, losses: Sequence[float], steps: int, learning_rate: float) -> None:
-    """Stop a training that diverges, before its state is saved.
-
-    Args:
-        network: the network that is trained.
-        losses: losses of the last steps.
-        steps: number of steps so far.
-        learning_rate: the largest learning rate, for the message.
-
-    Raises:
-        InputError: a loss or a weight is not finite.
-    """
-    if np.isfinite(losses).all() and all(torch.isfinite(parameter).all() for parameter in network.parameters()):
-        return
-    raise InputError(
-        f"training of a {type(network).__name__}, at most {CHECK_EVERY} steps before step {steps}",
-        f"a loss of {losses[-1]}",
-        "a finite loss",
-        f"lower the learning rate ({learning_rate:g})",
-    )
-
-
-@contextmanager
-def reproducible() -> Iterator[None]:
-    """Make a training with one seed give the same weights on any number of cores.
-
-    The number of threads changes how a sum is split, and so its last bit, which training amplifies; the block therefore uses
-    one thread. Small models train faster side by side than each on several threads, and large ones train on a GPU.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-            yield
-    finally:
-        torch.set_num_threads(threads)

@@ -62,6 +62,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """Keys of the published recipes. ConvNeXt and EfficientNet have the stochastic depth of torchvision's networks. That of DeiT-III
 depends on the size of the network, and is given with it as ``drop_path``."""
+_FEW_STEPS = 10
+"""An epoch of at most so many steps has its last, partial batch, as in the authors' code; a longer one drops it."""
 
 
 def resolve(*layers: Recipe) -> Recipe:
@@ -132,6 +134,12 @@ def training_length(recipe: Recipe, n: int, processes: int = 1) -> Length:
         return Length(recipe.steps, parts, size)
     assert recipe.epochs is not None, "a resolved recipe has steps or epochs"
     return Length(math.ceil(recipe.epochs * n / (parts * size)), parts, size)
+
+
+def epoch_steps(samples: int, neural_batch: int) -> int:
+    """Steps of one pass over the stimuli of a subject."""
+    whole, rest = divmod(samples, neural_batch)
+    return whole + (rest > 0) if whole <= _FEW_STEPS else whole
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
