@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from sklearn.random_projection import SparseRandomProjection
 
-from cortexscale.features.extract import extract_features
+from cortexscale.features.extract import ForwardPasses, extract_features
 from cortexscale.features.store import FeatureStore
 from cortexscale.kernels.device import keep_freed_memory
 from cortexscale.kernels.projection import RandomProjection
@@ -98,8 +98,8 @@ def compare(arch: str, n: int, batch: int, p: int) -> None:
         store = Path(folder) / "m.zarr.zip"
 
         def extract() -> None:
-            how = {"identity": {"model": arch}, "projection": projection, "batch_size": batch, "made_by": {}}
-            extract_features(backbone, layers, pictures, store, **how)
+            passes = ForwardPasses(backbone, pictures, {"model": arch}, batch)
+            extract_features(passes, layers, store, projection=projection, made_by={})
 
         def project() -> None:
             with patch("cortexscale.features.extract.StoreWriter", Nowhere):

@@ -9,7 +9,7 @@ import pandas as pd
 from cortexscale.alignment.score import score_alignment
 from cortexscale.alignment.targets import Targets
 from cortexscale.commitments import Commitments
-from cortexscale.features.projected import project_activations
+from cortexscale.features.extract import project_activations
 from cortexscale.features.store import FeatureStore
 from cortexscale.study.features import Projection
 from cortexscale.study.ridge import Ridge

@@ -23,10 +23,8 @@ class Extraction:
     """Sizes of the extraction of some layers of a model.
 
     Attributes:
-        network: sizes of the network.
         layers: number of candidate layers that are extracted; an expected number need not be whole.
         images: number of images that pass the network.
-        settings: how features are made.
         dimensions: dimensions of the projection; None for all activations, a few layers at a time.
     """
 
@@ -64,8 +62,7 @@ class Extraction:
         """Peak memory of the extraction: purpose -> bytes.
 
         Rows wait in memory until their block is complete, while one batch is written and another one is computed. The widest
-        output of the network exists a few times, with its input and its projection; other outputs are gone by then. A kernel
-        of all images is not included.
+        output of the network exists a few times, with its input and its projection. A kernel of all images is not included.
         """
         network, batch, p = self.network, self.settings.batch_size, self.dimensions
         rows, widest = 2 * (ROWS + 2 * batch), min(network.widest, p or math.inf)
@@ -107,17 +104,12 @@ def projected_features(machine: Machine, size: Extraction) -> Cost:
 
 
 def exact_kernels(machine: Machine, size: Extraction, kernels: Sequence[int]) -> Cost:
-    """Cost of extracting exact kernels.
+    """Cost of extracting exact kernels, with the number of images of each kernel of a layer.
 
-    start_network + passes x number of images x (1 / images + FLOPs / forward) + 2 N d / disk_write (N images shown) + per
-    kernel n^2 d / gemm + 2 n d / disk_read + 3 n d / elementwise + written / disk_write; as many passes as activations fill
-    scratch_gb or the rows that may wait; disk: 2 n min(n, d) per layer and kernel; memory: 8 GB, 8 bytes per parameter,
-    outputs of a batch, 8 n^2 of the largest kernel and a slab of its columns
-
-    Args:
-        machine: where it runs.
-        size: sizes of the extraction.
-        kernels: number of images of each kernel of a layer.
+    start_network + passes x number of images x (1 / images + FLOPs / forward) + 2 N d / disk_write (N images shown) + per kernel
+    n^2 d / gemm + 2 n d / disk_read + 3 n d / elementwise + written / disk_write; as many passes as activations fill scratch_gb
+    or the rows that may wait; disk: 2 n min(n, d) per layer and kernel; memory: 8 GB, 8 bytes per parameter, outputs of a batch,
+    8 n^2 of the largest kernel and a slab of its columns
     """
     network, n = size.network, max(kernels, default=0)
     written = size.layers * sum(2 * n * min(n, width) for n in kernels for width in network.widths) / network.layers

@@ -5,6 +5,8 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from cortexscale.errors import InputError
-from cortexscale.features.store import StoreWriter
+from cortexscale.features.blocks import ROWS
+from cortexscale.features.store import FeatureStore, StoreWriter
+from cortexscale.jobs import plain
 from cortexscale.kernels.device import best_device
 from cortexscale.kernels.projection import RandomProjection
 from cortexscale.models.backbone import Backbone
@@ -27,13 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Inputs(Dataset[Tensor]):
-    """Images of a stimulus set as network inputs.
-
-    Args:
-        images: images of the stimulus set.
-        transform: function from an RGB image to a (3, height, width) tensor.
-        rows: rows of the stimulus table.
-    """
+    """Rows of a stimulus table as network inputs, (3, height, width)."""
 
     def __init__(
         self, images: StimulusImages, transform: Callable[[Image.Image], Tensor], rows: Sequence[int] | np.ndarray
@@ -47,52 +45,67 @@ class Inputs(Dataset[Tensor]):
         return self.transform(self.images[int(self.rows[item])])
 
 
-def extract_features(
-    backbone: Backbone,
-    layers: Sequence[Layer],
-    images: StimulusImages,
-    path: Path | str,
-    *,
-    identity: dict[str, Any],
-    projection: Projection,
-    batch_size: int,
-    workers: int = 0,
-    precision: str = "float32",
-    made_by: dict[str, Any],
-) -> None:
-    """Write the features of all images at all layers into the store at ``path``.
+@dataclass(frozen=True)
+class ForwardPasses:
+    """Passes of the images of a stimulus set through a network.
 
-    Activations are flattened (class and register tokens included), and projected to ``projection.dimensions`` where they are
-    wider (paper, section 3). An interrupted run continues after its last complete block of rows.
-
-    Args:
-        backbone: the network and its transform.
-        layers: layers to extract.
-        images: images of the stimulus set.
-        path: path of the store.
-        identity: everything that these features depend on; see :class:`~cortexscale.features.store.StoreWriter`.
-        projection: not exact.
+    Attributes:
+        identity: everything that the activations of any layer depend on.
         batch_size: images of a forward pass.
         workers: number of processes that read images.
-        precision: precision of forward passes, see :func:`forward_precision`; it belongs to the identity.
-        made_by: provenance of the store.
-
-    Raises:
-        InputError: an image cannot be read, an activation is not finite, or the output of a layer does not begin with the batch.
+        precision: precision of forward passes on this machine, see :func:`forward_precision`.
     """
-    projections: dict[int, RandomProjection] = {}
 
-    def projected(activations: Tensor) -> Tensor:
-        width = math.prod(activations.shape[1:])
-        if width not in projections:
-            projections[width] = RandomProjection(projection.family, width, projection.dimensions, projection.seed)
-        return projections[width](activations)
+    backbone: Backbone
+    images: StimulusImages
+    identity: dict[str, Any]
+    batch_size: int
+    workers: int = 0
+    precision: str = "float32"
 
-    writer = StoreWriter(path, identity, len(images))
-    names = [layer.name for layer in layers]
-    inputs = Inputs(images, backbone.transform, range(len(images)))
-    write_rows(backbone, names, inputs, writer, projected, batch_size, workers, precision)
-    writer.finish({"layers": layer_places(layers), "made_by": made_by})
+    def inputs(self, rows: Sequence[int] | np.ndarray | None = None) -> Inputs:
+        """The network inputs of these rows of the stimulus table, by default of all."""
+        return Inputs(self.images, self.backbone.transform, range(len(self.images)) if rows is None else rows)
+
+    def write(
+        self, names: Sequence[str], inputs: Inputs, writer: StoreWriter, features: Callable[[Tensor], Tensor] = lambda x: x
+    ) -> None:
+        """Write ``features`` (batch, ...) of the activations (batch, ...) of layers, for all inputs that are not written yet.
+
+        Features are made as soon as a layer has run, so that no two layers are held, and are rounded to float16. A batch is
+        written while the next one is computed, and no other batch waits.
+
+        Raises:
+            InputError: the output of a layer does not begin with the batch, or there is none.
+        """
+        device = best_device()
+        network = self.backbone.network.to(device)
+        autocast = torch.autocast(device.type, getattr(torch, self.precision), enabled=self.precision != "float32")
+        first = writer.rows_written
+        if first:
+            log.info("continuing at image %d of %d", first, len(inputs))
+        rest = Inputs(inputs.images, inputs.transform, inputs.rows[first:])
+        loader = DataLoader(rest, self.batch_size, num_workers=self.workers, pin_memory=device.type == "cuda")
+
+        def kept(name: str, output: Tensor) -> Tensor:
+            found = features(self.backbone.rows(output, len(batch), name))
+            # A copy is needed, as the network may work in place; on a GPU it is transferred while the network goes on.
+            return found.flatten(1).to(torch.float16, copy=True).to("cpu", non_blocking=True)
+
+        started, done = time.monotonic(), 0
+        writing: Future[None] | None = None
+        # This is no_grad and not inference_mode, which would hide from captured() which outputs are the same.
+        with torch.no_grad(), autocast, captured(network, names, kept) as outputs, ThreadPoolExecutor(1) as thread:
+            for batch in loader:
+                network(batch.to(device, non_blocking=True))
+                copied = torch.cuda.current_stream(device).record_event() if device.type == "cuda" else None
+                if writing:
+                    writing.result()
+                writing = thread.submit(_write, writer, _all_layers(outputs, names, network), copied)
+                done += len(batch)
+                log.info("%d of %d images, %.0f images/s", first + done, len(inputs), done / (time.monotonic() - started))
+            if writing:
+                writing.result()
 
 
 def forward_precision(wanted: str) -> str:
@@ -100,67 +113,49 @@ def forward_precision(wanted: str) -> str:
     return wanted if best_device().type == "cuda" else "float32"
 
 
-def write_rows(
-    backbone: Backbone,
-    names: Sequence[str],
-    inputs: Inputs,
-    writer: StoreWriter,
-    features: Callable[[Tensor], Tensor],
-    batch_size: int,
-    workers: int,
-    precision: str,
+def extract_features(
+    passes: ForwardPasses,
+    layers: Sequence[Layer],
+    path: Path | str,
+    *,
+    projection: Projection,
+    made_by: dict[str, Any],
 ) -> None:
-    """Write ``features`` of the activations of the layers ``names``, for all inputs that are not written yet.
+    """Write the features of all images at all layers into the store at ``path``.
 
-    Features are made as soon as a layer has run, so that no two layers are held, and are rounded to float16. A batch is written
-    while the next one is computed, and no other batch waits.
-
-    Args:
-        backbone: the network.
-        names: names of the layers.
-        inputs: network inputs.
-        writer: where rows are written.
-        features: function from activations (batch, ...) to features (batch, ...).
-        batch_size: images of a forward pass.
-        workers: number of processes that read images.
-        precision: result of :func:`forward_precision`.
-
-    Raises:
-        InputError: the output of a layer does not begin with the batch, or there is none.
+    Activations are flattened (class and register tokens included), and projected to ``projection.dimensions`` where they are
+    wider (paper, section 3). An interrupted run continues after its last complete block of rows.
     """
-    device = best_device()
-    network = backbone.network.to(device)
-    autocast = torch.autocast(device.type, getattr(torch, precision), enabled=precision != "float32")
-    first = writer.rows_written
-    if first:
-        log.info("continuing at image %d of %d", first, len(inputs))
-    rest = Inputs(inputs.images, inputs.transform, inputs.rows[first:])
-    loader = DataLoader(rest, batch_size, num_workers=workers, pin_memory=device.type == "cuda")
-
-    def kept(name: str, output: Tensor) -> Tensor:
-        found = features(backbone.rows(output, len(batch), name))
-        # A copy is needed in any case, as the network may work in place; on a GPU it is transferred while the network goes on.
-        return found.flatten(1).to(torch.float16, copy=True).to("cpu", non_blocking=True)
-
-    started, done = time.monotonic(), 0
-    writing: Future[None] | None = None
-    # This is no_grad and not inference_mode, which would hide from captured() which outputs are the same.
-    with torch.no_grad(), autocast, captured(network, names, kept) as outputs, ThreadPoolExecutor(1) as thread:
-        for batch in loader:
-            network(batch.to(device, non_blocking=True))
-            copied = _event(device)
-            if writing:
-                writing.result()
-            writing = thread.submit(_write, writer, _all_layers(outputs, names, network), copied)
-            done += len(batch)
-            log.info("%d of %d images, %.0f images/s", first + done, len(inputs), done / (time.monotonic() - started))
-        if writing:
-            writing.result()
+    names, inputs = [layer.name for layer in layers], passes.inputs()
+    writer = StoreWriter(path, passes.identity | {"layers": names, "projection": plain(projection)}, len(inputs))
+    passes.write(names, inputs, writer, _projecting(projection))
+    writer.finish({"layers": layer_places(layers), "made_by": made_by})
 
 
-def _event(device: torch.device) -> torch.cuda.Event | None:
-    """Mark the present end of the queue of a GPU; None on other devices."""
-    return torch.cuda.current_stream(device).record_event() if device.type == "cuda" else None
+def project_activations(activations: FeatureStore, path: Path | str, projection: Projection) -> FeatureStore:
+    """Write the store that extraction would write with this projection, up to the rounding of activations to float16.
+
+    One block of rows is held in memory. An interrupted run continues after its last complete block.
+    """
+    identity = activations.attributes["identity"] | {"projection": plain(projection)}
+    n, device, projected = activations.n_rows, best_device(), _projecting(projection)
+    writer = StoreWriter(path, identity, n)
+    for start in range(writer.rows_written, n, ROWS):
+        blocks = {layer: activations.array(layer)[start : start + ROWS] for layer in activations.layers}
+        on_device = {layer: torch.from_numpy(rows).to(device).float() for layer, rows in blocks.items()}
+        writer.write({layer: projected(rows).cpu().numpy() for layer, rows in on_device.items()})
+    writer.finish({"layers": activations.layers})
+    return FeatureStore(path)
+
+
+def _projecting(projection: Projection) -> Callable[[Tensor], Tensor]:
+    """Make the function that projects activations (n, ...) of any layer."""
+
+    @cache
+    def of_width(width: int) -> RandomProjection:
+        return RandomProjection(projection.family, width, projection.dimensions, projection.seed)
+
+    return lambda activations: of_width(math.prod(activations.shape[1:]))(activations)
 
 
 def _write(writer: StoreWriter, rows: Mapping[str, Tensor], copied: torch.cuda.Event | None) -> None:

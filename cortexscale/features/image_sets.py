@@ -7,15 +7,13 @@ import pandas as pd
 
 
 def image_sets(wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Choose sets of images to make Gram matrices of, such that each array of ``wanted`` lies in one of them.
+    """Choose sets of images to make Gram matrices of, such that each array of ``wanted`` (rows of the stimulus table) lies in
+    one.
 
     Either all images form one set, or each array forms its own, whichever needs fewer products. Arrays that mostly repeat each
     other's images, like the datasets on THINGS, share one Gram matrix; arrays with different images, like the subjects of NSD,
     get one each. In a shared set, the images of the longest array come first, in its order, so that its part of the Gram matrix
     can be used without a copy.
-
-    Args:
-        wanted: rows of the stimulus table, one array for each set of images that needs a common Gram matrix.
     """
     entries = list({np.sort(rows).tobytes(): rows for rows in reversed(wanted)}.values())[::-1]
     union = pd.unique(np.concatenate(sorted(entries, key=len, reverse=True)))

@@ -1,8 +1,7 @@
 """The store of exact kernels: for each layer and set of images, the Gram matrix of all activations, without projection.
 
-The lower triangle is stored in float32, which takes 2 n^2 bytes for n images. If a layer is not wider than n, its Gram matrix is
-singular, and the rounding of float32 would matter at small penalties. The activations of such a layer, which are fewer, are
-stored instead.
+The lower triangle is stored in float32, which takes 2 n^2 bytes for n images. The Gram matrix of a layer that is not wider than n
+is singular, and the rounding of float32 would matter at small penalties: the activations, which are fewer, are stored instead.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,7 +27,6 @@ class KernelWriter:
     """Writes the kernels of a store layer by layer, continuing after the last complete layer of an earlier run.
 
     Args:
-        path: the finished file, ``.zarr.zip``.
         identity: everything that these kernels depend on. Kernels of an earlier run are kept only if their identity is equal.
         sets: images (rows of the stimulus table) that need a common kernel.
 
@@ -46,13 +44,9 @@ class KernelWriter:
         return f"kernels/{layer}" in self._store
 
     def add(self, layer: str, activations: zarr.Array[Any]) -> None:
-        """Compute and write the kernels of a layer.
+        """Compute and write the kernels of a layer from its activations, (images, width) float16, in the order of ``images``.
 
         One kernel and one slab of columns are held in memory. Products are float64 where the device computes it fast.
-
-        Args:
-            layer: name of the layer.
-            activations: (images, width) float16, for all images in the order of ``images``.
         """
         for number, rows in enumerate(self._rows):
             name = f"kernels/{layer}/{number}"
@@ -116,10 +110,6 @@ class KernelStore(Store):
 
 
 def open_store(path: Path | str) -> Store:
-    """Open a store of features or of exact kernels.
-
-    Raises:
-        InputError: the file is no readable store.
-    """
+    """Open a store of features or of exact kernels."""
     kind = KernelStore if "images" in Store(path).attributes else FeatureStore
     return kind(path)

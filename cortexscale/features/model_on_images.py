@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pandas as pd
 
 from cortexscale.commitments import Commitments
-from cortexscale.features.extract import forward_precision
+from cortexscale.features.extract import ForwardPasses, forward_precision
 from cortexscale.kernels.device import keep_freed_memory
-from cortexscale.models.backbone import Backbone
 from cortexscale.models.build import load_backbone, weights_hash
 from cortexscale.models.layers import Layer, candidate_layers, chosen_layers
 from cortexscale.models.model import Model
@@ -19,56 +18,39 @@ from cortexscale.study.features import Precision
 from cortexscale.study.images import ImageFiles
 
 
-@dataclass(frozen=True)
-class ModelOnImages:
-    """A loaded model and the images of a stimulus set.
+@dataclass(frozen=True, kw_only=True)
+class ModelOnImages(ForwardPasses):
+    """A loaded model with its candidate layers, from shallow to deep, and the images and the table of a stimulus set."""
 
-    Attributes:
-        backbone: the network and its transform.
-        candidates: candidate layers, from shallow to deep.
-        images: images of the stimulus set.
-        table: the stimulus table.
-        precision: precision of forward passes on this machine.
-        identity: everything that the activations of any layer depend on.
-    """
-
-    backbone: Backbone
     candidates: list[Layer]
-    images: StimulusImages
     table: pd.DataFrame
-    precision: str
-    identity: dict[str, Any]
 
     @classmethod
-    def load(cls, model: Model, stimuli: Path, images: ImageFiles, precision: Precision) -> Self:
-        """Load a model, and open the images of a stimulus table.
-
-        Args:
-            model: the model.
-            stimuli: file of the stimulus table.
-            images: layout and path of the images.
-            precision: the precision that is wanted, see :func:`~cortexscale.features.extract.forward_precision`.
-
-        Raises:
-            InputError: the model cannot be loaded, or the table is no stimulus table.
-        """
+    def load(
+        cls, model: Model, stimuli: Path, images: ImageFiles, precision: Precision, *, batch_size: int, workers: int = 0
+    ) -> Self:
+        """Load a model, and open the images of the stimulus table in the file ``stimuli``."""
         keep_freed_memory()
-        backbone, precision = load_backbone(model), forward_precision(precision)
+        backbone, possible = load_backbone(model), forward_precision(precision)
         table = read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
         identity = {
             "model": model.id,
             "weights": weights_hash(backbone.network),
             "transform": str(backbone.transform),
             "stimuli": table_hash(table),
-            "precision": precision,
+            "precision": possible,
         }
-        candidates = candidate_layers(backbone.network, model.layers)
-        return cls(backbone, candidates, StimulusImages(images.layout, images.path, table), table, precision, identity)
+        return cls(
+            backbone=backbone,
+            images=StimulusImages(images.layout, images.path, table),
+            identity=identity,
+            batch_size=batch_size,
+            workers=workers,
+            precision=possible,
+            candidates=candidate_layers(backbone.network, model.layers),
+            table=table,
+        )
 
     def committed(self, commitments: Commitments) -> list[Layer]:
-        """The committed layers, from shallow to deep.
-
-        Raises:
-            InputError: one of them is no candidate.
-        """
+        """The committed layers, from shallow to deep."""
         return chosen_layers(self.candidates, commitments.layer_names, f"commitments of {commitments.model_id}")

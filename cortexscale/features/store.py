@@ -30,11 +30,9 @@ class StoreWriter:
     """Writes the rows of all layers of a store in order, continuing where an earlier run stopped.
 
     Args:
-        path: the finished file, ``.zarr.zip``.
         identity: everything that these features depend on (weights, transform, stimuli, layers, projection). Rows of an earlier
             run are continued only if their identity is equal.
-        n_rows: number of stimuli.
-        stimuli: their rows in the stimulus table, for messages; by default the first ones.
+        stimuli: rows of the stimulus table, for messages; by default the first ``n_rows``.
 
     Attributes:
         rows_written: number of rows that are written and complete.
@@ -50,10 +48,7 @@ class StoreWriter:
         self._waiting: list[dict[str, np.ndarray]] = []
 
     def write(self, features: dict[str, np.ndarray]) -> None:
-        """Append rows.
-
-        Args:
-            features: one (rows, width) float array per layer. The arrays must not be changed afterwards.
+        """Append rows: one (rows, width) float array per layer, which must not be changed afterwards.
 
         Raises:
             InputError: a value is not finite as float16; the message names the model, layer and row.
@@ -104,14 +99,10 @@ class StoreWriter:
         self.store.mark_complete(self.rows_written)
 
     def _columns(self, width: int) -> int:
-        """Number of columns of a chunk of a layer."""
         return min(COLUMNS, width)
 
     def finish(self, attributes: dict[str, Any]) -> None:
-        """Write the waiting rows, and give the file its final name.
-
-        Args:
-            attributes: descriptions of the layers, and the provenance.
+        """Write the waiting rows, and give the file its final name. ``attributes`` describe the layers and the provenance.
 
         Raises:
             ValueError: there are fewer than ``n_rows``.
@@ -123,12 +114,7 @@ class StoreWriter:
 
 
 class Store:
-    """A finished store of features or of exact kernels.
-
-    Attributes:
-        path: path of the file.
-        attributes: attributes of the store.
-        layers: position and depth of each layer by name.
+    """A finished store of features or of exact kernels, with the position and depth of each layer by name in ``layers``.
 
     Raises:
         InputError: the file is no readable store.
@@ -146,21 +132,16 @@ class Store:
         self.layers: dict[str, dict[str, Any]] = self.attributes["layers"]
 
     def kernels(self, layer: str, wanted: Sequence[np.ndarray], dtype: torch.dtype, device: torch.device) -> Iterator[GramMatrix]:
-        """Yield the Gram matrix of a layer for each set of images.
+        """Yield the Gram matrix of a layer for each set of images (rows of the stimulus table).
 
         Sets may share a Gram matrix (:func:`~cortexscale.features.image_sets.image_sets`), of which they get views where their
         images are consecutive, and copies elsewhere. A Gram matrix may be centred by the mean over all images that share it.
-
-        Args:
-            layer: name of the layer.
-            wanted: rows of the stimulus table, one array per set.
-            dtype, device: of the Gram matrices.
 
         Raises:
             InputError: the store has no such layer or image.
         """
         if layer not in self.layers:
-            raise InputError(self.path, f"layers {', '.join(self.layers)}", f"layer {layer}", "delete the store and run again")
+            raise self._without(layer)
         sets = self._image_sets(wanted)
         present: int | None = None
         matrix: GramMatrix | None = None
@@ -179,6 +160,13 @@ class Store:
                 matrix, present = self._gram(layer, number, sets[number], dtype, device), number
             yield matrix.subset(place)
 
+    def width(self, layer: str) -> int:
+        """Number of features of a layer."""
+        return self._array(layer).shape[1]
+
+    def _without(self, layer: str) -> InputError:
+        return InputError(self.path, f"layers {', '.join(self.layers)}", f"layer {layer}", "delete the store and run again")
+
     def _array(self, name: str) -> zarr.Array[Any]:
         array = self._group[name]
         assert isinstance(array, zarr.Array), f"{name} is a group of arrays"
@@ -186,7 +174,7 @@ class Store:
 
     def _image_sets(self, wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The sets of images that have a common Gram matrix."""
-        raise NotImplementedError
+        return image_sets(wanted)
 
     def _gram(self, layer: str, number: int, images: np.ndarray, dtype: torch.dtype, device: torch.device) -> GramMatrix:
         """The Gram matrix of the set number ``number``, whose rows of the stimulus table are ``images``."""
@@ -194,11 +182,7 @@ class Store:
 
 
 class FeatureStore(Store):
-    """Features of every image of a stimulus set.
-
-    Attributes:
-        n_rows: number of images.
-    """
+    """Features of all ``n_rows`` images of a stimulus set."""
 
     def __init__(self, path: Path | str) -> None:
         super().__init__(path)
@@ -208,22 +192,11 @@ class FeatureStore(Store):
         """Features of a layer as an array on disk, (n_rows, width) float16."""
         return self._array(layer)
 
-    def width(self, layer: str) -> int:
-        """Number of features of a layer."""
-        return self._array(layer).shape[1]
-
     def slabs(self, layer: str, columns: int = SLAB) -> Iterator[np.ndarray]:
-        """Yield all rows of a layer in slabs of columns, (n_rows, <= columns) float16 each.
-
-        Raises:
-            InputError: the store has no such layer.
-        """
+        """Yield all rows of a layer in slabs of columns, (n_rows, <= columns) float16 each."""
         if layer not in self._group:
-            raise InputError(self.path, f"layers {', '.join(self.layers)}", f"layer {layer}", "delete the store and run again")
+            raise self._without(layer)
         return column_slabs(self._array(layer), columns=columns)
-
-    def _image_sets(self, wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return image_sets(wanted)
 
     def _gram(self, layer: str, number: int, images: np.ndarray, dtype: torch.dtype, device: torch.device) -> GramMatrix:
         return gram((slab[images] for slab in self.slabs(layer)), dtype=dtype, device=device)

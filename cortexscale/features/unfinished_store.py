@@ -22,14 +22,9 @@ bytes, for a sixth of the kernel time that new pages cost on a virtual machine, 
 class UnfinishedStore:
     """Writes the file ``path``, a group of zarr arrays. A second file records up to where the first one is complete.
 
-    A process may be killed at any byte. When the store is opened again, everything after the last complete block is cut off.
-
-    Args:
-        path: path of the finished file.
-        attributes: attributes of the store. What an earlier run left is continued only if it had the same attributes.
-
-    Attributes:
-        done: value that was recorded with the last complete block; None before the first one.
+    A process may be killed at any byte. When the store is opened again, everything after the last complete block is cut off. What
+    an earlier run left is continued only if it had the same ``attributes``. ``done`` is the value that was recorded with the last
+    complete block; None before the first one.
     """
 
     def __init__(self, path: Path, attributes: dict[str, Any]) -> None:
@@ -69,7 +64,6 @@ class UnfinishedStore:
         return entries, end, recorded
 
     def __contains__(self, name: str) -> bool:
-        """Whether there is an array or a group of this name."""
         return f"{name}/zarr.json" in self._names
 
     def create(self, name: str, shape: tuple[int, ...], chunks: tuple[int, ...], dtype: str, **attributes: Any) -> None:

@@ -33,8 +33,6 @@ def fit_heads(
     folder: Path,
     *,
     made_by: dict[str, Any],
-    batch_size: int,
-    workers: int = 0,
 ) -> pd.DataFrame:
     """Fit the heads of a dataset on all its training stimuli, and write ``<subject>/<roi>.safetensors`` of each into ``folder``.
 
@@ -62,23 +60,11 @@ def fit_heads(
         entry.layer_name: Layer(entry.layer_name, entry.layer_position, entry.layer_position_normalized)
         for entry in committed.values()
     }
-    identity = job.identity | {"layers": list(layers)}
-    parts = Parts(folder.with_name(f".{folder.name}.parts"), {**made_by, "identity": identity})
+    parts = Parts(folder.with_name(f".{folder.name}.parts"), {**made_by, "identity": job.identity | {"layers": list(layers)}})
     features = parts.folder / "features.zarr.zip"
     if not features.exists():
-        extract_tokens(
-            job.backbone,
-            list(layers.values()),
-            list(layers),
-            job.images,
-            features,
-            identity=identity,
-            rows=np.unique(np.concatenate([rows for target in targets for rows in (target.train_rows, target.test_rows)])),
-            batch_size=batch_size,
-            workers=workers,
-            precision=job.precision,
-            made_by=made_by,
-        )
+        rows = np.unique(np.concatenate([rows for target in targets for rows in (target.train_rows, target.test_rows)]))
+        extract_tokens(job, list(layers.values()), list(layers), features, rows=rows, made_by=made_by)
     ids = job.table["stimulus_id"].to_numpy()
     stage = Stage(TokenStore(features), targets, committed, ids, [100], [0], parts, validation_fraction=0, save=True)
     scores = stage.linear(ridge)["scores"][COLUMNS]

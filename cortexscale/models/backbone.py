@@ -15,18 +15,12 @@ GREY = Image.new("RGB", (256, 256), (128, 128, 128))
 
 @dataclass(frozen=True)
 class DescribedTransform:
-    """A transform with a text that names everything that it depends on.
-
-    Attributes:
-        function: the transform, from an RGB image to a (3, height, width) tensor.
-        text: what ``str`` of this object gives; part of the identity of features.
-    """
+    """A transform from an RGB image to a (3, height, width) tensor, with a text that names everything that it depends on."""
 
     function: Callable[[Image.Image], Tensor]
     text: str
 
     def __call__(self, image: Image.Image) -> Tensor:
-        """Apply the transform."""
         return self.function(image)
 
     def __repr__(self) -> str:
@@ -39,8 +33,8 @@ class Backbone:
 
     Attributes:
         network: the network in eval mode. It takes a batch of transformed images, and its modules can be hooked by name.
-        transform: function from an RGB image to the (3, height, width) input of the network, as its authors evaluate it. Its
-            text is part of the identity of features, so it says what the transform does and holds no address in memory.
+        transform: makes the (3, height, width) input of the network from an RGB image, as its authors evaluate it. Its text is
+            part of the identity of features, so it says what the transform does and holds no address in memory.
         stacked: layers put out the tokens of all images of a batch as rows, (batch * tokens, channels), in the order of the
             images. By default the first dimension is the batch.
     """
@@ -51,11 +45,6 @@ class Backbone:
 
     def rows(self, output: Tensor, n_images: int, layer: str) -> Tensor:
         """The output of a layer with the images as its first dimension, (n_images, ...).
-
-        Args:
-            output: what the layer put out.
-            n_images: images of the batch.
-            layer: name of the layer, for the message.
 
         Raises:
             InputError: the output cannot be divided among the images.
@@ -73,5 +62,5 @@ class Backbone:
 
 
 def cannot_build(model: Model, error: Exception, remedy: str) -> InputError:
-    """Make the error that a source raises when a library refuses to build a model."""
+    """Make the error of a source whose library refuses to build a model."""
     return InputError(f"model {model.id}", f"{type(error).__name__}: {str(error)[:500]}", "a model that can be built", remedy)

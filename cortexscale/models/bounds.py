@@ -1,4 +1,4 @@
-"""Sizes of networks, and costs of the jobs that download weights and describe models."""
+"""Sizes of networks, and costs of the jobs that download, describe and train them."""
 
 import csv
 from collections import Counter
@@ -90,10 +90,7 @@ def network_table(networks: dict[str, Network]) -> Iterable[str]:
 
 
 def assumed_network(model: Model) -> Network:
-    """Return sizes of a model's network without building it.
-
-    A published architecture has the sizes of the table. Any other has those of ``ASSUMED`` for the image size of the model.
-    """
+    """Return sizes of a model's network without building it: those of the table, or else of ``ASSUMED`` for its image size."""
     known = known_networks()
     if model.source in ("spvvs", "timm") and (name := network_name(model)) in known:
         return known[name]
@@ -123,17 +120,10 @@ def model_cards(machine: Machine, architectures: int) -> Cost:
 
 
 def backbone_training(machine: Machine, network: Network, *, images_seen: int, gpus: int, arrays: float | None) -> Cost:
-    """Cost of training one backbone.
+    """Cost of training one backbone; ``arrays`` has the bytes of an image set in one file, None if images are read one by one.
 
     start_network + images seen x max(3 FLOPs / forward / GPUs, 1 / images), without 1 / images where they come as one array;
     memory: per GPU 4 GB, 16 bytes per parameter and the array twice, or 16 GB for all that read images
-
-    Args:
-        machine: where it runs.
-        network: sizes of the network.
-        images_seen: number of images in all steps.
-        gpus: number of processes that share the images of a step.
-        arrays: bytes of an image set in one file, which every process holds; None if images are read one by one.
     """
     seconds = PASSES * network.flops / machine.forward / gpus
     if arrays is None:

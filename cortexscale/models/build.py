@@ -1,7 +1,6 @@
 """Build the networks of models: architecture, weights and the transform that makes the input.
 
-The ``source`` of a model names the module of :mod:`cortexscale.models.sources` that builds it, by its function
-``build(model, weights) -> Backbone``.
+The modules of :mod:`cortexscale.models.sources` build networks, each by a function ``build(model, weights) -> Backbone``.
 """
 
 import hashlib
@@ -11,10 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from cortexscale.models.backbone import GREY, Backbone
-from cortexscale.models.model import Model
-
-_SHAPES_ALONE = {"suite", "spvvs", "timm", "checkpoint"}
-"""Sources whose networks run on the meta device, which has shapes but no numbers. Networks of other sources may need numbers."""
+from cortexscale.models.checkpoints import load_weights
+from cortexscale.models.model import Model, PublishedBuilder, TimmBuilder, TunedBuilder
 
 
 def load_backbone(model: Model) -> Backbone:
@@ -38,12 +35,13 @@ def build_backbone(model: Model) -> Backbone:
 def untrained(model: Model) -> tuple[Backbone, Tensor]:
     """Build a network without trained weights, and the (1, 3, height, width) input of a grey image.
 
-    Where the source allows it, both have shapes but no numbers, so that a network of any size can be counted.
+    Known architectures are on the meta device, where both have shapes but no numbers, so that networks of any size can be
+    counted. Other networks may need numbers.
 
     Raises:
         InputError: the network cannot be built.
     """
-    device = torch.device("meta" if model.source in _SHAPES_ALONE else "cpu")
+    device = torch.device("meta" if isinstance(model.builder, TimmBuilder | PublishedBuilder) else "cpu")
     with device:
         backbone = build_backbone(model)
     return backbone, backbone.transform(GREY)[None].to(device)
@@ -59,7 +57,11 @@ def weights_hash(network: nn.Module) -> str:
 
 
 def _build(model: Model, weights: bool) -> Backbone:
-    source = importlib.import_module(f"cortexscale.models.sources.{model.source}")
-    backbone = source.build(model, weights)
+    if isinstance(model.builder, TunedBuilder):
+        backbone = build_backbone(model.builder.base)
+        if weights:
+            load_weights(backbone.network, model.weights_file)
+        return backbone
+    backbone = importlib.import_module(model.built_in).build(model, weights)
     backbone.network.eval()
     return backbone

@@ -15,12 +15,8 @@ from cortexscale.models.spvvs import CLASSES
 def model_cards(models: Iterable[Model], fitted: Collection[str]) -> pd.DataFrame:
     """Make one row per model in the published columns, with everything that is known before any training, and ``held_out``.
 
-    Models of one architecture share the counts of :func:`_cost`. Where the config says nothing of a pretraining, it
-    is inferred from the model's name (:func:`cortexscale.models.pretraining.pretraining_of`).
-
-    Args:
-        models: the models of a study.
-        fitted: ids of the models that scaling laws are fitted to; all others are held out.
+    Models of one architecture share their counts. What the config does not say of a pretraining is inferred from the model's
+    name. Scaling laws are fitted to the ids in ``fitted``; all other models are held out.
     """
     costs: dict[tuple[str, Builder, int | None], dict[str, float]] = {}
     rows = []
@@ -51,14 +47,9 @@ def model_cards(models: Iterable[Model], fitted: Collection[str]) -> pd.DataFram
 
 
 def _cost(model: Model) -> dict[str, float]:
-    """Count the parameters and the forward FLOPs of an architecture, without its weights.
+    """Count the parameters, the classifier's included, and the FLOPs of one image, two per multiply-add.
 
-    Returns:
-        ``backbone_n_params``: all parameters, the classifier included. ``backbone_flops``: FLOPs of one forward pass of one
-        image, two per multiply-add, by the rule of the published tables (:class:`cortexscale.models.flops.Flops`), to which
-        scaling laws were fitted; ``backbone_macs``: half of them. ``backbone_flops_products``: FLOPs of all convolutions and
-        matrix products, including those between the tokens of an attention, which that rule leaves out. ``image_size``:
-        pixels of a side of the input.
+    ``backbone_flops`` follows the rule of the published tables, ``backbone_flops_products`` counts all products (:class:`Flops`).
     """
     backbone, image = untrained(model)
     flops = forward_flops(backbone.network, image)
@@ -72,14 +63,13 @@ def _cost(model: Model) -> dict[str, float]:
 
 
 def _as_published(model: Model) -> Model:
-    """The entry whose cost is counted. Like the authors, count the published suite with ImageNet's classifier throughout."""
+    """The entry whose cost is counted: of the published suite, with ImageNet's classifier throughout, as by the authors."""
     if model.source != "spvvs":
         return model
     return replace(model, builder=replace(model.built_by(PublishedBuilder), classes=CLASSES["imagenet"]))
 
 
 def _pretraining(model: Model) -> Pretraining:
-    """The pretraining that follows from the source or the name of a model."""
     match model.source:
         case "suite" | "spvvs":
             return Pretraining(objective=SUPERVISED)

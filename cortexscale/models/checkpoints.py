@@ -20,7 +20,7 @@ LAYOUTS = (
 )
 """Paths of the weights in the files of several trainers, each with the path of their exponential moving average (EMA)."""
 PREFIXES = ("module.", "model.", "backbone.", "_orig_mod.")
-"""Prefixes that wrappers of a network (DistributedDataParallel, a classifier, torch.compile) put before its keys."""
+"""Prefixes that DistributedDataParallel, a classifier or torch.compile put before the keys of a network."""
 _REMEDY = "fetch or train it again"
 
 Weights = Mapping[str, torch.Tensor]
@@ -39,11 +39,8 @@ class _Foreign:
 def load_weights(network: nn.Module, path: Path | str, *, ema: bool | Literal["auto"] = "auto") -> None:
     """Load a checkpoint into ``network``: a bare state dict, or one that a trainer wrapped (``LAYOUTS``, ``PREFIXES``).
 
-    Every key must be there with its shape; otherwise the network is left unchanged.
-
     Args:
-        network: changed in place.
-        path: the checkpoint file.
+        network: left unchanged unless every key is there with its shape.
         ema: whether to load the moving average of the weights. "auto" loads it where there is one, as the authors of the
             published suite do for evaluation.
 
@@ -63,8 +60,8 @@ def load_weights(network: nn.Module, path: Path | str, *, ema: bool | Literal["a
 def read_checkpoint(path: Path | str) -> Any:
     """Read a file that ``torch.save`` wrote. Tensors stay on the disk until they are used.
 
-    torch is allowed to make only tensors and plain Python. Every other object in the file, such as the state of the trainer in
-    a published checkpoint, is replaced by an empty stand-in.
+    torch may make only tensors and plain Python. Every other object, such as the state of the trainer in a published checkpoint,
+    is replaced by an empty stand-in.
 
     Raises:
         InputError: the file is missing, damaged, no checkpoint, or cannot be read in this way.
@@ -141,7 +138,6 @@ def _all_begin(weights: Weights, prefix: str) -> bool:
 
 
 def _require_fit(weights: Weights, expected: Weights, path: Path | str) -> None:
-    """Raise InputError unless ``weights`` have the keys and shapes of ``expected``."""
     missing = [key for key in expected if key not in weights]
     unexpected = [key for key in weights if key not in expected]
     shapes = [key for key in expected if key in weights and weights[key].shape != expected[key].shape]

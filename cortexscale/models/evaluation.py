@@ -11,10 +11,8 @@ from cortexscale.models.vision import transforms
 
 BILINEAR = transforms.InterpolationMode.BILINEAR
 INTERPOLATION = transforms.InterpolationMode.LANCZOS
-"""Interpolation by which images were resized for the published features of the suite.
-
-The authors' config says bicubic or bilinear, but the helper that reads it always returns 1, which torchvision takes for Lanczos.
-"""
+"""Interpolation of the published features. The authors' config says bicubic or bilinear, but the helper that reads it always
+returns 1, which torchvision takes for Lanczos."""
 
 
 def evaluation_transform(
@@ -22,13 +20,8 @@ def evaluation_transform(
 ) -> Callable[[Image.Image], Tensor]:
     """Make the transform from an RGB image to a (3, crop, crop) input.
 
-    The shorter side is resized, the centre is cut out, and values are normalised by ImageNet's mean and standard deviation. The
-    aspect ratio is kept, unlike in Brain-Score's evaluation of the same suite.
-
-    Args:
-        resize: pixels of the shorter side.
-        crop: pixels of the square.
-        interpolation: method of resizing.
+    The shorter side is resized to ``resize`` pixels, the centre is cut out, and values are normalised by ImageNet's mean and
+    standard deviation. The aspect ratio is kept, unlike in Brain-Score's evaluation of the same suite.
     """
     return transforms.Compose(
         [

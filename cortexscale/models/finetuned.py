@@ -1,4 +1,6 @@
-"""Fine-tuned models: their ids, their training data, and the experiments that use them. No torch: the plan loads this module."""
+"""Fine-tuned models: their ids, their training data, and the experiments that use them. The plan loads this module, so it has no
+torch.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,13 +18,10 @@ BASELINE = "+baseline"
 
 
 def tunings(section: Finetuning, datasets: Mapping[str, Dataset]) -> tuple[dict[str, Tuning], dict[str, list[str]]]:
-    """List every fine-tuned model of a study once, and the experiments that use it.
+    """List every fine-tuned model of a study once by id, and the names of the experiments that use it by id.
 
     Ids are ``<base>+<recipe>-<dataset>[-<rois>][-<k>subjects][-permuted]-<percent>-s<seed>``. They name ROIs only where these
     differ from the section's ``targets``.
-
-    Returns:
-        The models by id, in the order of the config; and the names of the experiments by id.
 
     Raises:
         InputError: two different models have one id.
@@ -42,7 +41,6 @@ def tunings(section: Finetuning, datasets: Mapping[str, Dataset]) -> tuple[dict[
 
 
 def _combinations(grid: FinetuningGrid, section: Finetuning, datasets: Mapping[str, Dataset]) -> Iterator[Tuning]:
-    """Every combination of a grid."""
     sets = {name: grid.rois.get(name) or [section.targets[name]] for name in grid.datasets or grid.rois or section.targets}
     fitted = [(name, _ordered(rois, datasets[name])) for name, of in sets.items() for rois in of]
     subject_counts: Sequence[int | None] = grid.subjects or [None]
@@ -64,10 +62,10 @@ def _id(tuning: Tuning, targets: tuple[str, ...]) -> str:
 
 
 def finetuned_model(id: str, base: Model, checkpoint: str) -> Model:
-    """The inventory entry of a fine-tuned model. It uses the committed layers of its base model's reference model."""
+    """Make the inventory entry of a fine-tuned model, which uses the committed layers of its base model's reference model."""
     return replace(base, id=id, source="finetuned", builder=TunedBuilder(base), checkpoint=checkpoint, ema="auto")
 
 
 def baseline(base: Model) -> Model:
-    """The inventory entry of a base model under the id of its baseline."""
+    """Make the inventory entry of a base model under the id of its baseline."""
     return replace(base, id=base.id + BASELINE)

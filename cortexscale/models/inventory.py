@@ -32,10 +32,7 @@ SUITES = ("suite", "spvvs")
 def model_inventory(study: Study, problems: Problems) -> dict[str, Model]:
     """Return every model of a study by id, in the order of the config.
 
-    Args:
-        study: the study.
-        problems: receives sources that give the same id, unknown references, and unknown families of layers. Models of a source
-            that is wrong are left out.
+    ``problems`` receives repeated ids, unknown references and unknown families of layers. Models of a wrong source are left out.
     """
     models: list[Model] = []
     for source in study.models:
@@ -71,10 +68,8 @@ def _models_of(source: Models, results: str) -> list[Model]:
             return suite_models(source, results)
         case PublishedSuite():
             return published_models(source)
-        case TimmModels():
-            return timm_models(source)
-        case HuggingFaceModels():
-            return huggingface_models(source)
+        case TimmModels() | HuggingFaceModels():
+            return hub_models(source)
         case CheckpointModel():
             return [checkpoint_model(source)]
         case PythonModel():
@@ -83,10 +78,6 @@ def _models_of(source: Models, results: str) -> list[Model]:
 
 def layer_patterns(layers: Layers, where: str) -> tuple[str, ...]:
     """The regular expressions of candidate layers: as given, or those of a family.
-
-    Args:
-        layers: a list of regular expressions, or the name of a family.
-        where: the config entry, for the message.
 
     Raises:
         InputError: there is no such family.
@@ -139,7 +130,7 @@ def _builder(entry: SuiteArchitecture | CheckpointModel, classes: int) -> Builde
 
 
 def adversarial_copy(original: Model, recipe: Recipe, results: str) -> Model:
-    """The adversarial copy of ``original``: it begins with its weights, is trained against attacks, and uses its layers.
+    """Make the copy of ``original`` that begins with its weights, is trained against attacks, and uses its layers.
 
     Raises:
         InputError: the recipe has no attack.
@@ -200,38 +191,25 @@ def published_models(source: PublishedSuite) -> list[Model]:
     return models
 
 
-def timm_models(source: TimmModels) -> list[Model]:
-    """Pretrained models of timm; each is its own reference model."""
-    return [
-        Model(
-            id=name.rsplit("/")[-1],  # hf-hub:owner/name
-            source="timm",
-            arch=name.rsplit("/")[-1].split(".")[0],
-            family=source.family or "timm",
-            builder=TimmBuilder(name),
-            layers=layer_patterns(source.layers, name),
-            reference=name.rsplit("/")[-1],
-            n_samples=source.pretraining_samples.get(name),
+def hub_models(source: TimmModels | HuggingFaceModels) -> list[Model]:
+    """Pretrained models of timm or of the Hugging Face hub; each is its own reference model."""
+    models, of_timm = [], isinstance(source, TimmModels)
+    named = source.layers if isinstance(source.layers, str) and not of_timm else source.source
+    for name in source.ids:
+        id = name.split("/")[-1]  # hf-hub:owner/name
+        models.append(
+            Model(
+                id=id,
+                source=source.source,
+                arch=id.split(".")[0] if of_timm else id,
+                family=source.family or named,
+                builder=TimmBuilder(name) if of_timm else HubBuilder(name),
+                layers=layer_patterns(source.layers, name),
+                reference=id,
+                n_samples=source.pretraining_samples.get(name),
+            )
         )
-        for name in source.ids
-    ]
-
-
-def huggingface_models(source: HuggingFaceModels) -> list[Model]:
-    """Pretrained models of the Hugging Face hub; each is its own reference model."""
-    return [
-        Model(
-            id=name.split("/")[-1],
-            source="huggingface",
-            arch=name.split("/")[-1],
-            family=source.family or (source.layers if isinstance(source.layers, str) else "huggingface"),
-            builder=HubBuilder(name),
-            layers=layer_patterns(source.layers, name),
-            reference=name.split("/")[-1],
-            n_samples=source.pretraining_samples.get(name),
-        )
-        for name in source.ids
-    ]
+    return models
 
 
 def checkpoint_model(entry: CheckpointModel) -> Model:

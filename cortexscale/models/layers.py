@@ -19,7 +19,6 @@ class Layer:
     """A module of a network.
 
     Attributes:
-        name: name of the module.
         position: number of modules in definition order up to the last descendant of this one, as in the published commitments.
         depth: position relative to the deepest candidate, in (0, 1].
     """
@@ -55,12 +54,7 @@ def candidate_layers(network: nn.Module, patterns: Sequence[str]) -> list[Layer]
 
 
 def chosen_layers(candidates: Sequence[Layer], names: Iterable[str], where: str) -> list[Layer]:
-    """The candidates with these names, from shallow to deep.
-
-    Args:
-        candidates: candidate layers of a network.
-        names: the names to look for.
-        where: who asks for them, for the message.
+    """Choose the candidates with these names, from shallow to deep. ``where`` says who asks for them.
 
     Raises:
         InputError: a name is not among the candidates.
@@ -87,20 +81,14 @@ def flat_copy(_name: str, output: torch.Tensor) -> torch.Tensor:
 def captured(
     network: nn.Module, names: Sequence[str], process: Callable[[str, torch.Tensor], Any] = flat_copy
 ) -> Iterator[dict[str, Any]]:
-    """Collect ``process(name, output)`` of the outputs of modules during forward passes.
+    """Collect ``process(name, output)`` of the outputs of modules during forward passes; yield them by module name.
 
     If a module runs several times in one pass (a recurrent block), its last output is kept; if it puts out a tuple, its first
-    tensor. A stage puts out the same tensor as its last block; outside ``torch.inference_mode``, where this can be detected,
-    both get the same object.
+    tensor. A stage puts out the same tensor as its last block; outside ``torch.inference_mode``, where this can be detected, both
+    get the same object.
 
-    Args:
-        network: hooked while the block runs.
-        names: names of the modules.
-        process: called as soon as a module has run. From the second pass on it is not called for the earlier steps of a
-            recurrent block. A block that makes fewer steps than in the pass before therefore has no output.
-
-    Yields:
-        Outputs of the present pass by module name.
+    Outputs are processed as soon as a module has run. From the second pass on, the earlier steps of a recurrent block are not
+    processed. A block that makes fewer steps than in the pass before therefore has no output.
     """
     modules = dict(network.named_modules())
     outputs: dict[str, Any] = {}
@@ -139,10 +127,7 @@ def captured(
 def output_shapes(backbone: Backbone, names: Sequence[str], image: torch.Tensor) -> dict[str, tuple[int, ...]]:
     """Shapes of the outputs of modules for one image, such as (tokens, channels) or (channels, height, width).
 
-    Args:
-        backbone: the network is moved to the device of the image.
-        names: names of the modules.
-        image: (3, height, width), transformed.
+    The network is moved to the device of the image, which is transformed, (3, height, width).
     """
     first = 0 if backbone.stacked else 1
     network = backbone.network.to(image.device)
@@ -152,7 +137,7 @@ def output_shapes(backbone: Backbone, names: Sequence[str], image: torch.Tensor)
 
 
 def layer_widths(backbone: Backbone, names: Sequence[str], image: torch.Tensor) -> list[int]:
-    """Number of activations of each layer for one transformed image, (1, 3, height, width), on the device of the network."""
+    """Number of activations of each layer for one transformed image (1, 3, height, width) on the device of the network."""
     with torch.no_grad(), captured(backbone.network, names) as outputs:
         backbone.network(image)
     return [backbone.rows(outputs[name], 1, name).shape[1] for name in names]

@@ -1,4 +1,4 @@
-"""One model of a study, as plain facts. A module of its own, so that stages that run networks depend on little else."""
+"""One model of a study, as plain facts. This module stands alone so that stages that run networks depend on little else."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,12 +7,8 @@ from typing import Any, Literal, TypeVar
 
 @dataclass(frozen=True)
 class TimmBuilder:
-    """An architecture of timm.
-
-    Attributes:
-        timm: its name there.
-        arguments: of ``timm.create_model``.
-        classes: outputs of the classifier; None for those of the pretrained model.
+    """An architecture of timm, with arguments of ``timm.create_model``. Without ``classes`` the classifier is that of the
+    pretraining.
     """
 
     timm: str
@@ -37,12 +33,8 @@ class HubBuilder:
 
 @dataclass(frozen=True)
 class FunctionBuilder:
-    """A function of the user's own.
-
-    Attributes:
-        file: the Python file that holds it.
-        function, arguments: its name, and what it is called with.
-        transform: name of a function of the file that makes an input of an RGB image; None for the usual one.
+    """A function of the user's own. ``transform`` names the function of the file that makes an input; None is the usual
+    transform.
     """
 
     file: str
@@ -68,8 +60,7 @@ class Model:
 
     Attributes:
         id: unique name, as in the published tables.
-        source: the module of ``cortexscale.models.sources`` that builds it.
-        arch, family: architecture and architecture family.
+        source: the key ``source`` of its config entry, or ``finetuned``.
         builder: settings that the source needs to build the network.
         layers: regular expressions of the candidate layers.
         reference: id of the reference model, whose layer search this model uses.
@@ -108,12 +99,18 @@ class Model:
         return Path(self.checkpoint)
 
     @property
+    def built_in(self) -> str:
+        """The module that builds the network."""
+        modules: dict[type, str] = {HubBuilder: "huggingface", FunctionBuilder: "python"}
+        return f"cortexscale.models.sources.{modules.get(type(self.builder), 'known')}"
+
+    @property
     def classes(self) -> int | None:
         """Number of outputs of the classifier, if the builder sets it."""
         return self.builder.classes if isinstance(self.builder, TimmBuilder | PublishedBuilder) else None
 
     def built_by(self, kind: type[B]) -> B:
-        """The builder, if it is of the kind that the source of the model expects.
+        """The builder, which must be of the kind that the source of the model expects.
 
         Raises:
             TypeError: it is of another kind.

@@ -22,10 +22,7 @@ _WORDS = {SELF_SUPERVISED: r"dino|lvd|mae|mim|jepa|beit|moco", IMAGE_TEXT: r"cli
 
 @dataclass(frozen=True)
 class Pretraining:
-    """Training set, number of its images, and objective; None where the name does not say.
-
-    A later fine-tuning on labels does not count, and does not change the objective.
-    """
+    """Training set, number of its images, and objective; None where unknown. A later fine-tuning on labels does not count."""
 
     dataset: str | None = None
     n_samples: int | None = None
@@ -35,9 +32,8 @@ class Pretraining:
 def pretraining_of(name: str) -> Pretraining:
     """Infer the pretraining from the name of a timm or Hugging Face model (paper, appendix B).
 
-    Args:
-        name: for example ``vit_large_patch14_clip_224.openai_ft_in1k``. In names of timm, training sets follow the last dot, and
-            those of a fine-tuning follow ``ft``.
+    In names of timm, such as ``vit_large_patch14_clip_224.openai_ft_in1k``, training sets follow the last dot, and those of a
+    fine-tuning follow ``ft``.
     """
     tag = name.rpartition(".")[2].partition("_ft_")[0]
     dataset = next((word for word in tag.split("_") if word in SAMPLES or word in _LABELLED), None)

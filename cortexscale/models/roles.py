@@ -12,10 +12,6 @@ def kinds(models: pd.DataFrame) -> pd.Series:
     """One of ``KINDS`` per row: ``fitted`` if scaling laws may be fitted to the model, else why not.
 
     A self-supervised model is fitted only if the config says ``fit: true``, and an adversarial copy never is.
-
-    Args:
-        models: rows with the model cards' columns ``held_out``, ``is_selfsupervised_learning`` and
-            ``is_adversarially_finetuned``.
     """
     found = pd.Series("held out", models.index)
     found[models["is_selfsupervised_learning"].eq(True)] = "self-supervised"
@@ -35,21 +31,13 @@ def are_flex(models: pd.DataFrame) -> pd.Series:
 
 
 def reference_shown(layers: pd.DataFrame) -> str:
-    """The reference model whose layers figures show: the paper's DeiT-S, or else the model with most layers.
-
-    Args:
-        layers: rows with ``model_id`` and ``layer_name``, at least one.
-    """
+    """The reference model whose layers figures show: the paper's DeiT-S, or else the model with most layers."""
     n_layers = layers.groupby("model_id", sort=False)["layer_name"].nunique()
     return str(next((id for id in n_layers.index if id.startswith(_PAPER_REFERENCE)), n_layers.idxmax()))
 
 
 def common_base(runs: pd.DataFrame) -> pd.DataFrame:
-    """The fine-tuning runs of the base model that has most rows; of several, the first.
-
-    Args:
-        runs: rows with ``base_model_id``.
-    """
+    """The fine-tuning runs of the base model that has most rows; of several, the first."""
     return runs[runs["base_model_id"] == most_frequent(runs["base_model_id"])]
 
 

@@ -46,7 +46,6 @@ def complete_cards(cards: pd.DataFrame, reports: Sequence[Path], scores: pd.Data
 
 
 def _published(scores: pd.DataFrame | None) -> pd.DataFrame:
-    """Training images, images seen and accuracy of the published suite, one row per model."""
     suite = {entry.id: (entry.n_samples, entry.n_samples * entry.epochs) for entry in spvvs.checkpoints()}
     table = pd.DataFrame.from_dict(suite, "index", dtype=float, columns=["pretraining_n_samples", "samples_seen"])
     accuracy = np.nan if scores is None else scores.drop_duplicates("model_id").set_index("model_id")["acc"]
@@ -54,7 +53,6 @@ def _published(scores: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def _reported(reports: Sequence[Path]) -> pd.DataFrame:
-    """Training images, images seen and accuracy from training reports, one row per model."""
     told = {report.name.removesuffix(".training.json"): json.loads(report.read_text(encoding="utf-8")) for report in reports}
     columns = ["pretraining_n_samples", "samples_seen", "task_evaluation_acc"]
     rows = {model: [facts[column] for column in columns] for model, facts in told.items()}
@@ -62,14 +60,11 @@ def _reported(reports: Sequence[Path]) -> pd.DataFrame:
 
 
 def model_table(cards: pd.DataFrame) -> pd.DataFrame:
-    """Summarise the models in one row per source and family, with flex families merged into their parents (Table S2).
-
-    Args:
-        cards: of :func:`complete_cards`.
+    """Summarise complete cards in one row per source and family, with flex families merged into their parents (Table S2).
 
     Returns:
-        ``source`` and ``family`` (for a timm model, inferred from its name); ``runs``; ``configs`` (runs that differ in more
-        than the seed at the end of their id); ``archs``; ``sizes`` (distinct numbers of parameters); smallest and largest
+        ``source`` and ``family`` (for a timm model, inferred from its name); ``runs``; ``configs`` (runs that differ in more than
+        the seed at the end of their id); ``archs``; ``sizes`` (distinct numbers of parameters); smallest and largest
         ``n_params_*``, ``n_samples_*`` (D) and ``flops_*`` (C), nan where unknown; ``datasets`` and ``objectives`` as text.
     """
     family = [_family(*row) for row in cards[["backbone_arch_family", "backbone_arch"]].itertuples(index=False)]

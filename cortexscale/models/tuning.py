@@ -1,4 +1,4 @@
-"""Fine-tuned models as plain facts. A module of its own, so that a fine-tuning depends on little else."""
+"""Fine-tuned models as plain facts. This module stands alone so that a fine-tuning depends on little else."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,6 @@ class Tuning:
 
     Attributes:
         base: id of the base model.
-        recipe: name of the recipe.
-        dataset: dataset whose responses are fitted.
         rois: ROIs whose responses are fitted, in the order of the dataset.
         subjects: number of subjects, chosen at random; None for all that are scored.
         permuted: responses are paired with stimuli at random.
@@ -32,13 +30,7 @@ class Tuning:
 
 @dataclass(frozen=True)
 class TunedModel:
-    """A fine-tuned model of a study.
-
-    Attributes:
-        tuning: its base model and training data.
-        recipe: how it is trained.
-        experiments: names of the experiments that it belongs to.
-    """
+    """A fine-tuned model of a study, how it is trained, and the names of the experiments that it belongs to."""
 
     tuning: Tuning
     recipe: NeuralRecipe

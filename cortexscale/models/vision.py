@@ -1,13 +1,11 @@
 """timm and torchvision, importable with every build of torch and without loading torch.compile. Import them from here.
 
 PyPI's torchvision wheel is compiled against the CUDA build of torch. With the CPU build its shared library does not load, and
-``import torchvision`` (which timm does) stops at two operators, ``nms`` and ``qnms``, whose fake kernels it registers without
-asking whether they exist. Both are steps of object detection that no backbone calls. Declaring them is enough for the import to
-succeed; calling one still fails. Where the library loads, nothing is declared.
+``import torchvision`` stops at two operators, ``nms`` and ``qnms``, whose fake kernels it registers. Both are steps of object
+detection that no backbone calls. Declaring them is enough for the import to succeed; calling one still fails.
 
-Two lines of these packages load the whole of torch.compile (``torch._dynamo``), which takes longer than everything else that
-they load: ``roi_align`` of torchvision imports a function of it, and timm decorates a method with ``torch.compiler.disable``.
-Each gets a stand-in that uses torch.compile only when it is called.
+``roi_align`` of torchvision and a method of timm load the whole of torch.compile (``torch._dynamo``), which takes longer than all
+else that they load. Each gets a stand-in that uses torch.compile only when it is called.
 """
 
 import importlib

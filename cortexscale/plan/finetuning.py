@@ -141,8 +141,7 @@ class FinetuningPlan:
 
     def model_code(self, model: str) -> list[str | Path]:
         """List the modules that build a fine-tuned model or a baseline, for the digest of a stage."""
-        sources = ["cortexscale.models.sources.finetuned"] if model in self.finetuned else []
-        return [*sources, *self.models.code(self.base(model).id)]
+        return self.models.code(self.base(model).id)
 
     @cached_property
     def stimuli(self) -> list[str]:

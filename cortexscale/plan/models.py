@@ -61,10 +61,10 @@ class ModelPlan:
         return list(dict.fromkeys(model.reference for model in self.inventory.values()))
 
     def code(self, *models: str) -> list[str | Path]:
-        """The modules that build some models, for the digest of a stage: one per source, and files of the user."""
+        """The modules that build some models, for the digest of a stage: those of its sources, and files of the user."""
         entries = [self.inventory[model] for model in models]
         own = [Path(entry.builder.file) for entry in entries if isinstance(entry.builder, FunctionBuilder)]
-        return list(dict.fromkeys([*(f"cortexscale.models.sources.{entry.source}" for entry in entries), *own]))
+        return list(dict.fromkeys([*(entry.built_in for entry in entries), *own]))
 
     def weights(self, model: str) -> list[str]:
         """The checkpoint of a model, which its jobs wait for; nothing if its source fetches the weights."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cortexscale.alignment.bounds import DatasetSize, fit_seconds
+from cortexscale.catalogue.readouts import KINDS
 from cortexscale.costs import Cost, Machine
 from cortexscale.features.blocks import ROWS
 from cortexscale.features.bounds import DEVICE_AND_READERS, Extraction
@@ -11,10 +12,6 @@ from cortexscale.kernels.bounds import gram_seconds
 from cortexscale.models.bounds import Network
 from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.study.ridge import Ridge
-
-PRODUCTS = {"attention": 18}
-"""Operations per activation and channel of a trained trunk, forward and backward. Attention projects tokens three times: once,
-and then to keys and to values. Other readouts project them once, which takes 6 operations."""
 
 
 def tokens(machine: Machine, size: Extraction) -> Cost:
@@ -88,7 +85,7 @@ def trained_readouts(machine: Machine, size: Fits, recipe: ReadoutRecipe) -> Cos
     """
     dataset, width = size.dataset, size.network.width
     seen = recipe.epochs * sum(size.percent) / 100 * size.seeds * dataset.kernels[0].n_train * len(dataset.units)
-    operations = PRODUCTS.get(recipe.readout, 6) * width * recipe.width * dataset.rois
+    operations = 6 * KINDS[recipe.readout].projections * width * recipe.width * dataset.rois
     read = 2 * width * size.committed
     seconds = seen * (operations / machine.forward + read / machine.disk_read)
     return Cost(machine.start_network + seconds, size.memory, resumes=True)

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cortexscale.readouts.layer_gate import gate_summary
 from cortexscale.readouts.mapping import Fitted
 from cortexscale.readouts.tokens import Tokens
 
@@ -29,3 +28,22 @@ def gate_tables(fitted: Fitted, tokens: Tokens, depths: Mapping[str, float]) -> 
             gates.append(pd.DataFrame({**place, "layer_name": layers, "layer_position_normalized": positions, "gate": gate}))
             summaries.append({**place, **gate_summary(gate, positions)})
     return pd.concat(gates, ignore_index=True), pd.DataFrame(summaries)
+
+
+def gate_summary(gates: np.ndarray, depths: np.ndarray) -> dict[str, float]:
+    """Summarise at which depth, and how narrowly, a ROI reads a network.
+
+    Args:
+        gates: (L,) gates of the layers, which add up to 1.
+        depths: (L,) depths of the layers.
+
+    Returns:
+        ``expected_depth``, ``depth_sd``, and ``gate_entropy`` in nats, which is 0 for a single layer and log L for equal gates.
+    """
+    expected = float(gates @ depths)
+    positive = gates[gates > 0]
+    return {
+        "expected_depth": expected,
+        "depth_sd": float(np.sqrt(gates @ (depths - expected) ** 2)),
+        "gate_entropy": float(-(positive * np.log(positive)).sum()),
+    }

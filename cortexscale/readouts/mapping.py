@@ -53,7 +53,6 @@ def fit_readouts(
     shared: bool,
     seed: int,
     states: Path | None = None,
-    made_of: str = "",
 ) -> Iterator[Fitted]:
     """Train the readouts of all subjects and ROIs. Readouts of one layer are trained together, as many as fit the device.
 
@@ -63,31 +62,38 @@ def fit_readouts(
         trials: trials of every subject. A subject may lack ROIs.
         shared: whether all subjects share one trunk per ROI (multi-subject), or each subject has its own (single-subject).
         states: folder of states from which an interrupted training continues. The caller removes it when the results are safe.
-        made_of: everything that the tokens depend on (model, weights, stimuli).
 
     Raises:
         InputError: a loss is not finite.
     """
     for together in [list(trials)] if shared else [[subject] for subject in trials]:
         for layer, rois, subjects in _side_by_side(layers, together):
-            fitted: list[Fitted] = []
+            yield from _fit_rois(tokens[layer], layer, rois, subjects, recipe, shared, seed, states)
 
-            def train(
-                block: slice,
-                layer: str = layer,
-                rois: list[str] = rois,
-                subjects: list[Trials] = subjects,
-                fitted: list[Fitted] = fitted,
-            ) -> None:
-                present, state = rois[block], None
-                if states:
-                    identity = _identity(layer, subjects, present, recipe, seed, made_of)
-                    state = TrainingState(states / f"{identity}.pt", identity, seconds=60)
-                readouts = train_readouts(tokens[layer], subjects, present, recipe, seed=seed, state=state)
-                fitted.append(Fitted(layer, readouts, {subject.subject: subject for subject in subjects}, shared))
 
-            Blocks(len(rois)).run(len(rois), train)
-            yield from fitted
+def _fit_rois(
+    tokens: Tokens,
+    layer: str,
+    rois: list[str],
+    trials: list[Trials],
+    recipe: ReadoutRecipe,
+    shared: bool,
+    seed: int,
+    states: Path | None,
+) -> list[Fitted]:
+    """Train readouts of ROIs that read one layer, as many together as fit the device."""
+    fitted = []
+
+    def train(block: slice) -> None:
+        present, state = rois[block], None
+        if states:
+            identity = _identity(layer, trials, present, recipe, seed)
+            state = TrainingState(states / f"{identity}.pt", identity, seconds=60)
+        readouts = train_readouts(tokens, trials, present, recipe, seed=seed, state=state)
+        fitted.append(Fitted(layer, readouts, {subject.subject: subject for subject in trials}, shared))
+
+    Blocks(len(rois)).run(len(rois), train)
+    return fitted
 
 
 def _side_by_side(layers: Mapping[str, str], trials: Sequence[Trials]) -> Iterator[tuple[str, list[str], list[Trials]]]:
@@ -101,9 +107,9 @@ def _side_by_side(layers: Mapping[str, str], trials: Sequence[Trials]) -> Iterat
         yield layer, rois, [trials[number] for number in having]
 
 
-def _identity(layer: str, trials: Sequence[Trials], rois: Sequence[str], recipe: ReadoutRecipe, seed: int, made_of: str) -> str:
+def _identity(layer: str, trials: Sequence[Trials], rois: Sequence[str], recipe: ReadoutRecipe, seed: int) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps([layer, list(rois), asdict(recipe), seed, made_of]).encode())
+    digest.update(json.dumps([layer, list(rois), asdict(recipe), seed]).encode())
     for subject in trials:
         digest.update(subject.subject.encode())
         for array in (subject.rows, subject.responses, *(subject.units[roi] for roi in rois)):

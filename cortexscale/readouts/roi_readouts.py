@@ -1,7 +1,7 @@
 """Readouts of several ROIs from one layer: a trunk per ROI, and a head per subject and ROI."""
 
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar, cast
 
 import numpy as np
@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cortexscale.models.counting import n_parameters
 from cortexscale.models.training.order import seed_of
-from cortexscale.readouts.layer_gate import LayerGate
 from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.readouts.stacked import Stacked
 from cortexscale.readouts.tokens import Tokens
 from cortexscale.readouts.trials import Trials
-from cortexscale.readouts.trunks import build_head, build_trunk
+from cortexscale.readouts.trunks import LayerGate, build_head, build_trunk
 
 Built = TypeVar("Built", bound=nn.Module)
 
@@ -104,34 +104,36 @@ class RoiReadouts(nn.Module):
     def predict(self, tokens: Tokens, rows: np.ndarray, subject: str) -> dict[str, np.ndarray]:
         """Predict the responses to these stimuli: ROI -> (len(rows), units), float32, in the units of the recording."""
         heads = self.heads_of(self.subjects.index(subject))
-        device = heads[0].mean.device
         predicted: list[list[np.ndarray]] = [[] for _ in self.rois]
         self.eval()
         with torch.inference_mode():
-            for start in range(0, len(rows), self.recipe.batch):
-                batch = torch.from_numpy(tokens.read(rows[start : start + self.recipe.batch])).to(device).float()
+            for batch in self._batches(tokens, rows):
                 for parts, head, features in zip(predicted, heads, self.trunks(batch), strict=True):
                     parts.append(head.responses(features).cpu().numpy())
         return {roi: np.concatenate(parts) for roi, parts in zip(self.rois, predicted, strict=True)}
 
     def gates(self, tokens: Tokens, rows: np.ndarray) -> np.ndarray:
         """Average the gates of layer-gate readouts over these stimuli: (G, L)."""
-        device = self.heads_of(0)[0].mean.device
         alone = [cast(LayerGate, self.trunks.module(g)).eval() for g in range(len(self.rois))]
-        total = torch.zeros(len(alone), len(self.widths), dtype=torch.float64, device=device)
+        total = torch.zeros(len(alone), len(self.widths), dtype=torch.float64, device=self._device)
         with torch.inference_mode():
-            for start in range(0, len(rows), self.recipe.batch):
-                batch = torch.from_numpy(tokens.read(rows[start : start + self.recipe.batch])).to(device).float()
+            for batch in self._batches(tokens, rows):
                 total += torch.stack([trunk.gates(batch).double().sum(dim=0) for trunk in alone])
         return (total / len(rows)).cpu().numpy()
+
+    @property
+    def _device(self) -> torch.device:
+        return self.heads_of(0)[0].mean.device
+
+    def _batches(self, tokens: Tokens, rows: np.ndarray) -> Iterator[Tensor]:
+        for start in range(0, len(rows), self.recipe.batch):
+            yield torch.from_numpy(tokens.read(rows[start : start + self.recipe.batch])).to(self._device).float()
 
     def n_parameters(self, roi: str) -> int:
         """Count the parameters of a ROI: of its trunk, and of its heads for all subjects."""
         g = self.rois.index(roi)
         trunk = sum(parameter[0].numel() for parameter in self.trunks.parameters())
-        return trunk + sum(
-            parameter.numel() for subject in range(len(self.subjects)) for parameter in self.heads_of(subject)[g].parameters()
-        )
+        return trunk + sum(n_parameters(self.heads_of(subject)[g]) for subject in range(len(self.subjects)))
 
 
 def _seeded(build: Callable[..., Built], seed: int, *names: str) -> Callable[..., Built]:

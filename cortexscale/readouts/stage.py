@@ -23,7 +23,7 @@ from cortexscale.readouts.parts import Parts
 from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.readouts.saved import Readout
 from cortexscale.readouts.token_store import POOLED, TokenStore
-from cortexscale.readouts.trials import held_out, training_trials
+from cortexscale.readouts.trials import Trials, held_out, training_trials
 from cortexscale.study.ridge import Ridge
 
 NO_GATES = pd.DataFrame(columns=["subject", "roi", "probe_type", "layer_name", "layer_position_normalized", "gate"])
@@ -97,9 +97,10 @@ class Stage:
         states = self.parts.folder / "states"
 
         def part(percent: float, seed: int) -> Tables:
-            tables, trials, checked = [], training_trials(self.targets, percent, seed), ()
+            tables, trials, checked = [], training_trials(self.targets, percent, seed), list[Trials]()
             if self.validation_fraction:
-                trials, checked = zip(*(held_out(one, self.validation_fraction, seed) for one in trials), strict=True)
+                halves = [held_out(one, self.validation_fraction, seed) for one in trials]
+                trials, checked = [seen for seen, _ in halves], [unseen for _, unseen in halves]
             for fitted in fit_readouts(tokens, layers, trials, recipe, shared=shared, seed=seed, states=states):
                 scores, units = score_readouts(fitted, tokens[fitted.layer], self.targets)
                 if checked:
@@ -140,8 +141,6 @@ class Stage:
             ),
         }
         return {kind: table.assign(data_pct=float(percent), seed=seed) for kind, table in tables.items()}
-
-    # ------------------------------------------------------------------------------------------ readouts in files
 
     def _is_kept(self, percent: float, seed: int) -> bool:
         return self.save and percent == max(self.percents) and seed == self.seeds[0]

@@ -15,50 +15,38 @@ import numpy as np
 import torch
 
 from cortexscale.errors import InputError
-from cortexscale.features.extract import Inputs, layer_places, write_rows
-from cortexscale.features.image_sets import image_sets
+from cortexscale.features.extract import ForwardPasses, layer_places
 from cortexscale.features.store import SLAB, Store, StoreWriter
 from cortexscale.kernels.device import best_device
 from cortexscale.kernels.gram import GramMatrix, gram
-from cortexscale.models.backbone import Backbone
 from cortexscale.models.layers import Layer, output_shapes
-from cortexscale.readouts.tokens import Tokens, as_tokens
-from cortexscale.stimuli import StimulusImages
+from cortexscale.readouts.tokens import Tokens, as_tokens, pooled_layers
 
 POOLED = "pooled"
 """Name of the mean tokens of all candidate layers, which a layer gate reads."""
 
 
 def extract_tokens(
-    backbone: Backbone,
+    passes: ForwardPasses,
     layers: Sequence[Layer],
     committed: Sequence[str],
-    images: StimulusImages,
     path: Path | str,
     *,
-    identity: dict[str, Any],
     rows: np.ndarray,
-    batch_size: int,
-    workers: int = 0,
-    precision: str = "float32",
     made_by: dict[str, Any],
 ) -> None:
-    """Write the tokens of the ``committed`` layers, and the mean token of all candidate ``layers``, for some images.
+    """Write the tokens of the ``committed`` layers, and the mean token of all candidate ``layers``, for rows of a stimulus table.
 
     An interrupted run continues after its last complete block of rows.
-
-    Args:
-        identity: everything that these tokens depend on, beside the images.
-        rows: rows of the stimulus table whose images have recorded responses.
 
     Raises:
         InputError: an image cannot be read, or an activation is not finite.
     """
-    inputs, names = Inputs(images, backbone.transform, rows), [layer.name for layer in layers]
-    identity = identity | {"images": hashlib.blake2b(rows.tobytes(), digest_size=16).hexdigest()}
-    shapes = output_shapes(backbone, names, inputs[0].to(best_device()))
+    inputs, names = passes.inputs(rows), [layer.name for layer in layers]
+    identity = passes.identity | {"layers": names, "images": hashlib.blake2b(rows.tobytes(), digest_size=16).hexdigest()}
+    shapes = output_shapes(passes.backbone, names, inputs[0].to(best_device()))
     writer = TokenWriter(path, identity, rows, shapes, committed)
-    write_rows(backbone, names, inputs, writer, lambda activations: activations, batch_size, workers, precision)
+    passes.write(names, inputs, writer)
     kept = {name: list(shapes[name]) for name in committed}
     kept[POOLED] = [len(layers), max(writer.widths)]
     writer.finish({"layers": layer_places(layers), "shapes": kept, "pooled_widths": writer.widths, "made_by": made_by})
@@ -90,9 +78,7 @@ class TokenWriter(StoreWriter):
             self.store.write("images", (0,), rows, rows.shape)
 
     def write(self, features: dict[str, np.ndarray]) -> None:
-        pooled = np.zeros((len(next(iter(features.values()))), len(self.shapes), max(self.widths)), dtype=np.float32)
-        for number, (name, shape) in enumerate(self.shapes.items()):
-            pooled[:, number, : self.widths[number]] = as_tokens(features[name].reshape(-1, *shape)).mean(axis=1)
+        pooled = pooled_layers([as_tokens(features[name].reshape(-1, *shape)) for name, shape in self.shapes.items()])
         super().write({**{name: features[name] for name in self.committed}, POOLED: pooled.reshape(len(pooled), -1)})
 
     def _columns(self, width: int) -> int:
@@ -126,10 +112,6 @@ class TokenStore(Store):
             raise InputError(self.path, f"tokens of layers {known}", f"layer {layer}", "delete the store and run again")
         return StoredTokens(self, layer)
 
-    def width(self, layer: str) -> int:
-        """Number of activations of an image."""
-        return self._array(layer).shape[1]
-
     def read(self, layer: str, rows: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
         """Read flattened activations of these rows of the stimulus table, in any order: (len(rows), columns) float16.
 
@@ -157,9 +139,6 @@ class TokenStore(Store):
     def _block(self, layer: str, number: int) -> np.ndarray:
         """Map a chunk of the file into memory."""
         return np.memmap(self.path, np.float16, "r", self._starts[f"{layer}/c/{number}/0"], self._array(layer).chunks)
-
-    def _image_sets(self, wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return image_sets(wanted)
 
     def _gram(self, layer: str, number: int, images: np.ndarray, dtype: torch.dtype, device: torch.device) -> GramMatrix:
         return gram(self.slabs(layer, images), dtype=dtype, device=device)

@@ -1,15 +1,9 @@
 """Tokens of a layer, read in batches of stimuli."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class Tokens(ABC):
@@ -33,23 +27,6 @@ class Tokens(ABC):
         """Read these rows of the stimulus table, in any order: (len(rows), tokens, channels), as a rule float16."""
 
 
-class TokensInMemory(Tokens):
-    """Tokens in an array or a memory map.
-
-    Args:
-        array: (stimuli, tokens, channels), or features that :func:`as_tokens` accepts.
-        widths: channels of every token; by default all.
-    """
-
-    def __init__(self, array: np.ndarray, widths: Sequence[int] | None = None):
-        self.array = as_tokens(array)
-        self.n_rows, n_tokens, width = self.array.shape
-        self.widths = (width,) * n_tokens if widths is None else tuple(widths)
-
-    def read(self, rows: np.ndarray) -> np.ndarray:
-        return self.array[rows]
-
-
 def as_tokens(features: np.ndarray) -> np.ndarray:
     """Arrange features as (n, tokens, channels). A vector is one token, and a map (n, channels, height, width) one per position.
 
@@ -65,29 +42,16 @@ def as_tokens(features: np.ndarray) -> np.ndarray:
     return features
 
 
-def pooled_layers(layers: Sequence[Tokens], batch: int = 512) -> TokensInMemory:
+def pooled_layers(layers: Sequence[np.ndarray]) -> np.ndarray:
     """Average the tokens of every layer, so that a layer is one token, as a layer gate reads it.
 
-    Each layer is read once, ``batch`` stimuli at a time. The result takes 2 bytes x stimuli x layers x the widest layer.
+    Args:
+        layers: (n, tokens, channels) of each layer, from shallow to deep.
 
     Returns:
-        Tokens (stimuli, layers, widest layer), float16.
+        (n, layers, channels of the widest layer) float16, padded with zeros.
     """
-    widths = [layer.shape[1] for layer in layers]
-    pooled = np.zeros((layers[0].n_rows, len(layers), max(widths)), dtype=np.float16)
-    for number, (layer, width) in enumerate(zip(layers, widths, strict=True)):
-        for start in range(0, layer.n_rows, batch):
-            rows = np.arange(start, min(start + batch, layer.n_rows))
-            pooled[rows, number, :width] = layer.read(rows).mean(axis=1, dtype=np.float32)
-    return TokensInMemory(pooled, widths)
-
-
-def one_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yield ``read`` of each item in turn. The next item is read in a thread while the present one is used."""
-    with ThreadPoolExecutor(1) as reader:
-        waiting = None
-        for item in chain(items, (None,)):
-            coming = None if item is None else reader.submit(read, item)
-            if waiting is not None:
-                yield waiting.result()
-            waiting = coming
+    pooled = np.zeros((len(layers[0]), len(layers), max(layer.shape[2] for layer in layers)), dtype=np.float16)
+    for number, layer in enumerate(layers):
+        pooled[:, number, : layer.shape[2]] = layer.mean(axis=1, dtype=np.float32)
+    return pooled

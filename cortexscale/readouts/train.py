@@ -2,8 +2,10 @@
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,12 +14,16 @@ from cortexscale.errors import InputError
 from cortexscale.kernels.device import best_device
 from cortexscale.models.training.order import seed_of
 from cortexscale.models.training.state import Stateful, TrainingState
+from cortexscale.models.training.steps import autocast, reproducible
 from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.readouts.roi_readouts import RoiReadouts
-from cortexscale.readouts.tokens import Tokens, one_ahead
+from cortexscale.readouts.tokens import Tokens
 from cortexscale.readouts.trials import Trials
 
 log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def train_readouts(
@@ -60,7 +66,7 @@ def train_readouts(
         rows, responses = trials[subject].rows[places], trials[subject].responses[places]
         return subject, torch.from_numpy(tokens.read(rows)), torch.from_numpy(responses)
 
-    with _reproducible(device):
+    with reproducible(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         for epoch in range(first, recipe.epochs):
             for group in optimiser.param_groups:
                 group["lr"] = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / recipe.epochs))
@@ -70,7 +76,7 @@ def train_readouts(
             for subject, inputs, responses in one_ahead(load, _batches(trials, recipe.batch, seed_of(seed, epoch))):
                 inputs = inputs.to(device, non_blocking=True).float()
                 wanted = [responses[:, units].to(device, non_blocking=True) for units in columns[subject]]
-                with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                with autocast(device):
                     of_rois = readouts.losses(subject, inputs, wanted)
                 optimiser.zero_grad()
                 of_rois.sum().backward()
@@ -95,19 +101,15 @@ def _batches(trials: Sequence[Trials], size: int, seed: int) -> Iterator[tuple[i
             yield subject, order[start : start + size]
 
 
-@contextmanager
-def _reproducible(device: torch.device) -> Iterator[None]:
-    """Make weights depend on the seed alone, on any number of cores, and leave the random numbers of the caller unchanged.
-
-    One thread computes, because the split of a sum over threads changes its last bit, and training amplifies that.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            yield
-    finally:
-        torch.set_num_threads(threads)
+def one_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield ``read`` of each item in turn. The next item is read in a thread while the present one is used."""
+    with ThreadPoolExecutor(1) as reader:
+        waiting = None
+        for item in chain(items, (None,)):
+            coming = None if item is None else reader.submit(read, item)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = coming
 
 
 def _require_finite(losses: np.ndarray, rois: Sequence[str], epoch: int, recipe: ReadoutRecipe) -> None:

@@ -14,8 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cortexscale.readouts.layer_gate import LayerGate
 from cortexscale.readouts.recipes import ReadoutRecipe
+
+_SPEED = 10.0
+"""Logits per unit of the parameters of a static gate. Adam changes every parameter by about the learning rate in a step. A change
+of 0.05 is large for a weight of a projection, and hardly matters for a logit."""
 
 
 def build_trunk(recipe: ReadoutRecipe, widths: Sequence[int]) -> "Trunk | LayerGate":
@@ -120,6 +123,47 @@ class PooledTokens(Trunk):
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.encoded(tokens).mean(dim=1)
+
+
+class LayerGate(nn.Module):
+    """Network from mean tokens of L layers, (B, L, C), to features, (B, width).
+
+    Args:
+        recipe: its width, gate and dropout are used.
+        widths: channels of every layer. Further channels are padding.
+    """
+
+    def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
+        super().__init__()
+        width = recipe.width
+        self.dropout, self.n_features = recipe.dropout, width
+        self.projections = nn.ModuleList(nn.Linear(channels, width) for channels in widths)
+        self.query = None
+        if recipe.gate == "static":
+            self.logits = nn.Parameter(torch.zeros(len(widths)))
+        else:
+            self.query = nn.Parameter(0.02 * torch.randn(width))
+            self.depths = nn.Parameter(0.02 * torch.randn(len(widths), width))
+            self.key = nn.Linear(width, width)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        layers = self._normalised(pooled)
+        mixture = (self._gates(layers)[..., None] * layers).sum(dim=1)
+        return F.dropout(mixture, self.dropout, self.training)
+
+    def gates(self, pooled: Tensor) -> Tensor:
+        """Compute the gates of all layers for each stimulus: (B, L)."""
+        layers = self._normalised(pooled)
+        return self._gates(layers).expand(layers.shape[:2])
+
+    def _normalised(self, pooled: Tensor) -> Tensor:
+        layers = [project(pooled[:, number, : project.in_features]) for number, project in enumerate(self.projections)]
+        return F.layer_norm(torch.stack(layers, dim=1), layers[0].shape[-1:])
+
+    def _gates(self, layers: Tensor) -> Tensor:
+        if self.query is None:
+            return (_SPEED * self.logits).softmax(dim=-1)
+        return ((self.key(layers) + self.depths) @ self.query).softmax(dim=-1)
 
 
 TRUNKS: dict[str, type[Trunk] | type[LayerGate]] = {

@@ -20,12 +20,11 @@ from cortexscale.alignment.score import score_alignment
 from cortexscale.alignment.targets import shared_targets
 from cortexscale.commitments import Commitments, CommittedLayer
 from cortexscale.errors import InputError
-from cortexscale.features import projected
+from cortexscale.features import extract as extraction
 from cortexscale.features.blocks import ROWS
 from cortexscale.features.exact import activations_on_disk, extract_kernels
-from cortexscale.features.extract import Inputs, extract_features
+from cortexscale.features.extract import ForwardPasses, extract_features, project_activations
 from cortexscale.features.kernel_store import open_store
-from cortexscale.features.projected import project_activations
 from cortexscale.features.store import FeatureStore, StoreWriter
 from cortexscale.figures import projection as projection_figure
 from cortexscale.jobs import plain
@@ -69,16 +68,18 @@ def backbone(tmp_path_factory):
 
 
 def extract(backbone, pictures, path, dimensions) -> FeatureStore:
-    layers, images = candidate_layers(backbone.network, NAMES), StimulusImages("image_folder", *pictures)
-    how = {"projection": projection(dimensions), "batch_size": 50, "made_by": {}}
-    extract_features(backbone, layers, images, path, identity=IDENTITY, **how)
+    layers = candidate_layers(backbone.network, NAMES)
+    extract_features(passes(backbone, pictures), layers, path, projection=projection(dimensions), made_by={})
     return FeatureStore(path)
 
 
+def passes(backbone, pictures) -> ForwardPasses:
+    return ForwardPasses(backbone, StimulusImages("image_folder", *pictures), IDENTITY, 50)
+
+
 def on_disk(backbone, pictures, folder, scratch_gb: float = 1):
-    inputs = Inputs(StimulusImages("image_folder", *pictures), backbone.transform, range(N_IMAGES))
     layers = candidate_layers(backbone.network, NAMES)
-    return activations_on_disk(backbone, layers, inputs, folder / "rows", identity=IDENTITY, scratch_gb=scratch_gb, batch_size=50)
+    return activations_on_disk(passes(backbone, pictures), layers, folder / "rows", scratch_gb=scratch_gb)
 
 
 @pytest.fixture(scope="module")
@@ -123,10 +124,10 @@ def test_scores_are_those_of_the_normal_pipeline(backbone, pictures, targets, tm
         store = extract(backbone, pictures, tmp_path / f"{dimensions}.zarr.zip", dimensions)
         expected, _ = score_alignment(store, targets, COMMITTED, SETTINGS)
         assert_same_scores(table[table["dimensions"] == dimensions], expected)
-    layers, images = candidate_layers(backbone.network, NAMES), StimulusImages("image_folder", *pictures)
+    layers = candidate_layers(backbone.network, NAMES)
     shown = [np.concatenate([targets[0].train_rows, targets[0].test_rows])]
-    how = {"identity": IDENTITY, "image_rows": shown, "scratch_gb": 1, "batch_size": 50, "made_by": {}}
-    extract_kernels(backbone, layers, images, tmp_path / "k.zarr.zip", **how)
+    how = {"image_rows": shown, "scratch_gb": 1, "made_by": {}}
+    extract_kernels(passes(backbone, pictures), layers, tmp_path / "k.zarr.zip", **how)
     exact, _ = score_alignment(open_store(tmp_path / "k.zarr.zip"), targets, COMMITTED, SETTINGS)
     full = table[table["dimensions"].isna()]
     assert full["seed"].isna().all()
@@ -159,7 +160,7 @@ def test_an_interrupted_projection_continues(tmp_path, monkeypatch):
     whole = project_activations(activations, tmp_path / "whole.zarr.zip", wanted)
     assert (whole.width("a"), whole.width("b")) == (20, 10) and whole.attributes["identity"]["projection"] == plain(wanted)
 
-    class Interrupted(projected.RandomProjection):
+    class Interrupted(extraction.RandomProjection):
         calls = 0
 
         def __call__(self, rows):
@@ -169,10 +170,10 @@ def test_an_interrupted_projection_continues(tmp_path, monkeypatch):
             return super().__call__(rows)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(projected, "RandomProjection", Interrupted)
+        patch.setattr(extraction, "RandomProjection", Interrupted)
         project_activations(activations, tmp_path / "p.zarr.zip", wanted)
     assert not (tmp_path / "p.zarr.zip").exists()
-    monkeypatch.setattr(projected, "RandomProjection", Interrupted)
+    monkeypatch.setattr(extraction, "RandomProjection", Interrupted)
     continued = project_activations(activations, tmp_path / "p.zarr.zip", wanted)
     assert Interrupted.calls == 3 + 2 * 2, "two layers of two more blocks"
     for layer in ("a", "b"):

@@ -12,7 +12,7 @@ from torch import nn
 from cortexscale.commitments import Commitments, CommittedLayer
 from cortexscale.errors import InputError
 from cortexscale.features.blocks import ROWS
-from cortexscale.features.extract import extract_features, forward_precision
+from cortexscale.features.extract import ForwardPasses, extract_features, forward_precision
 from cortexscale.features.model_on_images import ModelOnImages
 from cortexscale.features.store import FeatureStore
 from cortexscale.kernels.projection import RandomProjection
@@ -63,17 +63,9 @@ def backbone(tmp_path):
 
 def run(backbone, stimuli, path, images=None, layers=("layer1", "layer4", "global_pool"), batch_size=32, **how):
     root, table = stimuli
-    extract_features(
-        backbone,
-        candidate_layers(backbone.network, layers),
-        images or StimulusImages("image_folder", root, table),
-        path,
-        identity={"model": "small", "stimuli": "s"},
-        projection=PROJECTION,
-        batch_size=batch_size,
-        made_by={},
-        **how,
-    )
+    images = images or StimulusImages("image_folder", root, table)
+    passes = ForwardPasses(backbone, images, {"model": "small", "stimuli": "s"}, batch_size, **how)
+    extract_features(passes, candidate_layers(backbone.network, layers), path, projection=PROJECTION, made_by={})
     return FeatureStore(path)
 
 
@@ -167,7 +159,8 @@ def test_jobs_find_candidates_commitments_and_what_activations_depend_on(backbon
     table.to_parquet(tmp_path / "stimuli.parquet")
     layers = {"d": {"V1": "layer1", "IT": "layer4"}, "e": {"V1": "layer2"}}
     model = replace(MODEL, checkpoint=str(tmp_path / "small.pt"), layers=(r"layer\d",))
-    job = ModelOnImages.load(model, tmp_path / "stimuli.parquet", ImageFiles(layout="image_folder", path=str(root)), "float32")
+    files = ImageFiles(layout="image_folder", path=str(root))
+    job = ModelOnImages.load(model, tmp_path / "stimuli.parquet", files, "float32", batch_size=8)
     assert [layer.name for layer in job.candidates] == ["layer1", "layer2", "layer3", "layer4"]
     assert len(job.images) == len(job.table) == len(table)
     assert job.identity.keys() == {"model", "weights", "transform", "stimuli", "precision"}

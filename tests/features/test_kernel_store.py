@@ -22,7 +22,7 @@ from cortexscale.errors import InputError
 from cortexscale.features import kernel_store
 from cortexscale.features.blocks import ROWS, WAITING
 from cortexscale.features.exact import extract_kernels, layers_at_a_time
-from cortexscale.features.extract import extract_features
+from cortexscale.features.extract import ForwardPasses, extract_features
 from cortexscale.features.image_sets import image_sets, in_reading_order, places, runs
 from cortexscale.features.kernel_store import KernelStore, KernelWriter, open_store
 from cortexscale.features.store import FeatureStore, StoreWriter
@@ -342,17 +342,9 @@ class Counted(StimulusImages):
 
 
 def extract(backbone, pictures, path, *, images=None, scratch_gb: float = 1, shown=SHOWN) -> KernelStore:
-    extract_kernels(
-        backbone,
-        candidate_layers(backbone.network, NAMES),
-        images or StimulusImages("image_folder", *pictures),
-        path,
-        identity={"model": "small", "stimuli": "s"},
-        image_rows=shown,
-        scratch_gb=scratch_gb,
-        batch_size=32,
-        made_by={},
-    )
+    passes = ForwardPasses(backbone, images or StimulusImages("image_folder", *pictures), {"model": "small", "stimuli": "s"}, 32)
+    layers = candidate_layers(backbone.network, NAMES)
+    extract_kernels(passes, layers, path, image_rows=shown, scratch_gb=scratch_gb, made_by={})
     return open_store(path)
 
 
@@ -365,16 +357,9 @@ def assert_same_kernels(one, other, rtol=0.0):
 
 def test_extracted_kernels_are_those_of_features_kept_whole(backbone, pictures, tmp_path):
     path = tmp_path / "f.zarr.zip"
-    extract_features(
-        backbone,
-        candidate_layers(backbone.network, NAMES),
-        StimulusImages("image_folder", *pictures),
-        path,
-        identity={"model": "small", "stimuli": "s"},
-        projection=Projection(family="sparse", dimensions=100_000, seed=0),
-        batch_size=32,
-        made_by={},
-    )
+    passes = ForwardPasses(backbone, StimulusImages("image_folder", *pictures), {"model": "small", "stimuli": "s"}, 32)
+    whole = Projection(family="sparse", dimensions=100_000, seed=0)
+    extract_features(passes, candidate_layers(backbone.network, NAMES), path, projection=whole, made_by={})
     exact = extract(backbone, pictures, tmp_path / "k.zarr.zip")
     assert list(exact.layers.items()) == list(open_store(path).layers.items())
     assert_same_kernels(exact, open_store(path), rtol=3e-7)
@@ -436,18 +421,10 @@ def test_a_value_that_is_not_finite_names_the_image_of_the_table(backbone, pictu
     def spoiled(picture):
         return transform(picture) * (torch.nan if images.opened[-1] == 33 else 1)
 
+    passes = ForwardPasses(replace(backbone, transform=spoiled), images, {"model": "small"}, 8)
+    layers, rows = candidate_layers(backbone.network, NAMES), [np.arange(40)[::-1]]
     with pytest.raises(InputError, match=r"model small, layer layer1, stimulus row 33\n.*non-finite"):
-        extract_kernels(
-            replace(backbone, transform=spoiled),
-            candidate_layers(backbone.network, NAMES),
-            images,
-            tmp_path / "k.zarr.zip",
-            identity={"model": "small"},
-            image_rows=[np.arange(40)[::-1]],
-            scratch_gb=1,
-            batch_size=8,
-            made_by={},
-        )
+        extract_kernels(passes, layers, tmp_path / "k.zarr.zip", image_rows=rows, scratch_gb=1, made_by={})
 
 
 def test_layers_share_a_pass_as_far_as_disk_and_memory_go(caplog):

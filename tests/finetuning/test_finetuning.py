@@ -41,8 +41,7 @@ def heads(world, tmp_path_factory):
     folder, pictures, table = world
     targets, out = targets_of(recordings(pictures, table, 40), table), tmp_path_factory.mktemp("heads") / "d"
     images = StimulusImages("image_folder", folder, table)
-    how = {"made_by": {}, "batch_size": 64}
-    scores = fit_heads(before(pretrained(), images, table), targets, committed(LAYERS), SETTINGS, out, **how)
+    scores = fit_heads(before(pretrained(), images, table), targets, committed(LAYERS), SETTINGS, out, made_by={})
     return out, targets, scores
 
 
@@ -167,8 +166,7 @@ def test_a_shared_forward_pass_gives_the_gradient_of_one_per_subject(world, tmp_
     folder, pictures, table = world
     images, backbone = StimulusImages("image_folder", folder, table), pretrained()
     targets = targets_of(recordings(pictures, table, 40, own_stimuli=own_stimuli), table)
-    how = {"made_by": {}, "batch_size": 64}
-    fit_heads(before(backbone, images, table), targets, committed(LAYERS), SETTINGS, tmp_path / "heads", **how)
+    fit_heads(before(backbone, images, table), targets, committed(LAYERS), SETTINGS, tmp_path / "heads", made_by={})
     linear, trials = load_heads(tmp_path / "heads", targets, weights_hash(backbone.network)), neural_pairs(targets)
     recipe = NeuralRecipe(jitter=STILL, neural_batch=20, micro_batch=micro_batch, lambda_neural=3)
     batches = NeuralBatches(trials, recipe.neural_batch, micro_batch, 0)

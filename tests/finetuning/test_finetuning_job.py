@@ -26,11 +26,12 @@ from finetuning_data import (
 from torch import nn
 
 from cortexscale.errors import InputError
-from cortexscale.finetuning import loop, lora
+from cortexscale.finetuning import lora
 from cortexscale.finetuning.heads import fit_heads
 from cortexscale.finetuning.job import finetune
 from cortexscale.models.build import build_backbone, load_backbone
 from cortexscale.models.model import Model
+from cortexscale.models.training import steps
 from cortexscale.models.training.data import open_images
 from cortexscale.models.training.loop import accuracy
 from cortexscale.models.training.steps import CHECK_EVERY
@@ -71,7 +72,7 @@ def root(tmp_path_factory) -> Path:
         arguments = job(root, model)
         seen = before(load_backbone(arguments["base"]), arguments["stimuli"], table, model.id)
         layers = committed(LAYERS[model.id])
-        fit_heads(seen, arguments["targets"], layers, SETTINGS, arguments["heads"], made_by={}, batch_size=64)
+        fit_heads(seen, arguments["targets"], layers, SETTINGS, arguments["heads"], made_by={})
     return root
 
 
@@ -181,7 +182,7 @@ def test_a_state_of_another_recipe_is_not_continued(root, tmp_path):
 
 def test_a_diverging_fine_tuning_is_an_error_and_keeps_its_last_good_state(root, tmp_path, monkeypatch):
     files = {"weights": tmp_path / "tuned.pt", "card": tmp_path / "tuned.json"}
-    monkeypatch.setattr(loop, "learning_rate", lambda recipe, step, steps: 1e-4 if step < 7 else 1e38)
+    monkeypatch.setattr(steps, "learning_rate", lambda recipe, step, steps: 1e-4 if step < 7 else 1e38)
     with pytest.raises(InputError, match=r"before step 12[\s\S]*finite loss[\s\S]*lower the learning rate"):
         finetune(**job(root, **files))
     (left,) = tmp_path.iterdir()

@@ -109,7 +109,7 @@ WIDE = """
 import torch
 from torch import nn
 from cortexscale.study.features import Projection
-from cortexscale.features.extract import extract_features
+from cortexscale.features.extract import ForwardPasses, extract_features
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.layers import candidate_layers
 from cortexscale.kernels.device import keep_freed_memory
@@ -136,8 +136,8 @@ keep_freed_memory()
 backbone = Backbone(Wide().eval(), nn.Identity())
 projection = Projection(family="countsketch", dimensions=20_000, seed=0)
 layers = candidate_layers(backbone.network, [r"layers\\.\\d+"])
-how = dict(identity=dict(model="wide"), projection=projection, batch_size=batch, made_by=dict())
-extract_features(backbone, layers, Pictures(range(4 * batch)), "{folder}/m.zarr.zip", **how)
+passes = ForwardPasses(backbone, Pictures(range(4 * batch)), dict(model="wide"), batch)
+extract_features(passes, layers, "{folder}/m.zarr.zip", projection=projection, made_by=dict())
 """
 
 

@@ -140,7 +140,7 @@ class Killing(FileImages):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().__getitem__(row)
 
-images = Killing.open(Path(sys.argv[1]), "train")
+images = Killing(Path(sys.argv[1]), "train")
 state = TrainingState(Path(sys.argv[2]), "this", seconds=0)
 train_backbone(small_network(), images, EVERYTHING, image_size=24, seed=3, state=state)
 """
@@ -153,7 +153,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, folder):
     assert killed.returncode == -9
     assert torch.load(state, weights_only=True)["step"] == CHECK_EVERY
     resumed, whole = small_network(), small_network()
-    images = FileImages.open(folder, "train")
+    images = FileImages(folder, "train")
     losses = train_backbone(resumed, images, EVERYTHING, image_size=24, seed=3, workers=1, state=TrainingState(state, "this"))
     expected = train_backbone(whole, images, EVERYTHING, image_size=24, seed=3)
     np.testing.assert_array_equal(losses, expected)

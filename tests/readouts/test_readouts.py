@@ -11,11 +11,12 @@ from torch import nn
 
 from cortexscale.catalogue.readouts import TRAINED
 from cortexscale.errors import InputError
-from cortexscale.readouts.layer_gate import gate_summary
+from cortexscale.readouts.gates import gate_summary
 from cortexscale.readouts.recipes import ReadoutRecipe, recipe_for
 from cortexscale.readouts.roi_readouts import RoiReadouts
 from cortexscale.readouts.stacked import Stacked
-from cortexscale.readouts.tokens import TokensInMemory, as_tokens, one_ahead, pooled_layers
+from cortexscale.readouts.tokens import as_tokens, pooled_layers
+from cortexscale.readouts.train import one_ahead
 from cortexscale.readouts.trials import Trials, subset
 from cortexscale.readouts.trunks import build_trunk, sinusoids
 
@@ -169,11 +170,11 @@ def test_vectors_and_maps_are_tokens():
 def test_pooled_layers_are_one_token_each():
     rng = np.random.default_rng(0)
     layers = [rng.normal(size=(10, 4, 3)).astype(np.float16), rng.normal(size=(10, 2, 5)).astype(np.float16)]
-    pooled = pooled_layers([TokensInMemory(layer) for layer in layers], batch=3)
-    assert pooled.widths == (3, 5) and pooled.shape == (2, 5)
-    rows = np.array([7, 1])
-    assert pooled.read(rows)[:, 0, :3] == pytest.approx(layers[0][rows].astype(float).mean(axis=1), abs=1e-3)
-    assert not pooled.read(rows)[:, 0, 3:].any()
+    pooled = pooled_layers(layers)
+    assert pooled.shape == (10, 2, 5) and pooled.dtype == np.float16
+    assert pooled[:, 0, :3] == pytest.approx(layers[0].astype(float).mean(axis=1), abs=1e-3)
+    assert pooled[:, 1] == pytest.approx(layers[1].astype(float).mean(axis=1), abs=1e-3)
+    assert not pooled[:, 0, 3:].any()
 
 
 def test_reading_ahead_keeps_the_order_and_its_errors():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from readout_data import synthetic_targets
+from readout_data import TokensInMemory, synthetic_targets
 from safetensors.torch import save_file
 from sklearn.linear_model import RidgeCV
 
@@ -17,7 +17,6 @@ from cortexscale.readouts.linear import linear_fits, linear_scores, linear_weigh
 from cortexscale.readouts.mapping import fit_readouts
 from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.readouts.saved import Readout, load_readout
-from cortexscale.readouts.tokens import TokensInMemory
 from cortexscale.readouts.trials import training_trials
 from cortexscale.study.ridge import Alphas, Ridge
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from readout_data import raises_at, synthetic_targets, tokens_of
+from readout_data import TokensInMemory, raises_at, synthetic_targets, tokens_of
 from torch import nn
 from torch.nn import functional as F
 
@@ -16,7 +16,6 @@ from cortexscale.readouts import mapping
 from cortexscale.readouts.mapping import fit_readouts, score_readouts, validation_scores
 from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.readouts.roi_readouts import RoiReadouts
-from cortexscale.readouts.tokens import TokensInMemory
 from cortexscale.readouts.train import train_readouts
 from cortexscale.readouts.trials import held_out, training_trials
 
@@ -179,17 +178,16 @@ def test_a_killed_training_goes_on_to_the_same_weights(tokens, targets, tmp_path
 
 
 def test_the_state_of_another_training_is_not_continued(tokens, targets, tmp_path):
-    def fit(recipe, made_of="model"):
+    def fit(recipe):
         trials = training_trials(targets)
-        fits = fit_readouts({"l": tokens}, {"V1": "l"}, trials, recipe, shared=True, seed=0, states=tmp_path, made_of=made_of)
+        fits = fit_readouts({"l": tokens}, {"V1": "l"}, trials, recipe, shared=True, seed=0, states=tmp_path)
         return next(iter(fits)).readouts
 
     fit(ATTENTION)
     fit(ATTENTION)
     assert len(list(tmp_path.iterdir())) == 1
     assert not equal(fit(ATTENTION), fit(replace(ATTENTION, epochs=2)))
-    fit(ATTENTION, "another model")
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_diverging_training_stops_and_keeps_its_state(tokens, targets, tmp_path):

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from readout_data import looked_up, synthetic_targets, tokens_of
+from readout_data import TokensInMemory, looked_up, synthetic_targets, tokens_of
 from readout_scores import ATTENTION, linear_score, mean_score
 
 from cortexscale.readouts.gates import gate_tables
 from cortexscale.readouts.mapping import fit_readouts, score_readouts
-from cortexscale.readouts.tokens import TokensInMemory, pooled_layers
+from cortexscale.readouts.tokens import pooled_layers
 from cortexscale.readouts.trials import training_trials
 
 
@@ -58,7 +58,7 @@ def test_gates_find_the_layer_that_a_roi_reads(gate, seed):
         for roi, layer in (("V1", 0), ("IT", 2))
     }
     targets = synthetic_targets({"a": signals, "b": signals}, 400, 100)
-    pooled = pooled_layers([TokensInMemory(layer) for layer in layers])
+    pooled = TokensInMemory(pooled_layers(layers), [layer.shape[2] for layer in layers])
     recipe = replace(ATTENTION, readout="layer_gate", gate=gate, width=16, epochs=20, learning_rate=1e-2)
     trials = training_trials(targets)
     (fit,) = fit_readouts({"all": pooled}, {"V1": "all", "IT": "all"}, trials, recipe, shared=True, seed=seed)

@@ -8,6 +8,7 @@ from torch import nn
 
 from cortexscale.errors import InputError
 from cortexscale.features.blocks import ROWS
+from cortexscale.features.extract import ForwardPasses
 from cortexscale.features.image_sets import image_sets
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.layers import candidate_layers
@@ -50,8 +51,8 @@ def backbone() -> Backbone:
 
 def extract(backbone, images, path, committed=("map", "tokens")):
     layers = candidate_layers(backbone.network, ["map", "tokens", "vector"])
-    how = {"identity": {"model": "m"}, "rows": SHOWN, "batch_size": 100, "made_by": {}}
-    extract_tokens(backbone, layers, list(committed), images, path, **how)
+    passes = ForwardPasses(backbone, images, {"model": "m"}, 100)
+    extract_tokens(passes, layers, list(committed), path, rows=SHOWN, made_by={})
     return TokenStore(path)
 
 

@@ -81,7 +81,7 @@ def before(backbone: Backbone, images: StimulusImages, table: pd.DataFrame, mode
     """A network before a stimulus set."""
     weights = weights_hash(backbone.network)
     identity = {"model": model, "weights": weights, "transform": str(backbone.transform), "stimuli": table_hash(table)}
-    return ModelOnImages(backbone, [], images, table, "float32", identity)
+    return ModelOnImages(backbone, images, identity, 64, candidates=[], table=table)
 
 
 def write_task(path: Path, n: int = 256) -> Path:

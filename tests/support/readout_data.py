@@ -1,16 +1,29 @@
 """Small synthetic recordings for the tests of readouts: subjects whose units read tokens in a known way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from cortexscale.alignment.targets import Targets, shared_targets
+from cortexscale.readouts.tokens import Tokens
 from cortexscale.recording import Recording, Split
 
 
 def tokens_of(n: int, n_tokens: int = 6, width: int = 8, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((n, n_tokens, width)).astype(np.float16)
+
+
+class TokensInMemory(Tokens):
+    """Tokens in an array (stimuli, tokens, channels), all of whose channels are read unless ``widths`` says how many of each."""
+
+    def __init__(self, array: np.ndarray, widths: Sequence[int] | None = None):
+        self.array = array
+        self.n_rows, n_tokens, width = array.shape
+        self.widths = (width,) * n_tokens if widths is None else tuple(widths)
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        return self.array[rows]
 
 
 def synthetic_targets(

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import yaml
 from places import ROOT
-from readout_data import looked_up, synthetic_targets
+from readout_data import TokensInMemory, looked_up, synthetic_targets
 from readout_scores import ATTENTION, linear_score, mean_score
 
 from cortexscale.readouts.token_store import TokenStore
-from cortexscale.readouts.tokens import TokensInMemory
 from cortexscale.stores import read_table
 
 RESULTS = ROOT / "results"

@@ -27,7 +27,7 @@ from cortexscale.errors import InputError
 from cortexscale.estimate.networks import networks
 from cortexscale.estimate.sizes import ExpectedSizes
 from cortexscale.estimate.stages import Estimate
-from cortexscale.features.extract import extract_features
+from cortexscale.features.extract import ForwardPasses, extract_features
 from cortexscale.features.store import FeatureStore
 from cortexscale.models.build import build_backbone, load_backbone, weights_hash
 from cortexscale.models.finetuned import baseline, finetuned_model, tunings
@@ -458,8 +458,8 @@ def test_scores_are_those_of_all_activations_in_the_usual_pipeline(finetuning, w
     layers = chosen_layers(candidate_layers(backbone.network, VIT.layers), set(LAYERS.values()), "here")
     images = StimulusImages(world.pictures.layout, world.pictures.path, world.table)
     projection = Projection(dimensions=10**6, seed=0)
-    how = {"identity": {}, "batch_size": 64, "made_by": {}, "projection": projection}
-    extract_features(backbone, layers, images, tmp_path / "f.zarr.zip", **how)
+    passes = ForwardPasses(backbone, images, {}, 64)
+    extract_features(passes, layers, tmp_path / "f.zarr.zip", projection=projection, made_by={})
     places = Commitments.load(world.commitments).restricted(["d"])
     rows, _ = score_alignment(FeatureStore(tmp_path / "f.zarr.zip"), world.targets, places, RIDGE)
     found = finetuning[finetuning["exp_type"] == "finetuning_baseline"].set_index(["subject", "roi"])

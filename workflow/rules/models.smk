@@ -32,7 +32,7 @@ rule train_backbone:
     params:
         model=lambda wildcards: plain(plan.models.inventory[wildcards.model]),
         recipe=lambda wildcards: plain(plan.models.recipe(wildcards.model)),
-        code=plan.code("train_backbone", "cortexscale.models.sources.suite"),
+        code=plan.code("train_backbone", "cortexscale.models.sources.known"),
     script:
         "../scripts/train_backbone.py"
 

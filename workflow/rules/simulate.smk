@@ -54,7 +54,7 @@ rule simulate_brain:
     params:
         steps=plan.study.simulation.hidden_network_steps,
         seed=plan.study.simulation.seed,
-        code=plan.code("simulate_brain", "cortexscale.models.sources.suite"),
+        code=plan.code("simulate_brain", "cortexscale.models.sources.known"),
     script:
         "../scripts/simulate_brain.py"
 
@@ -87,7 +87,7 @@ rule simulate_recordings:
         code=lambda wildcards: plan.code(
             "simulate_recordings",
             simulator_module(plan.data.datasets[wildcards.dataset].reader),
-            "cortexscale.models.sources.suite",
+            "cortexscale.models.sources.known",
         ),
     script:
         "../scripts/simulate_recordings.py"

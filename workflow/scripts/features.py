@@ -6,7 +6,7 @@ from cortexscale.commitments import Commitments
 from cortexscale.features.exact import extract_kernels
 from cortexscale.features.extract import extract_features
 from cortexscale.features.model_on_images import ModelOnImages
-from cortexscale.jobs import plain, run
+from cortexscale.jobs import run
 from cortexscale.models.model import Model
 from cortexscale.stores import provenance
 from cortexscale.study.features import Precision, Projection
@@ -30,18 +30,16 @@ def main(
     store: Path,
     code: str,
 ) -> None:
-    job = ModelOnImages.load(model, stimuli, images, precision)
+    job = ModelOnImages.load(model, stimuli, images, precision, batch_size=batch_size, workers=threads - 1)
     layers = job.committed(Commitments.load(commitments)) if commitments else job.candidates
-    identity = job.identity | {"layers": [layer.name for layer in layers], "projection": plain(projection)}
-    what = (job.backbone, layers, job.images, store)
-    how = {"identity": identity, "batch_size": batch_size, "workers": threads - 1, "precision": job.precision}
-    how |= {"made_by": provenance(code=code)}
+    made_by = provenance(code=code)
     if projection.is_exact:
         from cortexscale.alignment.subjects import shown_images
 
-        extract_kernels(*what, image_rows=shown_images(recordings, best_subjects, job.table), scratch_gb=scratch_gb, **how)
+        rows = shown_images(recordings, best_subjects, job.table)
+        extract_kernels(job, layers, store, image_rows=rows, scratch_gb=scratch_gb, made_by=made_by)
     else:
-        extract_features(*what, projection=projection, **how)
+        extract_features(job, layers, store, projection=projection, made_by=made_by)
 
 
 if "snakemake" in globals():

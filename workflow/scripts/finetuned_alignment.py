@@ -6,7 +6,7 @@ from cortexscale.alignment.score import score_unprojected
 from cortexscale.alignment.similarity import SplitName
 from cortexscale.alignment.subjects import load_targets, named_recordings
 from cortexscale.commitments import Commitments
-from cortexscale.features.exact import committed_activations
+from cortexscale.features.exact import activations_on_disk
 from cortexscale.features.model_on_images import ModelOnImages
 from cortexscale.jobs import run
 from cortexscale.models.model import Model
@@ -36,15 +36,10 @@ def main(
     units: Path,
     code: str,
 ) -> None:
-    job, committed = ModelOnImages.load(model, stimuli, images, precision), Commitments.load(commitments).restricted(datasets)
-    activations = committed_activations(
-        job,
-        job.committed(committed),
-        table.with_name(f".{table.stem}.rows"),
-        scratch_gb=scratch_gb,
-        batch_size=batch_size,
-        workers=threads - 1,
-    )
+    job = ModelOnImages.load(model, stimuli, images, precision, batch_size=batch_size, workers=threads - 1)
+    committed = Commitments.load(commitments).restricted(datasets)
+    scratch = table.with_name(f".{table.stem}.rows")
+    activations = activations_on_disk(job, job.committed(committed), scratch, scratch_gb=scratch_gb)
     targets = load_targets(recordings, datasets, job.table, prepared)
     rows, unit_rows = score_unprojected(activations, targets, committed, ridge, splits)
     inputs = {"commitments": commitments} | named_recordings(recordings)

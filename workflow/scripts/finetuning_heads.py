@@ -32,7 +32,7 @@ def main(
     table: Path,
     code: str,
 ) -> None:
-    job = ModelOnImages.load(model, stimuli, images, precision)
+    job = ModelOnImages.load(model, stimuli, images, precision, batch_size=batch_size, workers=threads - 1)
     committed = Commitments.load(commitments)[dataset]
     made_by = provenance(
         inputs={"commitments": commitments} | {file.stem: file for file in recordings},
@@ -49,8 +49,6 @@ def main(
         ridge,
         heads,
         made_by=made_by,
-        batch_size=batch_size,
-        workers=threads - 1,
     )
     write_table(scores, table, made_by)
 

@@ -30,20 +30,10 @@ def main(
     store: Path,
     code: str,
 ) -> None:
-    job, committed = ModelOnImages.load(model, stimuli, images, precision), Commitments.load(commitments)
-    extract_tokens(
-        job.backbone,
-        job.candidates,
-        [layer.name for layer in job.committed(committed.restricted(best_subjects))],
-        job.images,
-        store,
-        identity=job.identity | {"layers": [layer.name for layer in job.candidates]},
-        rows=np.unique(np.concatenate(shown_images(recordings, best_subjects, job.table))),
-        batch_size=batch_size,
-        workers=threads - 1,
-        precision=job.precision,
-        made_by=provenance(code=code),
-    )
+    job = ModelOnImages.load(model, stimuli, images, precision, batch_size=batch_size, workers=threads - 1)
+    committed = [layer.name for layer in job.committed(Commitments.load(commitments).restricted(best_subjects))]
+    rows = np.unique(np.concatenate(shown_images(recordings, best_subjects, job.table)))
+    extract_tokens(job, job.candidates, committed, store, rows=rows, made_by=provenance(code=code))
 
 
 if "snakemake" in globals():

@@ -27,10 +27,6 @@ def build(arch: str, classes: int) -> nn.Module:
     Networks are those of torchvision and timm where these have the architecture. ConvNeXt and EfficientNet keep torchvision's
     stochastic depth.
 
-    Args:
-        arch: one of ``ARCHITECTURES``.
-        classes: number of classes of the classifier.
-
     Raises:
         InputError: there is no such architecture.
     """
@@ -53,8 +49,5 @@ def build(arch: str, classes: int) -> nn.Module:
 
 
 def evaluation_size(arch: str) -> tuple[int, int]:
-    """Pixels of the shorter side after resizing, and of the square that is cut out of the centre.
-
-    These are the arguments of :func:`cortexscale.models.evaluation.evaluation_transform`.
-    """
+    """Pixels of the shorter side after resizing, and of the square that is cut out of the centre."""
     return _SIZES.get(arch, (256, 224))

@@ -17,19 +17,14 @@ class StridedConv2d(nn.Conv2d):
     """A convolution whose stride is an argument of the call, so that no state of the module changes while it runs."""
 
     def forward(self, x: torch.Tensor, stride: int) -> torch.Tensor:  # type: ignore[override]
-        """Convolve x (batch, channels, height, width) with this stride."""
         return functional.conv2d(x, self.weight, stride=stride, padding=self.padding)
 
 
 class RecurrentArea(nn.Module):
     """A bottleneck block that is applied to its own output for several time steps; the first step halves the resolution.
 
-    Convolutions are shared over time, batch norms are not. A hook on ``output`` fires at every step, a hook on the area
-    itself once, at the end.
-
-    Args:
-        inputs, outputs: number of channels.
-        steps: number of time steps.
+    Convolutions are shared over time, batch norms are not. A hook on ``output`` fires at every step, a hook on the area itself
+    once, at the end.
     """
 
     def __init__(self, inputs: int, outputs: int, steps: int) -> None:

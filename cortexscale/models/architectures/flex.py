@@ -24,7 +24,6 @@ class ResNetFlex(torchvision.models.ResNet):  # type: ignore[misc]  # torchvisio
     Args:
         blocks: number of blocks of each of the four stages; the first has at least one.
         widths: channels of the stem, which are those of the first stage too, and of the four stages.
-        classes: number of classes.
     """
 
     def __init__(self, blocks: list[int], widths: list[int], classes: int) -> None:
@@ -57,11 +56,9 @@ def _stage(inputs: int, outputs: int, blocks: int, stride: int) -> nn.Module:
 def resnet_flex(config: str, classes: int) -> ResNetFlex:
     """Build a ResNet of basic blocks.
 
-    Args:
-        config: ``d-<blocks of four stages>`` has the widths of ResNet-18. ``f-<start>-<stop>-<count>-<index>`` has twice these
-            widths, divided and truncated. ``wr-<scale>-<start>-<stop>-<count>-<index>`` has these widths times ``scale``,
-            divided and rounded to multiples of eight.
-        classes: number of classes.
+    ``d-<blocks of four stages>`` has the widths of ResNet-18. ``f-<start>-<stop>-<count>-<index>`` has twice these widths,
+    divided and truncated. ``wr-<scale>-<start>-<stop>-<count>-<index>`` has these widths times ``scale``, divided and rounded to
+    multiples of eight.
     """
     mode, *parts = config.split("-")
     numbers = [int(part) for part in parts]
@@ -74,12 +71,7 @@ def resnet_flex(config: str, classes: int) -> ResNetFlex:
 
 
 def convnext_flex(config: str, classes: int) -> nn.Module:
-    """Build torchvision's ConvNeXt-Tiny with divided widths, rounded to multiples of eight, and without stochastic depth.
-
-    Args:
-        config: ``l-<index of the divisor>``.
-        classes: number of classes.
-    """
+    """Build torchvision's ConvNeXt-Tiny with divided widths, rounded to multiples of eight, and without stochastic depth."""
     widths = _round(_CONVNEXT_WIDTHS / _LADDER[_index(config)], 8).tolist()
     stage = torchvision.models.convnext.CNBlockConfig
     stages = [stage(*each) for each in zip(widths, [*widths[1:], None], _CONVNEXT_BLOCKS, strict=True)]
@@ -87,12 +79,7 @@ def convnext_flex(config: str, classes: int) -> nn.Module:
 
 
 def vit_flex(config: str, classes: int) -> nn.Module:
-    """Build timm's DeiT-III-Small with a divided width, rounded to a multiple of its six heads.
-
-    Args:
-        config: ``l-<index of the divisor>``.
-        classes: number of classes.
-    """
+    """Build timm's DeiT-III-Small with a divided width, rounded to a multiple of its six heads."""
     width = int(_round(_VIT_WIDTH / _LADDER[_index(config)], _VIT_HEADS))
     return deit("small", classes, embed_dim=width)
 

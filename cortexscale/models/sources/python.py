@@ -19,9 +19,7 @@ _HELP = "see docs/models.md and docs/example_model.py"
 
 
 def build(model: Model, weights: bool) -> Backbone:
-    """Call the function that builds the network.
-
-    The weights are those that the function gives it, or those of the checkpoint of the model.
+    """Call the function that builds the network. Its weights are those of the function, or of the checkpoint of the model.
 
     Raises:
         InputError: the file has no such function, or the function fails or returns something else than a network.

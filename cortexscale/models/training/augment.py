@@ -40,14 +40,7 @@ def _posterize(image: Image.Image, bits: int, **settings: Any) -> Image.Image:
 
 
 class BatchAugmentation:
-    """Mirrors, normalises, erases and mixes the images of a micro-batch.
-
-    Args:
-        recipe: recipe of the training.
-        n_classes: number of classes of the labels.
-        device: device of the images.
-        mean, std: mean and standard deviation per channel by which images are normalised.
-    """
+    """Mirrors, normalises, erases and mixes the images of a micro-batch, as a recipe says for labels of ``n_classes`` classes."""
 
     def __init__(
         self,
@@ -68,14 +61,8 @@ class BatchAugmentation:
         )
 
     def __call__(self, pixels: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Augment a micro-batch.
-
-        Args:
-            pixels: (n, size, size, 3) uint8.
-            labels: (n,) classes.
-
-        Returns:
-            (n, 3, size, size) input of a network; and ``labels``, or (n, n_classes) where images are mixed.
+        """Augment uint8 images (n, size, size, 3) and labels (n,) to network input and labels, (n, n_classes) where images are
+        mixed.
         """
         mirrored = (torch.rand(len(pixels)) < 0.5).to(pixels.device)
         inputs = normalised(torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels), self.mean, self.std)
@@ -119,10 +106,8 @@ def ffgsm(
     The gradient is computed in eval mode, so that the attack does not change running statistics and draws no dropout.
 
     Args:
-        network: the network that is attacked.
         inputs: (n, 3, height, width), normalised.
-        targets: second argument of ``loss``.
-        loss: function of network output and ``targets``.
+        targets: second argument of ``loss``, whose first one is the output of the network.
         attack: sizes in levels of 255.
 
     Returns:

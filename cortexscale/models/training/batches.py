@@ -58,9 +58,8 @@ def transformed_batches(
 
 
 class _TransformedImages(Dataset[tuple[torch.Tensor, int] | InputError]):
-    """Transformed images by (place in the training, row). An image that cannot be read yields the error that says so.
-
-    If a worker process raised the error, it would reach the training as a RuntimeError with the worker's traceback.
+    """Transformed images by (place in the training, row). An image that cannot be read yields the error that says so, because an
+    error that a worker raised would reach the training as a RuntimeError with the worker's traceback.
     """
 
     def __init__(self, images: ReadableImages, transform: Callable[[Image.Image], torch.Tensor], seed: int) -> None:

@@ -21,11 +21,7 @@ SUFFIXES = (".jpeg", ".jpg", ".png")
 
 
 class ReadableImages(Protocol):
-    """Images that are read one by one, with labels.
-
-    Attributes:
-        labels: (n,) int64 class of every image.
-    """
+    """Images that are read one by one, with labels (n,) of int64 classes."""
 
     labels: np.ndarray
 
@@ -87,17 +83,9 @@ def open_images(path: Path | str, split: str) -> LabelledImages:
 
 
 def subset_indices(labels: np.ndarray, samples_per_class: int, seed: int) -> np.ndarray:
-    """Choose a class-balanced subset of images.
+    """Choose a class-balanced subset of images: ascending rows. ``samples_per_class`` 0 means all images.
 
     With one seed, a larger subset contains every smaller one, so that training sets differ in their size and in nothing else.
-
-    Args:
-        labels: (n,) class of every image.
-        samples_per_class: number of images of each class; 0 means all images.
-        seed: seed of the choice.
-
-    Returns:
-        Rows of the subset, ascending.
 
     Raises:
         InputError: a class has fewer images.
@@ -228,11 +216,7 @@ class ShardImages(LabelledImages):
 
 
 def _shard_index(shard: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
-    """Index a shard: where its images lie (key -> first byte, number of bytes), and their classes (key -> class).
-
-    Raises:
-        InputError: the shard is no complete tar file, or a class is no number.
-    """
+    """Index a shard: where its images lie (key -> first byte, number of bytes), and their classes (key -> class)."""
     images: dict[str, tuple[int, int]] = {}
     classes: dict[str, int] = {}
     try:
@@ -250,11 +234,7 @@ def _shard_index(shard: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int
 
 
 def decode_image(data: bytes, name: str) -> Image.Image:
-    """Decode an image file to RGB.
-
-    Args:
-        data: content of the file.
-        name: name of the image, for the message.
+    """Decode an image file to RGB. ``name`` is for the message.
 
     Raises:
         InputError: the image is damaged.

@@ -17,8 +17,8 @@ from cortexscale.errors import InputError
 from cortexscale.files import whole_file, write_text
 from cortexscale.jobs import plain
 from cortexscale.logs import logged
+from cortexscale.models.build import build_backbone, load_backbone
 from cortexscale.models.model import Model
-from cortexscale.models.sources import suite
 from cortexscale.models.training.data import LabelledImages, open_images, subset_indices
 from cortexscale.models.training.loop import accuracy, needs_no_work, train_backbone
 from cortexscale.models.training.processes import joined, torchrun
@@ -56,12 +56,8 @@ class TrainingJob:
 
 
 def launch(job: TrainingJob, gpus: int, log_file: Path) -> None:
-    """Run :func:`train_model` on as many GPUs as asked for and present, or on the CPU where there are none.
-
-    Args:
-        job: what is trained.
-        gpus: largest number of GPUs.
-        log_file: log of the first process, if there are several.
+    """Train on as many GPUs as asked for and present, or on the CPU where there are none. Of several processes, the first one
+    logs.
     """
     processes = min(gpus, torch.cuda.device_count())
     if processes > 1:
@@ -86,7 +82,7 @@ def train_model(job: TrainingJob) -> None:
         _require_classes(images, found, model)
     subset = whole.take(subset_indices(whole.labels, samples, seed))
     torch.manual_seed(seed)
-    backbone = suite.build(replace(model, checkpoint=str(base) if base else None), weights=base is not None)
+    backbone = load_backbone(replace(model, checkpoint=str(base))) if base else build_backbone(model)
     inputs = {name: path for name, path in (("images", images), ("base", base)) if path and path.is_file()}
     with joined() as processes:
         length = training_length(job.recipe, len(subset.labels), processes.count)
@@ -135,7 +131,6 @@ def _require_classes(images: Path, found: LabelledImages, model: Model) -> None:
 
 
 def _digest(images: LabelledImages) -> str:
-    """Hash of the names and classes of images."""
     digest = hashlib.blake2b(np.char.add(images.names, b"\n").tobytes(), digest_size=16)
     digest.update(images.labels.tobytes())
     return digest.hexdigest()

@@ -37,14 +37,10 @@ def train_backbone(
     """Train ``network`` in place and leave it in eval mode on the device. With EMA, its weights are then the averages.
 
     The forward pass runs in bfloat16 autocast on a GPU and in float32 on a CPU. Gradients are averaged over the micro-batches of
-    a step, wherever they are computed; batch normalisation sees one micro-batch at a time. The result depends on the
-    arguments up to ``seed`` alone: the number of workers and interruptions do not change it, nor does the number of processes,
-    except for the order of sums.
+    a step, wherever they are computed; batch normalisation sees one micro-batch at a time. The number of workers and
+    interruptions do not change the result, nor does the number of processes, except for the order of sums.
 
     Args:
-        network: with its initial weights.
-        images: the training images.
-        recipe: a resolved recipe.
         image_size: pixels of a side of the input.
         seed: seed of the order of the images and of all augmentation.
         workers: number of processes that read images for this one. Arrays that are only mirrored need none.
@@ -84,14 +80,9 @@ def accuracy(
     batch: int = 500,
     workers: int = 0,
 ) -> float:
-    """Fraction of the images whose label the network ranks first (top-1 accuracy). Images are read batch by batch.
+    """Fraction of the images whose label the network ranks first (top-1 accuracy). The network is put into eval mode.
 
-    Args:
-        network: put into eval mode.
-        images: the images.
-        transform: function from an image to the network's input; arrays of the right size need none.
-        batch: images of a forward pass.
-        workers: number of processes that read images.
+    ``transform`` makes the input of the network from an image; arrays of the right size need none.
 
     Raises:
         InputError: an image cannot be read.
@@ -160,7 +151,7 @@ def training_batches(
     workers: int,
     device: torch.device,
 ) -> Iterator[Batch]:
-    """Yield the micro-batches, with images augmented one by one; ``seed`` and ``workers`` as in :func:`train_backbone`."""
+    """Yield the micro-batches, with images augmented one by one."""
     if needs_no_work(images, image_size) and not recipe.augments:
         return sliced_batches(images, micro_batches, device)
     return loaded_batches(images, micro_batches, image_transform(recipe, image_size), seed, workers, device)

@@ -1,8 +1,7 @@
 """The order of training images, and the seeds of everything that is random in a training.
 
-Both depend only on the seed and on the place in the training. A training that continues after an interruption, reads its images
-with other workers, or is divided among other processes therefore sees the same images in the same augmentation, and no state
-of a random number generator has to be saved.
+Both depend only on the seed and on the place in the training, not on interruptions, workers or processes, and no state of a
+random number generator has to be saved.
 """
 
 import random
@@ -33,13 +32,10 @@ def seed_everything(seed: int) -> None:
 
 
 class Order:
-    """Epochs in random order without a gap between them: a batch may end one epoch and begin the next.
+    """Epochs of n images in random order without a gap between them: a batch may end one epoch and begin the next.
 
-    Args:
-        n: number of images of the set.
-        seed: seed of the training.
-        repeats: number of times that an image occurs in a row. An epoch then has n / repeats different images (repeated
-            augmentation).
+    With ``repeats``, each image occurs several times in a row, and an epoch has n / repeats different images (repeated
+    augmentation).
     """
 
     def __init__(self, n: int, seed: int, repeats: int = 1) -> None:
@@ -51,7 +47,7 @@ class Order:
         return torch.randperm(self.n, generator=generator).repeat_interleave(self.repeats)[: self.n]
 
     def rows(self, start: int, stop: int) -> torch.Tensor:
-        """(stop - start,) rows of the set at these places of the training."""
+        """Rows of the set at these places of the training, (stop - start,)."""
         epochs = range(start // self.n, (stop - 1) // self.n + 1)
         rows = torch.cat([self._epoch(epoch) for epoch in epochs])
         return rows[start - epochs[0] * self.n : stop - epochs[0] * self.n]
@@ -60,15 +56,7 @@ class Order:
 class MicroBatches:
     """The micro-batches of one process, in order: pairs of the place of the first image in the training, and (size,) rows.
 
-    Args:
-        order: order of the images of the whole training.
-        length: length of the whole training.
-        rank: number of this process; it gets every ``processes``-th micro-batch of a step.
-        processes: number of processes.
-        first_step: step to begin with.
-
-    Attributes:
-        numbers: numbers of this process's micro-batches within a step.
+    Process number ``rank`` gets every ``processes``-th micro-batch of a step; ``numbers`` are their numbers within the step.
     """
 
     def __init__(self, order: Order, length: Length, rank: int = 0, processes: int = 1, first_step: int = 0) -> None:

@@ -15,13 +15,7 @@ from cortexscale.kernels.device import best_device
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of a training, as seen by one of them.
-
-    Attributes:
-        device: device of this process.
-        rank: number of this process.
-        count: number of processes.
-    """
+    """The processes of a training, as seen by one of them: its device, its number, and how many there are."""
 
     device: torch.device
     rank: int = 0

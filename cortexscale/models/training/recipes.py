@@ -93,13 +93,7 @@ def resolve(*layers: Recipe) -> Recipe:
 
 @dataclass(frozen=True)
 class Length:
-    """Number of steps and micro-batches of a training.
-
-    Attributes:
-        steps: number of steps of the optimiser.
-        parts: number of micro-batches of a step, which are divided among the processes.
-        size: number of images of a micro-batch.
-    """
+    """Number of steps, of micro-batches (``parts``) of a step over all processes, and of images (``size``) of a micro-batch."""
 
     steps: int
     parts: int
@@ -107,7 +101,6 @@ class Length:
 
     @property
     def batch(self) -> int:
-        """Number of images of a step."""
         return self.parts * self.size
 
     @property

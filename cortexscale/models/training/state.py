@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Stateful(Protocol):
-    """An object with a state that can be saved and restored, such as a network or an optimiser."""
+    """An object with a state, such as a network or an optimiser."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -22,12 +22,9 @@ class Stateful(Protocol):
 
 
 class TrainingState:
-    """Saves and restores the parts of a training and the losses of its steps, which are one number each, or several.
-
-    No state of random numbers is saved: these depend on the step alone (:mod:`cortexscale.models.training.order`).
+    """Saves and restores the parts of a training and the losses of its steps. Random numbers have no state to save.
 
     Args:
-        path: path of the file.
         made_of: description of everything that the result depends on. A file with another description is ignored.
         seconds: time between two savings.
     """
@@ -66,5 +63,4 @@ class TrainingState:
         self._saved = time.monotonic()
 
     def remove(self) -> None:
-        """Delete the file, if there is one."""
         self.path.unlink(missing_ok=True)

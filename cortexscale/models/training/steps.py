@@ -29,21 +29,15 @@ class Average(Stateful, Protocol):
 
 
 class Steps:
-    """The steps of a training that are left to do.
+    """The steps of a training that are left to do, in the range ``left``, and the ``losses`` of each step that is done.
 
     Args:
-        network: changed in place.
-        optimiser: changes the weights.
-        recipe: its learning rates and the largest norm of a gradient.
+        recipe: its learning rates and the largest norm of a gradient are used.
         count: number of steps of the whole training.
         state: file from which an interrupted training continues. It is saved when due, and after the last step of an epoch.
         average: updated after every step.
-        processes: processes of the training, the first of which saves.
+        processes: the first of the processes of the training saves.
         per_epoch: number of steps of an epoch; by default the training is one epoch.
-
-    Attributes:
-        left: the steps that are left.
-        losses: the losses of each step that is done, one number or several.
     """
 
     def __init__(

@@ -1,0 +1,51 @@
+"""Build architectures of timm and of the published suite: pretrained, trained here, published, or with a user's weights."""
+
+import torch
+from torch import nn
+
+from cortexscale.models import architectures
+from cortexscale.models.backbone import Backbone, cannot_build
+from cortexscale.models.checkpoints import load_weights
+from cortexscale.models.evaluation import BILINEAR, evaluation_transform
+from cortexscale.models.model import Model, PublishedBuilder, TimmBuilder
+from cortexscale.models.vision import timm
+
+
+def build(model: Model, weights: bool) -> Backbone:
+    """Build a network with its checkpoint, or without one with the weights that timm fetches.
+
+    Networks have the evaluation of their authors, or that of the model's image size. Architectures of the published suite keep
+    their authors' evaluation in suites that are trained here.
+
+    Raises:
+        InputError: timm does not know the name or an argument, or cannot fetch the weights.
+    """
+    of_timm, size = isinstance(model.builder, TimmBuilder), model.image_size
+    network = _timm_network(model, weights and not model.checkpoint) if of_timm else _published_network(model)
+    if weights and model.checkpoint:
+        load_weights(network, model.weights_file, ema=model.ema)
+    if size and (of_timm or model.source != "suite"):
+        return Backbone(network, evaluation_transform(size, size, BILINEAR))
+    if not of_timm:
+        arch = model.built_by(PublishedBuilder).architecture
+        return Backbone(network, evaluation_transform(*architectures.evaluation_size(arch)))
+    settings = timm.data.resolve_model_data_config(network)
+    with torch.device("cpu"):  # the transform makes tensors, and the network may be built on the meta device
+        return Backbone(network, timm.data.create_transform(**settings, is_training=False))
+
+
+def _published_network(model: Model) -> nn.Module:
+    builder = model.built_by(PublishedBuilder)
+    return architectures.build(builder.architecture, builder.classes)
+
+
+def _timm_network(model: Model, pretrained: bool) -> nn.Module:
+    builder = model.built_by(TimmBuilder)
+    arguments = builder.arguments if builder.classes is None else builder.arguments | {"num_classes": builder.classes}
+    try:
+        return timm.create_model(builder.timm, pretrained=pretrained, **arguments)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise cannot_build(model, error, "see timm.list_models() for names, and the model's own arguments") from None
+    except OSError as error:
+        remedy = "connect to the network once, where the jobs run or with HF_HOME on a disk that they share"
+        raise cannot_build(model, error, remedy) from None
