@@ -73,10 +73,8 @@ class ForwardPasses:
         """Write ``features`` (batch, ...) of the activations (batch, ...) of layers, for all inputs that are not written yet.
 
         Features are made as soon as a layer has run, so that no two layers are held, and are rounded to float16. A batch is
-        written while the next one is computed, and no other batch waits.
-
-        Raises:
-            InputError: the output of a layer does not begin with the batch, or there is none.
+        written while the next one is computed, and no other batch waits. It raises an InputError if the output of a layer does
+        not begin with the batch, or there is none.
         """
         device = best_device()
         network = self.backbone.network.to(device)

@@ -48,10 +48,8 @@ class StoreWriter:
         self._waiting: list[dict[str, np.ndarray]] = []
 
     def write(self, features: dict[str, np.ndarray]) -> None:
-        """Append rows: one (rows, width) float array per layer, which must not be changed afterwards.
-
-        Raises:
-            InputError: a value is not finite as float16; the message names the model, layer and row.
+        """Append rows: one (rows, width) float array per layer, which must not be changed afterwards. It raises an InputError if
+        a value is not finite as float16; the message names the model, layer and row.
         """
         stored = {layer: self._as_stored(layer, rows) for layer, rows in features.items()}
         self._waiting.append(stored)
@@ -102,10 +100,8 @@ class StoreWriter:
         return min(COLUMNS, width)
 
     def finish(self, attributes: dict[str, Any]) -> None:
-        """Write the waiting rows, and give the file its final name. ``attributes`` describe the layers and the provenance.
-
-        Raises:
-            ValueError: there are fewer than ``n_rows``.
+        """Write the waiting rows, and give the file its final name. ``attributes`` describe the layers and the provenance. It
+        raises a ValueError if there are fewer than ``n_rows``.
         """
         self._flush(self._n_waiting)
         if self.rows_written != self.n_rows:
@@ -114,10 +110,8 @@ class StoreWriter:
 
 
 class Store:
-    """A finished store of features or of exact kernels, with the position and depth of each layer by name in ``layers``.
-
-    Raises:
-        InputError: the file is no readable store.
+    """A finished store of features or of exact kernels, with the position and depth of each layer by name in ``layers``. It
+    raises an InputError if the file is no readable store.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -135,10 +129,8 @@ class Store:
         """Yield the Gram matrix of a layer for each set of images (rows of the stimulus table).
 
         Sets may share a Gram matrix (:func:`~cortexscale.features.image_sets.image_sets`), of which they get views where their
-        images are consecutive, and copies elsewhere. A Gram matrix may be centred by the mean over all images that share it.
-
-        Raises:
-            InputError: the store has no such layer or image.
+        images are consecutive, and copies elsewhere. A Gram matrix may be centred by the mean over all images that share it. It
+        raises an InputError if the store has no such layer or image.
         """
         if layer not in self.layers:
             raise self._without(layer)

@@ -25,12 +25,7 @@ class SubjectStimuli:
 
 @dataclass(frozen=True)
 class ForwardPass:
-    """The stimuli of one forward pass.
-
-    Attributes:
-        rows: (d,) rows of the stimulus table, each once.
-        subjects: the stimuli of every subject, in the order of the subjects.
-    """
+    """The (d,) rows of the stimulus table of one forward pass, each once, and the stimuli of every subject."""
 
     rows: np.ndarray
     subjects: tuple[SubjectStimuli, ...]
@@ -39,12 +34,9 @@ class ForwardPass:
 class NeuralBatches:
     """Batches of stimuli: one of every subject per step. Each epoch has a random order of its own.
 
-    Args:
-        trials: training stimuli of every subject, equally many of each. Stimuli at the same place belong to the same step, so
-            that subjects who saw the same stimuli share forward passes.
-        size: stimuli of a batch, of each subject.
-        at_a_time: stimuli of a forward pass; None for all of a step.
-        seed: seed of the order.
+    Stimuli at the same place belong to the same step, so that subjects who saw the same stimuli share forward passes. All
+    subjects have equally many. A batch has ``size`` stimuli of each; a forward pass has ``at_a_time`` stimuli, None for all of a
+    step.
     """
 
     def __init__(self, trials: Sequence[Trials], size: int, at_a_time: int | None, seed: int) -> None:

@@ -46,8 +46,7 @@ class StepSize:
 
     Attributes:
         params: of the network; ``trainable`` of them move.
-        flops: of one forward pass of one image.
-        activations: numbers that one image leaves for the backward pass (:mod:`cortexscale.finetuning.activations`).
+        activations: numbers that one image leaves for the backward pass (:func:`cortexscale.models.counting.saved_activations`).
         features: widths of the committed layers, summed over layers.
         head_weights: features x units, summed over subjects and ROIs.
         images: labelled images of a step.
@@ -85,8 +84,7 @@ def step_bytes(size: StepSize, *, half: bool) -> float:
 def step_seconds(size: StepSize, *, forward: float, gemm: float, images: float) -> float:
     """Seconds of a step, in which images are read while the device computes.
 
-    Args:
-        forward: FLOP/s of forward passes; ``gemm``: FLOP/s of float32 matrix products; ``images``: images/s that are read.
+    The rates are FLOP/s of ``forward`` passes and of float32 matrix products (``gemm``), and ``images`` that are read per second.
     """
     seen = size.images + size.stimuli
     network = (1 + BACKWARD) * size.flops * seen / forward
@@ -97,16 +95,13 @@ def step_seconds(size: StepSize, *, forward: float, gemm: float, images: float) 
 def finetuning(
     machine: Machine, network: Network, size: StepSize, *, steps: int, responses: float, image_arrays: float | None
 ) -> Cost:
-    """Cost of one training.
+    """Cost of one training, from the bytes of all responses and of labelled images in one file, None where they are read one by
+    one.
 
     start_network + steps x max(images of a step / images, 3 FLOPs x images of a step / forward + 4 d T trials / gemm_float32);
     images of a step: labelled ones and distinct stimuli; d x T weights of all heads, at most; the validation before and after is
     not counted; disk: 4 bytes per parameter; memory: libraries and labelled images, 16 bytes per parameter, responses twice, and
     all heads if a GPU can hold them
-
-    Args:
-        responses: bytes of the responses of all subjects.
-        image_arrays: bytes of labelled images in one file, which are held twice; None where they are read one by one.
     """
     seconds = steps * step_seconds(size, forward=machine.forward, gemm=machine.gemm_float32, images=machine.images)
     loaded = IMAGE_READERS if image_arrays is None else 4e9 + 2 * image_arrays

@@ -37,23 +37,16 @@ def fit_heads(
     """Fit the heads of a dataset on all its training stimuli, and write ``<subject>/<roi>.safetensors`` of each into ``folder``.
 
     Heads are linear readouts of unprojected features (:mod:`cortexscale.readouts.saved`) with one penalty per subject and ROI.
-    Features and finished fits lie in a hidden folder beside ``folder``, from which an interrupted run continues.
+    Features and finished fits lie in a hidden folder beside ``folder``, which appears complete or not at all; an interrupted run
+    continues from there.
 
     Args:
-        job: the base model and the stimulus set.
-        targets: responses of one dataset, with the ROIs that are fitted (:func:`cortexscale.alignment.subjects.load_targets`).
+        targets: responses of one dataset, with the ROIs that are fitted.
         commitments: committed layer of each ROI, of the base model for the dataset.
-        ridge: settings of ridge.
-        folder: appears complete or not at all.
         made_by: result of :func:`cortexscale.stores.provenance`, with everything that the heads depend on.
-        batch_size: images of a forward pass.
-        workers: number of processes that read images.
 
     Returns:
         One row per subject x ROI with ``COLUMNS``; correlations are those on the test stimuli.
-
-    Raises:
-        InputError: an image cannot be read, or an activation is not finite.
     """
     committed = {roi: commitments[roi] for target in targets for roi in target.groups["roi"]}
     layers = {
@@ -81,11 +74,7 @@ def fit_heads(
 class FrozenHead:
     """A linear map from the flattened output of a layer to the units of a subject in a ROI.
 
-    Attributes:
-        subject, roi: whose responses the head predicts.
-        layer: name of the layer.
-        weights: (units, features) float32.
-        intercept: (units,) float32.
+    The float32 weights are (units, features), the intercept (units,).
     """
 
     subject: str
@@ -101,8 +90,6 @@ def load_heads(
     """Load the heads of all ROIs of ``targets``, and verify that they belong to the base model and the recordings.
 
     Args:
-        folder: folder of :func:`fit_heads`.
-        targets: responses of the dataset.
         weights: :func:`cortexscale.models.build.weights_hash` of the base model.
         subjects: subjects whose heads are loaded; by default all of ``targets``.
 

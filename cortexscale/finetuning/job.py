@@ -42,34 +42,28 @@ def finetune(
     workers: int = 0,
     made_by: dict[str, Any],
 ) -> dict[str, Any]:
-    """Fine-tune a base model; write its new weights (a state dict of the same architecture) and a card (JSON).
+    """Fine-tune a base model; write its new weights (a state dict of the same architecture) and a card (JSON), which is returned.
 
     An interrupted run continues after its last saved step, from a hidden file beside ``weights``, and reaches the same weights.
     With ``lora``, adapters are trained and merged at the end.
 
     Args:
-        base: the base model.
         heads: folder of :func:`cortexscale.finetuning.heads.fit_heads`, with heads for these targets or more.
         targets: responses of the dataset, with the ROIs that are fitted.
-        stimuli: images of the stimulus set; ``targets`` hold their rows.
-        recipe: recipe of the fine-tuning.
         images: path that :func:`cortexscale.models.training.data.open_images` opens; may be None if ``lambda_img`` is 0.
         image_recipe: resolved recipe of the base model. Labelled images are augmented one by one as it says, and never mixed.
         percent, n_subjects, permuted: arguments of :func:`cortexscale.finetuning.pairs.neural_pairs`.
         seed: seed of these, and of the training.
-        weights, card: the files to write.
-        workers: number of processes that read images.
         made_by: result of :func:`cortexscale.stores.provenance`, with everything else that the weights depend on.
 
     Returns:
-        The card. ``task_evaluation_acc`` and ``task_evaluation_acc_before``: top-1 accuracy on the validation split after and
-        before the fine-tuning (None without ``images``). ``fitting_samples``: stimuli per subject. ``subjects``. ``n_params``
-        and ``n_trainable_params``. ``steps`` and ``seconds_per_step``. ``losses``: unweighted means per epoch, as ``epoch``,
-        ``neural_loss`` and ``image_loss``. ``made_by``.
+        Top-1 accuracy on the validation split after and before the fine-tuning, ``task_evaluation_acc`` and
+        ``task_evaluation_acc_before`` (None without ``images``); ``fitting_samples``, stimuli per subject; ``subjects``;
+        ``n_params`` and ``n_trainable_params``; ``steps`` and ``seconds_per_step``; ``losses``, unweighted means per epoch, as
+        ``epoch``, ``neural_loss`` and ``image_loss``; ``made_by``.
 
     Raises:
-        InputError: heads belong to another model, images have other classes, an image cannot be read, LoRA cannot adapt the
-            network, or a loss is not finite; the state that was saved before is kept.
+        InputError: there are no labelled images although the recipe needs them.
     """
     if recipe.lambda_img and images is None:
         remedy = "give `images` in the config, or set `lambda_img: 0` in the recipe"

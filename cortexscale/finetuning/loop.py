@@ -58,26 +58,18 @@ def finetune_backbone(
 ) -> FinetuningHistory:
     """Train the parameters of a network that require gradients, and leave it in eval mode on its device.
 
-    Each step has one batch of labelled images and one batch of stimuli of every subject. Its gradient is that of ``lambda_img``
-    x cross-entropy + ``lambda_neural`` x the sum of the losses of all subjects and ROIs. The forward pass runs in bfloat16
-    autocast on a GPU and in float32 on a CPU. Order, augmentation and dropout depend on the seed and the step alone, so that
-    interruptions and the number of workers do not change the result.
+    Each step has one batch of labelled images and one batch of stimuli of every subject. Its gradient is that of ``lambda_img`` x
+    cross-entropy + ``lambda_neural`` x the sum of the losses of all subjects and ROIs. The forward pass runs in bfloat16 autocast
+    on a GPU and in float32 on a CPU. Order, augmentation and dropout depend on the seed and the step alone, so that interruptions
+    and the number of workers do not change the result.
 
     Args:
-        backbone: the network and its transform.
         heads: heads of the base model, for the subjects of ``trials`` or more.
         trials: result of :func:`cortexscale.finetuning.pairs.neural_pairs`.
         stimuli: images of the stimulus set; ``trials`` hold their rows.
-        recipe: recipe of the fine-tuning.
         images: labelled images to keep the task with; may be None if ``lambda_img`` is 0.
         image_recipe: recipe of the pretraining, by which labelled images are augmented one by one.
-        seed: seed of everything that is random.
         workers: number of processes that read images; half of them read labelled images.
-        state: file from which an interrupted run continues. It is saved after every epoch, and within one when due.
-
-    Raises:
-        InputError: a loss is not finite (the state that was saved before is kept), an image cannot be read, or the network does
-            not put out scores of the classes of ``images``.
     """
     network, device = backbone.network, next(backbone.network.parameters()).device
     batches = NeuralBatches(trials, recipe.neural_batch, recipe.micro_batch, seed)

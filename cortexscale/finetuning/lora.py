@@ -14,12 +14,7 @@ from cortexscale.recipe import Lora
 class Adapters:
     """Adapters beside linear layers of a network. Only they are trained, until they are merged into the network.
 
-    The network keeps the names of its modules and the shapes of their outputs.
-
-    Args:
-        network: changed in place.
-        recipe: rank, scale, dropout and place of the adapters.
-        seed: seed of their initial weights.
+    The network keeps the names of its modules and the shapes of their outputs. The seed is that of the initial weights.
 
     Raises:
         InputError: ``peft`` is not installed, or the network has no linear layers of these names, or no classifier to train.
@@ -54,8 +49,7 @@ class Adapters:
 def classifier(network: nn.Module) -> nn.Module:
     """The module that scores classes: the one that timm names, else the last linear layer.
 
-    Raises:
-        InputError: there is no such module.
+    It raises an InputError if there is none.
     """
     found: nn.Module | None = getattr(network, "get_classifier", lambda: None)()
     found = found or next((module for module in reversed(list(network.modules())) if isinstance(module, nn.Linear)), None)

@@ -43,16 +43,6 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class _HeadOnDevice:
-    """A head on the device, and the responses that it predicts on the host.
-
-    Attributes:
-        subject: number of the subject.
-        layer: name of the layer.
-        weights: (units, features).
-        intercept: (units,).
-        responses: (stimuli, units) measured responses.
-    """
-
     subject: int
     layer: str
     weights: Tensor
@@ -61,16 +51,9 @@ class _HeadOnDevice:
 
 
 class NeuralObjective:
-    """The loss of all subjects and ROIs as a function of the features of the committed layers.
+    """The loss of all subjects and ROIs as a function of the features of the committed layers (``layers``).
 
-    Args:
-        heads: heads for the subjects of ``trials`` or more.
-        trials: training stimuli and responses of every subject.
-        loss: a key of :data:`LOSSES`.
-        device: device of the network.
-
-    Attributes:
-        layers: names of the layers that heads read.
+    ``heads`` are those of the subjects of ``trials`` or more.
     """
 
     def __init__(self, heads: Sequence[FrozenHead], trials: Sequence[Trials], loss: str, device: torch.device) -> None:
@@ -90,7 +73,6 @@ class NeuralObjective:
 
         Args:
             features: (d, width) of every layer, flattened, with their graph.
-            forward: the stimuli of the forward pass.
             batch: stimuli of a subject in the whole step.
         """
         total = torch.zeros((), device=next(iter(features.values())).device)

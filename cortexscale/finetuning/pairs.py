@@ -18,9 +18,7 @@ def neural_pairs(
     Subsets, subjects and permutations are drawn as in the authors' code, each from ``default_rng(seed)``.
 
     Args:
-        targets: responses of one dataset.
         percent: percent of the training stimuli of the subject with the fewest. All subjects get the same places.
-        seed: seed of all choices.
         n_subjects: number of subjects, chosen at random; by default all.
         permuted: pair the responses of each subject with its stimuli at random, as a control.
 

@@ -24,13 +24,11 @@ def finetuning_table(
         alignment: scores of fine-tuned models and baselines, of :func:`cortexscale.alignment.score.score_alignment`.
         tuned: cards of fine-tuned models, ``<model>.json``, of :func:`cortexscale.finetuning.job.finetune`.
         cards: cards of all base models, of :func:`cortexscale.models.table.complete_cards`.
-        models: fine-tuned models by id.
 
     Returns:
-        The scores with ``exp_type``, the training data and recipe, and the card of the base model. A model that belongs to
-        several experiments has rows for each. Base models have ``finetuning_baseline`` as ``exp_type``, their own ids, and empty
-        columns of a fine-tuning. ``task_evaluation_acc`` is that of the model itself; that of a base model was measured before
-        its fine-tunings, on the same images.
+        The scores with ``exp_type``, the training data and recipe, and the card of the base model. Base models have
+        ``finetuning_baseline`` as ``exp_type``, their own ids, and empty columns of a fine-tuning. ``task_evaluation_acc`` is
+        that of the model itself; that of a base model was measured before its fine-tunings, on the same images.
     """
     scores = pd.concat([read_table(file, columns=("model_id", "pearsonr_nc")) for file in alignment], ignore_index=True)
     told = {file.name.removesuffix(".json"): json.loads(file.read_text(encoding="utf-8")) for file in tuned}

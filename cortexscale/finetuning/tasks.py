@@ -29,14 +29,7 @@ from cortexscale.stimuli import StimulusImages
 class ImageTask:
     """Cross-entropy of labelled images, which are augmented one by one as in the pretraining of the network, and never mixed.
 
-    Args:
-        backbone: the network and its transform.
-        images: the labelled images.
-        augmentation: recipe of the pretraining. Only its keys for single images are used.
-        recipe: recipe of the fine-tuning.
-        steps: steps that are left to do.
-        seed: seed of order, augmentation and dropout.
-        workers: number of processes that read images.
+    Only the keys for single images of the recipe ``augmentation`` are used. ``steps`` are those that are left to do.
     """
 
     loss_name = "image_loss"
@@ -84,13 +77,7 @@ class ImageTask:
 class NeuralTask:
     """The loss of the heads' predictions, summed over subjects and ROIs.
 
-    Args:
-        backbone: the network and its transform. Stimuli pass its transform, as when the heads were fitted, and are then jittered.
-        objective: loss of the heads.
-        batches: stimuli of each step.
-        stimuli: images of the stimulus set.
-        recipe: recipe of the fine-tuning.
-        steps, seed, workers: as in :class:`ImageTask`.
+    Stimuli pass the transform of the backbone, as when the heads were fitted, and are then jittered.
     """
 
     loss_name = "neural_loss"
@@ -143,10 +130,7 @@ class _UnlabelledImages:
 class BatchNorms:
     """Switches the batch normalisation of a network between the statistics of a batch and the running ones.
 
-    Args:
-        network: a network in training mode.
-        moved_by: ``batch_norm`` of the recipe: the batches that are normalised by their own statistics, and change the running
-            ones.
+    Batches of the kind ``moved_by`` are normalised by their own statistics, and change the running ones.
     """
 
     def __init__(self, network: nn.Module, moved_by: Literal["both", "images", "frozen"]) -> None:
@@ -154,25 +138,16 @@ class BatchNorms:
         self.moved_by = moved_by
 
     def prepare(self, batch: Literal["images", "stimuli"]) -> None:
-        """Set the batch norms for the forward passes of a batch of labelled images or of stimuli."""
         for layer in self.layers:
             layer.train(self.moved_by in ("both", batch))
 
 
 def jittered(inputs: Tensor, jitter: Jitter, fill: Tensor, generator: torch.Generator) -> Tensor:
-    """Shift, rotate and scale each image at random, by bilinear interpolation.
+    """Shift, rotate and scale each input (n, 3, height, width) at random, by bilinear interpolation (paper, appendix G.1).
 
     Heads were fitted to images as the evaluation transform makes them. They are moved after that transform, so that without
-    jitter the network sees here what it saw when the heads were fitted.
-
-    Args:
-        inputs: (n, 3, height, width) network input, normalised.
-        jitter: sizes of the random moves.
-        fill: (3,) normalised colour beyond the border of an image.
-        generator: random numbers on the CPU, so that all devices use the same ones.
-
-    Returns:
-        (n, 3, height, width); ``inputs`` themselves if all sizes are 0.
+    jitter the network sees here what it saw when the heads were fitted. ``fill`` is the (3,) normalised colour beyond the border
+    of an image. Random numbers come from the CPU, so that all devices use the same ones.
     """
     if not (jitter.shift or jitter.rotation or jitter.scale):
         return inputs

@@ -15,20 +15,12 @@ from cortexscale.models.model import Model, PublishedBuilder, TimmBuilder, Tuned
 
 
 def load_backbone(model: Model) -> Backbone:
-    """Build a network with its trained weights, in eval mode.
-
-    Raises:
-        InputError: the network cannot be built, or the checkpoint is missing, unreadable, or of another architecture.
-    """
+    """Build a network with its trained weights, in eval mode."""
     return _build(model, weights=True)
 
 
 def build_backbone(model: Model) -> Backbone:
-    """Build a network with random weights, in eval mode.
-
-    Raises:
-        InputError: the network cannot be built.
-    """
+    """Build a network with random weights, in eval mode."""
     return _build(model, weights=False)
 
 
@@ -37,9 +29,6 @@ def untrained(model: Model) -> tuple[Backbone, Tensor]:
 
     Known architectures are on the meta device, where both have shapes but no numbers, so that networks of any size can be
     counted. Other networks may need numbers.
-
-    Raises:
-        InputError: the network cannot be built.
     """
     device = torch.device("meta" if isinstance(model.builder, TimmBuilder | PublishedBuilder) else "cpu")
     with device:

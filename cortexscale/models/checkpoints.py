@@ -61,10 +61,8 @@ def read_checkpoint(path: Path | str) -> Any:
     """Read a file that ``torch.save`` wrote. Tensors stay on the disk until they are used.
 
     torch may make only tensors and plain Python. Every other object, such as the state of the trainer in a published checkpoint,
-    is replaced by an empty stand-in.
-
-    Raises:
-        InputError: the file is missing, damaged, no checkpoint, or cannot be read in this way.
+    is replaced by an empty stand-in. It raises an InputError if the file is missing, damaged, no checkpoint, or cannot be read in
+    this way.
     """
     path = require_real_file(path, _REMEDY)
     with path.open("rb") as file:

@@ -77,10 +77,8 @@ def _models_of(source: Models, results: str) -> list[Model]:
 
 
 def layer_patterns(layers: Layers, where: str) -> tuple[str, ...]:
-    """The regular expressions of candidate layers: as given, or those of a family.
-
-    Raises:
-        InputError: there is no such family.
+    """The regular expressions of candidate layers: as given, or those of a family. It raises an InputError if there is no such
+    family.
     """
     if not isinstance(layers, str):
         return tuple(layers)
@@ -130,10 +128,8 @@ def _builder(entry: SuiteArchitecture | CheckpointModel, classes: int) -> Builde
 
 
 def adversarial_copy(original: Model, recipe: Recipe, results: str) -> Model:
-    """Make the copy of ``original`` that begins with its weights, is trained against attacks, and uses its layers.
-
-    Raises:
-        InputError: the recipe has no attack.
+    """Make the copy of ``original`` that begins with its weights, is trained against attacks, and uses its layers. It raises an
+    InputError if the recipe has no attack.
     """
     if recipe.attack is None:
         where = "config key `models: - source: suite: adversarial: recipe`"
@@ -147,10 +143,8 @@ def adversarial_copy(original: Model, recipe: Recipe, results: str) -> Model:
 
 
 def published_models(source: PublishedSuite) -> list[Model]:
-    """The published checkpoints whose ids match the patterns of the config.
-
-    Raises:
-        InputError: a pattern matches no id, or the reference model of a chosen checkpoint is not chosen.
+    """The published checkpoints whose ids match the patterns of the config. It raises an InputError if a pattern matches no id,
+    or the reference model of a chosen checkpoint is not chosen.
     """
     checkpoints = [entry for entry in spvvs.checkpoints() if any(fnmatch.fnmatch(entry.id, pattern) for pattern in source.only)]
     idle = [pattern for pattern in source.only if not any(fnmatch.fnmatch(entry.id, pattern) for entry in checkpoints)]
@@ -213,11 +207,7 @@ def hub_models(source: TimmModels | HuggingFaceModels) -> list[Model]:
 
 
 def checkpoint_model(entry: CheckpointModel) -> Model:
-    """A user's weights in a known architecture.
-
-    Raises:
-        InputError: the architecture or the family of layers is unknown.
-    """
+    """A user's weights in a known architecture. It raises an InputError if the architecture or the layers' family is unknown."""
     families = {arch: family for grid in (spvvs.NAMED, spvvs.FLEX) for family, archs in grid.items() for arch in archs}
     if entry.architecture and entry.architecture not in families:
         expected = f"one of {', '.join(arch for archs in spvvs.NAMED.values() for arch in archs)}, or a flex architecture"

@@ -29,10 +29,8 @@ class Layer:
 
 
 def candidate_layers(network: nn.Module, patterns: Sequence[str]) -> list[Layer]:
-    """Find the modules whose whole name matches one of the regular expressions, from shallow to deep.
-
-    Raises:
-        InputError: a pattern matches no module.
+    """Find the modules whose whole name matches one of the regular expressions, from shallow to deep. It raises an InputError if
+    a pattern matches no module.
     """
     names = [name for name, _ in network.named_modules()]
     for pattern in patterns:
@@ -54,10 +52,8 @@ def candidate_layers(network: nn.Module, patterns: Sequence[str]) -> list[Layer]
 
 
 def chosen_layers(candidates: Sequence[Layer], names: Iterable[str], where: str) -> list[Layer]:
-    """Choose the candidates with these names, from shallow to deep. ``where`` says who asks for them.
-
-    Raises:
-        InputError: a name is not among the candidates.
+    """Choose the candidates with these names, from shallow to deep. ``where`` says who asks for them. It raises an InputError if
+    a name is not among the candidates.
     """
     wanted = set(names)
     unknown = sorted(wanted - {layer.name for layer in candidates})

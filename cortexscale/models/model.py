@@ -89,11 +89,7 @@ class Model:
 
     @property
     def weights_file(self) -> Path:
-        """The checkpoint.
-
-        Raises:
-            TypeError: the source fetches the weights itself.
-        """
+        """The checkpoint. It raises a TypeError if the source fetches the weights itself."""
         if self.checkpoint is None:
             raise TypeError(f"model {self.id} of the source {self.source} has no checkpoint")
         return Path(self.checkpoint)
@@ -110,10 +106,8 @@ class Model:
         return self.builder.classes if isinstance(self.builder, TimmBuilder | PublishedBuilder) else None
 
     def built_by(self, kind: type[B]) -> B:
-        """The builder, which must be of the kind that the source of the model expects.
-
-        Raises:
-            TypeError: it is of another kind.
+        """The builder, which must be of the kind that the source of the model expects. It raises a TypeError if it is of another
+        kind.
         """
         if not isinstance(self.builder, kind):
             raise TypeError(f"model {self.id} of the source {self.source} has a {type(self.builder).__name__}")

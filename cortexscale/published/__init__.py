@@ -1,7 +1,4 @@
-"""Result tables that the authors of the paper published, used in place of results of a study.
-
-The plan reads this module, so it imports nothing.
-"""
+"""Result tables that the authors of the paper published. The plan reads this module, so it imports nothing."""
 
 FILES = {
     "pretraining": "pretraining_results_with_metadata",

@@ -14,15 +14,9 @@ FOLDER = "data"
 
 
 def download_table(repo: str, revision: str, path: Path) -> None:
-    """Fetch one table to ``path`` through the cache of the hub, which resumes and verifies downloads.
+    """Fetch one table of a dataset of the hub to ``path`` through the cache of the hub, which resumes and verifies downloads.
 
-    Args:
-        repo: dataset of the hub, ``owner/name``.
-        revision: branch, tag or commit.
-        path: where the table is written. Its file name is that in the repository.
-
-    Raises:
-        InputError: there is no connection, or no such dataset, revision or file.
+    It raises an InputError if there is no connection, or no such dataset, revision or file.
     """
     name = f"{FOLDER}/{path.name}"
     try:

@@ -19,27 +19,16 @@ _UNKNOWN = {"finetuning": ["n_trainable_params"], "mapping": ["n_params", "n_par
 
 
 def published_table(file: Path, name: str) -> pd.DataFrame:
-    """Read, check and rename one published table.
-
-    Args:
-        file: parquet.
-        name: ``pretraining``, ``layer_search``, ``finetuning`` or ``mapping``.
-
-    Raises:
-        InputError: the file is no parquet file, or not the table that it should be. Every problem is listed.
-    """
+    """Read, check and rename one published table: ``pretraining``, ``layer_search``, ``finetuning`` or ``mapping``."""
     return normalised(read_table(file), name, file)
 
 
 def normalised(table: pd.DataFrame, name: str, where: object) -> pd.DataFrame:
-    """Check and rename a published table that is in memory.
+    """Check and rename a published table that is in memory. ``where`` names it in messages.
 
     Datasets are named by their readers, as in ``config/paper.yaml``. Flags are booleans, numbers float64. A pretraining table
     gains ``held_out``, a layer search ``layer_position_normalized``, a fine-tuning ``base_model_id`` and ``learning_rate``.
     Columns that were not published are nan.
-
-    Args:
-        where: name of the table in messages.
     """
     table = checked_columns(table, name, where)
     for column in set(_UNKNOWN.get(name, ())) - set(table):
@@ -53,10 +42,8 @@ def normalised(table: pd.DataFrame, name: str, where: object) -> pd.DataFrame:
 
 
 def _with_bases(runs: pd.DataFrame, where: object) -> pd.DataFrame:
-    """Add the base model and the learning rate of every fine-tuned model.
-
-    Ids of fine-tuned models begin with the architecture, ``deit_small-``. So do those of base models,
-    ``deit_small_imagenet_full_seed-0``.
+    """Add the base model and the learning rate of every fine-tuned model. Ids of fine-tuned models begin with the architecture,
+    ``deit_small-``, and so do those of base models, ``deit_small_imagenet_full_seed-0``.
     """
     baseline = runs["exp_type"] == "finetuning_baseline"
     begins = runs["model_id"].str.partition("-")[0]

@@ -42,7 +42,6 @@ class Column:
         kind: its values in words.
         read: turns one value of the file into a value of this kind, or raises a ValueError, KeyError or TypeError.
         filled: whether every row must have a value.
-        required: whether the table must have the column.
         empty: the value that stands for an empty one.
     """
 
@@ -103,13 +102,7 @@ COLUMNS = {
 def checked_columns(table: pd.DataFrame, name: str, where: object) -> pd.DataFrame:
     """Convert the columns of a published table to their types, and names of datasets and sources to those used here.
 
-    Args:
-        table: the table as it is in the file.
-        name: a key of ``COLUMNS``.
-        where: name of the file in messages.
-
-    Raises:
-        InputError: lists every missing column, and every column with other values.
+    It raises an InputError that lists every missing column, and every column with other values.
     """
     columns = COLUMNS[name]
     unknown = [str(column) for column in table if column not in columns]

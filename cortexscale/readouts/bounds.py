@@ -36,7 +36,6 @@ class Fits:
     """Sizes of all readouts of one kind on one dataset.
 
     Attributes:
-        dataset: sizes of the dataset.
         network: sizes of the network whose tokens are read.
         committed: number of layers that the ROIs of the dataset are committed to.
         percent: size of each subset, in percent of the training stimuli.

@@ -17,8 +17,8 @@ def gate_tables(fitted: Fitted, tokens: Tokens, depths: Mapping[str, float]) -> 
         depths: layer -> depth, in the order in which the layers were pooled.
 
     Returns:
-        Rows per subject x ROI x layer with ``layer_name``, ``layer_position_normalized``, ``gate``; and rows per subject x
-        ROI with ``expected_depth``, ``depth_sd``, ``gate_entropy`` (:func:`~cortexscale.readouts.layer_gate.gate_summary`).
+        Rows per subject x ROI x layer with ``layer_name``, ``layer_position_normalized``, ``gate``; and rows per subject x ROI
+        with the columns of :func:`gate_summary`.
     """
     layers, positions = list(depths), np.array(list(depths.values()))
     gates, summaries = [], []
@@ -31,11 +31,7 @@ def gate_tables(fitted: Fitted, tokens: Tokens, depths: Mapping[str, float]) -> 
 
 
 def gate_summary(gates: np.ndarray, depths: np.ndarray) -> dict[str, float]:
-    """Summarise at which depth, and how narrowly, a ROI reads a network.
-
-    Args:
-        gates: (L,) gates of the layers, which add up to 1.
-        depths: (L,) depths of the layers.
+    """Summarise at which depth, and how narrowly, a ROI reads a network, from its gates and the depths of the layers, (L,) each.
 
     Returns:
         ``expected_depth``, ``depth_sd``, and ``gate_entropy`` in nats, which is 0 for a single layer and log L for equal gates.

@@ -26,11 +26,9 @@ class LinearFit:
     A pair is a group (subject x ROI) and one of its units. Pairs are in the order of ``np.nonzero(targets.members)``.
 
     Attributes:
-        percent: percent of the training stimuli.
-        seed: seed of the subset.
-        chosen: positions of the subset among the training stimuli, ascending.
+        chosen: positions of the subset of a percentage and seed among the training stimuli, ascending.
         group, unit: (pairs,) group and unit of each pair.
-        alpha: (pairs,) penalty, the same for all units of a group unless the ridge say otherwise.
+        alpha: (pairs,) penalty, the same for all units of a group unless the ridge says otherwise.
         alpha_at_edge: (pairs,) whether the penalty is an end of the grid.
         test_r: (pairs,) Pearson r on the test stimuli.
         test: (m, pairs) predicted responses to the test stimuli.
@@ -58,11 +56,6 @@ def linear_fits(
     Args:
         K: (n + m, n + m) Gram matrix of the training stimuli followed by the test stimuli, in any centring.
         targets: responses in the ROIs that read this layer.
-        percents: percentages of the training stimuli.
-        ridge: penalties, their search, and whether they are chosen per ROI or per unit.
-
-    Raises:
-        InputError: a percentage leaves fewer than two stimuli.
     """
     n, of_all = len(targets.train_rows), dict[str, np.ndarray]()
     for seed in seeds:
@@ -93,10 +86,7 @@ def _fitted(K: Tensor, targets: Targets, chosen: np.ndarray, ridge: Ridge) -> di
 
 
 def linear_scores(fit: LinearFit, targets: Targets, layer: str, width: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score the fits of a layer on the test split.
-
-    Args:
-        width: number of features of the layer. A readout has ``width`` + 1 parameters per unit.
+    """Score the fits of a layer of ``width`` features on the test split. A readout has ``width`` + 1 parameters per unit.
 
     Returns:
         The rows of :func:`cortexscale.readouts.mapping.score_readouts` with ``alpha`` and ``alpha_at_edge``.

@@ -24,11 +24,9 @@ from cortexscale.readouts.trials import Trials
 
 @dataclass(frozen=True)
 class Fitted:
-    """Trained readouts of some ROIs.
+    """Trained readouts of some ROIs, which read one layer.
 
     Attributes:
-        layer: the layer that they read.
-        readouts: readouts of one subject or several.
         trials: subject -> trials that they were trained on.
         shared: whether the subjects share a trunk per ROI (multi-subject).
     """
@@ -57,14 +55,11 @@ def fit_readouts(
     """Train the readouts of all subjects and ROIs. Readouts of one layer are trained together, as many as fit the device.
 
     Args:
-        tokens: layer -> its tokens. A layer gate reads ``pooled_layers`` under a name of its own.
+        tokens: layer -> its tokens. A layer gate reads pooled layers under a name of its own.
         layers: ROI -> its committed layer.
         trials: trials of every subject. A subject may lack ROIs.
         shared: whether all subjects share one trunk per ROI (multi-subject), or each subject has its own (single-subject).
         states: folder of states from which an interrupted training continues. The caller removes it when the results are safe.
-
-    Raises:
-        InputError: a loss is not finite.
     """
     for together in [list(trials)] if shared else [[subject] for subject in trials]:
         for layer, rois, subjects in _side_by_side(layers, together):
@@ -120,15 +115,10 @@ def _identity(layer: str, trials: Sequence[Trials], rois: Sequence[str], recipe:
 def score_readouts(fitted: Fitted, tokens: Tokens, targets: Sequence[Targets]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score trained readouts on the test split, in float32.
 
-    Args:
-        tokens: tokens of the layer that the readouts read.
-        targets: responses of the dataset.
-
     Returns:
-        The rows of :func:`cortexscale.alignment.score_rows.score_rows` per subject x ROI, with ``probe_type`` (the
-        published name, such as ``attention_shared``), ``layer_name``, ``fitting_samples`` and ``n_params``; and those per
-        subject x ROI x unit. ``n_params`` counts the whole readout. A shared readout counts with the heads of all its subjects,
-        and has the same number in the rows of each.
+        The rows of :func:`cortexscale.alignment.score_rows.score_rows` per subject x ROI, with ``probe_type``, ``layer_name``,
+        ``fitting_samples`` and ``n_params``; and those per subject x ROI x unit. ``n_params`` counts the whole readout. A shared
+        readout counts with the heads of all its subjects, and has the same number in the rows of each.
     """
     rows, units = [], []
     for target in targets:
@@ -153,11 +143,7 @@ def score_readouts(fitted: Fitted, tokens: Tokens, targets: Sequence[Targets]) -
 
 
 def validation_scores(fitted: Fitted, tokens: Tokens, trials: Sequence[Trials]) -> pd.DataFrame:
-    """Score trained readouts on training trials that were held out (:func:`cortexscale.readouts.trials.held_out`).
-
-    Returns:
-        Rows per subject x ROI: ``subject``, ``roi``, ``pearsonr`` (mean over units).
-    """
+    """Score trained readouts on training trials that were held out: ``subject``, ``roi``, ``pearsonr`` (mean over units)."""
     rows = []
     for subject in trials:
         if subject.subject in fitted.trials:

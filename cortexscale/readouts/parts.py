@@ -13,12 +13,7 @@ from cortexscale.stores import read_table, write_table
 
 
 class Parts:
-    """A folder of finished parts.
-
-    Args:
-        folder: the folder. Its content is kept if it was made of the same, and removed otherwise.
-        made_of: everything that the parts depend on.
-    """
+    """A folder of finished parts. Its content is kept if it was ``made_of`` the same, and removed otherwise."""
 
     def __init__(self, folder: Path, made_of: Mapping[str, Any]):
         self.folder, self._made_of = folder, json.dumps(made_of, sort_keys=True, default=str)

@@ -18,7 +18,6 @@ class ReadoutRecipe:
         readout: one of :data:`cortexscale.catalogue.readouts.TRAINED`.
         width: channels that tokens are projected to. It is even, and for attention a multiple of ``heads``.
         latents: number of learned queries of attention. The shallow MLP puts out ``latents`` x ``width`` features too.
-        heads: attention heads.
         hidden: hidden units of the shallow MLP.
         rank: rank of the low-rank readout. The paper's 5,330 is no bottleneck for 384 channels; a rank below ``width`` is.
         gate: gate of the layer gate, one of ``GATES``.
@@ -62,22 +61,13 @@ class ReadoutRecipe:
 
 
 def recipe_for(readout: str, reader: str, **overrides: Any) -> ReadoutRecipe:
-    """Make the recipe of a readout for the datasets of a reader, which may have no published values.
-
-    Args:
-        reader: reader as in the config, such as ``tvsd``.
-        overrides: values of :class:`ReadoutRecipe` that replace the published ones.
-
-    Raises:
-        InputError: values do not fit together.
-    """
+    """Make the recipe of a readout for a reader: the defaults, the published values where there are any, and ``overrides``."""
     return replace(ReadoutRecipe(readout), **{**KINDS[readout].recipe, **_published(readout, reader), **overrides})
 
 
 def _published(readout: str, reader: str) -> dict[str, Any]:
-    """Return the values of a recipe that were chosen for a dataset.
-
-    The layer gate is not in the paper. It is trained as long as the attention readout.
+    """The values of a recipe that were chosen for a dataset. The layer gate, which is not in the paper, is trained as long as
+    attention.
     """
     known = facts(reader)
     trained = known.readouts if known else {}

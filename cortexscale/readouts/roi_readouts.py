@@ -52,10 +52,8 @@ class RoiReadouts(nn.Module):
     """Readouts of G ROIs for subjects that have all of them. ROIs share nothing: each is trained as it would be alone.
 
     Args:
-        recipe: recipe of all readouts.
         widths: channels of every token of the layer.
         trials: trials of every subject. Their responses give the mean and standard deviation of the units.
-        rois: names of the ROIs.
         seed: seed of the initial values, which follow from it and from the names of subject and ROI.
     """
 

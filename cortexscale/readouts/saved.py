@@ -28,7 +28,6 @@ class ReadoutFacts:
 
     Attributes:
         readout: kind of readout, such as ``linear`` or ``attention``.
-        dataset, roi: dataset and ROI that it predicts.
         layer: layer that it reads. For a layer gate, the name under which its pooled layers were given to the fit.
         model, weights_hash: network whose features it reads.
         units: subject -> names of its units, in the order of predictions.
@@ -59,12 +58,7 @@ class Readout:
 
     @classmethod
     def of_fitted(cls, fitted: Fitted, roi: str, **facts: Any) -> "Readout":
-        """Take one ROI out of trained readouts.
-
-        Args:
-            facts: fields of :class:`ReadoutFacts` that a fit does not know: ``dataset``, ``model``, ``weights_hash``, ``units``,
-                ``training_stimuli``.
-        """
+        """Take one ROI out of trained readouts. ``facts`` has the fields of :class:`ReadoutFacts` that a fit does not know."""
         readouts = fitted.readouts
         g = readouts.rois.index(roi)
         tensors = {f"trunk.{name}": value for name, value in readouts.trunks.module(g).state_dict().items()}
@@ -81,13 +75,7 @@ class Readout:
 
     @classmethod
     def linear(cls, weights: np.ndarray, intercept: np.ndarray, **facts: Any) -> "Readout":
-        """Make a linear readout of one subject.
-
-        Args:
-            weights: (units, features) weights of :func:`cortexscale.readouts.linear.linear_weights`.
-            intercept: (units,) intercepts.
-            facts: all other fields of :class:`ReadoutFacts`.
-        """
+        """Make a linear readout of one subject from weights (units, features), intercepts (units,) and all other facts."""
         tensors = {"weights": torch.from_numpy(weights), "intercept": torch.from_numpy(intercept)}
         return cls(ReadoutFacts(readout="linear", widths=[weights.shape[1]], **facts), tensors)
 
@@ -96,15 +84,13 @@ class Readout:
         return list(self.facts.units)
 
     def predict(self, features: np.ndarray, subject: str | None = None) -> np.ndarray:
-        """Predict the responses to stimuli, in the units of the recording that the readout was fitted to.
+        """Predict the responses to stimuli, (n, units) float32, in the units of the recording and the order of
+        ``facts.units[subject]``.
 
         Args:
             features: unprojected features of the stimuli at ``facts.layer`` of ``facts.model``: (n, tokens, channels), or for a
                 linear readout (n, features), or an array that flattens to that in the order of the fit.
             subject: one of ``subjects``. It may be left out if there is only one.
-
-        Returns:
-            (n, units) float32, the units in the order of ``facts.units[subject]``.
 
         Raises:
             InputError: features have another shape, or the readout has no head for the subject.
@@ -151,10 +137,8 @@ class Readout:
 
 
 def load_readout(path: Path | str) -> Readout:
-    """Load a saved readout, to use it as in ``load_readout(path).predict(features)``.
-
-    Raises:
-        InputError: the file is no saved readout.
+    """Load a saved readout, to use it as in ``load_readout(path).predict(features)``. It raises an InputError if the file is no
+    saved readout.
     """
     try:
         with safe_open(path, "pt") as file:

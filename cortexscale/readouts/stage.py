@@ -36,7 +36,6 @@ class Stage:
     """The common setting of all readouts of a dataset.
 
     Attributes:
-        store: tokens of one model.
         targets: responses of one dataset, with prepared geometries if RSA and CKA are wanted.
         commitments: layers of the model for the dataset.
         stimulus_ids: ids of the rows of the stimulus table.

@@ -14,13 +14,9 @@ SUBJECTS = {"individual": "Single-Subject", "shared": "Multi-Subject"}
 def mapping_table(mappings: Sequence[Path]) -> pd.DataFrame:
     """Put the scores of all readouts in one table: a row per dataset x readout x percentage x seed x subject x ROI.
 
-    Args:
-        mappings: files of :class:`cortexscale.readouts.stage.Stage`.
-
-    Returns:
-        Their rows with ``probe_subj_config``, ``probe_subj_config_name`` and ``probe_name``, such as
-        ``Attention (Multi-Subject)``, and ``n_params_per_subject``: the parameters of a shared readout are divided among the
-        subjects that share it.
+    The tables of :class:`cortexscale.readouts.stage.Stage` gain ``probe_subj_config``, ``probe_subj_config_name``, ``probe_name``
+    (``Attention (Multi-Subject)``) and ``n_params_per_subject``: the parameters of a shared readout are divided among its
+    subjects.
     """
     table = pd.concat([read_table(file, columns=("probe_type", "data_pct", "seed")) for file in mappings], ignore_index=True)
     kind, config = table["probe_type"].map(kind_of), table["probe_type"].map(subjects_of)

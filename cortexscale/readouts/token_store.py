@@ -1,7 +1,7 @@
 """The store of tokens: unprojected activations of the committed layers of a model, and the mean token of every candidate layer.
 
-It is one file like every store, but it is read by rows, since training uses stimuli in random order. The rows of a block follow
-each other in the file and are mapped into memory. Zarr would take a quarter of a second to read 256 rows, a hundred times longer.
+It is read by rows, since training uses stimuli in random order. The rows of a block follow each other in the file and are mapped
+into memory. Zarr would take a quarter of a second to read 256 rows, a hundred times longer.
 """
 
 import hashlib
@@ -38,9 +38,6 @@ def extract_tokens(
     """Write the tokens of the ``committed`` layers, and the mean token of all candidate ``layers``, for rows of a stimulus table.
 
     An interrupted run continues after its last complete block of rows.
-
-    Raises:
-        InputError: an image cannot be read, or an activation is not finite.
     """
     inputs, names = passes.inputs(rows), [layer.name for layer in layers]
     identity = passes.identity | {"layers": names, "images": hashlib.blake2b(rows.tobytes(), digest_size=16).hexdigest()}
@@ -86,11 +83,7 @@ class TokenWriter(StoreWriter):
 
 
 class TokenStore(Store):
-    """A store of tokens of images that have recorded responses.
-
-    Raises:
-        InputError: the file is no readable store.
-    """
+    """A store of tokens of images that have recorded responses."""
 
     def __init__(self, path: Path | str):
         super().__init__(path)
@@ -103,9 +96,7 @@ class TokenStore(Store):
 
     def tokens(self, layer: str) -> "StoredTokens":
         """Return the tokens of a committed layer, or for ``POOLED``, one token per candidate layer, in the order of ``layers``.
-
-        Raises:
-            InputError: the store has no such layer.
+        It raises an InputError if the store has no such layer.
         """
         if layer not in self.attributes["shapes"]:
             known = ", ".join(self.attributes["shapes"])
@@ -113,10 +104,8 @@ class TokenStore(Store):
         return StoredTokens(self, layer)
 
     def read(self, layer: str, rows: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
-        """Read flattened activations of these rows of the stimulus table, in any order: (len(rows), columns) float16.
-
-        Raises:
-            InputError: an image is not stored.
+        """Read flattened activations of these rows of the stimulus table, in any order: (len(rows), columns) float16. It raises
+        an InputError if an image is not stored.
         """
         known = rows < self.n_rows
         places = np.where(known, self._place[np.where(known, rows, 0)], -1)

@@ -29,9 +29,7 @@ class Tokens(ABC):
 
 def as_tokens(features: np.ndarray) -> np.ndarray:
     """Arrange features as (n, tokens, channels). A vector is one token, and a map (n, channels, height, width) one per position.
-
-    Raises:
-        ValueError: features have other dimensions.
+    It raises a ValueError if features have other dimensions.
     """
     if features.ndim == 2:
         return features[:, None]

@@ -39,16 +39,15 @@ def train_readouts(
     """Train readouts of ROIs that read the same layer, for one subject, or for several that share the trunk of each ROI.
 
     Training is that of the paper (appendix K). Every epoch visits the subjects in random order, with all batches of one before
-    the next. The loss is the mean over stimuli and units of z-scored responses. The learning rate follows a cosine to 0, epoch
-    by epoch, and the weights of the last epoch are the result. A GPU computes in bfloat16 by autocast, a CPU in float32. The
-    order of the stimuli and all dropout follow from the seed and the epoch, not from the ROIs, so that each ROI is trained as
-    it would be alone.
+    the next. The loss is the mean over stimuli and units of z-scored responses. The learning rate follows a cosine to 0, epoch by
+    epoch, and the weights of the last epoch are the result. A GPU computes in bfloat16 by autocast, a CPU in float32. The order
+    of the stimuli and all dropout follow from the seed and the epoch, not from the ROIs, so that each ROI is trained as it would
+    be alone.
 
     Args:
         tokens: tokens of the layer.
         trials: trials of each subject. All subjects have all of ``rois``.
         state: state from which an interrupted training continues. It is saved at the end of an epoch, when due.
-        device: by default a GPU if there is one.
 
     Raises:
         InputError: the loss of a ROI is not finite. The saved ``state`` is left as it is.

@@ -34,9 +34,7 @@ def subset(n: int, percent: float, seed: int) -> np.ndarray:
     """Choose the first ``percent`` of n training stimuli in the random order of a seed. Returns their positions, ascending.
 
     With one seed, a larger percentage contains every smaller one, and subjects with equally many stimuli get the same positions.
-
-    Raises:
-        InputError: fewer than two stimuli are chosen.
+    It raises an InputError if fewer than two stimuli are chosen.
     """
     count = int(n * percent / 100)
     if count < 2:
@@ -50,15 +48,7 @@ def subset(n: int, percent: float, seed: int) -> np.ndarray:
 
 
 def training_trials(targets: Sequence[Targets], percent: float = 100, seed: int = 0) -> list[Trials]:
-    """Collect the training trials of every subject, or a percentage of them. The test split is not read.
-
-    Args:
-        targets: responses of one dataset.
-        percent, seed: the arguments of :func:`subset`.
-
-    Raises:
-        InputError: fewer than two stimuli are chosen.
-    """
+    """Collect the training trials of every subject, or a percentage of them (:func:`subset`). The test split is not read."""
     trials = []
     for target in targets:
         chosen = subset(len(target.train_rows), percent, seed)

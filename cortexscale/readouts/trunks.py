@@ -22,11 +22,7 @@ of 0.05 is large for a weight of a projection, and hardly matters for a logit.""
 
 
 def build_trunk(recipe: ReadoutRecipe, widths: Sequence[int]) -> "Trunk | LayerGate":
-    """Build the trunk of a recipe, with initial values from torch's generator. A head reads its ``n_features`` features.
-
-    Args:
-        widths: channels of every token (:class:`~cortexscale.readouts.tokens.Tokens`).
-    """
+    """Build the trunk of a recipe, with initial values from torch's generator. A head reads its ``n_features`` features."""
     trunk = TRUNKS[recipe.readout](recipe, widths)
     for module in trunk.modules():
         if isinstance(module, nn.Linear):
@@ -68,9 +64,8 @@ class Trunk(nn.Module):
 
 
 class Attention(Trunk):
-    """One layer of attention from learned latents to the tokens, as in Perceiver IO (Jaegle et al. 2022).
-
-    It maps (B, T, C) to (B, latents x width).
+    """One layer of attention from learned latents to the tokens (Perceiver IO, Jaegle et al. 2022): (B, T, C) to (B, latents x
+    width).
     """
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
@@ -126,11 +121,12 @@ class PooledTokens(Trunk):
 
 
 class LayerGate(nn.Module):
-    """Network from mean tokens of L layers, (B, L, C), to features, (B, width).
+    """A readout that needs no committed layer: learned gates decide how much of each layer a ROI reads.
 
-    Args:
-        recipe: its width, gate and dropout are used.
-        widths: channels of every layer. Further channels are padding.
+    It maps the mean tokens of L layers, (B, L, C), to features (B, width). The mean token of every layer is projected to a common
+    width and normalised to the same length, so that a gate is the weight of its layer in the mixture. Gates add up to 1. They are
+    ``static``, the same for all stimuli, or a learned ``query`` attends to the layers and may read each stimulus at a different
+    depth. Channels beyond the ``widths`` of the layers are padding.
     """
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):

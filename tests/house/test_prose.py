@@ -10,7 +10,6 @@ from places import ROOT
 
 TO_DO = {
     "check",
-    "finetuning",
     "plan",
     "study",
 }

@@ -25,10 +25,7 @@ def build(arch: str, classes: int) -> nn.Module:
     """Build an architecture of the suite with random weights, in training mode.
 
     Networks are those of torchvision and timm where these have the architecture. ConvNeXt and EfficientNet keep torchvision's
-    stochastic depth.
-
-    Raises:
-        InputError: there is no such architecture.
+    stochastic depth. It raises an InputError if there is no such architecture.
     """
     if arch not in ARCHITECTURES:
         named = ", ".join(arch for archs in NAMED.values() for arch in archs)

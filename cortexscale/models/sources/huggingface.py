@@ -20,10 +20,8 @@ QWEN_SIZE = 256
 
 
 def build(model: Model, weights: bool) -> Backbone:
-    """Build a network of the hub.
-
-    Raises:
-        InputError: ``transformers`` is not installed, the model cannot be fetched, or ``transformers`` does not know its kind.
+    """Build a network of the hub. It raises an InputError if ``transformers`` is not installed, the model cannot be fetched, or
+    ``transformers`` does not know its kind.
     """
     if transformers is None:
         raise InputError(

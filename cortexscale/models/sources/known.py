@@ -15,10 +15,8 @@ def build(model: Model, weights: bool) -> Backbone:
     """Build a network with its checkpoint, or without one with the weights that timm fetches.
 
     Networks have the evaluation of their authors, or that of the model's image size. Architectures of the published suite keep
-    their authors' evaluation in suites that are trained here.
-
-    Raises:
-        InputError: timm does not know the name or an argument, or cannot fetch the weights.
+    their authors' evaluation in suites that are trained here. It raises an InputError if timm does not know the name or an
+    argument, or cannot fetch the weights.
     """
     of_timm, size = isinstance(model.builder, TimmBuilder), model.image_size
     network = _timm_network(model, weights and not model.checkpoint) if of_timm else _published_network(model)

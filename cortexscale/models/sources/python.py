@@ -19,10 +19,8 @@ _HELP = "see docs/models.md and docs/example_model.py"
 
 
 def build(model: Model, weights: bool) -> Backbone:
-    """Call the function that builds the network. Its weights are those of the function, or of the checkpoint of the model.
-
-    Raises:
-        InputError: the file has no such function, or the function fails or returns something else than a network.
+    """Call the function that builds the network. Its weights are those of the function, or of the checkpoint of the model. It
+    raises an InputError if the file has no such function, or the function fails or returns something else than a network.
     """
     builder = model.built_by(FunctionBuilder)
     file = Path(builder.file)

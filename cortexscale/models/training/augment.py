@@ -72,10 +72,8 @@ class BatchAugmentation:
 
 
 def set_drop_path(network: nn.Module, rate: float) -> None:
-    """Give every block of a timm transformer the same stochastic depth, which has no effect in evaluation.
-
-    Raises:
-        InputError: the network has no such blocks.
+    """Give every block of a timm transformer the same stochastic depth, which has no effect in evaluation. It raises an
+    InputError if the network has no such blocks.
     """
     blocks = [block for block in network.modules() if hasattr(block, "drop_path1") and hasattr(block, "drop_path2")]
     if not blocks:

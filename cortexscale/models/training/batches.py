@@ -31,10 +31,8 @@ def loaded_batches(
     workers: int,
     device: torch.device,
 ) -> Iterator[Batch]:
-    """Read and transform the images of micro-batches one by one; the result does not depend on the number of workers.
-
-    Raises:
-        InputError: an image cannot be read.
+    """Read and transform the images of micro-batches one by one; the result does not depend on the number of workers. It raises
+    an InputError if an image cannot be read.
     """
     places = ([(start + offset, int(row)) for offset, row in enumerate(rows)] for start, rows in micro_batches)
     samples = _TransformedImages(images, lambda image: torch.from_numpy(np.array(transform(image))), seed)
@@ -48,10 +46,8 @@ def transformed_batches(
     workers: int,
     device: torch.device,
 ) -> Iterator[Batch]:
-    """Read images by row and apply ``transform``: (n, 3, height, width) and labels (n,) for each array of rows in ``batches``.
-
-    Raises:
-        InputError: an image cannot be read.
+    """Read images by row and apply ``transform``: (n, 3, height, width) and labels (n,) for each array of rows in ``batches``. It
+    raises an InputError if an image cannot be read.
     """
     places = ([(int(row), int(row)) for row in rows] for rows in batches)
     return _load(_TransformedImages(images, transform, seed=0), places, workers, device)

@@ -26,11 +26,7 @@ class ReadableImages(Protocol):
     labels: np.ndarray
 
     def __getitem__(self, row: int) -> Image.Image:
-        """The image of a row, as RGB.
-
-        Raises:
-            InputError: the image cannot be read; the message names its file.
-        """
+        """The image of a row, as RGB. It raises an InputError if the image cannot be read; the message names its file."""
 
 
 class LabelledImages(ABC):
@@ -61,10 +57,8 @@ class LabelledImages(ABC):
 
 
 def open_images(path: Path | str, split: str) -> LabelledImages:
-    """Open a split, ``train`` or ``val``, of an ``.npz``, of a folder of class folders, or of a folder of shards.
-
-    Raises:
-        InputError: the path holds none of these.
+    """Open a split, ``train`` or ``val``, of an ``.npz``, of a folder of class folders, or of a folder of shards. It raises an
+    InputError if the path holds none of these.
     """
     path = Path(path)
     if path.is_file():
@@ -85,10 +79,8 @@ def open_images(path: Path | str, split: str) -> LabelledImages:
 def subset_indices(labels: np.ndarray, samples_per_class: int, seed: int) -> np.ndarray:
     """Choose a class-balanced subset of images: ascending rows. ``samples_per_class`` 0 means all images.
 
-    With one seed, a larger subset contains every smaller one, so that training sets differ in their size and in nothing else.
-
-    Raises:
-        InputError: a class has fewer images.
+    With one seed, a larger subset contains every smaller one, so that training sets differ in their size and in nothing else. It
+    raises an InputError if a class has fewer images.
     """
     if samples_per_class == 0:
         return np.arange(len(labels))
@@ -121,10 +113,8 @@ class ArrayImages(LabelledImages):
 
     @classmethod
     def open(cls, path: Path, split: str) -> Self:
-        """Read a split of an ``.npz`` with ``<split>_images`` and ``<split>_labels``.
-
-        Raises:
-            InputError: the file is no such ``.npz``.
+        """Read a split of an ``.npz`` with ``<split>_images`` and ``<split>_labels``. It raises an InputError if the file is no
+        such ``.npz``.
         """
         name = SPLITS[split]
         try:
@@ -143,10 +133,8 @@ class ArrayImages(LabelledImages):
 
 
 class FileImages(LabelledImages):
-    """Image files in ``<root>/<split>/<class>/``, as ImageNet and Ecoset are released. Classes are numbered alphabetically.
-
-    Raises:
-        InputError: there are no images, or the classes are not those of the training split.
+    """Image files in ``<root>/<split>/<class>/``, as ImageNet and Ecoset are released. Classes are numbered alphabetically. It
+    raises an InputError if there are no images, or the classes are not those of the training split.
     """
 
     def __init__(self, root: Path, split: str) -> None:
@@ -234,11 +222,7 @@ def _shard_index(shard: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int
 
 
 def decode_image(data: bytes, name: str) -> Image.Image:
-    """Decode an image file to RGB. ``name`` is for the message.
-
-    Raises:
-        InputError: the image is damaged.
-    """
+    """Decode an image file to RGB. ``name`` is for the message. It raises an InputError if the image is damaged."""
     try:
         with warnings.catch_warnings(action="ignore"):  # some files of ImageNet have odd EXIF blocks and palettes
             return Image.open(io.BytesIO(data)).convert("RGB")

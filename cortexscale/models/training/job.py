@@ -69,10 +69,8 @@ def launch(job: TrainingJob, gpus: int, log_file: Path) -> None:
 def train_model(job: TrainingJob) -> None:
     """Train a model; write its weights, a report of the training and the list of its training images.
 
-    Every process of a training calls this function; the first one evaluates and writes.
-
-    Raises:
-        InputError: the images have other classes than the config says, an image cannot be read, or the training diverges.
+    Every process of a training calls this function; the first one evaluates and writes. It raises an InputError if the images
+    have other classes than the config says, an image cannot be read, or the training diverges.
     """
     model, images, base, weights = job.model, job.images, job.base, job.weights
     samples, seed, size = model.samples_per_class, model.seed, model.image_size

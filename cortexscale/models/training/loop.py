@@ -49,9 +49,6 @@ def train_backbone(
 
     Returns:
         (steps,) mean loss of every step.
-
-    Raises:
-        InputError: the loss is not finite, or an image cannot be read.
     """
     processes = processes or Processes(next(network.parameters()).device)
     device = processes.device
@@ -82,10 +79,8 @@ def accuracy(
 ) -> float:
     """Fraction of the images whose label the network ranks first (top-1 accuracy). The network is put into eval mode.
 
-    ``transform`` makes the input of the network from an image; arrays of the right size need none.
-
-    Raises:
-        InputError: an image cannot be read.
+    ``transform`` makes the input of the network from an image; arrays of the right size need none. It raises an InputError if an
+    image cannot be read.
     """
     device, n = next(network.parameters()).device, len(images.labels)
     rows = (np.arange(start, min(start + batch, n)) for start in range(0, n, batch))

@@ -46,11 +46,7 @@ def joined() -> Iterator[Processes]:
 
 
 def torchrun(processes: int, module: str, *arguments: str) -> None:
-    """Run a module in several processes of this machine.
-
-    Raises:
-        SystemExit: one of them failed; its own output says why.
-    """
+    """Run a module in several processes of this machine."""
     run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     if subprocess.run([*run, "--module", module, *arguments], check=False).returncode:
         sys.exit(1)
