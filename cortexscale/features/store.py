@@ -48,8 +48,8 @@ class StoreWriter:
         self._waiting: list[dict[str, np.ndarray]] = []
 
     def write(self, features: dict[str, np.ndarray]) -> None:
-        """Append rows: one (rows, width) float array per layer, which must not be changed afterwards. It raises an InputError if
-        a value is not finite as float16; the message names the model, layer and row.
+        """Append (rows, width) floats of every layer, which must not be changed afterwards. An InputError names what is not
+        finite.
         """
         stored = {layer: self._as_stored(layer, rows) for layer, rows in features.items()}
         self._waiting.append(stored)
@@ -100,9 +100,7 @@ class StoreWriter:
         return min(COLUMNS, width)
 
     def finish(self, attributes: dict[str, Any]) -> None:
-        """Write the waiting rows, and give the file its final name. ``attributes`` describe the layers and the provenance. It
-        raises a ValueError if there are fewer than ``n_rows``.
-        """
+        """Give the complete file its final name; it raises a ValueError if rows are missing."""
         self._flush(self._n_waiting)
         if self.rows_written != self.n_rows:
             raise ValueError(f"{self.rows_written} of {self.n_rows} rows were written")
@@ -110,9 +108,7 @@ class StoreWriter:
 
 
 class Store:
-    """A finished store of features or of exact kernels, with the position and depth of each layer by name in ``layers``. It
-    raises an InputError if the file is no readable store.
-    """
+    """A finished store of features or of exact kernels; it raises an InputError if the file is no readable store."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)

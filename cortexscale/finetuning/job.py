@@ -1,25 +1,35 @@
-"""Make one fine-tuned model from a base model, its heads, recordings and labelled images."""
+"""Make one fine-tuned model from a base model, its heads, recordings and labelled images (paper, section 3)."""
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 
 from cortexscale.alignment.targets import Targets
 from cortexscale.errors import InputError
 from cortexscale.files import whole_file, write_text
-from cortexscale.finetuning.heads import load_heads
-from cortexscale.finetuning.loop import finetune_backbone
+from cortexscale.finetuning.batches import NeuralBatches
+from cortexscale.finetuning.heads import FrozenHead, load_heads
+from cortexscale.finetuning.objective import NeuralObjective
 from cortexscale.finetuning.pairs import neural_pairs
+from cortexscale.finetuning.tasks import ImageTask, NeuralTask
 from cortexscale.jobs import plain
 from cortexscale.kernels.device import best_device
+from cortexscale.models.backbone import Backbone
 from cortexscale.models.build import load_backbone, weights_hash
+from cortexscale.models.counting import n_parameters
 from cortexscale.models.model import Model
-from cortexscale.models.training.data import open_images
+from cortexscale.models.training.data import LabelledImages, open_images
 from cortexscale.models.training.loop import accuracy
+from cortexscale.models.training.processes import Processes
 from cortexscale.models.training.state import TrainingState
+from cortexscale.models.training.steps import Steps
+from cortexscale.readouts.trials import Trials
 from cortexscale.recipe import NeuralRecipe, Recipe
 from cortexscale.stimuli import StimulusImages
 
@@ -59,8 +69,7 @@ def finetune(
     Returns:
         Top-1 accuracy on the validation split after and before the fine-tuning, ``task_evaluation_acc`` and
         ``task_evaluation_acc_before`` (None without ``images``); ``fitting_samples``, stimuli per subject; ``subjects``;
-        ``n_params`` and ``n_trainable_params``; ``steps`` and ``seconds_per_step``; ``losses``, unweighted means per epoch, as
-        ``epoch``, ``neural_loss`` and ``image_loss``; ``made_by``.
+        ``n_params`` and ``n_trainable_params``; the result of :func:`finetune_backbone`; ``made_by``.
 
     Raises:
         InputError: there are no labelled images although the recipe needs them.
@@ -79,7 +88,7 @@ def finetune(
         return accuracy(network, validation, transform=backbone.transform, workers=workers) if validation else None
 
     before = task_accuracy()
-    n_params = sum(parameter.numel() for parameter in network.parameters())
+    n_params = n_parameters(network)
     adapters = None
     if recipe.lora:
         from cortexscale.finetuning.lora import Adapters  # imported here because peft is optional
@@ -88,7 +97,7 @@ def finetune(
     made_of = plain([base, of_base, recipe, image_recipe, percent, seed, n_subjects, permuted, made_by])
     state = TrainingState(weights.with_name(f".{weights.name}.state"), json.dumps(made_of, sort_keys=True))
     n_trainable = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    history = finetune_backbone(
+    course = finetune_backbone(
         backbone,
         linear,
         trials,
@@ -109,9 +118,7 @@ def finetune(
         "subjects": [subject.subject for subject in trials],
         "n_params": n_params,
         "n_trainable_params": n_trainable,
-        "steps": history.epoch_steps * recipe.epochs,
-        "seconds_per_step": history.seconds_per_step,
-        "losses": history.by_epoch(),
+        **course,
         "made_by": made_by,
     }
     write_text(card, json.dumps(facts, indent=1))
@@ -119,3 +126,66 @@ def finetune(
         torch.save({name: tensor.cpu() for name, tensor in network.state_dict().items()}, part)
     state.remove()
     return facts
+
+
+def finetune_backbone(
+    backbone: Backbone,
+    heads: Sequence[FrozenHead],
+    trials: Sequence[Trials],
+    stimuli: StimulusImages | Sequence[Image.Image],
+    recipe: NeuralRecipe,
+    images: LabelledImages | None,
+    image_recipe: Recipe,
+    *,
+    seed: int,
+    workers: int = 0,
+    state: TrainingState | None = None,
+) -> dict[str, Any]:
+    """Train the parameters of a network that require gradients, and leave it in eval mode on its device.
+
+    Each step has one batch of labelled images and one batch of stimuli of every subject. Its gradient is that of ``lambda_img`` x
+    cross-entropy + ``lambda_neural`` x the sum of the losses of all subjects and ROIs. The forward pass runs in bfloat16 autocast
+    on a GPU and in float32 on a CPU. Order, augmentation and dropout depend on the seed and the step alone, so that interruptions
+    and the number of workers do not change the result.
+
+    Args:
+        heads: heads of the base model, for the subjects of ``trials`` or more.
+        trials: result of :func:`cortexscale.finetuning.pairs.neural_pairs`.
+        stimuli: images of the stimulus set; ``trials`` hold their rows.
+        images: labelled images to keep the task with; may be None if ``lambda_img`` is 0.
+        image_recipe: recipe of the pretraining, by which labelled images are augmented one by one.
+        workers: number of processes that read images; half of them read labelled images.
+
+    Returns:
+        ``steps``; ``seconds_per_step`` since the last start, None if nothing was left to do; and ``losses``, one dictionary per
+        epoch with ``epoch``, counted from 1, and the unweighted means of ``neural_loss`` and, with images, ``image_loss``.
+    """
+    network, device = backbone.network, next(backbone.network.parameters()).device
+    batches = NeuralBatches(trials, recipe.neural_batch, recipe.micro_batch, seed)
+    n_steps = batches.epoch_steps * recipe.epochs
+    network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    moving = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(moving, recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+    rates = Recipe(
+        steps=n_steps,
+        learning_rate=recipe.learning_rate,
+        min_learning_rate=recipe.min_learning_rate,
+        warmup=recipe.warmup_epochs / recipe.epochs,
+    )
+    steps = Steps(network, optimiser, rates, n_steps, state=state, processes=Processes(device), per_epoch=batches.epoch_steps)
+    tasks: list[ImageTask | NeuralTask] = []
+    image_workers = workers // 2 if recipe.lambda_img else 0
+    if recipe.lambda_img:
+        if images is None:
+            raise ValueError("lambda_img above 0 needs labelled images")
+        tasks.append(ImageTask(backbone, images, image_recipe, recipe, steps.left, seed, image_workers))
+    objective = NeuralObjective(heads, trials, recipe.loss, device)
+    tasks.append(NeuralTask(backbone, objective, batches, stimuli, recipe, steps.left, seed, workers - image_workers))
+    began = time.monotonic()
+    steps.run(lambda step: torch.stack([task.gradient(step) for task in tasks]))
+    network.eval()
+    seconds = (time.monotonic() - began) / len(steps.left) if steps.left else None
+    means = np.reshape(steps.losses, (recipe.epochs, batches.epoch_steps, len(tasks))).mean(axis=1).tolist()
+    names = [task.loss_name for task in tasks]
+    losses = [{"epoch": epoch} | dict(zip(names, mean, strict=True)) for epoch, mean in enumerate(means, start=1)]
+    return {"steps": n_steps, "seconds_per_step": seconds, "losses": losses}

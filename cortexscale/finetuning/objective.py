@@ -1,7 +1,7 @@
 """The neural loss: frozen heads predict responses from committed layers, with gradients to the network (paper, Eq. 4)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -41,15 +41,6 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 """Losses of one subject and ROI, averaged over stimuli and units (Eq. 4), by ``loss`` of a recipe."""
 
 
-@dataclass(frozen=True)
-class _HeadOnDevice:
-    subject: int
-    layer: str
-    weights: Tensor
-    intercept: Tensor
-    responses: Tensor
-
-
 class NeuralObjective:
     """The loss of all subjects and ROIs as a function of the features of the committed layers (``layers``).
 
@@ -59,14 +50,14 @@ class NeuralObjective:
     def __init__(self, heads: Sequence[FrozenHead], trials: Sequence[Trials], loss: str, device: torch.device) -> None:
         number = {subject.subject: place for place, subject in enumerate(trials)}
         self.loss = LOSSES[loss]
-        self._heads: list[_HeadOnDevice] = []
+        self._heads: list[tuple[int, FrozenHead, Tensor]] = []  # number of the subject, head on the device, responses on the host
         for head in heads:
             if head.subject in number:
                 subject = trials[number[head.subject]]
+                on_device = replace(head, weights=head.weights.to(device), intercept=head.intercept.to(device))
                 responses = torch.from_numpy(subject.responses[:, subject.units[head.roi]])
-                on_device = head.weights.to(device), head.intercept.to(device)
-                self._heads.append(_HeadOnDevice(number[head.subject], head.layer, *on_device, responses))
-        self.layers = list(dict.fromkeys(head.layer for head in self._heads))
+                self._heads.append((number[head.subject], on_device, responses))
+        self.layers = list(dict.fromkeys(head.layer for _, head, _ in self._heads))
 
     def __call__(self, features: Mapping[str, Tensor], forward: ForwardPass, batch: int) -> Tensor:
         """Loss of a forward pass, summed over subjects and ROIs. The loss of a step is the sum over its forward passes.
@@ -76,13 +67,13 @@ class NeuralObjective:
             batch: stimuli of a subject in the whole step.
         """
         total = torch.zeros((), device=next(iter(features.values())).device)
-        for head in self._heads:
-            stimuli = forward.subjects[head.subject]
+        for subject, head, responses in self._heads:
+            stimuli = forward.subjects[subject]
             if not len(stimuli.places):
                 continue
             x = features[head.layer]
             x = x if stimuli.at is None else x[torch.from_numpy(stimuli.at).to(x.device)]
-            measured = head.responses[torch.from_numpy(stimuli.places)].to(x.device, non_blocking=True)
+            measured = responses[torch.from_numpy(stimuli.places)].to(x.device, non_blocking=True)
             predicted = functional.linear(x, head.weights, head.intercept)
             total = total + self.loss(predicted, measured) * (len(stimuli.places) / batch)
         return total

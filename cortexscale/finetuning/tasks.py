@@ -1,7 +1,8 @@
 """The two tasks of a fine-tuned network: classify labelled images, and predict responses to stimuli (paper, Eq. 5)."""
 
 import math
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -26,13 +27,38 @@ from cortexscale.recipe import Jitter, NeuralRecipe, Recipe
 from cortexscale.stimuli import StimulusImages
 
 
-class ImageTask:
+class Task(ABC):
+    """A loss of a network, whose gradient is multiplied by ``weight``."""
+
+    loss_name: str
+    batch: Literal["images", "stimuli"]
+
+    def __init__(self, backbone: Backbone, recipe: NeuralRecipe, seed: int, weight: float) -> None:
+        self.backbone, self.network, self.recipe, self.seed, self.weight = backbone, backbone.network, recipe, seed, weight
+        self.device = next(self.network.parameters()).device
+
+    @abstractmethod
+    def losses(self, step: int) -> Iterator[Tensor]:
+        """Yield the loss of each forward pass of a step, with its graph. Their sum is the loss of the step."""
+
+    def gradient(self, step: int) -> Tensor:
+        """Add the gradient of a step, times its weight, to that of the network, and return the unweighted loss."""
+        prepare_norms(self.network, self.recipe.batch_norm, self.batch)
+        total = torch.zeros((), device=self.device)
+        for loss in self.losses(step):
+            (self.weight * loss).backward()
+            total += loss.detach()
+        return total
+
+
+class ImageTask(Task):
     """Cross-entropy of labelled images, which are augmented one by one as in the pretraining of the network, and never mixed.
 
     Only the keys for single images of the recipe ``augmentation`` are used. ``steps`` are those that are left to do.
     """
 
     loss_name = "image_loss"
+    batch = "images"
 
     def __init__(
         self,
@@ -44,9 +70,8 @@ class ImageTask:
         seed: int,
         workers: int,
     ) -> None:
-        self.network, self.n_classes, self.seed = backbone.network, images.n_classes, seed
-        self.weight, self.norms = recipe.lambda_img, BatchNorms(backbone.network, recipe.batch_norm)
-        self.device = next(self.network.parameters()).device
+        super().__init__(backbone, recipe, seed, recipe.lambda_img)
+        self.n_classes = images.n_classes
         unmixed = {"mixup": 0.0, "cutmix": 0.0, "repeats": 1, "batch": recipe.image_batch, "micro_batch": recipe.micro_batch}
         settings = augmentation.model_copy(update=unmixed | {"steps": steps.stop, "epochs": None})
         length, size = training_length(settings, len(images.labels)), backbone.transform(GREY).shape[-1]
@@ -55,10 +80,7 @@ class ImageTask:
         self.batches = training_batches(images, micro_batches, settings, size, seed, workers, self.device)
         self.augment = BatchAugmentation(settings, images.n_classes, self.device, *normalisation(backbone.transform))
 
-    def gradient(self, step: int) -> Tensor:
-        """Add the gradient of ``lambda_img`` x the loss to that of the network, and return the unweighted loss."""
-        self.norms.prepare("images")
-        total = torch.zeros((), device=self.device)
+    def losses(self, step: int) -> Iterator[Tensor]:
         for part in range(self.parts):
             pixels, labels = next(self.batches)
             seed_everything(seed_of(self.seed, MICRO_BATCH, step, part))
@@ -68,19 +90,17 @@ class ImageTask:
                 found = f"an output of shape {tuple(scores.shape)} for {len(labels)} images"
                 expected, remedy = f"scores of {self.n_classes} classes", "correct `images`, or set `lambda_img: 0` in the recipe"
                 raise InputError(f"fine-tuning a {type(self.network).__name__}", found, expected, remedy)
-            loss = functional.cross_entropy(scores.float(), labels) / self.parts
-            (self.weight * loss).backward()
-            total += loss.detach()
-        return total
+            yield functional.cross_entropy(scores.float(), labels) / self.parts
 
 
-class NeuralTask:
+class NeuralTask(Task):
     """The loss of the heads' predictions, summed over subjects and ROIs.
 
     Stimuli pass the transform of the backbone, as when the heads were fitted, and are then jittered.
     """
 
     loss_name = "neural_loss"
+    batch = "stimuli"
 
     def __init__(
         self,
@@ -93,28 +113,21 @@ class NeuralTask:
         seed: int,
         workers: int,
     ) -> None:
-        self.backbone, self.objective, self.batches, self.jitter, self.seed = backbone, objective, batches, recipe.jitter, seed
-        self.weight, self.norms = recipe.lambda_neural, BatchNorms(backbone.network, recipe.batch_norm)
-        self.device = next(backbone.network.parameters()).device
+        super().__init__(backbone, recipe, seed, recipe.lambda_neural)
+        self.objective, self.batches = objective, batches
         self.fill = backbone.transform(GREY)[:, 0, 0]
         rows = (forward.rows for step in steps for forward in batches.forward_passes(step))
         self.inputs = transformed_batches(_UnlabelledImages(stimuli), rows, backbone.transform, workers, self.device)
 
-    def gradient(self, step: int) -> Tensor:
-        """Add the gradient of ``lambda_neural`` x the loss to that of the network, and return the unweighted loss."""
-        self.norms.prepare("stimuli")
-        total = torch.zeros((), device=self.device)
+    def losses(self, step: int) -> Iterator[Tensor]:
         for part, forward in enumerate(self.batches.forward_passes(step)):
             inputs, _ = next(self.inputs)
             seed = seed_of(self.seed, STIMULI, step, part)
-            inputs = jittered(inputs, self.jitter, self.fill, torch.Generator().manual_seed(seed))
+            inputs = jittered(inputs, self.recipe.jitter, self.fill, torch.Generator().manual_seed(seed))
             seed_everything(seed)
             with autocast(self.device):
                 features = layer_features(self.backbone, self.objective.layers, inputs.to(memory_format=torch.channels_last))
-            loss = self.objective(features, forward, len(self.batches.places(step)))
-            (self.weight * loss).backward()
-            total += loss.detach()
-        return total
+            yield self.objective(features, forward, len(self.batches.places(step)))
 
 
 class _UnlabelledImages:
@@ -127,19 +140,11 @@ class _UnlabelledImages:
         return self.stimuli[row]
 
 
-class BatchNorms:
-    """Switches the batch normalisation of a network between the statistics of a batch and the running ones.
-
-    Batches of the kind ``moved_by`` are normalised by their own statistics, and change the running ones.
-    """
-
-    def __init__(self, network: nn.Module, moved_by: Literal["both", "images", "frozen"]) -> None:
-        self.layers = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-        self.moved_by = moved_by
-
-    def prepare(self, batch: Literal["images", "stimuli"]) -> None:
-        for layer in self.layers:
-            layer.train(self.moved_by in ("both", batch))
+def prepare_norms(network: nn.Module, moved_by: Literal["both", "images", "frozen"], batch: Literal["images", "stimuli"]) -> None:
+    """Normalise the next forward passes by their own statistics, which then move the running ones, or by the running ones."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.train(moved_by in ("both", batch))
 
 
 def jittered(inputs: Tensor, jitter: Jitter, fill: Tensor, generator: torch.Generator) -> Tensor:

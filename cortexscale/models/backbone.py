@@ -44,9 +44,7 @@ class Backbone:
     stacked: bool = False
 
     def rows(self, output: Tensor, n_images: int, layer: str) -> Tensor:
-        """The output of a layer with the images as its first dimension, (n_images, ...). It raises an InputError if the output
-        cannot be divided among the images.
-        """
+        """The output of a layer as (n_images, ...); it raises an InputError if that cannot be divided among the images."""
         if self.stacked and len(output) % n_images == 0:
             return output.reshape(n_images, -1)
         if len(output) != n_images:

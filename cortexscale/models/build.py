@@ -48,8 +48,8 @@ def weights_hash(network: nn.Module) -> str:
 def _build(model: Model, weights: bool) -> Backbone:
     if isinstance(model.builder, TunedBuilder):
         backbone = build_backbone(model.builder.base)
-        if weights:
-            load_weights(backbone.network, model.weights_file)
+        if weights and model.checkpoint:
+            load_weights(backbone.network, model.checkpoint)
         return backbone
     backbone = importlib.import_module(model.built_in).build(model, weights)
     backbone.network.eval()

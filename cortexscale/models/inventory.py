@@ -77,9 +77,7 @@ def _models_of(source: Models, results: str) -> list[Model]:
 
 
 def layer_patterns(layers: Layers, where: str) -> tuple[str, ...]:
-    """The regular expressions of candidate layers: as given, or those of a family. It raises an InputError if there is no such
-    family.
-    """
+    """The regular expressions of layers, as given or of a family; it raises an InputError if there is no such family."""
     if not isinstance(layers, str):
         return tuple(layers)
     if layers not in LAYERS:
@@ -128,9 +126,7 @@ def _builder(entry: SuiteArchitecture | CheckpointModel, classes: int) -> Builde
 
 
 def adversarial_copy(original: Model, recipe: Recipe, results: str) -> Model:
-    """Make the copy of ``original`` that begins with its weights, is trained against attacks, and uses its layers. It raises an
-    InputError if the recipe has no attack.
-    """
+    """Make the copy of a model that continues its training against attacks; it raises an InputError if there is no attack."""
     if recipe.attack is None:
         where = "config key `models: - source: suite: adversarial: recipe`"
         raise InputError(
@@ -143,9 +139,7 @@ def adversarial_copy(original: Model, recipe: Recipe, results: str) -> Model:
 
 
 def published_models(source: PublishedSuite) -> list[Model]:
-    """The published checkpoints whose ids match the patterns of the config. It raises an InputError if a pattern matches no id,
-    or the reference model of a chosen checkpoint is not chosen.
-    """
+    """The published checkpoints that the config names; it raises an InputError if a pattern or a reference model is missing."""
     checkpoints = [entry for entry in spvvs.checkpoints() if any(fnmatch.fnmatch(entry.id, pattern) for pattern in source.only)]
     idle = [pattern for pattern in source.only if not any(fnmatch.fnmatch(entry.id, pattern) for entry in checkpoints)]
     if idle:

@@ -29,9 +29,7 @@ class Layer:
 
 
 def candidate_layers(network: nn.Module, patterns: Sequence[str]) -> list[Layer]:
-    """Find the modules whose whole name matches one of the regular expressions, from shallow to deep. It raises an InputError if
-    a pattern matches no module.
-    """
+    """Find the modules whose whole name matches a pattern, from shallow to deep. A pattern without a match is an InputError."""
     names = [name for name, _ in network.named_modules()]
     for pattern in patterns:
         if not any(re.fullmatch(pattern, name) for name in names):
@@ -52,9 +50,7 @@ def candidate_layers(network: nn.Module, patterns: Sequence[str]) -> list[Layer]
 
 
 def chosen_layers(candidates: Sequence[Layer], names: Iterable[str], where: str) -> list[Layer]:
-    """Choose the candidates with these names, from shallow to deep. ``where`` says who asks for them. It raises an InputError if
-    a name is not among the candidates.
-    """
+    """Choose the candidates with these names, from shallow to deep. An InputError says which names are no candidates."""
     wanted = set(names)
     unknown = sorted(wanted - {layer.name for layer in candidates})
     if unknown:

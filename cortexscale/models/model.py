@@ -1,15 +1,12 @@
 """One model of a study, as plain facts. This module stands alone so that stages that run networks depend on little else."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 
 @dataclass(frozen=True)
 class TimmBuilder:
-    """An architecture of timm, with arguments of ``timm.create_model``. Without ``classes`` the classifier is that of the
-    pretraining.
-    """
+    """An architecture of timm, with arguments of ``timm.create_model``. By default ``classes`` are those of the pretraining."""
 
     timm: str
     arguments: dict[str, Any] = field(default_factory=dict, hash=False)
@@ -33,9 +30,7 @@ class HubBuilder:
 
 @dataclass(frozen=True)
 class FunctionBuilder:
-    """A function of the user's own. ``transform`` names the function of the file that makes an input; None is the usual
-    transform.
-    """
+    """A function of the user's own; ``transform`` names the function of the file that makes an input, None for the usual one."""
 
     file: str
     function: str
@@ -88,13 +83,6 @@ class Model:
     begins_with: str | None = None
 
     @property
-    def weights_file(self) -> Path:
-        """The checkpoint. It raises a TypeError if the source fetches the weights itself."""
-        if self.checkpoint is None:
-            raise TypeError(f"model {self.id} of the source {self.source} has no checkpoint")
-        return Path(self.checkpoint)
-
-    @property
     def built_in(self) -> str:
         """The module that builds the network."""
         modules: dict[type, str] = {HubBuilder: "huggingface", FunctionBuilder: "python"}
@@ -106,9 +94,7 @@ class Model:
         return self.builder.classes if isinstance(self.builder, TimmBuilder | PublishedBuilder) else None
 
     def built_by(self, kind: type[B]) -> B:
-        """The builder, which must be of the kind that the source of the model expects. It raises a TypeError if it is of another
-        kind.
-        """
+        """The builder; it raises a TypeError if it is not of the kind that the source of the model expects."""
         if not isinstance(self.builder, kind):
             raise TypeError(f"model {self.id} of the source {self.source} has a {type(self.builder).__name__}")
         return self.builder

@@ -5,6 +5,7 @@ The suite is a grid (architectures x training sets x images per class x seeds) w
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 FULL = {"imagenet": 1_281_167, "ecoset": 1_444_911}
 """Images of the full training sets."""
@@ -81,21 +82,10 @@ def checkpoint_url(model_id: str, epoch: int) -> str:
 def checkpoints() -> Iterator[Checkpoint]:
     """List every run of the suite."""
     for grid, sizes in ((NAMED, SEEDS), (FLEX, {FULL_SET: 1})):
-        for family, archs in grid.items():
-            for arch in archs:
-                for dataset in FULL:
-                    for samples, seeds in sizes.items():
-                        for seed in range(seeds):
-                            id = model_id(arch, dataset, samples, seed)
-                            if id not in NEVER_RUN:
-                                yield Checkpoint(
-                                    id=id,
-                                    arch=arch,
-                                    family=family,
-                                    dataset=dataset,
-                                    samples_per_class=samples,
-                                    seed=seed,
-                                    n_samples=samples * CLASSES[dataset] or FULL[dataset],
-                                    epochs=300 if family.startswith(AVERAGED) else 100,
-                                    reference=model_id(arch, "imagenet", FULL_SET, 0),
-                                )
+        archs = [(family, arch) for family, archs in grid.items() for arch in archs]
+        runs = [(samples, seed) for samples, seeds in sizes.items() for seed in range(seeds)]
+        for (family, arch), dataset, (samples, seed) in product(archs, FULL, runs):
+            id, reference = model_id(arch, dataset, samples, seed), model_id(arch, "imagenet", FULL_SET, 0)
+            n_samples, epochs = samples * CLASSES[dataset] or FULL[dataset], 300 if family.startswith(AVERAGED) else 100
+            if id not in NEVER_RUN:
+                yield Checkpoint(id, arch, family, dataset, samples, seed, n_samples, epochs, reference)

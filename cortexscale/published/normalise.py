@@ -42,8 +42,8 @@ def normalised(table: pd.DataFrame, name: str, where: object) -> pd.DataFrame:
 
 
 def _with_bases(runs: pd.DataFrame, where: object) -> pd.DataFrame:
-    """Add the base model and the learning rate of every fine-tuned model. Ids of fine-tuned models begin with the architecture,
-    ``deit_small-``, and so do those of base models, ``deit_small_imagenet_full_seed-0``.
+    """Add the base model and the learning rate. Ids begin with the architecture: ``deit_small-`` if fine-tuned, else
+    ``deit_small_``.
     """
     baseline = runs["exp_type"] == "finetuning_baseline"
     begins = runs["model_id"].str.partition("-")[0]

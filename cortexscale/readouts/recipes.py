@@ -66,9 +66,7 @@ def recipe_for(readout: str, reader: str, **overrides: Any) -> ReadoutRecipe:
 
 
 def _published(readout: str, reader: str) -> dict[str, Any]:
-    """The values of a recipe that were chosen for a dataset. The layer gate, which is not in the paper, is trained as long as
-    attention.
-    """
+    """The published values for a reader. The layer gate, which is not in the paper, is trained as long as attention."""
     known = facts(reader)
     trained = known.readouts if known else {}
     if readout == "layer_gate":

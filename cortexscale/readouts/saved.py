@@ -137,9 +137,7 @@ class Readout:
 
 
 def load_readout(path: Path | str) -> Readout:
-    """Load a saved readout, to use it as in ``load_readout(path).predict(features)``. It raises an InputError if the file is no
-    saved readout.
-    """
+    """Load a saved readout; it raises an InputError if the file is none."""
     try:
         with safe_open(path, "pt") as file:
             facts = ReadoutFacts(**json.loads(file.metadata()["readout"]))

@@ -95,17 +95,15 @@ class TokenStore(Store):
             self._starts = {entry.filename: _start(file, entry) for entry in archive.infolist()}
 
     def tokens(self, layer: str) -> "StoredTokens":
-        """Return the tokens of a committed layer, or for ``POOLED``, one token per candidate layer, in the order of ``layers``.
-        It raises an InputError if the store has no such layer.
-        """
+        """The tokens of a committed layer, or for ``POOLED``, one token per candidate layer, in the order of ``layers``."""
         if layer not in self.attributes["shapes"]:
             known = ", ".join(self.attributes["shapes"])
             raise InputError(self.path, f"tokens of layers {known}", f"layer {layer}", "delete the store and run again")
         return StoredTokens(self, layer)
 
     def read(self, layer: str, rows: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
-        """Read flattened activations of these rows of the stimulus table, in any order: (len(rows), columns) float16. It raises
-        an InputError if an image is not stored.
+        """Read activations of rows of the stimulus table in any order, (len(rows), columns) float16; a missing one is an
+        InputError.
         """
         known = rows < self.n_rows
         places = np.where(known, self._place[np.where(known, rows, 0)], -1)

@@ -28,9 +28,7 @@ class Tokens(ABC):
 
 
 def as_tokens(features: np.ndarray) -> np.ndarray:
-    """Arrange features as (n, tokens, channels). A vector is one token, and a map (n, channels, height, width) one per position.
-    It raises a ValueError if features have other dimensions.
-    """
+    """Arrange vectors (n, C), tokens (n, T, C) or maps (n, C, height, width) as tokens. Other shapes are a ValueError."""
     if features.ndim == 2:
         return features[:, None]
     if features.ndim == 4:

@@ -64,9 +64,7 @@ class Trunk(nn.Module):
 
 
 class Attention(Trunk):
-    """One layer of attention from learned latents to the tokens (Perceiver IO, Jaegle et al. 2022): (B, T, C) to (B, latents x
-    width).
-    """
+    """One layer of attention from latents to tokens (Perceiver IO, Jaegle et al. 2022): (B, T, C) to (B, latents x width)."""
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
         super().__init__(recipe, widths)

@@ -10,12 +10,12 @@ from sklearn.linear_model import RidgeCV
 from torch import nn
 
 from cortexscale.errors import InputError
-from cortexscale.finetuning import loop
+from cortexscale.finetuning import job
 from cortexscale.finetuning.batches import NeuralBatches
 from cortexscale.finetuning.heads import fit_heads, load_heads
 from cortexscale.finetuning.objective import LOSSES, NeuralObjective, layer_features
 from cortexscale.finetuning.pairs import neural_pairs
-from cortexscale.finetuning.tasks import BatchNorms, ImageTask, NeuralTask, jittered
+from cortexscale.finetuning.tasks import ImageTask, NeuralTask, jittered, prepare_norms
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.build import build_backbone, weights_hash
 from cortexscale.models.layers import captured
@@ -207,11 +207,10 @@ def test_losses():
 @pytest.mark.parametrize(("moved_by", "by_images", "by_stimuli"), [("both", 1, 1), ("images", 1, 0), ("frozen", 0, 0)])
 def test_batch_norm_moves_as_the_recipe_says(moved_by, by_images, by_stimuli):
     network = pretrained(RESNET).network.train()
-    norms = BatchNorms(network, moved_by)
     running = next(module for module in network.modules() if isinstance(module, nn.BatchNorm2d)).running_mean
     for batch, moves in (("images", by_images), ("stimuli", by_stimuli)):
         before = running.clone()
-        norms.prepare(batch)
+        prepare_norms(network, moved_by, batch)
         with torch.no_grad():
             network(torch.randn(4, 3, 16, 16))
         assert torch.equal(running, before) != bool(moves)
@@ -255,8 +254,8 @@ def test_the_learning_rate_rises_for_five_epochs_and_falls_to_its_smallest(world
     recipe = NeuralRecipe(neural_batch=60, lambda_img=0, jitter=STILL)
     arguments = load_heads(out, targets, weights_hash(backbone.network)), neural_pairs(targets)
     images = StimulusImages("image_folder", folder, table)
-    course = loop.finetune_backbone(backbone, *arguments, images, recipe, None, Recipe(steps=1), seed=0)
-    assert course.epoch_steps == 2 and len(course.by_epoch()) == 20
+    course = job.finetune_backbone(backbone, *arguments, images, recipe, None, Recipe(steps=1), seed=0)
+    assert course["steps"] == 2 * 20 and len(course["losses"]) == 20
     np.testing.assert_allclose(rates[:10], 1e-5 * np.arange(1, 11) / 10)
     falling = 1e-6 + 9e-6 * 0.5 * (1 + np.cos(np.pi * np.arange(30) / 30))
     np.testing.assert_allclose(rates[10:], falling)

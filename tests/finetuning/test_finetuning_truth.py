@@ -15,7 +15,7 @@ from PIL import Image
 
 from cortexscale.alignment.targets import Targets
 from cortexscale.finetuning.heads import FrozenHead
-from cortexscale.finetuning.loop import finetune_backbone
+from cortexscale.finetuning.job import finetune_backbone
 from cortexscale.finetuning.lora import Adapters
 from cortexscale.finetuning.pairs import neural_pairs
 from cortexscale.kernels.gram import gram

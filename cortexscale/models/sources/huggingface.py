@@ -20,9 +20,7 @@ QWEN_SIZE = 256
 
 
 def build(model: Model, weights: bool) -> Backbone:
-    """Build a network of the hub. It raises an InputError if ``transformers`` is not installed, the model cannot be fetched, or
-    ``transformers`` does not know its kind.
-    """
+    """Build a network of the hub; it raises an InputError if the package, the model or its kind is missing."""
     if transformers is None:
         raise InputError(
             f"model {model.id} of the source huggingface",

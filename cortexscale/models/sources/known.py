@@ -21,7 +21,7 @@ def build(model: Model, weights: bool) -> Backbone:
     of_timm, size = isinstance(model.builder, TimmBuilder), model.image_size
     network = _timm_network(model, weights and not model.checkpoint) if of_timm else _published_network(model)
     if weights and model.checkpoint:
-        load_weights(network, model.weights_file, ema=model.ema)
+        load_weights(network, model.checkpoint, ema=model.ema)
     if size and (of_timm or model.source != "suite"):
         return Backbone(network, evaluation_transform(size, size, BILINEAR))
     if not of_timm:

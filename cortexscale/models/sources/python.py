@@ -19,8 +19,9 @@ _HELP = "see docs/models.md and docs/example_model.py"
 
 
 def build(model: Model, weights: bool) -> Backbone:
-    """Call the function that builds the network. Its weights are those of the function, or of the checkpoint of the model. It
-    raises an InputError if the file has no such function, or the function fails or returns something else than a network.
+    """Call the function that builds the network, and load the model's checkpoint if it has one.
+
+    It raises an InputError if the file has no such function, or the function fails or returns something else than a network.
     """
     builder = model.built_by(FunctionBuilder)
     file = Path(builder.file)
@@ -33,7 +34,7 @@ def build(model: Model, weights: bool) -> Backbone:
     if not isinstance(network, nn.Module):
         raise InputError(f"{builder.function} of {file}", f"a {type(network).__name__}", "a torch.nn.Module", _HELP)
     if weights and model.checkpoint:
-        load_weights(network, model.weights_file)
+        load_weights(network, model.checkpoint)
     return Backbone(network, _transform(file, builder.transform))
 
 

@@ -61,9 +61,7 @@ class BatchAugmentation:
         )
 
     def __call__(self, pixels: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Augment uint8 images (n, size, size, 3) and labels (n,) to network input and labels, (n, n_classes) where images are
-        mixed.
-        """
+        """Augment images (n, size, size, 3) and labels (n,) to network input and labels, (n, n_classes) of mixed images."""
         mirrored = (torch.rand(len(pixels)) < 0.5).to(pixels.device)
         inputs = normalised(torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels), self.mean, self.std)
         if self.erase:
@@ -72,9 +70,7 @@ class BatchAugmentation:
 
 
 def set_drop_path(network: nn.Module, rate: float) -> None:
-    """Give every block of a timm transformer the same stochastic depth, which has no effect in evaluation. It raises an
-    InputError if the network has no such blocks.
-    """
+    """Give all blocks of a timm transformer one stochastic depth; it raises an InputError if the network has no such blocks."""
     blocks = [block for block in network.modules() if hasattr(block, "drop_path1") and hasattr(block, "drop_path2")]
     if not blocks:
         found = f"{rate} for a {type(network).__name__}"

@@ -31,9 +31,7 @@ def loaded_batches(
     workers: int,
     device: torch.device,
 ) -> Iterator[Batch]:
-    """Read and transform the images of micro-batches one by one; the result does not depend on the number of workers. It raises
-    an InputError if an image cannot be read.
-    """
+    """Read and transform the images of micro-batches one by one. The number of workers does not change the result."""
     places = ([(start + offset, int(row)) for offset, row in enumerate(rows)] for start, rows in micro_batches)
     samples = _TransformedImages(images, lambda image: torch.from_numpy(np.array(transform(image))), seed)
     return _load(samples, places, workers, device)
@@ -46,16 +44,14 @@ def transformed_batches(
     workers: int,
     device: torch.device,
 ) -> Iterator[Batch]:
-    """Read images by row and apply ``transform``: (n, 3, height, width) and labels (n,) for each array of rows in ``batches``. It
-    raises an InputError if an image cannot be read.
-    """
+    """Read and transform images: (n, 3, height, width) and labels (n,) for each array of rows in ``batches``."""
     places = ([(int(row), int(row)) for row in rows] for rows in batches)
     return _load(_TransformedImages(images, transform, seed=0), places, workers, device)
 
 
 class _TransformedImages(Dataset[tuple[torch.Tensor, int] | InputError]):
-    """Transformed images by (place in the training, row). An image that cannot be read yields the error that says so, because an
-    error that a worker raised would reach the training as a RuntimeError with the worker's traceback.
+    """Transformed images by (place in the training, row), or the error of an image that cannot be read, as workers raise no
+    InputError.
     """
 
     def __init__(self, images: ReadableImages, transform: Callable[[Image.Image], torch.Tensor], seed: int) -> None:

@@ -57,9 +57,7 @@ class LabelledImages(ABC):
 
 
 def open_images(path: Path | str, split: str) -> LabelledImages:
-    """Open a split, ``train`` or ``val``, of an ``.npz``, of a folder of class folders, or of a folder of shards. It raises an
-    InputError if the path holds none of these.
-    """
+    """Open ``train`` or ``val`` of an ``.npz``, of a folder of class folders, or of shards; anything else is an InputError."""
     path = Path(path)
     if path.is_file():
         return ArrayImages.open(path, split)
@@ -113,9 +111,7 @@ class ArrayImages(LabelledImages):
 
     @classmethod
     def open(cls, path: Path, split: str) -> Self:
-        """Read a split of an ``.npz`` with ``<split>_images`` and ``<split>_labels``. It raises an InputError if the file is no
-        such ``.npz``.
-        """
+        """Read ``<split>_images`` and ``<split>_labels`` of an ``.npz``; it raises an InputError if the file has none."""
         name = SPLITS[split]
         try:
             with np.load(path) as file:
@@ -133,8 +129,9 @@ class ArrayImages(LabelledImages):
 
 
 class FileImages(LabelledImages):
-    """Image files in ``<root>/<split>/<class>/``, as ImageNet and Ecoset are released. Classes are numbered alphabetically. It
-    raises an InputError if there are no images, or the classes are not those of the training split.
+    """Image files ``<root>/<split>/<class>/``, as ImageNet and Ecoset are released. Classes are numbered alphabetically.
+
+    It raises an InputError if there are no images, or the classes are not those of the training split.
     """
 
     def __init__(self, root: Path, split: str) -> None:

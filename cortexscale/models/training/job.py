@@ -56,9 +56,7 @@ class TrainingJob:
 
 
 def launch(job: TrainingJob, gpus: int, log_file: Path) -> None:
-    """Train on as many GPUs as asked for and present, or on the CPU where there are none. Of several processes, the first one
-    logs.
-    """
+    """Train on as many GPUs as asked for and present, or on the CPU where there are none. The first of several processes logs."""
     processes = min(gpus, torch.cuda.device_count())
     if processes > 1:
         torchrun(processes, __name__, json.dumps(plain(job)), str(log_file))

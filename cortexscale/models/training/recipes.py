@@ -67,8 +67,9 @@ _FEW_STEPS = 10
 
 
 def resolve(*layers: Recipe) -> Recipe:
-    """Merge recipes to a complete one. Keys of a later recipe replace those of an earlier one and of its own preset. It raises an
-    InputError if a preset is unknown, or not exactly one of ``epochs`` and ``steps`` is given.
+    """Merge recipes to a complete one. Keys of a later recipe replace those of an earlier one and of its own preset.
+
+    It raises an InputError if a preset is unknown, or not exactly one of ``epochs`` and ``steps`` is given.
     """
     keys: dict[str, Any] = {}
     for layer in layers:
@@ -108,9 +109,7 @@ class Length:
 
 
 def training_length(recipe: Recipe, n: int, processes: int = 1) -> Length:
-    """Length of a training on ``n`` images. A set that is smaller than a batch is one batch. It raises an InputError if a process
-    would get no image.
-    """
+    """Length of a training on ``n`` images, at least one batch. It raises an InputError if a process would get no image."""
     unit = 2 if recipe.mixes else 1  # images are mixed in pairs
     units = min(recipe.batch, n) // unit
     at_a_time = max(1, (recipe.micro_batch or recipe.batch) // unit)

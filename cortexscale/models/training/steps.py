@@ -60,8 +60,9 @@ class Steps:
         self.left = range(first, count)
 
     def run(self, gradient: Callable[[int], Tensor]) -> None:
-        """Do the steps. ``gradient`` adds the gradient of a step to that of the network, and returns the losses of the step. It
-        raises an InputError if a loss or a weight is not finite. The state that was saved before is kept.
+        """Do the steps. ``gradient`` adds the gradient of a step to that of the network, and returns the losses of the step.
+
+        It raises an InputError if a loss or a weight is not finite. The state that was saved before is kept.
         """
         fresh: list[Tensor] = []
         began = time.monotonic()
