@@ -34,14 +34,10 @@ def extract_kernels(
     scratch_gb: float,
     made_by: dict[str, Any],
 ) -> None:
-    """Write the kernels of all layers into the store at ``path``.
+    """Write the kernels of all layers, for each array of rows of the stimulus table that needs a common kernel.
 
-    Activations are flattened (class and register tokens included) and rounded to float16. An interrupted run continues after its
-    last complete block of rows, or after the last complete layer.
-
-    Args:
-        image_rows: rows of the stimulus table; one array for each set of images that needs a common kernel.
-        scratch_gb: disk space for activations. A layer that needs more is made alone.
+    Activations are flattened (class and register tokens included) and rounded to float16. A layer that needs more than
+    ``scratch_gb`` of disk is made alone. An interrupted run continues after its last complete block of rows or layer.
     """
     path, sets = Path(path), image_sets(image_rows)
     images = hashlib.blake2b(b"|".join(rows.tobytes() for rows in sets), digest_size=16).hexdigest()
@@ -67,15 +63,11 @@ def activations_on_disk(
     rows: np.ndarray | None = None,
     wanted: Callable[[str], bool] = lambda name: True,
 ) -> Iterator[FeatureStore]:
-    """Yield all activations of some images, for a few layers at a time. Each store is deleted when the next one is asked for.
+    """Yield all activations of rows of the stimulus table, for a few layers at a time, and delete them when the next are asked
+    for.
 
-    An interrupted pass over the images continues after its last complete block of rows.
-
-    Args:
-        scratch: the file that holds the activations.
-        scratch_gb: disk space. A layer that needs more is made alone.
-        rows: rows of the stimulus table; by default all.
-        wanted: whether the layer of a name is still wanted. A pass without any wanted layer is skipped.
+    The file ``scratch`` takes ``scratch_gb`` at most, but for a layer that needs more alone. A pass over the images without any
+    wanted layer is skipped, and an interrupted one continues after its last complete block of rows.
     """
     inputs, device, places = passes.inputs(rows), best_device(), layer_places(layers)
     passes.backbone.network.to(device)

@@ -53,7 +53,7 @@ class ForwardPasses:
         identity: everything that the activations of any layer depend on.
         batch_size: images of a forward pass.
         workers: number of processes that read images.
-        precision: precision of forward passes on this machine, see :func:`forward_precision`.
+        precision: result of :func:`forward_precision`.
     """
 
     backbone: Backbone

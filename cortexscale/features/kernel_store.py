@@ -24,14 +24,10 @@ BLOCK = 1024
 
 
 class KernelWriter:
-    """Writes the kernels of a store layer by layer, continuing after the last complete layer of an earlier run.
+    """Writes the kernels of a store layer by layer. Complete layers of an earlier run are kept if its ``identity`` was equal.
 
-    Args:
-        identity: everything that these kernels depend on. Kernels of an earlier run are kept only if their identity is equal.
-        sets: images (rows of the stimulus table) that need a common kernel.
-
-    Attributes:
-        images: the images of all sets, in the order in which their activations are to be given.
+    ``sets`` are images (rows of the stimulus table) that need a common kernel. ``images`` are those of all sets, in the order in
+    which their activations are to be given.
     """
 
     def __init__(self, path: Path | str, identity: dict[str, Any], sets: Sequence[np.ndarray]) -> None:

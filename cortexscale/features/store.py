@@ -27,15 +27,11 @@ _EXPONENT = np.uint16(0x7C00)
 
 
 class StoreWriter:
-    """Writes the rows of all layers of a store in order, continuing where an earlier run stopped.
+    """Writes the rows of all layers of a store in order.
 
-    Args:
-        identity: everything that these features depend on (weights, transform, stimuli, layers, projection). Rows of an earlier
-            run are continued only if their identity is equal.
-        stimuli: rows of the stimulus table, for messages; by default the first ``n_rows``.
-
-    Attributes:
-        rows_written: number of rows that are written and complete.
+    ``identity`` is everything that the features depend on (weights, transform, stimuli, layers, projection). An earlier run is
+    continued only if its identity is equal. ``rows_written`` are complete. ``stimuli`` are rows of the stimulus table, for
+    messages.
     """
 
     def __init__(

@@ -40,11 +40,6 @@ def fit_heads(
     Features and finished fits lie in a hidden folder beside ``folder``, which appears complete or not at all; an interrupted run
     continues from there.
 
-    Args:
-        targets: responses of one dataset, with the ROIs that are fitted.
-        commitments: committed layer of each ROI, of the base model for the dataset.
-        made_by: result of :func:`cortexscale.stores.provenance`, with everything that the heads depend on.
-
     Returns:
         One row per subject x ROI with ``COLUMNS``; correlations are those on the test stimuli.
     """
@@ -87,14 +82,10 @@ class FrozenHead:
 def load_heads(
     folder: Path, targets: Sequence[Targets], weights: str, subjects: Collection[str] | None = None
 ) -> list[FrozenHead]:
-    """Load the heads of all ROIs of ``targets``, and verify that they belong to the base model and the recordings.
+    """Load the heads of all ROIs of ``targets``, by default of all subjects.
 
-    Args:
-        weights: :func:`cortexscale.models.build.weights_hash` of the base model.
-        subjects: subjects whose heads are loaded; by default all of ``targets``.
-
-    Raises:
-        InputError: a head is missing, unreadable, belongs to another model, or predicts other units.
+    It raises an InputError if a head is missing, unreadable, belongs to a base model with another :func:`weights_hash`, or
+    predicts other units.
     """
     heads = []
     for target in targets:

@@ -59,20 +59,15 @@ def finetune(
 
     Args:
         heads: folder of :func:`cortexscale.finetuning.heads.fit_heads`, with heads for these targets or more.
-        targets: responses of the dataset, with the ROIs that are fitted.
         images: path that :func:`cortexscale.models.training.data.open_images` opens; may be None if ``lambda_img`` is 0.
         image_recipe: resolved recipe of the base model. Labelled images are augmented one by one as it says, and never mixed.
         percent, n_subjects, permuted: arguments of :func:`cortexscale.finetuning.pairs.neural_pairs`.
-        seed: seed of these, and of the training.
         made_by: result of :func:`cortexscale.stores.provenance`, with everything else that the weights depend on.
 
     Returns:
         Top-1 accuracy on the validation split after and before the fine-tuning, ``task_evaluation_acc`` and
         ``task_evaluation_acc_before`` (None without ``images``); ``fitting_samples``, stimuli per subject; ``subjects``;
         ``n_params`` and ``n_trainable_params``; the result of :func:`finetune_backbone`; ``made_by``.
-
-    Raises:
-        InputError: there are no labelled images although the recipe needs them.
     """
     if recipe.lambda_img and images is None:
         remedy = "give `images` in the config, or set `lambda_img: 0` in the recipe"
@@ -147,14 +142,6 @@ def finetune_backbone(
     cross-entropy + ``lambda_neural`` x the sum of the losses of all subjects and ROIs. The forward pass runs in bfloat16 autocast
     on a GPU and in float32 on a CPU. Order, augmentation and dropout depend on the seed and the step alone, so that interruptions
     and the number of workers do not change the result.
-
-    Args:
-        heads: heads of the base model, for the subjects of ``trials`` or more.
-        trials: result of :func:`cortexscale.finetuning.pairs.neural_pairs`.
-        stimuli: images of the stimulus set; ``trials`` hold their rows.
-        images: labelled images to keep the task with; may be None if ``lambda_img`` is 0.
-        image_recipe: recipe of the pretraining, by which labelled images are augmented one by one.
-        workers: number of processes that read images; half of them read labelled images.
 
     Returns:
         ``steps``; ``seconds_per_step`` since the last start, None if nothing was left to do; and ``losses``, one dictionary per

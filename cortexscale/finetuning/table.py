@@ -18,12 +18,7 @@ _PREFIX = "finetuning_"
 def finetuning_table(
     alignment: Sequence[Path], tuned: Sequence[Path], cards: Path, models: Mapping[str, TunedModel]
 ) -> pd.DataFrame:
-    """Make one row per experiment x model x dataset x subject x ROI.
-
-    Args:
-        alignment: scores of fine-tuned models and baselines, of :func:`cortexscale.alignment.score.score_alignment`.
-        tuned: cards of fine-tuned models, ``<model>.json``, of :func:`cortexscale.finetuning.job.finetune`.
-        cards: cards of all base models, of :func:`cortexscale.models.table.complete_cards`.
+    """Make one row per experiment x model x dataset x subject x ROI, from scores and cards of fine-tuned models and baselines.
 
     Returns:
         The scores with ``exp_type``, the training data and recipe, and the card of the base model. Base models have

@@ -37,16 +37,10 @@ class _Foreign:
 
 
 def load_weights(network: nn.Module, path: Path | str, *, ema: bool | Literal["auto"] = "auto") -> None:
-    """Load a checkpoint into ``network``: a bare state dict, or one that a trainer wrapped (``LAYOUTS``, ``PREFIXES``).
+    """Load a checkpoint: a bare state dict, or one that a trainer wrapped (``LAYOUTS``, ``PREFIXES``).
 
-    Args:
-        network: left unchanged unless every key is there with its shape.
-        ema: whether to load the moving average of the weights. "auto" loads it where there is one, as the authors of the
-            published suite do for evaluation.
-
-    Raises:
-        InputError: the file is no checkpoint or is cut short, lacks the weights that were asked for, or belongs to another
-            architecture or another number of classes.
+    ``ema`` asks for the moving average of the weights. "auto" loads it where there is one, as the authors of the published suite
+    do for evaluation. It raises an InputError, and leaves the network unchanged, unless every key is there with its shape.
     """
     raw, average = _find_weights(read_checkpoint(path), path)
     if ema is True and average is None:

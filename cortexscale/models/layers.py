@@ -75,12 +75,10 @@ def captured(
 ) -> Iterator[dict[str, Any]]:
     """Collect ``process(name, output)`` of the outputs of modules during forward passes; yield them by module name.
 
-    If a module runs several times in one pass (a recurrent block), its last output is kept; if it puts out a tuple, its first
-    tensor. A stage puts out the same tensor as its last block; outside ``torch.inference_mode``, where this can be detected, both
-    get the same object.
-
-    Outputs are processed as soon as a module has run. From the second pass on, the earlier steps of a recurrent block are not
-    processed. A block that makes fewer steps than in the pass before therefore has no output.
+    Of a module that runs several times in one pass (a recurrent block) the last output is kept, of a tuple the first tensor. A
+    stage and its last block put out one tensor and get one object, except in ``torch.inference_mode``, where this cannot be seen.
+    From the second pass on, the earlier steps of a recurrent block are not processed. A block that makes fewer steps than in the
+    pass before therefore has no output.
     """
     modules = dict(network.named_modules())
     outputs: dict[str, Any] = {}

@@ -56,7 +56,6 @@ class Model:
     Attributes:
         id: unique name, as in the published tables.
         source: the key ``source`` of its config entry, or ``finetuned``.
-        builder: settings that the source needs to build the network.
         layers: regular expressions of the candidate layers.
         reference: id of the reference model, whose layer search this model uses.
         dataset, n_samples, samples_per_class, seed: the pretraining; None where unknown. samples_per_class 0 is the full set.

@@ -21,12 +21,7 @@ _MEASURES = {"n_params": "backbone_n_params", "n_samples": "pretraining_n_sample
 
 
 def complete_cards(cards: pd.DataFrame, reports: Sequence[Path], scores: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Add to the cards what is known after training.
-
-    Args:
-        cards: table of :func:`cortexscale.models.cards.model_cards`.
-        reports: training reports of models that were trained here, ``<model>.training.json``.
-        scores: the score table of Gokce & Schrimpf (2025), which has the accuracies of the published suite.
+    """Add to the table of model cards what is known after training, from training reports and from the published scores.
 
     Returns:
         The cards with ``task_evaluation_acc`` (nan where unknown), ``pretraining_total_flops_estimate`` = training images x

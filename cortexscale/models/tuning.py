@@ -10,7 +10,6 @@ class Tuning:
     """The base model and the training data of a fine-tuned model.
 
     Attributes:
-        base: id of the base model.
         rois: ROIs whose responses are fitted, in the order of the dataset.
         subjects: number of subjects, chosen at random; None for all that are scored.
         permuted: responses are paired with stimuli at random.

@@ -10,11 +10,7 @@ from cortexscale.readouts.tokens import Tokens
 
 
 def gate_tables(fitted: Fitted, tokens: Tokens, depths: Mapping[str, float]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Average the gates of trained layer-gate readouts over the training stimuli of each subject.
-
-    Args:
-        tokens: the pooled layers that the readouts read.
-        depths: layer -> depth, in the order in which the layers were pooled.
+    """Average the gates of trained layer-gate readouts over the training stimuli of each subject, for layers with these depths.
 
     Returns:
         Rows per subject x ROI x layer with ``layer_name``, ``layer_position_normalized``, ``gate``; and rows per subject x ROI

@@ -51,11 +51,8 @@ def linear_fits(
     """Fit the layer of a Gram matrix to percentages of the training stimuli. The subsets of a seed are nested.
 
     The cost grows with the cube of the number of stimuli, so that the nine percentages of the paper cost 1.5 times as much as the
-    largest. All stimuli are the same subset for every seed and are fitted once.
-
-    Args:
-        K: (n + m, n + m) Gram matrix of the training stimuli followed by the test stimuli, in any centring.
-        targets: responses in the ROIs that read this layer.
+    largest. All stimuli are the same subset for every seed and are fitted once. K is the Gram matrix (n + m, n + m) of the
+    training stimuli followed by the test stimuli, in any centring.
     """
     n, of_all = len(targets.train_rows), dict[str, np.ndarray]()
     for seed in seeds:
@@ -105,13 +102,9 @@ def linear_scores(fit: LinearFit, targets: Targets, layer: str, width: int) -> t
 def linear_weights(
     K: Tensor, slabs: Iterable[np.ndarray], targets: Targets, fit: LinearFit, group: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compute the weights of one readout on features, which are needed to predict new stimuli.
+    """Compute the weights (units, features) and intercepts (units,) of one readout, float32, which predict new stimuli.
 
-    Args:
-        slabs: the features that K was made of, of the training stimuli, in slabs of columns.
-
-    Returns:
-        Weights (units, features) and intercepts (units,), float32.
+    ``slabs`` are the features that K was made of, of the training stimuli, in slabs of columns.
     """
     rows = torch.as_tensor(fit.chosen, device=K.device)
     C, mean = _dual(K[rows[:, None], rows], targets, fit, group)

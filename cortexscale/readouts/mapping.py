@@ -56,8 +56,7 @@ def fit_readouts(
 
     Args:
         tokens: layer -> its tokens. A layer gate reads pooled layers under a name of its own.
-        layers: ROI -> its committed layer.
-        trials: trials of every subject. A subject may lack ROIs.
+        layers: ROI -> its committed layer. A subject may lack ROIs.
         shared: whether all subjects share one trunk per ROI (multi-subject), or each subject has its own (single-subject).
         states: folder of states from which an interrupted training continues. The caller removes it when the results are safe.
     """

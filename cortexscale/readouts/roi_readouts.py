@@ -51,10 +51,7 @@ class Head(nn.Module):
 class RoiReadouts(nn.Module):
     """Readouts of G ROIs for subjects that have all of them. ROIs share nothing: each is trained as it would be alone.
 
-    Args:
-        widths: channels of every token of the layer.
-        trials: trials of every subject. Their responses give the mean and standard deviation of the units.
-        seed: seed of the initial values, which follow from it and from the names of subject and ROI.
+    Initial values follow from the seed and from the names of subject and ROI. ``widths`` are the channels of every token.
     """
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int], trials: Sequence[Trials], rois: Sequence[str], seed: int):

@@ -37,9 +37,7 @@ class Stage:
 
     Attributes:
         targets: responses of one dataset, with prepared geometries if RSA and CKA are wanted.
-        commitments: layers of the model for the dataset.
         stimulus_ids: ids of the rows of the stimulus table.
-        percents: percentages of the training stimuli.
         seeds: seeds of subsets and trainings.
         parts: cache of finished fits. A restarted job skips them.
         validation_fraction: fraction of the training stimuli that trained readouts do not see, and on which they are scored as

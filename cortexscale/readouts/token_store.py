@@ -52,10 +52,7 @@ def extract_tokens(
 class TokenWriter(StoreWriter):
     """Writer of activations, flattened as layers put them out. The complete rows of a block are one chunk.
 
-    Args:
-        rows: rows of the stimulus table that are written.
-        shapes: layer -> shape of its output for one image.
-        committed: layers whose tokens are all kept. Of the others, the mean token is kept.
+    The tokens of ``committed`` layers are all kept, of the others the mean token. ``shapes`` are the outputs for one image.
     """
 
     def __init__(

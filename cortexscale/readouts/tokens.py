@@ -39,13 +39,9 @@ def as_tokens(features: np.ndarray) -> np.ndarray:
 
 
 def pooled_layers(layers: Sequence[np.ndarray]) -> np.ndarray:
-    """Average the tokens of every layer, so that a layer is one token, as a layer gate reads it.
+    """Average the tokens (n, tokens, channels) of every layer, so that a layer is one token, as a layer gate reads it.
 
-    Args:
-        layers: (n, tokens, channels) of each layer, from shallow to deep.
-
-    Returns:
-        (n, layers, channels of the widest layer) float16, padded with zeros.
+    The result is float16, (n, layers, channels of the widest layer), padded with zeros.
     """
     pooled = np.zeros((len(layers[0]), len(layers), max(layer.shape[2] for layer in layers)), dtype=np.float16)
     for number, layer in enumerate(layers):

@@ -42,16 +42,10 @@ def train_readouts(
     the next. The loss is the mean over stimuli and units of z-scored responses. The learning rate follows a cosine to 0, epoch by
     epoch, and the weights of the last epoch are the result. A GPU computes in bfloat16 by autocast, a CPU in float32. The order
     of the stimuli and all dropout follow from the seed and the epoch, not from the ROIs, so that each ROI is trained as it would
-    be alone.
+    be alone. All subjects have all of ``rois``.
 
-    Args:
-        tokens: tokens of the layer.
-        trials: trials of each subject. All subjects have all of ``rois``.
-        state: state from which an interrupted training continues. It is saved at the end of an epoch, when due.
-
-    Raises:
-        InputError: the loss of a ROI is not finite. The saved ``state`` is left as it is.
-        torch.OutOfMemoryError: fewer ROIs at a time may fit.
+    It raises an InputError if the loss of a ROI is not finite, and leaves the saved ``state`` as it is. After a
+    torch.OutOfMemoryError, fewer ROIs at a time may fit.
     """
     device = device or best_device()
     readouts = RoiReadouts(recipe, tokens.widths, trials, rois, seed).to(device)

@@ -11,13 +11,9 @@ from cortexscale.errors import InputError
 
 @dataclass(frozen=True)
 class Trials:
-    """Training stimuli of one subject and the responses to them.
+    """Training stimuli of one subject, as rows of the stimulus table, and the responses (stimuli, units) float32 to them.
 
-    Attributes:
-        subject: name of the subject.
-        rows: (n,) rows of the stimulus table.
-        responses: (n, units), float32.
-        units: ROI -> its columns of ``responses``. ROIs may overlap, and each has at least one unit.
+    ``units`` maps ROIs to columns of ``responses``. ROIs may overlap, and each has at least one unit.
     """
 
     subject: str

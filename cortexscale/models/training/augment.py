@@ -97,15 +97,8 @@ def ffgsm(
 ) -> torch.Tensor:
     """Attack images by one signed gradient step from a random start (FFGSM; Wong, Rice & Kolter 2020).
 
-    The gradient is computed in eval mode, so that the attack does not change running statistics and draws no dropout.
-
-    Args:
-        inputs: (n, 3, height, width), normalised.
-        targets: second argument of ``loss``, whose first one is the output of the network.
-        attack: sizes in levels of 255.
-
-    Returns:
-        (n, 3, height, width), within ``attack.eps`` of ``inputs`` and between black and white.
+    The gradient is computed in eval mode, so that the attack does not change running statistics and draws no dropout. Inputs are
+    (n, 3, height, width), normalised; the result lies within ``attack.eps`` levels of 255 and between black and white.
     """
     mean, std = (inputs.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
     black, white = -mean / std, (1 - mean) / std

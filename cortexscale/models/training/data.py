@@ -33,9 +33,7 @@ class LabelledImages(ABC):
     """One split of a labelled image set.
 
     Attributes:
-        names: (n,) bytes, the name of every image in its set. A million Python strings would be copied by every process that
-            touches them.
-        labels: (n,) int64 class of every image.
+        names: (n,) bytes, as a million Python strings would be copied by every process that touches them.
         n_classes: number of classes of the whole set, also if this is a part of it.
         per_image: names of the arrays that have an entry for every image.
     """
@@ -167,11 +165,8 @@ def _folders(folder: Path) -> list[str]:
 class ShardImages(LabelledImages):
     """Images in webdataset shards: tar files of ``<key>.jpg`` (or ``.jpeg``, ``.png``) and ``<key>.cls``, a class number.
 
-    Attributes:
-        places: (n, 3) number of the shard, first byte and number of bytes of every image.
-
-    Raises:
-        InputError: a shard is damaged, or has an image without a class or a class without an image.
+    ``places`` are (n, 3): number of the shard, first byte and number of bytes. It raises an InputError if a shard is damaged, or
+    has an image without a class or a class without an image.
     """
 
     per_image = ("names", "labels", "places")

@@ -36,7 +36,6 @@ class TrainingJob:
 
     Attributes:
         model: the model; its checkpoint is not read.
-        recipe: its recipe, resolved.
         images: path that :func:`cortexscale.models.training.data.open_images` opens.
         base: weights of the same architecture to begin with; None for random ones.
         weights, report, training_set: the files to write.

@@ -31,13 +31,8 @@ class Average(Stateful, Protocol):
 class Steps:
     """The steps of a training that are left to do, in the range ``left``, and the ``losses`` of each step that is done.
 
-    Args:
-        recipe: its learning rates and the largest norm of a gradient are used.
-        count: number of steps of the whole training.
-        state: file from which an interrupted training continues. It is saved when due, and after the last step of an epoch.
-        average: updated after every step.
-        processes: the first of the processes of the training saves.
-        per_epoch: number of steps of an epoch; by default the training is one epoch.
+    The state from which an interrupted training continues is saved by the first process when due, and after the last step of an
+    epoch. By default the whole training of ``count`` steps is one epoch.
     """
 
     def __init__(
