@@ -7,7 +7,7 @@ from typing import Any
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
-    """The known name that is most like an unknown one; None if none is alike."""
+    """Return the known name that is most like an unknown one; None if none is alike."""
     return next(iter(difflib.get_close_matches(str(name), list(known), n=1)), None)
 
 
@@ -19,20 +19,13 @@ def suggestions(name: str, known: Iterable[str], most: int = 6) -> str:
 
 
 def did_you_mean(name: object, known: Iterable[str], otherwise: str) -> str:
-    """The remedy for an unknown name: the nearest known one, or ``otherwise``."""
+    """Return the remedy for an unknown name: the nearest known one, or ``otherwise``."""
     near = nearest(name, known)
     return f"did you mean `{near}`?" if near else otherwise
 
 
 class InputError(Exception):
-    """An input cannot be used. The message says which one, what was found, what was expected, and what to do.
-
-    Attributes:
-        where: the file, or the key of the config.
-        found: what is there.
-        expected: what should be there.
-        remedy: what the user can do.
-    """
+    """An input cannot be used. The message names the file or config key, what was found and expected, and a remedy."""
 
     def __init__(self, where: object, found: str, expected: str, remedy: str) -> None:
         self.where, self.found, self.expected, self.remedy = str(where), found, expected, remedy
@@ -43,11 +36,7 @@ class InputError(Exception):
 
 
 class InputErrors(InputError):
-    """Several inputs cannot be used. The message numbers them.
-
-    Attributes:
-        problems: one InputError each, at least two.
-    """
+    """Several inputs cannot be used. The message numbers their errors, at least two."""
 
     def __init__(self, problems: Iterable[InputError]) -> None:
         self.problems = tuple(problems)
@@ -59,13 +48,10 @@ class InputErrors(InputError):
 
 
 class Problems:
-    """Collects InputErrors, so that a user sees all of them in one report.
+    """Collects InputErrors, so that a user sees all of them in one report."""
 
-    Each check runs in a ``with problems.collected():`` block; :meth:`require_none` raises what was collected.
-    """
-
-    def __init__(self) -> None:
-        self.found: list[InputError] = []
+    def __init__(self, found: Iterable[InputError] = ()) -> None:
+        self.found = list(found)
 
     @contextmanager
     def collected(self) -> Iterator[None]:
@@ -78,15 +64,11 @@ class Problems:
             self.found.append(error)
 
     def of(self, where: str) -> list[InputError]:
-        """List the problems of a part of the inputs, such as a section of the config: those whose place begins with ``where``."""
+        """List the problems of a part of the inputs, such as a section of the config, whose name begins with ``where``."""
         return [problem for problem in self.found if problem.where.startswith(where)]
 
     def require_none(self) -> None:
-        """Raise the problem that was found, or one error that lists all of them.
-
-        Raises:
-            InputError: something was found.
-        """
+        """Raise the problem that was found, or one InputError that lists all of them."""
         if len(self.found) > 1:
             raise InputErrors(self.found)
         if self.found:

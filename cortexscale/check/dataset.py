@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -35,85 +36,84 @@ FUNCTIONS = {
 
 _HELP = "docs/adding_a_dataset.md says what each part of a dataset module promises, with a complete example."
 _MODULE = "the module should raise an InputError for bad input, and nothing for good input"
+Answer = dict[str, Any]
+"""The result of :mod:`cortexscale.check.one_read` for a subject."""
 
 
 def check_dataset(name: str, dataset: Dataset, images: StimulusSet) -> Report:
     """Run the whole interface of a dataset module on the raw files of a study.
 
     Every subject is read in a process of its own, which measures its memory. The first subject is read twice, to compare.
-
-    Args:
-        name: name of the dataset in the config.
-        dataset: its entry in the config.
-        images: the stimulus set that the entry names.
     """
     report = Report(f"The dataset `{name}` and its reader `{dataset.reader}`")
-    section = report.section("module")
-    section.help.append(_HELP)
+    section = report.section("module", _HELP)
     with section.collect("loading the module", "correct the module"):
         module = load_reader(dataset.reader, f"config key datasets.{name}.reader")
-        _check_interface(section, module)
+        section.problems += [*_interface_problems(module), *_options_problems(getattr(module, "Options", None))]
         if section.problems:
             section.facts.append("no subject was read, because the module must be corrected first")
             return report
-        options = checked(module.Options, dataset.options, f"config key datasets.{name}.options")
-        for kind, wanted, known in (("subjects", dataset.subjects, module.SUBJECTS), ("rois", dataset.rois, module.ROIS)):
-            with section.collect(f"checking {kind}", _MODULE):
-                require_known(wanted, known, f"config key datasets.{name}.{kind}")
+        options = check_entry(section, name, dataset, module, _MODULE)
         answers = _read_all(report, module, dataset, options)
-        _check_sizes(section, module, dataset, options, answers)
-        _check_rois(section, module, dataset, answers)
+        section.problems += [*_size_problems(module, dataset, options, answers), *_roi_problems(module, dataset, answers)]
         _check_stimuli(report.section(f"images {dataset.stimuli}"), images, answers)
     return report
 
 
-def _check_interface(section: ReportSection, module: ModuleType) -> None:
+def check_entry(section: ReportSection, name: str, dataset: Dataset, module: ModuleType, blame: str) -> BaseModel:
+    """Check the options, subjects and ROIs of an entry of the config against its reader; return the options."""
+    key = f"config key datasets.{name}"
+    options = checked(module.Options, dataset.options, f"{key}.options")
+    for kind, wanted, known in (("subjects", dataset.subjects, module.SUBJECTS), ("rois", dataset.rois, module.ROIS)):
+        with section.collect(f"checking {kind}", blame):
+            require_known(wanted, known, f"{key}.{kind}")
+    return options
+
+
+def _interface_problems(module: ModuleType) -> Iterator[str]:
     for name in ("SUBJECTS", "ROIS"):
         value = getattr(module, name, None)
         if not (isinstance(value, tuple) and value and all(isinstance(entry, str) for entry in value)):
-            section.problems.append(f"{name} is {value!r}; a tuple of names is expected")
+            yield f"{name} is {value!r}; a tuple of names is expected"
         elif len(set(value)) < len(value):
-            section.problems.append(f"{name} has a name twice")
+            yield f"{name} has a name twice"
     source = getattr(module, "SOURCE", None)
     if not isinstance(source, Source):
-        section.problems.append("there is no SOURCE; a Source is expected (cortexscale/datasets/source.py)")
+        yield "there is no SOURCE; a Source is expected (cortexscale/datasets/source.py)"
     elif empty := [key for key, text in vars(source).items() if key != "images" and not str(text).strip()]:
-        section.problems.append(f"SOURCE has no text for {', '.join(empty)}")
+        yield f"SOURCE has no text for {', '.join(empty)}"
     modality = getattr(module, "MODALITY", None)
     if modality is not None and modality not in MODALITY_NAMES:
-        section.problems.append(f"MODALITY is {modality!r}; one of {', '.join(MODALITY_NAMES)} is expected")
+        yield f"MODALITY is {modality!r}; one of {', '.join(MODALITY_NAMES)} is expected"
     for name, arguments in FUNCTIONS.items():
         function, expected = getattr(module, name, None), f"{name}({', '.join(arguments)})"
         if not callable(function):
-            section.problems.append(f"there is no function {expected}")
+            yield f"there is no function {expected}"
         elif (found := tuple(inspect.signature(function).parameters)) != arguments:
-            section.problems.append(f"{name}({', '.join(found)}) is defined; {expected} is expected")
+            yield f"{name}({', '.join(found)}) is defined; {expected} is expected"
         elif not function.__doc__:
-            section.problems.append(f"{expected} has no docstring")
-    _check_options_class(section, getattr(module, "Options", None))
+            yield f"{expected} has no docstring"
     if not module.__doc__:
-        section.problems.append("the module has no docstring; it should say what was recorded, from whom, and name the paper")
+        yield "the module has no docstring; it should say what was recorded, from whom, and name the paper"
 
 
-def _check_options_class(section: ReportSection, options: Any) -> None:
+def _options_problems(options: Any) -> Iterator[str]:
     if not (isinstance(options, type) and issubclass(options, BaseModel)):
-        section.problems.append("there is no class Options; a pydantic BaseModel is expected, empty if there are no options")
+        yield "there is no class Options; a pydantic BaseModel is expected, empty if there are no options"
         return
     if options.model_config.get("extra") != "forbid":
-        section.problems.append('Options accepts misspelt keys; class Options(BaseModel, extra="forbid") is expected')
+        yield 'Options accepts misspelt keys; class Options(BaseModel, extra="forbid") is expected'
     for name, field in options.model_fields.items():
         if field.is_required():
-            section.problems.append(f"Options.{name} has no default; it should be the value of the release")
+            yield f"Options.{name} has no default; it should be the value of the release"
         if not field.description and name not in (options.__doc__ or ""):
-            section.problems.append(
-                f"Options.{name} is not documented; Field(description=...) or a line in the class docstring is expected"
-            )
+            yield f"Options.{name} is not documented; Field(description=...) or a line in the class docstring is expected"
 
 
-def _read_all(report: Report, module: ModuleType, dataset: Dataset, options: BaseModel) -> dict[str, dict[str, Any]]:
-    """Check and read every subject; return the answers of :mod:`cortexscale.check.one_read` for those that could be read."""
-    answers: dict[str, dict[str, Any]] = {}
-    for number, subject in enumerate(dataset.subjects):
+def _read_all(report: Report, module: ModuleType, dataset: Dataset, options: BaseModel) -> dict[str, Answer]:
+    """Check and read every subject; return the answers for those that could be read."""
+    answers: dict[str, Answer] = {}
+    for subject in dataset.subjects:
         section = report.section(subject)
         if not _check_files(section, module, Path(dataset.path), subject, options):
             continue
@@ -122,18 +122,17 @@ def _read_all(report: Report, module: ModuleType, dataset: Dataset, options: Bas
         if "error" in answer:
             section.problems.append(f"read fails: {answer['error'].strip()}")
             continue
-        answers[subject] = answer
         section.problems += answer["problems"]
         _check_memory(section, module.memory_mb(options), answer["peak_mb"])
-        section.facts.append(
-            f"{len(answer['train_ids'])} train and {len(answer['test_ids'])} test stimuli, {answer['n_units']} units"
-        )
-        if number == 0:
+        n_train, n_test = len(answer["train_ids"]), len(answer["test_ids"])
+        section.facts.append(f"{n_train} train and {n_test} test stimuli, {answer['n_units']} units")
+        if subject == dataset.subjects[0]:
             if answer["heavy"]:
                 section.problems.append(f"the module imports {', '.join(answer['heavy'])} at its top; import them in functions")
             again = read_apart(dataset.reader, dataset.path, subject, options)
             if again.get("digest") != answer["digest"]:
                 section.problems.append("two reads give different recordings; equal ones are expected (take seeds from Options)")
+        answers[subject] = answer
     return answers
 
 
@@ -165,8 +164,8 @@ def _check_files(section: ReportSection, module: ModuleType, root: Path, subject
     return True
 
 
-def read_apart(reader: str, root: str, subject: str, options: BaseModel) -> dict[str, Any]:
-    """Read a subject in a fresh process; return the answer of :mod:`cortexscale.check.one_read`."""
+def read_apart(reader: str, root: str, subject: str, options: BaseModel) -> Answer:
+    """Read a subject in a fresh process."""
     job = {"reader": reader, "root": root, "subject": subject, "options": options.model_dump(mode="json")}
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
@@ -182,54 +181,40 @@ def read_apart(reader: str, root: str, subject: str, options: BaseModel) -> dict
 def _check_memory(section: ReportSection, declared: Any, peak: float) -> None:
     if not isinstance(declared, int) or declared <= 0:
         section.problems.append(f"memory_mb gives {declared!r}; a positive int, in MB, is expected")
-    elif peak > declared:
-        section.problems.append(f"read needs {peak:,.0f} MB; memory_mb gives {declared:,}")
     else:
-        section.facts.append(f"read needs {peak:,.0f} MB; memory_mb gives {declared:,}")
+        noted = section.problems if peak > declared else section.facts
+        noted.append(f"read needs {peak:,.0f} MB; memory_mb gives {declared:,}")
 
 
-def _check_sizes(
-    section: ReportSection, module: ModuleType, dataset: Dataset, options: BaseModel, answers: dict[str, dict[str, Any]]
-) -> None:
-    """Check that ``shape`` is at least as large as what was read."""
+def _size_problems(module: ModuleType, dataset: Dataset, options: BaseModel, answers: dict[str, Answer]) -> Iterator[str]:
+    """Compare ``shape``, which should be at least as large, with what was read."""
     shape = module.shape(options, dataset.subjects)
     if not (isinstance(shape, tuple) and len(shape) == 3 and all(isinstance(n, int) for n in shape)):
-        section.problems.append(f"shape gives {shape!r}; (train stimuli, test stimuli, units) is expected")
+        yield f"shape gives {shape!r}; (train stimuli, test stimuli, units) is expected"
         return
     if not answers:
         return
-    units = [answer["n_units"] for answer in answers.values()]
-    shared = len({tuple(sorted(answer["train_ids"])) for answer in answers.values()}) == 1
-    found = (
-        max(len(answer["train_ids"]) for answer in answers.values()),
-        max(len(answer["test_ids"]) for answer in answers.values()),
-        sum(units) if shared else max(units),
-    )
+    train, test, units = zip(*((each["train_ids"], each["test_ids"], each["n_units"]) for each in answers.values()), strict=True)
+    shared = len({tuple(sorted(ids)) for ids in train}) == 1
+    found = (max(map(len, train)), max(map(len, test)), sum(units) if shared else max(units))
     for n, bound, what in zip(found, shape, ("train stimuli", "test stimuli", "units in one kernel"), strict=True):
         if n > bound:
-            section.problems.append(f"{n:,} {what} were read; shape gives at most {bound:,}")
+            yield f"{n:,} {what} were read; shape gives at most {bound:,}"
 
 
-def _check_rois(section: ReportSection, module: ModuleType, dataset: Dataset, answers: dict[str, dict[str, Any]]) -> None:
-    """Check that recordings have the ROIs of the module, and that each ROI of the study has units."""
+def _roi_problems(module: ModuleType, dataset: Dataset, answers: dict[str, Answer]) -> Iterator[str]:
+    """Compare the ROIs of recordings with those of the module, and with those of the study, which should have units."""
     for subject, answer in answers.items():
-        absent = [roi for roi in module.ROIS if roi not in answer["rois"]]
-        if absent:
-            section.problems.append(
-                f"the recording of {subject} has no column for {', '.join(absent)}; a column for each of ROIS is expected"
-            )
-        extra = [roi for roi in answer["rois"] if roi not in module.ROIS]
-        if extra:
-            section.problems.append(f"the recording of {subject} has the ROIs {', '.join(extra)}, which are not in ROIS")
-    if answers:
-        empty = [roi for roi in dataset.rois if not any(answer["rois"].get(roi) for answer in answers.values())]
-        if empty:
-            section.problems.append(
-                f"no subject has a unit in {', '.join(empty)}; leave them out of `rois`, or correct the module"
-            )
+        if absent := [roi for roi in module.ROIS if roi not in answer["rois"]]:
+            yield f"the recording of {subject} has no column for {', '.join(absent)}; a column for each of ROIS is expected"
+        if extra := [roi for roi in answer["rois"] if roi not in module.ROIS]:
+            yield f"the recording of {subject} has the ROIs {', '.join(extra)}, which are not in ROIS"
+    empty = [roi for roi in dataset.rois if not any(answer["rois"].get(roi) for answer in answers.values())]
+    if answers and empty:
+        yield f"no subject has a unit in {', '.join(empty)}; leave them out of `rois`, or correct the module"
 
 
-def _check_stimuli(section: ReportSection, images: StimulusSet, answers: dict[str, dict[str, Any]]) -> None:
+def _check_stimuli(section: ReportSection, images: StimulusSet, answers: dict[str, Answer]) -> None:
     """Check that every stimulus has an image."""
     wanted = {id for answer in answers.values() for id in (*answer["train_ids"], *answer["test_ids"])}
     with section.collect("listing the images", "correct the stimulus set"):

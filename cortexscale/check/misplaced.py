@@ -12,36 +12,24 @@ _MOST = 50_000  # largest number of files that are looked at
 
 
 def hints(root: Path, missing: Sequence[PurePath]) -> list[str]:
-    """Suggest where files that are missing below ``root`` may be.
-
-    Args:
-        root: folder in which they were looked for.
-        missing: their paths relative to ``root``.
-    """
+    """Suggest where files may be whose paths, relative to ``root``, are missing."""
     found = [] if root.is_dir() else [f"there is no folder {root}"]
     below = list(files_below(root))
     named: dict[str, list[Path]] = {}
     for file in below:
         named.setdefault(file.name, []).append(file)
     roots = Counter(place for path in missing if (place := _other_root(root, path, named.get(path.name, []))) is not None)
-    for place, n in roots.most_common(3):
-        found.append(f"{n} of them would be found if the path were {place}")
+    found += [f"{n} of them would be found if the path were {place}" for place, n in roots.most_common(3)]
     return found + unpacked_hint(root, below, wanted={path.name for path in missing})
 
 
 def files_below(root: Path) -> Iterator[Path]:
-    """Files in ``root`` and in a few levels of folders below it."""
+    """List files in ``root`` and in a few levels of folders below it."""
     return islice(_walk(root), _MOST)
 
 
 def unpacked_hint(root: Path, below: Sequence[Path], wanted: Collection[str] = ()) -> list[str]:
-    """Name archives in or beside ``root`` that may not have been unpacked.
-
-    Args:
-        root: folder in which files were looked for.
-        below: files of :func:`files_below`.
-        wanted: names of files that are needed as they are, such as an archive that is read without unpacking.
-    """
+    """Name archives beside ``root`` and among files ``below`` it that are not ``wanted`` themselves: perhaps not unpacked."""
     beside = sorted(file for file in root.parent.glob("*") if file.is_file()) if root.parent.is_dir() else []
     archives = [file for file in chain(below, beside) if file.name.lower().endswith(ARCHIVES) and file.name not in wanted]
     return [f"perhaps not unpacked: {', '.join(map(str, archives[:3]))}"] if archives else []

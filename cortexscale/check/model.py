@@ -30,45 +30,33 @@ def check_model(model: Model, batch_size: int, projection: Projection, asked_mb:
 
     Args:
         batch_size: images of a forward pass of an extraction.
-        projection: how their features are projected.
         asked_mb: memory in MB of the job that extracts all candidates.
         weights_follow: whether the study itself trains or fetches the weights, so that they may still be missing.
     """
     report = Report(f"The model `{model.id}` of the source `{model.source}`")
-    section = report.section("weights")
-    section.help.append(_HELP)
-    backbone = _load(section, model, weights_follow)
-    section = report.section("network")
-    section.help.append(_HELP)
-    if backbone is None:
-        backbone = _build(section, model)
+    backbone = _load(report.section("weights", _HELP), model, weights_follow)
+    section = report.section("network", _HELP)
+    with section.collect("building the network", _BLAME):
+        backbone = backbone or build_backbone(model)
     if backbone is None:
         return report
     with section.collect("the transform", "correct the transform"):
         images = torch.stack([backbone.transform(GREY), backbone.transform(_noise())])
         with section.collect("a forward pass", "correct the network"):
             _describe(section, backbone, images)
-            section = report.section("candidate layers")
-            section.help.append(_HELP)
+            section = report.section("candidate layers", _HELP)
             with section.collect("finding the layers", _BLAME):
                 widths = _check_layers(section, backbone, candidate_layers(backbone.network, model.layers), images)
-                _describe_memory(report.section("extraction"), backbone, widths, batch_size, projection, asked_mb)
+                if widths:
+                    _check_memory(report.section("extraction"), backbone, widths, batch_size, projection, asked_mb)
     return report
-
-
-def _build(section: ReportSection, model: Model) -> Backbone | None:
-    backbone: Backbone | None = None
-    with section.collect("building the network", _BLAME):
-        backbone = build_backbone(model)
-    return backbone
 
 
 def _load(section: ReportSection, model: Model, weights_follow: bool) -> Backbone | None:
     file = model.checkpoint
     if file and weights_follow and not Path(file).exists():
-        section.facts.append(
-            f"{file} does not exist yet; the study makes or fetches it. Random weights are used for the other checks"
-        )
+        found = f"{file} does not exist yet; the study makes or fetches it"
+        section.facts.append(f"{found}. Random weights are used for the other checks")
         return None
     backbone: Backbone | None = None
     with section.collect("loading the weights", _BLAME):
@@ -78,7 +66,7 @@ def _load(section: ReportSection, model: Model, weights_follow: bool) -> Backbon
 
 
 def _noise() -> Image.Image:
-    """An image of noise, with another shape than the grey one."""
+    """Make an image of noise, with another shape than the grey one."""
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8))
 
 
@@ -130,12 +118,10 @@ def _agree(one: Tensor, other: Tensor) -> bool:
     return bool((one.float() - other.float()).abs().max() <= _TOLERANCE * other.float().abs().max())
 
 
-def _describe_memory(
+def _check_memory(
     section: ReportSection, backbone: Backbone, widths: Sequence[int], batch_size: int, projection: Projection, asked_mb: int
 ) -> None:
-    """Describe the memory that an extraction of all candidate layers needs."""
-    if not widths:
-        return
+    """Compare the memory that an extraction of all candidate layers needs with what its job asks for."""
     settings = Features(batch_size=batch_size, projection=projection)
     dimensions = None if projection.is_exact else projection.dimensions
     network = count_network(backbone, backbone.transform(GREY)[None], widths)

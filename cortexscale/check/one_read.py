@@ -1,7 +1,6 @@
-"""Read one subject in a process of its own, to measure what the read needs and to describe what it returns.
+"""Read one subject in a process of its own, to measure its memory: ``python -m cortexscale.check.one_read ANSWER``.
 
-:mod:`cortexscale.check.dataset` starts it as ``python -m cortexscale.check.one_read ANSWER``, with the reader, the path, the
-subject and the options as JSON on standard input. The answer is written as a JSON file.
+The arguments of :func:`main` come as JSON on standard input. The answer is written to a JSON file.
 """
 
 import hashlib
@@ -29,9 +28,8 @@ def main(reader: str, root: str, subject: str, options: dict[str, Any]) -> dict[
     """Read a subject; describe the result.
 
     Returns:
-        ``error`` if the read failed. Otherwise ``problems`` (a list of lines), ``peak_mb``, ``heavy`` (packages that importing
-        the module loads), ``digest`` (hash of the whole Recording), ``n_units``, ``rois`` (number of units of each),
-        ``train_ids``, ``test_ids``.
+        ``error`` if the read failed. Otherwise ``problems``, ``peak_mb``, ``heavy`` (packages that importing the module loads),
+        ``digest`` (hash of the whole Recording), ``n_units``, ``rois`` (number of units of each), ``train_ids``, ``test_ids``.
     """
     module = load_reader(reader)
     heavy = [name for name in HEAVY if name in sys.modules]
@@ -51,7 +49,7 @@ def main(reader: str, root: str, subject: str, options: dict[str, Any]) -> dict[
 
 
 def peak_mb() -> float:
-    """Peak resident memory of this process in MB."""
+    """Return the peak resident memory of this process in MB."""
     status = Path("/proc/self/status")
     if status.exists() and (peak := re.search(r"VmHWM:\s+(\d+)", status.read_text(encoding="utf-8"))):
         return int(peak.group(1)) / 1024  # on Linux, ru_maxrss of a child process starts from the memory of its parent
@@ -77,7 +75,7 @@ def _content(recording: Recording) -> dict[str, Any]:
 
 
 def _problems(recording: Recording, subject: str) -> Iterator[str]:
-    """Everything that is wrong with a recording, as "found; expected" lines."""
+    """Yield a line for everything that is wrong with a recording: found; expected."""
     yield from recording.problems()
     if recording.subject != subject:
         yield f"the recording has the subject {recording.subject}; {subject} was asked for"

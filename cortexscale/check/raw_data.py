@@ -5,15 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path, PurePath
-from types import ModuleType
 
 from pydantic import BaseModel
 
+from cortexscale.check.dataset import check_entry
 from cortexscale.check.misplaced import files_below, hints, unpacked_hint
 from cortexscale.check.models import check_checkpoints, check_timm_names, check_training_images
 from cortexscale.check.report import MANY, Report, ReportSection
 from cortexscale.datasets.manifest import released_file
-from cortexscale.datasets.readers import load_reader, require_known
+from cortexscale.datasets.readers import load_reader
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 from cortexscale.stimuli import LAYOUTS
@@ -21,10 +21,10 @@ from cortexscale.stimuli.image_folder import SUFFIXES
 from cortexscale.study.data import Dataset
 from cortexscale.study.images import StimulusSet
 from cortexscale.study.models import Suite
-from cortexscale.study.problems import checked
 
 log = logging.getLogger(__name__)
 
+_MODELS = "The config sets where they are looked for: `models`, `scores`. docs/models.md describes layouts of labelled images."
 _READERS_FAULT = "the reader has a fault; run `snakemake check_dataset` for more"
 
 
@@ -41,16 +41,11 @@ def check_data(
     """Check the raw files of all datasets and stimulus sets of a study, and the files and names that its models come from.
 
     Args:
-        study: name of the study.
-        datasets, stimuli: datasets and stimulus sets of the study, by name.
         missing: other files that the study needs and lacks: checkpoints, labelled images.
-        checksums: also compare contents with the released checksums, which reads every byte.
+        checksums: whether contents are compared with the released checksums, which reads every byte.
         suites: suites that are trained in the study.
         checkpoints: files that models are loaded from; some may be missing.
         timm_names: names of pretrained networks of timm.
-
-    Returns:
-        A report with one section per dataset and stimulus set. A wrong file raises nothing.
     """
     report = Report(f"Raw data of study `{study}`")
     for name, dataset in datasets.items():
@@ -62,34 +57,27 @@ def check_data(
         if not used_by:
             report.section(f"images {name} in {images.path}").facts.append("not needed: no dataset of the study uses them")
             continue
-        section = report.section(f"images {name} (used by {used_by}) in {images.path}")
-        section.help += image_lines(entry.reader for entry in datasets.values() if entry.stimuli == name)
+        sources = _image_sources(entry.reader for entry in datasets.values() if entry.stimuli == name)
+        section = report.section(f"images {name} (used by {used_by}) in {images.path}", *sources)
         with section.collect(f"checking the images {name}", "this is a fault of Cortex Scale"):
             _check_images(section, images)
     for suite in suites:
         if Path(suite.images).exists():
             check_training_images(report.section(f"images of the suite {suite.dataset} in {suite.images}"), suite)
     if missing or checkpoints or timm_names:
-        section = report.section("models and scores")
+        section = report.section("models and scores", _MODELS)
         section.add_cases(f"{len(missing)} files are missing:", list(missing))
         check_checkpoints(section, checkpoints)
         with section.collect("looking for names of timm", "this is a fault of Cortex Scale"):
             check_timm_names(section, timm_names)
-        section.help.append(
-            "The config sets where they are looked for: `models`, `scores`. docs/models.md describes layouts of labelled images."
-        )
     return report
 
 
 def _check_dataset(section: ReportSection, name: str, dataset: Dataset, checksums: bool) -> None:
-    key, root = f"config key datasets.{name}", Path(dataset.path)
-    module = load_reader(dataset.reader, f"{key}.reader")
-    section.help += source_lines(module)
-    options = checked(module.Options, dataset.options, f"{key}.options")
-    for kind, wanted, known in (("subjects", dataset.subjects, module.SUBJECTS), ("rois", dataset.rois, module.ROIS)):
-        with section.collect(f"checking {kind}", _READERS_FAULT):
-            require_known(wanted, known, f"{key}.{kind}")
-
+    root, module = Path(dataset.path), load_reader(dataset.reader, f"config key datasets.{name}.reader")
+    source = module.SOURCE
+    section.help += [f"To get it: {source.get}", f"Terms: {source.licence}", f"Cite: {source.citation}"]
+    options = check_entry(section, name, dataset, module, _READERS_FAULT)
     files: dict[str, list[Path]] = {}
     for subject in dataset.subjects:
         with section.collect(f"listing the files of {subject}", _READERS_FAULT):
@@ -106,40 +94,40 @@ def _check_dataset(section: ReportSection, name: str, dataset: Dataset, checksum
                 module.inspect(root, subject, options)
     good = [file for file in every if file not in bad]
     size = sum(file.stat().st_size for file in good)
-    section.facts.insert(0, f"{len(good)} of {len(every)} files, {readable_size(size)}, {len(files)} subject(s)")
+    section.facts.insert(0, f"{len(good)} of {len(every)} files, {_readable(size)}, {len(files)} subject(s)")
 
 
 def _check_files(section: ReportSection, root: Path, files: Sequence[Path], reader: str | None, checksums: bool) -> set[Path]:
     """Note what is wrong with files, and return those that cannot be used. Without a reader, no release is compared with."""
-    missing: list[PurePath] = []
-    damaged: list[str] = []
-    wrong: list[str] = []
-    bad: set[Path] = set()
+    missing: dict[Path, PurePath] = {}
+    damaged: dict[Path, str] = {}
+    wrong: dict[Path, str] = {}
     for file in files:
         path = PurePath(file.relative_to(root)) if file.is_relative_to(root) else PurePath(file)
         try:
             require_real_file(file, remedy="")
         except InputError as error:
-            bad.add(file)
-            missing.append(path) if error.found == "nothing" else damaged.append(f"{path}: {error.found}")
+            if error.found == "nothing":
+                missing[file] = path
+            else:
+                damaged[file] = f"{path}: {error.found}"
             continue
         except OSError as error:
-            bad.add(file)
-            damaged.append(f"{path}: cannot be opened ({error.strerror})")
+            damaged[file] = f"{path}: cannot be opened ({error.strerror})"
             continue
         released = released_file(reader, path) if reader else None
-        if released and (difference := released.wrong_size(file.stat().st_size)):
-            bad.add(file)
-            wrong.append(f"{path}: {difference}")
-        elif released and checksums:
+        difference = released.wrong_size(file.stat().st_size) if released else None
+        if released and checksums and not difference:
             log.info("checksum of %s", file)
-            if difference := released.wrong_content(file):
-                bad.add(file)
-                wrong.append(f"{path}: {difference}")
-    _note_missing(section, root, missing, len(files), reader)
-    section.add_cases("not data files (fetch the content of git-annex pointers; use direct links for downloads):", damaged)
-    section.add_cases("not as released (cut short, or another version):", wrong)
-    return bad
+            difference = released.wrong_content(file)
+        if difference:
+            wrong[file] = f"{path}: {difference}"
+    _note_missing(section, root, list(missing.values()), len(files), reader)
+    section.add_cases(
+        "not data files (fetch the content of git-annex pointers; use direct links for downloads):", list(damaged.values())
+    )
+    section.add_cases("not as released (cut short, or another version):", list(wrong.values()))
+    return {*missing, *damaged, *wrong}
 
 
 def _note_missing(section: ReportSection, root: Path, missing: Sequence[PurePath], n_files: int, reader: str | None) -> None:
@@ -154,37 +142,27 @@ def _note_missing(section: ReportSection, root: Path, missing: Sequence[PurePath
         for path in missing:
             folders.setdefault(path.parent, []).append(path.name)
         listed = [f"{place}: {', '.join(names) if len(names) < 4 else f'{len(names)} files'}" for place, names in folders.items()]
-    intro = f"{len(missing)} of {n_files} files are missing" + (f" (at least {readable_size(size)})" if size else "")
+    intro = f"{len(missing)} of {n_files} files are missing" + (f" (at least {_readable(size)})" if size else "")
     section.add_cases("\n".join([intro, *hints(root, missing)]), listed)
 
 
-def readable_size(size: int) -> str:
-    """A number of bytes in MB or GB."""
+def _readable(size: int) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
 def changed_counts(options: BaseModel) -> list[str]:
-    """Names of the options that count something in the release and differ from it, so that these files have other sizes."""
+    """List the options that count something in the release and differ from it, so that these files have other sizes."""
 
-    def counts(value: object) -> bool:
+    def counts(name: str, value: object) -> bool:
         values = value.values() if isinstance(value, dict) else [value]
-        return all(isinstance(entry, int) and not isinstance(entry, bool) for entry in values)
+        numbers = all(isinstance(entry, int) and not isinstance(entry, bool) for entry in values)
+        return numbers and not name.startswith(("min_", "max_")) and "seed" not in name
 
-    fields = {
-        name: field
-        for name, field in type(options).model_fields.items()
-        if not name.startswith(("min_", "max_")) and "seed" not in name
-    }
-    return [name for name, field in fields.items() if counts(field.default) and getattr(options, name) != field.default]
+    defaults = {name: field.default for name, field in type(options).model_fields.items()}
+    return [name for name, value in defaults.items() if counts(name, value) and getattr(options, name) != value]
 
 
-def source_lines(module: ModuleType) -> list[str]:
-    """Lines that say how to get a dataset, its terms, and what to cite."""
-    source = module.SOURCE
-    return [f"To get it: {source.get}", f"Terms: {source.licence}", f"Cite: {source.citation}"]
-
-
-def image_lines(readers: Iterable[str]) -> list[str]:
+def _image_sources(readers: Iterable[str]) -> list[str]:
     """Say how to get the images of a stimulus set, as the readers of its datasets know. A reader with a fault is left out."""
     places = []
     for reader in readers:

@@ -1,6 +1,7 @@
 """Reports that list everything that was checked and everything that is wrong, in sections."""
 
 import logging
+import sys
 import textwrap
 import traceback
 from collections.abc import Iterator
@@ -25,10 +26,9 @@ class ReportSection:
     """One subject of a report.
 
     Attributes:
-        title: what was checked.
-        problems: one entry per problem, of one or several lines.
-        facts: what was found in order.
-        help: how to correct the problems; printed only if there are any.
+        problems: one text per problem, of one or several lines.
+        facts: findings that are in order.
+        help: remedies, which are printed only if there are problems.
     """
 
     title: str
@@ -48,16 +48,13 @@ class ReportSection:
         """Note an exception of the block as a problem, and continue after the block.
 
         Args:
-            doing: what the block does, for exceptions other than InputError.
-            blame: who should look at such an exception.
+            doing, blame: name of the block, and who should look at it, for exceptions other than InputError.
         """
         try:
             yield
-        except InputErrors as errors:
-            for error in errors.problems:
-                self._note(error)
         except InputError as error:
-            self._note(error)
+            for each in error.problems if isinstance(error, InputErrors) else (error,):
+                self._note(each)
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             self.problems.append(
@@ -75,7 +72,6 @@ class ReportSection:
         others.append(error)
 
     def text(self) -> str:
-        """The section as it is printed."""
         n = len(self.problems)
         lines = [f"{self.title}: {'ok' if not n else f'{n} problem' + 's' * (n > 1)}"]
         lines += [f"  {fact}" for fact in self.facts]
@@ -87,35 +83,30 @@ class ReportSection:
 
 @dataclass
 class Report:
-    """A report of everything that was checked.
-
-    Attributes:
-        title: what was checked.
-        sections: one section per thing.
-    """
+    """A report of everything that was checked, in sections."""
 
     title: str
     sections: list[ReportSection] = field(default_factory=list)
 
-    def section(self, title: str) -> ReportSection:
+    def section(self, title: str, *help: str) -> ReportSection:
         """Begin a section."""
-        self.sections.append(ReportSection(title))
+        self.sections.append(ReportSection(title, help=list(help)))
         return self.sections[-1]
 
     @property
     def n_problems(self) -> int:
-        """Number of problems in all sections."""
         return sum(len(section.problems) for section in self.sections)
 
     def text(self) -> str:
-        """The report as it is printed, with sections that have no problems last."""
+        """Return the report as it is printed, with sections that have no problems last."""
         sections = sorted(self.sections, key=lambda section: not section.problems)
         verdict = f"{self.n_problems} problem(s)" if self.n_problems else "in order"
         return "\n\n".join([f"{self.title}: {verdict}", *(section.text() for section in sections)]) + "\n"
 
     def publish(self, file: Path) -> None:
-        """Write the report to a file and print it to the terminal."""
+        """Write the report to a file and print it to the terminal. End the process with an error if there are problems."""
         write_text(file, self.text())
         print(f"\n{self.text()}", flush=True)
         if self.n_problems:
             log.error("%d problem(s), listed in %s", self.n_problems, file)
+            sys.exit(1)

@@ -52,12 +52,12 @@ class AlignmentPlan:
         return [self.study.layer_commitment.file] if self.study.layer_commitment.file else []
 
     def published_datasets(self, *stimuli: str) -> dict[str, tuple[str | None, Sequence[str]]]:
-        """What published layers are looked up for: dataset -> its name in the authors' files (or None) and its ROIs."""
+        """Return what published layers are looked up for: dataset -> its name in the authors' files, or None, and its ROIs."""
         known = {name: self.data.facts(name) for each in stimuli for name in self.data.datasets_on(each)}
         return {name: (entry.released_name if entry else None, self.data.datasets[name].rois) for name, entry in known.items()}
 
     def commitments(self, stimuli: str, model: str) -> str:
-        """The committed layers of a model's reference model."""
+        """Return the file of committed layers of a model's reference model."""
         return f"{self.results}/commitments/{stimuli}/{self.models.inventory[model].reference}.json"
 
     def per_alignment(self, pattern: str) -> list[str]:
@@ -81,7 +81,7 @@ class AlignmentPlan:
         return self.study.features.projection.is_exact
 
     def projections(self, model: str) -> list[Projection]:
-        """The projections that a model of the projection study is compared under."""
+        """List the projections that a model of the projection study is compared under."""
         study = self.study.projection_study
         assert study is not None
         wanted = product(study.models[model], study.seeds)
@@ -96,9 +96,9 @@ class AlignmentPlan:
         return list(product([each for each in self.data.stimuli if study.stimuli is None or each in study.stimuli], study.models))
 
     def kernel_subjects(self, stimuli: str) -> dict[str, BestSubjects | None]:
-        """The datasets whose stimuli enter exact kernels, and which of their subjects count."""
+        """Return the datasets whose stimuli enter exact kernels, and which of their subjects count."""
         return {name: self.data.datasets[name].best_subjects for name in self.data.datasets_on(stimuli) if self.exact}
 
     def kernel_recordings(self, stimuli: str) -> list[str]:
-        """The recordings that say which stimuli enter exact kernels."""
+        """List the recordings that say which stimuli enter exact kernels."""
         return self.data.recordings(*self.kernel_subjects(stimuli))

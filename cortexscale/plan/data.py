@@ -78,12 +78,12 @@ class DataPlan:
         return {name: self.modality(name) for name in self.readers}
 
     def modality(self, dataset: str) -> Modality | None:
-        """How the responses of a dataset were recorded, as the config or its reader says; None if neither does."""
+        """Return the modality of a dataset, as the config or its reader says; None if neither does."""
         given = self.datasets[dataset].modality if dataset in self.datasets else None
         return given or default_modality(self.readers[dataset], f"{_key(dataset)}.reader")
 
     def facts(self, dataset: str) -> Facts | None:
-        """What is known of a built-in dataset; None for a dataset with a reader of the user's own."""
+        """Return the facts of a built-in dataset; None for a dataset with a reader of the user's own."""
         return facts(self.readers[dataset])
 
     @property
@@ -101,7 +101,7 @@ class DataPlan:
         return Path(file)
 
     def options(self, dataset: str) -> dict[str, Any]:
-        """The options of a dataset's reader, with their defaults, as plain values."""
+        """Return the options of a dataset's reader, with their defaults, as plain values."""
         return self._options(dataset).model_dump(mode="json")
 
     @cache  # noqa: B019 (one plan per process)
@@ -112,28 +112,28 @@ class DataPlan:
 
     @cache  # noqa: B019 (one plan per process)
     def raw_files(self, dataset: str, subject: str) -> list[str]:
-        """The released files that a subject is read from."""
+        """List the released files that a subject is read from."""
         path = Path(self.datasets[dataset].path)
         return [str(file) for file in self.reader(dataset).raw_files(path, subject, self._options(dataset))]
 
     def all_raw_files(self, datasets: Collection[str]) -> list[str]:
-        """The images of all stimulus sets and the released files of some datasets."""
+        """List the images of all stimulus sets and the released files of some datasets."""
         images = [stimuli.path for stimuli in self.study.stimuli.values()]
         subjects = ((name, subject) for name in datasets for subject in self.datasets[name].subjects)
         return images + [file for name, subject in subjects for file in self.raw_files(name, subject)]
 
     def raw_inputs(self, dataset: str, subject: str) -> list[str]:
-        """What the rule that reads a subject waits for: its released files, or the folder that the simulation makes."""
+        """List the inputs of the rule that reads a subject: its released files, or the folder that the simulation makes."""
         if dataset in self.simulated:
             return [self.datasets[dataset].path]
         return self.inputs.planned(self.raw_files(dataset, subject))
 
     def recordings(self, *datasets: str) -> list[str]:
-        """The recordings of all subjects of some datasets."""
+        """List the recordings of all subjects of some datasets."""
         return [f"{self.results}/neural/{name}/{subject}.h5" for name in datasets for subject in self.datasets[name].subjects]
 
     def stimulus_path(self, stimuli: str) -> list[str]:
-        """What the rule that lists the images of a stimulus set waits for.
+        """List the inputs of the rule that lists the images of a stimulus set.
 
         Images that come with a simulated dataset lie in its folder.
         """
@@ -163,7 +163,7 @@ class DataPlan:
         return checked(simulator.Settings, given[dataset], f"config key simulation.datasets.{dataset}")
 
     def simulated_inputs(self, datasets: Collection[str]) -> list[str]:
-        """What a check of some datasets waits for: files of the simulation, but not those of a release."""
+        """List the inputs of a check of some datasets: files of the simulation, but not those of a release."""
         images = [path for name in datasets for path in self.stimulus_path(self.datasets[name].stimuli)]
         folders = [self.datasets[name].path for name in datasets if name in self.simulated]
         return list(dict.fromkeys(path for path in (*folders, *images) if self.inputs.is_simulated(path)))
@@ -176,19 +176,19 @@ class DataPlan:
         return [stimuli for stimuli in self.study.stimuli if self.datasets_on(stimuli)]
 
     def datasets_on(self, stimuli: str) -> list[str]:
-        """The datasets that were recorded with a stimulus set."""
+        """List the datasets that were recorded with a stimulus set."""
         return [name for name, dataset in self.datasets.items() if dataset.stimuli == stimuli]
 
     def targets(self, stimuli: str) -> dict[str, DatasetTargets]:
-        """What is scored on a stimulus set: dataset -> its ROIs, and which of its subjects."""
+        """Return the responses that are scored on a stimulus set: dataset -> its ROIs, and which of its subjects."""
         return {name: self.datasets[name].targets for name in self.datasets_on(stimuli)}
 
     def subjects_scored(self, dataset: str) -> list[str]:
-        """As many subjects as are scored. Which of them are scored depends on their noise ceilings."""
+        """List as many subjects as are scored. Their noise ceilings decide which of them are."""
         return self.datasets[dataset].subjects[: self.datasets[dataset].scored]
 
     def shape(self, dataset: str, subjects: Sequence[str] | None = None) -> tuple[int, int, int]:
-        """Training stimuli, test stimuli and units of one kernel of the full release.
+        """Return the training stimuli, test stimuli and units of one kernel of the full release.
 
         Args:
             subjects: those who share the kernel; by default all that are scored.
@@ -196,7 +196,7 @@ class DataPlan:
         return self.reader(dataset).shape(self._options(dataset), subjects or self.subjects_scored(dataset))
 
     def reading_mb(self, dataset: str) -> int:
-        """Megabytes that the reader of a dataset needs for one subject."""
+        """Return the megabytes that the reader of a dataset needs for one subject."""
         return self.reader(dataset).memory_mb(self._options(dataset))
 
 

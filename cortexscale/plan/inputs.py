@@ -26,7 +26,7 @@ class Inputs:
         return self.is_simulated(file) or Path(file).exists()
 
     def planned(self, files: Iterable[str]) -> list[str]:
-        """The files that a rule waits for: all, or with ``plan_without_data`` those at hand, so that a dry-run can go on."""
+        """List the files that a rule waits for: all, or with ``plan_without_data`` those at hand, so that a dry-run can go on."""
         return [file for file in files if not self.plan_without_data or self.at_hand(file)]
 
 

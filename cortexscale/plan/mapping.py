@@ -32,7 +32,7 @@ class MappingPlan:
                     self.recipe(dataset, readout)
 
     def recipe(self, dataset: str, readout: str) -> ReadoutRecipe | None:
-        """How a readout is trained; None for the linear one. Unknown keys and wrong values of the config are InputErrors."""
+        """Return the recipe of a readout; None for the linear one. Wrong keys and values of the config are InputErrors."""
         kind = kind_of(readout)
         if not KINDS[kind].trained:
             return None
@@ -45,7 +45,7 @@ class MappingPlan:
         return recipe_for(kind, self.data.datasets[dataset].reader, **overrides)
 
     def shared(self, readout: str) -> bool:
-        """Whether the subjects of a dataset share the trunks of a readout."""
+        """Tell whether the subjects of a dataset share the trunks of a readout."""
         return subjects_of(readout) == "shared"
 
     @property
@@ -72,7 +72,7 @@ class MappingPlan:
         return [name for name in self.settings.datasets if self.data.datasets[name].stimuli == stimuli]
 
     def token_subjects(self, stimuli: str) -> dict[str, BestSubjects | None]:
-        """The datasets whose stimuli have tokens, and which of their subjects count."""
+        """Return the datasets whose stimuli have tokens, and which of their subjects count."""
         return {name: self.data.datasets[name].best_subjects for name in self.datasets_on(stimuli)}
 
     def path(self, pattern: str, dataset: str) -> str:
@@ -80,7 +80,7 @@ class MappingPlan:
         return pattern.format(results=self.results, stimuli=self.data.datasets[dataset].stimuli, model=self.model)
 
     def prepared(self, dataset: str) -> list[str]:
-        """The file of prepared responses, if the study wants RSA and CKA of test responses."""
+        """List the file of prepared responses, if the study wants RSA and CKA of test responses."""
         wanted = "test" in self.study.similarity.splits
         return [self.path("{results}/prepared/{stimuli}.h5", dataset)] if wanted else []
 

@@ -46,7 +46,7 @@ class ModelPlan:
         return self.complete and model not in self.inventory
 
     def unknown(self, model: str, where: str, remedy: str = "correct the name") -> InputError:
-        """The error for a config key that names a model which the study does not have."""
+        """Return the error for a config key that names a model which the study does not have."""
         expected = f"a model of the study: {suggestions(model, [*self.references, *self.inventory])}"
         return InputError(f"config key {where}", model, expected, remedy)
 
@@ -61,13 +61,13 @@ class ModelPlan:
         return list(dict.fromkeys(model.reference for model in self.inventory.values()))
 
     def code(self, *models: str) -> list[str | Path]:
-        """The modules that build some models, for the digest of a stage: those of its sources, and files of the user."""
+        """List the modules that build some models, for the digest of a stage: those of sources, and files of the user."""
         entries = [self.inventory[model] for model in models]
         own = [Path(entry.builder.file) for entry in entries if isinstance(entry.builder, FunctionBuilder)]
         return list(dict.fromkeys([*(entry.built_in for entry in entries), *own]))
 
     def weights(self, model: str) -> list[str]:
-        """The checkpoint of a model, which its jobs wait for; nothing if its source fetches the weights."""
+        """List the checkpoint of a model, which its jobs wait for; nothing if its source fetches the weights."""
         checkpoint = self.inventory[model].checkpoint
         if checkpoint is None:
             return []
@@ -120,12 +120,12 @@ class ModelPlan:
         return resolve(suite.recipe, suite.architectures[entry.arch].recipe)
 
     def base_weights(self, model: str) -> list[str]:
-        """The weights that the training of a suite's model begins with; nothing if they are random."""
+        """List the weights that the training of a suite's model begins with; nothing if they are random."""
         base = self.inventory[model].begins_with
         return self.weights(base) if base else []
 
     def training_length(self, model: str) -> Length:
-        """The length of the training of a suite's model, if its image set is as large as the config says."""
+        """Return the length of the training of a suite's model, if its image set is as large as the config says."""
         suite, samples = self.suite(model), self.inventory[model].samples_per_class
         assert samples is not None
         return training_length(self.recipe(model), samples * suite.classes or suite.expected, self.study.training.gpus)

@@ -1,7 +1,4 @@
-"""The study as configuration: every key that a config file may have, with its type, default and description.
-
-``docs/config.md`` is generated from the sections of this package.
-"""
+"""The study as configuration: every key of a config file, with its type, its default and its line of ``docs/config.md``."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,12 +9,10 @@ from pydantic import PositiveFloat, PositiveInt
 
 from cortexscale.errors import Problems
 from cortexscale.section import Name, Section
-from cortexscale.study.alignment import LayerCommitment, ProjectionStudy, Similarity
-from cortexscale.study.checks import reference_problems
+from cortexscale.study.checks import reference_problems, repeated_keys
 from cortexscale.study.data import Dataset, Published, Scores, Simulation
-from cortexscale.study.experiments import Finetuning, Mapping
+from cortexscale.study.experiments import Finetuning, LayerCommitment, Mapping, ProjectionStudy, Similarity
 from cortexscale.study.features import Features
-from cortexscale.study.files import repeated_keys
 from cortexscale.study.fits import Fits
 from cortexscale.study.images import StimulusSet
 from cortexscale.study.models import Models, Training
@@ -26,10 +21,11 @@ from cortexscale.study.ridge import Ridge
 
 
 class Estimate(Section):
-    """For which machine ``snakemake estimate`` predicts time and disk."""
+    """The machine for which ``snakemake estimate`` predicts time and disk."""
 
-    machine: str = "here"
-    """`here` is measured in a few seconds; `h200` is calculated from its data sheet."""
+    machine: Literal["here", "h200", "slowest"] = "here"
+    """`here` is measured in a few seconds, `h200` is calculated from its data sheet, and `slowest` is the machine for which
+    jobs ask the scheduler for time."""
     rates: dict[str, PositiveFloat] = {}
     """Rate → value, for rates of the machine that you know better. The report lists all rates by name."""
     units: dict[Name, PositiveInt] = {}
@@ -56,13 +52,13 @@ class Study(Section):
     training: Training = Training()
     """Resources for the training of a suite."""
     features: Features = Features()
-    """How features are extracted."""
+    """Extraction of features."""
     ridge: Ridge = Ridge()
     """Ridge regression from features to responses."""
     similarity: Similarity = Similarity()
     """RSA and CKA between committed layers and responses."""
     layer_commitment: LayerCommitment = LayerCommitment()
-    """How the layer of each model and ROI is chosen."""
+    """Choice of the layer of each model and ROI."""
     projection_study: ProjectionStudy | None = None
     """Compare random projections with all activations (figures S9 and S10). Without this section the stage is left out."""
     fits: Fits = Fits()
@@ -78,7 +74,7 @@ class Study(Section):
     published: Published | None = None
     """Take the result tables that the authors of the paper published, in place of datasets and models."""
     estimate: Estimate = Estimate()
-    """For which machine `snakemake estimate` predicts time, memory and disk."""
+    """The machine for which `snakemake estimate` predicts time and disk."""
     figures: Literal["all"] | list[str] = []
     """Figures that are drawn by default, or `all` that the study can draw. `snakemake list_figures` prints their names."""
 
@@ -88,10 +84,9 @@ class StudyRead:
     """A config file that was read, whatever is wrong with it.
 
     Attributes:
-        study: what the config says, without the values that are wrong.
-        problems: what is wrong, to be raised after further checks have added to it.
-        incomplete: top-level keys of which a value is left out of ``study``. What refers to such a section may be right
-            although ``study`` does not have it.
+        study: the config without the values that are wrong.
+        problems: the errors so far; further checks add to them.
+        incomplete: top-level keys of which ``study`` lacks a value. A reference to such a section may be right.
     """
 
     study: Study
@@ -102,28 +97,21 @@ class StudyRead:
 def read_study(config: dict[str, Any], files: Iterable[str | Path] = ()) -> StudyRead:
     """Check a config and collect all that is wrong: keys, values, references between sections, keys given twice.
 
-    ``{results}`` in any string stands for the results folder.
-
     Args:
-        config: the parsed config files.
-        files: where these files are, to find keys that they give twice.
+        config: the parsed config files. ``{results}`` in any string stands for the results folder.
+        files: these files themselves, to find keys that they give twice.
     """
     stand_ins = {"study": "study", "results": "results"}
     results = config.get("results")
     filled = _filled(config, results if isinstance(results, str) else stand_ins["results"])
     read = validated(Study, filled, stand_ins=stand_ins)
     assert read.value is not None, "all other top-level keys are optional"
-    problems = Problems()
-    problems.found += [*repeated_keys(map(Path, files)), *read.problems, *reference_problems(read)]
+    problems = Problems([*repeated_keys(map(Path, files)), *read.problems, *reference_problems(read)])
     return StudyRead(read.value, problems, frozenset(str(path[0]) for path in read.removed))
 
 
 def load_study(config: dict[str, Any]) -> Study:
-    """Check a config and return it as a Study. Arguments are those of :func:`read_study`.
-
-    Raises:
-        InputError: lists every problem of the config with its key and what to do.
-    """
+    """Check a config and return it as a Study, or raise an InputError that lists every problem."""
     read = read_study(config)
     read.problems.require_none()
     return read.study

@@ -1,16 +1,53 @@
-"""Check that sections of the config name only what other sections define."""
+"""Checks of a config beyond the types of its values: keys given twice, and names that other sections must define."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from cortexscale.errors import InputError, did_you_mean
 from cortexscale.study.models import PublishedSuite
-from cortexscale.study.problems import Path, Validated
+from cortexscale.study.problems import Place, Validated
 
 if TYPE_CHECKING:
     from cortexscale.study import Study
 
 Found = Iterator[InputError]
+_MERGE = "tag:yaml.org,2002:merge"
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The loader of libyaml is ten times as fast, where there is one."""
+
+
+def repeated_keys(files: Iterable[Path]) -> Found:
+    """Yield an error for every key that stands twice in one mapping of a config file. YAML keeps the last in silence.
+
+    Files that cannot be parsed are left to Snakemake, which reads them first.
+    """
+    for file in files:
+        try:
+            root = yaml.compose(file.read_text(encoding="utf-8"), _Loader)
+        except yaml.YAMLError:
+            continue
+        yield from _repeated(root, file, "", set())
+
+
+def _repeated(node: yaml.Node | None, file: Path, path: str, seen: set[int]) -> Found:
+    if node is None or id(node) in seen:  # an alias is the node of its anchor
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for number, entry in enumerate(node.value):
+            yield from _repeated(entry, file, f"{path}{number}.", seen)
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[tuple[str, str], int] = {}
+        for key, value in node.value:
+            line, name = key.start_mark.line + 1, (key.tag, str(key.value))
+            if name in lines and key.tag != _MERGE:
+                found = f"the key {path}{key.value} twice, in lines {lines[name]} and {line}"
+                yield InputError(f"{file}, line {line}", found, "every key once; YAML would use the last", "remove or rename one")
+            lines.setdefault(name, line)
+            yield from _repeated(value, file, f"{path}{key.value}.", seen)
 
 
 def reference_problems(read: "Validated[Study]") -> Found:
@@ -23,15 +60,33 @@ def reference_problems(read: "Validated[Study]") -> Found:
         yield from check(read, read.value)
 
 
-def _unknown(read: "Validated[Study]", path: Path, names: Iterable[str], section: str, what: str) -> Found:
-    """Yield an error for each name that is not a key of a top-level section."""
-    known = _keys(read.given.get(section))
-    for name in names:
+def _unknown(
+    read: "Validated[Study]", place: Place, names: Iterable[str], known: Iterable[str], what: str, definition: str
+) -> Found:
+    """Yield an error for each name that is not among those that ``definition``, a place in the config, makes known."""
+    known = list(known)
+    expected = f"{what}: {', '.join(known)}" if known else f"{what}, which has none"
+    for name in dict.fromkeys(names):
         if name not in known:
-            expected = f"a {what} of the config: {', '.join(known)}" if known else f"a {what}, of which the config has none"
-            yield InputError(
-                read.key(path), name, expected, did_you_mean(name, known, f"correct the name, or add it to `{section}`")
-            )
+            remedy = did_you_mean(name, known, f"correct the name, or add it to {definition}")
+            yield InputError(read.key(place), name, expected, remedy)
+
+
+def _no_dataset(read: "Validated[Study]", place: Place, names: Iterable[str]) -> Found:
+    return _unknown(read, place, names, _keys(read.given.get("datasets")), "a dataset of the config", "`datasets`")
+
+
+def _no_stimuli(read: "Validated[Study]", place: Place, names: Iterable[str]) -> Found:
+    return _unknown(read, place, names, _keys(read.given.get("stimuli")), "a stimulus set of the config", "`stimuli`")
+
+
+def _no_roi(read: "Validated[Study]", study: "Study", place: Place, wanted: dict[str, list[str]]) -> Found:
+    """Yield an error for each dataset that the config does not define, and for each ROI that its dataset does not list."""
+    yield from _no_dataset(read, place, wanted)
+    for name, rois in wanted.items():
+        if name in study.datasets and read.complete(("datasets", name, "rois")):
+            known = study.datasets[name].rois
+            yield from _unknown(read, (*place, name), rois, known, "a ROI of the dataset", f"datasets.{name}.rois")
 
 
 def _keys(given: Any) -> list[str]:
@@ -40,12 +95,10 @@ def _keys(given: Any) -> list[str]:
 
 def _data(read: "Validated[Study]", study: "Study") -> Found:
     for name, dataset in study.datasets.items():
-        yield from _unknown(read, ("datasets", name, "stimuli"), [dataset.stimuli], "stimuli", "stimulus set")
-    yield from _unknown(read, ("estimate", "units"), study.estimate.units, "datasets", "dataset")
+        yield from _no_stimuli(read, ("datasets", name, "stimuli"), [dataset.stimuli])
+    yield from _no_dataset(read, ("estimate", "units"), study.estimate.units)
     if study.projection_study:
-        yield from _unknown(
-            read, ("projection_study", "stimuli"), study.projection_study.stimuli or (), "stimuli", "stimulus set"
-        )
+        yield from _no_stimuli(read, ("projection_study", "stimuli"), study.projection_study.stimuli or ())
 
 
 def _models(read: "Validated[Study]", study: "Study") -> Found:
@@ -63,8 +116,7 @@ def _models(read: "Validated[Study]", study: "Study") -> Found:
 
 def _simulation(read: "Validated[Study]", study: "Study") -> Found:
     for name in study.simulation.datasets if study.simulation else ():
-        key: Path = ("simulation", "datasets", name)
-        yield from _unknown(read, key, [name], "datasets", "dataset")
+        yield from _no_dataset(read, ("simulation", "datasets", name), [name])
         expected = f"{study.results}/raw/{name}"
         if name in study.datasets and study.datasets[name].path != expected:
             remedy = f"write '{{results}}/raw/{name}', where the simulation puts it"
@@ -74,50 +126,29 @@ def _simulation(read: "Validated[Study]", study: "Study") -> Found:
 def _mapping(read: "Validated[Study]", study: "Study") -> Found:
     if not study.mapping:
         return
-    yield from _unknown(read, ("mapping", "datasets"), study.mapping.datasets, "datasets", "dataset")
+    yield from _no_dataset(read, ("mapping", "datasets"), study.mapping.datasets)
     for readout, recipes in study.mapping.recipes.items():
-        named = [name for name in recipes if name != "all"]
-        yield from _unknown(read, ("mapping", "recipes", readout), named, "datasets", "dataset")
+        yield from _no_dataset(read, ("mapping", "recipes", readout), [name for name in recipes if name != "all"])
 
 
 def _finetuning(read: "Validated[Study]", study: "Study") -> Found:
     section = study.finetuning
     if not section:
         return
-    yield from _rois(read, study, ("finetuning", "targets"), section.targets)
-    yield from _unknown(read, ("finetuning", "benchmarks"), section.benchmarks or (), "datasets", "dataset")
-    for place, grid in section.grids():
-        path: Path = ("finetuning", *place)
+    given = read.given["finetuning"]
+    recipes, targets = _keys(given.get("recipes")) or list(section.recipes), _keys(given["targets"])
+    yield from _no_roi(read, study, ("finetuning", "targets"), section.targets)
+    yield from _no_dataset(read, ("finetuning", "benchmarks"), section.benchmarks or ())
+    for path, grid in section.grids():
+        place: Place = ("finetuning", *path)
         wanted = {name: [roi for rois in sets for roi in rois] for name, sets in grid.rois.items()}
-        yield from _rois(read, study, (*path, "rois"), wanted)
-        recipes = _keys(read.given["finetuning"].get("recipes")) or list(section.recipes)
-        for name in grid.recipes:
-            if name not in recipes:
-                remedy = did_you_mean(name, recipes, "correct the name, or add it to finetuning.recipes")
-                yield InputError(read.key((*path, "recipes")), name, f"a recipe of the section: {', '.join(recipes)}", remedy)
-        targets = _keys(read.given["finetuning"]["targets"])
-        for name in grid.datasets or ():
-            if name not in targets and name not in grid.rois:
-                expected = f"a dataset whose ROIs are given in finetuning.targets or `rois`: {', '.join([*targets, *grid.rois])}"
-                remedy = did_you_mean(name, targets, "correct the name, or add its ROIs to finetuning.targets")
-                yield InputError(read.key((*path, "datasets")), name, expected, remedy)
+        yield from _no_roi(read, study, (*place, "rois"), wanted)
+        yield from _unknown(read, (*place, "recipes"), grid.recipes, recipes, "a recipe of the section", "finetuning.recipes")
+        what = "a dataset whose ROIs are given in finetuning.targets or `rois`"
+        known = [*targets, *grid.rois]
+        yield from _unknown(read, (*place, "datasets"), grid.datasets or (), known, what, "finetuning.targets with its ROIs")
         for name in grid.datasets or grid.rois or section.targets:
             dataset = study.datasets.get(name)
             if dataset and grid.subjects and max(grid.subjects) > dataset.scored:
                 expected = f"at most {dataset.scored}, the subjects of {name} that are scored"
-                yield InputError(read.key((*path, "subjects")), str(max(grid.subjects)), expected, "correct the number")
-
-
-def _rois(read: "Validated[Study]", study: "Study", path: Path, wanted: dict[str, list[str]]) -> Found:
-    """Yield an error for each dataset that the config does not define, and for each ROI that its dataset does not list."""
-    yield from _unknown(read, path, wanted, "datasets", "dataset")
-    for name, rois in wanted.items():
-        if name in study.datasets:
-            known = study.datasets[name].rois
-            for roi in dict.fromkeys(rois):
-                if roi not in known and read.complete(("datasets", name, "rois")):
-                    expected, remedy = (
-                        f"a ROI of the dataset: {', '.join(known)}",
-                        f"correct it, or add it to datasets.{name}.rois",
-                    )
-                    yield InputError(read.key((*path, name)), roi, expected, did_you_mean(roi, known, remedy))
+                yield InputError(read.key((*place, "subjects")), str(max(grid.subjects)), expected, "correct the number")

@@ -17,7 +17,7 @@ class Dataset(Section):
     label: str
     """Name in figures and tables, such as `TVSD-EP`. It identifies nothing and may be changed at any time."""
     modality: Modality | None = None
-    """How the responses were recorded; by default, what the reader says."""
+    """Method of recording; by default, what the reader says."""
     reader: Annotated[str, Field(pattern=r"^(\w+|\S+\.py)$")]
     """A built-in reader, such as `tvsd`, or the path of your own: `my/reader.py` (docs/adding_a_dataset.md)."""
     stimuli: Name
@@ -45,10 +45,8 @@ class Dataset(Section):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.scored > len(self.subjects):
-            expected = f"at most {len(self.subjects)}, the number of `subjects`"
-            yield Contradiction(
-                "best_subjects.count", str(self.scored), expected, "correct the number, or leave best_subjects out"
-            )
+            expected, remedy = f"at most {len(self.subjects)}, the number of `subjects`", "correct it, or leave best_subjects out"
+            yield Contradiction("best_subjects.count", str(self.scored), expected, remedy)
 
 
 class SimulatedThings(Section):

@@ -1,4 +1,4 @@
-"""Sections of experiments on responses: readouts of growing data, and fine-tuning."""
+"""Sections of scores and experiments: similarity, committed layers, projections, readouts of growing data, fine-tuning."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -7,7 +7,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from cortexscale.catalogue.readouts import READOUTS, TRAINED
 from cortexscale.recipe import NeuralRecipe, Recipe
-from cortexscale.section import Name, Percent, Section, Seed
+from cortexscale.section import Contradiction, Name, Percent, Section, Seed
 
 if TYPE_CHECKING:
     TrainedReadout = str
@@ -17,8 +17,49 @@ else:
     Readout = Literal[tuple(READOUTS)]
 
 
+class Similarity(Section):
+    """RSA and CKA between committed layers and responses."""
+
+    splits: list[Literal["train", "test"]] = ["test"]
+    """Stimuli on which RSA and CKA are computed; an empty list for neither. A geometry of n stimuli takes 4 n² bytes for each
+    subject and ROI: 2 GB on the training stimuli of THINGS."""
+
+
+class LayerCommitment(Section):
+    """Choice of the layer that predicts a ROI, for each model."""
+
+    borrow: bool = True
+    """Search layers on the reference model of an architecture only, and use the result for its other checkpoints. With false
+    every model has its own search."""
+    commit: Literal["search", "published"] = "search"
+    """Search the layers, or take those that the authors published. Models that the authors do not list are searched in any
+    case."""
+    file: str | None = None
+    """The authors' `layer_commitments.json` or `.json.gz`, with `commit: published`."""
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        if self.commit == "published" and self.file is None:
+            expected = "the authors' file, with `commit: published`"
+            yield Contradiction("file", "nothing", expected, "add its path, or set commit: search")
+        if self.commit == "search" and self.file is not None:
+            yield Contradiction("file", self.file, "no file with `commit: search`", "set commit: published, or remove the file")
+
+
+class ProjectionStudy(Section):
+    """Alignment of some models with projected features beside that with all activations (figures S9 and S10)."""
+
+    models: Annotated[dict[str, Annotated[list[PositiveInt], Field(min_length=1)]], Field(min_length=1)]
+    """Model id → numbers of dimensions that are compared with all activations."""
+    family: Literal["sparse", "countsketch", "gaussian"] = "sparse"
+    """Kind of random matrix."""
+    seeds: Annotated[list[Seed], Field(min_length=1)] = [42]
+    """Seeds of the random matrix; each is a comparison of its own."""
+    stimuli: list[Name] | None = None
+    """Stimulus sets on which models are compared; by default all."""
+
+
 class Mapping(Section):
-    """Readouts of unprojected features, and how they gain from mapping data (paper, sections 3 and 4.7 to 4.9)."""
+    """Readouts of unprojected features on growing numbers of stimuli (paper, sections 3 and 4.7 to 4.9)."""
 
     model: str
     """Model whose features are read, at its committed layers."""
@@ -42,7 +83,7 @@ class Mapping(Section):
 
 
 class FinetuningGrid(Section):
-    """Every combination of its keys is a fine-tuned model."""
+    """A fine-tuned model for every combination of the values of these keys."""
 
     models: Annotated[list[str], Field(min_length=1)]
     """Ids of the base models."""
@@ -64,14 +105,14 @@ class FinetuningGrid(Section):
 
 
 class Finetuning(Section):
-    """Models that are trained on, on responses and their task together (paper, sections 3 and 4.3 to 4.6)."""
+    """Training of models on responses and their task together (paper, sections 3 and 4.3 to 4.6)."""
 
     targets: Annotated[dict[Name, Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]
     """Dataset → ROIs whose responses are fitted together, at the committed layers of the base model."""
     images: str | None = None
     """Labelled images for base models that are not of a `suite`, in a layout of `models` → `images`. A suite has its own."""
     image_recipe: Recipe | None = None
-    """How those images are augmented: keys that differ from the published recipe of the base model's family."""
+    """Augmentation of these images: keys that differ from the published recipe of the base model's family."""
     recipes: dict[Name, NeuralRecipe] = {"full": NeuralRecipe()}
     """Name → keys that differ from the paper's recipe. The name becomes part of model ids."""
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0, 1, 2]

@@ -1,4 +1,4 @@
-"""The section of features. A module of its own: stages that run networks depend on its code, not on that of all sections."""
+"""The section of features. Stages depend on the code of this module and not on that of all sections."""
 
 from typing import Any, Literal
 
@@ -32,7 +32,7 @@ class Projection(Section):
 
 
 class Features(Section):
-    """How features are extracted from the layers of a network."""
+    """Extraction of features from the layers of a network."""
 
     projection: Projection = Projection()
     """Random projection of the flattened activations of a layer."""

@@ -1,7 +1,8 @@
 """The type of a config key in plain English, for messages and for the config reference."""
 
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -24,23 +25,21 @@ class Kind(NamedTuple):
 
 
 def kind_of(annotation: Any) -> Kind:
-    """The kind that an annotation stands for."""
-    constraints: list[Any] = []
-    while get_origin(annotation) is Annotated:
-        annotation, *found = get_args(annotation)
-        for each in found:
-            constraints += each.metadata if isinstance(each, FieldInfo) else [each]
-    return Kind(annotation, tuple(constraints))
+    """Return the kind that an annotation stands for."""
+    if get_origin(annotation) is not Annotated:
+        return Kind(annotation)
+    type, *found = get_args(annotation)
+    constraints = [each.metadata if isinstance(each, FieldInfo) else [each] for each in found]
+    return Kind(type, tuple(chain.from_iterable(constraints)))
 
 
 def kind_of_field(field: FieldInfo) -> Kind:
-    """The kind of a field of a section."""
-    kind = kind_of(field.annotation)
-    return Kind(kind.type, (*kind.constraints, *field.metadata))
+    """Return the kind of a field of a section."""
+    return kind_of(field.rebuild_annotation())
 
 
 def choices(kind: Kind) -> list[Kind]:
-    """The members of a union, None left out; a kind that is no union is its only member."""
+    """List the members of a union, None left out; a kind that is no union is its only member."""
     if get_origin(kind.type) not in (Union, types.UnionType):
         return [kind]
     members = [choice for member in get_args(kind.type) if member is not types.NoneType for choice in choices(kind_of(member))]
@@ -48,11 +47,7 @@ def choices(kind: Kind) -> list[Kind]:
 
 
 def section_of(kind: Kind, given: Any = None) -> type[BaseModel] | None:
-    """The section that a kind stands for; None for a kind that has no keys of its own.
-
-    Args:
-        given: the value of the config. Its key ``source`` tells which section of a union is meant.
-    """
+    """Return the section that a kind stands for; None for a kind without keys. ``given`` tells the ``source`` in a union."""
     sections, source = _sections(kind), entry(given, "source")
     if len(sections) < 2:
         return next(iter(sections), None)
@@ -68,7 +63,7 @@ def _sources(section: type[BaseModel]) -> tuple[str, ...]:
 
 
 def kind_at(model: type[BaseModel], path: Sequence[str | int], given: Any) -> Kind:
-    """The kind of the value at a path; ``Kind(Any)`` where no key has that name.
+    """Return the kind of the value at a path; ``Kind(Any)`` where no key has that name.
 
     Args:
         model: the section in which the path begins.
@@ -82,7 +77,7 @@ def kind_at(model: type[BaseModel], path: Sequence[str | int], given: Any) -> Ki
 
 
 def section_at(model: type[BaseModel], path: Sequence[str | int], given: Any) -> type[BaseModel]:
-    """The section at a path, whose keys are known; arguments are those of :func:`kind_at`."""
+    """Return the section at a path, whose keys are known; arguments are those of :func:`kind_at`."""
     kind = kind_at(model, path, given)
     for part in path:
         given = entry(given, part)
@@ -111,29 +106,20 @@ def _entry(kind: Kind, part: str | int, given: Any) -> Kind:
 
 
 def entry(given: Any, part: str | int) -> Any:
-    """The value of a key of a mapping or of a place in a list; None where there is none."""
+    """Return the value of a key of a mapping or of a place in a list; None where there is none."""
     if isinstance(given, dict):
         return given.get(part)
     return given[part] if isinstance(given, list) and isinstance(part, int) and part < len(given) else None
 
 
 def plain(kind: Kind, many: bool = False) -> str:
-    """A kind in words, such as ``non-empty list of whole numbers above 0``.
-
-    Args:
-        many: in the plural.
-    """
-    return joined(dict.fromkeys(word for choice in choices(kind) for word in _words(choice, many)))
-
-
-def joined(words: Iterable[str], last: str = "or") -> str:
-    """Words as in ``a, b or c``."""
-    *first, end = words
-    return f"{', '.join(first)} {last} {end}" if first else end
+    """Return a kind in words, such as ``non-empty list of whole numbers above 0``, or ``many`` of them."""
+    *first, last = dict.fromkeys(word for choice in choices(kind) for word in _words(choice, many))
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def options(kind: Kind) -> list[str]:
-    """The words that a kind consists of, empty for a kind of other values."""
+    """List the words that a kind consists of."""
     return [str(member) for choice in choices(kind) if get_origin(choice.type) is Literal for member in get_args(choice.type)]
 
 
@@ -156,18 +142,13 @@ def _words(kind: Kind, many: bool) -> list[str]:
         return [f"{full}{'mappings' if many else 'mapping'} of {keys} to {values}"]
     if _sections(kind):
         return ["sections" if many else "section"]
-    noun = next((each for each in kind.constraints if isinstance(each, Words)), None)
-    if noun:
-        return [noun.many if many else noun.one]
+    if named := next((each for each in kind.constraints if isinstance(each, Words)), None):
+        return [named.many if many else named.one]
     noun = _NOUNS.get(kind.type, Words("value", "values"))
-    return [(noun.many if many else noun.one) + _bounds(kind)]
-
-
-def _bounds(kind: Kind) -> str:
-    words = [
+    bounds = [
         f"{word} {getattr(each, name):g}"
         for name, word in (("gt", "above"), ("ge", "at least"), ("lt", "below"), ("le", "at most"))
         for each in kind.constraints
         if getattr(each, name, None) is not None
     ]
-    return f" {' and '.join(dict.fromkeys(words))}" if words else ""
+    return [" ".join([noun.many if many else noun.one, " and ".join(dict.fromkeys(bounds))]).rstrip()]

@@ -15,13 +15,13 @@ FORMS = {name: axis.form for name, axis in AXES.items()}
 
 
 class FitSettings(Section):
-    """How points are averaged, fitted and resampled, on whatever axis."""
+    """Settings of averages, fits and resamples on any axis."""
 
     bootstraps: PositiveInt = 1000
     """Bootstrap resamples of every fit, for intervals and bands."""
     bootstrap_unit: Literal["row", "config", "architecture"] = "row"
-    """What is resampled: single models (`row`), or all models of a configuration or architecture together. The latter
-    intervals are wider and more honest where models are related."""
+    """Resample single models (`row`), or all models of a configuration or architecture together, which gives wider and more
+    honest intervals where models are related."""
     delta: PositiveFloat = 1e-3
     """Delta of the Huber loss on ln(1 − S)."""
     seed: int = 42

@@ -1,4 +1,4 @@
-"""The section of stimulus sets. A module of its own: stages that read images depend on its code, not on that of all sections."""
+"""The section of stimulus sets. Stages depend on the code of this module and not on that of all sections."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ Layout = Literal["image_folder", "hdf5", "brainscore"]
 
 
 class ImageFiles(Section):
-    """Where images lie, and how."""
+    """Place and layout of images."""
 
     layout: Layout
     """`image_folder`: `<concept>/<image>.jpg`, as THINGS; `hdf5`: `nsd_stimuli.hdf5`; `brainscore`: a CSV file with its zip

@@ -45,11 +45,11 @@ class AdversarialCopies(Section):
     architectures: Annotated[list[Name], Field(min_length=1)]
     """Architectures of the suite, whose full-data models are copied and trained further."""
     recipe: Recipe = Recipe(preset="adversarial")
-    """How copies are trained; the default is the published recipe."""
+    """Recipe of the copies; by default the published one."""
 
 
 class Suite(Section):
-    """A controlled suite: every architecture trained on subsets of one labelled image set."""
+    """A controlled suite: every architecture is trained here, on subsets of one labelled image set."""
 
     source: Literal["suite"]
     """A controlled suite: every architecture is trained here, on subsets of one labelled image set."""
@@ -72,7 +72,7 @@ class Suite(Section):
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
     """Seeds of the subsets and trainings, one model each."""
     recipe: Recipe
-    """How all models of the suite are trained."""
+    """Recipe of all models of the suite."""
     adversarial: AdversarialCopies | None = None
     """Train copies of the full-data models further, against attacks."""
     fit: bool = True
@@ -82,9 +82,8 @@ class Suite(Section):
         for name in self.adversarial.architectures if self.adversarial else ():
             if name not in self.architectures:
                 expected = f"one of the suite's `architectures`: {', '.join(self.architectures)}"
-                yield Contradiction(
-                    "adversarial.architectures", name, expected, did_you_mean(name, self.architectures, "correct the name")
-                )
+                remedy = did_you_mean(name, self.architectures, "correct the name")
+                yield Contradiction("adversarial.architectures", name, expected, remedy)
         for key, values in (("samples_per_class", self.samples_per_class), ("seeds", self.seeds)):
             if 0 not in values:
                 expected = "0 among them: the model of the full set and seed 0 is the reference model of its architecture"
@@ -109,7 +108,6 @@ class PublishedSuite(Section):
 
 
 Layers = Annotated[list[str], Field(min_length=1)] | str
-"""Candidate layers: regular expressions over whole module names, or the name of a family of ``cortexscale.models.families``."""
 
 
 class HubModels(Section):
@@ -144,18 +142,16 @@ class TimmModels(HubModels):
 
 
 class HuggingFaceModels(HubModels):
-    """Pretrained vision models of the Hugging Face hub; needs the package ``transformers``. A model's id is the name
-    after the slash.
-    """
+    """Pretrained vision models of the Hugging Face hub. They need the package ``transformers``."""
 
     source: Literal["huggingface"]
-    """Pretrained vision models of the Hugging Face hub; needs the package `transformers`."""
+    """Pretrained vision models of the Hugging Face hub. They need the package `transformers`."""
     ids: Annotated[list[Annotated[str, Field(pattern=r"^([\w.-]+/)?[\w.-]+$")]], Field(min_length=1)]
     """Ids of the models, `owner/name`. The model id in results is the name."""
 
 
 class OwnModel(Section):
-    """What is said of one model of the user's own."""
+    """Facts of one model of the user's own."""
 
     id: Name
     """Id of the model in results."""
@@ -230,7 +226,7 @@ Models = Annotated[
 
 
 class Training(Section):
-    """What a training of a suite's model may use."""
+    """Resources of a training of a suite's model."""
 
     gpus: PositiveInt = 1
     """GPUs of one machine for each training. Their number does not change the result beyond rounding, as long as it divides

@@ -12,7 +12,8 @@ from cortexscale.errors import InputError, Problems, did_you_mean, nearest
 from cortexscale.section import Section
 from cortexscale.study.fields import entry, kind_at, kind_of, options, plain, rule, section_at, section_of
 
-Path = tuple[str | int, ...]
+Place = tuple[str | int, ...]
+"""The keys of a mapping and the numbers of entries of a list that lead to a value."""
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -22,28 +23,27 @@ class Validated(Generic[M]):
 
     Attributes:
         given: the values of the config.
-        where: what messages call the section, such as ``config key datasets.tvsd.options``; empty for a whole config.
+        where: name of the section in messages, such as ``config key datasets.tvsd.options``; empty for a whole config.
         value: the section; None if none can be made of the values that are right.
-        problems: one error for each wrong value.
-        removed: paths of the values that the section was made without.
+        removed: places of the values that the section was made without.
     """
 
     given: dict[str, Any]
     where: str = ""
     value: M | None = None
     problems: list[InputError] = field(default_factory=list)
-    removed: set[Path] = field(default_factory=set)
+    removed: set[Place] = field(default_factory=set)
 
-    def key(self, path: Path) -> str:
-        """Return the name that messages use for the value at a path of the config."""
+    def key(self, path: Place) -> str:
+        """Return the name of a place of the config in messages."""
         dotted = ".".join(map(str, path))
         if not self.where:
             return f"config key {dotted}"
         return f"{self.where}.{dotted}" if path else self.where
 
-    def written(self, path: Path) -> Path:
-        """The path in the config of the value at a path of the section, whose lists lack the entries that are wrong."""
-        place: Path = ()
+    def written(self, path: Place) -> Place:
+        """Return the place in the config of a place in the section, whose lists lack the entries that are wrong."""
+        place: Place = ()
         given: Any = self.given
         for part in path:
             if isinstance(part, int) and isinstance(given, dict) and part not in given:
@@ -53,20 +53,20 @@ class Validated(Generic[M]):
             place, given = (*place, part), entry(given, part)
         return place
 
-    def complete(self, path: Path) -> bool:
-        """Whether nothing was removed from the value at a path of the config."""
+    def complete(self, path: Place) -> bool:
+        """Tell whether nothing was removed at a place of the config."""
         return not any(gone[: len(path)] == path for gone in self.removed)
 
 
 def validated(model: type[M], given: dict[str, Any], where: str = "", stand_ins: dict[str, Any] | None = None) -> Validated[M]:
-    """Make a section of values of the config.
+    """Make a section of values of the config, and report each wrong value.
 
-    A wrong value is reported and removed. Then an optional key has its default, and without a required key the entry of the
-    list or mapping that it belongs to is removed, too. So a single wrong value does not keep others from being checked.
+    A wrong value is removed, so that it does not keep others from being checked. Then an optional key has its default, and
+    without a required key the entry of the list or mapping that it belongs to is removed, too.
 
     Args:
         where: as in :class:`Validated`.
-        stand_ins: values of required keys for the time in which the config has none.
+        stand_ins: values for required keys of the model that are missing or wrong.
     """
     result: Validated[M] = Validated(given, where)
     rest = given
@@ -85,23 +85,18 @@ def validated(model: type[M], given: dict[str, Any], where: str = "", stand_ins:
 
 
 def checked(model: type[M], given: dict[str, Any], where: str) -> M:
-    """Make a section of values of the config.
+    """Make a section of values of the config, or raise an InputError that lists every unknown key and wrong value.
 
     Args:
         where: as in :class:`Validated`.
-
-    Raises:
-        InputError: lists every unknown key and wrong value.
     """
     result = validated(model, given, where)
-    problems = Problems()
-    problems.found += result.problems
-    problems.require_none()
+    Problems(result.problems).require_none()
     assert result.value is not None
     return result.value
 
 
-def _without(given: Any, removed: set[Path], path: Path = ()) -> Any:
+def _without(given: Any, removed: set[Place], path: Place = ()) -> Any:
     """The values of the config but for those that were removed."""
     if isinstance(given, dict):
         kept = ((key, value) for key, value in given.items() if (*path, key) not in removed)
@@ -112,27 +107,23 @@ def _without(given: Any, removed: set[Path], path: Path = ()) -> Any:
 
 
 def _remove(model: type[BaseModel], error: ValidationError, rest: dict[str, Any], result: Validated[Any]) -> None:
-    """Add to the result what pydantic found wrong with the rest of the values."""
-    found: dict[Path, ErrorDetails] = {}
+    """Add the errors of pydantic to the result."""
+    found: dict[Place, ErrorDetails] = {}
     for each in error.errors():
-        found.setdefault(result.written(_place(each, rest)), each)
+        found.setdefault(result.written(_place_of(each, rest)), each)
     misspelt = [path for path, each in found.items() if each["type"] == "extra_forbidden"]
+    meant = {(*path[:-1], nearest(path[-1], section_at(model, path[:-1], result.given).model_fields)) for path in misspelt}
     for path, each in found.items():
-        renamed = each["type"] == "missing" and any(path == (*key[:-1], _meant(model, key, result)) for key in misspelt)
+        renamed = each["type"] == "missing" and path in meant
         if result.complete(path) and not renamed:  # else it is wrong because of what was removed
             result.problems.append(_problem(model, each, path, result))
         missing = each["type"] in ("missing", "union_tag_not_found") or path in result.removed
         result.removed.add(path[:-1] if missing and len(path) > 1 else path)
 
 
-def _meant(model: type[BaseModel], path: Path, result: Validated[Any]) -> str | None:
-    """The key that is meant by an unknown one, if any is near."""
-    return nearest(path[-1], section_at(model, path[:-1], result.given).model_fields)
-
-
-def _place(error: ErrorDetails, given: Any) -> Path:
-    """The path in the config of what pydantic found wrong."""
-    path: Path = ()
+def _place_of(error: ErrorDetails, given: Any) -> Place:
+    """The place of what pydantic found wrong."""
+    path: Place = ()
     for part in error["loc"]:
         if (isinstance(given, dict) and part in given) or (isinstance(given, list) and isinstance(part, int)):
             path, given = (*path, part), entry(given, part)
@@ -143,7 +134,7 @@ def _place(error: ErrorDetails, given: Any) -> Path:
     return (*path, "source") if error["type"].startswith("union_tag") else path
 
 
-def _problem(model: type[BaseModel], error: ErrorDetails, path: Path, result: Validated[Any]) -> InputError:
+def _problem(model: type[BaseModel], error: ErrorDetails, path: Place, result: Validated[Any]) -> InputError:
     """Return an error of pydantic as an InputError in plain English."""
     where, kind = result.key(path), kind_at(model, path, result.given)
     if error["loc"][-1:] == ("[key]",):
@@ -170,7 +161,7 @@ def _contradictions(result: Validated[Any]) -> Iterator[InputError]:
                 yield InputError(result.key((*path, key)), *said)
 
 
-def _sections(value: Any, path: Path = ()) -> Iterator[tuple[Path, Section]]:
+def _sections(value: Any, path: Place = ()) -> Iterator[tuple[Place, Section]]:
     """All sections within a value and their paths."""
     if isinstance(value, Section):
         yield path, value

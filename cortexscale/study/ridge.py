@@ -1,4 +1,4 @@
-"""The section of ridge regression. A module of its own: stages that fit ridge depend on its code, not on that of all sections."""
+"""The section of ridge regression. Stages depend on the code of this module and not on that of all sections."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -35,8 +35,8 @@ class Folds(Section):
     count: Annotated[int, Field(ge=2)] = 5
     """Number of folds."""
     kind: Literal["contiguous", "shuffled", "grouped"] = "contiguous"
-    """How stimuli are assigned to folds: in their order (`contiguous`), at random (`shuffled`), or at random with all stimuli
-    of a concept (THINGS, MajajHong2015) or family of textures (FreemanZiemba2013) in one fold (`grouped`)."""
+    """Assign stimuli to folds in their order (`contiguous`), at random (`shuffled`), or at random with all stimuli of a
+    concept (THINGS, MajajHong2015) or family of textures (FreemanZiemba2013) in one fold (`grouped`)."""
     seed: int = 42
     """Seed of the random assignment; without effect on contiguous folds."""
 

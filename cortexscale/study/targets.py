@@ -1,4 +1,4 @@
-"""Which responses of a dataset are scored. A module of its own: stages of alignment depend on its code, not on all sections."""
+"""The responses of a dataset that are scored. Stages depend on the code of this module and not on that of all sections."""
 
 from dataclasses import dataclass
 
@@ -18,12 +18,7 @@ class BestSubjects(Section):
 
 @dataclass(frozen=True)
 class DatasetTargets:
-    """The responses of a dataset that models are scored on.
-
-    Attributes:
-        rois: its ROIs.
-        best_subjects: which subjects are scored; None for all.
-    """
+    """ROIs of a dataset and those of its subjects that models are scored on; None for all subjects."""
 
     rois: list[str]
     best_subjects: BestSubjects | None = None

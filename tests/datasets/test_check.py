@@ -157,6 +157,7 @@ def test_training_images_without_a_split_or_with_an_empty_class_are_told(tmp_pat
     assert "train: 1 classes have no image" in text and "val/<class>/" in text
 
 
+@pytest.mark.slow
 def test_checkpoints_that_are_none_and_names_that_timm_does_not_know(tmp_path):
     for name, content in {"page": "<!DOCTYPE html>", "pointer": "/annex/objects/MD5E-s1--a.pt\n", "good": "PK"}.items():
         (tmp_path / name).write_text(content)
@@ -380,6 +381,7 @@ def test_a_recording_that_breaks_its_promises(entry):
         assert line in text, f"{line!r} is not in\n{text}"
 
 
+@pytest.mark.slow
 def test_raw_files_that_are_elsewhere_or_missing_and_a_read_that_crashes(entry):
     Path("resources/mylab/anna_neurons.csv").unlink()
     text = conformance(

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,7 @@ from cortexscale.kernels.bounds import (
 from cortexscale.models.bounds import Network
 from cortexscale.plan import Plan
 from cortexscale.recording import Recording, Split
+from cortexscale.study import Estimate as StudyEstimate
 
 ALEXNET = "alexnet_imagenet_full_seed-0"
 UNIT = Machine(**dict.fromkeys(Machine.model_fields, 1.0))
@@ -342,13 +344,15 @@ def test_rates_of_the_config_replace_those_of_a_preset(tmp_path):
     assert "not measured" in origin and "set in the config: images" in origin
 
 
-@pytest.mark.parametrize(
-    ("name", "rates", "words"),
-    [("h2000", {}, "here or h200"), ("here", {"gem": 1.0}, "estimate.rates.gem\n.*unknown key\n.*gemm_float64")],
-)
-def test_machines_and_rates_that_do_not_exist(tmp_path, name, rates, words):
-    with pytest.raises(InputError, match=words):
-        machine_of(name, rates, tmp_path)
+def test_a_rate_that_does_not_exist(tmp_path):
+    with pytest.raises(InputError, match="estimate.rates.gem\n.*unknown key\n.*gemm_float64"):
+        machine_of("here", {"gem": 1.0}, tmp_path)
+
+
+def test_the_config_knows_every_machine(tmp_path):
+    assert get_args(StudyEstimate.model_fields["machine"].annotation) == ("here", *PRESETS)
+    with pytest.raises(InputError, match=r"estimate\.machine\n.*h2000\n.*`here`, `h200` or `slowest`"):
+        Plan(paper(tmp_path, ALEXNET, estimate={"machine": "h2000"}), {"estimate"})
 
 
 def test_units_of_a_dataset_that_does_not_exist(tmp_path):

@@ -8,13 +8,6 @@ from pathlib import Path
 import pytest
 from places import ROOT
 
-TO_DO = {
-    "check",
-    "plan",
-    "study",
-}
-"""Parts whose prose is not done yet. A part leaves the list when it is done; the list goes with the last one."""
-
 FRAGMENT = re.compile(
     r"(Of|By|As|At|From|In|On|To|With|Without|Beside|Among|Between|Than|And|But|Or|So|"
     r"Those|Its|Their|What|Which|Who|Whose|Where|When|How|The same)\b"
@@ -32,15 +25,7 @@ WORDS = {
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CHANGELOG.md"]
 
 
-def part_of(file: Path) -> str:
-    """The part of the package that a module belongs to, or ``workflow``."""
-    top, second = file.relative_to(ROOT).parts[:2]
-    return "workflow" if top == "workflow" else second.removesuffix(".py")
-
-
-MODULES = sorted(
-    file for folder in ("cortexscale", "workflow") for file in (ROOT / folder).rglob("*.py") if part_of(file) not in TO_DO
-)
+MODULES = sorted(file for folder in ("cortexscale", "workflow") for file in (ROOT / folder).rglob("*.py"))
 
 
 def docstrings(file: Path) -> Iterator[tuple[int, str]]:
@@ -71,15 +56,9 @@ def test_docstrings_are_statements_in_the_words_of_the_vocabulary(file):
     assert not [(line, found) for line, text in docstrings(file) for found in forbidden(prose_of(text))]
 
 
-@pytest.mark.parametrize("file", [] if "docs" in TO_DO else PAGES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
 def test_pages_use_the_words_of_the_vocabulary(file):
     assert file.name == "vocabulary.md" or not forbidden(prose_of(file.read_text(encoding="utf-8")))
-
-
-def test_the_parts_to_do_exist():
-    """A part that was renamed or removed would never leave the list."""
-    names = {file.name.removesuffix(".py") for file in (ROOT / "cortexscale").iterdir()} | {"docs", "workflow"}
-    assert names >= TO_DO
 
 
 def test_links_between_pages_resolve():

@@ -58,6 +58,7 @@ def report(
     return found.n_problems, found.text()
 
 
+@pytest.mark.slow
 def test_exact_kernels_need_no_projection():
     problems, text = report(GABORS, projection=Projection(family="exact"))
     assert not problems and "projections" not in text
@@ -141,6 +142,7 @@ extract_features(passes, layers, "{folder}/m.zarr.zip", projection=projection, m
 """
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_an_extraction(tmp_path):
     batch, width, projection = 96, 3 * 96**2, Projection(family="countsketch", dimensions=20_000, seed=0)
     settings = Features.model_validate({"batch_size": batch, "projection": projection})
@@ -178,6 +180,7 @@ def test_the_plan_wants_a_model_of_the_study(tmp_path):
         Plan(config | {"model": "gabors"})
 
 
+@pytest.mark.slow
 def test_snakemake_checks_the_documented_example(tmp_path):
     config = {
         "study": "mine",

