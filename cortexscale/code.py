@@ -15,69 +15,58 @@ PACKAGE = Path(__file__).parent
 
 @cache
 def stage_digest(script: Path, *modules: str | Path) -> str:
-    """Digest of a script and of every module of this package that it imports, directly or indirectly.
+    """Return the digest of a script and of every module of this package that it imports, directly or indirectly.
 
     Comments, layout and docstrings do not count.
 
     Args:
-        script: the script of a rule.
         modules: further modules that the script loads: names, such as ``cortexscale.datasets.tvsd.reader``, or files.
     """
     files: set[Path] = set()
-    waiting: list[Path | None] = [script]
-    waiting += [module if isinstance(module, Path) else module_file(module) for module in modules]
+    named = [module if isinstance(module, Path) else module_file(module) for module in modules]
+    waiting = [script, *filter(None, named)]
     while waiting:
         file = waiting.pop()
-        if file is not None and file not in files:
+        if file not in files:
             files.add(file)
-            waiting += [module_file(name) for name in imported_modules(file)]
+            waiting += parsed(file)[1]
     digest = hashlib.blake2b(digest_size=8)
     for file in sorted(files, key=lambda file: (file.name, file)):  # the folder of a user's module does not count
-        digest.update(file.name.encode() + syntax(file).encode())
+        digest.update(file.name.encode() + parsed(file)[0])
     return digest.hexdigest()
 
 
 @cache
-def syntax(file: Path) -> str:
-    """The syntax tree of a file without docstrings."""
+def parsed(file: Path) -> tuple[bytes, tuple[Path, ...]]:
+    """Return the digest of the statements of a Python file, and the files of this package that it imports."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            node.body = [entry for entry in body if not is_text(entry)]  # type: ignore[attr-defined]
-    return ast.dump(tree)
-
-
-def is_text(node: ast.AST) -> bool:
-    """Whether a node of a syntax tree is a docstring, or another text that stands alone."""
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-
-
-@cache
-def imported_modules(file: Path) -> tuple[str, ...]:
-    """Names of modules and their members that a file imports from this package."""
     names: list[str] = []
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return tuple(name for name in names if name.split(".")[0] == PACKAGE.name)
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [entry for entry in body if not _is_text(entry)]  # type: ignore[attr-defined]
+    ours = (module_file(name) for name in dict.fromkeys(names) if name.split(".")[0] == PACKAGE.name)
+    return hashlib.blake2b(ast.dump(tree).encode(), digest_size=8).digest(), tuple(filter(None, ours))
+
+
+def _is_text(node: ast.AST) -> bool:
+    """Tell a docstring, or another text that stands alone."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def module_file(name: str) -> Path | None:
-    """The file of a module or subpackage; None for this package itself, and for a member of a module."""
+    """Return the file of a module or subpackage; None for this package itself, and for a member of a module."""
     place = PACKAGE.joinpath(*name.split(".")[1:])
     files = (place.with_suffix(".py"), place / "__init__.py")
     return next((file for file in files if file.is_file() and place != PACKAGE), None)
 
 
 def load_module(file: Path, where: str) -> ModuleType:
-    """Load a Python file of the user as a module.
-
-    Args:
-        file: path relative to the working directory.
-        where: the config key that names it, for the message.
+    """Load a Python file of the user as a module; ``where``, the config key that names it, is for the message.
 
     Raises:
         InputError: there is no such file, or it cannot be imported.

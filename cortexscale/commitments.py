@@ -17,9 +17,8 @@ class CommittedLayer:
     """The layer of one ROI.
 
     Attributes:
-        layer_name: name of its module.
         layer_position, layer_position_normalized: place in the network, as in :class:`cortexscale.models.layers.Layer`.
-        score: of the layer search, mean over subjects.
+        score: score of the layer search, mean over subjects.
         margin, runner_up: lead over the best layer at another depth, and that layer; None where there is none or it is unknown.
     """
 
@@ -37,12 +36,7 @@ RoiLayers = Mapping[str, CommittedLayer]
 
 @dataclass(frozen=True)
 class Commitments:
-    """The committed layers of one model.
-
-    Attributes:
-        model_id: the model whose layers were searched.
-        datasets: dataset -> ROI -> layer. ``commitments[dataset]`` is short for ``commitments.datasets[dataset]``.
-    """
+    """The committed layers of the model whose layers were searched: dataset -> ROI -> layer."""
 
     model_id: str
     datasets: Mapping[str, RoiLayers]
@@ -56,16 +50,16 @@ class Commitments:
         return list(dict.fromkeys(layer.layer_name for rois in self.datasets.values() for layer in rois.values()))
 
     def restricted(self, datasets: Iterable[str]) -> Self:
-        """The commitments of some datasets."""
+        """Return the commitments of some datasets."""
         return type(self)(self.model_id, {name: self.datasets[name] for name in datasets})
 
     def at_layers(self, names: Collection[str]) -> Self:
-        """The ROIs that are committed to one of some layers."""
-        kept = {
-            dataset: {roi: layer for roi, layer in rois.items() if layer.layer_name in names}
-            for dataset, rois in self.datasets.items()
-        }
-        return type(self)(self.model_id, kept)
+        """Return the commitments of the ROIs that are committed to one of some layers."""
+
+        def kept(rois: RoiLayers) -> RoiLayers:
+            return {roi: layer for roi, layer in rois.items() if layer.layer_name in names}
+
+        return type(self)(self.model_id, {dataset: kept(rois) for dataset, rois in self.datasets.items()})
 
     def save(self, path: Path, made_by: Mapping[str, Any]) -> None:
         """Write a JSON file with its provenance; it appears whole or not at all."""
@@ -74,11 +68,7 @@ class Commitments:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a file of :meth:`save`.
-
-        Raises:
-            InputError: the file does not hold committed layers.
-        """
+        """Read a file of :meth:`save`; another file is an InputError."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             datasets = TypeAdapter(dict[str, dict[str, CommittedLayer]]).validate_python(content["commitments"])
@@ -89,5 +79,5 @@ class Commitments:
 
 
 def rois_at(layers: RoiLayers, name: str) -> list[str]:
-    """The ROIs that are committed to a layer."""
+    """List the ROIs that are committed to a layer."""
     return [roi for roi, layer in layers.items() if layer.layer_name == name]

@@ -33,10 +33,7 @@ def fetch(url: str, path: Path | str, *, size: int | None = None, sha256: str | 
     processes want the same file, one of them downloads it and the others wait.
 
     Args:
-        url: address of the file.
-        path: where the file is stored.
         size: number of bytes that the file must have; by default what the server announces.
-        sha256: checksum in hexadecimal digits.
 
     Raises:
         InputError: there is no connection (after ``len(WAITS)`` further attempts), no such file, a web page in its place, or
@@ -56,7 +53,6 @@ def fetch(url: str, path: Path | str, *, size: int | None = None, sha256: str | 
 
 
 def _download(url: str, path: Path, size: int | None, sha256: str | None) -> None:
-    """Download to ``.part``, verify it, and rename it to ``path``."""
     part = path.with_name(f".{path.name}.part")
     _receive(url, part, size, f"check the connection and try again, or save {url} by other means as {path}")
     try:
@@ -71,7 +67,7 @@ def _download(url: str, path: Path, size: int | None, sha256: str | None) -> Non
 
 
 def _verify(file: Path, where: object, size: int | None, sha256: str | None, remedy: str) -> None:
-    """Raise InputError unless a file has this size and checksum; ``where`` is the place that the message names."""
+    """Raise an InputError that names ``where`` unless a file has this size and checksum."""
     length = file.stat().st_size
     if size is not None and size != length:
         raise InputError(where, f"{length:,} bytes", f"{size:,} bytes", remedy)
@@ -135,7 +131,7 @@ def _continue(url: str, part: Path, size: int | None, remedy: str) -> None:
 
 
 def _extent(answer: http.client.HTTPResponse) -> tuple[int, int | None]:
-    """The first byte that an answer holds, and the size of the whole file, or None where the server does not say."""
+    """Return the first byte that an answer holds, and the size of the whole file, or None where the server does not say."""
     if ranged := re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers["Content-Range"] or ""):
         return int(ranged[1]), int(ranged[2])
     length = answer.headers["Content-Length"]
@@ -143,5 +139,5 @@ def _extent(answer: http.client.HTTPResponse) -> tuple[int, int | None]:
 
 
 def _version_file(part: Path) -> Path:
-    """The file that holds the ETag of the server's file, of which ``part`` is the beginning."""
+    """Return the file that holds the ETag of the server's file, of which ``part`` is the beginning."""
     return part.with_name(f"{part.name}.etag")

@@ -46,13 +46,7 @@ def link_or_copy(source: Path | str, target: Path | str) -> None:
 def hdf5_damage(path: Path, expected: str, remedy: str) -> Iterator[None]:
     """Turn the errors that HDF5 raises while a block reads a damaged file into an InputError.
 
-    Args:
-        path: the file.
-        expected: what it should be, such as ``a whole HDF5 file``.
-        remedy: where the file comes from.
-
-    Raises:
-        InputError: the block raised an OSError, or another error whose message is one of HDF5.
+    These are OSErrors, and other errors whose message is one of HDF5. The ``remedy`` says where the file comes from.
     """
     try:
         yield
@@ -67,8 +61,6 @@ def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:
     """Return ``path`` if it is a file with content of its own.
 
     Args:
-        path: the file.
-        remedy: what the user can do, for the message.
         smallest: smallest number of bytes.
 
     Raises:
@@ -76,29 +68,27 @@ def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:
             content was never fetched, or a web page or an error of a storage server under the name of a data file.
     """
     path = Path(path)
+
+    def error(found: str, expected: str, cause: str = "") -> InputError:
+        return InputError(path, found, expected, f"{cause}{remedy}")
+
+    if path.is_symlink() and not path.exists():
+        raise error("a link to a file that is not there (git-annex content not fetched?)", "a data file")
     if not path.is_file():
-        if path.is_symlink():
-            raise InputError(path, "a link to a file that is not there (git-annex content not fetched?)", "a data file", remedy)
-        raise InputError(path, "nothing", "a data file", remedy)
+        raise error("nothing", "a data file")
     with path.open("rb") as content:
         head = content.read(1024)
+    start, size = head.lstrip().lower(), path.stat().st_size
     if head.startswith((b"/annex/objects/", b"../.git/annex/")):
-        raise InputError(
-            path,
-            "a git-annex pointer",
-            "the data file itself",
-            "fetch the content (gin get-content, or git annex get). " + remedy,
-        )
+        fetch = "fetch the content (gin get-content, or git annex get). "
+        raise error("a git-annex pointer", "the data file itself", fetch)
     if head.startswith(b"version https://git-lfs"):
-        raise InputError(path, "a Git LFS pointer", "the data file itself", f"fetch the content (git lfs pull). {remedy}")
-    if head.lstrip().startswith(b"<?xml") and (code := re.search(rb"<Code>(\w+)</Code>", head)):
+        raise error("a Git LFS pointer", "the data file itself", "fetch the content (git lfs pull). ")
+    if start.startswith(b"<?xml") and (code := re.search(rb"<Code>(\w+)</Code>", head)):
         found = f"an error page of the storage server ({code[1].decode()})"
-        raise InputError(path, found, "a data file", f"the address was wrong or not public. {remedy}")
-    if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise InputError(path, "an HTML page", "a data file", "the download saved a web page; use the direct link. " + remedy)
-    size = path.stat().st_size
+        raise error(found, "a data file", "the address was wrong or not public. ")
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise error("an HTML page", "a data file", "the download saved a web page; use the direct link. ")
     if size < smallest:
-        raise InputError(
-            path, f"{size:,} bytes", f"at least {smallest:,} bytes", "the download was cut short; repeat it. " + remedy
-        )
+        raise error(f"{size:,} bytes", f"at least {smallest:,} bytes", "the download was cut short; repeat it. ")
     return path

@@ -1,13 +1,14 @@
-"""The border between rules and scripts.
+"""The border between rules and scripts, whose ``main`` gets the values that the rule gives the names of its parameters.
 
-A script has one function, ``main``, with keyword-only, annotated parameters. :func:`run` calls it with the values that the rule
-gives the same names: inputs, outputs, params and resources, ``threads`` and ``log``. Params are plain values, because Snakemake
-compares them as text to find out whether a job must run again. :func:`plain` makes them in the rule, and :func:`run` loads
-them back into the annotated types.
+Params are plain values, because Snakemake compares them as text to find out whether a job must run again. :func:`plain` makes
+them in the rule, and :func:`run` loads them back into the annotated types.
 """
 
 import inspect
+import logging
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, get_origin, get_type_hints
 
@@ -15,7 +16,6 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from cortexscale.errors import InputError, Problems
-from cortexscale.logs import logged
 
 _TRIGGER = "code"
 """The digest of a stage's code. Every rule has it among its params, so that a change of code makes the result again; ``main``
@@ -41,18 +41,36 @@ class Job(Protocol):
 
 
 def plain(value: Any) -> Any:
-    """Return a value as plain values of JSON: also dataclasses, sections of the config and paths within lists and dicts."""
+    """Return a value as plain values of JSON, also dataclasses, sections of the config and paths within lists and dicts."""
     return to_jsonable_python(value)
 
 
 def run(main: Callable[..., None], job: Job) -> None:
-    """Call the ``main`` of a script with the arguments that its job has for it; log messages go to the log of the job.
-
-    Raises:
-        InputError: the job and ``main`` do not fit together, see :func:`arguments_of`; or ``main`` raises it.
-    """
+    """Call the ``main`` of a script with the arguments that its job has for it; log messages go to the log of the job."""
     with logged(job.log[0]):
         main(**arguments_of(main, job))
+
+
+@contextmanager
+def logged(path: Path | str) -> Iterator[None]:
+    """Send log records of the block to ``path`` (all of them) and to the terminal (warnings and errors).
+
+    An InputError ends the process with its message alone; any other exception keeps its traceback.
+    """
+    to_file, to_terminal = logging.FileHandler(path, mode="w"), logging.StreamHandler()
+    to_terminal.setLevel(logging.WARNING)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=[to_file, to_terminal], force=True
+    )
+    logging.captureWarnings(True)
+    try:
+        yield
+    except InputError as error:
+        logging.error("%s", error)
+        sys.exit(1)
+    except Exception:
+        logging.exception("the job failed")
+        raise
 
 
 def arguments_of(main: Callable[..., None], job: Job) -> dict[str, Any]:
@@ -93,22 +111,17 @@ def arguments_of(main: Callable[..., None], job: Job) -> dict[str, Any]:
                 arguments[name] = TypeAdapter(types[name]).validate_python(given[name])
             except ValidationError as error:
                 wrong = "; ".join(": ".join(map(str, [*each["loc"], each["msg"]])) for each in error.errors())
-                report(
-                    name,
-                    f"{given[name]!r} ({wrong})",
-                    f"a value of the type {inspect.formatannotation(types[name])}",
-                    "correct the rule or main",
-                )
+                expected = f"a value of the type {inspect.formatannotation(types[name])}"
+                report(name, f"{given[name]!r} ({wrong})", expected, "correct the rule or main")
         elif parameter.default is parameter.empty:
-            report(
-                name, "no value in the rule", "an input, output, param or resource of this name", "add it, or drop it from main"
-            )
+            expected = "an input, output, param or resource of this name"
+            report(name, "no value in the rule", expected, "add it, or drop it from main")
     problems.require_none()
     return arguments
 
 
 def _values(job: Job) -> Iterator[tuple[str, str, Any]]:
-    """Everything that a job names: where, name and value."""
+    """Yield everything that a job names: kind, name and value."""
     for kind in ("input", "output", "params", "resources"):
         for name, value in getattr(job, kind).items():
             yield kind, name, value

@@ -6,12 +6,7 @@ import pandas as pd
 
 
 def markdown_table(cells: pd.DataFrame, note: str = "", *, left: Collection[str] = ()) -> str:
-    """Write a table in Markdown, and a paragraph below it.
-
-    Args:
-        cells: text. Column names are the head of the table.
-        left: columns that are aligned to the left. All others are aligned to the right, as numbers are.
-    """
+    """Write a table in Markdown, and a note below it. Columns but for those on the ``left`` are aligned as numbers are."""
     escaped = cells.astype(str).replace({r"\|": r"\\|"}, regex=True)
     sides = ["left" if column in left else "right" for column in cells]
     table = escaped.to_markdown(index=False, disable_numparse=True, colalign=sides)

@@ -1,7 +1,4 @@
-"""Sections of the config that say how networks are trained.
-
-They have a module of their own because stages that train depend on its code, and not on that of all other sections.
-"""
+"""Sections of training. Stages depend on the code of this module and not on that of all sections."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal

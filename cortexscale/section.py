@@ -1,7 +1,4 @@
-"""The base of every section of the config, and the types of values that several sections share.
-
-It is a module of its own so that a stage whose parameters are a section does not depend on the code of all other sections.
-"""
+"""The base of every section of the config, and the types of values that several sections share."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,12 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 @dataclass(frozen=True)
 class Words:
-    """Names of types of values in messages and in the config reference.
-
-    Attributes:
-        one, many: singular and plural.
-        rule: what a value must look like, if the word does not say it.
-    """
+    """Singular and plural of a type of values in messages and in the config reference, and a rule for such values."""
 
     one: str
     many: str
@@ -34,12 +26,7 @@ Seed = Annotated[int, Field(ge=0)]
 
 
 class Contradiction(NamedTuple):
-    """Values of one section that do not go together.
-
-    Attributes:
-        key: the key of the section to correct, with dots for keys of sections within it.
-        found, expected, remedy: as in :class:`cortexscale.errors.InputError`.
-    """
+    """Values of one section that do not go together, as an InputError of ``key``, which may lie in a section within it."""
 
     key: str
     found: str

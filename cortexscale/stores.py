@@ -20,7 +20,7 @@ PACKAGES = ("cortexscale", "numpy", "scipy", "torch", "timm", "zarr")
 
 
 def file_hash(path: Path | str) -> str:
-    """Hash of the content of a file, which is read in blocks."""
+    """Return the hash of the content of a file, which is read in blocks."""
     with Path(path).open("rb") as content:
         return hashlib.file_digest(content, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
@@ -28,9 +28,7 @@ def file_hash(path: Path | str) -> str:
 def provenance(*, inputs: Mapping[str, Path | str] | None = None, **facts: Any) -> dict[str, Any]:
     """Collect the provenance of a result: hashes of its inputs, the given facts, package versions and the kind of machine.
 
-    Args:
-        inputs: name -> file.
-        facts: everything else that the result depends on. Sections of the config and dataclasses become plain values of JSON.
+    Facts are everything that the result depends on. Sections of the config and dataclasses become plain values of JSON.
     """
     return {
         **to_jsonable_python(facts, fallback=str),
@@ -44,20 +42,14 @@ def provenance(*, inputs: Mapping[str, Path | str] | None = None, **facts: Any) 
 def write_table(table: pd.DataFrame, path: Path | str, made_by: dict[str, Any]) -> None:
     """Write a parquet file with its provenance. It appears complete or not at all."""
     arrow = pa.Table.from_pandas(table, preserve_index=False)
-    arrow = arrow.replace_schema_metadata(
-        {**(arrow.schema.metadata or {}), b"made_by": json.dumps(made_by, default=str).encode()}
-    )
+    notes = {**(arrow.schema.metadata or {}), b"made_by": json.dumps(made_by, default=str).encode()}
+    arrow = arrow.replace_schema_metadata(notes)
     with whole_file(path) as part:
         pq.write_table(arrow, part)
 
 
 def write_readable(table: pd.DataFrame, markdown: str, files: Iterable[Path], made_by: dict[str, Any]) -> None:
-    """Write a table for programs and for people.
-
-    Args:
-        markdown: the table as people read it.
-        files: each gets what its suffix says: ``.parquet`` the table with its provenance, ``.csv``, or ``.md``.
-    """
+    """Write a table as the suffix of each file says: ``.parquet`` with its provenance, ``.csv``, or ``.md`` for people."""
     for file in files:
         match file.suffix:
             case ".parquet":
@@ -71,24 +63,14 @@ def write_readable(table: pd.DataFrame, markdown: str, files: Iterable[Path], ma
 
 
 def read_table(path: Path | str, columns: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Read a parquet table.
-
-    Args:
-        path: the file.
-        columns: columns that it must have.
-
-    Raises:
-        InputError: the file is no parquet file, or lacks one of ``columns``.
-    """
+    """Read a parquet table. Another file, or one that lacks one of the columns, is an InputError."""
+    remedy = "delete the file and run again"
     try:
         table = pd.read_parquet(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(path, f"not a readable table ({error})", "a parquet file", "delete the file and run again") from None
-    missing = [column for column in columns if column not in table]
-    if missing:
-        raise InputError(
-            path, f"no column {', '.join(missing)}", f"columns {', '.join(columns)}", "delete the file and run again"
-        )
+        raise InputError(path, f"not a readable table ({error})", "a parquet file", remedy) from None
+    if missing := [column for column in columns if column not in table]:
+        raise InputError(path, f"no column {', '.join(missing)}", f"columns {', '.join(columns)}", remedy)
     return table
 
 

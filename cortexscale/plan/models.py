@@ -3,7 +3,7 @@
 from functools import cache, cached_property
 from pathlib import Path
 
-from cortexscale.code import syntax
+from cortexscale.code import parsed
 from cortexscale.errors import InputError, Problems, suggestions
 from cortexscale.models.inventory import fitted_models, model_inventory
 from cortexscale.models.model import FunctionBuilder, Model
@@ -137,7 +137,7 @@ class ModelPlan:
 
 def _require_python(model: str, file: Path) -> None:
     try:
-        syntax(file)
+        parsed(file)
     except (OSError, SyntaxError) as error:
         where = f"config key `file` of the model {model}"
         raise InputError(where, f"{file}: {error}", "a Python file", "correct the path or the file") from None

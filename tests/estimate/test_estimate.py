@@ -345,7 +345,7 @@ def test_rates_of_the_config_replace_those_of_a_preset(tmp_path):
 
 
 def test_a_rate_that_does_not_exist(tmp_path):
-    with pytest.raises(InputError, match="estimate.rates.gem\n.*unknown key\n.*gemm_float64"):
+    with pytest.raises(InputError, match=r"estimate\.rates\.gem\n.*unknown key\n.*gemm_float64"):
         machine_of("here", {"gem": 1.0}, tmp_path)
 
 

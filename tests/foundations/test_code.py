@@ -20,12 +20,12 @@ def package(tmp_path, monkeypatch):
     monkeypatch.setattr(code, "PACKAGE", root)
 
     def digest(*modules):
-        for function in (code.stage_digest, code.syntax, code.imported_modules):
+        for function in (code.stage_digest, code.parsed):
             function.cache_clear()
         return code.stage_digest(script, *modules)
 
     yield root, script, digest
-    for function in (code.stage_digest, code.syntax, code.imported_modules):
+    for function in (code.stage_digest, code.parsed):
         function.cache_clear()
 
 

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "cortexscale"
 FLOORS = [
     {"errors"},
     {"catalogue", "costs"},
-    {"files", "logs", "jobs", "download", "kernels", "code", "markdown"},
+    {"files", "jobs", "download", "kernels", "code", "markdown"},
     {"section", "study", "recipe", "commitments", "stores", "recording"},
     {"stimuli"},
     {"models"},

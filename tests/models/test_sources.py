@@ -152,12 +152,12 @@ def test_a_change_of_the_file_repeats_its_model_and_no_other(tmp_path):
 
     before, text = codes(), str(load_backbone(entry(config["models"][0])).transform)
     own.write_text(EXAMPLE.read_text().replace("SIZE = 64", "SIZE = 32"))
-    stage_digest.cache_clear(), sys.modules["cortexscale.code"].syntax.cache_clear()
+    stage_digest.cache_clear(), sys.modules["cortexscale.code"].parsed.cache_clear()
     after = codes()
     assert before[0] != after[0] and before[1] == after[1]
     assert str(load_backbone(entry(config["models"][0])).transform) != text
     own.unlink()
-    sys.modules["cortexscale.code"].syntax.cache_clear()
+    sys.modules["cortexscale.code"].parsed.cache_clear()
     with pytest.raises(InputError, match=r"`file` of the model gabors\n.*own\.py"):
         Plan(config)
 

@@ -15,8 +15,7 @@ from pydantic import TypeAdapter
 
 from cortexscale.errors import InputError
 from cortexscale.files import whole_file, write_text
-from cortexscale.jobs import plain
-from cortexscale.logs import logged
+from cortexscale.jobs import logged, plain
 from cortexscale.models.build import build_backbone, load_backbone
 from cortexscale.models.model import Model
 from cortexscale.models.training.data import LabelledImages, open_images, subset_indices
