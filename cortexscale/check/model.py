@@ -38,17 +38,15 @@ def check_model(model: Model, batch_size: int, projection: Projection, asked_mb:
     section = report.section("network", _HELP)
     with section.collect("building the network", _BLAME):
         backbone = backbone or build_backbone(model)
-    if backbone is None:
-        return report
-    with section.collect("the transform", "correct the transform"):
-        images = torch.stack([backbone.transform(GREY), backbone.transform(_noise())])
-        with section.collect("a forward pass", "correct the network"):
-            _describe(section, backbone, images)
-            section = report.section("candidate layers", _HELP)
-            with section.collect("finding the layers", _BLAME):
-                widths = _check_layers(section, backbone, candidate_layers(backbone.network, model.layers), images)
-                if widths:
-                    _check_memory(report.section("extraction"), backbone, widths, batch_size, projection, asked_mb)
+        with section.collect("the transform", "correct the transform"):
+            images = torch.stack([backbone.transform(GREY), backbone.transform(_noise())])
+            with section.collect("a forward pass", "correct the network"):
+                _describe(section, backbone, images)
+                section = report.section("candidate layers", _HELP)
+                with section.collect("finding the layers", _BLAME):
+                    widths = _check_layers(section, backbone, candidate_layers(backbone.network, model.layers), images)
+                    if widths:
+                        _check_memory(report.section("extraction"), backbone, widths, batch_size, projection, asked_mb)
     return report
 
 

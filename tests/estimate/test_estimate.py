@@ -351,7 +351,7 @@ def test_a_rate_that_does_not_exist(tmp_path):
 
 def test_the_config_knows_every_machine(tmp_path):
     assert get_args(StudyEstimate.model_fields["machine"].annotation) == ("here", *PRESETS)
-    with pytest.raises(InputError, match=r"estimate\.machine\n.*h2000\n.*`here`, `h200` or `slowest`"):
+    with pytest.raises(InputError, match=r"estimate\.machine\n.*h2000'\n.*`here`, `h200` or `slowest`"):
         Plan(paper(tmp_path, ALEXNET, estimate={"machine": "h2000"}), {"estimate"})
 
 
