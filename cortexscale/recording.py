@@ -62,15 +62,13 @@ class Recording:
         if n_units == 0:
             return ["no unit passes the selection; at least one unit above the noise-ceiling threshold is needed"]
         found = [problem for name in ("train", "test") for problem in self._split_problems(name)]
-        shared = set(self.train.stimulus_ids) & set(self.test.stimulus_ids)
-        if shared:
+        if shared := set(self.train.stimulus_ids) & set(self.test.stimulus_ids):
             found.append(f"{len(shared)} stimuli are in both splits, e.g. {min(shared)}; train and test share none")
         for column in ("unit", "nc_percent"):
             if column not in self.units:
                 return [*found, f"the unit table has no column `{column}`; it has {', '.join(map(str, self.units))}"]
-        if self.units["unit"].duplicated().any():
-            repeated = self.units["unit"][self.units["unit"].duplicated()].iloc[0]
-            found.append(f"the unit {repeated} is there twice; unit ids are unique within a subject")
+        if (repeated := self.units["unit"].duplicated()).any():
+            found.append(f"the unit {self.units['unit'][repeated].iloc[0]} is there twice; unit ids are unique within a subject")
         if len(self.rois) != n_units or set(self.rois.dtypes) != {np.dtype(bool)}:
             found.append(f"an ROI table of {self.rois.shape}; one boolean column per ROI, {n_units} rows")
         ceiling = self.units["nc_percent"].to_numpy()
@@ -110,19 +108,12 @@ class Recording:
         return []
 
     def check(self) -> "Recording":
-        """Return the recording if every promise of the class holds.
-
-        Raises:
-            InputError: names the recording and every promise that is broken.
-        """
-        problems = self.problems()
-        if problems:
-            raise InputError(
-                f"recording {self.dataset}/{self.subject}",
-                problems[0] if len(problems) == 1 else "\n      - ".join([f"{len(problems)} problems", *problems]),
-                "a sound Recording (cortexscale/recording.py)",
-                "correct the reader of this dataset, or the files that it read",
-            )
+        """Return the recording, or raise an InputError that names every promise of the class that is broken."""
+        if problems := self.problems():
+            found = problems[0] if len(problems) == 1 else "\n      - ".join([f"{len(problems)} problems", *problems])
+            remedy = "correct the reader of this dataset, or the files that it read"
+            where, expected = f"recording {self.dataset}/{self.subject}", "a sound Recording (cortexscale/recording.py)"
+            raise InputError(where, found, expected, remedy)
         return self
 
     def save(self, path: Path | str) -> None:
@@ -143,28 +134,16 @@ class Recording:
 
 
 def load_recording(path: Path | str, *, responses: bool = True) -> Recording:
-    """Read a Recording written by :meth:`Recording.save`.
-
-    Args:
-        responses: False leaves them out, for who only needs the tables: both splits then have 0 columns.
-    """
+    """Read a Recording written by :meth:`Recording.save`; without ``responses``, both splits have 0 columns."""
+    columns = slice(None) if responses else slice(0)
     with h5py.File(path, "r") as file:
-
-        def split(name: str) -> Split:
-            group = file[name]
-            columns = slice(None) if responses else slice(0)
-            return Split(_column(group["stimulus_ids"]), group["responses"][:, columns], group["repetitions"][:])
-
-        return Recording(
-            file.attrs["dataset"],
-            file.attrs["subject"],
-            split("train"),
-            split("test"),
-            _table(file["units"]),
-            _table(file["rois"]),
-            json.loads(file.attrs["notes"]),
-            _table(file["screening"]),
+        train, test = (
+            Split(_column(split["stimulus_ids"]), split["responses"][:, columns], split["repetitions"][:])
+            for split in (file["train"], file["test"])
         )
+        units, rois, screening = (_table(file[name]) for name in ("units", "rois", "screening"))
+        dataset, subject, notes = (file.attrs[name] for name in ("dataset", "subject", "notes"))
+    return Recording(dataset, subject, train, test, units, rois, json.loads(notes), screening)
 
 
 def load_screening(path: Path | str) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from cortexscale.datasets.readers import load_reader
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 from cortexscale.stimuli import LAYOUTS
-from cortexscale.stimuli.image_folder import SUFFIXES
+from cortexscale.stimuli.layouts import SUFFIXES
 from cortexscale.study.data import Dataset
 from cortexscale.study.images import StimulusSet
 from cortexscale.study.models import Suite

@@ -6,9 +6,8 @@ The stimulus table fixes the order of the rows of every feature store. Its ids a
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -16,39 +15,10 @@ from PIL import Image
 
 from cortexscale.errors import InputError
 from cortexscale.stimuli.brainscore import BrainScoreImages
-from cortexscale.stimuli.hdf5 import Hdf5Images
-from cortexscale.stimuli.image_folder import ImageFolder
+from cortexscale.stimuli.layouts import Hdf5Images, ImageFolder, Images
 from cortexscale.study.images import Layout
 
-
-class Images(Protocol):
-    """The images of one stimulus set, in whichever layout they were released."""
-
-    def ids(self) -> list[str]:
-        """List the ids of all images, in the order of the stimulus table.
-
-        Raises:
-            InputError: nothing is there, or not what the layout says.
-        """
-
-    def concepts(self, ids: Sequence[str]) -> list[str]:
-        """Return what each image shows. An image of which nothing is known is a concept of its own."""
-
-    def where(self, id: str) -> str:
-        """Describe where an image lies, for messages."""
-
-    def content(self, id: str) -> bytes:
-        """Return the bytes of an image, which its hash is made of."""
-
-    def decoded(self, content: bytes) -> Image.Image:
-        """Return the RGB image that :meth:`content` encodes."""
-
-
-LAYOUTS: dict[str, Callable[[Path], Images]] = {
-    "image_folder": ImageFolder,
-    "hdf5": Hdf5Images,
-    "brainscore": BrainScoreImages,
-}
+LAYOUTS: dict[str, type[Images]] = {"image_folder": ImageFolder, "hdf5": Hdf5Images, "brainscore": BrainScoreImages}
 """Layout of a stimulus set -> the class that reads it from a path."""
 
 _DAMAGE = (OSError, KeyError, zipfile.BadZipFile, zlib.error, EOFError, SyntaxError)
@@ -57,10 +27,6 @@ _DAMAGE = (OSError, KeyError, zipfile.BadZipFile, zlib.error, EOFError, SyntaxEr
 
 def stimulus_table(layout: Layout, path: Path | str) -> pd.DataFrame:
     """List the images of a stimulus set.
-
-    Args:
-        layout: a key of :data:`LAYOUTS`.
-        path: the folder or the file.
 
     Returns:
         One row per image: ``stimulus_id``, ``hash`` (of its content) and ``concept``; in byte order of the ids, by row of the
@@ -80,15 +46,15 @@ def content_hash(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
+def table_hash(table: pd.DataFrame) -> str:
+    """Return the content hash of a stimulus set: of its ids and images, in order."""
+    return content_hash(table[["stimulus_id", "hash"]].to_csv(index=False).encode())
+
+
 class StimulusImages:
-    """The images of a stimulus set as RGB images, in the order of its table.
+    """The images of a stimulus set as RGB images, in the order of its table, with which each image is compared by its hash.
 
     Files are opened when they are first needed, so that each worker process of a loader opens them for itself.
-
-    Args:
-        layout: a key of :data:`LAYOUTS`.
-        path: the folder or the file.
-        table: the stimulus table; every image is compared with its hash there.
     """
 
     def __init__(self, layout: Layout, path: Path | str, table: pd.DataFrame):
@@ -112,12 +78,8 @@ class StimulusImages:
         except _DAMAGE as error:
             raise _unreadable(self.images.where(id), error) from None
         if content_hash(content) != self.hashes[row]:
-            raise InputError(
-                self.images.where(id),
-                "another image than the stimulus table lists",
-                "the same content",
-                "delete the stimulus table and run again",
-            )
+            found, remedy = "another image than the stimulus table lists", "delete the stimulus table and run again"
+            raise InputError(self.images.where(id), found, "the same content", remedy)
         return image
 
 
@@ -132,34 +94,15 @@ def _unreadable(where: str, error: Exception) -> InputError:
     return InputError(where, f"not a readable image ({error})", "an RGB image", "fetch the image again")
 
 
-def stimulus_rows(table: pd.DataFrame, ids: Sequence[str] | np.ndarray, wanted_by: str, where: str) -> np.ndarray:
-    """Find stimuli in a stimulus table.
-
-    Args:
-        table: the stimulus table.
-        ids: (n,) stimuli.
-        wanted_by: whose stimuli they are, for the message.
-        where: the file of the table, for the message.
-
-    Returns:
-        (n,) int, their rows.
+def stimulus_rows(table: pd.DataFrame, ids: Sequence[str] | np.ndarray, wanted_by: str) -> np.ndarray:
+    """Return the rows of stimuli in a stimulus table, (n,) int.
 
     Raises:
-        InputError: a stimulus has no image.
+        InputError: a stimulus has no image; the message says whose stimuli they are (``wanted_by``).
     """
-    index = pd.Index(table["stimulus_id"])
-    rows = index.get_indexer(list(ids))
-    missing = [id for id, row in zip(ids, rows, strict=True) if row < 0]
-    if missing:
-        raise InputError(
-            where,
-            f"no image for {len(missing)} of the {len(ids)} stimuli of {wanted_by}, e.g. {', '.join(missing[:3])}",
-            "an image for every stimulus",
-            "complete the image folder, delete the stimulus table and run again",
-        )
+    rows = pd.Index(table["stimulus_id"]).get_indexer(list(ids))
+    if len(missing := np.asarray(ids)[rows < 0]):
+        found = f"no image for {len(missing)} of the {len(ids)} stimuli of {wanted_by}, e.g. {', '.join(missing[:3])}"
+        remedy = "complete the image folder, delete the stimulus table and run again"
+        raise InputError("stimulus table", found, "an image for every stimulus", remedy)
     return rows
-
-
-def table_hash(table: pd.DataFrame) -> str:
-    """Return the content hash of a stimulus set: of its ids and images, in order."""
-    return hashlib.blake2b(table[["stimulus_id", "hash"]].to_csv(index=False).encode(), digest_size=16).hexdigest()

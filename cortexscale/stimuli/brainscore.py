@@ -1,7 +1,5 @@
 """Stimulus sets of Brain-Score: a CSV that lists the images, and a zip or a folder with them."""
 
-import csv
-import io
 import os
 import zipfile
 from collections.abc import Sequence
@@ -10,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
+from cortexscale.stimuli.layouts import Images
 
 ALIASES = {"image_id": "stimulus_id", "stimulus_id": "image_id", "filename": "image_file_name"}
 """Column of a stimulus CSV or assembly -> the name of the same column in other releases."""
 
 
-class BrainScoreImages:
+class BrainScoreImages(Images):
     """A stimulus CSV of Brain-Score, with its images in a zip, or in a folder, that has the name of the CSV.
 
     The zip or folder lies beside the CSV or, in a cache of Brain-Score (``<sha1>/<file>``), in a folder beside the folder of
@@ -31,26 +29,14 @@ class BrainScoreImages:
     concept_columns = ("object_name", "texture_family")
 
     def __init__(self, path: Path):
-        self.path = path
+        super().__init__(path)
         self._archive: tuple[int, zipfile.ZipFile] | None = None  # process that opened it, and the open zip
-
-    def __reduce__(self) -> tuple[type["BrainScoreImages"], tuple[Path]]:
-        return type(self), (self.path,)
 
     @cached_property
     def names(self) -> dict[str, str]:
         """Id of an image -> name of its file."""
         table = read_stimuli(self.path, ["image_id", "filename"], self.remedy)
         return dict(zip(table["image_id"], table["filename"], strict=True))
-
-    def concepts(self, ids: Sequence[str]) -> list[str]:
-        with self.path.open(newline="", encoding="utf-8") as file:
-            columns = next(csv.reader(file))
-        column = next((name for name in self.concept_columns if name in columns), None)
-        if column is None:
-            return list(ids)
-        table = read_stimuli(self.path, ["image_id", column], self.remedy)
-        return table.set_index("image_id")[column].loc[list(ids)].to_list()
 
     @cached_property
     def images(self) -> Path:
@@ -69,37 +55,36 @@ class BrainScoreImages:
 
     def ids(self) -> list[str]:
         names, images = self.names, self.images
-        there = set(self._open(images).namelist() if images.is_file() else (file.name for file in images.iterdir()))
-        missing = [name for name in names.values() if name not in there]
-        if missing:
-            raise InputError(
-                images,
-                f"{len(missing)} of the {len(names)} images are not there, e.g. {', '.join(missing[:3])}",
-                f"every filename of {self.path.name}",
-                self.remedy,
-            )
+        there = set(self._open().namelist() if images.is_file() else (file.name for file in images.iterdir()))
+        if missing := [name for name in names.values() if name not in there]:
+            found = f"{len(missing)} of the {len(names)} images are not there, e.g. {', '.join(missing[:3])}"
+            raise InputError(images, found, f"every filename of {self.path.name}", self.remedy)
         return list(names)
+
+    def concepts(self, ids: Sequence[str]) -> list[str]:
+        columns = list(pd.read_csv(self.path, nrows=0))
+        column = next((name for name in self.concept_columns if name in columns), None)
+        if column is None:
+            return list(ids)
+        table = read_stimuli(self.path, ["image_id", column], self.remedy)
+        return table.set_index("image_id")[column].loc[list(ids)].to_list()
 
     def where(self, id: str) -> str:
         return str(self.images / self.names.get(id, f"(no image {id})"))
 
     def content(self, id: str) -> bytes:
         name = self.names[id]
-        return self._open(self.images).read(name) if self.images.is_file() else (self.images / name).read_bytes()
+        return self._open().read(name) if self.images.is_file() else (self.images / name).read_bytes()
 
-    def decoded(self, content: bytes) -> Image.Image:
-        return Image.open(io.BytesIO(content)).convert("RGB")
-
-    def _open(self, path: Path) -> zipfile.ZipFile:
+    def _open(self) -> zipfile.ZipFile:
         # A forked worker shares the position in the open file of its parent, and would read the bytes of another image.
         if self._archive is None or self._archive[0] != os.getpid():
-            require_real_file(path, self.remedy)
+            require_real_file(self.images, self.remedy)
             try:
-                self._archive = os.getpid(), zipfile.ZipFile(path)
+                self._archive = os.getpid(), zipfile.ZipFile(self.images)
             except (zipfile.BadZipFile, OSError) as error:
-                raise InputError(
-                    path, f"not a readable zip ({error})", "the zip of the images", f"repeat the download: {self.remedy}"
-                ) from None
+                remedy = f"repeat the download: {self.remedy}"
+                raise InputError(self.images, f"not a readable zip ({error})", "the zip of the images", remedy) from None
         return self._archive[1]
 
 
@@ -107,7 +92,6 @@ def read_stimuli(path: Path | str, columns: Sequence[str], remedy: str) -> pd.Da
     """Read some columns of the stimulus CSV of an assembly, in the order of the file.
 
     Args:
-        path: the CSV.
         columns: the columns that are wanted, first the id of the image. Names of other releases (:data:`ALIASES`) are found too.
         remedy: where the file comes from; it ends every message.
 
@@ -117,7 +101,7 @@ def read_stimuli(path: Path | str, columns: Sequence[str], remedy: str) -> pd.Da
     Raises:
         InputError: the file is no table, a column or an entry is missing, or an id is there twice.
     """
-    path = require_real_file(path, remedy)
+    path, id = require_real_file(path, remedy), columns[0]
     try:
         # Everything is read as text: an id of digits is no number, and a category may be called NA.
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -125,20 +109,14 @@ def read_stimuli(path: Path | str, columns: Sequence[str], remedy: str) -> pd.Da
         raise InputError(path, f"not a readable table ({error})", "the stimulus CSV", f"repeat the download. {remedy}") from None
     sources = {name: name if name in table else ALIASES.get(name, name) for name in columns}
     if missing := [name for name, source in sources.items() if source not in table]:
-        raise InputError(
-            path, f"the columns {', '.join(map(str, table))}", f"also {', '.join(missing)}", f"take the released file. {remedy}"
-        )
+        found, expected = f"the columns {', '.join(map(str, table))}", f"also {', '.join(missing)}"
+        raise InputError(path, found, expected, f"take the released file. {remedy}")
     table = pd.DataFrame({name: table[source] for name, source in sources.items()})
     incomplete = (table.isna() | (table == "")).any(axis=1).to_numpy()
     if incomplete.any() or table.empty:
         found = f"row {np.flatnonzero(incomplete)[0] + 1} without {' or '.join(columns)}" if len(table) else "no rows"
         raise InputError(path, found, "one complete row per image", f"the copy was cut short; repeat the download. {remedy}")
-    repeated = table[columns[0]].duplicated()
-    if repeated.any():
-        raise InputError(
-            path,
-            f"{columns[0]} {table[columns[0]][repeated].iloc[0]} twice",
-            "one row per image",
-            f"repeat the download. {remedy}",
-        )
+    if (repeated := table[id].duplicated()).any():
+        found = f"{id} {table[id][repeated].iloc[0]} twice"
+        raise InputError(path, found, "one row per image", f"repeat the download. {remedy}")
     return table

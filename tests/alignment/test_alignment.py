@@ -99,7 +99,7 @@ def test_subjects_with_the_same_stimuli_share_targets(stimuli, recordings):
 
 def test_search_equals_scikit_learn_per_subject_and_roi(store, stimuli, recordings, search):
     for recording in recordings:
-        rows = stimulus_rows(stimuli, recording.train.stimulus_ids, "", "")
+        rows = stimulus_rows(stimuli, recording.train.stimulus_ids, "")
         for roi in ("V1", "IT", "all"):
             members = recording.rois[roi].to_numpy()
             Y, ceiling = recording.train.responses[:, members].astype(np.float64), recording.units["nc_percent"][members] / 100
@@ -140,7 +140,7 @@ def test_scores_equal_scikit_learn_on_the_test_split(store, stimuli, recordings,
         recording = next(r for r in recordings if r.subject == row["subject"])
         members = recording.rois[row["roi"]].to_numpy()
         X = features(store, committed["d"][row["roi"]].layer_name)
-        train, test = (X[stimulus_rows(stimuli, split.stimulus_ids, "", "")] for split in (recording.train, recording.test))
+        train, test = (X[stimulus_rows(stimuli, split.stimulus_ids, "")] for split in (recording.train, recording.test))
         Y = recording.train.responses[:, members].astype(np.float64)
         model = RidgeCV(settings.alphas.values, alpha_per_target=alpha_per == "unit").fit(train, Y)
         r = pearson(model.predict(test), recording.test.responses[:, members].astype(np.float64))
@@ -169,7 +169,7 @@ def test_similarity_equals_the_plain_computation(store, stimuli, recordings, sea
         members = recording.rois[row["roi"]].to_numpy()
         X = features(store, committed["d"][row["roi"]].layer_name)
         splits = {"train": recording.train, "test": recording.test}
-        X = {name: X[stimulus_rows(stimuli, split.stimulus_ids, "", "")] for name, split in splits.items()}
+        X = {name: X[stimulus_rows(stimuli, split.stimulus_ids, "")] for name, split in splits.items()}
         Y = {name: split.responses[:, members].astype(np.float64) for name, split in splits.items()}
         encoded = {
             "train": cross_val_predict(RidgeCV(SETTINGS.alphas.values), X["train"], Y["train"], cv=KFold(5)),

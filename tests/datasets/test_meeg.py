@@ -9,17 +9,18 @@ from cortexscale.datasets.formats.brainvision import marker_samples, read_header
 from cortexscale.datasets.formats.meeg import (
     LOBES,
     ROIS,
-    Averages,
+    EpochOptions,
+    average_trials,
     build_recording,
+    cut_epochs,
     eeg_lobe,
-    epoch_blocks,
     meg_lobe,
-    sample_times,
     sensor_rois,
     trial_ncsnr,
 )
 from cortexscale.errors import InputError
 from cortexscale.kernels.noise_ceiling import ncsnr_from_trials, noise_ceiling_percent
+from cortexscale.recording import Split
 from cortexscale.simulation.brain import AreaCode
 from cortexscale.simulation.brainvision import write_brainvision
 from cortexscale.simulation.meeg import continuous, evoked, interpolate, resampled_instants, trial_noise, true_ceiling
@@ -66,7 +67,7 @@ def test_lobe_of_a_meg_sensor_is_its_third_letter():
 
 
 def test_rois_are_the_lobes_and_two_groups():
-    rois = sensor_rois(["occipital", "frontal", "parietal", "temporal", "central"])
+    rois = sensor_rois(np.array(["occipital", "frontal", "parietal", "temporal", "central"]))
     assert tuple(rois) == ROIS
     assert set(rois.dtypes) == {np.dtype(bool)}
     assert rois["occipital_parietal"].tolist() == [True, False, True, False, False]
@@ -81,9 +82,6 @@ def noise_recording(n_channels: int = 5, n_samples: int = 30_000, rate: float = 
     data = 1e-5 * np.random.default_rng(0).standard_normal((n_channels + 1, n_samples)).cumsum(axis=1)
     info = mne.create_info([f"C{n}" for n in range(1, n_channels + 1)] + ["stim"], rate, ["eeg"] * n_channels + ["stim"])
     return mne.io.RawArray(data, info, verbose="error")
-
-
-WINDOW = {"where": "here", "tmin": -0.2, "tmax": 0.8, "rate": 100, "baseline": (-0.2, 0), "crop_from": 0.0}
 
 
 @pytest.mark.parametrize("baseline_first", [True, False])
@@ -108,45 +106,43 @@ def test_blocks_of_epochs_are_bit_identical_to_one_shot(baseline_first, crop_fro
         epochs.apply_baseline((-0.2, 0), verbose="error")
     epochs.crop(crop_from, None, verbose="error")
 
-    arguments = WINDOW | {"baseline_first": baseline_first, "crop_from": crop_from}
-    rows, blocks = zip(*epoch_blocks(raw, samples, block=block, **arguments), strict=True)
-    assert [part for slice_ in rows for part in range(slice_.start, slice_.stop)] == list(range(100))
+    options = EpochOptions(crop_from=crop_from)
+    parts = [samples[first : first + block] for first in range(0, 100, block)]
+    blocks = [cut_epochs(raw, part, options, "here", baseline_first=baseline_first) for part in parts]
     np.testing.assert_array_equal(np.concatenate(blocks), epochs.get_data().astype(np.float32))
     assert blocks[0].dtype == np.float32
-    np.testing.assert_allclose(sample_times(-0.2, 0.8, 1000, 100, crop_from), epochs.times, atol=1e-9)
+    np.testing.assert_allclose(options.times(1000), epochs.times, atol=1e-9)
 
 
 def test_times_of_the_three_datasets():
-    assert len(sample_times(-0.2, 0.8, 1000, 100, 0.0)) == 80
-    assert len(sample_times(-0.2, 0.8, 1000, 100, None)) == 100
-    assert len(sample_times(-0.1, 1.3, 200, 100, 0.0)) == 130
+    assert len(EpochOptions(crop_from=0).times(1000)) == 80
+    assert len(EpochOptions().times(1000)) == 100
+    assert len(EpochOptions(tmin=-0.1, tmax=1.3, baseline=(-0.1, 0), crop_from=0).times(200)) == 130
 
 
 @pytest.mark.parametrize("sample", [199, 29_200, 10**6, -1])
 def test_epochs_beyond_the_recording_are_an_error(sample):
     with pytest.raises(InputError, match=rf"1 of 2 epochs beyond the recording, the first at sample {sample:,}"):
-        list(epoch_blocks(noise_recording(), np.array([5_000, sample]), baseline_first=False, **WINDOW))
+        cut_epochs(noise_recording(), np.array([5_000, sample]), EpochOptions(), "here", baseline_first=False)
 
 
 def test_first_and_last_possible_epoch_are_there():
-    ((_, epochs),) = epoch_blocks(noise_recording(), np.array([200, 29_199]), baseline_first=False, **WINDOW)
+    epochs = cut_epochs(noise_recording(), np.array([200, 29_199]), EpochOptions(crop_from=0), "here", baseline_first=False)
     assert epochs.shape == (2, 5, 80)
     assert np.isfinite(epochs).all()
 
 
 def test_two_events_at_one_sample_are_an_error():
     with pytest.raises(InputError, match="two events at one sample"):
-        list(epoch_blocks(noise_recording(), np.array([5_000, 6_000, 5_000]), baseline_first=False, **WINDOW))
+        cut_epochs(noise_recording(), np.array([5_000, 6_000, 5_000]), EpochOptions(), "here", baseline_first=False)
 
 
-def test_running_averages():
+def test_averages_of_blocks_of_trials():
     rng = np.random.default_rng(2)
     image, trials = rng.integers(0, 6, 50), rng.standard_normal((50, 3, 4)).astype(np.float32)
-    averages = Averages(7, 3, 4)
-    for first in range(0, 50, 12):
-        averages.add(image[first : first + 12], trials[first : first + 12])
-    np.testing.assert_array_equal(averages.counts, np.bincount(image, minlength=7))
-    mean = averages.finish()
+    blocks = ((image[first : first + 12], trials[first : first + 12]) for first in range(0, 50, 12))
+    mean, counts = average_trials(blocks, 7, (3, 4))
+    np.testing.assert_array_equal(counts, np.bincount(image, minlength=7))
     for number in range(6):
         np.testing.assert_allclose(mean[number], trials[image == number].mean(axis=0), atol=1e-6)
     assert np.isnan(mean[6]).all()
@@ -224,18 +220,12 @@ def recording_of(ncsnr: np.ndarray, min_nc_percent: float = 1.0, n_train: int = 
     recording = build_recording(
         "d",
         "s",
-        channels=["Oz", "Pz", "Fz"],
-        lobes=["occipital", "parietal", "frontal"],
+        Split(np.array([f"a/{n}" for n in range(n_train)]), train, np.ones(n_train, int)),
+        Split(np.array([f"b/{n}" for n in range(5)]), test, np.full(5, 12)),
+        lobes={"Oz": "occipital", "Pz": "parietal", "Fz": "frontal"},
         times=np.array([-0.01, 0, 0.05, 0.29]),
-        train_ids=np.array([f"a/{n}" for n in range(n_train)]),
-        train=train,
-        train_repetitions=np.ones(n_train, int),
-        test_ids=np.array([f"b/{n}" for n in range(5)]),
-        test=test,
-        test_repetitions=np.full(5, 12),
         ncsnr=ncsnr,
         min_nc_percent=min_nc_percent,
-        notes={},
     )
     return recording, *kept
 

@@ -73,6 +73,7 @@ def rewrite_text(path, pattern, replacement, count=0):
 # --- the round trip ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ceilings_match_the_truth(release, recordings):
     for subject in ("sub-02", "sub-49"):
         truth = release[1][subject]
@@ -84,6 +85,7 @@ def test_ceilings_match_the_truth(release, recordings):
         assert strong["kept"].all()
 
 
+@pytest.mark.slow
 def test_responses_are_the_signal_and_noise(release, recordings):
     """In units with a high ceiling the average of the trials follows the truth, in µV, image by image."""
     truth, recording = release[1]["sub-02"], recordings["sub-02"]
@@ -99,6 +101,7 @@ def test_responses_are_the_signal_and_noise(release, recordings):
         assert abs(slope.mean() - 1) < 0.05
 
 
+@pytest.mark.slow
 def test_poor_subject_has_lower_ceilings(recordings):
     """What the choice of the best subjects goes by: mean ceiling over occipital and parietal channels."""
 
@@ -109,6 +112,7 @@ def test_poor_subject_has_lower_ceilings(recordings):
     assert mean_ceiling("sub-03") < 0.6 * min(mean_ceiling("sub-02"), mean_ceiling("sub-49"))
 
 
+@pytest.mark.slow
 def test_units_and_rois(recordings, tmp_path):
     recordings["sub-02"].save(tmp_path / "recording.h5")
     recording = load_recording(tmp_path / "recording.h5")
@@ -149,6 +153,7 @@ def plain_mne(root, subject: str, reference: bool) -> np.ndarray:
 
 @pytest.mark.parametrize("reference", ["average", "none"])
 @pytest.mark.parametrize("subject", ["sub-02", "sub-49"])
+@pytest.mark.slow
 def test_bit_identical_to_plain_mne_in_one_shot(release, subject, reference, monkeypatch):
     monkeypatch.setattr(things_eeg1_recording, "BLOCK_BYTES", 2**22)  # some ten channels at a time
     monkeypatch.setattr(things_eeg1, "_EPOCHS", 37)
@@ -165,6 +170,7 @@ def test_bit_identical_to_plain_mne_in_one_shot(release, subject, reference, mon
     assert recording.screening["channel"].nunique() == (64 if reference == "average" else 63)
 
 
+@pytest.mark.slow
 def test_wide_workspace_is_read_by_name(recordings):
     notes = recordings["sub-49"].notes
     assert notes["online_reference"] == "FCz"
@@ -173,12 +179,14 @@ def test_wide_workspace_is_read_by_name(recordings):
     assert set(recordings["sub-49"].screening["channel"]) == set(recordings["sub-02"].screening["channel"]) == set(CHANNELS)
 
 
+@pytest.mark.slow
 def test_case_and_order_of_channel_names_do_not_matter(copy, recordings):
     header = file_of(copy, "eeg.vhdr")
     rewrite_text(header, r"^(Ch\d+=)(\w+)", lambda match: match[1] + match[2].upper())
     np.testing.assert_array_equal(things_eeg1.read(copy, "sub-02", OPTIONS).train.responses, recordings["sub-02"].train.responses)
 
 
+@pytest.mark.slow
 def test_centroparietal_channels_can_move(release):
     screening = things_eeg1.read(
         release[0], "sub-02", OPTIONS.model_copy(update={"centroparietal": "parietal"})
@@ -189,16 +197,16 @@ def test_centroparietal_channels_can_move(release):
 # --- events -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_release_1_1_2_with_onsets_in_samples_reads_the_same(copy, recordings):
-    events = pd.read_csv(file_of(copy, "events.tsv"), sep="\t")
-    simulation.write_events(file_of(copy, "events.tsv"), "sub-02", events, release="1.1.2")
-    assert "sample" not in pd.read_csv(file_of(copy, "events.tsv"), sep="\t")
+    rewrite_events(copy, lambda table: table.assign(onset=table["sample"]).drop(columns="sample"))
     recording = things_eeg1.read(copy, "sub-02", OPTIONS)
     np.testing.assert_array_equal(recording.train.responses, recordings["sub-02"].train.responses)
     assert recording.notes["onsets"].startswith("samples")
     assert recordings["sub-02"].notes["onsets"] == "seconds"
 
 
+@pytest.mark.slow
 def test_samples_count_from_1_and_markers_agree(release, recordings):
     raw = mne.io.read_raw_brainvision(file_of(release[0], "eeg.vhdr"), verbose="error")
     found, codes = mne.events_from_annotations(raw, verbose="error")
@@ -223,6 +231,7 @@ def test_simulated_events_have_the_released_oddities(release):
     assert concepts[0] & concepts[1]
 
 
+@pytest.mark.slow
 def test_target_trials_are_kept(release, recordings):
     events = pd.read_csv(file_of(release[0], "events.tsv"), sep="\t")
     targets = events.loc[events["istarget"] == 1, "stim"].str.removeprefix("stimuli\\").str.replace("\\", "/")
@@ -231,6 +240,7 @@ def test_target_trials_are_kept(release, recordings):
     assert len(targets) > 2
 
 
+@pytest.mark.slow
 def test_one_sample_off_the_markers_is_noted(copy):
     rewrite_events(copy, lambda table: table.assign(sample=table["sample"] - 1, onset=table["onset"] - 0.001))
     assert things_eeg1.read(copy, "sub-02", OPTIONS).notes["largest_difference_from_markers"] == 1
@@ -238,9 +248,10 @@ def test_one_sample_off_the_markers_is_noted(copy):
 
 @pytest.mark.parametrize("subject", ["sub-01", "sub-06"])
 def test_subjects_without_test_images_are_to_be_left_out(tmp_path, subject):
-    """sub-01 has no column that tells test images; sub-06 stopped half way and lacks others."""
+    """The table of sub-01 has no column that tells test images; sub-06 stopped half way."""
     events = simulation.events_table(small_world().things_ids, SETTINGS, 2)
     events = events[events["isteststim"] == 0][: 192 if subject == "sub-01" else 100]
+    events = events.drop(columns=["isteststim", "teststimnumber"] if subject == "sub-01" else ["response", "rt"])
     potentials = np.random.default_rng(3).standard_normal((64, events["sample"].max() + 2000)).astype(np.float32)
     simulation.write_things_eeg1(tmp_path, subject, events, potentials)
     with pytest.raises(
@@ -455,6 +466,7 @@ def write_noise(root, concepts: int) -> None:
     simulation.write_things_eeg1(root, "sub-02", events, potentials)
 
 
+@pytest.mark.slow
 def test_memory_grows_by_the_responses_only(tmp_path):
     """Four times the trials, in a recording of four times the length, read with small blocks."""
     peaks, block = {}, 2**22

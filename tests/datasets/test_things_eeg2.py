@@ -20,12 +20,32 @@ from cortexscale.datasets.things_eeg2 import reader as things_eeg2
 from cortexscale.datasets.things_eeg2.files import TARGET, Part
 from cortexscale.datasets.things_eeg2.reader import CHANNELS
 from cortexscale.datasets.things_eeg2.simulate import SESSIONS, Settings, simulate
-from cortexscale.datasets.things_eeg2.simulated_files import write_dictionary, write_image_metadata
+from cortexscale.datasets.things_eeg2.simulated_files import EXEMPLARS, write_dictionary, write_image_metadata
 from cortexscale.errors import InputError
 from cortexscale.recording import load_recording
 
 SETTINGS = Settings(concepts=2, test_images=5, train_repetitions=2, parts=3, sources=("npy", "brainvision"))
-OPTIONS = SETTINGS.options().model_copy(update={"min_nc_percent": 30})
+
+
+def options_of(settings: Settings) -> things_eeg2.Options:
+    """The options with which the reader reads what the simulation writes."""
+    per_session = settings.concepts * EXEMPLARS // 2
+    of_test = settings.test_images * settings.test_repetitions
+    return things_eeg2.Options(
+        n_train=2 * per_session,
+        n_test=settings.test_images,
+        train_images_per_session=per_session,
+        train_repetitions=settings.train_repetitions,
+        test_repetitions=settings.test_repetitions,
+        train_presentations=per_session * settings.train_repetitions + settings.train_extra + settings.train_targets,
+        test_presentations=of_test + settings.test_extra + settings.test_targets,
+        train_targets=settings.train_targets,
+        test_targets=settings.test_targets,
+        source_parts=settings.parts,
+    )
+
+
+OPTIONS = options_of(SETTINGS).model_copy(update={"min_nc_percent": 30})
 SOURCE_OPTIONS = OPTIONS.model_copy(update={"source": "brainvision"})
 
 
@@ -144,11 +164,11 @@ def test_raw_files_are_the_files_that_were_written(release):
 def test_blocks_give_the_bits_of_mne_at_once(release, monkeypatch):
     root, _ = release
     monkeypatch.setattr(things_eeg2, "_BLOCK", 7)
-    _, sessions = things_eeg2._open(root, "sub-01", OPTIONS)
+    opened = things_eeg2._open(root, "sub-01", OPTIONS)
     for split, at_most in (("training", 2), ("test", 4)):
         conditions, expected = at_once(root, 3, split)
         keep = first_ones(conditions, at_most)
-        blocks = list(things_eeg2._trials(sessions[split][2], at_most, OPTIONS))
+        blocks = list(things_eeg2._trials([opened[split][1][2]], OPTIONS))
         assert max(len(images) for images, _ in blocks) == 7 and len(blocks) > 2
         np.testing.assert_array_equal(np.concatenate([images for images, _ in blocks]), conditions[keep] - 1)
         np.testing.assert_array_equal(np.concatenate([responses for _, responses in blocks]), expected[keep])
@@ -313,11 +333,12 @@ def test_microvolts_are_read_when_told(copy, recording):
 # --- the truth --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_truth_is_recovered(tmp_path):
     """With the demo's settings: ceilings, and what the noise-free responses explain of the training averages."""
     settings = Settings()
     truth = dict(simulate(tmp_path, ["sub-02"], small_world(60), settings, seed=0))["sub-02"]
-    recording = things_eeg2.read(tmp_path, "sub-02", settings.options())
+    recording = things_eeg2.read(tmp_path, "sub-02", options_of(settings))
     true = truth.units.set_index("unit")["nc_percent"]
     estimate = recording.screening.set_index("unit")["nc_percent"][true.index]
     error = (estimate - true)[true > 60]
@@ -654,6 +675,7 @@ def write_noise(root: Path, repetitions: int) -> things_eeg2.Options:
     return things_eeg2.Options(**counts, min_nc_percent=0, channels=CHANNELS[:16])
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_recording(tmp_path):
     """Four times the trials, and four times the file. The test trials are held for the ceiling; nothing else may grow."""
     peaks, options = [], []

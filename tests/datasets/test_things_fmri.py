@@ -340,8 +340,6 @@ def test_files_of_pandas_are_read_whatever_the_order_of_blocks(copy, study, prec
         ours = things_fmri.read(copy, "sub-01", OPTIONS)
         np.testing.assert_allclose(ours.test.responses, study.recordings["sub-01"].test.responses, atol=1e-5)
         assert ours.notes["nc_testset_recomputed"]["largest_difference"] < 1e-3
-    write_responses(path, responses.to_numpy(), voxel_ids_first=voxel_ids_first)
-    pd.testing.assert_frame_equal(pd.read_hdf(path), frame_of(responses.to_numpy()), check_column_type=False)
 
 
 class Bomb:
@@ -605,6 +603,7 @@ def write_large(root, n_train):
     return things_fmri.Options(n_train=n_train, n_test=n_test, n_voxels={"sub-01": n_voxels}, max_voxels=600)
 
 
+@pytest.mark.slow
 def test_memory_holds_the_selected_voxels_and_no_more(tmp_path):
     peak, held = [], []
     for n_train in (1000, 4000):

@@ -132,6 +132,7 @@ def test_ids_are_concept_and_file(path, expected):
 # --- the reader -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_blocks_of_epochs_give_the_bits_of_mne_at_once(release, at_once, monkeypatch, tmp_path):
     monkeypatch.setattr(things_meg, "_BLOCK", 7)
     things_meg.read(release[0], "P1", OPTIONS).save(tmp_path / "recording.h5")
@@ -183,6 +184,7 @@ def test_units_are_sensors_and_times_in_groups(release):
     assert things_meg.shape(OPTIONS, ("P1", "P2")) == (36, 5, 2 * UNITS)
 
 
+@pytest.mark.slow
 def test_estimated_ceilings_are_the_true_ones(tmp_path):
     settings = Settings(concepts=1, test_images=13, catch_per_session=1)
     world = small_world()
@@ -231,6 +233,7 @@ def test_files_are_named_before_they_exist(tmp_path):
     assert PARTS == Options().n_parts == 4
 
 
+@pytest.mark.slow
 def test_trials_can_come_from_the_table(release, tmp_path):
     root, _ = release
     table = pd.read_csv(root / "sourcedata/sample_attributes_P1.csv")
@@ -366,6 +369,7 @@ BAD_GRIDS = {
 
 
 @pytest.mark.parametrize("case", BAD_GRIDS)
+@pytest.mark.slow
 def test_another_grid_is_refused(copy, case):
     change, found, expected = BAD_GRIDS[case]
     resave(copy, change)
@@ -376,6 +380,7 @@ def test_another_grid_is_refused(copy, case):
 
 
 @pytest.mark.parametrize("value", [0, np.nan])
+@pytest.mark.slow
 def test_a_hole_in_the_data_is_found(copy, value):
     def hollow(trials, responses):
         responses[np.flatnonzero(trials["trial_type"] == "exp")[4]] = value
@@ -396,6 +401,7 @@ def test_counts_of_the_release_are_expected_unless_told_otherwise(release):
         things_meg.read(release[0], "P1", Options())
 
 
+@pytest.mark.slow
 def test_nothing_above_the_threshold_is_refused(release):
     with pytest.raises(InputError, match=r"no channel and time[\s\S]*min_nc_percent"):
         things_meg.read(release[0], "P1", OPTIONS.model_copy(update={"min_nc_percent": 99.999}))
@@ -404,6 +410,7 @@ def test_nothing_above_the_threshold_is_refused(release):
 # --- memory -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_memory_grows_with_what_is_kept_only(tmp_path):
     """Four times the trials: the peak grows by the responses of all units and the test trials, as declared."""
     rng = np.random.default_rng(0)

@@ -1,6 +1,5 @@
 """The events of THINGS-EEG1: the image of every trial, from ``events.tsv`` of release 1.2.0 or of earlier releases."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,71 +8,58 @@ import pandas as pd
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 
-_COLUMNS = ("onset", "isteststim", "stim", "sequencenumber", "teststimnumber")
+_COLUMNS = ("onset", "stim", "sequencenumber")
+_TEST_COLUMNS = ("isteststim", "teststimnumber")
 _MOST_SECONDS = 10_000
 """Larger onsets are in samples, because no recording is that long."""
 
 
-@dataclass(frozen=True)
-class Events:
-    """Trials in the order of the file.
-
-    Attributes:
-        sample: (n,) 0-based sample of each onset.
-        stimulus_id: (n,) THINGS id, ``aardvark/aardvark_01b.jpg``.
-        test: (n,) whether the image is a test image.
-        sequence: (n,) the sequence of the trial. Each test sequence has every test image once.
-        seconds: whether onsets are in seconds, as from release 1.2.0 on.
-    """
-
-    sample: np.ndarray
-    stimulus_id: np.ndarray
-    test: np.ndarray
-    sequence: np.ndarray
-    seconds: bool
-
-
-def read_events(path: Path, rate: float, n_train: int, n_test: int, n_repetitions: int, remedy: str) -> Events:
+def read_events(path: Path, rate: float, n_train: int, n_test: int, n_repetitions: int, remedy: str) -> tuple[pd.DataFrame, bool]:
     """Read and check the events of one subject.
 
     Target trials (a change of the fixation's colour) have an image like all others and are kept.
 
     Args:
-        path: the file.
         rate: Hz of the recording.
-        n_train: images presented once.
-        n_test: test images.
-        n_repetitions: presentations of every test image, once per sequence.
         remedy: where the file is released.
+
+    Returns:
+        One row per trial, in the order of the file: ``sample`` (0-based), ``id`` (``aardvark/aardvark_01b.jpg``), ``test``,
+        ``number`` of a test image, and ``sequence``; and whether onsets are in seconds, as from release 1.2.0 on.
 
     Raises:
         InputError: a column is missing, onsets are in no known unit, images or counts are not those of the release, or
             the subject saw no test images (sub-01 and sub-06).
     """
     table = pd.read_csv(require_real_file(path, remedy), sep="\t")
-    if missing := [column for column in _COLUMNS if column not in table and column not in ("isteststim", "teststimnumber")]:
-        raise InputError(
-            path, f"no column {', '.join(missing)}; there are {', '.join(map(str, table))}", ", ".join(_COLUMNS), remedy
-        )
-    if "isteststim" not in table or "teststimnumber" not in table or not (table["isteststim"] == 1).any():
+    if missing := [column for column in _COLUMNS if column not in table]:
+        found = f"no column {', '.join(missing)}; there are {', '.join(map(str, table))}"
+        raise InputError(path, found, ", ".join(_COLUMNS + _TEST_COLUMNS), remedy)
+    if not {*_TEST_COLUMNS} <= {*table} or not (table["isteststim"] == 1).any():
+        found = f"{len(table):,} images and no test image among them; the session was not completed"
+        remedy = "nothing is wrong with the file: leave this subject out of `subjects`"
+        raise InputError(path, found, f"{n_test} test images, for the noise ceiling", remedy)
+    sample, seconds = _samples(table, rate, path, remedy)
+    events = pd.DataFrame({"sample": sample, "id": _things_ids(table["stim"], path, remedy), "test": table["isteststim"] == 1})
+    events["number"], events["sequence"] = table["teststimnumber"], table["sequencenumber"]
+    train, test = events[~events["test"]], events[events["test"]]
+    shown = test["id"].value_counts()
+    found = (len(train), train["id"].nunique(), len(shown), shown.min(), shown.max())
+    if found != (n_train, n_train, n_test, n_repetitions, n_repetitions):
         raise InputError(
             path,
-            f"{len(table):,} images and no test image among them; the session was not completed",
-            f"{n_test} test images, for the noise ceiling",
-            "nothing is wrong with the file: leave this subject out of `subjects`",
+            "{:,} trials of {:,} train images; {} test images, {} to {} times".format(*found),
+            f"{n_train:,} train images once; {n_test} test images, {n_repetitions} times",
+            f"{remedy} If the file is partial or simulated on purpose, set n_train, n_test and n_repetitions",
         )
-    sample, seconds = _samples(table, rate, path, remedy)
-    test = (table["isteststim"] == 1).to_numpy()
-    events = Events(sample, _things_ids(table["stim"], path, remedy), test, table["sequencenumber"].to_numpy(), seconds)
-    _require_counts(events, table["teststimnumber"].to_numpy(), (n_train, n_test, n_repetitions), path, remedy)
-    return events
+    if len(test[["id", "number"]].drop_duplicates()) != n_test or test.duplicated(["id", "sequence"]).any():
+        wrong = "test images that change their number or repeat in a sequence"
+        raise InputError(path, wrong, "each once per test sequence", remedy)
+    return events, seconds
 
 
 def _samples(table: pd.DataFrame, rate: float, path: Path, remedy: str) -> tuple[np.ndarray, bool]:
-    """Return 0-based samples, and whether onsets are in seconds.
-
-    The column ``sample``, and ``onset`` before release 1.2.0, count from 1.
-    """
+    """Return 0-based samples, and whether onsets are in seconds. The file counts samples from 1."""
     onset = table["onset"].to_numpy(float)
     seconds = onset.max() <= _MOST_SECONDS
     counted_from_1 = onset * rate if seconds else onset
@@ -98,24 +84,3 @@ def _things_ids(stim: pd.Series, path: Path, remedy: str) -> np.ndarray:
         found = f"{bad.sum():,} images such as {stim[bad].iloc[0]}"
         raise InputError(path, found, r"THINGS files, stimuli\<concept>\<concept>_<number>.jpg", remedy)
     return (concept + "/" + file).to_numpy().astype(str)
-
-
-def _require_counts(events: Events, test_number: np.ndarray, expected: tuple[int, int, int], path: Path, remedy: str) -> None:
-    n_train, n_test, n_repetitions = expected
-    train_ids, test_ids = events.stimulus_id[~events.test], events.stimulus_id[events.test]
-    shown = pd.Series(test_ids).value_counts()
-    fewest, most = shown.min(), shown.max()
-    n_distinct = len(set(train_ids))
-    found = (len(train_ids), n_distinct, len(shown), fewest, most)
-    if found != (n_train, n_train, n_test, n_repetitions, n_repetitions):
-        raise InputError(
-            path,
-            f"{len(train_ids):,} trials of {n_distinct:,} train images; {len(shown)} test images, {fewest} to {most} times",
-            f"{n_train:,} train images once; {n_test} test images, {n_repetitions} times",
-            f"{remedy} If the file is partial or simulated on purpose, set n_train, n_test and n_repetitions",
-        )
-    pairs = pd.DataFrame({"id": test_ids, "number": test_number[events.test], "sequence": events.sequence[events.test]})
-    if len(pairs[["id", "number"]].drop_duplicates()) != n_test or pairs.duplicated(["id", "sequence"]).any():
-        raise InputError(
-            path, "test images that change their number or repeat in a sequence", "each once per test sequence", remedy
-        )

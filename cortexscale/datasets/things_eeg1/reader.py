@@ -1,39 +1,36 @@
 """THINGS-EEG1: human EEG during rapid serial presentation (Grootswagers et al. 2022, Scientific Data 9, 3).
 
-It is released as OpenNeuro ds003825 in BIDS, one BrainVision recording per subject: 63 channels at 1000 Hz against an
-online reference that is not stored. 22,248 images are presented once and 200 test images 12 times, one every 100 ms.
-
-The reader restores the online reference and subtracts the average reference, high-pass filters at 0.1 Hz, cuts epochs,
-resamples them to 100 Hz, subtracts the baseline and crops (paper, appendix A.3, and for the reference the authors of the
-dataset).
+A recording has 63 channels at 1000 Hz against an online reference that is not stored. 22,248 images are presented once and
+200 test images 12 times, one every 100 ms. The reader restores the online reference and subtracts the average reference,
+high-pass filters at 0.1 Hz, cuts epochs, resamples them to 100 Hz, subtracts the baseline and crops (paper, appendix A.3, and
+for the reference the authors of the dataset).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import pydantic
 
-from cortexscale.datasets.formats.brainvision import Header, marker_samples, read_header
+from cortexscale.datasets.formats.brainvision import marker_samples, read_header
 from cortexscale.datasets.formats.meeg import (
     MICROVOLT,
     ROIS,
-    Averages,
     EpochOptions,
+    average_trials,
     build_recording,
+    cut_epochs,
     eeg_lobe,
-    epoch_blocks,
-    sample_times,
     trial_ncsnr,
 )
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.source import THINGS_IMAGES, Source
-from cortexscale.datasets.things_eeg1.events import Events, read_events
+from cortexscale.datasets.things_eeg1.events import read_events
 from cortexscale.datasets.things_eeg1.recording import BLOCK_BYTES, CHANNELS, filtered, find_channels
 from cortexscale.errors import InputError
-from cortexscale.recording import Recording
+from cortexscale.recording import Recording, Split
 
 __all__ = ["ROIS", "SOURCE", "SUBJECTS", "Options", "inspect", "memory_mb", "raw_files", "read", "shape"]
 
@@ -74,154 +71,96 @@ class Options(EpochOptions):
     n_test: int = pydantic.Field(default=200, ge=2)
     n_repetitions: int = pydantic.Field(default=12, ge=2)
 
-    def times(self) -> np.ndarray:
-        """Return the times (s) of the responses."""
-        return sample_times(self.tmin, self.tmax, self.recorded_rate, self.rate, self.crop_from)
-
-
-@dataclass(frozen=True)
-class _Session:
-    """Content of the text files of one subject.
-
-    Attributes:
-        header: header of the recording.
-        events: its events.
-        names: channel of the cap -> the name as the file spells it.
-        online_reference: channel of the cap that was the reference.
-        marker_difference: samples between markers and events.
-    """
-
-    header: Header
-    events: Events
-    names: dict[str, str]
-    online_reference: str
-    marker_difference: int
-
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """List header, markers, samples and events of one subject. They need not exist.
-
-    Raises:
-        InputError: the release has no such subject.
-    """
+    """List header, markers, samples and events of one subject. They need not exist."""
     require_known([subject], SUBJECTS, "subjects of THINGS-EEG1")
-    base = Path(root) / subject / "eeg" / f"{subject}_task-rsvp"
-    return [base.with_name(base.name + ending) for ending in ("_eeg.vhdr", "_eeg.vmrk", "_eeg.eeg", "_events.tsv")]
+    folder = Path(root) / subject / "eeg"
+    return [folder / f"{subject}_task-rsvp_{ending}" for ending in ("eeg.vhdr", "eeg.vmrk", "eeg.eeg", "events.tsv")]
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check everything about one subject but the samples themselves.
-
-    Raises:
-        InputError: a file is missing, cut short or unlike the release, files disagree, or the subject saw no test images.
-    """
-    _session(root, subject, options)
+    """Check everything about one subject but the samples themselves."""
+    _text_files(root, subject, options)
 
 
 def memory_mb(options: Options) -> int:
     """Return the peak memory of :func:`read` in MB, from the expected counts."""
-    units = len(CHANNELS) * len(options.times())
+    _, _, units = shape(options, SUBJECTS[:1])
     responses = 4 * units * (options.n_train + (options.n_repetitions + 1) * options.n_test)
     checks = 2 * units * options.n_train  # one byte per response, twice
-    libraries = 400e6
-    return int(np.ceil((responses + checks + 5 * BLOCK_BYTES + libraries) / 1e6))
+    return int(np.ceil((responses + checks + 5 * BLOCK_BYTES) / 1e6)) + 400
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
     """Return the numbers of training and test stimuli, and the most units of one kernel, as all subjects saw the same images."""
-    return options.n_train, options.n_test, len(CHANNELS) * len(options.times()) * len(subjects)
+    units = len(CHANNELS) * len(options.times(options.recorded_rate))
+    return options.n_train, options.n_test, units * len(subjects)
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
     """Read one subject: responses in microvolts, both splits ordered by stimulus id.
 
-    Returns:
-        A recording with the unit columns ``unit`` (``Oz@120ms``), ``channel``, ``time`` (s), ``ncsnr`` and ``nc_percent``.
-
     Raises:
-        InputError: a file is not what was released, the subject saw no test images, or no unit passes the selection.
+        InputError: the recording is cut short, has another rate, or disagrees with its markers or events.
     """
-    session, times = _session(root, subject, options), options.times()
-    events = session.events
-    channels = [name for name in CHANNELS if name in session.names]
-    if options.reference == "average":
-        channels = [name for name in CHANNELS if name in session.names or name == session.online_reference]
-    train_ids, train_row = np.unique(events.stimulus_id[~events.test], return_inverse=True)
-    test_ids, test_row = np.unique(events.stimulus_id[events.test], return_inverse=True)
-    row = np.empty(len(events.test), dtype=int)
-    row[~events.test], row[events.test] = train_row, np.arange(len(test_row))
+    events, names, notes = _text_files(root, subject, options)
+    header_file, times = raw_files(root, subject, options)[0], options.times(options.recorded_rate)
+    average = options.reference == "average"
+    channels = [name for name in CHANNELS if name in names or (average and name == notes["online_reference"])]
+    is_test, ids, sample = (events[column].to_numpy() for column in ("test", "id", "sample"))
+    train_ids, train_row = np.unique(ids[~is_test].astype(str), return_inverse=True)
+    test_ids, image = np.unique(ids[is_test].astype(str), return_inverse=True)
+    row = np.empty(len(ids), dtype=int)
+    row[~is_test], row[is_test] = train_row, np.arange(len(image))
     train = np.empty((len(train_ids), len(channels), len(times)), dtype=np.float32)
-    trials = np.empty((len(test_row), len(channels), len(times)), dtype=np.float32)
+    trials = np.empty((len(image), len(channels), len(times)), dtype=np.float32)
 
-    header_file = raw_files(root, subject, options)[0]
-    epoch_samples = _EPOCHS * round((options.tmax - options.tmin) * options.recorded_rate)
-    parts = filtered(header_file, channels, session.names, options.reference == "average", options.highpass, epoch_samples)
-    for columns, recording in parts:
-        epochs = epoch_blocks(
-            recording,
-            events.sample,
-            where=header_file,
-            tmin=options.tmin,
-            tmax=options.tmax,
-            rate=options.rate,
-            baseline=options.baseline,
-            baseline_first=False,
-            crop_from=options.crop_from,
-            block=_EPOCHS,
-        )
-        for rows, responses in epochs:
+    held = _EPOCHS * round((options.tmax - options.tmin) * options.recorded_rate)
+    for columns, recording in filtered(header_file, channels, names, average, options.highpass, held):
+        for first in range(0, len(row), _EPOCHS):
+            block = slice(first, first + _EPOCHS)
+            responses = cut_epochs(recording, sample[block], options, header_file, baseline_first=False)
             responses /= MICROVOLT
-            test = events.test[rows]
-            train[row[rows][~test], columns] = responses[~test]
-            trials[row[rows][test], columns] = responses[test]
+            test = is_test[block]
+            train[row[block][~test], columns] = responses[~test]
+            trials[row[block][test], columns] = responses[test]
 
-    averages = Averages(len(test_ids), len(channels), len(times))
-    averages.add(test_row, trials)
-    ncsnr = trial_ncsnr(trials, test_row, events.sequence[events.test], zscore=options.zscore)
+    averages, counts = average_trials([(image, trials)], len(test_ids), trials.shape[1:])
     return build_recording(
         "things_eeg1",
         subject,
-        channels=channels,
-        lobes=[eeg_lobe(name, options.centroparietal) for name in channels],
+        Split(train_ids, train, np.ones(len(train_ids), dtype=int)),
+        Split(test_ids, averages, counts),
+        lobes={name: eeg_lobe(name, options.centroparietal) for name in channels},
         times=times,
-        train_ids=train_ids,
-        train=train,
-        train_repetitions=np.ones(len(train_ids), dtype=int),
-        test_ids=test_ids,
-        test=averages.finish(),
-        test_repetitions=averages.counts,
-        ncsnr=ncsnr,
+        ncsnr=trial_ncsnr(trials, image, events.loc[is_test, "sequence"].to_numpy(), zscore=options.zscore),
         min_nc_percent=options.min_nc_percent,
-        notes={
-            "unit": "µV",
-            "online_reference": session.online_reference,
-            "channels_not_in_the_cap": sorted(set(session.header.channels) - set(session.names.values())),
-            "channels_missing": sorted(set(CHANNELS) - set(session.names) - {session.online_reference}),
-            "onsets": "seconds" if events.seconds else "samples, as before release 1.2.0",
-            "largest_difference_from_markers": session.marker_difference,
-        },
+        notes=notes,
     )
 
 
-def _session(root: Path, subject: str, options: Options) -> _Session:
+def _text_files(root: Path, subject: str, options: Options) -> tuple[pd.DataFrame, dict[str, str], dict[str, Any]]:
+    """Return the events, channel of the cap -> its name in the file, and the notes."""
     header_file, _, data_file, events_file = raw_files(root, subject, options)
     remedy = f"It is {subject}/eeg/ of OpenNeuro ds003825, version 1.2.0."
     header = read_header(header_file, remedy)
     if header.rate != options.recorded_rate:
         raise InputError(header_file, f"{header.rate:g} Hz", f"{options.recorded_rate} Hz (`recorded_rate`)", remedy)
-    events = read_events(events_file, header.rate, options.n_train, options.n_test, options.n_repetitions, remedy)
+    counts = options.n_train, options.n_test, options.n_repetitions
+    events, seconds = read_events(events_file, header.rate, *counts, remedy)
     names, reference = find_channels(header_file, header.channels, remedy)
 
-    markers = marker_samples(header.markers, *_MARKER)
-    if len(markers) != len(events.sample):
-        found = f"{len(markers):,} markers {','.join(_MARKER)} for {len(events.sample):,} rows of {events_file.name}"
+    sample, markers = events["sample"].to_numpy(), marker_samples(header.markers, *_MARKER)
+    if len(markers) != len(sample):
+        found = f"{len(markers):,} markers {','.join(_MARKER)} for {len(sample):,} rows of {events_file.name}"
         raise InputError(header.markers, found, "one marker per row", f"take both files from one release. {remedy}")
-    difference = int(np.abs(markers - events.sample).max())
-    if difference > 1:
-        row = int(np.abs(markers - events.sample).argmax())
-        found = f"row {row + 1} at sample {events.sample[row]:,}, but its marker at {markers[row]:,} (both from 0)"
+    difference = np.abs(markers - sample)
+    if difference.max() > 1:
+        row = difference.argmax()
+        found = f"row {row + 1} at sample {sample[row]:,}, but its marker at {markers[row]:,} (both from 0)"
         raise InputError(events_file, found, "onsets within 1 sample of the markers", f"take both from one release. {remedy}")
-    last = events.sample[-1] + round(options.tmax * header.rate)
+    last = sample[-1] + round(options.tmax * header.rate)
     if last >= header.n_samples:
         found = f"{header.n_samples:,} samples, but the last epoch ends at sample {last:,}"
         raise InputError(data_file, found, "every epoch within the data", "the download was cut short; repeat it. " + remedy)
@@ -230,4 +169,12 @@ def _session(root: Path, subject: str, options: Options) -> _Session:
         found = f"{header.n_samples / header.rate:.0f} s of recording"
         expected = f"{shortest / header.rate:.0f} s, the length of the filter at {options.highpass:g} Hz"
         raise InputError(data_file, found, expected, "raise `highpass`, or make simulated recordings longer")
-    return _Session(header, events, names, reference, difference)
+    notes = {
+        "unit": "µV",
+        "online_reference": reference,
+        "channels_not_in_the_cap": sorted(set(header.channels) - set(names.values())),
+        "channels_missing": sorted(set(CHANNELS) - set(names) - {reference}),
+        "onsets": "seconds" if seconds else "samples, as before release 1.2.0",
+        "largest_difference_from_markers": int(difference.max()),
+    }
+    return events, names, notes

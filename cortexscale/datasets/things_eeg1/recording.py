@@ -32,12 +32,7 @@ _PLAUSIBLE = (0.1, 300.0)
 
 
 def find_channels(path: Path, channels: Sequence[str], remedy: str) -> tuple[dict[str, str], str]:
-    """Find the channels of the cap in a file, and the one that was its online reference.
-
-    Args:
-        path: the header, for messages.
-        channels: names as the header spells them.
-        remedy: where the file is released.
+    """Find the channels of the cap among those of a header, and the one that was the online reference.
 
     Returns:
         Name in :data:`CHANNELS` -> name in the file, and ``Cz`` or ``FCz``.
@@ -65,9 +60,8 @@ def filtered(
 
     Args:
         path: the header.
-        channels: channels of the cap, in the order wanted. One that is not in ``names`` is the online reference, which is 0 by
-            definition.
-        names: channel of the cap -> name in the file, from :func:`find_channels`.
+        channels: channels of the cap. One that is not in ``names`` is the online reference, which is 0 by definition.
+        names: channel of the cap -> name in the file.
         average: subtract the mean of ``channels``.
         highpass: Hz, of the zero-phase FIR filter of MNE.
         at_least: values per channel that the caller holds of a part; more than the samples of the recording make parts narrower.
@@ -84,7 +78,7 @@ def filtered(
     reference = _average(raw, channels, names) if average else 0
     width = max(1, BLOCK_BYTES // (8 * max(raw.n_times, at_least)))
     for first in range(0, len(channels), width):
-        columns = slice(first, min(first + width, len(channels)))
+        columns = slice(first, first + width)
         volts = _volts(raw, channels[columns], names, 0, raw.n_times)
         volts -= reference
         part = mne.io.RawArray(volts, mne.create_info(list(channels[columns]), raw.info["sfreq"], "eeg"), verbose="error")

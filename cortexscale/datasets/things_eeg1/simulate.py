@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,7 @@ import pydantic
 from cortexscale.datasets.formats.meeg import build_recording, eeg_lobe
 from cortexscale.datasets.things_eeg1.reader import Options
 from cortexscale.datasets.things_eeg1.recording import CHANNELS
-from cortexscale.recording import Recording
+from cortexscale.recording import Recording, Split
 from cortexscale.simulation.brain import ncsnr_of_ceiling
 from cortexscale.simulation.brainvision import write_brainvision
 from cortexscale.simulation.meeg import RATE, continuous, evoked, interpolate, resampled_instants, trial_noise, true_ceiling
@@ -32,7 +31,6 @@ _COLUMNS = [
     *("presentationnumber", "sequencenumber", "stim", "stimnumber", "teststimnumber", "withinsequencenumber", "istarget"),
     *("stimname", "response", "rt", "correct", "time_stimon", "time_stimoff", "stimdur", "sample"),
 ]
-_LOG = ["stimname", "response", "rt", "correct", "time_stimon", "time_stimoff", "stimdur"]
 
 
 class Settings(pydantic.BaseModel, extra="forbid"):
@@ -67,13 +65,8 @@ def stored_channels(subject: str) -> tuple[list[str], str]:
 def events_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.DataFrame:
     """Draw the trials of one subject, one row per image, in the released columns of version 1.2.0.
 
-    The main part has all its images in random order; each test sequence has all test images. Onsets lie on the
-    grid of 100 Hz. ``sample`` counts from 1.
-
-    Args:
-        things_ids: all images of the image folder, ``<concept>/<file>`` in byte order.
-        settings: the settings.
-        seed: seed of the choice and the order.
+    The main part has all its images in random order; each test sequence has all test images. Onsets lie on the grid of
+    100 Hz. ``sample`` counts from 1. ``things_ids`` are all images of the image folder, in byte order.
     """
     rng = np.random.default_rng(seed)
     images = pd.DataFrame({"id": things_ids})
@@ -110,33 +103,14 @@ def events_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.Da
     return shown[_COLUMNS]
 
 
-def write_events(path: Path, subject: str, events: pd.DataFrame, release: Literal["1.2.0", "1.1.2"] = "1.2.0") -> None:
-    """Write ``events.tsv``. Releases before 1.2.0 have onsets in samples and no column ``sample``.
-
-    Two subjects saw no test images: sub-01 has no column for them and its own order of columns, and sub-06, who stopped
-    half way, lacks the columns of the log.
-    """
-    if release == "1.1.2":
-        events = events.assign(onset=events["sample"]).drop(columns="sample")
-    if subject == "sub-01":
-        events = events.drop(columns=["isteststim", "teststimnumber"])
-        events = events[sorted(map(str, events))]
-    if subject == "sub-06":
-        events = events.drop(columns=_LOG)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    events.to_csv(path, sep="\t", index=False)
-
-
 def write_things_eeg1(root: Path, subject: str, events: pd.DataFrame, potentials: np.ndarray) -> None:
     """Write the BrainVision files and ``events.tsv`` of one subject.
 
     Args:
-        root: the folder.
-        subject: its name.
         events: the table of :func:`events_table`.
         potentials: (64 channels of the cap, samples) in µV against any reference, at 1000 Hz.
     """
-    base = Path(root) / subject / "eeg" / f"{subject}_task-rsvp"
+    base = f"{root}/{subject}/eeg/{subject}_task-rsvp"
     names, reference = stored_channels(subject)
     recorded = potentials - potentials[CHANNELS.index(reference)]
     rows = [CHANNELS.index(name) for name in names if name in CHANNELS]
@@ -144,8 +118,8 @@ def write_things_eeg1(root: Path, subject: str, events: pd.DataFrame, potentials
     microvolts[: len(rows)] = recorded[rows]
     onsets = events["sample"].to_numpy() - 1
     markers = [("Event", f"E  {which}", sample + off) for sample in onsets for which, off in ((1, 0), (2, 50))]
-    write_brainvision(base.with_name(base.name + "_eeg"), microvolts, names, RECORDED_RATE, markers)
-    write_events(base.with_name(base.name + "_events.tsv"), subject, events)
+    write_brainvision(Path(f"{base}_eeg"), microvolts, names, RECORDED_RATE, markers)
+    events.to_csv(f"{base}_events.tsv", sep="\t", index=False)
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
@@ -154,29 +128,38 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
     Truths are those of the average reference. In true ceilings, noise is what is added to the recording, the responses to
     the neighbours of an image, and what the baseline adds of both (:func:`cortexscale.simulation.meeg.trial_noise`).
     """
-    lobes = [eeg_lobe(name) for name in CHANNELS]
     options = Options()
-    times = options.times()
+    times = options.times(RECORDED_RATE)
     instants = resampled_instants(options.tmin, options.tmax, RECORDED_RATE)[-len(times) :]
+    lobes = {name: eeg_lobe(name) for name in CHANNELS}
     for subject in subjects:
         own = seed + 100 * int(subject.removeprefix("sub-"))
         events = events_table(world.things_ids, settings, own)
-        row = pd.Index(world.things_ids).get_indexer(_ids(events))
+        ids = events["stim"].str.removeprefix("stimuli\\").str.replace("\\", "/")
+        row = pd.Index(world.things_ids).get_indexer(ids)
         recorded, resampled = (
-            _average_referenced(_SCALE * evoked(world.brain, world.things_latents, lobes, when, seed=own))
-            for when in (times, instants)
+            _SCALE * evoked(world.brain, world.things_latents, list(lobes.values()), when, seed=own) for when in (times, instants)
         )
+        for signal in (recorded, resampled):
+            signal -= signal.mean(axis=1, keepdims=True)
         variance = settings.subject_noise.get(subject, settings.noise) * _SCALE**2
         write_things_eeg1(root, subject, events, _potentials(recorded, row, events, variance, own + 1))
-        yield subject, _truth(subject, world.things_ids, resampled, events, row, variance, lobes, settings)
 
-
-def _average_referenced(potentials: np.ndarray) -> np.ndarray:
-    return potentials - potentials.mean(axis=1, keepdims=True)
-
-
-def _ids(events: pd.DataFrame) -> np.ndarray:
-    return events["stim"].str.removeprefix("stimuli\\").str.replace("\\", "/").to_numpy()
+        is_test = (events["isteststim"] == 1).to_numpy()
+        train, test = (np.unique(row[rows]) for rows in (~is_test, is_test))  # sorted by id, as the image folder is
+        variance *= 1 - 1 / len(CHANNELS)  # the average reference removes this part of the noise
+        noise = trial_noise(resampled[test], variance, soa=_SOA, length=len(test), baseline=round(0.2 * RATE) + 1)
+        ceiling = true_ceiling(resampled[test], noise, settings.repetitions)
+        truth = build_recording(
+            "things_eeg1",
+            subject,
+            Split(world.things_ids[train], resampled[train], np.ones(len(train), dtype=int)),
+            Split(world.things_ids[test], resampled[test], np.full(len(test), settings.repetitions)),
+            lobes=lobes,
+            times=times,
+            ncsnr=ncsnr_of_ceiling(ceiling, settings.repetitions),
+        )
+        yield subject, truth
 
 
 def _potentials(signal: np.ndarray, row: np.ndarray, events: pd.DataFrame, variance: float, seed: int) -> np.ndarray:
@@ -186,37 +169,3 @@ def _potentials(signal: np.ndarray, row: np.ndarray, events: pd.DataFrame, varia
     clean = continuous(signal, row, onsets, onsets[-1] + int(_TAIL * RATE))
     noise = np.random.default_rng(seed).standard_normal(clean.shape, dtype=np.float32) * np.float32(np.sqrt(variance))
     return interpolate(clean + noise, factor)
-
-
-def _truth(
-    subject: str,
-    things_ids: np.ndarray,
-    signal: np.ndarray,
-    events: pd.DataFrame,
-    row: np.ndarray,
-    variance: float,
-    lobes: Sequence[str],
-    settings: Settings,
-) -> Recording:
-    is_test = (events["isteststim"] == 1).to_numpy()
-    train_rows, test_rows = np.unique(row[~is_test]), np.unique(row[is_test])  # sorted by id, as the image folder is
-    variance *= 1 - 1 / len(CHANNELS)  # the average reference removes this part of the noise
-    baseline = round(0.2 * RATE) + 1
-    noise = trial_noise(signal[test_rows], variance, soa=_SOA, length=len(test_rows), baseline=baseline)
-    ceiling = true_ceiling(signal[test_rows], noise, settings.repetitions)
-    return build_recording(
-        "things_eeg1",
-        subject,
-        channels=CHANNELS,
-        lobes=lobes,
-        times=Options().times(),
-        train_ids=things_ids[train_rows],
-        train=signal[train_rows],
-        train_repetitions=np.ones(len(train_rows), dtype=int),
-        test_ids=things_ids[test_rows],
-        test=signal[test_rows],
-        test_repetitions=np.full(len(test_rows), settings.repetitions),
-        ncsnr=ncsnr_of_ceiling(ceiling, settings.repetitions),
-        min_nc_percent=1,
-        notes={},
-    )

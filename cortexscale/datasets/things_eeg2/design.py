@@ -1,6 +1,7 @@
 """The images that the sessions of THINGS-EEG2 present, and checks that they did."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -39,37 +40,34 @@ class Session:
     Attributes:
         name: for messages.
         parts: in order of time.
+        at_most: presentations of an image that count, the first ones; None for all.
     """
 
     name: str
     parts: list[Part]
+    at_most: int | None
 
-    @property
+    @cached_property
     def conditions(self) -> np.ndarray:
         """The conditions of all presentations, over all parts."""
         return np.concatenate([part.conditions for part in self.parts])
 
-    def kept(self, at_most: int | None) -> np.ndarray:
-        """Return which presentations count: no targets, and of each image the first ``at_most`` ones (None: all).
-
-        Returns:
-            (presentations,) bool.
-        """
-        conditions = self.conditions
-        rank = pd.Series(conditions).groupby(conditions).cumcount().to_numpy()
-        return (conditions != TARGET) & (rank < (at_most or len(rank)))
+    @cached_property
+    def kept(self) -> np.ndarray:
+        """(presentations,) bool, which of them count. Targets do not."""
+        rank = pd.Series(self.conditions).groupby(self.conditions).cumcount().to_numpy()
+        return (self.conditions != TARGET) & (rank < (self.at_most or len(rank)))
 
 
 def require_plan(sessions: list[Session], plan: Plan) -> None:
     """Raise an InputError unless every session has the planned images, and together they present all images equally often."""
     seen = np.zeros(plan.images, dtype=int)
     for session in sessions:
-        conditions = session.conditions
-        counted = len(conditions), int((conditions == TARGET).sum())
-        if counted != (plan.presentations, plan.targets):
-            found = f"{counted[0]:,} images, {counted[1]:,} of them targets"
+        is_target = session.conditions == TARGET
+        if (len(is_target), is_target.sum()) != (plan.presentations, plan.targets):
+            found = f"{len(is_target):,} images, {is_target.sum():,} of them targets"
             raise InputError(session.name, found, f"{plan.presentations:,} images, {plan.targets:,} of them targets", _REMEDY)
-        images, counts = np.unique(conditions[conditions != TARGET], return_counts=True)
+        images, counts = np.unique(session.conditions[~is_target], return_counts=True)
         if images[0] < 1 or images[-1] > plan.images:
             raise InputError(session.name, f"images {images[0]:,} to {images[-1]:,}", f"1 to {plan.images:,}", _REMEDY)
         if len(images) != plan.images_per_session or counts.min() < plan.repetitions:

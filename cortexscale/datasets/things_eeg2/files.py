@@ -15,9 +15,9 @@ import numpy as np
 
 from cortexscale.datasets.formats.safe_npy import load_dict
 from cortexscale.errors import InputError
-from cortexscale.files import require_real_file
 
-Split = Literal["training", "test"]
+SplitName = Literal["training", "test"]
+SPLITS: tuple[SplitName, ...] = ("training", "test")
 
 RATE = 1000
 """Hz of both forms of the raw data."""
@@ -35,7 +35,6 @@ class Part:
 
     Attributes:
         path: the file that holds it.
-        n_samples: its length.
         onsets: (n,) sample of every presentation, 0-based and ascending.
         conditions: (n,) the image: its 1-based number within the split, or TARGET.
         segment: ``segment(first, stop)`` reads those samples: (channels, stop - first) float64 V.
@@ -50,13 +49,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Release:
-    """Paths of the files of one subject.
-
-    Attributes:
-        root: folder of the copy.
-        subject: ``sub-01`` ... ``sub-10``.
-        source: form of the raw data that is read.
-    """
+    """Paths of the files of one subject below ``root``, in the form of the raw data that ``source`` names."""
 
     root: Path
     subject: str
@@ -77,7 +70,7 @@ class Release:
     def session(self, number: int) -> Path:
         return self.folder / f"ses-{number:02d}"
 
-    def dictionary(self, session: int, split: Split) -> Path:
+    def dictionary(self, session: int, split: SplitName) -> Path:
         return self.session(session) / f"raw_eeg_{split}.npy"
 
     def remedy(self, path: Path) -> str:
@@ -89,52 +82,42 @@ class Release:
             return f"Unpack {archive.name}, which lies there still packed; if it is damaged, fetch it again."
         return f"It is in {archive.name} of {_ARCHIVES[self.source]}; unpack that below {self.root}."
 
-    def require(self, path: Path) -> Path:
-        """Return ``path`` if it is a data file.
-
-        Raises:
-            InputError: it is not.
-        """
-        return require_real_file(path, self.remedy(path))
-
     def require_sessions(self, expected: int) -> None:
         """Raise an InputError that names every session of 1 ... ``expected`` that is missing."""
-        missing = [number for number in range(1, expected + 1) if not os.path.lexists(self.session(number))]
-        if missing:
-            names = ", ".join(self.session(number).name for number in missing)
+        sessions = [self.session(number) for number in range(1, expected + 1)]
+        if missing := [session for session in sessions if not os.path.lexists(session)]:
+            names = ", ".join(session.name for session in missing)
             found = f"{expected - len(missing)} of {expected} sessions of {self.subject}; missing {names}"
-            raise InputError(self.folder, found, f"{expected} sessions", self.remedy(self.session(missing[0])))
+            raise InputError(self.folder, found, f"{expected} sessions", self.remedy(missing[0]))
 
 
-def stimulus_ids(release: Release, split: Split, expected: int) -> np.ndarray:
+def stimulus_ids(release: Release, split: SplitName, expected: int) -> np.ndarray:
     """Return the THINGS ids, ``aardvark/aardvark_01b.jpg``, of the conditions 1, 2, 3 ... of a split: (expected,).
 
     Raises:
         InputError: the image metadata are missing, have another number of images, or contradict themselves.
     """
     path, prefix = release.image_metadata, "train" if split == "training" else split
-    metadata = load_dict(path, release.remedy(path))
+    remedy = release.remedy(path)
     keys = (f"{prefix}_img_files", f"{prefix}_img_concepts")
-    _require_keys(path, metadata, keys, release.remedy(path))
+    metadata = load_dict(path, remedy)
+    _require_keys(path, metadata, keys, remedy)
     files, folders = ([str(name) for name in metadata[key]] for key in keys)
     if len(files) != expected or len(folders) != expected:
         found = f"{len(files):,} {keys[0]} and {len(folders):,} {keys[1]}"
-        remedy = f"{release.remedy(path)} If the set is simulated on purpose, set things_eeg2's counts"
+        remedy = f"{remedy} If the set is simulated on purpose, set things_eeg2's counts"
         raise InputError(path, found, f"{expected:,} each", remedy)
     concepts = [file.rsplit("_", 1)[0] for file in files]
     for file, folder, concept in zip(files, folders, concepts, strict=True):
         if folder.split("_", 1)[-1] != concept:
-            raise InputError(path, f"{file} in folder {folder}", f"a folder <number>_{concept}", release.remedy(path))
+            raise InputError(path, f"{file} in folder {folder}", f"a folder <number>_{concept}", remedy)
     return np.array([f"{concept}/{file}" for concept, file in zip(concepts, files, strict=True)])
 
 
-def open_dictionary(release: Release, session: int, split: Split, channels: Sequence[str], volts: float) -> Part:
+def open_dictionary(release: Release, session: int, split: SplitName, channels: Sequence[str], volts: float) -> Part:
     """Open the training or test part of one session as the authors joined it. Only the channel ``stim`` is read.
 
     Args:
-        release: the files.
-        session: its number, from 1.
-        split: training or test.
         channels: names to read, in this order.
         volts: one unit of the file, in V.
 
@@ -143,7 +126,7 @@ def open_dictionary(release: Release, session: int, split: Split, channels: Sequ
     """
     path = release.dictionary(session, split)
     remedy = release.remedy(path)
-    names, data = _require_layout(path, load_dict(path, remedy), channels, remedy)
+    names, data = _names_and_data(path, channels, remedy)
     rows, n_samples = [names.index(channel) for channel in channels], data.shape[1]
     triggers = np.array(data[names.index("stim")])
     del data  # pages of a map that stays open count as memory of this process
@@ -161,8 +144,9 @@ def open_dictionary(release: Release, session: int, split: Split, channels: Sequ
     return Part(path, n_samples, onsets, conditions.astype(np.int64), segment)
 
 
-def _require_layout(path: Path, content: dict[str, Any], channels: Sequence[str], remedy: str) -> tuple[list[str], np.ndarray]:
+def _names_and_data(path: Path, channels: Sequence[str], remedy: str) -> tuple[list[str], np.ndarray]:
     """Return the channel names and the data of a dictionary, if all its entries fit each other."""
+    content = load_dict(path, remedy)
     types_key = "ch_type" if "ch_type" in content else "ch_types"  # the name in the wiki, and the one in the authors' code
     _require_keys(path, content, ("raw_eeg_data", "ch_names", types_key, "sfreq"), remedy)
     names, types, data = [str(name) for name in content["ch_names"]], list(content[types_key]), content["raw_eeg_data"]

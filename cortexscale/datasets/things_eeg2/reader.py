@@ -8,7 +8,7 @@ a few images are presented once or twice more.
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pydantic
@@ -16,21 +16,29 @@ import pydantic
 from cortexscale.datasets.formats.meeg import (
     MICROVOLT,
     ROIS,
-    Averages,
     EpochOptions,
+    average_trials,
     build_recording,
+    cut_epochs,
     eeg_lobe,
-    epoch_blocks,
-    sample_times,
     trial_ncsnr,
 )
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.source import THINGS_IMAGES, Source
 from cortexscale.datasets.things_eeg2.design import Plan, Session, require_epochs, require_plan
-from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Release, Split, open_dictionary, stimulus_ids
-from cortexscale.datasets.things_eeg2.source import open_recording, recording_files, source_files
+from cortexscale.datasets.things_eeg2.files import (
+    RATE,
+    SPLITS,
+    TARGET,
+    Part,
+    Release,
+    SplitName,
+    open_dictionary,
+    stimulus_ids,
+)
+from cortexscale.datasets.things_eeg2.source import open_recording, source_files
 from cortexscale.errors import InputError
-from cortexscale.recording import Recording
+from cortexscale.recording import Recording, Split
 
 __all__ = ["ROIS", "SOURCE", "SUBJECTS", "Options", "inspect", "memory_mb", "raw_files", "read", "shape"]
 
@@ -99,60 +107,41 @@ class Options(EpochOptions):
     test_targets: pydantic.NonNegativeInt = 24
     source_parts: pydantic.PositiveInt = 5
 
-    @property
-    def times(self) -> np.ndarray:
-        """Times (s) of the responses."""
-        return sample_times(self.tmin, self.tmax, RATE, self.rate, self.crop_from)
-
-    def plan(self, split: Split) -> Plan:
+    def plan(self, split: SplitName) -> Plan:
         """Return what is presented of one split."""
         if split == "training":
             counts = self.n_train, self.train_images_per_session, self.train_repetitions
             return Plan(*counts, self.train_presentations, self.train_targets)
         return Plan(self.n_test, self.n_test, self.test_repetitions, self.test_presentations, self.test_targets)
 
-    def at_most(self, split: Split) -> int | None:
-        """Return how many presentations of an image count in one session; None for all."""
-        return None if self.extra_repetitions == "average" else self.plan(split).repetitions
-
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """List the released files that :func:`read` opens for ``subject``. They need not exist.
-
-    Raises:
-        InputError: the release has no such subject.
-    """
+    """List the released files that :func:`read` opens for ``subject``. They need not exist."""
     release, files = _release(root, subject, options), []
     for session in range(1, options.n_sessions + 1):
-        for split in ("training", "test"):
+        for split in SPLITS:
             if options.source == "npy":
                 files.append(release.dictionary(session, split))
             else:
                 for header, log in source_files(release, session, split, options.source_parts):
-                    files += [*recording_files(header), log]
+                    files += [header, header.with_suffix(".vmrk"), header.with_suffix(".eeg"), log]
     return [*files, release.image_metadata]
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check everything but the responses: files, channels, and the image of every trial.
-
-    Raises:
-        InputError: as :func:`read`.
-    """
+    """Check everything but the responses: files, channels, and the image of every trial."""
     _open(root, subject, options)
 
 
 def memory_mb(options: Options) -> int:
-    """Return the peak memory of :func:`read` in MB.
-
-    It consists of the test trials or the training averages, a block of epochs, and the libraries.
-    """
-    units = len(options.channels) * len(options.times)
+    """Return the peak memory of :func:`read` in MB: the test trials or the training averages, a block, and the libraries."""
+    n_times = len(options.times(RATE))
+    units = len(options.channels) * n_times
     per_session = options.n_test * options.test_repetitions
     if options.extra_repetitions == "average":
         per_session = options.test_presentations - options.test_targets
     trials = per_session * options.n_sessions
-    test = 4 * units * (trials + options.n_test) + 8 * 8 * trials * len(options.times)
+    test = 4 * units * (trials + options.n_test) + 8 * 8 * trials * n_times
     train = 4 * units * (options.n_train + options.n_test)
     samples = _BLOCK * round((options.tmax - options.tmin) * RATE)
     return int(np.ceil((max(test, train) + 4 * 8 * samples * len(options.channels)) / 1e6)) + 350
@@ -160,53 +149,50 @@ def memory_mb(options: Options) -> int:
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
     """Return the numbers of training and test stimuli, and the most units of one kernel, as all subjects saw the same images."""
-    return options.n_train, options.n_test, len(options.channels) * len(options.times) * len(subjects)
+    return options.n_train, options.n_test, len(options.channels) * len(options.times(RATE)) * len(subjects)
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
-    """Read one subject, a block of epochs at a time.
+    """Read one subject, a block of epochs at a time. Rows are in the order of the image metadata.
 
-    Units are pairs of channel and time. The noise ceiling of a unit is estimated from its single test trials, z-scored over
-    images and repetitions within a session. Rows are in the order of the image metadata.
+    The noise ceiling of a unit is estimated from its single test trials, z-scored over images and repetitions within a session.
 
     Raises:
-        InputError: a file is missing, damaged or unlike the release, sessions or trials are not the expected ones, or no
-            unit passes the selection.
+        InputError: an epoch is empty, as after a download that was interrupted.
     """
-    ids, sessions = _open(root, subject, options)
-    size = len(options.channels), len(options.times)
+    opened = _open(root, subject, options)
+    (train_ids, training), (test_ids, testing) = opened["training"], opened["test"]
+    size = len(options.channels), len(options.times(RATE))
 
-    n_trials = [int(session.kept(options.at_most("test")).sum()) for session in sessions["test"]]
+    n_trials = [int(session.kept.sum()) for session in testing]
     trials, image = np.empty((sum(n_trials), *size), dtype=np.float32), np.empty(sum(n_trials), dtype=int)
+    filled = 0
+    for images, responses in _trials(testing, options):
+        rows = slice(filled, filled := filled + len(images))
+        trials[rows], image[rows] = responses, images
     session_of = np.repeat(np.arange(len(n_trials)), n_trials)
-    test, filled = Averages(options.n_test, *size), 0
-    for session in sessions["test"]:
-        for images, responses in _trials(session, options.at_most("test"), options):
-            rows = slice(filled, filled := filled + len(images))
-            trials[rows], image[rows] = responses, images
-            test.add(images, responses)
     ncsnr = trial_ncsnr(trials, image, session_of, zscore=options.zscore)
+    test = Split(test_ids, *average_trials([(image, trials)], options.n_test, size))
     del trials
-
-    train = Averages(options.n_train, *size)
-    for session in sessions["training"]:
-        for images, responses in _trials(session, options.at_most("training"), options):
-            train.add(images, responses)
     return build_recording(
         "things_eeg2",
         subject,
-        channels=options.channels,
-        lobes=[eeg_lobe(channel, options.centroparietal) for channel in options.channels],
-        times=options.times,
-        train_ids=ids["training"],
-        train=train.finish(),
-        train_repetitions=train.counts,
-        test_ids=ids["test"],
-        test=test.finish(),
-        test_repetitions=test.counts,
+        Split(train_ids, *average_trials(_trials(training, options), options.n_train, size)),
+        test,
+        lobes={name: eeg_lobe(name, options.centroparietal) for name in options.channels},
+        times=options.times(RATE),
         ncsnr=ncsnr,
         min_nc_percent=options.min_nc_percent,
-        notes=_notes(sessions, options),
+        notes={
+            "source": options.source,
+            "sessions": options.n_sessions,
+            "unit": "microvolt",
+            "targets_dropped": sum(int((session.conditions == TARGET).sum()) for session in (*training, *testing)),
+            "extra_repetitions_dropped": {
+                split: sum(int((~session.kept & (session.conditions != TARGET)).sum()) for session in sessions)
+                for split, (_, sessions) in opened.items()
+            },
+        },
     )
 
 
@@ -215,80 +201,51 @@ def _release(root: Path, subject: str, options: Options) -> Release:
     return Release(Path(root), subject, options.source)
 
 
-def _open(root: Path, subject: str, options: Options) -> tuple[dict[Split, np.ndarray], dict[Split, list[Session]]]:
-    """Return the THINGS ids of both splits, and what each session recorded of them."""
+def _open(root: Path, subject: str, options: Options) -> dict[SplitName, tuple[np.ndarray, list[Session]]]:
+    """Return the THINGS ids of each split, and what each session recorded of it."""
     release = _release(root, subject, options)
     release.require_sessions(options.n_sessions)
-    ids: dict[Split, np.ndarray] = {
-        "training": stimulus_ids(release, "training", options.n_train),
-        "test": stimulus_ids(release, "test", options.n_test),
-    }
-    sessions: dict[Split, list[Session]] = {"training": [], "test": []}
-    for split, opened in sessions.items():
-        for number in range(1, options.n_sessions + 1):
-            if options.source == "npy":
-                volts = 1.0 if options.unit == "V" else MICROVOLT
-                parts = [open_dictionary(release, number, split, options.channels, volts)]
-            else:
-                files = source_files(release, number, split, options.source_parts)
-                parts = [open_recording(release, header, log, options.channels) for header, log in files]
-            opened.append(Session(f"{subject}/ses-{number:02d}, {split} images", parts))
-    for split, opened in sessions.items():
-        require_plan(opened, options.plan(split))
-        for session in opened:
+    opened: dict[SplitName, tuple[np.ndarray, list[Session]]] = {}
+    for split in SPLITS:
+        plan = options.plan(split)
+        at_most = None if options.extra_repetitions == "average" else plan.repetitions
+        ids = stimulus_ids(release, split, plan.images)
+        sessions = [
+            Session(f"{subject}/ses-{number:02d}, {split} images", _parts(release, number, split, options), at_most)
+            for number in range(1, options.n_sessions + 1)
+        ]
+        require_plan(sessions, plan)
+        for session in sessions:
             for part in session.parts:
                 require_epochs(part, options.tmin, options.tmax)
-    return ids, sessions
+        opened[split] = ids, sessions
+    return opened
 
 
-def _trials(session: Session, at_most: int | None, options: Options) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield images (n,), counted from 0, and their responses (n, channels, times) in microvolts, one block after the other.
+def _parts(release: Release, session: int, split: SplitName, options: Options) -> list[Part]:
+    if options.source == "npy":
+        return [open_dictionary(release, session, split, options.channels, 1.0 if options.unit == "V" else MICROVOLT)]
+    files = source_files(release, session, split, options.source_parts)
+    return [open_recording(release, header, log, options.channels) for header, log in files]
 
-    Raises:
-        InputError: an epoch is empty, as after a download that was interrupted.
-    """
+
+def _trials(sessions: list[Session], options: Options) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield images (n,), counted from 0, and their responses (n, channels, times) in microvolts, one block after the other."""
     import mne
 
     info = mne.create_info(list(options.channels), RATE, "eeg", verbose="error")
     before, after = round(options.tmin * RATE), round(options.tmax * RATE)
-    kept = np.split(session.kept(at_most), np.cumsum([len(part.onsets) for part in session.parts])[:-1])
-    for part, keep in zip(session.parts, kept, strict=True):
-        onsets, images = part.onsets[keep], part.conditions[keep] - 1
-        for first in range(0, len(onsets), _BLOCK):
-            rows = slice(first, first + _BLOCK)
-            begin, stop = onsets[rows][0] + before, onsets[rows][-1] + after + 1
-            raw = mne.io.RawArray(part.segment(begin, stop), info, verbose="error")
-            epochs = epoch_blocks(
-                raw,
-                onsets[rows] - begin,
-                where=part.path,
-                tmin=options.tmin,
-                tmax=options.tmax,
-                rate=options.rate,
-                baseline=options.baseline,
-                baseline_first=True,
-                crop_from=options.crop_from,
-                block=_BLOCK,
-            )
-            for _, responses in epochs:
+    for session in sessions:
+        ends = np.cumsum([len(part.onsets) for part in session.parts])
+        for part, keep in zip(session.parts, np.split(session.kept, ends[:-1]), strict=True):
+            kept_onsets, kept_images = part.onsets[keep], part.conditions[keep] - 1
+            for first in range(0, len(kept_onsets), _BLOCK):
+                onsets, images = kept_onsets[first : first + _BLOCK], kept_images[first : first + _BLOCK]
+                begin, stop = onsets[0] + before, onsets[-1] + after + 1
+                raw = mne.io.RawArray(part.segment(begin, stop), info, verbose="error")
+                responses = cut_epochs(raw, onsets - begin, options, part.path, baseline_first=True)
                 empty = ~responses.any(axis=(1, 2))
                 if empty.any():
-                    found = f"zeros around sample {onsets[rows][empty][0]:,}"
+                    found = f"zeros around sample {onsets[empty][0]:,}"
                     raise InputError(part.path, found, "EEG", "the file has a hole; fetch it again")
-                yield images[rows], responses / np.float32(MICROVOLT)
-
-
-def _notes(sessions: dict[Split, list[Session]], options: Options) -> dict[str, Any]:
-    """Count what was read, and how many presentations were left out."""
-    dropped = {
-        split: int(sum((~session.kept(options.at_most(split)) & (session.conditions != TARGET)).sum() for session in opened))
-        for split, opened in sessions.items()
-    }
-    targets = sum(int((session.conditions == TARGET).sum()) for opened in sessions.values() for session in opened)
-    return {
-        "source": options.source,
-        "sessions": options.n_sessions,
-        "unit": "microvolt",
-        "targets_dropped": targets,
-        "extra_repetitions_dropped": dropped,
-    }
+                yield images, responses / np.float32(MICROVOLT)

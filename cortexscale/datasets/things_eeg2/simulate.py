@@ -14,10 +14,10 @@ import pydantic
 
 from cortexscale.datasets.formats.meeg import MICROVOLT, build_recording, eeg_lobe
 from cortexscale.datasets.things_eeg2.files import RATE as RECORDED_RATE
-from cortexscale.datasets.things_eeg2.files import TARGET, Part, Split
+from cortexscale.datasets.things_eeg2.files import TARGET, Part, SplitName
 from cortexscale.datasets.things_eeg2.reader import CHANNELS, Options
 from cortexscale.datasets.things_eeg2.simulated_files import EXEMPLARS, write_dictionary, write_image_metadata, write_source
-from cortexscale.recording import Recording
+from cortexscale.recording import Recording, Split
 from cortexscale.simulation.brain import ncsnr_of_ceiling
 from cortexscale.simulation.brainvision import RESOLUTION
 from cortexscale.simulation.meeg import RATE, continuous, evoked, interpolate, trial_noise, true_ceiling
@@ -29,6 +29,7 @@ _FACTOR = RECORDED_RATE // RATE
 _BEFORE, _AFTER = 25, 85  # samples of the grid around the images of a part, so that no epoch crosses a joint
 _BASELINE = 21  # samples of the grid from -0.2 to 0 s
 _NOISE = 5.0  # microvolts, sd on the grid
+_LOBES = {name: eeg_lobe(name) for name in CHANNELS}
 
 
 class Settings(pydantic.BaseModel, extra="forbid"):
@@ -62,34 +63,9 @@ class Settings(pydantic.BaseModel, extra="forbid"):
     amplitude: tuple[pydantic.PositiveFloat, pydantic.PositiveFloat] = (2.5, 4)
     sources: tuple[Literal["npy", "brainvision"], ...] = ("npy",)
 
-    def options(self) -> Options:
-        """Return the options with which the reader reads what is written."""
-        per_session = self.concepts * EXEMPLARS // 2
-        return Options(
-            n_train=self.concepts * EXEMPLARS,
-            n_test=self.test_images,
-            train_images_per_session=per_session,
-            train_repetitions=self.train_repetitions,
-            test_repetitions=self.test_repetitions,
-            train_presentations=per_session * self.train_repetitions + self.train_extra + self.train_targets,
-            test_presentations=self.test_images * self.test_repetitions + self.test_extra + self.test_targets,
-            train_targets=self.train_targets,
-            test_targets=self.test_targets,
-            source_parts=self.parts,
-        )
 
-
-def choose_images(things_ids: np.ndarray, settings: Settings, seed: int) -> dict[Split, np.ndarray]:
-    """Choose the images of both splits.
-
-    Args:
-        things_ids: all images of the folder, ``<concept>/<file>`` in byte order.
-        settings: the settings.
-        seed: one for all subjects, who see the same images.
-
-    Returns:
-        Split -> rows in the image folder, in the order of the conditions.
-    """
+def choose_images(things_ids: np.ndarray, settings: Settings, seed: int) -> dict[SplitName, np.ndarray]:
+    """Choose the images that all subjects see: split -> rows in the image folder, in the order of the conditions."""
     concepts = pd.Series(things_ids).str.split("/").str[0]
     chosen = np.random.default_rng(seed).choice(concepts.unique(), settings.concepts + settings.test_images, replace=False)
     exemplar = concepts.groupby(concepts).cumcount().to_numpy()
@@ -106,13 +82,13 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
     rows = choose_images(world.things_ids, settings, seed)
     ids = {split: world.things_ids[own] for split, own in rows.items()}
     write_image_metadata(Path(root), world.things_ids, ids)
-    lobes, times = [eeg_lobe(channel) for channel in CHANNELS], np.round(np.arange(80) / RATE, 6)
+    times = np.round(np.arange(80) / RATE, 6)
     for number, subject in enumerate(subjects):
         own = seed + 100 * number
         rng = np.random.default_rng(own)
         gain = rng.uniform(*settings.amplitude, len(CHANNELS)).astype(np.float32)[:, None]
         latents = {area: values[np.concatenate(list(rows.values()))] for area, values in world.things_latents.items()}
-        signal = gain * evoked(world.brain, latents, lobes, times, seed=own)
+        signal = gain * evoked(world.brain, latents, list(_LOBES.values()), times, seed=own)
         signals = dict(zip(rows, np.split(signal, [len(rows["training"])]), strict=True))
         for session, shown in enumerate(_sessions(settings, rng), start=1):
             for split, parts in shown.items():
@@ -121,10 +97,10 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
                     write_dictionary(Path(root), subject, session, split, recorded)
                 if "brainvision" in settings.sources:
                     write_source(Path(root), subject, session, split, recorded)
-        yield subject, _truth(subject, ids, signals, lobes, settings)
+        yield subject, _truth(subject, ids, signals, settings)
 
 
-def _sessions(settings: Settings, rng: np.random.Generator) -> Iterator[dict[Split, list[np.ndarray]]]:
+def _sessions(settings: Settings, rng: np.random.Generator) -> Iterator[dict[SplitName, list[np.ndarray]]]:
     """Yield the conditions of the parts of every session. Sessions 1 and 2 halve the concepts, 3 and 4 do so in another way."""
     test = np.arange(1, settings.test_images + 1)
     for _ in range(SESSIONS // 2):
@@ -152,28 +128,20 @@ def _record(signal: np.ndarray, conditions: np.ndarray, settings: Settings, rng:
     return Part(Path(), volts.shape[1], onsets * _FACTOR, conditions, lambda first, stop: volts[:, first:stop])
 
 
-def _truth(
-    subject: str, ids: dict[Split, np.ndarray], signals: dict[Split, np.ndarray], lobes: Sequence[str], settings: Settings
-) -> Recording:
-    options, repetitions = settings.options(), SESSIONS * settings.test_repetitions
-    soa, length = round(settings.soa * RATE), options.test_presentations
+def _truth(subject: str, ids: dict[SplitName, np.ndarray], signals: dict[SplitName, np.ndarray], settings: Settings) -> Recording:
+    repetitions, times = SESSIONS * settings.test_repetitions, Options().times(RECORDED_RATE)
+    soa, length = round(settings.soa * RATE), settings.test_images * settings.test_repetitions
+    length += settings.test_extra + settings.test_targets
     noise = trial_noise(signals["test"], 1.0, soa=soa, length=length, baseline=_BASELINE)
-    before = ((0, 0), (0, 0), (len(options.times) - signals["test"].shape[2], 0))
+    before = ((0, 0), (0, 0), (len(times) - signals["test"].shape[2], 0))
     train, test = (_NOISE * np.pad(signals[split], before) for split in ("training", "test"))
     ceiling = np.pad(true_ceiling(signals["test"], noise, repetitions), before[1:])
     return build_recording(
         "things_eeg2",
         subject,
-        channels=CHANNELS,
-        lobes=lobes,
-        times=options.times,
-        train_ids=ids["training"],
-        train=train,
-        train_repetitions=np.full(len(train), SESSIONS // 2 * settings.train_repetitions),
-        test_ids=ids["test"],
-        test=test,
-        test_repetitions=np.full(len(test), repetitions),
+        Split(ids["training"], train, np.full(len(train), SESSIONS // 2 * settings.train_repetitions)),
+        Split(ids["test"], test, np.full(len(test), repetitions)),
+        lobes=_LOBES,
+        times=times,
         ncsnr=ncsnr_of_ceiling(ceiling, repetitions),
-        min_nc_percent=1,
-        notes={},
     )

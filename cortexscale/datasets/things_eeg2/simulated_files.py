@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from cortexscale.datasets.formats.meeg import MICROVOLT
-from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Part, Split
+from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Part, SplitName
 from cortexscale.datasets.things_eeg2.reader import CHANNELS
 from cortexscale.simulation.brainvision import write_brainvision
 
@@ -16,11 +17,8 @@ EXEMPLARS = 10
 _TRIGGER_OF_TARGET = 255
 
 
-def write_image_metadata(root: Path, things_ids: np.ndarray, ids: dict[Split, np.ndarray]) -> Path:
-    """Write ``image_metadata.npy``: file and folder of every condition.
-
-    Folders are numbered among the concepts of their split, and among all concepts.
-    """
+def write_image_metadata(root: Path, things_ids: np.ndarray, ids: dict[SplitName, np.ndarray]) -> Path:
+    """Write ``image_metadata.npy``: file and folder of every condition, numbered within its split and among all concepts."""
     metadata = {}
     everything = sorted({str(id).split("/")[0] for id in things_ids})
     for split, own in ids.items():
@@ -36,7 +34,7 @@ def write_image_metadata(root: Path, things_ids: np.ndarray, ids: dict[Split, np
     return root / "image_metadata.npy"
 
 
-def write_dictionary(root: Path, subject: str, session: int, split: Split, parts: Sequence[Part]) -> Path:
+def write_dictionary(root: Path, subject: str, session: int, split: SplitName, parts: Sequence[Part]) -> None:
     """Write ``raw_eeg_training.npy`` or ``raw_eeg_test.npy`` of a session: its joined parts and a channel of triggers."""
     data = np.zeros((len(CHANNELS) + 1, sum(part.n_samples for part in parts)))
     first = 0
@@ -55,28 +53,26 @@ def write_dictionary(root: Path, subject: str, session: int, split: Split, parts
         "lowpass": 100,
     }
     np.save(path, np.array(content, dtype=object))
-    return path
 
 
-def write_source(root: Path, subject: str, session: int, split: Split, parts: Sequence[Part]) -> list[Path]:
+def write_source(root: Path, subject: str, session: int, split: SplitName, parts: Sequence[Part]) -> None:
     """Write the BrainVision recordings and the logs of the parts of a session.
 
     A trigger is the first two digits of the number of a training image, the number of a test image, or 255 for a target.
     """
-    folder, files = root / subject / f"ses-{session:02d}", []
+    folder = root / subject / f"ses-{session:02d}"
     for number, part in enumerate(parts, start=1):
         stem = f"{subject}_{folder.name}_task-{'test' if split == 'test' else f'train_part-{number:02d}'}"
         digits = 3 if split == "test" else 2
         triggers = [_TRIGGER_OF_TARGET if code == TARGET else int(str(code)[:digits]) for code in part.conditions]
         markers = [("Stimulus", f"S{code:3d}", int(onset)) for code, onset in zip(triggers, part.onsets, strict=True)]
         microvolts = part.segment(0, part.n_samples) / MICROVOLT
-        files += write_brainvision(folder / "eeg" / f"{stem}_eeg", microvolts, CHANNELS, RATE, markers)
-        files.append(_write_log(folder / "beh" / f"{stem}_beh.mat", part, triggers))
-    return files
+        write_brainvision(folder / "eeg" / f"{stem}_eeg", microvolts, CHANNELS, RATE, markers)
+        _write_log(folder / "beh" / f"{stem}_beh.mat", part, triggers)
 
 
-def _write_log(path: Path, part: Part, triggers: Sequence[int]) -> Path:
-    """Write the log of one part, with all fields of the release: a struct array ``data.images``, one entry per image."""
+def _write_log(path: Path, part: Part, triggers: Sequence[int]) -> None:
+    """Write the log of one part with all fields of the release: a struct array ``data.images`` with an entry per image."""
     import scipy.io
 
     is_target = part.conditions == TARGET
@@ -94,15 +90,7 @@ def _write_log(path: Path, part: Part, triggers: Sequence[int]) -> Path:
         "img_duration": np.full(len(number), 0.1),
         "SOA": np.gradient(part.onsets) / RATE,
     }
-    images = np.empty((1, len(number)), dtype=[(name, object) for name in columns])
-    for name, values in columns.items():
-        images[name][0] = values
+    images = pd.DataFrame(columns, dtype=object).to_records(index=False)
+    data = {"paradigm_info": {"session": 1}, "subject_info": {"age": 30}, "images": images}
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = {
-        "paradigm_info": {"session": 1},
-        "subject_info": {"age": 30},
-        "images": images,
-        "task": {"hits": int(is_target.sum())},
-    }
-    scipy.io.savemat(path, {"data": data})
-    return path
+    scipy.io.savemat(path, {"data": data | {"task": {"hits": int(is_target.sum())}}})

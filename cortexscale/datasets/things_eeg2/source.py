@@ -5,16 +5,18 @@ therefore come from the log, and the triggers only confirm that the two belong t
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from cortexscale.datasets.formats.brainvision import read_header
-from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Part, Release, Split
+from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Part, Release, SplitName
 from cortexscale.errors import InputError
+from cortexscale.files import require_real_file
 
 
-def source_files(release: Release, session: int, split: Split, n_parts: int) -> list[tuple[Path, Path]]:
+def source_files(release: Release, session: int, split: SplitName, n_parts: int) -> list[tuple[Path, Path]]:
     """List header (``.vhdr``) and log (``.mat``) of every part of the training or test block of a session."""
     tasks = ["test"] if split == "test" else [f"train_part-{part:02d}" for part in range(1, n_parts + 1)]
     folder = release.session(session)
@@ -22,19 +24,8 @@ def source_files(release: Release, session: int, split: Split, n_parts: int) -> 
     return [(folder / "eeg" / f"{stem}_eeg.vhdr", folder / "beh" / f"{stem}_beh.mat") for stem in stems]
 
 
-def recording_files(header: Path) -> list[Path]:
-    """List the three files of a BrainVision recording."""
-    return [header, header.with_suffix(".vmrk"), header.with_suffix(".eeg")]
-
-
-def open_recording(release: Release, path: Path, log: Path, channels: tuple[str, ...]) -> Part:
-    """Open one part of a session. No response is read.
-
-    Args:
-        release: the files.
-        path: the header, ``.vhdr``.
-        log: the ``.mat`` of the same part.
-        channels: names to read, in this order.
+def open_recording(release: Release, path: Path, log: Path, channels: Sequence[str]) -> Part:
+    """Open one part of a session, from its header and its log. No response is read.
 
     Raises:
         InputError: a file is missing or damaged, or the log is of another recording.
@@ -46,7 +37,7 @@ def open_recording(release: Release, path: Path, log: Path, channels: tuple[str,
     if header.rate != RATE:
         raise InputError(path, f"{header.rate:g} Hz", f"{RATE} Hz", remedy)
     onsets, triggers = _triggers(header.markers)
-    numbers, sent = _read_log(release, log)
+    numbers, sent = _read_log(log, remedy)
     if not np.array_equal(triggers, sent):
         found = f"{len(triggers):,} triggers"
         if len(triggers) == len(sent):
@@ -75,11 +66,11 @@ def _triggers(markers: Path) -> tuple[np.ndarray, np.ndarray]:
     return samples - 1, codes
 
 
-def _read_log(release: Release, log: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read_log(log: Path, remedy: str) -> tuple[np.ndarray, np.ndarray]:
     """Read the number of the image of each trial (0: a target), and the trigger that was sent for it."""
     import scipy.io
 
-    release.require(log)
+    require_real_file(log, remedy)
     try:
         # Without simplify_cells the numbers come as nested arrays of objects.
         images = scipy.io.loadmat(log, simplify_cells=True)["data"]["images"]
@@ -87,5 +78,5 @@ def _read_log(release: Release, log: Path) -> tuple[np.ndarray, np.ndarray]:
     except Exception as error:  # scipy raises half a dozen unrelated types on a damaged file
         found = f"no list of images ({type(error).__name__}: {error})"
         expected = "data.images with tot_img_number and trigger_1 of every trial"
-        raise InputError(log, found, expected, release.remedy(log)) from error
+        raise InputError(log, found, expected, remedy) from error
     return columns[0], columns[1]

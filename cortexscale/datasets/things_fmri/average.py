@@ -26,7 +26,6 @@ def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trial
     Args:
         responses: (voxels, trials).
         rows: the voxels of interest, ascending; they become the index of the table.
-        trials: the image of each trial.
 
     Returns:
         One row per voxel, all nan where a response is missing, or where all training trials, or all test images of one
@@ -34,8 +33,7 @@ def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trial
     """
     columns = ["train_mean", "train_sd", "test_mean", "test_sd", "recomputed"]
     table = np.empty((len(rows), len(columns)))
-    for block in _blocks(rows, responses):
-        values = _read_rows(responses, rows[block])
+    for block, values in _blocks(responses, rows):
         train, test = values[:, trials.train], values[:, trials.test]
         splits = (train.mean(axis=1), train.std(axis=1), test.mean(axis=(1, 2)), test.std(axis=(1, 2)))
         bad = ~np.isfinite(values).all(axis=1) | (np.ptp(train, axis=1) == 0) | (np.ptp(test, axis=2) == 0).any(axis=1)
@@ -49,16 +47,12 @@ def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trial
 
 
 def zscored_averages(responses: h5py.Dataset, rows: np.ndarray, trials: Trials, scope: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return z-scored responses, averaged over repetitions.
+    """Return z-scored training responses (n, rows), and test responses (m, rows) averaged over repetitions, float32.
 
     Args:
         responses: (voxels, trials).
         rows: the voxels, ascending.
-        trials: the image of each trial.
         scope: trials that mean and sd are taken over: ``split``, ``train`` or ``session``.
-
-    Returns:
-        Training responses (n, rows) and test responses (m, rows), float32.
     """
     train = np.empty((len(trials.train_ids), len(rows)), np.float32)
     test = np.empty((len(trials.test_ids), len(rows)), np.float32)
@@ -69,8 +63,7 @@ def zscored_averages(responses: h5py.Dataset, rows: np.ndarray, trials: Trials, 
         "train": [(every, trials.train)],
         "session": [(own, own) for own in (np.flatnonzero(trials.session == n) for n in np.unique(trials.session))],
     }[scope]
-    for block in _blocks(rows, responses):
-        values = _read_rows(responses, rows[block])
+    for block, values in _blocks(responses, rows):
         z = np.empty_like(values)
         for of, by in scopes:
             reference = values[:, by]
@@ -80,16 +73,9 @@ def zscored_averages(responses: h5py.Dataset, rows: np.ndarray, trials: Trials, 
     return train, test
 
 
-def _blocks(rows: np.ndarray, responses: h5py.Dataset) -> Iterator[slice]:
+def _blocks(responses: h5py.Dataset, rows: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield slices of ``rows``, and the responses (rows, trials) float64 of each."""
     width = max(1, _BLOCK_VALUES // responses.shape[1])
-    return (slice(first, first + width) for first in range(0, len(rows), width))
-
-
-def _read_rows(responses: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
-    """Read (rows, trials) float64 of ascending ``rows``, with one read per run of neighbours."""
-    values = np.empty((len(rows), responses.shape[1]))
-    start = 0
-    for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
-        values[start : start + len(run)] = responses[run[0] : run[-1] + 1]
-        start += len(run)
-    return values
+    for first in range(0, len(rows), width):
+        block = slice(first, first + width)
+        yield block, responses[rows[block]].astype(np.float64, copy=False)

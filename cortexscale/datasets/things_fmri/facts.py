@@ -9,14 +9,7 @@ FACTS = Facts(
     colour="#1f4e79",
     marker="s",
     counts=PaperCounts(
-        stimuli=8_640,
-        noise_ceiling=0.506084,
-        subjects=3,
-        rois=28,
-        train=8_640,
-        test=100,
-        train_repetitions=1,
-        test_repetitions=12,
+        stimuli=8640, noise_ceiling=0.506084, subjects=3, rois=28, train=8640, test=100, train_repetitions=1, test_repetitions=12
     ),
     readouts={
         "attention": Training(epochs=30, learning_rate=1e-4, dropout=0.8),

@@ -30,7 +30,6 @@ class Release:
     """The three files of one subject.
 
     Attributes:
-        subject: ``sub-01`` ...
         responses: HDF5 file of single-trial responses.
         trials: table of the image of each trial.
         voxels: table of the place, the noise ceilings and the ROIs of each voxel.
@@ -62,34 +61,20 @@ def find_release(root: Path, subject: str) -> Release:
 
     If there are several, the first of those with the most files is returned; if there is none, the place of the Figshare release.
     """
-    root = Path(root)
-    found = []
-    for home in (root, *sorted(folder for folder in root.glob("*") if folder.is_dir())):
-        for folder, stem, names in (
-            (home / "betas_csv", subject, _FIGSHARE_NAMES),
-            (home, subject, _FIGSHARE_NAMES),
-            (home / "derivatives/ICA-betas" / subject / "voxel-metadata", f"{subject}_task-things", _OPENNEURO_NAMES),
-        ):
-            found.append(Release(subject, *(folder / f"{stem}_{name}" for name in names)))
+    openneuro = f"derivatives/ICA-betas/{subject}/voxel-metadata/{subject}_task-things"
+    places = [(f"betas_csv/{subject}", _FIGSHARE_NAMES), (subject, _FIGSHARE_NAMES), (openneuro, _OPENNEURO_NAMES)]
+    homes = [root, *sorted(folder for folder in Path(root).glob("*") if folder.is_dir())]
+    found = [Release(subject, *(Path(f"{home}/{stem}_{name}") for name in names)) for home in homes for stem, names in places]
     return max(found, key=lambda release: sum(map(os.path.lexists, release.files)))
 
 
 def column_names(release: Release, path: Path) -> dict[str, str]:
-    """Return the columns of a table: the name without stray white space -> the name as it stands in the file.
-
-    Two names of the voxel table contain a line break (inside quotes).
-    """
+    """Return column without line breaks -> its name in the file. Two names of the voxel table contain a line break in quotes."""
     return {re.sub(r"\s*\n\s*", "", name).strip(): name for name in map(str, _read_csv(release, path, nrows=0))}
 
 
 def read_columns(release: Release, path: Path, columns: Collection[str], text: Collection[str] = ()) -> pd.DataFrame:
-    """Read some columns of a table, with numbers as float64.
-
-    Args:
-        release: the files.
-        path: one of them.
-        columns: the columns.
-        text: those of them that are text.
+    """Read some columns of a table as float64, and those in ``text`` as text.
 
     Raises:
         InputError: the file is missing or damaged, a column is missing, or a number is not one.
@@ -120,11 +105,6 @@ def open_responses(release: Release, voxel_ids: np.ndarray, n_trials: int) -> It
 
     The blocks of the frame are read as they are. The labels of the trials are pickled Python objects, and are never loaded.
     Which block holds the responses depends on how the frame was built.
-
-    Args:
-        release: the files.
-        voxel_ids: (voxels,) of the voxel table, in order; the file must have the same.
-        n_trials: rows of the trial table.
 
     Raises:
         InputError: the file is damaged (also when that shows only while the block reads), in another format or of another shape.

@@ -18,7 +18,7 @@ from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.source import THINGS_IMAGES, Source
 from cortexscale.datasets.things_fmri.average import BLOCK_BYTES, moments_and_ceiling, zscored_averages
 from cortexscale.datasets.things_fmri.files import FIGSHARE, Release, find_release, open_responses
-from cortexscale.datasets.things_fmri.tables import ROI_COLUMNS, Trials, read_trials, read_voxels
+from cortexscale.datasets.things_fmri.tables import ROI_COLUMNS, SECOND_VERSION_ROIS, Trials, read_trials, read_voxels
 from cortexscale.errors import InputError
 from cortexscale.recording import Recording, Split
 
@@ -76,30 +76,19 @@ class Options(pydantic.BaseModel, extra="forbid"):
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """List the released files of ``subject``: responses, trials, voxels. They need not exist.
-
-    Raises:
-        InputError: there is no such subject, or no number of voxels for it.
-    """
+    """List the released files of ``subject``: responses, trials, voxels. They need not exist."""
     return _release(root, subject, options).files
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check both tables, and the header and the voxels of the responses.
-
-    Raises:
-        InputError: a file is missing, damaged or unlike the release; no voxel, or too many, pass the selection.
-    """
+    """Check both tables, and the header and the voxels of the responses."""
     release, trials, voxels, _ = _tables(root, subject, options)
     with open_responses(release, voxels["voxel_id"].to_numpy(), len(trials.session)):
         pass
 
 
 def memory_mb(options: Options) -> int:
-    """Return the peak memory of :func:`read` in MB.
-
-    It consists of the libraries, the voxel table, the responses of all selected voxels, and blocks.
-    """
+    """Return the peak memory of :func:`read` in MB: libraries, the voxel table, the responses of selected voxels, and blocks."""
     table = 1500 * max(options.n_voxels.values(), default=0)
     responses = 4 * (options.n_train + options.n_test) * options.max_voxels
     return 250 + (table + responses + BLOCK_BYTES) // 10**6
@@ -111,14 +100,13 @@ def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
-    """Read one subject of THINGS-fMRI.
+    """Read one subject. Units are voxels in the order of the release; both splits are ordered by stimulus id.
 
-    Units are voxels in the order of the release; ``i``, ``j``, ``k`` are 0-based indices into the subject's volumes. Both
-    splits are ordered by stimulus id. The unit columns ``train_mean``, ``train_sd``, ``test_mean`` and ``test_sd`` describe the
-    single trials before the z-score.
+    ``i``, ``j``, ``k`` are 0-based indices into the subject's volumes. The unit columns ``train_mean``, ``train_sd``,
+    ``test_mean`` and ``test_sd`` describe the single trials before the z-score.
 
     Raises:
-        InputError: as :func:`inspect`, or the released ceilings do not belong to the responses.
+        InputError: no voxel, or too many, pass the selection; or the released ceilings do not belong to the responses.
     """
     release, trials, voxels, candidate = _tables(root, subject, options)
     with open_responses(release, voxels["voxel_id"].to_numpy(), len(trials.session)) as responses:
@@ -167,11 +155,7 @@ def _release(root: Path, subject: str, options: Options) -> Release:
 
 
 def _tables(root: Path, subject: str, options: Options) -> tuple[Release, Trials, pd.DataFrame, np.ndarray]:
-    """Read both tables of a subject.
-
-    Returns:
-        The files, the trials, the voxels with all ROIs (``whole_brain`` is the selection), and (voxels,) bool, which to read.
-    """
+    """Return the files, the trials, the voxels with all ROIs (``whole_brain`` is the selection), and which voxels to read."""
     release = _release(root, subject, options)
     trials = read_trials(release, options.n_train, options.n_test, options.n_repetitions)
     voxels = read_voxels(release, options.n_voxels[subject], options.n_repetitions, options.voxel_metadata)
@@ -195,11 +179,7 @@ def _require_voxels(release: Release, passes: np.ndarray, ceiling: pd.Series, op
 
 
 def _compare(release: Release, released: pd.Series, recomputed: pd.Series, options: Options) -> dict[str, float]:
-    """Compare the ceilings of the single trials with the released ones, so that trials of another order are noticed.
-
-    Raises:
-        InputError: the voxels with a released ceiling have half of it or less, in the median over voxels.
-    """
+    """Compare the ceilings of the single trials with the released ones, so that trials of another order are noticed."""
     both = recomputed.notna() & (released > options.min_nc_percent)
     if not both.any():
         return {"voxels": 0}
@@ -216,6 +196,6 @@ def _compare(release: Release, released: pd.Series, recomputed: pd.Series, optio
 
 
 def _why_empty(roi: str, rois: pd.DataFrame, options: Options) -> str:
-    if options.voxel_metadata == "v1" and roi in ("IT", "IT_glasser"):
+    if options.voxel_metadata == "v1" and roi in SECOND_VERSION_ROIS:
         return "not in version 1 of the voxel table"
     return "no voxel above the noise-ceiling threshold" if rois[roi].any() else "not drawn in this subject"

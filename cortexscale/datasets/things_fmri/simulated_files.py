@@ -10,8 +10,8 @@ import pandas as pd
 from cortexscale.files import whole_file
 from cortexscale.kernels.noise_ceiling import ncsnr_from_repetitions, noise_ceiling_percent
 
-PLACED = ("V1", "V2", "V3", "hV4", "VO1", "VO2", "LO1 (prf)", "LO2 (prf)", "TO1", "TO2", "V3b", "V3a")
-LOCALISED = tuple(f"{side}{area}" for area in ("EBA", "FFA", "OFA", "STS", "PPA", "RSC", "TOS", "LOC") for side in "lr")
+_PLACED = ("V1", "V2", "V3", "hV4", "VO1", "VO2", "LO1 (prf)", "LO2 (prf)", "TO1", "TO2", "V3b", "V3a")
+_LOCALISED = tuple(f"{side}{area}" for area in ("EBA", "FFA", "OFA", "STS", "PPA", "RSC", "TOS", "LOC") for side in "lr")
 
 # The order is that of the atlas (Glasser et al. 2016, Nature 536, 171-178). Two names have a line break, as in the release.
 _GLASSER = (
@@ -23,20 +23,12 @@ _GLASSER = (
     "PFop PF PFm PGi PGs V6A VMV1 VMV3 PHA2 V4t FST V3CD LO3 VMV2 31pd 31a VVC 25 s32 pOFC PoI1 Ig FOP5 p10p p47r TGv MBelt "
     "LBelt A4 STSva TE1m PI a32pr p24"
 )
-GLASSER = tuple(f"glasser-{area}" for area in _GLASSER.replace("9-46v", "9-\n46v").split(" "))
-
-ROI_COLUMNS = (*PLACED, *LOCALISED, "IT", *GLASSER)
+ROI_COLUMNS = (*_PLACED, *_LOCALISED, "IT", *(f"glasser-{area}" for area in _GLASSER.replace("9-46v", "9-\n46v").split(" ")))
 """Columns of the second version of the voxel table, after the first 13."""
 
 
-def write_responses(path: Path, responses: np.ndarray, *, voxel_ids_first: bool = False) -> None:
-    """Write (voxels, trials) as pandas' fixed format stores a frame of ``voxel_id`` and trial columns 0, 1 ...
-
-    Args:
-        path: the file.
-        responses: float64 or float32.
-        voxel_ids_first: number the blocks the other way round, as some ways of building the frame do.
-    """
+def write_responses(path: Path, responses: np.ndarray) -> None:
+    """Write (voxels, trials) as pandas' fixed format stores a frame of ``voxel_id`` and trial columns 0, 1 ..."""
     n_voxels, n_trials = responses.shape
     trials = np.arange(n_trials).astype(object)
     blocks = [(responses, trials), (np.arange(n_voxels)[:, None], "voxel_id")]
@@ -46,7 +38,7 @@ def write_responses(path: Path, responses: np.ndarray, *, voxel_ids_first: bool 
         _describe(frame, "GROUP", "1.0", pandas_type="frame", encoding="UTF-8", errors="strict", ndim=2, nblocks=2)
         _write_labels(frame, "axis0", np.array(["voxel_id", *trials], dtype=object))
         _write_labels(frame, "axis1", np.arange(n_voxels))
-        for number, (values, items) in enumerate(reversed(blocks) if voxel_ids_first else blocks):
+        for number, (values, items) in enumerate(blocks):
             frame[f"block{number}_values"] = values
             _describe(frame[f"block{number}_values"], "ARRAY", "2.4", FLAVOR="numpy", transposed=np.uint8(1))
             _write_labels(frame, f"block{number}_items", items)
@@ -84,29 +76,20 @@ def _set(item: h5py.HLObject, name: str, value: str | int | np.uint8) -> None:
 
 
 def trial_table(subject: str, shown: pd.DataFrame) -> pd.DataFrame:
-    """Make the trial table.
-
-    Args:
-        subject: its name.
-        shown: one row per trial in order: ``trial_type``, ``session``, ``run``, ``id`` (``dog/dog_12s.jpg``).
-    """
+    """Make the trial table of ``shown``, which has ``trial_type``, ``session``, ``run`` and ``id`` of every trial in order."""
     table = shown[["trial_type", "session", "run"]].assign(subject_id=int(subject.removeprefix("sub-")))
     parts = shown["id"].str.partition("/")
     return table.assign(trial_id=np.arange(len(shown)), stimulus=parts[2], concept=parts[0])
 
 
-def voxel_table(
-    subject: str, mask: np.ndarray, labels: dict[str, np.ndarray], test: np.ndarray, seed: int, version: str = "v2"
-) -> pd.DataFrame:
-    """Make the voxel table, with ceilings and reliabilities computed from the responses.
+def voxel_table(subject: str, mask: np.ndarray, labels: dict[str, np.ndarray], test: np.ndarray, seed: int) -> pd.DataFrame:
+    """Make the second version of the voxel table, with ceilings and reliabilities computed from the responses.
 
     Args:
-        subject: its name.
         mask: (X, Y, Z) bool, the brain; its voxels in C order are the rows.
         labels: ROI column that has any voxel -> (voxels,) bool.
         test: (repetitions, images, voxels) single trials of the test images.
         seed: seed of the population receptive fields, which nothing reads.
-        version: ``v1``, without IT and the Glasser areas, or ``v2``.
     """
     rng = np.random.default_rng(seed)
     place = np.argwhere(mask)
@@ -128,9 +111,8 @@ def voxel_table(
         "prf-rsquared": rng.uniform(0, 100, n),
         "prf-size": rng.uniform(0, 5, n),
     }
-    names = ROI_COLUMNS if version == "v2" else (*PLACED, *LOCALISED)
     none = np.zeros(n, bool)
-    return pd.DataFrame(columns | {name: labels.get(name, none).astype(int) for name in names})
+    return pd.DataFrame(columns | {name: labels.get(name, none).astype(int) for name in ROI_COLUMNS})
 
 
 def write_things_fmri(root: Path, subject: str, responses: np.ndarray, trials: pd.DataFrame, voxels: pd.DataFrame) -> None:

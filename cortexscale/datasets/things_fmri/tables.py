@@ -28,7 +28,7 @@ ROI_COLUMNS: dict[str, tuple[str, ...]] = {
 
 _NUMBERS = ("voxel_id", "subject_id", "voxel_x", "voxel_y", "voxel_z", "nc_singletrial", "nc_testset")
 
-_SECOND_VERSION = ("IT", "IT_glasser")
+SECOND_VERSION_ROIS = ("IT", "IT_glasser")
 """ROIs that the first version of the voxel table lacks."""
 
 
@@ -52,15 +52,7 @@ class Trials:
 
 
 def read_trials(release: Release, n_train: int, n_test: int, n_repetitions: int) -> Trials:
-    """Read the trial table.
-
-    Orders differ between subjects, so images are matched by name, and ids are sorted.
-
-    Args:
-        release: the files.
-        n_train: training images, each presented once.
-        n_test: test images.
-        n_repetitions: presentations of every test image.
+    """Read the trial table. Orders differ between subjects, so images are matched by name, and ids are sorted.
 
     Raises:
         InputError: the table is damaged, of another subject or of other counts.
@@ -101,30 +93,21 @@ def read_trials(release: Release, n_train: int, n_test: int, n_repetitions: int)
 def read_voxels(release: Release, n_voxels: int, n_repetitions: int, version: str) -> pd.DataFrame:
     """Read the voxel table.
 
-    Args:
-        release: the files.
-        n_voxels: its rows.
-        n_repetitions: presentations of every test image.
-        version: ``v2``, or ``v1``, with which ``IT`` and ``IT_glasser`` are empty.
-
     Returns:
-        One row per voxel: ``voxel_id``, ``i``, ``j``, ``k`` (0-based), ``nc_testset`` (percent) and a boolean per ROI.
+        One row per voxel: ``voxel_id``, ``i``, ``j``, ``k`` (0-based), ``nc_testset`` (percent) and a boolean per ROI. With
+        the version ``v1``, ``IT`` and ``IT_glasser`` are empty.
 
     Raises:
         InputError: the table is damaged, of another subject, version or unit of the noise ceiling.
     """
     path = release.voxels
     _require_version(release, version)
-    rois = {roi: columns for roi, columns in ROI_COLUMNS.items() if version == "v2" or roi not in _SECOND_VERSION}
+    rois = {roi: columns for roi, columns in ROI_COLUMNS.items() if version == "v2" or roi not in SECOND_VERSION_ROIS}
     drawn = [column for columns in rois.values() for column in columns]
     table = read_columns(release, path, [*_NUMBERS, *drawn])
     if len(table) != n_voxels:
-        raise InputError(
-            path,
-            f"{len(table):,} voxels",
-            f"{n_voxels:,} (`n_voxels` of {release.subject})",
-            f"{release.remedy(path)}; if the file is partial or simulated on purpose, set `n_voxels`",
-        )
+        remedy = f"{release.remedy(path)}; if the file is partial or simulated on purpose, set `n_voxels`"
+        raise InputError(path, f"{len(table):,} voxels", f"{n_voxels:,} (`n_voxels` of {release.subject})", remedy)
     _require_subject(release, path, table)
     if not np.array_equal(table["voxel_id"], np.arange(n_voxels)):
         raise release.unlike(path, "voxel_id that does not count 0, 1, 2 ...", "voxel_id = row of the responses")
@@ -142,19 +125,14 @@ def read_voxels(release: Release, n_voxels: int, n_repetitions: int, version: st
 def _require_version(release: Release, version: str) -> None:
     """Raise an InputError unless the voxel table has the version that the options name."""
     names = column_names(release, release.voxels)
-    missing = [column for roi in _SECOND_VERSION for column in ROI_COLUMNS[roi] if column not in names]
+    missing = [column for roi in SECOND_VERSION_ROIS for column in ROI_COLUMNS[roi] if column not in names]
     if version == "v2" and missing:
-        raise InputError(
-            release.voxels,
-            f"{len(names)} columns, without {', '.join(missing)}: the first version of the table",
-            "the second version, 222 columns",
-            f"fetch {FIGSHARE}; or set `voxel_metadata: v1`, which leaves IT and IT_glasser empty",
-        )
+        found = f"{len(names)} columns, without {', '.join(missing)}: the first version of the table"
+        remedy = f"fetch {FIGSHARE}; or set `voxel_metadata: v1`, which leaves IT and IT_glasser empty"
+        raise InputError(release.voxels, found, "the second version, 222 columns", remedy)
     if version == "v1" and not missing:
-        expected = "the first version, 41 columns (`voxel_metadata: v1`)"
-        raise InputError(
-            release.voxels, f"{len(names)} columns: the second version of the table", expected, "set `voxel_metadata: v2`"
-        )
+        found, expected = f"{len(names)} columns: the second version of the table", "the first version, 41 columns"
+        raise InputError(release.voxels, found, f"{expected} (`voxel_metadata: v1`)", "set `voxel_metadata: v2`")
 
 
 def _require_subject(release: Release, path: Path, table: pd.DataFrame) -> None:

@@ -9,14 +9,7 @@ FACTS = Facts(
     colour="#c2255c",
     marker="^",
     counts=PaperCounts(
-        stimuli=22_248,
-        noise_ceiling=0.350308,
-        subjects=4,
-        rois=7,
-        train=22_248,
-        test=200,
-        train_repetitions=1,
-        test_repetitions=12,
+        stimuli=22248, noise_ceiling=0.350308, subjects=4, rois=7, train=22248, test=200, train_repetitions=1, test_repetitions=12
     ),
     readouts={
         "attention": Training(epochs=30, learning_rate=1e-4, dropout=0.8),

@@ -8,7 +8,7 @@ of the epochs, and it does not notice a name that leads back to an earlier part.
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,9 @@ COLUMNS = ("trial_type", "image_path", "session_nr", "things_image_nr")
 """The columns that are read, of the 18 that describe every trial."""
 
 
+WHERE = "They are derivatives/preprocessed/preprocessed_P*-epo*.fif of OpenNeuro ds004212 (2.0.0 or later)."
+
+
 @dataclass(frozen=True)
 class Participant:
     """Paths of the files of one subject.
@@ -43,7 +46,7 @@ class Participant:
         name: P1 ... P4.
         parts: the epoch files, in the order of the chain.
         attributes: the table of trials that is also released on its own.
-        table: whether the trials are read from it (True) or from the epoch files.
+        table: whether the trials are read from this table, and not from the epoch files.
     """
 
     name: str
@@ -60,27 +63,16 @@ class Participant:
         return InputError(self.parts[0], found, expected, remedy or f"download the epochs of {self.name} again. {WHERE}")
 
 
-WHERE = "They are derivatives/preprocessed/preprocessed_P*-epo*.fif of OpenNeuro ds004212 (2.0.0 or later)."
-
-
-def locate(root: Path, name: str, n_parts: int, table: Literal["epochs", "table"]) -> Participant:
+def locate(root: Path, name: str, n_parts: int, *, table: bool) -> Participant:
     """Return the files of one subject below ``root``: where OpenNeuro has them, or wherever the first part is found.
 
     They need not exist. A copy that was downloaded elsewhere may have them in any folder, side by side.
-
-    Args:
-        root: the folder.
-        name: P1 ... P4.
-        n_parts: epoch files.
-        table: where the trials are described.
     """
     names = [f"preprocessed_{name}-epo{f'-{part}' if part else ''}.fif" for part in range(n_parts)]
-    root = Path(root)
-    folder = _folder_of(root, "derivatives/preprocessed", names[0])
+    folder = _folder_of(Path(root), "derivatives/preprocessed", names[0])
     attributes = f"sample_attributes_{name}.csv"
-    in_table = table == "table"
-    beside = _folder_of(root, "sourcedata", attributes) if in_table else root / "sourcedata"
-    return Participant(name, [folder / part for part in names], beside / attributes, in_table)
+    beside = _folder_of(Path(root), "sourcedata", attributes) if table else Path(root) / "sourcedata"
+    return Participant(name, [folder / part for part in names], beside / attributes, table)
 
 
 def _folder_of(root: Path, released: str, file: str) -> Path:
@@ -118,12 +110,9 @@ def open_participant(participant: Participant, n_epochs: int) -> "tuple[mne.Epoc
 
 
 def _require_chain(parts: list[Path]) -> None:
-    """Raise an InputError unless every part is whole and names the next one.
-
-    MNE would follow a wrong name, in a circle without an end.
-    """
+    """Raise an InputError unless every part is whole and names the next one. MNE would follow a circle of names for ever."""
     for part, following in zip(parts, [*parts[1:], None], strict=True):
-        named, expected = next_part(part), following.name if following else None
+        named, expected = _next_part(part), following.name if following else None
         if named != expected:
             found = f"a file that goes on in {named}" if named else "the last file of a recording"
             wanted = f"one that goes on in {expected}" if expected else "the last one"
@@ -131,13 +120,10 @@ def _require_chain(parts: list[Path]) -> None:
             raise InputError(part, found, wanted, remedy)
 
 
-def next_part(path: Path) -> str | None:
+def _next_part(path: Path) -> str | None:
     """Return the name of the file in which a FIF recording continues, or None.
 
     A FIF file is a chain of tags that says where it ends. The chain is followed to its end without reading the data.
-
-    Raises:
-        InputError: the file is missing, no FIF, or ends before its chain does.
     """
     size = require_real_file(path, WHERE, smallest=1024).stat().st_size
     at, following, name = 0, 0, None
@@ -180,17 +166,12 @@ def _attributes(participant: Participant) -> pd.DataFrame:
 
 def _require_trials(participant: Participant, trials: pd.DataFrame | None, codes: np.ndarray) -> None:
     where = participant.attributes if participant.table else participant.parts[0]
-    table = participant.attributes.name
     if trials is None:
-        remedy = f"fetch sourcedata/{table} of OpenNeuro ds004212 and set things_meg's `trials: table`"
+        remedy = f"fetch sourcedata/{participant.attributes.name} of OpenNeuro ds004212 and set things_meg's `trials: table`"
         raise InputError(where, "epochs without a description of the trials", "metadata, one row per epoch", remedy)
     if missing := [column for column in COLUMNS if column not in trials]:
-        raise InputError(
-            where,
-            f"no column {', '.join(missing)} among {', '.join(map(str, trials))}",
-            "the released columns",
-            "download it again",
-        )
+        found = f"no column {', '.join(missing)} among {', '.join(map(str, trials))}"
+        raise InputError(where, found, "the released columns", "download it again")
     if len(trials) != len(codes):
         raise InputError(where, f"{len(trials):,} trials", f"{len(codes):,}, one per epoch", "take both from one release")
     catch = (trials["trial_type"] == "catch").to_numpy()

@@ -7,18 +7,18 @@ cropped to 0 ... 1.29 s (paper, appendix A.5). Main images were presented once; 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 import pydantic
 
-from cortexscale.datasets.formats.meeg import ROIS, build_recording, meg_lobe, trial_ncsnr
+from cortexscale.datasets.formats.meeg import ROIS, average_trials, build_recording, meg_lobe, trial_ncsnr
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.source import THINGS_IMAGES, Source
 from cortexscale.datasets.things_meg.files import SENSORS, TIMES, Participant, locate, open_participant
 from cortexscale.errors import InputError
-from cortexscale.recording import Recording
+from cortexscale.recording import Recording, Split
 
 if TYPE_CHECKING:
     import mne
@@ -69,28 +69,17 @@ class Options(pydantic.BaseModel, extra="forbid"):
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """List the released files that :func:`read` opens for ``subject``. They need not exist.
-
-    Raises:
-        InputError: the release has no such subject.
-    """
+    """List the released files that :func:`read` opens for ``subject``. They need not exist."""
     return _participant(root, subject, options).files
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check everything but the responses: the chain of files, the grid, and the image of every trial.
-
-    Raises:
-        InputError: as :func:`read`.
-    """
+    """Check everything but the responses: the chain of files, the grid, and the image of every trial."""
     _open(root, subject, options)
 
 
 def memory_mb(options: Options) -> int:
-    """Return the peak memory of :func:`read` in MB.
-
-    It consists of the responses of all units, the test trials, a block of epochs or a check, and the libraries.
-    """
+    """Return the peak memory of :func:`read` in MB: responses, test trials, a block of epochs or a check, and libraries."""
     units = SENSORS * N_TIMES
     held = 4 * units * (options.n_train + options.n_test * (options.n_sessions + 2))
     resampling = 8 * _BLOCK * SENSORS * (TIMES + 2 * N_TIMES)
@@ -104,41 +93,30 @@ def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
-    """Read one subject.
+    """Read one subject. Training rows are in the order of presentation, test rows are ordered by id.
 
-    Units are pairs of sensor and time. The noise ceiling of a unit is the authors': test trials are z-scored over the
-    images of a session, the noise variance is that over sessions, and the average has as many trials as there are
-    sessions. Training rows are in the order of presentation, test rows are ordered by id.
+    The noise ceiling of a unit is the authors': test trials are z-scored over the images of a session, the noise variance is
+    that over sessions, and the average has as many trials as there are sessions.
 
     Raises:
-        InputError: a file is missing, damaged or unlike the release, the trials are not the expected ones, or no unit
-            passes the selection.
+        InputError: the trials are not the expected ones, or an epoch is empty or not finite.
     """
     epochs, trials = _open(root, subject, options)
     is_train, is_test = trials["split"] == "train", trials["split"] == "test"
     train_ids = trials.loc[is_train, "stimulus"].to_numpy().astype(str)
     test_ids, image = np.unique(trials.loc[is_test, "stimulus"].to_numpy().astype(str), return_inverse=True)
-    session = trials.loc[is_test, "session_nr"].to_numpy()
 
     test_trials = _responses(epochs, np.flatnonzero(is_test), subject)
-    ncsnr = trial_ncsnr(test_trials, image, session, zscore=True)
-    test = np.zeros((len(test_ids), *test_trials.shape[1:]), np.float32)
-    np.add.at(test, image, test_trials)
-    test /= options.n_sessions
+    ncsnr = trial_ncsnr(test_trials, image, trials.loc[is_test, "session_nr"].to_numpy(), zscore=True)
+    test = Split(test_ids, *average_trials([(image, test_trials)], len(test_ids), test_trials.shape[1:]))
     del test_trials
-    train = _responses(epochs, np.flatnonzero(is_train), subject)
     return build_recording(
         "things_meg",
         subject,
-        channels=epochs.ch_names,
-        lobes=[meg_lobe(sensor) for sensor in epochs.ch_names],
+        Split(train_ids, _responses(epochs, np.flatnonzero(is_train), subject), np.ones(len(train_ids), dtype=int)),
+        test,
+        lobes={sensor: meg_lobe(sensor) for sensor in epochs.ch_names},
         times=np.arange(N_TIMES) / _TARGET_RATE,
-        train_ids=train_ids,
-        train=train,
-        train_repetitions=np.ones(len(train_ids), dtype=int),
-        test_ids=test_ids,
-        test=test,
-        test_repetitions=np.full(len(test_ids), options.n_sessions),
         ncsnr=ncsnr,
         min_nc_percent=options.min_nc_percent,
         notes={"sessions": options.n_sessions, "catch_trials_dropped": options.n_catch},
@@ -146,30 +124,26 @@ def read(root: Path, subject: str, options: Options) -> Recording:
 
 
 def stimulus_id(image_path: str) -> str:
-    """Return the id of the stimulus that an image path names.
-
-    >>> stimulus_id("images_meg/aardvark/aardvark_01b.jpg"), stimulus_id("images_test_meg/aardvark_01b.jpg")
-    ('aardvark/aardvark_01b.jpg', 'aardvark/aardvark_01b.jpg')
-    """
+    """Return ``bat/bat_01b.jpg`` for ``images_meg/bat/bat_01b.jpg`` or ``images_test_meg/bat_01b.jpg``."""
     file = image_path.replace("\\", "/").rsplit("/", 1)[-1]
     return f"{file.rsplit('_', 1)[0]}/{file}"
 
 
 def _participant(root: Path, subject: str, options: Options) -> Participant:
     require_known([subject], SUBJECTS, "subjects of THINGS-MEG, whose raw recordings call them BIGMEG1 to BIGMEG4")
-    return locate(root, subject, options.n_parts, options.trials)
+    return locate(root, subject, options.n_parts, table=options.trials == "table")
 
 
 def _open(root: Path, subject: str, options: Options) -> "tuple[mne.Epochs, pd.DataFrame]":
     """Open the epochs, and return them with the split (``train``, ``test``, ``catch``), session and stimulus of each."""
     participant = _participant(root, subject, options)
-    n_epochs = options.n_train + options.n_test * options.n_sessions + options.n_catch
-    epochs, trials = open_participant(participant, n_epochs)
+    n_test = options.n_test * options.n_sessions
+    epochs, released = open_participant(participant, options.n_train + n_test + options.n_catch)
     trials = pd.DataFrame(
         {
-            "split": trials["trial_type"].map({"exp": "train", "test": "test", "catch": "catch"}),
-            "session_nr": trials["session_nr"],
-            "stimulus": trials["image_path"].astype(str).map(stimulus_id),
+            "split": released["trial_type"].replace("exp", "train"),
+            "session_nr": released["session_nr"],
+            "stimulus": released["image_path"].astype(str).map(stimulus_id),
         }
     )
     _require_design(participant, trials, options)
@@ -178,44 +152,37 @@ def _open(root: Path, subject: str, options: Options) -> "tuple[mne.Epochs, pd.D
 
 def _require_design(participant: Participant, trials: pd.DataFrame, options: Options) -> None:
     """Raise an InputError unless every main image is presented once and every test image once in each session."""
-    counts = {split: int((trials["split"] == split).sum()) for split in ("train", "test", "catch")}
-    n_test = options.n_test * options.n_sessions
-    if counts != {"train": options.n_train, "test": n_test, "catch": options.n_catch}:
-        expected = f"{options.n_train:,} exp, {n_test:,} test and {options.n_catch:,} catch trials"
-        found = f"{counts['train']:,} exp, {counts['test']:,} test and {counts['catch']:,} catch trials"
-        raise participant.unlike(found, expected, "if the set is partial or simulated on purpose, set things_meg's counts")
+    found = tuple(int((trials["split"] == split).sum()) for split in ("train", "test", "catch"))
+    expected = options.n_train, options.n_test * options.n_sessions, options.n_catch
+    if found != expected:
+        counts = "{:,} exp, {:,} test and {:,} catch trials"
+        remedy = "if the set is partial or simulated on purpose, set things_meg's counts"
+        raise participant.unlike(counts.format(*found), counts.format(*expected), remedy)
     train, test = (trials[trials["split"] == split] for split in ("train", "test"))
     if train["stimulus"].duplicated().any():
         again = train.loc[train["stimulus"].duplicated(), "stimulus"].iloc[0]
         raise participant.unlike(f"the main image {again} in several trials", "every main image once")
     shown = pd.crosstab(test["stimulus"], test["session_nr"])
     if shown.shape != (options.n_test, options.n_sessions) or (shown != 1).any(axis=None):
-        span: tuple[Any, Any] = shown.min(axis=None), shown.max(axis=None)
-        found = f"{shown.shape[0]} test images in {shown.shape[1]} sessions, shown {span[0]} to "
-        expected = f"{options.n_test} test images, once in each of {options.n_sessions} sessions"
-        raise participant.unlike(f"{found}{span[1]} times in a session", expected)
+        times = f"{shown.to_numpy().min()} to {shown.to_numpy().max()} times in a session"
+        raise participant.unlike(
+            f"{shown.shape[0]} test images in {shown.shape[1]} sessions, shown {times}",
+            f"{options.n_test} test images, once in each of {options.n_sessions} sessions",
+        )
 
 
 def _responses(epochs: "mne.Epochs", rows: np.ndarray, subject: str) -> np.ndarray:
-    """Load epochs block by block: (rows, sensors, N_TIMES) float32 at 100 Hz from 0 s.
+    """Load epochs block by block: (rows, sensors, N_TIMES) float32 at 100 Hz from 0 s."""
+    import mne
 
-    Raises:
-        InputError: an epoch is empty or not finite, as after a download that was interrupted.
-    """
     responses = np.empty((len(rows), len(epochs.ch_names), N_TIMES), np.float32)
     for first in range(0, len(rows), _BLOCK):
-        block = _at_100_hz(epochs[rows[first : first + _BLOCK]])
+        with mne.use_log_level("ERROR"):
+            part = epochs[rows[first : first + _BLOCK]].load_data().resample(_TARGET_RATE).crop(0, None)
+        block = part.get_data(copy=False)
         hollow = ~np.isfinite(block).all(axis=(1, 2)) | ~block.any(axis=(1, 2))
         if hollow.any():
             found = f"epoch {rows[first + np.flatnonzero(hollow)[0]] + 1:,} is empty or not finite"
             raise InputError(f"epochs of {subject} (things_meg)", found, "finite responses", "download the files again")
         responses[first : first + len(block)] = block
     return responses
-
-
-def _at_100_hz(epochs: "mne.Epochs") -> np.ndarray:
-    """Load, resample and crop epochs to 0 s and later: (epochs, sensors, N_TIMES) in double precision."""
-    import mne
-
-    with mne.use_log_level("ERROR"):
-        return epochs.load_data().resample(_TARGET_RATE).crop(0, None).get_data(copy=False)

@@ -1,8 +1,7 @@
 """A simulation of THINGS-MEG in the layout in which its epochs were released.
 
-An epoch is the evoked response to its image (``simulation/meeg.py``) in noise of up to 40 Hz, both in units of the sensor's
-own baseline. As the authors z-score every epoch and sensor, an epoch with a quiet baseline is larger than others; this is
-part of the noise here as it is in the release.
+An epoch is the evoked response to its image in noise of up to 40 Hz, both in units of the sensor's own baseline. An epoch
+with a quiet baseline is therefore larger than others; this is part of the noise here as it is in the release.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ import pydantic
 from cortexscale.datasets.formats.meeg import build_recording, meg_lobe
 from cortexscale.datasets.things_meg.files import CATCH, FIRST_TIME, RATE, TIMES
 from cortexscale.datasets.things_meg.reader import N_TIMES
-from cortexscale.recording import Recording
+from cortexscale.recording import Recording, Split
 from cortexscale.simulation.brain import ncsnr_of_ceiling
 from cortexscale.simulation.meeg import evoked, true_ceiling
 from cortexscale.simulation.visual_system import World
@@ -29,14 +28,6 @@ SESSIONS, RUNS, PARTS = 12, 10, 4
 EXEMPLARS = 12
 """Images of a concept in the main experiment, one per session. A later one may be the test image of the concept."""
 
-_SITES = {
-    "C": "11-17 21-25 31-32 41-42 51-55 61-63",
-    "F": "11-14 21-25 31-35 41-46 51-56 61-67",
-    "O": "11-14 21-24 31-34 41-44 51-53",
-    "P": "11-12 21-23 31-35 41-45 51-57",
-    "T": "11-16 21-27 31-37 41-47 51-57",
-}
-_MIDLINE = {"C": 4, "F": 3, "O": 3, "P": 1}
 _ABSENT = {"MLF25", "MRF43", "MRO13", "MRO11"}
 """Four of the 275 sensors of the device: three that this one lacks, and one that the authors dropped."""
 
@@ -84,26 +75,18 @@ class Settings(pydantic.BaseModel, extra="forbid"):
 
 
 def sensor_names() -> list[str]:
-    """Return the names of the 271 sensors of the released epochs. The third letter is the lobe, the second the side."""
-    names = []
-    for side in "LR":
-        for lobe, rows in _SITES.items():
-            for first, last in (row.split("-") for row in rows.split()):
-                names += [f"M{side}{lobe}{site}" for site in range(int(first), int(last) + 1)]
-    names += [f"MZ{lobe}{site:02d}" for lobe, count in _MIDLINE.items() for site in range(1, count + 1)]
-    return [f"{name}-1609" for name in names if name not in _ABSENT]
+    """Return the names of the 271 sensors of the released epochs."""
+    import mne
+
+    device = [name.split("-")[0] for name in mne.channels.read_layout("CTF-275").names]
+    return [f"{name}-1609" for name in device if name not in _ABSENT]
 
 
 def trial_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.DataFrame:
     """Draw the trials of one subject: one row per trial, chronological, in the released columns.
 
     Every session has one new exemplar of each concept, all test images and some catch trials, in random order. Ids,
-    numbers and ranks count from 1, as they do in the release.
-
-    Args:
-        things_ids: all images of the image folder, ``<concept>/<file>`` in byte order.
-        settings: the settings.
-        seed: seed of the choice and the order.
+    numbers and ranks count from 1. ``things_ids`` are all images of the image folder, in byte order.
     """
     rng = np.random.default_rng(seed)
     images = pd.DataFrame({"id": things_ids, "things_image_nr": np.arange(1, len(things_ids) + 1)})
@@ -142,8 +125,6 @@ def write_things_meg(root: Path, subject: str, trials: pd.DataFrame, epochs: np.
     """Write the four parts of ``preprocessed_<subject>-epo.fif`` and ``sample_attributes_<subject>.csv``.
 
     Args:
-        root: the folder.
-        subject: P1 ... P4.
         trials: the table of :func:`trial_table`.
         epochs: (trials, 271, 281) float64.
         metadata: whether the epoch files hold the trials as well, as released ones do.
@@ -170,12 +151,9 @@ def write_things_meg(root: Path, subject: str, trials: pd.DataFrame, epochs: np.
 
 
 def save_in_parts(epochs: "mne.Epochs", first: Path) -> None:
-    """Save loaded epochs as a chain of four files.
-
-    MNE splits at a given size, of which it reserves 1.3 MB for what all parts repeat.
-    """
-    values = epochs.get_data(copy=False).size
-    epochs.save(first, split_size=int(4 * values / (PARTS - 0.5)) + 1_300_000, overwrite=True, verbose="ERROR")
+    """Save loaded epochs as a chain of four files. MNE reserves 1.3 MB of the size of a part for what all parts repeat."""
+    size = int(4 * epochs.get_data(copy=False).size / (PARTS - 0.5)) + 1_300_000
+    epochs.save(first, split_size=size, overwrite=True, verbose="ERROR")
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
@@ -206,7 +184,6 @@ def single_trials(signal: np.ndarray, shown: np.ndarray, seed: int) -> tuple[np.
     Args:
         signal: (images, sensors, TIMES) noise-free, nothing before 0 s, in standard deviations of the noise.
         shown: (trials,) row of ``signal`` of each trial; -1 for none.
-        seed: seed of the noise.
 
     Returns:
         (trials, sensors, TIMES) float64, and its noise.
@@ -244,16 +221,9 @@ def _truth(
     return build_recording(
         "things_meg",
         subject,
-        channels=sensor_names(),
-        lobes=[meg_lobe(name) for name in sensor_names()],
+        Split(things_ids[train_rows], noise.gain * train, np.ones(len(train_rows), dtype=int)),
+        Split(things_ids[test_rows], noise.gain * test, np.full(len(test_rows), SESSIONS)),
+        lobes={name: meg_lobe(name) for name in sensor_names()},
         times=np.arange(N_TIMES) / 100,
-        train_ids=things_ids[train_rows],
-        train=noise.gain * train,
-        train_repetitions=np.ones(len(train_rows), dtype=int),
-        test_ids=things_ids[test_rows],
-        test=noise.gain * test,
-        test_repetitions=np.full(len(test_rows), SESSIONS),
         ncsnr=ncsnr_of_ceiling(ceiling, SESSIONS),
-        min_nc_percent=1,
-        notes={},
     )

@@ -1,0 +1,106 @@
+"""Layouts of stimulus sets: what each has to say of its images, a folder of images, and one HDF5 file."""
+
+import io
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from PIL import Image
+
+from cortexscale.errors import InputError
+from cortexscale.files import hdf5_damage, require_real_file
+
+SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+
+class Images:
+    """The images of one stimulus set below a path. A subclass reads one layout.
+
+    Nothing that is open is pickled, so that each worker process opens the files for itself.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path,)
+
+    def ids(self) -> list[str]:
+        """List the ids of all images, in the order of the stimulus table.
+
+        Raises:
+            InputError: nothing is there, or not what the layout says.
+        """
+        raise NotImplementedError
+
+    def concepts(self, ids: Sequence[str]) -> list[str]:
+        """Return what each image shows. An image of which nothing is known is a concept of its own."""
+        return list(ids)
+
+    def where(self, id: str) -> str:
+        """Describe where an image lies, for messages."""
+        return str(self.path / id)
+
+    def content(self, id: str) -> bytes:
+        """Return the bytes of an image, which its hash is made of."""
+        return (self.path / id).read_bytes()
+
+    def decoded(self, content: bytes) -> Image.Image:
+        """Return the RGB image that :meth:`content` encodes."""
+        return Image.open(io.BytesIO(content)).convert("RGB")
+
+
+class ImageFolder(Images):
+    """A folder of folders of images. The id of an image is its path, ``<concept>/<image>.jpg``; ids are in byte order."""
+
+    def ids(self) -> list[str]:
+        files = sorted(file for file in self.path.glob("*/*") if file.suffix.lower() in SUFFIXES)
+        if not files:
+            remedy = "unpack the images there, or correct the path"
+            raise InputError(self.path, "no images", "folders of images, <concept>/<image>.jpg", remedy)
+        return [file.relative_to(self.path).as_posix() for file in files]
+
+    def concepts(self, ids: Sequence[str]) -> list[str]:
+        return [id.split("/")[0] for id in ids]
+
+
+class Hdf5Images(Images):
+    """An HDF5 file with one array of images, (images, height, width, 3) uint8. The id of an image is its row, as text."""
+
+    remedy = "correct the path of the stimulus set, or fetch the file again"
+
+    @cached_property
+    def pixels(self) -> h5py.Dataset:
+        """The array, on disk.
+
+        Raises:
+            InputError: the file is missing or damaged, or has no such array, or several.
+        """
+        require_real_file(self.path, self.remedy)
+        with hdf5_damage(self.path, "an HDF5 file of images", self.remedy):
+            file = h5py.File(self.path, "r")
+            arrays = [item for item in file.values() if isinstance(item, h5py.Dataset)]
+            images = [item for item in arrays if item.ndim == 4 and item.shape[-1] == 3 and item.dtype == np.uint8]
+        if len(images) != 1:
+            found = ", ".join(f"{item.name.strip('/')} {item.shape} {item.dtype}" for item in arrays) or "no array"
+            file.close()
+            raise InputError(self.path, found, "one array (images, height, width, 3) uint8", self.remedy)
+        return images[0]
+
+    def ids(self) -> list[str]:
+        return [str(row) for row in range(len(self.pixels))]
+
+    def where(self, id: str) -> str:
+        return f"{self.path}, image {id}"
+
+    def content(self, id: str) -> bytes:
+        if int(id) >= len(self.pixels):
+            raise InputError(self.path, f"{len(self.pixels)} images", f"image {id}", "delete the stimulus table and run again")
+        return self.pixels[int(id)].tobytes()
+
+    def decoded(self, content: bytes) -> Image.Image:
+        height, width = self.pixels.shape[1:3]
+        return Image.frombytes("RGB", (width, height), content)
