@@ -6,7 +6,8 @@ The stimulus table fixes the order of the rows of every feature store. Its ids a
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +36,11 @@ def stimulus_table(layout: Layout, path: Path | str) -> pd.DataFrame:
     Raises:
         InputError: nothing is there, or not what the layout says.
     """
-    images = LAYOUTS[layout](Path(path))
+    images, hashes = LAYOUTS[layout](Path(path)), []
     ids = images.ids()
-    hashes = [content_hash(_content(images, id)) for id in ids]
+    for id in ids:
+        with _readable(images, id):
+            hashes.append(content_hash(images.content(id)))
     return pd.DataFrame({"stimulus_id": ids, "hash": hashes, "concept": images.concepts(ids)})
 
 
@@ -72,26 +75,22 @@ class StimulusImages:
             InputError: the image is missing, damaged, or another one than the table lists.
         """
         id = self.ids[row]
-        content = _content(self.images, id)
-        try:
+        with _readable(self.images, id):
+            content = self.images.content(id)
             image = self.images.decoded(content)
-        except _DAMAGE as error:
-            raise _unreadable(self.images.where(id), error) from None
         if content_hash(content) != self.hashes[row]:
             found, remedy = "another image than the stimulus table lists", "delete the stimulus table and run again"
             raise InputError(self.images.where(id), found, "the same content", remedy)
         return image
 
 
-def _content(images: Images, id: str) -> bytes:
+@contextmanager
+def _readable(images: Images, id: str) -> Iterator[None]:
+    """Turn the exceptions that a damaged image raises into an InputError."""
     try:
-        return images.content(id)
+        yield
     except _DAMAGE as error:
-        raise _unreadable(images.where(id), error) from None
-
-
-def _unreadable(where: str, error: Exception) -> InputError:
-    return InputError(where, f"not a readable image ({error})", "an RGB image", "fetch the image again")
+        raise InputError(images.where(id), f"not a readable image ({error})", "an RGB image", "fetch the image again") from None
 
 
 def stimulus_rows(table: pd.DataFrame, ids: Sequence[str] | np.ndarray, wanted_by: str) -> np.ndarray:

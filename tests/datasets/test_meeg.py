@@ -15,6 +15,7 @@ from cortexscale.datasets.formats.meeg import (
     cut_epochs,
     eeg_lobe,
     meg_lobe,
+    require_epochs,
     sensor_rois,
     trial_ncsnr,
 )
@@ -108,7 +109,7 @@ def test_blocks_of_epochs_are_bit_identical_to_one_shot(baseline_first, crop_fro
 
     options = EpochOptions(crop_from=crop_from)
     parts = [samples[first : first + block] for first in range(0, 100, block)]
-    blocks = [cut_epochs(raw, part, options, "here", baseline_first=baseline_first) for part in parts]
+    blocks = [cut_epochs(raw, part, options, baseline_first=baseline_first) for part in parts]
     np.testing.assert_array_equal(np.concatenate(blocks), epochs.get_data().astype(np.float32))
     assert blocks[0].dtype == np.float32
     np.testing.assert_allclose(options.times(1000), epochs.times, atol=1e-9)
@@ -123,18 +124,20 @@ def test_times_of_the_three_datasets():
 @pytest.mark.parametrize("sample", [199, 29_200, 10**6, -1])
 def test_epochs_beyond_the_recording_are_an_error(sample):
     with pytest.raises(InputError, match=rf"1 of 2 epochs beyond the recording, the first at sample {sample:,}"):
-        cut_epochs(noise_recording(), np.array([5_000, sample]), EpochOptions(), "here", baseline_first=False)
+        require_epochs("here", np.array([5_000, sample]), 30_000, 1000, EpochOptions())
 
 
 def test_first_and_last_possible_epoch_are_there():
-    epochs = cut_epochs(noise_recording(), np.array([200, 29_199]), EpochOptions(crop_from=0), "here", baseline_first=False)
+    onsets, options = np.array([200, 29_199]), EpochOptions(crop_from=0)
+    require_epochs("here", onsets, 30_000, 1000, options)
+    epochs = cut_epochs(noise_recording(), onsets, options, baseline_first=False)
     assert epochs.shape == (2, 5, 80)
     assert np.isfinite(epochs).all()
 
 
 def test_two_events_at_one_sample_are_an_error():
     with pytest.raises(InputError, match="two events at one sample"):
-        cut_epochs(noise_recording(), np.array([5_000, 6_000, 5_000]), EpochOptions(), "here", baseline_first=False)
+        require_epochs("here", np.array([5_000, 6_000, 5_000]), 30_000, 1000, EpochOptions())
 
 
 def test_averages_of_blocks_of_trials():

@@ -11,6 +11,7 @@ import pytest
 from memory import peak_mb
 from pydantic import ValidationError
 
+from cortexscale.datasets.formats.meeg import MICROVOLT
 from cortexscale.datasets.things_eeg1 import reader as things_eeg1
 from cortexscale.datasets.things_eeg1 import recording as things_eeg1_recording
 from cortexscale.datasets.things_eeg1 import simulate as simulation
@@ -159,7 +160,7 @@ def test_bit_identical_to_plain_mne_in_one_shot(release, subject, reference, mon
     monkeypatch.setattr(things_eeg1, "_EPOCHS", 37)
     recording = things_eeg1.read(release[0], subject, OPTIONS.model_copy(update={"reference": reference}))
     expected = plain_mne(release[0], subject, reference == "average").astype(np.float32)
-    expected /= things_eeg1.MICROVOLT
+    expected /= MICROVOLT
     events = pd.read_csv(file_of(release[0], "events.tsv", subject), sep="\t")
     ids = events["stim"].str.removeprefix("stimuli\\").str.replace("\\", "/").to_numpy()
     keep = recording.screening["kept"].to_numpy()
@@ -304,8 +305,8 @@ BAD_FILES = {
     "cut between samples": (
         "eeg.eeg",
         lambda r: cut(file_of(r, "eeg.eeg"), 40_000 * FRAME),
-        r"40,000 samples, but the last epoch ends at sample \d",
-        "every epoch",
+        r"of 372 epochs beyond the recording",
+        "every onset within 40,000 samples",
         "cut short",
     ),
     "renamed files": ("eeg.vhdr", rename, "DataFile=sub-02_task-rsvp_eeg.eeg", "sub-07_task-rsvp_eeg.eeg", "released names"),

@@ -508,7 +508,7 @@ BAD = {
         lambda r: rewrite(r / TRAIN, raw_eeg_data=lambda d: d[:, : np.flatnonzero(d[-1])[-1] + 800]),
         TRAIN,
         "1 of 27 epochs beyond the recording",
-        "-0.2 to 0.8 s around every image",
+        "-0.2 to 0.8 s around every onset",
         "cut short",
     ),
     "all zero": (

@@ -35,12 +35,9 @@ _MEG_LOBES = {lobe[0].upper(): lobe for lobe in LOBES}
 
 
 def eeg_lobe(channel: str, cp: Lobe = "central") -> str:
-    """Return the lobe of an EEG channel of the 10-10 system, from the letters of its name in any case.
+    """Return the lobe of an EEG channel, or raise an InputError for a name that is none of the 10-10 system, in any case.
 
     The authors of the datasets leave open which lobe centro-parietal channels (CP3 ...) belong to; ``cp`` says it.
-
-    Raises:
-        InputError: the name is none of the 10-10 system.
     """
     position = re.fullmatch(r"([A-Z]+?)(Z|\d{1,2})", channel.upper())
     if not position or position[1] not in _EEG_LOBES:
@@ -50,11 +47,7 @@ def eeg_lobe(channel: str, cp: Lobe = "central") -> str:
 
 
 def meg_lobe(sensor: str) -> str:
-    """Return the lobe of a CTF sensor such as ``MLO11-1609``, which the third letter of its name tells.
-
-    Raises:
-        InputError: the name is none of a CTF gradiometer.
-    """
+    """Return the lobe of a CTF sensor such as ``MLO11-1609``, or raise an InputError for a name that tells none."""
     position = re.fullmatch(r"M[LRZ]([A-Z])\d\d(-\d+)?", sensor)
     if not position or position[1] not in _MEG_LOBES:
         expected = f"M, then L, R or Z, then one of {', '.join(_MEG_LOBES)}, then two digits"
@@ -110,38 +103,33 @@ class EpochOptions(pydantic.BaseModel, extra="forbid"):
         return times if self.crop_from is None else times[times >= self.crop_from - 0.5 / self.rate]
 
 
-def cut_epochs(
-    raw: "mne.io.BaseRaw", samples: np.ndarray, options: EpochOptions, where: object, *, baseline_first: bool
-) -> np.ndarray:
+def require_epochs(where: object, onsets: np.ndarray, n_samples: int, rate: float, options: EpochOptions) -> None:
+    """Raise an InputError unless every epoch lies within the recording and no two have one onset."""
+    outside = (onsets + round(options.tmin * rate) < 0) | (onsets + round(options.tmax * rate) >= n_samples)
+    if outside.any():
+        raise InputError(
+            where,
+            f"{outside.sum():,} of {len(onsets):,} epochs beyond the recording, the first at sample {onsets[outside][0]:,}",
+            f"{options.tmin:g} to {options.tmax:g} s around every onset within {n_samples:,} samples",
+            "the recording or its events are cut short, or do not belong together: fetch them again",
+        )
+    if len(np.unique(onsets)) < len(onsets):
+        raise InputError(where, "two events at one sample", "one event per onset", "fetch the events again")
+
+
+def cut_epochs(raw: "mne.io.BaseRaw", onsets: np.ndarray, options: EpochOptions, *, baseline_first: bool) -> np.ndarray:
     """Cut epochs of the EEG channels, resample them, subtract their baseline and crop them, each step by MNE.
 
     Args:
-        raw: the recording at its recorded rate.
-        samples: (n,) onsets, counted from the first sample of ``raw``, 0-based and all different.
-        where: what a message names, usually the file.
+        onsets: (n,) samples, counted from the first one of ``raw``, 0-based.
         baseline_first: subtract the baseline before the resampling, and not after it.
 
     Returns:
         (n, channels, times) float32 in the unit of MNE (V).
-
-    Raises:
-        InputError: an epoch reaches beyond the recording, or two events are at one sample.
     """
     import mne
 
-    samples = np.asarray(samples, dtype=np.int64)
-    recorded = raw.info["sfreq"]
-    outside = (samples + round(options.tmin * recorded) < 0) | (samples + round(options.tmax * recorded) >= raw.n_times)
-    if outside.any():
-        raise InputError(
-            where,
-            f"{outside.sum()} of {len(samples)} epochs beyond the recording, the first at sample {samples[outside][0]:,}",
-            f"{options.tmin:g} to {options.tmax:g} s around every onset within {raw.n_times:,} samples",
-            "the data file or the events are cut short, or of another recording: fetch them again",
-        )
-    if len(np.unique(samples)) < len(samples):
-        raise InputError(where, "two events at one sample", "one event per onset", "fetch the events again")
-    onsets = samples + raw.first_samp
+    onsets = onsets + raw.first_samp
     epochs = mne.Epochs(
         raw,
         np.column_stack([onsets, np.zeros_like(onsets), np.ones_like(onsets)]),

@@ -14,17 +14,8 @@ import numpy as np
 import pandas as pd
 import pydantic
 
+from cortexscale.datasets.formats import meeg
 from cortexscale.datasets.formats.brainvision import marker_samples, read_header
-from cortexscale.datasets.formats.meeg import (
-    MICROVOLT,
-    ROIS,
-    EpochOptions,
-    average_trials,
-    build_recording,
-    cut_epochs,
-    eeg_lobe,
-    trial_ncsnr,
-)
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.source import THINGS_IMAGES, Source
 from cortexscale.datasets.things_eeg1.events import read_events
@@ -32,9 +23,8 @@ from cortexscale.datasets.things_eeg1.recording import BLOCK_BYTES, CHANNELS, fi
 from cortexscale.errors import InputError
 from cortexscale.recording import Recording, Split
 
-__all__ = ["ROIS", "SOURCE", "SUBJECTS", "Options", "inspect", "memory_mb", "raw_files", "read", "shape"]
-
 SUBJECTS = tuple(f"sub-{number:02d}" for number in range(1, 51))
+ROIS = meeg.ROIS
 
 SOURCE = Source(
     title="THINGS-EEG1: EEG of 50 people who saw 22,248 THINGS images, ten a second",
@@ -51,7 +41,7 @@ _EPOCHS = 500
 """Epochs that are resampled at a time."""
 
 
-class Options(EpochOptions):
+class Options(meeg.EpochOptions):
     """Options of THINGS-EEG1. The defaults are those of the paper; the counts are those of the release.
 
     Attributes:
@@ -120,21 +110,21 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     for columns, recording in filtered(header_file, channels, names, average, options.highpass, held):
         for first in range(0, len(row), _EPOCHS):
             block = slice(first, first + _EPOCHS)
-            responses = cut_epochs(recording, sample[block], options, header_file, baseline_first=False)
-            responses /= MICROVOLT
+            responses = meeg.cut_epochs(recording, sample[block], options, baseline_first=False)
+            responses /= meeg.MICROVOLT
             test = is_test[block]
             train[row[block][~test], columns] = responses[~test]
             trials[row[block][test], columns] = responses[test]
 
-    averages, counts = average_trials([(image, trials)], len(test_ids), trials.shape[1:])
-    return build_recording(
+    averages, counts = meeg.average_trials([(image, trials)], len(test_ids), trials.shape[1:])
+    return meeg.build_recording(
         "things_eeg1",
         subject,
         Split(train_ids, train, np.ones(len(train_ids), dtype=int)),
         Split(test_ids, averages, counts),
-        lobes={name: eeg_lobe(name, options.centroparietal) for name in channels},
+        lobes={name: meeg.eeg_lobe(name, options.centroparietal) for name in channels},
         times=times,
-        ncsnr=trial_ncsnr(trials, image, events.loc[is_test, "sequence"].to_numpy(), zscore=options.zscore),
+        ncsnr=meeg.trial_ncsnr(trials, image, events.loc[is_test, "sequence"].to_numpy(), zscore=options.zscore),
         min_nc_percent=options.min_nc_percent,
         notes=notes,
     )
@@ -160,10 +150,7 @@ def _text_files(root: Path, subject: str, options: Options) -> tuple[pd.DataFram
         row = difference.argmax()
         found = f"row {row + 1} at sample {sample[row]:,}, but its marker at {markers[row]:,} (both from 0)"
         raise InputError(events_file, found, "onsets within 1 sample of the markers", f"take both from one release. {remedy}")
-    last = sample[-1] + round(options.tmax * header.rate)
-    if last >= header.n_samples:
-        found = f"{header.n_samples:,} samples, but the last epoch ends at sample {last:,}"
-        raise InputError(data_file, found, "every epoch within the data", "the download was cut short; repeat it. " + remedy)
+    meeg.require_epochs(data_file, sample, header.n_samples, header.rate, options)
     shortest = 3.3 * header.rate / options.highpass
     if header.n_samples < shortest:
         found = f"{header.n_samples / header.rate:.0f} s of recording"

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from cortexscale.datasets.formats.meeg import EpochOptions, require_epochs
 from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Part
 from cortexscale.errors import InputError
 
@@ -82,15 +83,11 @@ def require_plan(sessions: list[Session], plan: Plan) -> None:
         raise InputError(where, found, f"each of {plan.images:,} images in {each:g} sessions", f"is one there twice? {_REMEDY}")
 
 
-def require_epochs(part: Part, tmin: float, tmax: float) -> None:
+def require_eeg(part: Part, options: EpochOptions) -> None:
     """Raise an InputError unless every epoch lies within its recording and the first one is of the size of EEG."""
-    before, after = round(tmin * RATE), round(tmax * RATE)
-    outside = (part.onsets + before < 0) | (part.onsets + after >= part.n_samples)
-    if outside.any():
-        found = f"{outside.sum():,} of {len(outside):,} epochs beyond the recording of {part.n_samples:,} samples"
-        expected = f"{tmin:g} to {tmax:g} s around every image"
-        raise InputError(part.path, found, expected, "the recording is cut short; fetch it again")
-    deviation = float(np.median(part.segment(part.onsets[0] + before, part.onsets[0] + after).std(axis=1)))
+    require_epochs(part.path, part.onsets, part.n_samples, RATE, options)
+    first, stop = (part.onsets[0] + round(seconds * RATE) for seconds in (options.tmin, options.tmax))
+    deviation = float(np.median(part.segment(first, stop).std(axis=1)))
     if not _PLAUSIBLE[0] < deviation < _PLAUSIBLE[1]:
         found = f"a standard deviation of {deviation:.2g} V around the first image"
         remedy = "if the file is in microvolts set things_eeg2's `unit: uV`; if it has a hole, fetch it again"

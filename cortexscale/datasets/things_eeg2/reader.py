@@ -13,19 +13,10 @@ from typing import Literal
 import numpy as np
 import pydantic
 
-from cortexscale.datasets.formats.meeg import (
-    MICROVOLT,
-    ROIS,
-    EpochOptions,
-    average_trials,
-    build_recording,
-    cut_epochs,
-    eeg_lobe,
-    trial_ncsnr,
-)
+from cortexscale.datasets.formats import meeg
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.source import THINGS_IMAGES, Source
-from cortexscale.datasets.things_eeg2.design import Plan, Session, require_epochs, require_plan
+from cortexscale.datasets.things_eeg2.design import Plan, Session, require_eeg, require_plan
 from cortexscale.datasets.things_eeg2.files import (
     RATE,
     SPLITS,
@@ -40,9 +31,8 @@ from cortexscale.datasets.things_eeg2.source import open_recording, source_files
 from cortexscale.errors import InputError
 from cortexscale.recording import Recording, Split
 
-__all__ = ["ROIS", "SOURCE", "SUBJECTS", "Options", "inspect", "memory_mb", "raw_files", "read", "shape"]
-
 SUBJECTS = tuple(f"sub-{number:02d}" for number in range(1, 11))
+ROIS = meeg.ROIS
 
 SOURCE = Source(
     title="THINGS-EEG2: ten people, 16,540 THINGS images four times and 200 images eighty times, 63 channels",
@@ -69,7 +59,7 @@ _BLOCK = 200
 """Epochs that are made at a time: 101 MB in float64."""
 
 
-class Options(EpochOptions):
+class Options(meeg.EpochOptions):
     """Options of THINGS-EEG2. The defaults are those of the paper; the counts are those of the release.
 
     Attributes:
@@ -171,15 +161,15 @@ def read(root: Path, subject: str, options: Options) -> Recording:
         rows = slice(filled, filled := filled + len(images))
         trials[rows], image[rows] = responses, images
     session_of = np.repeat(np.arange(len(n_trials)), n_trials)
-    ncsnr = trial_ncsnr(trials, image, session_of, zscore=options.zscore)
-    test = Split(test_ids, *average_trials([(image, trials)], options.n_test, size))
+    ncsnr = meeg.trial_ncsnr(trials, image, session_of, zscore=options.zscore)
+    test = Split(test_ids, *meeg.average_trials([(image, trials)], options.n_test, size))
     del trials
-    return build_recording(
+    return meeg.build_recording(
         "things_eeg2",
         subject,
-        Split(train_ids, *average_trials(_trials(training, options), options.n_train, size)),
+        Split(train_ids, *meeg.average_trials(_trials(training, options), options.n_train, size)),
         test,
-        lobes={name: eeg_lobe(name, options.centroparietal) for name in options.channels},
+        lobes={name: meeg.eeg_lobe(name, options.centroparietal) for name in options.channels},
         times=options.times(RATE),
         ncsnr=ncsnr,
         min_nc_percent=options.min_nc_percent,
@@ -217,14 +207,14 @@ def _open(root: Path, subject: str, options: Options) -> dict[SplitName, tuple[n
         require_plan(sessions, plan)
         for session in sessions:
             for part in session.parts:
-                require_epochs(part, options.tmin, options.tmax)
+                require_eeg(part, options)
         opened[split] = ids, sessions
     return opened
 
 
 def _parts(release: Release, session: int, split: SplitName, options: Options) -> list[Part]:
     if options.source == "npy":
-        return [open_dictionary(release, session, split, options.channels, 1.0 if options.unit == "V" else MICROVOLT)]
+        return [open_dictionary(release, session, split, options.channels, 1.0 if options.unit == "V" else meeg.MICROVOLT)]
     files = source_files(release, session, split, options.source_parts)
     return [open_recording(release, header, log, options.channels) for header, log in files]
 
@@ -243,9 +233,9 @@ def _trials(sessions: list[Session], options: Options) -> Iterator[tuple[np.ndar
                 onsets, images = kept_onsets[first : first + _BLOCK], kept_images[first : first + _BLOCK]
                 begin, stop = onsets[0] + before, onsets[-1] + after + 1
                 raw = mne.io.RawArray(part.segment(begin, stop), info, verbose="error")
-                responses = cut_epochs(raw, onsets - begin, options, part.path, baseline_first=True)
+                responses = meeg.cut_epochs(raw, onsets - begin, options, baseline_first=True)
                 empty = ~responses.any(axis=(1, 2))
                 if empty.any():
                     found = f"zeros around sample {onsets[empty][0]:,}"
                     raise InputError(part.path, found, "EEG", "the file has a hole; fetch it again")
-                yield images, responses / np.float32(MICROVOLT)
+                yield images, responses / np.float32(meeg.MICROVOLT)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pydantic
 
-from cortexscale.datasets.formats.meeg import ROIS, average_trials, build_recording, meg_lobe, trial_ncsnr
+from cortexscale.datasets.formats import meeg
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.source import THINGS_IMAGES, Source
 from cortexscale.datasets.things_meg.files import SENSORS, TIMES, Participant, locate, open_participant
@@ -23,10 +23,9 @@ from cortexscale.recording import Recording, Split
 if TYPE_CHECKING:
     import mne
 
-__all__ = ["ROIS", "SOURCE", "SUBJECTS", "Options", "inspect", "memory_mb", "raw_files", "read", "shape"]
-
 SUBJECTS = ("P1", "P2", "P3", "P4")
 """Names as in the released files. The raw recordings call the same people BIGMEG1 to BIGMEG4."""
+ROIS = meeg.ROIS
 
 SOURCE = Source(
     title="THINGS-MEG: four people, 22,248 THINGS images once and 200 images twelve times, 271 sensors",
@@ -107,15 +106,15 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     test_ids, image = np.unique(trials.loc[is_test, "stimulus"].to_numpy().astype(str), return_inverse=True)
 
     test_trials = _responses(epochs, np.flatnonzero(is_test), subject)
-    ncsnr = trial_ncsnr(test_trials, image, trials.loc[is_test, "session_nr"].to_numpy(), zscore=True)
-    test = Split(test_ids, *average_trials([(image, test_trials)], len(test_ids), test_trials.shape[1:]))
+    ncsnr = meeg.trial_ncsnr(test_trials, image, trials.loc[is_test, "session_nr"].to_numpy(), zscore=True)
+    test = Split(test_ids, *meeg.average_trials([(image, test_trials)], len(test_ids), test_trials.shape[1:]))
     del test_trials
-    return build_recording(
+    return meeg.build_recording(
         "things_meg",
         subject,
         Split(train_ids, _responses(epochs, np.flatnonzero(is_train), subject), np.ones(len(train_ids), dtype=int)),
         test,
-        lobes={sensor: meg_lobe(sensor) for sensor in epochs.ch_names},
+        lobes={sensor: meeg.meg_lobe(sensor) for sensor in epochs.ch_names},
         times=np.arange(N_TIMES) / _TARGET_RATE,
         ncsnr=ncsnr,
         min_nc_percent=options.min_nc_percent,

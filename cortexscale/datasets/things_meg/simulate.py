@@ -93,11 +93,13 @@ def trial_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.Dat
     images["concept"] = images["id"].str.split("/").str[0]
     images["things_category_nr"] = images["concept"].rank(method="dense").astype(int)
     images["things_exemplar_nr"] = images.groupby("concept").cumcount() + 1
-    main = images[images["things_category_nr"].isin(_choose(images, settings.concepts, rng))]
-    main = main[main["things_exemplar_nr"] <= EXEMPLARS].assign(trial_type="exp", image_path="images_meg/" + main["id"])
+    chosen = rng.choice(images["things_category_nr"].unique(), settings.concepts, replace=False)
+    main = images[images["things_category_nr"].isin(chosen) & (images["things_exemplar_nr"] <= EXEMPLARS)]
+    main = main.assign(trial_type="exp", image_path="images_meg/" + main["id"])
     main["category_nr"], main["exemplar_nr"] = main["things_category_nr"], main["things_exemplar_nr"]
     test = images[images["things_exemplar_nr"] == EXEMPLARS + 1]
-    test = test[test["things_category_nr"].isin(_choose(test, settings.test_images, rng))]
+    chosen = rng.choice(test["things_category_nr"].unique(), settings.test_images, replace=False)
+    test = test[test["things_category_nr"].isin(chosen)]
     test = test.assign(trial_type="test", image_path="images_test_meg/" + test["id"].str.split("/").str[1])
     test["test_image_nr"] = np.arange(1, len(test) + 1)
     files = [f"images_catch_meg/catch{number:03d}.jpg" for number in range(1, settings.catch_per_session + 1)]
@@ -115,10 +117,6 @@ def trial_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.Dat
     trials["image_on"], trials["image_off"] = trials["onset"], trials["onset"] + 0.5
     trials["key_time"] = trials["onset"] + trials["RT"]
     return trials.reindex(columns=_COLUMNS)
-
-
-def _choose(images: pd.DataFrame, count: int, rng: np.random.Generator) -> np.ndarray:
-    return rng.choice(images["things_category_nr"].unique(), count, replace=False)
 
 
 def write_things_meg(root: Path, subject: str, trials: pd.DataFrame, epochs: np.ndarray, *, metadata: bool = True) -> None:
