@@ -225,10 +225,10 @@ def recording_of(ncsnr: np.ndarray, min_nc_percent: float = 1.0, n_train: int = 
         "s",
         Split(np.array([f"a/{n}" for n in range(n_train)]), train, np.ones(n_train, int)),
         Split(np.array([f"b/{n}" for n in range(5)]), test, np.full(5, 12)),
-        lobes={"Oz": "occipital", "Pz": "parietal", "Fz": "frontal"},
-        times=np.array([-0.01, 0, 0.05, 0.29]),
-        ncsnr=ncsnr,
-        min_nc_percent=min_nc_percent,
+        {"Oz": "occipital", "Pz": "parietal", "Fz": "frontal"},
+        np.array([-0.01, 0, 0.05, 0.29]),
+        ncsnr,
+        min_nc_percent,
     )
     return recording, *kept
 

@@ -121,7 +121,7 @@ def cut_epochs(raw: "mne.io.BaseRaw", onsets: np.ndarray, options: EpochOptions,
     """Cut epochs of the EEG channels, resample them, subtract their baseline and crop them, each step by MNE.
 
     Args:
-        onsets: (n,) samples, counted from the first one of ``raw``, 0-based.
+        onsets: (n,) 0-based samples of ``raw``.
         baseline_first: subtract the baseline before the resampling, and not after it.
 
     Returns:
@@ -175,7 +175,7 @@ def trial_ncsnr(trials: np.ndarray, image: np.ndarray, session: np.ndarray, *, z
     """Estimate the noise-ceiling signal-to-noise ratio of every channel and time (Allen et al. 2022), one channel at a time.
 
     Args:
-        trials: (n, channels, times) single trials of the test images.
+        trials: (n, channels, times) of the test images.
         image: (n,) the image of each trial.
         session: (n,) the session or the repetition of each trial.
         zscore: z-score across the trials of each session first (ddof 0), as the authors of THINGS-MEG do. Offsets and
@@ -204,7 +204,6 @@ def build_recording(
     subject: str,
     train: Split,
     test: Split,
-    *,
     lobes: Mapping[str, str],
     times: np.ndarray,
     ncsnr: np.ndarray,
@@ -213,19 +212,16 @@ def build_recording(
 ) -> Recording:
     """Build the recording of one subject. Its units are the (channel, time) pairs with a noise ceiling above a threshold and 0.
 
+    The unit columns are ``unit`` (``Oz@120ms``), ``channel``, ``time``, ``ncsnr`` and ``nc_percent``. ``screening`` has them all.
+
     Args:
-        train: responses (n, channels, times). The selection of units overwrites them, so that no second copy is made.
-        test: responses (m, channels, times), overwritten too.
+        train: responses (n, channels, times). The selection of units overwrites these and those of ``test``, to save a copy.
         lobes: channel -> one of :data:`LOBES`, in the order of the responses.
         times: (times,) s from the onset of the stimulus.
         ncsnr: (channels, times) of the test trials; nan where there is none.
 
-    Returns:
-        A recording with the unit columns ``unit`` (``Oz@120ms``), ``channel``, ``time``, ``ncsnr`` and ``nc_percent``. Its
-        ``screening`` has all pairs.
-
     Raises:
-        InputError: no pair passes, or a response is not finite.
+        InputError: no pair passes.
     """
     nc_percent = noise_ceiling_percent(ncsnr.ravel(), test.repetitions)
     keep = nc_percent > max(min_nc_percent, 0)  # False for nan

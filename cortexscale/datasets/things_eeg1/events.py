@@ -15,13 +15,7 @@ _MOST_SECONDS = 10_000
 
 
 def read_events(path: Path, rate: float, n_train: int, n_test: int, n_repetitions: int, remedy: str) -> tuple[pd.DataFrame, bool]:
-    """Read and check the events of one subject.
-
-    Target trials (a change of the fixation's colour) have an image like all others and are kept.
-
-    Args:
-        rate: Hz of the recording.
-        remedy: where the file is released.
+    """Read and check the events of a recording at ``rate`` Hz. Target trials have an image like all others and are kept.
 
     Returns:
         One row per trial, in the order of the file: ``sample`` (0-based), ``id`` (``aardvark/aardvark_01b.jpg``), ``test``,

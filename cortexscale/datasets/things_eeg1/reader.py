@@ -116,18 +116,13 @@ def read(root: Path, subject: str, options: Options) -> Recording:
             train[row[block][~test], columns] = responses[~test]
             trials[row[block][test], columns] = responses[test]
 
-    averages, counts = meeg.average_trials([(image, trials)], len(test_ids), trials.shape[1:])
-    return meeg.build_recording(
-        "things_eeg1",
-        subject,
+    ncsnr = meeg.trial_ncsnr(trials, image, events.loc[is_test, "sequence"].to_numpy(), zscore=options.zscore)
+    splits = (
         Split(train_ids, train, np.ones(len(train_ids), dtype=int)),
-        Split(test_ids, averages, counts),
-        lobes={name: meeg.eeg_lobe(name, options.centroparietal) for name in channels},
-        times=times,
-        ncsnr=meeg.trial_ncsnr(trials, image, events.loc[is_test, "sequence"].to_numpy(), zscore=options.zscore),
-        min_nc_percent=options.min_nc_percent,
-        notes=notes,
+        Split(test_ids, *meeg.average_trials([(image, trials)], len(test_ids), trials.shape[1:])),
     )
+    lobes = {name: meeg.eeg_lobe(name, options.centroparietal) for name in channels}
+    return meeg.build_recording("things_eeg1", subject, *splits, lobes, times, ncsnr, options.min_nc_percent, notes)
 
 
 def _text_files(root: Path, subject: str, options: Options) -> tuple[pd.DataFrame, dict[str, str], dict[str, Any]]:

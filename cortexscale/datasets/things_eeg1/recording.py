@@ -32,10 +32,7 @@ _PLAUSIBLE = (0.1, 300.0)
 
 
 def find_channels(path: Path, channels: Sequence[str], remedy: str) -> tuple[dict[str, str], str]:
-    """Find the channels of the cap among those of a header, and the one that was the online reference.
-
-    Returns:
-        Name in :data:`CHANNELS` -> name in the file, and ``Cz`` or ``FCz``.
+    """Return name in :data:`CHANNELS` -> name in the file, and the online reference, ``Cz`` or ``FCz``.
 
     Raises:
         InputError: fewer than 60 channels of the cap, or not exactly one of Cz and FCz is missing.
@@ -59,7 +56,6 @@ def filtered(
     ``filter`` treat samples and channels one by one, but for the mean over channels, which is computed first.
 
     Args:
-        path: the header.
         channels: channels of the cap. One that is not in ``names`` is the online reference, which is 0 by definition.
         names: channel of the cap -> name in the file.
         average: subtract the mean of ``channels``.

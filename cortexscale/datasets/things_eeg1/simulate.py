@@ -150,16 +150,12 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
         variance *= 1 - 1 / len(CHANNELS)  # the average reference removes this part of the noise
         noise = trial_noise(resampled[test], variance, soa=_SOA, length=len(test), baseline=round(0.2 * RATE) + 1)
         ceiling = true_ceiling(resampled[test], noise, settings.repetitions)
-        truth = build_recording(
-            "things_eeg1",
-            subject,
+        splits = (
             Split(world.things_ids[train], resampled[train], np.ones(len(train), dtype=int)),
             Split(world.things_ids[test], resampled[test], np.full(len(test), settings.repetitions)),
-            lobes=lobes,
-            times=times,
-            ncsnr=ncsnr_of_ceiling(ceiling, settings.repetitions),
         )
-        yield subject, truth
+        ncsnr = ncsnr_of_ceiling(ceiling, settings.repetitions)
+        yield subject, build_recording("things_eeg1", subject, *splits, lobes, times, ncsnr)
 
 
 def _potentials(signal: np.ndarray, row: np.ndarray, events: pd.DataFrame, variance: float, seed: int) -> np.ndarray:

@@ -17,15 +17,7 @@ _REMEDY = "fetch the session again; if it is partial or simulated on purpose, se
 
 @dataclass(frozen=True)
 class Plan:
-    """The planned presentations of one split.
-
-    Attributes:
-        images: images of the split.
-        images_per_session: images of one session; every image is in equally many sessions.
-        repetitions: planned presentations of an image in a session. A few images are presented once or twice more.
-        presentations: images presented in a session, extra repetitions and targets included.
-        targets: how many of them are targets.
-    """
+    """The planned presentations of one split in a session, as the options of the reader describe them."""
 
     images: int
     images_per_session: int
@@ -36,13 +28,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Session:
-    """The recordings of one split in one session.
-
-    Attributes:
-        name: for messages.
-        parts: in order of time.
-        at_most: presentations of an image that count, the first ones; None for all.
-    """
+    """The recordings of one split in one session, in order of time. Of each image, at most so many presentations count."""
 
     name: str
     parts: list[Part]
@@ -50,25 +36,29 @@ class Session:
 
     @cached_property
     def conditions(self) -> np.ndarray:
-        """The conditions of all presentations, over all parts."""
+        """(presentations,) conditions, over all parts."""
         return np.concatenate([part.conditions for part in self.parts])
+
+    @property
+    def is_target(self) -> np.ndarray:
+        return self.conditions == TARGET
 
     @cached_property
     def kept(self) -> np.ndarray:
         """(presentations,) bool, which of them count. Targets do not."""
         rank = pd.Series(self.conditions).groupby(self.conditions).cumcount().to_numpy()
-        return (self.conditions != TARGET) & (rank < (self.at_most or len(rank)))
+        return ~self.is_target & (rank < (self.at_most or len(rank)))
 
 
 def require_plan(sessions: list[Session], plan: Plan) -> None:
     """Raise an InputError unless every session has the planned images, and together they present all images equally often."""
     seen = np.zeros(plan.images, dtype=int)
     for session in sessions:
-        is_target = session.conditions == TARGET
-        if (len(is_target), is_target.sum()) != (plan.presentations, plan.targets):
-            found = f"{len(is_target):,} images, {is_target.sum():,} of them targets"
+        n_images, n_targets = len(session.conditions), session.is_target.sum()
+        if (n_images, n_targets) != (plan.presentations, plan.targets):
+            found = f"{n_images:,} images, {n_targets:,} of them targets"
             raise InputError(session.name, found, f"{plan.presentations:,} images, {plan.targets:,} of them targets", _REMEDY)
-        images, counts = np.unique(session.conditions[~is_target], return_counts=True)
+        images, counts = np.unique(session.conditions[~session.is_target], return_counts=True)
         if images[0] < 1 or images[-1] > plan.images:
             raise InputError(session.name, f"images {images[0]:,} to {images[-1]:,}", f"1 to {plan.images:,}", _REMEDY)
         if len(images) != plan.images_per_session or counts.min() < plan.repetitions:

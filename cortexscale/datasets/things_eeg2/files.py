@@ -34,7 +34,6 @@ class Part:
     """One continuous recording.
 
     Attributes:
-        path: the file that holds it.
         onsets: (n,) sample of every presentation, 0-based and ascending.
         conditions: (n,) the image: its 1-based number within the split, or TARGET.
         segment: ``segment(first, stop)`` reads those samples: (channels, stop - first) float64 V.
@@ -117,9 +116,7 @@ def stimulus_ids(release: Release, split: SplitName, expected: int) -> np.ndarra
 def open_dictionary(release: Release, session: int, split: SplitName, channels: Sequence[str], volts: float) -> Part:
     """Open the training or test part of one session as the authors joined it. Only the channel ``stim`` is read.
 
-    Args:
-        channels: names to read, in this order.
-        volts: one unit of the file, in V.
+    ``channels`` are those of the segments, and ``volts`` is one unit of the file in V.
 
     Raises:
         InputError: the file is damaged, or not such a dictionary.

@@ -17,16 +17,7 @@ from cortexscale.datasets.formats import meeg
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.source import THINGS_IMAGES, Source
 from cortexscale.datasets.things_eeg2.design import Plan, Session, require_eeg, require_plan
-from cortexscale.datasets.things_eeg2.files import (
-    RATE,
-    SPLITS,
-    TARGET,
-    Part,
-    Release,
-    SplitName,
-    open_dictionary,
-    stimulus_ids,
-)
+from cortexscale.datasets.things_eeg2.files import RATE, SPLITS, Part, Release, SplitName, open_dictionary, stimulus_ids
 from cortexscale.datasets.things_eeg2.source import open_recording, source_files
 from cortexscale.errors import InputError
 from cortexscale.recording import Recording, Split
@@ -150,9 +141,9 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     Raises:
         InputError: an epoch is empty, as after a download that was interrupted.
     """
-    opened = _open(root, subject, options)
+    opened, times = _open(root, subject, options), options.times(RATE)
     (train_ids, training), (test_ids, testing) = opened["training"], opened["test"]
-    size = len(options.channels), len(options.times(RATE))
+    size = len(options.channels), len(times)
 
     n_trials = [int(session.kept.sum()) for session in testing]
     trials, image = np.empty((sum(n_trials), *size), dtype=np.float32), np.empty(sum(n_trials), dtype=int)
@@ -164,26 +155,19 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     ncsnr = meeg.trial_ncsnr(trials, image, session_of, zscore=options.zscore)
     test = Split(test_ids, *meeg.average_trials([(image, trials)], options.n_test, size))
     del trials
-    return meeg.build_recording(
-        "things_eeg2",
-        subject,
-        Split(train_ids, *meeg.average_trials(_trials(training, options), options.n_train, size)),
-        test,
-        lobes={name: meeg.eeg_lobe(name, options.centroparietal) for name in options.channels},
-        times=options.times(RATE),
-        ncsnr=ncsnr,
-        min_nc_percent=options.min_nc_percent,
-        notes={
-            "source": options.source,
-            "sessions": options.n_sessions,
-            "unit": "microvolt",
-            "targets_dropped": sum(int((session.conditions == TARGET).sum()) for session in (*training, *testing)),
-            "extra_repetitions_dropped": {
-                split: sum(int((~session.kept & (session.conditions != TARGET)).sum()) for session in sessions)
-                for split, (_, sessions) in opened.items()
-            },
+    train = Split(train_ids, *meeg.average_trials(_trials(training, options), options.n_train, size))
+    notes = {
+        "source": options.source,
+        "sessions": options.n_sessions,
+        "unit": "microvolt",
+        "targets_dropped": sum(int(session.is_target.sum()) for session in (*training, *testing)),
+        "extra_repetitions_dropped": {
+            split: sum(int((~session.kept & ~session.is_target).sum()) for session in sessions)
+            for split, (_, sessions) in opened.items()
         },
-    )
+    }
+    lobes = {name: meeg.eeg_lobe(name, options.centroparietal) for name in options.channels}
+    return meeg.build_recording("things_eeg2", subject, train, test, lobes, times, ncsnr, options.min_nc_percent, notes)
 
 
 def _release(root: Path, subject: str, options: Options) -> Release:

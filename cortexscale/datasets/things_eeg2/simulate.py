@@ -136,12 +136,8 @@ def _truth(subject: str, ids: dict[SplitName, np.ndarray], signals: dict[SplitNa
     before = ((0, 0), (0, 0), (len(times) - signals["test"].shape[2], 0))
     train, test = (_NOISE * np.pad(signals[split], before) for split in ("training", "test"))
     ceiling = np.pad(true_ceiling(signals["test"], noise, repetitions), before[1:])
-    return build_recording(
-        "things_eeg2",
-        subject,
+    splits = (
         Split(ids["training"], train, np.full(len(train), SESSIONS // 2 * settings.train_repetitions)),
         Split(ids["test"], test, np.full(len(test), repetitions)),
-        lobes=_LOBES,
-        times=times,
-        ncsnr=ncsnr_of_ceiling(ceiling, repetitions),
     )
+    return build_recording("things_eeg2", subject, *splits, _LOBES, times, ncsnr_of_ceiling(ceiling, repetitions))

@@ -23,13 +23,9 @@ def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trial
     of each repetition; the noise variance is the mean over images of the variance over repetitions, and the signal variance
     is 1 minus the noise variance.
 
-    Args:
-        responses: (voxels, trials).
-        rows: the voxels of interest, ascending; they become the index of the table.
-
     Returns:
-        One row per voxel, all nan where a response is missing, or where all training trials, or all test images of one
-        repetition, have the same response.
+        One row per voxel of ``rows`` (ascending), which are the index, of ``responses`` (voxels, trials). A row is nan where a
+        response is missing, or where all training trials, or all test images of one repetition, have the same response.
     """
     columns = ["train_mean", "train_sd", "test_mean", "test_sd", "recomputed"]
     table = np.empty((len(rows), len(columns)))
@@ -49,10 +45,7 @@ def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trial
 def zscored_averages(responses: h5py.Dataset, rows: np.ndarray, trials: Trials, scope: str) -> tuple[np.ndarray, np.ndarray]:
     """Return z-scored training responses (n, rows), and test responses (m, rows) averaged over repetitions, float32.
 
-    Args:
-        responses: (voxels, trials).
-        rows: the voxels, ascending.
-        scope: trials that mean and sd are taken over: ``split``, ``train`` or ``session``.
+    ``scope`` says over which trials of ``responses`` (voxels, trials) mean and sd are taken: ``split``, ``train`` or ``session``.
     """
     train = np.empty((len(trials.train_ids), len(rows)), np.float32)
     test = np.empty((len(trials.test_ids), len(rows)), np.float32)

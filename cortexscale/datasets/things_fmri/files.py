@@ -27,13 +27,7 @@ _OPENNEURO_NAMES = ("voxel-wise-responses.h5", "stimulus-metadata.tsv", "voxel-m
 
 @dataclass(frozen=True)
 class Release:
-    """The three files of one subject.
-
-    Attributes:
-        responses: HDF5 file of single-trial responses.
-        trials: table of the image of each trial.
-        voxels: table of the place, the noise ceilings and the ROIs of each voxel.
-    """
+    """The three files of one subject: HDF5 of single-trial responses, and tables of the trials and of the voxels."""
 
     subject: str
     responses: Path

@@ -10,21 +10,15 @@ from cortexscale.datasets.things_fmri.files import FIGSHARE, Release, column_nam
 from cortexscale.errors import InputError
 from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
 
-GLASSER_IT = ("TE1p", "TE2p", "FFC", "VVC", "VMV2", "VMV3", "PHA1", "PHA2", "PHA3")
-"""Areas of the Glasser atlas that make up ``IT_glasser``, as in the authors' notebook on ROIs."""
-
 _SIDED = tuple(f"{side}{area}" for area in ("EBA", "FFA", "OFA", "PPA", "RSC", "TOS", "LOC") for side in "lr")
+_RENAMED = {"V4": "hV4", "LO1": "LO1 (prf)", "LO2": "LO2 (prf)"}
+_GLASSER_IT = ("TE1p", "TE2p", "FFC", "VVC", "VMV2", "VMV3", "PHA1", "PHA2", "PHA3")
 
 ROI_COLUMNS: dict[str, tuple[str, ...]] = {
-    **{roi: (roi,) for roi in ("V1", "V2", "V3")},
-    "V4": ("hV4",),
-    **{roi: (roi,) for roi in ("VO1", "VO2")},
-    **{roi: (f"{roi} (prf)",) for roi in ("LO1", "LO2")},
-    **{roi: (roi,) for roi in ("TO1", "TO2", "V3a", "V3b", *_SIDED)},
-    "IT": ("IT",),
-    "IT_glasser": tuple(f"glasser-{area}" for area in GLASSER_IT),
-}
-"""ROI -> the columns of the voxel table that make it up."""
+    roi: (_RENAMED.get(roi, roi),)
+    for roi in ("V1", "V2", "V3", "V4", "VO1", "VO2", "LO1", "LO2", "TO1", "TO2", "V3a", "V3b", *_SIDED, "IT")
+} | {"IT_glasser": tuple(f"glasser-{area}" for area in _GLASSER_IT)}
+"""ROI -> the columns of the voxel table that make it up; those of ``IT_glasser`` are from the authors' notebook on ROIs."""
 
 _NUMBERS = ("voxel_id", "subject_id", "voxel_x", "voxel_y", "voxel_z", "nc_singletrial", "nc_testset")
 

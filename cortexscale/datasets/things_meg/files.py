@@ -26,15 +26,11 @@ FIRST_TIME = -0.1
 CATCH = 999999
 """Event code of the catch trials. The code of other trials is the number of the image."""
 
-_FILE_ID, _NEXT_FILE = 100, 118
-"""Kinds of FIF tags."""
-_END = -1
-"""Place of the next tag, according to the last tag of a file."""
+_FILE_ID, _NEXT_FILE, _END = 100, 118, -1
+"""Two kinds of FIF tags, and the place of the next tag according to the last one of a file."""
 
 COLUMNS = ("trial_type", "image_path", "session_nr", "things_image_nr")
 """The columns that are read, of the 18 that describe every trial."""
-
-
 WHERE = "They are derivatives/preprocessed/preprocessed_P*-epo*.fif of OpenNeuro ds004212 (2.0.0 or later)."
 
 
@@ -43,7 +39,6 @@ class Participant:
     """Paths of the files of one subject.
 
     Attributes:
-        name: P1 ... P4.
         parts: the epoch files, in the order of the chain.
         attributes: the table of trials that is also released on its own.
         table: whether the trials are read from this table, and not from the epoch files.
@@ -83,10 +78,7 @@ def _folder_of(root: Path, released: str, file: str) -> Path:
 
 
 def open_participant(participant: Participant, n_epochs: int) -> "tuple[mne.Epochs, pd.DataFrame]":
-    """Open the epochs of one subject without loading them.
-
-    Returns:
-        The epochs, and the description of each: one row per epoch with at least :data:`COLUMNS`.
+    """Open the epochs of one subject without loading them, and return them with a row per epoch of at least :data:`COLUMNS`.
 
     Raises:
         InputError: a part is missing, cut short or not of this recording; the grid of sensors and times is not the
@@ -144,10 +136,9 @@ def _next_part(path: Path) -> str | None:
 
 
 def _require_grid(participant: Participant, epochs: "mne.Epochs") -> None:
-    sensors = [name for name in epochs.ch_names if name.startswith("M")]
-    if len(sensors) != SENSORS or len(epochs.ch_names) != SENSORS:
-        others = [name for name in epochs.ch_names if not name.startswith("M")]
-        found = f"{len(epochs.ch_names)} channels, of which {len(sensors)} are MEG sensors"
+    n_channels, others = len(epochs.ch_names), [name for name in epochs.ch_names if not name.startswith("M")]
+    if others or n_channels != SENSORS:
+        found = f"{n_channels} channels, of which {n_channels - len(others)} are MEG sensors"
         found += f" (others: {', '.join(others[:3])})" if others else ""
         raise participant.unlike(found, f"{SENSORS} MEG sensors and nothing else, as the authors released them")
     times, rate = len(epochs.times), epochs.info["sfreq"]

@@ -109,17 +109,10 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     ncsnr = meeg.trial_ncsnr(test_trials, image, trials.loc[is_test, "session_nr"].to_numpy(), zscore=True)
     test = Split(test_ids, *meeg.average_trials([(image, test_trials)], len(test_ids), test_trials.shape[1:]))
     del test_trials
-    return meeg.build_recording(
-        "things_meg",
-        subject,
-        Split(train_ids, _responses(epochs, np.flatnonzero(is_train), subject), np.ones(len(train_ids), dtype=int)),
-        test,
-        lobes={sensor: meeg.meg_lobe(sensor) for sensor in epochs.ch_names},
-        times=np.arange(N_TIMES) / _TARGET_RATE,
-        ncsnr=ncsnr,
-        min_nc_percent=options.min_nc_percent,
-        notes={"sessions": options.n_sessions, "catch_trials_dropped": options.n_catch},
-    )
+    train = Split(train_ids, _responses(epochs, np.flatnonzero(is_train), subject), np.ones(len(train_ids), dtype=int))
+    lobes, times = {sensor: meeg.meg_lobe(sensor) for sensor in epochs.ch_names}, np.arange(N_TIMES) / _TARGET_RATE
+    notes = {"sessions": options.n_sessions, "catch_trials_dropped": options.n_catch}
+    return meeg.build_recording("things_meg", subject, train, test, lobes, times, ncsnr, options.min_nc_percent, notes)
 
 
 def stimulus_id(image_path: str) -> str:

@@ -216,12 +216,9 @@ def _truth(
     # The factor of an epoch multiplies its signal too. Its mean is a gain, and its variance is noise.
     trial_noise = noise.variance[_AT_100_HZ] + noise.spread * np.square(test).mean(axis=0)
     ceiling = true_ceiling(noise.gain * test, trial_noise, SESSIONS)
-    return build_recording(
-        "things_meg",
-        subject,
+    splits = (
         Split(things_ids[train_rows], noise.gain * train, np.ones(len(train_rows), dtype=int)),
         Split(things_ids[test_rows], noise.gain * test, np.full(len(test_rows), SESSIONS)),
-        lobes={name: meg_lobe(name) for name in sensor_names()},
-        times=np.arange(N_TIMES) / 100,
-        ncsnr=ncsnr_of_ceiling(ceiling, SESSIONS),
     )
+    lobes, times = {name: meg_lobe(name) for name in sensor_names()}, np.arange(N_TIMES) / 100
+    return build_recording("things_meg", subject, *splits, lobes, times, ncsnr_of_ceiling(ceiling, SESSIONS))
