@@ -128,9 +128,9 @@ def shared_targets(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois:
 
 def recording_rows(recording: Recording, stimuli: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the stimulus table of the training and of the test stimuli of a recording."""
-    name, table = f"{recording.dataset}/{recording.subject}", "stimulus table"
-    train = stimulus_rows(stimuli, recording.train.stimulus_ids, f"{name} (train)", table)
-    return train, stimulus_rows(stimuli, recording.test.stimulus_ids, f"{name} (test)", table)
+    name = f"{recording.dataset}/{recording.subject}"
+    train = stimulus_rows(stimuli, recording.train.stimulus_ids, f"{name} (train)")
+    return train, stimulus_rows(stimuli, recording.test.stimulus_ids, f"{name} (test)")
 
 
 def _side_by_side(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: Sequence[str]) -> Targets:
