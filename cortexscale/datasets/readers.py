@@ -18,7 +18,7 @@ def load_reader(reader: str, where: str = "reader") -> ModuleType:
     """Import the module of a built-in dataset, or a ``.py`` file relative to the working directory.
 
     Raises:
-        InputError: there is no such dataset or file, or the file cannot be imported.
+        InputError: there is no such dataset.
     """
     if reader.endswith(".py"):
         return load_module(Path(reader), where)

@@ -67,10 +67,7 @@ def released_statistics(units: pd.DataFrame) -> pd.DataFrame:
 
 def _screening(recording: Recording) -> pd.DataFrame:
     if recording.screening.empty:
-        raise InputError(
-            f"recording {recording.dataset}/{recording.subject}",
-            "no table of the units that were looked at",
-            "`screening`, one row per unit, kept or not",
-            "add it in the reader of this dataset, or read the dataset again if the recording is older than its reader",
-        )
+        where, expected = f"recording {recording.dataset}/{recording.subject}", "`screening`, one row per unit, kept or not"
+        remedy = "add it in the reader of this dataset, or read the dataset again if the recording is older than its reader"
+        raise InputError(where, "no table of the units that were looked at", expected, remedy)
     return recording.screening

@@ -1,17 +1,16 @@
 """The datasets of a study at a glance, beside those of the paper (Table S1)."""
 
 from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cortexscale.datasets.facts import MODALITY_NAMES
+from cortexscale.datasets.facts import MODALITY_NAMES, PaperCounts
 from cortexscale.markdown import markdown_table
 from cortexscale.recording import Recording
 from cortexscale.study.data import Modality
-
-_COUNTS = ("stimuli", "noise_ceiling", "subjects", "rois", "train", "test", "train_repetitions", "test_repetitions")
 
 
 def dataset_table(
@@ -35,7 +34,7 @@ def dataset_table(
     for name, recordings in datasets.items():
         modality = modalities[name]
         named = {"handle": labels[name], "modality": MODALITY_NAMES[modality] if modality else ""}
-        published = {f"paper_{column}": paper.get(name, {}).get(column, np.nan) for column in _COUNTS}
+        published = {f"paper_{field.name}": paper.get(name, {}).get(field.name, np.nan) for field in fields(PaperCounts)}
         rows.append({**named, **_counts(recordings), **published})
     return pd.DataFrame(rows)
 

@@ -21,12 +21,7 @@ def gabor_energy(images: np.ndarray) -> np.ndarray:
 
     These are the contrast amplitude of quadrature Gabor pairs on luminance (2 wavelengths x 4 orientations; Adelson & Bergen
     1985, J. Opt. Soc. Am. A 2, 284), and two opponent colours, both averaged over 4 x 4 pixels. Filters wrap around the border.
-
-    Args:
-        images: (n, size, size, 3) uint8, size a multiple of 4.
-
-    Returns:
-        (n, 10 (size / 4)^2) float32.
+    Images are (n, size, size, 3) uint8, and the result is (n, 10 (size / 4)^2) float32.
     """
     size = images.shape[1]
     filters = _gabor_bank(size)
@@ -78,13 +73,10 @@ class AreaCode:
         return (features - self.mean) @ self.components
 
     def mixtures(self, latent: np.ndarray, n_units: int, seed: int) -> np.ndarray:
-        """Return the noise-free responses of units to images with coordinates ``latent``, (n, k).
+        """Return the noise-free responses, (n, n_units), of units to images with coordinates ``latent``, (n, k).
 
         Each unit weighs the components at random, with the spread that they have in the images. Units therefore differ, and most
-        of what they share lies along the leading components, as in cortex.
-
-        Returns:
-            (n, n_units) of unit variance over the images that the code was found on.
+        of what they share lies along the leading components, as in cortex. Their variance over the images of the code is 1.
         """
         weights = np.random.default_rng(seed).normal(size=(len(self.variance), n_units))
         return latent @ (weights / np.sqrt(self.variance @ weights**2))
@@ -100,15 +92,9 @@ def ncsnr_of_ceiling(nc_percent: np.ndarray, repetitions: int) -> np.ndarray:
 
 
 def noisy_trials(signal: np.ndarray, shown: np.ndarray, ncsnr: np.ndarray, seed: int) -> np.ndarray:
-    """Return single trials: signal plus independent noise, together of unit variance.
+    """Return single trials, (trials, units) float32: signal plus independent noise, together of unit variance.
 
-    Args:
-        signal: (images, units) of unit variance.
-        shown: (trials,) row of ``signal`` of each trial.
-        ncsnr: (units,) standard deviation of the signal over that of the noise.
-
-    Returns:
-        (trials, units) float32.
+    Trials show the rows ``shown`` of ``signal``, (images, units) of unit variance; ``ncsnr`` is (units,).
     """
     scale = np.sqrt(1 + np.square(ncsnr))
     noise = np.random.default_rng(seed).standard_normal((len(shown), signal.shape[1]), dtype=np.float32)

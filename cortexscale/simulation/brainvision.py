@@ -49,19 +49,14 @@ def write_brainvision(
     *,
     resolution: float = RESOLUTION,
 ) -> list[Path]:
-    """Write ``<base>.vhdr``, ``<base>.vmrk`` and ``<base>.eeg``: IEEE_FLOAT_32, multiplexed, little endian.
+    """Write ``<base>.vhdr``, ``.vmrk`` and ``.eeg`` (IEEE_FLOAT_32, multiplexed, little endian), and return their paths.
 
     Args:
-        base: path without an ending.
         microvolts: (channels, samples).
-        channels: names of the channels.
         rate: Hz, a divisor of 1,000,000.
         markers: type, description and 0-based sample of each, e.g. ``("Event", "E  1", 20)``; a first marker,
             ``New Segment``, is added. The file counts samples from 1.
         resolution: microvolts per stored unit.
-
-    Returns:
-        The three files.
     """
     base.parent.mkdir(parents=True, exist_ok=True)
     header, marks, data = (base.with_name(f"{base.name}.{ending}") for ending in ("vhdr", "vmrk", "eeg"))

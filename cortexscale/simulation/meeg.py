@@ -26,20 +26,15 @@ Channels over other lobes record no signal. The waves of one channel are 150 ms 
 def evoked(
     brain: VisualSystem, latents: dict[str, np.ndarray], lobes: Sequence[str], times: np.ndarray, *, seed: int
 ) -> np.ndarray:
-    """Return noise-free responses of channels to images.
+    """Return noise-free responses, (n, channels, times) float32, of channels to images.
 
-    Each channel reads a random mixture of the code in each of its waves, times a Gaussian in time. The response that all
-    images share is left out, because it carries no information.
+    Each channel reads a random mixture of the code in each of its waves, times a Gaussian in time. The mean over images is 0,
+    because it carries no information, and the variance where a wave peaks is about 1.
 
     Args:
-        brain: the visual system.
         latents: features from ``brain.look``: area -> (n, dimensions).
         lobes: (channels,) lobe of each channel.
         times: (times,) s from the onset. There is no response before it.
-        seed: seed of the subject.
-
-    Returns:
-        (n, channels, times) float32, with mean 0 over images and about unit variance where a wave peaks.
     """
     times = np.asarray(times)
     signal = np.zeros((len(next(iter(latents.values()))), len(lobes), len(times)), dtype=np.float32)
@@ -55,16 +50,10 @@ def evoked(
 
 
 def continuous(signal: np.ndarray, shown: np.ndarray, onsets: np.ndarray, n_samples: int) -> np.ndarray:
-    """Return a noise-free recording of responses that follow and overlap each other.
+    """Return a noise-free recording, (channels, n_samples) float32 on the grid, of responses that follow and overlap.
 
-    Args:
-        signal: (images, channels, times) on the grid, from the onset.
-        shown: (trials,) image of each trial.
-        onsets: (trials,) grid sample of each onset.
-        n_samples: length of the recording; responses beyond it are lost.
-
-    Returns:
-        (channels, n_samples) float32 on the grid.
+    The ``signal`` is (images, channels, times) on the grid, from the onset. Trials have an image and a grid sample of the onset
+    each. Responses beyond the end are lost.
     """
     recording = np.zeros((signal.shape[1], n_samples), dtype=np.float32)
     for image, onset in zip(shown, onsets, strict=True):
@@ -95,7 +84,7 @@ def resampled_instants(tmin: float, tmax: float, recorded_rate: int) -> np.ndarr
 
 
 def trial_noise(signal: np.ndarray, noise_variance: np.ndarray | float, *, soa: int, length: int, baseline: int) -> np.ndarray:
-    """Return the variance of a trial that is not due to its own image, on average over the trials of random sequences.
+    """Return the variance, (channels, times), of a trial in random sequences that is not due to its own image.
 
     It consists of white noise on the grid, of the responses to the other images of a sequence, and of what the subtraction of
     a baseline adds of both. It is exact but for terms of the order of 1 / images: neighbours are drawn without replacement.
@@ -106,9 +95,6 @@ def trial_noise(signal: np.ndarray, noise_variance: np.ndarray | float, *, soa: 
         soa: grid samples between onsets.
         length: images in a sequence. Sequences are too far apart to overlap.
         baseline: grid samples whose mean is subtracted, the last one at the onset; 0 for none.
-
-    Returns:
-        (channels, times).
     """
     n_channels, n_times = signal.shape[1:]
     noise = np.full((n_channels, n_times), 1 + (1 / baseline if baseline else 0))

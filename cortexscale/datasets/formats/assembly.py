@@ -81,20 +81,13 @@ class Assembly:
         if not (covers and touch and np.allclose(np.diff(edges), edges[1] - edges[0])):
             bins = ", ".join(f"{start:g}-{end:g}" for start, end in list(zip(starts, ends, strict=True))[:3])
             more = " ..." if len(starts) > 3 else ""
-            raise InputError(
-                self.path,
-                f"{len(starts)} time bins ({bins}{more}; the last ends at {ends.max():g} ms)",
-                f"equal bins that tile {low:g}-{high:g} ms",
-                f"correct the option `window`, or take the right file. {self.remedy}",
-            )
+            found = f"{len(starts)} time bins ({bins}{more}; the last ends at {ends.max():g} ms)"
+            remedy = f"correct the option `window`, or take the right file. {self.remedy}"
+            raise InputError(self.path, found, f"equal bins that tile {low:g}-{high:g} ms", remedy)
         return slice(int(first), int(stop))
 
     def unit_blocks(self, units: np.ndarray, time_bins: slice) -> Iterator[tuple[slice, np.ndarray]]:
-        """Average the responses of some units over time bins, one block of units at a time.
-
-        Args:
-            units: positions of the units in the file, ascending.
-            time_bins: the bins to average over.
+        """Average the responses of units, ascending positions in the file, over time bins, one block of units at a time.
 
         Yields:
             A slice of ``units``, and its responses (presentations, units of the slice) float64.
@@ -115,12 +108,9 @@ class Assembly:
                 block = block.T
             bad = ~np.isfinite(block).all(axis=0)
             if bad.any():
-                raise InputError(
-                    self.path,
-                    f"responses that are not finite, first in unit {units[part][bad][0] + 1} of the file",
-                    "no missing response: the release has none",
-                    f"the copy is damaged; repeat the download. {self.remedy}",
-                )
+                found = f"responses that are not finite, first in unit {units[part][bad][0] + 1} of the file"
+                remedy = f"the copy is damaged; repeat the download. {self.remedy}"
+                raise InputError(self.path, found, "no missing response: the release has none", remedy)
             yield part, block
 
 

@@ -50,12 +50,10 @@ class Options(pydantic.BaseModel, extra="forbid"):
 
 
 def memory_mb(options: Options) -> int:
-    """Return the peak memory of :meth:`Release.read` in MB, if one subject had every unit.
-
-    It consists of three times the averages of the images, the labels of the trials, some blocks, and the libraries.
-    """
-    averages = 3 * 8 * options.images * sum(options.neuroids.values())
-    return math.ceil((averages + 64 * options.presentations + 6 * BLOCK_BYTES) / 1e6) + 200
+    """Return the peak memory of :meth:`Release.read` in MB, if one subject had every unit."""
+    averages, labels = 3 * 8 * options.images * sum(options.neuroids.values()), 64 * options.presentations
+    libraries = 200
+    return math.ceil((averages + labels + 6 * BLOCK_BYTES) / 1e6) + libraries
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
@@ -79,38 +77,24 @@ class _Opened:
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """The files of one recording, and the functions that make a dataset module of them.
+    """The files of one recording, and the functions that make a dataset module of them."""
 
-    Attributes:
-        dataset: the name of its built-in dataset.
-        title: its name in messages.
-        assembly, stimuli: names of the assembly and of the stimulus CSV, newest first.
-        stratum: column of the CSV that the split is stratified by.
-        remedy: where the files come from.
-        subjects, rois: those of the dataset.
-        subject_label: coordinate of the assembly that names the subject of a unit; None if all units are one subject.
-    """
-
-    dataset: str
-    title: str
-    assembly: tuple[str, ...]
-    stimuli: tuple[str, ...]
-    stratum: str
-    remedy: str
+    dataset: str  # the name of the built-in dataset
+    title: str  # its name in messages
+    assembly: tuple[str, ...]  # names of the assembly, newest first
+    stimuli: tuple[str, ...]  # names of the stimulus CSV, newest first
+    stratum: str  # column of the CSV that the split is stratified by
+    remedy: str  # where the files come from
     subjects: tuple[str, ...]
     rois: tuple[str, ...]
-    subject_label: str | None = None
+    subject_label: str | None = None  # coordinate of the assembly with the subject of a unit; None if all are one subject
 
     def files(self, root: Path) -> list[Path]:
         """List the assembly and the CSV, in one folder or in a cache of Brain-Score (``<sha1>/<file>``). They need not exist."""
         return [_locate(Path(root), names) for names in (self.assembly, self.stimuli)]
 
     def raw_files(self, root: Path, subject: str, options: Options) -> list[Path]:
-        """List the assembly and the CSV, which all subjects share. They need not exist.
-
-        Raises:
-            InputError: the release has no such subject.
-        """
+        """List the assembly and the CSV, which all subjects share. They need not exist."""
         require_known([subject], self.subjects, f"subjects of {self.title}")
         return self.files(root)
 
@@ -200,12 +184,9 @@ class Release:
         kept = (units["nc_percent"] > options.min_nc_percent).to_numpy()
         if not kept.any():
             best = f"the highest ceiling is {units['nc_percent'].max():.1f} %"
-            raise InputError(
-                opened.assembly.path,
-                f"no unit of {subject} above {options.min_nc_percent:g} %; {best}",
-                "units with a noise ceiling above `min_nc_percent`",
-                f"lower min_nc_percent of {self.dataset}, or check that the file is whole",
-            )
+            found = f"no unit of {subject} above {options.min_nc_percent:g} %; {best}"
+            remedy = f"lower min_nc_percent of {self.dataset}, or check that the file is whole"
+            raise InputError(opened.assembly.path, found, "units with a noise ceiling above `min_nc_percent`", remedy)
         train, test = (
             Split(opened.image_ids[part], averages[np.ix_(part, kept)], counts[part])
             for part in (~opened.is_test, opened.is_test)
@@ -227,15 +208,7 @@ class Release:
 def stratified_test(ids: np.ndarray, strata: np.ndarray, fraction: float, seed: int, where: str) -> np.ndarray:
     """Draw the test images: ``fraction`` of all, rounded up, from each stratum in proportion (largest remainders).
 
-    Args:
-        ids: (images,) in any order; the draw does not depend on it.
-        strata: (images,) the stratum of each image.
-        fraction: fraction of the images.
-        seed: seed of the draw.
-        where: names the strata in a message.
-
-    Returns:
-        (images,) bool, whether an image is a test image.
+    The draw does not depend on the order of the ids. The result is (images,) bool.
 
     Raises:
         InputError: there are more strata than test images.

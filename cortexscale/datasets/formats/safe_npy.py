@@ -135,12 +135,9 @@ class _Unpickler(pickle.Unpickler):
                 return lambda *_: _Array(self._source)
             case "numpy.core.multiarray", "scalar":
                 return _scalar
-        raise InputError(
-            self._source.path,
-            f"a pickle that asks for {module}.{name}",
-            "text, numbers, lists, dictionaries and plain arrays only",
-            f"do not load this file with other tools either: it may run code on this machine. {self._remedy}",
-        )
+        expected = "text, numbers, lists, dictionaries and plain arrays only"
+        remedy = f"do not load this file with other tools either: it may run code on this machine. {self._remedy}"
+        raise InputError(self._source.path, f"a pickle that asks for {module}.{name}", expected, remedy)
 
 
 def load_dict(path: Path | str, remedy: str) -> dict[str, Any]:

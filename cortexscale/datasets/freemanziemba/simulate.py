@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pydantic
+from pydantic import BaseModel, Field, PositiveInt
 
 from cortexscale.datasets.formats.brainscore import stratified_test
 from cortexscale.datasets.freemanziemba import reader as freemanziemba
@@ -25,18 +25,12 @@ _TUNING = 0.35  # sd of the rate over images, as a fraction of its mean
 _SPIKES = (5, 16)  # mean spikes in the window, from the least to the most active unit
 
 
-class Settings(pydantic.BaseModel, extra="forbid"):
-    """Size of the simulated experiment.
+class Settings(BaseModel, extra="forbid"):
+    """Size of the simulated experiment."""
 
-    Attributes:
-        samples: images of each of 15 families, each of them once as texture and once as noise.
-        repetitions: repetitions of every image.
-        units: units of each area that fire; one more never fires.
-    """
-
-    samples: pydantic.PositiveInt
-    repetitions: int = pydantic.Field(ge=2)
-    units: pydantic.PositiveInt
+    samples: PositiveInt = Field(description="Images of each of 15 families, each of them once as texture and once as noise.")
+    repetitions: int = Field(ge=2, description="Repetitions of every image.")
+    units: PositiveInt = Field(description="Units of each area that fire; one more never fires.")
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:

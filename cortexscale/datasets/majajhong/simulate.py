@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pydantic
+from pydantic import BaseModel, Field, PositiveInt
 
 from cortexscale.datasets.formats.brainscore import stratified_test
 from cortexscale.datasets.majajhong import reader as majajhong
@@ -27,18 +27,16 @@ _SIDE = 64  # pixels; the released images have 256, and so say the names here
 _CEILINGS = (60, 95)  # percent of variance
 
 
-class Settings(pydantic.BaseModel, extra="forbid"):
-    """Size of the simulated experiment.
+class Settings(BaseModel, extra="forbid"):
+    """Size of the simulated experiment."""
 
-    Attributes:
-        images: variation of pose (0 and 3, as released) -> images of each of 64 objects.
-        repetitions: variation -> repetitions of every image.
-        sites: area -> sites of each animal that respond; one more per area records nothing.
-    """
-
-    images: dict[int, pydantic.PositiveInt]
-    repetitions: dict[int, int]
-    sites: dict[str, pydantic.PositiveInt]
+    images: dict[int, PositiveInt] = Field(
+        description="Variation of pose (0 and 3, as released) -> images of each of 64 objects."
+    )
+    repetitions: dict[int, int] = Field(description="Variation -> repetitions of every image.")
+    sites: dict[str, PositiveInt] = Field(
+        description="Area -> sites of each animal that respond; one more per area records nothing."
+    )
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:

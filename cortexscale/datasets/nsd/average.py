@@ -17,19 +17,12 @@ _VOXELS_OF_ALL_IMAGES = 32
 
 @dataclass(frozen=True)
 class Averages:
-    """Responses of the voxels that were read.
+    """Responses of the voxels that were read. In a session in which a voxel is constant its trials are left out."""
 
-    Attributes:
-        responses: (images, voxels) float32, z-scored betas averaged over the trials of an image.
-        invalid: (sessions, voxels) bool, whether a voxel is constant in a session, whose trials are then left out.
-        counts: index of each voxel with an invalid session -> (images,) the trials behind its averages, which may be 0.
-        ncsnr: (voxels,) recomputed as the release does, from images presented three times; nan with an invalid session.
-    """
-
-    responses: np.ndarray
-    invalid: np.ndarray
-    counts: dict[int, np.ndarray]
-    ncsnr: np.ndarray
+    responses: np.ndarray  # (images, voxels) float32, z-scored betas averaged over the trials of an image
+    invalid: np.ndarray  # (sessions, voxels) bool, whether a voxel is constant in a session
+    counts: dict[int, np.ndarray]  # index of a voxel with an invalid session -> (images,) trials behind its averages, maybe 0
+    ncsnr: np.ndarray  # (voxels,) as in the release, from images presented three times; nan with an invalid session
 
 
 def average_over_repetitions(release: Release, voxels: np.ndarray, rows: Rows, grid: tuple[int, ...]) -> Averages:

@@ -31,14 +31,7 @@ ROIS = (*(roi for rois in ROI_VOLUMES.values() for roi in rois), "nsdgeneral", "
 
 
 class Release:
-    """Paths of the files of one subject in a copy of the release.
-
-    Args:
-        root: the folder that holds ``nsddata``, ``nsddata_betas`` and ``nsddata_stimuli``.
-        subject: ``subj01`` ... ``subj08``.
-        space: folder name of the functional space.
-        preparation: folder name of the GLM.
-    """
+    """Paths of the files of one subject in a copy of the release, whose ``root`` holds ``nsddata`` and ``nsddata_betas``."""
 
     def __init__(self, root: Path, subject: str, space: str, preparation: str):
         self.root, self.subject = root, subject
@@ -81,12 +74,9 @@ def require_sessions(release: Release, expected: int) -> None:
     remedy = release.remedy(release.session(missing[0])) + (" (and so on)" if len(missing) > 1 else "")
     if expected > 3 and missing == [expected - 2, expected - 1, expected]:
         remedy = f"this looks like a download from before August 2023, when the last three sessions were still withheld; {remedy}"
-    raise InputError(
-        release.betas,
-        f"{expected - len(missing)} of {expected} sessions of {release.subject}; missing {', '.join(map(str, missing))}",
-        f"betas_session01.hdf5 to {release.session(expected).name} (config key `sessions`)",
-        remedy,
-    )
+    present = f"{expected - len(missing)} of {expected} sessions of {release.subject}"
+    files = f"betas_session01.hdf5 to {release.session(expected).name} (config key `sessions`)"
+    raise InputError(release.betas, f"{present}; missing {', '.join(map(str, missing))}", files, remedy)
 
 
 def read_volume(release: Release, path: Path, shape: tuple[int, ...] | None = None) -> np.ndarray:

@@ -15,15 +15,7 @@ import pydantic
 
 from cortexscale.datasets.nsd.average import average_over_repetitions
 from cortexscale.datasets.nsd.design import Rows, assign_rows, read_design
-from cortexscale.datasets.nsd.files import (
-    ROI_VOLUMES,
-    ROIS,
-    Release,
-    open_betas,
-    read_masks,
-    read_volume,
-    require_sessions,
-)
+from cortexscale.datasets.nsd.files import ROI_VOLUMES, ROIS, Release, open_betas, read_masks, read_volume, require_sessions
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.source import Source
 from cortexscale.errors import InputError
@@ -86,11 +78,7 @@ class Options(pydantic.BaseModel, extra="forbid"):
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """List the released files that :func:`read` reads for ``subject``.
-
-    Raises:
-        InputError: there is no such subject, or no number of sessions for it.
-    """
+    """List the released files of ``subject``; raise an InputError if there is no such subject, or no number of its sessions."""
     release = _release(root, subject, options)
     betas = [release.session(number) for number in range(1, options.sessions[subject] + 1)]
     rois = [release.roi(volume) for volume in ("nsdgeneral", *ROI_VOLUMES)]
@@ -213,11 +201,8 @@ def _ceiling_repetitions(counts: np.ndarray, rows: Rows, options: Options) -> np
 def _require_voxels(release: Release, nc_percent: pd.Series, passes: pd.Series, options: Options) -> None:
     if not passes.any():
         best = f"the best of {len(passes)} in {options.selection} has {nc_percent.max():.1f} %"
-        found, remedy = (
-            f"no voxel above {options.min_nc_percent:g} %; {best}",
-            "lower `min_nc_percent`, or leave this subject out",
-        )
-        raise InputError(release.ncsnr, found, "noise ceilings above `min_nc_percent`", remedy)
+        found, expected = f"no voxel above {options.min_nc_percent:g} %; {best}", "noise ceilings above `min_nc_percent`"
+        raise InputError(release.ncsnr, found, expected, "lower `min_nc_percent`, or leave this subject out")
     if passes.sum() > options.max_voxels:
         remedy = "raise `max_voxels`, and with it the memory that the job asks for"
         raise InputError(release.ncsnr, f"{passes.sum()} voxels to read", f"at most {options.max_voxels} (`max_voxels`)", remedy)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pydantic
+from pydantic import BaseModel, Field, PositiveInt
 
 from cortexscale.datasets.nsd.files import ROIS
 from cortexscale.datasets.nsd.reader import SUBJECTS
@@ -43,20 +43,19 @@ ABSENT = {"subj03": ("FFA-2",)}
 """Subject -> the labels that were not drawn in it."""
 
 
-class Settings(pydantic.BaseModel, extra="forbid"):
-    """Size of the simulated experiment. The release has 1,000 shared images, 40 planned sessions and 8 subjects.
+class Settings(BaseModel, extra="forbid"):
+    """Size of the simulated experiment. The release has 1,000 shared images, 40 planned sessions and 8 subjects."""
 
-    Attributes:
-        shared_images: images that all subjects see.
-        planned_sessions: sessions of 750 trials; a subject has 250 images per session, each planned three times.
-        sessions: subject -> the sessions that it completed.
-        voxels_per_parcel: voxels of each of the 20 parcels of the cortex; a voxel belongs to several ROIs.
-    """
-
-    shared_images: pydantic.PositiveInt = 250
-    planned_sessions: pydantic.PositiveInt = 3
-    sessions: dict[str, pydantic.PositiveInt] = {"subj01": 3, "subj02": 3, "subj03": 2}
-    voxels_per_parcel: pydantic.PositiveInt = 15
+    shared_images: PositiveInt = Field(250, description="Images that all subjects see.")
+    planned_sessions: PositiveInt = Field(
+        3, description="Sessions of 750 trials; a subject has 250 images per session, each planned three times."
+    )
+    sessions: dict[str, PositiveInt] = Field(
+        {"subj01": 3, "subj02": 3, "subj03": 2}, description="Subject -> the sessions that it completed."
+    )
+    voxels_per_parcel: PositiveInt = Field(
+        15, description="Voxels of each of the 20 parcels of the cortex; a voxel belongs to several ROIs."
+    )
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:

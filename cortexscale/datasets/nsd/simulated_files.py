@@ -164,10 +164,9 @@ def _stimulus_table(experiment: Experiment, shared: np.ndarray) -> pd.DataFrame:
     for row, images in enumerate(experiment.subject_images):
         seen[row, images] = 1
         trial_numbers[row][:, images] = by_column.T + 1
-    for row in range(8):
-        table[f"subject{row + 1}"] = seen[row]
-    columns = {f"subject{row + 1}_rep{r}": trial_numbers[row, r] for row in range(8) for r in range(3)}
-    return pd.concat([table, pd.DataFrame(columns)], axis=1)
+    subjects = {f"subject{row + 1}": seen[row] for row in range(8)}
+    trials = {f"subject{row + 1}_rep{r}": trial_numbers[row, r] for row in range(8) for r in range(3)}
+    return pd.concat([table, pd.DataFrame(subjects), pd.DataFrame(trials)], axis=1)
 
 
 def _responses(subject: str, experiment: Experiment, shown: np.ndarray) -> pd.DataFrame:

@@ -53,10 +53,7 @@ def _statistics(file: h5py.File, block: slice) -> pd.DataFrame:
 
 
 def select_electrodes(electrodes: pd.DataFrame, min_reliability: float, path: Path) -> tuple[np.ndarray, dict[str, int]]:
-    """Select among the electrodes of :func:`describe_electrodes`; ``path`` is the file, for messages.
-
-    Returns:
-        (electrodes,) bool, and for each condition how many electrodes it drops of those that the conditions before it kept.
+    """Select among the electrodes of :func:`describe_electrodes`, and count what each condition drops.
 
     Raises:
         InputError: no electrode is kept.
@@ -73,20 +70,16 @@ def select_electrodes(electrodes: pd.DataFrame, min_reliability: float, path: Pa
         dropped[reason] = int((keep & fails).sum())
         keep &= ~fails.to_numpy()
     if not keep.any():
-        raise InputError(
-            path,
-            f"no electrode that passes the selection; the highest reliability is {reliability.max():.3g}",
-            f"electrodes with a reliability above {min_reliability:g} and a noise ceiling above 0",
-            "lower tvsd's min_reliability, or check that the file is whole",
-        )
+        found = f"no electrode that passes the selection; the highest reliability is {reliability.max():.3g}"
+        expected = f"electrodes with a reliability above {min_reliability:g} and a noise ceiling above 0"
+        raise InputError(path, found, expected, "lower tvsd's min_reliability, or check that the file is whole")
     return keep, dropped
 
 
 def mean_pairwise_reliability(repetitions: np.ndarray) -> np.ndarray:
-    """Return Pearson r across images between two of (R, images, units) repetitions, averaged over all pairs.
+    """Return Pearson r across images between two of (R, images, units) repetitions, averaged over all pairs: (units,).
 
-    Returns:
-        (units,); nan where a repetition is constant or has a non-finite response.
+    It is nan where a repetition is constant or has a non-finite response.
     """
     # The squared length of the sum of R unit vectors is R plus twice the sum of r over the pairs.
     unit = _unit_length(repetitions)
@@ -95,11 +88,7 @@ def mean_pairwise_reliability(repetitions: np.ndarray) -> np.ndarray:
 
 
 def leave_one_out_reliability(repetitions: np.ndarray) -> np.ndarray:
-    """Return Pearson r across images between one of (R, images, units) repetitions and the mean of the others.
-
-    Returns:
-        (units,), averaged over repetitions.
-    """
+    """Return Pearson r across images between one of (R, images, units) repetitions and the mean of the others: (units,)."""
     others = repetitions.sum(axis=0) - repetitions
     return (_unit_length(repetitions) * _unit_length(others)).sum(axis=1).mean(axis=0)
 

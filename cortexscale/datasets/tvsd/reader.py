@@ -78,22 +78,14 @@ class Options(BaseModel, extra="forbid"):
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """List the released files of one monkey, responses and list of images. They need not exist.
-
-    Raises:
-        InputError: the release has no such monkey.
-    """
+    """List the released files of one monkey, responses and list of images. They need not exist."""
     require_known([subject], SUBJECTS, "subjects of TVSD")
     folder = Path(root) / subject
     return [folder / "THINGS_normMUA.mat", folder / "_logs" / "things_imgs.mat"]
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check everything in both files of one monkey but the responses.
-
-    Raises:
-        InputError: as :func:`read`.
-    """
+    """Check everything in both files of one monkey but the responses; raise the errors of :func:`read`."""
     _stimulus_ids(root, subject, options)
     with _responses_file(root, subject, options):
         pass
@@ -118,10 +110,6 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     Units are the electrodes whose released reliability (Pearson r between repetitions across test images, mean over all
     pairs) exceeds ``options.min_reliability``. Noise ceilings are estimated from the single repetitions, because the responses
     are normalised per day but do not have unit variance.
-
-    Returns:
-        A recording with the unit columns ``unit``, ``electrode``, ``array``, ``area``, ``reliability`` and ``nc_percent``.
-        ``notes`` counts dropped electrodes and outliers, and compares released statistics with recomputed ones.
 
     Raises:
         InputError: a file is not what was released, the files do not fit each other, or no electrode is kept.
@@ -177,23 +165,18 @@ def _stimulus_ids(root: Path, subject: str, options: Options) -> tuple[np.ndarra
     return ids[0], ids[1]
 
 
-def _shapes(options: Options) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each variable that is read, with MATLAB's axes reversed."""
+@contextmanager
+def _responses_file(root: Path, subject: str, options: Options) -> Iterator[h5py.File]:
+    """Open the responses of one monkey, whose shapes are checked."""
+    path, _ = raw_files(root, subject, options)
     pairs = options.n_repetitions * (options.n_repetitions - 1) // 2
-    return {
+    shapes = {  # MATLAB's axes are reversed
         "train_MUA": (options.n_train, N_ELECTRODES),
         "test_MUA": (options.n_test, N_ELECTRODES),
         "test_MUA_reps": (options.n_repetitions, options.n_test, N_ELECTRODES),
         "reliab": (pairs, N_ELECTRODES),
         "oracle": (N_ELECTRODES, 1),
     }
-
-
-@contextmanager
-def _responses_file(root: Path, subject: str, options: Options) -> Iterator[h5py.File]:
-    """Open the responses of one monkey, whose shapes are checked."""
-    path, _ = raw_files(root, subject, options)
-    shapes = _shapes(options)
     with open_matlab(path, shapes, _source(subject, "THINGS_normMUA.mat")) as file:
         for name, shape in shapes.items():
             found = getattr(file[name], "shape", "none (a struct)")
@@ -226,10 +209,7 @@ def _compare(units: pd.DataFrame, path: Path) -> dict[str, Any]:
 
 
 def _outliers(train: np.ndarray, electrodes: np.ndarray) -> dict[str, Any]:
-    """Count absurd responses, by their distance from the median of the electrode in 1.4826 x median absolute deviations.
-
-    They are reported and kept, because clipping would change the data.
-    """
+    """Count responses far from the median of the electrode, in 1.4826 x median absolute deviations. They are kept."""
     count, largest = 0, 0.0
     where: list[int] = []
     for part in blocks(train.shape[1], 8 * len(train)):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pydantic
+from pydantic import BaseModel, Field
 
 from cortexscale.datasets.tvsd import reader as tvsd
 from cortexscale.datasets.tvsd.electrodes import N_ELECTRODES
@@ -28,16 +28,11 @@ AREAS = {"V1": "early", "V4": "middle", "IT": "late"}
 """ROI -> the area of the simulated visual system that it reads from."""
 
 
-class Settings(pydantic.BaseModel, extra="forbid"):
-    """Size of the simulated experiment.
+class Settings(BaseModel, extra="forbid"):
+    """Size of the simulated experiment."""
 
-    Attributes:
-        repetitions: repetitions of every test image.
-        live_electrodes: electrodes of each area that respond; the others record noise.
-    """
-
-    repetitions: int = pydantic.Field(ge=2)
-    live_electrodes: int = pydantic.Field(ge=1, le=192)
+    repetitions: int = Field(ge=2, description="Repetitions of every test image.")
+    live_electrodes: int = Field(ge=1, le=192, description="Electrodes of each area that respond; the others record noise.")
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
@@ -95,10 +90,8 @@ def write_tvsd(
 ) -> None:
     """Write ``<monkey>/THINGS_normMUA.mat`` and ``<monkey>/_logs/things_imgs.mat`` under ``root``.
 
-    Statistics that the release derives from the test repetitions (``test_MUA``, ``reliab``, ``oracle``, ``SNR``) are derived
-    from them here too. The release takes SNR from the raw signal of each day; here it is the standard deviation of the signal
-    over that of the noise of the repetitions, the same on every day. Latencies are nan, because the simulation has no time
-    course.
+    Statistics that the release derives from the test repetitions are derived from them here too. The release takes SNR from
+    the raw signal of each day; here it is that of the repetitions, the same on every day. Latencies are nan.
 
     Args:
         train_ids, test_ids: THINGS ids, ``aardvark/aardvark_01b.jpg``.
