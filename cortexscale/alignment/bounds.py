@@ -8,6 +8,7 @@ from cortexscale.features.bounds import DEVICE_AND_READERS, Extraction
 from cortexscale.kernels import bounds as kernels
 from cortexscale.kernels.bounds import Kernel
 from cortexscale.models.bounds import Network
+from cortexscale.study.experiments import Metrics
 from cortexscale.study.features import Projection
 from cortexscale.study.ridge import Ridge
 
@@ -80,23 +81,22 @@ class Scoring:
     Attributes:
         committed: number of layers that the ROIs of each dataset are committed to.
         images: number of images in the stimulus set.
-        splits: splits on which RSA and CKA compare predictions with responses, ``train`` or ``test``.
     """
 
     datasets: tuple[DatasetSize, ...]
     committed: tuple[float, ...]
     images: int
     ridge: Ridge
-    splits: Sequence[str]
+    metrics: Metrics
 
     @property
     def folds(self) -> int:
         """Number of outer folds, if predictions of the training split are compared; else 0."""
-        return self.ridge.folds.count if "train" in self.splits else 0
+        return self.ridge.folds.count if "train" in self.metrics.similarity else 0
 
     def compared(self, kernel: Kernel) -> list[int]:
         """Number of stimuli of each split that RSA and CKA compare."""
-        return [kernel.n_train if split == "train" else kernel.n_test for split in self.splits]
+        return [kernel.n_train if split == "train" else kernel.n_test for split in self.metrics.similarity]
 
     def kernel_images(self, *, test: bool = True) -> list[int]:
         """Number of images of each kernel of a layer: one kernel for all that is shown, or one per dataset if this is cheaper."""
@@ -160,14 +160,14 @@ class Scoring:
 def prepared_responses(machine: Machine, size: Scoring) -> Cost:
     """Cost of preparing the responses to a stimulus set.
 
-    start + per split of `similarity` n^2 U / gemm + 10 n^2 G / elementwise, U units in G subjects and ROIs; for ROIs of more
-    than n units n^2 U / gemm + 6 n^3 / inverse; disk: 4 n^2 G; memory: 2 GB, all responses, and of one dataset three copies in
-    float64, a geometry with its ranking, and the decomposition of a ROI
+    start + per split of `metrics.similarity` n^2 U / gemm + 10 n^2 G / elementwise, U units in G subjects and ROIs; for ROIs of
+    more than n units n^2 U / gemm + 6 n^3 / inverse; disk: 4 n^2 G; memory: 2 GB, all responses, and of one dataset three copies
+    in float64, a geometry with its ranking, and the decomposition of a ROI
     """
     seconds, disk, largest = machine.start + size.geometry_seconds(machine), 0.0, 0.0
     for dataset in size.datasets:
         kernel = dataset.kernels[0]
-        n = kernel.n_train if "train" in size.splits else kernel.n_test
+        n = kernel.n_train if "train" in size.metrics.similarity else kernel.n_test
         wide = [units for units in dataset.units if units > kernel.n_train]
         seconds += dataset.rois_per_unit * sum(kernels.factor_seconds(machine, kernel.n_train, units) for units in wide)
         disk += sum(4 * n**2 for n in size.compared(kernel)) * dataset.groups * len(dataset.kernels)

@@ -6,11 +6,14 @@ import pandas as pd
 
 from cortexscale.alignment.layer import chosen_penalties, layer_fits
 from cortexscale.alignment.score_rows import Predictions, penalty_columns, score_rows
-from cortexscale.alignment.similarity import SplitName
 from cortexscale.alignment.targets import Targets
 from cortexscale.commitments import Commitments, rois_at
 from cortexscale.features.store import FeatureStore, Store
+from cortexscale.study.experiments import Metrics
 from cortexscale.study.ridge import Ridge
+
+RIDGE_ALONE = Metrics(similarity=[])
+"""No metric but the correlation of ridge predictions."""
 
 
 def score_alignment(
@@ -18,22 +21,22 @@ def score_alignment(
     targets: Sequence[Targets],
     commitments: Commitments,
     ridge: Ridge,
-    similarity: Sequence[SplitName] = (),
+    metrics: Metrics = RIDGE_ALONE,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit each ROI's committed layer on the whole training split and score it on the test split.
 
-    RSA and CKA are computed on the splits ``similarity``, and need prepared responses.
+    RSA and CKA need prepared responses.
 
     Returns:
         The rows of :func:`cortexscale.alignment.score_rows.score_rows` per dataset x subject x ROI, with ``layer_name``,
         ``layer_position``, ``layer_position_normalized``, ``cv_score`` and ``margin`` of the commitment, ``alpha``,
         ``alpha_at_edge`` and ``n_train``; and those per dataset x subject x ROI x unit.
     """
-    rows, units = [], []
+    rows, units, compared = [], [], metrics.similarity
     for layer in commitments.layer_names:
         committed = [target.restricted(rois_at(commitments[target.dataset], layer)) for target in targets]
         committed = [target for target in committed if target is not None]
-        fits = layer_fits(store, layer, committed, ridge, folds="train" in similarity, test=True, predictions=len(similarity) > 0)
+        fits = layer_fits(store, layer, committed, ridge, folds="train" in compared, test=True, predictions=len(compared) > 0)
         for target, (fit, kernel) in zip(committed, fits, strict=True):
             place = target.groups["roi"].map(commitments[target.dataset])
             columns = {
@@ -47,7 +50,7 @@ def score_alignment(
             }
             assert fit.test_r is not None, "test responses were given"
             predicted = Predictions(fit.test_r, fit.test, fit.heldout)
-            of_target, of_units = score_rows(target, predicted, columns, splits=similarity, kernel=kernel)
+            of_target, of_units = score_rows(target, predicted, columns, splits=compared, kernel=kernel)
             rows.append(of_target)
             units.append(of_units)
     return pd.concat(rows, ignore_index=True), pd.concat(units, ignore_index=True)
@@ -58,9 +61,9 @@ def score_unprojected(
     targets: Sequence[Targets],
     commitments: Commitments,
     ridge: Ridge,
-    similarity: Sequence[SplitName],
+    metrics: Metrics,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score stores of all activations, with a few layers each, in place of features; see :func:`score_alignment`."""
-    tables = [score_alignment(whole, targets, commitments.at_layers(whole.layers), ridge, similarity) for whole in activations]
+    tables = [score_alignment(whole, targets, commitments.at_layers(whole.layers), ridge, metrics) for whole in activations]
     rows, units = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     return rows, units

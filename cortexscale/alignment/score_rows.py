@@ -1,7 +1,7 @@
 """Rows of result tables: the scores of one fit per subject x ROI, and per unit."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,11 +24,13 @@ class Predictions:
         test_r: (P,) Pearson r on the test stimuli.
         test: (m, P) predicted responses to the test stimuli; None where they were not kept.
         heldout: (n, P) responses to the training stimuli, each predicted from the other folds; None likewise.
+        others: metric -> (P,) Pearson r on the test stimuli of other predictions.
     """
 
     test_r: np.ndarray
     test: np.ndarray | None = None
     heldout: np.ndarray | None = None
+    others: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def score_rows(
@@ -58,11 +60,13 @@ def score_rows(
     group, unit = np.nonzero(target.members)
     ceiling = target.nc_percent[unit]
     units = target.groups.loc[group, ["benchmark_name", "subject", "roi"]].reset_index(drop=True)
-    units = units.assign(unit=target.unit_names[unit], pearsonr=predicted.test_r)
-    units[ALIGNMENT] = noise_normalised(predicted.test_r, ceiling)
+    scores: dict[str, np.ndarray] = {}
+    for metric, r in {"pearsonr": predicted.test_r, **predicted.others}.items():
+        scores |= {metric: r, f"{metric}_nc": noise_normalised(r, ceiling)}
+    units = units.assign(unit=target.unit_names[unit], **scores)
     rows = target.groups.assign(
         **columns,
-        **{metric: group_means(units[metric].to_numpy(), group) for metric in ("pearsonr", ALIGNMENT)},
+        **{metric: group_means(values, group) for metric, values in scores.items()},
         noise_ceiling=group_means(np.sqrt(ceiling / 100), group),
         n_units_above_1=np.bincount(group, units[ALIGNMENT] > 1).astype(int),
         **similarity_columns(target, {"train": predicted.heldout, "test": predicted.test}, splits, kernel),

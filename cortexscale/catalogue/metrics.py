@@ -3,13 +3,11 @@
 ALIGNMENT = "pearsonr_nc"
 """The metric of the paper, alignment S. A fit or figure that names no metric shows this one."""
 
+SIMILARITY = {"rsa_c_test": "cRSA", "rsa_ve_test": "veRSA", "cka_c_test": "cCKA", "cka_ve_test": "veCKA"}
 METRICS = {
     ALIGNMENT: "noise-normalised r",
     "pearsonr": "Pearson r",
-    "rsa_c_test": "cRSA",
-    "rsa_ve_test": "veRSA",
-    "cka_c_test": "cCKA",
-    "cka_ve_test": "veCKA",
+    **SIMILARITY,
     "cv_score": "noise-normalised r, cross-validated",
 }
 """Metric -> its name on figures and pages."""

@@ -68,6 +68,7 @@ class Available:
         readouts: readouts of the section ``mapping``.
         projections: model of the projection study -> numbers of dimensions that it is projected to.
         rated: number of supervised models of suites, whose task accuracy is known.
+        unscored: metric that the tables lack -> the reason.
     """
 
     datasets: Datasets
@@ -76,6 +77,7 @@ class Available:
     readouts: tuple[str, ...] | None = None
     projections: Mapping[str, Sequence[int]] = field(default_factory=dict)
     rated: int | None = None
+    unscored: Mapping[str, str] = field(default_factory=dict)
 
 
 Need = Callable[[Available, str | None], str | None]

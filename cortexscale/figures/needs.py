@@ -44,6 +44,11 @@ def rated_or_finetuned(has: Available, variant: str | None) -> str | None:
     return reason if reason and (has.experiments is None or "data_pct" not in has.experiments) else None
 
 
+def scored(has: Available, metric: str | None) -> str | None:
+    """Need the metric that is the variant of the figure."""
+    return has.unscored.get(metric or "")
+
+
 def linear_readout(has: Available, variant: str | None) -> str | None:
     """Need a linear readout of the mapping."""
     linear = has.readouts is None or any(readout.startswith("linear") for readout in has.readouts)

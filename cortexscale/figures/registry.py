@@ -109,6 +109,7 @@ CONTENTS = {
         draw="scaling_laws.draw_with_convergence",
         tables=_axes(".{variant}"),
         variants={metric: METRICS[metric] for metric in FITTED if metric != ALIGNMENT},
+        needs=(needs.scored,),
     ),
     "convergence": Content(
         title="Convergence of architectures with pretraining",

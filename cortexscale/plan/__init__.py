@@ -95,6 +95,7 @@ class Plan:
         if not checks:
             sound = self.data.check(problems)
             self.alignment.check(problems)
+            self.fits.check(problems, targets)
             self.figures.check(problems, targets, complete=not read.incomplete)
             if not study.plan_without_data:
                 with problems.collected():

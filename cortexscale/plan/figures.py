@@ -53,6 +53,7 @@ class FigurePlan:
             experiments=frozenset(study.finetuning.experiments) if study.finetuning else frozenset(),
             readouts=readouts,
             projections=study.projection_study.models if study.projection_study else {},
+            unscored=study.metrics.unscored,
             rated=sum(self.models.inventory[model].source in SUITES for model in self.models.fitted),
         )
         return Gallery(available)

@@ -81,7 +81,7 @@ class MappingPlan:
 
     def prepared(self, dataset: str) -> list[str]:
         """List the file of prepared responses, if the study wants RSA and CKA of test responses."""
-        wanted = "test" in self.study.similarity.splits
+        wanted = "test" in self.study.metrics.similarity
         return [self.path("{results}/prepared/{stimuli}.h5", dataset)] if wanted else []
 
     def per_readout(self, pattern: str) -> list[str]:

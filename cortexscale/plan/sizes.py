@@ -80,7 +80,7 @@ class Sizes:
             committed=tuple(layers),
             images=self.images(stimuli),
             ridge=self.study.ridge,
-            splits=self.study.similarity.splits,
+            metrics=self.study.metrics,
         )
 
     def committed(self, datasets: Sequence[str], network: Network) -> float:

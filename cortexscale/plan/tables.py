@@ -1,5 +1,8 @@
 """The result tables of a study: those that it makes, those that were published, and the scaling fits to them."""
 
+import os
+import re
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 
@@ -7,7 +10,7 @@ from cortexscale.catalogue.axes import AXES, Form
 from cortexscale.catalogue.metrics import ALIGNMENT, FITTED
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.registry import NAMES
-from cortexscale.errors import Problems
+from cortexscale.errors import InputError, Problems
 from cortexscale.plan.alignment import AlignmentPlan
 from cortexscale.plan.finetuning import FinetuningPlan
 from cortexscale.plan.mapping import MappingPlan
@@ -93,7 +96,16 @@ class FitPlan:
     """The section ``fits`` of a study. A fit is named by its axis and its score."""
 
     def __init__(self, study: Study):
-        self.results, self.settings = study.results, study.fits
+        self.results, self.settings, self.unscored = study.results, study.fits, study.metrics.unscored
+
+    def check(self, problems: Problems, targets: Collection[str]) -> None:
+        """Report files of fits among ``targets`` whose metric is not computed."""
+        file = re.compile(rf"{re.escape(os.path.normpath(self.results))}/fits/({FIT})(?:\.points|\.curves)?\.parquet")
+        asked = {match[1]: None for target in targets if (match := file.fullmatch(os.path.normpath(target)))}
+        for fit in asked:
+            if reason := self.unscored.get(self.metric(fit)):
+                expected, remedy = "a metric that the study computes", "ask for it in the section metrics, or leave the fit out"
+                problems.found.append(InputError(f"fit {fit}", reason, expected, remedy))
 
     def table(self, fit: str) -> str:
         """Return the path of the result table that a fit reads."""

@@ -11,7 +11,7 @@ from cortexscale.errors import Problems
 from cortexscale.section import Name, Section
 from cortexscale.study.checks import reference_problems, repeated_keys
 from cortexscale.study.data import Dataset, Published, Scores, Simulation
-from cortexscale.study.experiments import Finetuning, LayerCommitment, Mapping, ProjectionStudy, Similarity
+from cortexscale.study.experiments import Finetuning, LayerCommitment, Mapping, Metrics, ProjectionStudy
 from cortexscale.study.features import Features
 from cortexscale.study.fits import Fits
 from cortexscale.study.images import StimulusSet
@@ -55,8 +55,8 @@ class Study(Section):
     """Extraction of features."""
     ridge: Ridge = Ridge()
     """Ridge regression from features to responses."""
-    similarity: Similarity = Similarity()
-    """RSA and CKA between committed layers and responses."""
+    metrics: Metrics = Metrics()
+    """Metrics of alignment beside Pearson r of the responses that ridge regression predicts."""
     layer_commitment: LayerCommitment = LayerCommitment()
     """Choice of the layer of each model and ROI."""
     projection_study: ProjectionStudy | None = None

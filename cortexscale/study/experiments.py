@@ -1,10 +1,11 @@
-"""Sections of scores and experiments: similarity, committed layers, projections, readouts of growing data, fine-tuning."""
+"""Sections of scores and experiments: metrics, committed layers, projections, readouts of growing data, fine-tuning."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
+from cortexscale.catalogue.metrics import SIMILARITY
 from cortexscale.catalogue.readouts import READOUTS, TRAINED
 from cortexscale.recipe import NeuralRecipe, Recipe
 from cortexscale.section import Contradiction, Name, Percent, Section, Seed
@@ -17,12 +18,17 @@ else:
     Readout = Literal[tuple(READOUTS)]
 
 
-class Similarity(Section):
-    """RSA and CKA between committed layers and responses."""
+class Metrics(Section):
+    """Metrics of alignment beside Pearson r of the responses that ridge regression predicts."""
 
-    splits: list[Literal["train", "test"]] = ["test"]
+    similarity: list[Literal["train", "test"]] = ["test"]
     """Stimuli on which RSA and CKA are computed; an empty list for neither. A geometry of n stimuli takes 4 n² bytes for each
     subject and ROI: 2 GB on the training stimuli of THINGS."""
+
+    @property
+    def unscored(self) -> dict[str, str]:
+        """Metrics of the test stimuli that are not computed, and the reason."""
+        return {} if "test" in self.similarity else dict.fromkeys(SIMILARITY, "metrics.similarity has no test")
 
 
 class LayerCommitment(Section):

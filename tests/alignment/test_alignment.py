@@ -25,6 +25,7 @@ from cortexscale.kernels.gram import gram
 from cortexscale.recording import Recording, Split
 from cortexscale.scaling.points import benchmark_scores
 from cortexscale.stimuli import stimulus_rows
+from cortexscale.study.experiments import Metrics
 from cortexscale.study.ridge import Alphas, Folds, Ridge
 from cortexscale.study.targets import BestSubjects, DatasetTargets
 
@@ -163,7 +164,7 @@ def test_similarity_equals_the_plain_computation(store, stimuli, recordings, sea
     """Voxel encoding by scikit-learn: refits for the test split, the outer folds for the training split."""
     committed = commit_layers(search, "m")
     targets = [replace(target, prepared=prepared) for target in shared_targets(recordings, stimuli, ROIS)]
-    table, _ = score_alignment(store, targets, committed, SETTINGS, similarity=["train", "test"])
+    table, _ = score_alignment(store, targets, committed, SETTINGS, Metrics(similarity=["train", "test"]))
     for _, row in table.iterrows():
         recording = next(r for r in recordings if r.subject == row["subject"])
         members = recording.rois[row["roi"]].to_numpy()
@@ -184,7 +185,7 @@ def test_similarity_equals_the_plain_computation(store, stimuli, recordings, sea
 def test_similarity_that_was_not_asked_for_is_empty(store, stimuli, recordings, search, prepared):
     targets = [replace(target, prepared=prepared) for target in shared_targets(recordings, stimuli, ROIS)]
     plain, _ = score_alignment(store, shared_targets(recordings, stimuli, ROIS), commit_layers(search, "m"), SETTINGS)
-    table, _ = score_alignment(store, targets, commit_layers(search, "m"), SETTINGS, similarity=["test"])
+    table, _ = score_alignment(store, targets, commit_layers(search, "m"), SETTINGS, Metrics())
     columns = table.filter(regex="^(rsa|cka)_").columns
     assert len(columns) == 8 and plain[columns].isna().all(axis=None)
     assert table.filter(like="_train").filter(regex="^(rsa|cka)").isna().all(axis=None)

@@ -104,7 +104,7 @@ def test_geometries_by_hand(tmp_path):
     """Eight subjects of NSD have kernels of their own, 1,000 test images and 28 ROIs each."""
     machine = only(gemm_float64=2, elementwise=4)
     assert geometry_seconds(machine, "float64", 10, 3, 50) == 10**2 * 50 / 2 + 3 * 10 * 10**2 / 4
-    config = paper(tmp_path, ALEXNET) | {"similarity": {"splits": ["test"]}}
+    config = paper(tmp_path, ALEXNET) | {"metrics": {"similarity": ["test"]}}
     config["datasets"] = {"nsd": config["datasets"]["nsd"]}
     config["figures"], config["estimate"] = [], {"machine": "h200", "units": {"nsd": 13_000}}
     found = stages(config, only(elementwise=1))["prepare_responses"]

@@ -17,7 +17,7 @@ from cortexscale.plan import Plan
 from cortexscale.plan.costs import Costs
 
 EXACT = {"features": {"projection": {"family": "exact"}}}
-TRAIN = {"similarity": {"splits": ["train", "test"]}}
+TRAIN = {"metrics": {"similarity": ["train", "test"]}}
 
 
 def study(config: str, results: Path, changes: dict) -> Plan:

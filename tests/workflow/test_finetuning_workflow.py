@@ -39,7 +39,7 @@ from cortexscale.recipe import NeuralRecipe, Recipe
 from cortexscale.stimuli import StimulusImages
 from cortexscale.stores import read_table, write_table
 from cortexscale.study import load_study
-from cortexscale.study.experiments import Finetuning
+from cortexscale.study.experiments import Finetuning, Metrics
 from cortexscale.study.features import Projection
 from cortexscale.study.images import ImageFiles
 from cortexscale.study.ridge import Ridge
@@ -368,7 +368,7 @@ class World:
     def score(self, model: Model) -> Path:
         table = self.root / f"alignment/{model.id}.parquet"
         network = {"model": model, "precision": "float32", "scratch_gb": 1, "batch_size": 64}
-        scored = {"prepared": self.prepared, "datasets": {"d": ROIS}, "splits": ["test"]}
+        scored = {"prepared": self.prepared, "datasets": {"d": ROIS}, "metrics": Metrics()}
         outputs = {"table": table, "units": table.with_suffix(".units.parquet")}
         script("finetuned_alignment").main(**outputs, **network, **scored, **self.how)
         return table

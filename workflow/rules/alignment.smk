@@ -31,7 +31,7 @@ rule prepare_responses:
         gpu=1,
     params:
         datasets=lambda wildcards: plain(plan.data.targets(wildcards.stimuli)),
-        splits=plan.study.similarity.splits,
+        splits=plan.study.metrics.similarity,
         code=plan.code("prepare_responses"),
     script:
         "../scripts/prepare_responses.py"
@@ -115,7 +115,7 @@ rule alignment:
         model=lambda wildcards: wildcards.model,
         datasets=lambda wildcards: plain(plan.data.targets(wildcards.stimuli)),
         ridge=plain(plan.study.ridge),
-        splits=plan.study.similarity.splits,
+        metrics=plain(plan.study.metrics),
         code=plan.code("alignment"),
     script:
         "../scripts/alignment.py"

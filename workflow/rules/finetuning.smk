@@ -124,7 +124,7 @@ rule finetuned_alignment:
         recordings=lambda wildcards: plan.finetuning.recordings(wildcards.stimuli),
         precision=plan.study.features.precision,
         ridge=plain(plan.study.ridge),
-        splits=plan.study.similarity.splits,
+        metrics=plain(plan.study.metrics),
         code=lambda wildcards: plan.code("finetuned_alignment", *plan.finetuning.model_code(wildcards.model)),
     script:
         "../scripts/finetuned_alignment.py"

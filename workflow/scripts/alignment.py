@@ -4,13 +4,13 @@ from pathlib import Path
 
 from cortexscale.alignment.layer import check_store
 from cortexscale.alignment.score import score_alignment
-from cortexscale.alignment.similarity import SplitName
 from cortexscale.alignment.subjects import load_targets, named_recordings
 from cortexscale.commitments import Commitments
 from cortexscale.features.kernel_store import open_store
 from cortexscale.jobs import run
 from cortexscale.stimuli import table_hash
 from cortexscale.stores import provenance, read_table, write_table
+from cortexscale.study.experiments import Metrics
 from cortexscale.study.ridge import Ridge
 from cortexscale.study.targets import DatasetTargets
 
@@ -25,7 +25,7 @@ def main(
     model: str,
     datasets: dict[str, DatasetTargets],
     ridge: Ridge,
-    splits: list[SplitName],
+    metrics: Metrics,
     table: Path,
     units: Path,
     code: str,
@@ -33,9 +33,9 @@ def main(
     store, images = open_store(features), read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
     check_store(store, table_hash(images))
     targets = load_targets(recordings, datasets, images, prepared)
-    rows, unit_rows = score_alignment(store, targets, Commitments.load(commitments), ridge, splits)
+    rows, unit_rows = score_alignment(store, targets, Commitments.load(commitments), ridge, metrics)
     inputs = {"commitments": commitments} | named_recordings(recordings)
-    made_by = provenance(inputs=inputs, features=store.attributes["identity"], ridge=ridge, code=code)
+    made_by = provenance(inputs=inputs, features=store.attributes["identity"], ridge=ridge, metrics=metrics, code=code)
     for scores, path in ((unit_rows, units), (rows, table)):
         scores.insert(0, "model_id", model)
         write_table(scores, path, made_by)

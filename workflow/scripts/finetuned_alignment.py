@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from cortexscale.alignment.score import score_unprojected
-from cortexscale.alignment.similarity import SplitName
 from cortexscale.alignment.subjects import load_targets, named_recordings
 from cortexscale.commitments import Commitments
 from cortexscale.features.exact import activations_on_disk
@@ -11,6 +10,7 @@ from cortexscale.features.model_on_images import ModelOnImages
 from cortexscale.jobs import run
 from cortexscale.models.model import Model
 from cortexscale.stores import provenance, write_table
+from cortexscale.study.experiments import Metrics
 from cortexscale.study.features import Precision
 from cortexscale.study.images import ImageFiles
 from cortexscale.study.ridge import Ridge
@@ -28,7 +28,7 @@ def main(
     recordings: list[Path],
     precision: Precision,
     ridge: Ridge,
-    splits: list[SplitName],
+    metrics: Metrics,
     scratch_gb: int,
     batch_size: int,
     threads: int,
@@ -41,9 +41,9 @@ def main(
     scratch = table.with_name(f".{table.stem}.rows")
     activations = activations_on_disk(job, job.committed(committed), scratch, scratch_gb=scratch_gb)
     targets = load_targets(recordings, datasets, job.table, prepared)
-    rows, unit_rows = score_unprojected(activations, targets, committed, ridge, splits)
+    rows, unit_rows = score_unprojected(activations, targets, committed, ridge, metrics)
     inputs = {"commitments": commitments} | named_recordings(recordings)
-    made_by = provenance(inputs=inputs, activations=job.identity, ridge=ridge, code=code)
+    made_by = provenance(inputs=inputs, activations=job.identity, ridge=ridge, metrics=metrics, code=code)
     for scores, path in ((unit_rows, units), (rows, table)):
         scores.insert(0, "model_id", model.id)
         write_table(scores, path, made_by)
