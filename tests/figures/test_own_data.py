@@ -80,7 +80,7 @@ def test_the_list_of_a_study_offers_its_own_datasets(tmp_path):
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if not name.startswith(("scaling_laws", "convergence", "families"))])
 def test_a_figure_of_own_data_is_drawn(name, tables, tmp_path):
-    drawing = Plan(study(tmp_path, "mylab", "second")).figures.drawing(name)
+    drawing = Plan(study(tmp_path, "mylab", "second")).figures.gallery.drawing(name)
     if name.startswith("noise_ceilings"):
         known = {"noise_ceilings": tables["noise_ceilings"].assign(benchmark_name=name.partition("/")[2])}
     else:
