@@ -32,8 +32,7 @@ class Recipe(Section):
     batch: PositiveInt = 256
     """Images of a step, on all GPUs together; all images where the set is smaller."""
     micro_batch: PositiveInt | None = None
-    """Images that a GPU holds at a time, and that are normalised and mixed together; by default the whole batch. Lower it
-    when the memory of the GPU is too small."""
+    """Images that a GPU holds, normalises and mixes at a time; by default the whole batch. Lower it to save memory."""
     optimiser: Literal["adamw", "sgd"] = "adamw"
     """AdamW, or SGD with momentum."""
     learning_rate: PositiveFloat = 1e-3
@@ -57,8 +56,7 @@ class Recipe(Section):
     smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Label smoothing."""
     crop: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Smallest fraction of the area that a random resized crop keeps; 1 is the central square. All images are mirrored at
-    random."""
+    """Smallest fraction of the area that a random crop keeps; 1 is the central square. All images are mirrored at random."""
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     """Interpolation with which images are resized."""
     auto_augment: str | None = None
@@ -145,8 +143,7 @@ class NeuralRecipe(Section):
     lambda_neural: Annotated[float, Field(ge=0)] = 100.0
     """Weight of the loss of responses, which is summed over subjects and ROIs."""
     loss: Literal["mse", "mae", "cka", "logcka"] = "mse"
-    """Loss of the responses of a subject and ROI: squared or absolute error averaged over stimuli and units, 1 − CKA, or
-    log(1 − CKA)."""
+    """Loss of the responses of a subject and ROI: mean squared or absolute error, 1 − CKA, or log(1 − CKA)."""
     batch_norm: Literal["both", "images", "frozen"] = "both"
     """Batches whose own statistics normalise them and move the running ones: `both` as in the authors' code, labelled
     `images` only, or none (`frozen`). All others are normalised by the running statistics, as in evaluation."""

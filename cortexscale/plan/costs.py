@@ -76,12 +76,10 @@ class Costs:
         """Dimensions of stored features; None where exact kernels are stored."""
         return None if self._alignment.exact else self.study.features.projection.dimensions
 
-    @cache  # noqa: B019 (few of these per process)
     def features(self, stimuli: str, model: str) -> Cost:
         network = self.sizes.network(model)
         return self._stored(stimuli, network, self.sizes.committed(self.data.datasets_on(stimuli), network))
 
-    @cache  # noqa: B019 (few of these per process)
     def sweep_features(self, stimuli: str, model: str) -> Cost:
         network = self.sizes.network(model)
         return self._stored(stimuli, network, network.layers)
@@ -92,6 +90,7 @@ class Costs:
         kernels = [self.sweep_features(stimuli, model).mb for stimuli in self.data.stimuli if self._alignment.exact]
         return max(self._extracted(network, network.layers, images=0).mb, *kernels, 0)
 
+    @cache  # noqa: B019 (few of these per process; hundreds of models share a network)
     def _stored(self, stimuli: str, network: Network, layers: float) -> Cost:
         images = self.sizes.images(stimuli)
         if not self._alignment.exact:
@@ -118,9 +117,12 @@ class Costs:
     def commit_layers(self) -> Cost:
         return alignment.commitment(self.machine)
 
-    @cache  # noqa: B019 (few of these per process)
     def alignment(self, stimuli: str, model: str) -> Cost:
-        network, names = self.sizes.network(model), self.data.datasets_on(stimuli)
+        return self._scored(stimuli, self.sizes.network(model))
+
+    @cache  # noqa: B019 (few of these per process; hundreds of models share a network)
+    def _scored(self, stimuli: str, network: Network) -> Cost:
+        names = self.data.datasets_on(stimuli)
         size, layers = self.sizes.scoring(stimuli, names, network), self.sizes.committed(names, network)
         return alignment.alignment(self.machine, size, network, self.dimensions, layers)
 

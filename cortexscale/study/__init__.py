@@ -24,8 +24,7 @@ class Estimate(Section):
     """The machine for which ``snakemake estimate`` predicts time and disk."""
 
     machine: Literal["here", "h200", "slowest"] = "here"
-    """`here` is measured in a few seconds, `h200` is calculated from its data sheet, and `slowest` is the machine for which
-    jobs ask the scheduler for time."""
+    """`here` is measured in seconds, `h200` calculated from its data sheet; time limits are those of `slowest`."""
     rates: dict[str, PositiveFloat] = {}
     """Rate → value, for rates of the machine that you know better. The report lists all rates by name."""
     units: dict[Name, PositiveInt] = {}
@@ -64,11 +63,9 @@ class Study(Section):
     fits: Fits = Fits()
     """Scaling laws."""
     mapping: Mapping | None = None
-    """Readouts of unprojected features, fitted to growing numbers of stimuli (paper, sections 4.7 to 4.9). Without this
-    section the stage is left out."""
+    """Fit readouts to growing numbers of stimuli (paper, sections 4.7 to 4.9). Without this section there are none."""
     finetuning: Finetuning | None = None
-    """Fine-tune models on responses and on their task together (paper, sections 4.3 to 4.6). Without this section the stage
-    is left out."""
+    """Fine-tune models on responses and their task (paper, sections 4.3 to 4.6). Without this section none are."""
     scores: Scores | None = None
     """Fit scaling laws to a published table of scores, too."""
     published: Published | None = None

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt
 
-from cortexscale.section import Contradiction, Name, Section
+from cortexscale.section import Contradiction, Name, NonEmpty, Section
 from cortexscale.study.targets import BestSubjects, DatasetTargets
 
 Modality = Literal["ephys", "fmri", "eeg", "meg", "calcium", "behaviour"]
@@ -24,9 +24,9 @@ class Dataset(Section):
     """Stimulus set that was shown, a key of `stimuli`."""
     path: str
     """Folder of the raw files."""
-    subjects: Annotated[list[Name], Field(min_length=1)]
+    subjects: NonEmpty[Name]
     """Subjects that are read. The reader names those of its release."""
-    rois: Annotated[list[str], Field(min_length=1)]
+    rois: NonEmpty[str]
     """Regions of interest that are scored. The reader names those of its release."""
     best_subjects: BestSubjects | None = None
     """Score only the subjects with the highest noise ceilings. All subjects are read. By default all are scored."""
@@ -74,8 +74,7 @@ class Simulation(Section):
     seed: int = 0
     """Seed of all images and recordings."""
     datasets: dict[Name, dict[str, Any]] = {}
-    """Simulated dataset → settings of the simulator of its reader. The `path` of the dataset must be
-    `{results}/raw/<dataset>`."""
+    """Simulated dataset → settings of its simulator. The `path` of the dataset must be `{results}/raw/<dataset>`."""
 
 
 class Scores(Section):

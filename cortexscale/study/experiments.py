@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt, model_validator
 from cortexscale.catalogue.metrics import SIMILARITY
 from cortexscale.catalogue.readouts import READOUTS, TRAINED
 from cortexscale.recipe import NeuralRecipe, Recipe
-from cortexscale.section import Contradiction, Name, Percent, Section, Seed
+from cortexscale.section import Contradiction, Name, NonEmpty, Percent, Section, Seed
 
 if TYPE_CHECKING:
     TrainedReadout = str
@@ -22,8 +22,7 @@ class Metrics(Section):
     """Metrics of alignment beside Pearson r of the responses that ridge regression predicts."""
 
     similarity: list[Literal["train", "test"]] = ["test"]
-    """Stimuli on which RSA and CKA are computed; an empty list for neither. A geometry of n stimuli takes 4 n² bytes for each
-    subject and ROI: 2 GB on the training stimuli of THINGS."""
+    """Stimuli on which RSA and CKA are computed, if any. The training stimuli of THINGS take 2 GB per subject and ROI."""
 
     @property
     def unscored(self) -> dict[str, str]:
@@ -35,11 +34,9 @@ class LayerCommitment(Section):
     """Choice of the layer that predicts a ROI, for each model."""
 
     borrow: bool = True
-    """Search layers on the reference model of an architecture only, and use the result for its other checkpoints. With false
-    every model has its own search."""
+    """Search layers only on the reference model of an architecture, for all its checkpoints; with false on every model."""
     commit: Literal["search", "published"] = "search"
-    """Search the layers, or take those that the authors published. Models that the authors do not list are searched in any
-    case."""
+    """Search the layers, or take the published ones. Models without published layers are searched in any case."""
     file: str | None = None
     """The authors' `layer_commitments.json` or `.json.gz`, with `commit: published`."""
 
@@ -54,11 +51,11 @@ class LayerCommitment(Section):
 class ProjectionStudy(Section):
     """Alignment of some models with projected features beside that with all activations (figures S9 and S10)."""
 
-    models: Annotated[dict[str, Annotated[list[PositiveInt], Field(min_length=1)]], Field(min_length=1)]
+    models: Annotated[dict[str, NonEmpty[PositiveInt]], Field(min_length=1)]
     """Model id → numbers of dimensions that are compared with all activations."""
     family: Literal["sparse", "countsketch", "gaussian"] = "sparse"
     """Kind of random matrix."""
-    seeds: Annotated[list[Seed], Field(min_length=1)] = [42]
+    seeds: NonEmpty[Seed] = [42]
     """Seeds of the random matrix; each is a comparison of its own."""
     stimuli: list[Name] | None = None
     """Stimulus sets on which models are compared; by default all."""
@@ -69,18 +66,17 @@ class Mapping(Section):
 
     model: str
     """Model whose features are read, at its committed layers."""
-    datasets: Annotated[list[Name], Field(min_length=1)]
+    datasets: NonEmpty[Name]
     """Datasets that readouts are fitted to, keys of `datasets`."""
-    readouts: Annotated[list[Readout], Field(min_length=1)]
+    readouts: NonEmpty[Readout]
     """Kinds of readout. `individual` fits one per subject and ROI; in `shared` the subjects of a ROI share all but the last
     layer. `layer_gate` reads all candidate layers and needs no committed one."""
-    percent: Annotated[list[Percent], Field(min_length=1)] = [1, 3, 5, 7, 10, 30, 50, 70, 100]
+    percent: NonEmpty[Percent] = [1, 3, 5, 7, 10, 30, 50, 70, 100]
     """Percentages of the training stimuli that readouts are fitted to."""
-    seeds: Annotated[list[Seed], Field(min_length=1)] = [0, 1, 2]
+    seeds: NonEmpty[Seed] = [0, 1, 2]
     """Seeds of the subsets and of the trainings."""
     recipes: dict[TrainedReadout, dict[Name, dict[str, Any]]] = {}
-    """Readout → dataset, or `all` → keys of `ReadoutRecipe` (cortexscale/readouts/recipes.py) that replace the published
-    values."""
+    """Readout → dataset, or `all` → keys of `ReadoutRecipe` (cortexscale/readouts/recipes.py) with new values."""
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0
     """Fraction of the training stimuli that trained readouts do not see and are scored on as well. Set it to tune recipes;
     the score is the column `validation_pearsonr`."""
@@ -91,20 +87,19 @@ class Mapping(Section):
 class FinetuningGrid(Section):
     """A fine-tuned model for every combination of the values of these keys."""
 
-    models: Annotated[list[str], Field(min_length=1)]
+    models: NonEmpty[str]
     """Ids of the base models."""
-    datasets: Annotated[list[Name], Field(min_length=1)] | None = None
+    datasets: NonEmpty[Name] | None = None
     """Datasets whose responses are fitted; by default those of `rois`, or without `rois` all of `finetuning.targets`."""
-    rois: dict[Name, Annotated[list[Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]] = {}
-    """Dataset → sets of ROIs. The ROIs of a set are fitted together, and each set is a model. By default the ROIs of
-    `finetuning.targets`."""
-    subjects: Annotated[list[PositiveInt], Field(min_length=1)] | None = None
+    rois: dict[Name, NonEmpty[NonEmpty[str]]] = {}
+    """Dataset → sets of ROIs. Each set is fitted together, as one model. By default the ROIs of `finetuning.targets`."""
+    subjects: NonEmpty[PositiveInt] | None = None
     """Numbers of subjects, chosen at random; by default all that are scored."""
-    recipes: Annotated[list[Name], Field(min_length=1)] = ["full"]
+    recipes: NonEmpty[Name] = ["full"]
     """Names of recipes, keys of `finetuning.recipes`."""
-    percent: Annotated[list[Percent], Field(min_length=1)] = [100]
+    percent: NonEmpty[Percent] = [100]
     """Percentages of the training stimuli."""
-    seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
+    seeds: NonEmpty[Seed] | None = None
     """Seeds; by default `finetuning.seeds`."""
     permuted: bool = False
     """Pair each subject's responses with its stimuli at random: the control."""
@@ -113,7 +108,7 @@ class FinetuningGrid(Section):
 class Finetuning(Section):
     """Training of models on responses and their task together (paper, sections 3 and 4.3 to 4.6)."""
 
-    targets: Annotated[dict[Name, Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]
+    targets: Annotated[dict[Name, NonEmpty[str]], Field(min_length=1)]
     """Dataset → ROIs whose responses are fitted together, at the committed layers of the base model."""
     images: str | None = None
     """Labelled images for base models that are not of a `suite`, in a layout of `models` → `images`. A suite has its own."""
@@ -121,12 +116,12 @@ class Finetuning(Section):
     """Augmentation of these images: keys that differ from the published recipe of the base model's family."""
     recipes: dict[Name, NeuralRecipe] = {"full": NeuralRecipe()}
     """Name → keys that differ from the paper's recipe. The name becomes part of model ids."""
-    seeds: Annotated[list[Seed], Field(min_length=1)] = [0, 1, 2]
+    seeds: NonEmpty[Seed] = [0, 1, 2]
     """Seeds of subsets, subjects, permutations and the order of batches."""
-    experiments: Annotated[dict[Name, Annotated[list[FinetuningGrid], Field(min_length=1)]], Field(min_length=1)]
+    experiments: Annotated[dict[Name, NonEmpty[FinetuningGrid]], Field(min_length=1)]
     """Name → grid, or list of grids: models × datasets or ROIs × recipes × percentages × subjects × seeds. Figures find
     experiments by their names. A model that two experiments share is made once."""
-    benchmarks: Annotated[list[Name], Field(min_length=1)] | None = None
+    benchmarks: NonEmpty[Name] | None = None
     """Datasets on which fine-tuned models and their base models are scored, without projection; by default all."""
 
     @model_validator(mode="before")

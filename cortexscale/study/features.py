@@ -37,10 +37,8 @@ class Features(Section):
     projection: Projection = Projection()
     """Random projection of the flattened activations of a layer."""
     precision: Precision = "float16"
-    """Number format of forward passes on a GPU; a CPU computes in float32. Choose float32 or bfloat16 for a network whose
-    activations overflow float16."""
+    """Number format on a GPU; a CPU computes in float32. Choose float32 or bfloat16 for a network that overflows float16."""
     batch_size: PositiveInt = 32
     """Images of a forward pass. Lower it when the memory of the GPU is too small."""
     scratch_gb: PositiveInt = 100
-    """Disk space in GB for the activations that exact kernels are made of. With less space, images pass through the network
-    more often."""
+    """Disk space in GB for activations of exact kernels. Images pass the network more often with less."""

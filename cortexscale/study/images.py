@@ -13,8 +13,7 @@ class ImageFiles(Section):
     """Place and layout of images."""
 
     layout: Layout
-    """`image_folder`: `<concept>/<image>.jpg`, as THINGS; `hdf5`: `nsd_stimuli.hdf5`; `brainscore`: a CSV file with its zip
-    beside it."""
+    """`image_folder` of `<concept>/<image>.jpg`, as THINGS; `hdf5` (`nsd_stimuli.hdf5`); `brainscore`: CSV file and zip."""
     path: str
     """The folder, HDF5 file or CSV file with the images."""
 

@@ -7,42 +7,45 @@ from pydantic import Field, PositiveInt
 
 from cortexscale.errors import did_you_mean
 from cortexscale.recipe import Recipe
-from cortexscale.section import Contradiction, Name, Section, Seed
+from cortexscale.section import Contradiction, Name, NonEmpty, Section, Seed
 
 
-def _one_architecture(architecture: str | None, timm: str | None) -> Iterator[Contradiction]:
-    if (architecture is None) == (timm is None):
-        found = "neither `architecture` nor `timm`" if timm is None else "both `architecture` and `timm`"
-        expected = "either `architecture` (of the published suite) or `timm` (a timm name)"
-        yield Contradiction("architecture", found, expected, "give one of them")
+class KnownNetwork(Section):
+    """A network of timm or of the published suite."""
 
-
-class SuiteArchitecture(Section):
-    """One architecture of a suite."""
-
-    family: str
-    """Architecture family, to which a law of its own is fitted. A family `<name>Flex` is merged into `<name>`."""
     timm: str | None = None
     """Name of a timm network."""
     arguments: dict[str, Any] = {}
     """Arguments of the timm network, which set its size."""
     architecture: str | None = None
     """Instead of `timm`: an architecture of the published suite, such as `resnet50` or `deit_small`."""
-    layers: Annotated[list[str], Field(min_length=1)]
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        if (self.architecture is None) == (self.timm is None):
+            found = "neither `architecture` nor `timm`" if self.timm is None else "both `architecture` and `timm`"
+            expected = "either `architecture` (of the published suite) or `timm` (a timm name)"
+            yield Contradiction("architecture", found, expected, "give one of them")
+        if self.arguments and self.architecture:
+            yield Contradiction("arguments", ", ".join(self.arguments), "arguments of a `timm` network only", "remove them")
+
+
+class SuiteArchitecture(KnownNetwork):
+    """One architecture of a suite."""
+
+    family: str
+    """Architecture family, to which a law of its own is fitted. A family `<name>Flex` is merged into `<name>`."""
+    layers: NonEmpty[str]
     """Candidate layers: regular expressions that match whole module names."""
     image_size: PositiveInt | None = None
     """Height and width of its input in pixels, if not that of the suite."""
     recipe: Recipe = Recipe()
     """Keys that differ from the recipe of the suite."""
 
-    def contradictions(self) -> Iterator[Contradiction]:
-        yield from _one_architecture(self.architecture, self.timm)
-
 
 class AdversarialCopies(Section):
     """Full-data models of a suite, trained on against attacks: ``adv_<model>_ffgsm_eps-<eps>_alpha-<alpha>-ep<epochs>``."""
 
-    architectures: Annotated[list[Name], Field(min_length=1)]
+    architectures: NonEmpty[Name]
     """Architectures of the suite, whose full-data models are copied and trained further."""
     recipe: Recipe = Recipe(preset="adversarial")
     """Recipe of the copies; by default the published one."""
@@ -67,9 +70,9 @@ class Suite(Section):
     """Height and width of the input in pixels."""
     architectures: dict[Name, SuiteArchitecture]
     """Name in model ids → architecture."""
-    samples_per_class: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    samples_per_class: NonEmpty[Annotated[int, Field(ge=0)]]
     """Training images per class, one model each; 0 is the full set."""
-    seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
+    seeds: NonEmpty[Seed] = [0]
     """Seeds of the subsets and trainings, one model each."""
     recipe: Recipe
     """Recipe of all models of the suite."""
@@ -107,20 +110,18 @@ class PublishedSuite(Section):
     """Fit the scaling laws to these models. With false they are held out."""
 
 
-Layers = Annotated[list[str], Field(min_length=1)] | str
+Layers = NonEmpty[str] | str
 
 
 class HubModels(Section):
     """Pretrained models that are fetched by their ids."""
 
-    ids: Annotated[list[str], Field(min_length=1)]
+    ids: NonEmpty[str]
     """Ids of the models, as their hub names them."""
     layers: Layers
-    """Candidate layers: regular expressions that match whole module names, or the name of a family of
-    cortexscale/models/families.py."""
+    """Candidate layers: regular expressions of module names, or a family of cortexscale/models/families.py."""
     pretraining_samples: dict[str, PositiveInt] = {}
-    """Id → number of training images, if the id does not tell it. Only models with a known number appear on the axes of
-    samples and compute."""
+    """Id → number of training images, if the id does not tell it. Scaling laws of samples and compute need it."""
     family: str | None = None
     """Architecture family. By default the family that `layers` names for `huggingface`, else the source. Set it to give the
     models a law of their own, or to let them join a family of the suite."""
@@ -146,7 +147,7 @@ class HuggingFaceModels(HubModels):
 
     source: Literal["huggingface"]
     """Pretrained vision models of the Hugging Face hub. They need the package `transformers`."""
-    ids: Annotated[list[Annotated[str, Field(pattern=r"^([\w.-]+/)?[\w.-]+$")]], Field(min_length=1)]
+    ids: NonEmpty[Annotated[str, Field(pattern=r"^([\w.-]+/)?[\w.-]+$")]]
     """Ids of the models, `owner/name`. The model id in results is the name."""
 
 
@@ -167,35 +168,23 @@ class OwnModel(Section):
     """Fit the scaling laws to this model. By default it is held out: figures show it beside the curves."""
 
 
-class CheckpointModel(OwnModel):
+class CheckpointModel(KnownNetwork, OwnModel):
     """Own weights in a known architecture."""
 
     source: Literal["checkpoint"]
     """Your own weights in a known architecture."""
     file: str
     """A state dict, or a checkpoint that holds one."""
-    architecture: str | None = None
-    """An architecture of the published suite, such as `resnet50` or `deit_small`."""
-    timm: str | None = None
-    """Instead of `architecture`: the name of a timm network."""
-    arguments: dict[str, Any] = {}
-    """Arguments of the timm network."""
     classes: PositiveInt
     """Number of outputs of the classifier."""
     family: str | None = None
     """Architecture family; by default that of the published architecture."""
     layers: Layers | None = None
-    """Candidate layers: regular expressions that match whole module names, or the name of a family; by default those of
-    `family`."""
+    """Candidate layers: regular expressions of module names, or a family of layers; by default those of `family`."""
     image_size: PositiveInt | None = None
     """Resize the shorter side of images to this many pixels and crop the centre; by default as the architecture is evaluated."""
     ema: bool | Literal["auto"] = "auto"
     """Load averaged weights, where the file has both. `auto` prefers them."""
-
-    def contradictions(self) -> Iterator[Contradiction]:
-        yield from _one_architecture(self.architecture, self.timm)
-        if self.arguments and self.architecture:
-            yield Contradiction("arguments", ", ".join(self.arguments), "arguments of a `timm` network only", "remove them")
 
 
 class PythonModel(OwnModel):
@@ -229,5 +218,4 @@ class Training(Section):
     """Resources of a training of a suite's model."""
 
     gpus: PositiveInt = 1
-    """GPUs of one machine for each training. Their number does not change the result beyond rounding, as long as it divides
-    the micro-batches."""
+    """GPUs of one machine for each training. The result is the same but for rounding if they divide micro-batches."""

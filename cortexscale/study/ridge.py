@@ -18,8 +18,7 @@ class Alphas(Section):
     count: PositiveInt = 10
     """Number of penalties, evenly spaced in the logarithm."""
     search: Literal["adaptive", "full"] = "adaptive"
-    """`adaptive` evaluates only penalties near the minimum of each ROI, `full` all of them. The results are the same if the
-    error has a single minimum."""
+    """Try all penalties (`full`), or those near the minimum of each ROI: the same if the error has one minimum."""
 
     @property
     def values(self) -> tuple[float, ...]:
