@@ -13,10 +13,9 @@ from PIL import Image
 from cortexscale.alignment.targets import Targets
 from cortexscale.errors import InputError
 from cortexscale.files import whole_file, write_text
-from cortexscale.finetuning.batches import NeuralBatches
+from cortexscale.finetuning.batches import NeuralBatches, neural_pairs
 from cortexscale.finetuning.heads import FrozenHead, load_heads
 from cortexscale.finetuning.objective import NeuralObjective
-from cortexscale.finetuning.pairs import neural_pairs
 from cortexscale.finetuning.tasks import ImageTask, NeuralTask
 from cortexscale.jobs import plain
 from cortexscale.kernels.device import best_device
@@ -27,8 +26,7 @@ from cortexscale.models.model import Model
 from cortexscale.models.training.data import LabelledImages, open_images
 from cortexscale.models.training.loop import accuracy
 from cortexscale.models.training.processes import Processes
-from cortexscale.models.training.state import TrainingState
-from cortexscale.models.training.steps import Steps
+from cortexscale.models.training.steps import Steps, TrainingState
 from cortexscale.readouts.trials import Trials
 from cortexscale.recipe import NeuralRecipe, Recipe
 from cortexscale.stimuli import StimulusImages
@@ -61,7 +59,7 @@ def finetune(
         heads: folder of :func:`cortexscale.finetuning.heads.fit_heads`, with heads for these targets or more.
         images: path that :func:`cortexscale.models.training.data.open_images` opens; may be None if ``lambda_img`` is 0.
         image_recipe: resolved recipe of the base model. Labelled images are augmented one by one as it says, and never mixed.
-        percent, n_subjects, permuted: arguments of :func:`cortexscale.finetuning.pairs.neural_pairs`.
+        percent, n_subjects, permuted: arguments of :func:`cortexscale.finetuning.batches.neural_pairs`.
         made_by: result of :func:`cortexscale.stores.provenance`, with everything else that the weights depend on.
 
     Returns:

@@ -1,7 +1,6 @@
 """Low-rank adapters (LoRA, Hu et al. 2022), through the optional package ``peft`` (paper, appendix I)."""
 
 import importlib
-from types import ModuleType
 
 import torch
 from torch import nn
@@ -21,7 +20,15 @@ class Adapters:
     """
 
     def __init__(self, network: nn.Module, recipe: Lora, seed: int) -> None:
-        lora = _peft()
+        try:
+            lora = importlib.import_module("peft.tuners.lora")
+        except ImportError as error:
+            raise InputError(
+                "recipe key `lora`",
+                f"no package peft ({error})",
+                "peft in the environment of the jobs",
+                "pip install 'cortexscale[lora]', or pip install peft",
+            ) from None
         endings = tuple(f".{name}" for name in recipe.targets)
         targets = [name for name, module in network.named_modules() if f".{name}".endswith(endings)]
         if not targets:
@@ -57,15 +64,3 @@ def classifier(network: nn.Module) -> nn.Module:
         remedy = "set `lora: {train_head: false}` in the recipe"
         raise InputError(f"classifier of a {type(network).__name__}", "none", "a last linear layer", remedy)
     return found
-
-
-def _peft() -> ModuleType:
-    try:
-        return importlib.import_module("peft.tuners.lora")
-    except ImportError as error:
-        raise InputError(
-            "recipe key `lora`",
-            f"no package peft ({error})",
-            "peft in the environment of the jobs",
-            "pip install 'cortexscale[lora]', or pip install peft",
-        ) from None

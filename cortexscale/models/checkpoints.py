@@ -137,14 +137,10 @@ def _require_fit(weights: Weights, expected: Weights, path: Path | str) -> None:
         return
     other = [f"{key} {tuple(weights[key].shape)} instead of {tuple(expected[key].shape)}" for key in shapes]
     kinds = {"missing": missing, "unexpected": unexpected, "of another shape": other}
-    found = [f"{len(keys)} {kind}: {_some(keys)}" for kind, keys in kinds.items() if keys]
+    found = [f"{len(keys)} {kind}: {', '.join(keys[:4])}{', ...' * (len(keys) > 4)}" for kind, keys in kinds.items() if keys]
     remedy = "give the architecture that was trained, with its arguments, or the checkpoint of this one"
     same_input = all(weights[key].shape[1:] == expected[key].shape[1:] for key in shapes)
     if not missing and not unexpected and same_input and shapes == list(expected)[-len(shapes) :]:  # the last layer alone
         found.insert(0, f"{len(weights[shapes[0]])} classes instead of {len(expected[shapes[0]])}")
         remedy = "give the number of classes of its training set, or a checkpoint that was trained on the other one"
     raise InputError(path, "; ".join(found), f"the {len(expected)} weights of the network, each with its shape", remedy)
-
-
-def _some(keys: list[str]) -> str:
-    return ", ".join(keys[:4]) + (", ..." if len(keys) > 4 else "")

@@ -92,12 +92,12 @@ def captured(
         outputs.clear()
 
     def hook_of(name: str) -> Callable[[nn.Module, object, object], None]:
-        def hook(_module: nn.Module, _inputs: object, output: object) -> None:
+        def hook(_module: nn.Module, _inputs: object, output: Any) -> None:
             nonlocal latest
             steps[name] += 1
             if steps[name] < steps_before[name]:
                 return
-            tensor = _first(output)
+            tensor = output[0] if isinstance(output, tuple | list) else output
             if tensor.is_inference():
                 outputs[name] = process(name, tensor)
                 return
@@ -131,7 +131,3 @@ def layer_widths(backbone: Backbone, names: Sequence[str], image: torch.Tensor) 
     with torch.no_grad(), captured(backbone.network, names) as outputs:
         backbone.network(image)
     return [backbone.rows(outputs[name], 1, name).shape[1] for name in names]
-
-
-def _first(output: Any) -> torch.Tensor:
-    return output[0] if isinstance(output, tuple | list) else output

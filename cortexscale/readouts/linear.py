@@ -95,8 +95,8 @@ def linear_scores(fit: LinearFit, targets: Targets, layer: str, width: int) -> t
         "n_params": (width + 1) * targets.groups["n_units"],
         **penalty_columns(fit.alpha, fit.alpha_at_edge, fit.group),
     }
-    splits = ["test"] if targets.prepared else []
-    return score_rows(targets, Predictions(fit.test_r, fit.test.astype(np.float64)), columns, splits=splits)
+    predictions = Predictions(fit.test_r, fit.test.astype(np.float64))
+    return score_rows(targets, predictions, columns, splits=["test"] if targets.prepared else [])
 
 
 def linear_weights(
@@ -107,7 +107,9 @@ def linear_weights(
     ``slabs`` are the features that K was made of, of the training stimuli, in slabs of columns.
     """
     rows = torch.as_tensor(fit.chosen, device=K.device)
-    C, mean = _dual(K[rows[:, None], rows], targets, fit, group)
+    pairs, within = fit.group == group, K[rows[:, None], rows]
+    responses = torch.from_numpy(targets.train[np.ix_(fit.chosen, fit.unit[pairs])])
+    C, mean = dual_coefficients(within, responses.to(within), fit.alpha[pairs])
     weights, intercept = [], mean
     for slab in slabs:
         X = torch.from_numpy(slab[fit.chosen]).to(C)
@@ -115,10 +117,3 @@ def linear_weights(
         intercept = intercept - part @ X.mean(dim=0)
         weights.append(part.float().cpu().numpy())
     return np.concatenate(weights, axis=1), intercept.float().cpu().numpy()
-
-
-def _dual(within: Tensor, targets: Targets, fit: LinearFit, group: int) -> tuple[Tensor, Tensor]:
-    """Compute the dual coefficients (n, units) and mean responses (units,) of one group."""
-    pairs = fit.group == group
-    responses = targets.train[np.ix_(fit.chosen, fit.unit[pairs])]
-    return dual_coefficients(within, torch.from_numpy(responses).to(within), fit.alpha[pairs])

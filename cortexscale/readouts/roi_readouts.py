@@ -1,5 +1,6 @@
 """Readouts of several ROIs from one layer: a trunk per ROI, and a head per subject and ROI."""
 
+import copy
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar, cast
@@ -7,17 +8,47 @@ from typing import TypeVar, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
 
 from cortexscale.models.counting import n_parameters
 from cortexscale.models.training.order import seed_of
 from cortexscale.readouts.recipes import ReadoutRecipe
-from cortexscale.readouts.stacked import Stacked
 from cortexscale.readouts.tokens import Tokens
 from cortexscale.readouts.trials import Trials
 from cortexscale.readouts.trunks import LayerGate, build_head, build_trunk
 
 Built = TypeVar("Built", bound=nn.Module)
+
+
+class Stacked(nn.Module):
+    """A stack of G modules of one architecture. Each parameter has those of all modules along its first dimension.
+
+    Modules share dropout masks, so that each does what it would do alone.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module]):
+        super().__init__()
+        self.one = copy.deepcopy(modules[0])
+        for name, stacked in stack_module_state(list(modules))[0].items():
+            _place(self.one, name, nn.Parameter(stacked.detach()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Evaluate all modules for one input: (G, ...)."""
+        parameters = dict(self.one.named_parameters())
+        return vmap(lambda of_one: functional_call(self.one, of_one, (x,)), randomness="same")(parameters)
+
+    def module(self, g: int) -> nn.Module:
+        """Copy one of the modules out of the stack."""
+        alone = copy.deepcopy(self.one)
+        for name, stacked in self.one.named_parameters():
+            _place(alone, name, nn.Parameter(stacked.detach()[g].clone()))
+        return alone
+
+
+def _place(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
+    owner, _, own_name = name.rpartition(".")
+    setattr(module.get_submodule(owner), own_name, parameter)
 
 
 class Head(nn.Module):

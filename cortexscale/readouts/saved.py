@@ -71,7 +71,8 @@ class Readout:
             "layer": fitted.layer,
             "widths": list(readouts.widths),
         }
-        return cls(ReadoutFacts(**known, **facts, recipe=asdict(readouts.recipe)), _on_host(tensors))
+        on_host = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        return cls(ReadoutFacts(**known, **facts, recipe=asdict(readouts.recipe)), on_host)
 
     @classmethod
     def linear(cls, weights: np.ndarray, intercept: np.ndarray, **facts: Any) -> "Readout":
@@ -144,10 +145,6 @@ def load_readout(path: Path | str) -> Readout:
             return Readout(facts, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (no mapping)
     except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise InputError(path, f"not a saved readout ({error})", "a file that Readout.save wrote", "fit it again") from None
-
-
-def _on_host(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
 
 
 def _in_batches(features: np.ndarray, predict: Callable[[Tensor], Tensor]) -> np.ndarray:

@@ -16,9 +16,8 @@ from cortexscale.alignment.targets import Targets
 from cortexscale.catalogue.readouts import KINDS
 from cortexscale.commitments import RoiLayers, rois_at
 from cortexscale.kernels.device import best_device
-from cortexscale.readouts.gates import gate_tables
 from cortexscale.readouts.linear import LinearFit, linear_fits, linear_scores, linear_weights
-from cortexscale.readouts.mapping import Fitted, fit_readouts, score_readouts, validation_scores
+from cortexscale.readouts.mapping import Fitted, fit_readouts, gate_tables, score_readouts, validation_scores
 from cortexscale.readouts.parts import Parts
 from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.readouts.saved import Readout

@@ -13,8 +13,7 @@ import torch
 from cortexscale.errors import InputError
 from cortexscale.kernels.device import best_device
 from cortexscale.models.training.order import seed_of
-from cortexscale.models.training.state import Stateful, TrainingState
-from cortexscale.models.training.steps import autocast, reproducible
+from cortexscale.models.training.steps import Stateful, TrainingState, autocast, reproducible
 from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.readouts.roi_readouts import RoiReadouts
 from cortexscale.readouts.tokens import Tokens

@@ -1,7 +1,7 @@
 """Trunks of the trained readouts: from the tokens of a layer to the features that the heads of a ROI share.
 
-Each trunk is written for one ROI, and :mod:`~cortexscale.readouts.stacked` evaluates those of many ROIs together. Shapes, dropout
-and initial values are those of the paper (section 3, appendices J.1 and K) and of the authors' release, even where that is odd:
+Each trunk is written for one ROI, and those of many ROIs are evaluated together. Shapes, dropout and initial values are those of
+the paper (section 3, appendices J.1 and K) and of the authors' release, even where that is odd:
 
 * the baselines project, normalise and add positions before they pool, where the paper's formulas pool the layer's tokens;
 * every trunk has a last norm, which the baselines do not use;

@@ -11,10 +11,9 @@ from torch import nn
 
 from cortexscale.errors import InputError
 from cortexscale.finetuning import job
-from cortexscale.finetuning.batches import NeuralBatches
+from cortexscale.finetuning.batches import NeuralBatches, neural_pairs
 from cortexscale.finetuning.heads import fit_heads, load_heads
 from cortexscale.finetuning.objective import LOSSES, NeuralObjective, layer_features
-from cortexscale.finetuning.pairs import neural_pairs
 from cortexscale.finetuning.tasks import ImageTask, NeuralTask, jittered, prepare_norms
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.build import build_backbone, weights_hash

@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cortexscale.errors import InputError
-from cortexscale.finetuning.batches import NeuralBatches
-from cortexscale.finetuning.pairs import neural_pairs
+from cortexscale.finetuning.batches import NeuralBatches, neural_pairs
 from cortexscale.readouts.trials import Trials, training_trials
 from cortexscale.recipe import Jitter, NeuralRecipe
 

@@ -14,10 +14,10 @@ from finetuning_data import PRETRAINING, SETTINGS, SIZE, pretrained, recordings,
 from PIL import Image
 
 from cortexscale.alignment.targets import Targets
+from cortexscale.finetuning.batches import neural_pairs
 from cortexscale.finetuning.heads import FrozenHead
 from cortexscale.finetuning.job import finetune_backbone
 from cortexscale.finetuning.lora import Adapters
-from cortexscale.finetuning.pairs import neural_pairs
 from cortexscale.kernels.gram import gram
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.layers import captured

@@ -21,8 +21,7 @@ from cortexscale.models.training.data import ArrayImages, FileImages, open_image
 from cortexscale.models.training.job import TrainingJob, train_model
 from cortexscale.models.training.loop import accuracy, train_backbone
 from cortexscale.models.training.processes import torchrun
-from cortexscale.models.training.state import TrainingState
-from cortexscale.models.training.steps import CHECK_EVERY
+from cortexscale.models.training.steps import CHECK_EVERY, TrainingState
 from cortexscale.recipe import Attack, Recipe
 
 LABELS = np.random.default_rng(0).permutation(np.repeat(np.arange(5), 20))
@@ -128,7 +127,7 @@ from pathlib import Path
 from test_training import EVERYTHING, small_network
 from cortexscale.models.training.data import FileImages
 from cortexscale.models.training.loop import train_backbone
-from cortexscale.models.training.state import TrainingState
+from cortexscale.models.training.steps import TrainingState
 
 shown = 0
 

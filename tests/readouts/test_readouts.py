@@ -11,10 +11,9 @@ from torch import nn
 
 from cortexscale.catalogue.readouts import TRAINED
 from cortexscale.errors import InputError
-from cortexscale.readouts.gates import gate_summary
+from cortexscale.readouts.mapping import gate_summary
 from cortexscale.readouts.recipes import ReadoutRecipe, recipe_for
-from cortexscale.readouts.roi_readouts import RoiReadouts
-from cortexscale.readouts.stacked import Stacked
+from cortexscale.readouts.roi_readouts import RoiReadouts, Stacked
 from cortexscale.readouts.tokens import as_tokens, pooled_layers
 from cortexscale.readouts.train import one_ahead
 from cortexscale.readouts.trials import Trials, subset

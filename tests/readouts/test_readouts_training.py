@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from cortexscale.errors import InputError
 from cortexscale.models.training.order import seed_of
-from cortexscale.models.training.state import TrainingState
+from cortexscale.models.training.steps import TrainingState
 from cortexscale.readouts import mapping
 from cortexscale.readouts.mapping import fit_readouts, score_readouts, validation_scores
 from cortexscale.readouts.recipes import ReadoutRecipe

@@ -7,8 +7,7 @@ import pytest
 from readout_data import TokensInMemory, looked_up, synthetic_targets, tokens_of
 from readout_scores import ATTENTION, linear_score, mean_score
 
-from cortexscale.readouts.gates import gate_tables
-from cortexscale.readouts.mapping import fit_readouts, score_readouts
+from cortexscale.readouts.mapping import fit_readouts, gate_tables, score_readouts
 from cortexscale.readouts.tokens import pooled_layers
 from cortexscale.readouts.trials import training_trials
 

@@ -7,7 +7,7 @@ import pandas as pd
 from published_tables import CEILINGS, N_SUBJECTS
 
 from cortexscale.datasets.readers import load_reader
-from cortexscale.readouts.gates import gate_summary
+from cortexscale.readouts.mapping import gate_summary
 from cortexscale.recording import Recording, Split
 from cortexscale.scaling.experiments import FLAGS, REGIONS
 

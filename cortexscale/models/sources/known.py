@@ -18,27 +18,24 @@ def build(model: Model, weights: bool) -> Backbone:
     their authors' evaluation in suites that are trained here. It raises an InputError if timm does not know the name or an
     argument, or cannot fetch the weights.
     """
-    of_timm, size = isinstance(model.builder, TimmBuilder), model.image_size
-    network = _timm_network(model, weights and not model.checkpoint) if of_timm else _published_network(model)
+    size, arch = model.image_size, ""
+    if isinstance(model.builder, TimmBuilder):
+        network = _timm_network(model, model.builder, weights and not model.checkpoint)
+    else:
+        arch = model.built_by(PublishedBuilder).architecture
+        network = architectures.build(arch, model.built_by(PublishedBuilder).classes)
     if weights and model.checkpoint:
         load_weights(network, model.checkpoint, ema=model.ema)
-    if size and (of_timm or model.source != "suite"):
+    if size and not (arch and model.source == "suite"):
         return Backbone(network, evaluation_transform(size, size, BILINEAR))
-    if not of_timm:
-        arch = model.built_by(PublishedBuilder).architecture
+    if arch:
         return Backbone(network, evaluation_transform(*architectures.evaluation_size(arch)))
     settings = timm.data.resolve_model_data_config(network)
     with torch.device("cpu"):  # the transform makes tensors, and the network may be built on the meta device
         return Backbone(network, timm.data.create_transform(**settings, is_training=False))
 
 
-def _published_network(model: Model) -> nn.Module:
-    builder = model.built_by(PublishedBuilder)
-    return architectures.build(builder.architecture, builder.classes)
-
-
-def _timm_network(model: Model, pretrained: bool) -> nn.Module:
-    builder = model.built_by(TimmBuilder)
+def _timm_network(model: Model, builder: TimmBuilder, pretrained: bool) -> nn.Module:
     arguments = builder.arguments if builder.classes is None else builder.arguments | {"num_classes": builder.classes}
     try:
         return timm.create_model(builder.timm, pretrained=pretrained, **arguments)

@@ -133,7 +133,8 @@ class FileImages(LabelledImages):
     """
 
     def __init__(self, root: Path, split: str) -> None:
-        classes, known = (_folders(root / name) for name in (split, "train"))
+        folders = ((entry.name for entry in os.scandir(root / name) if entry.is_dir()) for name in (split, "train"))
+        classes, known = map(sorted, folders)
         if classes != known:
             differing = sorted(set(classes) ^ set(known))
             found = f"{len(classes)} class folders, {len(known)} in train; only one has {', '.join(differing[:3])}"
@@ -156,10 +157,6 @@ class FileImages(LabelledImages):
             return decode_image(path.read_bytes(), str(path))
         except OSError as error:
             raise InputError(path, str(error), "a readable file", "restore the file from its release") from None
-
-
-def _folders(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
 
 
 class ShardImages(LabelledImages):

@@ -22,7 +22,7 @@ from cortexscale.models.training.data import LabelledImages, open_images, subset
 from cortexscale.models.training.loop import accuracy, needs_no_work, train_backbone
 from cortexscale.models.training.processes import joined, torchrun
 from cortexscale.models.training.recipes import training_length
-from cortexscale.models.training.state import TrainingState
+from cortexscale.models.training.steps import TrainingState
 from cortexscale.recipe import Recipe
 from cortexscale.stores import provenance, write_table
 
@@ -73,7 +73,9 @@ def train_model(job: TrainingJob) -> None:
     assert samples is not None and seed is not None and size is not None, "models of suites have these"
     whole, validation = open_images(images, "train"), open_images(images, "val")
     for found in (whole, validation):
-        _require_classes(images, found, model)
+        if found.n_classes != model.classes:
+            remedy = "correct the suite's `classes` or `images`"
+            raise InputError(images, f"{found.n_classes} classes", f"{model.classes} classes", remedy)
     subset = whole.take(subset_indices(whole.labels, samples, seed))
     torch.manual_seed(seed)
     backbone = load_backbone(replace(model, checkpoint=str(base))) if base else build_backbone(model)
@@ -116,12 +118,6 @@ def train_model(job: TrainingJob) -> None:
     with whole_file(weights) as part:
         torch.save({name: tensor.cpu() for name, tensor in backbone.network.state_dict().items()}, part)
     state.remove()
-
-
-def _require_classes(images: Path, found: LabelledImages, model: Model) -> None:
-    expected = model.classes
-    if found.n_classes != expected:
-        raise InputError(images, f"{found.n_classes} classes", f"{expected} classes", "correct the suite's `classes` or `images`")
 
 
 def _digest(images: LabelledImages) -> str:

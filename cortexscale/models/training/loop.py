@@ -17,8 +17,7 @@ from cortexscale.models.training.data import ArrayImages, LabelledImages
 from cortexscale.models.training.order import MICRO_BATCH, MicroBatches, Order, seed_everything, seed_of
 from cortexscale.models.training.processes import Processes
 from cortexscale.models.training.recipes import training_length
-from cortexscale.models.training.state import TrainingState
-from cortexscale.models.training.steps import Steps, autocast
+from cortexscale.models.training.steps import Steps, TrainingState, autocast
 from cortexscale.models.vision import timm
 from cortexscale.recipe import Recipe
 
