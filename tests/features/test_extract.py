@@ -172,7 +172,7 @@ def test_jobs_find_candidates_commitments_and_what_activations_depend_on(backbon
 
 
 def test_half_precision_reaches_the_network_and_not_the_projection(backbone, stimuli, tmp_path):
-    """As on a GPU; a CPU has the same autocast."""
+    """A CPU has the same autocast as a GPU."""
     whole = run(backbone, stimuli, tmp_path / "a.zarr.zip")
     half = run(backbone, stimuli, tmp_path / "b.zarr.zip", precision="bfloat16")
     for layer in ("layer1", "layer4"):

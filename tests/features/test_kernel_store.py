@@ -80,7 +80,7 @@ def test_subjects_with_images_of_their_own_have_sets_of_their_own_which_are_read
 
 
 def activations(seed: int = 0) -> dict[str, np.ndarray]:
-    """An offset as of real layers, which centring takes out."""
+    """Activations have an offset, as those of real layers have, which centring takes out."""
     rng = np.random.default_rng(seed)
     return {
         "narrow": (rng.standard_normal((N_IMAGES, 30)) + 5).astype(np.float16),
@@ -130,7 +130,7 @@ def test_kernels_are_those_of_the_features(tmp_path, monkeypatch, block, separat
 
 
 def gram_with_offset(K, row_sums, mean_products, width):
-    """Covariances across features times their number: independent of which images K was centred by."""
+    """Covariances across features times their number do not depend on the images that K was centred by."""
     return K - row_sums[:, None] * row_sums / width + mean_products[:, None] + mean_products
 
 
@@ -208,8 +208,9 @@ for matrix in store.kernels("layer", [np.arange(n // 2)], torch.float64, torch.d
 """
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_one_kernel_and_one_slab(tmp_path):
-    """Made from ever more columns it needs no more; read and cut it needs one kernel and no copy."""
+    """A kernel of more columns needs no more memory; reading and cutting needs one kernel and no copy."""
 
     def peak(code: str, n: int = 1, width: int = 0) -> float:
         return peak_mb(code.format(n=n, width=width, folder=tmp_path))

@@ -36,7 +36,7 @@ def world(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def heads(world, tmp_path_factory):
-    """Of two subjects with the same stimuli."""
+    """The heads of two subjects with the same stimuli."""
     folder, pictures, table = world
     targets, out = targets_of(recordings(pictures, table, 40), table), tmp_path_factory.mktemp("heads") / "d"
     images = StimulusImages("image_folder", folder, table)
@@ -71,7 +71,7 @@ def test_without_jitter_a_stimulus_looks_as_in_evaluation(world, heads):
 
 
 def test_heads_are_ridge_on_unprojected_features(world, heads):
-    """Against scikit-learn, whose leave-one-out penalty is that with the smallest mean error over units as well."""
+    """scikit-learn's leave-one-out penalty, too, is that with the smallest mean error over units."""
     out, targets, scores = heads
     folder, _, table = world
     (target,), images, backbone = targets, StimulusImages("image_folder", folder, table), pretrained()
@@ -161,7 +161,9 @@ def gradient_of(network: nn.Module) -> torch.Tensor:
 @pytest.mark.parametrize("own_stimuli", [False, True])
 @pytest.mark.parametrize("micro_batch", [None, 7])
 def test_a_shared_forward_pass_gives_the_gradient_of_one_per_subject(world, tmp_path, own_stimuli, micro_batch):
-    """Eq. 4 word by word: each subject's stimuli alone, squared errors per unit and stimulus, summed over subjects and ROIs."""
+    """Eq. 4 is computed word by word: each subject's stimuli alone, squared errors per unit and stimulus, summed over subjects
+    and ROIs.
+    """
     folder, pictures, table = world
     images, backbone = StimulusImages("image_folder", folder, table), pretrained()
     targets = targets_of(recordings(pictures, table, 40, own_stimuli=own_stimuli), table)

@@ -1,4 +1,4 @@
-"""What a step is said to cost, against what it does cost on this machine."""
+"""The costs of a step are those that are measured on this machine."""
 
 import time
 
@@ -72,16 +72,18 @@ def size() -> StepSize:
     )
 
 
+@pytest.mark.slow
 def test_memory_is_predicted():
-    """Within a third of what a step adds to weights and heads."""
+    """The prediction is within a third of what a step adds to weights and heads."""
     idle, busy = peak_mb(STEP), peak_mb(f"{STEP}\nstep(0)")
     here = size()
     there = 4 * (here.params + here.head_weights)
     assert step_bytes(here, half=False) - there == pytest.approx((busy - idle) * 2**20, rel=1 / 3)
 
 
+@pytest.mark.slow
 def test_time_is_predicted():
-    """Within a factor of two, from the rate of forward and backward passes here."""
+    """The prediction from the rate of forward and backward passes here is within a factor of two."""
     scope = {}
     exec(STEP, scope)
     here, network = size(), scope["backbone"].network
@@ -119,7 +121,7 @@ def test_few_steps_keep_the_last_partial_batch(samples, batch, steps):
 
 
 def test_activations_of_a_picture_are_those_that_autograd_keeps():
-    """Of a linear layer its input, of a ReLU its output; not the weights."""
+    """Autograd keeps the input of a linear layer and the output of a ReLU, and not the weights."""
     from cortexscale.models.backbone import Backbone
 
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 5, 1), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(80, 7))

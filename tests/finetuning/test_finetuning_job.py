@@ -146,16 +146,17 @@ finetune(**arguments)
 
 
 def everything(root: Path, out: Path, model: dict) -> dict:
-    """All that chance has a hand in."""
+    """Arguments of a fine-tuning that uses every source of random numbers."""
     adapted = {"lora": Lora(rank=4)} if model is VIT else {"micro_batch": 12}
     recipe = NeuralRecipe(**RECIPE, **adapted)
     files = {"weights": out / "tuned.pt", "card": out / "tuned.json"}
     return job(root, model, recipe=recipe, image_recipe=AUGMENTED, percent=90, seed=3, permuted=True, **files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [VIT, RESNET], ids=lambda model: model.id)
 def test_a_killed_fine_tuning_goes_on_to_the_same_weights(root, tmp_path, model):
-    """Killed within the second epoch, steps after its last saved state; with adapters, and with batch normalisation."""
+    """The run is killed within the second epoch, steps after its last saved state, with adapters or batch normalisation."""
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     arguments = everything(root, whole, model)
     steps = -(-int(0.9 * 96) // 16)

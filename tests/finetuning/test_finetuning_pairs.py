@@ -22,7 +22,7 @@ def world(tmp_path_factory):
 
 
 def test_the_recipe_is_that_of_the_paper():
-    """Table S3."""
+    """The values are those of Table S3."""
     recipe = NeuralRecipe()
     assert (recipe.image_batch, recipe.neural_batch, recipe.epochs, recipe.warmup_epochs) == (512, 256, 20, 5)
     assert (recipe.learning_rate, recipe.min_learning_rate, recipe.weight_decay) == (1e-5, 1e-6, 0.05)

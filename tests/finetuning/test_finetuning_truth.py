@@ -1,4 +1,4 @@
-"""What fine-tuning is said to do, where the truth is known, over seeds.
+"""Fine-tuning does what is said of it where the truth is known, over seeds.
 
 A network that names objects is fine-tuned on a brain that sees edges, and tested on other pictures (dataset ``a``) and on other
 subjects of the same brain who saw other pictures (dataset ``b``), with ridge refitted to the features before and after.
@@ -94,6 +94,7 @@ def outcome(seed: int | None, *, permuted: bool = False, lambda_img: float = 20,
     return names | {"task": accuracy(backbone.network, task(2000, 1))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_responses_teach_what_a_network_lacks_and_noise_does_not(seed):
     base, tuned, permuted = outcome(None), outcome(seed), outcome(seed, permuted=True)
@@ -104,6 +105,7 @@ def test_responses_teach_what_a_network_lacks_and_noise_does_not(seed):
     assert base["task"] - tuned["task"] < base["task"] - forgetful["task"] - 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_adapters_learn_from_responses_too(seed):
     base, tuned = outcome(None), outcome(seed, lora=Lora(rank=8))

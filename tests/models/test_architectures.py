@@ -76,11 +76,13 @@ def test_the_suite_is_complete():
     assert len(rows) == 620 and set(rows["arch"]) == set(ARCHITECTURES) and len(ARCHITECTURES) == 60
 
 
+@pytest.mark.slow
 def test_parameters_equal_the_published_table():
     for id, row in published().iterrows():
         assert sum(parameter.numel() for parameter in shapes(row["arch"]).parameters()) == row["n_params"], id
 
 
+@pytest.mark.slow
 def test_flops_by_the_published_rule_equal_the_published_table():
     for id, row in published().iterrows():
         assert flops(row["arch"]).published == row["flops"], id
@@ -102,7 +104,9 @@ def test_every_module_with_weights_is_counted(arch):
 
 @pytest.mark.parametrize("arch", ONE_PER_FAMILY)
 def test_products_equal_a_count_of_multiply_adds(arch):
-    """Of every layer from its shapes, and of attention from its tokens: scores and their sums over values, tokens^2 x width."""
+    """The count of every layer follows from its shapes, that of attention from its tokens: scores and sums, tokens^2 x width
+    each.
+    """
     network, counts, handles = shapes(arch), [], []
 
     def count(module, inputs, output):
@@ -155,7 +159,6 @@ def test_widths_follow_the_published_formulas(arch, names, widths):
 
 
 def test_names_are_those_of_the_published_checkpoints():
-    """Each family has some that a rewrite would easily lose."""
     for arch, names in {
         "cornet_s": (
             "V1.conv2.weight",
@@ -197,7 +200,7 @@ def test_a_stage_without_blocks_passes_its_input_on():
 
 
 def test_cornet_unrolled_in_time():
-    """Against the recurrence written out with functions: shared weights, a norm per step, stride and skip of the first step."""
+    """The recurrence is written out with functions: shared weights, a norm per step, stride and skip of the first step."""
     torch.manual_seed(0)
     area = build("cornet_s", 10).eval().double().V4
     with torch.no_grad():

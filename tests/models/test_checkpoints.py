@@ -116,7 +116,7 @@ def test_without_an_average_auto_takes_the_weights_and_true_refuses(save):
 )
 @pytest.mark.parametrize("zipped", [True, False])
 def test_other_trainers(save, wrap, seed, zipped):
-    """Also in the bare pickles of torch before 1.6."""
+    """torch before 1.6 wrote bare pickles."""
     content = wrap(network(1).state_dict(), network(2).state_dict())
     path = save(content, _use_new_zipfile_serialization=zipped)
     target = network(0)
@@ -219,7 +219,7 @@ def test_nothing_in_a_file_is_run(tmp_path, save, function, zipped):
 
 
 def test_what_cannot_be_read_safely_is_explained(save):
-    """A list of a class of its own: torch fills nothing but lists."""
+    """The file has a list of a class of its own; torch fills nothing but lists."""
     path = save(
         {
             "model": network(1).state_dict(),
@@ -277,6 +277,7 @@ def test_downloads_go_to_one_folder():
     Plan({**config, "plan_without_data": True})
 
 
+@pytest.mark.slow
 def test_snakemake_plans_the_missing_downloads(tmp_path):
     config = {**study(tmp_path / "checkpoints"), "results": str(tmp_path / "results")}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(config))

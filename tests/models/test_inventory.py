@@ -103,8 +103,9 @@ def test_a_pattern_or_a_number_of_samples_for_no_model_is_refused():
         load_study({"study": "s", "results": "r", "models": [timm]})
 
 
+@pytest.mark.slow
 def test_an_adversarial_copy_is_planned_behind_its_original(tmp_path):
-    """Key of the config -> model, recipe, layers, weights that it begins with, and the jobs that Snakemake plans."""
+    """The config gives the model, its recipe, layers and first weights, and the jobs that Snakemake plans."""
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {"results": str(tmp_path / "results")}
     config["models"][0]["adversarial"] = {"architectures": ["resnet_base"], "recipe": {"preset": "adversarial", "steps": 40}}
     plan = Plan(config)

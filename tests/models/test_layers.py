@@ -32,14 +32,14 @@ def read(name: str) -> dict:
 
 
 def family_of(model: str) -> str:
-    """In which the published model is, ours or timm's."""
+    """The family that the published model has, ours or timm's."""
     runs = {run.id: run.family for run in spvvs.checkpoints()}
     return runs.get(model) or NOT_BUILT_HERE.get(model) or ("ConvNeXt-timm" if model.startswith("convnext") else "ViT")
 
 
 @cache
 def layers_of(model: str, older_timm: bool = False) -> dict[str, Layer]:
-    """Candidate layers by name; in older versions of timm, the attention of its ViT has a module less: ``norm``."""
+    """Candidate layers by name. In older versions of timm, the attention of a ViT has no module ``norm``."""
     runs = {run.id: run.arch for run in spvvs.checkpoints()}
     with torch.device("meta"):
         network = build(runs[model], 1000) if model in runs else timm.create_model(model, pretrained=False)
@@ -55,6 +55,7 @@ def is_candidate(model: str, name: str) -> bool:
     return name in layers_of(model)
 
 
+@pytest.mark.slow
 def test_every_published_layer_is_a_candidate():
     committed = {
         model: {layer for layers in sets.values() for layer in layers}
@@ -67,6 +68,7 @@ def test_every_published_layer_is_a_candidate():
         assert {name for name in names if not is_candidate(model, name)} == set(), model
 
 
+@pytest.mark.slow
 def test_published_positions_are_ours():
     compared = 0
     for model, datasets in read("layer_commitments.json.gz").items():
@@ -117,7 +119,7 @@ def test_a_recurrent_area_is_seen_after_its_last_step(cornet):
 
 
 def test_earlier_steps_of_a_recurrent_area_are_looked_at_once(cornet):
-    """How many there are is known after the first pass."""
+    """The number of steps is known after the first pass."""
     seen, pictures = [], torch.randn(1, 3, 64, 64)
     with (
         torch.no_grad(),
@@ -133,7 +135,9 @@ def test_earlier_steps_of_a_recurrent_area_are_looked_at_once(cornet):
 
 @pytest.mark.parametrize(("arch", "shared"), [("efficientnet_b0", 0), ("convnext_tiny", 8), ("resnet18", 4)])
 def test_a_stage_and_its_last_block_are_looked_at_once(arch, shared):
-    """And a downsampling of a ConvNeXt and its convolution. But what an in-place sum made of an output is another one."""
+    """The same holds for a downsampling of a ConvNeXt and its convolution. An output that an in-place sum has changed is another
+    one.
+    """
     torch.manual_seed(0)
     network, pictures = build(arch, 10).eval(), torch.randn(1, 3, 64, 64)
     names = [layer.name for layer in candidate_layers(network, LAYERS[FAMILIES[arch]])]
@@ -147,7 +151,7 @@ def test_a_stage_and_its_last_block_are_looked_at_once(arch, shared):
 
 
 def overwritten(arch: str, size: int) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """Candidate layers as captured, and as the tensors that their modules put out are at the end of the pass, if they differ."""
+    """Candidate layers as captured, and the outputs of their modules at the end of the pass, if they differ."""
     torch.manual_seed(0)
     network, tensors = build(arch, 10).eval(), {}
     names = [layer.name for layer in candidate_layers(network, LAYERS[FAMILIES[arch]])]
@@ -161,7 +165,7 @@ def overwritten(arch: str, size: int) -> tuple[dict[str, torch.Tensor], dict[str
 
 
 def test_what_in_place_operations_overwrite_is_captured_before():
-    """AlexNet's published layers are what they overwrite it with, under the names that PUBLISHED_NAMES translates."""
+    """AlexNet's published layers hold what a later ReLU wrote over them, under the names that PUBLISHED_NAMES translates."""
     outputs, changed = overwritten("alexnet", 224)
     assert set(changed) == set(PUBLISHED_NAMES["AlexNet"])
     for name, ours in PUBLISHED_NAMES["AlexNet"].items():

@@ -235,7 +235,7 @@ def test_a_video_model_sees_a_picture_as_two_equal_frames(hub):
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="the published commitments are not at hand")
 @pytest.mark.parametrize(("name", "family"), [("vjepa2-vitl-fpc64-256", "V-JEPA2"), ("Qwen3-VL-2B-Instruct", "Qwen3-VL")])
 def test_candidates_have_the_published_names_positions_and_depths(name, family):
-    """In networks as deep as theirs, and narrow."""
+    """The networks are as deep as the published ones, and narrow."""
     transformers = pytest.importorskip("transformers")
     narrow = {"hidden_size": 32, "num_attention_heads": 2}
     vision = {"depth": 24, "hidden_size": 32, "num_heads": 2, "deepstack_visual_indexes": [5, 11, 17]}

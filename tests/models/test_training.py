@@ -68,7 +68,6 @@ def task() -> ArrayImages:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, task) -> Path:
-    """The same as image files."""
     root = tmp_path_factory.mktemp("images")
     for row, label in enumerate(task.labels):
         for split in ("train", "val"):
@@ -145,8 +144,9 @@ train_backbone(small_network(), images, EVERYTHING, image_size=24, seed=3, state
 """
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, folder):
-    """Killed within a batch, epochs and steps after its last saved state."""
+    """The training is killed within a batch, epochs and steps after its last saved state."""
     state = tmp_path / ".weights.pt.state"
     killed = subprocess.run([sys.executable, "-c", KILLED, str(folder), str(state)], cwd=Path(__file__).parent)
     assert killed.returncode == -9
@@ -208,6 +208,7 @@ def test_a_job_writes_weights_a_report_and_the_training_set(trained, folder):
     assert all((folder / name).exists() and f"/class_{label}/" in name for name, label in listed.itertuples(index=False))
 
 
+@pytest.mark.slow
 def test_two_processes_train_the_same_model_as_one(tmp_path, trained, folder):
     task = job(tmp_path, folder, {"steps": 20, "batch": 16, "micro_batch": 8, "mixup": 0.8, "crop": 0.5})
     torchrun(2, "cortexscale.models.training.job", json.dumps(plain(task)), str(tmp_path / "log"))
@@ -221,6 +222,7 @@ def test_two_processes_train_the_same_model_as_one(tmp_path, trained, folder):
     assert "step 20 of 20" in (tmp_path / "log").read_text()
 
 
+@pytest.mark.slow
 def test_an_error_in_a_process_ends_all(tmp_path, folder):
     with pytest.raises(SystemExit):
         task = json.dumps(plain(job(tmp_path, folder / "train", {"steps": 2})))
@@ -262,7 +264,7 @@ def test_attacks_stay_within_their_size_and_raise_the_loss(task, eps, alpha):
 
 
 def test_a_long_move_ends_in_the_corner():
-    """Of a linear network the gradient is the same everywhere, and a move of 2 eps passes the far side from any start."""
+    """The gradient of a linear network is the same everywhere, and a move of 2 eps passes the far side from any start."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
     inputs, targets = torch.randn(4, 3, 2, 2) * 0.1, torch.tensor([0, 1, 0, 1])

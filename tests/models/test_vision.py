@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from cortexscale.models.vision import _disabled
 
 SESSION = """
@@ -23,6 +25,7 @@ assert torchvision.ops.roi_align.__globals__["is_compile_supported"]("cpu") == u
 """
 
 
+@pytest.mark.slow
 def test_torch_compile_is_loaded_when_it_is_used_and_not_before():
     run = subprocess.run([sys.executable, "-c", SESSION], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr

@@ -27,7 +27,6 @@ def test_a_changed_readout_shows_beside_table_s5():
 
 
 def test_the_paper_has_values_of_its_attention_readouts_alone():
-    """Table S6, and a dataset that is not in the paper."""
     labels = {"monkeys": "Macaques", "mine": "Mine"}
     readers = {"monkeys": "tvsd", "mine": "my/reader.py"}
     recipes = {kind: {name: recipe_for(kind, readers[name]) for name in labels} for kind in ("attention", "low_rank")}

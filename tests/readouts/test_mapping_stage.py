@@ -99,12 +99,14 @@ def test_every_fraction_seed_subject_and_roi_has_a_row(store, targets, tmp_path,
         assert (tables["gates"].loc[tables["gates"]["committed"].astype(bool), "roi"].value_counts() == 8).all()
 
 
+@pytest.mark.slow
 def test_a_validation_fraction_is_left_out_of_the_training_and_scored(store, targets, tmp_path):
     scores = run(staged(store, targets, tmp_path / "p", validation_fraction=0.25), "attention_shared")["scores"]
     assert set(scores["fitting_samples"]) == {45, 90} and np.isfinite(scores["validation_pearsonr"]).all()
     assert "validation_pearsonr" not in run(staged(store, targets, tmp_path / "q"), "attention_shared")["scores"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("readout", READOUTS)
 def test_the_test_split_is_never_seen(store, targets, tmp_path, readout):
     """Readouts of poisoned test responses are the same, to the bit; only scores differ."""
@@ -145,7 +147,7 @@ def test_a_saved_readout_reproduces_the_scores_of_the_stage(store, targets, tmp_
     ids=["linear", "attention_shared"],
 )
 def test_a_killed_stage_goes_on_to_the_same_numbers(store, targets, tmp_path, monkeypatch, readout, fit, left):
-    """A part of the linear readout is a layer of subjects with the same images, of others a fraction and seed."""
+    """A part of the linear readout is a layer of subjects with the same images; a part of the others is a percentage and seed."""
     expected, calls, original = run(staged(store, targets, tmp_path / "whole"), readout), [], getattr(stage_module, fit)
 
     def counted(*arguments):
@@ -186,6 +188,7 @@ def mapping(store, targets, tmp_path_factory) -> tuple[pd.DataFrame, pd.DataFram
     return mapping_table(scores), gates_table(gates)
 
 
+@pytest.mark.slow
 def test_names_and_parameters_are_those_of_the_published_table(mapping):
     table, gates = mapping
     names = table.drop_duplicates("probe_type").set_index("probe_type")["probe_name"].to_dict()
@@ -197,6 +200,7 @@ def test_names_and_parameters_are_those_of_the_published_table(mapping):
     assert gates["committed"].dtype == bool
 
 
+@pytest.mark.slow
 def test_points_are_flat_means_and_fits_have_all_of_them(mapping):
     table, _ = mapping
     points = mapping_points(table, "mapping", composite_rois=True)
@@ -209,6 +213,7 @@ def test_points_are_flat_means_and_fits_have_all_of_them(mapping):
     assert set(curves["family"]) == set(table["probe_type"])
 
 
+@pytest.mark.slow
 def test_the_tables_of_readouts_say_what_is_in_the_rows(mapping):
     table, _ = mapping
     fits, _, _ = fit_axis(table, "mapping", "reduced", FITS)
@@ -223,6 +228,7 @@ def test_the_tables_of_readouts_say_what_is_in_the_rows(mapping):
     assert len(readout_table(table, fits[:0], ["linear_individual"])) == 2
 
 
+@pytest.mark.slow
 def test_figures_show_every_readout(mapping):
     table, gates = mapping
     fits, curves, points = fit_axis(table, "mapping", "reduced", FITS)
@@ -238,6 +244,7 @@ def test_figures_show_every_readout(mapping):
     assert of_rois["expected_depth"].to_dict() == pytest.approx(expected.to_dict())
 
 
+@pytest.mark.slow
 def test_figures_without_their_readouts_say_so(mapping):
     table, gates = mapping
     nothing = {
@@ -251,6 +258,7 @@ def test_figures_without_their_readouts_say_so(mapping):
             draw(nothing, {})
 
 
+@pytest.mark.slow
 def test_figures_of_points_without_a_fit(mapping):
     table, _ = mapping
     few = table[table["data_pct"] > 50]

@@ -49,7 +49,7 @@ def equal(one: RoiReadouts, other: RoiReadouts) -> bool:
 
 
 def test_training_is_the_plain_loop(tokens, targets):
-    """One ROI of two subjects, by hand with torch's own optimiser, schedule and clipping."""
+    """One ROI of two subjects is trained by hand with torch's own optimiser, schedule and clipping."""
     recipe = replace(ATTENTION, dropout=0.0, clip=0.3)
     trials = training_trials(targets)[:2]
     ours = train_readouts(tokens, trials, ["IT"], recipe, seed=3)

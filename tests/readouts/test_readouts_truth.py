@@ -12,6 +12,7 @@ from cortexscale.readouts.tokens import pooled_layers
 from cortexscale.readouts.trials import training_trials
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_attention_beats_linear_where_units_pool_space_non_linearly(seed):
     rng = np.random.default_rng(seed)
@@ -23,6 +24,7 @@ def test_attention_beats_linear_where_units_pool_space_non_linearly(seed):
     assert attention > mean_score({"l": tokens}, "l", targets, replace(ATTENTION, readout="shallow_mlp"), seed) + 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_sharing_beats_single_subjects_where_trials_are_few(seed):
     rng = np.random.default_rng(seed)
