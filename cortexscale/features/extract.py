@@ -165,12 +165,9 @@ def _write(writer: StoreWriter, rows: Mapping[str, Tensor], copied: torch.cuda.E
 def _all_layers(outputs: Mapping[str, Tensor], names: Sequence[str], network: torch.nn.Module) -> dict[str, Tensor]:
     silent = [name for name in names if name not in outputs]
     if silent:
-        raise InputError(
-            f"layer {silent[0]} of a {type(network).__name__}",
-            "no output, or fewer steps than for the images before",
-            "a module that runs in every forward pass, equally often",
-            "leave this layer out of `layers`",
-        )
+        found = "no output, or fewer steps than for the images before"
+        expected = "a module that runs in every forward pass, equally often"
+        raise InputError(f"layer {silent[0]} of a {type(network).__name__}", found, expected, "leave this layer out of `layers`")
     return {name: outputs[name] for name in names}
 
 

@@ -64,12 +64,10 @@ class StoreWriter:
             row = int(self.stimuli[self.rows_written + self._n_waiting + bad])
             n_nan = int(np.isnan(stored[bad]).sum())
             n_infinite = int(np.isinf(stored[bad]).sum())
-            raise InputError(
-                f"features of model {self.identity.get('model')}, layer {layer}, stimulus row {row}",
-                f"non-finite values: {n_nan} NaN, {n_infinite} infinite or too large, of {stored.shape[1]}",
-                "finite activations within the range of float16 (65,504)",
-                "check the weights of this model, or leave this layer out of `layers`",
-            )
+            where = f"features of model {self.identity.get('model')}, layer {layer}, stimulus row {row}"
+            found = f"non-finite values: {n_nan} NaN, {n_infinite} infinite or too large, of {stored.shape[1]}"
+            expected = "finite activations within the range of float16 (65,504)"
+            raise InputError(where, found, expected, "check the weights of this model, or leave this layer out of `layers`")
         return stored
 
     def _flush(self, n: int) -> None:
@@ -133,12 +131,9 @@ class Store:
             found = ((number, places(rows, images)) for number, images in enumerate(sets))
             number, place = next(((number, place) for number, place in found if place is not None), (None, None))
             if number is None or place is None:
-                raise InputError(
-                    self.path,
-                    f"no kernel that holds all {len(rows)} images of a recording",
-                    "kernels of the images of these recordings",
-                    "the recordings changed since it was made: delete it and run again",
-                )
+                found = f"no kernel that holds all {len(rows)} images of a recording"
+                expected = "kernels of the images of these recordings"
+                raise InputError(self.path, found, expected, "the recordings changed since it was made: delete it and run again")
             if matrix is None or number != present:
                 matrix = None  # frees its memory before the next one is made
                 matrix, present = self._gram(layer, number, sets[number], dtype, device), number

@@ -37,12 +37,8 @@ def neural_pairs(
     n = min(len(subject.rows) for subject in trials)
     count = int(percent * n / 100)
     if count < 2:
-        raise InputError(
-            f"{percent:g} % of {n} training stimuli of {targets[0].dataset}",
-            f"{count} stimuli",
-            "at least 2",
-            "leave this percentage out of `percent` of this experiment",
-        )
+        where = f"{percent:g} % of {n} training stimuli of {targets[0].dataset}"
+        raise InputError(where, f"{count} stimuli", "at least 2", "leave this percentage out of `percent` of this experiment")
     places = np.random.default_rng(seed).choice(n, count, replace=False)
     trials = [subject.some(places) for subject in trials]
     if permuted:

@@ -23,22 +23,15 @@ class Adapters:
         try:
             lora = importlib.import_module("peft.tuners.lora")
         except ImportError as error:
-            raise InputError(
-                "recipe key `lora`",
-                f"no package peft ({error})",
-                "peft in the environment of the jobs",
-                "pip install 'cortexscale[lora]', or pip install peft",
-            ) from None
+            where, remedy = "recipe key `lora`", "pip install 'cortexscale[lora]', or pip install peft"
+            raise InputError(where, f"no package peft ({error})", "peft in the environment of the jobs", remedy) from None
         endings = tuple(f".{name}" for name in recipe.targets)
         targets = [name for name, module in network.named_modules() if f".{name}".endswith(endings)]
         if not targets:
             linear = sorted({name.split(".")[-1] for name, module in network.named_modules() if isinstance(module, nn.Linear)})
-            raise InputError(
-                f"recipe key `lora: targets`, for a {type(network).__name__}",
-                f"no module {', '.join(recipe.targets)}",
-                f"names of linear layers: {', '.join(linear)}",
-                "correct the names, or fine-tune this network without `lora`",
-            )
+            where, found = f"recipe key `lora: targets`, for a {type(network).__name__}", f"no module {', '.join(recipe.targets)}"
+            expected = f"names of linear layers: {', '.join(linear)}"
+            raise InputError(where, found, expected, "correct the names, or fine-tune this network without `lora`")
         config = lora.LoraConfig(
             r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, target_modules=targets, bias="none"
         )

@@ -48,12 +48,9 @@ class Backbone:
         if self.stacked and len(output) % n_images == 0:
             return output.reshape(n_images, -1)
         if len(output) != n_images:
-            raise InputError(
-                f"layer {layer} of a {type(self.network).__name__}",
-                f"an output of {len(output)} rows for {n_images} image(s)",
-                "the batch as the first dimension",
-                "leave this layer out of `layers`, or choose a module around it",
-            )
+            where, expected = f"layer {layer} of a {type(self.network).__name__}", "the batch as the first dimension"
+            found = f"an output of {len(output)} rows for {n_images} image(s)"
+            raise InputError(where, found, expected, "leave this layer out of `layers`, or choose a module around it")
         return output
 
 

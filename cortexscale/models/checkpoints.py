@@ -71,12 +71,9 @@ def read_checkpoint(path: Path | str) -> Any:
         # torch embeds the reason in the advice to load the file without its safeguard
         reason = str(error).split("\n\nCheck the documentation")[0].split("\n\n")[-1]
         reason = reason.split("WeightsUnpickler error:")[-1].split("Please use")[0]
-        raise InputError(
-            path,
-            f"a file that cannot be read safely as a checkpoint ({type(error).__name__}: {reason.strip()[:200]})",
-            "a file of torch.save with tensors and plain Python",
-            f"{_REMEDY}, or where its trainer is installed save the weights alone: torch.save(network.state_dict(), file)",
-        ) from error
+        found = f"a file that cannot be read safely as a checkpoint ({type(error).__name__}: {reason.strip()[:200]})"
+        remedy = f"{_REMEDY}, or where its trainer is installed save the weights alone: torch.save(network.state_dict(), file)"
+        raise InputError(path, found, "a file of torch.save with tensors and plain Python", remedy) from error
 
 
 def _stand_in(name: str) -> type[_Foreign]:
@@ -107,12 +104,9 @@ def _state_dict(value: Any, place: tuple[str, ...], path: Path | str) -> Weights
         found = f"a dictionary of {', '.join(map(str, list(value)[:6]))}"
     else:
         found = f"an object of {type(value).__module__}.{type(value).__qualname__}"
-    raise InputError(
-        path,
-        f"{found}{' at ' + '.'.join(place) if place else ''}",
-        "a state dict (names and tensors), alone or at " + ", ".join(".".join(raw) for raw, _ in LAYOUTS),
-        "save the weights alone: torch.save(network.state_dict(), file)",
-    )
+    expected = "a state dict (names and tensors), alone or at " + ", ".join(".".join(raw) for raw, _ in LAYOUTS)
+    remedy = "save the weights alone: torch.save(network.state_dict(), file)"
+    raise InputError(path, f"{found}{' at ' + '.'.join(place) if place else ''}", expected, remedy)
 
 
 def _unwrapped(weights: Weights, expected: Weights) -> Weights:

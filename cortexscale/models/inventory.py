@@ -143,22 +143,16 @@ def published_models(source: PublishedSuite) -> list[Model]:
     checkpoints = [entry for entry in spvvs.checkpoints() if any(fnmatch.fnmatch(entry.id, pattern) for pattern in source.only)]
     idle = [pattern for pattern in source.only if not any(fnmatch.fnmatch(entry.id, pattern) for entry in checkpoints)]
     if idle:
-        raise InputError(
-            "config key `models: - source: spvvs: only`",
-            f"{', '.join(idle)}, which no published checkpoint matches",
-            "shell patterns over ids such as resnet18_imagenet_full or deit_small_ecoset_10_seed-0",
-            "correct the pattern",
-        )
+        where = "config key `models: - source: spvvs: only`"
+        expected = "shell patterns over ids such as resnet18_imagenet_full or deit_small_ecoset_10_seed-0"
+        raise InputError(where, f"{', '.join(idle)}, which no published checkpoint matches", expected, "correct the pattern")
     known = {entry.id for entry in checkpoints}
     models = []
     for entry in checkpoints:
         if entry.reference not in known:
-            raise InputError(
-                "config key `models: - source: spvvs: only`",
-                f"{entry.id} without {entry.reference}",
-                "the reference model of every architecture (full ImageNet, seed 0), which carries its layer search",
-                f"add {entry.reference} to `only`, or set layer_commitment.borrow: false",
-            )
+            where, found = "config key `models: - source: spvvs: only`", f"{entry.id} without {entry.reference}"
+            expected = "the reference model of every architecture (full ImageNet, seed 0), which carries its layer search"
+            raise InputError(where, found, expected, f"add {entry.reference} to `only`, or set layer_commitment.borrow: false")
         models.append(
             Model(
                 id=entry.id,

@@ -33,12 +33,9 @@ def candidate_layers(network: nn.Module, patterns: Sequence[str]) -> list[Layer]
     names = [name for name, _ in network.named_modules()]
     for pattern in patterns:
         if not any(re.fullmatch(pattern, name) for name in names):
-            raise InputError(
-                f"layer pattern {pattern}",
-                f"no match among the {len(names)} modules of {type(network).__name__}",
-                "a regular expression that matches whole module names, such as " + ", ".join(names[1:4]),
-                "correct `layers` of this model in the config",
-            )
+            found = f"no match among the {len(names)} modules of {type(network).__name__}"
+            expected = "a regular expression that matches whole module names, such as " + ", ".join(names[1:4])
+            raise InputError(f"layer pattern {pattern}", found, expected, "correct `layers` of this model in the config")
     last: dict[str, int] = {}
     for position, name in enumerate(names):
         parts = name.split(".")
@@ -55,12 +52,9 @@ def chosen_layers(candidates: Sequence[Layer], names: Iterable[str], where: str)
     unknown = sorted(wanted - {layer.name for layer in candidates})
     if unknown:
         known = ", ".join(layer.name for layer in candidates[:5])
-        raise InputError(
-            where,
-            f"{len(unknown)} layer(s) that are no candidates: {', '.join(unknown[:8])}",
-            f"names among the {len(candidates)} candidate layers: {known}, ...",
-            "widen `layers` of this model in the config, or take commitments of this architecture",
-        )
+        found = f"{len(unknown)} layer(s) that are no candidates: {', '.join(unknown[:8])}"
+        remedy = "widen `layers` of this model in the config, or take commitments of this architecture"
+        raise InputError(where, found, f"names among the {len(candidates)} candidate layers: {known}, ...", remedy)
     return [layer for layer in candidates if layer.name in wanted]
 
 

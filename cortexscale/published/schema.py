@@ -115,12 +115,8 @@ def checked_columns(table: pd.DataFrame, name: str, where: object) -> pd.DataFra
     problems += ["no rows"] if table.empty else []
     if problems:
         problems += [f"columns that are not known here: {', '.join(unknown)}"] if unknown else []
-        raise InputError(
-            where,
-            f"{len(problems)} problem(s)" + "".join(f"\n      - {problem}" for problem in problems),
-            f"the published table {FILES[name]}",
-            REMEDY,
-        )
+        found = f"{len(problems)} problem(s)" + "".join(f"\n      - {problem}" for problem in problems)
+        raise InputError(where, found, f"the published table {FILES[name]}", REMEDY)
     if unknown:
         logging.warning("%s: columns that are not known here are kept: %s", where, ", ".join(unknown))
     return table.assign(**fitting)

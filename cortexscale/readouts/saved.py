@@ -123,12 +123,9 @@ class Readout:
 
     def _fitting(self, features: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         if features.shape[1:] != shape:
-            raise InputError(
-                f"features for the {self._name}",
-                f"an array of shape {features.shape}",
-                f"(stimuli, {', '.join(map(str, shape))}), features of layer {self.facts.layer} of {self.facts.model}",
-                "extract that layer of that model, without projection",
-            )
+            expected = f"(stimuli, {', '.join(map(str, shape))}), features of layer {self.facts.layer} of {self.facts.model}"
+            remedy = "extract that layer of that model, without projection"
+            raise InputError(f"features for the {self._name}", f"an array of shape {features.shape}", expected, remedy)
         return features
 
     def save(self, path: Path | str) -> None:

@@ -106,12 +106,8 @@ class TokenStore(Store):
         places = np.where(known, self._place[np.where(known, rows, 0)], -1)
         if (places < 0).any():
             found = f"no tokens of {(places < 0).sum()} of {len(rows)} images"
-            raise InputError(
-                self.path,
-                found,
-                "tokens of all images with recorded responses",
-                "the recordings changed since it was made: delete it and run again",
-            )
+            expected = "tokens of all images with recorded responses"
+            raise InputError(self.path, found, expected, "the recordings changed since it was made: delete it and run again")
         block, within = np.divmod(places, self._array(layer).chunks[0])
         out = np.empty((len(rows), len(range(*columns.indices(self.width(layer))))), dtype=np.float16)
         for number in np.unique(block):

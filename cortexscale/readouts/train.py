@@ -107,9 +107,6 @@ def one_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator
 def _require_finite(losses: np.ndarray, rois: Sequence[str], epoch: int, recipe: ReadoutRecipe) -> None:
     bad = np.flatnonzero(~np.isfinite(losses))
     if len(bad):
-        raise InputError(
-            f"training of the {recipe.readout} readout of {', '.join(rois[g] for g in bad.tolist())}",
-            f"a loss of {losses[bad[0]]:g} in epoch {epoch + 1}",
-            "a finite loss",
-            f"lower its learning rate ({recipe.learning_rate:g}); what was saved after earlier epochs is kept",
-        )
+        where = f"training of the {recipe.readout} readout of {', '.join(rois[g] for g in bad.tolist())}"
+        remedy = f"lower its learning rate ({recipe.learning_rate:g}); what was saved after earlier epochs is kept"
+        raise InputError(where, f"a loss of {losses[bad[0]]:g} in epoch {epoch + 1}", "a finite loss", remedy)

@@ -34,12 +34,8 @@ def subset(n: int, percent: float, seed: int) -> np.ndarray:
     """
     count = int(n * percent / 100)
     if count < 2:
-        raise InputError(
-            f"{percent:g} % of {n} training stimuli",
-            f"{count} stimuli",
-            "at least 2, to fit a readout",
-            "leave this number out of mapping.percent",
-        )
+        where = f"{percent:g} % of {n} training stimuli"
+        raise InputError(where, f"{count} stimuli", "at least 2, to fit a readout", "leave this number out of mapping.percent")
     return np.sort(np.random.default_rng(seed).permutation(n)[:count])
 
 

@@ -29,12 +29,9 @@ def build(arch: str, classes: int) -> nn.Module:
     """
     if arch not in ARCHITECTURES:
         named = ", ".join(arch for archs in NAMED.values() for arch in archs)
-        raise InputError(
-            f"architecture {arch}",
-            "a name that is not in the published suite",
-            f"one of {named}, or a flex architecture such as {', '.join(archs[0] for archs in FLEX.values())}",
-            "correct the name, or use the source timm",
-        )
+        where = f"architecture {arch}"
+        expected = f"one of {named}, or a flex architecture such as {', '.join(archs[0] for archs in FLEX.values())}"
+        raise InputError(where, "a name that is not in the published suite", expected, "correct the name, or use the source timm")
     for prefix, flex in _FLEX.items():
         if arch.startswith(prefix):
             return flex(arch.removeprefix(prefix), classes)

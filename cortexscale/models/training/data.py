@@ -64,12 +64,9 @@ def open_images(path: Path | str, split: str) -> LabelledImages:
     shards = sorted(path.glob(f"{split}*.tar"))
     if shards:
         return ShardImages(shards)
-    raise InputError(
-        path,
-        "nothing that holds labelled images" if path.exists() else "nothing",
-        f"an .npz, or a folder with {split}/<class>/ (ImageNet, Ecoset) or {split}*.tar (webdataset)",
-        "correct the suite's `images` in the config",
-    )
+    found = "nothing that holds labelled images" if path.exists() else "nothing"
+    expected = f"an .npz, or a folder with {split}/<class>/ (ImageNet, Ecoset) or {split}*.tar (webdataset)"
+    raise InputError(path, found, expected, "correct the suite's `images` in the config")
 
 
 def subset_indices(labels: np.ndarray, samples_per_class: int, seed: int) -> np.ndarray:
@@ -85,12 +82,9 @@ def subset_indices(labels: np.ndarray, samples_per_class: int, seed: int) -> np.
     for label in np.unique(labels):
         rows = rng.permutation(np.flatnonzero(labels == label))
         if len(rows) < samples_per_class:
-            raise InputError(
-                f"samples_per_class = {samples_per_class}",
-                f"{len(rows)} images of class {label}",
-                f"at least {samples_per_class} of every class",
-                "choose a smaller subset, or make the image set larger",
-            )
+            expected = f"at least {samples_per_class} of every class"
+            remedy = "choose a smaller subset, or make the image set larger"
+            raise InputError(f"samples_per_class = {samples_per_class}", f"{len(rows)} images of class {label}", expected, remedy)
         chosen.append(rows[:samples_per_class])
     return np.sort(np.concatenate(chosen))
 

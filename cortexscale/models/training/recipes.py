@@ -7,56 +7,18 @@ from typing import Any
 from cortexscale.errors import InputError
 from cortexscale.recipe import Recipe
 
-_SGD = {
-    "epochs": 100,
-    "batch": 256,
-    "micro_batch": 256,
-    "optimiser": "sgd",
-    "learning_rate": 0.1,
-    "min_learning_rate": 1e-5,
-    "weight_decay": 1e-4,
-    "warmup": 5 / 100,
-    "crop": 0.08,
-    "smoothing": 0.0,
-}
-_TRANSFORMERS = {
-    "epochs": 300,
-    "micro_batch": 256,
-    "optimiser": "adamw",
-    "crop": 0.08,
-    "interpolation": "bicubic",
-    "mixup": 0.8,
-    "cutmix": 1.0,
-    "ema": 0.9999,
-}
+_SGD: dict[str, Any] = {"epochs": 100, "batch": 256, "micro_batch": 256, "crop": 0.08, "smoothing": 0.0, "optimiser": "sgd"}
+_SGD |= {"learning_rate": 0.1, "min_learning_rate": 1e-5, "weight_decay": 1e-4, "warmup": 5 / 100}
+_TRANSFORMERS: dict[str, Any] = {"epochs": 300, "micro_batch": 256, "optimiser": "adamw", "ema": 0.9999}
+_TRANSFORMERS |= {"crop": 0.08, "interpolation": "bicubic", "mixup": 0.8, "cutmix": 1.0}
 PRESETS: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("alexnet", "cornet_s", "efficientnet", "resnet"), _SGD),
     "convnext": _TRANSFORMERS
-    | {
-        "batch": 4096,
-        "learning_rate": 4e-3,
-        "min_learning_rate": 1e-6,
-        "weight_decay": 0.05,
-        "warmup": 20 / 300,
-        "auto_augment": "rand-m9-mstd0.5-inc1",
-        "color_jitter": 0.4,
-        "erasing": 0.25,
-        "smoothing": 0.1,
-    },
+    | {"batch": 4096, "learning_rate": 4e-3, "min_learning_rate": 1e-6, "weight_decay": 0.05, "warmup": 20 / 300}
+    | {"auto_augment": "rand-m9-mstd0.5-inc1", "color_jitter": 0.4, "erasing": 0.25, "smoothing": 0.1},
     "deit3": _TRANSFORMERS
-    | {
-        "batch": 2048,
-        "learning_rate": 3e-3,
-        "min_learning_rate": 1e-5,
-        "weight_decay": 0.02,
-        "warmup": 5 / 300,
-        "clip": 1.0,
-        "auto_augment": "3a",
-        "color_jitter": 0.3,
-        "repeats": 3,
-        "smoothing": 0.0,
-        "loss": "binary_cross_entropy",
-    },
+    | {"batch": 2048, "learning_rate": 3e-3, "min_learning_rate": 1e-5, "weight_decay": 0.02, "warmup": 5 / 300, "clip": 1.0}
+    | {"auto_augment": "3a", "color_jitter": 0.3, "repeats": 3, "smoothing": 0.0, "loss": "binary_cross_entropy"},
     "adversarial": _SGD
     | {"epochs": 10, "decay": "linear", "min_learning_rate": 0.0, "warmup": 2 / 10, "attack": {"eps": 1, "alpha": 1.25}},
 }

@@ -142,12 +142,9 @@ class Steps:
         finite = all(torch.isfinite(parameter).all() for parameter in self.network.parameters())
         if finite and np.isfinite(self.losses[-CHECK_EVERY:]).all():
             return
-        raise InputError(
-            f"training of a {type(self.network).__name__}, at most {CHECK_EVERY} steps before step {done}",
-            f"a loss of {self.losses[-1]}",
-            "a finite loss",
-            f"lower the learning rate ({self.recipe.learning_rate:g})",
-        )
+        where = f"training of a {type(self.network).__name__}, at most {CHECK_EVERY} steps before step {done}"
+        found = f"a loss of {self.losses[-1]}"
+        raise InputError(where, found, "a finite loss", f"lower the learning rate ({self.recipe.learning_rate:g})")
 
 
 @contextmanager
