@@ -17,15 +17,10 @@ def neural_pairs(
 ) -> list[Trials]:
     """Choose the training stimuli and responses of the subjects, equally many of each.
 
-    Subsets, subjects and permutations are drawn as in the authors' code, each from ``default_rng(seed)``.
-
-    Args:
-        percent: percent of the training stimuli of the subject with the fewest. All subjects get the same places.
-        n_subjects: number of subjects, chosen at random; by default all.
-        permuted: pair the responses of each subject with its stimuli at random, as a control.
-
-    Raises:
-        InputError: there are fewer subjects, or the percentage leaves fewer than two stimuli.
+    Subsets, subjects and permutations are drawn as in the authors' code, each from ``default_rng(seed)``. ``percent`` refers to
+    the subject with the fewest stimuli; all get the same places. ``n_subjects`` are chosen at random, by default all.
+    ``permuted`` pairs the responses of each subject with its stimuli at random, as a control. It raises an InputError if there
+    are fewer subjects, or fewer than two stimuli are left.
     """
     trials = training_trials(targets)
     if n_subjects is not None:
@@ -49,11 +44,10 @@ def neural_pairs(
 
 @dataclass(frozen=True)
 class SubjectStimuli:
-    """The stimuli of a forward pass that one subject saw.
+    """The (k,) stimuli of a forward pass that one subject saw.
 
-    Attributes:
-        at: (k,) their places in the forward pass, ascending; None if the subject saw all of it, in order.
-        places: (k,) their places among the training stimuli of the subject.
+    ``at`` are their places in the forward pass, ascending, None for all of it in order; ``places`` are those among the subject's
+    training stimuli.
     """
 
     at: np.ndarray | None

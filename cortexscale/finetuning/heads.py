@@ -67,9 +67,8 @@ def fit_heads(
 
 @dataclass(frozen=True)
 class FrozenHead:
-    """A linear map from the flattened output of a layer to the units of a subject in a ROI.
-
-    The float32 weights are (units, features), the intercept (units,).
+    """A linear map from the flattened output of a layer to the units of a subject in a ROI, float32 (units, features) and
+    (units,).
     """
 
     subject: str

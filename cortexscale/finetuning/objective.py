@@ -80,9 +80,8 @@ class NeuralObjective:
 
 
 def layer_features(backbone: Backbone, layers: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
-    """Features (n, width) float32 of every layer for network input (n, 3, height, width), with their graph.
-
-    Features are flattened as stored features are; recurrent blocks give those of their last step.
+    """Features (n, width) float32 of every layer for network input (n, 3, height, width), flattened as stored ones, with their
+    graph.
     """
 
     def flattened(name: str, output: Tensor) -> Tensor:

@@ -38,17 +38,14 @@ class Network:
 
     @property
     def layers(self) -> int:
-        """Number of candidate layers."""
         return len(self.widths)
 
     @cached_property
     def width(self) -> float:
-        """Mean width of the candidate layers."""
         return sum(self.widths) / len(self.widths)
 
     @cached_property
     def widest(self) -> float:
-        """Largest width of a candidate layer."""
         return max(self.widths)
 
     def stored_width(self, dimensions: int | None) -> float:
@@ -82,7 +79,6 @@ def _widths(text: str) -> tuple[int, ...]:
 
 
 def network_table(networks: dict[str, Network]) -> Iterable[str]:
-    """Return the lines of ``networks.tsv``."""
     yield "name\tflops\tparameters\toutput\twidths\n"
     for name, network in networks.items():
         widths = " ".join(f"{width}x{layers}" for width, layers in Counter(network.widths).items())

@@ -60,7 +60,6 @@ def forward_flops(network: nn.Module, image: Tensor) -> Flops:
 
 
 def n_parameters(network: nn.Module) -> int:
-    """Count the parameters of a network."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 

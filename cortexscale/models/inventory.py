@@ -62,7 +62,6 @@ def fitted_models(study: Study) -> list[str]:
 
 
 def _models_of(source: Models, results: str) -> list[Model]:
-    """Return the models of one entry of ``models``."""
     match source:
         case Suite():
             return suite_models(source, results)
@@ -118,7 +117,6 @@ def suite_models(suite: Suite, results: str) -> list[Model]:
 
 
 def _builder(entry: SuiteArchitecture | CheckpointModel, classes: int) -> Builder:
-    """A named architecture of the published suite, or one of timm with its arguments."""
     if entry.architecture:
         return PublishedBuilder(entry.architecture, classes)
     assert entry.timm is not None, "a section has one of the two"
@@ -228,6 +226,5 @@ def python_model(entry: PythonModel) -> Model:
 
 
 def _common_fields(entry: OwnModel) -> dict[str, Any]:
-    """Fields of :class:`Model` that every model of a user's own has."""
     pretraining = {"dataset": entry.dataset, "n_samples": entry.samples, "seed": entry.seed}
     return {"id": entry.id, "reference": entry.reference or entry.id, **pretraining}

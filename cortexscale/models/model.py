@@ -23,8 +23,6 @@ class PublishedBuilder:
 
 @dataclass(frozen=True)
 class HubBuilder:
-    """A model of the Hugging Face hub, by its repository."""
-
     repository: str
 
 
@@ -89,7 +87,6 @@ class Model:
 
     @property
     def classes(self) -> int | None:
-        """Number of outputs of the classifier, if the builder sets it."""
         return self.builder.classes if isinstance(self.builder, TimmBuilder | PublishedBuilder) else None
 
     def built_by(self, kind: type[B]) -> B:

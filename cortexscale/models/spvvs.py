@@ -80,7 +80,6 @@ def checkpoint_url(model_id: str, epoch: int) -> str:
 
 
 def checkpoints() -> Iterator[Checkpoint]:
-    """List every run of the suite."""
     for grid, sizes in ((NAMED, SEEDS), (FLEX, {FULL_SET: 1})):
         archs = [(family, arch) for family, archs in grid.items() for arch in archs]
         runs = [(samples, seed) for samples, seeds in sizes.items() for seed in range(seeds)]

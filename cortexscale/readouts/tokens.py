@@ -19,7 +19,6 @@ class Tokens(ABC):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of tokens and of channels of one stimulus."""
         return len(self.widths), max(self.widths)
 
     @abstractmethod

@@ -94,8 +94,6 @@ def accuracy(
 
 
 class _Gradient:
-    """Computes the gradient of a step: the mean over its micro-batches in all processes."""
-
     def __init__(self, network: nn.Module, recipe: Recipe, n_classes: int, processes: Processes) -> None:
         self.network, self.recipe, self.device = network, recipe, processes.device
         self.model = DistributedDataParallel(network) if processes.count > 1 else network

@@ -25,8 +25,6 @@ CHECK_EVERY = 20
 
 
 class Stateful(Protocol):
-    """An object with a state, such as a network or an optimiser."""
-
     def state_dict(self) -> dict[str, Any]: ...
 
     def load_state_dict(self, state: dict[str, Any]) -> Any: ...
@@ -63,11 +61,9 @@ class TrainingState:
 
     @property
     def due(self) -> bool:
-        """Whether it is time to save."""
         return time.monotonic() - self._saved >= self.seconds
 
     def save(self, parts: dict[str, Stateful], step: int, losses: list[Any]) -> None:
-        """Save ``parts`` after so many steps, with the losses of all of them."""
         states = {name: part.state_dict() for name, part in parts.items()}
         with whole_file(self.path) as part:
             torch.save({**states, "made_of": self.made_of, "step": step, "losses": losses}, part)
@@ -78,8 +74,6 @@ class TrainingState:
 
 
 class Average(Stateful, Protocol):
-    """A moving average of the weights of a network."""
-
     def update(self, network: nn.Module, step: int) -> None: ...
 
 
