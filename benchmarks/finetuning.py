@@ -22,12 +22,11 @@ from PIL import Image
 from cortexscale.finetuning.batches import NeuralBatches
 from cortexscale.finetuning.bounds import BACKWARD, StepSize, step_bytes, step_seconds
 from cortexscale.finetuning.heads import FrozenHead
-from cortexscale.finetuning.objective import NeuralObjective
-from cortexscale.finetuning.tasks import ImageTask, NeuralTask
+from cortexscale.finetuning.tasks import ImageTask, NeuralObjective, NeuralTask
 from cortexscale.models import architectures
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.counting import forward_flops, saved_activations
-from cortexscale.models.evaluation import evaluation_transform
+from cortexscale.models.inputs import evaluation_transform
 from cortexscale.models.layers import output_shapes
 from cortexscale.models.training.data import ArrayImages
 from cortexscale.models.training.steps import reproducible

@@ -8,24 +8,30 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from cortexscale.commitments import Commitments
 from cortexscale.errors import InputError
 from cortexscale.features.blocks import ROWS
 from cortexscale.features.store import FeatureStore, StoreWriter
 from cortexscale.jobs import plain
-from cortexscale.kernels.device import best_device
+from cortexscale.kernels.device import best_device, keep_freed_memory
 from cortexscale.kernels.projection import RandomProjection
 from cortexscale.models.backbone import Backbone
-from cortexscale.models.layers import Layer, captured
-from cortexscale.stimuli import StimulusImages
-from cortexscale.study.features import Projection
+from cortexscale.models.build import load_backbone, weights_hash
+from cortexscale.models.layers import Layer, candidate_layers, captured, chosen_layers
+from cortexscale.models.model import Model
+from cortexscale.stimuli import StimulusImages, table_hash
+from cortexscale.stores import read_table
+from cortexscale.study.features import Precision, Projection
+from cortexscale.study.images import ImageFiles
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +110,44 @@ class ForwardPasses:
                 log.info("%d of %d images, %.0f images/s", first + done, len(inputs), done / (time.monotonic() - started))
             if writing:
                 writing.result()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOnImages(ForwardPasses):
+    """A loaded model with its candidate layers, from shallow to deep, and the images and the table of a stimulus set."""
+
+    candidates: list[Layer]
+    table: pd.DataFrame
+
+    @classmethod
+    def load(
+        cls, model: Model, stimuli: Path, images: ImageFiles, precision: Precision, *, batch_size: int, workers: int = 0
+    ) -> Self:
+        """Load a model, and open the images of the stimulus table in the file ``stimuli``."""
+        keep_freed_memory()
+        backbone, possible = load_backbone(model), forward_precision(precision)
+        table = read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
+        identity = {
+            "model": model.id,
+            "weights": weights_hash(backbone.network),
+            "transform": str(backbone.transform),
+            "stimuli": table_hash(table),
+            "precision": possible,
+        }
+        return cls(
+            backbone=backbone,
+            images=StimulusImages(images.layout, images.path, table),
+            identity=identity,
+            batch_size=batch_size,
+            workers=workers,
+            precision=possible,
+            candidates=candidate_layers(backbone.network, model.layers),
+            table=table,
+        )
+
+    def committed(self, commitments: Commitments) -> list[Layer]:
+        """The committed layers, from shallow to deep."""
+        return chosen_layers(self.candidates, commitments.layer_names, f"commitments of {commitments.model_id}")
 
 
 def forward_precision(wanted: str) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 from cortexscale.alignment.targets import Targets
 from cortexscale.commitments import RoiLayers
 from cortexscale.errors import InputError
-from cortexscale.features.model_on_images import ModelOnImages
+from cortexscale.features.extract import ModelOnImages
 from cortexscale.files import link_or_copy
 from cortexscale.models.layers import Layer
 from cortexscale.readouts.parts import Parts

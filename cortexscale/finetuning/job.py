@@ -15,8 +15,7 @@ from cortexscale.errors import InputError
 from cortexscale.files import whole_file, write_text
 from cortexscale.finetuning.batches import NeuralBatches, neural_pairs
 from cortexscale.finetuning.heads import FrozenHead, load_heads
-from cortexscale.finetuning.objective import NeuralObjective
-from cortexscale.finetuning.tasks import ImageTask, NeuralTask
+from cortexscale.finetuning.tasks import ImageTask, NeuralObjective, NeuralTask
 from cortexscale.jobs import plain
 from cortexscale.kernels.device import best_device
 from cortexscale.models.backbone import Backbone

@@ -47,8 +47,8 @@ class VisualSystem:
     def _features(self, images: np.ndarray, batch: int = 500) -> dict[str, np.ndarray]:
         import torch
 
+        from cortexscale.models.inputs import as_input
         from cortexscale.models.layers import captured
-        from cortexscale.models.normalisation import as_input
 
         parts: dict[str, list[np.ndarray]] = {area: [] for area in HIDDEN_LAYERS}
         with torch.inference_mode(), captured(self.network, list(HIDDEN_LAYERS.values())) as outputs:

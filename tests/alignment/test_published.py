@@ -19,7 +19,7 @@ from published_tables import LABELS, published_tables
 from cortexscale.errors import InputError
 from cortexscale.plan import Plan
 from cortexscale.published import FILES
-from cortexscale.published.normalise import RATE, normalised, published_table
+from cortexscale.published.tables import RATE, normalised, published_table
 
 
 def published(name: str) -> pd.DataFrame:

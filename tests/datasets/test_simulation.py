@@ -11,8 +11,8 @@ from PIL import Image
 from sklearn.linear_model import RidgeClassifier, RidgeCV
 
 from cortexscale.kernels.noise_ceiling import ncsnr_from_trials, noise_ceiling_percent
+from cortexscale.models.inputs import as_input
 from cortexscale.models.layers import captured
-from cortexscale.models.normalisation import as_input
 from cortexscale.models.training.data import ArrayImages
 from cortexscale.models.training.loop import train_backbone
 from cortexscale.models.vision import timm

@@ -12,15 +12,14 @@ from torch import nn
 from cortexscale.commitments import Commitments, CommittedLayer
 from cortexscale.errors import InputError
 from cortexscale.features.blocks import ROWS
-from cortexscale.features.extract import ForwardPasses, extract_features, forward_precision
-from cortexscale.features.model_on_images import ModelOnImages
+from cortexscale.features.extract import ForwardPasses, ModelOnImages, extract_features, forward_precision
 from cortexscale.features.store import FeatureStore
 from cortexscale.kernels.projection import RandomProjection
 from cortexscale.models.build import build_backbone, load_backbone
 from cortexscale.models.cards import model_cards
+from cortexscale.models.inputs import as_input
 from cortexscale.models.layers import candidate_layers, captured
 from cortexscale.models.model import Model, TimmBuilder
-from cortexscale.models.normalisation import as_input
 from cortexscale.stimuli import StimulusImages, stimulus_table
 from cortexscale.study.features import Projection
 from cortexscale.study.images import ImageFiles

@@ -13,8 +13,7 @@ from cortexscale.errors import InputError
 from cortexscale.finetuning import job
 from cortexscale.finetuning.batches import NeuralBatches, neural_pairs
 from cortexscale.finetuning.heads import fit_heads, load_heads
-from cortexscale.finetuning.objective import LOSSES, NeuralObjective, layer_features
-from cortexscale.finetuning.tasks import ImageTask, NeuralTask, jittered, prepare_norms
+from cortexscale.finetuning.tasks import LOSSES, ImageTask, NeuralObjective, NeuralTask, jittered, layer_features, prepare_norms
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.build import build_backbone, weights_hash
 from cortexscale.models.layers import captured

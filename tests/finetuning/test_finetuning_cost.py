@@ -23,7 +23,7 @@ import numpy as np, torch
 from PIL import Image
 from cortexscale.finetuning.batches import NeuralBatches
 from cortexscale.finetuning.heads import FrozenHead
-from cortexscale.finetuning.objective import NeuralObjective
+from cortexscale.finetuning.tasks import NeuralObjective
 from cortexscale.finetuning.tasks import ImageTask, NeuralTask
 from cortexscale.models.build import build_backbone
 from cortexscale.models.model import Model, TimmBuilder

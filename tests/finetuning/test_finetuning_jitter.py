@@ -8,8 +8,7 @@ from PIL import Image
 
 from cortexscale.finetuning.tasks import jittered
 from cortexscale.models.backbone import GREY
-from cortexscale.models.evaluation import evaluation_transform, normalisation
-from cortexscale.models.normalisation import MEAN, STD
+from cortexscale.models.inputs import MEAN, STD, evaluation_transform, normalisation
 from cortexscale.recipe import Jitter
 
 

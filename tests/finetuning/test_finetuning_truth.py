@@ -20,8 +20,8 @@ from cortexscale.finetuning.job import finetune_backbone
 from cortexscale.finetuning.lora import Adapters
 from cortexscale.kernels.gram import gram
 from cortexscale.models.backbone import Backbone
+from cortexscale.models.inputs import as_input
 from cortexscale.models.layers import captured
-from cortexscale.models.normalisation import as_input
 from cortexscale.models.training.loop import accuracy
 from cortexscale.readouts.linear import linear_fits, linear_scores, linear_weights
 from cortexscale.recipe import Lora, NeuralRecipe

@@ -14,7 +14,7 @@ from torch.nn import functional
 from cortexscale.errors import InputError
 from cortexscale.models.architectures import ARCHITECTURES, build, evaluation_size
 from cortexscale.models.counting import Flops, forward_flops
-from cortexscale.models.evaluation import evaluation_transform
+from cortexscale.models.inputs import evaluation_transform
 from cortexscale.models.spvvs import NAMED
 from cortexscale.models.vision import torchvision, transforms
 

@@ -14,8 +14,8 @@ from torch import nn
 
 from cortexscale.errors import InputError
 from cortexscale.jobs import plain
+from cortexscale.models.inputs import MEAN, STD, as_input
 from cortexscale.models.model import Model, TimmBuilder
-from cortexscale.models.normalisation import MEAN, STD, as_input
 from cortexscale.models.training.augment import ffgsm
 from cortexscale.models.training.data import ArrayImages, FileImages, open_images
 from cortexscale.models.training.job import TrainingJob, train_model

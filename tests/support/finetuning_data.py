@@ -11,7 +11,7 @@ from PIL import Image
 
 from cortexscale.alignment.targets import Targets, shared_targets
 from cortexscale.commitments import CommittedLayer
-from cortexscale.features.model_on_images import ModelOnImages
+from cortexscale.features.extract import ModelOnImages
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.build import build_backbone, weights_hash
 from cortexscale.models.model import Model, TimmBuilder

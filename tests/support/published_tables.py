@@ -11,7 +11,7 @@ from published_runs import BASES, STEMS, finetuning_runs, mapping_runs
 
 from cortexscale.datasets.readers import load_reader
 from cortexscale.models.spvvs import Checkpoint, checkpoints
-from cortexscale.published.normalise import normalised
+from cortexscale.published.tables import normalised
 
 LABELS = {
     "freemanziemba": "FZ-EP",

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from cortexscale.commitments import Commitments
 from cortexscale.features.exact import extract_kernels
-from cortexscale.features.extract import extract_features
-from cortexscale.features.model_on_images import ModelOnImages
+from cortexscale.features.extract import ModelOnImages, extract_features
 from cortexscale.jobs import run
 from cortexscale.models.model import Model
 from cortexscale.stores import provenance

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cortexscale.alignment.subjects import load_targets
 from cortexscale.commitments import Commitments
-from cortexscale.features.model_on_images import ModelOnImages
+from cortexscale.features.extract import ModelOnImages
 from cortexscale.finetuning.heads import fit_heads
 from cortexscale.jobs import run
 from cortexscale.models.model import Model

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cortexscale.jobs import run
-from cortexscale.published.normalise import published_table
+from cortexscale.published.tables import published_table
 from cortexscale.stores import provenance, write_table
 
 

@@ -6,7 +6,7 @@ from cortexscale.alignment.projection_study import score_projections
 from cortexscale.alignment.subjects import load_targets, named_recordings
 from cortexscale.commitments import Commitments
 from cortexscale.features.exact import activations_on_disk
-from cortexscale.features.model_on_images import ModelOnImages
+from cortexscale.features.extract import ModelOnImages
 from cortexscale.jobs import run
 from cortexscale.models.model import Model
 from cortexscale.stores import provenance, write_table

@@ -6,7 +6,7 @@ import numpy as np
 
 from cortexscale.alignment.subjects import shown_images
 from cortexscale.commitments import Commitments
-from cortexscale.features.model_on_images import ModelOnImages
+from cortexscale.features.extract import ModelOnImages
 from cortexscale.jobs import run
 from cortexscale.models.model import Model
 from cortexscale.readouts.token_store import extract_tokens

@@ -6,7 +6,7 @@ from torch import nn
 from cortexscale.models import architectures
 from cortexscale.models.backbone import Backbone, cannot_build
 from cortexscale.models.checkpoints import load_weights
-from cortexscale.models.evaluation import BILINEAR, evaluation_transform
+from cortexscale.models.inputs import BILINEAR, evaluation_transform
 from cortexscale.models.model import Model, PublishedBuilder, TimmBuilder
 from cortexscale.models.vision import timm
 

@@ -12,7 +12,7 @@ from cortexscale.code import load_module, stage_digest
 from cortexscale.errors import InputError
 from cortexscale.models.backbone import GREY, Backbone, DescribedTransform, cannot_build
 from cortexscale.models.checkpoints import load_weights
-from cortexscale.models.evaluation import BILINEAR, evaluation_transform
+from cortexscale.models.inputs import BILINEAR, evaluation_transform
 from cortexscale.models.model import FunctionBuilder, Model
 
 _HELP = "see docs/models.md and docs/example_model.py"

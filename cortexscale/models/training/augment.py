@@ -8,7 +8,7 @@ from PIL import Image
 from torch import nn
 
 from cortexscale.errors import InputError
-from cortexscale.models.normalisation import MEAN, STD, normalised
+from cortexscale.models.inputs import MEAN, STD, normalised
 from cortexscale.models.vision import timm, transforms
 from cortexscale.recipe import Attack, Recipe
 

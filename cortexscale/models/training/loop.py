@@ -10,7 +10,7 @@ from PIL import Image
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from cortexscale.models.normalisation import as_input
+from cortexscale.models.inputs import as_input
 from cortexscale.models.training.augment import BatchAugmentation, criterion, ffgsm, image_transform, set_drop_path
 from cortexscale.models.training.batches import Batch, loaded_batches, sliced_batches, transformed_batches
 from cortexscale.models.training.data import ArrayImages, LabelledImages

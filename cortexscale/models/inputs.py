@@ -1,14 +1,16 @@
-"""The transforms by which networks are evaluated."""
+"""Inputs of networks: the transforms by which networks are evaluated, and normalised batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
 from cortexscale.models.backbone import GREY
-from cortexscale.models.normalisation import MEAN, STD
 from cortexscale.models.vision import transforms
 
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, which timm's models expect by default
 BILINEAR = transforms.InterpolationMode.BILINEAR
 INTERPOLATION = transforms.InterpolationMode.LANCZOS
 """Interpolation of the published features. The authors' config says bicubic or bilinear, but the helper that reads it always
@@ -37,3 +39,17 @@ def normalisation(transform: Callable[[Image.Image], Tensor]) -> tuple[list[floa
     """Find by trial the mean and standard deviation per channel by which a transform normalises values from 0 to 1."""
     black, white = (transform(Image.new("RGB", GREY.size, 3 * (level,)))[:, 0, 0] for level in (0, 255))
     return (-black / (white - black)).tolist(), (1 / (white - black)).tolist()
+
+
+def normalised(pixels: Tensor, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Tensor:
+    """Convert (n, size, size, 3) uint8 to a normalised (n, 3, size, size) float32 tensor, channels last in memory."""
+    shape = (1, 3, 1, 1)
+    images = pixels.permute(0, 3, 1, 2).float().div_(255)
+    return images.sub_(images.new_tensor(mean).view(shape)).div_(images.new_tensor(std).view(shape))
+
+
+def as_input(
+    images: np.ndarray, mean: Sequence[float] = MEAN, std: Sequence[float] = STD, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Apply :func:`normalised` to an array, on ``device``."""
+    return normalised(torch.from_numpy(images).to(device), mean, std)
