@@ -7,10 +7,10 @@ them in the rule, and :func:`run` loads them back into the annotated types.
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, get_origin, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
@@ -22,22 +22,8 @@ _TRIGGER = "code"
 takes it only if the result notes its origin."""
 
 
-class Named(Protocol):
-    """Values with names, as Snakemake keeps the inputs of a job."""
-
-    def items(self) -> Iterable[tuple[str, Any]]: ...
-
-
-class Job(Protocol):
-    """The parts that this module reads of the object ``snakemake``, which a script gets from Snakemake."""
-
-    rule: str
-    input: Named
-    output: Named
-    params: Named
-    resources: Named
-    threads: int
-    log: Sequence[str]
+Job = Any
+"""The object ``snakemake`` that a script gets from Snakemake, which this package does not import."""
 
 
 def plain(value: Any) -> Any:
@@ -91,7 +77,8 @@ def arguments_of(main: Callable[..., None], job: Job) -> dict[str, Any]:
         problems.found.append(InputError(f"`{name}` of rule {job.rule} and main of {script}", found, expected, remedy))
 
     given: dict[str, Any] = {}
-    for kind, name, value in _values(job):
+    named = [(kind, *pair) for kind in ("input", "output", "params", "resources") for pair in getattr(job, kind).items()]
+    for kind, name, value in [*named, ("threads", "threads", job.threads), ("log", "log", job.log[0])]:
         if name not in parameters:
             if kind in ("input", "output", "params") and name != _TRIGGER:
                 remedy = "drop it from the rule, or take it in main; an input that is only waited for has no name"
@@ -118,12 +105,3 @@ def arguments_of(main: Callable[..., None], job: Job) -> dict[str, Any]:
             report(name, "no value in the rule", expected, "add it, or drop it from main")
     problems.require_none()
     return arguments
-
-
-def _values(job: Job) -> Iterator[tuple[str, str, Any]]:
-    """Yield everything that a job names: kind, name and value."""
-    for kind in ("input", "output", "params", "resources"):
-        for name, value in getattr(job, kind).items():
-            yield kind, name, value
-    yield "threads", "threads", job.threads
-    yield "log", "log", job.log[0]

@@ -66,7 +66,8 @@ class Plan:
         checks = CHECKS.intersection(targets)
         ours = {"pathvars", *(Checks.model_fields if checks else ())}
         read = read_study({key: value for key, value in config.items() if key not in ours}, files)
-        study, problems = read.study, read.problems
+        study, problems, incomplete = read.value, read.problems, {place[0] for place in read.removed}
+        assert study is not None, "all but two keys are optional, and these have stand-ins"
         self.study: Study = study
         self.results = study.results
         self.checks = checked(Checks, {key: config[key] for key in Checks.model_fields if checks and key in config}, "--config")
@@ -74,7 +75,7 @@ class Plan:
 
         self.inputs = Inputs(study)
         self.data = DataPlan(study, self.inputs)
-        self.models = ModelPlan(study, self.inputs, complete="models" not in read.incomplete)
+        self.models = ModelPlan(study, self.inputs, complete="models" not in incomplete)
         self.alignment = AlignmentPlan(study, self.data, self.models)
         self.fits = FitPlan(study)
         self.mapping = MappingPlan(study, study.mapping, self.data, self.models) if study.mapping else None
@@ -96,7 +97,7 @@ class Plan:
             sound = self.data.check(problems)
             self.alignment.check(problems)
             self.fits.check(problems, targets)
-            self.figures.check(problems, targets, complete=not read.incomplete)
+            self.figures.check(problems, targets, complete=not incomplete)
             if not study.plan_without_data:
                 with problems.collected():
                     self._require_files(sound)

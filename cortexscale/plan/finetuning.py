@@ -1,7 +1,6 @@
 """The fine-tuning of a study: which models there are, how each is made and scored, and what a job may use."""
 
 from functools import cached_property
-from pathlib import Path
 
 from cortexscale.errors import InputError, Problems
 from cortexscale.models.finetuned import BASELINE, baseline, finetuned_model, tunings
@@ -139,10 +138,6 @@ class FinetuningPlan:
         tuning = self.tunings[model]
         return DatasetTargets(list(tuning.rois), self.data.datasets[tuning.dataset].best_subjects)
 
-    def model_code(self, model: str) -> list[str | Path]:
-        """List the modules that build a fine-tuned model or a baseline, for the digest of a stage."""
-        return self.models.code(self.base(model).id)
-
     @cached_property
     def stimuli(self) -> list[str]:
         """The stimulus sets of the datasets that fine-tuned models are scored on."""
@@ -156,9 +151,6 @@ class FinetuningPlan:
     def scored(self, stimuli: str) -> dict[str, DatasetTargets]:
         """Return what is scored on a stimulus set: dataset -> its ROIs, and which of its subjects."""
         return {name: entry for name, entry in self.data.targets(stimuli).items() if name in self.benchmarks_on(stimuli)}
-
-    def recordings(self, stimuli: str) -> list[str]:
-        return self.data.recordings(*self.benchmarks_on(stimuli))
 
     def commitments(self, stimuli: str, model: str) -> str:
         """Return the path of the committed layers of a model's base model."""

@@ -43,8 +43,6 @@ class Sizes:
         suite = self.models.suite(model)
         return 3 * suite.image_size**2 * suite.expected if suite.images.endswith(".npz") else None
 
-    # ------------------------------------------------------------------------------------------ derived from these
-
     @cache  # noqa: B019 (one Sizes per process)
     def dataset(self, name: str) -> DatasetSize:
         """Return the sizes of a dataset.

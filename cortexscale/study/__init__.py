@@ -1,13 +1,11 @@
 """The study as configuration: every key of a config file, with its type, its default and its line of ``docs/config.md``."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
-from cortexscale.errors import Problems
 from cortexscale.section import Name, Section
 from cortexscale.study.checks import reference_problems, repeated_keys
 from cortexscale.study.data import Dataset, Published, Scores, Simulation
@@ -16,7 +14,7 @@ from cortexscale.study.features import Features
 from cortexscale.study.fits import Fits
 from cortexscale.study.images import StimulusSet
 from cortexscale.study.models import Models, Training
-from cortexscale.study.problems import validated
+from cortexscale.study.problems import Validated, validated
 from cortexscale.study.ridge import Ridge
 
 
@@ -76,22 +74,7 @@ class Study(Section):
     """Figures that are drawn by default, or `all` that the study can draw. `snakemake list_figures` prints their names."""
 
 
-@dataclass
-class StudyRead:
-    """A config file that was read, whatever is wrong with it.
-
-    Attributes:
-        study: the config without the values that are wrong.
-        problems: the errors so far; further checks add to them.
-        incomplete: top-level keys of which ``study`` lacks a value. A reference to such a section may be right.
-    """
-
-    study: Study
-    problems: Problems
-    incomplete: frozenset[str]
-
-
-def read_study(config: dict[str, Any], files: Iterable[str | Path] = ()) -> StudyRead:
+def read_study(config: dict[str, Any], files: Iterable[str | Path] = ()) -> Validated[Study]:
     """Check a config and collect all that is wrong: keys, values, references between sections, keys given twice.
 
     Args:
@@ -102,16 +85,13 @@ def read_study(config: dict[str, Any], files: Iterable[str | Path] = ()) -> Stud
     results = config.get("results")
     filled = _filled(config, results if isinstance(results, str) else stand_ins["results"])
     read = validated(Study, filled, stand_ins=stand_ins)
-    assert read.value is not None, "all other top-level keys are optional"
-    problems = Problems([*repeated_keys(map(Path, files)), *read.problems, *reference_problems(read)])
-    return StudyRead(read.value, problems, frozenset(str(path[0]) for path in read.removed))
+    read.problems.found = [*repeated_keys(map(Path, files)), *read.problems.found, *reference_problems(read)]
+    return read
 
 
 def load_study(config: dict[str, Any]) -> Study:
     """Check a config and return it as a Study, or raise an InputError that lists every problem."""
-    read = read_study(config)
-    read.problems.require_none()
-    return read.study
+    return read_study(config).sound()
 
 
 def _filled(value: Any, results: str) -> Any:

@@ -24,14 +24,14 @@ class Validated(Generic[M]):
     Attributes:
         given: the values of the config.
         where: name of the section in messages, such as ``config key datasets.tvsd.options``; empty for a whole config.
-        value: the section; None if none can be made of the values that are right.
+        value: the section, without the values that are wrong; None if none can be made.
         removed: places of the values that the section was made without.
     """
 
     given: dict[str, Any]
     where: str = ""
     value: M | None = None
-    problems: list[InputError] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
     removed: set[Place] = field(default_factory=set)
 
     def key(self, path: Place) -> str:
@@ -52,6 +52,12 @@ class Validated(Generic[M]):
                 part = [number for number in range(len(given)) if (*place, number) not in self.removed][part]
             place, given = (*place, part), entry(given, part)
         return place
+
+    def sound(self) -> M:
+        """Return the section, or raise an InputError that lists every problem."""
+        self.problems.require_none()
+        assert self.value is not None
+        return self.value
 
     def complete(self, path: Place) -> bool:
         """Tell whether nothing was removed at a place of the config."""
@@ -80,20 +86,13 @@ def validated(model: type[M], given: dict[str, Any], where: str = "", stand_ins:
                 return result
             rest = (stand_ins or {}) | _without(given, result.removed)
         else:
-            result.problems += _contradictions(result)
+            result.problems.found += _contradictions(result)
             return result
 
 
 def checked(model: type[M], given: dict[str, Any], where: str) -> M:
-    """Make a section of values of the config, or raise an InputError that lists every unknown key and wrong value.
-
-    Args:
-        where: as in :class:`Validated`.
-    """
-    result = validated(model, given, where)
-    Problems(result.problems).require_none()
-    assert result.value is not None
-    return result.value
+    """Make a section of values of the config, or raise an InputError that lists every problem; see :func:`validated`."""
+    return validated(model, given, where).sound()
 
 
 def _without(given: Any, removed: set[Place], path: Place = ()) -> Any:
@@ -116,7 +115,7 @@ def _remove(model: type[BaseModel], error: ValidationError, rest: dict[str, Any]
     for path, each in found.items():
         renamed = each["type"] == "missing" and path in meant
         if result.complete(path) and not renamed:  # else it is wrong because of what was removed
-            result.problems.append(_problem(model, each, path, result))
+            result.problems.found.append(_problem(model, each, path, result))
         missing = each["type"] in ("missing", "union_tag_not_found") or path in result.removed
         result.removed.add(path[:-1] if missing and len(path) > 1 else path)
 

@@ -66,7 +66,7 @@ def test_an_entry_that_cannot_be_used_is_still_known_by_its_name(demo):
     del demo["datasets"]["tvsd"]["label"]
     read = read_study(demo)
     assert [problem.where for problem in read.problems.found] == ["config key datasets.tvsd.label"]
-    assert "tvsd" not in read.study.datasets and read.incomplete == {"datasets"}
+    assert "tvsd" not in read.value.datasets and read.removed == {("datasets", "tvsd")}
 
 
 def test_the_rest_is_checked_although_a_required_key_of_the_study_is_missing(demo):

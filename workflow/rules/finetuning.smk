@@ -121,11 +121,13 @@ rule finetuned_alignment:
         model=lambda wildcards: plain(plan.finetuning.evaluated[wildcards.model]),
         images=lambda wildcards: plain(plan.study.stimuli[wildcards.stimuli].files),
         datasets=lambda wildcards: plain(plan.finetuning.scored(wildcards.stimuli)),
-        recordings=lambda wildcards: plan.finetuning.recordings(wildcards.stimuli),
+        recordings=lambda wildcards: plan.data.recordings(*plan.finetuning.benchmarks_on(wildcards.stimuli)),
         precision=plan.study.features.precision,
         ridge=plain(plan.study.ridge),
         metrics=plain(plan.study.metrics),
-        code=lambda wildcards: plan.code("finetuned_alignment", *plan.finetuning.model_code(wildcards.model)),
+        code=lambda wildcards: plan.code(
+            "finetuned_alignment", *plan.models.code(plan.finetuning.base(wildcards.model).id)
+        ),
     script:
         "../scripts/finetuned_alignment.py"
 
