@@ -9,6 +9,8 @@ import numpy as np
 from cortexscale.files import whole_file
 
 _HEADER_BYTES = 512
+_HEADER_TEXT = b"MATLAB 7.3 MAT-file, Platform: simulated, Created on: Thu Jan 01 00:00:00 1970 HDF5 schema 1.00 ."
+_VERSION_AND_BYTE_ORDER = b"\x00\x02IM"
 _CONTIGUOUS_UP_TO = 8192  # bytes; MATLAB chunks and compresses larger arrays
 
 Fields = Mapping[str, Sequence[str]]
@@ -30,13 +32,7 @@ def write_matlab(path: Path, variables: Mapping[str, np.ndarray | Fields]) -> No
                 else:
                     _write_texts(file, name, value)
         with part.open("r+b") as file:
-            file.write(_header())
-
-
-def _header() -> bytes:
-    text = b"MATLAB 7.3 MAT-file, Platform: simulated, Created on: Thu Jan 01 00:00:00 1970 HDF5 schema 1.00 ."
-    version_and_byte_order = b"\x00\x02IM"
-    return (text.ljust(116) + bytes(8) + version_and_byte_order).ljust(_HEADER_BYTES, b"\0")
+            file.write((_HEADER_TEXT.ljust(116) + bytes(8) + _VERSION_AND_BYTE_ORDER).ljust(_HEADER_BYTES, b"\0"))
 
 
 def _write_texts(file: h5py.File, name: str, fields: Fields) -> None:

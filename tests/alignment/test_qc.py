@@ -34,7 +34,7 @@ def recording(
     first_image: int = 0,
     **columns: list,
 ) -> Recording:
-    """A recording whose responses are never looked at: nan."""
+    """Make a recording whose responses are nan, because nobody looks at them."""
     nc = np.array(nc_percent)
     kept = nc > threshold
     screening = pd.DataFrame({"unit": [f"u{n}" for n in range(len(nc))], "nc_percent": nc, "kept": kept, **rois, **columns})

@@ -35,7 +35,7 @@ def file(tmp_path):
 
 
 def read(path, window=(20, 50)) -> np.ndarray:
-    """(presentations, UNITS) as the reader streams them."""
+    """Return the (presentations, UNITS) responses that the reader streams."""
     with open_assembly(path, "") as assembly:
         blocks = list(assembly.unit_blocks(UNITS, assembly.time_bins(window)))
     assert np.concatenate([np.arange(len(UNITS))[part] for part, _ in blocks]).tolist() == [0, 1, 2, 3]
@@ -159,7 +159,7 @@ def edited(path, change):
 
 
 def hole(content: bytes) -> bytes:
-    """As a download leaves them that was resumed past a hole."""
+    """Put zeros where a resumed download left a hole."""
     return content[:600] + bytes(2000) + content[2600:]
 
 
@@ -284,7 +284,7 @@ def test_the_split_is_in_proportion_and_does_not_depend_on_the_order(sizes, seed
 
 
 def test_the_released_splits():
-    """Freeman 135: 67 and 68 of a kind, 14 held out. Majaj: 400 images of each of 8 categories, 40 of each held out."""
+    """Of 67 and 68 textures 14 are held out, and 40 of 400 images of each of 8 categories."""
     ids = np.array([f"{n:04d}" for n in range(3200)])
     kinds = np.repeat(["noise", "texture"], [67, 68])
     test = stratified_test(ids[:135], kinds, 0.1, 42, "")

@@ -33,7 +33,7 @@ EEG1 = {"label": "T-EEG1", "reader": "things_eeg1", "stimuli": "photographs", "p
 
 @pytest.fixture
 def entry(tmp_path, monkeypatch) -> dict:
-    """The example in good order, in the current folder; a test spoils it."""
+    """The current folder holds the example in good order."""
     write_example(tmp_path)
     monkeypatch.chdir(tmp_path)
     entry = documented_entry()
@@ -109,7 +109,7 @@ def suite(images: Path, **changes) -> Suite:
 
 @pytest.fixture(params=["folders", "array", "shards"])
 def training_images(request, tmp_path) -> Path:
-    """Six training images and two for validation, of two classes."""
+    """The folder holds six training images and two for validation, of two classes."""
     splits = {"train": (0, 0, 0, 1, 1, 1), "val": (0, 1)}
     if request.param == "array":
         content = {}
@@ -283,7 +283,7 @@ def test_the_manifest():
 
 
 FURTHER = {"things_eeg2": {"source": "brainvision"}, "things_meg": {"trials": "table"}}
-"""Options that make a reader open other files of its release."""
+"""These options make a reader open other files of its release."""
 
 
 @pytest.mark.parametrize("reader", NAMES)
@@ -311,7 +311,7 @@ def test_a_reader_that_crashes_is_a_problem_and_not_the_end(entry):
 
 
 def conformance(entry: dict, **changes: str) -> str:
-    """The report on the example after replacements in its text."""
+    """Return the report on the example after replacements in its text."""
     text = (ROOT / "docs/example_dataset.py").read_text()
     for old, new in changes.values():
         assert old in text

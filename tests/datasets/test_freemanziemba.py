@@ -30,7 +30,7 @@ OPTIONS = reader.Options(images=IMAGES, presentations=IMAGES * REPETITIONS, neur
 
 
 def write(root, spikes: np.ndarray, kinds, repetitions: int = REPETITIONS) -> np.ndarray:
-    """Assembly and table of ``spikes`` (units, bins, trials), an image's repetitions one after the other; returns the ids."""
+    """Write ``spikes`` (units, bins, trials), the repetitions of an image one after the other, and return the ids of images."""
     ids = np.array([f"{(number * 7919) % 104729:06x}" for number in range(len(kinds))])
     assembly, table = reader.RELEASE.files(root)
     regions = np.repeat(["V1", "V2"], [len(spikes) // 2, len(spikes) - len(spikes) // 2])
@@ -49,7 +49,7 @@ def write(root, spikes: np.ndarray, kinds, repetitions: int = REPETITIONS) -> np
 
 @pytest.fixture
 def release(tmp_path):
-    """Spike counts with a strong signal in the window and none outside of it; the last unit never fires."""
+    """Spike counts have a strong signal in the window and none outside of it. The last unit never fires."""
     rng = np.random.default_rng(0)
     rate = np.zeros((UNITS, 300, IMAGES)) + 0.2
     rate[:, 50:200] = rng.gamma(4, np.geomspace(0.004, 0.03, UNITS)[:, None, None], (UNITS, 1, IMAGES))
@@ -184,7 +184,7 @@ def test_shape_of_the_release():
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_trials(tmp_path):
-    """27 MB and 108 MB of spikes: no more than one block is added."""
+    """Four times 27 MB of spikes add no more than one block."""
     code = (
         "from cortexscale.datasets.freemanziemba import reader as f; "
         "f.read({root!r}, 'pooled', f.Options(images=20, presentations={n}, neuroids={{'V1': 4, 'V2': 4}}))"
@@ -205,7 +205,7 @@ def test_memory_does_not_grow_with_the_trials(tmp_path):
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
-    """The demo's release with an untrained network; 4 samples of 15 families, as texture and as noise."""
+    """The simulated release has 4 samples of 15 families, as texture and as noise; its network is untrained."""
     torch.manual_seed(0)
     world = World(
         VisualSystem(build_backbone(HIDDEN_NETWORK).network, render(200, 0)[0]), 32, tmp_path_factory.mktemp("no things")

@@ -29,13 +29,13 @@ SITES = pd.DataFrame(
     [(f"{animal}_L_{region}_{n}_0", animal, region) for n in range(3) for animal in ("Tito", "Chabo") for region in ("IT", "V4")],
     columns=["neuroid_id", "animal", "region"],
 )
-"""Mixed as in the release: Tito IT, Tito V4, Chabo IT, Chabo V4, and so on."""
+"""The sites of the animals are mixed, as in the release: Tito IT, Tito V4, Chabo IT, Chabo V4, and so on."""
 SIZES = {"images": 60, "neuroids": {"V4": 6, "IT": 6}}
 OPTIONS = reader.Options(**SIZES, presentations=int(REPETITIONS.sum()))
 
 
 def write(root, trials: np.ndarray, shown: np.ndarray, time_bins=((70, 170),)) -> None:
-    """``trials`` (presentations, sites) of the images ``shown``."""
+    """Write ``trials`` (presentations, sites) of the images ``shown``."""
     assembly, table = reader.RELEASE.files(root)
     starts, ends = np.array(time_bins).T
     coordinates = {
@@ -50,7 +50,7 @@ def write(root, trials: np.ndarray, shown: np.ndarray, time_bins=((70, 170),)) -
 
 @pytest.fixture
 def release(tmp_path):
-    """Presentations in random order; signal sd 1, noise sd 0.5 to 2."""
+    """Presentations are in random order. The signal has an sd of 1, the noise of 0.5 to 2."""
     rng = np.random.default_rng(0)
     shown = rng.permutation(np.repeat(np.arange(60), REPETITIONS))
     trials = rng.normal(size=(60, 12))[shown] + rng.normal(size=(len(shown), 12)) * np.linspace(0.5, 2, 12)
@@ -143,7 +143,7 @@ def test_too_few_images_for_the_categories(release):
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_trials(tmp_path):
-    """What one animal's trials fill as float64 grows from 10 to 38 MB; only the labels of the trials may add to the peak."""
+    """The trials of one animal grow from 10 to 38 MB of float64; only their labels may add to the peak."""
     code = (
         "from cortexscale.datasets.majajhong import reader as m; "
         "m.read({root!r}, 'Tito', m.Options(images=60, presentations={n}, neuroids={{'V4': 6, 'IT': 6}}))"
@@ -163,7 +163,7 @@ def test_memory_does_not_grow_with_the_trials(tmp_path):
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
-    """The demo's release with an untrained network; 64 objects, once without and twice with variation."""
+    """The simulated release has 64 objects, once without and twice with variation; its network is untrained."""
     torch.manual_seed(0)
     world = World(
         VisualSystem(build_backbone(HIDDEN_NETWORK).network, render(200, 0)[0]), 32, tmp_path_factory.mktemp("no things")

@@ -42,7 +42,7 @@ LOG = "nsddata/ppdata/subj03/behav/responses.tsv"
 
 
 def write(root, subject, experiment, absent=(), invalid=()):
-    """A subject with random signals; ``invalid`` lists (session, voxel). Returns its cortex and true ncsnr."""
+    """Write a subject with random signals, and return its cortex and true ncsnr; ``invalid`` lists (session, voxel)."""
     seed = int(subject[4:])
     cortex = lay_out_cortex(GRIDS[subject], 5, seed, absent)
     rng = np.random.default_rng(seed)
@@ -67,7 +67,7 @@ def study(tmp_path_factory):
 
 
 def by_hand(root, subject, i, j, k):
-    """Every z-scored trial of one voxel, straight from the files."""
+    """Return every z-scored trial of one voxel, straight from the files."""
     folder = root / BETAS.replace("subj03", subject)
     sessions = []
     for path in sorted(folder.glob("betas_session*.hdf5")):

@@ -1,4 +1,4 @@
-"""The demo study's pictures and brain: reproducible, well formed, and of known truth."""
+"""The images and the brain of the demo study are reproducible, well formed, and of known truth."""
 
 import re
 
@@ -121,7 +121,7 @@ def test_ceilings_are_realised():
 
 @pytest.fixture(scope="module")
 def spaces():
-    """Feature spaces of an early and a late area for 1,100 pictures; the late network is trained for a few seconds."""
+    """Return the feature spaces of an early and a late area for 1,100 images; the late network is trained for a few seconds."""
     torch.manual_seed(0)
     network = timm.create_model("test_efficientnet", num_classes=len(CLASSES))
     recipe = Recipe(steps=150, batch=32, learning_rate=5e-3)
@@ -136,7 +136,7 @@ def spaces():
 @pytest.mark.parametrize(("area", "other"), [("V1", "IT"), ("IT", "V1")])
 @pytest.mark.slow
 def test_generating_features_reach_the_ceiling_and_others_do_not(spaces, area, other):
-    """300 pictures find the code, 700 single trials train the mapping, 100 noiseless responses test it."""
+    """300 images find the code, 700 single trials train the mapping, and 100 noiseless responses test it."""
     code = AreaCode.find(spaces[area][:300], 12)
     signal = code.mixtures(code.latent(spaces[area][300:]), 20, seed=0)
     trials = noisy_trials(signal, np.arange(700), np.full(20, 0.6), seed=1)

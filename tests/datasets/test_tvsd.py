@@ -32,7 +32,7 @@ ABSURD = (7, 101, 71.0)  # train row, electrode, response
 
 
 def simulate(seed: int, n_train: int, n_test: int, n_repetitions: int, ncsnr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Train responses and test repetitions of 1024 electrodes with signal sd 0.4 and the given signal-to-noise ratios."""
+    """Draw training responses and test repetitions of 1024 electrodes with signal sd 0.4 and the given signal-to-noise ratios."""
     rng = np.random.default_rng(seed)
     train = rng.normal(0, 0.4, (n_train, 1024))
     signal, noise = rng.normal(0, 0.4, (n_test, 1024)), rng.normal(0, 0.4, (n_repetitions, n_test, 1024))
@@ -41,7 +41,7 @@ def simulate(seed: int, n_train: int, n_test: int, n_repetitions: int, ncsnr: np
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory):
-    """Both monkeys as released, small. Every tenth electrode has no signal; monkey N has a dead array."""
+    """The release has few images. Every tenth electrode has no signal; monkey N has a dead array."""
     root, written = tmp_path_factory.mktemp("tvsd"), {}
     ncsnr = np.where(np.arange(1024) % 10 == 0, 1e-3, 3.0)
     for seed, monkey in enumerate(tvsd.SUBJECTS):
@@ -55,7 +55,7 @@ def release(tmp_path_factory):
 
 @pytest.fixture
 def copy(release, tmp_path):
-    """A copy of monkey F's two files, to be damaged."""
+    """The folder holds a copy of the two files of monkey F, to be damaged."""
     for source in tvsd.raw_files(release[0], "monkeyF", OPTIONS):
         target = tmp_path / source.relative_to(release[0])
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def copy(release, tmp_path):
 
 
 def mean_released_reliability(repetitions: np.ndarray) -> np.ndarray:
-    """As the release describes it: one correlation matrix per electrode, mean over its pairs."""
+    """Return the mean over the pairs of one correlation matrix per electrode, as the release describes it."""
     upper = np.triu_indices(len(repetitions), 1)
     return np.array([np.corrcoef(repetitions[:, :, unit])[upper].mean() for unit in range(repetitions.shape[2])])
 
@@ -190,7 +190,7 @@ def test_noise_ceiling_is_the_published_formula(release):
 
 
 def test_noise_ceiling_estimates_the_truth(tmp_path):
-    """Full number of test images and repetitions; known ncsnr, so a known ceiling."""
+    """The ceiling is known from the ncsnr; images and repetitions are as many as in the release."""
     truth = np.linspace(50, 99, 1024)
     ncsnr = np.sqrt(truth / (100 - truth) / 30)
     train, repetitions = simulate(3, 2, 100, 30, ncsnr)
@@ -304,7 +304,7 @@ def replace(file, name, values):
 
 
 def unreadable_chunk(content: bytes) -> bytes:
-    """Zeros over the middle of the file, as a download leaves them that was resumed past a hole."""
+    """Put zeros over the middle of the file, where a resumed download left a hole."""
     third = len(content) // 3
     return content[:third] + bytes(third) + content[2 * third :]
 
@@ -502,7 +502,7 @@ def test_declared_memory_follows_the_counts():
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_trials(tmp_path):
-    """Four times the train images and the test repetitions (10 to 39 MB as float64); one electrode in eight is kept."""
+    """Training images and test repetitions grow fourfold, from 10 to 39 MB of float64; one electrode in eight is kept."""
     ncsnr = np.where(np.arange(1024) % 8 == 0, 3.0, 1e-4)
     names, peaks = [f"c{n}/c{n}_01b.jpg" for n in range(1400)], []
     for times in (1, 4):

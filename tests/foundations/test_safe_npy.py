@@ -27,7 +27,7 @@ CONTENT = {
 
 
 def npy(pickled: bytes, shape: tuple = (), dtype: object = object) -> bytes:
-    """A .npy file around any pickle."""
+    """Write a .npy file around any pickle."""
     file = io.BytesIO()
     descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
     np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
@@ -84,7 +84,7 @@ def test_mapped_arrays_keep_their_type_and_order(tmp_path, dtype, order):
 
 
 class Calls:
-    """Pickles as a call of a function."""
+    """An instance is pickled as a call of a function."""
 
     def __init__(self, function, *arguments):
         self.reduced = function, arguments
@@ -135,7 +135,7 @@ FORGED = {
 
 
 class Built:
-    """Pickles as the call of a function, followed by a state that is set without asking."""
+    """An instance is pickled as the call of a function, followed by a state that is set without asking."""
 
     def __init__(self, call: Calls, state: tuple):
         self.reduced = *call.reduced, state

@@ -170,12 +170,13 @@ class Release:
         return np.flatnonzero(subjects == subject)
 
     def _recording(self, subject: str, opened: _Opened, options: Options) -> Recording:
-        counts = np.bincount(opened.image)
+        order, counts = np.argsort(opened.image, kind="stable"), np.bincount(opened.image)
+        first_trials = np.cumsum(counts) - counts
         averages = np.empty((len(counts), len(opened.own)), dtype=np.float32)
         ncsnr = np.empty(len(opened.own))
         for part, trials in opened.assembly.unit_blocks(opened.own, opened.time_bins):
             ncsnr[part] = ncsnr_from_trials(trials, opened.image)
-            averages[:, part] = _image_means(trials, opened.image, counts)
+            averages[:, part] = np.add.reduceat(trials[order], first_trials) / counts[:, None]
 
         units = opened.neuroids.iloc[opened.own].reset_index(drop=True)
         units.insert(0, "unit", units.pop("neuroid_id").astype(str))
@@ -230,11 +231,6 @@ def stratified_test(ids: np.ndarray, strata: np.ndarray, fraction: float, seed: 
 
 def _n_test(images: int, fraction: float) -> int:
     return math.ceil(round(images * fraction, 6))  # 0.07 x 100 is 7.000000000000001
-
-
-def _image_means(trials: np.ndarray, image: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    order = np.argsort(image, kind="stable")
-    return np.add.reduceat(trials[order], np.cumsum(counts) - counts) / counts[:, None]
 
 
 def _locate(root: Path, names: Sequence[str]) -> Path:

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from cortexscale.datasets.nsd.files import Release
-from cortexscale.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,7 @@ def read_design(release: Release, n_trials: int, n_images: int, n_shared: int) -
     try:
         content = scipy.io.loadmat(path, variable_names=keys)
     except Exception as error:  # scipy raises half a dozen unrelated types on a damaged file
-        remedy = f"download it again; {release.remedy(path)}"
-        raise InputError(path, f"cannot be read ({error})", "a MATLAB v5 file", remedy) from error
+        raise release.unreadable(path, error, "a MATLAB v5 file") from error
     if absent := [key for key in keys if key not in content]:
         raise release.unlike(path, f"no variable {', '.join(absent)}", f"the variables {', '.join(keys)}")
     # Stored types vary, and some are unsigned, from which 1 must not be subtracted: 0 would become the largest number.

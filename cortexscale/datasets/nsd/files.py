@@ -61,6 +61,10 @@ class Release:
         """Return ``path``, or raise an InputError unless it is a data file of at least ``smallest`` bytes."""
         return require_real_file(path, self.remedy(path), smallest)
 
+    def unreadable(self, path: Path, error: Exception, expected: str) -> InputError:
+        """Return the error for a file that a library cannot read."""
+        return InputError(path, f"cannot be read ({error})", expected, f"download it again; {self.remedy(path)}")
+
     def unlike(self, path: Path, found: str, expected: str) -> InputError:
         """Return the error for a file whose content differs from the release."""
         return InputError(path, found, expected, f"the file differs from the release; {self.remedy(path)}")
@@ -91,8 +95,7 @@ def read_volume(release: Release, path: Path, shape: tuple[int, ...] | None = No
     try:
         volume = np.asarray(nib.Nifti1Image.from_filename(path).dataobj, dtype=np.float64)
     except (OSError, EOFError, zlib.error, gzip.BadGzipFile, nib.filebasedimages.ImageFileError, ValueError) as error:
-        remedy = f"download it again; {release.remedy(path)}"
-        raise InputError(path, f"cannot be read ({error})", "a whole NIfTI file", remedy) from error
+        raise release.unreadable(path, error, "a whole NIfTI file") from error
     if volume.ndim != 3 or (shape is not None and volume.shape != shape):
         expected = f"{shape or 'three axes'}, the grid of {release.ncsnr.name}"
         raise release.unlike(path, f"a volume of shape {volume.shape}", expected)
