@@ -16,11 +16,7 @@ Coordinates = Mapping[str, Mapping[str, np.ndarray]]
 
 
 def write_assembly(
-    path: Path,
-    responses: Iterable[np.ndarray],
-    coordinates: Coordinates,
-    dtype: str,
-    name: str = "__xarray_dataarray_variable__",
+    path: Path, responses: Iterable[np.ndarray], coordinates: Coordinates, dtype: str, name: str = "__xarray_dataarray_variable__"
 ) -> None:
     """Write an assembly as xarray and netCDF-4 wrote the released ones.
 

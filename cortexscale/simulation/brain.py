@@ -83,10 +83,7 @@ class AreaCode:
 
 
 def ncsnr_of_ceiling(nc_percent: np.ndarray, repetitions: int) -> np.ndarray:
-    """Return the ratio of the standard deviations of signal and noise of one trial, (units,).
-
-    ``nc_percent`` is the noise ceiling of the average over repetitions, in percent of variance.
-    """
+    """Return the ncsnr, (units,), of trials whose average over repetitions has a given ceiling, in percent of variance."""
     fraction = np.asarray(nc_percent) / 100
     return np.sqrt(fraction / ((1 - fraction) * repetitions))
 

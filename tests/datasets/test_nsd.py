@@ -23,8 +23,8 @@ from cortexscale.datasets.nsd.simulated_files import (
     Experiment,
     plan_experiment,
     single_trials,
-    write_nsd_shared,
-    write_nsd_subject,
+    write_shared,
+    write_subject,
 )
 from cortexscale.errors import InputError
 from cortexscale.recording import load_recording
@@ -52,7 +52,7 @@ def write(root, subject, experiment, absent=(), invalid=()):
     trials = single_trials(rng.standard_normal((TRIALS, len(ncsnr))), shown, ncsnr, seed)
     for session, voxel in invalid:
         trials[(session - 1) * TRIALS : session * TRIALS, voxel] = 0
-    write_nsd_subject(root, subject, experiment, cortex, trials)
+    write_subject(root, subject, experiment, cortex, trials)
     return SimpleNamespace(cortex=cortex, ncsnr=ncsnr)
 
 
@@ -60,7 +60,7 @@ def write(root, subject, experiment, absent=(), invalid=()):
 def study(tmp_path_factory):
     root = tmp_path_factory.mktemp("nsd")
     experiment = plan_experiment(subjects=3, sessions=3, n_shared=60, seed=0)
-    write_nsd_shared(root, experiment, np.zeros((experiment.n_images, 8, 8, 3)))
+    write_shared(root, experiment, np.zeros((experiment.n_images, 8, 8, 3)))
     truth = {"subj01": write(root, "subj01", experiment), "subj03": write(root, "subj03", experiment, absent=["FFA-2"])}
     recordings = {subject: nsd.read(root, subject, OPTIONS) for subject in SESSIONS}
     return SimpleNamespace(root=root, experiment=experiment, truth=truth, recordings=recordings)
@@ -209,7 +209,7 @@ def test_a_voxel_constant_in_a_session_is_averaged_over_the_others(tmp_path):
     ordering = np.concatenate([last, last, last, first, first, second, first, second, second])
     plan = plan_experiment(subjects=1, sessions=3, n_shared=60, seed=1)
     experiment = Experiment(plan.subject_images, ordering, 60)
-    write_nsd_shared(tmp_path, experiment, np.zeros((experiment.n_images, 8, 8, 3)))
+    write_shared(tmp_path, experiment, np.zeros((experiment.n_images, 8, 8, 3)))
     general = np.flatnonzero(lay_out_cortex(GRIDS["subj01"], 5, 1).members("nsdgeneral"))
     kept, lost = general[3], general[8]
     truth = write(tmp_path, "subj01", experiment, invalid=[(2, kept), (1, lost)])
@@ -560,9 +560,9 @@ def test_memory_holds_the_averages_and_one_session_of_a_block(tmp_path):
         cortex = lay_out_cortex((14, 17, 15), 75, 0)
         shown, rng = experiment.ordering, np.random.default_rng(0)
         signal = rng.standard_normal((250 * sessions, len(cortex.voxels)), dtype=np.float32)
-        write_nsd_shared(root, experiment, np.zeros((experiment.n_images, 8, 8, 3)))
+        write_shared(root, experiment, np.zeros((experiment.n_images, 8, 8, 3)))
         trials = single_trials(signal, shown, np.full(len(cortex.voxels), 1.5), seed=1)
-        write_nsd_subject(root, "subj01", experiment, cortex, trials)
+        write_subject(root, "subj01", experiment, cortex, trials)
         options = nsd.Options(
             sessions={"subj01": sessions}, images_per_subject=250 * sessions, shared_images=60, max_voxels=len(cortex.voxels)
         )

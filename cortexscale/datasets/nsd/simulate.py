@@ -15,8 +15,8 @@ from cortexscale.datasets.nsd.simulated_files import (
     Experiment,
     plan_experiment,
     single_trials,
-    write_nsd_shared,
-    write_nsd_subject,
+    write_shared,
+    write_subject,
 )
 from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
 from cortexscale.recording import Recording, Split
@@ -63,20 +63,14 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
     numbers = {subject: SUBJECTS.index(subject) + 1 for subject in subjects}
     experiment = plan_experiment(max(numbers.values()), settings.planned_sessions, settings.shared_images, seed)
     images, _ = render(experiment.n_images, seed + 1, world.size)
-    write_nsd_shared(Path(root), experiment, images)
+    write_shared(Path(root), experiment, images)
     latents = world.brain.look(images)
     for subject, number in numbers.items():
         yield subject, _simulate_subject(Path(root), subject, world, latents, experiment, settings, seed + 100 * number)
 
 
 def _simulate_subject(
-    root: Path,
-    subject: str,
-    world: World,
-    latents: dict[str, np.ndarray],
-    experiment: Experiment,
-    settings: Settings,
-    seed: int,
+    root: Path, subject: str, world: World, latents: dict[str, np.ndarray], experiment: Experiment, settings: Settings, seed: int
 ) -> Recording:
     """Simulate one subject. One voxel is invalid in its last session, as happens in the release."""
     rng = np.random.default_rng(seed)
@@ -88,7 +82,7 @@ def _simulate_subject(
     shown = experiment.ordering[: settings.sessions[subject] * TRIALS]
     trials = single_trials(signal, shown, ncsnr, seed=seed + 1)
     trials[-TRIALS:, 0] = 0
-    write_nsd_subject(root, subject, experiment, cortex, trials)
+    write_subject(root, subject, experiment, cortex, trials)
 
     counts = np.bincount(shown, minlength=len(images))
     columns = np.arange(len(images))

@@ -68,7 +68,7 @@ def single_trials(signal: np.ndarray, shown: np.ndarray, ncsnr: np.ndarray, seed
     return trials
 
 
-def write_nsd_shared(root: Path, experiment: Experiment, images: np.ndarray) -> None:
+def write_shared(root: Path, experiment: Experiment, images: np.ndarray) -> None:
     """Write what does not belong to a subject: the design, the stimulus table and the images, (n, size, size, 3) uint8."""
     import scipy.io
 
@@ -89,7 +89,7 @@ def write_nsd_shared(root: Path, experiment: Experiment, images: np.ndarray) -> 
         file["imgBrick"] = np.asarray(images, dtype=np.uint8)
 
 
-def write_nsd_subject(root: Path, subject: str, experiment: Experiment, cortex: Cortex, trials: np.ndarray) -> None:
+def write_subject(root: Path, subject: str, experiment: Experiment, cortex: Cortex, trials: np.ndarray) -> None:
     """Write betas, ncsnr, ROI volumes, label names and the behavioural log of one subject.
 
     Args:

@@ -73,14 +73,14 @@ def _simulate_monkey(
     silent = next(electrode for electrode in range(N_ELECTRODES) if electrode not in live and electrode not in dead)
     train_responses[0, silent] = OUTLIER
     train_responses[:, dead] = test_repetitions[:, :, dead] = np.nan
-    train_ids, test_ids = world.things_ids[train], world.things_ids[test]
-    write_tvsd(root, monkey, train_ids=train_ids, test_ids=test_ids, train=train_responses, test_repetitions=test_repetitions)
+    ids = {"train_ids": world.things_ids[train], "test_ids": world.things_ids[test]}
+    write_tvsd(root, monkey, **ids, train=train_responses, test_repetitions=test_repetitions)
 
     units = pd.DataFrame({"unit": [f"electrode{number:04d}" for number in live], "nc_percent": ceiling[live]})
     rois = pd.DataFrame({roi: [first <= number < stop for number in live] for roi, (first, stop) in spans.items()})
     train_split, test_split = (
-        Split(split_ids, signal[rows][:, live].astype(np.float32), np.full(len(rows), k))
-        for split_ids, rows, k in ((train_ids, train, 1), (test_ids, test, settings.repetitions))
+        Split(world.things_ids[rows], signal[rows][:, live].astype(np.float32), np.full(len(rows), repetitions))
+        for rows, repetitions in ((train, 1), (test, settings.repetitions))
     )
     return Recording("tvsd", monkey, train_split, test_split, units, rois).check()
 
