@@ -20,7 +20,7 @@ def stage_digest(script: Path, *modules: str | Path) -> str:
     Comments, layout and docstrings do not count.
 
     Args:
-        modules: further modules that the script loads: names, such as ``cortexscale.datasets.tvsd.reader``, or files.
+        modules: further modules that the script loads, such as ``cortexscale.datasets.tvsd.reader``, and files of code or data.
     """
     files: set[Path] = set()
     named = [module if isinstance(module, Path) else module_file(module) for module in modules]
@@ -38,7 +38,12 @@ def stage_digest(script: Path, *modules: str | Path) -> str:
 
 @cache
 def parsed(file: Path) -> tuple[bytes, tuple[Path, ...]]:
-    """Return the digest of the statements of a Python file, and the files of this package that it imports."""
+    """Return the digest of the statements of a Python file, and the files of this package that it imports.
+
+    Files of data count as they are.
+    """
+    if file.suffix != ".py":
+        return hashlib.blake2b(file.read_bytes(), digest_size=8).digest(), ()
     tree = ast.parse(file.read_text(encoding="utf-8"))
     names: list[str] = []
     for node in ast.walk(tree):

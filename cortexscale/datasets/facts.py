@@ -1,7 +1,9 @@
-"""The record of what is known of a built-in dataset beside the content of its files."""
+"""The record of what is known of a built-in dataset beside the content of its files: ``facts.toml`` in its folder."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from cortexscale.study.data import Modality
 
@@ -15,8 +17,10 @@ MODALITY_NAMES: Mapping[Modality, str] = {
 }
 """Modality -> how tables and figures write it."""
 
+_CHECKED = ConfigDict(extra="forbid")
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, config=_CHECKED)
 class PaperCounts:
     """One row of the paper's Table S1.
 
@@ -34,7 +38,7 @@ class PaperCounts:
     test_repetitions: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=_CHECKED)
 class Training:
     """Training of a readout on one dataset by the authors; ``dropout`` is None for a readout without dropout."""
 
@@ -43,7 +47,7 @@ class Training:
     dropout: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=_CHECKED)
 class Facts:
     """Facts about a built-in dataset, apart from the content of its files.
 
@@ -57,4 +61,4 @@ class Facts:
     colour: str  # in the paper's figures, as hex
     marker: str  # Matplotlib's letter, in figures that show a point per dataset
     counts: PaperCounts | None = None  # None for a dataset that is not in the paper
-    readouts: Mapping[str, Training] = field(default_factory=dict)
+    readouts: Mapping[str, Training] = Field(default_factory=dict)

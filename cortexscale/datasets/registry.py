@@ -1,7 +1,8 @@
 """The datasets that this package reads. Everything known of one lies in the folder of its name beside this file."""
 
-import importlib
+import tomllib
 from functools import cache
+from pathlib import Path
 
 from cortexscale.datasets.facts import Facts
 
@@ -17,8 +18,8 @@ NAMES = (
 )
 """Names of the built-in datasets, in the order of the paper's figures."""
 
-FACTS_MODULES = tuple(f"cortexscale.datasets.{name}.facts" for name in NAMES)
-"""Import paths of the facts. A rule whose script uses them passes these modules to ``plan.code``, which sees only imports."""
+FACTS_FILES = tuple(Path(__file__).parent / name / "facts.toml" for name in NAMES)
+"""The files of facts. A rule whose script uses them passes them to ``plan.code``, which sees only imports."""
 
 
 def reader_module(name: str) -> str:
@@ -39,4 +40,4 @@ def facts(reader: str) -> Facts | None:
 @cache
 def all_facts() -> dict[str, Facts]:
     """Return the facts of every built-in dataset, in the order of :data:`NAMES`."""
-    return {name: importlib.import_module(module).FACTS for name, module in zip(NAMES, FACTS_MODULES, strict=True)}
+    return {file.parent.name: Facts(**tomllib.loads(file.read_text(encoding="utf-8"))) for file in FACTS_FILES}

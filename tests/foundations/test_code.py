@@ -70,3 +70,11 @@ def test_other_modules_count_only_where_they_are_named(package):
     assert before != named
     (root / "other.py").write_text("y = 2\n")
     assert digest() == before and digest("cortexscale.other") != named
+
+
+def test_files_of_data_count_where_they_are_named(package):
+    root, _, digest = package
+    (root / "facts.toml").write_text("units = 1\n")
+    before = digest(root / "facts.toml")
+    (root / "facts.toml").write_text("units = 2\n")
+    assert digest(root / "facts.toml") != before

@@ -49,7 +49,7 @@ def test_the_registry_has_a_line_for_every_folder():
 @pytest.mark.parametrize("name", registry.NAMES)
 def test_a_dataset_has_all_its_parts_in_its_folder(name):
     present = {file.name for file in (PACKAGE / "datasets" / name).iterdir()}
-    assert present >= {"facts.py", "reader.py", "simulate.py", "manifest.tsv"}
+    assert present >= {"facts.toml", "reader.py", "simulate.py", "manifest.tsv"}
 
 
 def test_no_other_module_names_a_dataset():

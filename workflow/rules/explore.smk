@@ -4,7 +4,7 @@ Needs:  the tables of pretraining, fine-tuning and mapping that the study has, a
 Makes:  explore.html  by axis, metric, benchmark, ROI and family; opens offline
 """
 
-from cortexscale.datasets.registry import FACTS_MODULES
+from cortexscale.datasets.registry import FACTS_FILES
 
 
 localrules:
@@ -34,6 +34,6 @@ rule explore:
         study=plan.study.study,
         datasets=plain(plan.figures.datasets),
         composite_rois=plan.study.fits.composite_rois,
-        code=plan.code("explore", *FACTS_MODULES),
+        code=plan.code("explore", *FACTS_FILES),
     script:
         "../scripts/explore.py"

@@ -11,7 +11,7 @@ Makes:  tables/pretraining.parquet    all scores with the model's pretraining, i
         figures/<figure>.*            pdf, png, svg, and csv of every plotted number; `snakemake list_figures` prints all names
 """
 
-from cortexscale.datasets.registry import FACTS_MODULES
+from cortexscale.datasets.registry import FACTS_FILES
 
 
 rule collect_pretraining:
@@ -155,7 +155,7 @@ rule figure:
     params:
         drawing=lambda wildcards: plain(plan.figures.gallery.drawing(wildcards.figure)),
         code=lambda wildcards: plan.code(
-            "figure", plan.figures.gallery.drawing(wildcards.figure).module, *FACTS_MODULES
+            "figure", plan.figures.gallery.drawing(wildcards.figure).module, *FACTS_FILES
         ),
     script:
         "../scripts/figure.py"

@@ -7,7 +7,7 @@ Makes:  <folder>/<file>.parquet    as published
         tables/pretraining.parquet, layer_search.parquet, finetuning.parquet, mapping.parquet   in our names
 """
 
-from cortexscale.datasets.registry import FACTS_MODULES
+from cortexscale.datasets.registry import FACTS_FILES
 
 
 ruleorder: import_published > collect_pretraining
@@ -58,6 +58,6 @@ rule import_published:
         runtime=30,
     params:
         name=lambda wildcards: wildcards.table,
-        code=plan.code("import_published", *FACTS_MODULES),
+        code=plan.code("import_published", *FACTS_FILES),
     script:
         "../scripts/import_published.py"
