@@ -12,8 +12,8 @@ from cortexscale.study.experiments import Metrics
 from cortexscale.study.features import Projection
 from cortexscale.study.ridge import Ridge
 
-UNIT_ROW = 22
-"""Bytes of a row of ``*.units.parquet``."""
+UNIT_ROW, PLS_ROW = 22, 16
+"""Bytes of a row of ``*.units.parquet``, and of its scores by PLS."""
 SLAB = 4 * 4096
 """Bytes of a slab of feature columns per image."""
 ROIS_OF_UNIT = 3
@@ -122,6 +122,17 @@ class Scoring:
             for n in self.compared(kernel)
         )
 
+    def pls_seconds(self, machine: Machine) -> float:
+        """Seconds of PLS of all subjects and ROIs."""
+        how, components = (machine, self.ridge.precision), self.metrics.pls_components
+        if components is None:
+            return 0.0
+        return sum(
+            kernels.pls_seconds(*how, kernel, dataset.groups, kernel.units * dataset.rois_per_unit, components)
+            for dataset in self.datasets
+            for kernel in dataset.kernels
+        )
+
     def fit_seconds(self, machine: Machine, *, folds: int) -> float:
         """Seconds of ridge at the committed layers. A unit is fitted to the layers of its ROIs."""
         total = 0.0
@@ -136,15 +147,16 @@ class Scoring:
         """Bytes that a job needs to score layers.
 
         It holds the responses of all datasets, a kernel of all images, and for the largest dataset the centred kernel and two
-        factors (n x n each), with several datasets its own kernel too, responses and dual coefficients (n x units each), a slab
-        of features, predictions kept and new, and three geometries with their ranking. 4 GB are for the libraries and the host
-        side of a CUDA context.
+        factors (n x n each), with several datasets its own kernel too, responses and dual coefficients (n x units each; five for
+        PLS of a subject), a slab of features, predictions kept and new, and three geometries with their ranking. 4 GB are for the
+        libraries and the host side of a CUDA context.
         """
         value, copies = 4 if self.ridge.precision == "float32" else 8, 3 if len(self.datasets) == 1 else 4
         largest, similarity, sizes = 0.0, 0.0, [dataset.images for dataset in self.datasets]
         for dataset in self.datasets:
             kernel = dataset.kernels[0]
-            largest = max(largest, value * (copies * dataset.images**2 + 2 * kernel.n_train * kernel.units))
+            units = 5 * dataset.images * max(dataset.units) if self.metrics.pls_components else 0
+            largest = max(largest, value * (copies * dataset.images**2 + max(2 * kernel.n_train * kernel.units, units)))
             predicted = sum(2 * ROIS_OF_UNIT * value * n * kernel.units for n in self.compared(kernel))
             similarity = max(similarity, predicted + 16 * max(self.compared(kernel), default=0) ** 2)
         n = max(self.images, *sizes) if len(sizes) > 1 else sizes[0]
@@ -154,7 +166,8 @@ class Scoring:
     @property
     def unit_rows(self) -> float:
         """Bytes of the scores of all units."""
-        return UNIT_ROW * sum(dataset.rows for dataset in self.datasets)
+        row = UNIT_ROW + (PLS_ROW if self.metrics.pls_components else 0)
+        return row * sum(dataset.rows for dataset in self.datasets)
 
 
 def prepared_responses(machine: Machine, size: Scoring) -> Cost:
@@ -204,21 +217,22 @@ def alignment(machine: Machine, size: Scoring, network: Network, dimensions: int
 
     start + committed layers x kernels + per dataset its committed layers x ((I + A/8) n^3 / inverse + E ((2 n^2 + 2 m n) T /
     gemm + 5 n T / elementwise)), m test images; a unit is fitted to the layers of its own ROI and of those that hold others; RSA
-    and CKA of the predictions as in prepare_responses; on the training split with folds as in layer_search; disk: 22 per unit
-    and ROI; memory: as in layer_search
+    and CKA of the predictions as in prepare_responses; on the training split with folds as in layer_search; with PLS of A
+    components 2 n^2 T / gemm + 84 A n T / elementwise; disk: 22 (38 with PLS) per unit and ROI; memory: as in layer_search
     """
     seconds = layers * size.gram_seconds(machine, network, dimensions)
-    seconds += size.fit_seconds(machine, folds=size.folds) + size.geometry_seconds(machine)
+    seconds += size.fit_seconds(machine, folds=size.folds) + size.geometry_seconds(machine) + size.pls_seconds(machine)
     return Cost(machine.start + seconds, size.memory, size.unit_rows)
 
 
 def unprojected_alignment(machine: Machine, size: Scoring, extraction: Extraction) -> Cost:
     """Cost of scoring one model on all its activations.
 
-    projection_study without projections, with RSA and CKA as in alignment; disk: as there; memory: as there, and for the
+    projection_study without projections, with RSA, CKA and PLS as in alignment; disk: as there; memory: as there, and for the
     extraction
     """
-    seconds = _unprojected_seconds(machine, size, extraction, size.folds) + size.geometry_seconds(machine)
+    seconds = _unprojected_seconds(machine, size, extraction, size.folds)
+    seconds += size.geometry_seconds(machine) + size.pls_seconds(machine)
     return Cost(seconds, _unprojected_memory(size, extraction), size.unit_rows)
 
 

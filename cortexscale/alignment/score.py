@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import pandas as pd
+from torch import Tensor
 
 from cortexscale.alignment.layer import chosen_penalties, layer_fits
 from cortexscale.alignment.score_rows import Predictions, penalty_columns, score_rows
 from cortexscale.alignment.targets import Targets
 from cortexscale.commitments import Commitments, rois_at
 from cortexscale.features.store import FeatureStore, Store
+from cortexscale.kernels.correlation import pearson
+from cortexscale.kernels.pls import pls_coefficients
 from cortexscale.study.experiments import Metrics
 from cortexscale.study.ridge import Ridge
 
@@ -49,11 +53,27 @@ def score_alignment(
                 "n_train": len(target.train_rows),
             }
             assert fit.test_r is not None, "test responses were given"
-            predicted = Predictions(fit.test_r, fit.test, fit.heldout)
+            others = {"pls": pls_correlations(target, kernel.K, metrics.pls_components)} if metrics.pls_components else {}
+            predicted = Predictions(fit.test_r, fit.test, fit.heldout, others)
             of_target, of_units = score_rows(target, predicted, columns, splits=compared, kernel=kernel)
             rows.append(of_target)
             units.append(of_units)
     return pd.concat(rows, ignore_index=True), pd.concat(units, ignore_index=True)
+
+
+def pls_correlations(target: Targets, K: Tensor, components: int) -> np.ndarray:
+    """Pearson r of PLS predictions of the test stimuli, (P,) in the order of ``np.nonzero(target.members)``.
+
+    The units of a subject and ROI share the components. K has the training stimuli, followed by the test stimuli.
+    """
+    n, correlations = len(target.train_rows), []
+    within = K[:n, :n]
+    cross = K[n:, :n] - within.mean(dim=0)
+    for members in target.members:
+        units = np.flatnonzero(members)
+        C, mean = pls_coefficients(within, target.train[:, units], components)
+        correlations.append(pearson(cross @ C + mean, target.responses.test_responses(units, K)).cpu().numpy())
+    return np.concatenate(correlations)
 
 
 def score_unprojected(

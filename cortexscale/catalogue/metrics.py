@@ -4,10 +4,12 @@ ALIGNMENT = "pearsonr_nc"
 """The metric of the paper, alignment S. A fit or figure that names no metric shows this one."""
 
 SIMILARITY = {"rsa_c_test": "cRSA", "rsa_ve_test": "veRSA", "cka_c_test": "cCKA", "cka_ve_test": "veCKA"}
+PLS = {"pls": "Pearson r of PLS", "pls_nc": "noise-normalised r of PLS"}
 METRICS = {
     ALIGNMENT: "noise-normalised r",
     "pearsonr": "Pearson r",
     **SIMILARITY,
+    **PLS,
     "cv_score": "noise-normalised r, cross-validated",
 }
 """Metric -> its name on figures and pages."""

@@ -6,6 +6,8 @@ from cortexscale.costs import Machine
 
 ADAPTIVE_INVERSES, ADAPTIVE_EVALUATIONS = 6, 4
 """Penalties that an adaptive search inverts for all groups together, and at which it evaluates each unit."""
+PLS_STEPS = 40
+"""Steps of Lanczos' method for a component of PLS, at most as a rule."""
 EIGENVECTORS = 6
 """Times as long as an inverse that all eigenvectors of a symmetric matrix take (measured on a CPU)."""
 
@@ -37,6 +39,17 @@ def ridge_seconds(
     products = evaluations * ((4 if folds else 2) * n**2 + 2 * n_test * n) * units
     passes = evaluations * (10 * folds + 5) * n * units
     return inverting / machine.inverse(precision) + products / machine.gemm(precision) + passes / machine.elementwise
+
+
+def pls_seconds(machine: Machine, precision: str, kernel: Kernel, groups: float, units: float, components: int) -> float:
+    """Seconds of PLS of A components for G groups with T ``units`` together on one kernel of n training and m test stimuli.
+
+    These are 2 n^2 (T + 2 A G) + 2 n m T operations, and 84 A passes over n x T values, two for each step of Lanczos' method.
+    """
+    n, m = kernel.n_train, kernel.n_test
+    operations = 2 * n**2 * (units + 2 * components * groups) + 2 * n * m * units
+    passes = components * (2 * PLS_STEPS + 4) * n * units
+    return operations / machine.gemm(precision) + passes / machine.elementwise
 
 
 def gram_seconds(machine: Machine, precision: str, n: int, width: float) -> float:

@@ -34,7 +34,7 @@ class FigurePlan:
         """All figures of the study."""
         study = self.study
         if study.published:
-            return Gallery(Available(datasets=self.datasets, tables=frozenset(FILES)))
+            return Gallery(Available(datasets=self.datasets, tables=frozenset(FILES), unscored=study.metrics.unscored))
         readouts = tuple(study.mapping.readouts) if study.mapping else ()
         has = {
             "pretraining": study.datasets,

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cortexscale.catalogue.axes import AXES, Form
-from cortexscale.catalogue.metrics import ALIGNMENT, FITTED
+from cortexscale.catalogue.metrics import ALIGNMENT, FITTED, PLS
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.registry import NAMES
 from cortexscale.errors import InputError, Problems
@@ -103,7 +103,8 @@ class FitPlan:
         file = re.compile(rf"{re.escape(os.path.normpath(self.results))}/fits/({FIT})(?:\.points|\.curves)?\.parquet")
         asked = {match[1]: None for target in targets if (match := file.fullmatch(os.path.normpath(target)))}
         for fit in asked:
-            if reason := self.unscored.get(self.metric(fit)):
+            readouts = AXES[self.axis(fit)].table == "mapping" and self.metric(fit) in PLS
+            if reason := "readouts are not fitted by PLS" if readouts else self.unscored.get(self.metric(fit)):
                 expected, remedy = "a metric that the study computes", "ask for it in the section metrics, or leave the fit out"
                 problems.found.append(InputError(f"fit {fit}", reason, expected, remedy))
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from cortexscale.catalogue.metrics import SIMILARITY
+from cortexscale.catalogue.metrics import PLS, SIMILARITY
 from cortexscale.catalogue.readouts import READOUTS, TRAINED
 from cortexscale.recipe import NeuralRecipe, Recipe
 from cortexscale.section import Contradiction, Name, NonEmpty, Percent, Section, Seed
@@ -23,11 +23,15 @@ class Metrics(Section):
 
     similarity: list[Literal["train", "test"]] = ["test"]
     """Stimuli on which RSA and CKA are computed, if any. The training stimuli of THINGS take 2 GB per subject and ROI."""
+    pls_components: PositiveInt | None = None
+    """Components of partial least squares regression (PLS), the classic mapping of Brain-Score, which takes 25. The units of a
+    subject and ROI share them. Results then have the metrics `pls` and `pls_nc`. Without this key PLS is left out."""
 
     @property
     def unscored(self) -> dict[str, str]:
         """Metrics of the test stimuli that are not computed, and the reason."""
-        return {} if "test" in self.similarity else dict.fromkeys(SIMILARITY, "metrics.similarity has no test")
+        lacking = {} if "test" in self.similarity else dict.fromkeys(SIMILARITY, "metrics.similarity has no test")
+        return lacking | ({} if self.pls_components else dict.fromkeys(PLS, "metrics has no pls_components"))
 
 
 class LayerCommitment(Section):

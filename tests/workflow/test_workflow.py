@@ -29,6 +29,7 @@ def cut(results: Path) -> dict:
     config["models"] = [suite | {"architectures": first, "samples_per_class": [4, 0], "recipe": {"steps": 5}}]
     config["fits"]["bootstraps"] = 20
     config["figures"] = ["fig2", "figS6"]
+    config["metrics"]["pls_components"] = 3
     config |= {"mapping": None, "projection_study": None, "finetuning": None}
     return config
 
@@ -68,6 +69,10 @@ def study(tmp_path_factory) -> Study:
     finished = study.run(GOAL)
     assert finished.returncode == 0, finished.stdout
     return study
+
+
+def test_every_metric_that_the_config_asks_for_has_scores(study):
+    assert study.alignment()[["pearsonr_nc", "pls_nc", "rsa_c_test", "cka_ve_train"]].notna().all(axis=None)
 
 
 def test_a_second_run_has_nothing_to_do(study):
