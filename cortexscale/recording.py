@@ -12,32 +12,23 @@ import pandas as pd
 from cortexscale.errors import InputError
 from cortexscale.files import whole_file
 
-_ROWS = 256
-"""Number of stimuli whose responses are checked at a time."""
+_ROWS = 256  # stimuli whose responses are checked at a time
 
 
 @dataclass(frozen=True)
 class Split:
-    """Responses to a set of stimuli, averaged over repetitions.
+    """Responses to a set of stimuli, averaged over repetitions."""
 
-    Attributes:
-        stimulus_ids: (n,) str, rows of the stimulus table.
-        responses: (n, units) float32.
-        repetitions: (n,) int, trials averaged into each row.
-    """
-
-    stimulus_ids: np.ndarray
-    responses: np.ndarray
-    repetitions: np.ndarray
+    stimulus_ids: np.ndarray  # (n,) str, as in the stimulus table
+    responses: np.ndarray  # (n, units) float32
+    repetitions: np.ndarray  # (n,) int, trials averaged into each row
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One subject of one dataset.
+    """One subject of one dataset. The splits share no stimulus.
 
     Attributes:
-        dataset, subject: their names in the config.
-        train, test: the two splits. They share no stimulus.
         units: one row per unit: ``unit`` (id), ``nc_percent`` (noise ceiling of the test split, percent of
             variance) and what the modality has (electrode, voxel i/j/k, channel, time).
         rois: one boolean column per ROI, one row per unit. ROIs may overlap or be empty.

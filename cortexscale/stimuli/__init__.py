@@ -27,14 +27,9 @@ _DAMAGE = (OSError, KeyError, zipfile.BadZipFile, zlib.error, EOFError, SyntaxEr
 
 
 def stimulus_table(layout: Layout, path: Path | str) -> pd.DataFrame:
-    """List the images of a stimulus set.
+    """List the images of a stimulus set in byte order of their ids, by row of the HDF5 file, or as in the CSV.
 
-    Returns:
-        One row per image: ``stimulus_id``, ``hash`` (of its content) and ``concept``; in byte order of the ids, by row of the
-        HDF5 file, or as in the CSV.
-
-    Raises:
-        InputError: nothing is there, or not what the layout says.
+    The columns are ``stimulus_id``, ``hash`` (of the content of the image) and ``concept``.
     """
     images, hashes = LAYOUTS[layout](Path(path)), []
     ids = images.ids()
@@ -68,12 +63,7 @@ class StimulusImages:
         return len(self.ids)
 
     def __getitem__(self, row: int) -> Image.Image:
-        """Open the image of a row of the table.
-
-        Raises:
-            IndexError: the table has no such row.
-            InputError: the image is missing, damaged, or another one than the table lists.
-        """
+        """Open the image of a row, or raise an InputError if it is missing, damaged, or another one than the table lists."""
         id = self.ids[row]
         with _readable(self.images, id):
             content = self.images.content(id)
@@ -94,11 +84,7 @@ def _readable(images: Images, id: str) -> Iterator[None]:
 
 
 def stimulus_rows(table: pd.DataFrame, ids: Sequence[str] | np.ndarray, wanted_by: str) -> np.ndarray:
-    """Return the rows of stimuli in a stimulus table, (n,) int.
-
-    Raises:
-        InputError: a stimulus has no image; the message says whose stimuli they are (``wanted_by``).
-    """
+    """Return the rows of stimuli in a stimulus table, (n,) int, or raise an InputError that says whose stimuli have no image."""
     rows = pd.Index(table["stimulus_id"]).get_indexer(list(ids))
     if len(missing := np.asarray(ids)[rows < 0]):
         found = f"no image for {len(missing)} of the {len(ids)} stimuli of {wanted_by}, e.g. {', '.join(missing[:3])}"

@@ -40,11 +40,7 @@ class BrainScoreImages(Images):
 
     @cached_property
     def images(self) -> Path:
-        """The zip of the images, or the folder that it was unpacked into.
-
-        Raises:
-            InputError: there is neither.
-        """
+        """The zip of the images, or the folder that it was unpacked into."""
         folders = [self.path.parent, *sorted(self.path.parent.parent.glob("[0-9a-f]" * 40))]
         zipped = [folder / f"{self.path.stem}.zip" for folder in folders]
         unpacked = [folder / self.path.stem for folder in folders]

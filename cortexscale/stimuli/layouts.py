@@ -29,11 +29,7 @@ class Images:
         return type(self), (self.path,)
 
     def ids(self) -> list[str]:
-        """List the ids of all images, in the order of the stimulus table.
-
-        Raises:
-            InputError: nothing is there, or not what the layout says.
-        """
+        """List the ids of all images in order, or raise an InputError if there are none, or not as the layout says."""
         raise NotImplementedError
 
     def concepts(self, ids: Sequence[str]) -> list[str]:
@@ -74,11 +70,7 @@ class Hdf5Images(Images):
 
     @cached_property
     def pixels(self) -> h5py.Dataset:
-        """The array, on disk.
-
-        Raises:
-            InputError: the file is missing or damaged, or has no such array, or several.
-        """
+        """The array, on disk."""
         require_real_file(self.path, self.remedy)
         with hdf5_damage(self.path, "an HDF5 file of images", self.remedy):
             file = h5py.File(self.path, "r")

@@ -18,11 +18,9 @@ if TYPE_CHECKING:
 LOBES = ("occipital", "parietal", "temporal", "frontal", "central")
 ROIS = (*LOBES, "occipital_parietal", "whole_brain")
 
-Lobe = Literal["central", "parietal"]
-"""The lobes that centro-parietal channels may belong to."""
+Lobe = Literal["central", "parietal"]  # that centro-parietal channels may belong to
 
-MICROVOLT = 1e-6
-"""One microvolt in volts. MNE gives EEG in volts, and recordings hold microvolts."""
+MICROVOLT = 1e-6  # in volts, the unit of MNE; recordings hold microvolts
 
 _EEG_LOBES = {
     **dict.fromkeys(("O", "PO"), "occipital"),

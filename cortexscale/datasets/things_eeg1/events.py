@@ -10,8 +10,7 @@ from cortexscale.files import require_real_file
 
 _COLUMNS = ("onset", "stim", "sequencenumber")
 _TEST_COLUMNS = ("isteststim", "teststimnumber")
-_MOST_SECONDS = 10_000
-"""Larger onsets are in samples, because no recording is that long."""
+_MOST_SECONDS = 10_000  # larger onsets are in samples, because no recording is that long
 
 
 def read_events(path: Path, rate: float, n_train: int, n_test: int, n_repetitions: int, remedy: str) -> tuple[pd.DataFrame, bool]:

@@ -37,8 +37,7 @@ SOURCE = Source(
 )
 
 _MARKER = ("Event", "E  1")
-_EPOCHS = 500
-"""Epochs that are resampled at a time."""
+_EPOCHS = 500  # epochs that are resampled at a time
 
 
 class Options(meeg.EpochOptions):

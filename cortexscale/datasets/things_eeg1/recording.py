@@ -27,8 +27,7 @@ BLOCK_BYTES = 2**27
 """Bytes of a recording that are held as float64 at a time: some channels of all samples, or all channels of some samples."""
 
 _FEWEST = 60
-_PLAUSIBLE = (0.1, 300.0)
-"""Microvolts: limits of the median size of the filtered signal. The unit in the released headers is not documented."""
+_PLAUSIBLE = (0.1, 300.0)  # µV, limits of the median size of the filtered signal; the unit in the headers is not documented
 
 
 def find_channels(path: Path, channels: Sequence[str], remedy: str) -> tuple[dict[str, str], str]:
@@ -71,7 +70,11 @@ def filtered(
     import mne
 
     raw = mne.io.read_raw_brainvision(path, preload=False, verbose="error")
-    reference = _average(raw, channels, names) if average else 0
+    reference: np.ndarray | float = 0
+    if average:
+        step = BLOCK_BYTES // (8 * len(channels))
+        starts = range(0, raw.n_times, step)
+        reference = np.concatenate([_volts(raw, channels, names, first, first + step).mean(axis=0) for first in starts])
     width = max(1, BLOCK_BYTES // (8 * max(raw.n_times, at_least)))
     for first in range(0, len(channels), width):
         columns = slice(first, first + width)
@@ -87,18 +90,9 @@ def filtered(
         yield columns, part
 
 
-def _average(raw: "mne.io.BaseRaw", channels: Sequence[str], names: dict[str, str]) -> np.ndarray:
-    """Return the mean of the channels, (samples,) in V."""
-    average = np.empty(raw.n_times)
-    width = BLOCK_BYTES // (8 * len(channels))
-    for first in range(0, raw.n_times, width):
-        stop = min(first + width, raw.n_times)
-        average[first:stop] = _volts(raw, channels, names, first, stop).mean(axis=0)
-    return average
-
-
 def _volts(raw: "mne.io.BaseRaw", channels: Sequence[str], names: dict[str, str], start: int, stop: int) -> np.ndarray:
-    """Return (channels, samples) in V."""
+    """Return (channels, samples) in V. The online reference is 0."""
+    stop = min(stop, raw.n_times)
     volts = np.zeros((len(channels), stop - start))
     stored = [index for index, name in enumerate(channels) if name in names]
     if stored:

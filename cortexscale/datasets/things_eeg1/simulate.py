@@ -16,11 +16,9 @@ from cortexscale.simulation.brainvision import write_brainvision
 from cortexscale.simulation.meeg import RATE, continuous, evoked, interpolate, resampled_instants, trial_noise, true_ceiling
 from cortexscale.simulation.visual_system import World
 
-WIDE_WORKSPACE = ("sub-49", "sub-50")
-"""Subjects who were recorded with 127 channels against FCz, 63 of them connected."""
+WIDE_WORKSPACE = ("sub-49", "sub-50")  # recorded with 127 channels against FCz, 63 of them connected
 RECORDED_RATE = 1000
-EXEMPLARS = 12
-"""Images of a concept in the main part. The next one may be the test image of the concept."""
+EXEMPLARS = 12  # images of a concept in the main part; the next one may be its test image
 
 _SOA = 10  # grid samples: 100 ms
 _PAUSE = 1.0  # s between sequences; longer than a response, shorter than in the experiment
@@ -51,15 +49,6 @@ class Settings(pydantic.BaseModel, extra="forbid"):
     sequence_length: int = pydantic.Field(default=60, ge=2)
     noise: pydantic.PositiveFloat = 0.2
     subject_noise: dict[str, pydantic.PositiveFloat] = {}
-
-
-def stored_channels(subject: str) -> tuple[list[str], str]:
-    """Return the channels in the file of a subject, and the online reference, which is not stored."""
-    reference = "FCz" if subject in WIDE_WORKSPACE else "Cz"
-    names = [name for name in CHANNELS if name != reference]
-    if subject in WIDE_WORKSPACE:
-        names += [f"N{number}" for number in range(len(names) + 1, 128)]
-    return names, reference
 
 
 def events_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.DataFrame:
@@ -106,16 +95,15 @@ def events_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.Da
 def write_things_eeg1(root: Path, subject: str, events: pd.DataFrame, potentials: np.ndarray) -> None:
     """Write the BrainVision files and ``events.tsv`` of one subject.
 
-    Args:
-        events: the table of :func:`events_table`.
-        potentials: (64 channels of the cap, samples) in µV against any reference, at 1000 Hz.
+    ``potentials`` are (64 channels of the cap, samples) in µV against any reference, at 1000 Hz.
     """
     base = f"{root}/{subject}/eeg/{subject}_task-rsvp"
-    names, reference = stored_channels(subject)
-    recorded = potentials - potentials[CHANNELS.index(reference)]
-    rows = [CHANNELS.index(name) for name in names if name in CHANNELS]
-    microvolts = np.zeros((len(names), potentials.shape[1]), dtype=np.float32)  # channels that were not connected stay at 0
-    microvolts[: len(rows)] = recorded[rows]
+    reference = CHANNELS.index("FCz" if subject in WIDE_WORKSPACE else "Cz")  # it is not stored
+    names = [name for name in CHANNELS if name != CHANNELS[reference]]
+    microvolts = np.delete(potentials - potentials[reference], reference, axis=0).astype(np.float32)
+    if subject in WIDE_WORKSPACE:  # channels that were not connected are 0
+        names += [f"N{number}" for number in range(len(names) + 1, 128)]
+        microvolts = np.pad(microvolts, ((0, len(names) - len(microvolts)), (0, 0)))
     onsets = events["sample"].to_numpy() - 1
     markers = [("Event", f"E  {which}", sample + off) for sample in onsets for which, off in ((1, 0), (2, 50))]
     write_brainvision(Path(f"{base}_eeg"), microvolts, names, RECORDED_RATE, markers)

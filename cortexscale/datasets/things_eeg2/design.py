@@ -10,8 +10,7 @@ from cortexscale.datasets.formats.meeg import EpochOptions, require_epochs
 from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Part
 from cortexscale.errors import InputError
 
-_PLAUSIBLE = (1e-7, 1e-3)
-"""Volts: limits of the standard deviation of EEG over one epoch, the median of all channels."""
+_PLAUSIBLE = (1e-7, 1e-3)  # V, limits of the standard deviation of EEG over one epoch, the median of all channels
 _REMEDY = "fetch the session again; if it is partial or simulated on purpose, set things_eeg2's counts"
 
 
@@ -28,11 +27,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Session:
-    """The recordings of one split in one session, in order of time. Of each image, at most so many presentations count."""
+    """The recordings of one split in one session."""
 
     name: str
-    parts: list[Part]
-    at_most: int | None
+    parts: list[Part]  # in order of time
+    at_most: int | None  # presentations of an image that count, the first ones
 
     @cached_property
     def conditions(self) -> np.ndarray:

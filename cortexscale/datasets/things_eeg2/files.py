@@ -19,10 +19,8 @@ from cortexscale.errors import InputError
 SplitName = Literal["training", "test"]
 SPLITS: tuple[SplitName, ...] = ("training", "test")
 
-RATE = 1000
-"""Hz of both forms of the raw data."""
-TARGET = 99999
-"""Condition of the images of Buzz Lightyear, which the subjects counted."""
+RATE = 1000  # Hz, of both forms of the raw data
+TARGET = 99999  # condition of the images of Buzz Lightyear, which the subjects counted
 
 _PLACES = {"npy": ("", "raw_data", "eeg_dataset/raw_data"), "brainvision": ("", "source_data", "eeg_dataset/source_data")}
 """Form of the raw data -> where the folders of subjects may lie: beside each other, or as in the authors' project folder."""
@@ -31,19 +29,13 @@ _ARCHIVES = {"npy": "the raw data (osf.io/crxs4, Figshare+ 18470912)", "brainvis
 
 @dataclass(frozen=True)
 class Part:
-    """One continuous recording.
-
-    Attributes:
-        onsets: (n,) sample of every presentation, 0-based and ascending.
-        conditions: (n,) the image: its 1-based number within the split, or TARGET.
-        segment: ``segment(first, stop)`` reads those samples: (channels, stop - first) float64 V.
-    """
+    """One continuous recording."""
 
     path: Path
     n_samples: int
-    onsets: np.ndarray
-    conditions: np.ndarray
-    segment: Callable[[int, int], np.ndarray]
+    onsets: np.ndarray  # (n,) sample of every presentation, 0-based and ascending
+    conditions: np.ndarray  # (n,) the image: its 1-based number within the split, or TARGET
+    segment: Callable[[int, int], np.ndarray]  # segment(first, stop) reads these samples: (channels, stop - first) float64 V
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,7 @@ CHANNELS = (
 # fmt: on
 """The channels in the order of the release. Fz was the reference while recording."""
 
-_BLOCK = 200
-"""Epochs that are made at a time: 101 MB in float64."""
+_BLOCK = 200  # epochs that are made at a time: 101 MB in float64
 
 
 class Options(meeg.EpochOptions):

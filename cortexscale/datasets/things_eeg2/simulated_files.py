@@ -11,9 +11,7 @@ from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Part, SplitName
 from cortexscale.datasets.things_eeg2.reader import CHANNELS
 from cortexscale.simulation.brainvision import write_brainvision
 
-EXEMPLARS = 10
-"""Images of a training concept. Of the test concepts, the next one is presented."""
-
+EXEMPLARS = 10  # images of a training concept; of the test concepts, the next one is presented
 _TRIGGER_OF_TARGET = 255
 
 

@@ -9,11 +9,8 @@ import pandas as pd
 from cortexscale.datasets.things_fmri.tables import Trials
 from cortexscale.kernels.noise_ceiling import ncsnr_from_repetitions, noise_ceiling_percent
 
-_BLOCK_VALUES = 2**19
-"""float64 responses in one block of voxels."""
-
-BLOCK_BYTES = 6 * 8 * _BLOCK_VALUES
-"""Bytes of a block, with everything that is derived from it at a time."""
+_BLOCK_VALUES = 2**19  # float64 responses in one block of voxels
+BLOCK_BYTES = 6 * 8 * _BLOCK_VALUES  # of a block, with everything that is derived from it at a time
 
 
 def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trials) -> pd.DataFrame:

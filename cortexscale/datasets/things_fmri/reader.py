@@ -38,8 +38,7 @@ SOURCE = Source(
     images=THINGS_IMAGES,
 )
 
-_AGREEMENT = 1.0
-"""Percentage points. A larger difference of released and recomputed ceiling, median over voxels, gives a warning."""
+_AGREEMENT = 1.0  # percentage points; a larger median difference of released and recomputed ceilings gives a warning
 
 
 class Options(pydantic.BaseModel, extra="forbid"):

@@ -15,8 +15,7 @@ from cortexscale.recording import Recording, Split
 from cortexscale.simulation.brain import ncsnr_of_ceiling, noisy_trials
 from cortexscale.simulation.visual_system import World
 
-SESSIONS = 12
-"""Number of sessions. Each has one exemplar of every training concept, and every test image once."""
+SESSIONS = 12  # each has one exemplar of every training concept, and every test image once
 RUNS = 10
 
 PARCELS: dict[str, list[tuple[str, ...]]] = {
@@ -48,14 +47,11 @@ AREAS = {
 }
 """ROI of the reader -> the area behind it; each ROI has one."""
 
-ABSENT = {"sub-03": "rTOS"}
-"""Subject -> a ROI that was not found in it."""
-
+ABSENT = {"sub-03": "rTOS"}  # subject -> a ROI that was not found in it
 GRIDS = {"sub-01": (7, 9, 6), "sub-02": (9, 6, 7), "sub-03": (6, 10, 7)}
 """Subject -> the shape of its voxel grid. No two axes of a grid are equal, so that a forgotten transpose is noticed."""
 
-_SCALE = 0.1
-"""Standard deviation of the responses, about that of the released ones."""
+_SCALE = 0.1  # standard deviation of the responses, about that of the released ones
 
 
 class Settings(pydantic.BaseModel, extra="forbid"):

@@ -22,27 +22,18 @@ ROI_COLUMNS: dict[str, tuple[str, ...]] = {
 
 _NUMBERS = ("voxel_id", "subject_id", "voxel_x", "voxel_y", "voxel_z", "nc_singletrial", "nc_testset")
 
-SECOND_VERSION_ROIS = ("IT", "IT_glasser")
-"""ROIs that the first version of the voxel table lacks."""
+SECOND_VERSION_ROIS = ("IT", "IT_glasser")  # the first version of the voxel table lacks them
 
 
 @dataclass(frozen=True)
 class Trials:
-    """The images that one subject saw.
+    """The images that one subject saw."""
 
-    Attributes:
-        train_ids: (n,) THINGS ids, ascending.
-        test_ids: (m,) THINGS ids, ascending.
-        train: (n,) trial of each training image.
-        test: (repetitions, m) trials of each test image, in order of presentation.
-        session: (trials,) session of every trial, 1 ...
-    """
-
-    train_ids: np.ndarray
-    test_ids: np.ndarray
-    train: np.ndarray
-    test: np.ndarray
-    session: np.ndarray
+    train_ids: np.ndarray  # (n,) THINGS ids, ascending
+    test_ids: np.ndarray  # (m,) THINGS ids, ascending
+    train: np.ndarray  # (n,) trial of each training image
+    test: np.ndarray  # (repetitions, m) trials of each test image, in order of presentation
+    session: np.ndarray  # (trials,) session of every trial, 1 ...
 
 
 def read_trials(release: Release, n_train: int, n_test: int, n_repetitions: int) -> Trials:

@@ -23,8 +23,7 @@ RATE = 200.0
 TIMES = 281
 SENSORS = 271
 FIRST_TIME = -0.1
-CATCH = 999999
-"""Event code of the catch trials. The code of other trials is the number of the image."""
+CATCH = 999999  # event code of the catch trials; that of other trials is the number of the image
 
 _FILE_ID, _NEXT_FILE, _END = 100, 118, -1
 """Two kinds of FIF tags, and the place of the next tag according to the last one of a file."""
@@ -36,18 +35,12 @@ WHERE = "They are derivatives/preprocessed/preprocessed_P*-epo*.fif of OpenNeuro
 
 @dataclass(frozen=True)
 class Participant:
-    """Paths of the files of one subject.
-
-    Attributes:
-        parts: the epoch files, in the order of the chain.
-        attributes: the table of trials that is also released on its own.
-        table: whether the trials are read from this table, and not from the epoch files.
-    """
+    """Paths of the files of one subject."""
 
     name: str
-    parts: list[Path]
-    attributes: Path
-    table: bool
+    parts: list[Path]  # the epoch files, in the order of the chain
+    attributes: Path  # the table of trials that is also released on its own
+    table: bool  # whether the trials are read from this table, and not from the epoch files
 
     @property
     def files(self) -> list[Path]:

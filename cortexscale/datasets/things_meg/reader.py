@@ -40,8 +40,7 @@ SOURCE = Source(
 
 N_TIMES = 130
 _TARGET_RATE = 100.0
-_BLOCK = 500
-"""Epochs that are loaded at a time: 305 MB in float64."""
+_BLOCK = 500  # epochs that are loaded at a time: 305 MB in float64
 
 
 class Options(pydantic.BaseModel, extra="forbid"):

@@ -25,11 +25,9 @@ if TYPE_CHECKING:
     import mne
 
 SESSIONS, RUNS, PARTS = 12, 10, 4
-EXEMPLARS = 12
-"""Images of a concept in the main experiment, one per session. A later one may be the test image of the concept."""
+EXEMPLARS = 12  # images of a concept in the main experiment, one per session; the next one may be its test image
 
-_ABSENT = {"MLF25", "MRF43", "MRO13", "MRO11"}
-"""Four of the 275 sensors of the device: three that this one lacks, and one that the authors dropped."""
+_ABSENT = {"MLF25", "MRF43", "MRO13", "MRO11"}  # three that this device lacks, and one that the authors dropped
 
 _COLUMNS = [
     *("trial_type", "image_nr", "category_nr", "exemplar_nr", "test_image_nr"),
@@ -45,17 +43,11 @@ _AT_100_HZ = slice(_BASELINE.stop - 1, TIMES - 1, 2)
 
 @dataclass(frozen=True)
 class Noise:
-    """The noise after epochs were divided by the standard deviation of their baseline.
+    """The noise after epochs were divided by the standard deviation of their baseline."""
 
-    Attributes:
-        gain: mean of the factor that an epoch of a sensor was multiplied by.
-        spread: variance of this factor.
-        variance: (TIMES,) variance of the noise after that.
-    """
-
-    gain: float
-    spread: float
-    variance: np.ndarray
+    gain: float  # mean of the factor that an epoch of a sensor was multiplied by
+    spread: float  # variance of this factor
+    variance: np.ndarray  # (TIMES,) variance of the noise after that
 
 
 class Settings(pydantic.BaseModel, extra="forbid"):
@@ -122,10 +114,7 @@ def trial_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.Dat
 def write_things_meg(root: Path, subject: str, trials: pd.DataFrame, epochs: np.ndarray, *, metadata: bool = True) -> None:
     """Write the four parts of ``preprocessed_<subject>-epo.fif`` and ``sample_attributes_<subject>.csv``.
 
-    Args:
-        trials: the table of :func:`trial_table`.
-        epochs: (trials, 271, 281) float64.
-        metadata: whether the epoch files hold the trials as well, as released ones do.
+    ``epochs`` are (trials, 271, 281) float64. With ``metadata``, their files hold the trials as well, as released ones do.
     """
     import mne
 
@@ -177,14 +166,11 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
 
 
 def single_trials(signal: np.ndarray, shown: np.ndarray, seed: int) -> tuple[np.ndarray, Noise]:
-    """Return epochs in units of their baseline, and their noise.
+    """Return epochs in units of their baseline, (trials, sensors, TIMES) float64, and their noise.
 
     Args:
         signal: (images, sensors, TIMES) noise-free, nothing before 0 s, in standard deviations of the noise.
         shown: (trials,) row of ``signal`` of each trial; -1 for none.
-
-    Returns:
-        (trials, sensors, TIMES) float64, and its noise.
     """
     rng = np.random.default_rng(seed)
     hertz = np.arange(0.625, 40, 0.625)
