@@ -85,14 +85,11 @@ class BrainScoreImages(Images):
 
 
 def read_stimuli(path: Path | str, columns: Sequence[str], remedy: str) -> pd.DataFrame:
-    """Read some columns of the stimulus CSV of an assembly, in the order of the file.
+    """Read some columns of the stimulus CSV of an assembly as text, one row per image, in the order of the file.
 
     Args:
         columns: the columns that are wanted, first the id of the image. Names of other releases (:data:`ALIASES`) are found too.
         remedy: where the file comes from; it ends every message.
-
-    Returns:
-        One row per image with ``columns``, by the names that were asked for, all as text.
 
     Raises:
         InputError: the file is no table, a column or an entry is missing, or an id is there twice.

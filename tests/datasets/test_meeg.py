@@ -1,4 +1,4 @@
-"""What the M/EEG datasets share: sensor groups, epochs in blocks, ceilings of trials, (channel, time) units, simulation."""
+"""M/EEG datasets share sensor groups, epochs in blocks, ceilings of trials, (channel, time) units and the simulation."""
 
 import mne
 import numpy as np
@@ -155,7 +155,7 @@ def test_averages_of_blocks_of_trials():
 
 
 def repeated_trials(n_images: int = 200, repetitions: int = 12, variance: float = 0.05) -> tuple[np.ndarray, ...]:
-    """Trials of signal variance ``variance`` in a total of 1: (trials, 2, 3), image and repetition of each."""
+    """Draw trials (trials, 2, 3) with signal variance ``variance`` in a total of 1, and the image and repetition of each."""
     rng = np.random.default_rng(3)
     signal = np.sqrt(variance) * rng.standard_normal((n_images, 2, 3))
     noise = np.sqrt(1 - variance) * rng.standard_normal((repetitions, n_images, 2, 3))
@@ -354,7 +354,7 @@ def bump(times: np.ndarray) -> np.ndarray:
 
 
 def test_true_ceiling_is_what_a_long_simulation_has(brain):
-    """Responses that overlap, noise and a baseline, in many sequences: the variance around each picture's mean."""
+    """The variance around the mean of each image is as computed, with overlaps, noise and a baseline in many sequences."""
     system, latents = brain
     signal = evoked(system, latents, ["occipital", "temporal"], np.arange(60) / 100, seed=2)
     rng = np.random.default_rng(10)
@@ -368,11 +368,11 @@ def test_true_ceiling_is_what_a_long_simulation_has(brain):
     trials = epochs[:, :, 20:]
 
     noise = trial_noise(signal, 0.4, soa=soa, length=300, baseline=baseline)
-    measured = np.mean([trials[shown == picture].var(axis=0, ddof=1) for picture in range(300)], axis=0)
+    measured = np.mean([trials[shown == image].var(axis=0, ddof=1) for image in range(300)], axis=0)
     np.testing.assert_allclose(measured, noise, rtol=0.08)
     assert np.abs(measured / noise - 1).mean() < 0.02
     estimated = noise_ceiling_percent(trial_ncsnr(trials, shown, shown, zscore=False), 12)
     truth = true_ceiling(signal, noise, 12)
-    strong = truth > 30  # of weaker signals, 40 trials of each picture tell less
+    strong = truth > 30  # of weaker signals, 40 trials of each image tell less
     assert strong.sum() > 30
     np.testing.assert_allclose(estimated[strong], truth[strong], atol=3)

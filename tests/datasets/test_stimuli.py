@@ -1,4 +1,4 @@
-"""Stimulus tables: order, content, and clear words about what is not there."""
+"""Stimulus tables have an order and content, and messages say what is not there."""
 
 import io
 import pickle
@@ -72,9 +72,9 @@ def test_an_empty_folder_is_said(tmp_path):
         stimulus_table("image_folder", tmp_path)
 
 
-def test_a_damaged_picture_is_named(things):
+def test_a_damaged_image_is_named(things):
     table = stimulus_table("image_folder", things)
-    (things / "bat1/bat1_01b.jpg").write_bytes(b"not a picture")
+    (things / "bat1/bat1_01b.jpg").write_bytes(b"not a image")
     with pytest.raises(InputError, match=r"bat1_01b\.jpg\n.*not a readable image"):
         StimulusImages("image_folder", things, table)[1]
 
@@ -127,7 +127,7 @@ def test_images_of_another_shape_are_refused(tmp_path):
 
 @pytest.fixture
 def brainscore(tmp_path):
-    """40 gray pictures, not in the order of their ids; one has three channels, one four."""
+    """Write 40 gray images, not in the order of their ids; one has three channels, one four."""
     rng, table = np.random.default_rng(0), tmp_path / "stimulus_x.csv"
     modes = ["RGB", "RGBA", *["L"] * 38]
     with zipfile.ZipFile(table.with_suffix(".zip"), "w") as archive:
@@ -185,7 +185,7 @@ def test_a_zip_and_its_folder_and_a_cache_are_one(brainscore, tmp_path):
 
 
 def test_worker_processes_read_what_the_parent_reads(brainscore):
-    """Forked after the parent has read: a file opened before the fork would be shared, with its position."""
+    """A file that the parent opened before the fork would be shared, with its position."""
     expected = pixels(brainscore)
     images = StimulusImages("brainscore", brainscore, stimulus_table("brainscore", brainscore))
     assert images[0]
@@ -244,7 +244,7 @@ def test_a_brainscore_image_that_changed_is_refused(brainscore):
     unpack(brainscore)
     folder = brainscore.with_suffix("")
     shutil.copy(folder / "3.png", folder / "4.png")
-    (folder / "5.png").write_bytes(b"not a picture")
+    (folder / "5.png").write_bytes(b"not a image")
     images = StimulusImages("brainscore", brainscore, table)
     assert images[3]
     with pytest.raises(InputError, match=r"4\.png\n.*another image than the stimulus table lists"):

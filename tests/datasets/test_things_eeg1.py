@@ -27,7 +27,7 @@ SUBJECTS = ("sub-02", "sub-03", "sub-49")
 
 
 def small_world() -> SimpleNamespace:
-    """30 concepts of 13 pictures; each area codes random features of them."""
+    """There are 30 concepts of 13 images; each area codes random features of them."""
     rng = np.random.default_rng(0)
     ids = [f"c{c:02d}/c{c:02d}_{e:02d}{'b' if e == 1 else 's'}.jpg" for c in range(30) for e in range(1, 14)]
     brain = VisualSystem.__new__(VisualSystem)
@@ -50,7 +50,7 @@ def recordings(release):
 
 @pytest.fixture
 def copy(release, tmp_path):
-    """A copy of sub-02, to be damaged."""
+    """This copy of sub-02 is there to be damaged."""
     shutil.copytree(release[0] / "sub-02", tmp_path / "sub-02")
     return tmp_path
 
@@ -88,7 +88,7 @@ def test_ceilings_match_the_truth(release, recordings):
 
 @pytest.mark.slow
 def test_responses_are_the_signal_and_noise(release, recordings):
-    """In units with a high ceiling the average of the trials follows the truth, in µV, image by image."""
+    """The average of the trials follows the truth in units with a high ceiling, in µV, image by image."""
     truth, recording = release[1]["sub-02"], recordings["sub-02"]
     assert recording.test.stimulus_ids.tolist() == truth.test.stimulus_ids.tolist()
     assert recording.train.stimulus_ids.tolist() == truth.train.stimulus_ids.tolist()
@@ -104,7 +104,7 @@ def test_responses_are_the_signal_and_noise(release, recordings):
 
 @pytest.mark.slow
 def test_poor_subject_has_lower_ceilings(recordings):
-    """What the choice of the best subjects goes by: mean ceiling over occipital and parietal channels."""
+    """The best subjects are chosen by their mean ceiling over occipital and parietal channels."""
 
     def mean_ceiling(subject: str) -> float:
         screening = recordings[subject].screening
@@ -137,7 +137,7 @@ def test_units_and_rois(recordings, tmp_path):
 
 
 def plain_mne(root, subject: str, reference: bool) -> np.ndarray:
-    """The whole recording at once, as one would type it: (events, channels of the cap, 80) in V."""
+    """Preprocess the whole recording at once, as one would type it: (events, channels of the cap, 80) in V."""
     raw = mne.io.read_raw_brainvision(file_of(root, "eeg.vhdr", subject), preload=True, verbose="error")
     raw.pick([name for name in CHANNELS if name in raw.ch_names], verbose="error")
     if reference:
@@ -459,7 +459,7 @@ def test_raw_files_are_those_read(release):
 
 
 def write_noise(root, concepts: int) -> None:
-    """A subject with 12 x ``concepts`` train images, whose recording is noise."""
+    """Write a subject with 12 x ``concepts`` train images, whose recording is noise."""
     ids = np.array([f"c{c:03d}/c{c:03d}_{e:02d}s.jpg" for c in range(concepts) for e in range(1, 14)])
     settings = simulation.Settings(concepts=concepts, test_images=20, repetitions=2, sequence_length=300)
     events = simulation.events_table(ids, settings, 0)
@@ -469,7 +469,7 @@ def write_noise(root, concepts: int) -> None:
 
 @pytest.mark.slow
 def test_memory_grows_by_the_responses_only(tmp_path):
-    """Four times the trials, in a recording of four times the length, read with small blocks."""
+    """The second subject has four times the trials, in a recording of four times the length; blocks are small."""
     peaks, block = {}, 2**22
     for concepts in (25, 100):
         root = tmp_path / str(concepts)

@@ -28,7 +28,7 @@ SETTINGS = Settings(concepts=2, test_images=5, train_repetitions=2, parts=3, sou
 
 
 def options_of(settings: Settings) -> things_eeg2.Options:
-    """The options with which the reader reads what the simulation writes."""
+    """Return the options with which the reader reads what the simulation writes."""
     per_session = settings.concepts * EXEMPLARS // 2
     of_test = settings.test_images * settings.test_repetitions
     return things_eeg2.Options(
@@ -50,7 +50,7 @@ SOURCE_OPTIONS = OPTIONS.model_copy(update={"source": "brainvision"})
 
 
 def small_world(n_concepts: int = 7) -> SimpleNamespace:
-    """Pictures of random codes, in a brain whose channels mix them at random."""
+    """Return images of random codes, and a brain whose channels mix them at random."""
 
     def signal(latents: dict, areas: list[str], seed: int) -> np.ndarray:
         rng = np.random.default_rng(seed)
@@ -66,7 +66,7 @@ def small_world(n_concepts: int = 7) -> SimpleNamespace:
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory):
-    """sub-01 in both forms, small, and its truth."""
+    """Write sub-01 in both forms, small, and return its truth."""
     root = tmp_path_factory.mktemp("eeg2")
     return root, dict(simulate(root, ["sub-01"], small_world(), SETTINGS, seed=3))
 
@@ -80,7 +80,7 @@ def recording(release, tmp_path_factory):
 
 @pytest.fixture
 def copy(release, tmp_path):
-    """A copy of the release, to be damaged."""
+    """This copy of the release is there to be damaged."""
     shutil.copytree(release[0], tmp_path, dirs_exist_ok=True)
     return tmp_path
 
@@ -90,7 +90,7 @@ def dictionary(root: Path, session: int, split: str) -> Path:
 
 
 def at_once(root: Path, session: int, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """What MNE makes of all pictures of a session in one go: conditions, and (n, 63, 100) responses in microvolt."""
+    """Let MNE process all images of a session at once: conditions, and (n, 63, 100) responses in microvolts."""
     content = np.load(dictionary(root, session, split), allow_pickle=True).item()
     info = mne.create_info(content["ch_names"], content["sfreq"], content["ch_types"])
     raw = mne.io.RawArray(content["raw_eeg_data"], info, verbose="error")
@@ -123,7 +123,7 @@ def test_channels_are_those_of_the_release():
 
 def test_written_dictionaries_are_as_released(release):
     root, _ = release
-    halves, pictures = [], []
+    halves, images = [], []
     for session in range(1, SESSIONS + 1):
         content = np.load(dictionary(root, session, "training"), allow_pickle=True).item()
         assert list(content) == ["raw_eeg_data", "ch_names", "ch_types", "sfreq", "highpass", "lowpass"]
@@ -134,10 +134,10 @@ def test_written_dictionaries_are_as_released(release):
         shown = data[-1][data[-1] > 0]
         assert len(shown) == OPTIONS.train_presentations and (shown == TARGET).sum() == OPTIONS.train_targets
         halves.append(set(shown) - {TARGET})
-        pictures += list(shown)
+        images += list(shown)
     assert halves[0] | halves[1] == halves[2] | halves[3] == set(range(1, 21))
     assert not halves[0] & halves[1] and not halves[2] & halves[3]
-    assert max(np.unique(np.array(pictures), return_counts=True)[1][:-1]) > 2 * SETTINGS.train_repetitions, "extra repetitions"
+    assert max(np.unique(np.array(images), return_counts=True)[1][:-1]) > 2 * SETTINGS.train_repetitions, "extra repetitions"
 
 
 def test_metadata_number_folders_within_the_split_and_within_all_concepts(tmp_path):
@@ -335,7 +335,7 @@ def test_microvolts_are_read_when_told(copy, recording):
 
 @pytest.mark.slow
 def test_truth_is_recovered(tmp_path):
-    """With the demo's settings: ceilings, and what the noise-free responses explain of the training averages."""
+    """Ceilings are right with the settings of the demo, and so is what noise-free responses explain of training averages."""
     settings = Settings()
     truth = dict(simulate(tmp_path, ["sub-02"], small_world(60), settings, seed=0))["sub-02"]
     recording = things_eeg2.read(tmp_path, "sub-02", options_of(settings))
@@ -346,7 +346,7 @@ def test_truth_is_recovered(tmp_path):
     # 26 test images give a signal variance of relative sd 0.28, but both ceilings are of the same images.
     assert abs(error.mean()) < 2.5 and error.std() < 8
     before = recording.screening["time"] < -0.01
-    assert recording.screening.loc[before, "nc_percent"].median() < 15, "nothing to find before the picture"
+    assert recording.screening.loc[before, "nc_percent"].median() < 15, "nothing to find before the image"
 
     strong = recording.units["nc_percent"] > 70
     columns = pd.Index(truth.units["unit"]).get_indexer(recording.units["unit"][strong])
@@ -483,7 +483,7 @@ BAD = {
         "27 images, 3 of them targets",
         "things_eeg2's counts",
     ),
-    "picture without a name": (
+    "image without a name": (
         lambda r: rewrite(r / TRAIN, raw_eeg_data=stim(lambda s, on: assign(s, on[s[on] < 99999][3], 21))),
         "sub-01/ses-02, training images",
         "images .* to 21",
@@ -659,7 +659,7 @@ def test_counts_of_the_release_are_expected_unless_told_otherwise(release):
 
 
 def write_noise(root: Path, repetitions: int) -> things_eeg2.Options:
-    """One session of noise: 10 training and 10 test images, so often, every 50 ms."""
+    """Write one session of noise: 10 training and 10 test images, so often, every 50 ms."""
     rng = np.random.default_rng(0)
     ids = {split: np.array([f"{split}/{split}_{n:02d}s.jpg" for n in range(10)]) for split in ("training", "test")}
     write_image_metadata(root, np.concatenate(list(ids.values())), ids)
@@ -677,7 +677,7 @@ def write_noise(root: Path, repetitions: int) -> things_eeg2.Options:
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_recording(tmp_path):
-    """Four times the trials, and four times the file. The test trials are held for the ceiling; nothing else may grow."""
+    """The file grows fourfold. Test trials are held for the ceiling; nothing else may grow."""
     peaks, options = [], []
     for repetitions in (40, 160):
         root = tmp_path / str(repetitions)

@@ -23,7 +23,7 @@ OPTIONS = things_fmri.Options(n_train=168, n_test=36, n_voxels=N_VOXELS, max_vox
 
 
 class Brain:
-    """Three areas that code random features."""
+    """This brain has three areas that code random features."""
 
     def __init__(self, n: int):
         rng = np.random.default_rng(0)
@@ -59,7 +59,7 @@ def copy(study, tmp_path):
 
 
 def released(root, subject):
-    """The three tables as pandas reads them, the responses without ``voxel_id``."""
+    """Read the three tables with pandas, the responses without ``voxel_id``."""
     folder = root / "betas_csv"
     responses = pd.read_hdf(folder / f"{subject}_ResponseData.h5").drop(columns="voxel_id")
     return responses, *(pd.read_csv(folder / f"{subject}_{name}Metadata.csv") for name in ("Stimulus", "Voxel"))
@@ -134,7 +134,7 @@ def test_rois_are_the_columns_of_the_release_under_the_names_of_the_paper(study)
 
 
 def ceiling_by_hand(repetitions):
-    """(repetitions, images) of one voxel -> percent, step by step as the release describes it."""
+    """Compute the percent of one voxel (repetitions, images), step by step as the release describes it."""
     z = np.array([standardise(repetition) for repetition in repetitions])
     noise = np.mean([image.var(ddof=1) for image in z.T])
     signal = max(1 - noise, 0)
@@ -198,7 +198,7 @@ def test_options_for_selection_and_threshold(study):
 
 
 def test_voxels_without_signal_pass_the_threshold_of_the_paper():
-    """Why the whole brain holds so many voxels: the released ceiling of pure noise is above 10 % in one of five."""
+    """The whole brain holds so many voxels because the released ceiling of pure noise is above 10 % in one of five."""
     noise = np.random.default_rng(0).normal(size=(400, 12, 100))
     passing = np.mean([ceiling_by_hand(voxel) > 10 for voxel in noise])
     assert 0.15 < passing < 0.27
@@ -299,7 +299,7 @@ def write_with_pandas(path, frame, **options):
 
 
 def structure(path):
-    """Everything in an HDF5 file but the numbers."""
+    """Describe everything in an HDF5 file but the numbers."""
     found = {}
     with h5py.File(path) as file:
 
@@ -532,7 +532,7 @@ def test_options_that_do_not_fit_the_files_are_refused(study, subject, change, f
 
 
 def test_the_released_ceilings_of_one_and_twelve_trials_belong_together(copy):
-    """Four voxels of the real sub-01."""
+    """The numbers are those of four voxels of the real sub-01."""
     real = {1.102513: 11.799193, 2.134454: 20.743164, 1.868743: 18.601217, 0.0: 0.0}
 
     def with_real_ceilings(table):
@@ -583,7 +583,7 @@ things_fmri.read(Path("{root}"), "sub-01", options)
 
 
 def write_large(root, n_train):
-    """A subject with ``n_train`` training images and 3,000 voxels, of which every fifth has a signal."""
+    """Write a subject with ``n_train`` training images and 3,000 voxels, of which every fifth has a signal."""
     rng = np.random.default_rng(0)
     n_voxels, n_test = 3000, 20
     ids = [f"c{n}_01b.jpg" for n in range(n_train + n_test)]

@@ -39,7 +39,7 @@ PART = [f"{FOLDER}/preprocessed_P1-epo{number}.fif" for number in ("", "-1", "-2
 
 
 def brain() -> SimpleNamespace:
-    """Random mixtures of the codes, as the visual system makes them."""
+    """Return a brain that mixes the codes at random, as the visual system does."""
 
     def signal(latents: dict, areas: list[str], seed: int) -> np.ndarray:
         rng = np.random.default_rng(seed)
@@ -59,21 +59,21 @@ def small_world() -> SimpleNamespace:
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory):
-    """P1 and P2 as released, small, and their truth."""
+    """Write P1 and P2 as released, small, and return their truth."""
     root = tmp_path_factory.mktemp("meg")
     return root, dict(simulate(root, ("P1", "P2"), small_world(), SETTINGS, seed=3))
 
 
 @pytest.fixture
 def copy(release, tmp_path):
-    """A copy of P1's files, to be damaged."""
+    """This copy of the files of P1 is there to be damaged."""
     shutil.copytree(release[0], tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*P2*"))
     return tmp_path
 
 
 @pytest.fixture(scope="module")
 def at_once(release):
-    """What MNE makes of all epochs of P1 in one go: (epochs, 271, 130) float32, and their metadata."""
+    """Let MNE process all epochs of P1 at once: (epochs, 271, 130) float32, and their metadata."""
     epochs = mne.read_epochs(release[0] / PART[0], preload=True, verbose="ERROR")
     responses = epochs.resample(100, verbose="ERROR").crop(0, None).get_data(copy=False).astype(np.float32)
     return responses, epochs.metadata.reset_index(drop=True)
@@ -306,7 +306,7 @@ def test_bad_files_are_refused_by_name(copy, case):
 
 
 def rewrite(root, change):
-    """P1 once more, with other epochs or trials."""
+    """Write P1 once more, with other epochs or trials."""
     epochs = mne.read_epochs(root / PART[0], preload=True, verbose="ERROR")
     trials, responses = epochs.metadata.reset_index(drop=True), epochs.get_data(copy=False)
     trials["things_image_nr"] = pd.to_numeric(trials["things_image_nr"], errors="coerce")
@@ -412,7 +412,7 @@ def test_nothing_above_the_threshold_is_refused(release):
 
 @pytest.mark.slow
 def test_memory_grows_with_what_is_kept_only(tmp_path):
-    """Four times the trials: the peak grows by the responses of all units and the test trials, as declared."""
+    """The peak grows by the responses of all units and the test trials, as declared, where there are four times the trials."""
     rng = np.random.default_rng(0)
     peaks, options = [], []
     for factor in (1, 4):

@@ -116,14 +116,11 @@ def require_epochs(where: object, onsets: np.ndarray, n_samples: int, rate: floa
 
 
 def cut_epochs(raw: "mne.io.BaseRaw", onsets: np.ndarray, options: EpochOptions, *, baseline_first: bool) -> np.ndarray:
-    """Cut epochs of the EEG channels, resample them, subtract their baseline and crop them, each step by MNE.
+    """Cut epochs of the EEG channels, (n, channels, times) float32 in V, resample, subtract their baseline and crop by MNE.
 
     Args:
         onsets: (n,) 0-based samples of ``raw``.
         baseline_first: subtract the baseline before the resampling, and not after it.
-
-    Returns:
-        (n, channels, times) float32 in the unit of MNE (V).
     """
     import mne
 

@@ -49,7 +49,7 @@ def find_channels(path: Path, channels: Sequence[str], remedy: str) -> tuple[dic
 def filtered(
     path: Path, channels: Sequence[str], names: dict[str, str], average: bool, highpass: float, at_least: int
 ) -> Iterator[tuple[slice, "mne.io.RawArray"]]:
-    """Reference and filter the continuous recording, some channels at a time, so that memory does not depend on its length.
+    """Reference and filter the continuous recording; yield slices of ``channels`` and their recording in V, to save memory.
 
     The numbers are those of MNE on the whole recording: ``add_reference_channels``, ``set_eeg_reference("average")`` and
     ``filter`` treat samples and channels one by one, but for the mean over channels, which is computed first.
@@ -60,9 +60,6 @@ def filtered(
         average: subtract the mean of ``channels``.
         highpass: Hz, of the zero-phase FIR filter of MNE.
         at_least: values per channel that the caller holds of a part; more than the samples of the recording make parts narrower.
-
-    Yields:
-        The slice of ``channels``, and their recording in V.
 
     Raises:
         InputError: a signal that cannot be in the unit of the header.

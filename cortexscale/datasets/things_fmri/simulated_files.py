@@ -31,7 +31,7 @@ def write_responses(path: Path, responses: np.ndarray) -> None:
     """Write (voxels, trials) as pandas' fixed format stores a frame of ``voxel_id`` and trial columns 0, 1 ..."""
     n_voxels, n_trials = responses.shape
     trials = np.arange(n_trials).astype(object)
-    blocks = [(responses, trials), (np.arange(n_voxels)[:, None], "voxel_id")]
+    blocks: list[tuple[np.ndarray, np.ndarray | str]] = [(responses, trials), (np.arange(n_voxels)[:, None], "voxel_id")]
     with whole_file(path) as part, h5py.File(part, "w") as file:
         _describe(file, "GROUP", "1.0", PYTABLES_FORMAT_VERSION="2.1")
         frame = file.create_group("ResponseData")
