@@ -50,10 +50,7 @@ def table_hash(table: pd.DataFrame) -> str:
 
 
 class StimulusImages:
-    """The images of a stimulus set as RGB images, in the order of its table, with which each image is compared by its hash.
-
-    Files are opened when they are first needed, so that each worker process of a loader opens them for itself.
-    """
+    """The images of a stimulus set as RGB images, in the order of its table, with which each image is compared by its hash."""
 
     def __init__(self, layout: Layout, path: Path | str, table: pd.DataFrame):
         self.images = LAYOUTS[layout](Path(path))

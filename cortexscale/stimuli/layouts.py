@@ -19,7 +19,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png"}
 class Images:
     """The images of one stimulus set below a path. A subclass reads one layout.
 
-    Nothing that is open is pickled, so that each worker process opens the files for itself.
+    Files are opened when they are first needed and never pickled, so that each worker process opens them for itself.
     """
 
     def __init__(self, path: Path):
