@@ -10,7 +10,7 @@ from cortexscale.alignment.averages import AVERAGE
 from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.catalogue.metrics import ALIGNMENT
 from cortexscale.catalogue.readouts import READOUTS, figure_name
-from cortexscale.figures.content import FigureDataset
+from cortexscale.figures.content import Datasets
 from cortexscale.figures.style import FAMILIES, Look, colours, dataset_looks
 from cortexscale.pages.parts import LABELS, UNIT, distances, finetuning_part, laws, mapping_part, pretraining_part
 from cortexscale.pages.template import render
@@ -19,7 +19,7 @@ from cortexscale.pages.template import render
 def explore_data(
     tables: dict[str, pd.DataFrame],
     fits: dict[str, dict[str, pd.DataFrame]],
-    datasets: Mapping[str, FigureDataset],
+    datasets: Datasets,
     study: str,
     composite_rois: bool,
 ) -> dict[str, Any]:
@@ -28,7 +28,6 @@ def explore_data(
     Args:
         tables: the tables ``pretraining``, ``finetuning`` and ``mapping``, as far as the study has them.
         fits: name of a fit (``compute``, ``compute.rsa_c_test``, ``mapping``, ...) -> its ``fits``, ``curves`` and ``points``.
-        datasets: datasets of the study.
         composite_rois: whether ROIs that contain others count in averages, as in the fits.
     """
     parts, labels = {}, {name: dataset.label for name, dataset in datasets.items()}
@@ -44,17 +43,14 @@ def explore_data(
             into = parts["pretraining"]["axes"][axis].setdefault("distance", {})
             into[metric or ALIGNMENT] = distances(fit["points"], parts["pretraining"]["id"])
     places = dict.fromkeys(place for part in parts.values() for of in part["scores"].values() for place in of)
-    looks = dataset_looks((place.split("/")[0] for place in places), datasets)
+    split = [place.partition("/") for place in places]
+    looks = dataset_looks((name for name, _, _ in split), datasets)
     return {
         "study": study,
         "unit": UNIT,
         "metrics": LABELS,
         "benchmarks": {name: look.label for name, look in looks.items()},
-        "rois": {
-            name: [place.split("/", 1)[1] for place in places if place.startswith(f"{name}/")]
-            for name in looks
-            if name != AVERAGE
-        },
+        "rois": {name: [roi for of, _, roi in split if of == name and roi] for name in looks if name != AVERAGE},
         "colours": _colours(parts, looks),
         "parts": parts,
         "laws": [law for fit in fits.values() for law in laws(fit["fits"], fit["curves"], labels)],

@@ -1,4 +1,7 @@
-"""Parts of the explore page: models, fine-tuning runs and readouts with their scores, and the scaling laws of each axis."""
+"""Parts of the explore page: models, fine-tuning runs and readouts with their scores, and the scaling laws of each axis.
+
+``composite_rois`` says whether ROIs that contain others count in averages, as in the fits.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,6 +21,10 @@ LABELS = {name: METRICS[name] for name in FITTED} | {ALIGNMENT: f"Alignment S ({
 _FITTED = "finetuning_data_pct"
 UNIT = 1e-4
 """Scores are stored as integers of this unit: half the size."""
+Part = dict[str, Any]
+"""Items of one kind with their scores, as the page reads them."""
+_Scores = dict[str, dict[str, pd.Series]]
+"""Metric -> place -> score by item. A place is ``average``, a benchmark, or ``benchmark/ROI``."""
 CARD = {
     "backbone_arch": "Architecture",
     "backbone_n_params": "Parameters",
@@ -50,13 +57,8 @@ READOUT = {
 }
 
 
-def pretraining_part(table: pd.DataFrame, composite_rois: bool) -> dict[str, Any]:
-    """Collect all models on the axes of pretraining.
-
-    Args:
-        table: table of :func:`cortexscale.alignment.collect.pretraining_table`.
-        composite_rois: whether ROIs that contain others count in averages, as in the fits.
-    """
+def pretraining_part(table: pd.DataFrame, composite_rois: bool) -> Part:
+    """Collect all models on the axes of pretraining."""
     card = [column for column in CARD if column in table and column not in MODEL_COLUMNS]
     models = table[[*MODEL_COLUMNS, *card]].drop_duplicates("model_id", ignore_index=True)
     part = _part("model", models, _scores(table, composite_rois), models["model_id"], CARD)
@@ -65,29 +67,18 @@ def pretraining_part(table: pd.DataFrame, composite_rois: bool) -> dict[str, Any
     for axis in MODEL_AXES:
         points = axis_points(models.assign(score=0.0), axis)
         points = points[worth_showing(points, special=True)].reindex(models.index)
-        part["axes"][axis] = _axis(axis, points["x"], points["fitted"])
+        part["axes"][axis] = _axis(axis, points["x"], points["fitted"].eq(True))
     return part
 
 
-def _axis(name: str, x: pd.Series, fitted: pd.Series) -> dict[str, Any]:
-    """One axis of a part: its names, X of every item, and whether laws are fitted to the item."""
-    axis = AXES[name]
-    return {"label": axis.label, "symbol": axis.symbol, "x": _numbers(x), "fitted": fitted.eq(True).astype(int).tolist()}
-
-
-def finetuning_part(table: pd.DataFrame, composite_rois: bool, labels: dict[str, str]) -> dict[str, Any]:
-    """Collect all fine-tuning runs on the axis of the neural data that they saw. Baselines saw none and are left out.
-
-    Args:
-        table: ``tables/finetuning.parquet``.
-        labels: dataset -> its name on the page.
-    """
+def finetuning_part(table: pd.DataFrame, composite_rois: bool, labels: Mapping[str, str]) -> Part:
+    """Collect all fine-tuning runs on the axis of the neural data that they saw. Baselines saw none and are left out."""
     table = table[table["fitting_samples"].notna()]
     known = ["model_id", "exp_type", "finetuning_dataset", "fitting_samples", *(column for column in RUN if column in table)]
     runs = table[known].sort_values("exp_type", key=lambda kind: kind != _FITTED, kind="stable")  # a run may serve several
     runs = runs.drop_duplicates("model_id", ignore_index=True)
     part = _part("run", runs, _scores(table, composite_rois), runs["model_id"], RUN)
-    part["family"] = {"label": "Fine-tuned on", "of": _texts(runs["finetuning_dataset"].replace(labels))}
+    part["family"] = {"label": "Fine-tuned on", "of": _texts(runs["finetuning_dataset"].replace(dict(labels)))}
     experiments = _texts(runs["exp_type"].str.removeprefix("finetuning_").str.replace("_", " "))
     part["source"] = {"label": "Experiment", "of": experiments, "first": ["data pct"]}
     for axis in axes_of("finetuning"):
@@ -95,28 +86,63 @@ def finetuning_part(table: pd.DataFrame, composite_rois: bool, labels: dict[str,
     return part
 
 
-def mapping_part(table: pd.DataFrame, composite_rois: bool) -> dict[str, Any]:
-    """Collect all readouts on the axis of the stimuli that they were fitted to, per readout x dataset x number of stimuli x seed.
-
-    Args:
-        table: table of :func:`cortexscale.readouts.table.mapping_table`.
-        composite_rois: whether ROIs that contain others count in averages, as in the fits.
-    """
+def mapping_part(table: pd.DataFrame, composite_rois: bool) -> Part:
+    """Collect all readouts, by kind, dataset, number of stimuli and seed, on the axis of the stimuli that they were fitted to."""
     keys = ["probe_type", "benchmark_name", "fitting_samples", "data_pct", "seed"]
     card = ["model_id", *(column for column in READOUT if column in table and column not in keys)]
     readouts = table[[*keys, *card]].drop_duplicates(keys, ignore_index=True)
     ids = _fitted_readouts(readouts.rename(columns={"probe_type": "family", "fitting_samples": "x"}))
     rows = table.merge(readouts[keys].assign(readout=ids), on=keys, validate="many_to_one")
-    points = {metric: mapping_points(table, "mapping", metric, composite_rois=composite_rois) for metric in _metrics(table)}
-    means = [
-        each["score"].set_axis([_fitted_readouts(each), each["benchmark_name"]]).rename(metric) for metric, each in points.items()
-    ]
-    part = _part("readout", readouts, _places(pd.concat(means, axis=1), _roi_means(rows, "readout")), ids, READOUT)
+    means = {}
+    for metric in _metrics(table):
+        points = mapping_points(table, "mapping", metric, composite_rois=composite_rois)
+        means[metric] = points["score"].set_axis([_fitted_readouts(points), points["benchmark_name"]])
+    part = _part("readout", readouts, _places(means, rows, "readout"), ids, READOUT)
     part["family"] = {"label": "Readout", "of": _texts(readouts["probe_type"].map(figure_name))}
     part["source"] = {"label": "Features of", "of": _texts(readouts["model_id"])}
     for axis in axes_of("mapping"):
         part["axes"][axis] = _axis(axis, readouts[AXES[axis].column], pd.Series(True, readouts.index))
     return part
+
+
+def _part(noun: str, items: pd.DataFrame, scores: _Scores, ids: pd.Series, card: Mapping[str, str]) -> Part:
+    of_ids = {metric: {place: _integers(of.reindex(ids)) for place, of in places.items()} for metric, places in scores.items()}
+    facts = {label: _numbers(items[name]) for name, label in card.items() if name in items and items[name].notna().any()}
+    return {"noun": noun, "id": ids.tolist(), "card": facts, "scores": of_ids, "axes": {}}
+
+
+def _axis(name: str, x: pd.Series, fitted: pd.Series) -> dict[str, Any]:
+    """Collect one axis of a part: its names, X of every item, and whether laws are fitted to the item."""
+    axis = AXES[name]
+    return {"label": axis.label, "symbol": axis.symbol, "x": _numbers(x), "fitted": fitted.astype(int).tolist()}
+
+
+def _scores(table: pd.DataFrame, composite_rois: bool) -> _Scores:
+    """Average the scores of all models."""
+    means = {}
+    for metric in _metrics(table):
+        scores = benchmark_means(table, "model_id", metric, composite_rois=composite_rois)
+        means[metric] = scores.set_index(["model_id", "benchmark_name"])["score"]
+    return _places(means, table, "model_id")
+
+
+def _places(means: Mapping[str, pd.Series], rows: pd.DataFrame, item: str) -> _Scores:
+    """Join means by item and benchmark, and the means over subjects of every ROI of ``rows``."""
+    rois = rows.groupby([item, "benchmark_name", "roi"], sort=False)[list(means)].mean().reset_index()
+    places = rois.pop("benchmark_name") + "/" + rois.pop("roi")
+    rois = rois.set_index([rois.pop(item), places])
+    return {
+        metric: {
+            str(place): scores.droplevel(1)
+            for level in (whole, rois[metric])
+            for place, scores in level.groupby(level=1, sort=False)
+        }
+        for metric, whole in means.items()
+    }
+
+
+def _metrics(table: pd.DataFrame) -> list[str]:
+    return [metric for metric in FITTED if metric in table and table[metric].notna().any()]
 
 
 def _fitted_readouts(points: pd.DataFrame) -> pd.Series:
@@ -126,13 +152,8 @@ def _fitted_readouts(points: pd.DataFrame) -> pd.Series:
     return name + ", seed " + points["seed"].astype(str)
 
 
-def laws(fits: pd.DataFrame, curves: pd.DataFrame, labels: dict[str, str]) -> list[dict[str, Any]]:
-    """Collect scaling laws with their constants, intervals and curves.
-
-    Args:
-        fits, curves: tables of one axis and metric (:func:`cortexscale.scaling.laws.fit_axis`).
-        labels: dataset -> its name on the page. Datasets are the families of fine-tuning.
-    """
+def laws(fits: pd.DataFrame, curves: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Collect the scaling laws of one axis and metric with their constants, intervals and curves."""
     names = ["axis", "metric", "family", "benchmark_name"]
     facts = ["form", "n", "x_scale", "tau_raw", "bootstrap_unit", "bootstraps", "warnings"]
     facts += [f"{name}{end}" for name in ("E", "ln_A", "lambda", "alpha") for end in ("", "_low", "_high")]
@@ -147,46 +168,9 @@ def laws(fits: pd.DataFrame, curves: pd.DataFrame, labels: dict[str, str]) -> li
 
 
 def distances(points: pd.DataFrame, ids: Sequence[str]) -> dict[str, list[int | None]]:
-    """Distance of every model from the law of all families, per benchmark, in units of :data:`UNIT`."""
+    """Collect the distance of every model from the law of all families, per benchmark, in units of :data:`UNIT`."""
     wide = points.pivot(index="model_id", columns="benchmark_name", values="residual").reindex(list(ids))
     return {str(benchmark): _integers(of) for benchmark, of in wide.items()}
-
-
-def _part(noun: str, items: pd.DataFrame, scores: dict[str, Any], ids: pd.Series, card: Mapping[str, str]) -> dict[str, Any]:
-    scores = {metric: {place: _integers(of.reindex(ids)) for place, of in places.items()} for metric, places in scores.items()}
-    facts = {label: _numbers(items[name]) for name, label in card.items() if name in items and items[name].notna().any()}
-    return {"noun": noun, "id": ids.tolist(), "card": facts, "scores": scores, "axes": {}}
-
-
-def _scores(table: pd.DataFrame, composite_rois: bool) -> dict[str, dict[str, pd.Series]]:
-    """Scores of all models: metric -> place -> score by model. A place is ``average``, a benchmark, or ``benchmark/ROI``."""
-    means = [
-        benchmark_means(table, "model_id", metric, composite_rois=composite_rois)
-        .set_index(["model_id", "benchmark_name"])["score"]
-        .rename(metric)
-        for metric in _metrics(table)
-    ]
-    return _places(pd.concat(means, axis=1), _roi_means(table, "model_id"))
-
-
-def _roi_means(rows: pd.DataFrame, item: str) -> pd.DataFrame:
-    """Mean scores over the subjects of every ROI, by item and place."""
-    means = rows.groupby([item, "benchmark_name", "roi"], sort=False)[_metrics(rows)].mean().reset_index()
-    place = means.pop("benchmark_name") + "/" + means.pop("roi")
-    return means.set_index([means.pop(item), place])
-
-
-def _places(whole: pd.DataFrame, rois: pd.DataFrame) -> dict[str, dict[str, pd.Series]]:
-    return {
-        str(metric): {
-            str(place): of.droplevel(1) for level in (whole, rois) for place, of in level[metric].groupby(level=1, sort=False)
-        }
-        for metric in whole
-    }
-
-
-def _metrics(table: pd.DataFrame) -> list[str]:
-    return [metric for metric in FITTED if metric in table and table[metric].notna().any()]
 
 
 def _integers(scores: pd.Series) -> list[int | None]:

@@ -1,83 +1,98 @@
-"""The report: figures with captions, tables, quality checks, cost and provenance of a study on one page."""
+"""The report: figures with captions, tables, quality checks, cost and origins of a study on one page."""
 
+import hashlib
+import json
+import platform
+import re
+import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import yaml
+from PIL import Image
 
 from cortexscale.figures.gallery import KINDS, Drawing
 from cortexscale.markdown import markdown_table
-from cortexscale.pages.captions import caption
-from cortexscale.pages.origin import origins, run_facts
 from cortexscale.pages.template import render
-from cortexscale.stores import read_table
+from cortexscale.stores import file_hash, read_table, table_provenance
 
+REPOSITORY = Path(__file__).parents[2]
 DOTS, PIXELS = 300, 110
 """Dots per inch of the figures, and CSS pixels per inch at which the page shows them."""
+COUNTED = {
+    "model_id": "models",
+    "benchmark_name": "datasets",
+    "finetuning_dataset": "fine-tuning sets",
+    "subject": "subjects",
+    "roi": "ROIs",
+    "probe_type": "readouts",
+}
+"""Column of the numbers of a figure -> name of what it counts."""
 
 
-@dataclass(frozen=True)
-class Contents:
-    """The contents of a report.
+def report_page(
+    *,
+    root: Path,
+    config: Mapping[str, Any],
+    labels: Mapping[str, str],
+    figures: Sequence[Drawing],
+    tables: Sequence[Path],
+    checks: Sequence[Path],
+    fits: Sequence[Path],
+    pages: Sequence[str],
+) -> str:
+    """Make the page. Figures are inside it, and links lead to the files beside it.
 
-    Attributes:
-        root: results root.
+    Args:
         config: config of the study, with all defaults.
         labels: dataset -> its name in the report.
-        figures: figures whose files lie in ``figures/``.
         tables: parquet files, ``cost`` among them. A table that is there in Markdown too is shown, others are linked.
         checks: parquet files of small tables for the section on quality.
-        fits: parquet files of scaling laws.
-        pages: other pages in the same folder.
     """
-
-    root: Path
-    config: Mapping[str, Any]
-    labels: Mapping[str, str]
-    figures: Sequence[Drawing]
-    tables: Sequence[Path]
-    checks: Sequence[Path]
-    fits: Sequence[Path]
-    pages: Sequence[str]
-
-
-def report_page(of: Contents) -> str:
-    """Make the page. Figures are inside it, and links lead to the files beside it."""
-    shown = [table for table in of.tables if table.stem != "cost"]
-    files = [*of.tables, *of.checks, *of.fits]
-    sources, inputs = _origins(files, of.root)
-    laws = _laws_with_warnings(of.fits, of.labels)
+    shown = [table for table in tables if table.stem != "cost"]
+    files = [*tables, *checks, *fits]
+    sources, inputs = origins(files, root)
+    laws, labelled = _laws_with_warnings(fits), {"benchmark_name": dict(labels)}
+    quality = {table.stem: read_table(table) for table in checks} | _scores(shown)
     return render(
         "report.html",
-        config=of.config,
-        config_text=yaml.safe_dump(dict(of.config), sort_keys=False),
-        pages=of.pages,
-        facts=run_facts(of.config, files),
-        figures=[_figure(of.root, drawing) for drawing in of.figures],
-        tables=[_table(table, of.root) for table in shown],
-        checks={table.stem: _check(table, of.labels) for table in of.checks} | _scores(shown, of.labels),
-        warned_laws="" if laws.empty else _frame(laws),
+        config=config,
+        config_text=yaml.safe_dump(dict(config), sort_keys=False),
+        pages=pages,
+        facts=run_facts(config, files),
+        figures=[_figure(root, drawing) for drawing in figures],
+        tables=[_table(table, root) for table in shown],
+        checks={name: _frame(check.replace(labelled)) for name, check in quality.items()},
+        warned_laws="" if laws.empty else _frame(laws.replace(labelled)),
         n_warned_laws=len(laws),
-        cost=(of.root / "tables/cost.md").read_text(encoding="utf-8"),
-        origins=sources,
-        inputs=inputs,
+        cost=(root / "tables/cost.md").read_text(encoding="utf-8"),
+        origins=_frame(sources),
+        inputs=_frame(inputs),
     )
 
 
 def _figure(root: Path, drawing: Drawing) -> dict[str, Any]:
+    """Describe a figure. On a screen, in CSS pixels, it is as large as in print."""
     files = {kind: f"figures/{drawing.name}.{kind}" for kind in KINDS}
     text, png = caption(drawing, pd.read_csv(root / files["csv"])), root / files["png"]
-    title, paths = drawing.heading, list(files.values())
-    return {"name": drawing.name, "title": title, "caption": text, "png": png, "size": _size(png), "files": paths}
+    with Image.open(png) as image:
+        size = [side * PIXELS // DOTS for side in image.size]
+    known = {"name": drawing.name, "title": drawing.heading, "caption": text}
+    return known | {"png": png, "size": size, "files": list(files.values())}
 
 
-def _size(png: Path) -> list[int]:
-    """Width and height on a screen, in CSS pixels: the figure is as large as in print."""
-    head = png.read_bytes()[:24]
-    return [int.from_bytes(head[start : start + 4]) * PIXELS // DOTS for start in (16, 20)]
+def caption(drawing: Drawing, numbers: pd.DataFrame) -> str:
+    """Return what a figure shows, where its numbers come from, and how many there are. The files of one fit are one source."""
+    if "nothing_to_show" in numbers:
+        return f"{drawing.title}. There is nothing to show: {numbers['nothing_to_show'].iloc[0]}."
+    counts = {word: numbers[column].nunique() for column, word in COUNTED.items() if column in numbers}
+    kinds = [f"{count:,} {word}" for word, count in counts.items() if count > 1]
+    sources = dict.fromkeys(re.sub(r"(\.points|\.curves)?\.parquet$", "", table) for table in drawing.tables.values())
+    plotted = ", ".join([f"n = {len(numbers):,} plotted values", *kinds])
+    return f"{drawing.title}. {drawing.caption} From {', '.join(sources)}; {plotted}."
 
 
 def _table(table: Path, root: Path) -> dict[str, Any]:
@@ -86,53 +101,79 @@ def _table(table: Path, root: Path) -> dict[str, Any]:
     return {"name": table.stem, "files": files, "text": readable.read_text(encoding="utf-8") if readable.exists() else ""}
 
 
-def _check(table: Path, labels: Mapping[str, str]) -> str:
-    return _frame(read_table(table).replace({"benchmark_name": dict(labels)}))
-
-
-def _scores(tables: Sequence[Path], labels: Mapping[str, str]) -> dict[str, str]:
-    """The fractions of units that score above 1, and whose penalty is an end of its grid."""
+def _scores(tables: Sequence[Path]) -> dict[str, pd.DataFrame]:
+    """Return the fractions of units that score above 1, and whose penalty is an end of its grid."""
     pretraining = next((table for table in tables if table.stem == "pretraining"), None)
     rows = read_table(pretraining) if pretraining else pd.DataFrame()
     if not {"n_units", "n_units_above_1", "alpha_at_edge"} <= set(rows):
         return {}
-    sums = rows.groupby("benchmark_name", sort=False).agg(
-        scores=("n_units", "sum"), above=("n_units_above_1", "sum"), alpha_at_edge=("alpha_at_edge", "mean")
-    )
-    found = pd.DataFrame(
-        {
-            "benchmark_name": [labels.get(name, name) for name in sums.index],
-            "scores of units": sums["scores"].tolist(),
-            "fraction above 1": (sums["above"] / sums["scores"]).tolist(),
-            "fraction with the ridge penalty at an end of its grid": sums["alpha_at_edge"].tolist(),
-        }
-    )
-    return {"scores": _frame(found)}
+    of_dataset = rows.groupby("benchmark_name", sort=False)
+    units = of_dataset["n_units"].sum()
+    fractions = {
+        "scores of units": units,
+        "fraction above 1": of_dataset["n_units_above_1"].sum() / units,
+        "fraction with the ridge penalty at an end of its grid": of_dataset["alpha_at_edge"].mean(),
+    }
+    return {"scores": pd.DataFrame(fractions).reset_index()}
 
 
-def _laws_with_warnings(fits: Sequence[Path], labels: Mapping[str, str]) -> pd.DataFrame:
-    """The scaling laws whose constants should not be read as they stand."""
+def _laws_with_warnings(fits: Sequence[Path]) -> pd.DataFrame:
+    """Return the scaling laws whose constants should not be read as they stand."""
     tables = (read_table(file).assign(fit=file.stem) for file in fits)
     warned = [table[table["warnings"].fillna("") != ""] for table in tables if "warnings" in table]
     rows = pd.concat(warned) if warned else pd.DataFrame()
     names = [name for name in ("fit", "family", "benchmark_name", "experiment", "n", "warnings") if name in rows]
-    return rows[names].fillna("").replace({"benchmark_name": dict(labels)})
+    return rows[names].fillna("")
 
 
 def _frame(table: pd.DataFrame) -> str:
     """Write any table in Markdown, with four digits of its numbers."""
-    numbers = table.select_dtypes("number").columns
-    cells = table.apply(lambda column: column.map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else str(cell)))
-    return markdown_table(cells.rename(columns=_words), left=[_words(str(name)) for name in table if name not in numbers])
+    table = table.rename(columns=lambda name: str(name).replace("_", " "))
+    cells = table.map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else str(cell))
+    return markdown_table(cells, left=table.select_dtypes(exclude="number").columns.tolist())
 
 
-def _words(column: str) -> str:
-    return column.replace("_", " ")
+def run_facts(config: Mapping[str, Any], tables: Sequence[Path]) -> dict[str, str]:
+    """Describe the run that made some tables in a few words. Versions are those that made them, not those of this process."""
+    made_by = [table_provenance(table) for table in tables]
+    versions: dict[str, set[str]] = {}
+    for each in made_by:
+        for package, version in {**each["packages"], "python": each["python"]}.items():
+            versions.setdefault(package, set()).add(version)
+    return {
+        "Study": config["study"],
+        "Config": hashlib.blake2b(json.dumps(config, sort_keys=True).encode(), digest_size=16).hexdigest(),
+        "Code": _commit(),
+        "Versions": ", ".join(f"{package} {' and '.join(sorted(found))}" for package, found in sorted(versions.items())),
+        "Machine": ", ".join([*sorted({each["machine"] for each in made_by}), platform.system()]),
+    }
 
 
-def _origins(files: Sequence[Path], root: Path) -> tuple[str, str]:
-    """Make two tables in Markdown: the origin of each file, and the hashes of the inputs that it was made of."""
-    found = origins(files, root)
-    rows = [{**each, "inputs": len(each["inputs"])} for each in found]
-    inputs = [(each["table"], name, content) for each in found for name, content in each["inputs"].items()]
-    return _frame(pd.DataFrame(rows)), _frame(pd.DataFrame(inputs, columns=["table", "input", "content"]))
+def _commit() -> str:
+    """Name the commit of the code, and say whether files differ from it."""
+    try:
+        found = _git("rev-parse", "HEAD")
+        return f"git {found}" + (", with changes that are not committed" if _git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "not a git repository"
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.check_output(["git", "-C", REPOSITORY, *arguments], text=True, stderr=subprocess.DEVNULL).strip()
+
+
+def origins(tables: Sequence[Path], root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the origin of every table.
+
+    Returns:
+        One row per table: its path under the root, rows and columns, hash of its content, digest of the code of its stage, and
+        number of inputs. One row per input of a table, with its hash.
+    """
+    found, hashes = [], []
+    for file in tables:
+        made_by, shape, table = table_provenance(file), pq.read_metadata(file), str(file.relative_to(root))
+        inputs = made_by["inputs"]
+        found.append((table, shape.num_rows, shape.num_columns, file_hash(file), made_by.get("code", ""), len(inputs)))
+        hashes += [(table, name, content) for name, content in inputs.items()]
+    columns = ["table", "rows", "columns", "content", "code", "inputs"]
+    return pd.DataFrame(found, columns=columns), pd.DataFrame(hashes, columns=["table", "input", "content"])

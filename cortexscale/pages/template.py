@@ -8,21 +8,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 
 ASSETS = Path(__file__).parent / "assets"
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+"""Turns paragraphs and tables in Markdown into HTML. HTML in the text is escaped."""
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill a template of ``assets/``. Values are escaped where the template does not call them ``safe``.
-
-    Raises:
-        jinja2.UndefinedError: the template has a name without a value.
-    """
+    """Fill a template of ``assets/``. Values are escaped where the template does not call them ``safe``."""
     return _ENVIRONMENT.get_template(template).render(**values)
-
-
-def html_of_markdown(text: str) -> str:
-    """Turn paragraphs and tables in Markdown into HTML. HTML in the text is escaped."""
-    return str(_MARKDOWN.render(text))
 
 
 def _asset(name: str) -> str:
@@ -42,5 +34,5 @@ _ENVIRONMENT = Environment(
     keep_trailing_newline=True,
 )
 _ENVIRONMENT.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":"), "ensure_ascii": False}
-_ENVIRONMENT.filters |= {"markdown": html_of_markdown, "data_uri": _data_uri}
+_ENVIRONMENT.filters |= {"markdown": MARKDOWN.render, "data_uri": _data_uri}
 _ENVIRONMENT.globals["asset"] = _asset

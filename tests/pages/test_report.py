@@ -1,4 +1,4 @@
-"""The report: captions, cost, and a page whose pictures are inside it."""
+"""The report: captions, cost, and a page whose images are inside it."""
 
 import json
 
@@ -13,10 +13,8 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 
 from cortexscale.markdown import markdown_table
-from cortexscale.pages.captions import caption
-from cortexscale.pages.origin import origins, run_facts
-from cortexscale.pages.report import Contents, report_page
-from cortexscale.pages.template import html_of_markdown
+from cortexscale.pages.report import caption, origins, report_page, run_facts
+from cortexscale.pages.template import MARKDOWN
 from cortexscale.qc.cost import cost_table, readable
 from cortexscale.stores import provenance, write_table
 
@@ -68,9 +66,10 @@ def root(tmp_path):
 def report(root):
     figures = [gallery().drawing("fig3")]
     tables = [root / "tables/pretraining.parquet", root / "tables/cost.parquet"]
-    pages = Contents(root, CONFIG, {"tvsd": "TVSD-EP"}, figures, tables, [], [root / "fits/compute.parquet"], ["explore.html"])
+    files = {"root": root, "tables": tables, "checks": [], "fits": [root / "fits/compute.parquet"]}
+    page = report_page(config=CONFIG, labels={"tvsd": "TVSD-EP"}, figures=figures, pages=["explore.html"], **files)
     file = root / "report.html"
-    file.write_text(report_page(pages))
+    file.write_text(page)
     return file
 
 
@@ -84,9 +83,9 @@ def test_cost_is_the_sum_over_jobs(root):
 
 def test_origins_are_those_that_the_tables_carry(root):
     table = root / "tables/pretraining.parquet"
-    (found,) = origins([table], root)
-    assert (found["table"], found["rows"], found["code"]) == ("tables/pretraining.parquet", 1, "abc")
-    assert list(found["inputs"]) == ["script"] and len(found["content"]) == 32
+    found, inputs = origins([table], root)
+    assert found[["table", "rows", "code", "inputs"]].to_numpy().tolist() == [["tables/pretraining.parquet", 1, "abc", 1]]
+    assert inputs["input"].tolist() == ["script"] and len(found["content"][0]) == 32
     facts = run_facts(CONFIG, [table])
     assert (
         "numpy" in facts["Versions"]
@@ -98,7 +97,7 @@ def test_origins_are_those_that_the_tables_carry(root):
 
 def test_a_table_in_markdown_is_the_same_table_in_html():
     cells = pd.DataFrame({"Name": ["**x<y**", "a|b"], "n": ["1,000", ""]})
-    text = html_of_markdown(markdown_table(cells, "A note.", left=["Name"]))
+    text = MARKDOWN.render(markdown_table(cells, "A note.", left=["Name"]))
     left, right = (f'<td style="text-align:{side}">' for side in ("left", "right"))
     assert f"{left}<strong>x&lt;y</strong></td>\n{right}1,000</td>" in text
     assert f"{left}a|b</td>\n{right}</td>" in text and text.endswith("<p>A note.</p>\n")

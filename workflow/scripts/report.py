@@ -6,7 +6,7 @@ from typing import Any
 from cortexscale.figures.gallery import Drawing
 from cortexscale.files import write_text
 from cortexscale.jobs import run
-from cortexscale.pages.report import Contents, report_page
+from cortexscale.pages.report import report_page
 
 
 def main(
@@ -20,10 +20,10 @@ def main(
     figures: list[Drawing],
     pages: list[str],
 ) -> None:
-    contents = Contents(
+    text = report_page(
         root=page.parent, config=config, labels=labels, figures=figures, tables=tables, checks=checks, fits=fits, pages=pages
     )
-    write_text(page, report_page(contents))
+    write_text(page, text)
 
 
 if "snakemake" in globals():
