@@ -15,7 +15,7 @@ from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.catalogue.metrics import METRICS
 from cortexscale.figures.content import Datasets, Drawn, NothingToShow, Tables
 from cortexscale.figures.panels import SCORE, colour_bar, draw_means, legend_above, letter_panels, name_models, panels
-from cortexscale.figures.style import FAMILIES, FAMILY_MARKERS, MARKERS, Style, colours, dataset_looks, log_x
+from cortexscale.figures.style import FAMILY_MARKERS, MARKERS, Style, dataset_looks, family_looks, log_x
 from cortexscale.models.roles import kinds
 from cortexscale.scaling.finetuning import summary
 
@@ -77,10 +77,10 @@ def draw_architectures(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
 
 def draw_families(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
     """Draw one line per family over samples: means over its models with 95 % intervals, dashed for models held out."""
-    colour = colours(sorted(points["family"].unique()), FAMILIES)
+    looks = family_looks(points["family"])
     plotted = []
     for (held_out, family), models in points.groupby(["held_out", "family"]):
-        shade = colour[str(family)]
+        shade = looks[str(family)].colour
         marker = MARKERS[models["backbone_source"].iloc[0]] if bool(held_out) else _MARKERS.get(str(family), "h")
         panel.scatter(models["x"], models["score"], color=shade, marker=marker, s=14, alpha=0.4, linewidths=0)
         means = summary(models.sort_values("x"), ["family", "held_out", "x"], "score")

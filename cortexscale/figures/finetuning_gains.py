@@ -9,23 +9,10 @@ from matplotlib.axes import Axes
 
 from cortexscale.alignment.averages import AVERAGE
 from cortexscale.alignment.super_rois import region_order
+from cortexscale.figures import finetuning_panels as parts
 from cortexscale.figures.content import Datasets, Drawn, Tables
-from cortexscale.figures.finetuning_panels import (
-    AVERAGE_GAIN,
-    GAIN,
-    SAMPLES,
-    DrawPanel,
-    Hue,
-    dataset_labels,
-    draw_bars,
-    draw_base,
-    draw_errors,
-    draw_lines,
-    draw_parts,
-    model_hue,
-)
 from cortexscale.figures.panels import AVERAGE_SCORE, SLANTED, legend_above, legend_over, panels
-from cortexscale.figures.style import dataset_looks, log_x
+from cortexscale.figures.style import dataset_looks
 from cortexscale.scaling.finetuning import (
     best_lora,
     experiment,
@@ -36,17 +23,8 @@ from cortexscale.scaling.finetuning import (
     summary,
 )
 
-SUBJECTS = "Subjects fine-tuned on"
-_PERMUTED = Hue(
-    "random_shuffle",
-    {False: "responses to their stimuli", True: "permuted"},
-    {"responses to their stimuli": "#1f4e79", "permuted": "#c9ced6"},
-)
-_METHOD = Hue(
-    "method",
-    {"full": "full fine-tuning", "lora": "LoRA, best of each dataset"},
-    {"full fine-tuning": "#1f4e79", "LoRA, best of each dataset": "#f4a261"},
-)
+_PERMUTED = parts.Hue("random_shuffle", {False: ("responses to their stimuli", "#1f4e79"), True: ("permuted", "#c9ced6")})
+_METHODS = {"full": ("full fine-tuning", "#1f4e79"), "lora": ("LoRA, best of each dataset", "#f4a261")}
 
 
 # ------------------------------------------------------------------------------------------ averages over datasets
@@ -54,8 +32,8 @@ _METHOD = Hue(
 
 def draw(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw one panel per experiment on data, regions and architectures that the study has."""
-    parts = {"data_pct": draw_fractions, "region": draw_regions, "architecture": draw_architectures}
-    return _draw_experiments(tables, datasets, parts, 3.9)
+    experiments = {"data_pct": draw_fractions, "region": draw_regions, "architecture": draw_architectures}
+    return _draw_experiments(tables, datasets, experiments, 3.9)
 
 
 def draw_controls(tables: Tables, datasets: Datasets) -> Drawn:
@@ -63,22 +41,18 @@ def draw_controls(tables: Tables, datasets: Datasets) -> Drawn:
     return _draw_experiments(tables, datasets, {"ablation": draw_permuted, "subject": draw_subjects}, 4)
 
 
-def _draw_experiments(tables: Tables, datasets: Datasets, parts: Mapping[str, DrawPanel], width: float) -> Drawn:
+def _draw_experiments(tables: Tables, datasets: Datasets, known: Mapping[str, parts.DrawPanel], width: float) -> Drawn:
     """Draw the experiments that the study has; without any, the first reports what it lacks."""
     runs = finetuning_scores(tables["finetuning"])
     runs = runs[runs["benchmark_name"] == AVERAGE]
-    drawn = [part for kind, part in parts.items() if (runs["exp_type"] == kind).any()] or [*parts.values()][:1]
-    return draw_parts([(part, runs) for part in drawn], datasets, width)
+    drawn = [draw_panel for kind, draw_panel in known.items() if kind in set(runs["exp_type"])] or list(known.values())[:1]
+    return parts.draw_parts([(draw_panel, runs) for draw_panel in drawn], datasets, width)
 
 
 def draw_fractions(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
-    """Draw alignment against the number of stimuli, with one line per dataset of the fine-tuning. Return the numbers."""
+    """Draw alignment against the number of stimuli. Return the numbers."""
     rows = fractions(runs)
-    draw_base(panel, rows["baseline"])
-    numbers = draw_lines(panel, rows, datasets, "fitting_samples", "score")
-    log_x(panel, rows["fitting_samples"])
-    panel.set(xlabel=SAMPLES, ylabel=AVERAGE_SCORE)
-    panel.legend(fontsize=7)
+    numbers = _draw_growth(panel, rows, datasets, "fitting_samples")
     base = pd.DataFrame({"finetuning_dataset": ["none"], "mean": [rows["baseline"].iloc[0]], "value": ["score"]})
     return pd.concat([numbers, base], ignore_index=True)
 
@@ -94,7 +68,7 @@ def draw_regions(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.Data
         shades = sns.light_palette(look.colour, len(of_dataset) + 2)[2:]
         at = pd.Series(range(start, start + len(of_dataset)))
         panel.bar(at, of_dataset["mean"], 0.8, color=shades, edgecolor="0.3", lw=0.6)
-        draw_errors(panel, at, of_dataset)
+        parts.draw_errors(panel, at, of_dataset)
         together = of_dataset["finetuning_regions"].str.count("_") > 1
         names = of_dataset["finetuning_regions"].where(~together, "together")
         ticks |= dict(zip(at, names, strict=True))
@@ -103,7 +77,7 @@ def draw_regions(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.Data
         numbers.append(of_dataset)
     panel.set_xticks(list(ticks), list(ticks.values()), fontsize=8, **SLANTED)
     panel.axhline(0, color="black", lw=0.7)
-    panel.set(ylabel=AVERAGE_GAIN)
+    panel.set(ylabel=parts.AVERAGE_GAIN)
     return pd.concat(numbers, ignore_index=True).assign(value="delta")
 
 
@@ -112,9 +86,9 @@ def draw_architectures(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> p
     rows = experiment(runs, "architecture")
     rows = pd.concat([rows, rows.assign(finetuning_dataset=AVERAGE)])
     means = summary(rows, ["finetuning_dataset", "arch"])
-    hue = model_hue(sorted(rows["arch"].unique(), key=lambda arch: -means.loc[means["arch"] == arch, "mean"].mean()))
-    draw_bars(panel, means, "finetuning_dataset", dataset_labels(rows, datasets), hue)
-    panel.set(ylabel=AVERAGE_GAIN)
+    hue = parts.model_hue(sorted(rows["arch"].unique(), key=lambda arch: -means.loc[means["arch"] == arch, "mean"].mean()))
+    parts.draw_bars(panel, means, "finetuning_dataset", parts.dataset_labels(rows, datasets), hue)
+    panel.set(ylabel=parts.AVERAGE_GAIN)
     legend_over(panel)
     return means.assign(value="delta")
 
@@ -123,21 +97,23 @@ def draw_permuted(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.Dat
     """Draw bars with and without permuted stimuli, by the dataset of the fine-tuning. Return the numbers."""
     rows = experiment(runs, "ablation")
     means = summary(rows, ["finetuning_dataset", "random_shuffle"])
-    draw_bars(panel, means, "finetuning_dataset", dataset_labels(rows, datasets), _PERMUTED)
-    panel.set(ylabel=AVERAGE_GAIN)
+    parts.draw_bars(panel, means, "finetuning_dataset", parts.dataset_labels(rows, datasets), _PERMUTED)
+    panel.set(ylabel=parts.AVERAGE_GAIN)
     legend_over(panel)
     return means
 
 
 def draw_subjects(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
-    """Draw alignment against the number of subjects, with one line per dataset of the fine-tuning. Return the numbers."""
+    """Draw alignment against the number of subjects. Return the numbers."""
     rows = experiment(runs, "subject")
-    draw_base(panel, rows["baseline"])
-    numbers = draw_lines(panel, rows, datasets, "n_subjects", "score")
-    panel.set(xlabel=SUBJECTS, ylabel=AVERAGE_SCORE)
-    panel.locator_params(axis="x", integer=True)
+    return _draw_growth(panel, rows, datasets, "n_subjects").assign(baseline=rows["baseline"].iloc[0])
+
+
+def _draw_growth(panel: Axes, rows: pd.DataFrame, datasets: Datasets, x: str) -> pd.DataFrame:
+    numbers = parts.draw_growth(panel, rows, datasets, x)
+    panel.set(xlabel=parts.GROWTH[x], ylabel=AVERAGE_SCORE)
     panel.legend(fontsize=7)
-    return numbers.assign(baseline=rows["baseline"].iloc[0])
+    return numbers
 
 
 def draw_lora(tables: Tables, datasets: Datasets) -> Drawn:
@@ -149,8 +125,8 @@ def draw_lora(tables: Tables, datasets: Datasets) -> Drawn:
     rows = pd.concat([rows, rows.assign(finetuning_dataset=AVERAGE, lora_rank=None, learning_rate=None)])
     means = summary(rows, ["finetuning_dataset", "method", "lora_rank", "learning_rate"])
     figure, panel = plt.subplots(figsize=(5.4, 3.2), layout="constrained")
-    draw_bars(panel, means, "finetuning_dataset", dataset_labels(rows, datasets), _METHOD)
-    panel.set(ylabel=AVERAGE_GAIN)
+    parts.draw_bars(panel, means, "finetuning_dataset", parts.dataset_labels(rows, datasets), parts.Hue("method", _METHODS))
+    panel.set(ylabel=parts.AVERAGE_GAIN)
     legend_over(panel)
     return figure, means
 
@@ -163,13 +139,13 @@ def draw_transfer(tables: Tables, datasets: Datasets) -> Drawn:
     rows = full_data(finetuning_scores(tables["finetuning"]))
     rows = rows[rows["benchmark_name"] != AVERAGE]
     means = summary(rows, ["finetuning_dataset", "benchmark_name"])
-    trained, tested = dataset_labels(rows, datasets), dataset_looks(rows["benchmark_name"], datasets)
-    figure, grid = panels(list(trained.values()), 3, (2.7, 1.9), y=GAIN, sharex=True, sharey=True)
+    trained, tested = parts.dataset_labels(rows, datasets), dataset_looks(rows["benchmark_name"], datasets)
+    figure, grid = panels(list(trained.values()), 3, (2.7, 1.9), y=parts.GAIN, sharex=True, sharey=True)
     for name, panel in zip(trained, grid, strict=True):
         bars = means[means["finetuning_dataset"] == name].set_index("benchmark_name").loc[list(tested)].reset_index()
         edges = (bars["benchmark_name"] == name).map({True: "black", False: "none"})
         panel.bar(bars.index, bars["mean"], 0.8, color=[look.colour for look in tested.values()], edgecolor=edges, lw=1.4)
-        draw_errors(panel, bars.index, bars)
+        parts.draw_errors(panel, bars.index, bars)
         panel.axhline(0, color="black", lw=0.7)
         panel.set_xticks(bars.index, [look.label for look in tested.values()], **SLANTED)
     return figure, means
@@ -186,9 +162,9 @@ def draw_sizes(tables: Tables, datasets: Datasets) -> Drawn:
     rows = model_sizes(finetuning_scores(tables["finetuning"]))
     means = summary(rows, ["benchmark_name", "arch"])
     figure, panel = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
-    hue = model_hue(rows.sort_values("baseline_acc")["arch"])
-    draw_bars(panel, means, "benchmark_name", dataset_labels(rows, datasets, "benchmark_name"), hue, error="sem")
-    panel.set(ylabel=GAIN)
+    hue = parts.model_hue(rows.sort_values("baseline_acc")["arch"])
+    parts.draw_bars(panel, means, "benchmark_name", parts.dataset_labels(rows, datasets, "benchmark_name"), hue, error="sem")
+    panel.set(ylabel=parts.GAIN)
     legend_over(panel)
     return figure, means
 
@@ -196,15 +172,15 @@ def draw_sizes(tables: Tables, datasets: Datasets) -> Drawn:
 def draw_sizes_by_dataset(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw the bars of :func:`draw_sizes` for every dataset of the fine-tuning: means over seeds."""
     rows = model_sizes(finetuning_scores(tables["finetuning"]))
-    return _draw_by_dataset(rows, datasets, model_hue(rows.sort_values("baseline_acc")["arch"]), "sem")
+    return _draw_by_dataset(rows, datasets, parts.model_hue(rows.sort_values("baseline_acc")["arch"]), "sem")
 
 
-def _draw_by_dataset(runs: pd.DataFrame, datasets: Datasets, hue: Hue, error: str) -> Drawn:
+def _draw_by_dataset(runs: pd.DataFrame, datasets: Datasets, hue: parts.Hue, error: str) -> Drawn:
     """Draw bars on every dataset and on average, with one panel per dataset of the fine-tuning."""
     means = summary(runs, ["finetuning_dataset", "benchmark_name", hue.column])
-    trained, tested = dataset_labels(runs, datasets), dataset_labels(runs, datasets, "benchmark_name")
-    figure, grid = panels(list(trained.values()), 3, (3, 1.9), y=GAIN, sharex=True, sharey=True)
+    trained, tested = parts.dataset_labels(runs, datasets), parts.dataset_labels(runs, datasets, "benchmark_name")
+    figure, grid = panels(list(trained.values()), 3, (3, 1.9), y=parts.GAIN, sharex=True, sharey=True)
     for name, panel in zip(trained, grid, strict=True):
-        draw_bars(panel, means[means["finetuning_dataset"] == name], "benchmark_name", tested, hue, error)
+        parts.draw_bars(panel, means[means["finetuning_dataset"] == name], "benchmark_name", tested, hue, error)
     legend_above(figure, grid[0])
     return figure, means

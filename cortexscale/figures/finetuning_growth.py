@@ -5,51 +5,39 @@ from itertools import cycle
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from cortexscale.alignment.averages import AVERAGE
 from cortexscale.figures.content import Datasets, Drawn, Tables
-from cortexscale.figures.finetuning_gains import SUBJECTS
-from cortexscale.figures.finetuning_panels import SAMPLES, dataset_labels, draw_base, draw_lines, model_hue
+from cortexscale.figures.finetuning_panels import GROWTH, dataset_labels, draw_growth, model_hue
 from cortexscale.figures.panels import ACCURACY, SCORE, legend_above, panels
-from cortexscale.figures.style import dataset_looks, log_x
+from cortexscale.figures.style import dataset_looks
 from cortexscale.scaling.finetuning import experiment, finetuning_scores, fractions, summary
 
 
 def draw_samples(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw alignment against the number of stimuli, with one panel per dataset that models are scored on."""
     rows = fractions(finetuning_scores(tables["finetuning"]))
-    figure, grid, numbers = _draw_by_dataset(rows, datasets, "fitting_samples", SAMPLES, (2.5, 2.1))
-    for panel in grid:
-        log_x(panel, rows["fitting_samples"])
-    return figure, numbers
+    return _draw_by_dataset(rows, datasets, "fitting_samples", (2.5, 2.1))
 
 
 def draw_subjects(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw alignment against the number of subjects, with one panel per dataset that models are scored on."""
     rows = experiment(finetuning_scores(tables["finetuning"]), "subject")
-    figure, grid, numbers = _draw_by_dataset(rows, datasets, "n_subjects", SUBJECTS, (2.4, 1.9))
-    for panel in grid:
-        panel.locator_params(axis="x", integer=True)
-    return figure, numbers
+    return _draw_by_dataset(rows, datasets, "n_subjects", (2.4, 1.9))
 
 
-def _draw_by_dataset(
-    rows: pd.DataFrame, datasets: Datasets, x: str, label: str, size: tuple[float, float]
-) -> tuple[Figure, list[Axes], pd.DataFrame]:
-    """Draw alignment against the column ``x``, with one panel of ``size`` inches per dataset but the average."""
+def _draw_by_dataset(rows: pd.DataFrame, datasets: Datasets, x: str, size: tuple[float, float]) -> Drawn:
     rows = rows[rows["benchmark_name"] != AVERAGE]
     tested = dataset_labels(rows, datasets, "benchmark_name")
-    figure, grid = panels(list(tested.values()), 4, size, x=label, y=SCORE, sharex=True)
+    figure, grid = panels(list(tested.values()), 4, size, x=GROWTH[x], y=SCORE, sharex=True)
     plotted = []
     for name, panel in zip(tested, grid, strict=True):
         of_benchmark = rows[rows["benchmark_name"] == name]
-        draw_base(panel, of_benchmark["baseline"])
-        numbers = draw_lines(panel, of_benchmark, datasets, x, "score", strong=name)
+        numbers = draw_growth(panel, of_benchmark, datasets, x, strong=name)
         plotted.append(numbers.assign(benchmark_name=name, baseline=of_benchmark["baseline"].iloc[0]))
         panel.locator_params(axis="y", nbins=5)
     legend_above(figure, grid[0], 7)
-    return figure, grid, pd.concat(plotted, ignore_index=True)
+    return figure, pd.concat(plotted, ignore_index=True)
 
 
 def draw_accuracy(tables: Tables, datasets: Datasets) -> Drawn:
@@ -57,10 +45,8 @@ def draw_accuracy(tables: Tables, datasets: Datasets) -> Drawn:
     rows = fractions(finetuning_scores(tables["finetuning"]))
     rows = rows[rows["benchmark_name"] == AVERAGE]
     figure, panel = plt.subplots(figsize=(4.4, 3.4), layout="constrained")
-    draw_base(panel, rows["baseline_acc"])
-    numbers = draw_lines(panel, rows, datasets, "fitting_samples", "task_evaluation_acc")
-    log_x(panel, rows["fitting_samples"])
-    panel.set(xlabel=SAMPLES, ylabel=ACCURACY)
+    numbers = draw_growth(panel, rows, datasets, "fitting_samples", "task_evaluation_acc")
+    panel.set(xlabel=GROWTH["fitting_samples"], ylabel=ACCURACY)
     panel.legend(fontsize=7)
     return figure, numbers.assign(baseline=rows["baseline_acc"].iloc[0])
 
@@ -108,9 +94,9 @@ def draw_moves(panel: Axes, runs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The numbers, with 95 % bootstrap intervals.
     """
-    hue, numbers = model_hue(runs["arch"]), []
-    for (arch, name), marker in zip(hue.names.items(), cycle("o^sDvP")):
-        rows, colour = runs[runs["arch"] == arch], hue.colours[name]
+    numbers = []
+    for (arch, (name, colour)), marker in zip(model_hue(runs["arch"]).looks.items(), cycle("o^sDvP")):
+        rows = runs[runs["arch"] == arch]
         base = {"baseline_acc": rows["baseline_acc"].iloc[0], "baseline": rows["baseline"].iloc[0]}
         numbers.append(_draw_path(panel, rows, ["arch"], colour, marker, name).assign(**base))
         panel.plot(*base.values(), "*", color=colour, mec="black", ms=9, zorder=4)

@@ -10,29 +10,10 @@ from cortexscale.alignment.averages import AVERAGE
 from cortexscale.figures.content import Datasets, Drawn, Tables
 from cortexscale.figures.finetuning_panels import dataset_labels, with_relations
 from cortexscale.figures.panels import SLANTED, colour_bar, draw_cells, panels
-from cortexscale.scaling.finetuning import (
-    RELATIONS,
-    finetuning_scores,
-    lora_and_full,
-    lora_sweep,
-    rate_sweep,
-    summary,
-)
+from cortexscale.scaling.finetuning import RELATIONS, finetuning_scores, lora_and_full, lora_sweep, rate_sweep, summary
 
 HUNDREDFOLD = 100
 """Heat maps show 100 ΔS, as in the paper."""
-
-
-def draw_rates(tables: Tables, datasets: Datasets, facet: str) -> Drawn:
-    """Draw gains over epochs and learning rates, with panels of :func:`facets_of`."""
-    rows = rate_sweep(finetuning_scores(tables["finetuning"]))
-    return _draw_sweep(*facets_of(rows, datasets, facet), "epochs", "Epochs")
-
-
-def draw_lora_ranks(tables: Tables, datasets: Datasets, facet: str) -> Drawn:
-    """Draw gains over ranks of LoRA and learning rates, with panels of :func:`facets_of`."""
-    rows = lora_sweep(finetuning_scores(tables["finetuning"]))
-    return _draw_sweep(*facets_of(rows, datasets, facet), "lora_rank", "LoRA rank")
 
 
 def draw_lora_against_full(tables: Tables, datasets: Datasets) -> Drawn:
@@ -73,17 +54,23 @@ def facets_of(runs: pd.DataFrame, datasets: Datasets, facet: str) -> tuple[pd.Da
     return pairs, {name: name.capitalize() for name in RELATIONS if (pairs["relation"] == name).any()}, "relation"
 
 
-def _draw_sweep(runs: pd.DataFrame, facets: dict[str, str], facet: str, rows: str, label: str) -> Drawn:
-    """Draw gains, averaged over everything else, by a column and the learning rate, with one colour scale for all panels."""
-    means = summary(runs[runs[facet].isin(facets)], [facet, rows, "learning_rate"])
+def draw_sweep(tables: Tables, datasets: Datasets, rows: str, facets: str) -> Drawn:
+    """Draw gains, averaged over everything else, by ``epochs`` or ``lora_rank`` and the learning rate.
+
+    Args:
+        facets: what tells panels apart; see :func:`facets_of`.
+    """
+    select, label = {"epochs": (rate_sweep, "Epochs"), "lora_rank": (lora_sweep, "LoRA rank")}[rows]
+    runs, titles, facet = facets_of(select(finetuning_scores(tables["finetuning"])), datasets, facets)
+    means = summary(runs[runs[facet].isin(titles)], [facet, rows, "learning_rate"])
     means = means.assign(**{name: HUNDREDFOLD * means[name] for name in ("mean", "low", "high", "sem")})
     down, across = sorted(means[rows].unique()), sorted(means["learning_rate"].unique())
-    # Colours reach as far as the largest gain. Losses beyond it have one colour, and their numbers tell them apart.
+    # All panels have one scale, as far as the largest gain. Losses beyond it have one colour, and their numbers tell them apart.
     most = means["mean"].max()
     norm = CenteredNorm(halfrange=most if most > 0 else means["mean"].abs().max())
     size = (0.62 * len(across) + 0.75, 0.42 * len(down) + 0.75)
-    figure, grid = panels(list(facets.values()), 3, size, x="Learning rate", y=label, sharex=True, sharey=True)
-    for name, panel in zip(facets, grid, strict=True):
+    figure, grid = panels(list(titles.values()), 3, size, x="Learning rate", y=label, sharex=True, sharey=True)
+    for name, panel in zip(titles, grid, strict=True):
         of_facet = means[means[facet] == name]
         table = of_facet.pivot(index=rows, columns="learning_rate", values="mean").reindex(index=down, columns=across)
         _draw_gains(panel, table, norm)

@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike
 
 from cortexscale.figures.content import Datasets, Drawn
 from cortexscale.figures.panels import SLANTED, draw_means, letter_panels
-from cortexscale.figures.style import FAMILIES, colours, dataset_looks
+from cortexscale.figures.style import FAMILIES, colours, dataset_looks, log_x
 from cortexscale.scaling.finetuning import relations, summary
 
 GAIN = "Change in alignment, ΔS"
 AVERAGE_GAIN = "Average change in alignment, ΔS"
-SAMPLES = "Stimuli fine-tuned on"
+GROWTH = {"fitting_samples": "Stimuli fine-tuned on", "n_subjects": "Subjects fine-tuned on"}
+"""Column of runs that tells how much they were fine-tuned on -> its name on an axis."""
 _MODELS = {
     "deit_small": ("ViT-S", FAMILIES["ViT"]),
     "deit_base": ("ViT-B", "#f4a6ab"),
@@ -32,17 +33,17 @@ DrawPanel = Callable[[Axes, pd.DataFrame, Datasets], pd.DataFrame]
 
 
 class Hue(NamedTuple):
-    """A column that colours tell apart, and the names of its values in order with the colours of these names."""
+    """A column that colours tell apart, and the names and colours of its values, in order."""
 
     column: str
-    names: Mapping[Any, str]
-    colours: Mapping[str, str]
+    looks: Mapping[Any, tuple[str, str]]
 
 
 def model_hue(architectures: Iterable[str]) -> Hue:
     """Tell architectures apart by colours, under short names such as ``ViT-S`` for ``deit_small``."""
     names = {arch: _MODELS[arch][0] if arch in _MODELS else arch for arch in dict.fromkeys(architectures)}
-    return Hue("arch", names, colours(names.values(), dict(_MODELS.values())))
+    colour = colours(names.values(), dict(_MODELS.values()))
+    return Hue("arch", {arch: (name, colour[name]) for arch, name in names.items()})
 
 
 def dataset_labels(runs: pd.DataFrame, datasets: Datasets, column: str = "finetuning_dataset") -> dict[str, str]:
@@ -70,26 +71,31 @@ def draw_parts(parts: Sequence[tuple[DrawPanel, pd.DataFrame]], datasets: Datase
     return figure, pd.concat(lettered, ignore_index=True)
 
 
-def draw_lines(
-    panel: Axes, runs: pd.DataFrame, datasets: Datasets, x: str, value: str, strong: str | None = None
+def draw_growth(
+    panel: Axes, runs: pd.DataFrame, datasets: Datasets, x: str, value: str = "score", strong: str | None = None
 ) -> pd.DataFrame:
-    """Draw one line per dataset of the fine-tuning: means over seeds at every ``x`` with 95 % intervals. Return the numbers.
+    """Draw the base model as a dotted line, and one line per dataset of the fine-tuning. Return the numbers.
+
+    Lines are means over seeds with 95 % intervals.
 
     Args:
+        x: a key of ``GROWTH``.
+        value: ``score``, or ``task_evaluation_acc``.
         strong: the dataset whose line is wider.
     """
+    base = runs["baseline" if value == "score" else "baseline_acc"].iloc[0]
+    panel.axhline(base, color="0.35", lw=1, ls=":", label="base model")
     numbers = []
     for name, look in dataset_looks(runs["finetuning_dataset"], datasets).items():
         means = summary(runs[runs["finetuning_dataset"] == name].sort_values(x), ["finetuning_dataset", x], value)
         width = 2.4 if name == strong else 1.2
         draw_means(panel, means, x, color=look.colour, marker=look.marker, ms=4, lw=width, label=look.label)
         numbers.append(means)
+    if x == "n_subjects":
+        panel.locator_params(axis="x", integer=True)
+    else:
+        log_x(panel, runs[x])
     return pd.concat(numbers, ignore_index=True).assign(value=value)
-
-
-def draw_base(panel: Axes, values: pd.Series) -> None:
-    """Draw the base model as a dotted line across the panel."""
-    panel.axhline(values.iloc[0], color="0.35", lw=1, ls=":", label="base model")
 
 
 def draw_bars(panel: Axes, means: pd.DataFrame, x: str, labels: Mapping[str, str], hue: Hue, error: str = "interval") -> None:
@@ -100,13 +106,13 @@ def draw_bars(panel: Axes, means: pd.DataFrame, x: str, labels: Mapping[str, str
         labels: values of ``x`` in order -> their labels.
         error: what error bars show: ``interval``, or ``sem`` for standard errors.
     """
-    width = 0.8 / len(hue.names)
+    width = 0.8 / len(hue.looks)
     places = {value: place for place, value in enumerate(labels)}
-    for number, (value, name) in enumerate(hue.names.items()):
+    for number, (value, (name, colour)) in enumerate(hue.looks.items()):
         rows = means[(means[hue.column] == value) & means[x].isin(places)]
-        at = rows[x].map(places) + width * (number - (len(hue.names) - 1) / 2)
+        at = rows[x].map(places) + width * (number - (len(hue.looks) - 1) / 2)
         hatch = _HATCHES[number % len(_HATCHES)]
-        panel.bar(at, rows["mean"], width, color=hue.colours[name], label=name, hatch=hatch, edgecolor="white", lw=0)
+        panel.bar(at, rows["mean"], width, color=colour, label=name, hatch=hatch, edgecolor="white", lw=0)
         draw_errors(panel, at, rows, error)
     panel.axhline(0, color="black", lw=0.7)
     panel.set_xticks(range(len(labels)), list(labels.values()), **SLANTED)

@@ -1,11 +1,11 @@
 """The figures of one study: which of them it can draw, and why it cannot draw the others."""
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from cortexscale.errors import InputError
-from cortexscale.figures.content import LACKING, PER_DATASET, Available, Content, FigureDataset, table_of
+from cortexscale.figures.content import LACKING, PER_DATASET, Available, Content, Datasets, FigureDataset, table_of
 from cortexscale.figures.paper import PAPER, PaperFigure
 from cortexscale.figures.registry import CONTENTS
 
@@ -15,15 +15,11 @@ KINDS = ("pdf", "png", "svg", "csv")
 
 @dataclass(frozen=True)
 class Drawing:
-    """One figure of a study, with everything that is needed to draw it and to describe it.
+    """One figure of a study: its :class:`cortexscale.figures.content.Content` with the variant and the datasets that it shows.
 
     Attributes:
         name: the name by which it was asked for; its files are ``figures/<name>.pdf`` and so on.
         heading: the name, and the labels of the datasets if it shows only some.
-        title, caption, draw: those of its :class:`cortexscale.figures.content.Content`.
-        tables: name -> path below the results root.
-        datasets: the datasets that it shows, by name.
-        arguments: further arguments of the function that draws it.
     """
 
     name: str
@@ -52,26 +48,22 @@ class Gallery:
         self.available = available
 
     def drawing(self, name: str) -> Drawing:
-        """Return a figure by its name.
-
-        Args:
-            name: ``<content>``, ``<content>/<variant>``, or the name in the paper.
+        """Return a figure by its name: ``<content>``, ``<content>/<variant>``, or the name in the paper.
 
         Raises:
             InputError: there is no such figure, or the study cannot draw it. The message has the reason and the nearest names.
         """
-        drawing = self._find(name)
-        if isinstance(drawing, str):
-            raise self.refusal([name], drawing, "figure")
-        return drawing
+        found = self._find(name)
+        if isinstance(found, str):
+            raise self.refusal([name], found, "figure")
+        return found
 
     def refusal(self, names: Sequence[str], reason: str, where: str) -> InputError:
-        """Return the error for figures that cannot be drawn for one reason.
-
-        Args:
-            where: what asks for them.
-        """
-        expected = f"a figure that this study can draw, such as {', '.join(self._nearest(names[0]))}"
+        """Return the error for figures that cannot be drawn for one reason; ``where`` is what asks for them."""
+        known = [*self.drawable, *(alias for alias in PAPER if not self.reason(alias))]
+        same = [name for name in known if name.partition("/")[0] == names[0].partition("/")[0]]
+        nearest = dict.fromkeys([*difflib.get_close_matches(names[0], known, n=4), *same, *known])
+        expected = f"a figure that this study can draw, such as {', '.join([*nearest][:4])}"
         remedy = "correct the name or leave the figure out; `snakemake list_figures` prints every figure of the study"
         return InputError(where, f"{', '.join(names)}: {reason}", expected, remedy)
 
@@ -101,15 +93,13 @@ class Gallery:
                 lacking.append((name, " ".join(others), found))
             else:
                 drawn.append((name, " ".join(others), f"{found.title}{f' ({_labels(found.datasets)})' if name in PAPER else ''}"))
-        parts = [_columns("can be drawn:", drawn), _columns("cannot be drawn:", lacking)]
-        return "\n".join(part for part in parts if part)
+        return "\n".join([*_columns("can be drawn:", drawn), *_columns("cannot be drawn:", lacking)])
 
-    # ------------------------------------------------------------------------------------------ one figure
-
-    def _find(self, name: str) -> Drawing | str:
-        """Return a figure, or the reason for which the study cannot draw it."""
+    def _find(self, name: str, alias: str = "") -> Drawing | str:
+        """Return a figure under its name or an alias, or the reason for which the study cannot draw it."""
         if name in PAPER:
-            return self._find_of_paper(name, PAPER[name])
+            same = self._by_content(PAPER[name])
+            return self._find(same, name) if same else self._find_of_paper(name, PAPER[name])
         kind, _, variant = name.partition("/")
         if kind not in CONTENTS:
             return "there is no such figure"
@@ -120,26 +110,25 @@ class Gallery:
         datasets = list(self.available.datasets)
         if content.variants == PER_DATASET:
             datasets = content.select(self.available, variant) if content.select else [variant]
-        return self._draw(name, content, variant or None, datasets)
+        return self._draw(alias or name, content, variant, datasets)
 
     def _find_of_paper(self, name: str, figure: PaperFigure) -> Drawing | str:
-        same = self._by_content(figure)
-        if same:
-            found = self._find(same)
-            return replace(found, name=name, heading=name + found.heading[len(same) :]) if isinstance(found, Drawing) else found
-        content, datasets = CONTENTS[figure.content], self.available.datasets
+        """Return a figure of the paper that shows a choice of datasets of its own."""
+        shown = []
         for reader in figure.readers:
-            several = self._read_by(reader)
-            if len(several) > 1:
-                asked = [f"{figure.content}/{each}" for each in several] if content.variants else [figure.content]
+            read = self._read_by(reader)
+            if len(read) > 1:
+                asked = [f"{figure.content}/{each}" for each in read] if CONTENTS[figure.content].variants else [figure.content]
                 return f"it shows the dataset of the reader {reader}, and the study has several; ask for {', '.join(asked)}"
-        shown = [each for reader in figure.readers for each in self._read_by(reader)]
-        shown += [each for each, of in datasets.items() if of.modality in figure.modalities]
+            shown += read
+        shown += [each for each, of in self.available.datasets.items() if of.modality in figure.modalities]
         if not shown:
-            return f"the study has no dataset of the {_of(figure)}"
-        return self._draw(name, content, shown[0] if content.variants else None, shown)
+            what = f"reader {' or '.join(figure.readers)}" if figure.readers else f"modality {' or '.join(figure.modalities)}"
+            return f"the study has no dataset of the {what}"
+        content = CONTENTS[figure.content]
+        return self._draw(name, content, shown[0] if content.variants else "", shown)
 
-    def _draw(self, name: str, content: Content, variant: str | None, shown: list[str]) -> Drawing | str:
+    def _draw(self, name: str, content: Content, variant: str, shown: Sequence[str]) -> Drawing | str:
         tables = {}
         for key, path in content.tables.items():
             table = table_of(path)
@@ -154,7 +143,7 @@ class Gallery:
         return Drawing(
             name=name,
             heading=name if variant or len(shown) == len(self.available.datasets) else f"{name}: {_labels(datasets)}",
-            title=content.title.format(variant=self._variants(content).get(variant or "")),
+            title=content.title.format(variant=self._variants(content).get(variant)),
             caption=content.caption,
             draw=content.draw,
             tables=tables,
@@ -162,16 +151,14 @@ class Gallery:
             arguments={key: value.format(variant=variant) for key, value in content.arguments.items()},
         )
 
-    # ------------------------------------------------------------------------------------------ names
-
     def _variants(self, content: Content) -> Mapping[str, str]:
-        """The variants of a figure in this study -> words for them."""
+        """Return the variants of a figure in this study, with words for them."""
         if content.variants != PER_DATASET:
             return content.variants
         return {name: dataset.label for name, dataset in self.available.datasets.items()}
 
     def _names(self) -> list[str]:
-        """All figures by content; in a study without datasets the pattern ``<content>/<dataset>`` of those that show one."""
+        """Name all figures by content; in a study without datasets the pattern ``<content>/<dataset>`` of those that show one."""
         names = []
         for name, content in CONTENTS.items():
             variants = self._variants(content) or content.variants
@@ -183,33 +170,21 @@ class Gallery:
 
     def _by_content(self, figure: PaperFigure) -> str | None:
         """Return the name by content of a figure of the paper; None if its choice of datasets has no name of its own."""
-        if figure.modalities or len(figure.readers) > 1:
-            return None
-        if CONTENTS[figure.content].variants == PER_DATASET:
+        if CONTENTS[figure.content].variants == PER_DATASET and len(figure.readers) == 1:
             datasets = self._read_by(figure.readers[0])
             return f"{figure.content}/{datasets[0]}" if len(datasets) == 1 else None
-        if figure.readers:
+        if figure.readers or figure.modalities:
             return None
         return f"{figure.content}/{figure.variant}" if figure.variant else figure.content
 
-    def _nearest(self, name: str) -> list[str]:
-        """Return a few names of figures that can be drawn and that may have been meant."""
-        known = [*self.drawable, *(alias for alias in PAPER if not self.reason(alias))]
-        same = [each for each in known if each.partition("/")[0] == name.partition("/")[0]]
-        return list(dict.fromkeys([*difflib.get_close_matches(name, known, n=4), *same, *known]))[:4]
 
-
-def _of(figure: PaperFigure) -> str:
-    return f"reader {' or '.join(figure.readers)}" if figure.readers else f"modality {' or '.join(figure.modalities)}"
-
-
-def _labels(datasets: dict[str, FigureDataset]) -> str:
+def _labels(datasets: Datasets) -> str:
     return ", ".join(dataset.label for dataset in datasets.values())
 
 
-def _columns(heading: str, rows: Iterable[tuple[str, str, str]]) -> str:
-    """Return lines of aligned columns below a heading; an empty text without rows."""
-    rows = list(rows)
-    widths = [max((len(row[place]) for row in rows), default=0) for place in (0, 1)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, (*widths, 0), strict=True)).rstrip() for row in rows]
-    return "\n".join([heading, *(f"  {line}" for line in lines), ""]) if rows else ""
+def _columns(heading: str, rows: Sequence[tuple[str, str, str]]) -> list[str]:
+    """Return lines of aligned columns below a heading, if there are rows."""
+    if not rows:
+        return []
+    first, second = (max(len(row[place]) for row in rows) for place in (0, 1))
+    return [heading, *(f"  {name:{first}}  {others:{second}}  {text}" for name, others, text in rows), ""]

@@ -29,30 +29,23 @@ _COLUMNS = range(7, 4, -1)
 
 
 def panels(
-    titles: Sequence[str],
-    columns: int,
-    size: tuple[float, float],
-    *,
-    x: str = "",
-    y: str = "",
-    sharex: bool = False,
-    sharey: bool = False,
+    titles: Sequence[str], columns: int, size: tuple[float, float], *, x: str = "", y: str = "", **shared: Any
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure with one panel of ``size`` inches per title, in rows of at most ``columns`` panels.
 
     Args:
         x, y: labels that stand once for all panels.
+        shared: ``sharex`` and ``sharey``.
     """
     columns = min(columns, len(titles))
     rows = -(-len(titles) // columns)
     inches = (size[0] * columns + 0.4, size[1] * rows + 0.4)
-    shared: Style = {"sharex": sharex, "sharey": sharey, "squeeze": False, "layout": "constrained"}
-    figure, grid = plt.subplots(rows, columns, figsize=inches, **shared)
+    figure, grid = plt.subplots(rows, columns, figsize=inches, squeeze=False, layout="constrained", **shared)
     for number, panel in enumerate(grid.flat):
         if number < len(titles):
             panel.set_title(titles[number], fontsize=9)
             # An empty place below leaves a panel without the tick labels that a shared axis has in the last row only.
-            panel.tick_params(labelsize=8, labelbottom=not sharex or number + columns >= len(titles))
+            panel.tick_params(labelsize=8, labelbottom=not shared.get("sharex") or number + columns >= len(titles))
         else:
             panel.set_axis_off()
     if x:
@@ -63,11 +56,11 @@ def panels(
 
 
 def roi_panels(
-    rois: Sequence[str], few: tuple[float, float], many: tuple[float, float], y: str, x: str, *, sharey: bool = False
+    rois: Sequence[str], few: tuple[float, float], many: tuple[float, float], **labels: Any
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure with one panel per ROI, of ``few`` inches if they are a single row and of ``many`` otherwise."""
     size = few if len(rois) <= _FEW else many
-    return panels([roi_name(roi) for roi in rois], columns_for(len(rois)), size, x=x, y=y, sharex=True, sharey=sharey)
+    return panels([roi_name(roi) for roi in rois], columns_for(len(rois)), size, sharex=True, **labels)
 
 
 def letter_panels(panels: Iterable[Axes]) -> None:
@@ -121,10 +114,9 @@ def draw_law(
 
     Args:
         farthest: largest X that was fitted.
-        look: properties of the line.
         beyond: line style beyond ``farthest``.
         band: opacity of the band.
-        known: further properties of the line up to ``farthest``.
+        known: properties of the line up to ``farthest``, beside ``look``.
     """
     seen = curve["x"] <= farthest
     panel.plot(curve["x"][seen], curve["score"][seen], **look, **known)

@@ -4,18 +4,14 @@ A new figure is a function in a module of this package and an entry here.
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
+from functools import partial
+from typing import Any
 
 from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.catalogue.metrics import ALIGNMENT, FITTED, METRICS
 from cortexscale.figures import needs
 from cortexscale.figures.content import PER_DATASET, Content, Need
 
-_PRETRAINING = {"pretraining": "tables/pretraining.parquet"}
-_LAYER_SEARCH = {"layer_search": "tables/layer_search.parquet"}
-_PROJECTION = {"projection": "tables/projection.parquet"}
-_FINETUNING = {"finetuning": "tables/finetuning.parquet"}
-_MAPPING = {"mapping": "tables/mapping.parquet"}
 _FACETS = {
     "average": "averaged over datasets",
     "finetuned_on": "for every dataset of the fine-tuning",
@@ -27,19 +23,26 @@ _SEEDS = "Values are means over seeds with 95 % bootstrap intervals."
 _HEAT = "Cells are 100 ΔS, a change in alignment, averaged over seeds and over everything that the panel does not tell apart."
 
 
+def _tables(*names: str) -> dict[str, str]:
+    return {name: f"tables/{name}.parquet" for name in names}
+
+
 def _fits(name: str, *kinds: str) -> dict[str, str]:
     return {kind: f"fits/{name}.{kind}.parquet" for kind in kinds}
-
-
-def _tuned(title: str, caption: str, draw: str, *needed: Need, variants: Mapping[str, str] = MappingProxyType({})) -> Content:
-    """Return a figure of the table of fine-tuning."""
-    arguments = {"facet": "{variant}"} if variants else {}
-    return Content(title, caption, draw, _FINETUNING, variants=variants, arguments=arguments, needs=needed)
 
 
 def _axes(metric: str = "") -> dict[str, str]:
     return {f"{axis}_{kind}": f"fits/{axis}{metric}.{kind}.parquet" for axis in MODEL_AXES for kind in ("points", "curves")}
 
+
+def _content(tables: Mapping[str, str], title: str, caption: str, draw: str, *needed: Need, **known: Any) -> Content:
+    return Content(title, caption, draw, tables, needs=needed, **known)
+
+
+_layers = partial(_content, _tables("layer_search"))
+_projected = partial(_content, _tables("projection"))
+_pretrained = partial(_content, _tables("pretraining"))
+_tuned = partial(_content, _tables("finetuning"))
 
 CONTENTS = {
     # ---------------------------------------------------------------------------------- recordings
@@ -58,47 +61,42 @@ CONTENTS = {
         tables={"released_units": "qc/released_units.parquet"},
     ),
     # ---------------------------------------------------------------------------------- layers and projection
-    "layers": Content(
-        title="Alignment along the depth of a reference model in every ROI of {variant}",
-        caption="One panel shows one ROI and one line one metric. Lines are means over subjects, and bands are their standard "
-        "errors.",
-        draw="layers.draw_profiles",
-        tables=_LAYER_SEARCH,
+    "layers": _layers(
+        "Alignment along the depth of a reference model in every ROI of {variant}",
+        "One panel shows one ROI and one line one metric. Lines are means over subjects, and bands are their standard errors.",
+        "layers.draw_profiles",
         variants=PER_DATASET,
     ),
-    "layer_agreement": Content(
-        title="Agreement of {variant} with other datasets on the layers that predict early, mid and high visual cortex",
-        caption="One point is one layer of a reference model: its rank within the model on two datasets in the first row of a "
-        "pair, its score in the second. Titles give Pearson's r over all layers of all models.",
-        draw="layers.draw_agreement",
-        tables=_LAYER_SEARCH,
+    "layer_agreement": _layers(
+        "Agreement of {variant} with other datasets on the layers that predict early, mid and high visual cortex",
+        "One point is one layer of a reference model: its rank within the model on two datasets in the first row of a pair, its "
+        "score in the second. Titles give Pearson's r over all layers of all models.",
+        "layers.draw_agreement",
+        needs.another_dataset,
         variants=PER_DATASET,
-        needs=(needs.another_dataset,),
         select=needs.comparable,
     ),
-    "projection_scores": Content(
-        title="Alignment with projected features against alignment with all activations",
-        caption="One panel shows one model. One point is one ROI of a dataset under one projection, averaged over subjects; the "
-        "dotted line is equality. The projection has the largest number of dimensions that all models share. Layers that are "
-        "not wider are left out, because they are not projected.",
-        draw="projection.draw_scores",
-        tables=_PROJECTION,
-        needs=(needs.shared_projection,),
+    "projection_scores": _projected(
+        "Alignment with projected features against alignment with all activations",
+        "One panel shows one model. One point is one ROI of a dataset under one projection, averaged over subjects; the dotted "
+        "line is equality. The projection has the largest number of dimensions that all models share. Layers that are not wider "
+        "are left out, because they are not projected.",
+        "projection.draw_scores",
+        needs.shared_projection,
     ),
-    "projection_dimensions": Content(
-        title="Alignment by the number of dimensions that features are projected to",
-        caption="One panel shows one model that was projected to several numbers of dimensions, and one line one dataset. "
-        "Scores are averaged over subjects, then over ROIs. Lines are means over seeds in bands from the lowest to the highest "
-        "seed; dashed lines are scores with all activations.",
-        draw="projection.draw_dimensions",
-        tables=_PROJECTION,
-        needs=(needs.several_projections,),
+    "projection_dimensions": _projected(
+        "Alignment by the number of dimensions that features are projected to",
+        "One panel shows one model that was projected to several numbers of dimensions, and one line one dataset. Scores are "
+        "averaged over subjects, then over ROIs. Lines are means over seeds in bands from the lowest to the highest seed; dashed "
+        "lines are scores with all activations.",
+        "projection.draw_dimensions",
+        needs.several_projections,
     ),
     # ---------------------------------------------------------------------------------- pretraining
     "scaling_laws": Content(
         title="Alignment against pretraining compute, samples and parameters, with the fitted scaling laws",
-        caption="Points are models. Lines are laws that were fitted to the models of the suites, with 95 % bootstrap bands; "
-        "they are dotted beyond the fitted models. Large markers are models that were held out of the fits.",
+        caption="Points are models. Lines are laws that were fitted to the models of the suites, with 95 % bootstrap bands; they "
+        "are dotted beyond the fitted models. Large markers are models that were held out of the fits.",
         draw="scaling_laws.draw",
         tables=_axes(),
     ),
@@ -135,29 +133,25 @@ CONTENTS = {
         draw="scaling_laws.draw_optima",
         tables=_fits("model_and_data", "points", "curves"),
     ),
-    "selected_models": Content(
-        title="Alignment of one model of every kind on the whole scale from 0 to 1",
-        caption="One group of bars is one dataset and one bar one model: the largest of every family and kind.",
-        draw="selected_models.draw_together",
-        tables=_PRETRAINING,
+    "selected_models": _pretrained(
+        "Alignment of one model of every kind on the whole scale from 0 to 1",
+        "One group of bars is one dataset and one bar one model: the largest of every family and kind.",
+        "selected_models.draw_together",
     ),
-    "selected_models_by_dataset": Content(
-        title="Alignment of one model of every kind, every dataset on a scale of its own",
-        caption="One panel shows one dataset and one bar one model. Axes are cut near the lowest bar.",
-        draw="selected_models.draw_by_dataset",
-        tables=_PRETRAINING,
+    "selected_models_by_dataset": _pretrained(
+        "Alignment of one model of every kind, every dataset on a scale of its own",
+        "One panel shows one dataset and one bar one model. Axes are cut near the lowest bar.",
+        "selected_models.draw_by_dataset",
     ),
-    "selected_models_table": Content(
-        title="Alignment of one model of every kind with every dataset, in numbers",
-        caption="One row is one model and one column one dataset.",
-        draw="selected_models.draw_table",
-        tables=_PRETRAINING,
+    "selected_models_table": _pretrained(
+        "Alignment of one model of every kind with every dataset, in numbers",
+        "One row is one model and one column one dataset.",
+        "selected_models.draw_table",
     ),
-    "selected_models_size": Content(
-        title="Number of parameters and average alignment of one model of every kind",
-        caption="One point is one model, which the legend names.",
-        draw="selected_models.draw_size",
-        tables=_PRETRAINING,
+    "selected_models_size": _pretrained(
+        "Number of parameters and average alignment of one model of every kind",
+        "One point is one model, which the legend names.",
+        "selected_models.draw_size",
     ),
     "published_scores": Content(
         title="Scaling of the published scores of Gokce & Schrimpf (2025)",
@@ -169,46 +163,41 @@ CONTENTS = {
     # ---------------------------------------------------------------------------------- task accuracy
     "accuracy_overview": Content(
         title="Task accuracy and alignment in pretraining and in fine-tuning",
-        caption="One point of panel a is one supervised model of a suite. The next panels show how fine-tuning moves base "
-        "models (stars) and how one model moves as its data grow, and the last compares LoRA with full fine-tuning; the dotted "
-        "line is equality. Panels of experiments that the study does not have are left out.",
-        draw="accuracy_overview.draw",
-        tables={**_PRETRAINING, **_FINETUNING},
+        caption="One point of panel a is one supervised model of a suite. The next panels show how fine-tuning moves base models "
+        "(stars) and how one model moves as its data grow, and the last compares LoRA with full fine-tuning; the dotted line is "
+        "equality. Panels of experiments that the study does not have are left out.",
+        draw="accuracy.draw_overview",
+        tables=_tables("pretraining", "finetuning"),
         optional=("finetuning",),
         needs=(needs.rated_or_finetuned,),
     ),
-    "accuracy_by_dataset": Content(
-        title="Task accuracy and alignment on every dataset",
-        caption="One panel shows one dataset and one point one supervised model of a suite; nothing is fitted.",
-        draw="accuracy.draw_by_dataset",
-        tables=_PRETRAINING,
-        needs=(needs.rated(1),),
+    "accuracy_by_dataset": _pretrained(
+        "Task accuracy and alignment on every dataset",
+        "One panel shows one dataset and one point one supervised model of a suite; nothing is fitted.",
+        "accuracy.draw_by_dataset",
+        needs.rated(1),
     ),
-    "accuracy": Content(
-        title="Task accuracy and alignment in every ROI of {variant}",
-        caption="One panel shows one ROI and one point one supervised model of a suite. A line and Pearson's r belong to one "
-        "pretraining set. False discoveries (Benjamini and Hochberg) are controlled among all ROIs and pretraining sets of the "
-        "study.",
-        draw="accuracy.draw_by_roi",
-        tables=_PRETRAINING,
+    "accuracy": _pretrained(
+        "Task accuracy and alignment in every ROI of {variant}",
+        "One panel shows one ROI and one point one supervised model of a suite. A line and Pearson's r belong to one pretraining "
+        "set. False discoveries (Benjamini and Hochberg) are controlled among all ROIs and pretraining sets of the study.",
+        "accuracy.draw_by_roi",
+        needs.rated(1),
         variants=PER_DATASET,
-        needs=(needs.rated(1),),
     ),
-    "accurate_models": Content(
-        title="Task accuracy and average alignment among accurate models",
-        caption="Points are supervised models of a suite with a top-1 accuracy of 0.4 or more. A line and Pearson's r belong to "
-        "one pretraining set.",
-        draw="accuracy.draw_accurate",
-        tables=_PRETRAINING,
-        needs=(needs.rated(1),),
+    "accurate_models": _pretrained(
+        "Task accuracy and average alignment among accurate models",
+        "Points are supervised models of a suite with a top-1 accuracy of 0.4 or more. A line and Pearson's r belong to one "
+        "pretraining set.",
+        "accuracy.draw_accurate",
+        needs.rated(1),
     ),
-    "accuracy_correlations": Content(
-        title="Correlation of task accuracy and alignment in every ROI",
-        caption="One panel shows one dataset. One point is Pearson's r over models of one pretraining set in one ROI, with its "
-        "95 % bootstrap interval.",
-        draw="accuracy.draw_correlations",
-        tables=_PRETRAINING,
-        needs=(needs.rated(3),),
+    "accuracy_correlations": _pretrained(
+        "Correlation of task accuracy and alignment in every ROI",
+        "One panel shows one dataset. One point is Pearson's r over models of one pretraining set in one ROI, with its 95 % "
+        "bootstrap interval.",
+        "accuracy.draw_correlations",
+        needs.rated(3),
     ),
     # ---------------------------------------------------------------------------------- fine-tuning
     "finetuning_gains": _tuned(
@@ -227,7 +216,7 @@ CONTENTS = {
     ),
     "finetuning_samples": _tuned(
         "Alignment on every dataset against the number of stimuli that a model is fine-tuned on",
-        f"One panel shows one dataset that models are scored on, and one line one dataset of the fine-tuning, wide where both "
+        "One panel shows one dataset that models are scored on, and one line one dataset of the fine-tuning, wide where both "
         f"are the same. {_SEEDS} The dotted line is the base model.",
         "finetuning_growth.draw_samples",
         needs.experiments("data_pct"),
@@ -279,16 +268,18 @@ CONTENTS = {
     "finetuning_rates": _tuned(
         "Gain in alignment by epochs and learning rate, {variant}",
         _HEAT,
-        "finetuning_heat.draw_rates",
+        "finetuning_heat.draw_sweep",
         needs.experiments("explore"),
         variants=_FACETS,
+        arguments={"rows": "epochs", "facets": "{variant}"},
     ),
     "lora_ranks": _tuned(
         "Gain in alignment by rank and learning rate of LoRA, {variant}",
         _HEAT,
-        "finetuning_heat.draw_lora_ranks",
+        "finetuning_heat.draw_sweep",
         needs.experiments("lora"),
         variants=_FACETS,
+        arguments={"rows": "lora_rank", "facets": "{variant}"},
     ),
     "lora_against_full": _tuned(
         "Difference in gain between LoRA and full fine-tuning",
@@ -326,17 +317,17 @@ CONTENTS = {
         "Large points are the geometric mean of the parameters and the mean score of one readout. The parameters of a shared "
         "trunk are divided among its subjects.",
         draw="readouts.draw_parameters",
-        tables=_MAPPING,
+        tables=_tables("mapping"),
         needs=(needs.counted_parameters,),
     ),
     "gate_depth": Content(
         title="Depth at which layer gates read, beside the committed layers",
-        caption="One column is one ROI, and grey values are the weights of the layers by depth, averaged over subjects and "
-        "seeds at the largest percentage of stimuli. Points are the expected depth with the standard deviation over layers, and "
+        caption="One column is one ROI, and grey values are the weights of the layers by depth, averaged over subjects and seeds "
+        "at the largest percentage of stimuli. Points are the expected depth with the standard deviation over layers, and "
         "diamonds the committed layer. Bars are the entropy of the gates relative to that of even gates. ROIs are sorted by "
         "expected depth; where there are gates of single subjects and shared gates, shared gates are shown.",
         draw="readouts.draw_gates",
-        tables={**_MAPPING, "gates": "tables/gates.parquet"},
+        tables=_tables("mapping", "gates"),
     ),
 }
 """Name of a figure -> what it shows. A figure with variants is asked for as ``<name>/<variant>``."""

@@ -14,7 +14,7 @@ from cortexscale.catalogue.metrics import METRICS
 from cortexscale.figures.content import Datasets, Drawn, NothingToShow, Tables
 from cortexscale.figures.convergence import draw_convergence
 from cortexscale.figures.panels import BESIDE, FEW_MODELS, SCORE, draw_law, letter_panels, name_models
-from cortexscale.figures.style import FAMILIES, FAMILY_MARKERS, MARKERS, Look, Style, colours, dataset_looks, log_x
+from cortexscale.figures.style import MARKERS, Look, Style, dataset_looks, family_looks, log_x
 from cortexscale.scaling.laws import DISTANCES
 from cortexscale.scaling.points import ALL, worth_showing
 
@@ -68,7 +68,7 @@ def draw_axes(panels: Sequence[Axes], tables: Tables, datasets: Datasets) -> pd.
     if by_family:
         points, curves = ({axis: t[t["benchmark_name"].isin(names)] for axis, t in of.items()} for of in (points, curves))
     laws = dataset_looks(names if by_family else names | {AVERAGE}, datasets)
-    groups = _family_looks(everything["family"]) if by_family else laws
+    groups = family_looks(everything["family"]) if by_family else laws
     for axis, panel in zip(MODEL_AXES, panels, strict=True):
         for name, look in groups.items():
             draw_points(panel, points[axis][points[axis]["family" if by_family else "benchmark_name"] == name], look.colour)
@@ -102,11 +102,6 @@ def draw_axes(panels: Sequence[Axes], tables: Tables, datasets: Datasets) -> pd.
 def _points(points: pd.DataFrame) -> pd.DataFrame:
     points = points[worth_showing(points, special=False)]
     return points.assign(kind=np.where(points["fitted"], "model", "held out"))
-
-
-def _family_looks(families: pd.Series) -> dict[str, Look]:
-    colour = colours(sorted(families.unique()), FAMILIES)
-    return {name: Look(name, shade, FAMILY_MARKERS.get(name, "h")) for name, shade in colour.items()}
 
 
 def _line(look: Look, *, fitted: bool, bold: bool) -> Line2D:

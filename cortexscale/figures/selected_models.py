@@ -8,7 +8,7 @@ from cortexscale.alignment.averages import AVERAGE
 from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.figures.content import Datasets, Drawn, Tables
 from cortexscale.figures.panels import AVERAGE_SCORE, SCORE, SLANTED, colour_bar, draw_cells, panels
-from cortexscale.figures.style import FAMILIES, Style, colours, dataset_looks, log_x
+from cortexscale.figures.style import Style, dataset_looks, family_looks, log_x
 from cortexscale.scaling.selected import selected_scores
 
 _HATCHES = {"fitted": "", "adversarial": "xxxx", "self-supervised": "....", "held out": "////"}
@@ -82,8 +82,8 @@ def draw_size(tables: Tables, datasets: Datasets) -> Drawn:
 def _bars(models: pd.DataFrame) -> dict[str, Style]:
     """Return the style of the bars of every model by its name: the colour of its family and the hatch of its kind."""
     models = models.drop_duplicates("name")
-    colour = colours(sorted(models["family"].unique()), FAMILIES)
+    looks = family_looks(models["family"])
     return {
-        name: {"color": colour[family], "hatch": _HATCHES[kind], "edgecolor": "white", "lw": 0}
+        name: {"color": looks[family].colour, "hatch": _HATCHES[kind], "edgecolor": "white", "lw": 0}
         for name, family, kind in zip(models["name"], models["family"], models["kind"], strict=True)
     }

@@ -64,11 +64,17 @@ def colours(names: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Look:
-    """Appearance of a dataset in figures."""
+    """Appearance of a dataset or a family in figures."""
 
     label: str
     colour: str
     marker: str
+
+
+def family_looks(families: Iterable[str]) -> dict[str, Look]:
+    """Return the looks of some families, in alphabetical order."""
+    colour = colours(sorted(set(families)), FAMILIES)
+    return {name: Look(name, shade, FAMILY_MARKERS.get(name, "h")) for name, shade in colour.items()}
 
 
 def dataset_looks(names: Iterable[str], datasets: Datasets) -> dict[str, Look]:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
 import yaml
 from example_recording import documented_entry
 from places import ROOT
@@ -16,25 +17,16 @@ from published_tables import LABELS, our_tables
 from cortexscale.published import FILES
 from cortexscale.stores import provenance, write_table
 
+pytestmark = pytest.mark.slow
+
 
 def snakemake(folder: Path, targets: list[str], *options: str, checkout: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run Snakemake in a folder that has ``mine.yaml``."""
     command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(checkout / "Snakefile"), "--cores", "1"]
-    command += [
-        "--workflow-profile",
-        str(checkout / "profiles/default"),
-        "--directory",
-        str(folder),
-        "--configfile",
-        str(folder / "mine.yaml"),
-    ]
-    return subprocess.run(
-        [*command, *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(checkout)},
-    )
+    command += ["--workflow-profile", str(checkout / "profiles/default"), "--directory", str(folder)]
+    command += ["--configfile", str(folder / "mine.yaml"), *options]
+    env = os.environ | {"PYTHONPATH": str(checkout)}
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
 
 
 def write_own_study(folder: Path) -> None:

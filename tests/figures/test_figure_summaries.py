@@ -1,4 +1,4 @@
-"""Figures plot the numbers that they plotted before. After a change that is meant: ``python tests/figure_summaries.py``."""
+"""Figures plot the numbers that they plotted before. ``python tests/support/figure_summaries.py`` renews these numbers."""
 
 import json
 
@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 COUNTS = {"n", "distinct", "true"}
-RENEW = "if this is meant: python tests/figure_summaries.py"
+RENEW = "if this is meant: python tests/support/figure_summaries.py"
 
 
 @pytest.mark.parametrize("figure", figure_summaries.FIGURES)
@@ -23,8 +23,8 @@ def test_a_figure_plots_the_numbers_that_are_stored(figure):
     for name, column in expected.items():
         for count in COUNTS & column.keys():
             assert found[name].get(count) == column[count], f"{name}; {RENEW}"
-        # Six digits are stored, and fits end where the last bits of a machine's arithmetic let them. What lies on both sides of
-        # zero may have a mean of nothing but such bits.
+        # Six digits are stored, and fits differ in the last bits between machines. The mean of numbers on both sides of zero may
+        # consist of such bits alone.
         scale = max(-column["min"], column["max"]) if column.get("min", 0) < 0 < column["max"] else 0
         assert found[name] == pytest.approx(column, rel=1e-5, abs=1e-6 * scale), f"{name}; {RENEW}"
 

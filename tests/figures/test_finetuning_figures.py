@@ -56,7 +56,7 @@ def runs(paper) -> pd.DataFrame:
 
 
 def plain_average(rows: pd.DataFrame) -> dict[str, float]:
-    """Subjects, then ROIs, then benchmarks, in plain loops."""
+    """Average over subjects, then ROIs, then benchmarks, in plain loops."""
     found = {}
     for benchmark in set(rows["benchmark_name"]):
         of = rows[rows["benchmark_name"] == benchmark]

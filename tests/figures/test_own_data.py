@@ -45,7 +45,7 @@ def close_figures():
 
 
 def study(folder, *datasets: str) -> dict:
-    """The documented entry, once per name."""
+    """A study with the documented entry, once per name."""
     entry = documented_entry()
     entries = {name: entry["datasets"]["mylab"] | {"label": "Mine"} for name in datasets}
     config = {"study": "mine", "results": str(folder / "results"), "plan_without_data": True, "models": [SUITE]}
@@ -54,7 +54,7 @@ def study(folder, *datasets: str) -> dict:
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory) -> dict[str, pd.DataFrame]:
-    """What the example's recordings give, and invented scores on two datasets."""
+    """Tables of the example's recordings, and invented scores on two datasets."""
     folder, entry = tmp_path_factory.mktemp("example"), documented_entry()["datasets"]["mylab"]
     write_example(folder)
     module = load_reader(entry["reader"])

@@ -47,7 +47,7 @@ def data(tables):
 
 
 def test_scores_are_the_plain_means(tables, data):
-    """Of a model by hand: subjects, then ROIs, then benchmarks."""
+    """Subjects are averaged first, then ROIs, then benchmarks."""
     part = data["parts"]["pretraining"]
     rows = tables["pretraining"][tables["pretraining"]["model_id"] == part["id"][7]]
     for metric in ("pearsonr_nc", "cka_ve_test"):
@@ -117,7 +117,7 @@ def explore(tmp_path_factory, data):
 
 @pytest.fixture
 def tab(browser, explore):
-    """The page as it opens on a desk; whatever a test does there, nothing may go wrong or leave the machine."""
+    """The page in a wide window. After every test there, the browser has no error and has asked for no other file."""
     browser.requests.clear()
     browser.errors.clear()
     browser.window(1200, 900)
@@ -200,7 +200,7 @@ def test_the_keyboard_is_enough(tab):
     tab.press("Enter")
     assert focused(tab) == first
     tab.run("[...document.querySelectorAll('#points td button')].at(-1).focus()")
-    tab.press("Tab")  # past the end and round again: nothing holds the focus
+    tab.press("Tab")  # past the end, where the page begins again
     tab_to(tab, "axis")
 
 
@@ -260,7 +260,7 @@ def test_a_phone_needs_no_sideways_scrolling_and_dark_is_dark(tab, explore):
 
 @in_a_browser
 def test_five_thousand_points_open_quickly(browser, data, tmp_path, capsys):
-    """Under two seconds on an idle machine; the bound leaves room for a busy one."""
+    """The page opens within two seconds on an idle machine, and the bound leaves room for a busy one."""
     part = data["parts"]["pretraining"]
     copies = -(-5000 // sum(x is not None for x in part["axes"]["compute"]["x"]))
     many = part | {"id": [f"{name} {copy}" for copy in range(copies) for name in part["id"]]}

@@ -41,7 +41,7 @@ def job(file, seconds: float, cpu: str, rss: float) -> None:
 
 @pytest.fixture
 def root(tmp_path):
-    """A study of one figure, one readable table and three jobs."""
+    """Results of a study with one figure, one readable table and three jobs."""
     job(tmp_path / "benchmarks/fit/compute.tsv", 100, "150", 500)
     job(tmp_path / "benchmarks/fit/samples.tsv", 20, "30", 900)
     job(tmp_path / "benchmarks/collect.tsv", 0.2, "-", 100)

@@ -2,7 +2,7 @@
 
 After a change that is meant to change figures, renew the stored summaries and read the difference::
 
-    python tests/figure_summaries.py
+    python tests/support/figure_summaries.py
 """
 
 import json
@@ -34,27 +34,25 @@ from cortexscale.scaling.laws import fit_axis
 
 FOLDER = ROOT / "tests/figures/summaries"
 FITTED = ("majajhong", "nsd")
-"""Datasets of the pretraining axes: each costs a second per axis and metric."""
+"""Datasets of the pretraining axes. Each costs a second per axis and metric."""
 QUANTILES = {"min": 0, "q25": 0.25, "median": 0.5, "q75": 0.75, "max": 1}
-
-
 FIGURES = (*PAPER, "compute_optimal", "gate_depth", "published_scores", "released_statistics")
-"""Figures that have a summary: the paper's, by their names there, and those that the paper has not."""
+"""Figures that have a summary: those of the paper by their names there, and those that are not in the paper."""
 
 
 @cache
 def plan() -> Plan:
-    """A study of published tables, with few resamples."""
+    """Plan a study of published tables, with few resamples."""
     published = {"path": "nowhere", "labels": LABELS}
     study = {"study": "summaries", "results": "nowhere", "plan_without_data": True, "fits": {"bootstraps": 5}}
     return Plan(study | {"published": published})
 
 
 def draw(figure: str) -> tuple[Figure, pd.DataFrame]:
-    """As the rule does: the figure, and its csv."""
+    """Draw a figure as the rule does, and return it with its numbers."""
     drawing = galleries.gallery().drawing(figure)
     if figure == "gate_depth":
-        # Only here, as gates would be two more readouts in the fits and figures of the mapping axis.
+        # Gates are two more readouts, which would change the fits and figures of the mapping axis.
         tables = gated_tables(_results()["mapping"])
     else:
         tables = {name: _table(Path(path)) for name, path in drawing.tables.items()}
@@ -75,7 +73,7 @@ def _table(path: Path) -> pd.DataFrame:
 
 @cache
 def _results() -> dict[str, pd.DataFrame]:
-    """All experiments on neural data, with few subjects and ROIs; few models."""
+    """Invent result tables: all experiments on neural data with few subjects and ROIs, and few models."""
     few = our_tables(size="demo")
     few = {name: few[name] for name in ("pretraining", "layer_search")}
     return our_tables(size="thin") | few | {"projection": projection_table(few["pretraining"])}
@@ -97,7 +95,7 @@ def _fit(fit: str) -> dict[str, pd.DataFrame]:
 
 
 def _published_fits() -> dict[str, pd.DataFrame]:
-    """Experiments that the figure has a place for."""
+    """Fit the experiments that the figure of published scores has a place for."""
     scores, fitted = score_table(our_tables(size="thin")["pretraining"]), {"fits": [], "curves": [], "points": []}
     for experiment in (find_experiment(name) for *_, shown in PANELS for name in shown):
         points = select_rows(scores, experiment.name)
@@ -110,7 +108,7 @@ def _published_fits() -> dict[str, pd.DataFrame]:
 
 
 def summary(numbers: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Column -> how many values it has; of numbers the mean and quantiles, of words how many differ, of truths how many are."""
+    """Count the values of every column, and add the mean and quantiles of numbers, how many words differ, how many are true."""
     return {name: _column(column) for name, column in numbers.items()}
 
 

@@ -21,12 +21,12 @@ DATASETS = {reader: FigureDataset(label, reader, MODALITIES[reader]) for reader,
 
 
 def some(*names: str, **labels: str) -> dict[str, FigureDataset]:
-    """Some datasets of the paper, and others by their labels."""
+    """Return some datasets of the paper, and others by their labels."""
     return {name: DATASETS[name] for name in names} | {name: FigureDataset(label, "own.py") for name, label in labels.items()}
 
 
 def gallery(datasets: Mapping[str, FigureDataset] = DATASETS, **available) -> Gallery:
-    """A study that has every table; ``available`` replaces fields of :class:`Available`."""
+    """Return the figures of a study that has every table; ``available`` replaces fields of :class:`Available`."""
     everything = {
         "tables": frozenset(LACKING),
         "readouts": ("linear_individual", "layer_gate_shared"),
