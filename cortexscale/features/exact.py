@@ -63,8 +63,7 @@ def activations_on_disk(
     rows: np.ndarray | None = None,
     wanted: Callable[[str], bool] = lambda name: True,
 ) -> Iterator[FeatureStore]:
-    """Yield all activations of rows of the stimulus table, for a few layers at a time, and delete them when the next are asked
-    for.
+    """Yield all activations of rows of the stimulus table, for a few layers at a time, and delete them after their use.
 
     The file ``scratch`` takes ``scratch_gb`` at most, but for a layer that needs more alone. A pass over the images without any
     wanted layer is skipped, and an interrupted one continues after its last complete block of rows.

@@ -7,8 +7,7 @@ import pandas as pd
 
 
 def image_sets(wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Choose sets of images to make Gram matrices of, such that each array of ``wanted`` (rows of the stimulus table) lies in
-    one.
+    """Choose sets of images to make Gram matrices of, such that each array of rows in ``wanted`` lies in one of them.
 
     Either all images form one set, or each array forms its own, whichever needs fewer products. Arrays that mostly repeat each
     other's images, like the datasets on THINGS, share one Gram matrix; arrays with different images, like the subjects of NSD,

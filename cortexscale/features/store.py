@@ -44,9 +44,7 @@ class StoreWriter:
         self._waiting: list[dict[str, np.ndarray]] = []
 
     def write(self, features: dict[str, np.ndarray]) -> None:
-        """Append (rows, width) floats of every layer, which must not be changed afterwards. An InputError names what is not
-        finite.
-        """
+        """Append rows (rows, width) of every layer, which must not be changed afterwards. An InputError names infinite values."""
         stored = {layer: self._as_stored(layer, rows) for layer, rows in features.items()}
         self._waiting.append(stored)
         if self._n_waiting >= ROWS:

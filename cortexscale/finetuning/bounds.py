@@ -95,8 +95,7 @@ def step_seconds(size: StepSize, *, forward: float, gemm: float, images: float) 
 def finetuning(
     machine: Machine, network: Network, size: StepSize, *, steps: int, responses: float, image_arrays: float | None
 ) -> Cost:
-    """Cost of one training, from the bytes of all responses and of labelled images in one file, None where they are read one by
-    one.
+    """Cost of one training. ``responses`` and ``image_arrays`` are bytes; None where labelled images are read one by one.
 
     start_network + steps x max(images of a step / images, 3 FLOPs x images of a step / forward + 4 d T trials / gemm_float32);
     images of a step: labelled ones and distinct stimuli; d x T weights of all heads, at most; the validation before and after is

@@ -67,9 +67,7 @@ def fit_heads(
 
 @dataclass(frozen=True)
 class FrozenHead:
-    """A linear map from the flattened output of a layer to the units of a subject in a ROI, float32 (units, features) and
-    (units,).
-    """
+    """A linear map (units, features) and (units,) from the flattened output of a layer to the units of a subject in a ROI."""
 
     subject: str
     roi: str

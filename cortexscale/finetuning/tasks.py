@@ -96,9 +96,7 @@ class NeuralObjective:
 
 
 def layer_features(backbone: Backbone, layers: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
-    """Features (n, width) float32 of every layer for network input (n, 3, height, width), flattened as stored ones, with their
-    graph.
-    """
+    """Features (n, width) float32 of every layer for network input (n, 3, height, width), with their graph."""
 
     def flattened(name: str, output: Tensor) -> Tensor:
         return backbone.rows(output, len(inputs), name).clone().flatten(1)  # a ReLU after the layer may work in place

@@ -174,9 +174,7 @@ def normalised(table: pd.DataFrame, name: str, where: object) -> pd.DataFrame:
 
 
 def _with_bases(runs: pd.DataFrame, where: object) -> pd.DataFrame:
-    """Add the base model and the learning rate. Ids begin with the architecture: ``deit_small-`` if fine-tuned, else
-    ``deit_small_``.
-    """
+    """Add the base model and the learning rate. Ids begin with the architecture, of base models with ``deit_small_``."""
     baseline = runs["exp_type"] == "finetuning_baseline"
     begins = runs["model_id"].str.partition("-")[0]
     archs, ids = begins[~baseline].unique(), runs.loc[baseline, "model_id"].unique()

@@ -85,8 +85,7 @@ class Readout:
         return list(self.facts.units)
 
     def predict(self, features: np.ndarray, subject: str | None = None) -> np.ndarray:
-        """Predict the responses to stimuli, (n, units) float32, in the units of the recording and the order of
-        ``facts.units[subject]``.
+        """Predict the responses to stimuli, (n, units) float32, in the units of the recording.
 
         Args:
             features: unprojected features of the stimuli at ``facts.layer`` of ``facts.model``: (n, tokens, channels), or for a

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from cortexscale.errors import InputError
@@ -84,10 +85,7 @@ class TokenStore(Store):
 
     def __init__(self, path: Path | str):
         super().__init__(path)
-        images = np.asarray(self._array("images")[:])
-        self.n_rows = int(images.max()) + 1
-        self._place = np.full(self.n_rows, -1)
-        self._place[images] = np.arange(len(images))
+        self._images = pd.Index(self._array("images")[:])
         with zipfile.ZipFile(self.path) as archive, self.path.open("rb") as file:
             self._starts = {entry.filename: _start(file, entry) for entry in archive.infolist()}
 
@@ -99,11 +97,8 @@ class TokenStore(Store):
         return StoredTokens(self, layer)
 
     def read(self, layer: str, rows: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
-        """Read activations of rows of the stimulus table in any order, (len(rows), columns) float16; a missing one is an
-        InputError.
-        """
-        known = rows < self.n_rows
-        places = np.where(known, self._place[np.where(known, rows, 0)], -1)
+        """Read activations of rows in any order, (len(rows), columns) float16; it raises an InputError if one is missing."""
+        places = self._images.get_indexer(rows)
         if (places < 0).any():
             found = f"no tokens of {(places < 0).sum()} of {len(rows)} images"
             expected = "tokens of all images with recorded responses"
@@ -135,7 +130,6 @@ class StoredTokens(Tokens):
     def __init__(self, store: TokenStore, layer: str):
         self._store, self._layer, self._shape = store, layer, store.attributes["shapes"][layer]
         n_tokens, width = as_tokens(np.empty((1, *self._shape))).shape[1:]
-        self.n_rows = store.n_rows
         self.widths = tuple(store.attributes["pooled_widths"]) if layer == POOLED else (width,) * n_tokens
 
     def read(self, rows: np.ndarray) -> np.ndarray:

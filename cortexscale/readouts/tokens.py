@@ -10,16 +10,10 @@ class Tokens(ABC):
     """Activations of a layer for all stimuli of a table, wherever they are kept.
 
     Attributes:
-        n_rows: number of stimuli.
         widths: channels of every token, mostly the same for all. Narrower tokens are padded with zeros.
     """
 
-    n_rows: int
     widths: tuple[int, ...]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self.widths), max(self.widths)
 
     @abstractmethod
     def read(self, rows: np.ndarray) -> np.ndarray:

@@ -33,7 +33,6 @@ def train_readouts(
     *,
     seed: int,
     state: TrainingState | None = None,
-    device: torch.device | None = None,
 ) -> RoiReadouts:
     """Train readouts of ROIs that read the same layer, for one subject, or for several that share the trunk of each ROI.
 
@@ -46,7 +45,7 @@ def train_readouts(
     It raises an InputError if the loss of a ROI is not finite, and leaves the saved ``state`` as it is. After a
     torch.OutOfMemoryError, fewer ROIs at a time may fit.
     """
-    device = device or best_device()
+    device = best_device()
     readouts = RoiReadouts(recipe, tokens.widths, trials, rois, seed).to(device)
     optimiser = torch.optim.AdamW(readouts.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
     parts: dict[str, Stateful] = {"readouts": readouts, "optimiser": optimiser}

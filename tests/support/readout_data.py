@@ -19,7 +19,7 @@ class TokensInMemory(Tokens):
 
     def __init__(self, array: np.ndarray, widths: Sequence[int] | None = None):
         self.array = array
-        self.n_rows, n_tokens, width = array.shape
+        n_tokens, width = array.shape[1:]
         self.widths = (width,) * n_tokens if widths is None else tuple(widths)
 
     def read(self, rows: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ def mean_score(tokens, layers, targets, recipe, seed, *, shared=False):
 
 
 def linear_score(tokens, targets):
-    flat = tokens.array.reshape(tokens.n_rows, -1)
+    flat = tokens.array.reshape(len(tokens.array), -1)
     scores = []
     for target in targets:
         K = gram([flat[np.concatenate([target.train_rows, target.test_rows])]], dtype=torch.float64).K

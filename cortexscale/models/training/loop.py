@@ -33,17 +33,12 @@ def train_backbone(
     state: TrainingState | None = None,
     processes: Processes | None = None,
 ) -> np.ndarray:
-    """Train ``network`` in place and leave it in eval mode on the device; return the (steps,) mean losses. With EMA, its weights
-    are then the averages.
+    """Train ``network``, with EMA to the average of its weights, leave it in eval mode on the device, and return all mean losses.
 
     The forward pass runs in bfloat16 autocast on a GPU and in float32 on a CPU. Gradients are averaged over the micro-batches of
     a step, wherever they are computed; batch normalisation sees one micro-batch at a time. The number of workers and
-    interruptions do not change the result, nor does the number of processes, except for the order of sums.
-
-    Args:
-        seed: seed of the order of the images and of all augmentation.
-        workers: number of processes that read images for this one. Arrays that are only mirrored need none.
-        processes: processes of the training; by default this one alone, on the device of the network.
+    interruptions do not change the result, nor does the number of processes, except for the order of sums. By default this
+    process trains alone.
     """
     processes = processes or Processes(next(network.parameters()).device)
     device = processes.device
