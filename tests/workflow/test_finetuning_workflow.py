@@ -94,7 +94,7 @@ def test_a_model_of_two_experiments_is_made_once(demo):
     plan = Plan(demo).finetuning
     wanted = Counter(tuple(names) for names in plan.experiments.values())
     assert wanted == {("data_pct",): 4, ("data_pct", "architecture"): 4, ("architecture",): 2}
-    assert len(plan.finetuned) == 10 and list(plan.baselines) == [f"{BASE}+baseline", f"{other}+baseline"]
+    assert len(plan.finetuned) == 10 and list(plan.evaluated)[:2] == [f"{BASE}+baseline", f"{other}+baseline"]
 
 
 DATASETS = load_study(yaml.safe_load((ROOT / "config/config.yaml").read_text())).datasets
@@ -170,8 +170,8 @@ def test_the_grid_of_the_paper():
         "lambda_neural": 100,
     }
     assert table_s3.items() <= usual.model_dump().items()
-    assert plan.image_recipe("resnet50_imagenet_full")["crop"] == 0.08
-    assert plan.image_recipe("deit_small_imagenet_full_seed-0")["auto_augment"] == "3a"
+    assert plan.image_recipe("resnet50_imagenet_full").crop == 0.08
+    assert plan.image_recipe("deit_small_imagenet_full_seed-0").auto_augment == "3a"
     assert len(plan.per_evaluated("{stimuli}/{model}")) == 4 * (606 + 5)
 
 
@@ -189,7 +189,7 @@ def test_heads_are_fitted_to_what_any_experiment_wants(demo):
     plan = Plan(demo).finetuning
     assert plan.head_targets(BASE, "tvsd").rois == ["V1", "V4", "IT"]
     assert plan.head_targets(BASE, "things_fmri").rois == ["IT"]
-    assert plan.targets(f"{BASE}+full-tvsd-V1_V4-100-s0")["rois"] == ["V1", "V4"]
+    assert plan.targets(f"{BASE}+full-tvsd-V1_V4-100-s0").rois == ["V1", "V4"]
 
 
 def test_models_are_scored_on_the_benchmarks(demo):
