@@ -15,14 +15,10 @@ Coordinates = Mapping[str, Mapping[str, np.ndarray]]
 """Dimension, in the order of the axes of the array -> name of a coordinate -> one value per entry."""
 
 
-def write_assembly(
-    path: Path, responses: Iterable[np.ndarray], coordinates: Coordinates, dtype: str, name: str = "__xarray_dataarray_variable__"
-) -> None:
-    """Write an assembly as xarray and netCDF-4 wrote the released ones.
+def write_assembly(path: Path, responses: Iterable[np.ndarray], coordinates: Coordinates, dtype: str) -> None:
+    """Write an assembly as xarray and netCDF-4 wrote the older releases.
 
-    Args:
-        responses: one array per entry of the first dimension, so that a file can be larger than the memory.
-        name: name of the array. The default is xarray's, which the older releases have; newer ones have ``data``.
+    There is one array of responses per entry of the first dimension, so that a file can be larger than the memory.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lengths = [len(next(iter(levels.values()))) for levels in coordinates.values()]
@@ -32,7 +28,7 @@ def write_assembly(
             scale = file.create_dataset(dim, (length,), ">f4", track_order=True)
             scale.make_scale(f"This is a netCDF dimension but not a netCDF variable.{length:10d}")
             scale.attrs["_Netcdf4Dimid"] = np.int32(number)
-        data = file.create_dataset(name, lengths, dtype, track_order=True)
+        data = file.create_dataset("__xarray_dataarray_variable__", lengths, dtype, track_order=True)
         data.attrs["coordinates"] = " ".join(level for levels in coordinates.values() for level in levels)
         for axis, (dim, levels) in enumerate(coordinates.items()):
             data.dims[axis].attach_scale(file[dim])

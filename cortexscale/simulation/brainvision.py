@@ -41,13 +41,7 @@ Mk1=New Segment,,1,1,0,20190101120000000000
 
 
 def write_brainvision(
-    base: Path,
-    microvolts: np.ndarray,
-    channels: Sequence[str],
-    rate: int,
-    markers: Sequence[tuple[str, str, int]],
-    *,
-    resolution: float = RESOLUTION,
+    base: Path, microvolts: np.ndarray, channels: Sequence[str], rate: int, markers: Sequence[tuple[str, str, int]]
 ) -> list[Path]:
     """Write ``<base>.vhdr``, ``.vmrk`` and ``.eeg`` (IEEE_FLOAT_32, multiplexed, little endian), and return their paths.
 
@@ -56,17 +50,16 @@ def write_brainvision(
         rate: Hz, a divisor of 1,000,000.
         markers: type, description and 0-based sample of each, e.g. ``("Event", "E  1", 20)``; a first marker,
             ``New Segment``, is added. The file counts samples from 1.
-        resolution: microvolts per stored unit.
     """
     base.parent.mkdir(parents=True, exist_ok=True)
     header, marks, data = (base.with_name(f"{base.name}.{ending}") for ending in ("vhdr", "vmrk", "eeg"))
-    names = [f"Ch{number}={channel},,{resolution},µV" for number, channel in enumerate(channels, start=1)]
+    names = [f"Ch{number}={channel},,{RESOLUTION},µV" for number, channel in enumerate(channels, start=1)]
     fields = {"data": data.name, "markers": marks.name, "channels": len(channels), "interval": 1_000_000 // rate}
     header.write_text(_HEADER.format(**fields, names="\n".join(names)), encoding="utf-8")
     lines = [f"Mk{n}={kind},{text},{sample + 1},1,0" for n, (kind, text, sample) in enumerate(markers, start=2)]
     marks.write_text(_MARKERS.format(data=data.name, lines="\n".join(lines)), encoding="utf-8")
     with data.open("wb") as file:
         for first in range(0, microvolts.shape[1], _BLOCK):
-            samples = microvolts[:, first : first + _BLOCK].T / resolution
+            samples = microvolts[:, first : first + _BLOCK].T / RESOLUTION
             file.write(np.ascontiguousarray(samples, dtype="<f4").tobytes())
     return [header, marks, data]

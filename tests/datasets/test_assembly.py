@@ -107,7 +107,7 @@ def test_labels(file, monkeypatch):
 
 def test_newer_files_say_stimulus_id(tmp_path):
     presentation = {"stimulus_id": COORDINATES["presentation"]["image_id"]}
-    write_assembly(tmp_path / "x.nc", RESPONSES, COORDINATES | {"presentation": presentation}, "f8", name="data")
+    write_assembly(tmp_path / "x.nc", RESPONSES, COORDINATES | {"presentation": presentation}, "f8")
     with open_assembly(tmp_path / "x.nc", "") as assembly:
         assert assembly.coded("presentation", "image_id")[0].tolist() == ["a", "b", "é"]
 

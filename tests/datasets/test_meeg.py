@@ -290,7 +290,7 @@ def test_written_brainvision_is_what_mne_reads(tmp_path):
 
 def test_written_brainvision_agrees_with_pybv(tmp_path):
     microvolts = 50 * np.random.default_rng(6).standard_normal((2, 1000))
-    write_brainvision(tmp_path / "ours", microvolts, ["Oz", "Pz"], 1000, [("Stimulus", "S  7", 99)], resolution=0.1)
+    write_brainvision(tmp_path / "ours", microvolts, ["Oz", "Pz"], 1000, [("Stimulus", "S  7", 99)])
     events = [{"onset": 99, "description": 7, "type": "Stimulus", "duration": 1, "channels": "all"}]
     pybv.write_brainvision(
         data=microvolts / 1e6, sfreq=1000, ch_names=["Oz", "Pz"], fname_base="theirs", folder_out=tmp_path, events=events
