@@ -19,15 +19,10 @@ def mean_scores(
     composite_rois: bool,
     levels: Sequence[str] = ("subject", "roi"),
 ) -> pd.DataFrame:
-    """Average a metric level by level; the values of a level have equal weights.
+    """Average a metric level by level, with equal weights for the values of a level; without ``levels`` for all rows.
 
-    Args:
-        rows: result rows. Rows that differ in columns outside ``by`` and ``levels`` are averaged along with the first level.
-        composite_rois: whether ROIs that contain others count as ROIs of their own, as in the paper.
-        levels: columns that are averaged over one after another. With none, all rows have equal weights.
-
-    Returns:
-        ``by`` and ``score``, in the order in which groups appear. Missing scores do not count.
+    Rows that differ in other columns are averaged along with the first level. ROIs that contain others count like all others
+    (``composite_rois``, as in the paper) or not. The result has ``by`` and ``score``, in the order in which groups appear.
     """
     means = rows if composite_rois else rows[~rows["roi"].isin(COMPOSITE_ROIS)]
     for level in range(1, max(len(levels), 1) + 1):
@@ -36,10 +31,8 @@ def mean_scores(
 
 
 def benchmark_means(rows: pd.DataFrame, key: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
-    """Average subjects, then ROIs, then benchmarks, for every ``key`` (models or runs).
-
-    Returns:
-        ``key``, ``benchmark_name``, ``score``: a row per benchmark, then one with benchmark ``average`` for every ``key``.
+    """Average subjects, then ROIs, then benchmarks, for every ``key``: ``key``, ``benchmark_name`` (``average`` last) and
+    ``score``.
     """
     scores = mean_scores(rows, [key, "benchmark_name"], metric, composite_rois=composite_rois)
     return pd.concat([scores, over_benchmarks(scores, [key])], ignore_index=True)

@@ -23,8 +23,7 @@ ROIS_OF_UNIT = 3
 def committed_layers(layers: int, rois: int) -> float:
     """Expected number of different layers that some ROIs are committed to, of so many candidates.
 
-    In the published commitments, 28 ROIs of NSD have 5.2 different layers, and 53 ROIs of the five datasets on THINGS have 8.0
-    (mean over 71 architectures).
+    In the published commitments, 28 ROIs of NSD have 5.2 of them, and 53 ROIs of the five datasets on THINGS 8.0 (mean).
     """
     return min(layers, rois**0.5)
 
@@ -36,13 +35,7 @@ def most_committed_layers(layers: int, rois: int) -> float:
 
 @dataclass(frozen=True)
 class DatasetSize:
-    """Sizes of a dataset.
-
-    Attributes:
-        kernels: the kernel that all subjects share, or one kernel for each subject.
-        units: number of units of each subject that is scored.
-        rois, rois_per_unit: number of ROIs that are scored, and of those that a unit belongs to.
-    """
+    """Sizes of a dataset: one kernel that all subjects share or one for each, units of each subject, ROIs, and ROIs of a unit."""
 
     kernels: tuple[Kernel, ...]
     units: tuple[float, ...]
@@ -76,12 +69,7 @@ def fit_seconds(machine: Machine, ridge: Ridge, kernel: Kernel, units: float, *,
 
 @dataclass(frozen=True)
 class Scoring:
-    """Sizes of the scores of one model on datasets of one stimulus set.
-
-    Attributes:
-        committed: number of layers that the ROIs of each dataset are committed to.
-        images: number of images in the stimulus set.
-    """
+    """Sizes of the scores of one model on datasets of one stimulus set, whose ROIs are committed to so many layers each."""
 
     datasets: tuple[DatasetSize, ...]
     committed: tuple[float, ...]

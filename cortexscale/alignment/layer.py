@@ -77,11 +77,8 @@ def chosen_penalties(fit: NestedRidge, ridge: Ridge) -> tuple[np.ndarray, np.nda
 
 
 def group_means(values: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Average over the units of each group: (..., groups).
-
-    Args:
-        values: (..., pairs), one value per group and unit, as in a :class:`~cortexscale.kernels.ridge_problem.NestedRidge`.
-        group: (pairs,) group of each pair, ascending. Every group occurs.
+    """Average values (..., pairs) over the units of each group: (..., groups). The group of each pair ascends, and every group
+    occurs.
     """
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     return np.add.reduceat(values, starts, axis=-1) / np.bincount(group)

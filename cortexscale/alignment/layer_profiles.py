@@ -21,14 +21,10 @@ def layer_metrics(layer_search: pd.DataFrame) -> list[str]:
 
 
 def layer_profiles(layer_search: pd.DataFrame, benchmark: str) -> pd.DataFrame:
-    """Average the scores of one reference model at each of its layers over subjects.
+    """Average the scores of one reference model at each of its layers over subjects, with the standard error ``sem``.
 
     A transformer with six blocks or more has each block once, at its second normalisation, since its parts score so differently
     that a curve through all of them would zigzag. A benchmark without layer scores raises InputError.
-
-    Returns:
-        ``model_id``, ``roi``, ``layer_name``, ``layer_position_normalized``, ``metric``; ``mean`` over subjects and its standard
-        error ``sem``.
     """
     metrics, places = layer_metrics(layer_search), ["roi", "layer_name", "layer_position_normalized"]
     rows = layer_search.loc[layer_search["benchmark_name"] == benchmark, ["model_id", *places, *metrics]]
@@ -43,13 +39,12 @@ def layer_profiles(layer_search: pd.DataFrame, benchmark: str) -> pd.DataFrame:
 
 
 def layer_agreement(layer_search: pd.DataFrame, one: str, others: list[str]) -> pd.DataFrame:
-    """Compare the scores of layers on one dataset with those on others, super-ROI by super-ROI.
+    """Compare the scores of layers on one dataset with those on others, super-ROI by super-ROI, as far as both datasets have it.
 
     Returns:
-        One row per reference model x layer x super-ROI x dataset of ``others``, as far as both datasets have it: ``model_id``,
-        ``layer_name``, ``layer_position_normalized``, ``super_roi``, ``benchmark_name`` (the other dataset), ``metric``;
-        ``score`` and ``score_other``, means over subjects, then ROIs; ``rank`` and ``rank_other`` of the layer in its model,
-        from 0 (best) to 1.
+        ``model_id``, ``layer_name``, ``layer_position_normalized``, ``super_roi``, ``benchmark_name`` (the other dataset),
+        ``metric``; ``score`` and ``score_other``, means over subjects, then ROIs; ``rank`` and ``rank_other`` of the layer in
+        its model, from 0 (best) to 1.
     """
     metric = layer_metrics(layer_search)[0]
     layer = ["model_id", "layer_name", "layer_position_normalized", "super_roi"]
@@ -66,11 +61,9 @@ def layer_agreement(layer_search: pd.DataFrame, one: str, others: list[str]) -> 
 
 
 def agreement_correlations(layers: pd.DataFrame) -> pd.DataFrame:
-    """Correlate ranks and scores of two datasets over layers, from the table of :func:`layer_agreement`.
+    """Correlate ranks and scores of two datasets over the layers of :func:`layer_agreement`.
 
-    Returns:
-        One row per ``benchmark_name``, ``super_roi`` and ``aspect`` (``rank`` or ``score``): Pearson's ``r``, and ``n``, the
-            number of layers of all models.
+    The table has ``benchmark_name``, ``super_roi``, ``aspect`` (``rank`` or ``score``), Pearson's ``r`` and ``n`` layers.
     """
     found = [
         (*key, aspect, rows[aspect].corr(rows[f"{aspect}_other"]), len(rows))

@@ -29,12 +29,8 @@ def score_alignment(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit each ROI's committed layer on the whole training split and score it on the test split.
 
-    RSA and CKA need prepared responses.
-
-    Returns:
-        The rows of :func:`cortexscale.alignment.score_rows.score_rows` per dataset x subject x ROI, with ``layer_name``,
-        ``layer_position``, ``layer_position_normalized``, ``cv_score`` and ``margin`` of the commitment, ``alpha``,
-        ``alpha_at_edge`` and ``n_train``; and those per dataset x subject x ROI x unit.
+    RSA and CKA need prepared responses. The rows are those of :func:`cortexscale.alignment.score_rows.score_rows`, with the
+    layer and its commitment, ``alpha``, ``alpha_at_edge`` and ``n_train``.
     """
     rows, units, compared = [], [], metrics.similarity
     for layer in commitments.layer_names:

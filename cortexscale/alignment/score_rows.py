@@ -20,11 +20,8 @@ class Predictions:
     """Predicted responses for the P pairs of a group (subject x ROI) and one of its units, as in
     ``np.nonzero(targets.members)``.
 
-    Attributes:
-        test_r: (P,) Pearson r on the test stimuli.
-        test: (m, P) predicted responses to the test stimuli; None where they were not kept.
-        heldout: (n, P) responses to the training stimuli, each predicted from the other folds; None likewise.
-        others: metric -> (P,) Pearson r on the test stimuli of other predictions.
+    ``test`` (m, P) and ``heldout`` (n, P), each stimulus predicted from the other folds, are None where they were not kept.
+    ``test_r`` is Pearson r on the test stimuli, and ``others`` has that of other regressions by metric.
     """
 
     test_r: np.ndarray
@@ -44,18 +41,12 @@ def score_rows(
     """Score the predictions of a fit.
 
     The score of a unit is Pearson r / sqrt(noise ceiling); a ROI has the mean over its units (paper, section 3). Scores above 1
-    are kept and counted.
-
-    Args:
-        columns: what else is known of the fit: a value for all rows per subject x ROI, or one for each.
-        splits: ``train`` and ``test``, of which RSA and CKA are wanted; they need prepared responses.
-        kernel: of the training stimuli followed by the test stimuli, for RSA and CKA of the features themselves.
+    are kept and counted. RSA and CKA of ``splits`` need prepared responses, and the features also the ``kernel`` of the training
+    stimuli followed by the test stimuli.
 
     Returns:
-        Rows per subject x ROI: ``benchmark_name``, ``subject``, ``roi``, ``n_units``, ``columns``, ``pearsonr``,
-            ``pearsonr_nc``, ``noise_ceiling`` (mean square root of the ceiling), ``n_units_above_1``, the columns of
-            :func:`~cortexscale.alignment.similarity.similarity_columns`, and ``n_test``. Rows per subject x ROI x unit:
-            ``benchmark_name``, ``subject``, ``roi``, ``unit``, ``pearsonr``, ``pearsonr_nc``.
+        Rows per subject x ROI with ``columns``, the scores, ``noise_ceiling`` (mean square root of the ceiling) and numbers of
+        units and stimuli; and rows per subject x ROI x unit. ``docs/tables.md`` defines the columns.
     """
     group, unit = np.nonzero(target.members)
     ceiling = target.nc_percent[unit]
@@ -76,9 +67,5 @@ def score_rows(
 
 
 def penalty_columns(alpha: np.ndarray, at_edge: np.ndarray, group: np.ndarray) -> dict[str, np.ndarray]:
-    """Columns of ridge fits, a value per group, from the results (P,) of :func:`cortexscale.alignment.layer.chosen_penalties`.
-
-    ``alpha`` is the geometric mean over the units of the group; ``alpha_at_edge`` is the fraction of its units whose penalty is
-    an end of the grid.
-    """
+    """Columns of ridge fits, a value per group, from the results (P,) of :func:`cortexscale.alignment.layer.chosen_penalties`."""
     return {"alpha": np.exp(group_means(np.log(alpha), group)), "alpha_at_edge": group_means(at_edge.astype(float), group)}

@@ -18,11 +18,8 @@ log = logging.getLogger(__name__)
 def search_layers(store: Store, targets: Sequence[Targets], ridge: Ridge) -> pd.DataFrame:
     """Score every layer of a store on every dataset, subject and ROI. The test split is not used.
 
-    Returns:
-        One row per layer x dataset x subject x ROI: ``layer_name``, ``layer_position``, ``layer_position_normalized``,
-            ``benchmark_name``, ``subject``, ``roi``, ``cv_score`` (noise-normalised Pearson r, mean over units, then over the
-            outer folds), ``cv_score_sd`` (standard deviation over folds), ``alpha`` (on the whole training split),
-            ``alpha_at_edge``, ``n_units``, ``n_train``.
+    ``cv_score`` is noise-normalised Pearson r, mean over units, then over the outer folds; ``cv_score_sd`` is its standard
+    deviation over folds; ``alpha`` is that on the whole training split.
     """
     tables = []
     for number, (layer, place) in enumerate(store.layers.items(), start=1):

@@ -25,12 +25,8 @@ def similarity_columns(
 ) -> dict[str, np.ndarray]:
     """Compute RSA and CKA of every group of ``target``, (groups,) each; nan where they are not wanted or cannot be computed.
 
-    Args:
-        predicted: split -> predicted responses (stimuli, pairs) in the order of ``np.nonzero(target.members)``.
-        kernel: kernel of the training stimuli followed by the test stimuli. Without it the features are not compared.
-
-    Returns:
-        ``COLUMNS``.
+    ``predicted`` has the responses (stimuli, pairs) of each split, and ``kernel`` the training stimuli followed by the test
+    stimuli. Without a kernel the features are not compared.
     """
     columns = {column: np.full(len(target.groups), np.nan) for column in COLUMNS}
     group_of_pair, n = np.nonzero(target.members)[0], len(target.train_rows)

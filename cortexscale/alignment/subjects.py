@@ -16,11 +16,8 @@ from cortexscale.study.targets import BestSubjects, DatasetTargets
 def rank_subjects(recordings: Sequence[Path], best_subjects: BestSubjects | None) -> pd.DataFrame:
     """Rank subjects by the mean noise ceiling of all units that were looked at. Units without a ceiling count as 0.
 
-    ``best_subjects`` has the number of subjects that are scored, and the ROI whose ceilings decide (paper, appendix A.3). If
-    None, all subjects are scored, and ceilings are averaged over all ROIs together.
-
-    Returns:
-        ``subject``, ``mean_nc_percent`` (percent of variance) and ``scored``, the best subject first.
+    ``best_subjects`` names the ROI whose ceilings decide (paper, appendix A.3); without it all subjects are scored. The columns
+    are ``subject``, ``mean_nc_percent`` (percent of variance) and ``scored``, the best subject first.
     """
     means = []
     for file in recordings:

@@ -49,16 +49,11 @@ class PreparedResponses:
 
 @dataclass(frozen=True)
 class Targets:
-    """Responses of all units of subjects with the same stimuli.
+    """Responses (float32) of all units of subjects with the same stimuli.
 
-    Attributes:
-        train_rows (n,), test_rows (m,): rows of the stimulus table.
-        train_concepts (n,): concepts of the training stimuli, which folds may keep together.
-        train (n, units), test (m, units): responses, float32.
-        nc_percent (units,): noise ceiling of the test responses in percent of variance.
-        groups: one row per non-empty subject x ROI: ``benchmark_name`` (the dataset), ``subject``, ``roi``, ``n_units``.
-        members (groups, units): whether a unit belongs to a group.
-        unit_names (units,): ids of units, unique within a subject.
+    ``train_rows`` and ``test_rows`` are rows of the stimulus table; folds may keep ``train_concepts`` together. ``nc_percent``
+    is the noise ceiling of the test responses in percent of variance. ``groups`` has a row per non-empty subject x ROI, and
+    ``members`` (groups, units) its units. ``unit_names`` are unique within a subject.
     """
 
     dataset: str

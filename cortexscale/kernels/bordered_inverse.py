@@ -55,8 +55,7 @@ class BorderedInverse:
 class HeldOutBlock:
     """The matrices that leave the rows S = ``block`` out of the ridge problem of B (n, n), whatever its responses.
 
-    ``inverse`` is B_SS^-1. ``diagonal`` (n, 1) is that of B of the problem on the other rows, and 1 in rows S. If that problem is
-    not positive definite within the precision of B, ``torch.linalg.LinAlgError`` is raised.
+    ``inverse`` is B_SS^-1. ``diagonal`` (n, 1) is that of B of the problem on the other rows, and 1 in rows S.
     """
 
     def __init__(self, B: Tensor, block: slice) -> None:

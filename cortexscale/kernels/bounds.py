@@ -53,18 +53,14 @@ def pls_seconds(machine: Machine, precision: str, kernel: Kernel, groups: float,
 
 
 def gram_seconds(machine: Machine, precision: str, n: int, width: float) -> float:
-    """Seconds of one kernel of n stimuli from stored float16 features of p = ``width`` columns.
-
-    It takes n^2 p operations, reads 2 n p bytes, and passes three times over n p values (to convert, centre).
+    """Seconds of one kernel of n stimuli from stored float16 features: n^2 p operations, and 3 passes over n x p = ``width``
+    values.
     """
     return n**2 * width / machine.gemm(precision) + 2 * n * width / machine.disk_read + 3 * n * width / machine.elementwise
 
 
 def stored_kernel_seconds(machine: Machine, precision: str, n: int, width: float) -> float:
-    """Seconds to load one kernel of n stimuli from a store of exact kernels.
-
-    It reads 2 n^2 bytes and passes twice over n^2 values. A layer that is not wider than n is stored itself.
-    """
+    """Seconds to load one exact kernel, 2 n^2 bytes. A layer that is not wider than n is stored itself."""
     if width <= n:
         return gram_seconds(machine, precision, n, width)
     return 2 * n**2 / machine.disk_read + 2 * n**2 / machine.elementwise
@@ -83,10 +79,10 @@ def factor_seconds(machine: Machine, n: int, units: float) -> float:
 
 
 def projection_seconds(machine: Machine, family: str, n_in: float, n_out: int, batch: int) -> float:
-    """Seconds to project one layer of p = ``n_in`` activations of one image to d = ``n_out`` features.
+    """Seconds to project p = ``n_in`` activations of one image to d = ``n_out`` features.
 
-    A ``sparse`` matrix has d sqrt(p) entries, ``countsketch`` p; ``gaussian`` takes 2 p d operations, and p d numbers drawn per
-    batch, at about ten passes each.
+    A ``sparse`` matrix has d sqrt(p) entries, ``countsketch`` p; ``gaussian`` draws p d numbers per batch at about ten passes
+    each.
     """
     if n_in <= n_out:
         return 0.0

@@ -9,9 +9,8 @@ def pearson(predicted: Tensor, observed: Tensor, floor: float = 0.0) -> Tensor:
     """Pearson r between the columns of two (stimuli, units) tensors of one dtype: (units,) float64.
 
     A column whose standard deviation is within the rounding of its mean has r = 0 with everything, never nan: a readout that
-    predicts the mean has earned no correlation, and neither has a silent unit. So has a predicted column whose standard
-    deviation is at most ``floor`` times that of the observed one, for predictions such as observed - residual, whose rounding is
-    of the size of the observed values. Sums are taken in the dtype of the inputs; torch adds in cascade, which costs no digits.
+    predicts the mean has earned no correlation. So has a predicted column whose standard deviation is at most ``floor`` times
+    that of the observed one, for predictions such as observed - residual, whose rounding is of the size of the observed values.
     """
     rounding = 4 * torch.finfo(predicted.dtype).eps
     predicted_mean, observed_mean = predicted.mean(dim=0), observed.mean(dim=0)
@@ -30,11 +29,9 @@ def pearson(predicted: Tensor, observed: Tensor, floor: float = 0.0) -> Tensor:
 
 
 def noise_normalised(r: np.ndarray, nc_percent: np.ndarray) -> np.ndarray:
-    """Divide r (..., units) by the square root of the noise ceiling, which estimates the correlation with the noise-free
-    response.
+    """Divide r (..., units) by the square root of ceilings (units,) in percent, which estimates r with the noise-free response.
 
-    Ceilings (units,) are percent of variance; one that is not above 0 raises ValueError. Values above 1 are kept: the ceiling is
-    an estimate, and clipping would bias the mean over units.
+    Values above 1 are kept: the ceiling is an estimate, and clipping would bias the mean over units.
     """
     nc_percent = np.asarray(nc_percent)
     if not (nc_percent > 0).all():

@@ -25,10 +25,9 @@ def best_device() -> torch.device:
 
 
 def keep_freed_memory() -> None:
-    """Ask the C library of Linux to reuse the memory of freed arrays.
+    """Ask the C library of Linux to reuse the memory of freed arrays, if it can; other systems are left as they are.
 
-    By default it returns large arrays to the system at once, and the page faults of new ones take up to a third of the time of a
-    forward pass. Whether it can keep them depends on where the loader has placed its heap. Other systems are left as they are.
+    By default it returns large arrays at once, and the page faults of new ones take up to a third of the time of a forward pass.
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if set_option:

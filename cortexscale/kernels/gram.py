@@ -15,17 +15,11 @@ _SMALLEST = 200
 
 @dataclass(frozen=True)
 class GramMatrix:
-    """Inner products between the feature vectors of n stimuli.
+    """Inner products K (n, n) between the feature vectors of n stimuli, centred by their mean over these stimuli.
 
-    Attributes:
-        K: (n, n) symmetric matrix. Features are centred by their mean over these n stimuli.
-        width: number of features p that were summed.
-        row_sums: (n,) float64 s, the sums of the centred features of each stimulus.
-        mean_products: (n,) float64 w, products with the mean feature vector.
-
-    RSA correlates two stimuli across features as they were before centring. Their covariance across features, times p, is K_ij -
-    s_i s_j / p + w_i + w_j. Here d is the deviation of the mean feature vector from its own mean over p, and w_i = <x_i, d> +
-    <d, d> / 2.
+    RSA correlates two stimuli across features as they were before centring. Their covariance across the p = ``width`` features,
+    times p, is K_ij - s_i s_j / p + w_i + w_j, with float64 ``row_sums`` s (sums of the centred features of each stimulus) and
+    ``mean_products`` w_i = <x_i, d> + <d, d> / 2, where d is the deviation of the mean feature vector from its own mean.
     """
 
     K: Tensor

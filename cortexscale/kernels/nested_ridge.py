@@ -40,23 +40,18 @@ def nested_ridge(
 
     For n stimuli and T distinct units, each alpha that is inverted costs 1.2 n^3 + 4 n^2 T operations. ``full`` inverts at all A
     alphas; ``adaptive`` at fewer than 2 A, usually 5, evaluates each unit 3 to 4 times, and spends A n^3 / 8 on the guess.
-    Memory beyond the arguments is 3 n^2 values, two tables of (k + 1) P values, and blocks of units. In float32, r is right to
-    1e-3 for alphas between 1e-4 and 1e2 times the largest eigenvalue of K, and to 1e-5 well inside; use float64 elsewhere.
+    Memory beyond the arguments is 3 n^2 values, two tables of (k + 1) P values, and blocks of units; predictions take 2 m values
+    per pair, and 2 n more with folds. In float32, r is right to 1e-3 for alphas between 1e-4 and 1e2 times the largest
+    eigenvalue of K, and to 1e-5 well inside.
 
     Args:
         K: (n, n) Gram matrix of the training stimuli, in any centring. Its dtype and device are those of the arithmetic.
-        responses: responses to the same stimuli; they may lie on another device.
         alphas: grid of penalties above 0, ascending.
         folds: index arrays that partition the n stimuli; empty for no cross-validation.
         cross: (m, n) Gram matrix between test and training stimuli, with features centred as in K.
-        search: one of ``SEARCHES``.
         alpha_per: ``group`` chooses an alpha by the error averaged over the units of a group. ``unit`` needs the full search:
             the error of a single unit is too noisy to have one minimum.
-        predictions: also return predicted responses, which takes 2 m values per pair, and 2 n more with folds.
         units_per_block: units that are handled at a time; by default as many as the device holds.
-
-    Raises:
-        ValueError: arguments do not fit, values are not finite, or an alpha is too small for the precision of K.
     """
     grid = _checked_alphas(alphas)
     if search not in SEARCHES or alpha_per not in ("group", "unit"):

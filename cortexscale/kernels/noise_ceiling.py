@@ -67,9 +67,7 @@ def ncsnr_from_repetitions(repetitions: np.ndarray, *, zscored: bool = False) ->
 def noise_ceiling_percent(ncsnr: np.ndarray, repetitions: np.ndarray | int) -> np.ndarray:
     """Noise ceiling of trial-averaged responses, in percent of variance: 100 ncsnr^2 / (ncsnr^2 + mean(1 / k)).
 
-    Args:
-        ncsnr: (units,) non-negative; inf gives 100, nan stays nan.
-        repetitions: k, the number of trials averaged per stimulus: one number, or (stimuli,) of the stimuli that are scored.
+    An infinite ncsnr (units,) gives 100, nan stays nan. k is one number of trials, or that of each stimulus that is scored.
     """
     ncsnr = np.asarray(ncsnr, dtype=np.float64)
     repetitions = np.asarray(repetitions)

@@ -22,12 +22,9 @@ def pls_coefficients(K: Tensor, Y: Tensor | np.ndarray, components: int) -> tupl
     """Coefficients of a partial least squares regression on all rows of K (n, n), in any centring, for all responses Y (n, T)
     together.
 
-    Fewer components are made where the features or the responses have no more directions. Cost for A components: 2 n^2 (T + 2 A)
-    operations for products with K, and 4 n T for each Lanczos step. Memory beyond the arguments: 3 n T + 3 n A values.
-
-    Returns:
-        C (n, T), whose columns sum to 0, and the mean response (T,). The predicted responses to m other stimuli are (cross -
-        K.mean(dim=0)) @ C + mean, where ``cross`` is the (m, n) Gram matrix between them and these.
+    Fewer components are made where the features or the responses have no more directions. A components cost 2 n^2 (T + 2 A)
+    operations for products with K, and 4 n T for each Lanczos step, and 3 n T + 3 n A values of memory. The results are as those
+    of :func:`~cortexscale.kernels.ridge.dual_coefficients`.
     """
     if components < 1:
         raise ValueError(f"{components} components; at least 1 is needed")

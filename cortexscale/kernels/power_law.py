@@ -30,12 +30,9 @@ EXPONENTIAL = 5.0
 class PowerLawFit:
     """A fitted scaling law, and the same law fitted to bootstrap resamples of its points.
 
-    Attributes:
-        form: a key of ``FORMS``.
-        parameters: (p,) in the order of ``FORMS[form]``, for X / x_scale; e, a and b are natural logarithms.
-        loss: sum over points of Huber(delta) of the log residual.
-        x_scale: (variables,) numbers that X was divided by.
-        bootstrap, bootstrap_losses: (resamples, p) and (resamples,), the same of each resample.
+    ``parameters`` (p,) are in the order of ``FORMS[form]``, for X / ``x_scale``; e, a and b are natural logarithms. ``loss`` is
+    the sum over points of Huber(delta) of the log residual. ``bootstrap`` (resamples, p) and ``bootstrap_losses`` are those of
+    resamples.
     """
 
     form: str
@@ -70,9 +67,8 @@ class PowerLawFit:
 
     @cached_property
     def bootstrap_constants(self) -> dict[str, np.ndarray]:
-        """Constants of the law of every resample by name, (resamples,) each.
+        """Constants of the law of every resample by name, (resamples,) each, for scaled X, and ``_raw`` ones for raw X.
 
-        E, ln_A, alpha and lambda (ln_B, beta, allocation) are for scaled X; ln_A_raw, lambda_raw and ln_B_raw are for raw X.
         ``allocation`` is the exponent of N in the compute-optimal split, N ~ C**(beta / (alpha + beta)).
         """
         return self._constants(self.bootstrap)
@@ -133,7 +129,6 @@ def fit_power_law(
     Args:
         x: raw X above 0, (n,), or (n, 2) for chinchilla.
         score: (n,) S below 1.
-        form: a key of ``FORMS``.
         x_scale: number that X is divided by. It sets the unit of the constants and does not change the curve.
         delta: residual, in log misalignment, at which Huber's loss turns linear.
         counts: (resamples, n) of :func:`resample_counts`; by default no resamples.

@@ -60,11 +60,11 @@ class RandomProjection:
         return min(self.n_in, self.n_out)
 
     def __call__(self, activations: Tensor) -> Tensor:
-        """Project activations of any floating dtype, (batch, ...) with n_in values each, to (batch, width).
+        """Project activations of any floating dtype, (batch, ...) with n_in values each, to (batch, width), whatever their
+        memory order.
 
-        Activations are numbered by their indices, whatever their order in memory. Half precision is computed and returned in
-        float32, also under autocast, because sums of many activations overflow float16. Another number of values raises
-        ValueError.
+        Half precision is computed and returned in float32, also under autocast, because sums of many activations overflow
+        float16.
         """
         if math.prod(activations.shape[1:]) != self.n_in:
             raise ValueError(f"activations of shape {tuple(activations.shape)} for a projection of {self.n_in} features")
@@ -131,8 +131,8 @@ class RandomProjection:
     def _signs(self, layout: tuple[tuple[int, ...], tuple[int, ...]] | None) -> Tensor:
         """The (n_out, n_in) matrix of ``sparse`` without its scale: -1, 0 and 1 in compressed rows.
 
-        ``layout`` is the shape of the activations of an image, and their dimensions (from 1) from the slowest to the fastest in
-        memory. Columns are moved to where the activations lie, and are summed in the same order.
+        ``layout`` is the shape of the activations, and their dimensions from the slowest to the fastest in memory, where columns
+        are moved.
         """
         rng = self._random()
         row_starts, columns = _random_entries(rng, self.n_out, self.n_in, self.n_in**-0.5)

@@ -21,17 +21,11 @@ _COLUMNS = 1024
 
 
 class Responses:
-    """Responses of T units to n training stimuli, in G groups that may overlap (the ROIs of subjects).
+    """Responses of T units to n training stimuli (n, T) and m test stimuli, in G overlapping groups, ``members`` (G, T).
 
-    The responses stay where they are, usually in float32 in the memory of the host, and are not copied. Units are centred,
-    converted and moved to the device in blocks. Shapes that do not fit, values that are not finite and groups without units
-    raise ValueError.
-
-    Args:
-        train: (n, T) responses to training stimuli, of any real dtype.
-        members: (G, T) bool, whether a unit belongs to a group.
-        test: (m, T) responses to test stimuli.
-        known_factor: function from a group to the result of :meth:`factor` that an earlier run has stored, or None.
+    They stay where they are, usually in float32 in the memory of the host, and are not copied. Units are centred, converted and
+    moved to the device in blocks. ``known_factor`` finds the :meth:`factor` of a group that an earlier run has stored. Shapes
+    that do not fit, values that are not finite and groups without units raise ValueError.
     """
 
     def __init__(

@@ -22,14 +22,11 @@ class NestedRidge:
     """Results for the P pairs of a group and one of its units, in the order of ``np.nonzero(members)``, with k outer folds.
 
     Attributes:
-        group, unit: (P,) index of the group and of the unit of each pair.
-        chosen: (k + 1, P) index of the alpha that was chosen on the training stimuli of each fold; the last row was chosen on
-            all stimuli. With an alpha per group, all its units have the same one.
+        chosen: (k + 1, P) index of the alpha that was chosen on the training stimuli of each fold, and last on all stimuli.
         loo_error: (k + 1, P) mean squared leave-one-out error at that alpha, averaged over the units that share the alpha.
-        heldout_r: (k, P) Pearson r on each fold, predicted from the other folds.
-        test_r: (P,) Pearson r on the test stimuli, predicted from all training stimuli; None without test stimuli.
-        heldout: (n, P) responses to each fold, predicted from the other folds; None without folds or if not asked for.
-        test: (m, P) predicted responses to the test stimuli; None without test stimuli or if not asked for.
+        heldout_r, heldout: (k, P) Pearson r on each fold and (n, P) responses, predicted from the other folds.
+        test_r, test: (P,) Pearson r on the test stimuli and (m, P) responses, predicted from all training stimuli. What was not
+            asked for is None.
     """
 
     group: np.ndarray
@@ -43,13 +40,10 @@ class NestedRidge:
 
 
 class BestAlphas:
-    """The best alpha so far of each choice (a group, or a unit of its own), and the correlations at that alpha.
+    """The best alpha so far of each of D choices (a group, or a unit of its own), and the correlations at that alpha.
 
-    Attributes:
-        error, chosen: (k + 1, D) smallest error of each of D choices, and the index of its alpha.
-        group, unit, choice: (P,) group, unit and choice of each pair of a group and its unit.
-        r: (k + 1, P) correlations on the folds; the last row on the test stimuli.
-        predicted: (rows of :attr:`RidgeProblem.predicted_rows`, P) predicted responses, or None.
+    ``error`` and ``chosen`` (k + 1, D) are the smallest error and the index of its alpha. ``group``, ``unit`` and ``choice``
+    (P,) describe the pairs. ``r`` (k + 1, P) are correlations on the folds, and last on the test stimuli.
     """
 
     def __init__(self, problem: "RidgeProblem", alpha_per: str) -> None:
@@ -66,10 +60,8 @@ class BestAlphas:
         return (self.chosen == a).any(axis=0)
 
     def offer(self, a: int, choices: np.ndarray, error: np.ndarray) -> np.ndarray:
-        """Take alpha ``a`` for ``choices`` wherever its error (k + 1, len(choices)) is lower; of equal errors the smaller alpha
-        wins.
-
-        Returns (k + 1, D) bool, where ``a`` was taken.
+        """Take alpha ``a`` for ``choices`` wherever its error is lower; of equal errors the smaller alpha wins. Return where: (k
+        + 1, D).
         """
         taken = np.zeros(self.error.shape, dtype=bool)
         before = self.error[:, choices]
@@ -110,15 +102,9 @@ class Evaluation(NamedTuple):
 
 
 class RidgeProblem:
-    """A kernel and responses, with the stimuli in an order that makes every fold a slice.
+    """A kernel and responses, with the stimuli in an order that makes every fold a slice; arguments as in ``nested_ridge``.
 
-    :func:`~cortexscale.kernels.nested_ridge.nested_ridge` has the arguments.
-
-    Attributes:
-        Kc: (n, n) doubly centred Gram matrix in that order.
-        rows: index of the stimulus of each row of Kc in ``responses``, or a slice of all if the order is the same.
-        folds: slice of each fold.
-        cross: (m, n) Gram matrix between test and training stimuli, features centred as in Kc; None without test stimuli.
+    ``Kc`` is doubly centred, and ``cross`` has features centred likewise. ``rows`` are the stimuli of the rows of Kc.
     """
 
     def __init__(

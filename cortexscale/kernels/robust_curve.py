@@ -33,18 +33,11 @@ def minimise_huber(
 
     The method is Levenberg-Marquardt on the quadratic that touches Huber's loss from above (weight delta / max(|r|, delta)).
     With delta far below the residuals, the loss is in effect a sum of absolute values, whose kinks trap a search that starts far
-    away; ``stages`` therefore lowers delta step by step.
-
-    Args:
-        target: (n,) values that the curve is fitted to.
-        weights: (problems, n), for example how often a bootstrap resample holds each point.
-        start: (problems, p) starting points.
-        bounds: smallest and largest value of each parameter, (p,) each.
-        stages: pairs (delta, most steps); the last delta defines the loss.
-        tolerance: a step that lowers the loss by a smaller fraction does not count as progress.
+    away; ``stages``, pairs (delta, most steps), therefore lower delta step by step. A step that lowers the loss by a smaller
+    fraction than ``tolerance`` does not count as progress.
 
     Returns:
-        Parameters (problems, p) and losses (problems,) at the last delta.
+        Parameters (problems, p) within ``bounds``, and losses (problems,) at the last delta.
     """
     lower, upper = bounds
     solution, losses = np.clip(start, lower, upper), np.empty(len(start))

@@ -1,20 +1,15 @@
 """Representational similarity of features and responses: RSA and CKA as dot products between vectors over pairs of stimuli.
 
-Each side of a comparison is prepared once, and serves all comparisons over the same stimuli: the ranks of its correlation
-distances, and its U-centred Gram matrix, both scaled to norm 1.
-
 RSA is Spearman's correlation between the upper triangles of two matrices of 1 - Pearson r between stimuli, across features or
 units as they are (Kriegeskorte et al. 2008, Frontiers in Systems Neuroscience 2:4; ties get their mean rank).
 
-CKA is linear, on features centred over stimuli, with the unbiased estimate of HSIC (Song et al. 2012, JMLR 13:1393; Kornblith et
-al. 2019, ICML; Nguyen et al. 2021, ICLR). HSIC of two Gram matrices is the inner product of their U-centred forms over n (n - 3)
-(Szekely & Rizzo 2014, Annals of Statistics 42:2382), where U-centring sets the diagonal to 0 and makes every row sum to 0. It is
-0 on average for independent sides, and may be negative. Centring the features first changes nothing in exact arithmetic, but an
-offset would use up the digits of float32.
+CKA is linear, with the unbiased estimate of HSIC (Song et al. 2012, JMLR 13:1393; Kornblith et al. 2019, ICML; Nguyen et al.
+2021, ICLR). HSIC of two Gram matrices is the inner product of their U-centred forms over n (n - 3) (Szekely & Rizzo 2014, Annals
+of Statistics 42:2382), where U-centring sets the diagonal to 0 and makes every row sum to 0. It is 0 on average for independent
+sides, and may be negative. Features are centred first only because an offset would use up the digits of float32.
 
-A measure is nan where it is not defined. This is so with fewer than 4 stimuli, or stimuli that do not differ beyond rounding.
-RSA also needs 3 features or units, a pattern across features at every stimulus (a blank image in a layer without bias has none),
-and distances that are not all equal.
+A measure is nan with fewer than 4 stimuli, or stimuli that do not differ beyond rounding. RSA also needs 3 features or units, a
+pattern across features at every stimulus (a blank image in a layer without bias has none), and distances that are not all equal.
 """
 
 from collections.abc import Callable, Iterator
@@ -112,15 +107,8 @@ def roi_geometries(responses: Tensor, members: np.ndarray) -> Iterator[Geometry]
 def _geometry(
     strip: Callable[[slice], Tensor], diagonal: Tensor, row_sums: Tensor, s: Tensor, w: Tensor, width: int, eps: float
 ) -> Geometry:
-    """Compute both vectors from the Gram matrix K of centred features, given one strip of its upper triangle at a time.
-
-    Args:
-        strip: function from a slice of rows i:j to K[i:j, i:].
-        diagonal, row_sums: (n,) diagonal and row sums of K.
-        s, w: (n,) sums of the features and products with their mean, see :class:`~cortexscale.kernels.gram.GramMatrix`.
-        width: number of features or units.
-        eps: relative rounding of K.
-    """
+    """Compute both vectors from K of centred features, of which ``strip`` gives rows i:j from column i on; s and w as in
+    GramMatrix."""
     n, rounding = len(diagonal), 100 * eps
     pairs = n * (n - 1) // 2
     dtype, device = torch.float64 if pairs <= _FEW else torch.float32, diagonal.device

@@ -24,9 +24,7 @@ def supervised(pretraining: pd.DataFrame) -> pd.DataFrame:
 def accuracy_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.DataFrame:
     """Average the scores of supervised models on every benchmark and over all. ROIs that contain others count, as in the paper.
 
-    Returns:
-        ``model_id``, ``backbone_arch_family`` (flex families merged into their parents), ``pretraining_dataset``,
-        ``task_evaluation_acc``, ``benchmark_name``, ``score``.
+    Flex families are merged into their parents.
     """
     rows = supervised(pretraining)
     models = rows[_MODEL].drop_duplicates("model_id")
@@ -44,14 +42,13 @@ def roi_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.DataFra
 
 
 def correlations(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Correlate alignment with accuracy in every group of models (paper, appendix F).
-
-    The rate of false discoveries is that of the whole table, so ``scores`` has all models whose tests are reported together.
+    """Correlate alignment with accuracy in every group of models (paper, appendix F), but not of fewer than three or without
+    variance.
 
     Returns:
         ``by``; Pearson's ``r`` and its 95 % interval ``low``, ``high`` (percentiles of 1,000 resamples of the models, seed 0);
-        ``slope`` and ``intercept`` of the line; two-sided ``p``, and ``p_fdr``, p after Benjamini and Hochberg; ``n`` models.
-        Groups of fewer than three models, or without variance, are left out.
+        ``slope`` and ``intercept`` of the line; two-sided ``p``, and ``p_fdr``, after Benjamini and Hochberg over the whole
+        table; ``n`` models.
     """
     found = []
     for key, group in scores.dropna(subset="score").groupby(by, sort=False):

@@ -30,8 +30,8 @@ def fit_model_and_data(pretraining: pd.DataFrame, settings: FitSettings) -> tupl
 
     Returns:
         The fits, one row per family x benchmark: the row of :func:`cortexscale.scaling.fit.fit_law`, with N as X, D as the
-            second X, and ``flops_exponent``, h of F ~ N**h. The curves: ``family``, ``benchmark_name`` and the columns of
-            :func:`compute_optimal`. The models: ``x`` (N), ``x2`` (D), ``compute``, ``family``, ``benchmark_name``, ``score``.
+            second X, and ``flops_exponent``, h of F ~ N**h. The curves of :func:`compute_optimal`. The models with ``x`` (N),
+            ``x2`` (D), ``compute``.
     """
     scores = benchmark_scores(pretraining, composite_rois=settings.composite_rois)
     parameters, samples = MODEL_AXES["parameters"], MODEL_AXES["samples"]
@@ -75,12 +75,8 @@ def compute_optimal(law: Law, costs: tuple[np.ndarray, np.ndarray], budgets: np.
 
     On C = D g N**h the misalignment A N**-alpha + B D**-beta is least where alpha A N**-alpha = h beta B D**-beta, so N* =
     (alpha A / (h beta B))**(1 / p) (C / g)**(beta / p) with p = alpha + h beta. With h = 1 this is equation 4 of Hoffmann et al.
-    (2022). ``costs`` are h and ln g.
-
-    Returns:
-        ``compute``, and ``n_params``, ``n_samples`` and ``score`` at the optimum with ``_low`` and ``_high`` (2.5 and 97.5
-        percentiles of the resamples). There are no rows if one exponent is 0, since all compute then belongs to the other
-        resource. Resamples of that kind do not count.
+    (2022). ``costs`` are h and ln g. ``_low`` and ``_high`` are 2.5 and 97.5 percentiles of the resamples. If one exponent is 0,
+    all compute belongs to the other resource, and there are no rows; resamples of that kind do not count.
     """
     h, log_g = costs
     full, resampled = law.fit.constants, law.fit.bootstrap_constants

@@ -28,14 +28,10 @@ FLAGS = ("is_pretrained", "is_random", "is_ssl", "is_adv", "is_ablation")
 
 @dataclass(frozen=True)
 class Experiment:
-    """One published fit.
+    """One published fit. X is divided by ``X_SCALES``; empty ``datasets`` or ``families`` keep all.
 
-    Attributes:
-        regions: benchmarks averaged per model.
-        x: columns of the X variables, each divided by ``X_SCALES``.
-        datasets, families: kept values; empty keeps all.
-        only: the one flag of ``FLAGS`` that must be set; without it, none may be.
-        well_trained: drop ConvNeXt and ViT runs on less than 300 images per class, which those families cannot fit.
+    ``only`` is the one flag of ``FLAGS`` that must be set; without it, none may be. ``well_trained`` drops ConvNeXt and ViT runs
+    on less than 300 images per class, which those families cannot fit.
     """
 
     name: str
@@ -107,9 +103,7 @@ def read_scores(path: Path | str) -> pd.DataFrame:
 def select_rows(scores: pd.DataFrame, name: str) -> pd.DataFrame:
     """Select the points of an experiment: one row per trained model, in the order of model ids, on which resamples depend.
 
-    Returns:
-        ``model_id, arch, arch_family, dataset, samples_per_class, x[, x2], score``; X in raw units, families with their flexible
-        variants merged.
+    X is in raw units, and families have their flexible variants merged.
     """
     experiment = find_experiment(name)
     family = scores["arch_family"].str.removesuffix("Flex")

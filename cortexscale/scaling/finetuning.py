@@ -20,13 +20,9 @@ _RUN = ["exp_type", "model_id", "fitting_samples", "task_evaluation_acc", *_SETT
 def finetuning_scores(finetuning: pd.DataFrame) -> pd.DataFrame:
     """Compute the alignment of every fine-tuned model, and its gain over its base model, from ``tables/finetuning.parquet``.
 
-    Scores are averaged over subjects, then ROIs, then benchmarks, seed by seed. A base model that was not scored on the
+    Scores are averaged over subjects, then ROIs, then benchmarks, seed by seed. ``n_subjects`` is the number of subjects that
+    were fine-tuned on. A run that serves several experiments is there once for each. A base model that was not scored on the
     benchmarks of the run raises InputError.
-
-    Returns:
-        One row per run x benchmark, and one per run with benchmark ``average``: ``score``, ``baseline``, ``delta``, their
-            difference; ``task_evaluation_acc`` and ``baseline_acc``; ``n_subjects``, the number of subjects that were fine-tuned
-            on; the columns that tell runs apart. A run that serves several experiments is there once for each.
     """
     bases = finetuning[finetuning["exp_type"] == _PREFIX + "baseline"]
     rows = finetuning[finetuning["exp_type"] != _PREFIX + "baseline"]
@@ -130,11 +126,7 @@ def best_lora(runs: pd.DataFrame, per_dataset: bool = False) -> pd.DataFrame:
 
 
 def lora_and_full(runs: pd.DataFrame) -> pd.DataFrame:
-    """Compare the mean gain over seeds of the shared LoRA setting with that of full fine-tuning at the common setting.
-
-    Returns:
-        ``base_model_id, finetuning_dataset, benchmark_name, full, lora, difference`` (LoRA minus full), the average included.
-    """
+    """Compare the mean gain over seeds of the shared LoRA setting with that of full fine-tuning at the common setting."""
     pair = ["base_model_id", "finetuning_dataset", "benchmark_name"]
     tables = {"full": full_data(runs), "lora": best_lora(runs)}
     means = [rows.groupby(pair, sort=False)["delta"].mean().rename(name) for name, rows in tables.items()]
@@ -160,11 +152,10 @@ def relations(runs: pd.DataFrame, modality: Mapping[str, str]) -> pd.Series:
 
 
 def summary(rows: pd.DataFrame, by: list[str], value: str = "delta") -> pd.DataFrame:
-    """Average every group, with the uncertainty of the mean.
+    """Average every group, with a 95 % interval of the mean (percentiles of 1,000 resamples of the group's rows) and its
+    standard error.
 
-    Returns:
-        ``by``, ``mean``; ``low`` and ``high``, a 95 % interval of the mean (percentiles of 1,000 resamples of the group's rows);
-        ``sem``, their standard error; ``n`` rows. A group of one row has no interval and no error: nan.
+    A group of one row has no interval and no error: nan.
     """
     summaries = []
     for key, values in rows.groupby(by, sort=False, dropna=False)[value]:

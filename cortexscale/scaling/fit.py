@@ -52,16 +52,12 @@ def fit_law(
         score: alignment S, (n,), below 1.
         form: ``reduced``, ``offset``, ``chinchilla``, or ``auto``: reduced or offset by cross-validation that keeps ``clusters``
             together (rows, without them).
-        x_scale: unit of X in the constants.
-        bootstrap_unit: ``row``, as published, or the word for what ``clusters`` labels (config, architecture).
-        clusters: (n,) labels. They are resampled whole unless the unit is ``row``.
+        bootstrap_unit: ``row``, as published, or the word for what ``clusters`` (n,) label, which are then resampled whole.
         experiment: a name for the row and for messages.
 
     Returns:
-        The law. Its row: ``experiment, form, n, E, ln_A, lambda, alpha, x_scale, loss`` for scaled X, ``<constant>_low`` and
-            ``_high`` (2.5 and 97.5 percentiles of the resamples), ``ln_A_raw``, ``lambda_raw``, ``tau_raw``, ``saturates``, the
-            bootstrap and ``warnings``; ``ln_B, beta, allocation`` for chinchilla. Where ``tau_raw`` is given the law is an
-            exponential, and ln_A, lambda and alpha only mark where on its ridge the search ended.
+        The law, whose row ``docs/tables.md`` describes. Where ``tau_raw`` is given the law is an exponential, and ln_A, lambda
+        and alpha only mark where on its ridge the search ended.
     """
     x, score = np.asarray(x, float), np.asarray(score, float)
     rows = np.arange(len(score))

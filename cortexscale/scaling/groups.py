@@ -28,12 +28,9 @@ def fit_families(
 ) -> Laws:
     """Fit every family x benchmark. Those with too few points for the form, or with a single X, are left out.
 
-    Args:
-        families: name and points, rows with ``benchmark_name``, ``score``, X and the columns of ``clusters``.
-        form: ``offset``, ``reduced``, ``chinchilla`` or ``auto``. The cross-validation of ``auto`` keeps architectures together,
-            or the points of a configuration in a family of one architecture.
-        clusters: columns that tell the configurations (``config``) and architectures (``architecture``) apart. A family of one
-            architecture is resampled by configuration.
+    The cross-validation of the form ``auto`` keeps architectures together. ``clusters`` are the columns that tell the
+    configurations (``config``) and architectures (``architecture``) apart. A family of one architecture takes configurations for
+    both.
     """
     needed = POINTS_PER_PARAMETER * len(FORMS["offset" if form == "auto" else form])
     laws = {}

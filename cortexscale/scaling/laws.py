@@ -36,10 +36,8 @@ def fit_axis(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Fit every family x benchmark of an axis, and on the axes of pretraining all families together as well.
 
-    Returns:
-        The fits, one row each: ``axis``, ``metric``, ``family``, ``benchmark_name`` and the row of
-            :func:`cortexscale.scaling.fit.fit_law`. Their curves: the same names, ``x``, ``score``, ``low``, ``high``. The
-            points behind them, on the axes of pretraining with :func:`distances`.
+    Returns the fits, one row each; their curves (``x``, ``score``, ``low``, ``high``); and the points behind them, with
+    :func:`distances`.
     """
     names, of_models = {"axis": axis, "metric": metric}, axis in MODEL_AXES
     points = points_of(table, axis, metric, composite_rois=settings.composite_rois)
@@ -63,11 +61,9 @@ def fit_axis(
 def distances(points: pd.DataFrame, laws: Laws) -> pd.DataFrame:
     """Measure the distance of models from the law of all families. Held-out models should lie close to it.
 
-    Returns:
-        Rows with the index of ``points``: ``predicted``, S of the law of their benchmark; ``residual``, score minus prediction;
-            ``residual_half_widths``, the residual in half-widths of the 95 % band there, which tells whether the law could be
-            that wrong; ``residual_spreads``, the residual in robust standard deviations of the fitted models about the law,
-            which tells whether a fitted model could be that far. nan where there is no fit.
+    ``residual`` is score minus ``predicted``. In half-widths of the 95 % band there it tells whether the law could be that
+    wrong; in ``residual_spreads``, robust standard deviations of the fitted models about the law, whether a fitted model could
+    be that far.
     """
     found = pd.DataFrame(np.nan, points.index, DISTANCES)
     for benchmark, models in points.groupby("benchmark_name"):

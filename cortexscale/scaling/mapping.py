@@ -13,10 +13,7 @@ TABLE2 = [LINEAR, "attention_individual", "attention_shared"]
 def readout_table(mapping: pd.DataFrame, fits: pd.DataFrame, readouts: list[str] | None = None) -> pd.DataFrame:
     """Put readouts side by side at their largest percentage of stimuli, with the limits of their scaling laws (Tables 2 and S4).
 
-    Returns:
-        Rows per dataset x readout, and per readout with benchmark ``average``: ``score``, mean over seeds, subjects and ROIs;
-            ``E``, ``E_low``, ``E_high``, ``saturates`` of its fit, if it has one; in the rows of the average the parameters of a
-            subject and ROI, ``n_params_mean`` and ``n_params_geometric_mean``.
+    Rows of the benchmark ``average`` have the mean parameters of a subject and ROI.
     """
     rows = mapping[mapping["data_pct"] == mapping["data_pct"].max()]
     rows = rows if readouts is None else rows[rows["probe_type"].isin(readouts)]

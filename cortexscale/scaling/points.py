@@ -25,12 +25,11 @@ def benchmark_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT, *, comp
 
 
 def axis_points(scores: pd.DataFrame, axis: str) -> pd.DataFrame:
-    """Select the models of an axis of pretraining: those that its laws are fitted to, and all others.
+    """Select the models of an axis of pretraining that have a score and a value there, with ``x``, ``family``, ``flex`` and
+    ``fitted``.
 
-    Returns:
-        The rows of :func:`benchmark_scores` that have a score and a value on this axis, with ``x``, ``family`` (flex families
-        merged into their parents), ``flex``, and ``fitted``: whether the model is not held out and varies this axis. A model
-        whose number of samples per class is not known counts as one that was trained on full data.
+    Flex families are merged into their parents. A model is fitted if it is not held out and varies this axis. One whose number
+    of samples per class is not known counts as trained on full data.
     """
     spec, flex, fitted = MODEL_AXES[axis], are_flex(scores), kinds(scores) == "fitted"
     if spec.full_data_only:

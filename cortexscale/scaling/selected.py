@@ -9,14 +9,10 @@ _KIND = ["kind", "family"]
 
 
 def selected_scores(pretraining: pd.DataFrame) -> pd.DataFrame:
-    """Select the largest model of every kind and family, and its scores.
+    """Select the largest model of every kind and family, and its scores, with a ``name`` unique to the model.
 
     Among models of one size, the one trained on ImageNet is chosen, as adversarial copies are; then the one trained on most
     images; then the first id.
-
-    Returns:
-        The rows of :func:`cortexscale.scaling.points.benchmark_scores` of these models, with ``family``, ``kind`` (``fitted``,
-        ``adversarial``, ``self-supervised`` or ``held out``) and ``name``, unique to the model.
     """
     scores = benchmark_scores(pretraining, composite_rois=True)
     models = scores.drop_duplicates("model_id")
