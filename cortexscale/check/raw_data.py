@@ -178,9 +178,10 @@ def _check_images(section: ReportSection, images: StimulusSet) -> None:
     try:
         ids = LAYOUTS[images.layout](path).ids()
     except InputError as error:
-        other = next((place for place in _near(path) if _has_images(place)), None) if images.layout == "image_folder" else None
+        below = list(files_below(path))
+        other = _folder_of_images(path, below) if images.layout == "image_folder" else None
         found = [f"they would be found if the path were {other}"] if other else []
-        section.problems.append("\n".join([str(error), *found, *unpacked_hint(path, list(files_below(path)))]))
+        section.problems.append("\n".join([str(error), *found, *unpacked_hint(path, below)]))
         return
     if images.expected and len(ids) != images.expected:
         section.problems.append(f"{len(ids):,} images; {images.expected:,} are expected (config key `expected`)")
@@ -191,11 +192,7 @@ def _check_images(section: ReportSection, images: StimulusSet) -> None:
         section.add_cases("empty images:", [str(file) for file in files if not (file.is_file() and file.stat().st_size)])
 
 
-def _near(root: Path) -> list[Path]:
-    """Folders up to two levels below and above ``root``."""
-    below = (place for pattern in ("*", "*/*") for place in islice(root.glob(pattern), 100) if place.is_dir())
-    return [*islice(below, 100), *islice(root.absolute().parents, 2)]
-
-
-def _has_images(folder: Path) -> bool:
-    return any(file.suffix.lower() in SUFFIXES for file in islice(folder.glob("*/*"), 100))
+def _folder_of_images(path: Path, below: Sequence[Path]) -> Path | None:
+    """Find images that lie in folders of some folder, among files below a path or in the two folders above it."""
+    above = (file for folder in islice(path.absolute().parents, 2) for file in islice(folder.glob("*/*"), 100))
+    return next((file.parents[1] for file in (*below, *above) if file.suffix.lower() in SUFFIXES), None)

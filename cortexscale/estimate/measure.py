@@ -61,17 +61,17 @@ def _arithmetic() -> dict[str, float]:
     device = best_device()
     on_cpu = device.type == "cpu"
 
+    def clock() -> float:
+        if on_cpu:
+            return time.process_time() / torch.get_num_threads()
+        torch.cuda.synchronize()
+        return time.perf_counter()
+
     def seconds(work: Callable[[], object]) -> float:
         def timed() -> float:
-            if on_cpu:
-                started = time.process_time()
-                work()
-                return (time.process_time() - started) / torch.get_num_threads()
-            torch.cuda.synchronize()
-            started = time.perf_counter()
+            started = clock()
             work()
-            torch.cuda.synchronize()
-            return time.perf_counter() - started
+            return clock() - started
 
         timed()  # the first call chooses algorithms
         return min(timed() for _ in range(2))

@@ -1,6 +1,5 @@
 """The figures of a study: which it asks for, which it can draw, and the tables that each reads."""
 
-import os
 import re
 from collections.abc import Collection
 from functools import cached_property
@@ -14,6 +13,7 @@ from cortexscale.figures.registry import CONTENTS
 from cortexscale.models.inventory import SUITES
 from cortexscale.plan.alignment import AlignmentPlan
 from cortexscale.plan.data import DataPlan
+from cortexscale.plan.inputs import asked_files
 from cortexscale.plan.models import ModelPlan
 from cortexscale.published import FILES
 from cortexscale.study import Study
@@ -74,8 +74,7 @@ class FigurePlan:
             complete: whether the whole config could be read. Otherwise only names that no figure has are reported, because
                 the study may lack a section only until its mistakes are corrected.
         """
-        file = re.compile(rf"{re.escape(os.path.normpath(self.results))}/figures/(.+)\.(?:{'|'.join(KINDS)})")
-        files = [match[1] for target in targets if (match := file.fullmatch(os.path.normpath(target)))]
+        files = asked_files(targets, self.results, rf"figures/(.+)\.(?:{'|'.join(KINDS)})")
         for where, names in (("config key figures", self.asked), ("figure", files)):
             refused: dict[str, list[str]] = {}
             for name in names:

@@ -1,7 +1,9 @@
 """The files that a study needs from outside its results folder, and whom that folder belongs to."""
 
 import json
-from collections.abc import Iterable
+import os
+import re
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from cortexscale.errors import InputError
@@ -43,6 +45,12 @@ def require_files(missing: list[str], n_wanted: int) -> None:
         "`snakemake check_data` says more: fetch them, correct their paths in the config, or plan (-n) with "
         "plan_without_data: true",
     )
+
+
+def asked_files(targets: Collection[str], results: str, pattern: str) -> list[str]:
+    """List the names, the first group of a pattern, of files of the results folder among the words of the command line."""
+    file = re.compile(f"{re.escape(os.path.normpath(results))}/{pattern}")
+    return list(dict.fromkeys(match[1] for target in targets if (match := file.fullmatch(os.path.normpath(target)))))
 
 
 def require_owner(results: str, study: str) -> None:

@@ -1,7 +1,5 @@
 """The result tables of a study: those that it makes, those that were published, and the scaling fits to them."""
 
-import os
-import re
 from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +11,7 @@ from cortexscale.datasets.registry import NAMES
 from cortexscale.errors import InputError, Problems
 from cortexscale.plan.alignment import AlignmentPlan
 from cortexscale.plan.finetuning import FinetuningPlan
+from cortexscale.plan.inputs import asked_files
 from cortexscale.plan.mapping import MappingPlan
 from cortexscale.published import FILES
 from cortexscale.readouts.recipes import ReadoutRecipe
@@ -100,9 +99,7 @@ class FitPlan:
 
     def check(self, problems: Problems, targets: Collection[str]) -> None:
         """Report files of fits among ``targets`` whose metric is not computed."""
-        file = re.compile(rf"{re.escape(os.path.normpath(self.results))}/fits/({FIT})(?:\.points|\.curves)?\.parquet")
-        asked = {match[1]: None for target in targets if (match := file.fullmatch(os.path.normpath(target)))}
-        for fit in asked:
+        for fit in asked_files(targets, self.results, rf"fits/({FIT})(?:\.points|\.curves)?\.parquet"):
             readouts = AXES[self.axis(fit)].table == "mapping" and self.metric(fit) in PLS
             if reason := "readouts are not fitted by PLS" if readouts else self.unscored.get(self.metric(fit)):
                 expected, remedy = "a metric that the study computes", "ask for it in the section metrics, or leave the fit out"

@@ -69,21 +69,22 @@ def kind_at(model: type[BaseModel], path: Sequence[str | int], given: Any) -> Ki
         model: the section in which the path begins.
         given: the values of that section in the config.
     """
-    kind = Kind(model)
-    for part in path:
-        kind = _entry(kind, part, given)
-        given = entry(given, part)
-    return kind
+    return _followed(model, path, given)[0]
 
 
 def section_at(model: type[BaseModel], path: Sequence[str | int], given: Any) -> type[BaseModel]:
     """Return the section at a path, whose keys are known; arguments are those of :func:`kind_at`."""
-    kind = kind_at(model, path, given)
-    for part in path:
-        given = entry(given, part)
+    kind, given = _followed(model, path, given)
     section = section_of(kind, given) or section_of(kind_of(get_args(kind.type)[0]))  # in place of a list of one
     assert section is not None
     return section
+
+
+def _followed(model: type[BaseModel], path: Sequence[str | int], given: Any) -> tuple[Kind, Any]:
+    kind = Kind(model)
+    for part in path:
+        kind, given = _entry(kind, part, given), entry(given, part)
+    return kind, given
 
 
 def _entry(kind: Kind, part: str | int, given: Any) -> Kind:

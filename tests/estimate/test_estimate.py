@@ -1,4 +1,4 @@
-"""What a study will cost: the arithmetic, how it grows, and whether it agrees with what the demo study took."""
+"""The estimate follows the formulas of all stages, grows as they do, and agrees with the time of the demo study."""
 
 import subprocess
 import sys
@@ -43,19 +43,19 @@ H200 = PRESETS["h200"]
 
 
 def only(**rates: float) -> Machine:
-    """A machine that takes no time for anything but these."""
+    """Make a machine that takes no time for anything but these rates."""
     free = {name: 1e-30 if name.startswith("start") else 1e30 for name in Machine.model_fields}
     return Machine(**free | rates)
 
 
 def needs(figure: str) -> set[str]:
-    """The tables without which a figure of the paper, or of the registry, cannot be drawn."""
+    """Return the tables without which a figure of the paper, or of the registry, cannot be drawn."""
     content = CONTENTS[PAPER[figure].content if figure in PAPER else figure]
     return {table_of(path) for name, path in content.tables.items() if name not in content.optional}
 
 
 def paper(results: Path | str, only: str = "*", **changes) -> dict:
-    """The paper's study with published models alone, by default all, and without readouts and fine-tuning."""
+    """Return the paper's study with published models alone, by default all, and without readouts and fine-tuning."""
     config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
     models = [{"source": "spvvs", "path": "nowhere", "only": [only]}]
     figures = [figure for figure in config["figures"] if not needs(figure) & {"mapping", "finetuning"}]
@@ -112,7 +112,7 @@ def test_geometries_by_hand(tmp_path):
 
 
 def test_a_factor_by_hand(tmp_path):
-    """Of ROIs with more units than stimuli: the whole brain and the smaller ROIs of subjects of NSD with 13,000 voxels."""
+    """ROIs with more units than stimuli have factors: in subjects of NSD with 13,000 voxels the whole brain, and its parts."""
     assert factor_seconds(only(gemm_float64=2, inverse_float64=3), 10, 50) == 10**2 * 50 / 2 + EIGENVECTORS * 10**3 / 3
     config = paper(tmp_path, ALEXNET, figures=[], estimate={"machine": "h200", "units": {"nsd": 13_000}})
     config["datasets"] = {"nsd": config["datasets"]["nsd"]}
@@ -154,7 +154,7 @@ def test_durations_are_readable():
 
 
 def test_one_stage_by_hand(tmp_path):
-    """One published model on TVSD alone, each rate in turn."""
+    """A study of one published model on TVSD takes the time of each rate in turn."""
     config = paper(tmp_path, "alexnet_imagenet_full_seed-0", figures=[])
     config["datasets"] = {"tvsd": config["datasets"]["tvsd"]}
     config["stimuli"] = {"things": config["stimuli"]["things"]}
@@ -181,7 +181,7 @@ def test_one_stage_by_hand(tmp_path):
 
 
 def exact(tmp_path, **features) -> dict:
-    """Two layers, one of them narrow, of one published model, on TVSD and NSD."""
+    """Return a study of exact kernels of one published model, on TVSD and NSD."""
     config = paper(tmp_path, "alexnet_imagenet_full_seed-0", figures=[])
     config["datasets"] = {name: config["datasets"][name] for name in ("tvsd", "nsd")}
     config["stimuli"] = {name: config["stimuli"][name] for name in ("things", "nsd")}
@@ -226,7 +226,7 @@ def test_exact_kernels_ask_for_memory_by_the_square_of_the_images(tmp_path):
 
 @pytest.mark.slow
 def test_jobs_of_the_paper_are_those_that_snakemake_plans(tmp_path):
-    """620 of 632 models; that Snakemake plans four jobs per model, and the other counts, test_workflow.py holds."""
+    """The study has 620 of the 632 models. test_workflow.py compares these numbers with Snakemake's."""
     found = {name: len(stage.seconds) for name, stage in stages(paper(tmp_path)).items()}
     assert found == {
         "preprocess": 78,
@@ -387,7 +387,7 @@ def test_the_command_needs_no_raw_data(tmp_path):
 
 
 def test_the_demo_study_took_about_what_was_estimated(tmp_path):
-    """In CPU seconds of its jobs, since wall time of a busy machine says little. Most of them is the start of Python."""
+    """CPU seconds are compared, since wall time of a busy machine says little. Python takes most of them to start."""
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {"results": str(ROOT / "results")}
     plan = Plan(config, {"estimate"})
     rules = {"layer_search": plan.alignment.per_search, "alignment": plan.alignment.per_alignment}

@@ -1,4 +1,4 @@
-"""What the rules ask the scheduler for: no less than what a job is expected to take on the slowest machine."""
+"""Rules ask the scheduler for no less than what a job is expected to take on the slowest machine."""
 
 import re
 from pathlib import Path

@@ -137,7 +137,7 @@ def test_a_file_that_changed_in_between_starts_again(server, path, if_range):
 
 
 def test_a_part_that_is_already_whole(server, path):
-    """As a kill just before the last step leaves it."""
+    """A kill just before the last step leaves a complete part."""
     path.parent.mkdir(parents=True)
     (path.parent / ".ep100.pt.part").write_bytes(CONTENT)
     (path.parent / ".ep100.pt.part.etag").write_text(server.tag)

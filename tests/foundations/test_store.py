@@ -65,7 +65,7 @@ def read(path) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Path:
-    """What a run without interruption makes of ``features(2 * ROWS + 5)``."""
+    """Return the store that a run without interruption makes of ``features(2 * ROWS + 5)``."""
     path = tmp_path_factory.mktemp("whole") / "m.zarr.zip"
     write(path, features(2 * ROWS + 5), batch=100)
     return path

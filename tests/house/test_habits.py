@@ -1,4 +1,4 @@
-"""What contributors and continuous integration run exists, and its versions are those of the lock."""
+"""Commands of contributors and of continuous integration exist, and their versions are those of the lock."""
 
 import re
 import tomllib
