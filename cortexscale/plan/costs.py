@@ -213,10 +213,14 @@ class Costs:
         tuning = self._finetuning.tunings[model]
         return int(self.sizes.dataset(tuning.dataset).kernels[0].n_train * tuning.percent / 100)
 
-    @cache  # noqa: B019 (few of these per process)
     def finetuned_alignment(self, stimuli: str, model: str) -> Cost:
         assert self._finetuning
-        network, names = self.sizes.network(self._finetuning.base(model).id), self._finetuning.benchmarks_on(stimuli)
+        return self._unprojected(stimuli, self._finetuning.base(model).id)
+
+    @cache  # noqa: B019 (few of these per process; many models have one base)
+    def _unprojected(self, stimuli: str, base: str) -> Cost:
+        assert self._finetuning
+        network, names = self.sizes.network(base), self._finetuning.benchmarks_on(stimuli)
         extraction = self.sizes.extraction(network, self.sizes.committed(names, network), self.sizes.images(stimuli))
         return alignment.unprojected_alignment(self.machine, self.sizes.scoring(stimuli, names, network), extraction)
 

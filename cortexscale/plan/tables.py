@@ -30,7 +30,7 @@ class TablePlan:
     def __init__(self, study: Study, alignment: AlignmentPlan, mapping: MappingPlan | None, finetuning: FinetuningPlan | None):
         self.study, self.alignment, self.mapping, self.finetuning = study, alignment, mapping, finetuning
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """The tables that ``snakemake`` makes: ``tables/<name>.parquet``."""
         if self.study.published:
