@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
-import pydantic
+from pydantic import BaseModel, Field, PositiveInt, model_validator
 
 from cortexscale.errors import InputError
 from cortexscale.kernels.noise_ceiling import ncsnr_from_trials, noise_ceiling_percent
@@ -60,30 +60,23 @@ def sensor_rois(lobes: np.ndarray) -> pd.DataFrame:
     return rois.assign(occipital_parietal=rois["occipital"] | rois["parietal"], whole_brain=True)
 
 
-class EpochOptions(pydantic.BaseModel, extra="forbid"):
-    """Options of a reader that cuts epochs out of a continuous EEG recording. The defaults are those of the paper.
+class EpochOptions(BaseModel, extra="forbid"):
+    """Options of a reader that cuts epochs out of a continuous EEG recording. The defaults are those of the paper."""
 
-    Attributes:
-        centroparietal: the lobe that channels CP* belong to. The paper does not say.
-        tmin: s, start of the epoch that is cut out.
-        tmax: s, its end.
-        baseline: s, the interval whose mean is subtracted.
-        crop_from: s, the earliest time that is kept; null keeps all.
-        rate: Hz of the responses. MNE's resampling includes the anti-aliasing filter.
-        zscore: z-score the test trials within each session or repetition for the noise ceiling. The paper does not say.
-        min_nc_percent: units need a noise ceiling above this, in percent of variance.
-    """
+    centroparietal: Lobe = Field("central", description="The lobe that channels CP* belong to. The paper does not say.")
+    tmin: float = Field(-0.2, description="Start of the epoch that is cut out, in s.")
+    tmax: float = Field(0.8, description="End of the epoch, in s.")
+    baseline: tuple[float, float] = Field((-0.2, 0.0), description="Interval whose mean is subtracted, in s.")
+    crop_from: float | None = Field(None, description="Earliest time that is kept, in s; null keeps all.")
+    rate: PositiveInt = Field(
+        100, description="Rate of the responses, in Hz. MNE's resampling includes the anti-aliasing filter."
+    )
+    zscore: bool = Field(
+        True, description="Z-score test trials within each session or repetition for the ceiling. The paper does not say."
+    )
+    min_nc_percent: float = Field(1, ge=0, lt=100, description="Units need a noise ceiling above this, in percent of variance.")
 
-    centroparietal: Lobe = "central"
-    tmin: float = -0.2
-    tmax: float = 0.8
-    baseline: tuple[float, float] = (-0.2, 0.0)
-    crop_from: float | None = None
-    rate: pydantic.PositiveInt = 100
-    zscore: bool = True
-    min_nc_percent: float = pydantic.Field(default=1, ge=0, lt=100)
-
-    @pydantic.model_validator(mode="after")
+    @model_validator(mode="after")
     def _intervals_fit(self) -> Self:
         (first, last), earliest = self.baseline, self.tmin if self.crop_from is None else self.crop_from
         if not self.tmin <= first < last <= self.tmax or not self.tmin <= earliest < self.tmax:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import pydantic
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from cortexscale.datasets.formats import meeg
 from cortexscale.datasets.formats.brainvision import marker_samples, read_header
@@ -41,24 +41,21 @@ _EPOCHS = 500  # epochs that are resampled at a time
 
 
 class Options(meeg.EpochOptions):
-    """Options of THINGS-EEG1. The defaults are those of the paper; the counts are those of the release.
+    """Options of THINGS-EEG1. The defaults are those of the paper; the counts are those of the release."""
 
-    Attributes:
-        reference: ``average`` of all channels with the online reference restored, as the authors; or ``none``: as recorded.
-        highpass: Hz, on the continuous recording.
-        recorded_rate: Hz, of the files.
-        n_train: training images, each presented once. Change counts for partial or simulated files only.
-        n_test: test images.
-        n_repetitions: presentations of every test image, within each of which ``zscore`` standardises.
-    """
-
-    reference: Literal["average", "none"] = "average"
-    highpass: pydantic.PositiveFloat = 0.1
-    recorded_rate: pydantic.PositiveInt = 1000
-    crop_from: float | None = 0
-    n_train: pydantic.PositiveInt = 22_248
-    n_test: int = pydantic.Field(default=200, ge=2)
-    n_repetitions: int = pydantic.Field(default=12, ge=2)
+    reference: Literal["average", "none"] = Field(
+        "average", description="`average` of all channels with the online reference restored, as the authors; or `none`."
+    )
+    highpass: PositiveFloat = Field(0.1, description="High-pass filter of the continuous recording, in Hz.")
+    recorded_rate: PositiveInt = Field(1000, description="Rate of the files, in Hz.")
+    crop_from: float | None = Field(0, description="Earliest time that is kept, in s; null keeps all.")
+    n_train: PositiveInt = Field(
+        22_248, description="Training images, each presented once. Change counts for partial or simulated files only."
+    )
+    n_test: int = Field(200, ge=2, description="Test images.")
+    n_repetitions: int = Field(
+        12, ge=2, description="Presentations of every test image, within each of which `zscore` standardises."
+    )
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pydantic
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 
 from cortexscale.datasets.formats.meeg import build_recording, eeg_lobe
 from cortexscale.datasets.things_eeg1.reader import Options
@@ -31,24 +31,17 @@ _COLUMNS = [
 ]
 
 
-class Settings(pydantic.BaseModel, extra="forbid"):
-    """Size of the simulated experiment. Channels, rate and the pace of the images are those of the release.
+class Settings(BaseModel, extra="forbid"):
+    """Size of the simulated experiment. Channels, rate and the pace of the images are those of the release."""
 
-    Attributes:
-        concepts: concepts of the main part, twelve images each; every image is presented once.
-        test_images: one further image of so many concepts, presented once in each test sequence.
-        repetitions: test sequences.
-        sequence_length: images in a sequence of the main part.
-        noise: variance of the noise of one trial, over that of a wave at its peak.
-        subject_noise: the same for single subjects, who are better or worse than the others.
-    """
-
-    concepts: pydantic.PositiveInt = 50
-    test_images: int = pydantic.Field(default=40, ge=2)
-    repetitions: int = pydantic.Field(default=12, ge=2)
-    sequence_length: int = pydantic.Field(default=60, ge=2)
-    noise: pydantic.PositiveFloat = 0.2
-    subject_noise: dict[str, pydantic.PositiveFloat] = {}
+    concepts: PositiveInt = Field(50, description="Concepts of the main part, twelve images each; every image is presented once.")
+    test_images: int = Field(40, ge=2, description="One further image of so many concepts, presented once in each test sequence.")
+    repetitions: int = Field(12, ge=2, description="Test sequences.")
+    sequence_length: int = Field(60, ge=2, description="Images in a sequence of the main part.")
+    noise: PositiveFloat = Field(0.2, description="Variance of the noise of one trial, over that of a wave at its peak.")
+    subject_noise: dict[str, PositiveFloat] = Field(
+        {}, description="The same for single subjects, who are better or worse than the others."
+    )
 
 
 def events_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.DataFrame:

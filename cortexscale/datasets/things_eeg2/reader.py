@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pydantic
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from cortexscale.datasets.formats import meeg
 from cortexscale.datasets.readers import require_known
@@ -50,42 +50,34 @@ _BLOCK = 200  # epochs that are made at a time: 101 MB in float64
 
 
 class Options(meeg.EpochOptions):
-    """Options of THINGS-EEG2. The defaults are those of the paper; the counts are those of the release.
+    """Options of THINGS-EEG2. The defaults are those of the paper; the counts are those of the release."""
 
-    Attributes:
-        source: the authors' joined recordings (``npy``), or the BrainVision files that these were made of. Same numbers.
-        unit: unit of the joined recordings.
-        channels: EEG channels that are read.
-        extra_repetitions: presentations of an image beyond the planned ones of a session, in order of time: ``drop`` them, as
-            the authors do, or ``average`` them too.
-        n_train: training images.
-        n_test: test images.
-        n_sessions: sessions of a subject.
-        train_images_per_session: training images of a session. Every image is in equally many sessions.
-        train_repetitions: planned presentations of a training image in a session that has it.
-        test_repetitions: the same of a test image.
-        train_presentations: training images presented in a session, extra repetitions and targets included.
-        test_presentations: the same of test images.
-        train_targets: how many of the training presentations were targets.
-        test_targets: the same of test presentations.
-        source_parts: recordings of a session's training images in the source data.
-    """
-
-    source: Literal["npy", "brainvision"] = "npy"
-    unit: Literal["V", "uV"] = "V"
-    channels: tuple[str, ...] = pydantic.Field(default=CHANNELS, min_length=1)
-    extra_repetitions: Literal["drop", "average"] = "drop"
-    n_train: pydantic.PositiveInt = 16_540
-    n_test: int = pydantic.Field(default=200, ge=2)
-    n_sessions: pydantic.PositiveInt = 4
-    train_images_per_session: pydantic.PositiveInt = 8_270
-    train_repetitions: pydantic.PositiveInt = 2
-    test_repetitions: pydantic.PositiveInt = 20
-    train_presentations: pydantic.PositiveInt = 16_800
-    test_presentations: pydantic.PositiveInt = 4_080
-    train_targets: pydantic.NonNegativeInt = 90
-    test_targets: pydantic.NonNegativeInt = 24
-    source_parts: pydantic.PositiveInt = 5
+    source: Literal["npy", "brainvision"] = Field(
+        "npy",
+        description="The authors' joined recordings (`npy`), or the BrainVision files that they were made of. Same numbers.",
+    )
+    unit: Literal["V", "uV"] = Field("V", description="Unit of the joined recordings.")
+    channels: tuple[str, ...] = Field(CHANNELS, min_length=1, description="EEG channels that are read.")
+    extra_repetitions: Literal["drop", "average"] = Field(
+        "drop", description="`drop` the presentations after the planned ones of a session, as the authors, or `average` them too."
+    )
+    n_train: PositiveInt = Field(16_540, description="Training images.")
+    n_test: int = Field(200, ge=2, description="Test images.")
+    n_sessions: PositiveInt = Field(4, description="Sessions of a subject.")
+    train_images_per_session: PositiveInt = Field(
+        8_270, description="Training images of a session. Every image is in equally many sessions."
+    )
+    train_repetitions: PositiveInt = Field(2, description="Planned presentations of a training image in a session that has it.")
+    test_repetitions: PositiveInt = Field(20, description="Planned presentations of a test image in a session.")
+    train_presentations: PositiveInt = Field(
+        16_800, description="Training images presented in a session, extra repetitions and targets included."
+    )
+    test_presentations: PositiveInt = Field(
+        4_080, description="Test images presented in a session, extra repetitions and targets included."
+    )
+    train_targets: NonNegativeInt = Field(90, description="How many of the training presentations were targets.")
+    test_targets: NonNegativeInt = Field(24, description="How many of the test presentations were targets.")
+    source_parts: PositiveInt = Field(5, description="Recordings of a session's training images in the source data.")
 
     def plan(self, split: SplitName) -> Plan:
         """Return what is presented of one split."""

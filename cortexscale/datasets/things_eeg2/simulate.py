@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import pydantic
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from cortexscale.datasets.formats.meeg import MICROVOLT, build_recording, eeg_lobe
 from cortexscale.datasets.things_eeg2.files import RATE as RECORDED_RATE
@@ -32,36 +32,27 @@ _NOISE = 5.0  # microvolts, sd on the grid
 _LOBES = {name: eeg_lobe(name) for name in CHANNELS}
 
 
-class Settings(pydantic.BaseModel, extra="forbid"):
-    """Size of the simulated experiment. Channels, sessions and exemplars of a concept are those of the release.
+class Settings(BaseModel, extra="forbid"):
+    """Size of the simulated experiment. Channels, sessions and exemplars of a concept are those of the release."""
 
-    Attributes:
-        concepts: training concepts, an even number, because a session has half of them.
-        test_images: images of as many other concepts.
-        train_repetitions: planned presentations of a training image in a session that has it.
-        test_repetitions: the same of a test image.
-        train_extra: training images that a session presents once more.
-        test_extra: the same of test images.
-        train_targets: targets among the training images of a session. They evoke what an image of the same split would.
-        test_targets: targets among the test images of a session.
-        parts: recordings of a session's training images.
-        soa: s from one image to the next, a multiple of 10 ms (0.2 in the release).
-        amplitude: sd of a wave at its peak, over that of the noise of one trial: range over channels.
-        sources: forms of the raw data that are written.
-    """
-
-    concepts: int = pydantic.Field(default=34, ge=2, multiple_of=2)
-    test_images: int = pydantic.Field(default=26, ge=2, le=200)
-    train_repetitions: pydantic.PositiveInt = 1
-    test_repetitions: pydantic.PositiveInt = 4
-    train_extra: pydantic.NonNegativeInt = 4
-    test_extra: pydantic.NonNegativeInt = 3
-    train_targets: pydantic.NonNegativeInt = 3
-    test_targets: pydantic.NonNegativeInt = 2
-    parts: pydantic.PositiveInt = 5
-    soa: pydantic.PositiveFloat = 0.1
-    amplitude: tuple[pydantic.PositiveFloat, pydantic.PositiveFloat] = (2.5, 4)
-    sources: tuple[Literal["npy", "brainvision"], ...] = ("npy",)
+    concepts: int = Field(
+        34, ge=2, multiple_of=2, description="Training concepts, an even number, because a session has half of them."
+    )
+    test_images: int = Field(26, ge=2, le=200, description="Images of as many other concepts.")
+    train_repetitions: PositiveInt = Field(1, description="Planned presentations of a training image in a session that has it.")
+    test_repetitions: PositiveInt = Field(4, description="Planned presentations of a test image in a session.")
+    train_extra: NonNegativeInt = Field(4, description="Training images that a session presents once more.")
+    test_extra: NonNegativeInt = Field(3, description="Test images that a session presents once more.")
+    train_targets: NonNegativeInt = Field(
+        3, description="Targets among the training images of a session. They evoke what an image of the same split would."
+    )
+    test_targets: NonNegativeInt = Field(2, description="Targets among the test images of a session.")
+    parts: PositiveInt = Field(5, description="Recordings of a session's training images.")
+    soa: PositiveFloat = Field(0.1, description="Seconds from one image to the next, a multiple of 10 ms (0.2 in the release).")
+    amplitude: tuple[PositiveFloat, PositiveFloat] = Field(
+        (2.5, 4), description="Range over channels of the sd of a wave at its peak, over that of the noise of one trial."
+    )
+    sources: tuple[Literal["npy", "brainvision"], ...] = Field(("npy",), description="Forms of the raw data that are written.")
 
 
 def choose_images(things_ids: np.ndarray, settings: Settings, seed: int) -> dict[SplitName, np.ndarray]:

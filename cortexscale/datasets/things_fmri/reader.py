@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import pydantic
+from pydantic import BaseModel, Field, PositiveInt
 
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.source import THINGS_IMAGES, Source
@@ -41,7 +41,7 @@ SOURCE = Source(
 _AGREEMENT = 1.0  # percentage points; a larger median difference of released and recomputed ceilings gives a warning
 
 
-class Options(pydantic.BaseModel, extra="forbid"):
+class Options(BaseModel, extra="forbid"):
     """Options of THINGS-fMRI. The defaults are those of the paper; the counts are those of the release.
 
     Attributes:
@@ -62,16 +62,16 @@ class Options(pydantic.BaseModel, extra="forbid"):
         max_voxels: a selection of more voxels is refused; it sets the memory that a job asks for.
     """
 
-    n_train: pydantic.PositiveInt = 8640
-    n_test: int = pydantic.Field(default=100, ge=2)
-    n_repetitions: int = pydantic.Field(default=12, ge=2)
-    n_voxels: dict[str, pydantic.PositiveInt] = dict(zip(SUBJECTS, (211_339, 226_950, 189_164), strict=True))
+    n_train: PositiveInt = 8640
+    n_test: int = Field(default=100, ge=2)
+    n_repetitions: int = Field(default=12, ge=2)
+    n_voxels: dict[str, PositiveInt] = dict(zip(SUBJECTS, (211_339, 226_950, 189_164), strict=True))
     voxel_metadata: Literal["v2", "v1"] = "v2"
     selection: Literal["whole_brain", "rois"] = "whole_brain"
-    min_nc_percent: float = pydantic.Field(default=10, ge=0, lt=100)
+    min_nc_percent: float = Field(default=10, ge=0, lt=100)
     noise_ceiling: Literal["released", "recomputed"] = "released"
     zscore: Literal["split", "train", "session"] = "split"
-    max_voxels: pydantic.PositiveInt = 100_000
+    max_voxels: PositiveInt = 100_000
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pydantic
+from pydantic import BaseModel, Field, PositiveInt
 
 from cortexscale.datasets.things_fmri.reader import ROIS
 from cortexscale.datasets.things_fmri.simulated_files import trial_table, voxel_table, write_things_fmri
@@ -54,18 +54,16 @@ GRIDS = {"sub-01": (7, 9, 6), "sub-02": (9, 6, 7), "sub-03": (6, 10, 7)}
 _SCALE = 0.1  # standard deviation of the responses, about that of the released ones
 
 
-class Settings(pydantic.BaseModel, extra="forbid"):
-    """Size of the simulated experiment. The release has 720 concepts and 100 test images.
+class Settings(BaseModel, extra="forbid"):
+    """Size of the simulated experiment. The release has 720 concepts and 100 test images."""
 
-    Attributes:
-        train_concepts: concepts whose first 12 exemplars are training images, one in each session.
-        test_images: concepts whose last exemplar is a test image, presented in each session.
-        voxels_per_parcel: voxels of each of the 26 parcels of visual cortex. The rest of the brain records noise.
-    """
-
-    train_concepts: pydantic.PositiveInt = 36
-    test_images: pydantic.PositiveInt = 50
-    voxels_per_parcel: pydantic.PositiveInt = 6
+    train_concepts: PositiveInt = Field(
+        36, description="Concepts whose first 12 exemplars are training images, one in each session."
+    )
+    test_images: PositiveInt = Field(50, description="Concepts whose last exemplar is a test image, presented in each session.")
+    voxels_per_parcel: PositiveInt = Field(
+        6, description="Voxels of each of the 26 parcels of visual cortex. The rest of the brain records noise."
+    )
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:

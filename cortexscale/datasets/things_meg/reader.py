@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
-import pydantic
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt
 
 from cortexscale.datasets.formats import meeg
 from cortexscale.datasets.readers import require_known
@@ -43,27 +43,19 @@ _TARGET_RATE = 100.0
 _BLOCK = 500  # epochs that are loaded at a time: 305 MB in float64
 
 
-class Options(pydantic.BaseModel, extra="forbid"):
-    """Options of THINGS-MEG. The defaults are those of the paper; the counts are those of the release.
+class Options(BaseModel, extra="forbid"):
+    """Options of THINGS-MEG. The defaults are those of the paper; the counts are those of the release."""
 
-    Attributes:
-        min_nc_percent: units need a noise ceiling above this, in percent of variance.
-        n_train: main images, each presented once.
-        n_test: test images, each presented once in every session.
-        n_sessions: sessions, hence repetitions of the test images.
-        n_catch: catch trials, which are dropped.
-        n_parts: files that the epochs of a subject are split over.
-        trials: where the trials are described: in the epoch files (``epochs``), or, for copies that lost it, in
-            ``sample_attributes_P1.csv`` (``table``).
-    """
-
-    min_nc_percent: float = pydantic.Field(default=1, ge=0, lt=100)
-    n_train: pydantic.PositiveInt = 22_248
-    n_test: int = pydantic.Field(default=200, ge=2)
-    n_sessions: int = pydantic.Field(default=12, ge=2)
-    n_catch: pydantic.NonNegativeInt = 2_400
-    n_parts: pydantic.PositiveInt = 4
-    trials: Literal["epochs", "table"] = "epochs"
+    min_nc_percent: float = Field(1, ge=0, lt=100, description="Units need a noise ceiling above this, in percent of variance.")
+    n_train: PositiveInt = Field(22_248, description="Main images, each presented once.")
+    n_test: int = Field(200, ge=2, description="Test images, each presented once in every session.")
+    n_sessions: int = Field(12, ge=2, description="Sessions, hence repetitions of the test images.")
+    n_catch: NonNegativeInt = Field(2_400, description="Catch trials, which are dropped.")
+    n_parts: PositiveInt = Field(4, description="Files that the epochs of a subject are split over.")
+    trials: Literal["epochs", "table"] = Field(
+        "epochs",
+        description="Where trials are described: the epochs, or for copies that lost it the `table` sample_attributes_*.csv.",
+    )
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import pydantic
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 
 from cortexscale.datasets.formats.meeg import build_recording, meg_lobe
 from cortexscale.datasets.things_meg.files import CATCH, FIRST_TIME, RATE, TIMES
@@ -50,20 +50,19 @@ class Noise:
     variance: np.ndarray  # (TIMES,) variance of the noise after that
 
 
-class Settings(pydantic.BaseModel, extra="forbid"):
-    """Size of the simulated experiment. Sensors, times, sessions and parts are those of the release.
+class Settings(BaseModel, extra="forbid"):
+    """Size of the simulated experiment. Sensors, times, sessions and parts are those of the release."""
 
-    Attributes:
-        concepts: concepts of the main experiment, twelve images each; every image is presented once.
-        test_images: one further image of so many concepts, presented once in each of the twelve sessions.
-        catch_per_session: trials without a THINGS image.
-        amplitude: sd of a wave at its peak, over that of the noise of one trial: range over sensors.
-    """
-
-    concepts: pydantic.PositiveInt = 20
-    test_images: int = pydantic.Field(default=20, ge=2)
-    catch_per_session: pydantic.PositiveInt = 1
-    amplitude: tuple[pydantic.PositiveFloat, pydantic.PositiveFloat] = (1.2, 2.4)
+    concepts: PositiveInt = Field(
+        20, description="Concepts of the main experiment, twelve images each; every image is presented once."
+    )
+    test_images: int = Field(
+        20, ge=2, description="One further image of so many concepts, presented once in each of the twelve sessions."
+    )
+    catch_per_session: PositiveInt = Field(1, description="Trials without a THINGS image.")
+    amplitude: tuple[PositiveFloat, PositiveFloat] = Field(
+        (1.2, 2.4), description="Range over sensors of the sd of a wave at its peak, over that of the noise of one trial."
+    )
 
 
 def sensor_names() -> list[str]:
