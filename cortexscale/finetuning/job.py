@@ -26,6 +26,7 @@ from cortexscale.models.training.data import LabelledImages, open_images
 from cortexscale.models.training.loop import accuracy
 from cortexscale.models.training.processes import Processes
 from cortexscale.models.training.steps import Steps, TrainingState
+from cortexscale.models.tuning import Tuning
 from cortexscale.readouts.trials import Trials
 from cortexscale.recipe import NeuralRecipe, Recipe
 from cortexscale.stimuli import StimulusImages
@@ -39,11 +40,8 @@ def finetune(
     recipe: NeuralRecipe,
     images: Path | None,
     image_recipe: Recipe,
+    tuning: Tuning,
     *,
-    percent: float = 100,
-    seed: int = 0,
-    n_subjects: int | None = None,
-    permuted: bool = False,
     weights: Path,
     card: Path,
     workers: int = 0,
@@ -58,7 +56,6 @@ def finetune(
         heads: folder of :func:`cortexscale.finetuning.heads.fit_heads`, with heads for these targets or more.
         images: path that :func:`cortexscale.models.training.data.open_images` opens; may be None if ``lambda_img`` is 0.
         image_recipe: resolved recipe of the base model. Labelled images are augmented one by one as it says, and never mixed.
-        percent, n_subjects, permuted: arguments of :func:`cortexscale.finetuning.batches.neural_pairs`.
         made_by: result of :func:`cortexscale.stores.provenance`, with everything else that the weights depend on.
 
     Returns:
@@ -71,7 +68,7 @@ def finetune(
         raise InputError(f"fine-tuning of {base.id}", "no labelled images", "images of the task that it should keep", remedy)
     backbone = load_backbone(base)
     of_base = weights_hash(backbone.network)
-    trials = neural_pairs(targets, percent=percent, seed=seed, n_subjects=n_subjects, permuted=permuted)
+    trials = neural_pairs(targets, percent=tuning.percent, seed=tuning.seed, n_subjects=tuning.subjects, permuted=tuning.permuted)
     linear = load_heads(heads, targets, of_base, {subject.subject for subject in trials})
     network = backbone.network.to(best_device())
     validation = open_images(images, "val") if images else None
@@ -85,8 +82,8 @@ def finetune(
     if recipe.lora:
         from cortexscale.finetuning.lora import Adapters  # imported here because peft is optional
 
-        adapters = Adapters(network, recipe.lora, seed)
-    made_of = plain([base, of_base, recipe, image_recipe, percent, seed, n_subjects, permuted, made_by])
+        adapters = Adapters(network, recipe.lora, tuning.seed)
+    made_of = plain([base, of_base, recipe, image_recipe, tuning, made_by])
     state = TrainingState(weights.with_name(f".{weights.name}.state"), json.dumps(made_of, sort_keys=True))
     n_trainable = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
     course = finetune_backbone(
@@ -97,7 +94,7 @@ def finetune(
         recipe,
         open_images(images, "train") if images else None,
         image_recipe,
-        seed=seed,
+        seed=tuning.seed,
         workers=workers,
         state=state,
     )

@@ -35,11 +35,13 @@ from cortexscale.models.training import steps
 from cortexscale.models.training.data import open_images
 from cortexscale.models.training.loop import accuracy
 from cortexscale.models.training.steps import CHECK_EVERY
+from cortexscale.models.tuning import Tuning
 from cortexscale.recipe import Jitter, Lora, NeuralRecipe, Recipe
 from cortexscale.stimuli import StimulusImages, stimulus_table
 
 LAYERS = {"vit": {"V4": "blocks.1", "IT": "norm"}, "resnet": {"V4": "layer2", "IT": "layer4"}}
 RECIPE = {"epochs": 2, "warmup_epochs": 1, "image_batch": 16, "neural_batch": 16, "learning_rate": 1e-3}
+TUNING = Tuning("base", "full", "d", ("V4", "IT"), None, False, 100, 0)
 AUGMENTED = Recipe(epochs=1, crop=0.5, auto_augment="rand-m9-mstd0.5-inc1", color_jitter=0.4, erasing=0.25, mixup=0.8)
 
 
@@ -55,6 +57,7 @@ def job(root: Path, model: Model = VIT, **changes) -> dict:
         "recipe": NeuralRecipe(**RECIPE),
         "images": str(root / "task.npz"),
         "image_recipe": PRETRAINING,
+        "tuning": TUNING,
         "weights": root / "tuned.pt",
         "card": root / "tuned.json",
         "made_by": {"code": "c"},
@@ -82,7 +85,9 @@ def weights_of(path: Path) -> torch.Tensor:
 
 @pytest.mark.parametrize("model", [VIT, RESNET], ids=lambda model: model.id)
 def test_weights_and_card(root, tmp_path, model):
-    arguments = job(root, model, weights=tmp_path / "tuned.pt", card=tmp_path / "tuned.json", percent=50, seed=1)
+    arguments = job(
+        root, model, weights=tmp_path / "tuned.pt", card=tmp_path / "tuned.json", tuning=replace(TUNING, percent=50, seed=1)
+    )
     card = finetune(**arguments)
     assert card == json.loads(arguments["card"].read_text())
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["tuned.json", "tuned.pt"]
@@ -115,7 +120,7 @@ def test_some_subjects_need_their_own_heads_alone(root, tmp_path):
     chosen = int(np.random.default_rng(4).choice(2, 1)[0])
     shutil.rmtree(heads / f"s{1 - chosen}")
     files = {"weights": tmp_path / "tuned.pt", "card": tmp_path / "tuned.json"}
-    assert finetune(**job(root, heads=heads, n_subjects=1, seed=4, **files))["subjects"] == [f"s{chosen}"]
+    assert finetune(**job(root, heads=heads, tuning=replace(TUNING, subjects=1, seed=4), **files))["subjects"] == [f"s{chosen}"]
 
 
 # ---------------------------------------------------------------------------------------------- kills
@@ -150,7 +155,9 @@ def everything(root: Path, out: Path, model: dict) -> dict:
     adapted = {"lora": Lora(rank=4)} if model is VIT else {"micro_batch": 12}
     recipe = NeuralRecipe(**RECIPE, **adapted)
     files = {"weights": out / "tuned.pt", "card": out / "tuned.json"}
-    return job(root, model, recipe=recipe, image_recipe=AUGMENTED, percent=90, seed=3, permuted=True, **files)
+    return job(
+        root, model, recipe=recipe, image_recipe=AUGMENTED, tuning=replace(TUNING, percent=90, seed=3, permuted=True), **files
+    )
 
 
 @pytest.mark.slow
