@@ -44,7 +44,7 @@ class StoreWriter:
         self._waiting: list[dict[str, np.ndarray]] = []
 
     def write(self, features: dict[str, np.ndarray]) -> None:
-        """Append rows (rows, width) of every layer, which must not be changed afterwards. An InputError names infinite values."""
+        """Append (rows, width) of every layer, which must not change afterwards. An InputError names what is not finite."""
         stored = {layer: self._as_stored(layer, rows) for layer, rows in features.items()}
         self._waiting.append(stored)
         if self._n_waiting >= ROWS:

@@ -47,10 +47,7 @@ class Adapters:
 
 
 def classifier(network: nn.Module) -> nn.Module:
-    """The module that scores classes: the one that timm names, else the last linear layer.
-
-    It raises an InputError if there is none.
-    """
+    """The module that scores classes: the one that timm names or the last linear layer. None at all is an InputError."""
     found: nn.Module | None = getattr(network, "get_classifier", lambda: None)()
     found = found or next((module for module in reversed(list(network.modules())) if isinstance(module, nn.Linear)), None)
     if found is None or not any(True for _ in found.parameters()):

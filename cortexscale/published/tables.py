@@ -174,7 +174,7 @@ def normalised(table: pd.DataFrame, name: str, where: object) -> pd.DataFrame:
 
 
 def _with_bases(runs: pd.DataFrame, where: object) -> pd.DataFrame:
-    """Add the base model and the learning rate. Ids begin with the architecture, of base models with ``deit_small_``."""
+    """Add base models and learning rates. Ids begin with architectures: ``deit_small-`` or, of base models, ``deit_small_``."""
     baseline = runs["exp_type"] == "finetuning_baseline"
     begins = runs["model_id"].str.partition("-")[0]
     archs, ids = begins[~baseline].unique(), runs.loc[baseline, "model_id"].unique()
