@@ -42,36 +42,36 @@ _AGREEMENT = 1.0  # percentage points; a larger median difference of released an
 
 
 class Options(BaseModel, extra="forbid"):
-    """Options of THINGS-fMRI. The defaults are those of the paper; the counts are those of the release.
+    """Options of THINGS-fMRI. The defaults are those of the paper; the counts are those of the release."""
 
-    Attributes:
-        n_train: training images, each presented once.
-        n_test: test images.
-        n_repetitions: presentations of every test image.
-        n_voxels: rows of each subject's tables.
-        voxel_metadata: version of the voxel table. ``v1`` has no IT and no Glasser areas: those ROIs are then empty.
-        selection: ``whole_brain``: every voxel (the paper); ``rois``: only voxels in some ROI. Among voxels without any
-            signal some 20 % have a released ceiling above 10 %, because twelve repetitions of 100 images leave that
-            much noise in it: most voxels of the whole brain that pass are noise.
-        min_nc_percent: units need a noise ceiling above this, in percent of variance. A threshold c on the ceiling of
-            r itself is ``100 * c**2`` here.
-        noise_ceiling: ``released``: the column ``nc_testset`` (the paper); ``recomputed``: the same from the single
-            trials, which reads every voxel of the selection.
-        zscore: over which trials a voxel is standardised. ``split``: training trials for the training responses, test
-            trials for the test responses; ``train``: training trials for both; ``session``: all trials of each session.
-        max_voxels: a selection of more voxels is refused; it sets the memory that a job asks for.
-    """
-
-    n_train: PositiveInt = 8640
-    n_test: int = Field(default=100, ge=2)
-    n_repetitions: int = Field(default=12, ge=2)
-    n_voxels: dict[str, PositiveInt] = dict(zip(SUBJECTS, (211_339, 226_950, 189_164), strict=True))
-    voxel_metadata: Literal["v2", "v1"] = "v2"
-    selection: Literal["whole_brain", "rois"] = "whole_brain"
-    min_nc_percent: float = Field(default=10, ge=0, lt=100)
-    noise_ceiling: Literal["released", "recomputed"] = "released"
-    zscore: Literal["split", "train", "session"] = "split"
-    max_voxels: PositiveInt = 100_000
+    n_train: PositiveInt = Field(8640, description="Training images, each presented once.")
+    n_test: int = Field(100, ge=2, description="Test images.")
+    n_repetitions: int = Field(12, ge=2, description="Presentations of every test image.")
+    n_voxels: dict[str, PositiveInt] = Field(
+        dict(zip(SUBJECTS, (211_339, 226_950, 189_164), strict=True)), description="Rows of each subject's tables."
+    )
+    voxel_metadata: Literal["v2", "v1"] = Field(
+        "v2", description="Version of the voxel table. `v1` has no IT and no Glasser areas: those ROIs are then empty."
+    )
+    selection: Literal["whole_brain", "rois"] = Field(
+        "whole_brain",
+        description="`whole_brain` (the paper), where most voxels that pass are noise, or `rois`: only voxels in some ROI.",
+    )
+    min_nc_percent: float = Field(
+        10, ge=0, lt=100, description="Least noise ceiling of a unit, in percent of variance: `100 * c**2` for a ceiling c of r."
+    )
+    noise_ceiling: Literal["released", "recomputed"] = Field(
+        "released",
+        description="`released`: the column `nc_testset` (the paper); `recomputed`: from the single trials of all voxels.",
+    )
+    zscore: Literal["split", "train", "session"] = Field(
+        "split",
+        description="Over which trials a voxel is standardised. `split`: training trials for the training responses, test trials "
+        "for the test responses; `train`: training trials for both; `session`: all trials of each session.",
+    )
+    max_voxels: PositiveInt = Field(
+        100_000, description="A selection of more voxels is refused; it sets the memory that a job asks for."
+    )
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:

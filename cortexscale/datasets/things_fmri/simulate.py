@@ -113,28 +113,25 @@ def _simulate_subject(
     write_things_fmri(root, subject, trials.T.astype(np.float64), trial_table(subject, shown), voxels)
 
     true = ncsnr[visual] * signal[test][:, visual].std(axis=0)
-    units = pd.DataFrame(
-        {"unit": [f"voxel{number:06d}" for number in visual], "nc_percent": noise_ceiling_percent(true, SESSIONS)}
-    )
+    names = [f"voxel{number:06d}" for number in visual]
+    units = pd.DataFrame({"unit": names, "nc_percent": noise_ceiling_percent(true, SESSIONS)})
     none = np.zeros(mask.sum(), bool)
     members = {roi: np.any([labels.get(name, none) for name in names], axis=0)[visual] for roi, names in ROI_COLUMNS.items()}
-    rois = pd.DataFrame(members | {"whole_brain": np.ones(len(visual), bool)})[list(ROIS)]
-    train_split, test_split = (
+    rois = pd.DataFrame(members).assign(whole_brain=True)[list(ROIS)]
+    splits = (
         Split(world.things_ids[rows], signal[rows][:, visual].astype(np.float32), np.full(len(rows), k))
         for rows, k in ((train, 1), (test, SESSIONS))
     )
-    return Recording("things_fmri", subject, train_split, test_split, units, rois).check()
+    return Recording("things_fmri", subject, *splits, units, rois).check()
 
 
 def _presentation(train: np.ndarray, test: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
     """Draw the trials of a subject, one row each in order: ``trial_type``, ``session``, ``run`` and ``image``."""
     exemplars = rng.permuted(train.reshape(-1, SESSIONS), axis=1)
-    sessions = []
-    for session in range(SESSIONS):
-        images = np.concatenate([exemplars[:, session], test])
-        kind = np.repeat(["train", "test"], [len(exemplars), len(test)])
-        order = rng.permutation(len(images))
-        run = np.arange(len(images)) * RUNS // len(images) + 1
-        columns = {"trial_type": kind[order], "session": session + 1, "run": run, "image": images[order]}
-        sessions.append(pd.DataFrame(columns))
+    kind = np.repeat(["train", "test"], [len(exemplars), len(test)])
+    run, sessions = np.arange(len(kind)) * RUNS // len(kind) + 1, []
+    for session, main in enumerate(exemplars.T, start=1):
+        images, order = np.concatenate([main, test]), rng.permutation(len(kind))
+        shown = {"trial_type": kind[order], "session": session, "run": run, "image": images[order]}
+        sessions.append(pd.DataFrame(shown))
     return pd.concat(sessions, ignore_index=True)

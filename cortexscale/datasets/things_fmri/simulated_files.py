@@ -46,7 +46,7 @@ def write_responses(path: Path, responses: np.ndarray) -> None:
 
 def _write_labels(frame: h5py.Group, name: str, labels: np.ndarray | str) -> None:
     """Write the labels of an axis. Labels that are Python objects are one pickle, in a ragged array of bytes."""
-    _set(frame, f"{name}_variety", "regular")
+    frame.attrs[f"{name}_variety"] = np.array(b"regular", dtype=h5py.string_dtype("utf-8", len("regular")))
     if isinstance(labels, str):
         frame[name] = np.array([labels.encode()])
         _describe(frame[name], "ARRAY", "2.4", FLAVOR="numpy", kind="string", nan_rep="", transposed=np.uint8(1))
@@ -63,16 +63,12 @@ def _write_labels(frame: h5py.Group, name: str, labels: np.ndarray | str) -> Non
 def _describe(item: h5py.HLObject, kind: str, version: str, /, **attributes: str | int | np.uint8) -> None:
     """Set the attributes by which PyTables and pandas recognise an item of their files."""
     for name, value in {"CLASS": kind, "TITLE": "", "VERSION": version, **attributes}.items():
-        _set(item, name, value)
-
-
-def _set(item: h5py.HLObject, name: str, value: str | int | np.uint8) -> None:
-    if value == "":
-        item.attrs[name] = h5py.Empty("S1")
-    elif isinstance(value, str):
-        item.attrs.create(name, np.bytes_(value), dtype=h5py.string_dtype("utf-8", len(value)))
-    else:
-        item.attrs[name] = value
+        if value == "":
+            item.attrs[name] = h5py.Empty("S1")
+        elif isinstance(value, str):
+            item.attrs[name] = np.array(value.encode(), dtype=h5py.string_dtype("utf-8", len(value)))
+        else:
+            item.attrs[name] = value
 
 
 def trial_table(subject: str, shown: pd.DataFrame) -> pd.DataFrame:

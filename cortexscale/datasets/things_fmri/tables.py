@@ -45,9 +45,7 @@ def read_trials(release: Release, n_train: int, n_test: int, n_repetitions: int)
     path = release.trials
     text = ("trial_type", "stimulus", "concept")
     table = read_columns(release, path, ["trial_type", "session", "subject_id", "trial_id", "stimulus", "concept"], text)
-    _require_subject(release, path, table)
-    if not np.array_equal(table["trial_id"], np.arange(len(table))):
-        raise release.unlike(path, "trial_id that does not count 0, 1, 2 ...", "trial_id = column of the responses")
+    _require_rows(release, path, table, "trial_id", "column")
     if not (table["session"] >= 1).all():
         raise release.unlike(path, "sessions that are not numbered 1, 2 ...", "session numbers from 1")
     if unknown := set(table["trial_type"]) - {"train", "test"}:
@@ -76,11 +74,9 @@ def read_trials(release: Release, n_train: int, n_test: int, n_repetitions: int)
 
 
 def read_voxels(release: Release, n_voxels: int, n_repetitions: int, version: str) -> pd.DataFrame:
-    """Read the voxel table.
+    """Read ``voxel_id``, ``i``, ``j``, ``k`` (0-based), ``nc_testset`` (percent) and a boolean per ROI of every voxel.
 
-    Returns:
-        One row per voxel: ``voxel_id``, ``i``, ``j``, ``k`` (0-based), ``nc_testset`` (percent) and a boolean per ROI. With
-        the version ``v1``, ``IT`` and ``IT_glasser`` are empty.
+    With the version ``v1``, ``IT`` and ``IT_glasser`` are empty.
 
     Raises:
         InputError: the table is damaged, of another subject, version or unit of the noise ceiling.
@@ -93,9 +89,7 @@ def read_voxels(release: Release, n_voxels: int, n_repetitions: int, version: st
     if len(table) != n_voxels:
         remedy = f"{release.remedy(path)}; if the file is partial or simulated on purpose, set `n_voxels`"
         raise InputError(path, f"{len(table):,} voxels", f"{n_voxels:,} (`n_voxels` of {release.subject})", remedy)
-    _require_subject(release, path, table)
-    if not np.array_equal(table["voxel_id"], np.arange(n_voxels)):
-        raise release.unlike(path, "voxel_id that does not count 0, 1, 2 ...", "voxel_id = row of the responses")
+    _require_rows(release, path, table, "voxel_id", "row")
     _check_ceilings(release, table, n_repetitions)
     if not table[drawn].isin((0, 1)).to_numpy().all():
         bad = [column for column in drawn if not table[column].isin((0, 1)).all()]
@@ -120,11 +114,14 @@ def _require_version(release: Release, version: str) -> None:
         raise InputError(release.voxels, found, f"{expected} (`voxel_metadata: v1`)", "set `voxel_metadata: v2`")
 
 
-def _require_subject(release: Release, path: Path, table: pd.DataFrame) -> None:
+def _require_rows(release: Release, path: Path, table: pd.DataFrame, key: str, place: str) -> None:
+    """Raise an InputError unless all rows are of the subject, and ``key`` numbers them as the responses are."""
     number = int(release.subject.removeprefix("sub-"))
     others = table.loc[table["subject_id"] != number, "subject_id"]
     if len(others):
         raise release.unlike(path, f"rows of subject_id {others.iloc[0]:g}", f"subject_id {number}, as the file name says")
+    if not np.array_equal(table[key], np.arange(len(table))):
+        raise release.unlike(path, f"{key} that does not count 0, 1, 2 ...", f"{key} = {place} of the responses")
 
 
 def _check_ceilings(release: Release, table: pd.DataFrame, n_repetitions: int) -> None:
