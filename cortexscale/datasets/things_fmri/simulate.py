@@ -118,11 +118,11 @@ def _simulate_subject(
     none = np.zeros(mask.sum(), bool)
     members = {roi: np.any([labels.get(name, none) for name in names], axis=0)[visual] for roi, names in ROI_COLUMNS.items()}
     rois = pd.DataFrame(members).assign(whole_brain=True)[list(ROIS)]
-    splits = (
+    train_split, test_split = (
         Split(world.things_ids[rows], signal[rows][:, visual].astype(np.float32), np.full(len(rows), k))
         for rows, k in ((train, 1), (test, SESSIONS))
     )
-    return Recording("things_fmri", subject, *splits, units, rois).check()
+    return Recording("things_fmri", subject, train_split, test_split, units, rois).check()
 
 
 def _presentation(train: np.ndarray, test: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
