@@ -31,9 +31,7 @@ def mean_scores(
 
 
 def benchmark_means(rows: pd.DataFrame, key: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
-    """Average subjects, then ROIs, then benchmarks, for every ``key``: ``key``, ``benchmark_name`` (``average`` last) and
-    ``score``.
-    """
+    """Average subjects, then ROIs, then benchmarks (``average``, last), for every ``key``."""
     scores = mean_scores(rows, [key, "benchmark_name"], metric, composite_rois=composite_rois)
     return pd.concat([scores, over_benchmarks(scores, [key])], ignore_index=True)
 

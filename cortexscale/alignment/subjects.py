@@ -55,7 +55,7 @@ def load_targets(
 ) -> list[Targets]:
     """Load the responses of all datasets that share a stimulus set, from files ``<dataset>/<subject>.h5``.
 
-    ``prepared`` is the file of :func:`cortexscale.alignment.prepare.prepare_responses`.
+    ``prepared`` is the file of :func:`cortexscale.alignment.targets.prepare_responses`.
     """
     targets, known = [], PreparedResponses(prepared) if prepared else None
     for name, dataset in datasets.items():

@@ -4,10 +4,12 @@ A kernel depends on the stimuli only. Subjects with the same stimuli, such as al
 decomposition, and a unit that lies in several ROIs is fitted once.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -15,14 +17,16 @@ import pandas as pd
 import torch
 
 from cortexscale.errors import InputError
+from cortexscale.files import whole_file
+from cortexscale.kernels.device import best_device
 from cortexscale.kernels.responses import Responses
-from cortexscale.kernels.similarity import Geometry
+from cortexscale.kernels.similarity import Geometry, roi_geometries
 from cortexscale.recording import Recording
 from cortexscale.stimuli import stimulus_rows
 
 
 class PreparedResponses:
-    """A file of results that need responses alone: see :mod:`cortexscale.alignment.prepare`."""
+    """A file of results that need responses alone: see :func:`prepare_responses`."""
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
@@ -102,6 +106,27 @@ class Targets:
             members=self.members[wanted][:, units],
             unit_names=self.unit_names[units],
         )
+
+
+def prepare_responses(targets: Sequence[Targets], splits: Sequence[str], path: Path | str, made_by: Mapping[str, Any]) -> None:
+    """Write the geometry of every subject and ROI in ``splits``, and the factors of groups with far more units than stimuli.
+
+    The layout of the file is ``<dataset>/<subject>/<roi>/<split>/{distance_ranks, products}``, (n (n - 1) / 2,) each, and
+    ``<dataset>/<subject>/<roi>/factor``, (n_train, r), of :meth:`~cortexscale.kernels.responses.Responses.factor`.
+    """
+    device = best_device()
+    with whole_file(path) as part, h5py.File(part, "w") as file:
+        file.attrs["made_by"] = json.dumps(made_by, default=str)
+        for target in targets:
+            places = [file.create_group(target.place(group)) for group in range(len(target.groups))]
+            for group, place in enumerate(places):
+                if target.responses.is_wide(group):
+                    place["factor"] = target.responses.factor(group, device).cpu().numpy()
+            for split in splits:
+                responses = torch.from_numpy(getattr(target, split)).to(device, torch.float64)
+                for place, geometry in zip(places, roi_geometries(responses, target.members), strict=True):
+                    place[f"{split}/distance_ranks"] = geometry.distance_ranks.cpu().numpy()
+                    place[f"{split}/products"] = geometry.products.cpu().numpy()
 
 
 def shared_targets(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: Sequence[str]) -> list[Targets]:

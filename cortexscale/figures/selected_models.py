@@ -9,7 +9,7 @@ from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.figures.content import Datasets, Drawn, Tables
 from cortexscale.figures.panels import AVERAGE_SCORE, SCORE, SLANTED, colour_bar, draw_cells, panels
 from cortexscale.figures.style import Style, dataset_looks, family_looks, log_x
-from cortexscale.scaling.selected import selected_scores
+from cortexscale.scaling.points import selected_scores
 
 _HATCHES = {"fitted": "", "adversarial": "xxxx", "self-supervised": "....", "held out": "////"}
 _MARKERS = {"fitted": "o", "adversarial": "s", "self-supervised": "D", "held out": "X"}

@@ -20,8 +20,12 @@ subjects, ROIs and folds therefore share one factorisation per alpha.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from cortexscale.kernels.finite import checked_responses
+from cortexscale.kernels.gram import centred
 
 
 class BorderedInverse:
@@ -32,7 +36,7 @@ class BorderedInverse:
     """
 
     def __init__(self, alpha: float, Kc: Tensor, blocks: Sequence[slice]) -> None:
-        with precise_enough(alpha, Kc):
+        with _precise_enough(alpha, Kc):
             self.B = _inverse(Kc, alpha)
             self.diagonal = self.B.diagonal()[:, None].clone()
             self.folds = [HeldOutBlock(self.B, block) for block in blocks]
@@ -42,9 +46,7 @@ class BorderedInverse:
         return [fold.inverse @ C[fold.block] for fold in self.folds]
 
     def errors(self, C: Tensor, residuals: list[Tensor]) -> Tensor:
-        """Mean squared leave-one-out errors, (k + 1, T) float64: within the training stimuli of each fold, and last on all
-        stimuli.
-        """
+        """Mean squared leave-one-out errors, (k + 1, T) float64: within the training stimuli of each fold, last on all."""
         errors = torch.empty(len(self.folds) + 1, C.shape[1], dtype=torch.float64, device=C.device)
         for f, (fold, residual) in enumerate(zip(self.folds, residuals, strict=True)):
             errors[f] = fold.error(self.B, C, residual)
@@ -87,7 +89,7 @@ def _inverse(Kc: Tensor, alpha: float) -> Tensor:
 
 
 @contextmanager
-def precise_enough(alpha: float, Kc: Tensor) -> Iterator[None]:
+def _precise_enough(alpha: float, Kc: Tensor) -> Iterator[None]:
     """Turn a failed factorisation in the block into a ValueError that says what the user can change."""
     try:
         yield
@@ -96,3 +98,24 @@ def precise_enough(alpha: float, Kc: Tensor) -> Iterator[None]:
             f"alpha = {alpha:g} is lost in the rounding of a {str(Kc.dtype).removeprefix('torch.')} Gram matrix whose mean "
             f"diagonal is {Kc.diagonal().mean().item():g}; use float64 or larger alphas"
         ) from None
+
+
+def dual_coefficients(K: Tensor, Y: Tensor | np.ndarray, alpha: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Coefficients of a ridge fit to all rows of K (n, n), in any centring, with penalties (T,) above 0, one per unit of Y (n,
+    T).
+
+    Returns:
+        C (n, T), whose columns sum to 0, and the mean response (T,). The predicted responses to m other stimuli are (cross -
+        K.mean(dim=0)) @ C + mean, where ``cross`` is the (m, n) Gram matrix between them and these.
+    """
+    Y = checked_responses(K, Y).to(K.dtype)
+    alpha = np.broadcast_to(alpha, Y.shape[1:])
+    mean = Y.mean(dim=0)
+    Kc, C = centred(K), torch.empty_like(Y)
+    for value in np.unique(alpha):
+        units = torch.as_tensor(alpha == value, device=K.device)
+        factor = Kc.clone()
+        factor.diagonal().add_(value)
+        with _precise_enough(value, Kc):
+            C[:, units] = torch.cholesky_solve(Y[:, units] - mean[units], torch.linalg.cholesky(factor))
+    return C - C.mean(dim=0), mean

@@ -53,9 +53,7 @@ def pls_seconds(machine: Machine, precision: str, kernel: Kernel, groups: float,
 
 
 def gram_seconds(machine: Machine, precision: str, n: int, width: float) -> float:
-    """Seconds of one kernel of n stimuli from stored float16 features: n^2 p operations, and 3 passes over n x p = ``width``
-    values.
-    """
+    """Seconds of one kernel of n stimuli from p = ``width`` float16 features: n^2 p operations, and 3 passes over n p values."""
     return n**2 * width / machine.gemm(precision) + 2 * n * width / machine.disk_read + 3 * n * width / machine.elementwise
 
 
@@ -67,9 +65,7 @@ def stored_kernel_seconds(machine: Machine, precision: str, n: int, width: float
 
 
 def geometry_seconds(machine: Machine, precision: str, n: int, groups: float, units: float) -> float:
-    """Seconds of RSA and CKA: n^2 U operations for U ``units`` of all groups, and 20 passes over the n^2 / 2 pairs of each
-    group.
-    """
+    """Seconds of RSA and CKA: n^2 U operations for U ``units`` together, and 20 passes over the n^2 / 2 pairs of each group."""
     return n**2 * units / machine.gemm(precision) + groups * 10 * n**2 / machine.elementwise
 
 

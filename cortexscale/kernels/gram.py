@@ -28,9 +28,7 @@ class GramMatrix:
     mean_products: Tensor
 
     def subset(self, rows: np.ndarray | slice) -> "GramMatrix":
-        """The Gram matrix of some of the stimuli, in the order of ``rows``, with the centring as it was; views if ``rows`` is a
-        slice.
-        """
+        """The Gram matrix of some of the stimuli, with the centring as it was; views if ``rows`` is a slice."""
         K = self.K[rows, rows] if isinstance(rows, slice) else self.between(rows, rows)
         index = rows if isinstance(rows, slice) else torch.as_tensor(rows, device=K.device)
         return GramMatrix(K, self.width, self.row_sums[index], self.mean_products[index])

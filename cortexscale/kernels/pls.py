@@ -1,11 +1,10 @@
-"""Partial least squares regression from a Gram matrix, as dual coefficients.
+"""Partial least squares regression from a Gram matrix, as dual coefficients (Rosipal & Trejo 2001).
 
 A component is the direction of the features that covaries most with a direction of the responses. K = X X' is the centred
 kernel, and Y holds the responses minus what earlier components explain. The scores of a component are t = K Y c, orthogonalised
 to earlier scores and of length 1, where c is the leading eigenvector of Y' K Y; then Y <- Y - t t' Y. With the scores T and the
-vectors U = Y c of all components, predictions are K U (T' K U)^-1 T' Y (Rosipal & Trejo 2001). This is the regression of
-scikit-learn's ``PLSRegression`` with ``scale=False``, as in Brain-Score, but c comes from Lanczos' method: power iteration may
-stop early.
+vectors U = Y c of all components, predictions are K U (T' K U)^-1 T' Y. This is scikit-learn's ``PLSRegression`` with
+``scale=False``, as in Brain-Score, but c comes from Lanczos' method: power iteration may stop early.
 """
 
 import numpy as np
@@ -24,7 +23,7 @@ def pls_coefficients(K: Tensor, Y: Tensor | np.ndarray, components: int) -> tupl
 
     Fewer components are made where the features or the responses have no more directions. A components cost 2 n^2 (T + 2 A)
     operations for products with K, and 4 n T for each Lanczos step, and 3 n T + 3 n A values of memory. The results are as those
-    of :func:`~cortexscale.kernels.ridge.dual_coefficients`.
+    of :func:`~cortexscale.kernels.bordered_inverse.dual_coefficients`.
     """
     if components < 1:
         raise ValueError(f"{components} components; at least 1 is needed")

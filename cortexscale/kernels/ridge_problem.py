@@ -60,9 +60,7 @@ class BestAlphas:
         return (self.chosen == a).any(axis=0)
 
     def offer(self, a: int, choices: np.ndarray, error: np.ndarray) -> np.ndarray:
-        """Take alpha ``a`` for ``choices`` wherever its error is lower; of equal errors the smaller alpha wins. Return where: (k
-        + 1, D).
-        """
+        """Take alpha ``a`` wherever its error is lower; of equal errors the smaller alpha wins. Return where: (k + 1, D)."""
         taken = np.zeros(self.error.shape, dtype=bool)
         before = self.error[:, choices]
         taken[:, choices] = (error < before) | ((error == before) & (a < self.chosen[:, choices]))
@@ -161,9 +159,7 @@ class RidgeProblem:
         return heldout, None if self.cross is None else predicted[test]
 
     def evaluate(self, a: int, alpha: float, choices: np.ndarray, best: BestAlphas) -> None:
-        """Evaluate ``choices`` (groups, or units with an alpha per unit) at alpha number ``a``, and keep in ``best`` what
-        improves.
-        """
+        """Evaluate ``choices`` (groups, or units with their own) at alpha number ``a``; keep in ``best`` what improves."""
         inverse = BorderedInverse(alpha, self.Kc, self.folds)
         if best.choice is best.unit:
             evaluation = self._evaluate_units(inverse, choices)

@@ -97,9 +97,7 @@ def response_geometry(responses: Tensor) -> Geometry:
 
 
 def roi_geometries(responses: Tensor, members: np.ndarray) -> Iterator[Geometry]:
-    """Yield the geometry of each of the ``members`` (ROIs, units) in turn, so that the caller decides how many are held in
-    memory.
-    """
+    """Yield the geometry of each of ``members`` (ROIs, units) in turn, so that the caller decides how many are in memory."""
     for units in members:
         yield response_geometry(responses[:, torch.as_tensor(units, device=responses.device)])
 

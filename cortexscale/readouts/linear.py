@@ -12,9 +12,9 @@ from cortexscale.alignment.layer import chosen_penalties
 from cortexscale.alignment.score_rows import Predictions, penalty_columns, score_rows
 from cortexscale.alignment.targets import Targets
 from cortexscale.catalogue.readouts import LINEAR
+from cortexscale.kernels.bordered_inverse import dual_coefficients
 from cortexscale.kernels.nested_ridge import nested_ridge
 from cortexscale.kernels.responses import Responses
-from cortexscale.kernels.ridge import dual_coefficients
 from cortexscale.readouts.trials import subset
 from cortexscale.study.ridge import Ridge
 

@@ -142,9 +142,7 @@ def _required(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def relations(runs: pd.DataFrame, modality: Mapping[str, str]) -> pd.Series:
-    """Relate each benchmark to the dataset of the fine-tuning: one of ``RELATIONS``. A dataset without modality is unlike all
-    others.
-    """
+    """Relate each benchmark to the dataset of the fine-tuning. A dataset without modality is unlike all others."""
     trained, tested = runs["finetuning_dataset"], runs["benchmark_name"]
     alike = trained.map(modality).notna() & (trained.map(modality) == tested.map(modality))
     names = np.select([trained == tested, alike], RELATIONS[:2], RELATIONS[2])

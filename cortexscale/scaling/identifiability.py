@@ -16,9 +16,7 @@ EXPONENTS = {"alpha": "X", "beta": "the second X"}
 
 
 def warnings_of(fit: PowerLawFit, x: np.ndarray, units: int, unit: str) -> list[str]:
-    """Write warnings about one fit, the gravest first; the bootstrap draws from so many units of a kind (row, config,
-    architecture).
-    """
+    """Write warnings about one fit, the gravest first; the bootstrap draws so many units (row, config, architecture)."""
     found = [*_saturation(fit), *_exponents(fit)]
     found += _offset(fit, x) if fit.form == "offset" else []
     values = min(len(np.unique(column)) for column in as_columns(x).T)

@@ -6,7 +6,7 @@ from cortexscale.alignment.averages import benchmark_means, mean_scores
 from cortexscale.catalogue.axes import AXES, MODEL_AXES
 from cortexscale.catalogue.metrics import ALIGNMENT
 from cortexscale.models.inventory import SUITES
-from cortexscale.models.roles import are_flex, common_base, families, kinds
+from cortexscale.models.roles import KINDS, are_flex, common_base, families, kinds
 
 ALL = "all"
 """The family of a law that is fitted to all families together, which figure 2 shows."""
@@ -42,9 +42,7 @@ def axis_points(scores: pd.DataFrame, axis: str) -> pd.DataFrame:
 
 
 def worth_showing(points: pd.DataFrame, *, special: bool) -> pd.Series:
-    """Tell whether a figure of an axis shows a point: fitted and held-out models, and ``special`` (self-supervised, adversarial)
-    ones.
-    """
+    """Tell whether a figure of an axis shows a point. ``special`` ones are self-supervised or adversarial copies of a suite."""
     kind = kinds(points)
     hidden = kind == "fitted"  # but do not vary the axis
     if not special:
@@ -101,3 +99,23 @@ def points_of(table: pd.DataFrame, axis: str, metric: str, *, composite_rois: bo
         return axis_points(benchmark_scores(table, metric, composite_rois=composite_rois), axis)
     make = {"finetuning": finetuning_points, "mapping": mapping_points}[AXES[axis].table]
     return make(table, axis, metric, composite_rois=composite_rois)
+
+
+def selected_scores(pretraining: pd.DataFrame) -> pd.DataFrame:
+    """Select the largest model of every kind and family, and its scores (paper, appendix E.2), with a unique ``name``.
+
+    Among models of one size, the one trained on ImageNet is chosen, as adversarial copies are; then the one trained on most
+    images; then the first id.
+    """
+    scores = benchmark_scores(pretraining, composite_rois=True)
+    models = scores.drop_duplicates("model_id")
+    kind = kinds(models)
+    models = models.assign(family=families(models), kind=kind, place=kind.map(KINDS.index))
+    models = models.assign(elsewhere=models["pretraining_dataset"] != "imagenet")
+    ranks = {"backbone_n_params": False, "elsewhere": True, "pretraining_n_samples": False, "model_id": True}
+    models = models.sort_values(list(ranks), ascending=list(ranks.values()))
+    chosen = models.drop_duplicates(["kind", "family"]).sort_values(["place", "family"])
+    special = chosen["kind"].isin(["adversarial", "self-supervised"])
+    names = chosen["backbone_arch"] + (" (" + chosen["kind"] + ")").where(special, "")
+    chosen = chosen.assign(name=names.mask(names.duplicated(keep=False), chosen["model_id"]))
+    return chosen[["model_id", "kind", "family", "name"]].merge(scores, on="model_id", validate="one_to_many")

@@ -13,11 +13,10 @@ from sklearn.model_selection import KFold, cross_val_predict
 from cortexscale.alignment.collect import pretraining_table
 from cortexscale.alignment.commit import commit_layers, commit_rois
 from cortexscale.alignment.layer import check_store, held_out
-from cortexscale.alignment.prepare import prepare_responses
 from cortexscale.alignment.score import score_alignment
 from cortexscale.alignment.search import search_layers
 from cortexscale.alignment.subjects import load_targets, rank_subjects, scored_subjects
-from cortexscale.alignment.targets import PreparedResponses, shared_targets
+from cortexscale.alignment.targets import PreparedResponses, prepare_responses, shared_targets
 from cortexscale.errors import InputError
 from cortexscale.features import store as store_module
 from cortexscale.features.store import FeatureStore, StoreWriter

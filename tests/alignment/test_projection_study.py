@@ -105,7 +105,7 @@ def centred(features: np.ndarray) -> np.ndarray:
 
 
 def assert_same_scores(found: pd.DataFrame, expected: pd.DataFrame) -> None:
-    """Up to the rounding of activations to float16."""
+    """Scores agree up to the rounding of activations to float16."""
     expected = expected.set_index("roi").loc[found["roi"]]
     assert found["layer_name"].tolist() == expected["layer_name"].tolist()
     for column in ("pearsonr", "pearsonr_nc"):
@@ -115,7 +115,7 @@ def assert_same_scores(found: pd.DataFrame, expected: pd.DataFrame) -> None:
 
 @pytest.mark.parametrize("scratch_gb", [1, 1e-6])
 def test_scores_are_those_of_the_normal_pipeline(backbone, pictures, targets, tmp_path, scratch_gb):
-    """With room for all layers at a time, and for one."""
+    """The scratch space has room for all layers at a time, or for one."""
     stores, scratch = on_disk(backbone, pictures, tmp_path, scratch_gb), tmp_path / "projected.zarr.zip"
     table = score_projections(stores, [projection(128), projection(300)], targets, COMMITTED, SETTINGS, scratch)
     assert list(table) == list(COLUMNS) and len(table) == 9

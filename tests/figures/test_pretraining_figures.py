@@ -23,8 +23,7 @@ from cortexscale.figures.convergence import usual_models
 from cortexscale.figures.panels import columns_for
 from cortexscale.scaling.accuracy import accuracy_scores, correlations, roi_scores, supervised
 from cortexscale.scaling.laws import DISTANCES
-from cortexscale.scaling.points import axis_points, benchmark_scores
-from cortexscale.scaling.selected import selected_scores
+from cortexscale.scaling.points import axis_points, benchmark_scores, selected_scores
 
 SIZES = ("demo", "thin")
 

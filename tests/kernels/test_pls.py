@@ -5,9 +5,9 @@ import pytest
 import torch
 from sklearn.cross_decomposition import PLSRegression
 
+from cortexscale.kernels.bordered_inverse import dual_coefficients
 from cortexscale.kernels.gram import gram
 from cortexscale.kernels.pls import pls_coefficients
-from cortexscale.kernels.ridge import dual_coefficients
 
 N_TRAIN, N_TEST = 80, 30
 
@@ -37,7 +37,7 @@ def test_predictions_are_those_of_scikit_learn(p, units, components):
 
 
 def test_its_power_iteration_stops_early_by_default():
-    """With the tolerance that Brain-Score uses, predictions are close: correlations differ in the fourth digit."""
+    """Predictions at the tolerance of Brain-Score are close: correlations differ in the fourth digit."""
     X, Y = problem(300, 20)
     default = PLSRegression(25, scale=False).fit(X[:N_TRAIN], Y[:N_TRAIN]).predict(X[N_TRAIN:])
     ours = predicted(X, Y, 25)
@@ -46,7 +46,7 @@ def test_its_power_iteration_stops_early_by_default():
 
 
 def test_all_components_of_few_features_are_least_squares():
-    """And more components than the features have change nothing."""
+    """More components than the features have change nothing."""
     X, Y = problem(6, 4)
     design = np.column_stack([X, np.ones(len(X))])
     least = design[N_TRAIN:] @ np.linalg.lstsq(design[:N_TRAIN], Y[:N_TRAIN], rcond=None)[0]
@@ -55,7 +55,7 @@ def test_all_components_of_few_features_are_least_squares():
 
 
 def test_one_component_of_one_unit_has_a_closed_form():
-    """Its weights are the covariances of the features with the unit."""
+    """The weights are the covariances of the features with the unit."""
     X, Y = problem(50, 1)
     centred, y = X[:N_TRAIN] - X[:N_TRAIN].mean(axis=0), Y[:N_TRAIN, 0]
     weights = centred.T @ (y - y.mean())

@@ -171,9 +171,7 @@ def test_curves_rise_and_bands_are_ordered(form, seed):
 @pytest.mark.slow
 @pytest.mark.parametrize(("form", "studies"), [("reduced", 60), ("offset", 40)])
 def test_bands_hold_the_truth_about_as_often_as_they_say(form, studies):
-    """At the ends, where most bands fail first, and in the middle: the counts of 95 % and of 50 % bands may be off by what has a
-    chance of 1e-4 at the nominal rate.
-    """
+    """The counts may differ from the nominal rate by what has a chance of 1e-4. Most bands fail first at the ends of X."""
     at = np.array([1e2, 1e5, 1e8])
     hits = {percent: np.zeros(len(at)) for percent in (95, 50)}
     for study in range(studies):

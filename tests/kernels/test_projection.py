@@ -52,7 +52,7 @@ def test_pieces_of_a_countsketch_are_all_inputs_once_and_each_stretch_fills_the_
 
 
 def test_pieces_keep_distances_where_activations_repeat_themselves():
-    """As tokens with a few channels of great activations do: a period must not meet itself more often than chance has it."""
+    """Tokens with a few channels of great activations have a period, which must not meet itself more often than by chance."""
     rng, n_out = np.random.default_rng(0), 3000
     tokens = rng.normal(size=(8, 60, 128))
     tokens[:, :, [3, 77]] = 30 * (1 + 0.2 * rng.normal(size=(8, 60, 2)))

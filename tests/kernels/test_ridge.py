@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, KFold
 
+from cortexscale.kernels.bordered_inverse import dual_coefficients
 from cortexscale.kernels.folds import k_folds
 from cortexscale.kernels.gram import gram
-from cortexscale.kernels.ridge import dual_coefficients
 
 
 def problem(n, p, units, *, offset=0.0):

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from places import ROOT
 from scripts import script
 
-from cortexscale.alignment.prepare import prepare_responses
 from cortexscale.alignment.score import score_alignment
 from cortexscale.alignment.subjects import load_targets
+from cortexscale.alignment.targets import prepare_responses
 from cortexscale.commitments import Commitments
 from cortexscale.costs import PRESETS
 from cortexscale.errors import InputError

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from cortexscale.alignment.collect import layer_search_table
+from cortexscale.alignment.collect import joined
 from cortexscale.jobs import run
 from cortexscale.stores import provenance, write_table
 
 
 def main(*, searches: list[Path], table: Path, code: str) -> None:
-    write_table(layer_search_table(searches), table, provenance(code=code))
+    write_table(joined(searches, "cv_score"), table, provenance(code=code))
 
 
 if "snakemake" in globals():

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from cortexscale.alignment.prepare import prepare_responses
 from cortexscale.alignment.similarity import SplitName
 from cortexscale.alignment.subjects import load_targets, named_recordings
+from cortexscale.alignment.targets import prepare_responses
 from cortexscale.jobs import run
 from cortexscale.stores import provenance, read_table
 from cortexscale.study.targets import DatasetTargets
