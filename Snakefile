@@ -39,7 +39,7 @@ wildcard_constraints:
     stimuli="|".join(plan.study.stimuli),
     model="|".join(map(re.escape, plan.models.inventory)),
     fit=FIT,
-    figure=r"[^/]+(?:/[^/]+)?",  # any name: the plan says what is wrong with one that is no figure
+    figure=r"[^/]+(?:/[^/]+)?",  # any name: the plan says what is wrong with one that is not a figure
 
 
 if plan.study.simulation:  # rules that invent data exist only in a study that asks for it

@@ -87,7 +87,7 @@ class Scoring:
         return [kernel.n_train if split == "train" else kernel.n_test for split in self.metrics.similarity]
 
     def kernel_images(self, *, test: bool = True) -> list[int]:
-        """Number of images of each kernel of a layer: one kernel for all that is shown, or one per dataset if this is cheaper."""
+        """Number of images of each kernel of a layer: one kernel for all datasets, or one per dataset if this is cheaper."""
         sizes = [kernel.n_train + kernel.n_test * test for dataset in self.datasets for kernel in dataset.kernels]
         union = min(self.images, sum(sizes))
         return [union] if len(sizes) > 1 and union**2 <= sum(n**2 for n in sizes) else sizes

@@ -10,7 +10,7 @@ from cortexscale.models.layers import Layer, chosen_layers
 def import_commitments(published: Commitments, layers: Sequence[Layer], family: str) -> Commitments:
     """Commit a model of a family to the layers that the authors published, which have other names in some families.
 
-    Margins and runners-up were not published. A layer that is no candidate raises InputError.
+    Margins and runners-up were not published. A layer that is not a candidate raises InputError.
     """
     ours = PUBLISHED_NAMES.get(family, {})
     names = {name: ours.get(name, name) for name in published.layer_names}

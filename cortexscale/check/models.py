@@ -44,7 +44,7 @@ def check_checkpoints(section: ReportSection, files: Sequence[str]) -> None:
         except InputError as error:
             wrong.append(f"{file}: {error.found}")
     section.facts += [f"{len(there) - len(wrong):,} checkpoint(s) found"] if len(there) > len(wrong) else []
-    section.add_cases("files that are no checkpoints (delete them, or fetch the content of git-annex pointers):", wrong)
+    section.add_cases("files that are not checkpoints (delete them, or fetch the content of git-annex pointers):", wrong)
 
 
 def check_timm_names(section: ReportSection, names: Sequence[str]) -> None:

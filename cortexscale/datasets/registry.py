@@ -19,7 +19,7 @@ NAMES = (
 """Names of the built-in datasets, in the order of the paper's figures."""
 
 FACTS_FILES = tuple(Path(__file__).parent / name / "facts.toml" for name in NAMES)
-"""The files of facts. A rule whose script uses them passes them to ``plan.code``, which sees only imports."""
+"""The files of facts. A rule whose script reads facts passes these files to ``plan.code``, which finds only imports by itself."""
 
 
 def reader_module(name: str) -> str:

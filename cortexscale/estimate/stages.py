@@ -50,7 +50,7 @@ class Stage:
 
 
 class Estimate:
-    """The study of a plan with its expected sizes, on a machine."""
+    """Costs of the stages of a planned study, with its expected sizes, on a machine."""
 
     def __init__(self, plan: Plan, sizes: ExpectedSizes, machine: Machine):
         self.plan, self.sizes, self.machine = plan, sizes, machine

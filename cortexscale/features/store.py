@@ -92,7 +92,7 @@ class StoreWriter:
         return min(COLUMNS, width)
 
     def finish(self, attributes: dict[str, Any]) -> None:
-        """Give the complete file its final name; it raises a ValueError if rows are missing."""
+        """Give the complete file its final name, or raise a ValueError if rows are missing."""
         self._flush(self._n_waiting)
         if self.rows_written != self.n_rows:
             raise ValueError(f"{self.rows_written} of {self.n_rows} rows were written")
@@ -100,7 +100,7 @@ class StoreWriter:
 
 
 class Store:
-    """A finished store of features or of exact kernels; it raises an InputError if the file is no readable store."""
+    """A finished store of features or of exact kernels. A file that is not a readable store raises an InputError."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)

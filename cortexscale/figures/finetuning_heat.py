@@ -65,7 +65,7 @@ def draw_sweep(tables: Tables, datasets: Datasets, rows: str, facets: str) -> Dr
     means = summary(runs[runs[facet].isin(titles)], [facet, rows, "learning_rate"])
     means = means.assign(**{name: HUNDREDFOLD * means[name] for name in ("mean", "low", "high", "sem")})
     down, across = sorted(means[rows].unique()), sorted(means["learning_rate"].unique())
-    # All panels have one scale, as far as the largest gain. Losses beyond it have one colour, and their numbers tell them apart.
+    # All panels share one scale, up to the largest gain. Larger losses share one colour, and their numbers tell them apart.
     most = means["mean"].max()
     norm = CenteredNorm(halfrange=most if most > 0 else means["mean"].abs().max())
     size = (0.62 * len(across) + 0.75, 0.42 * len(down) + 0.75)

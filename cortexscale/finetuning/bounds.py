@@ -22,7 +22,7 @@ def heads(machine: Machine, dataset: DatasetSize, extraction: Extraction, ridge:
     """Cost of fitting the heads of one base model to one dataset.
 
     start_network + N (1 / images + FLOPs / forward) + 4 N d / disk_write per layer, N images shown; kernels and ridge as in
-    alignment, 2 n d T / gemm for the weights; disk: 4 d T, d activations, T units at most; memory: as of tokens, and
+    alignment, 2 n d T / gemm for the weights; disk: 4 d T, d activations, T units at most; memory: that of tokens,
     responses three times, a kernel of a subject with its factors, and the weights of a head twice
     """
     network, layers = extraction.network, extraction.layers

@@ -26,7 +26,7 @@ from cortexscale.kernels.ranks import unit_ranks_
 _STRIP = 64
 """Rows of K that are handled together; their float64 copies stay in the cache. The number also fixes the order of the pairs."""
 _FEW = 2**17
-"""Up to this number of pairs float64 is used: sorting it is as fast as counting float32, which is too coarse for few pairs."""
+"""Number of pairs up to which float64 is sorted. That is as fast as counting float32, which is too coarse for few pairs."""
 _DOT = 2**16
 """Values of one block of a dot product."""
 

@@ -44,7 +44,7 @@ class Backbone:
     stacked: bool = False
 
     def rows(self, output: Tensor, n_images: int, layer: str) -> Tensor:
-        """The output of a layer as (n_images, ...); it raises an InputError if that cannot be divided among the images."""
+        """Return the output of a layer as (n_images, ...), or raise an InputError if it cannot be divided among the images."""
         if self.stacked and len(output) % n_images == 0:
             return output.reshape(n_images, -1)
         if len(output) != n_images:

@@ -21,7 +21,7 @@ def tunings(section: Finetuning, datasets: Mapping[str, Dataset]) -> tuple[dict[
     """List every fine-tuned model of a study once by id, and the names of the experiments that use it by id.
 
     Ids are ``<base>+<recipe>-<dataset>[-<rois>][-<k>subjects][-permuted]-<percent>-s<seed>``. They name ROIs only where these
-    differ from the section's ``targets``. It raises an InputError if two different models have one id.
+    differ from the section's ``targets``. It raises an InputError if two different models have the same id.
     """
     models: dict[str, Tuning] = {}
     experiments: dict[str, list[str]] = {}

@@ -46,7 +46,7 @@ def model_inventory(study: Study, problems: Problems) -> dict[str, Model]:
         problems.found.append(InputError("config key `models`", found, "unique ids", "drop one of the sources"))
     for model in inventory.values():
         if model.reference not in inventory:
-            found, expected = f"{model.reference}, which is no model of this study", "the id of a model with the same layers"
+            found, expected = f"{model.reference}, which is not a model of this study", "the id of a model with the same layers"
             remedy = "add that model, or drop `reference`"
             problems.found.append(InputError(f"reference of {model.id}", found, expected, remedy))
     return {id: model for id, model in inventory.items() if model.reference in inventory}
@@ -76,7 +76,7 @@ def _models_of(source: Models, results: str) -> list[Model]:
 
 
 def layer_patterns(layers: Layers, where: str) -> tuple[str, ...]:
-    """The regular expressions of layers, as given or of a family; it raises an InputError if there is no such family."""
+    """The regular expressions of layers, as given or of a family. An unknown family raises an InputError."""
     if not isinstance(layers, str):
         return tuple(layers)
     if layers not in LAYERS:
@@ -124,7 +124,7 @@ def _builder(entry: SuiteArchitecture | CheckpointModel, classes: int) -> Builde
 
 
 def adversarial_copy(original: Model, recipe: Recipe, results: str) -> Model:
-    """Make the copy of a model that continues its training against attacks; it raises an InputError if there is no attack."""
+    """Make the copy of a model that continues its training against attacks. A recipe without an attack raises an InputError."""
     if recipe.attack is None:
         where = "config key `models: - source: suite: adversarial: recipe`"
         raise InputError(
@@ -137,7 +137,7 @@ def adversarial_copy(original: Model, recipe: Recipe, results: str) -> Model:
 
 
 def published_models(source: PublishedSuite) -> list[Model]:
-    """The published checkpoints that the config names; it raises an InputError if a pattern or a reference model is missing."""
+    """The published checkpoints that the config names. A pattern that fits none, or a missing reference model, is an InputError."""
     checkpoints = [entry for entry in spvvs.checkpoints() if any(fnmatch.fnmatch(entry.id, pattern) for pattern in source.only)]
     idle = [pattern for pattern in source.only if not any(fnmatch.fnmatch(entry.id, pattern) for entry in checkpoints)]
     if idle:

@@ -47,12 +47,12 @@ def candidate_layers(network: nn.Module, patterns: Sequence[str]) -> list[Layer]
 
 
 def chosen_layers(candidates: Sequence[Layer], names: Iterable[str], where: str) -> list[Layer]:
-    """Choose the candidates with these names, from shallow to deep. An InputError says which names are no candidates."""
+    """Choose the candidates with these names, from shallow to deep. An InputError says which names are not candidates."""
     wanted = set(names)
     unknown = sorted(wanted - {layer.name for layer in candidates})
     if unknown:
         known = ", ".join(layer.name for layer in candidates[:5])
-        found = f"{len(unknown)} layer(s) that are no candidates: {', '.join(unknown[:8])}"
+        found = f"{len(unknown)} layer(s) that are not candidates: {', '.join(unknown[:8])}"
         remedy = "widen `layers` of this model in the config, or take commitments of this architecture"
         raise InputError(where, found, f"names among the {len(candidates)} candidate layers: {known}, ...", remedy)
     return [layer for layer in candidates if layer.name in wanted]

@@ -90,7 +90,7 @@ class Model:
         return self.builder.classes if isinstance(self.builder, TimmBuilder | PublishedBuilder) else None
 
     def built_by(self, kind: type[B]) -> B:
-        """The builder; it raises a TypeError if it is not of the kind that the source of the model expects."""
+        """The builder. One that is not of the kind that the source of the model expects raises a TypeError."""
         if not isinstance(self.builder, kind):
             raise TypeError(f"model {self.id} of the source {self.source} has a {type(self.builder).__name__}")
         return self.builder

@@ -36,7 +36,7 @@ class FinetuningPlan:
         evaluated: these and the entries of the base models, by the ids under which they are evaluated without projection.
 
     Raises:
-        InputError: a grid names a base model that the study does not have, or two different models have one id.
+        InputError: a grid names a base model that the study does not have, or two different models have the same id.
     """
 
     def __init__(self, study: Study, settings: Finetuning, data: DataPlan, models: ModelPlan, alignment: AlignmentPlan):

@@ -73,7 +73,7 @@ class PublishedPlan:
         self.files = [self.file(table) for table in FILES]
 
     def check(self, problems: Problems) -> None:
-        """Report labels of something that is no dataset of the published tables."""
+        """Report labels of something that is not a dataset of the published tables."""
         with problems.collected():
             require_known(list(self.settings.labels), NAMES, "config key published.labels")
 

@@ -51,7 +51,7 @@ class Column:
         kind: its values in words.
         read: turns one value of the file into a value of this kind, or raises a ValueError, KeyError or TypeError.
         filled: whether every row must have a value.
-        empty: the value that stands for an empty one.
+        empty: what an empty cell is read as.
     """
 
     kind: str

@@ -104,7 +104,7 @@ def linear_weights(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute the weights (units, features) and intercepts (units,) of one readout, float32, which predict new stimuli.
 
-    ``slabs`` are the features that K was made of, of the training stimuli, in slabs of columns.
+    ``slabs`` are the features of the training stimuli, from which K was made, in slabs of columns.
     """
     rows = torch.as_tensor(fit.chosen, device=K.device)
     pairs, within = fit.group == group, K[rows[:, None], rows]

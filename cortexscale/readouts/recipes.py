@@ -19,7 +19,7 @@ class ReadoutRecipe:
         width: channels that tokens are projected to. It is even, and for attention a multiple of ``heads``.
         latents: number of learned queries of attention. The shallow MLP puts out ``latents`` x ``width`` features too.
         hidden: hidden units of the shallow MLP.
-        rank: rank of the low-rank readout. The paper's 5,330 is no bottleneck for 384 channels; a rank below ``width`` is.
+        rank: rank of the low-rank readout. The paper's 5,330 is not a bottleneck for 384 channels; a rank below ``width`` is.
         gate: gate of the layer gate, one of ``GATES``.
         dropout: dropout of attention weights and outputs, of the hidden units of the MLP, and of the mixture of the layer gate.
         epochs, learning_rate, weight_decay, batch: training by AdamW. The rate falls to 0 along a cosine, epoch by epoch.

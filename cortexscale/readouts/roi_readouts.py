@@ -22,7 +22,7 @@ Built = TypeVar("Built", bound=nn.Module)
 
 
 class Stacked(nn.Module):
-    """A stack of G modules of one architecture. Each parameter has those of all modules along its first dimension.
+    """A stack of G modules of one architecture. Each of its parameters holds those of the modules along the first dimension.
 
     Modules share dropout masks, so that each does what it would do alone.
     """

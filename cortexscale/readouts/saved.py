@@ -134,7 +134,7 @@ class Readout:
 
 
 def load_readout(path: Path | str) -> Readout:
-    """Load a saved readout; it raises an InputError if the file is none."""
+    """Load a saved readout, or raise an InputError if the file is not one."""
     try:
         with safe_open(path, "pt") as file:
             facts = ReadoutFacts(**json.loads(file.metadata()["readout"]))

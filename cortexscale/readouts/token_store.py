@@ -97,7 +97,7 @@ class TokenStore(Store):
         return StoredTokens(self, layer)
 
     def read(self, layer: str, rows: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
-        """Read activations of rows in any order, (len(rows), columns) float16; it raises an InputError if one is missing."""
+        """Read activations of rows in any order, (len(rows), columns) float16, or raise an InputError if one is missing."""
         places = self._images.get_indexer(rows)
         if (places < 0).any():
             found = f"no tokens of {(places < 0).sum()} of {len(rows)} images"

@@ -27,7 +27,7 @@ def as_tokens(features: np.ndarray) -> np.ndarray:
     if features.ndim == 4:
         return features.reshape(*features.shape[:2], -1).swapaxes(1, 2)
     if features.ndim != 3:
-        raise ValueError(f"features of shape {features.shape} are no vectors, tokens or maps")
+        raise ValueError(f"features of shape {features.shape} are neither vectors, tokens nor maps")
     return features
 
 

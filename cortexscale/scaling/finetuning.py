@@ -64,7 +64,7 @@ def fractions(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def full_data(runs: pd.DataFrame) -> pd.DataFrame:
-    """Select the runs of :func:`fractions` on most data of each dataset: the common setting, with which controls are compared."""
+    """Select the runs of :func:`fractions` on the largest percent of each dataset, with which controls are compared."""
     rows = fractions(runs)
     return rows[rows["data_pct"] == rows.groupby("finetuning_dataset")["data_pct"].transform("max")]
 

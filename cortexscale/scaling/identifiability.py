@@ -7,7 +7,7 @@ from cortexscale.kernels.power_law import EXPONENTIAL, FORMS, PowerLawFit, as_co
 FEW = 12
 """Number of points, or of units to resample, below which intervals mean little."""
 NO_SATURATION = 1 - 1e-6
-"""Smallest E that counts as 1. The data then show no saturation, and E is the edge of its range and no estimate."""
+"""Smallest E that counts as 1. The data then show no saturation, and E is the edge of its range instead of an estimate."""
 FLAT = 1e-6
 """Smallest exponent that does not count as 0, its bound, where the score does not rise with X."""
 TAIL = 0.025

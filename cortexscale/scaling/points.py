@@ -59,7 +59,7 @@ def no_law_because(points: pd.DataFrame) -> str:
 
 
 def law_families(points: pd.DataFrame, axis: str) -> list[tuple[str, pd.DataFrame]]:
-    """The points that laws are fitted to: those of all families together, and those of each that varies the axis."""
+    """The points that laws are fitted to: those of all families together, and those of each family that varies along the axis."""
     fitted = points[points["fitted"]]
     members = [(str(name), models) for name, models in fitted.groupby("family")]
     if MODEL_AXES[axis].across_architectures:

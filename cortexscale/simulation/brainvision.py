@@ -48,8 +48,8 @@ def write_brainvision(
     Args:
         microvolts: (channels, samples).
         rate: Hz, a divisor of 1,000,000.
-        markers: type, description and 0-based sample of each, e.g. ``("Event", "E  1", 20)``; a first marker,
-            ``New Segment``, is added. The file counts samples from 1.
+        markers: type, description and 0-based sample of each, e.g. ``("Event", "E  1", 20)``. The marker
+            ``New Segment`` is put before them. The file counts samples from 1.
     """
     base.parent.mkdir(parents=True, exist_ok=True)
     header, marks, data = (base.with_name(f"{base.name}.{ending}") for ending in ("vhdr", "vmrk", "eeg"))

@@ -92,11 +92,11 @@ def read_stimuli(path: Path | str, columns: Sequence[str], remedy: str) -> pd.Da
         remedy: where the file comes from; it ends every message.
 
     Raises:
-        InputError: the file is no table, a column or an entry is missing, or an id is there twice.
+        InputError: the file is not a table, a column or an entry is missing, or an id is there twice.
     """
     path, id = require_real_file(path, remedy), columns[0]
     try:
-        # Everything is read as text: an id of digits is no number, and a category may be called NA.
+        # Everything is read as text: an id of digits is not a number, and a category may be called NA.
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (ValueError, OSError) as error:  # pandas raises subclasses of ValueError
         raise InputError(path, f"not a readable table ({error})", "the stimulus CSV", f"repeat the download. {remedy}") from None

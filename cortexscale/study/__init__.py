@@ -26,7 +26,7 @@ class Estimate(Section):
     rates: dict[str, PositiveFloat] = {}
     """Rate → value, for rates of the machine that you know better. The report lists all rates by name."""
     units: dict[Name, PositiveInt] = {}
-    """Dataset → units that a subject keeps. By default the largest number that the reader may keep."""
+    """Dataset → number of units that a subject keeps. The default is the largest number that the reader may keep."""
 
 
 class Study(Section):

@@ -39,7 +39,7 @@ def kind_of_field(field: FieldInfo) -> Kind:
 
 
 def choices(kind: Kind) -> list[Kind]:
-    """List the members of a union, None left out; a kind that is no union is its only member."""
+    """List the members of a union, None left out; a kind that is not a union is its only member."""
     if get_origin(kind.type) not in (Union, types.UnionType):
         return [kind]
     members = [choice for member in get_args(kind.type) if member is not types.NoneType for choice in choices(kind_of(member))]

@@ -69,7 +69,7 @@ class Suite(Section):
     image_size: PositiveInt
     """Height and width of the input in pixels."""
     architectures: dict[Name, SuiteArchitecture]
-    """Name in model ids → architecture."""
+    """Architectures, by the name that model ids have for them."""
     samples_per_class: NonEmpty[Annotated[int, Field(ge=0)]]
     """Training images per class, one model each; 0 is the full set."""
     seeds: NonEmpty[Seed] = [0]
@@ -123,8 +123,8 @@ class HubModels(Section):
     pretraining_samples: dict[str, PositiveInt] = {}
     """Id → number of training images, if the id does not tell it. Scaling laws of samples and compute need it."""
     family: str | None = None
-    """Architecture family. By default the family that `layers` names for `huggingface`, else the source. Set it to give the
-    models a law of their own, or to let them join a family of the suite."""
+    """Architecture family. The default is the family that `layers` names for `huggingface`, else the source. A name of your
+    own gives the models a law of their own, and the name of a family of the suite makes them join it."""
     fit: bool = False
     """Fit the scaling laws to these models. By default they are held out: figures show them beside the curves."""
 

@@ -62,7 +62,7 @@ def test_what_is_not_published_is_named(file):
     ):
         commitments_for(published, ALEXNET, {"monkeys": ("tvsd", ["V1", "IT"]), "own": (None, ["V1"])})
     committed = commitments_for(published, ALEXNET, {"monkeys": ("tvsd", ["V1"])})
-    with pytest.raises(InputError, match=r"1 layer\(s\) that are no candidates: features\.5"):
+    with pytest.raises(InputError, match=r"1 layer\(s\) that are not candidates: features\.5"):
         import_commitments(committed, *layers_of("cornet_s_imagenet_full_seed-0"))
 
 

@@ -218,7 +218,7 @@ def stimuli(tmp_path, text, columns=("image_id", "kind")):
 
 
 def test_entries_are_text_in_the_order_of_the_file(tmp_path):
-    """An id of digits is no number, and NA is a category."""
+    """An id of digits is not a number, and NA is a category."""
     table = stimuli(tmp_path, "id,image_id,kind\n1,00123,NA\n2,12e45,3\n")
     assert table["image_id"].tolist() == ["00123", "12e45"] and table["kind"].tolist() == ["NA", "3"]
 

@@ -455,7 +455,7 @@ BAD = {
     "catch trials": (edit(TRIALS, lambda t: t.assign(trial_type=["catch", *t["trial_type"][1:]])), TRIALS, "catch"),
     "an empty trial type": (edit(TRIALS, lambda t: t.assign(trial_type=[None, *t["trial_type"][1:]])), TRIALS, "type nan"),
     "session 0": (edit(TRIALS, lambda t: t.assign(session=t["session"] - 1)), TRIALS, "sessions"),
-    "a session that is no number": (edit(TRIALS, lambda t: t.assign(session="one")), TRIALS, "cannot be read"),
+    "a session that is not a number": (edit(TRIALS, lambda t: t.assign(session="one")), TRIALS, "cannot be read"),
     "a train image shown twice": (
         edit(TRIALS, twice),
         TRIALS,

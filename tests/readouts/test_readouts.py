@@ -162,7 +162,7 @@ def test_vectors_and_maps_are_tokens():
     assert as_tokens(maps).shape == (2, 4, 3)
     assert as_tokens(maps)[1, 2].tolist() == maps[1, :, 1, 0].tolist()
     assert as_tokens(np.zeros((5, 7))).shape == (5, 1, 7)
-    with pytest.raises(ValueError, match="no vectors"):
+    with pytest.raises(ValueError, match="neither vectors"):
         as_tokens(np.zeros(5))
 
 

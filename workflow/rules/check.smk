@@ -2,7 +2,7 @@
 `snakemake check_model --config model=ID`.
 
 Needs:  the config; with a simulation, its files. Released files may be missing: that is what is reported
-Makes:  qc/check_data.txt, qc/check_dataset_<dataset>.txt, qc/check_model_<model>.txt, and the same text on the terminal. They are no outputs: a rule
+Makes:  qc/check_data.txt, qc/check_dataset_<dataset>.txt, qc/check_model_<model>.txt, and the same text on the terminal. They are not outputs: a rule
         without any (nor a benchmark) runs whenever it is asked for, and its report stays when it fails
 """
 

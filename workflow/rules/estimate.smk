@@ -1,7 +1,7 @@
 """What a study will take, before it runs: `snakemake estimate [--configfile config/paper.yaml]`.
 
 Needs:  the config
-Makes:  qc/estimate.txt, and the same text on the terminal. It is no output: see check.smk
+Makes:  qc/estimate.txt, and the same text on the terminal. It is not an output: see check.smk
 """
 
 

@@ -49,7 +49,7 @@ def read_strings(file: h5py.File, struct: str, field: str) -> np.ndarray:
 
     group = file[struct]
     if not isinstance(group, h5py.Group):
-        raise wrong(f"{struct} is no struct but an array of shape {group.shape}")
+        raise wrong(f"{struct} is not a struct but an array of shape {group.shape}")
     if field not in group:
         raise wrong(f"only the fields {', '.join(group)}")
     references = group[field]

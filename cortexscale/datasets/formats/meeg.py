@@ -33,7 +33,7 @@ _MEG_LOBES = {lobe[0].upper(): lobe for lobe in LOBES}
 
 
 def eeg_lobe(channel: str, cp: Lobe = "central") -> str:
-    """Return the lobe of an EEG channel, or raise an InputError for a name that is none of the 10-10 system, in any case.
+    """Return the lobe of an EEG channel, or raise an InputError for a name that is not one of the 10-10 system, in any case.
 
     The authors of the datasets leave open which lobe centro-parietal channels (CP3 ...) belong to; ``cp`` says it.
     """
@@ -95,7 +95,7 @@ class EpochOptions(BaseModel, extra="forbid"):
 
 
 def require_epochs(where: object, onsets: np.ndarray, n_samples: int, rate: float, options: EpochOptions) -> None:
-    """Raise an InputError unless every epoch lies within the recording and no two have one onset."""
+    """Raise an InputError unless every epoch lies within the recording and no two have the same onset."""
     outside = (onsets + round(options.tmin * rate) < 0) | (onsets + round(options.tmax * rate) >= n_samples)
     if outside.any():
         raise InputError(

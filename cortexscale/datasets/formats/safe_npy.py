@@ -105,7 +105,7 @@ class _Array:
 
 def _scalar(kind: _Type, data: bytes) -> np.generic:
     if kind.dtype.hasobject or len(data) != kind.dtype.itemsize:
-        raise pickle.UnpicklingError("a numpy scalar that is no number and no text")
+        raise pickle.UnpicklingError("a numpy scalar that is neither a number nor text")
     return np.frombuffer(data, kind.dtype)[0]
 
 

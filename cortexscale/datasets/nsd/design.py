@@ -109,7 +109,7 @@ class Rows:
     test: slice
 
     def counts_in(self, sessions: np.ndarray) -> np.ndarray:
-        """Return the (n,) trials of each image in some sessions, given as a mask or as indices."""
+        """Return the (n,) number of trials of each image in some sessions, given as a mask or as indices."""
         return np.bincount(self.of_trial[sessions].ravel(), minlength=len(self.ids))
 
 

@@ -78,7 +78,7 @@ class Options(pydantic.BaseModel, extra="forbid"):
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """List the released files of ``subject``; raise an InputError if there is no such subject, or no number of its sessions."""
+    """List the released files of ``subject``; raise an InputError if the subject or its number of sessions is unknown."""
     release = _release(root, subject, options)
     betas = [release.session(number) for number in range(1, options.sessions[subject] + 1)]
     rois = [release.roi(volume) for volume in ("nsdgeneral", *ROI_VOLUMES)]

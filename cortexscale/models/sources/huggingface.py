@@ -20,7 +20,7 @@ QWEN_SIZE = 256
 
 
 def build(model: Model, weights: bool) -> Backbone:
-    """Build a network of the hub; it raises an InputError if the package, the model or its kind is missing."""
+    """Build a network of the hub, or raise an InputError if the package or the model is missing, or its kind is not supported."""
     if transformers is None:
         raise InputError(
             f"model {model.id} of the source huggingface",

@@ -70,7 +70,7 @@ class BatchAugmentation:
 
 
 def set_drop_path(network: nn.Module, rate: float) -> None:
-    """Give all blocks of a timm transformer one stochastic depth; it raises an InputError if the network has no such blocks."""
+    """Give all blocks of a timm transformer the same stochastic depth. A network without such blocks raises an InputError."""
     blocks = [block for block in network.modules() if hasattr(block, "drop_path1") and hasattr(block, "drop_path2")]
     if not blocks:
         found = f"{rate} for a {type(network).__name__}"

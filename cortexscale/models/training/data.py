@@ -103,7 +103,7 @@ class ArrayImages(LabelledImages):
 
     @classmethod
     def open(cls, path: Path, split: str) -> Self:
-        """Read ``<split>_images`` and ``<split>_labels`` of an ``.npz``; it raises an InputError if the file has none."""
+        """Read ``<split>_images`` and ``<split>_labels`` of an ``.npz``, or raise an InputError if the file has none."""
         name = SPLITS[split]
         try:
             with np.load(path) as file:
@@ -210,5 +210,5 @@ def decode_image(data: bytes, name: str) -> Image.Image:
         with warnings.catch_warnings(action="ignore"):  # some files of ImageNet have odd EXIF blocks and palettes
             return Image.open(io.BytesIO(data)).convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        found = f"{len(data):,} bytes that are no whole image ({error})"
+        found = f"{len(data):,} bytes that are not a whole image ({error})"
         raise InputError(name, found, "an image", "restore the file from its release") from None
