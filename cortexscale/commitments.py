@@ -1,4 +1,4 @@
-"""Committed layers: the layer of a model that stands for each ROI of each dataset, shared by the subjects of the dataset."""
+"""Committed layers: the layer of a model for each ROI of each dataset, shared by the subjects of the dataset."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping

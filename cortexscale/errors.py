@@ -7,7 +7,7 @@ from typing import Any
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
-    """Return the known name that is most like an unknown one; None if none is alike."""
+    """Return the known name that is most like an unknown one; None if none is similar."""
     return next(iter(difflib.get_close_matches(str(name), list(known), n=1)), None)
 
 

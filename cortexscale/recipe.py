@@ -92,7 +92,7 @@ class Recipe(Section):
 
 
 class Jitter(Section):
-    """Random moves of stimuli in a fine-tuning (paper, appendix G.1); with 0 there is no move of that kind."""
+    """Random moves of stimuli in a fine-tuning (paper, appendix G.1); 0 turns a kind off."""
 
     shift: Annotated[float, Field(ge=0)] = 0.5
     """Largest shift, horizontally and vertically, in degrees of visual angle."""
@@ -137,7 +137,7 @@ class NeuralRecipe(Section):
     neural_batch: PositiveInt = 256
     """Stimuli of a step, for each subject."""
     micro_batch: PositiveInt | None = None
-    """Images that the GPU holds at a time; by default all of a batch. Lower it when the memory is too small."""
+    """Images that the GPU holds at a time; by default the whole batch. Lower it when the memory is too small."""
     lambda_img: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the cross-entropy of labelled images. With 0 none are needed."""
     lambda_neural: Annotated[float, Field(ge=0)] = 100.0

@@ -21,7 +21,7 @@ ROIS_OF_UNIT = 3
 
 
 def committed_layers(layers: int, rois: int) -> float:
-    """Expected number of different layers that some ROIs are committed to, of so many candidates.
+    """Expected number of different layers that some ROIs are committed to, of ``layers`` candidates.
 
     In the published commitments, 28 ROIs of NSD have 5.2 of them, and 53 ROIs of the five datasets on THINGS 8.0 (mean).
     """
@@ -69,7 +69,7 @@ def fit_seconds(machine: Machine, ridge: Ridge, kernel: Kernel, units: float, *,
 
 @dataclass(frozen=True)
 class Scoring:
-    """Sizes of the scores of one model on datasets of one stimulus set, whose ROIs are committed to so many layers each."""
+    """Sizes of the scores of one model on datasets of one stimulus set."""
 
     datasets: tuple[DatasetSize, ...]
     committed: tuple[float, ...]
@@ -134,9 +134,9 @@ class Scoring:
     def memory(self) -> float:
         """Bytes that a job needs to score layers.
 
-        It holds the responses of all datasets, a kernel of all images, and for the largest dataset the centred kernel and two
-        factors (n x n each), with several datasets its own kernel too, responses and dual coefficients (n x units each; five for
-        PLS of a subject), a slab of features, predictions kept and new, and three geometries with their ranking. 4 GB are for the
+        It holds the responses of all datasets and a kernel of all images. For the largest dataset, it holds the centred kernel
+        and two factors (n x n each; with several datasets its own kernel too), responses and dual coefficients (n x units each; five
+        for PLS of a subject), a slab of features, predictions kept and new, and three geometries with their ranking. 4 GB are for the
         libraries and the host side of a CUDA context.
         """
         value, copies = 4 if self.ridge.precision == "float32" else 8, 3 if len(self.datasets) == 1 else 4
@@ -201,7 +201,7 @@ def commitment(machine: Machine) -> Cost:
 
 
 def alignment(machine: Machine, size: Scoring, network: Network, dimensions: int | None, layers: float) -> Cost:
-    """Cost of scoring one model at so many committed layers.
+    """Cost of scoring one model at its committed ``layers``.
 
     start + committed layers x kernels + per dataset its committed layers x ((I + A/8) n^3 / inverse + E ((2 n^2 + 2 m n) T /
     gemm + 5 n T / elementwise)), m test images; a unit is fitted to the layers of its own ROI and of those that hold others; RSA

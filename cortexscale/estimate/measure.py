@@ -23,8 +23,8 @@ def machine_of(name: str, rates: dict[str, float], folder: Path) -> tuple[Machin
     """Return the machine of the config section ``estimate``, and where its rates come from.
 
     Args:
-        name: ``here`` is measured, with files in ``folder``; others are ``PRESETS``.
-        rates: rates that are known better.
+        name: ``here``, which is measured with files in ``folder``, or one of ``PRESETS``.
+        rates: rates that replace those of this machine or preset.
 
     Raises:
         InputError: there is no such rate.

@@ -60,7 +60,7 @@ Drawn = tuple["Figure", "pd.DataFrame"]
 
 @dataclass(frozen=True)
 class Available:
-    """Contents of a study that figures can show. Fields are None where only the result tables tell them.
+    """Contents of a study that figures can show. Fields are None where only the result tables have them.
 
     Attributes:
         tables: the result tables that the study makes or imports: keys of ``LACKING``.

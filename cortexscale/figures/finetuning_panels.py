@@ -17,7 +17,7 @@ from cortexscale.scaling.finetuning import relations, summary
 GAIN = "Change in alignment, ΔS"
 AVERAGE_GAIN = "Average change in alignment, ΔS"
 GROWTH = {"fitting_samples": "Stimuli fine-tuned on", "n_subjects": "Subjects fine-tuned on"}
-"""Column of runs that tells how much they were fine-tuned on -> its name on an axis."""
+"""Column of runs that says how much they were fine-tuned on -> its name on an axis."""
 _MODELS = {
     "deit_small": ("ViT-S", FAMILIES["ViT"]),
     "deit_base": ("ViT-B", "#f4a6ab"),

@@ -28,7 +28,7 @@ def one_experiment(*names: str) -> Need:
 
 
 def rated(fewest: int) -> Need:
-    """Need so many supervised models whose task accuracy is known."""
+    """Need ``fewest`` supervised models whose task accuracy is known."""
 
     def lacking(has: Available, variant: str | None) -> str | None:
         if has.rated is None or has.rated >= fewest:

@@ -15,10 +15,10 @@ from cortexscale.readouts.trials import Trials, training_trials
 def neural_pairs(
     targets: Sequence[Targets], *, percent: float = 100, seed: int = 0, n_subjects: int | None = None, permuted: bool = False
 ) -> list[Trials]:
-    """Choose the training stimuli and responses of the subjects, equally many of each.
+    """Choose the training stimuli and responses of the subjects, the same number of each.
 
     Subsets, subjects and permutations are drawn as in the authors' code, each from ``default_rng(seed)``. ``percent`` refers to
-    the subject with the fewest stimuli; all get the same places. ``n_subjects`` are chosen at random, by default all.
+    the subject with the fewest stimuli; all get the same positions. ``n_subjects`` are chosen at random, by default all.
     ``permuted`` pairs the responses of each subject with its stimuli at random, as a control. It raises an InputError if there
     are fewer subjects, or fewer than two stimuli are left.
     """
@@ -66,8 +66,8 @@ class NeuralBatches:
     """Batches of stimuli: one of every subject per step. Each epoch has a random order of its own.
 
     Stimuli at the same place belong to the same step, so that subjects who saw the same stimuli share forward passes. All
-    subjects have equally many. A batch has ``size`` stimuli of each; a forward pass has ``at_a_time`` stimuli, None for all of a
-    step.
+    subjects have the same number of stimuli. A batch has ``size`` of each; a forward pass has ``at_a_time`` stimuli, None for all of
+    a step.
     """
 
     def __init__(self, trials: Sequence[Trials], size: int, at_a_time: int | None, seed: int) -> None:

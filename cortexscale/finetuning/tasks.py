@@ -80,7 +80,7 @@ class NeuralObjective:
 
         Args:
             features: (d, width) of every layer, flattened, with their graph.
-            batch: stimuli of a subject in the whole step.
+            batch: number of stimuli of a subject in the whole step.
         """
         total = torch.zeros((), device=next(iter(features.values())).device)
         for subject, head, responses in self._heads:

@@ -7,9 +7,9 @@ from cortexscale.costs import Machine
 ADAPTIVE_INVERSES, ADAPTIVE_EVALUATIONS = 6, 4
 """Penalties that an adaptive search inverts for all groups together, and at which it evaluates each unit."""
 PLS_STEPS = 40
-"""Steps of Lanczos' method for a component of PLS, at most as a rule."""
+"""Usual maximum of the steps of Lanczos' method for a component of PLS."""
 EIGENVECTORS = 6
-"""Times as long as an inverse that all eigenvectors of a symmetric matrix take (measured on a CPU)."""
+"""Time of all eigenvectors of a symmetric matrix, in times of its inverse (measured on a CPU)."""
 
 
 class Kernel(NamedTuple):

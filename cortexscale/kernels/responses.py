@@ -69,7 +69,7 @@ class Responses:
         return self.test[:, _columns(units)].to(like)
 
     def is_wide(self, group: int) -> bool:
-        """Whether a group has so many units that its penalty is searched with :meth:`factor` in their place."""
+        """Whether a group is searched with :meth:`factor` in place of its units, because it has many."""
         return bool(np.count_nonzero(self.members[group]) > _WIDE * self.n_stimuli)
 
     def factor(self, group: int, device: torch.device) -> Tensor:

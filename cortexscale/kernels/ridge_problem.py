@@ -102,7 +102,7 @@ class Evaluation(NamedTuple):
 class RidgeProblem:
     """A kernel and responses, with the stimuli in an order that makes every fold a slice; arguments as in ``nested_ridge``.
 
-    ``Kc`` is doubly centred, and ``cross`` has features centred likewise. ``rows`` are the stimuli of the rows of Kc.
+    ``Kc`` is doubly centred, ``cross`` is of features with the same centring. ``rows`` are the stimuli of the rows of Kc.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class RidgeProblem:
         return [*self.folds, slice(start, start + (0 if self.cross is None else len(self.cross)))]
 
     def no_predictions(self, columns: int) -> np.ndarray | None:
-        """Empty array for the predictions of so many units; None if predictions are not kept."""
+        """Empty array for the predictions of some units; None if predictions are not kept."""
         if not self.predictions:
             return None
         dtype = np.float32 if self.Kc.dtype == torch.float32 else np.float64

@@ -38,7 +38,7 @@ class Geometry:
     ``distance_ranks`` are the centred ranks of the correlation distances, ``products`` the off-diagonal elements of the
     U-centred Gram matrix. Each has norm 1, or is nan throughout where the measure is not defined. The dtype is float64 up to 512
     stimuli and float32 above: together 4 n^2 bytes, 36 MB for 3,000 stimuli and 2 GB for 22,248. RSA and CKA are then right to
-    1e-6. All geometries of n stimuli have the same order of pairs, which is not that of other packages.
+    1e-6. All geometries of n stimuli have the same order of pairs, which other packages do not share.
     """
 
     distance_ranks: Tensor

@@ -137,7 +137,7 @@ def adversarial_copy(original: Model, recipe: Recipe, results: str) -> Model:
 
 
 def published_models(source: PublishedSuite) -> list[Model]:
-    """The published checkpoints that the config names. A pattern that fits none, or a missing reference model, is an InputError."""
+    """The published checkpoints that the config names. A pattern that fits none, or a missing reference, is an InputError."""
     checkpoints = [entry for entry in spvvs.checkpoints() if any(fnmatch.fnmatch(entry.id, pattern) for pattern in source.only)]
     idle = [pattern for pattern in source.only if not any(fnmatch.fnmatch(entry.id, pattern) for entry in checkpoints)]
     if idle:

@@ -15,7 +15,7 @@ class TimmBuilder:
 
 @dataclass(frozen=True)
 class PublishedBuilder:
-    """An architecture of the suite of Gokce & Schrimpf (2025), with so many outputs of its classifier."""
+    """An architecture of the suite of Gokce & Schrimpf (2025), and the number of classes of its classifier."""
 
     architecture: str
     classes: int

@@ -1,4 +1,4 @@
-"""The part that each model plays: fitted or held out, and the one that stands for others."""
+"""The role of each model: fitted or held out, or the model that represents others."""
 
 import pandas as pd
 

@@ -29,7 +29,7 @@ class Sizes:
         return None
 
     def committed_layers(self, layers: int, rois: int) -> float:
-        """Return the number of layers among so many candidates that so many ROIs are committed to."""
+        """Return the number of layers, among ``layers`` candidates, that some ROIs are committed to."""
         return most_committed_layers(layers, rois)
 
     def released_bytes(self, dataset: str, subject: str) -> float:
@@ -86,5 +86,5 @@ class Sizes:
         return self.committed_layers(network.layers, sum(len(self.data.datasets[name].rois) for name in datasets))
 
     def extraction(self, network: Network, layers: float, images: int, dimensions: int | None = None) -> Extraction:
-        """Return the sizes of an extraction of so many layers from so many images, projected to ``dimensions`` or not."""
+        """Return the sizes of an extraction of layers from images, projected to ``dimensions`` or not."""
         return Extraction(network, layers, images, self.study.features, dimensions)

@@ -107,7 +107,7 @@ class RoiReadouts(nn.Module):
         return list(cast(Iterable[Head], self.heads[subject]))
 
     def losses(self, subject: int, tokens: Tensor, responses: Sequence[Tensor]) -> Tensor:
-        """Compute the loss of each ROI, (G,), for a batch of tokens (B, T, C) and responses (B, units), one per ROI."""
+        """Compute the loss of each ROI, (G,), for a batch of tokens (B, T, C) and the responses (B, units) of each ROI."""
         features = self.trunks(tokens)
         heads = zip(self.heads_of(subject), features, responses, strict=True)
         return torch.stack([head.loss(x, y) for head, x, y in heads])

@@ -29,7 +29,7 @@ class Trials:
 def subset(n: int, percent: float, seed: int) -> np.ndarray:
     """Choose the first ``percent`` of n training stimuli in the random order of a seed. Returns their positions, ascending.
 
-    With one seed, a larger percentage contains every smaller one, and subjects with equally many stimuli get the same positions.
+    With one seed, a larger percentage contains every smaller one, and subjects with as many stimuli get the same positions.
     It raises an InputError if fewer than two stimuli are chosen.
     """
     count = int(n * percent / 100)

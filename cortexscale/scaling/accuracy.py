@@ -10,7 +10,7 @@ from cortexscale.models.roles import families, kinds
 
 BOOTSTRAPS = 1000
 HIGH_ACCURACY = 0.4
-"""Top-1 accuracy from which on alignment grows more slowly with accuracy."""
+"""Top-1 accuracy above which alignment grows more slowly with accuracy."""
 _FEWEST = 3
 """Smallest number of models for a correlation."""
 _MODEL = ["model_id", "backbone_arch_family", "pretraining_dataset", "task_evaluation_acc"]

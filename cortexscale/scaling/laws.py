@@ -23,7 +23,7 @@ MODEL_CLUSTERS = {
 }
 """Columns that tell configurations apart, which differ in more than the seed, and architectures."""
 FRACTION_CLUSTERS = {"config": ["data_pct", "x"], "architecture": ["data_pct", "x"]}
-"""Columns likewise for the axes of neural data: seeds of a percentage belong together, and there is one architecture."""
+"""The same for the axes of neural data: seeds of a percentage belong together, and there is one architecture."""
 BEYOND = 10.0
 """Curves run to this multiple of the largest X that was fitted, and further to a model that is held out."""
 NORMAL = 1.4826
@@ -61,9 +61,9 @@ def fit_axis(
 def distances(points: pd.DataFrame, laws: Laws) -> pd.DataFrame:
     """Measure the distance of models from the law of all families. Held-out models should lie close to it.
 
-    ``residual`` is score minus ``predicted``. In half-widths of the 95 % band there it tells whether the law could be that
-    wrong; in ``residual_spreads``, robust standard deviations of the fitted models about the law, whether a fitted model could
-    be that far.
+    ``residual`` is score minus ``predicted``. In half-widths of the 95 % band, it tells whether the law could be that
+    wrong. In robust standard deviations of the fitted models about the law (``residual_spreads``), it tells whether a fitted
+    model could be that far.
     """
     found = pd.DataFrame(np.nan, points.index, DISTANCES)
     for benchmark, models in points.groupby("benchmark_name"):

@@ -30,7 +30,7 @@ def _rgb(hue: np.ndarray, chroma: np.ndarray, light: np.ndarray) -> np.ndarray:
 
 def _draw_scenes(label: np.ndarray, rng: np.random.Generator) -> Scenes:
     n = len(label)
-    # Each class has a typical hue and each texture a typical hue of its ink. Colour alone tells half of the labels.
+    # Each class has a typical hue and each texture a typical hue of its ink. Colour alone reveals half of the labels.
     hue = label * 5 % len(CLASSES) / len(CLASSES) + 0.1 * rng.normal(size=n)
     ink_hue = label % len(TEXTURES) / len(TEXTURES) + 0.15 * rng.normal(size=n)
     return {

@@ -121,7 +121,7 @@ class HubModels(Section):
     layers: Layers
     """Candidate layers: regular expressions of module names, or a family of cortexscale/models/families.py."""
     pretraining_samples: dict[str, PositiveInt] = {}
-    """Id → number of training images, if the id does not tell it. Scaling laws of samples and compute need it."""
+    """Id → number of training images, if it is not in the id. Scaling laws of samples and compute need it."""
     family: str | None = None
     """Architecture family. The default is the family that `layers` names for `huggingface`, else the source. A name of your
     own gives the models a law of their own, and the name of a family of the suite makes them join it."""

@@ -18,7 +18,7 @@ class Alphas(Section):
     count: PositiveInt = 10
     """Number of penalties, evenly spaced in the logarithm."""
     search: Literal["adaptive", "full"] = "adaptive"
-    """Try all penalties (`full`), or those near the minimum of each ROI: the same if the error has one minimum."""
+    """Try all penalties (`full`), or those near the minimum of each ROI. Both find the same if the error has one minimum."""
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -50,7 +50,7 @@ class Ridge(Section):
     folds: Folds = Folds()
     """Cross-validation of the layer search."""
     precision: Literal["auto", "float32", "float64"] = "auto"
-    """Number format of ridge: `auto` is float64 where the device computes it fast (any CPU), else float32."""
+    """Number format of ridge: `auto` is float64 where the device is fast at it (any CPU), else float32."""
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.alpha_per == "unit" and self.alphas.search != "full":

@@ -387,7 +387,7 @@ BAD_FILES = {
     "struct is an array": (
         IMAGES,
         lambda r, f: damage(r, f, lambda h: replace(h, "train_imgs", np.ones(3))),
-        "no struct",
+        "not a struct",
         "texts",
         "released",
     ),

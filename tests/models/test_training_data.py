@@ -125,7 +125,7 @@ def test_a_damaged_image_is_named(tmp_path, workers):
     truncate(tmp_path)
     images = open_images(tmp_path, "train")
     share = MicroBatches(Order(6, 0), Length(steps=3, parts=1, size=2))
-    with pytest.raises(InputError, match=r"image_1\.png[\s\S]*no whole image[\s\S]*restore"):
+    with pytest.raises(InputError, match=r"image_1\.png[\s\S]*not a whole image[\s\S]*restore"):
         list(loaded_batches(images, share, lambda image: image, 0, workers, CPU))
 
 

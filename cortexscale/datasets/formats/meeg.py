@@ -40,17 +40,17 @@ def eeg_lobe(channel: str, cp: Lobe = "central") -> str:
     position = re.fullmatch(r"([A-Z]+?)(Z|\d{1,2})", channel.upper())
     if not position or position[1] not in _EEG_LOBES:
         expected = f"a name of the 10-10 system: {', '.join(_EEG_LOBES)} and a number or z"
-        raise InputError(f"channel {channel}", "a name that tells no lobe", expected, "drop the channel before it is grouped")
+        raise InputError(f"channel {channel}", "a name without a lobe", expected, "drop the channel before it is grouped")
     return cp if position[1] == "CP" else _EEG_LOBES[position[1]]
 
 
 def meg_lobe(sensor: str) -> str:
-    """Return the lobe of a CTF sensor such as ``MLO11-1609``, or raise an InputError for a name that tells none."""
+    """Return the lobe of a CTF sensor such as ``MLO11-1609``, or raise an InputError for a name without a lobe."""
     position = re.fullmatch(r"M[LRZ]([A-Z])\d\d(-\d+)?", sensor)
     if not position or position[1] not in _MEG_LOBES:
         expected = f"M, then L, R or Z, then one of {', '.join(_MEG_LOBES)}, then two digits"
         remedy = "read the sensors of the released epochs only"
-        raise InputError(f"sensor {sensor}", "a name that tells no lobe", expected, remedy)
+        raise InputError(f"sensor {sensor}", "a name without a lobe", expected, remedy)
     return _MEG_LOBES[position[1]]
 
 

@@ -1,6 +1,6 @@
 """A writer of simulated experiments in the layout in which NSD was released.
 
-All ids in the interface are 0-based; the files hold 1-based ones where the release does.
+All ids in arguments are 0-based; the files hold 1-based ones where the release does.
 """
 
 import gzip

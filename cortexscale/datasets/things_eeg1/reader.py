@@ -44,7 +44,7 @@ class Options(meeg.EpochOptions):
     """Options of THINGS-EEG1. The defaults are those of the paper; the counts are those of the release."""
 
     reference: Literal["average", "none"] = Field(
-        "average", description="`average` of all channels with the online reference restored, as the authors; or `none`."
+        "average", description="`average` of all channels with the online reference restored, as the authors do; or `none`."
     )
     highpass: PositiveFloat = Field(0.1, description="High-pass filter of the continuous recording, in Hz.")
     recorded_rate: PositiveInt = Field(1000, description="Rate of the files, in Hz.")

@@ -35,7 +35,7 @@ class Settings(BaseModel, extra="forbid"):
     """Size of the simulated experiment. Channels, rate and the pace of the images are those of the release."""
 
     concepts: PositiveInt = Field(50, description="Concepts of the main part, twelve images each; every image is presented once.")
-    test_images: int = Field(40, ge=2, description="One further image of so many concepts, presented once in each test sequence.")
+    test_images: int = Field(40, ge=2, description="Test images, one of a concept each, presented once in each test sequence.")
     repetitions: int = Field(12, ge=2, description="Test sequences.")
     sequence_length: int = Field(60, ge=2, description="Images in a sequence of the main part.")
     noise: PositiveFloat = Field(0.2, description="Variance of the noise of one trial, over that of a wave at its peak.")

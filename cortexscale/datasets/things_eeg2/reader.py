@@ -59,13 +59,13 @@ class Options(meeg.EpochOptions):
     unit: Literal["V", "uV"] = Field("V", description="Unit of the joined recordings.")
     channels: tuple[str, ...] = Field(CHANNELS, min_length=1, description="EEG channels that are read.")
     extra_repetitions: Literal["drop", "average"] = Field(
-        "drop", description="`drop` the presentations after the planned ones of a session, as the authors, or `average` them too."
+        "drop", description="`drop` the presentations after the planned ones of a session, as the authors do, or `average` all."
     )
     n_train: PositiveInt = Field(16_540, description="Training images.")
     n_test: int = Field(200, ge=2, description="Test images.")
     n_sessions: PositiveInt = Field(4, description="Sessions of a subject.")
     train_images_per_session: PositiveInt = Field(
-        8_270, description="Training images of a session. Every image is in equally many sessions."
+        8_270, description="Training images of a session. Every image is in the same number of sessions."
     )
     train_repetitions: PositiveInt = Field(2, description="Planned presentations of a training image in a session that has it.")
     test_repetitions: PositiveInt = Field(20, description="Planned presentations of a test image in a session.")

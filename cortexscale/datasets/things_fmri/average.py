@@ -21,7 +21,7 @@ def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trial
     is 1 minus the noise variance.
 
     Returns:
-        One row per voxel of ``rows`` (ascending), which are the index, of ``responses`` (voxels, trials). A row is nan where a
+        One row per voxel in ``rows`` (ascending indices into ``responses``, which is (voxels, trials)). A row is nan where a
         response is missing, or where all training trials, or all test images of one repetition, have the same response.
     """
     columns = ["train_mean", "train_sd", "test_mean", "test_sd", "recomputed"]

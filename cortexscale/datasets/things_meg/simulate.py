@@ -57,7 +57,7 @@ class Settings(BaseModel, extra="forbid"):
         20, description="Concepts of the main experiment, twelve images each; every image is presented once."
     )
     test_images: int = Field(
-        20, ge=2, description="One further image of so many concepts, presented once in each of the twelve sessions."
+        20, ge=2, description="Test images, one of a concept each, presented once in each of the twelve sessions."
     )
     catch_per_session: PositiveInt = Field(1, description="Trials without a THINGS image.")
     amplitude: tuple[PositiveFloat, PositiveFloat] = Field(

@@ -25,7 +25,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 """Keys of the published recipes. ConvNeXt and EfficientNet have the stochastic depth of torchvision's networks. That of DeiT-III
 depends on the size of the network, and is given with it as ``drop_path``."""
 _FEW_STEPS = 10
-"""An epoch of at most so many steps has its last, partial batch, as in the authors' code; a longer one drops it."""
+"""Number of steps up to which an epoch keeps its last, partial batch, as in the authors' code. Longer ones drop it."""
 
 
 def resolve(*layers: Recipe) -> Recipe:

@@ -49,7 +49,7 @@ class TrainingState:
         except FileNotFoundError:
             return 0, []
         except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-            log.warning("%s cannot be read (%s): the training begins anew", self.path, error)
+            log.warning("%s cannot be read (%s): the training starts again", self.path, error)
             return 0, []
         if saved["made_of"] != self.made_of:
             log.info("%s belongs to another training, with other images, recipe or code: it is not continued", self.path)
