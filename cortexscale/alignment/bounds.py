@@ -135,9 +135,9 @@ class Scoring:
         """Bytes that a job needs to score layers.
 
         It holds the responses of all datasets and a kernel of all images. For the largest dataset, it holds the centred kernel
-        and two factors (n x n each; with several datasets its own kernel too), responses and dual coefficients (n x units each; five
-        for PLS of a subject), a slab of features, predictions kept and new, and three geometries with their ranking. 4 GB are for the
-        libraries and the host side of a CUDA context.
+        and two factors (n x n each; with several datasets its own kernel too), responses and dual coefficients (n x units each;
+        five for PLS of a subject), a slab of features, predictions kept and new, and three geometries with their ranking. 4 GB
+        are for the libraries and the host side of a CUDA context.
         """
         value, copies = 4 if self.ridge.precision == "float32" else 8, 3 if len(self.datasets) == 1 else 4
         largest, similarity, sizes = 0.0, 0.0, [dataset.images for dataset in self.datasets]

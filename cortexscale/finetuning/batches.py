@@ -66,8 +66,8 @@ class NeuralBatches:
     """Batches of stimuli: one of every subject per step. Each epoch has a random order of its own.
 
     Stimuli at the same place belong to the same step, so that subjects who saw the same stimuli share forward passes. All
-    subjects have the same number of stimuli. A batch has ``size`` of each; a forward pass has ``at_a_time`` stimuli, None for all of
-    a step.
+    subjects have the same number of stimuli. A batch has ``size`` of each; a forward pass has ``at_a_time`` stimuli, None for all
+    of a step.
     """
 
     def __init__(self, trials: Sequence[Trials], size: int, at_a_time: int | None, seed: int) -> None:

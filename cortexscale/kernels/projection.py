@@ -30,8 +30,8 @@ class RandomProjection:
       scikit-learn's SparseRandomProjection and in the paper.
     * ``countsketch``: every input is added, with a random sign, to one output (Charikar, Chen & Farach-Colton 2002); all outputs
       take the same number of inputs. Neighbouring inputs move together, in pieces of about n_out / 16. Two inputs meet in an
-      output with the probability of independent places, or never, so the variance is that of independent places, and memory is read in
-      order. It is as accurate as ``sparse``, with n_out / sqrt(n_in) times fewer non-zero entries.
+      output with the probability of independent places, or never, so the variance is that of independent places, and memory is
+      read in order. It is as accurate as ``sparse``, with n_out / sqrt(n_in) times fewer non-zero entries.
     * ``gaussian``: every entry is normal, and drawn anew for each call, because all may exceed any memory. CPU and CUDA draw
       different numbers. The other families are the same on all devices.
 
