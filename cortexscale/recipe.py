@@ -62,7 +62,7 @@ class Recipe(Section):
     auto_augment: str | None = None
     """Augmentation in timm's notation: `rand-m9-mstd0.5-inc1` is RandAugment, `3a` is 3-Augment."""
     color_jitter: Annotated[float, Field(ge=0)] = 0.0
-    """Strength of the colour jitter. timm leaves it out beside RandAugment."""
+    """Strength of the colour jitter. timm leaves it out with RandAugment."""
     erasing: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Probability that a rectangle of an image is replaced by noise."""
     mixup: Annotated[float, Field(ge=0)] = 0.0

@@ -15,7 +15,7 @@ class ReadoutKind:
         recipe: values of :class:`cortexscale.readouts.recipes.ReadoutRecipe` that differ from its defaults.
         varied: values of the recipe that differ between datasets (Table S6).
         reads_all_layers: whether it reads the mean token of every candidate layer, and not the tokens of the committed layer.
-        projections: how many times each token is projected to the channels of the readout, which most of a training is spent on.
+        projections: how many times each token is projected to the channels of the readout. Most time of a training goes there.
     """
 
     label: str

@@ -29,7 +29,7 @@ def files_below(root: Path) -> Iterator[Path]:
 
 
 def unpacked_hint(root: Path, below: Sequence[Path], wanted: Collection[str] = ()) -> list[str]:
-    """Name archives beside ``root`` and among files ``below`` it that are not ``wanted`` themselves: perhaps not unpacked."""
+    """Name archives that were perhaps not unpacked: beside ``root`` or among files ``below`` it, and not ``wanted``."""
     beside = sorted(file for file in root.parent.glob("*") if file.is_file()) if root.parent.is_dir() else []
     archives = [file for file in chain(below, beside) if file.name.lower().endswith(ARCHIVES) and file.name not in wanted]
     return [f"perhaps not unpacked: {', '.join(map(str, archives[:3]))}"] if archives else []

@@ -1,4 +1,4 @@
-"""The record of what is known of a built-in dataset beside the content of its files: ``facts.toml`` in its folder."""
+"""Facts about a built-in dataset that are not in its files: ``facts.toml`` in its folder."""
 
 from collections.abc import Mapping
 

@@ -97,7 +97,7 @@ class Content:
             the study.
         arguments: further arguments of ``draw``.
         optional: tables that it reads only in a study that has them.
-        needs: what it needs beside its tables.
+        needs: what it needs besides its tables.
         select: returns the datasets that it shows, by default the dataset that it is drawn for, or all of the study.
     """
 

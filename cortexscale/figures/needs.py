@@ -1,4 +1,4 @@
-"""Needs of figures beside their tables: experiments, readouts, projections, models with a known accuracy, other datasets."""
+"""Needs of figures besides their tables: experiments, readouts, projections, models with a known accuracy, other datasets."""
 
 from cortexscale.alignment.super_rois import super_roi
 from cortexscale.figures.content import Available, Need

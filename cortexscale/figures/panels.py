@@ -116,7 +116,7 @@ def draw_law(
         farthest: largest X that was fitted.
         beyond: line style beyond ``farthest``.
         band: opacity of the band.
-        known: properties of the line up to ``farthest``, beside ``look``.
+        known: properties of the line up to ``farthest``, in addition to ``look``.
     """
     seen = curve["x"] <= farthest
     panel.plot(curve["x"][seen], curve["score"][seen], **look, **known)

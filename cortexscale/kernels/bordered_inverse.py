@@ -31,8 +31,8 @@ from cortexscale.kernels.gram import centred
 class BorderedInverse:
     """B (n, n) at one alpha, its diagonal (n, 1), and for each fold, a slice of the rows, the matrices that leave it out.
 
-    The cost is n^3 operations, and n^3 / k for all k folds together. Two n x n matrices exist beside the doubly centred Kc
-    meanwhile, one afterwards. An alpha that is too small for the precision of Kc raises ValueError.
+    The cost is n^3 operations, and n^3 / k for all k folds together. Two n x n matrices exist in addition to the doubly centred
+    Kc meanwhile, one afterwards. An alpha that is too small for the precision of Kc raises ValueError.
     """
 
     def __init__(self, alpha: float, Kc: Tensor, blocks: Sequence[slice]) -> None:

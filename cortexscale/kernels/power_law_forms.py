@@ -2,10 +2,10 @@
 
 Two directions are flat in (e, a, alpha, lambda): e -> -infinity (E reaches 1, no saturation), and alpha and 10**lambda
 growing together (the law becomes an exponential). The parameters here have no flat directions:
-    v = exp(e) = 1 - E,  bounded below, so that E = 1 is an edge and not a point at infinity;
+    v = exp(e) = 1 - E,  bounded below, so that E = 1 is a bound instead of a point at infinity;
     c = ln of the power term at the geometric mean of X;
-    k = its slope there, -d ln / d ln X, at least 0: alignment that falls with X follows no saturating law, and a small
-        resample that falls by chance would send the band at larger X to minus infinity;
+    k = its slope there, -d ln / d ln X, at least 0: alignment that falls with X does not saturate, and a small
+        resample in which it falls by chance would send the band at larger X to minus infinity;
     bend = lambda, which here only bends the curve: from the power law (low) to the exponential (high).
 """
 

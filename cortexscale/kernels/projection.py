@@ -176,7 +176,7 @@ def _balanced_pieces(rng: np.random.Generator, n_out: int, n_in: int) -> list[tu
     """Cut n_in inputs into consecutive pieces: (first input, end of the inputs, first output) each.
 
     Each stretch of n_out inputs is cut at random places. Its pieces follow each other in random order around the ring of
-    outputs, from a random output on, so that the stretch fills the ring once.
+    outputs, beginning at a random output, so that the stretch fills the ring once.
     """
     pieces = []
     for stretch in range(0, n_in, n_out):

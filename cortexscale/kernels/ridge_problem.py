@@ -221,10 +221,10 @@ class RidgeProblem:
 
 def _check_kernel(K: Tensor, responses: Responses, cross: Tensor | None) -> None:
     if K.ndim != 2 or len(K) != K.shape[1] or len(K) != responses.n_stimuli:
-        raise ValueError(f"responses to {responses.n_stimuli} stimuli beside a kernel of shape {tuple(K.shape)}")
+        raise ValueError(f"responses to {responses.n_stimuli} stimuli with a kernel of shape {tuple(K.shape)}")
     if cross is not None and (responses.test is None or cross.shape != (len(responses.test), len(K))):
         n_test = 0 if responses.test is None else len(responses.test)
-        raise ValueError(f"responses to {n_test} test and {len(K)} training stimuli beside a kernel of {tuple(cross.shape)}")
+        raise ValueError(f"responses to {n_test} test and {len(K)} training stimuli with a kernel of {tuple(cross.shape)}")
     for kernel in (K, cross):
         if kernel is not None and not kernel.sum(dim=1).isfinite().all():
             raise not_finite(kernel, "kernel value")

@@ -105,7 +105,7 @@ def roi_geometries(responses: Tensor, members: np.ndarray) -> Iterator[Geometry]
 def _geometry(
     strip: Callable[[slice], Tensor], diagonal: Tensor, row_sums: Tensor, s: Tensor, w: Tensor, width: int, eps: float
 ) -> Geometry:
-    """Compute both vectors from K of centred features, of which ``strip`` gives rows i:j from column i on; s and w as in
+    """Compute both vectors from K of centred features, of which ``strip`` gives rows i:j and columns i:; s and w as in
     GramMatrix."""
     n, rounding = len(diagonal), 100 * eps
     pairs = n * (n - 1) // 2
@@ -156,6 +156,6 @@ def _write_pairs(strip: Tensor, out: Tensor) -> int:
 def _dot(x: Tensor, y: Tensor) -> float:
     """Dot product, computed in blocks in the dtype of the vectors and summed in float64."""
     if len(x) != len(y):
-        raise ValueError(f"a geometry of {len(x)} pairs of stimuli beside one of {len(y)}")
+        raise ValueError(f"a geometry of {len(x)} pairs of stimuli with one of {len(y)}")
     blocks = [torch.dot(a, b) for a, b in zip(x.split(_DOT), y.split(_DOT), strict=True)]
     return torch.stack(blocks).double().sum().item()

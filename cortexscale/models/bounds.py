@@ -101,7 +101,7 @@ def network_name(model: Model) -> str:
 def checkpoint_download(machine: Machine, model: Model, network: Network) -> Cost:
     """Cost of downloading a published checkpoint.
 
-    start, the connection not counted; disk: 4 bytes per parameter, twice where a file holds averaged weights too
+    start, without the time of the connection; disk: 4 bytes per parameter, twice where a file holds averaged weights too
     """
     copies = 2 if model.family.startswith(AVERAGED) else 1
     return Cost(machine.start, 1e9, 4 * copies * network.parameters)

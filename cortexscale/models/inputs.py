@@ -36,7 +36,7 @@ def evaluation_transform(
 
 
 def normalisation(transform: Callable[[Image.Image], Tensor]) -> tuple[list[float], list[float]]:
-    """Find by trial the mean and standard deviation per channel by which a transform normalises values from 0 to 1."""
+    """Find the mean and standard deviation per channel by which a transform normalises values from 0 to 1."""
     black, white = (transform(Image.new("RGB", GREY.size, 3 * (level,)))[:, 0, 0] for level in (0, 255))
     return (-black / (white - black)).tolist(), (1 / (white - black)).tolist()
 

@@ -71,7 +71,7 @@ def captured(
 
     Of a module that runs several times in one pass (a recurrent block) the last output is kept, of a tuple the first tensor. A
     stage and its last block put out one tensor and get one object, except in ``torch.inference_mode``, where this cannot be seen.
-    From the second pass on, the earlier steps of a recurrent block are not processed. A block that makes fewer steps than in the
+    After the first pass, the earlier steps of a recurrent block are not processed. A block that makes fewer steps than in the
     pass before therefore has no output.
     """
     modules = dict(network.named_modules())

@@ -43,7 +43,7 @@ def share_library() -> None:
 
 
 class Checks(BaseModel, extra="forbid"):
-    """Keys that ``--config`` may pass to a diagnostic rule, beside the keys of the study."""
+    """Keys that ``--config`` may pass to a diagnostic rule in addition to those of the study."""
 
     dataset: str | None = None
     model: str | None = None

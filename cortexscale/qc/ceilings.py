@@ -32,7 +32,7 @@ def noise_ceilings(recordings: Iterable[Recording]) -> pd.DataFrame:
 
 
 def released_units(recordings: Iterable[Recording]) -> pd.DataFrame:
-    """Collect statistics that the releases ship, beside the same from single trials: one row per unit that has both.
+    """Collect statistics that the releases ship, and their values from single trials: one row per unit that has both.
 
     Returns:
         ``benchmark_name``, ``subject``, ``statistic`` (its name), ``unit``, ``released``, ``recomputed``.

@@ -64,7 +64,7 @@ def linear_fits(
 
 
 def _fitted(K: Tensor, targets: Targets, chosen: np.ndarray, ridge: Ridge) -> dict[str, np.ndarray]:
-    """Fit the stimuli ``chosen``, and return the fields of a LinearFit from ``group`` on."""
+    """Fit the stimuli ``chosen``, and return the fields of a LinearFit, from ``group`` to the last."""
     n, rows = len(targets.train_rows), torch.as_tensor(chosen, device=K.device)
     fit = nested_ridge(
         K[rows[:, None], rows],

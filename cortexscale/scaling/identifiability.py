@@ -52,7 +52,7 @@ def _exponents(fit: PowerLawFit) -> list[str]:
 
 
 def _offset(fit: PowerLawFit, x: np.ndarray) -> list[str]:
-    """Warnings about the offset. It grows with the exponent once the law is as good as an exponential."""
+    """Warnings about the offset. It grows with the exponent once the law is practically an exponential."""
     if fit.constants["alpha"] > EXPONENTIAL:
         return ["exponential in effect: alpha and lambda lie on a ridge, only tau_raw is identified"]
     fraction = np.mean(fit.bootstrap_constants["alpha"] > EXPONENTIAL)

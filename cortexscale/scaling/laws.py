@@ -23,7 +23,7 @@ MODEL_CLUSTERS = {
 }
 """Columns that tell configurations apart, which differ in more than the seed, and architectures."""
 FRACTION_CLUSTERS = {"config": ["data_pct", "x"], "architecture": ["data_pct", "x"]}
-"""The same for the axes of neural data: seeds of a percentage belong together, and there is one architecture."""
+"""Columns for the axes of neural data: seeds of a percentage belong together, and there is one architecture."""
 BEYOND = 10.0
 """Curves run to this multiple of the largest X that was fitted, and further to a model that is held out."""
 NORMAL = 1.4826

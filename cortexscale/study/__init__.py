@@ -53,7 +53,7 @@ class Study(Section):
     ridge: Ridge = Ridge()
     """Ridge regression from features to responses."""
     metrics: Metrics = Metrics()
-    """Metrics of alignment beside Pearson r of the responses that ridge regression predicts."""
+    """Metrics of alignment in addition to Pearson r of the responses that ridge regression predicts."""
     layer_commitment: LayerCommitment = LayerCommitment()
     """Choice of the layer of each model and ROI."""
     projection_study: ProjectionStudy | None = None
@@ -79,7 +79,7 @@ def read_study(config: dict[str, Any], files: Iterable[str | Path] = ()) -> Vali
 
     Args:
         config: the parsed config files. ``{results}`` in any string stands for the results folder.
-        files: these files themselves, to find keys that they give twice.
+        files: paths of the config files, to find keys that they give twice.
     """
     stand_ins = {"study": "study", "results": "results"}
     results = config.get("results")

@@ -105,7 +105,7 @@ def _models(read: "Validated[Study]", study: "Study") -> Found:
     given = [name for name in ("datasets", "models") if read.given.get(name)]
     if study.published and given:
         expected = "`published`, whose tables take the place of datasets and models, or these"
-        yield InputError(read.key(("published",)), f"it stands beside {' and '.join(given)}", expected, "remove one of them")
+        yield InputError(read.key(("published",)), f"it is given with {' and '.join(given)}", expected, "remove one of them")
     if given == ["datasets"]:
         yield InputError(read.key(("models",)), "none", "models whose features predict the datasets", "list at least one source")
     folders = sorted({source.path for source in study.models if isinstance(source, PublishedSuite) and source.download})

@@ -19,7 +19,7 @@ else:
 
 
 class Metrics(Section):
-    """Metrics of alignment beside Pearson r of the responses that ridge regression predicts."""
+    """Metrics of alignment in addition to Pearson r of the responses that ridge regression predicts."""
 
     similarity: list[Literal["train", "test"]] = ["test"]
     """Stimuli on which RSA and CKA are computed, if any. The training stimuli of THINGS take 2 GB per subject and ROI."""

@@ -34,7 +34,7 @@ class Fits(FitSettings):
     """Scaling laws S = E - A (X + 10**lambda)**-alpha (paper, Eq. 3)."""
 
     axes: dict[AxisName, Form] = FORMS
-    """Axis → form of its laws: `offset` has 10**lambda, `reduced` has not, `auto` takes the one that better predicts
+    """Axis → form of its laws: `offset` has 10**lambda, `reduced` lacks it, `auto` takes the one that better predicts
     architectures it was not fitted to. Axes that are left out keep the forms of the paper."""
     finetuning_delta: PositiveFloat = 1e-5
     """`delta` for the axis of fine-tuning, on which scores differ by thousandths."""

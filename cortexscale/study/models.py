@@ -182,7 +182,7 @@ class CheckpointModel(KnownNetwork, OwnModel):
     layers: Layers | None = None
     """Candidate layers: regular expressions of module names, or a family of layers; by default those of `family`."""
     image_size: PositiveInt | None = None
-    """Resize the shorter side of images to this many pixels and crop the centre; by default as the architecture is evaluated."""
+    """Resize the shorter side of images to this many pixels and crop the centre. The default is that of the architecture."""
     ema: bool | Literal["auto"] = "auto"
     """Load averaged weights, where the file has both. `auto` prefers them."""
 

@@ -428,9 +428,9 @@ def test_problems_that_cannot_be_fitted_say_why():
         nested_ridge(K, responses, ALPHAS, folds, alpha_per="unit")
     with pytest.raises(ValueError, match="search 'golden' of an alpha per 'group'; use one of adaptive, full"):
         nested_ridge(K, responses, ALPHAS, folds, search="golden")
-    with pytest.raises(ValueError, match=r"responses to 19 stimuli beside a kernel of shape \(20, 20\)"):
+    with pytest.raises(ValueError, match=r"responses to 19 stimuli with a kernel of shape \(20, 20\)"):
         nested_ridge(K, Responses(Y[:19], members), ALPHAS, folds)
-    with pytest.raises(ValueError, match=r"responses to 0 test and 20 training stimuli beside a kernel of \(5, 20\)"):
+    with pytest.raises(ValueError, match=r"responses to 0 test and 20 training stimuli with a kernel of \(5, 20\)"):
         nested_ridge(K, responses, ALPHAS, folds, cross=K[:5])
     with pytest.raises(ValueError, match=r"folds of \[5, 5, 5\] stimuli do not hold each of 20"):
         nested_ridge(K, responses, ALPHAS, folds[:3])

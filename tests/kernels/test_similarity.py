@@ -156,7 +156,7 @@ def test_stimuli_alike_within_a_larger_set_are_nan():
 
 def test_bad_inputs_are_named():
     X, Y = sides(30)
-    with pytest.raises(ValueError, match="435 pairs of stimuli beside one of 406"):
+    with pytest.raises(ValueError, match="435 pairs of stimuli with one of 406"):
         rsa(of_features(X), of_responses(Y[:29]))
     Y[3, 2] = np.nan
     with pytest.raises(ValueError, match=r"response \[3, 2\] is nan"):

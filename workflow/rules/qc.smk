@@ -4,7 +4,7 @@ Needs:  recordings
 Makes:  qc/noise_ceilings/<dataset>.parquet  ceiling of every unit that was looked at, per subject and ROI
         tables/datasets.parquet, .csv, .md   stimuli, subjects, ROIs, units and mean ceilings, beside the paper's
         qc/subjects.parquet                  subjects ranked by their mean ceiling, and which of them are scored
-        qc/released_units.parquet            statistics that a release ships beside the same from its trials, per unit
+        qc/released_units.parquet            statistics that a release ships, and their values from its trials, per unit
         qc/released.parquet                  their agreement, per dataset and subject
 """
 

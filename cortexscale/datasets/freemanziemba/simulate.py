@@ -72,7 +72,7 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
 
 
 def _textures(samples: int, seed: int) -> tuple[pd.DataFrame, dict[str, bytes]]:
-    """Make the CSV in the released order, and file name -> content of the images, which fade into gray from the centre on."""
+    """Make the CSV in the released order, and file name -> content of the images, which fade into gray away from the centre."""
     gray = luminance(render(len(FAMILIES) * samples, seed, _SIDE)[0])
     kinds = {"noise": _phase_randomised(gray, np.random.default_rng([seed, 0])), "texture": gray}
     rows: list[dict[str, object]] = []

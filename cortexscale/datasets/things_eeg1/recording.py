@@ -59,7 +59,8 @@ def filtered(
         names: channel of the cap -> name in the file.
         average: subtract the mean of ``channels``.
         highpass: Hz, of the zero-phase FIR filter of MNE.
-        at_least: values per channel that the caller holds of a part; more than the samples of the recording make parts narrower.
+        at_least: values per channel that the caller holds of a slice. If they outnumber the samples of the recording, slices are
+        narrower.
 
     Raises:
         InputError: a signal that cannot be in the unit of the header.
