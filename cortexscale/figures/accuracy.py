@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from cortexscale.alignment.averages import AVERAGE
 from cortexscale.alignment.super_rois import region_order
 from cortexscale.figures.content import Datasets, Drawn, NothingToShow, Tables
-from cortexscale.figures.finetuning_growth import draw_moves, draw_paths
+from cortexscale.figures.finetuning import draw_moves, draw_paths
 from cortexscale.figures.finetuning_panels import DrawPanel, draw_parts, with_relations
 from cortexscale.figures.panels import ACCURACY, AVERAGE_SCORE, SCORE, name_models, panels, roi_name, roi_panels
 from cortexscale.figures.style import FAMILY_MARKERS, PRETRAINING, Style, colours, dataset_looks
@@ -95,7 +95,7 @@ def draw_models(panel: Axes, models: pd.DataFrame, *, named: bool = True) -> Non
     """Draw alignment against accuracy, with a colour per pretraining set and a marker per family.
 
     Args:
-        models: ``model_id``, ``pretraining_dataset``, ``backbone_arch_family``, ``task_evaluation_acc``, ``score``.
+        models: rows of :func:`cortexscale.scaling.accuracy.accuracy_scores`.
         named: write names beside the points of few models.
     """
     colour, size = _colours(models), 20 if len(models) < _MANY else 9

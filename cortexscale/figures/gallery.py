@@ -38,11 +38,7 @@ class Drawing:
 
 
 class Gallery:
-    """All figures of a study.
-
-    Args:
-        available: what the study has that figures can show.
-    """
+    """All figures of a study."""
 
     def __init__(self, available: Available):
         self.available = available

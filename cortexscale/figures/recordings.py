@@ -13,7 +13,6 @@ from cortexscale.figures.style import Style, colours, dataset_looks
 
 BINS = 29
 """Number of bins between the 30 edges of the paper's histograms."""
-_FIRST_EDGES = (70, 10, 0)
 _MOST_COLUMNS = 6
 _CEILING = "Noise ceiling (% of variance)"
 
@@ -36,9 +35,11 @@ def draw_noise_ceilings(tables: Tables, datasets: Datasets) -> Drawn:
     x, y = ("Time from onset (ms)", _CEILING) if over_time else (_CEILING, "Units")
     titles = [roi_name(roi) for roi in rois]
     figure, grid = panels(titles, columns, (2.3, 1.85), x=x, y=y, sharex=True, sharey=over_time)
+    # Bins begin at 70 or 10 %, as in the paper, or at 0 if a unit is below that.
+    first = next(edge for edge in (70, 10, 0) if edge <= table["nc_percent"].min())
+    edges = None if over_time else np.linspace(first, 100, BINS + 1)
     plotted = []
     for roi, panel in zip(rois, grid, strict=True):
-        edges = None if over_time else _edges(table["nc_percent"])
         plotted += [numbers.assign(roi=roi) for numbers in _draw_roi(panel, table[table["roi"] == roi], colour, edges)]
         panel.locator_params(axis="y", integer=True)
     if over_time:
@@ -65,12 +66,6 @@ def _draw_roi(panel: Axes, units: pd.DataFrame, colour: dict[str, str], edges: n
             panel.stairs(counts, edges, color=shade, lw=1)
             numbers.append(pd.DataFrame({"low": edges[:-1], "high": edges[1:], "units": counts, "subject": subject}))
     return numbers
-
-
-def _edges(nc_percent: pd.Series) -> np.ndarray:
-    """Return edges of bins that begin at 70 or 10 %, as in the paper, or at 0 if a unit is below that."""
-    first = next(edge for edge in _FIRST_EDGES if edge <= nc_percent.min())
-    return np.linspace(first, 100, BINS + 1)
 
 
 def draw_released_statistics(tables: Tables, datasets: Datasets) -> Drawn:

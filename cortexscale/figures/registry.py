@@ -81,7 +81,7 @@ CONTENTS = {
         "One panel shows one model. One point is one ROI of a dataset under one projection, averaged over subjects; the dotted "
         "line is equality. The projection has the largest number of dimensions that all models share. Layers that are not wider "
         "are left out, because they are not projected.",
-        "projection.draw_scores",
+        "layers.draw_projected_scores",
         needs.shared_projection,
     ),
     "projection_dimensions": _projected(
@@ -89,7 +89,7 @@ CONTENTS = {
         "One panel shows one model that was projected to several numbers of dimensions, and one line one dataset. Scores are "
         "averaged over subjects, then over ROIs. Lines are means over seeds in bands from the lowest to the highest seed; dashed "
         "lines are scores with all activations.",
-        "projection.draw_dimensions",
+        "layers.draw_dimensions",
         needs.several_projections,
     ),
     # ---------------------------------------------------------------------------------- pretraining
@@ -157,7 +157,7 @@ CONTENTS = {
         title="Scaling of the published scores of Gokce & Schrimpf (2025)",
         caption="Points are models and lines fitted laws with 95 % bootstrap bands, dashed beyond the models. The legend gives "
         "the limit E with its 95 % interval, or says that the law does not saturate.",
-        draw="published_scores.draw",
+        draw="scaling_laws.draw_published_scores",
         tables={"fits": "fits/spvvs.parquet", **_fits("spvvs", "curves", "points")},
     ),
     # ---------------------------------------------------------------------------------- task accuracy
@@ -203,7 +203,7 @@ CONTENTS = {
     "finetuning_gains": _tuned(
         "Gain in alignment from fine-tuning, by the number of stimuli, the region and the architecture",
         f"{_SEEDS} Panels of experiments that the study does not have are left out.",
-        "finetuning_gains.draw",
+        "finetuning.draw",
         needs.one_experiment("data_pct", "region", "architecture"),
     ),
     "transfer": _tuned(
@@ -211,20 +211,20 @@ CONTENTS = {
         "One panel shows one dataset of the fine-tuning, and one bar one dataset that models are scored on: the mean over seeds "
         "at the largest percentage of stimuli, with its 95 % bootstrap interval. A black edge marks the dataset of the "
         "fine-tuning.",
-        "finetuning_gains.draw_transfer",
+        "finetuning.draw_transfer",
         needs.experiments("data_pct"),
     ),
     "finetuning_samples": _tuned(
         "Alignment on every dataset against the number of stimuli that a model is fine-tuned on",
         "One panel shows one dataset that models are scored on, and one line one dataset of the fine-tuning, wide where both "
         f"are the same. {_SEEDS} The dotted line is the base model.",
-        "finetuning_growth.draw_samples",
+        "finetuning.draw_samples",
         needs.experiments("data_pct"),
     ),
     "finetuning_accuracy": _tuned(
         "Task accuracy against the number of stimuli that a model is fine-tuned on",
         f"One line shows one dataset of the fine-tuning. {_SEEDS} The dotted line is the base model.",
-        "finetuning_growth.draw_accuracy",
+        "finetuning.draw_accuracy",
         needs.experiments("data_pct"),
     ),
     "finetuning_paths": _tuned(
@@ -232,37 +232,37 @@ CONTENTS = {
         "One panel shows one dataset that models are scored on. Lines lead from the base model (star) over growing numbers of "
         "stimuli to all data, one line for each dataset of the fine-tuning. Points are means over seeds; the last has 95 % "
         "bootstrap intervals of both values.",
-        "finetuning_growth.draw_all_paths",
+        "finetuning.draw_all_paths",
         needs.experiments("data_pct"),
     ),
     "finetuning_controls": _tuned(
         "Controls of the fine-tuning: permuted stimuli and the number of subjects",
         f"Values are averages over datasets. {_SEEDS} A control that the study does not have is left out.",
-        "finetuning_gains.draw_controls",
+        "finetuning.draw_controls",
         needs.one_experiment("ablation", "subject"),
     ),
     "finetuning_permuted": _tuned(
         "Gain in alignment from fine-tuning on permuted stimuli, dataset by dataset",
         f"One panel shows one dataset of the fine-tuning. {_SEEDS}",
-        "finetuning_gains.draw_permuted_by_dataset",
+        "finetuning.draw_permuted_by_dataset",
         needs.experiments("ablation"),
     ),
     "finetuning_subjects": _tuned(
         "Alignment on every dataset against the number of subjects that a model is fine-tuned on",
         f"One panel shows one dataset that models are scored on. {_SEEDS} The dotted line is the base model.",
-        "finetuning_growth.draw_subjects",
+        "finetuning.draw_subjects_by_dataset",
         needs.experiments("subject"),
     ),
     "finetuning_sizes": _tuned(
         "Gain in alignment from fine-tuning by the size of the model, on every dataset",
         "Bars are means over datasets of the fine-tuning and seeds, with standard errors.",
-        "finetuning_gains.draw_sizes",
+        "finetuning.draw_sizes",
         needs.experiments("explore"),
     ),
     "finetuning_sizes_by_dataset": _tuned(
         "Gain in alignment from fine-tuning by the size of the model, for every dataset of the fine-tuning",
         "One panel shows one dataset of the fine-tuning. Bars are means over seeds, with standard errors.",
-        "finetuning_gains.draw_sizes_by_dataset",
+        "finetuning.draw_sizes_by_dataset",
         needs.experiments("explore"),
     ),
     "finetuning_rates": _tuned(
@@ -292,7 +292,7 @@ CONTENTS = {
         "Best LoRA setting of every dataset beside full fine-tuning",
         "Values are averages over datasets, means over seeds with 95 % bootstrap intervals; the last group is over all datasets "
         "of the fine-tuning and seeds. The settings of LoRA were chosen by these very numbers, which are an upper bound.",
-        "finetuning_gains.draw_lora",
+        "finetuning.draw_lora",
         needs.experiments("data_pct", "lora"),
     ),
     # ---------------------------------------------------------------------------------- readouts

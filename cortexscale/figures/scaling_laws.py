@@ -1,4 +1,4 @@
-"""Alignment against pretraining compute, samples and parameters, with the fitted scaling laws, and where they are optimal."""
+"""Scaling laws of pretraining: of a study with their optima, and of the published scores (Gokce & Schrimpf 2025)."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from cortexscale.catalogue.metrics import METRICS
 from cortexscale.figures.content import Datasets, Drawn, NothingToShow, Tables
 from cortexscale.figures.convergence import draw_convergence
 from cortexscale.figures.panels import BESIDE, FEW_MODELS, SCORE, draw_law, letter_panels, name_models
-from cortexscale.figures.style import MARKERS, Look, Style, dataset_looks, family_looks, log_x
+from cortexscale.figures.style import FAMILIES, MARKERS, Look, Style, colours, dataset_looks, family_looks, log_x
 from cortexscale.scaling.laws import DISTANCES
 from cortexscale.scaling.points import ALL, worth_showing
 
@@ -27,6 +27,18 @@ _OPTIMA = {"n_params": ("x", "Parameters N"), "n_samples": ("x2", "Pretraining s
 """Quantity at the optimum -> the column of the models, and the label of the axis."""
 AROUND = 30
 """Factor by which panels of optima reach beyond the models; optima farther away are not shown."""
+_MEAN, _COMPUTE = "Alignment, mean of five benchmarks", "Training compute (FLOPs)"
+_OF_FAMILY = {f"model_{name.lower()}_avg": (name, FAMILIES[name]) for name in ("ResNet", "EfficientNet", "ConvNeXt", "ViT")}
+_OF_SET = {"sample_imagenet_scaling": ("ImageNet", "#2A9D8F"), "sample_ecoset_scaling": ("Ecoset", "#b12a90")}
+PUBLISHED = (
+    ("Alignment", _COMPUTE, {"compute_neuro": ("neural", "#1F4E79"), "compute_behavior": ("behaviour", "#f77f00")}),
+    (_MEAN, _COMPUTE, _OF_FAMILY),
+    (_MEAN, "Training images seen", _OF_SET),
+    (_MEAN, "Parameters", {"parameter_scaling": ("all models, full data", "#1b263b")}),
+)
+"""Panels of published scores: label of y, label of x, and experiment -> name and colour."""
+MOST_OTHERS = 4
+"""Largest number of other experiments that get a panel each."""
 
 
 def draw(tables: Tables, datasets: Datasets) -> Drawn:
@@ -57,9 +69,12 @@ def draw_axes(panels: Sequence[Axes], tables: Tables, datasets: Datasets) -> pd.
 
     Colours tell datasets apart, or families where all models are scored on one dataset.
     """
-    points = {axis: _points(tables[f"{axis}_points"]) for axis in MODEL_AXES}
-    curves = {axis: tables[f"{axis}_curves"] for axis in MODEL_AXES}
-    curves = {axis: curve[curve["family"] == ALL].assign(kind="fit") for axis, curve in curves.items()}
+    points, curves = {}, {}
+    for axis in MODEL_AXES:
+        of_axis, curve = tables[f"{axis}_points"], tables[f"{axis}_curves"]
+        of_axis = of_axis[worth_showing(of_axis, special=False)]
+        points[axis] = of_axis.assign(kind=np.where(of_axis["fitted"], "model", "held out"))
+        curves[axis] = curve[curve["family"] == ALL].assign(kind="fit")
     everything = pd.concat(points.values(), ignore_index=True)
     if everything.empty:
         raise NothingToShow("figure scaling_laws", "no model on any axis", "models whose size or training is known")
@@ -97,11 +112,6 @@ def draw_axes(panels: Sequence[Axes], tables: Tables, datasets: Datasets) -> pd.
     lines += [Line2D([], [], color="0.5", marker=marker, lw=0, ms=5, label=_HELD_OUT[marker]) for marker in held_out]
     panels[-1].legend(handles=lines, fontsize=8, **BESIDE)
     return numbers
-
-
-def _points(points: pd.DataFrame) -> pd.DataFrame:
-    points = points[worth_showing(points, special=False)]
-    return points.assign(kind=np.where(points["fitted"], "model", "held out"))
 
 
 def _line(look: Look, *, fitted: bool, bold: bool) -> Line2D:
@@ -152,3 +162,36 @@ def draw_optima(tables: Tables, datasets: Datasets) -> Drawn:
     measured = ["family", "benchmark_name", "model_id", "compute", "x", "x2", "score"]
     shown_models = models[measured].rename(columns={"x": "n_params", "x2": "n_samples"}).assign(kind="model")
     return figure, pd.concat([shown_models, curves.assign(kind="optimum")], ignore_index=True)
+
+
+def draw_published_scores(tables: Tables, datasets: Datasets) -> Drawn:
+    """Draw published scores over compute (all models, and by family), samples and parameters, as far as they were fitted."""
+    fitted = set(tables["curves"]["experiment"])
+    shown = [panel for panel in PUBLISHED if fitted & set(panel[-1])]
+    others = sorted(fitted - {name for panel in PUBLISHED for name in panel[-1]})
+    if len(others) <= MOST_OTHERS:
+        shown += [("Alignment", "X of the experiment", {name: (name, colour)}) for name, colour in colours(others, {}).items()]
+    if not shown:
+        expected = "an experiment with one X"
+        raise NothingToShow("figure published_scores", f"{len(others)} fits", expected, "name other experiments")
+    figure, grid = plt.subplots(1, len(shown), figsize=(4.2 * len(shown), 3.4), layout="constrained", squeeze=False)
+    plotted = []
+    for panel, (y_label, x_label, experiments) in zip(grid[0], shown, strict=True):
+        for experiment, (label, colour) in experiments.items():
+            if experiment in fitted:
+                plotted += _draw_fit(panel, tables, experiment, label, colour)
+        panel.set(xscale="log", xlabel=x_label, ylabel=y_label)
+        panel.margins(y=0.2)
+        panel.legend(loc="upper left", fontsize=7)
+    letter_panels(grid[0])
+    return figure, pd.concat(plotted, ignore_index=True)
+
+
+def _draw_fit(panel: Axes, tables: Tables, experiment: str, label: str, colour: str) -> list[pd.DataFrame]:
+    """Draw one experiment into a panel and return its numbers."""
+    fit, points, curve = (tables[name][tables[name]["experiment"] == experiment] for name in ("fits", "points", "curves"))
+    fit = fit.iloc[0]
+    limit = f"E = {fit['E']:.2f} [{fit['E_low']:.2f}, {fit['E_high']:.2f}]" if fit["saturates"] else "no saturation"
+    panel.scatter(points["x"], points["score"], s=5, color=colour, alpha=0.3, linewidths=0)
+    draw_law(panel, curve, points["x"].max(), {"color": colour}, beyond="--", band=0.2, label=f"{label}: {limit}")
+    return [points[["experiment", "model_id", "x", "score"]].assign(kind="model"), curve.assign(kind="fit")]

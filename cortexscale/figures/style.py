@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -49,10 +48,6 @@ PRETRAINING = {"imagenet": "#2b8cbe", "ecoset": "#e34a33"}
 """Colours of the paper, by the data set of a pretraining."""
 
 MARKERS = {"suite": "o", "spvvs": "o", "timm": "X", "huggingface": "X", "checkpoint": "D", "python": "D"}
-
-
-def use_style() -> None:
-    mpl.rcParams.update(STYLE)
 
 
 def colours(names: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:

@@ -26,7 +26,7 @@ from cortexscale.features.exact import activations_on_disk, extract_kernels
 from cortexscale.features.extract import ForwardPasses, extract_features, project_activations
 from cortexscale.features.kernel_store import open_store
 from cortexscale.features.store import FeatureStore, StoreWriter
-from cortexscale.figures import projection as projection_figure
+from cortexscale.figures import layers as layer_figures
 from cortexscale.jobs import plain
 from cortexscale.models.build import build_backbone, load_backbone
 from cortexscale.models.layers import candidate_layers
@@ -203,7 +203,7 @@ def drop(dimensions: int | None, width: int) -> float:
 
 
 def test_projected_rois_are_paired_at_the_largest_common_dimensions():
-    figure, numbers = projection_figure.draw_scores({"projection": scores()}, some(other="O") | some("tvsd"))
+    figure, numbers = layer_figures.draw_projected_scores({"projection": scores()}, some(other="O") | some("tvsd"))
     assert set(numbers["dimensions"]) == {20} and set(numbers["roi"]) == {"V1", "all"} and len(numbers) == 2 * 2 * 2 * 2
     np.testing.assert_allclose(numbers["projected"] - numbers["full"], -1 / 20)
     v1 = numbers[numbers["roi"] == "V1"]
@@ -215,7 +215,7 @@ def test_projected_rois_are_paired_at_the_largest_common_dimensions():
 
 
 def test_scores_by_dimensions_average_subjects_then_rois():
-    figure, numbers = projection_figure.draw_dimensions({"projection": scores()}, some("tvsd"))
+    figure, numbers = layer_figures.draw_dimensions({"projection": scores()}, some("tvsd"))
     assert set(numbers["model_id"]) == {"m"} and len(figure.axes) == 1
     tvsd = numbers[numbers["benchmark_name"] == "tvsd"].groupby("dimensions", dropna=False)["score"].mean()
     full = 0.9 - 0.1 * (2 + 3 + 2) / 3 + 0.005
@@ -227,11 +227,11 @@ def test_figures_without_a_comparison_say_so():
     table = scores()
     unlike = table[(table["model_id"] == "n") | (table["dimensions"] != 20).fillna(True)]
     with pytest.raises(InputError, match="no number of dimensions that all models have"):
-        projection_figure.draw_scores({"projection": unlike}, {})
+        layer_figures.draw_projected_scores({"projection": unlike}, {})
     with pytest.raises(InputError, match="no layer wider than 20"):
-        projection_figure.draw_scores({"projection": table.assign(layer_width=20)}, {})
+        layer_figures.draw_projected_scores({"projection": table.assign(layer_width=20)}, {})
     with pytest.raises(InputError, match="several numbers of dimensions"):
-        projection_figure.draw_dimensions({"projection": table[table["model_id"] == "n"]}, {})
+        layer_figures.draw_dimensions({"projection": table[table["model_id"] == "n"]}, {})
 
 
 # ---------------------------------------------------------------------------------------------- the plan

@@ -10,7 +10,7 @@ mpl.use("agg")
 from galleries import some
 
 from cortexscale.catalogue.axes import MODEL_AXES
-from cortexscale.figures import convergence, published_scores, scaling_laws
+from cortexscale.figures import convergence, scaling_laws
 from cortexscale.scaling.laws import fit_axis
 from cortexscale.scaling.points import axis_points, benchmark_scores
 from cortexscale.study.fits import FitSettings
@@ -106,6 +106,6 @@ def scores(experiments: list[str]) -> dict[str, pd.DataFrame]:
     ],
 )
 def test_named_experiments_are_drawn(experiments, panels):
-    figure, numbers = published_scores.draw(scores(experiments), {})
+    figure, numbers = scaling_laws.draw_published_scores(scores(experiments), {})
     assert len(figure.axes) == panels
     assert set(numbers["experiment"]) <= set(experiments)

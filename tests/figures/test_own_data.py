@@ -96,7 +96,7 @@ def test_the_papers_names_are_for_the_papers_readers(tmp_path):
     found: Gallery = Plan(study(tmp_path, "mylab", "second")).figures.gallery
     with pytest.raises(InputError, match="no dataset of the reader tvsd"):
         found.drawing("figS6")
-    assert found.drawing("fig5").draw == "finetuning_gains.draw_transfer"
+    assert found.drawing("fig5").draw == "finetuning.draw_transfer"
 
 
 def test_a_config_may_name_figures_by_content_and_is_told_of_all_wrong_ones(tmp_path):

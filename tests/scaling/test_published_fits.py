@@ -11,7 +11,7 @@ from places import ROOT
 from scripts import script
 
 from cortexscale.errors import InputError
-from cortexscale.figures.published_scores import draw
+from cortexscale.figures.scaling_laws import draw_published_scores
 from cortexscale.kernels.power_law import PowerLawFit, choose_form, fit_power_law, resample_counts
 from cortexscale.scaling.experiments import EXPERIMENTS, find_experiment, read_scores, select_rows
 
@@ -200,12 +200,12 @@ def test_script_writes_tables_that_the_figure_reads(tmp_path):
     assert tables["fits"]["experiment"].tolist() == names and tables["fits"]["n"].tolist() == [444, 128, 191]
     assert tables["curves"].groupby("experiment").size().to_dict() == {"model_vit_avg": 100, "parameter_scaling": 100}
     assert len(tables["points"]) == 444 + 128 + 191
-    figure, numbers = draw(tables, {})
+    figure, numbers = draw_published_scores(tables, {})
     assert len(figure.axes) == 2
     assert set(numbers["experiment"]) == {"model_vit_avg", "parameter_scaling"}
     np.testing.assert_array_equal(numbers["kind"].value_counts()[["model", "fit"]], [128 + 191, 200])
     with pytest.raises(InputError, match="an experiment with one X"):
-        draw({**tables, "fits": tables["fits"].iloc[:1], "curves": tables["curves"].iloc[:0]}, {})
+        draw_published_scores({**tables, "fits": tables["fits"].iloc[:1], "curves": tables["curves"].iloc[:0]}, {})
 
 
 def test_download_is_verified_and_says_what_to_do_offline(tmp_path):

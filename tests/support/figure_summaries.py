@@ -24,7 +24,7 @@ from invented_tables import gated_tables, projection_table, recordings, score_ta
 from published_tables import LABELS, our_tables
 
 from cortexscale.figures.paper import PAPER
-from cortexscale.figures.published_scores import PANELS
+from cortexscale.figures.scaling_laws import PUBLISHED
 from cortexscale.plan import Plan
 from cortexscale.qc.ceilings import noise_ceilings, released_units
 from cortexscale.scaling.allocation import fit_model_and_data
@@ -97,7 +97,7 @@ def _fit(fit: str) -> dict[str, pd.DataFrame]:
 def _published_fits() -> dict[str, pd.DataFrame]:
     """Fit the experiments that the figure of published scores has a place for."""
     scores, fitted = score_table(our_tables(size="thin")["pretraining"]), {"fits": [], "curves": [], "points": []}
-    for experiment in (find_experiment(name) for *_, shown in PANELS for name in shown):
+    for experiment in (find_experiment(name) for *_, shown in PUBLISHED for name in shown):
         points = select_rows(scores, experiment.name)
         how = {"experiment": experiment.name, "form": experiment.form, "x_scale": experiment.x_scale}
         row, curve = fit_experiment(points["x"].to_numpy(), points["score"].to_numpy(), bootstraps=5, seed=42, **how)

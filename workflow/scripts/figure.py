@@ -11,14 +11,14 @@ mpl.use("agg")
 from cortexscale.figures.content import NothingToShow
 from cortexscale.figures.gallery import Drawing
 from cortexscale.figures.panels import blank
-from cortexscale.figures.style import use_style
+from cortexscale.figures.style import STYLE
 from cortexscale.files import whole_file
 from cortexscale.jobs import run
 from cortexscale.stores import read_table
 
 
 def main(*, tables: list[Path], drawing: Drawing, pdf: Path, png: Path, svg: Path, csv: Path) -> None:
-    use_style()
+    mpl.rcParams.update(STYLE)
     draw = getattr(importlib.import_module(drawing.module), drawing.draw.rpartition(".")[2])
     named = {name: read_table(path) for name, path in zip(drawing.tables, tables, strict=True)}
     try:
