@@ -80,8 +80,8 @@ class Available:
     unscored: Mapping[str, str] = field(default_factory=dict)
 
 
-Need = Callable[[Available, str | None], str | None]
-"""Takes what a study has and the variant of the figure, and returns the reason for which it cannot be drawn, or None."""
+Need = Callable[[Available, str], str | None]
+"""Takes what a study has and the variant of the figure, if any, and returns the reason for which it cannot be drawn, or None."""
 
 
 @dataclass(frozen=True)

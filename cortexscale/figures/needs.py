@@ -10,7 +10,7 @@ SENSORS = ("eeg", "meg")
 def experiments(*names: str) -> Need:
     """Need all of these experiments of the section ``finetuning``."""
 
-    def lacking(has: Available, variant: str | None) -> str | None:
+    def lacking(has: Available, variant: str) -> str | None:
         absent = [name for name in names if has.experiments is not None and name not in has.experiments]
         return f"finetuning.experiments has no {' and no '.join(absent)}" if absent else None
 
@@ -20,7 +20,7 @@ def experiments(*names: str) -> Need:
 def one_experiment(*names: str) -> Need:
     """Need at least one of these experiments of the section ``finetuning``."""
 
-    def lacking(has: Available, variant: str | None) -> str | None:
+    def lacking(has: Available, variant: str) -> str | None:
         some = has.experiments is None or has.experiments & set(names)
         return None if some else f"finetuning.experiments has none of {', '.join(names)}"
 
@@ -30,7 +30,7 @@ def one_experiment(*names: str) -> Need:
 def rated(fewest: int) -> Need:
     """Need ``fewest`` supervised models whose task accuracy is known."""
 
-    def lacking(has: Available, variant: str | None) -> str | None:
+    def lacking(has: Available, variant: str) -> str | None:
         if has.rated is None or has.rated >= fewest:
             return None
         return f"it takes {fewest} supervised models of suites, whose task accuracy is known, and the study has {has.rated}"
@@ -38,7 +38,7 @@ def rated(fewest: int) -> Need:
     return lacking
 
 
-def rated_or_finetuned(has: Available, variant: str | None) -> str | None:
+def rated_or_finetuned(has: Available, variant: str) -> str | None:
     """Need a model whose task accuracy is known, or runs of fine-tuning with data fractions."""
     reason = rated(1)(has, variant)
     return reason if reason and (has.experiments is None or "data_pct" not in has.experiments) else None
@@ -49,24 +49,24 @@ def scored(has: Available, metric: str | None) -> str | None:
     return has.unscored.get(metric or "")
 
 
-def linear_readout(has: Available, variant: str | None) -> str | None:
+def linear_readout(has: Available, variant: str) -> str | None:
     """Need a linear readout of the mapping."""
     linear = has.readouts is None or any(readout.startswith("linear") for readout in has.readouts)
     return None if linear else "mapping.readouts has no linear_individual"
 
 
-def counted_parameters(has: Available, variant: str | None) -> str | None:
+def counted_parameters(has: Available, variant: str) -> str | None:
     """Need readouts of the study: published tables do not count the parameters of readouts."""
     return "published tables have no parameter counts of readouts" if has.readouts is None else None
 
 
-def shared_projection(has: Available, variant: str | None) -> str | None:
+def shared_projection(has: Available, variant: str) -> str | None:
     """Need a number of dimensions that all models of the projection study are projected to."""
     shared = set.intersection(*map(set, has.projections.values())) if has.projections else set()
     return None if shared else "projection_study.models have no number of dimensions in common"
 
 
-def several_projections(has: Available, variant: str | None) -> str | None:
+def several_projections(has: Available, variant: str) -> str | None:
     """Need a model that is projected to several numbers of dimensions."""
     several = any(len(set(dimensions)) > 1 for dimensions in has.projections.values())
     return None if several else "no model of projection_study.models has several numbers of dimensions"
@@ -74,19 +74,14 @@ def several_projections(has: Available, variant: str | None) -> str | None:
 
 def comparable(has: Available, dataset: str) -> list[str]:
     """Return a dataset, and after it the others that have or may have ROIs at the same stages of the visual cortex."""
-
-    def stages(name: str) -> set[str]:
-        return {super_roi(roi) for roi in has.datasets[name].rois}
-
-    def alike(name: str) -> bool:
-        unknown = not stages(name) or not stages(dataset)
-        return has.datasets[name].modality not in SENSORS and (unknown or bool(stages(name) & stages(dataset)))
-
-    return [dataset, *(name for name in has.datasets if name != dataset and alike(name))]
+    stages = {name: set(map(super_roi, of.rois)) for name, of in has.datasets.items() if of.modality not in SENSORS}
+    if dataset not in stages:
+        return [dataset]
+    own = stages.pop(dataset)
+    return [dataset, *(name for name, others in stages.items() if not own or not others or own & others)]
 
 
-def another_dataset(has: Available, dataset: str | None) -> str | None:
+def another_dataset(has: Available, dataset: str) -> str | None:
     """Need two datasets with ROIs at the same stages of the visual cortex."""
-    if dataset is None or (has.datasets[dataset].modality not in SENSORS and len(comparable(has, dataset)) > 1):
-        return None
-    return f"no other dataset has ROIs at the same stages of the visual cortex as {dataset}"
+    alone = len(comparable(has, dataset)) == 1
+    return f"no other dataset has ROIs at the same stages of the visual cortex as {dataset}" if alone else None
