@@ -244,6 +244,7 @@ def test_the_download_has_what_is_shown(tab):
     assert rows[0]["Parameters"] and 0 < float(rows[0]["pearsonr_nc"]) < 1
 
 
+@pytest.mark.slow
 @in_a_browser
 def test_a_phone_needs_no_sideways_scrolling_and_dark_is_dark(tab, explore):
     for width in (360, 1200, 360):
@@ -258,6 +259,7 @@ def test_a_phone_needs_no_sideways_scrolling_and_dark_is_dark(tab, explore):
     assert tab.run("document.getAnimations().length") == 0
 
 
+@pytest.mark.slow
 @in_a_browser
 def test_five_thousand_points_open_quickly(browser, data, tmp_path, capsys):
     """The page opens within two seconds on an idle machine, and the bound leaves room for a busy one."""
