@@ -1,6 +1,6 @@
 """Tables of hyper-parameters of fine-tuning and readouts, beside the values of the paper (Tables S3, S5 and S6)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,37 +13,19 @@ from cortexscale.markdown import markdown_table
 from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.recipe import NeuralRecipe
 
-_TRAINED = {"optimiser": "AdamW", "precision": "bf16-mixed; float32 on a CPU"}
-_FINETUNED = {
-    **_TRAINED,
-    "betas": "0.9, 0.999",
-    "eps": 1e-8,
-    "decoder_learning_rate": "0 (frozen)",
-    "decoder_weight_decay": 0,
-    "schedule": "linear warm-up, cosine",
-}
-_ATTENTION = {
-    **_TRAINED,
-    "feedforward": "0 (no fully connected layers)",
-    "cross_attention": 1,
-    "encoder": 0,
-    "self_attention": "disabled",
-    "positions": "sinusoidal",
-    "head": "linear",
-    "schedule": "cosine",
-}
-"""Values that no recipe can change, by the keys of the rows below."""
+_OURS = {"precision": "bf16-mixed; float32 on a CPU", "schedule": "linear warm-up, cosine"}
+"""Values that no recipe can change and that are not those of the paper."""
 
 FINETUNING = [
     ("Batching", "Image batch size", "image_batch", 512),
     ("Batching", "Neural batch size", "neural_batch", 256),
-    ("Optimisation", "Optimiser", "optimiser", "AdamW"),
-    ("Optimisation", "β1, β2", "betas", "0.9, 0.999"),
-    ("Optimisation", "ε", "eps", 1e-8),
+    ("Optimisation", "Optimiser", None, "AdamW"),
+    ("Optimisation", "β1, β2", None, "0.9, 0.999"),
+    ("Optimisation", "ε", None, 1e-8),
     ("Optimisation", "Encoder learning rate", "learning_rate", 1e-5),
-    ("Optimisation", "Decoder learning rate", "decoder_learning_rate", "0 (frozen)"),
+    ("Optimisation", "Decoder learning rate", None, "0 (frozen)"),
     ("Optimisation", "Encoder weight decay", "weight_decay", 0.05),
-    ("Optimisation", "Decoder weight decay", "decoder_weight_decay", 0),
+    ("Optimisation", "Decoder weight decay", None, 0),
     ("Optimisation", "Epochs", "epochs", 20),
     ("Optimisation", "Precision", "precision", "bf16-mixed"),
     ("Schedule", "Schedule", "schedule", "cosine annealing + warmup"),
@@ -63,23 +45,24 @@ FINETUNING = [
     ("LoRA", "Layers", "lora.targets", "attention projection, both of the feed-forward"),
     ("LoRA", "Classifier is trained", "lora.train_head", True),
 ]
-"""Group, parameter, key of the recipe, and value of the paper (Table S3; appendix G.1 for stimuli, appendix I for LoRA)."""
+"""Group, parameter, key of the recipe, and value of the paper (Table S3; appendix G.1 for stimuli, appendix I for LoRA). Without
+a key, no recipe can change the value of the paper."""
 
 ATTENTION = [
     ("Architecture", "Model dimension", "width", 384),
     ("Architecture", "Attention heads", "heads", 16),
-    ("Architecture", "Feedforward dimension", "feedforward", "0 (no fully connected layers)"),
+    ("Architecture", "Feedforward dimension", None, "0 (no fully connected layers)"),
     ("Architecture", "Latent query tokens", "latents", 16),
-    ("Architecture", "Cross-attention layers", "cross_attention", 1),
-    ("Architecture", "Token encoder layers", "encoder", 0),
-    ("Architecture", "Query self-attention", "self_attention", "disabled"),
-    ("Architecture", "Positional encoding", "positions", "sinusoidal"),
-    ("Architecture", "Head", "head", "linear"),
+    ("Architecture", "Cross-attention layers", None, 1),
+    ("Architecture", "Token encoder layers", None, 0),
+    ("Architecture", "Query self-attention", None, "disabled"),
+    ("Architecture", "Positional encoding", None, "sinusoidal"),
+    ("Architecture", "Head", None, "linear"),
     ("Architecture", "Dropout", "dropout", 0.3),
-    ("Optimisation", "Optimiser", "optimiser", "AdamW"),
+    ("Optimisation", "Optimiser", None, "AdamW"),
     ("Optimisation", "Learning rate", "learning_rate", 1e-4),
     ("Optimisation", "Weight decay", "weight_decay", 1e-4),
-    ("Optimisation", "Schedule", "schedule", "cosine"),
+    ("Optimisation", "Schedule", None, "cosine"),
     ("Optimisation", "Gradient clipping", "clip", 1.0),
     ("Optimisation", "Precision", "precision", "bf16-mixed"),
     ("Optimisation", "Batch size", "batch", 256),
@@ -96,7 +79,7 @@ def finetuning_table(recipes: Mapping[str, NeuralRecipe]) -> pd.DataFrame:
     Returns:
         ``recipe``, ``group``, ``parameter``, and ``study`` and ``paper`` as text (empty where the paper gives no value).
     """
-    tables = [_beside({**_FINETUNED, **plain(recipe)}, FINETUNING).assign(recipe=name) for name, recipe in recipes.items()]
+    tables = [_beside(plain(recipe), FINETUNING).assign(recipe=name) for name, recipe in recipes.items()]
     first = dict(zip(tables[0]["parameter"], tables[0]["study"], strict=True))
     others = [table[table["parameter"].map(first) != table["study"]] for table in tables[1:]]
     return pd.concat([tables[0], *others], ignore_index=True)[["recipe", "group", "parameter", "study", "paper"]]
@@ -104,7 +87,7 @@ def finetuning_table(recipes: Mapping[str, NeuralRecipe]) -> pd.DataFrame:
 
 def attention_table(recipe: ReadoutRecipe) -> pd.DataFrame:
     """Make Table S5: ``group``, ``parameter``, ``study`` and ``paper`` of an attention readout."""
-    return _beside({**_ATTENTION, **plain(recipe)}, ATTENTION)
+    return _beside(plain(recipe), ATTENTION)
 
 
 def readout_table(
@@ -138,19 +121,12 @@ def readable(table: pd.DataFrame) -> str:
     return markdown_table(cells, left=[str(name) for name in cells])
 
 
-def _beside(recipe: Mapping[str, Any], rows: list[tuple[str, str, str, Any]]) -> pd.DataFrame:
+def _beside(recipe: dict[str, Any], rows: list[tuple[str, str, str | None, Any]]) -> pd.DataFrame:
     """Put the values of a recipe beside those of the paper, for the rows whose key the recipe has."""
-    values = dict(_flat(recipe))
-    shown = [(group, name, _text(values[key]), _text(paper)) for group, name, key, paper in rows if key in values]
+    values = _OURS | pd.json_normalize(recipe).to_dict("records")[0]
+    known = [row for row in rows if row[2] is None or row[2] in values]
+    shown = [(group, name, _text(values[key] if key else paper), _text(paper)) for group, name, key, paper in known]
     return pd.DataFrame(shown, columns=["group", "parameter", "study", "paper"])
-
-
-def _flat(recipe: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in recipe.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 def _text(value: Any) -> str:

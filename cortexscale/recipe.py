@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from cortexscale.section import Contradiction, Section
 
@@ -37,9 +37,9 @@ class Recipe(Section):
     """AdamW, or SGD with momentum."""
     learning_rate: PositiveFloat = 1e-3
     """Learning rate at the end of the warm-up."""
-    min_learning_rate: Annotated[float, Field(ge=0)] = 0.0
+    min_learning_rate: NonNegativeFloat = 0.0
     """Learning rate at the last step."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    weight_decay: NonNegativeFloat = 0.05
     """Weight decay, of weights but not of biases and norm scales."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Fraction of the training over which the learning rate rises."""
@@ -61,13 +61,13 @@ class Recipe(Section):
     """Interpolation with which images are resized."""
     auto_augment: str | None = None
     """Augmentation in timm's notation: `rand-m9-mstd0.5-inc1` is RandAugment, `3a` is 3-Augment."""
-    color_jitter: Annotated[float, Field(ge=0)] = 0.0
+    color_jitter: NonNegativeFloat = 0.0
     """Strength of the colour jitter. timm leaves it out with RandAugment."""
     erasing: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Probability that a rectangle of an image is replaced by noise."""
-    mixup: Annotated[float, Field(ge=0)] = 0.0
+    mixup: NonNegativeFloat = 0.0
     """Alpha of mixup; 0 for none."""
-    cutmix: Annotated[float, Field(ge=0)] = 0.0
+    cutmix: NonNegativeFloat = 0.0
     """Alpha of CutMix; 0 for none."""
     repeats: PositiveInt = 1
     """Repeated augmentation: an epoch shows this many versions of a random 1/`repeats` of the images."""
@@ -94,9 +94,9 @@ class Recipe(Section):
 class Jitter(Section):
     """Random moves of stimuli in a fine-tuning (paper, appendix G.1); 0 turns a kind off."""
 
-    shift: Annotated[float, Field(ge=0)] = 0.5
+    shift: NonNegativeFloat = 0.5
     """Largest shift, horizontally and vertically, in degrees of visual angle."""
-    rotation: Annotated[float, Field(ge=0)] = 0.5
+    rotation: NonNegativeFloat = 0.5
     """Largest rotation, in degrees."""
     scale: Annotated[float, Field(ge=0, lt=1)] = 0.1 / 8
     """Largest change of size, as a fraction. The default is 0.1 degrees of visual angle across the field of view."""
@@ -124,13 +124,13 @@ class NeuralRecipe(Section):
 
     epochs: PositiveInt = 20
     """Passes over the stimuli."""
-    warmup_epochs: Annotated[int, Field(ge=0)] = 5
+    warmup_epochs: NonNegativeInt = 5
     """Epochs over which the learning rate rises. A cosine follows, from step to step."""
     learning_rate: PositiveFloat = 1e-5
     """Learning rate at the end of the warm-up."""
-    min_learning_rate: Annotated[float, Field(ge=0)] = 1e-6
+    min_learning_rate: NonNegativeFloat = 1e-6
     """Learning rate at the last step."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    weight_decay: NonNegativeFloat = 0.05
     """Weight decay of all weights that are trained, biases and norm scales included, as in the authors' code."""
     image_batch: PositiveInt = 512
     """Labelled images of a step."""
@@ -138,9 +138,9 @@ class NeuralRecipe(Section):
     """Stimuli of a step, for each subject."""
     micro_batch: PositiveInt | None = None
     """Images that the GPU holds at a time; by default the whole batch. Lower it when the memory is too small."""
-    lambda_img: Annotated[float, Field(ge=0)] = 0.1
+    lambda_img: NonNegativeFloat = 0.1
     """Weight of the cross-entropy of labelled images. With 0 none are needed."""
-    lambda_neural: Annotated[float, Field(ge=0)] = 100.0
+    lambda_neural: NonNegativeFloat = 100.0
     """Weight of the loss of responses, which is summed over subjects and ROIs."""
     loss: Literal["mse", "mae", "cka", "logcka"] = "mse"
     """Loss of the responses of a subject and ROI: mean squared or absolute error, 1 − CKA, or log(1 − CKA)."""

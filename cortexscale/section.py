@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ Name = Annotated[
     Words("name", "names", "letters, digits, dots, dashes and underscores; it begins with a letter or digit"),
 ]
 Percent = Annotated[float, Field(gt=0, le=100), Words("percentage up to 100", "percentages up to 100", "above 0")]
-Seed = Annotated[int, Field(ge=0)]
+Seed = NonNegativeInt
 T = TypeVar("T")
 NonEmpty = Annotated[list[T], Field(min_length=1)]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from cortexscale.errors import did_you_mean
 from cortexscale.recipe import Recipe
@@ -70,7 +70,7 @@ class Suite(Section):
     """Height and width of the input in pixels."""
     architectures: dict[Name, SuiteArchitecture]
     """Architectures, by the name that model ids have for them."""
-    samples_per_class: NonEmpty[Annotated[int, Field(ge=0)]]
+    samples_per_class: NonEmpty[NonNegativeInt]
     """Training images per class, one model each; 0 is the full set."""
     seeds: NonEmpty[Seed] = [0]
     """Seeds of the subsets and trainings, one model each."""
