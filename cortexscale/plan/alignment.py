@@ -1,6 +1,6 @@
 """The alignment of a study: which layers are searched or published, how features are projected, and where scores lie."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -59,21 +59,6 @@ class AlignmentPlan:
     def commitments(self, stimuli: str, model: str) -> str:
         """Return the file of committed layers of a model's reference model."""
         return f"{self.results}/commitments/{stimuli}/{self.models.inventory[model].reference}.json"
-
-    def per_alignment(self, pattern: str) -> list[str]:
-        """Fill a path for every stimulus set x model."""
-        return self._paths(pattern, product(self.data.stimuli, self.models.inventory))
-
-    def per_search(self, pattern: str) -> list[str]:
-        """Fill a path for every stimulus set x reference model whose layers are searched."""
-        return self._paths(pattern, product(self.data.stimuli, self.searched))
-
-    def per_projected(self, pattern: str) -> list[str]:
-        """Fill a path for every stimulus set x model of the projection study."""
-        return self._paths(pattern, self.projected)
-
-    def _paths(self, pattern: str, pairs: Iterable[tuple[str, str]]) -> list[str]:
-        return [pattern.format(results=self.results, stimuli=stimuli, model=model) for stimuli, model in pairs]
 
     @property
     def exact(self) -> bool:

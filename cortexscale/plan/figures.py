@@ -63,7 +63,7 @@ class FigurePlan:
         """The datasets of the study, or of the published tables, as figures see them."""
         rois = {name: tuple(dataset.rois) for name, dataset in self.study.datasets.items()}
         return {
-            name: FigureDataset(label, self.data.readers[name], self.data.modalities[name], rois.get(name, ()))
+            name: FigureDataset(label, self.data.readers[name], self.data.modality(name), rois.get(name, ()))
             for name, label in self.data.labels.items()
         }
 

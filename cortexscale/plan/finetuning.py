@@ -156,14 +156,6 @@ class FinetuningPlan:
         """Return the path of the committed layers of a model's base model."""
         return self.alignment.commitments(stimuli, self.base(model).id)
 
-    def per_evaluated(self, pattern: str) -> list[str]:
-        """Fill a path for every stimulus set x fine-tuned model or baseline."""
-        return [pattern.format(results=self.results, stimuli=s, model=m) for s in self.stimuli for m in self.evaluated]
-
-    def per_model(self, pattern: str) -> list[str]:
-        """Fill a path for every fine-tuned model."""
-        return [pattern.format(results=self.results, model=model) for model in self.finetuned]
-
     @property
     def facts(self) -> dict[str, TunedModel]:
         """Fine-tuned model -> what it is made of, for the result table."""

@@ -83,8 +83,3 @@ class MappingPlan:
         """List the file of prepared responses, if the study wants RSA and CKA of test responses."""
         wanted = "test" in self.study.metrics.similarity
         return [self.path("{results}/prepared/{stimuli}.h5", dataset)] if wanted else []
-
-    def per_readout(self, pattern: str) -> list[str]:
-        """Fill a path for every dataset x readout."""
-        of = {"results": self.results}
-        return [pattern.format(**of, dataset=d, readout=r) for d in self.settings.datasets for r in self.settings.readouts]

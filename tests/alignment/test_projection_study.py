@@ -246,11 +246,11 @@ def demo(tmp_path, monkeypatch) -> dict:
 def test_the_plan_knows_every_projection_of_a_model(demo):
     demo["projection_study"] = {"models": {"vit_base_objects_full_seed-0": [8, 16]}, "seeds": [1, 2], "stimuli": ["hvm"]}
     plan = Plan(demo)
-    assert plan.alignment.per_projected("{stimuli}/{model}") == ["hvm/vit_base_objects_full_seed-0"]
+    assert plan.alignment.projected == [("hvm", "vit_base_objects_full_seed-0")]
     wanted = [projection(dimensions, seed) for dimensions in (8, 16) for seed in (1, 2)]
     assert plan.alignment.projections("vit_base_objects_full_seed-0") == wanted and "projection" in plan.tables.names
     del demo["projection_study"]["stimuli"]
-    assert len(Plan(demo).alignment.per_projected("{stimuli}/{model}")) == len(plan.data.stimuli)
+    assert len(Plan(demo).alignment.projected) == len(plan.data.stimuli)
 
 
 @pytest.mark.parametrize(

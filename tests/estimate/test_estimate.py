@@ -390,9 +390,10 @@ def test_the_demo_study_took_about_what_was_estimated(tmp_path):
     """CPU seconds are compared, since wall time of a busy machine says little. Python takes most of them to start."""
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {"results": str(ROOT / "results")}
     plan = Plan(config, {"estimate"})
-    rules = {"layer_search": plan.alignment.per_search, "alignment": plan.alignment.per_alignment}
-    files = {rule: per("{results}/benchmarks/" + rule + "/{stimuli}/{model}.tsv") for rule, per in rules.items()}
-    missing = [file for wanted in files.values() for file in wanted if not Path(file).exists()]
+    rules = {"layer_search": plan.alignment.searched, "alignment": plan.models.inventory}
+    sets, root = plan.data.stimuli, ROOT / "results/benchmarks"
+    files = {rule: [root / rule / name / f"{model}.tsv" for name in sets for model in rules[rule]] for rule in rules}
+    missing = [file for wanted in files.values() for file in wanted if not file.exists()]
     if missing:
         pytest.skip(f"{len(missing)} benchmark files of the demo study are missing: make demo")
     expected = Estimate(plan, ExpectedSizes(plan, networks(plan.models.inventory.values())), measure(tmp_path)).stages()

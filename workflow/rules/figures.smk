@@ -17,7 +17,11 @@ from cortexscale.datasets.registry import FACTS_FILES
 rule collect_pretraining:
     """Putting the scores of all models in one table."""
     input:
-        alignment=plan.alignment.per_alignment("{results}/alignment/{stimuli}/{model}.parquet"),
+        alignment=expand(
+            "<results>/alignment/{stimuli}/{model}.parquet",
+            stimuli=plan.data.stimuli,
+            model=plan.models.inventory,
+        ),
         cards="<results>/tables/model_cards.parquet",
     output:
         table="<results>/tables/pretraining.parquet",
@@ -39,7 +43,11 @@ rule collect_pretraining:
 rule collect_layer_search:
     """Putting the layer scores of all reference models in one table."""
     input:
-        searches=plan.alignment.per_search("{results}/layer_search/{stimuli}/{model}.parquet"),
+        searches=expand(
+            "<results>/layer_search/{stimuli}/{model}.parquet",
+            stimuli=plan.data.stimuli,
+            model=plan.alignment.searched,
+        ),
     output:
         table="<results>/tables/layer_search.parquet",
     log:

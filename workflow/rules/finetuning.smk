@@ -135,8 +135,12 @@ rule finetuned_alignment:
 rule collect_finetuning:
     """Putting the scores of fine-tuned models in one table."""
     input:
-        alignment=plan.finetuning.per_evaluated("{results}/finetuning/alignment/{stimuli}/{model}.parquet"),
-        tuned=plan.finetuning.per_model("{results}/finetuning/models/{model}.json"),
+        alignment=expand(
+            "<results>/finetuning/alignment/{stimuli}/{model}.parquet",
+            stimuli=plan.finetuning.stimuli,
+            model=plan.finetuning.evaluated,
+        ),
+        tuned=expand("<results>/finetuning/models/{model}.json", model=plan.finetuning.finetuned),
         cards="<results>/tables/model_cards.parquet",
     output:
         table="<results>/tables/finetuning.parquet",

@@ -94,8 +94,16 @@ rule mapping:
 rule collect_mapping:
     """Putting the scores of all readouts in one table."""
     input:
-        mappings=plan.mapping.per_readout("{results}/mapping/{dataset}/{readout}.parquet"),
-        layer_gates=plan.mapping.per_readout("{results}/mapping/{dataset}/{readout}.gates.parquet"),
+        mappings=expand(
+            "<results>/mapping/{dataset}/{readout}.parquet",
+            dataset=plan.mapping.settings.datasets,
+            readout=plan.mapping.settings.readouts,
+        ),
+        layer_gates=expand(
+            "<results>/mapping/{dataset}/{readout}.gates.parquet",
+            dataset=plan.mapping.settings.datasets,
+            readout=plan.mapping.settings.readouts,
+        ),
     output:
         table="<results>/tables/mapping.parquet",
         gates="<results>/tables/gates.parquet",

@@ -46,7 +46,10 @@ rule projection_study:
 rule collect_projection:
     """Putting the scores of all projections in one table."""
     input:
-        scores=plan.alignment.per_projected("{results}/projection/{stimuli}/{model}.parquet"),
+        scores=[
+            f"{plan.results}/projection/{stimuli}/{model}.parquet"
+            for stimuli, model in plan.alignment.projected
+        ],
     output:
         table="<results>/tables/projection.parquet",
     log:
