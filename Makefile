@@ -5,6 +5,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Two processes of one thread each; CONTRIBUTING.md says how to run fewer tests.
+PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist worksteal
 
 .PHONY: demo docs test test-fast lint browser test-slurm bench clean
 
@@ -13,11 +15,10 @@ demo: $(BIN)/.installed
 	@echo "Figures: results/figures/fig2.pdf, results/figures/fig3.pdf; all results: results/report.html, results/explore.html"
 
 test: lint demo browser
-	python -m pytest
+	$(PYTEST)
 
-# Two processes of one thread each; CONTRIBUTING.md says how to run fewer tests still.
 test-fast: $(BIN)/.installed
-	OMP_NUM_THREADS=1 python -m pytest -n 2 -m "not slow and not demo and not slurm"
+	$(PYTEST) -m "not slow and not demo and not slurm"
 
 # For the tests of the pages, which are skipped with the reason where there is none.
 browser:
