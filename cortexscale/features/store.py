@@ -107,9 +107,8 @@ class Store:
         try:
             self._group = zarr.open_group(ZipStore(self.path, mode="r"), mode="r")
         except (OSError, zipfile.BadZipFile) as error:
-            raise InputError(
-                path, f"not a readable feature store ({error})", "a .zarr.zip store", "delete it and run again"
-            ) from None
+            found = f"not a readable feature store ({error})"
+            raise InputError(path, found, "a .zarr.zip store", "delete it and run again") from None
         self.attributes: dict[str, Any] = dict(self._group.attrs)
         self.layers: dict[str, dict[str, Any]] = self.attributes["layers"]
 

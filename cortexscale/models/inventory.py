@@ -3,6 +3,7 @@
 import fnmatch
 from collections import Counter
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 from cortexscale.errors import InputError, Problems
@@ -12,18 +13,7 @@ from cortexscale.models.model import Builder, FunctionBuilder, HubBuilder, Model
 from cortexscale.models.training.recipes import resolve
 from cortexscale.recipe import Recipe
 from cortexscale.study import Study
-from cortexscale.study.models import (
-    CheckpointModel,
-    HuggingFaceModels,
-    Layers,
-    Models,
-    OwnModel,
-    PublishedSuite,
-    PythonModel,
-    Suite,
-    SuiteArchitecture,
-    TimmModels,
-)
+from cortexscale.study import models as sections
 
 SUITES = ("suite", "spvvs")
 """Sources of controlled suites."""
@@ -32,7 +22,7 @@ SUITES = ("suite", "spvvs")
 def model_inventory(study: Study, problems: Problems) -> dict[str, Model]:
     """Return every model of a study by id, in the order of the config.
 
-    ``problems`` receives repeated ids, unknown references and unknown families of layers. Models of a wrong source are left out.
+    ``problems`` receives repeated ids, unknown references and unknown families of layers. A wrong source gives no models.
     """
     models: list[Model] = []
     for source in study.models:
@@ -61,21 +51,21 @@ def fitted_models(study: Study) -> list[str]:
     return [model.id for model in models if model.begins_with is None]
 
 
-def _models_of(source: Models, results: str) -> list[Model]:
+def _models_of(source: sections.Models, results: str) -> list[Model]:
     match source:
-        case Suite():
+        case sections.Suite():
             return suite_models(source, results)
-        case PublishedSuite():
+        case sections.PublishedSuite():
             return published_models(source)
-        case TimmModels() | HuggingFaceModels():
+        case sections.TimmModels() | sections.HuggingFaceModels():
             return hub_models(source)
-        case CheckpointModel():
+        case sections.CheckpointModel():
             return [checkpoint_model(source)]
-        case PythonModel():
+        case sections.PythonModel():
             return [python_model(source)]
 
 
-def layer_patterns(layers: Layers, where: str) -> tuple[str, ...]:
+def layer_patterns(layers: sections.Layers, where: str) -> tuple[str, ...]:
     """The regular expressions of layers, as given or of a family. An unknown family raises an InputError."""
     if not isinstance(layers, str):
         return tuple(layers)
@@ -85,30 +75,27 @@ def layer_patterns(layers: Layers, where: str) -> tuple[str, ...]:
     return LAYERS[layers]
 
 
-def suite_models(suite: Suite, results: str) -> list[Model]:
+def suite_models(suite: sections.Suite, results: str) -> list[Model]:
     """The models of a suite that is trained here: architectures x training-set sizes x seeds, then the adversarial copies."""
     models = []
-    for arch, spec in suite.architectures.items():
-        builder = _builder(spec, suite.classes)
-        for samples in suite.samples_per_class:
-            for seed in suite.seeds:
-                id = spvvs.model_id(arch, suite.dataset, samples, seed)
-                models.append(
-                    Model(
-                        id=id,
-                        source="suite",
-                        arch=arch,
-                        family=spec.family,
-                        builder=builder,
-                        layers=tuple(spec.layers),
-                        reference=spvvs.model_id(arch, suite.dataset, 0, 0),
-                        dataset=suite.dataset,
-                        samples_per_class=samples,
-                        seed=seed,
-                        checkpoint=f"{results}/models/{id}.pt",
-                        image_size=spec.image_size or suite.image_size,
-                    )
-                )
+    for (arch, spec), samples, seed in product(suite.architectures.items(), suite.samples_per_class, suite.seeds):
+        id = spvvs.model_id(arch, suite.dataset, samples, seed)
+        models.append(
+            Model(
+                id=id,
+                source="suite",
+                arch=arch,
+                family=spec.family,
+                builder=_builder(spec, suite.classes),
+                layers=tuple(spec.layers),
+                reference=spvvs.model_id(arch, suite.dataset, 0, 0),
+                dataset=suite.dataset,
+                samples_per_class=samples,
+                seed=seed,
+                checkpoint=f"{results}/models/{id}.pt",
+                image_size=spec.image_size or suite.image_size,
+            )
+        )
     copies = suite.adversarial
     if copies is None:
         return models
@@ -116,7 +103,7 @@ def suite_models(suite: Suite, results: str) -> list[Model]:
     return models + [adversarial_copy(original, resolve(copies.recipe), results) for original in originals]
 
 
-def _builder(entry: SuiteArchitecture | CheckpointModel, classes: int) -> Builder:
+def _builder(entry: sections.SuiteArchitecture | sections.CheckpointModel, classes: int) -> Builder:
     if entry.architecture:
         return PublishedBuilder(entry.architecture, classes)
     assert entry.timm is not None, "a section has one of the two"
@@ -127,16 +114,15 @@ def adversarial_copy(original: Model, recipe: Recipe, results: str) -> Model:
     """Make the copy of a model that continues its training against attacks. A recipe without an attack raises an InputError."""
     if recipe.attack is None:
         where = "config key `models: - source: suite: adversarial: recipe`"
-        raise InputError(
-            where, "no attack", "an adversarial recipe", "add `attack: {eps: 1, alpha: 1.25}`, or drop `adversarial`"
-        )
+        remedy = "add `attack: {eps: 1, alpha: 1.25}`, or drop `adversarial`"
+        raise InputError(where, "no attack", "an adversarial recipe", remedy)
     eps, alpha = (f"{size:g}".replace(".", "") for size in (recipe.attack.eps, recipe.attack.alpha))
     duration = f"ep{recipe.epochs:g}" if recipe.epochs else f"steps{recipe.steps}"
     id = f"adv_{original.arch}_{original.dataset}_full_ffgsm_eps-{eps}_alpha-{alpha}-{duration}_seed-{original.seed}"
     return replace(original, id=id, begins_with=original.id, checkpoint=f"{results}/models/{id}.pt")
 
 
-def published_models(source: PublishedSuite) -> list[Model]:
+def published_models(source: sections.PublishedSuite) -> list[Model]:
     """The published checkpoints that the config names. A pattern that fits none, or a missing reference, is an InputError."""
     checkpoints = [entry for entry in spvvs.checkpoints() if any(fnmatch.fnmatch(entry.id, pattern) for pattern in source.only)]
     idle = [pattern for pattern in source.only if not any(fnmatch.fnmatch(entry.id, pattern) for entry in checkpoints)]
@@ -171,9 +157,9 @@ def published_models(source: PublishedSuite) -> list[Model]:
     return models
 
 
-def hub_models(source: TimmModels | HuggingFaceModels) -> list[Model]:
+def hub_models(source: sections.TimmModels | sections.HuggingFaceModels) -> list[Model]:
     """Pretrained models of timm or of the Hugging Face hub; each is its own reference model."""
-    models, of_timm = [], isinstance(source, TimmModels)
+    models, of_timm = [], isinstance(source, sections.TimmModels)
     named = source.layers if isinstance(source.layers, str) and not of_timm else source.source
     for name in source.ids:
         id = name.split("/")[-1]  # hf-hub:owner/name
@@ -192,7 +178,7 @@ def hub_models(source: TimmModels | HuggingFaceModels) -> list[Model]:
     return models
 
 
-def checkpoint_model(entry: CheckpointModel) -> Model:
+def checkpoint_model(entry: sections.CheckpointModel) -> Model:
     """A user's weights in a known architecture. It raises an InputError if the architecture or the layers' family is unknown."""
     families = {arch: family for grid in (spvvs.NAMED, spvvs.FLEX) for family, archs in grid.items() for arch in archs}
     if entry.architecture and entry.architecture not in families:
@@ -212,7 +198,7 @@ def checkpoint_model(entry: CheckpointModel) -> Model:
     )
 
 
-def python_model(entry: PythonModel) -> Model:
+def python_model(entry: sections.PythonModel) -> Model:
     """A network that a function of the user builds."""
     return Model(
         source="python",
@@ -225,6 +211,6 @@ def python_model(entry: PythonModel) -> Model:
     )
 
 
-def _common_fields(entry: OwnModel) -> dict[str, Any]:
+def _common_fields(entry: sections.OwnModel) -> dict[str, Any]:
     pretraining = {"dataset": entry.dataset, "n_samples": entry.samples, "seed": entry.seed}
     return {"id": entry.id, "reference": entry.reference or entry.id, **pretraining}

@@ -46,9 +46,8 @@ def resolve(*layers: Recipe) -> Recipe:
         keys |= given
     if (keys.get("steps") is None) == (keys.get("epochs") is None):
         found = {name: keys[name] for name in ("steps", "epochs") if keys.get(name)} or "neither"
-        raise InputError(
-            "a suite's `recipe`", f"steps and epochs: {found}", "one of them", "say how long to train: `epochs: 100`"
-        )
+        remedy = "say how long to train: `epochs: 100`"
+        raise InputError("a suite's `recipe`", f"steps and epochs: {found}", "one of them", remedy)
     return Recipe(**keys)
 
 
