@@ -156,12 +156,7 @@ def forward_precision(wanted: str) -> str:
 
 
 def extract_features(
-    passes: ForwardPasses,
-    layers: Sequence[Layer],
-    path: Path | str,
-    *,
-    projection: Projection,
-    made_by: dict[str, Any],
+    passes: ForwardPasses, layers: Sequence[Layer], path: Path | str, *, projection: Projection, made_by: dict[str, Any]
 ) -> None:
     """Write the features of all images at all layers into the store at ``path``.
 

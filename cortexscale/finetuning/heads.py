@@ -26,13 +26,7 @@ COLUMNS = ["subject", "roi", "layer_name", "n_units", "fitting_samples", "alpha"
 
 
 def fit_heads(
-    job: ModelOnImages,
-    targets: Sequence[Targets],
-    commitments: RoiLayers,
-    ridge: Ridge,
-    folder: Path,
-    *,
-    made_by: dict[str, Any],
+    job: ModelOnImages, targets: Sequence[Targets], commitments: RoiLayers, ridge: Ridge, folder: Path, *, made_by: dict[str, Any]
 ) -> pd.DataFrame:
     """Fit the heads of a dataset on all its training stimuli, and write ``<subject>/<roi>.safetensors`` of each into ``folder``.
 

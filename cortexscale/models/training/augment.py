@@ -43,12 +43,7 @@ class BatchAugmentation:
     """Mirrors, normalises, erases and mixes the images of a micro-batch, as a recipe says for labels of ``n_classes`` classes."""
 
     def __init__(
-        self,
-        recipe: Recipe,
-        n_classes: int,
-        device: torch.device,
-        mean: Sequence[float] = MEAN,
-        std: Sequence[float] = STD,
+        self, recipe: Recipe, n_classes: int, device: torch.device, mean: Sequence[float] = MEAN, std: Sequence[float] = STD
     ) -> None:
         self.mean, self.std = mean, std
         self.erase = (
