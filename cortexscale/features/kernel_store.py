@@ -4,7 +4,7 @@ The lower triangle is stored in float32, which takes 2 n^2 bytes for n images. T
 is singular, and the rounding of float32 would matter at small penalties: the activations, which are fewer, are stored instead.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,18 +46,16 @@ class KernelWriter:
         """
         for number, rows in enumerate(self._rows):
             name = f"kernels/{layer}/{number}"
-            if activations.shape[1] <= len(rows):
-                self._write_activations(name, column_slabs(activations, rows, COLUMNS), (len(rows), activations.shape[1]))
+            n, width = len(rows), activations.shape[1]
+            if width <= n:
+                chunks = n, min(COLUMNS, width)
+                self._store.create(f"{name}/activations", (n, width), chunks, "f2")
+                for column, slab in enumerate(column_slabs(activations, rows, COLUMNS)):
+                    self._store.write(f"{name}/activations", (0, column), slab, chunks)
             else:
                 device = best_device()
                 self._write_gram(name, gram(column_slabs(activations, rows), working_precision(device), device))
         self._store.mark_complete()
-
-    def _write_activations(self, name: str, slabs: Iterable[np.ndarray], shape: tuple[int, int]) -> None:
-        name, chunks = f"{name}/activations", (shape[0], min(COLUMNS, shape[1]))
-        self._store.create(name, shape, chunks, "f2")
-        for number, slab in enumerate(slabs):
-            self._store.write(name, (0, number), slab, chunks)
 
     def _write_gram(self, name: str, matrix: GramMatrix) -> None:
         n = len(matrix.K)

@@ -34,6 +34,8 @@ class StoreWriter:
     messages.
     """
 
+    chunk_columns = COLUMNS
+
     def __init__(
         self, path: Path | str, identity: dict[str, Any], n_rows: int, stimuli: Sequence[int] | np.ndarray | None = None
     ) -> None:
@@ -74,7 +76,7 @@ class StoreWriter:
         for layer in self._waiting[0] if n else ():
             batches = [batch[layer] for batch in self._waiting]
             width = batches[0].shape[1]
-            chunks = height, self._columns(width)
+            chunks = height, min(self.chunk_columns, width)
             if layer not in self.store:
                 self.store.create(layer, (self.n_rows, width), chunks, "f2")
             for column, start in enumerate(range(0, width, chunks[1])):
@@ -87,9 +89,6 @@ class StoreWriter:
         self._waiting = [{layer: rows[-rest:].copy() for layer, rows in self._waiting[-1].items()}] if rest else []
         self.rows_written += n
         self.store.mark_complete(self.rows_written)
-
-    def _columns(self, width: int) -> int:
-        return min(COLUMNS, width)
 
     def finish(self, attributes: dict[str, Any]) -> None:
         """Give the complete file its final name, or raise a ValueError if rows are missing."""

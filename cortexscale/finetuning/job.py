@@ -86,17 +86,9 @@ def finetune(
     made_of = plain([base, of_base, recipe, image_recipe, tuning, made_by])
     state = TrainingState(weights.with_name(f".{weights.name}.state"), json.dumps(made_of, sort_keys=True))
     n_trainable = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    labelled = open_images(images, "train") if images else None
     course = finetune_backbone(
-        backbone,
-        linear,
-        trials,
-        stimuli,
-        recipe,
-        open_images(images, "train") if images else None,
-        image_recipe,
-        seed=tuning.seed,
-        workers=workers,
-        state=state,
+        backbone, linear, trials, stimuli, recipe, labelled, image_recipe, seed=tuning.seed, workers=workers, state=state
     )
     if adapters:
         adapters.merge()

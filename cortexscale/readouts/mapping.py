@@ -60,34 +60,24 @@ def fit_readouts(
         shared: whether all subjects share one trunk per ROI (multi-subject), or each subject has its own (single-subject).
         states: folder of states from which an interrupted training continues. The caller removes it when the results are safe.
     """
+
+    def fit(layer: str, rois: list[str], subjects: list[Trials]) -> list[Fitted]:
+        fitted = []
+
+        def train(block: slice) -> None:
+            present, state = rois[block], None
+            if states:
+                identity = _identity(layer, subjects, present, recipe, seed)
+                state = TrainingState(states / f"{identity}.pt", identity, seconds=60)
+            readouts = train_readouts(tokens[layer], subjects, present, recipe, seed=seed, state=state)
+            fitted.append(Fitted(layer, readouts, {subject.subject: subject for subject in subjects}, shared))
+
+        Blocks(len(rois)).run(len(rois), train)
+        return fitted
+
     for together in [list(trials)] if shared else [[subject] for subject in trials]:
-        for layer, rois, subjects in _side_by_side(layers, together):
-            yield from _fit_rois(tokens[layer], layer, rois, subjects, recipe, shared, seed, states)
-
-
-def _fit_rois(
-    tokens: Tokens,
-    layer: str,
-    rois: list[str],
-    trials: list[Trials],
-    recipe: ReadoutRecipe,
-    shared: bool,
-    seed: int,
-    states: Path | None,
-) -> list[Fitted]:
-    """Train readouts of ROIs that read one layer, as many together as fit the device."""
-    fitted = []
-
-    def train(block: slice) -> None:
-        present, state = rois[block], None
-        if states:
-            identity = _identity(layer, trials, present, recipe, seed)
-            state = TrainingState(states / f"{identity}.pt", identity, seconds=60)
-        readouts = train_readouts(tokens, trials, present, recipe, seed=seed, state=state)
-        fitted.append(Fitted(layer, readouts, {subject.subject: subject for subject in trials}, shared))
-
-    Blocks(len(rois)).run(len(rois), train)
-    return fitted
+        for side_by_side in _side_by_side(layers, together):
+            yield from fit(*side_by_side)
 
 
 def _side_by_side(layers: Mapping[str, str], trials: Sequence[Trials]) -> Iterator[tuple[str, list[str], list[Trials]]]:

@@ -5,6 +5,7 @@ into memory. Zarr would take a quarter of a second to read 256 rows, a hundred t
 """
 
 import hashlib
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -56,6 +57,8 @@ class TokenWriter(StoreWriter):
     The tokens of ``committed`` layers are all kept, of the others the mean token. ``shapes`` are the outputs for one image.
     """
 
+    chunk_columns = sys.maxsize
+
     def __init__(
         self,
         path: Path | str,
@@ -76,16 +79,13 @@ class TokenWriter(StoreWriter):
         pooled = pooled_layers([as_tokens(features[name].reshape(-1, *shape)) for name, shape in self.shapes.items()])
         super().write({**{name: features[name] for name in self.committed}, POOLED: pooled.reshape(len(pooled), -1)})
 
-    def _columns(self, width: int) -> int:
-        return width
-
 
 class TokenStore(Store):
     """A store of tokens of images that have recorded responses."""
 
     def __init__(self, path: Path | str):
         super().__init__(path)
-        self._images = pd.Index(self._array("images")[:])
+        self._images = pd.Index(np.asarray(self._array("images")[:]))
         with zipfile.ZipFile(self.path) as archive, self.path.open("rb") as file:
             self._starts = {entry.filename: _start(file, entry) for entry in archive.infolist()}
 
@@ -98,7 +98,7 @@ class TokenStore(Store):
 
     def read(self, layer: str, rows: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
         """Read activations of rows in any order, (len(rows), columns) float16, or raise an InputError if one is missing."""
-        places = self._images.get_indexer(rows)
+        places = self._images.get_indexer(pd.Index(rows))
         if (places < 0).any():
             found = f"no tokens of {(places < 0).sum()} of {len(rows)} images"
             expected = "tokens of all images with recorded responses"

@@ -92,15 +92,9 @@ def train_model(job: TrainingJob) -> None:
         )
         made_of = json.dumps([plain(model), made_by], sort_keys=True)
         state = TrainingState(weights.with_name(f".{weights.name}.state"), made_of)
+        workers = job.workers // processes.count
         losses = train_backbone(
-            backbone.network,
-            subset,
-            job.recipe,
-            image_size=size,
-            seed=seed,
-            workers=job.workers // processes.count,
-            state=state,
-            processes=processes,
+            backbone.network, subset, job.recipe, image_size=size, seed=seed, workers=workers, state=state, processes=processes
         )
     if processes.rank:
         return

@@ -1,7 +1,7 @@
 """The training loop of all models of a suite, small ones on a CPU and large ones on several GPUs."""
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import TypeGuard
 
 import numpy as np
@@ -101,7 +101,9 @@ class _Gradient:
         for number, seed in enumerate(seeds, 1):
             pixels, labels = next(batches)
             seed_everything(seed)
-            with self._exchanged(last=number == len(seeds)), autocast(self.device):
+            # Processes exchange gradients once a step, in the backward pass of their last micro-batch.
+            alone = self.model.no_sync if isinstance(self.model, DistributedDataParallel) and number < len(seeds) else nullcontext
+            with alone(), autocast(self.device):
                 inputs, targets = self.augmentation(pixels, labels)
                 if self.recipe.attack:
                     inputs = ffgsm(self.network, inputs, targets, self._loss, self.recipe.attack)
@@ -112,12 +114,6 @@ class _Gradient:
 
     def _loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return self.criterion(outputs.float(), targets)
-
-    def _exchanged(self, last: bool) -> AbstractContextManager[None]:
-        """Let processes exchange gradients only once a step, in the backward pass of their last micro-batch."""
-        if last or not isinstance(self.model, DistributedDataParallel):
-            return nullcontext()
-        return self.model.no_sync()
 
 
 def needs_no_work(images: LabelledImages, image_size: int) -> TypeGuard[ArrayImages]:

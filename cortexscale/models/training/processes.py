@@ -31,10 +31,10 @@ class Processes:
 @contextmanager
 def joined() -> Iterator[Processes]:
     """Join the processes that torchrun started. Without torchrun, this process is the only one."""
-    if "LOCAL_RANK" not in os.environ:
-        yield Processes(best_device())
-        return
     device = best_device()
+    if "LOCAL_RANK" not in os.environ:
+        yield Processes(device)
+        return
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
