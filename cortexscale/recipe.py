@@ -139,7 +139,7 @@ class NeuralRecipe(Section):
     micro_batch: PositiveInt | None = None
     """Images that the GPU holds at a time; by default the whole batch. Lower it when the memory is too small."""
     lambda_img: NonNegativeFloat = 0.1
-    """Weight of the cross-entropy of labelled images. With 0 none are needed."""
+    """Weight of the cross-entropy of labelled images. With 0 no images are needed."""
     lambda_neural: NonNegativeFloat = 100.0
     """Weight of the loss of responses, which is summed over subjects and ROIs."""
     loss: Literal["mse", "mae", "cka", "logcka"] = "mse"

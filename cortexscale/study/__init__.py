@@ -22,7 +22,7 @@ class Estimate(Section):
     """The machine for which ``snakemake estimate`` predicts time and disk."""
 
     machine: Literal["here", "h200", "slowest"] = "here"
-    """`here` is measured in seconds, `h200` calculated from its data sheet; time limits are those of `slowest`."""
+    """`here` is measured within seconds, `h200` calculated from its data sheet; time limits are those of `slowest`."""
     rates: dict[str, PositiveFloat] = {}
     """Rate → value, for rates of the machine that you know better. The report lists all rates by name."""
     units: dict[Name, PositiveInt] = {}
@@ -37,7 +37,7 @@ class Study(Section):
     results: str
     """Folder of all results. `{results}` in any string of the config stands for it."""
     plan_without_data: bool = False
-    """Plan a dry-run (`snakemake -n`) although raw files are missing. A real run needs all files in any case."""
+    """Plan a dry-run (`snakemake -n`) even if raw files are missing. A real run needs all files in any case."""
     simulation: Simulation | None = None
     """Invent the data: labelled images, and recordings of a brain whose truth is known, in the released layouts."""
     stimuli: dict[Name, StimulusSet] = {}
@@ -61,9 +61,9 @@ class Study(Section):
     fits: Fits = Fits()
     """Scaling laws."""
     mapping: Mapping | None = None
-    """Fit readouts to growing numbers of stimuli (paper, sections 4.7 to 4.9). Without this section there are none."""
+    """Fit readouts to growing numbers of stimuli (paper, sections 4.7 to 4.9). Without this section no readouts are fitted."""
     finetuning: Finetuning | None = None
-    """Fine-tune models on responses and their task (paper, sections 4.3 to 4.6). Without this section none are."""
+    """Fine-tune models on responses and their task (paper, sections 4.3 to 4.6). Without this section no model is."""
     scores: Scores | None = None
     """Fit scaling laws to a published table of scores, too."""
     published: Published | None = None

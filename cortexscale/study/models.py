@@ -161,7 +161,7 @@ class OwnModel(Section):
     dataset: str | None = None
     """Name of the image set that it was trained on, for the tables."""
     samples: PositiveInt | None = None
-    """Number of training images. Only with it the model appears on the axes of samples and compute."""
+    """Number of training images. The axes of samples and compute show the model only with this key."""
     seed: Seed | None = None
     """Seed of its training, for the tables."""
     fit: bool = False
@@ -218,4 +218,4 @@ class Training(Section):
     """Resources of a training of a suite's model."""
 
     gpus: PositiveInt = 1
-    """GPUs of one machine for each training. The result is the same but for rounding if they divide micro-batches."""
+    """GPUs of one machine for each training. If they divide micro-batches, the result is the same except for rounding."""

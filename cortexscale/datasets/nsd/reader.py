@@ -52,7 +52,7 @@ class Options(pydantic.BaseModel, extra="forbid"):
         sessions: sessions to read of each subject. Four subjects did not complete the 40 planned ones.
         trials_per_session: trials of every session.
         images_per_subject: distinct images planned for each subject, shared ones included.
-        shared_images: how many of them are the same for all subjects.
+        shared_images: number of images planned for all subjects.
         selection: ``nsdgeneral`` (the paper), or ``whole_brain``: every voxel with a released ncsnr.
         min_nc_percent: units need a noise ceiling above this, in percent of variance. A threshold c on the ceiling of
             r itself is ``100 * c**2`` here.

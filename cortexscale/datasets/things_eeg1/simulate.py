@@ -38,9 +38,9 @@ class Settings(BaseModel, extra="forbid"):
     test_images: int = Field(40, ge=2, description="Test images, one of a concept each, presented once in each test sequence.")
     repetitions: int = Field(12, ge=2, description="Test sequences.")
     sequence_length: int = Field(60, ge=2, description="Images in a sequence of the main part.")
-    noise: PositiveFloat = Field(0.2, description="Variance of the noise of one trial, over that of a wave at its peak.")
+    noise: PositiveFloat = Field(0.2, description="Variance of the noise of one trial, relative to that of a wave at its peak.")
     subject_noise: dict[str, PositiveFloat] = Field(
-        {}, description="The same for single subjects, who are better or worse than the others."
+        {}, description="`noise` of single subjects, who are better or worse than the others."
     )
 
 

@@ -54,7 +54,7 @@ class Options(meeg.EpochOptions):
 
     source: Literal["npy", "brainvision"] = Field(
         "npy",
-        description="The authors' joined recordings (`npy`), or the BrainVision files that they were made of. Same numbers.",
+        description="The authors' joined recordings (`npy`), or the BrainVision files behind them, with the same numbers.",
     )
     unit: Literal["V", "uV"] = Field("V", description="Unit of the joined recordings.")
     channels: tuple[str, ...] = Field(CHANNELS, min_length=1, description="EEG channels that are read.")

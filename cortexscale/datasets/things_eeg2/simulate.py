@@ -38,7 +38,7 @@ class Settings(BaseModel, extra="forbid"):
     concepts: int = Field(
         34, ge=2, multiple_of=2, description="Training concepts, an even number, because a session has half of them."
     )
-    test_images: int = Field(26, ge=2, le=200, description="Images of as many other concepts.")
+    test_images: int = Field(26, ge=2, le=200, description="Test images, one of a further concept each.")
     train_repetitions: PositiveInt = Field(1, description="Planned presentations of a training image in a session that has it.")
     test_repetitions: PositiveInt = Field(4, description="Planned presentations of a test image in a session.")
     train_extra: NonNegativeInt = Field(4, description="Training images that a session presents once more.")
@@ -50,7 +50,7 @@ class Settings(BaseModel, extra="forbid"):
     parts: PositiveInt = Field(5, description="Recordings of a session's training images.")
     soa: PositiveFloat = Field(0.1, description="Seconds from one image to the next, a multiple of 10 ms (0.2 in the release).")
     amplitude: tuple[PositiveFloat, PositiveFloat] = Field(
-        (2.5, 4), description="Range over channels of the sd of a wave at its peak, over that of the noise of one trial."
+        (2.5, 4), description="Sd of a wave at its peak, relative to the noise of one trial: range over channels."
     )
     sources: tuple[Literal["npy", "brainvision"], ...] = Field(("npy",), description="Forms of the raw data that are written.")
 

@@ -54,7 +54,7 @@ class Options(BaseModel, extra="forbid"):
     n_parts: PositiveInt = Field(4, description="Files that the epochs of a subject are split over.")
     trials: Literal["epochs", "table"] = Field(
         "epochs",
-        description="Where trials are described: the epochs, or for copies that lost it the `table` sample_attributes_*.csv.",
+        description="Where trials are described: the epochs, or for copies that lost this, the `table` sample_attributes_*.csv.",
     )
 
 

@@ -61,7 +61,7 @@ class Settings(BaseModel, extra="forbid"):
     )
     catch_per_session: PositiveInt = Field(1, description="Trials without a THINGS image.")
     amplitude: tuple[PositiveFloat, PositiveFloat] = Field(
-        (1.2, 2.4), description="Range over sensors of the sd of a wave at its peak, over that of the noise of one trial."
+        (1.2, 2.4), description="Sd of a wave at its peak, relative to the noise of one trial: range over sensors."
     )
 
 
