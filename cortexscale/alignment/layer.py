@@ -55,19 +55,17 @@ def layer_fits(
     wanted = [np.concatenate([target.train_rows, target.test_rows]) if test else target.train_rows for target in targets]
     for target, kernel in zip(targets, store.kernels(layer, wanted, dtype, device), strict=True):
         n = len(target.train_rows)
-        yield (
-            nested_ridge(
-                kernel.K[:n, :n],
-                target.responses,
-                ridge.alphas.values,
-                held_out(ridge.folds, target) if folds else [],
-                cross=kernel.K[n:, :n] if test else None,
-                search=ridge.alphas.search,
-                alpha_per="unit" if ridge.alpha_per == "unit" else "group",
-                predictions=predictions,
-            ),
-            kernel,
+        fit = nested_ridge(
+            kernel.K[:n, :n],
+            target.responses,
+            ridge.alphas.values,
+            held_out(ridge.folds, target) if folds else [],
+            cross=kernel.K[n:, :n] if test else None,
+            search=ridge.alphas.search,
+            alpha_per="unit" if ridge.alpha_per == "unit" else "group",
+            predictions=predictions,
         )
+        yield fit, kernel
 
 
 def chosen_penalties(fit: NestedRidge, ridge: Ridge) -> tuple[np.ndarray, np.ndarray]:

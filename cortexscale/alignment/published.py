@@ -33,8 +33,8 @@ def commitments_for(
 ) -> Commitments:
     """Return what is published of a model for the ROIs of a study, by the names that the study gives to its datasets.
 
-    ``datasets`` maps each to its name in the file (None if the authors did not release it) and its ROIs. A dataset or ROI that
-    is not in the file raises InputError.
+    ``datasets`` maps each to its name in the file (None if the authors did not release it) and its ROIs, all of which must be
+    there.
     """
     committed: dict[str, RoiLayers] = {}
     missing: list[str] = []

@@ -53,10 +53,7 @@ def load_targets(
     stimuli: pd.DataFrame,
     prepared: Path | None = None,
 ) -> list[Targets]:
-    """Load the responses of all datasets that share a stimulus set, from files ``<dataset>/<subject>.h5``.
-
-    ``prepared`` is the file of :func:`cortexscale.alignment.targets.prepare_responses`.
-    """
+    """Load the responses of all datasets that share a stimulus set, from files ``<dataset>/<subject>.h5``."""
     targets, known = [], PreparedResponses(prepared) if prepared else None
     for name, dataset in datasets.items():
         files = scored_subjects([file for file in recordings if file.parent.name == name], dataset.best_subjects)

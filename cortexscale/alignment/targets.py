@@ -130,10 +130,7 @@ def prepare_responses(targets: Sequence[Targets], splits: Sequence[str], path: P
 
 
 def shared_targets(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: Sequence[str]) -> list[Targets]:
-    """Put the recordings of a dataset together, with one Targets for the subjects of each set of stimuli.
-
-    A stimulus without image, a ROI that the recordings lack, or units that lie in no ROI raise InputError.
-    """
+    """Put the recordings of a dataset together, with one Targets for the subjects of each set of stimuli."""
     by_stimuli: dict[tuple[str | None, ...], list[Recording]] = {}
     for recording in recordings:
         unknown = set(rois) - set(recording.rois)

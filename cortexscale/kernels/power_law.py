@@ -31,8 +31,7 @@ class PowerLawFit:
     """A fitted scaling law, and the same law fitted to bootstrap resamples of its points.
 
     ``parameters`` (p,) are in the order of ``FORMS[form]``, for X / ``x_scale``; e, a and b are natural logarithms. ``loss`` is
-    the sum over points of Huber(delta) of the log residual. ``bootstrap`` (resamples, p) and ``bootstrap_losses`` are those of
-    resamples.
+    the sum over points of Huber(delta) of the log residual. ``bootstrap`` (resamples, p) has the parameters of each resample.
     """
 
     form: str

@@ -25,8 +25,7 @@ def fit_resamples(
     """Parameters (resamples, p) of the optima of all resamples, and their losses (resamples,).
 
     A resample starts from the optimum of the full sample and, in the offset form, also from the exponential end of its ridge.
-    All starting points are followed for a few steps and the best one to the end; then the solutions of the other resamples are
-    tried.
+    The best start is followed to the end; then the solutions of the other resamples are tried.
     """
     everyone = np.arange(len(counts))
     solutions, losses = np.tile(best, (len(counts), 1)), np.full(len(counts), np.inf)

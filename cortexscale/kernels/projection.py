@@ -175,8 +175,7 @@ def _random_signs(rng: np.random.Generator, n: int) -> np.ndarray:
 def _balanced_pieces(rng: np.random.Generator, n_out: int, n_in: int) -> list[tuple[int, int, int]]:
     """Cut n_in inputs into consecutive pieces: (first input, end of the inputs, first output) each.
 
-    Each stretch of n_out inputs is cut at random places. Its pieces follow each other in random order around the ring of
-    outputs, beginning at a random output, so that the stretch fills the ring once.
+    Each stretch of n_out inputs is cut at random places, and its pieces fill the ring of outputs once, in random order.
     """
     pieces = []
     for stretch in range(0, n_in, n_out):

@@ -150,8 +150,7 @@ def relations(runs: pd.DataFrame, modality: Mapping[str, str]) -> pd.Series:
 
 
 def summary(rows: pd.DataFrame, by: list[str], value: str = "delta") -> pd.DataFrame:
-    """Average every group, with a 95 % interval of the mean (percentiles of 1,000 resamples of the group's rows) and its
-    standard error.
+    """Average every group, with a 95 % interval of the mean (1,000 resamples of the group's rows) and its standard error.
 
     A group of one row has no interval and no error: nan.
     """

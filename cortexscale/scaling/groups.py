@@ -28,9 +28,8 @@ def fit_families(
 ) -> Laws:
     """Fit every family x benchmark. Those with too few points for the form, or with a single X, are left out.
 
-    The cross-validation of the form ``auto`` keeps architectures together. ``clusters`` are the columns that tell the
-    configurations (``config``) and architectures (``architecture``) apart. A family of one architecture takes configurations for
-    both.
+    ``clusters`` are the columns that tell configurations and architectures apart. The cross-validation of the form ``auto``
+    keeps architectures together; a family of one architecture takes configurations in their place.
     """
     needed = POINTS_PER_PARAMETER * len(FORMS["offset" if form == "auto" else form])
     laws = {}
@@ -64,8 +63,7 @@ def fit_families(
 
 
 def cluster_labels(points: pd.DataFrame, unit: str, clusters: dict[str, list[str]]) -> tuple[str, pd.Series]:
-    """Choose the unit of the bootstrap (``row``, ``config`` or ``architecture``), and label points that cross-validation keeps
-    together.
+    """Choose the unit of the bootstrap, and label the points that cross-validation keeps together.
 
     Where rows are resampled one by one, the labels are those of architectures nevertheless.
     """

@@ -32,10 +32,7 @@ def readout_table(mapping: pd.DataFrame, fits: pd.DataFrame, readouts: list[str]
 
 
 def readable(table: pd.DataFrame, labels: dict[str, str], parameters: str) -> str:
-    """Write a table of :func:`readout_table` in Markdown, the best score of a row in bold.
-
-    ``parameters`` is ``n_params_mean`` (Table 2) or ``n_params_geometric_mean`` (Table S4).
-    """
+    """Write a table of :func:`readout_table` in Markdown with one column of ``parameters``, the best score of a row in bold."""
     wide = table.pivot(index="benchmark_name", columns="probe_type")
     names = table.drop_duplicates("probe_type").set_index("probe_type")["probe_name"]
     lines = []
