@@ -78,7 +78,7 @@ class RandomProjection:
                 case "countsketch":
                     return self._countsketch(x)
                 case _:
-                    return self._sparse(x).mul_(self._scale())
+                    return self._sparse(x).mul_(self.n_in**0.25 / self.n_out**0.5)  # sqrt(1 / density / n_out)
 
     def _countsketch(self, x: Tensor) -> Tensor:
         key = (x.device, x.dtype)
@@ -114,9 +114,6 @@ class RandomProjection:
     def _random(self, *stream: int) -> np.random.Generator:
         """Random numbers of this projection, and of a part of it where ``stream`` is given."""
         return np.random.default_rng([self.seed, FAMILIES.index(self.family), self.n_in, self.n_out, *stream])
-
-    def _scale(self) -> float:
-        return self.n_in**0.25 / self.n_out**0.5  # sqrt(1 / density) / sqrt(n_out)
 
     def _gaussian(self, x: Tensor) -> Tensor:
         projected = x.new_zeros(len(x), self.n_out)

@@ -10,10 +10,8 @@ import numpy as np
 import pandas as pd
 
 from cortexscale.catalogue.axes import MODEL_AXES
-from cortexscale.scaling.fit import Law
-from cortexscale.scaling.groups import fit_families, fits_table, stacked
-from cortexscale.scaling.identifiability import FLAT
-from cortexscale.scaling.laws import BEYOND, MODEL_CLUSTERS
+from cortexscale.scaling.fit import FLAT, Law
+from cortexscale.scaling.laws import BEYOND, MODEL_CLUSTERS, fit_families, fits_table, stacked
 from cortexscale.scaling.points import ALL, axis_points, benchmark_scores, law_families, no_law_because
 from cortexscale.study.fits import FitSettings
 

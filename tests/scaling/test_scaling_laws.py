@@ -14,10 +14,9 @@ from scripts import script
 from cortexscale.alignment.averages import benchmark_means
 from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.plan.tables import FIT, FitPlan
-from cortexscale.scaling import groups
+from cortexscale.scaling import laws
 from cortexscale.scaling.fit import fit_law
-from cortexscale.scaling.groups import cluster_labels, fit_families
-from cortexscale.scaling.laws import MODEL_CLUSTERS, fit_axis
+from cortexscale.scaling.laws import MODEL_CLUSTERS, cluster_labels, fit_axis, fit_families
 from cortexscale.scaling.points import ALL, axis_points, benchmark_scores, finetuning_points, law_families
 from cortexscale.stores import read_table, table_provenance, write_table
 from cortexscale.study import Study
@@ -47,7 +46,7 @@ def test_the_tables_of_the_paper_have_its_225_fits(axis, monkeypatch):
         seen[experiment] = len(score)
         return any_law()
 
-    monkeypatch.setattr(groups, "fit_law", look)
+    monkeypatch.setattr(laws, "fit_law", look)
     fits, _, _ = fit_axis(tables()[TABLES.get(axis, "pretraining")], axis, "reduced", SETTINGS)
     assert len(fits) == LEAVES[axis] == len(seen) and sum(LEAVES.values()) == 225
     if axis in MODEL_AXES:
