@@ -146,8 +146,8 @@ def _check_files(section: ReportSection, module: ModuleType, root: Path, subject
         if not (isinstance(files, list) and files and all(isinstance(file, Path) for file in files)):
             section.problems.append(f"raw_files gives {files!r:.200}; a list of Paths is expected, of every file that read opens")
             return False
-        section.add_cases(f"raw_files outside {root}:", [str(file) for file in files if not file.is_relative_to(root)])
-        section.add_cases("raw files that are missing:", [str(file) for file in files if not file.is_file()])
+        section.add_cases(f"raw_files outside {root}:", [file for file in files if not file.is_relative_to(root)])
+        section.add_cases("raw files that are missing:", [file for file in files if not file.is_file()])
         if len(set(files)) < len(files):
             section.problems.append("raw_files lists a file twice")
     if len(section.problems) > before:

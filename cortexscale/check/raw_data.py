@@ -66,7 +66,7 @@ def check_data(
             check_training_images(report.section(f"images of the suite {suite.dataset} in {suite.images}"), suite)
     if missing or checkpoints or timm_names:
         section = report.section("models and scores", _MODELS)
-        section.add_cases(f"{len(missing)} files are missing:", list(missing))
+        section.add_cases(f"{len(missing)} files are missing:", missing)
         check_checkpoints(section, checkpoints)
         with section.collect("looking for names of timm", "this is a fault of Cortex Scale"):
             check_timm_names(section, timm_names)
@@ -123,10 +123,8 @@ def _check_files(section: ReportSection, root: Path, files: Sequence[Path], read
         if difference:
             wrong[file] = f"{path}: {difference}"
     _note_missing(section, root, list(missing.values()), len(files), reader)
-    section.add_cases(
-        "not data files (fetch the content of git-annex pointers; use direct links for downloads):", list(damaged.values())
-    )
-    section.add_cases("not as released (cut short, or another version):", list(wrong.values()))
+    section.add_cases("not data files (fetch git-annex content; use direct links for downloads):", damaged.values())
+    section.add_cases("not as released (cut short, or another version):", wrong.values())
     return {*missing, *damaged, *wrong}
 
 
@@ -189,7 +187,7 @@ def _check_images(section: ReportSection, images: StimulusSet) -> None:
         section.facts.append(f"{len(ids):,} images")
     if images.layout == "image_folder":
         files = [path / id for id in ids]
-        section.add_cases("empty images:", [str(file) for file in files if not (file.is_file() and file.stat().st_size)])
+        section.add_cases("empty images:", [file for file in files if not (file.is_file() and file.stat().st_size)])
 
 
 def _folder_of_images(path: Path, below: Sequence[Path]) -> Path | None:

@@ -4,7 +4,7 @@ import logging
 import sys
 import textwrap
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,9 +37,9 @@ class ReportSection:
     help: list[str] = field(default_factory=list)
     _errors: dict[tuple[str, str], list[InputError]] = field(default_factory=dict)
 
-    def add_cases(self, intro: str, cases: list[str]) -> None:
+    def add_cases(self, intro: str, cases: Iterable[object]) -> None:
         """Add one problem with several cases; without cases, add nothing."""
-        if cases:
+        if cases := list(cases):
             listed = [*cases[:MANY], *([f"... and {len(cases) - MANY} more"] if len(cases) > MANY else [])]
             self.problems.append("\n".join([intro, *(f"  {case}" for case in listed)]))
 
