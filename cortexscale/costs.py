@@ -77,7 +77,7 @@ class Machine(BaseModel, extra="forbid", frozen=True):
         return self.inverse_float64 if self._is_double(precision) else self.inverse_float32
 
     def _is_double(self, precision: str) -> bool:
-        """``auto`` is float64 where that takes about twice as long; on most graphics cards it takes 32 times."""
+        """``auto`` is float64 where it takes about twice as long as float32. On most graphics cards it takes 32 times."""
         return precision == "float64" or (precision == "auto" and self.gemm_float64 > self.gemm_float32 / 4)
 
 

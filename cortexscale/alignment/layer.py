@@ -75,6 +75,6 @@ def chosen_penalties(fit: NestedRidge, ridge: Ridge) -> tuple[np.ndarray, np.nda
 
 
 def group_means(values: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Average values (..., pairs) over the units of each group: (..., groups). Groups ascend, and every one occurs."""
+    """Average values (..., pairs) over the units of each group: (..., groups). ``group`` is sorted and skips no number."""
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     return np.add.reduceat(values, starts, axis=-1) / np.bincount(group)

@@ -94,7 +94,7 @@ def _is_of(scratch: Path, identity: dict[str, Any]) -> bool:
 
 
 def layers_at_a_time(widths: Mapping[str, int], n_images: int, scratch_bytes: float, batch_size: int) -> list[list[str]]:
-    """Group consecutive layers so that their float16 activations fit the limits of disk and memory, or are alone."""
+    """Group consecutive layers so that their float16 activations fit on disk and in memory. A layer that does not is alone."""
     most = columns_at_a_time(n_images, scratch_bytes, batch_size)
     passes: list[list[str]] = []
     columns: float = most

@@ -34,7 +34,7 @@ def panels(
     """Return a figure with one panel of ``size`` inches per title, in rows of at most ``columns`` panels.
 
     Args:
-        x, y: labels that stand once for all panels.
+        x, y: labels that are written once for all panels.
         shared: ``sharex`` and ``sharey``.
     """
     columns = min(columns, len(titles))

@@ -14,8 +14,8 @@ FAMILIES = ("sparse", "countsketch", "gaussian")
 _CHUNK = 1024
 """Number of inputs whose Gaussian rows exist at a time."""
 _PIECES = 16
-"""Number of pieces into which a countsketch cuts each n_out inputs: so few cost no time of their own, and are enough that a
-period in the activations, such as the channels of tokens, rarely meets itself."""
+"""Number of pieces into which a countsketch cuts each n_out inputs: so few add no time, and are
+enough to break up a period in the activations, such as the channels of tokens."""
 _IMAGES = 8
 """Number of images that a CPU multiplies at a time: enough to read a matrix seldom, few enough for a table that stays in the
 cache. Sums of pieces are computed for four times as many images, which gives several threads work."""

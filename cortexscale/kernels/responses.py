@@ -1,4 +1,4 @@
-"""Responses to be predicted. What follows from them alone, without any model, is computed once for all layers."""
+"""Responses to be predicted. Numbers that do not depend on a model are computed once for all layers."""
 
 from collections.abc import Callable
 

@@ -25,8 +25,8 @@ class NestedRidge:
         chosen: (k + 1, P) index of the alpha that was chosen on the training stimuli of each fold, and last on all stimuli.
         loo_error: (k + 1, P) mean squared leave-one-out error at that alpha, averaged over the units that share the alpha.
         heldout_r, heldout: (k, P) Pearson r on each fold and (n, P) responses, predicted from the other folds.
-        test_r, test: (P,) Pearson r on the test stimuli and (m, P) responses, predicted from all training stimuli. What was not
-            asked for is None.
+        test_r, test: (P,) Pearson r on the test stimuli and (m, P) responses, predicted from all training stimuli. Fields
+            that were not asked for are None.
     """
 
     group: np.ndarray

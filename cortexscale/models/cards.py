@@ -15,7 +15,7 @@ from cortexscale.models.spvvs import CLASSES
 def model_cards(models: Iterable[Model], fitted: Collection[str]) -> pd.DataFrame:
     """Make one row per model in the published columns, with everything that is known before any training, and ``held_out``.
 
-    Models of one architecture share their counts. What the config does not say of a pretraining is inferred from the model's
+    Models of one architecture share their counts. Facts of a pretraining that the config lacks are inferred from the model's
     name. Scaling laws are fitted to the ids in ``fitted``; all other models are held out.
     """
     costs: dict[tuple[str, Builder, int | None], dict[str, float]] = {}

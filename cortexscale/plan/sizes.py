@@ -47,8 +47,8 @@ class Sizes:
     def dataset(self, name: str) -> DatasetSize:
         """Return the sizes of a dataset.
 
-        Its subjects share one kernel, or have one each, as in NSD: there the units of a kernel do not grow with the number of
-        subjects, and the stimulus set has enough images for all of them.
+        Its subjects share one kernel, or have one each, as in NSD. With one each, the units of a kernel do not grow with the
+        number of subjects, and the stimulus set has enough images for all subjects.
         """
         entry, subjects = self.data.datasets[name], self.data.subjects_scored(name)
         n_train, n_test, most = self.data.shape(name)

@@ -20,7 +20,7 @@ BENCHMARKS = {entry.released_name: name for name, entry in all_facts().items()}
 SOURCES = {"spvvs": "spvvs", "timm": "timm", "hf": "huggingface", "huggingface": "huggingface"}
 REMEDY = "fetch the table of the authors again, or name another `revision` of it"
 _RATE = r"-lr(\d+)e(\d+)_0(?=-|$)"
-"""The learning rate in the id of a fine-tuned model: ``-lr5e6_0-`` means 5e-6.0."""
+"""The learning rate in the id of a fine-tuned model: ``-lr5e6_0-`` means 5e-6."""
 RATE = 1e-5
 """Learning rate of models whose ids name none (Table S3)."""
 _UNKNOWN = {"finetuning": ["n_trainable_params"], "mapping": ["n_params", "n_params_per_subject"]}

@@ -1,4 +1,4 @@
-"""What a study will take, before it runs: `snakemake estimate [--configfile config/paper.yaml]`.
+"""Time, memory and disk of a study, before it runs: `snakemake estimate [--configfile config/paper.yaml]`.
 
 Needs:  the config
 Makes:  qc/estimate.txt, and the same text on the terminal. It is not an output: see check.smk

@@ -1,4 +1,4 @@
-"""What a study has come to, on one page.
+"""All results of a study on one page.
 
 Needs:  figures, tables, fits
 Makes:  tables/cost.parquet, .csv, .md   time and memory of every stage
