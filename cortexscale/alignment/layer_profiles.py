@@ -41,10 +41,8 @@ def layer_profiles(layer_search: pd.DataFrame, benchmark: str) -> pd.DataFrame:
 def layer_agreement(layer_search: pd.DataFrame, one: str, others: list[str]) -> pd.DataFrame:
     """Compare the scores of layers on one dataset with those on others, super-ROI by super-ROI, as far as both datasets have it.
 
-    Returns:
-        ``model_id``, ``layer_name``, ``layer_position_normalized``, ``super_roi``, ``benchmark_name`` (the other dataset),
-        ``metric``; ``score`` and ``score_other``, means over subjects, then ROIs; ``rank`` and ``rank_other`` of the layer in
-        its model, from 0 (best) to 1.
+    ``score`` and ``score_other`` are means over subjects, then ROIs; ``rank`` and ``rank_other`` are ranks of the layer in its
+    model, from 0 (best) to 1.
     """
     metric = layer_metrics(layer_search)[0]
     layer = ["model_id", "layer_name", "layer_position_normalized", "super_roi"]

@@ -32,9 +32,7 @@ def score_projections(
 ) -> pd.DataFrame:
     """Score the committed layers on all their activations, and through each projection. Each layer is in one of the stores.
 
-    Returns:
-        Rows per projection x dataset x subject x ROI: ``COLUMNS``. ``layer_width`` is the number of activations. ``dimensions``
-            and ``seed`` are empty for all activations. A layer that is not wider than ``dimensions`` is not projected.
+    ``dimensions`` and ``seed`` are empty for all activations. A layer that is not wider than ``dimensions`` is not projected.
     """
     tables = []
     for whole in activations:

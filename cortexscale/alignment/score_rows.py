@@ -38,15 +38,11 @@ def score_rows(
     splits: Sequence[SplitName] = (),
     kernel: GramMatrix | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score the predictions of a fit.
+    """Score the predictions of a fit: Pearson r / sqrt(noise ceiling) of a unit, and its mean over a ROI (paper, section 3).
 
-    The score of a unit is Pearson r / sqrt(noise ceiling); a ROI has the mean over its units (paper, section 3). Scores above 1
-    are kept and counted. RSA and CKA of ``splits`` need prepared responses, and the features also the ``kernel`` of the training
-    stimuli followed by the test stimuli.
-
-    Returns:
-        Rows per subject x ROI with ``columns``, the scores, ``noise_ceiling`` (mean square root of the ceiling) and numbers of
-        units and stimuli; and rows per subject x ROI x unit. ``docs/tables.md`` defines the columns.
+    Scores above 1 are kept and counted. RSA and CKA of ``splits`` need prepared responses, and the features also the ``kernel``
+    of the training stimuli followed by the test stimuli. The results are rows per subject x ROI with ``columns`` besides, and
+    rows per subject x ROI x unit; ``docs/tables.md`` defines the columns.
     """
     group, unit = np.nonzero(target.members)
     ceiling = target.nc_percent[unit]

@@ -8,9 +8,8 @@ import numpy as np
 def k_folds(n: int, k: int, *, seed: int | None = None, groups: np.ndarray | None = None) -> list[np.ndarray]:
     """Partition n stimuli into k folds of nearly equal size, as sorted index arrays. An impossible k raises ValueError.
 
-    Args:
-        seed: shuffles the stimuli (or groups) first. None gives contiguous folds, as scikit-learn's KFold does.
-        groups: (n,) labels, for example the concept of each stimulus; the stimuli of a group stay in one fold.
+    The seed shuffles; without one folds are contiguous, as in scikit-learn's KFold. Stimuli with one label of ``groups`` (n,),
+    such as a concept, stay in one fold.
     """
     labels = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(labels)

@@ -16,13 +16,9 @@ def ncsnr_from_trials(trials: np.ndarray, stimulus: np.ndarray, *, zscored: bool
 
     The noise variance pools the variance over the repetitions of all stimuli, weighted by degrees of freedom, so stimuli may
     have different numbers of repetitions. The signal variance is the variance of the stimulus means minus the noise that remains
-    in them, which is noise variance x mean(1 / k), clipped at 0. A unit without any variance has 0, one whose repetitions are
-    all identical has inf, and one with a trial that is not finite has nan. Trials that are too few raise ValueError.
-
-    Args:
-        stimulus: (trials,) label of the stimulus of each trial. A stimulus with one trial adds to the signal variance only.
-        zscored: the units were z-scored over (about) these trials, so that the signal variance is 1 - noise variance. NSD's
-            released ncsnr was computed in this way.
+    in them, which is noise variance x mean(1 / k), clipped at 0. With ``zscored`` units it is 1 - noise variance, as in NSD's
+    released ncsnr. A unit without any variance has 0, one whose repetitions are all identical has inf, and one with a trial that
+    is not finite has nan.
     """
     trials = np.asarray(trials)
     if len(stimulus) != len(trials):

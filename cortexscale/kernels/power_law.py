@@ -123,14 +123,11 @@ def fit_power_law(
     delta: float = 1e-3,
     counts: np.ndarray | None = None,
 ) -> PowerLawFit:
-    """Fit a law to the points and to every resample of them. Points that the form cannot describe raise ValueError.
+    """Fit a law to raw X above 0, (n,) or (n, 2) for chinchilla, and scores below 1, and to every resample of them.
 
-    Args:
-        x: raw X above 0, (n,), or (n, 2) for chinchilla.
-        score: (n,) S below 1.
-        x_scale: number that X is divided by. It sets the unit of the constants and does not change the curve.
-        delta: residual, in log misalignment, at which Huber's loss turns linear.
-        counts: (resamples, n) of :func:`resample_counts`; by default no resamples.
+    ``x_scale`` sets the unit of the constants and does not change the curve. ``delta`` is the residual, in log misalignment, at
+    which Huber's loss turns linear. ``counts`` (resamples, n) are those of :func:`resample_counts`; by default there are no
+    resamples.
     """
     x, score = as_columns(x), np.asarray(score, float)
     check_points(x, score, form)

@@ -21,12 +21,10 @@ from cortexscale.kernels.responses import Responses
 class NestedRidge:
     """Results for the P pairs of a group and one of its units, in the order of ``np.nonzero(members)``, with k outer folds.
 
-    Attributes:
-        chosen: (k + 1, P) index of the alpha that was chosen on the training stimuli of each fold, and last on all stimuli.
-        loo_error: (k + 1, P) mean squared leave-one-out error at that alpha, averaged over the units that share the alpha.
-        heldout_r, heldout: (k, P) Pearson r on each fold and (n, P) responses, predicted from the other folds.
-        test_r, test: (P,) Pearson r on the test stimuli and (m, P) responses, predicted from all training stimuli. Fields
-            that were not asked for are None.
+    ``chosen`` (k + 1, P) is the index of the alpha on the training stimuli of each fold, and last on all stimuli, and
+    ``loo_error`` the mean squared leave-one-out error there, averaged over the units that share it. ``heldout_r`` (k, P) and
+    ``heldout`` (n, P) are predicted from the other folds, ``test_r`` and ``test`` (m, P) from all training stimuli. What was not
+    asked for is None.
     """
 
     group: np.ndarray

@@ -78,11 +78,10 @@ def damped_step(
     here: np.ndarray,
     bounds: tuple[np.ndarray, np.ndarray],
 ) -> np.ndarray:
-    """Levenberg-Marquardt step (problems, p) of weighted least squares, from residuals (problems, n) and slopes (problems, p,
-    n).
+    """Levenberg-Marquardt step (problems, p) of weighted least squares, with damping relative to the diagonal of the Hessian.
 
-    ``damping`` (problems,) is relative to the diagonal of the Hessian. A parameter that lies at its bound and is pushed outwards
-    is left out of the system. Otherwise the other parameters would move to balance a change that never comes.
+    A parameter that lies at its bound and is pushed outwards is left out of the system. Otherwise the other parameters would
+    move to balance a change that never comes.
     """
     weighted = slopes * weights[:, None]
     hessian = weighted @ slopes.transpose(0, 2, 1)

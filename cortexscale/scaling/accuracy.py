@@ -45,10 +45,8 @@ def correlations(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Correlate alignment with accuracy in every group of models (paper, appendix F), but not of fewer than three or without
     variance.
 
-    Returns:
-        ``by``; Pearson's ``r`` and its 95 % interval ``low``, ``high`` (percentiles of 1,000 resamples of the models, seed 0);
-        ``slope`` and ``intercept`` of the line; two-sided ``p``, and ``p_fdr``, after Benjamini and Hochberg over the whole
-        table; ``n`` models.
+    ``low`` and ``high`` are the 95 % interval of Pearson's ``r`` (percentiles of 1,000 resamples of the models, seed 0);
+    ``p_fdr`` is the two-sided ``p`` after Benjamini and Hochberg over the whole table.
     """
     found = []
     for key, group in scores.dropna(subset="score").groupby(by, sort=False):

@@ -53,19 +53,11 @@ def fit_law(
     clusters: np.ndarray | None = None,
     experiment: str = "points",
 ) -> Law:
-    """Fit one experiment. Points that the form cannot describe raise InputError.
+    """Fit one experiment; ``docs/tables.md`` describes the row. Points that the form cannot describe raise InputError.
 
-    Args:
-        x: raw X, (n,) or (n, 2) for chinchilla.
-        score: alignment S, (n,), below 1.
-        form: ``reduced``, ``offset``, ``chinchilla``, or ``auto``: reduced or offset by cross-validation that keeps ``clusters``
-            together (rows, without them).
-        bootstrap_unit: ``row``, as published, or the word for what ``clusters`` (n,) label, which are then resampled whole.
-        experiment: a name for the row and for messages.
-
-    Returns:
-        The law, whose row ``docs/tables.md`` describes. Where ``tau_raw`` is given the law is an exponential, and ln_A, lambda
-        and alpha only mark where on its ridge the search ended.
+    X is raw, (n,) or (n, 2) for chinchilla. The form ``auto`` is reduced or offset, by a cross-validation that keeps
+    ``clusters`` (n,) together. They are resampled whole unless the bootstrap unit is ``row``, as published. Where ``tau_raw`` is
+    given the law is an exponential, and ln_A, lambda and alpha only mark where on its ridge the search ended.
     """
     x, score = np.asarray(x, float), np.asarray(score, float)
     rows = np.arange(len(score))

@@ -70,8 +70,7 @@ def law_families(points: pd.DataFrame, axis: str) -> list[tuple[str, pd.DataFram
 def mapping_points(mapping: pd.DataFrame, axis: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
     """One point per readout x dataset x number of stimuli x seed: the mean over subjects and ROIs, all rows alike.
 
-    Subjects with other numbers of stimuli (NSD) are points of their own. The axes of pretraining average ROI by ROI; the
-    authors do not here. The columns are ``family`` (the readout), ``benchmark_name``, ``x``, ``data_pct``, ``seed``, ``score``.
+    Subjects with other numbers of stimuli (NSD) are points of their own. The axes of pretraining average ROI by ROI instead.
     """
     return _with_x(mean_scores(mapping, _READOUT, metric, composite_rois=composite_rois, levels=()), axis)
 
@@ -79,8 +78,7 @@ def mapping_points(mapping: pd.DataFrame, axis: str, metric: str = ALIGNMENT, *,
 def finetuning_points(finetuning: pd.DataFrame, axis: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
     """One point per fine-tuned model x benchmark, and one on average, of the experiment on fractions of the data.
 
-    Where several base models were fine-tuned on fractions, the points are those of the one with most scores. The columns are
-    those of :func:`mapping_points`, where the family is the dataset that models are fine-tuned on, and ``model_id``.
+    Where several base models were fine-tuned on fractions, the points are those of the one with most scores.
     """
     rows = common_base(finetuning[finetuning["exp_type"] == "finetuning_data_pct"])
     means = benchmark_means(rows, "model_id", metric, composite_rois=composite_rois)
