@@ -10,7 +10,7 @@ from cortexscale.errors import InputError
 from cortexscale.figures.content import LACKING, PER_DATASET, FigureDataset, table_of
 from cortexscale.figures.gallery import Gallery
 from cortexscale.figures.paper import PAPER
-from cortexscale.figures.registry import CONTENTS
+from cortexscale.figures.registry import CONTENTS, TEXTS
 
 MINE = {
     "ephys_a": FigureDataset("Mine", "lab/reader.py", "ephys", ("V4", "IT")),
@@ -41,6 +41,10 @@ def test_an_entry_names_a_function_and_describes_its_figure(name):
     assert {table_of(path) for path in content.tables.values()} <= LACKING.keys() and set(
         content.optional
     ) <= content.tables.keys()
+
+
+def test_every_text_belongs_to_a_figure():
+    assert TEXTS.keys() == CONTENTS.keys()
 
 
 def test_all_figures_of_the_paper_have_their_names():

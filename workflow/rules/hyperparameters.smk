@@ -4,6 +4,9 @@ Makes:  tables/tableS3.*              fine-tuning: the first recipe, and what di
         tables/tableS5.*, tableS6.*   readouts: attention by default, and what differs between datasets
 """
 
+from cortexscale.code import PACKAGE
+from cortexscale.datasets.registry import FACTS_FILES
+
 
 rule hyperparameters:
     """Listing the hyper-parameters beside those of the paper."""
@@ -31,6 +34,6 @@ rule hyperparameters:
         readouts=plain(plan.tables.readouts),
         readers={name: entry.reader for name, entry in plan.data.datasets.items()},
         labels=plan.data.labels,
-        code=plan.code("hyperparameters"),
+        code=plan.code("hyperparameters", PACKAGE / "hyperparameters.tsv", *FACTS_FILES),
     script:
         "../scripts/hyperparameters.py"
