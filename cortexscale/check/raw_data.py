@@ -14,6 +14,7 @@ from cortexscale.check.models import check_checkpoints, check_timm_names, check_
 from cortexscale.check.report import MANY, Report, ReportSection
 from cortexscale.datasets.manifest import released_file
 from cortexscale.datasets.readers import load_reader
+from cortexscale.datasets.source import IMAGES
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 from cortexscale.stimuli import LAYOUTS
@@ -166,7 +167,7 @@ def _image_sources(readers: Iterable[str]) -> list[str]:
     for reader in readers:
         with suppress(InputError):
             source = getattr(load_reader(reader), "SOURCE", None)
-            places += [source.images] if source and source.images else []
+            places += [IMAGES.get(source.images, source.images)] if source and source.images else []
     return [f"To get them: {place}" for place in dict.fromkeys(places)]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from cortexscale.datasets.source import Source
 from cortexscale.study.data import Modality
 
 MODALITY_NAMES: Mapping[Modality, str] = {
@@ -60,5 +61,6 @@ class Facts:
     released_name: str  # in the result tables and layer commitments that the authors released
     colour: str  # in the paper's figures, as hex
     marker: str  # Matplotlib's letter, in figures that show a point per dataset
+    source: Source
     counts: PaperCounts | None = None  # None for a dataset that is not in the paper
     readouts: Mapping[str, Training] = Field(default_factory=dict)

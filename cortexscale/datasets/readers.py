@@ -15,11 +15,7 @@ INTERFACE = ("SUBJECTS", "ROIS", "SOURCE", "Options", "raw_files", "inspect", "m
 
 
 def load_reader(reader: str, where: str = "reader") -> ModuleType:
-    """Import the module of a built-in dataset, or a ``.py`` file relative to the working directory.
-
-    Raises:
-        InputError: there is no such dataset.
-    """
+    """Import the module of a built-in dataset, or a ``.py`` file relative to the working directory."""
     if reader.endswith(".py"):
         return load_module(Path(reader), where)
     _require_built_in(reader, "or the path of a .py file", where)
@@ -27,11 +23,7 @@ def load_reader(reader: str, where: str = "reader") -> ModuleType:
 
 
 def load_simulator(reader: str, where: str = "reader") -> ModuleType:
-    """Import the module that simulates a release of a built-in dataset: its ``Settings``, ``AREAS`` and ``simulate``.
-
-    Raises:
-        InputError: there is no such dataset.
-    """
+    """Import the module that simulates a release of a built-in dataset: its ``Settings``, ``AREAS`` and ``simulate``."""
     _require_built_in(reader, "the readers that have a simulation", where)
     return importlib.import_module(simulator_module(reader))
 
@@ -43,11 +35,7 @@ def _require_built_in(reader: str, else_expected: str, where: str) -> None:
 
 
 def default_modality(reader: str, where: str) -> Modality | None:
-    """Return how the responses of a reader were recorded: a built-in dataset's fact, or ``MODALITY`` of the user's module.
-
-    Raises:
-        InputError: the ``MODALITY`` is not in the vocabulary.
-    """
+    """Return how the responses of a reader were recorded: a built-in dataset's fact, or ``MODALITY`` of the user's module."""
     known = facts(reader)
     if known:
         return known.modality

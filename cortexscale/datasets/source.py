@@ -11,12 +11,13 @@ class Source:
     citation: str  # the paper to cite
     licence: str  # the licence, and any agreement that a person must accept first
     get: str  # where the files are and how to fetch those that are read, with names and accession numbers
-    images: str = ""  # where the images are that the subjects saw; empty if `get` says it
+    images: str = ""  # where the images are that the subjects saw, or a key of IMAGES; empty if `get` says it
 
 
-THINGS_IMAGES = (
-    "THINGS is on OSF (project jum2f): images_THINGS.zip, 4.7 GB. The archive has a password, which the project gives to those "
-    "who accept its terms (research only, no redistribution). Unpacked, <path>/aardvark/aardvark_01b.jpg exists, and 26,106 "
-    "others."
-)
-"""Instructions for fetching the images of THINGS, which several datasets use."""
+IMAGES = {
+    "brainscore": "The stimulus table and the zip of its images come with the assembly of the dataset, from the same bucket.",
+    "things": "THINGS is on OSF (project jum2f): images_THINGS.zip, 4.7 GB. The archive has a password, which the project gives "
+    "to those who accept its terms (research only, no redistribution). Unpacked, <path>/aardvark/aardvark_01b.jpg exists, and "
+    "26,106 others.",
+}
+"""Instructions for fetching the images that several datasets use."""

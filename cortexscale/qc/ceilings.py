@@ -15,9 +15,6 @@ def noise_ceilings(recordings: Iterable[Recording]) -> pd.DataFrame:
     Returns:
         ``benchmark_name``, ``subject``, ``roi``, ``unit``, ``kept``, ``nc_percent`` (nan where it cannot be had) and
         ``time`` (s; nan where a unit has none, outside M/EEG). Names are categories: they repeat a million times.
-
-    Raises:
-        InputError: a recording does not say which units were looked at.
     """
     parts = []
     for recording in recordings:

@@ -35,11 +35,7 @@ class Assembly:
     labels: dict[str, dict[str, h5py.Dataset]]  # dimension -> name -> coordinate
 
     def label(self, dim: str, name: str) -> h5py.Dataset:
-        """Return a coordinate of ``dim``. Names of other releases are found too: ``image_id`` and ``stimulus_id`` are the same.
-
-        Raises:
-            InputError: there is no such coordinate.
-        """
+        """Return a coordinate of ``dim``, also by its name in other releases: ``image_id`` and ``stimulus_id`` are the same."""
         found = self.labels[dim].get(name, self.labels[dim].get(ALIASES.get(name, name)))
         if found is None:
             others = ", ".join(sorted(self.labels[dim])) or "none"
@@ -66,11 +62,7 @@ class Assembly:
         return values[order], np.argsort(order)[codes]
 
     def time_bins(self, window: tuple[float, float]) -> slice:
-        """Return the bins that cover ``window`` (ms from stimulus onset) without gap or overlap.
-
-        Raises:
-            InputError: there are no such bins.
-        """
+        """Return the bins that cover ``window`` (ms from stimulus onset) without gap or overlap."""
         starts, ends = (self.label("time_bin", f"time_bin_{edge}")[:] for edge in ("start", "end"))
         low, high = window
         inside = np.flatnonzero((starts >= low) & (ends <= high))
@@ -91,9 +83,6 @@ class Assembly:
 
         Yields:
             A slice of ``units``, and its responses (presentations, units of the slice) float64.
-
-        Raises:
-            InputError: a response is not finite.
         """
         unit_bytes = 8 * self.data.shape[self.dims.index("presentation")] * (time_bins.stop - time_bins.start)
         step = max(1, BLOCK_BYTES // unit_bytes)
@@ -116,11 +105,7 @@ class Assembly:
 
 @contextmanager
 def open_assembly(path: Path | str, remedy: str) -> Iterator[Assembly]:
-    """Open an assembly for reading; ``remedy`` ends every message.
-
-    Raises:
-        InputError: the file is missing, damaged, or not one array over neuroid, presentation and time_bin.
-    """
+    """Open an assembly for reading; ``remedy`` ends every message."""
     path = require_real_file(path, remedy)
     with _reading(path, remedy):
         file = h5py.File(path, "r")

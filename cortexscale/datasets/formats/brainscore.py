@@ -21,9 +21,6 @@ from cortexscale.kernels.noise_ceiling import ncsnr_from_trials, noise_ceiling_p
 from cortexscale.recording import Recording, Split
 from cortexscale.stimuli.brainscore import read_stimuli
 
-IMAGES = "The stimulus table and the zip of its images come with the assembly of the dataset, from the same bucket."
-"""Instructions for fetching the images of a dataset of Brain-Score."""
-
 _CACHE = "[0-9a-f]" * 40
 
 
@@ -99,11 +96,7 @@ class Release:
         return self.files(root)
 
     def inspect(self, root: Path, subject: str, options: Options) -> None:
-        """Check everything in both files but the responses.
-
-        Raises:
-            InputError: a file is missing, damaged or unlike the release, or the two do not fit each other.
-        """
+        """Check everything in both files but the responses."""
         with self._opened(root, subject, options):
             pass
 
@@ -113,9 +106,6 @@ class Release:
         The signal and noise variance of a unit are estimated from all images, because a test set can have as few as 14. Its
         noise ceiling is that of averages over the repetitions of the test images. The unit table has the coordinates of
         the release, ``ncsnr`` and ``nc_percent``.
-
-        Raises:
-            InputError: as of :meth:`inspect`, or a response is missing, or no unit passes.
         """
         with self._opened(root, subject, options) as opened:
             return self._recording(subject, opened, options)

@@ -28,11 +28,7 @@ class Header:
 
 
 def read_header(path: Path, remedy: str) -> Header:
-    """Read a ``.vhdr``, and check that its data and marker files are there and whole; ``remedy`` ends every message.
-
-    Raises:
-        InputError: one of the three files is missing, renamed, a pointer or cut short, or the format is unknown.
-    """
+    """Read a ``.vhdr``, and check that its data and marker files are there and whole; ``remedy`` ends every message."""
     text = require_real_file(path, remedy).read_text(encoding="latin-1")  # channel names are ASCII; older files are not UTF-8
     entries = dict(re.findall(r"^([^;\[=\n]+)=(.*?)\s*$", text, re.MULTILINE))
     form = [entries.get(key, "nothing") for key in ("DataFormat", "DataOrientation", "BinaryFormat")]

@@ -18,12 +18,7 @@ _HEADER_BYTES = 512
 
 @contextmanager
 def open_matlab(path: Path | str, variables: Iterable[str], remedy: str) -> Iterator[h5py.File]:
-    """Open a MATLAB v7.3 file that has some top-level ``variables``, for reading; ``remedy`` ends every message.
-
-    Raises:
-        InputError: the file is missing, no data file, of another MATLAB version, damaged (also when that shows only while the
-            block reads), or it lacks a variable.
-    """
+    """Open a MATLAB v7.3 file that has some top-level ``variables``, for reading; ``remedy`` ends every message."""
     path = require_real_file(path, remedy, smallest=2 * _HEADER_BYTES)
     _require_version_7_3(path, remedy)
     with hdf5_damage(path, "a whole MATLAB v7.3 file", remedy), h5py.File(path, "r") as file:
@@ -38,9 +33,6 @@ def read_strings(file: h5py.File, struct: str, field: str) -> np.ndarray:
     """Read one text field of a list of N records: a 1 x N struct array, or a scalar struct of cell arrays.
 
     Both hold N references to char arrays of UTF-16 code units.
-
-    Raises:
-        InputError: there is no such field, or it is not a list of texts.
     """
 
     def wrong(found: str) -> InputError:

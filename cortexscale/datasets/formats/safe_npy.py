@@ -144,9 +144,6 @@ def load_dict(path: Path | str, remedy: str) -> dict[str, Any]:
     """Load the dictionary that ``np.save`` wrote to ``path``; ``remedy`` ends every message.
 
     Arrays of 1 MB and more are read-only memory maps, whose bytes are not read here but must be in the file.
-
-    Raises:
-        InputError: the file is missing, truncated, not a data file, not a dictionary, or asks for anything but arrays.
     """
     path = require_real_file(path, remedy)
 

@@ -8,24 +8,13 @@ from pydantic import Field, PositiveInt
 
 from cortexscale.datasets.formats import brainscore
 from cortexscale.datasets.formats.brainscore import memory_mb, shape
-from cortexscale.datasets.source import Source
+from cortexscale.datasets.registry import all_facts
 
 __all__ = ["ROIS", "SOURCE", "SUBJECTS", "Options", "inspect", "memory_mb", "raw_files", "read", "shape"]
 
 SUBJECTS = ("pooled",)
 ROIS = ("V1", "V2")
-
-SOURCE = Source(
-    title="FreemanZiemba2013, public part: 102 V1 and 103 V2 single units of anaesthetised macaques, 135 textures 20 times",
-    citation="Freeman, Ziemba, Heeger, Simoncelli & Movshon (2013). A functional and perceptual signature of the second visual "
-    "area in primates. Nature Neuroscience 16, 974-981. Distributed by Schrimpf et al. (2018), Brain-Score, bioRxiv 407007.",
-    licence="Distributed by Brain-Score for benchmarking; we found no licence of the data. Do not redistribute.",
-    get="Public S3 bucket brainscore-storage, no account needed: aws s3 cp --no-sign-request "
-    "s3://brainscore-storage/brainio-brainscore/<file> . for assy_movshon_FreemanZiemba2013_public.nc (1.3 GB), "
-    "stimulus_FreemanZiemba2013_aperture-public.csv and stimulus_FreemanZiemba2013_aperture-public.zip. "
-    "A cache of Brain-Score (<sha1>/<file>) is read as it is.",
-    images=brainscore.IMAGES,
-)
+SOURCE = all_facts()["freemanziemba"].source
 
 RELEASE = brainscore.Release(
     dataset="freemanziemba",

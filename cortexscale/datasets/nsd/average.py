@@ -27,9 +27,6 @@ def average_over_repetitions(release: Release, voxels: np.ndarray, rows: Rows, g
     """Z-score voxels, (n, 3) i, j, k, within each session, and average over the trials of each row.
 
     The z-score is over all trials of the session, with n - 1 in the standard deviation, as the NSD team does.
-
-    Raises:
-        InputError: the file of a session is damaged or unlike the release, or constant in every voxel.
     """
     n_sessions, trials = rows.of_trial.shape
     sums = np.zeros((len(rows.ids), len(voxels)), np.float32)

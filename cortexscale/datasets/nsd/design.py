@@ -22,9 +22,6 @@ def read_design(release: Release, n_trials: int, n_images: int, n_shared: int) -
     """Read the design of one subject, and check it against the stimulus table and, for ``n_trials``, the behavioural log.
 
     A subject was to see ``n_images``, of which all subjects share ``n_shared``.
-
-    Raises:
-        InputError: a key is missing, a count differs, an id is out of range, or the three files contradict each other.
     """
     import scipy.io
 

@@ -84,11 +84,7 @@ def require_sessions(release: Release, expected: int) -> None:
 
 
 def read_volume(release: Release, path: Path, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """Read a 3-D NIfTI volume as (X, Y, Z) float64.
-
-    Raises:
-        InputError: the file is missing or damaged, or its shape is not ``shape``.
-    """
+    """Read a 3-D NIfTI volume as (X, Y, Z) float64."""
     import nibabel as nib
 
     release.require(path)
@@ -103,11 +99,7 @@ def read_volume(release: Release, path: Path, shape: tuple[int, ...] | None = No
 
 
 def read_label_names(release: Release, name: str) -> dict[str, int]:
-    """Read area -> label in the ROI volume ``name``, from the colour table of the subject.
-
-    Raises:
-        InputError: the file is missing, or no colour table.
-    """
+    """Read area -> label in the ROI volume ``name``, from the colour table of the subject."""
     path = release.require(release.label_names(name))
     try:
         rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -118,11 +110,7 @@ def read_label_names(release: Release, name: str) -> dict[str, int]:
 
 
 def read_labels(release: Release, name: str, largest: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Read an ROI volume as (X, Y, Z) int16: -1 outside cortex, 0 in cortex without a label, 1 ... ``largest`` labels.
-
-    Raises:
-        InputError: the file is missing or damaged, of another shape, or has other values.
-    """
+    """Read an ROI volume as (X, Y, Z) int16: -1 outside cortex, 0 in cortex without a label, 1 ... ``largest`` labels."""
     path = release.roi(name)
     volume = read_volume(release, path, shape)
     labels = np.round(volume)
@@ -136,9 +124,6 @@ def read_masks(release: Release, ncsnr: np.ndarray, selection: str) -> dict[str,
     """Return boolean (X, Y, Z) masks of all ROIs, on the grid of the released ``ncsnr``.
 
     The ROI ``whole_brain`` is nsdgeneral, or with the selection ``whole_brain`` every voxel with an ncsnr.
-
-    Raises:
-        InputError: a volume is damaged or of another grid, a label has no name, nsdgeneral is empty or lacks an ncsnr.
     """
     general = read_labels(release, "nsdgeneral", 1, ncsnr.shape) == 1
     if not general.any():
@@ -159,11 +144,7 @@ def read_masks(release: Release, ncsnr: np.ndarray, selection: str) -> dict[str,
 
 @contextmanager
 def open_betas(release: Release, session: int, trials: int, grid: tuple[int, ...]) -> Iterator[h5py.Dataset]:
-    """Open the betas of one session (from 1): (trials, Z, Y, X) int16, percent signal change x 300; ``grid`` is (X, Y, Z).
-
-    Raises:
-        InputError: the file is truncated (also when that shows only while the block reads), or of another type or shape.
-    """
+    """Open the betas of one session (from 1): (trials, Z, Y, X) int16, percent signal change x 300; ``grid`` is (X, Y, Z)."""
     path = release.session(session)
     shape = (trials, *grid[::-1])
     release.require(path, smallest=2 * int(np.prod(shape)))

@@ -17,7 +17,7 @@ from cortexscale.datasets.nsd.average import average_over_repetitions
 from cortexscale.datasets.nsd.design import Rows, assign_rows, read_design
 from cortexscale.datasets.nsd.files import ROI_VOLUMES, ROIS, Release, open_betas, read_masks, read_volume, require_sessions
 from cortexscale.datasets.readers import require_known
-from cortexscale.datasets.source import Source
+from cortexscale.datasets.registry import all_facts
 from cortexscale.errors import InputError
 from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
 from cortexscale.recording import Recording, Split
@@ -25,22 +25,7 @@ from cortexscale.recording import Recording, Split
 log = logging.getLogger(__name__)
 
 SUBJECTS = tuple(f"subj{number:02d}" for number in range(1, 9))
-
-SOURCE = Source(
-    title="NSD, the Natural Scenes Dataset: 7T fMRI of eight people, up to 10,000 natural scenes each in 30 to 40 sessions",
-    citation="Allen, St-Yves, Wu et al. (2022). A massive 7T fMRI dataset to bridge cognitive neuroscience and artificial "
-    "intelligence. Nature Neuroscience 25, 116-126. doi:10.1038/s41593-021-00962-x",
-    licence="For research and education, under the NSD Terms and Conditions: a person must fill in the data access form first, "
-    "neither the data nor parts of them may be passed on, and NSF IIS-1822683 and IIS-1822929 are to be acknowledged. The "
-    "images are crops of COCO pictures with licences of their own.",
-    get="naturalscenesdataset.org: agree to the terms, then copy from s3://natural-scenes-dataset (no credentials) with the AWS "
-    "client: nsddata_betas/ppdata/subjXX/func1pt8mm/betas_fithrf_GLMdenoise_RR/ (betas_session*.hdf5, some 1 GB each, and "
-    "ncsnr.nii.gz), nsddata/ppdata/subjXX/func1pt8mm/roi/, nsddata/ppdata/subjXX/behav/responses.tsv, "
-    "nsddata/freesurfer/subjXX/label/*.mgz.ctab, nsddata/experiments/nsd/ and nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5 "
-    "(37 GB). Downloads from before August 2023 lack the last three sessions of each subject.",
-    images="After the data access form: aws s3 cp --no-sign-request "
-    "s3://natural-scenes-dataset/nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5 <path> (39.6 GB).",
-)
+SOURCE = all_facts()["nsd"].source
 
 
 class Options(pydantic.BaseModel, extra="forbid"):
@@ -100,11 +85,7 @@ def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check the design, the labels, the noise ceilings, and the header of every session.
-
-    Raises:
-        InputError: a file is missing, damaged or unlike the release; no voxel, or too many, pass; a split has no image.
-    """
+    """Check the design, the labels, the noise ceilings, and the header of every session."""
     _look(_release(root, subject, options), options)
 
 
@@ -114,9 +95,6 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     Units are voxels, ordered by (i, j, k), their 0-based index in the NIfTI volumes; ``ncsnr`` is the released one.
     Stimulus ids are the 0-based ids of the 73,000 images, as text; both splits are ordered by id. A voxel that is
     constant in a session (it left the slab) is averaged over its other sessions, and dropped if an image has no other.
-
-    Raises:
-        InputError: as :func:`inspect`, or the betas of a session are damaged or constant.
     """
     release = _release(root, subject, options)
     rows, masks, voxels = _look(release, options)

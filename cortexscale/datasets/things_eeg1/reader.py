@@ -17,7 +17,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from cortexscale.datasets.formats import meeg
 from cortexscale.datasets.formats.brainvision import marker_samples, read_header
 from cortexscale.datasets.readers import require_known
-from cortexscale.datasets.source import THINGS_IMAGES, Source
+from cortexscale.datasets.registry import all_facts
 from cortexscale.datasets.things_eeg1.events import read_events
 from cortexscale.datasets.things_eeg1.recording import BLOCK_BYTES, CHANNELS, filtered, find_channels
 from cortexscale.errors import InputError
@@ -25,16 +25,7 @@ from cortexscale.recording import Recording, Split
 
 SUBJECTS = tuple(f"sub-{number:02d}" for number in range(1, 51))
 ROIS = meeg.ROIS
-
-SOURCE = Source(
-    title="THINGS-EEG1: EEG of 50 people who saw 22,248 THINGS images, ten a second",
-    citation="Grootswagers, Zhou, Robinson, Hebart & Carlson (2022), Scientific Data 9, 3, doi:10.1038/s41597-021-01102-7",
-    licence="CC0",
-    get="OpenNeuro ds003825, version 1.2.0 (doi:10.18112/openneuro.ds003825.v1.2.0). Of each subject, sub-XX/eeg/ is read "
-    "(about 0.8 GB; 44 GB in all), e.g. `aws s3 sync --no-sign-request s3://openneuro.org/ds003825/sub-02/eeg sub-02/eeg`. "
-    "The derivatives are not needed.",
-    images=THINGS_IMAGES,
-)
+SOURCE = all_facts()["things_eeg1"].source
 
 _MARKER = ("Event", "E  1")
 _EPOCHS = 500  # epochs that are resampled at a time
@@ -85,11 +76,7 @@ def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
-    """Read one subject: responses in microvolts, both splits ordered by stimulus id.
-
-    Raises:
-        InputError: the recording is cut short, has another rate, or disagrees with its markers or events.
-    """
+    """Read one subject: responses in microvolts, both splits ordered by stimulus id."""
     events, names, notes = _text_files(root, subject, options)
     header_file, times = raw_files(root, subject, options)[0], options.times(options.recorded_rate)
     average = options.reference == "average"

@@ -31,11 +31,7 @@ _PLAUSIBLE = (0.1, 300.0)  # µV, limits of the median size of the filtered sign
 
 
 def find_channels(path: Path, channels: Sequence[str], remedy: str) -> tuple[dict[str, str], str]:
-    """Return name in :data:`CHANNELS` -> name in the file, and the online reference, ``Cz`` or ``FCz``.
-
-    Raises:
-        InputError: fewer than 60 channels of the cap, or not exactly one of Cz and FCz is missing.
-    """
+    """Return name in :data:`CHANNELS` -> name in the file, and the online reference, ``Cz`` or ``FCz``."""
     cap = {name.upper(): name for name in CHANNELS}
     names = {cap[name.upper()]: name for name in channels if name.upper() in cap}
     absent = [name for name in ("Cz", "FCz") if name not in names]
@@ -61,9 +57,6 @@ def filtered(
         highpass: Hz, of the zero-phase FIR filter of MNE.
         at_least: values per channel that the caller holds of a slice. If they outnumber the samples of the recording, slices are
         narrower.
-
-    Raises:
-        InputError: a signal that cannot be in the unit of the header.
     """
     import mne
 

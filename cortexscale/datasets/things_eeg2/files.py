@@ -83,11 +83,7 @@ class Release:
 
 
 def stimulus_ids(release: Release, split: SplitName, expected: int) -> np.ndarray:
-    """Return the THINGS ids, ``aardvark/aardvark_01b.jpg``, of the conditions 1, 2, 3 ... of a split: (expected,).
-
-    Raises:
-        InputError: the image metadata are missing, have another number of images, or contradict themselves.
-    """
+    """Return the THINGS ids, ``aardvark/aardvark_01b.jpg``, of the conditions 1, 2, 3 ... of a split: (expected,)."""
     path, prefix = release.image_metadata, "train" if split == "training" else split
     remedy = release.remedy(path)
     keys = (f"{prefix}_img_files", f"{prefix}_img_concepts")
@@ -109,9 +105,6 @@ def open_dictionary(release: Release, session: int, split: SplitName, channels: 
     """Open the training or test part of one session as the authors joined it. Only the channel ``stim`` is read.
 
     ``channels`` are those of the segments, and ``volts`` is one unit of the file in V.
-
-    Raises:
-        InputError: the file is damaged, or not such a dictionary.
     """
     path = release.dictionary(session, split)
     remedy = release.remedy(path)

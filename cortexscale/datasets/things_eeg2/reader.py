@@ -15,7 +15,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from cortexscale.datasets.formats import meeg
 from cortexscale.datasets.readers import require_known
-from cortexscale.datasets.source import THINGS_IMAGES, Source
+from cortexscale.datasets.registry import all_facts
 from cortexscale.datasets.things_eeg2.design import Plan, Session, require_eeg, require_plan
 from cortexscale.datasets.things_eeg2.files import RATE, SPLITS, Part, Release, SplitName, open_dictionary, stimulus_ids
 from cortexscale.datasets.things_eeg2.source import open_recording, source_files
@@ -24,17 +24,7 @@ from cortexscale.recording import Recording, Split
 
 SUBJECTS = tuple(f"sub-{number:02d}" for number in range(1, 11))
 ROIS = meeg.ROIS
-
-SOURCE = Source(
-    title="THINGS-EEG2: ten people, 16,540 THINGS images four times and 200 images eighty times, 63 channels",
-    citation="Gifford, Dwivedi, Roig & Cichy (2022). A large and rich EEG dataset for modeling human visual object recognition. "
-    "NeuroImage 264:119754. doi:10.1016/j.neuroimage.2022.119754",
-    licence="CC BY 4.0 (the images have their own terms: THINGS, research only)",
-    get="Project osf.io/3jk45: sub-01.zip ... sub-10.zip of the raw data (component crxs4, stored at Figshare+ 18470912; 147 GB "
-    "unpacked) and image_metadata.npy of the image set (component y63gw). For `source: brainvision` the source data of the "
-    "same project (58 GB). Not the preprocessed data: they are whitened.",
-    images=THINGS_IMAGES,
-)
+SOURCE = all_facts()["things_eeg2"].source
 
 # fmt: off
 CHANNELS = (
@@ -128,9 +118,6 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     """Read one subject, a block of epochs at a time. Rows are in the order of the image metadata.
 
     The noise ceiling of a unit is estimated from its single test trials, z-scored over images and repetitions within a session.
-
-    Raises:
-        InputError: an epoch is empty, as after a download that was interrupted.
     """
     opened, times = _open(root, subject, options), options.times(RATE)
     (train_ids, training), (test_ids, testing) = opened["training"], opened["test"]

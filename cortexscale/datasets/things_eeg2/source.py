@@ -25,11 +25,7 @@ def source_files(release: Release, session: int, split: SplitName, n_parts: int)
 
 
 def open_recording(release: Release, path: Path, log: Path, channels: Sequence[str]) -> Part:
-    """Open one part of a session, from its header and its log. No response is read.
-
-    Raises:
-        InputError: a file is missing or damaged, or the log is of another recording.
-    """
+    """Open one part of a session, from its header and its log. No response is read."""
     remedy = release.remedy(path)
     header = read_header(path, remedy)
     if absent := [channel for channel in channels if channel not in header.channels]:

@@ -68,11 +68,7 @@ def column_names(release: Release, path: Path) -> dict[str, str]:
 
 
 def read_columns(release: Release, path: Path, columns: Collection[str], text: Collection[str] = ()) -> pd.DataFrame:
-    """Read some columns of a table as float64, and those in ``text`` as text.
-
-    Raises:
-        InputError: the file is missing or damaged, a column is missing, or a number is not one.
-    """
+    """Read some columns of a table as float64, and those in ``text`` as text."""
     names = column_names(release, path)
     if absent := [name for name in columns if name not in names]:
         raise release.unlike(path, f"no column {', '.join(absent)}", f"the columns {', '.join(columns)}")
@@ -99,9 +95,6 @@ def open_responses(release: Release, voxel_ids: np.ndarray, n_trials: int) -> It
 
     The blocks of the frame are read as they are. The labels of the trials are pickled Python objects, and are never loaded.
     Which block holds the responses depends on how the frame was built.
-
-    Raises:
-        InputError: the file is damaged (also when that shows only while the block reads), in another format or of another shape.
     """
     path = release.responses
     require_real_file(path, release.remedy(path))

@@ -15,9 +15,9 @@ import pandas as pd
 from pydantic import BaseModel, Field, PositiveInt
 
 from cortexscale.datasets.readers import require_known
-from cortexscale.datasets.source import THINGS_IMAGES, Source
+from cortexscale.datasets.registry import all_facts
 from cortexscale.datasets.things_fmri.average import BLOCK_BYTES, moments_and_ceiling, zscored_averages
-from cortexscale.datasets.things_fmri.files import FIGSHARE, Release, find_release, open_responses
+from cortexscale.datasets.things_fmri.files import Release, find_release, open_responses
 from cortexscale.datasets.things_fmri.tables import ROI_COLUMNS, SECOND_VERSION_ROIS, Trials, read_trials, read_voxels
 from cortexscale.errors import InputError
 from cortexscale.recording import Recording, Split
@@ -26,17 +26,7 @@ log = logging.getLogger(__name__)
 
 SUBJECTS = ("sub-01", "sub-02", "sub-03")
 ROIS = (*ROI_COLUMNS, "whole_brain")
-
-SOURCE = Source(
-    title="THINGS-fMRI: 3T fMRI of three people, 8,740 natural images of objects in 12 sessions",
-    citation="Hebart, Contier, Teichmann et al. (2023). THINGS-data, a multimodal collection of large-scale datasets for "
-    "investigating object representations in human brain and behavior. eLife 12:e82580. doi:10.7554/eLife.82580",
-    licence="CC0 (OpenNeuro ds004192). The images are those of THINGS (osf.io/jum2f), which may not be redistributed.",
-    get=f"{FIGSHARE}; unpacked it holds sub-XX_ResponseData.h5 (15 to 18 GB), sub-XX_StimulusMetadata.csv and "
-    "sub-XX_VoxelMetadata.csv of each subject in betas_csv/. Version 1 of the article has no IT and no Glasser areas. The same "
-    "tables are the derivatives/ICA-betas of OpenNeuro ds004192 (s3://openneuro.org/ds004192, no credentials).",
-    images=THINGS_IMAGES,
-)
+SOURCE = all_facts()["things_fmri"].source
 
 _AGREEMENT = 1.0  # percentage points; a larger median difference of released and recomputed ceilings gives a warning
 
@@ -103,9 +93,6 @@ def read(root: Path, subject: str, options: Options) -> Recording:
 
     ``i``, ``j``, ``k`` are 0-based indices into the subject's volumes. The unit columns ``train_mean``, ``train_sd``,
     ``test_mean`` and ``test_sd`` describe the single trials before the z-score.
-
-    Raises:
-        InputError: no voxel, or too many, pass the selection; or the released ceilings do not belong to the responses.
     """
     release, trials, voxels, candidate = _tables(root, subject, options)
     with open_responses(release, voxels["voxel_id"].to_numpy(), len(trials.session)) as responses:

@@ -37,11 +37,7 @@ class Trials:
 
 
 def read_trials(release: Release, n_train: int, n_test: int, n_repetitions: int) -> Trials:
-    """Read the trial table. Orders differ between subjects, so images are matched by name, and ids are sorted.
-
-    Raises:
-        InputError: the table is damaged, of another subject or of other counts.
-    """
+    """Read the trial table. Orders differ between subjects, so images are matched by name, and ids are sorted."""
     path = release.trials
     text = ("trial_type", "stimulus", "concept")
     table = read_columns(release, path, ["trial_type", "session", "subject_id", "trial_id", "stimulus", "concept"], text)
@@ -77,9 +73,6 @@ def read_voxels(release: Release, n_voxels: int, n_repetitions: int, version: st
     """Read ``voxel_id``, ``i``, ``j``, ``k`` (0-based), ``nc_testset`` (percent) and a boolean per ROI of every voxel.
 
     With the version ``v1``, ``IT`` and ``IT_glasser`` are empty.
-
-    Raises:
-        InputError: the table is damaged, of another subject, version or unit of the noise ceiling.
     """
     path = release.voxels
     _require_version(release, version)

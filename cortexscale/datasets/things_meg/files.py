@@ -71,12 +71,7 @@ def _folder_of(root: Path, released: str, file: str) -> Path:
 
 
 def open_participant(participant: Participant, n_epochs: int) -> "tuple[mne.Epochs, pd.DataFrame]":
-    """Open the epochs of one subject without loading them, and return them with a row per epoch of at least :data:`COLUMNS`.
-
-    Raises:
-        InputError: a part is missing, cut short or not of this recording; the grid of sensors and times is not the
-            released one; there are not ``n_epochs``; or the trials are not described, or not in the order of the epochs.
-    """
+    """Open the epochs of one subject without loading them, and return them with a row per epoch of at least :data:`COLUMNS`."""
     import mne
 
     _require_chain(participant.parts)

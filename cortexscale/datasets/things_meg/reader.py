@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt
 
 from cortexscale.datasets.formats import meeg
 from cortexscale.datasets.readers import require_known
-from cortexscale.datasets.source import THINGS_IMAGES, Source
+from cortexscale.datasets.registry import all_facts
 from cortexscale.datasets.things_meg.files import SENSORS, TIMES, Participant, locate, open_participant
 from cortexscale.errors import InputError
 from cortexscale.recording import Recording, Split
@@ -26,17 +26,7 @@ if TYPE_CHECKING:
 SUBJECTS = ("P1", "P2", "P3", "P4")
 """Names as in the released files. The raw recordings call the same people BIGMEG1 to BIGMEG4."""
 ROIS = meeg.ROIS
-
-SOURCE = Source(
-    title="THINGS-MEG: four people, 22,248 THINGS images once and 200 images twelve times, 271 sensors",
-    citation="Hebart, Contier, Teichmann et al. (2023). THINGS-data, a multimodal collection of large-scale datasets for "
-    "investigating object representations in human brain and behavior. eLife 12:e82580. doi:10.7554/eLife.82580",
-    licence="CC0 (OpenNeuro ds004212)",
-    get="OpenNeuro ds004212, version 2.0.0 or later. Do not fetch the whole data set (1.1 TB); the epochs alone are 33 GB: "
-    "aws s3 cp --no-sign-request --recursive --exclude '*' --include 'preprocessed_*-epo*.fif' "
-    "s3://openneuro.org/ds004212/derivatives/preprocessed/ derivatives/preprocessed/",
-    images=THINGS_IMAGES,
-)
+SOURCE = all_facts()["things_meg"].source
 
 N_TIMES = 130
 _TARGET_RATE = 100.0
@@ -87,9 +77,6 @@ def read(root: Path, subject: str, options: Options) -> Recording:
 
     The noise ceiling of a unit is the authors': test trials are z-scored over the images of a session, the noise variance is
     that over sessions, and the average has as many trials as there are sessions.
-
-    Raises:
-        InputError: the trials are not the expected ones, or an epoch is empty or not finite.
     """
     epochs, trials = _open(root, subject, options)
     is_train, is_test = trials["split"] == "train", trials["split"] == "test"

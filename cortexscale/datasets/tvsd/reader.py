@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from cortexscale.datasets.formats.matlab import open_matlab, read_strings
 from cortexscale.datasets.readers import require_known
-from cortexscale.datasets.source import THINGS_IMAGES, Source
+from cortexscale.datasets.registry import all_facts
 from cortexscale.datasets.tvsd.electrodes import BLOCK_BYTES, N_ELECTRODES, blocks, describe_electrodes, select_electrodes
 from cortexscale.errors import InputError
 from cortexscale.recording import Recording, Split
@@ -28,18 +28,7 @@ log = logging.getLogger(__name__)
 
 SUBJECTS = ("monkeyF", "monkeyN")
 ROIS = ("V1", "V4", "IT")
-
-SOURCE = Source(
-    title="TVSD, the THINGS Ventral Stream Spiking Dataset: multi-unit activity of two macaques, 1024 electrodes each in V1, V4 "
-    "and IT; 22,248 THINGS images once and 100 images 30 times",
-    citation="Papale, Wang, Self & Roelfsema (2025). An extensive dataset of spiking activity to reveal the syntax of the "
-    "ventral stream. Neuron 113. doi:10.1016/j.neuron.2024.12.003",
-    licence="CC BY 4.0. The images are not part of it; they come from THINGS, under its own terms.",
-    get="GIN repository paolo_papale/TVSD (https://gin.g-node.org/paolo_papale/TVSD; git-annex, slow). Of 3.2 TiB only four "
-    "files are needed: monkeyF/THINGS_normMUA.mat and monkeyN/THINGS_normMUA.mat (194 MB each), and _logs/things_imgs.mat of "
-    "both. With a web client: https://gin.g-node.org/paolo_papale/TVSD/raw/master/<file>.",
-    images=THINGS_IMAGES,
-)
+SOURCE = all_facts()["tvsd"].source
 
 # From the authors' norm_MUA.m. V4 and IT are in a different order in the two monkeys, which some packages overlook.
 _AREAS = {
