@@ -19,9 +19,8 @@ from cortexscale.models.backbone import GREY, Backbone
 from cortexscale.models.inputs import normalisation
 from cortexscale.models.layers import captured
 from cortexscale.models.training.augment import BatchAugmentation
-from cortexscale.models.training.batches import transformed_batches
+from cortexscale.models.training.batches import training_batches, transformed_batches
 from cortexscale.models.training.data import LabelledImages
-from cortexscale.models.training.loop import training_batches
 from cortexscale.models.training.order import MICRO_BATCH, STIMULI, MicroBatches, Order, seed_everything, seed_of
 from cortexscale.models.training.recipes import training_length
 from cortexscale.models.training.steps import autocast

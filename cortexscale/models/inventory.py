@@ -2,7 +2,7 @@
 
 import fnmatch
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import product
 from typing import Any
 
@@ -137,23 +137,12 @@ def published_models(source: sections.PublishedSuite) -> list[Model]:
             where, found = "config key `models: - source: spvvs: only`", f"{entry.id} without {entry.reference}"
             expected = "the reference model of every architecture (full ImageNet, seed 0), which carries its layer search"
             raise InputError(where, found, expected, f"add {entry.reference} to `only`, or set layer_commitment.borrow: false")
-        models.append(
-            Model(
-                id=entry.id,
-                source="spvvs",
-                arch=entry.arch,
-                family=entry.family,
-                builder=PublishedBuilder(entry.arch, spvvs.CLASSES[entry.dataset]),
-                layers=LAYERS[entry.family],
-                reference=entry.reference,
-                dataset=entry.dataset,
-                n_samples=entry.n_samples,
-                samples_per_class=entry.samples_per_class,
-                seed=entry.seed,
-                checkpoint=f"{source.path}/{entry.id}/ep{entry.epochs}.pt",
-                ema=source.ema,
-            )
-        )
+        facts = asdict(entry)
+        file = f"{source.path}/{entry.id}/ep{entry.epochs}.pt"
+        del facts["epochs"]
+        builder = PublishedBuilder(entry.arch, spvvs.CLASSES[entry.dataset])
+        layers = LAYERS[entry.family]
+        models.append(Model(source="spvvs", builder=builder, layers=layers, checkpoint=file, ema=source.ema, **facts))
     return models
 
 

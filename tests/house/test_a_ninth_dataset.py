@@ -10,9 +10,6 @@ from places import ROOT
 from cortexscale.datasets import registry
 
 PACKAGE = ROOT / "cortexscale"
-ALLOWED = {"figures/paper.py"}
-"""The module that lists the figures of the paper, in which each dataset has numbers of its own."""
-
 FOLDERS = {folder.name for folder in (PACKAGE / "datasets").iterdir() if (folder / "reader.py").exists()}
 WORDS = {*registry.NAMES} | {name for entry in registry.all_facts().values() for name in (entry.label, entry.released_name)}
 NAMED = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(map(re.escape, sorted(WORDS, key=len, reverse=True)))})(?![A-Za-z0-9])")
@@ -60,5 +57,4 @@ def test_no_other_module_names_a_dataset():
             named = {match[1] for word in words_of(file) for match in NAMED.finditer(word)}
             if named:
                 naming[str(file.relative_to(PACKAGE))] = sorted(named)
-    assert {file: named for file, named in naming.items() if file not in ALLOWED} == {}
-    assert set(naming) >= ALLOWED, "an exception that is no longer needed"
+    assert not naming

@@ -13,7 +13,7 @@ from PIL import Image
 
 from cortexscale.errors import InputError
 from cortexscale.models.training.augment import BatchAugmentation, image_transform, set_drop_path
-from cortexscale.models.training.batches import loaded_batches
+from cortexscale.models.training.batches import training_batches
 from cortexscale.models.training.data import open_images, subset_indices
 from cortexscale.models.training.order import EPOCH, MicroBatches, Order, seed_of
 from cortexscale.models.training.recipes import Length
@@ -126,7 +126,7 @@ def test_a_damaged_image_is_named(tmp_path, workers):
     images = open_images(tmp_path, "train")
     share = MicroBatches(Order(6, 0), Length(steps=3, parts=1, size=2))
     with pytest.raises(InputError, match=r"image_1\.png[\s\S]*not a whole image[\s\S]*restore"):
-        list(loaded_batches(images, share, lambda image: image, 0, workers, CPU))
+        list(training_batches(images, share, Recipe(), 8, 0, workers, CPU))
 
 
 def test_validation_without_class_folders_is_refused(tmp_path):
@@ -195,9 +195,8 @@ def test_without_augmentation_pictures_are_the_central_square():
 def test_loaded_pictures_depend_on_their_place_and_not_on_the_workers(tmp_path, recipe):
     images = open_images(write_folder(tmp_path), "train")
     share = MicroBatches(Order(6, 0), Length(steps=8, parts=1, size=3))
-    transform = image_transform(recipe, 8)
     alone, helped = (
-        torch.stack([pixels for pixels, _ in loaded_batches(images, share, transform, 5, workers, CPU)]) for workers in (0, 2)
+        torch.stack([pixels for pixels, _ in training_batches(images, share, recipe, 8, 5, workers, CPU)]) for workers in (0, 2)
     )
     assert alone.shape == (8, 3, 8, 8, 3) and alone.dtype == torch.uint8
     assert torch.equal(alone, helped)

@@ -1,6 +1,7 @@
 """Micro-batches on the device, sliced from an array in memory, or read and augmented by worker processes."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -8,30 +9,37 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from cortexscale.errors import InputError
-from cortexscale.models.training.data import ArrayImages, ReadableImages
+from cortexscale.models.training.augment import image_transform
+from cortexscale.models.training.data import ArrayImages, LabelledImages, ReadableImages
 from cortexscale.models.training.order import IMAGE, MicroBatches, seed_everything, seed_of
+from cortexscale.recipe import Recipe
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 """(n, size, size, 3) uint8 images or (n, 3, height, width) network input, and (n,) labels."""
 
 
-def sliced_batches(images: ArrayImages, micro_batches: MicroBatches, device: torch.device) -> Iterator[Batch]:
-    """Slice micro-batches from an array that fits on the device, without any work on single images."""
-    pixels, labels = torch.from_numpy(images.images).to(device), torch.from_numpy(images.labels).to(device)
-    for _, rows in micro_batches:
-        rows = rows.to(device)
-        yield pixels[rows], labels[rows]
+def needs_no_work(images: LabelledImages, image_size: int) -> TypeGuard[ArrayImages]:
+    """Whether the images are an array of the right size, which needs no transform."""
+    return isinstance(images, ArrayImages) and images.images.shape[1:3] == (image_size, image_size)
 
 
-def loaded_batches(
-    images: ReadableImages,
+def training_batches(
+    images: LabelledImages,
     micro_batches: MicroBatches,
-    transform: Callable[[Image.Image], Image.Image],
+    recipe: Recipe,
+    image_size: int,
     seed: int,
     workers: int,
     device: torch.device,
 ) -> Iterator[Batch]:
-    """Read and transform the images of micro-batches one by one. The number of workers does not change the result."""
+    """Yield the micro-batches, with images augmented one by one. The number of workers does not change the result.
+
+    An array of the right size that needs no augmentation lies on the device and is sliced there.
+    """
+    if needs_no_work(images, image_size) and not recipe.augments:
+        pixels, labels = torch.from_numpy(images.images).to(device), torch.from_numpy(images.labels).to(device)
+        return ((pixels[rows], labels[rows]) for rows in (rows.to(device) for _, rows in micro_batches))
+    transform = image_transform(recipe, image_size)
     places = ([(start + offset, int(row)) for offset, row in enumerate(rows)] for start, rows in micro_batches)
     samples = _TransformedImages(images, lambda image: torch.from_numpy(np.array(transform(image))), seed)
     return _load(samples, places, workers, device)

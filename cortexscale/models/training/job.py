@@ -18,8 +18,9 @@ from cortexscale.files import whole_file, write_text
 from cortexscale.jobs import logged, plain
 from cortexscale.models.build import build_backbone, load_backbone
 from cortexscale.models.model import Model
+from cortexscale.models.training.batches import needs_no_work
 from cortexscale.models.training.data import LabelledImages, open_images, subset_indices
-from cortexscale.models.training.loop import accuracy, needs_no_work, train_backbone
+from cortexscale.models.training.loop import accuracy, train_backbone
 from cortexscale.models.training.processes import joined, torchrun
 from cortexscale.models.training.recipes import training_length
 from cortexscale.models.training.steps import TrainingState

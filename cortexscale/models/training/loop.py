@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import nullcontext
-from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -11,8 +10,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from cortexscale.models.inputs import as_input
-from cortexscale.models.training.augment import BatchAugmentation, criterion, ffgsm, image_transform, set_drop_path
-from cortexscale.models.training.batches import Batch, loaded_batches, sliced_batches, transformed_batches
+from cortexscale.models.training.augment import BatchAugmentation, criterion, ffgsm, set_drop_path
+from cortexscale.models.training.batches import Batch, training_batches, transformed_batches
 from cortexscale.models.training.data import ArrayImages, LabelledImages
 from cortexscale.models.training.order import MICRO_BATCH, MicroBatches, Order, seed_everything, seed_of
 from cortexscale.models.training.processes import Processes
@@ -114,26 +113,6 @@ class _Gradient:
 
     def _loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return self.criterion(outputs.float(), targets)
-
-
-def needs_no_work(images: LabelledImages, image_size: int) -> TypeGuard[ArrayImages]:
-    """Whether the images are an array of the right size, which needs no transform."""
-    return isinstance(images, ArrayImages) and images.images.shape[1:3] == (image_size, image_size)
-
-
-def training_batches(
-    images: LabelledImages,
-    micro_batches: MicroBatches,
-    recipe: Recipe,
-    image_size: int,
-    seed: int,
-    workers: int,
-    device: torch.device,
-) -> Iterator[Batch]:
-    """Yield the micro-batches, with images augmented one by one."""
-    if needs_no_work(images, image_size) and not recipe.augments:
-        return sliced_batches(images, micro_batches, device)
-    return loaded_batches(images, micro_batches, image_transform(recipe, image_size), seed, workers, device)
 
 
 def _optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
