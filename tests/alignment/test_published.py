@@ -85,7 +85,7 @@ def test_fine_tuned_models_know_what_they_began_as():
     assert set(runs["finetuning_dataset"].dropna()) == set(LABELS) - {"freemanziemba", "majajhong"}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 9), st.integers(1, 8))
 def test_learning_rates_are_read_from_ids(digit, exponent):
     runs = published("finetuning").query("benchmark_name == 'tvsd'").drop_duplicates("model_id")

@@ -41,7 +41,7 @@ def test_scenes_do_not_depend_on_the_size():
 
 
 @given(st.integers(1, 100), st.integers(0, 2**32))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_classes_are_balanced(n, seed):
     counts = np.bincount(render(n, seed, 8)[1], minlength=len(CLASSES))
     assert len(counts) == len(CLASSES) and counts.max() - counts.min() <= 1

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 import zarr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from memory import peak_mb
 from PIL import Image
@@ -45,7 +45,6 @@ CPU, N_IMAGES = torch.device("cpu"), 130
 
 
 @given(st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=20, unique=True), min_size=1, max_size=6))
-@settings(deadline=None)
 def test_every_entry_lies_in_one_set_and_no_more_is_computed_than_for_each_alone(wanted):
     wanted = [np.array(rows) for rows in wanted]
     sets = image_sets(wanted)

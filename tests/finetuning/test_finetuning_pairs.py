@@ -77,7 +77,7 @@ def test_subjects_with_stimuli_of_their_own_are_cut_to_the_fewest(world):
 # ---------------------------------------------------------------------------------------------- batches
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     n=st.integers(2, 60),
     size=st.integers(1, 20),

@@ -72,7 +72,7 @@ def whole(tmp_path_factory) -> Path:
 
 
 @given(data=st.data(), garbled=st.booleans(), file=st.sampled_from(["part", "blocks"]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_write_that_was_killed_at_any_byte_ends_in_the_same_file(whole, tmp_path_factory, data, garbled, file):
     """A tail that never reached the disk, or of which something else did, costs at most the blocks that it is of."""
     path, rows = tmp_path_factory.mktemp("killed") / "m.zarr.zip", features(2 * ROWS + 5)

@@ -44,6 +44,12 @@ def test_lint_runs_every_checker(tool):
     assert re.search(rf"^lint:.*\n(\t.*\n)*\t{tool}\b", MAKEFILE, re.MULTILINE)
 
 
+def test_types_are_checked_everywhere():
+    mypy = SETTINGS["tool"]["mypy"]
+    assert mypy["strict"] and mypy["files"] == ["cortexscale", "workflow/scripts"]
+    assert not [part for part in mypy["overrides"] if {"ignore_errors", "follow_imports"} & set(part)]
+
+
 def test_contributing_names_targets_and_files_that_exist():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert {"lint", "test-fast", "test"} <= set(re.findall(r"\bmake ([\w-]+)", text)) <= TARGETS

@@ -17,7 +17,7 @@ def plain(X):
     return Xc @ Xc.T
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     n=st.integers(1, 30),
     cuts=st.lists(st.integers(1, 12), min_size=1, max_size=5),

@@ -128,7 +128,7 @@ def brute_force(X, Y, n, alphas, folds):
     return loo, heldout
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     n=st.integers(6, 14),
     p=st.integers(1, 30),
@@ -212,7 +212,7 @@ def test_an_alpha_per_unit_is_scikit_learns():
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     n=st.integers(20, 60),
     p=st.integers(3, 150),

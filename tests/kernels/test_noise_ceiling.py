@@ -93,7 +93,7 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     np.testing.assert_array_equal(ncsnr_from_trials(trials, image), whole)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(scale=st.floats(1e-3, 1e3), shift=st.floats(-100, 100), seed=st.integers(0, 2**31))
 def test_scale_shift_and_order_of_trials_do_not_matter(scale, shift, seed):
     rng = np.random.default_rng(seed)
@@ -104,7 +104,7 @@ def test_scale_shift_and_order_of_trials_do_not_matter(scale, shift, seed):
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=5), st.integers(1, 50))
 def test_more_repetitions_raise_the_ceiling_within_bounds(ncsnr, k):
     once, more = noise_ceiling_percent(np.array(ncsnr), k), noise_ceiling_percent(np.array(ncsnr), k + 1)

@@ -135,7 +135,7 @@ def test_a_fifth_of_outliers_does_not_move_the_law():
     assert fit.constants["alpha"] == pytest.approx(0.25, abs=0.01)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.sampled_from(["reduced", "offset"]), st.floats(-8, 8), st.integers(0, 1000))
 def test_units_of_x_only_rename_the_constants(form, decades, seed):
     x, score = points(form, 50, 0.02, seed)
@@ -145,7 +145,7 @@ def test_units_of_x_only_rename_the_constants(form, decades, seed):
 
 
 @pytest.mark.slow
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.sampled_from(["reduced", "offset"]), st.integers(0, 1000))
 def test_counts_are_a_resample(form, seed):
     x, score = points(form, 40, 0.02, seed)
@@ -156,7 +156,7 @@ def test_counts_are_a_resample(form, seed):
         assert loss <= fit_power_law(x[rows], score[rows], form=form).loss * (1 + 1e-4)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.sampled_from(["reduced", "offset"]), st.integers(0, 1000))
 def test_curves_rise_and_bands_are_ordered(form, seed):
     x, score = points(form, 60, 0.01, seed)

@@ -59,7 +59,7 @@ def test_readouts_that_cannot_be_fitted_say_why():
         dual_coefficients(bad, Y, 1.0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(n=st.integers(2, 60), k=st.integers(2, 8), seed=st.none() | st.integers(0, 99), grouped=st.booleans())
 def test_folds_partition_the_stimuli_evenly(n, k, seed, grouped):
     groups = np.random.default_rng(0).integers(0, 1 + n // 2, n) if grouped else None

@@ -94,7 +94,7 @@ def test_rsa_of_rsatoolbox():
     assert rsa(of_features(X), of_responses(Y)) == pytest.approx(theirs, abs=1e-11)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(n=st.integers(4, 80), seed=st.integers(0, 2**31), factor=st.floats(1e-3, 1e3))
 def test_invariances(n, seed, factor):
     X, Y = sides(n, p=9, units=8, seed=seed)

@@ -124,7 +124,7 @@ def test_other_trainers(save, wrap, seed, zipped):
     assert equal(target, network(seed))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.sampled_from(PREFIXES), max_size=3))
 def test_prefixes_of_wrappers_in_any_order(tmp_path_factory, prefixes):
     path = tmp_path_factory.mktemp("prefixed") / "weights.pt"

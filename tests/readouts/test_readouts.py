@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -142,7 +142,6 @@ def test_impossible_recipes_are_refused(values, words):
 
 
 @given(st.integers(2, 300), st.lists(st.floats(1, 100), min_size=2, max_size=5), st.integers(0, 99))
-@settings(deadline=None)
 def test_subsets_are_nested_and_those_of_numpy(n, fractions, seed):
     fractions = sorted(percent for percent in fractions if int(n * percent / 100) >= 2)
     subsets = [subset(n, percent, seed) for percent in fractions]

@@ -50,7 +50,7 @@ def test_the_optimum_of_known_truth_is_found():
         assert row.score == pytest.approx(true_score(row.n_params, row.n_samples), abs=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(0.05, 2), st.floats(0.05, 2), st.floats(-3, 5), st.floats(-3, 5))
 def test_with_flops_in_proportion_to_parameters_it_is_the_closed_form_of_hoffmann(alpha, beta, ln_a, ln_b):
     law, _ = planted(20, 0.0, 2, bootstraps=2)

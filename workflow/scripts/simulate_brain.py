@@ -19,7 +19,7 @@ def main(*, task: Path, steps: int, seed: int, weights: Path) -> None:
     torch.manual_seed(seed)
     network = build_backbone(HIDDEN_NETWORK).network
     recipe = Recipe(steps=steps, batch=64, learning_rate=5e-3)
-    train_backbone(network, images, recipe, image_size=images.images.shape[1], seed=seed)
+    train_backbone(network, images, recipe, image_size=images[0].width, seed=seed)
     logging.info("accuracy %.3f", accuracy(network, open_images(task, "val")))
     with whole_file(weights) as part:
         torch.save(network.state_dict(), part)
