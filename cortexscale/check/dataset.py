@@ -36,8 +36,7 @@ FUNCTIONS = {
 
 _HELP = "docs/adding_a_dataset.md says what each part of a dataset module promises, with a complete example."
 _MODULE = "the module should raise an InputError for bad input, and nothing for good input"
-Answer = dict[str, Any]
-"""The result of :mod:`cortexscale.check.one_read` for a subject."""
+Answer = dict[str, Any]  # the result of :mod:`cortexscale.check.one_read` for a subject
 
 
 def check_dataset(name: str, dataset: Dataset, images: StimulusSet) -> Report:

@@ -28,10 +28,8 @@ differently in batches of another size."""
 def check_model(model: Model, batch_size: int, projection: Projection, asked_mb: int, weights_follow: bool) -> Report:
     """Load a model, run it on two images and check all of its candidate layers.
 
-    Args:
-        batch_size: images of a forward pass of an extraction.
-        asked_mb: memory in MB of the job that extracts all candidates.
-        weights_follow: whether the study itself trains or fetches the weights, so that they may still be missing.
+    An extraction of all candidates has forward passes of ``batch_size`` images, and its job asks for ``asked_mb``. Weights may be
+    missing if ``weights_follow``: the study itself trains or fetches them.
     """
     report = Report(f"The model `{model.id}` of the source `{model.source}`")
     backbone = _load(report.section("weights", _HELP), model, weights_follow)
@@ -39,7 +37,8 @@ def check_model(model: Model, batch_size: int, projection: Projection, asked_mb:
     with section.collect("building the network", _BLAME):
         backbone = backbone or build_backbone(model)
         with section.collect("the transform", "correct the transform"):
-            images = torch.stack([backbone.transform(GREY), backbone.transform(_noise())])
+            noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8))
+            images = torch.stack([backbone.transform(GREY), backbone.transform(noise)])
             with section.collect("a forward pass", "correct the network"):
                 _describe(section, backbone, images)
                 section = report.section("candidate layers", _HELP)
@@ -61,11 +60,6 @@ def _load(section: ReportSection, model: Model, weights_follow: bool) -> Backbon
         backbone = load_backbone(model)
         section.facts += [f"loaded {f'from {file}' if file else 'by the source'}", f"hash {weights_hash(backbone.network)}"]
     return backbone
-
-
-def _noise() -> Image.Image:
-    """Make an image of noise, with another shape than the grey one."""
-    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8))
 
 
 def _describe(section: ReportSection, backbone: Backbone, images: Tensor) -> None:

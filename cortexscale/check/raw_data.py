@@ -41,12 +41,8 @@ def check_data(
 ) -> Report:
     """Check the raw files of all datasets and stimulus sets of a study, and the files and names that its models come from.
 
-    Args:
-        missing: other files that the study needs and lacks: checkpoints, labelled images.
-        checksums: whether contents are compared with the released checksums, which reads every byte.
-        suites: suites that are trained in the study.
-        checkpoints: files that models are loaded from; some may be missing.
-        timm_names: names of pretrained networks of timm.
+    With ``checksums``, contents are compared with the released checksums, which reads every byte. Of ``checkpoints`` some may be
+    missing; ``missing`` are other files that the study needs and lacks.
     """
     report = Report(f"Raw data of study `{study}`")
     for name, dataset in datasets.items():

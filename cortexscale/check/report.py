@@ -14,8 +14,7 @@ from cortexscale.files import write_text
 
 log = logging.getLogger(__name__)
 
-MANY = 20
-"""Largest number of cases of one problem that are listed; the others are counted."""
+MANY = 20  # largest number of cases of one problem that are listed; the others are counted
 _wrapped = textwrap.TextWrapper(
     118, initial_indent="  > ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
 )
@@ -23,18 +22,12 @@ _wrapped = textwrap.TextWrapper(
 
 @dataclass
 class ReportSection:
-    """One subject of a report.
-
-    Attributes:
-        problems: one text per problem, of one or several lines.
-        facts: findings that are in order.
-        help: remedies, which are printed only if there are problems.
-    """
+    """One subject of a report."""
 
     title: str
-    problems: list[str] = field(default_factory=list)
-    facts: list[str] = field(default_factory=list)
-    help: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)  # each of one or several lines
+    facts: list[str] = field(default_factory=list)  # findings that are in order
+    help: list[str] = field(default_factory=list)  # remedies, which are printed only if there are problems
     _errors: dict[tuple[str, str], list[InputError]] = field(default_factory=dict)
 
     def add_cases(self, intro: str, cases: Iterable[object]) -> None:
@@ -47,8 +40,7 @@ class ReportSection:
     def collect(self, doing: str, blame: str) -> Iterator[None]:
         """Note an exception of the block as a problem, and continue after the block.
 
-        Args:
-            doing, blame: name of the block, and who should look at it, for exceptions other than InputError.
+        ``doing`` and ``blame`` name the block, and who should look at it, for exceptions other than InputError.
         """
         try:
             yield

@@ -20,14 +20,9 @@ _DISK_TEST = 256 * MB
 
 
 def machine_of(name: str, rates: dict[str, float], folder: Path) -> tuple[Machine, str]:
-    """Return the machine of the config section ``estimate``, and where its rates come from.
+    """Return the machine of the config section ``estimate`` (``here`` or one of ``PRESETS``), and where its rates come from.
 
-    Args:
-        name: ``here``, which is measured with files in ``folder``, or one of ``PRESETS``.
-        rates: rates that replace those of this machine or preset.
-
-    Raises:
-        InputError: there is no such rate.
+    This machine is measured with files in ``folder``. The ``rates`` replace others; an unknown one is an InputError.
     """
     checked(Machine, dict.fromkeys(Machine.model_fields, 1.0) | rates, "config key estimate.rates")  # before seconds are spent
     base = measure(folder) if name == "here" else PRESETS[name]

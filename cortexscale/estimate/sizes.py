@@ -13,19 +13,12 @@ from cortexscale.recording import load_recording
 
 
 class ExpectedSizes(Sizes):
-    """Expected sizes of a study.
-
-    Args:
-        networks: the network of every model, by its id.
-
-    Attributes:
-        unsized: released files of unknown size among those that were asked for.
-    """
+    """Expected sizes of a study, given the network of every model by its id."""
 
     def __init__(self, plan: Plan, networks: dict[str, Network]):
         super().__init__(plan.study, plan.data, plan.models)
         self.networks = networks
-        self.unsized: list[str] = []
+        self.unsized: list[str] = []  # released files of unknown size among those that were asked for
 
     def network(self, model: str) -> Network:
         return self.networks[model]

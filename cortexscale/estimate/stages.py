@@ -19,20 +19,13 @@ from cortexscale.scaling import bounds as scaling
 
 @dataclass(frozen=True)
 class Stage:
-    """One line of an estimate: the jobs of one rule.
-
-    Attributes:
-        costs: expected costs of each job.
-        limits: costs that the rule asks the scheduler for, for each job.
-        formula: how the costs follow from sizes and rates.
-        temporary: whether what the jobs leave on disk is deleted once it has been used.
-    """
+    """One line of an estimate: the jobs of one rule."""
 
     name: str
-    costs: list[Cost]
-    limits: list[Cost]
-    formula: str
-    temporary: bool = False
+    costs: list[Cost]  # expected, of each job
+    limits: list[Cost]  # what the rule asks the scheduler for, for each job
+    formula: str  # how the costs follow from sizes and rates
+    temporary: bool = False  # whether what the jobs leave on disk is deleted once it has been used
 
     @property
     def seconds(self) -> list[float]:

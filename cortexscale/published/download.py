@@ -9,8 +9,7 @@ from huggingface_hub import hf_hub_download
 from cortexscale.errors import InputError
 from cortexscale.files import whole_file
 
-FOLDER = "data"
-"""Folder of the tables in the repository."""
+FOLDER = "data"  # folder of the tables in the repository
 
 
 def download_table(repo: str, revision: str, path: Path) -> None:

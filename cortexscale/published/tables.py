@@ -19,10 +19,8 @@ BENCHMARKS = {entry.released_name: name for name, entry in all_facts().items()}
 """Name of a dataset in the released tables -> its name here."""
 SOURCES = {"spvvs": "spvvs", "timm": "timm", "hf": "huggingface", "huggingface": "huggingface"}
 REMEDY = "fetch the table of the authors again, or name another `revision` of it"
-_RATE = r"-lr(\d+)e(\d+)_0(?=-|$)"
-"""The learning rate in the id of a fine-tuned model: ``-lr5e6_0-`` means 5e-6."""
-RATE = 1e-5
-"""Learning rate of models whose ids name none (Table S3)."""
+_RATE = r"-lr(\d+)e(\d+)_0(?=-|$)"  # the learning rate in the id of a fine-tuned model: ``-lr5e6_0-`` means 5e-6
+RATE = 1e-5  # learning rate of models whose ids name none (Table S3)
 _UNKNOWN = {"finetuning": ["n_trainable_params"], "mapping": ["n_params", "n_params_per_subject"]}
 """Columns of a study that the authors do not publish."""
 _TRUTH = {True: True, False: False, "True": True, "False": False}
@@ -45,20 +43,13 @@ def number(value: Any) -> float:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a published table.
+    """A column of a published table."""
 
-    Attributes:
-        kind: its values in words.
-        read: turns one value of the file into a value of this kind, or raises a ValueError, KeyError or TypeError.
-        filled: whether every row must have a value.
-        empty: what an empty cell is read as.
-    """
-
-    kind: str
-    read: Callable[[Any], object]
-    filled: bool = False
+    kind: str  # its values in words
+    read: Callable[[Any], object]  # turns one value into this kind, or raises a ValueError, KeyError or TypeError
+    filled: bool = False  # whether every row must have a value
     required: bool = True
-    empty: object = np.nan
+    empty: object = np.nan  # what an empty cell is read as
 
 
 _TEXT, _NUMBER = Column("text", text), Column("numbers", number)

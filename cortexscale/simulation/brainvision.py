@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-RESOLUTION = 0.0488281
-"""Microvolts per stored unit, as the recorder's software sets it."""
+RESOLUTION = 0.0488281  # microvolts per stored unit, as the recorder's software sets it
 
 _BLOCK = 20_000
 _HEADER = """\
@@ -45,11 +44,8 @@ def write_brainvision(
 ) -> list[Path]:
     """Write ``<base>.vhdr``, ``.vmrk`` and ``.eeg`` (IEEE_FLOAT_32, multiplexed, little endian), and return their paths.
 
-    Args:
-        microvolts: (channels, samples).
-        rate: Hz, a divisor of 1,000,000.
-        markers: type, description and 0-based sample of each, e.g. ``("Event", "E  1", 20)``. The marker
-            ``New Segment`` is put before them. The file counts samples from 1.
+    Samples are (channels, samples). Markers have a type, a description and a 0-based sample, e.g. ``("Event", "E  1", 20)``; the
+    marker ``New Segment`` is put before them. The file counts samples from 1.
     """
     base.parent.mkdir(parents=True, exist_ok=True)
     header, marks, data = (base.with_name(f"{base.name}.{ending}") for ending in ("vhdr", "vmrk", "eeg"))

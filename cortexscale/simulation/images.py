@@ -136,13 +136,10 @@ def _render(scenes: Scenes, size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def render(n: int, seed: int, size: int = 32) -> tuple[np.ndarray, np.ndarray]:
-    """Paint labelled images.
+    """Paint labelled images: (n, size, size, 3) uint8, RGB, and labels (n,) int64, which are rows of ``CLASSES``.
 
     Classes are balanced (their counts differ by at most one) and shuffled. One seed gives the same scenes at every size;
     only the pixel noise differs.
-
-    Returns:
-        Images (n, size, size, 3) uint8, RGB, and labels (n,) int64, which are rows of ``CLASSES``.
     """
     scene_rng, noise_rng = (np.random.default_rng([seed, stream]) for stream in (0, 1))
     labels = scene_rng.permutation(n) % len(CLASSES)
@@ -155,12 +152,9 @@ def concept_names(n: int) -> list[str]:
 
 
 def write_things(root: Path | str, concepts: int, per_concept: int, seed: int) -> list[str]:
-    """Write images in the layout of THINGS: ``<concept>/<concept>_01b.jpg``, ``_02s.jpg``, ... under ``root``.
+    """Write images as THINGS has them, ``<concept>/<concept>_01b.jpg``, ``_02s.jpg``, ..., and return their ids in byte order.
 
     They are square JPEGs of unequal size, because the images of THINGS have no common size either.
-
-    Returns:
-        Ids ``<concept>/<file>`` in byte order.
     """
     scene_rng, noise_rng = (np.random.default_rng([seed, stream]) for stream in (0, 1))
     scenes = _draw_scenes(np.repeat(np.arange(concepts), per_concept) % len(CLASSES), scene_rng)

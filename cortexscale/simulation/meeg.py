@@ -10,8 +10,7 @@ import numpy as np
 
 from cortexscale.simulation.visual_system import VisualSystem
 
-RATE = 100
-"""Hz of the grid."""
+RATE = 100  # Hz of the grid
 
 WAVES = {
     "occipital": (("early", 0.10, 0.03), ("middle", 0.25, 0.04)),
@@ -26,15 +25,11 @@ Channels over other lobes record no signal. The waves of one channel are 150 ms 
 def evoked(
     brain: VisualSystem, latents: dict[str, np.ndarray], lobes: Sequence[str], times: np.ndarray, *, seed: int
 ) -> np.ndarray:
-    """Return noise-free responses, (n, channels, times) float32, of channels to images.
+    """Return noise-free responses, (n, channels, times) float32, of channels over some lobes to images.
 
     Each channel reads a random mixture of the code in each of its waves, times a Gaussian in time. The mean over images is 0,
-    because it carries no information, and the variance where a wave peaks is about 1.
-
-    Args:
-        latents: features from ``brain.look``: area -> (n, dimensions).
-        lobes: (channels,) lobe of each channel.
-        times: (times,) s from the onset. There is no response before it.
+    because it carries no information, and the variance where a wave peaks is about 1. Images are given by ``brain.look`` as area
+    -> (n, dimensions), and times in s from the onset, before which there is no response.
     """
     times = np.asarray(times)
     signal = np.zeros((len(next(iter(latents.values()))), len(lobes), len(times)), dtype=np.float32)

@@ -63,12 +63,9 @@ class VisualSystem:
         return {area: self.codes[area].latent(values) for area, values in self._features(images).items()}
 
     def signal(self, latents: dict[str, np.ndarray], areas: list[str], seed: int) -> np.ndarray:
-        """Return noise-free responses of one unit per entry of ``areas``, with unit variance over images.
+        """Return noise-free responses of one unit per entry of ``areas``, which it reads from, with unit variance over images.
 
-        Args:
-            latents: features from :meth:`look`.
-            areas: (units,) the area that each unit reads from.
-            seed: seed of the subject; another subject has other units.
+        The ``latents`` are features from :meth:`look`. Another ``seed`` gives another subject, who has other units.
         """
         n = len(next(iter(latents.values())))
         signal = np.empty((n, len(areas)))

@@ -85,14 +85,10 @@ class BrainScoreImages(Images):
 
 
 def read_stimuli(path: Path | str, columns: Sequence[str], remedy: str) -> pd.DataFrame:
-    """Read some columns of the stimulus CSV of an assembly as text, one row per image, in the order of the file.
+    """Read columns of the stimulus CSV of an assembly as text, the id first, one row per image, in the order of the file.
 
-    Args:
-        columns: the columns that are wanted, first the id of the image. Names of other releases (:data:`ALIASES`) are found too.
-        remedy: where the file comes from; it ends every message.
-
-    Raises:
-        InputError: the file is not a table, a column or an entry is missing, or an id is there twice.
+    Names of other releases (:data:`ALIASES`) are found too. It raises an InputError if the file is not a table, a column or
+    an entry is missing, or an id is there twice; ``remedy`` says where the file comes from.
     """
     path, id = require_real_file(path, remedy), columns[0]
     try:

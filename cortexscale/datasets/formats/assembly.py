@@ -81,8 +81,7 @@ class Assembly:
     def unit_blocks(self, units: np.ndarray, time_bins: slice) -> Iterator[tuple[slice, np.ndarray]]:
         """Average the responses of units, ascending positions in the file, over time bins, one block of units at a time.
 
-        Yields:
-            A slice of ``units``, and its responses (presentations, units of the slice) float64.
+        A block is a slice of ``units``, and its responses (presentations, units of the slice) float64.
         """
         unit_bytes = 8 * self.data.shape[self.dims.index("presentation")] * (time_bins.stop - time_bins.start)
         step = max(1, BLOCK_BYTES // unit_bytes)

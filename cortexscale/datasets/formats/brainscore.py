@@ -199,10 +199,7 @@ class Release:
 def stratified_test(ids: np.ndarray, strata: np.ndarray, fraction: float, seed: int, where: str) -> np.ndarray:
     """Draw the test images: ``fraction`` of all, rounded up, from each stratum in proportion (largest remainders).
 
-    The draw does not depend on the order of the ids. The result is (images,) bool.
-
-    Raises:
-        InputError: there are more strata than test images.
+    The draw does not depend on the order of the ids, and is (images,) bool. More strata than test images are an InputError.
     """
     names, counts = np.unique(strata, return_counts=True)
     n_test = _n_test(len(ids), fraction)

@@ -111,9 +111,7 @@ def require_epochs(where: object, onsets: np.ndarray, n_samples: int, rate: floa
 def cut_epochs(raw: "mne.io.BaseRaw", onsets: np.ndarray, options: EpochOptions, *, baseline_first: bool) -> np.ndarray:
     """Cut epochs of the EEG channels, (n, channels, times) float32 in V, resample, subtract their baseline and crop by MNE.
 
-    Args:
-        onsets: (n,) 0-based samples of ``raw``.
-        baseline_first: subtract the baseline before the resampling, and not after it.
+    The ``onsets`` are 0-based samples of ``raw``. The baseline is subtracted after the resampling unless ``baseline_first``.
     """
     import mne
 
@@ -140,14 +138,9 @@ def cut_epochs(raw: "mne.io.BaseRaw", onsets: np.ndarray, options: EpochOptions,
 def average_trials(
     blocks: Iterable[tuple[np.ndarray, np.ndarray]], n_images: int, size: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Average trials over the presentations of each image.
+    """Average trials over the presentations of each image, given in blocks: images (n,) and their trials (n, channels, times).
 
-    Args:
-        blocks: images (n,), which may repeat, and their trials (n, channels, times), a block at a time.
-        size: channels, times.
-
-    Returns:
-        The averages, (images, channels, times) float32, nan for an image without a trial; and the trials in each, (images,).
+    The averages are (images, channels, times) float32, nan for an image without a trial; the counts of trials are (images,).
     """
     averages, counts = np.zeros((n_images, *size), dtype=np.float32), np.zeros(n_images, dtype=int)
     for images, trials in blocks:
@@ -162,15 +155,9 @@ def average_trials(
 def trial_ncsnr(trials: np.ndarray, image: np.ndarray, session: np.ndarray, *, zscore: bool) -> np.ndarray:
     """Estimate the noise-ceiling signal-to-noise ratio of every channel and time (Allen et al. 2022), one channel at a time.
 
-    Args:
-        trials: (n, channels, times) of the test images.
-        image: (n,) the image of each trial.
-        session: (n,) the session or the repetition of each trial.
-        zscore: z-score across the trials of each session first (ddof 0), as the authors of THINGS-MEG do. Offsets and
-            gains that differ between sessions then do not count as noise.
-
-    Returns:
-        (channels, times) float64; nan where the trials (if z-scored, those of one session) have no variance.
+    Trials are (n, channels, times), each of an image in a session (or repetition). With ``zscore`` they are z-scored over each
+    session first (ddof 0), as the authors of THINGS-MEG do: offsets and gains that differ between sessions are then no noise. The
+    result is nan where the trials (if z-scored, those of one session) have no variance.
     """
     sessions = [np.flatnonzero(session == name) for name in np.unique(session)] if zscore else [np.arange(len(trials))]
     ncsnr = np.empty(trials.shape[1:])
@@ -201,15 +188,13 @@ def build_recording(
     """Build the recording of one subject. Its units are the (channel, time) pairs with a noise ceiling above a threshold and 0.
 
     The unit columns are ``unit`` (``Oz@120ms``), ``channel``, ``time``, ``ncsnr`` and ``nc_percent``. ``screening`` has them all.
+    An InputError is raised if no pair passes.
 
     Args:
         train: responses (n, channels, times). The selection of units overwrites these and those of ``test``, to save a copy.
         lobes: channel -> one of :data:`LOBES`, in the order of the responses.
         times: (times,) s from the onset of the stimulus.
         ncsnr: (channels, times) of the test trials; nan where there is none.
-
-    Raises:
-        InputError: no pair passes.
     """
     nc_percent = noise_ceiling_percent(ncsnr.ravel(), test.repetitions)
     keep = nc_percent > max(min_nc_percent, 0)  # False for nan

@@ -18,8 +18,7 @@ import numpy as np
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 
-_LARGE = 2**20
-"""Bytes. Arrays of at least this size are mapped and not read."""
+_LARGE = 2**20  # bytes; arrays of at least this size are mapped and not read
 
 
 class _Source:

@@ -39,8 +39,7 @@ _SHAPES = ((12, 15, 11), (13, 14, 12), (11, 16, 12), (12, 13, 14), (14, 12, 13),
 GRIDS = dict(zip(SUBJECTS, _SHAPES, strict=True))
 """Subject -> the shape of its voxel grid. No two axes of a grid are equal, so that a forgotten transpose is noticed."""
 
-ABSENT = {"subj03": ("FFA-2",)}
-"""Subject -> the labels that were not drawn in it."""
+ABSENT = {"subj03": ("FFA-2",)}  # subject -> the labels that were not drawn in it
 
 
 class Settings(BaseModel, extra="forbid"):

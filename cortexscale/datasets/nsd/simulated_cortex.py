@@ -53,12 +53,9 @@ class Cortex:
 
 
 def lay_out_cortex(shape: tuple[int, int, int], voxels_per_parcel: int, seed: int, absent: Collection[str] = ()) -> Cortex:
-    """Draw all 20 parcels into the outer shell of an ellipsoid, from back to front.
+    """Draw all 20 parcels into the outer shell of an ellipsoid, from back to front. A shell that is too small is a ValueError.
 
     Labels that are ``absent`` are not drawn; their voxels keep their labels in other volumes.
-
-    Raises:
-        ValueError: the shell has fewer voxels than the parcels need.
     """
     half = (np.array(shape) - 1) / 2
     position = (np.indices(shape) - half[:, None, None, None]) / (half[:, None, None, None] + 0.5)

@@ -17,12 +17,10 @@ from cortexscale.datasets.nsd.simulated_cortex import LABELS, Cortex
 from cortexscale.files import whole_file, write_text
 from cortexscale.kernels.noise_ceiling import ncsnr_from_trials
 
-TRIALS = 750
-"""Trials of a session: 12 runs, of 63 and 62 trials in turn."""
+TRIALS = 750  # trials of a session: 12 runs, of 63 and 62 trials in turn
 
 _RUN = np.repeat(np.arange(1, 13), np.tile((63, 62), 6))
-_SCALE = 300
-"""Stored integer for one percent of signal change."""
+_SCALE = 300  # stored integer for one percent of signal change
 
 
 @dataclass(frozen=True)
@@ -54,10 +52,8 @@ def plan_experiment(subjects: int, sessions: int, n_shared: int, seed: int) -> E
 def single_trials(signal: np.ndarray, shown: np.ndarray, ncsnr: np.ndarray, seed: int) -> np.ndarray:
     """Return trials in percent signal change: signal plus independent noise, with another offset and gain in each session.
 
-    Args:
-        signal: (images, voxels), unit variance over images.
-        shown: (trials,) row of ``signal`` of each trial, whole sessions.
-        ncsnr: (voxels,) the sd of the signal over that of the noise, which a reader should find.
+    The ``signal`` is (images, voxels) of unit variance; ``shown`` are its rows in whole sessions; ``ncsnr`` is what a reader
+    finds.
     """
     rng = np.random.default_rng(seed)
     n_voxels = signal.shape[1]
@@ -92,11 +88,8 @@ def write_shared(root: Path, experiment: Experiment, images: np.ndarray) -> None
 def write_subject(root: Path, subject: str, experiment: Experiment, cortex: Cortex, trials: np.ndarray) -> None:
     """Write betas, ncsnr, ROI volumes, label names and the behavioural log of one subject.
 
-    Args:
-        subject: ``subj01`` ...; the number is its row in the experiment.
-        experiment: may plan more sessions than ``trials`` has.
-        trials: (sessions * 750, voxels) percent signal change of ``cortex.voxels``, in order of presentation. All
-            zeros in a session mark a voxel that is invalid in it.
+    The ``trials`` are (sessions * 750, voxels) percent signal change of ``cortex.voxels`` in order of presentation, of all
+    planned sessions or the first ones. All zeros in a session mark a voxel that is invalid in it.
     """
     release = _release(root, subject)
     shown = experiment.subject_images[int(subject.removeprefix("subj")) - 1, experiment.ordering[: len(trials)]]

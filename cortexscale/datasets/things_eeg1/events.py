@@ -16,13 +16,11 @@ _MOST_SECONDS = 10_000  # larger onsets are in samples, because no recording is 
 def read_events(path: Path, rate: float, n_train: int, n_test: int, n_repetitions: int, remedy: str) -> tuple[pd.DataFrame, bool]:
     """Read and check the events of a recording at ``rate`` Hz. Target trials have an image like all others and are kept.
 
+    Subjects who saw no test images (sub-01 and sub-06) are refused.
+
     Returns:
         One row per trial, in the order of the file: ``sample`` (0-based), ``id`` (``aardvark/aardvark_01b.jpg``), ``test``,
         ``number`` of a test image, and ``sequence``; and whether onsets are in seconds, as from release 1.2.0 on.
-
-    Raises:
-        InputError: a column is missing, onsets are in no known unit, images or counts are not those of the release, or
-            the subject saw no test images (sub-01 and sub-06).
     """
     table = pd.read_csv(require_real_file(path, remedy), sep="\t")
     if missing := [column for column in _COLUMNS if column not in table]:

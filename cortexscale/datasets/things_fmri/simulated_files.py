@@ -81,11 +81,9 @@ def trial_table(subject: str, shown: pd.DataFrame) -> pd.DataFrame:
 def voxel_table(subject: str, mask: np.ndarray, labels: dict[str, np.ndarray], test: np.ndarray, seed: int) -> pd.DataFrame:
     """Make the second version of the voxel table, with ceilings and reliabilities computed from the responses.
 
-    Args:
-        mask: (X, Y, Z) bool, the brain; its voxels in C order are the rows.
-        labels: ROI column that has any voxel -> (voxels,) bool.
-        test: (repetitions, images, voxels) single trials of the test images.
-        seed: seed of the population receptive fields, which nothing reads.
+    Its rows are the voxels of the brain ``mask``, (X, Y, Z), in C order; ``labels`` has a (voxels,) mask per ROI column that
+    has any; ``test`` is (repetitions, images, voxels). Population receptive fields, which nothing reads, are drawn with
+    ``seed``.
     """
     rng = np.random.default_rng(seed)
     place = np.argwhere(mask)

@@ -167,9 +167,7 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
 def single_trials(signal: np.ndarray, shown: np.ndarray, seed: int) -> tuple[np.ndarray, Noise]:
     """Return epochs in units of their baseline, (trials, sensors, TIMES) float64, and their noise.
 
-    Args:
-        signal: (images, sensors, TIMES) noise-free, nothing before 0 s, in standard deviations of the noise.
-        shown: (trials,) row of ``signal`` of each trial; -1 for none.
+    The ``signal`` is (images, sensors, TIMES), 0 before 0 s, in sd of the noise. Trials show its rows ``shown``, or nothing (-1).
     """
     rng = np.random.default_rng(seed)
     hertz = np.arange(0.625, 40, 0.625)

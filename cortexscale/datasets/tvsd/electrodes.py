@@ -53,11 +53,7 @@ def _statistics(file: h5py.File, block: slice) -> pd.DataFrame:
 
 
 def select_electrodes(electrodes: pd.DataFrame, min_reliability: float, path: Path) -> tuple[np.ndarray, dict[str, int]]:
-    """Select among the electrodes of :func:`describe_electrodes`, and count what each condition drops.
-
-    Raises:
-        InputError: no electrode is kept.
-    """
+    """Select among the electrodes of :func:`describe_electrodes`, at least one, and count what each condition drops."""
     reliability = electrodes["reliability"]
     conditions = {
         "in no area": electrodes["area"] == "",

@@ -74,7 +74,7 @@ def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check everything in both files of one monkey but the responses; raise the errors of :func:`read`."""
+    """Check everything in both files of one monkey but the responses."""
     _stimulus_ids(root, subject, options)
     with _responses_file(root, subject, options):
         pass
@@ -99,9 +99,6 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     Units are the electrodes whose released reliability (Pearson r between repetitions across test images, mean over all
     pairs) exceeds ``options.min_reliability``. Noise ceilings are estimated from the single repetitions, because the responses
     are normalised per day but do not have unit variance.
-
-    Raises:
-        InputError: a file is not what was released, the files do not fit each other, or no electrode is kept.
     """
     responses_file, _ = raw_files(root, subject, options)
     train_ids, test_ids = _stimulus_ids(root, subject, options)

@@ -19,8 +19,7 @@ from cortexscale.simulation.visual_system import World
 DEAD_ELECTRODES = {"monkeyF": range(0), "monkeyN": range(320, 384)}
 """Electrodes without responses. One array of monkey N is dead in the release, where its responses are nan."""
 
-OUTLIER = 70.0
-"""One absurd response of each monkey, as in the release."""
+OUTLIER = 70.0  # one absurd response of each monkey, as in the release
 
 _DAYS = 4
 
@@ -90,13 +89,8 @@ def write_tvsd(
 ) -> None:
     """Write ``<monkey>/THINGS_normMUA.mat`` and ``<monkey>/_logs/things_imgs.mat`` under ``root``.
 
-    Statistics that the release derives from the test repetitions are derived from them here too. The release takes SNR from
-    the raw signal of each day; here it is that of the repetitions, the same on every day. Latencies are nan.
-
-    Args:
-        train_ids, test_ids: THINGS ids, ``aardvark/aardvark_01b.jpg``.
-        train: (n_train, 1024) responses; nan for dead electrodes.
-        test_repetitions: (R, n_test, 1024), R at least 2.
+    Statistics that the release derives from the test repetitions, (R, n_test, 1024), are derived from them here too. The release
+    takes SNR from the raw signal of each day; here it is that of the repetitions, the same on every day. Latencies are nan.
     """
     repetitions = np.asarray(test_repetitions, dtype=np.float64)
     average = repetitions.mean(axis=0)
