@@ -196,7 +196,7 @@ def test_files_that_are_missing_are_downloaded_or_named(folder, tmp_path, monkey
 def test_datasets_beside_published_tables_and_unknown_labels_are_refused(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     other = {"source": "checkpoint", "id": "mine", "file": "mine.pt", "architecture": "resnet50", "classes": 10}
-    with pytest.raises(InputError, match=r"config key published\n.*beside models\n"):
+    with pytest.raises(InputError, match=r"config key published\n.*given with models\n"):
         Plan(study(folder, models=[other]))
     config = study(folder)
     config["published"]["labels"] = {"tvsd2": "TVSD"}
