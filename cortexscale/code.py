@@ -71,11 +71,7 @@ def module_file(name: str) -> Path | None:
 
 
 def load_module(file: Path, where: str) -> ModuleType:
-    """Load a Python file of the user as a module; ``where``, the config key that names it, is for the message.
-
-    Raises:
-        InputError: there is no such file, or it cannot be imported.
-    """
+    """Load a Python file of the user, which the config key ``where`` names, or raise an InputError if it cannot be imported."""
     file = file.resolve()
     if not file.is_file():
         raise InputError(where, f"{file}, which is not there", "a Python file", "correct the path in the config")

@@ -55,11 +55,11 @@ class Commitments:
 
     def at_layers(self, names: Collection[str]) -> Self:
         """Return the commitments of the ROIs that are committed to one of some layers."""
-
-        def kept(rois: RoiLayers) -> RoiLayers:
-            return {roi: layer for roi, layer in rois.items() if layer.layer_name in names}
-
-        return type(self)(self.model_id, {dataset: kept(rois) for dataset, rois in self.datasets.items()})
+        kept = {
+            dataset: {roi: layer for roi, layer in rois.items() if layer.layer_name in names}
+            for dataset, rois in self.datasets.items()
+        }
+        return type(self)(self.model_id, kept)
 
     def save(self, path: Path, made_by: Mapping[str, Any]) -> None:
         """Write a JSON file with its provenance; it appears whole or not at all."""

@@ -60,12 +60,8 @@ def hdf5_damage(path: Path, expected: str, remedy: str) -> Iterator[None]:
 def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:
     """Return ``path`` if it is a file with content of its own.
 
-    Args:
-        smallest: smallest number of bytes.
-
-    Raises:
-        InputError: the file is missing, empty, shorter than ``smallest`` bytes, a pointer of git-annex or Git LFS whose
-            content was never fetched, or a web page or an error of a storage server under the name of a data file.
+    It raises an InputError if the file is missing, shorter than ``smallest`` bytes, a pointer of git-annex or Git LFS whose
+    content was never fetched, or a web page or an error of a storage server under the name of a data file.
     """
     path = Path(path)
 

@@ -48,7 +48,6 @@ def readout_table(
     Args:
         recipes: readout -> dataset -> recipe.
         readers: reader of each dataset, such as ``tvsd``. The values of the paper are those of the reader.
-        labels: label of each dataset.
 
     Returns:
         ``readout``, ``dataset`` (its label), ``epochs``, ``learning_rate``, ``dropout`` (nan for a readout without dropout);

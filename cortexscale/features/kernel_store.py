@@ -89,8 +89,8 @@ class KernelStore(Store):
     def _gram(self, layer: str, number: int, images: np.ndarray, dtype: torch.dtype, device: torch.device) -> GramMatrix:
         name = f"kernels/{layer}/{number}"
         if f"{name}/activations" in self._group:
-            return gram(column_slabs(self._array(f"{name}/activations")), dtype=dtype, device=device)
-        stored, n = self._array(f"{name}/K"), len(images)
+            return gram(column_slabs(self.array(f"{name}/activations")), dtype=dtype, device=device)
+        stored, n = self.array(f"{name}/K"), len(images)
         K = torch.empty(n, n, dtype=dtype, device=device)
         block = stored.chunks[0]
         for start in range(0, n, block):
@@ -98,7 +98,7 @@ class KernelStore(Store):
             K[start:stop, :stop] = torch.from_numpy(stored[start:stop, :stop]).to(device)
         mirror(K)
         row_sums, mean_products = (
-            torch.from_numpy(self._array(f"{name}/{kind}")[:]).to(device) for kind in ("row_sums", "mean_products")
+            torch.from_numpy(self.array(f"{name}/{kind}")[:]).to(device) for kind in ("row_sums", "mean_products")
         )
         return GramMatrix(K, cast(int, stored.attrs["width"]), row_sums, mean_products)
 

@@ -137,12 +137,13 @@ class Store:
 
     def width(self, layer: str) -> int:
         """Number of features of a layer."""
-        return self._array(layer).shape[1]
+        return self.array(layer).shape[1]
 
     def _without(self, layer: str) -> InputError:
         return InputError(self.path, f"layers {', '.join(self.layers)}", f"layer {layer}", "delete the store and run again")
 
-    def _array(self, name: str) -> zarr.Array[Any]:
+    def array(self, name: str) -> zarr.Array[Any]:
+        """Return an array of the file, such as the features of a layer, (n_rows, width) float16."""
         array = self._group[name]
         assert isinstance(array, zarr.Array), f"{name} is a group of arrays"
         return array
@@ -163,15 +164,11 @@ class FeatureStore(Store):
         super().__init__(path)
         self.n_rows: int = self.attributes["n_rows"]
 
-    def array(self, layer: str) -> zarr.Array[Any]:
-        """Features of a layer as an array on disk, (n_rows, width) float16."""
-        return self._array(layer)
-
     def slabs(self, layer: str, columns: int = SLAB) -> Iterator[np.ndarray]:
         """Yield all rows of a layer in slabs of columns, (n_rows, <= columns) float16 each."""
         if layer not in self._group:
             raise self._without(layer)
-        return column_slabs(self._array(layer), columns=columns)
+        return column_slabs(self.array(layer), columns=columns)
 
     def _gram(self, layer: str, number: int, images: np.ndarray, dtype: torch.dtype, device: torch.device) -> GramMatrix:
         return gram((slab[images] for slab in self.slabs(layer)), dtype=dtype, device=device)

@@ -92,12 +92,7 @@ def _required(scores: pd.DataFrame, what: str) -> pd.DataFrame:
 
 
 def draw_models(panel: Axes, models: pd.DataFrame, *, named: bool = True) -> None:
-    """Draw alignment against accuracy, with a colour per pretraining set and a marker per family.
-
-    Args:
-        models: rows of :func:`cortexscale.scaling.accuracy.accuracy_scores`.
-        named: write names beside the points of few models.
-    """
+    """Draw alignment against accuracy, with a colour per pretraining set, a marker per family, and the names of few models."""
     colour, size = _colours(models), 20 if len(models) < _MANY else 9
     if named:
         name_models(panel, models, "task_evaluation_acc")
@@ -107,12 +102,7 @@ def draw_models(panel: Axes, models: pd.DataFrame, *, named: bool = True) -> Non
 
 
 def draw_trends(panel: Axes, models: pd.DataFrame, correlations: pd.DataFrame, size: float = 6.5) -> None:
-    """Draw the line of every pretraining set, and write its r and p.
-
-    Args:
-        correlations: rows of :func:`cortexscale.scaling.accuracy.correlations`, one per pretraining set.
-        size: of the text, in points.
-    """
+    """Draw the line of every pretraining set, and write its r and p in letters of ``size`` points."""
     colour = _colours(models)
     reaches = models.groupby("pretraining_dataset")["task_evaluation_acc"].agg(["min", "max"])
     rows = correlations.sort_values("pretraining_dataset", ascending=False).to_dict("records")

@@ -55,11 +55,7 @@ def facets_of(runs: pd.DataFrame, datasets: Datasets, facet: str) -> tuple[pd.Da
 
 
 def draw_sweep(tables: Tables, datasets: Datasets, rows: str, facets: str) -> Drawn:
-    """Draw gains, averaged over everything else, by ``epochs`` or ``lora_rank`` and the learning rate.
-
-    Args:
-        facets: what tells panels apart; see :func:`facets_of`.
-    """
+    """Draw gains, averaged over everything else, by ``epochs`` or ``lora_rank`` and the learning rate, in a panel per facet."""
     select, label = {"epochs": (rate_sweep, "Epochs"), "lora_rank": (lora_sweep, "LoRA rank")}[rows]
     runs, titles, facet = facets_of(select(finetuning_scores(tables["finetuning"])), datasets, facets)
     means = summary(runs[runs[facet].isin(titles)], [facet, rows, "learning_rate"])

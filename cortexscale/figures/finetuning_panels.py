@@ -76,12 +76,7 @@ def draw_growth(
 ) -> pd.DataFrame:
     """Draw the base model as a dotted line, and one line per dataset of the fine-tuning. Return the numbers.
 
-    Lines are means over seeds with 95 % intervals.
-
-    Args:
-        x: a key of ``GROWTH``.
-        value: ``score``, or ``task_evaluation_acc``.
-        strong: the dataset whose line is wider.
+    Lines are means of a column over seeds with 95 % intervals; that of the dataset ``strong`` is wider.
     """
     base = runs["baseline" if value == "score" else "baseline_acc"].iloc[0]
     panel.axhline(base, color="0.35", lw=1, ls=":", label="base model")
@@ -99,12 +94,9 @@ def draw_growth(
 
 
 def draw_bars(panel: Axes, means: pd.DataFrame, x: str, labels: Mapping[str, str], hue: Hue, error: str = "interval") -> None:
-    """Draw groups of bars of a table of :func:`cortexscale.scaling.finetuning.summary`.
+    """Draw a group of bars for every value of the column ``x`` among ``labels``, in their order.
 
-    Args:
-        x: the column that tells groups apart.
-        labels: values of ``x`` in order -> their labels.
-        error: what error bars show: ``interval``, or ``sem`` for standard errors.
+    Error bars show the columns ``low`` and ``high``, or with ``sem`` the standard errors.
     """
     width = 0.8 / len(hue.looks)
     places = {value: place for place, value in enumerate(labels)}

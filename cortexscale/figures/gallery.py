@@ -46,8 +46,7 @@ class Gallery:
     def drawing(self, name: str) -> Drawing:
         """Return a figure by its name: ``<content>``, ``<content>/<variant>``, or the name in the paper.
 
-        Raises:
-            InputError: there is no such figure, or the study cannot draw it. The message has the reason and the nearest names.
+        If the study cannot draw it, it raises an InputError with the reason and the nearest names.
         """
         found = self._find(name)
         if isinstance(found, str):

@@ -159,10 +159,9 @@ def draw_dimensions(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def paired_scores(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Return scores of ROIs whose layer was projected, and the number of dimensions that all models share.
+    """Return scores of ROIs whose layer was projected (``projected``, and ``full`` of all activations), averaged over subjects.
 
-    Returns:
-        One row per ``model_id, benchmark_name, roi, dimensions, seed``: ``projected`` and ``full``, means over subjects.
+    They are at the largest number of dimensions that all models share, which is returned too.
     """
     projected = table[table["dimensions"].notna()]
     common = set.intersection(*(set(rows["dimensions"]) for _, rows in projected.groupby("model_id")))

@@ -85,11 +85,7 @@ def columns_for(count: int) -> int:
 
 
 def name_models(panel: Axes, points: pd.DataFrame, x: str = "x") -> None:
-    """Write the name of its model beside every point, if there are few points.
-
-    Args:
-        points: ``model_id``, ``score`` and the column ``x``; the architecture is the name if it is unique.
-    """
+    """Write beside every point the architecture of its model, or the id where several share it, if there are few points."""
     if len(points) > FEW_MODELS:
         return
     by_arch = "backbone_arch" in points and points["backbone_arch"].is_unique

@@ -20,8 +20,7 @@ _CEILING = "Noise ceiling (% of variance)"
 def draw_noise_ceilings(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw one panel per ROI with one colour per subject: histograms over units or, for EEG and MEG, curves over time.
 
-    Raises:
-        InputError: the table has no unit to draw, or units of more than one dataset.
+    It raises an InputError if the table has no unit to draw, or units of more than one dataset.
     """
     table = tables["noise_ceilings"]
     over_time = bool(table["time"].notna().any())

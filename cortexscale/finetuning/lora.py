@@ -13,10 +13,8 @@ from cortexscale.recipe import Lora
 class Adapters:
     """Adapters beside linear layers of a network. Only they are trained, until they are merged into the network.
 
-    The network keeps the names of its modules and the shapes of their outputs. The seed is that of the initial weights.
-
-    Raises:
-        InputError: ``peft`` is not installed, or the network has no linear layers of these names, or no classifier to train.
+    The network keeps the names of its modules and the shapes of their outputs. It raises an InputError if ``peft`` is not
+    installed, or the network has no linear layers of these names, or no classifier to train.
     """
 
     def __init__(self, network: nn.Module, recipe: Lora, seed: int) -> None:

@@ -27,7 +27,6 @@ class Network:
     Attributes:
         flops: FLOPs of one forward pass of one image.
         widths: number of activations of every candidate layer for one image.
-        parameters: number of parameters.
         output: size of the largest output of any module for one image.
     """
 

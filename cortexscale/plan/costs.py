@@ -184,10 +184,9 @@ class Costs:
         )
 
     def finetuning_step(self, model: str, activations: float = 0) -> finetuning.StepSize:
-        """Sizes of a step. Units are those of the whole dataset: which of them a ROI has is not known before the data.
+        """Sizes of a step, in which an image leaves ``activations`` numbers for the backward pass.
 
-        Args:
-            activations: numbers that an image leaves for the backward pass.
+        Units are those of the whole dataset: which of them a ROI has is not known before the data.
         """
         assert self._finetuning
         tuning, recipe = self._finetuning.tunings[model], self._finetuning.recipe(model)

@@ -188,11 +188,7 @@ class DataPlan:
         return self.datasets[dataset].subjects[: self.datasets[dataset].scored]
 
     def shape(self, dataset: str, subjects: Sequence[str] | None = None) -> tuple[int, int, int]:
-        """Return the training stimuli, test stimuli and units of one kernel of the full release.
-
-        Args:
-            subjects: those who share the kernel; by default all that are scored.
-        """
+        """Return the training stimuli, test stimuli and units of a kernel that subjects share, by default all that are scored."""
         return self.reader(dataset).shape(self._options(dataset), subjects or self.subjects_scored(dataset))
 
     def reading_mb(self, dataset: str) -> int:

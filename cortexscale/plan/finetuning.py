@@ -93,10 +93,9 @@ class FinetuningPlan:
         return self.data.inputs.planned([images]) if images else []
 
     def image_recipe(self, base: str) -> Recipe:
-        """Return how the labelled images of a base model are augmented, as plain values.
+        """Return how the labelled images of a base model are augmented.
 
-        Raises:
-            InputError: the family of the model has no published recipe, and the section none.
+        It raises an InputError if the family of the model has no published recipe, and the section none.
         """
         model, given = self.models.inventory[base], self.settings.image_recipe
         if model.source == "suite":

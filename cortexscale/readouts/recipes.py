@@ -14,6 +14,8 @@ GATES = ("static", "query")
 class ReadoutRecipe:
     """Recipe of a trained readout. Defaults are those of the paper (Table S5); baselines have as many parameters (appendix J.1).
 
+    Values that do not fit together raise an InputError.
+
     Attributes:
         readout: one of :data:`cortexscale.catalogue.readouts.TRAINED`.
         width: channels that tokens are projected to. It is even, and for attention a multiple of ``heads``.
@@ -24,9 +26,6 @@ class ReadoutRecipe:
         dropout: dropout of attention weights and outputs, of the hidden units of the MLP, and of the mixture of the layer gate.
         epochs, learning_rate, weight_decay, batch: training by AdamW. The rate falls to 0 along a cosine, epoch by epoch.
         clip: largest norm of the gradient of one ROI.
-
-    Raises:
-        InputError: values do not fit together.
     """
 
     readout: str

@@ -34,7 +34,6 @@ class ReadoutFacts:
         training_stimuli: subject -> ids of the stimuli that it was fitted to.
         widths: channels of every token. For a linear readout, one number: its features.
         alpha: subject -> penalties of a linear readout, a single one or one per unit.
-        recipe: recipe of a trained readout.
     """
 
     readout: str

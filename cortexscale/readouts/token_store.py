@@ -85,7 +85,7 @@ class TokenStore(Store):
 
     def __init__(self, path: Path | str):
         super().__init__(path)
-        self._images = pd.Index(np.asarray(self._array("images")[:]))
+        self._images = pd.Index(np.asarray(self.array("images")[:]))
         with zipfile.ZipFile(self.path) as archive, self.path.open("rb") as file:
             self._starts = {entry.filename: _start(file, entry) for entry in archive.infolist()}
 
@@ -103,7 +103,7 @@ class TokenStore(Store):
             found = f"no tokens of {(places < 0).sum()} of {len(rows)} images"
             expected = "tokens of all images with recorded responses"
             raise InputError(self.path, found, expected, "the recordings changed since it was made: delete it and run again")
-        block, within = np.divmod(places, self._array(layer).chunks[0])
+        block, within = np.divmod(places, self.array(layer).chunks[0])
         out = np.empty((len(rows), len(range(*columns.indices(self.width(layer))))), dtype=np.float16)
         for number in np.unique(block):
             inside = block == number
@@ -113,7 +113,7 @@ class TokenStore(Store):
     @cache  # noqa: B019 (a store lives as long as its job)
     def _block(self, layer: str, number: int) -> np.ndarray:
         """Map a chunk of the file into memory."""
-        return np.memmap(self.path, np.float16, "r", self._starts[f"{layer}/c/{number}/0"], self._array(layer).chunks)
+        return np.memmap(self.path, np.float16, "r", self._starts[f"{layer}/c/{number}/0"], self.array(layer).chunks)
 
     def _gram(self, layer: str, number: int, images: np.ndarray, dtype: torch.dtype, device: torch.device) -> GramMatrix:
         return gram(self.slabs(layer, images), dtype=dtype, device=device)

@@ -63,17 +63,12 @@ def _sources(section: type[BaseModel]) -> tuple[str, ...]:
 
 
 def kind_at(model: type[BaseModel], path: Sequence[str | int], given: Any) -> Kind:
-    """Return the kind of the value at a path; ``Kind(Any)`` where no key has that name.
-
-    Args:
-        model: the section in which the path begins.
-        given: the values of that section in the config.
-    """
+    """Return the kind of the value at a path in a section with these values; ``Kind(Any)`` where no key has that name."""
     return _followed(model, path, given)[0]
 
 
 def section_at(model: type[BaseModel], path: Sequence[str | int], given: Any) -> type[BaseModel]:
-    """Return the section at a path, whose keys are known; arguments are those of :func:`kind_at`."""
+    """Return the section at a path in a section with these values."""
     kind, given = _followed(model, path, given)
     section = section_of(kind, given) or section_of(kind_of(get_args(kind.type)[0]))  # in place of a list of one
     assert section is not None

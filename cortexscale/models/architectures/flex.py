@@ -14,16 +14,12 @@ from cortexscale.models.vision import timm, torchvision
 _RESNET_WIDTHS = np.array([64, 64, 128, 256, 512])  # stem and stages
 _CONVNEXT_WIDTHS, _CONVNEXT_BLOCKS = np.array([96, 192, 384, 768]), (3, 3, 9, 3)
 _VIT_WIDTH, _VIT_HEADS = 384, 6
-_LADDER = np.geomspace(1, 8, 5)[1:]
-"""Divisors of the widths of ConvNeXt-Tiny and DeiT-III-Small."""
 
 
 class ResNetFlex(torchvision.models.ResNet):  # type: ignore[misc]  # torchvision has no types
-    """torchvision's ResNet of basic blocks with any widths; a stage without blocks is an identity.
+    """torchvision's ResNet of basic blocks; a stage without blocks is an identity.
 
-    Args:
-        blocks: number of blocks of each of the four stages; the first has at least one.
-        widths: channels of the stem, which are those of the first stage too, and of the four stages.
+    The first of four stages has at least one block. ``widths`` are channels of the stem and of the stages.
     """
 
     def __init__(self, blocks: list[int], widths: list[int], classes: int) -> None:
@@ -72,7 +68,7 @@ def resnet_flex(config: str, classes: int) -> ResNetFlex:
 
 def convnext_flex(config: str, classes: int) -> nn.Module:
     """Build torchvision's ConvNeXt-Tiny with divided widths, rounded to multiples of eight, and without stochastic depth."""
-    widths = _round(_CONVNEXT_WIDTHS / _LADDER[_index(config)], 8).tolist()
+    widths = _round(_CONVNEXT_WIDTHS / _divisor(config), 8).tolist()
     stage = torchvision.models.convnext.CNBlockConfig
     stages = [stage(*each) for each in zip(widths, [*widths[1:], None], _CONVNEXT_BLOCKS, strict=True)]
     return torchvision.models.ConvNeXt(stages, num_classes=classes)
@@ -80,7 +76,7 @@ def convnext_flex(config: str, classes: int) -> nn.Module:
 
 def vit_flex(config: str, classes: int) -> nn.Module:
     """Build timm's DeiT-III-Small with a divided width, rounded to a multiple of its six heads."""
-    width = int(_round(_VIT_WIDTH / _LADDER[_index(config)], _VIT_HEADS))
+    width = int(_round(_VIT_WIDTH / _divisor(config), _VIT_HEADS))
     return deit("small", classes, embed_dim=width)
 
 
@@ -94,8 +90,9 @@ def deit(size: str, classes: int, **arguments: Any) -> nn.Module:
     return timm.create_model(f"deit3_{size}_patch16_224", num_classes=classes, init_values=1e-4, **arguments)
 
 
-def _index(config: str) -> int:
-    return int(config.removeprefix("l-"))
+def _divisor(config: str) -> float:
+    """Divisor of the widths of ConvNeXt-Tiny or DeiT-III-Small."""
+    return np.geomspace(1, 8, 5)[1:][int(config.removeprefix("l-"))]
 
 
 def _round(widths: np.ndarray | float, multiple: int) -> np.ndarray:

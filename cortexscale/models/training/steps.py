@@ -33,9 +33,7 @@ class Stateful(Protocol):
 class TrainingState:
     """Saves and restores the parts of a training and the losses of its steps. Random numbers have no state to save.
 
-    Args:
-        made_of: description of everything that the result depends on. A file with another description is ignored.
-        seconds: time between two savings.
+    ``made_of`` describes everything that the result depends on. A file with another description is ignored.
     """
 
     def __init__(self, path: Path, made_of: str, seconds: float = 600) -> None:
