@@ -25,11 +25,10 @@ HEAVY = ("torch", "timm", "mne", "scipy", "matplotlib", "zarr", "nibabel", "xarr
 
 
 def main(reader: str, root: str, subject: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Read a subject; describe the result.
+    """Read a subject; describe the result, or say in ``error`` why the read failed.
 
-    Returns:
-        ``error`` if the read failed. Otherwise ``problems``, ``peak_mb``, ``heavy`` (packages that importing the module loads),
-        ``digest`` (hash of the whole Recording), ``n_units``, ``rois`` (number of units of each), ``train_ids``, ``test_ids``.
+    A result has ``problems``, ``peak_mb``, ``heavy`` (packages that importing the module loads), ``digest`` (hash of the whole
+    Recording), ``n_units``, ``rois`` (number of units of each), ``train_ids`` and ``test_ids``.
     """
     module = load_reader(reader)
     heavy = [name for name in HEAVY if name in sys.modules]

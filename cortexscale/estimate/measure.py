@@ -22,7 +22,7 @@ _DISK_TEST = 256 * MB
 def machine_of(name: str, rates: dict[str, float], folder: Path) -> tuple[Machine, str]:
     """Return the machine of the config section ``estimate`` (``here`` or one of ``PRESETS``), and where its rates come from.
 
-    This machine is measured with files in ``folder``. The ``rates`` replace others; an unknown one is an InputError.
+    This machine is measured with files in ``folder``. The ``rates`` replace others; an unknown one raises an InputError.
     """
     checked(Machine, dict.fromkeys(Machine.model_fields, 1.0) | rates, "config key estimate.rates")  # before seconds are spent
     base = measure(folder) if name == "here" else PRESETS[name]

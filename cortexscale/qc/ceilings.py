@@ -12,9 +12,8 @@ from cortexscale.recording import Recording
 def noise_ceilings(recordings: Iterable[Recording]) -> pd.DataFrame:
     """Collect the noise ceilings of all units that were looked at: one row per dataset, subject, ROI and unit.
 
-    Returns:
-        ``benchmark_name``, ``subject``, ``roi``, ``unit``, ``kept``, ``nc_percent`` (nan where it cannot be had) and
-        ``time`` (s; nan where a unit has none, outside M/EEG). Names are categories: they repeat a million times.
+    The columns are ``benchmark_name``, ``subject``, ``roi``, ``unit``, ``kept``, ``nc_percent`` (nan where it cannot be had) and
+    ``time`` (s; nan where a unit has none, outside M/EEG). Names are categories: they repeat a million times.
     """
     parts = []
     for recording in recordings:
@@ -31,8 +30,7 @@ def noise_ceilings(recordings: Iterable[Recording]) -> pd.DataFrame:
 def released_units(recordings: Iterable[Recording]) -> pd.DataFrame:
     """Collect statistics that the releases ship, and their values from single trials: one row per unit that has both.
 
-    Returns:
-        ``benchmark_name``, ``subject``, ``statistic`` (its name), ``unit``, ``released``, ``recomputed``.
+    The columns are ``benchmark_name``, ``subject``, ``statistic`` (its name), ``unit``, ``released`` and ``recomputed``.
     """
     columns = ["benchmark_name", "subject", "statistic", "unit", "released", "recomputed"]
     parts = [pd.DataFrame(columns=columns).astype({"released": float, "recomputed": float})]
@@ -48,9 +46,8 @@ def released_units(recordings: Iterable[Recording]) -> pd.DataFrame:
 def released_statistics(units: pd.DataFrame) -> pd.DataFrame:
     """Compare each release with itself: one row per dataset, subject and statistic of :func:`released_units`.
 
-    Returns:
-        ``n_units``, ``median_difference`` and ``largest_difference`` (absolute, in the unit of the statistic), and
-        ``pearsonr`` between the two over units (nan below 2 units, or if one is constant).
+    The columns are ``n_units``, ``median_difference`` and ``largest_difference`` (absolute, in the unit of the statistic), and
+    ``pearsonr`` between the two over units (nan below 2 units, or if one is constant).
     """
     rows = []
     for names, group in units.groupby(["benchmark_name", "subject", "statistic"], sort=False, observed=True):

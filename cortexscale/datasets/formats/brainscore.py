@@ -199,7 +199,7 @@ class Release:
 def stratified_test(ids: np.ndarray, strata: np.ndarray, fraction: float, seed: int, where: str) -> np.ndarray:
     """Draw the test images: ``fraction`` of all, rounded up, from each stratum in proportion (largest remainders).
 
-    The draw does not depend on the order of the ids, and is (images,) bool. More strata than test images are an InputError.
+    The draw, (images,) bool, does not depend on the order of the ids. It raises an InputError for more strata than test images.
     """
     names, counts = np.unique(strata, return_counts=True)
     n_test = _n_test(len(ids), fraction)

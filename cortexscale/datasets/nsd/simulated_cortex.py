@@ -53,7 +53,7 @@ class Cortex:
 
 
 def lay_out_cortex(shape: tuple[int, int, int], voxels_per_parcel: int, seed: int, absent: Collection[str] = ()) -> Cortex:
-    """Draw all 20 parcels into the outer shell of an ellipsoid, from back to front. A shell that is too small is a ValueError.
+    """Draw all 20 parcels into the outer shell of an ellipsoid, from back to front, or raise a ValueError if it is too small.
 
     Labels that are ``absent`` are not drawn; their voxels keep their labels in other volumes.
     """

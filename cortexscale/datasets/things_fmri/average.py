@@ -18,11 +18,8 @@ def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trial
 
     The ceiling is made as the released one (authors' code, ``thingsmri/anc.py``): a voxel is z-scored over the test images
     of each repetition; the noise variance is the mean over images of the variance over repetitions, and the signal variance
-    is 1 minus the noise variance.
-
-    Returns:
-        One row per voxel in ``rows`` (ascending indices into ``responses``, which is (voxels, trials)). A row is nan where a
-        response is missing, or where all training trials, or all test images of one repetition, have the same response.
+    is 1 minus the noise variance. There is one row per voxel in ``rows``, ascending indices into ``responses`` (voxels, trials).
+    It is nan where a response is missing, or where all training trials, or all test images of one repetition, are equal.
     """
     columns = ["train_mean", "train_sd", "test_mean", "test_sd", "recomputed"]
     table = np.empty((len(rows), len(columns)))
