@@ -1,16 +1,16 @@
-"""Invert one matrix per penalty, from which nested cross-validated ridge follows.
+"""Nested cross-validated ridge from one matrix inverse per penalty.
 
-The model is ridge regression on centred features and responses, without scaling, with an intercept that is not penalised. Let Kc
-be the doubly centred Gram matrix, Y the responses, and
+The model is ridge regression on centred, unscaled features and responses, with an intercept that is not penalised. Let Kc be the
+doubly centred Gram matrix of n training stimuli, alpha the penalty, I the identity, 1 a vector of ones, Y the responses, and
 
     B = (Kc + alpha I)^-1 - 11' / (n alpha),      C = B Y.
 
-B is the upper left block of the inverse of the system bordered by the intercept, so B 1 = 0. For held-out stimuli S and the
-remaining training stimuli T:
+The intercept adds a row and column of ones to Kc + alpha I. B is the upper left block of the inverse of that matrix, so B 1 = 0.
+Let S be held-out stimuli and R the remaining ones; as subscripts they select rows and columns:
 
-    residuals of S predicted from T              E_S = B_SS^-1 C_S
-    B of the problem on T alone                  B_TT - B_TS B_SS^-1 B_ST
-    C of the problem on T alone                  C_T - B_TS E_S
+    residuals of S predicted from R              E_S = B_SS^-1 C_S
+    B of the problem on R alone                  B_RR - B_RS B_SS^-1 B_SR
+    C of the problem on R alone                  C_R - B_RS E_S
     leave-one-out residual in either problem     C_i / B_ii
 
 The last line is the closed form of Rifkin & Lippert 2007 (MIT-CSAIL-TR-2007-025); the others are Schur complements. All
@@ -29,10 +29,11 @@ from cortexscale.kernels.gram import centred
 
 
 class BorderedInverse:
-    """B (n, n) at one alpha, its diagonal (n, 1), and for each fold, a slice of the rows, the matrices that leave it out.
+    """B (n, n) at one alpha, its ``diagonal`` (n, 1), and for each fold, which is a slice of the rows, the matrices that leave it
+    out.
 
-    The cost is n^3 operations, and n^3 / k for all k folds together. Two n x n matrices exist in addition to the doubly centred
-    Kc meanwhile, one afterwards. An alpha that is too small for the precision of Kc raises ValueError.
+    The inverse costs n^3 operations, and all k folds together n^3 / k. Memory beyond the doubly centred Kc is two n x n matrices
+    during the computation and one afterwards. An alpha that is too small for the precision of Kc raises ValueError.
     """
 
     def __init__(self, alpha: float, Kc: Tensor, blocks: Sequence[slice]) -> None:
@@ -42,11 +43,11 @@ class BorderedInverse:
             self.folds = [HeldOutBlock(self.B, block) for block in blocks]
 
     def residuals(self, C: Tensor) -> list[Tensor]:
-        """Residuals of each fold S predicted from the other folds, (len(S), T), for C = B Y."""
+        """Residuals of each fold S, (len(S), T), predicted from the other folds, for C = B Y of T units."""
         return [fold.inverse @ C[fold.block] for fold in self.folds]
 
     def errors(self, C: Tensor, residuals: list[Tensor]) -> Tensor:
-        """Mean squared leave-one-out errors, (k + 1, T) float64: within the training stimuli of each fold, last on all."""
+        """Mean squared leave-one-out errors, (k + 1, T) float64: on the training stimuli of each fold, then on all."""
         errors = torch.empty(len(self.folds) + 1, C.shape[1], dtype=torch.float64, device=C.device)
         for f, (fold, residual) in enumerate(zip(self.folds, residuals, strict=True)):
             errors[f] = fold.error(self.B, C, residual)
@@ -55,9 +56,9 @@ class BorderedInverse:
 
 
 class HeldOutBlock:
-    """The matrices that leave the rows S = ``block`` out of the ridge problem of B (n, n), whatever its responses.
+    """The matrices that leave the rows S = ``block`` out of the ridge problem of B (n, n). They do not depend on the responses.
 
-    ``inverse`` is B_SS^-1. ``diagonal`` (n, 1) is that of B of the problem on the other rows, and 1 in rows S.
+    ``inverse`` is B_SS^-1. ``diagonal`` (n, 1) is the diagonal of B for the problem on the other rows alone, and 1 in rows S.
     """
 
     def __init__(self, B: Tensor, block: slice) -> None:
@@ -69,7 +70,7 @@ class HeldOutBlock:
         self.block, self.inverse, self.diagonal = block, torch.cholesky_inverse(L), diagonal[:, None]
 
     def error(self, B: Tensor, C: Tensor, residuals: Tensor) -> Tensor:
-        """Mean squared leave-one-out error of the other rows, (T,) float64, from the residuals of the block (len(S), T)."""
+        """Mean squared leave-one-out error of the rows outside the block, (T,) float64, from its residuals (len(S), T)."""
         n = len(C)
         total = torch.zeros(C.shape[1], dtype=torch.float64, device=C.device)
         for other in (slice(0, self.block.start), slice(self.block.stop, n)):
@@ -101,12 +102,11 @@ def _precise_enough(alpha: float, Kc: Tensor) -> Iterator[None]:
 
 
 def dual_coefficients(K: Tensor, Y: Tensor | np.ndarray, alpha: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Coefficients of a ridge fit to all rows of K (n, n), in any centring, with penalties (T,) above 0, one per unit of Y (n,
-    T).
+    """Fit ridge to responses Y (n, T) from K (n, n), in any centring, with a penalty above 0 for each unit, ``alpha`` (T,).
 
     Returns:
-        C (n, T), whose columns sum to 0, and the mean response (T,). The predicted responses to m other stimuli are (cross -
-        K.mean(dim=0)) @ C + mean, where ``cross`` is the (m, n) Gram matrix between them and these.
+        The dual coefficients C (n, T), whose columns sum to 0, and the mean responses (T,). The predicted responses to m other
+        stimuli are (cross - K.mean(dim=0)) @ C + mean, where ``cross`` (m, n) is the Gram matrix between them and the n.
     """
     Y = checked_responses(K, Y).to(K.dtype)
     alpha = np.broadcast_to(alpha, Y.shape[1:])

@@ -1,15 +1,15 @@
-"""Seconds of the heavy steps of linear algebra from the sizes of their arrays. Arithmetic only: no files, no clock, no torch."""
+"""Run times of the heavy linear algebra, estimated from the sizes of its arrays. Nothing is measured, and no file is read."""
 
 from typing import NamedTuple
 
 from cortexscale.costs import Machine
 
 ADAPTIVE_INVERSES, ADAPTIVE_EVALUATIONS = 6, 4
-"""Penalties that an adaptive search inverts for all groups together, and at which it evaluates each unit."""
+"""Numbers of penalties at which an adaptive search inverts a matrix for all groups together, and evaluates each unit."""
 PLS_STEPS = 40
-"""Usual maximum of the steps of Lanczos' method for a component of PLS."""
+"""Usual largest number of steps of Lanczos' method for one component of PLS."""
 EIGENVECTORS = 6
-"""Time of all eigenvectors of a symmetric matrix, in times of its inverse (measured on a CPU)."""
+"""Time to compute all eigenvectors of a symmetric matrix, divided by that of its inverse (measured on a CPU)."""
 
 
 class Kernel(NamedTuple):
@@ -25,10 +25,10 @@ def ridge_seconds(
 ) -> float:
     """Seconds of ridge on one kernel of n training and m test stimuli, for all T ``units`` that share it.
 
-    These are I inverses of n^3 (1 + 1/k), and at E penalties each, 4 n^2 T for the products with folds or 2 n^2 T without, 2 n m
-    T for the test images, and 10 k + 5 passes over n x T values, which count where n is small. A ``full`` search of A alphas has
-    I = E = A. An ``adaptive`` one has ``ADAPTIVE_INVERSES`` and ``ADAPTIVE_EVALUATIONS``, and A n^3 / 8 more for its guess. A
-    single fit has k = 0 ``folds``.
+    These are I inverses of n^3 (1 + 1/k) operations for k ``folds`` (n^3 without); and at each of E penalties, 4 n^2 T operations
+    for products (2 n^2 T without folds), 2 n m T for the test stimuli, and 10 k + 5 passes over n x T values, which matter where
+    n is small. A ``full`` search of A alphas has I = E = A. An ``adaptive`` search has I = ``ADAPTIVE_INVERSES`` and E =
+    ``ADAPTIVE_EVALUATIONS``, and spends A n^3 / 8 operations more on its first guess.
     """
     inverses = evaluations = alphas
     guess = 0.0
@@ -42,9 +42,9 @@ def ridge_seconds(
 
 
 def pls_seconds(machine: Machine, precision: str, kernel: Kernel, groups: float, units: float, components: int) -> float:
-    """Seconds of PLS of A components for G groups with T ``units`` together on one kernel of n training and m test stimuli.
+    """Seconds of PLS with A ``components`` for G ``groups`` of T ``units`` in all, on a kernel of n training and m test stimuli.
 
-    These are 2 n^2 (T + 2 A G) + 2 n m T operations, and 84 A passes over n x T values, two for each step of Lanczos' method.
+    These are 2 n^2 (T + 2 A G) + 2 n m T operations, and 84 A passes over n x T values: each step of Lanczos' method takes two.
     """
     n, m = kernel.n_train, kernel.n_test
     operations = 2 * n**2 * (units + 2 * components * groups) + 2 * n * m * units
@@ -53,32 +53,32 @@ def pls_seconds(machine: Machine, precision: str, kernel: Kernel, groups: float,
 
 
 def gram_seconds(machine: Machine, precision: str, n: int, width: float) -> float:
-    """Seconds of one kernel of n stimuli from p = ``width`` float16 features: n^2 p operations, and 3 passes over n p values."""
+    """Seconds to make a kernel of n stimuli from p = ``width`` float16 features: n^2 p operations, 3 passes over n p values."""
     return n**2 * width / machine.gemm(precision) + 2 * n * width / machine.disk_read + 3 * n * width / machine.elementwise
 
 
 def stored_kernel_seconds(machine: Machine, precision: str, n: int, width: float) -> float:
-    """Seconds to load one exact kernel, 2 n^2 bytes. A layer that is not wider than n is stored itself."""
+    """Seconds to load one exact kernel of 2 n^2 bytes, or to make it from stored activations, if these are at most n."""
     if width <= n:
         return gram_seconds(machine, precision, n, width)
     return 2 * n**2 / machine.disk_read + 2 * n**2 / machine.elementwise
 
 
 def geometry_seconds(machine: Machine, precision: str, n: int, groups: float, units: float) -> float:
-    """Seconds of RSA and CKA: n^2 U operations for U ``units`` together, and 20 passes over the n^2 / 2 pairs of each group."""
+    """Seconds of RSA and CKA: n^2 U operations for all U ``units``, and 20 passes over the n^2 / 2 pairs of each group."""
     return n**2 * units / machine.gemm(precision) + groups * 10 * n**2 / machine.elementwise
 
 
 def factor_seconds(machine: Machine, n: int, units: float) -> float:
-    """Seconds to reduce responses of T ``units`` to a factor of n columns: n^2 T operations and all eigenvectors, in float64."""
+    """Seconds to reduce responses of T ``units`` to a factor of n columns: n^2 T operations, and n eigenvectors, in float64."""
     return n**2 * units / machine.gemm_float64 + EIGENVECTORS * n**3 / machine.inverse_float64
 
 
 def projection_seconds(machine: Machine, family: str, n_in: float, n_out: int, batch: int) -> float:
     """Seconds to project p = ``n_in`` activations of one image to d = ``n_out`` features.
 
-    A ``sparse`` matrix has d sqrt(p) entries, ``countsketch`` p; ``gaussian`` draws p d numbers per batch at about ten passes
-    each.
+    A ``sparse`` matrix has d sqrt(p) non-zero entries, a ``countsketch`` p. For ``gaussian``, p d numbers are drawn per batch,
+    each at the cost of about ten passes.
     """
     if n_in <= n_out:
         return 0.0

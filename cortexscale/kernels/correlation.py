@@ -8,9 +8,9 @@ from torch import Tensor
 def pearson(predicted: Tensor, observed: Tensor, floor: float = 0.0) -> Tensor:
     """Pearson r between the columns of two (stimuli, units) tensors of one dtype: (units,) float64.
 
-    A column whose standard deviation is within the rounding of its mean has r = 0 with everything, never nan: a readout that
-    predicts the mean has earned no correlation. So has a predicted column whose standard deviation is at most ``floor`` times
-    that of the observed one, for predictions such as observed - residual, whose rounding is of the size of the observed values.
+    A column that is constant up to the rounding of its mean gives r = 0, not nan: a readout that predicts the mean has earned no
+    correlation. A predicted column also gives 0 if its standard deviation is at most ``floor`` times that of the observed column.
+    The floor is for predictions made as observed - residual, whose rounding grows with the observed values.
     """
     rounding = 4 * torch.finfo(predicted.dtype).eps
     predicted_mean, observed_mean = predicted.mean(dim=0), observed.mean(dim=0)
@@ -29,9 +29,9 @@ def pearson(predicted: Tensor, observed: Tensor, floor: float = 0.0) -> Tensor:
 
 
 def noise_normalised(r: np.ndarray, nc_percent: np.ndarray) -> np.ndarray:
-    """Divide r (..., units) by the square root of ceilings (units,) in percent, which estimates r with the noise-free response.
+    """Divide r (..., units) by the square root of noise ceilings (units,) in percent of variance.
 
-    Values above 1 are kept: the ceiling is an estimate, and clipping would bias the mean over units.
+    This estimates r with noise-free responses. Values above 1 are kept, because clipping would bias the mean over units.
     """
     nc_percent = np.asarray(nc_percent)
     if not (nc_percent > 0).all():

@@ -1,4 +1,4 @@
-"""Properties of the machine: the device, the precision that it computes fast in, and how many units fit its memory."""
+"""Properties of the machine: its device, the precision in which it computes fast, and the number of units that fit its memory."""
 
 import ctypes
 import logging
@@ -10,7 +10,7 @@ import torch
 log = logging.getLogger(__name__)
 
 FAST_FLOAT64 = {(6, 0), (7, 0), (8, 0), (9, 0), (10, 0)}
-"""CUDA capabilities that compute float64 at half the speed of float32 or faster: P100, V100, A100, H100 and H200, B200."""
+"""CUDA capabilities of GPUs with float64 at half the speed of float32 or faster: P100, V100, A100, H100 and H200, B200."""
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 """Options of ``mallopt``, with their numbers in malloc.h."""
@@ -27,7 +27,7 @@ def best_device() -> torch.device:
 def keep_freed_memory() -> None:
     """Ask the C library of Linux to reuse the memory of freed arrays, if it can; other systems are left as they are.
 
-    By default it returns large arrays at once, and the page faults of new ones take up to a third of the time of a forward pass.
+    By default it returns large arrays at once, and page faults of new ones take up to a third of the time of a forward pass.
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if set_option:
@@ -58,7 +58,7 @@ class Blocks:
         self.size = size
 
     def run(self, length: int, work: Callable[[slice], None]) -> None:
-        """Call ``work`` for consecutive slices of ``range(length)``. One that ran out of memory is repeated in smaller ones."""
+        """Call ``work`` for consecutive slices of ``range(length)``. A slice that runs out of memory is repeated in parts."""
         first = 0
         while first < length:
             try:
@@ -69,7 +69,7 @@ class Blocks:
             else:
                 first += self.size
                 continue
-            # This stands after the except clause because the traceback there keeps the tensors of the failed attempt alive.
+            # This stands after the except clause, because within it the traceback keeps the tensors of the failed attempt alive.
             self.size //= 2
             torch.cuda.empty_cache()
             log.warning("out of device memory: going on with %d units at a time", self.size)

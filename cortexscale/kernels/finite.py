@@ -1,4 +1,4 @@
-"""Checks of matrices, and the error for those that hold a value which is not finite."""
+"""Checks that matrices are finite, and the error for those that are not."""
 
 import numpy as np
 import torch
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def not_finite(values: Tensor, name: str) -> ValueError:
-    """Make the error that names the first value of a matrix which is not finite; ``name`` is the word for one value."""
+    """Make the error that names the first value that is not finite in a matrix; ``name`` says what a value is."""
     row, column = (int(index) for index in (~values.isfinite()).nonzero()[0])
     return ValueError(f"{name} [{row}, {column}] is {values[row, column].item()}")
 

@@ -8,8 +8,8 @@ import numpy as np
 def k_folds(n: int, k: int, *, seed: int | None = None, groups: np.ndarray | None = None) -> list[np.ndarray]:
     """Partition n stimuli into k folds of nearly equal size, as sorted index arrays. An impossible k raises ValueError.
 
-    The seed shuffles; without one folds are contiguous, as in scikit-learn's KFold. Stimuli with one label of ``groups`` (n,),
-    such as a concept, stay in one fold.
+    The seed shuffles the stimuli; without a seed, folds are contiguous, as in scikit-learn's KFold. Stimuli that have the same
+    label in ``groups`` (n,), such as a concept, stay in one fold.
     """
     labels = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(labels)
@@ -26,9 +26,9 @@ def k_folds(n: int, k: int, *, seed: int | None = None, groups: np.ndarray | Non
 
 
 def contiguous(folds: Sequence[np.ndarray], n: int) -> tuple[np.ndarray, list[slice]]:
-    """Order n stimuli so that every fold is a slice: (n,) indices in the new order, and the slices. No folds keep the order.
+    """Order n stimuli so that every fold is a slice. Returns the indices (n,) in the new order, and the slices.
 
-    Folds that do not partition the stimuli, or leave fewer than two to train on, raise ValueError.
+    Without folds the order is kept. Folds that do not partition the stimuli or leave fewer than two to train on are a ValueError.
     """
     if len(folds) == 0:
         return np.arange(n), []

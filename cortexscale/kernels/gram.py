@@ -10,16 +10,16 @@ from torch import Tensor
 _COLUMNS = 2048
 """Number of features that are centred and multiplied at a time."""
 _SMALLEST = 200
-"""Up to this number of stimuli, products are computed as a whole square."""
+"""Largest number of stimuli of which all products are computed; of more, only those on and below the diagonal."""
 
 
 @dataclass(frozen=True)
 class GramMatrix:
     """Inner products K (n, n) between the feature vectors of n stimuli, centred by their mean over these stimuli.
 
-    RSA correlates two stimuli across features as they were before centring. Their covariance across the p = ``width`` features,
-    times p, is K_ij - s_i s_j / p + w_i + w_j, with float64 ``row_sums`` s (sums of the centred features of each stimulus) and
-    ``mean_products`` w_i = <x_i, d> + <d, d> / 2, where d is the deviation of the mean feature vector from its own mean.
+    RSA correlates stimuli i and j across features as they were before centring. Their covariance across the p = ``width``
+    features, times p, is K_ij - s_i s_j / p + w_i + w_j. The float64 ``row_sums`` s_i are sums of the centred features x_i of a
+    stimulus, and ``mean_products`` w_i are <x_i, d> + <d, d> / 2, where d is the mean feature vector minus its own mean.
     """
 
     K: Tensor
@@ -28,7 +28,7 @@ class GramMatrix:
     mean_products: Tensor
 
     def subset(self, rows: np.ndarray | slice) -> "GramMatrix":
-        """The Gram matrix of some of the stimuli, with the centring as it was; views if ``rows`` is a slice."""
+        """The Gram matrix of some of the stimuli, centred as before. It is a view if ``rows`` is a slice."""
         K = self.K[rows, rows] if isinstance(rows, slice) else self.between(rows, rows)
         index = rows if isinstance(rows, slice) else torch.as_tensor(rows, device=K.device)
         return GramMatrix(K, self.width, self.row_sums[index], self.mean_products[index])
@@ -42,11 +42,11 @@ class GramMatrix:
 def gram(
     slabs: Iterable[np.ndarray | Tensor], dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
 ) -> GramMatrix:
-    """Sum the Gram matrix of a layer from slabs (n, w) of its columns, as these are read or extracted.
+    """Sum the Gram matrix (n, n) of a layer over slabs (n, w) of its columns, one slab at a time.
 
-    Slabs may differ in width and floating dtype. Beside K, a work space of ``_COLUMNS`` columns is held. Each column is centred
-    before products are computed: ridge, centred RSA and CKA do not depend on an offset that all stimuli share, but it would use
-    up the digits of float32. For the same reason the mean of the mean feature vector over the first slab is subtracted from it.
+    Slabs may differ in width and floating dtype. Memory beyond K is a work space of ``_COLUMNS`` columns. Each column is centred
+    before products are computed, because an offset that all stimuli share would use up the digits of float32. Ridge and CKA do
+    not depend on it, and RSA gets it back from ``mean_products``. The mean feature vector is offset for the same reason.
     """
     K: Tensor | None = None
     work: Tensor | None = None
@@ -88,14 +88,13 @@ def _describe_not_finite(slab: Tensor, first_feature: int) -> str:
 
 
 def centred(K: Tensor) -> Tensor:
-    """Gram matrix of the same features centred by their mean over these rows, as a new matrix."""
+    """Centre K, as a new matrix: the Gram matrix of the same features minus their mean over the stimuli of K."""
     mean = K.mean(dim=0)
     return (K - mean).sub_(mean[:, None]).add_(mean.mean())
 
 
 def _add_lower(K: Tensor, x: Tensor) -> None:
-    """Add x x' to K on and below the diagonal by recursion, at half the cost of the square; torch has no symmetric rank-k
-    update."""
+    """Add x x' to K on and below the diagonal, at half the cost of all of it; torch has no symmetric rank-k update."""
     n = len(K)
     if n <= _SMALLEST:
         K.addmm_(x, x.T)

@@ -1,13 +1,13 @@
 """Nested cross-validated ridge for groups of units: choose the penalty of each group, and correlate its predictions.
 
-Two searches find the penalty with the smallest leave-one-out error. Both use one inverse per alpha over all stimuli
+Two searches find the penalty with the smallest leave-one-out error. Both use one matrix inverse per penalty alpha
 (:mod:`~cortexscale.kernels.bordered_inverse`), which all folds, subjects and ROIs share:
 
 * ``full`` evaluates every unit at every alpha.
-* ``adaptive`` evaluates every group exactly, but only at the alphas around its minimum. Every second stimulus and random
-  combinations of the units give a first guess, at an eighth of the cost of the inverses. From one alpha below the guess, the
-  group walks up the grid until the error of every fold has risen, and then down in the same way. The result is that of ``full``
-  whenever the error has a single minimum.
+* ``adaptive`` evaluates every group exactly, but only at the alphas around the minimum of its error. A first guess comes from
+  every second stimulus and random combinations of the units, at an eighth of the cost of the inverses. From one alpha below the
+  guess, the search goes up the grid until the error has risen in every fold, and then down in the same way. The result is that of
+  ``full`` whenever the error has a single minimum.
 """
 
 from collections.abc import Sequence
@@ -38,19 +38,19 @@ def nested_ridge(
 ) -> NestedRidge:
     """Choose alphas by leave-one-out error within each training set, and correlate the predictions at these alphas.
 
-    For n stimuli and T distinct units, each alpha that is inverted costs 1.2 n^3 + 4 n^2 T operations. ``full`` inverts at all A
-    alphas; ``adaptive`` at fewer than 2 A, usually 5, evaluates each unit 3 to 4 times, and spends A n^3 / 8 on the guess.
-    Memory beyond the arguments is 3 n^2 values, two tables of (k + 1) P values, and blocks of units; predictions take 2 m values
-    per pair, and 2 n more with folds. In float32, r is right to 1e-3 for alphas between 1e-4 and 1e2 times the largest
-    eigenvalue of K, and to 1e-5 well inside.
+    With k folds of n stimuli, an inverse costs n^3 (1 + 1/k) operations, and evaluating T units with it 4 n^2 T. ``full`` does
+    both at all A alphas. ``adaptive`` inverts fewer than 2 A times, usually 5, evaluates each unit 3 to 4 times, and spends A n^3
+    / 8 on the guess. Memory beyond the arguments is 3 n^2 values, two tables of (k + 1) P values for the P pairs of a group and
+    one of its units, and blocks of units; predictions take 2 m values per pair, and 2 n more with folds. In float32, r is right
+    to 1e-3 for alphas between 1e-4 and 1e2 times the largest eigenvalue of K, and to 1e-5 well within that range.
 
     Args:
         K: (n, n) Gram matrix of the training stimuli, in any centring. Its dtype and device are those of the arithmetic.
         alphas: grid of penalties above 0, ascending.
         folds: index arrays that partition the n stimuli; empty for no cross-validation.
         cross: (m, n) Gram matrix between test and training stimuli, with features centred as in K.
-        alpha_per: ``group`` chooses an alpha by the error averaged over the units of a group. ``unit`` needs the full search:
-            the error of a single unit is too noisy to have one minimum.
+        alpha_per: ``group`` chooses one alpha per group, by the error averaged over its units. ``unit`` chooses one per unit,
+            which needs the full search: the error of a single unit is too noisy to have one minimum.
         units_per_block: units that are handled at a time; by default as many as the device holds.
     """
     grid = _checked_alphas(alphas)
@@ -86,7 +86,7 @@ def nested_ridge(
 
 
 def guessed_alphas(K: Tensor, responses: Responses, alphas: Sequence[float] | np.ndarray) -> np.ndarray:
-    """(G,) index of the alpha that is best for a sketch of each group on every second stimulus."""
+    """Guess the best alpha of each of G groups from a sketch of its units on every second stimulus. Returns indices (G,)."""
     Kc = centred(K[::2, ::2])
     sketches = [responses.sketch(group, Kc, slice(None, None, 2)) for group in range(len(responses.members))]
     Z = torch.cat(sketches, dim=1)

@@ -1,24 +1,23 @@
 """Noise ceilings from repeated trials (Allen et al. 2022, Nature Neuroscience 25, Methods, "noise ceiling estimation").
 
-A unit's response to a trial is modelled as a signal, fixed by the stimulus, plus independent noise. ncsnr is the ratio of
-their standard deviations. The noise ceiling is the percentage of the variance of an average of k trials that is signal. It
-bounds explained variance; its square root bounds Pearson r.
+The response of a unit in a trial is modelled as a signal, fixed by the stimulus, plus independent noise. ncsnr is the standard
+deviation of the signal over that of the noise. Where k trials are averaged, the noise ceiling is the percentage of the variance
+of the average that is signal. It bounds explained variance; its square root bounds Pearson r.
 """
 
 import numpy as np
 
 _BLOCK_VALUES = 2**22
-"""float64 values in one block of units: 32 MB, of which about four exist at a time."""
+"""Number of float64 values in one block of units. A block takes 32 MB, and about four arrays of this size exist at a time."""
 
 
 def ncsnr_from_trials(trials: np.ndarray, stimulus: np.ndarray, *, zscored: bool = False) -> np.ndarray:
-    """Noise-ceiling signal-to-noise ratio of every unit, (units,) float64, from ``trials`` (trials, units).
+    """Noise-ceiling signal-to-noise ratio (units,) float64, from ``trials`` (trials, units) and their ``stimulus`` (trials,).
 
-    The noise variance pools the variance over the repetitions of all stimuli, weighted by degrees of freedom, so stimuli may
-    have different numbers of repetitions. The signal variance is the variance of the stimulus means minus the noise that remains
-    in them, which is noise variance x mean(1 / k), clipped at 0. With ``zscored`` units it is 1 - noise variance, as in NSD's
-    released ncsnr. A unit without any variance has 0, one whose repetitions are all identical has inf, and one with a trial that
-    is not finite has nan.
+    The noise variance is the variance over repetitions, pooled over stimuli by degrees of freedom, so stimuli may have different
+    numbers k of repetitions. The signal variance is the variance of the stimulus means minus the noise that remains in them,
+    noise variance x mean(1 / k), clipped at 0. For ``zscored`` units it is 1 - noise variance, as in NSD's released ncsnr. A unit
+    without any variance has 0, one whose repetitions are identical has inf, and one with a trial that is not finite has nan.
     """
     trials = np.asarray(trials)
     if len(stimulus) != len(trials):
@@ -36,8 +35,8 @@ def ncsnr_from_trials(trials: np.ndarray, stimulus: np.ndarray, *, zscored: bool
     for first in range(0, trials.shape[1], width):
         block = slice(first, first + width)
         sorted_trials = trials[:, block][order].astype(np.float64)
-        # These are deviations from the first trial of each stimulus, and of those from the first trial of the first
-        # stimulus: identical numbers then differ by an exact 0, and not by the rounding of their mean.
+        # Trials are taken relative to the first trial of their stimulus, and first trials relative to that of the first stimulus,
+        # so that identical numbers differ by exactly 0 and not by the rounding of their mean.
         anchor = sorted_trials[starts]
         deviation = sorted_trials - np.repeat(anchor, counts, axis=0)
         mean_deviation = np.add.reduceat(deviation, starts) / counts_column
@@ -54,7 +53,7 @@ def ncsnr_from_trials(trials: np.ndarray, stimulus: np.ndarray, *, zscored: bool
 
 
 def ncsnr_from_repetitions(repetitions: np.ndarray, *, zscored: bool = False) -> np.ndarray:
-    """:func:`ncsnr_from_trials` for ``repetitions`` (R, stimuli, units), where every stimulus has R trials; (units,) float64."""
+    """Compute :func:`ncsnr_from_trials` from ``repetitions`` (R, stimuli, units), where every stimulus has R trials."""
     n_repetitions, n_stimuli, n_units = repetitions.shape
     stimulus = np.tile(np.arange(n_stimuli), n_repetitions)
     return ncsnr_from_trials(repetitions.reshape(-1, n_units), stimulus, zscored=zscored)
@@ -63,7 +62,7 @@ def ncsnr_from_repetitions(repetitions: np.ndarray, *, zscored: bool = False) ->
 def noise_ceiling_percent(ncsnr: np.ndarray, repetitions: np.ndarray | int) -> np.ndarray:
     """Noise ceiling of trial-averaged responses, in percent of variance: 100 ncsnr^2 / (ncsnr^2 + mean(1 / k)).
 
-    An infinite ncsnr (units,) gives 100, nan stays nan. k is one number of trials, or that of each stimulus that is scored.
+    k (``repetitions``) is one number of trials, or one per scored stimulus. An infinite ncsnr (units,) gives 100, nan stays nan.
     """
     ncsnr = np.asarray(ncsnr, dtype=np.float64)
     repetitions = np.asarray(repetitions)

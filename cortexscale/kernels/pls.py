@@ -1,10 +1,11 @@
 """Partial least squares regression from a Gram matrix, as dual coefficients (Rosipal & Trejo 2001).
 
-A component is the direction of the features that covaries most with a direction of the responses. K = X X' is the centred
-kernel, and Y holds the responses minus what earlier components explain. The scores of a component are t = K Y c, orthogonalised
-to earlier scores and of length 1, where c is the leading eigenvector of Y' K Y; then Y <- Y - t t' Y. With the scores T and the
-vectors U = Y c of all components, predictions are K U (T' K U)^-1 T' Y. This is scikit-learn's ``PLSRegression`` with
-``scale=False``, as in Brain-Score, but c comes from Lanczos' method: power iteration may stop early.
+A component is the direction of the features that covaries most with a direction of the responses. Let K = X X' be the kernel of
+the centred features X, and Y the responses minus what earlier components explain. The direction c of the responses is the leading
+eigenvector of Y' K Y. The scores of the stimuli are t = K Y c, made orthogonal to earlier scores and of length 1; then Y becomes
+Y - t t' Y. With the scores t of all components as the columns of T, their vectors Y c as those of U, and the initial Y,
+predictions are K U (T' K U)^-1 T' Y. This is scikit-learn's ``PLSRegression`` with ``scale=False``, as in Brain-Score, but c
+comes from Lanczos' method, because power iteration may stop early.
 """
 
 import numpy as np
@@ -18,12 +19,11 @@ _STEPS = 500
 
 
 def pls_coefficients(K: Tensor, Y: Tensor | np.ndarray, components: int) -> tuple[Tensor, Tensor]:
-    """Coefficients of a partial least squares regression on all rows of K (n, n), in any centring, for all responses Y (n, T)
-    together.
+    """Fit partial least squares regression to all responses Y (n, T) together, from K (n, n) in any centring.
 
-    Fewer components are made where the features or the responses have no more directions. A components cost 2 n^2 (T + 2 A)
-    operations for products with K, and 4 n T for each Lanczos step, and 3 n T + 3 n A values of memory. The results are as those
-    of :func:`~cortexscale.kernels.bordered_inverse.dual_coefficients`.
+    Fewer ``components`` are made if the features or the responses have no further directions. For A components, products with K
+    cost 2 n^2 (T + 2 A) operations, each step of Lanczos' method costs 4 n T, and memory is 3 n T + 3 n A values. The
+    coefficients and means are used like those of :func:`~cortexscale.kernels.bordered_inverse.dual_coefficients`.
     """
     if components < 1:
         raise ValueError(f"{components} components; at least 1 is needed")
@@ -52,7 +52,7 @@ def pls_coefficients(K: Tensor, Y: Tensor | np.ndarray, components: int) -> tupl
 
 
 def _centred_product(K: Tensor, x: Tensor) -> Tensor:
-    """The centred K times x, whose columns sum to 0."""
+    """Multiply the centred K by x, whose columns sum to 0."""
     product = K @ x
     return product.sub_(product.mean(dim=0))
 

@@ -1,7 +1,7 @@
 """Saturating power laws of alignment, fitted robustly (paper, Eq. 3; Gokce & Schrimpf 2025).
 
-The law is S = E - A (X + 10**lambda)**-alpha with E = 1 - exp(e) and A = exp(a), fitted as
-ln(1 - S) = logsumexp(e, a - alpha ln(X + 10**lambda)) by the sum over points of Huber(delta) of the residual.
+The score S at X is S = E - A (X + 10**lambda)**-alpha with E = 1 - exp(e) and A = exp(a). The fit is made to ln(1 - S) =
+logsumexp(e, a - alpha ln(X + 10**lambda)). It minimises Huber's loss with threshold delta, summed over points. Forms:
 
     reduced     e, a, alpha             without the offset 10**lambda
     offset      e, a, alpha, lambda
@@ -23,15 +23,15 @@ FORMS = {
     "chinchilla": ("e", "a", "alpha", "b", "beta"),
 }
 EXPONENTIAL = 5.0
-"""Above this alpha the law is in effect S = E - K exp(-X / tau), and only tau = 10**lambda / alpha is identified."""
+"""Above this alpha the law is in effect S = E - c exp(-X / tau): the points determine only E, c and tau = 10**lambda / alpha."""
 
 
 @dataclass(frozen=True)
 class PowerLawFit:
     """A fitted scaling law, and the same law fitted to bootstrap resamples of its points.
 
-    ``parameters`` (p,) are in the order of ``FORMS[form]``, for X / ``x_scale``; e, a and b are natural logarithms. ``loss`` is
-    the sum over points of Huber(delta) of the log residual. ``bootstrap`` (resamples, p) has the parameters of each resample.
+    ``parameters`` (p,) are in the order of ``FORMS[form]``, for X / ``x_scale``; raw X is not divided. e, a and b are natural
+    logarithms. ``loss`` is Huber's loss, summed over points. ``bootstrap`` (resamples, p) has the parameters of each resample.
     """
 
     form: str
@@ -66,9 +66,9 @@ class PowerLawFit:
 
     @cached_property
     def bootstrap_constants(self) -> dict[str, np.ndarray]:
-        """Constants of the law of every resample by name, (resamples,) each, for scaled X, and ``_raw`` ones for raw X.
+        """Constants of the laws of all resamples by name, (resamples,) each, for scaled X; those named ``_raw`` are for raw X.
 
-        ``allocation`` is the exponent of N in the compute-optimal split, N ~ C**(beta / (alpha + beta)).
+        ``allocation`` is the exponent of compute C with which the optimal N grows: N ~ C**(beta / (alpha + beta)).
         """
         return self._constants(self.bootstrap)
 
@@ -101,8 +101,8 @@ def as_columns(x: np.ndarray) -> np.ndarray:
 def resample_counts(n: int, bootstraps: int, seed: int, clusters: np.ndarray | None = None) -> np.ndarray:
     """Number of times that each of n points occurs in each bootstrap resample: (bootstraps, n).
 
-    Rows are drawn as in the published fits, ``default_rng(seed).integers(0, n, (bootstraps, n))``; with ``clusters``, (n,)
-    labels, whole clusters, as many as there are.
+    Rows are drawn as in the published fits, ``default_rng(seed).integers(0, n, (bootstraps, n))``. With ``clusters``, labels
+    (n,), whole clusters are drawn in the same way, as many as there are.
     """
     if n == 0:
         raise ValueError("no points")
@@ -123,11 +123,10 @@ def fit_power_law(
     delta: float = 1e-3,
     counts: np.ndarray | None = None,
 ) -> PowerLawFit:
-    """Fit a law to raw X above 0, (n,) or (n, 2) for chinchilla, and scores below 1, and to every resample of them.
+    """Fit a law to scores below 1 at raw X above 0, (n,) or (n, 2) for chinchilla, and to every resample of these points.
 
-    ``x_scale`` sets the unit of the constants and does not change the curve. ``delta`` is the residual, in log misalignment, at
-    which Huber's loss turns linear. ``counts`` (resamples, n) are those of :func:`resample_counts`; by default there are no
-    resamples.
+    ``x_scale`` sets the unit of the constants and does not change the curve. ``delta`` is the residual of ln(1 - S) at which
+    Huber's loss turns linear. ``counts`` (resamples, n) are those of :func:`resample_counts`; by default there are no resamples.
     """
     x, score = as_columns(x), np.asarray(score, float)
     check_points(x, score, form)
@@ -143,10 +142,10 @@ def fit_power_law(
 def choose_form(
     x: np.ndarray, score: np.ndarray, groups: np.ndarray, *, delta: float = 1e-3, folds: int = 10
 ) -> tuple[str, dict[str, float]]:
-    """Choose the reduced or the offset form by the mean Huber loss of a held-out point, which is returned for each form.
+    """Choose the form, reduced or offset, with the lower mean Huber loss of a held-out point. Also returns both losses.
 
-    The cross-validation keeps ``groups`` (n,), for example architectures, together, and distributes them over the folds in the
-    order of their size. A single group raises ValueError.
+    Points of the same group, such as an architecture, are held out together. ``groups`` (n,) are dealt out to the folds from the
+    largest to the smallest. A single group raises ValueError.
     """
     _, label, size = np.unique(groups, return_inverse=True, return_counts=True)
     if len(size) < 2:

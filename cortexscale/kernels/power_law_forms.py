@@ -1,11 +1,11 @@
-"""Parametrisations in which the scaling laws are fitted.
+"""Parameters in which scaling laws are fitted.
 
-Two directions are flat in (e, a, alpha, lambda): e -> -infinity (E reaches 1, no saturation), and alpha and 10**lambda
-growing together (the law becomes an exponential). The parameters here have no flat directions:
+The loss is flat in two directions of (e, a, alpha, lambda): e to -infinity (E reaches 1, no saturation), and alpha and
+10**lambda growing together (the law becomes an exponential). It has no flat direction in the parameters here:
     v = exp(e) = 1 - E,  bounded below, so that E = 1 is a bound instead of a point at infinity;
-    c = ln of the power term at the geometric mean of X;
-    k = its slope there, -d ln / d ln X, at least 0: alignment that falls with X does not saturate, and a small
-        resample in which it falls by chance would send the band at larger X to minus infinity;
+    c = the natural logarithm of the power term at the geometric mean of X;
+    k = minus the slope of this logarithm in ln X there, at least 0: alignment that falls with X does not saturate, and
+        a small resample in which it falls by chance would send the band at larger X to minus infinity;
     bend = lambda, which here only bends the curve: from the power law (low) to the exponential (high).
 """
 
@@ -21,19 +21,19 @@ STEEPNESSES = (0.03, 0.1, 0.3, 1.0, 3.0)
 
 
 def levels(misalignment: np.ndarray) -> np.ndarray:
-    """Starting values of v: three within the lowest third of 1 - S, as noise reaches beyond E, and four below all of it."""
+    """Starting values of v: three in the lowest third of 1 - S, because noise lifts scores above E, and four below all of it."""
     return np.r_[np.quantile(misalignment, [0.02, 0.1, 0.3]), misalignment.min() * np.array([0.9, 0.7, 0.4, 0.05])]
 
 
 def excess(misalignment: np.ndarray, v: float) -> np.ndarray:
-    """ln of the misalignment that the power term has to explain, with a floor where v explains all of it."""
+    """Logarithm of the misalignment that v leaves to the power term, with a floor where v leaves none."""
     return np.log(np.maximum(misalignment - v, 1e-3 * misalignment))
 
 
 class Powers:
-    """The reduced form (one variable) and the chinchilla form (two): v + sum_j exp(c_j - k_j ln(X_j / centre_j)).
+    """The reduced form (one variable) and the chinchilla form (two): 1 - S = v + sum_j exp(c_j - k_j ln(X_j / centre_j)).
 
-    The parameters theta are v, c, k for one variable and v, c, k, c, k for two; X is (n, variables), above 0.
+    centre_j is the geometric mean of X_j. Theta is (v, c, k) or (v, c, k, c, k); X is (n, variables), above 0.
     """
 
     def __init__(self, x: np.ndarray) -> None:
@@ -42,7 +42,7 @@ class Powers:
         self.bounds = np.array([LOWEST_V] + len(self.logs) * [-50.0, 0.0]), np.array([10.0] + 2 * len(self.logs) * [50.0])
 
     def curve(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """ln(1 - S), (problems, n), and its derivatives by theta, (problems, p, n), for ``theta`` (problems, p)."""
+        """Evaluate ln(1 - S), (problems, n), and its derivatives by theta, (problems, p, n), at ``theta`` (problems, p)."""
         with np.errstate(over="ignore", invalid="ignore"):
             terms = [np.exp(theta[:, 1 + 2 * j, None] - theta[:, 2 + 2 * j, None] * logs) for j, logs in enumerate(self.logs)]
             total = sum(terms, theta[:, :1])
@@ -63,11 +63,11 @@ class Powers:
         return np.array(grid)
 
     def far_starts(self, log_misalignment: np.ndarray) -> np.ndarray:
-        """Further starting points of every resample: none, because these forms have one basin."""
+        """Further starting points of every resample: none, because the loss of these forms has one basin."""
         return np.empty((0, 1 + 2 * len(self.logs)))
 
     def parameters(self, theta: np.ndarray) -> np.ndarray:
-        """(e, a, alpha[, b, beta]), (problems, p), of ``theta`` (problems, p)."""
+        """Convert ``theta`` (problems, p) to (e, a, alpha) or (e, a, alpha, b, beta), (problems, p)."""
         out = theta.copy()
         out[:, 0] = np.log(theta[:, 0])
         out[:, 1::2] += theta[:, 2::2] * np.log(self.centre)
@@ -75,10 +75,10 @@ class Powers:
 
 
 class Offset:
-    """The offset form: v + exp(c - k g(X)) with g = (1 + s / centre) ln((X + s) / (centre + s)) and s = 10**bend.
+    """The offset form: 1 - S = v + exp(c - k g(X)) with g = (1 + s / centre) ln((X + s) / (centre + s)) and s = 10**bend.
 
-    The parameters theta are v, c, k, bend; X is (n,), above 0. g is ln(X / centre) for small s and (X - centre) / centre for
-    large s; its slope in ln X is 1 at the centre.
+    The centre is the geometric mean of X, (n,), above 0. The parameters theta are v, c, k, bend. g is near ln(X / centre) for
+    small s and (X - centre) / centre for large s; its slope in ln X is 1 at the centre.
     """
 
     def __init__(self, x: np.ndarray) -> None:
@@ -87,7 +87,7 @@ class Offset:
         self.bounds = np.array([LOWEST_V, -50, 0, self.low - 6]), np.array([10, 50, 50, self.high + 4])
 
     def curve(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """ln(1 - S), (problems, n), and its derivatives by theta, (problems, 4, n), for ``theta`` (problems, 4)."""
+        """Evaluate ln(1 - S), (problems, n), and its derivatives by theta, (problems, 4, n), at ``theta`` (problems, 4)."""
         v, c, k, bend = (theta[:, i, None] for i in range(4))
         s = 10**bend
         ratio = np.log1p((self.x - self.centre) / (self.centre + s))
@@ -111,12 +111,12 @@ class Offset:
         return np.array([self._start(misalignment, *start) for start in product(levels(misalignment), STEEPNESSES, bends)])
 
     def far_starts(self, log_misalignment: np.ndarray) -> np.ndarray:
-        """Further starting points of every resample, (starts, 4): near-exponential curves, whose basins win most often."""
+        """More starting points of every resample, (starts, 4): near-exponential curves, which most often lead to the best fit."""
         misalignment = np.exp(log_misalignment)
         return np.array([self._start(misalignment, 0.9 * misalignment.min(), k, self.high + 1) for k in (0.03, 1.0, 3.0)])
 
     def parameters(self, theta: np.ndarray) -> np.ndarray:
-        """(e, a, alpha, lambda), (problems, 4), of ``theta`` (problems, 4)."""
+        """Convert ``theta`` (problems, 4) to (e, a, alpha, lambda), (problems, 4)."""
         v, c, k, bend = theta.T
         alpha = k * (1 + 10**bend / self.centre)
         return np.stack([np.log(v), c + alpha * np.log(self.centre + 10**bend), alpha, bend], axis=1)

@@ -6,11 +6,11 @@ from cortexscale.kernels.power_law_forms import Offset, Powers
 from cortexscale.kernels.robust_curve import huber, minimise_huber
 
 BLOCK = 2**21
-"""Numbers per work array. Resamples are fitted in blocks of this size, which keeps memory small and stays in the cache."""
+"""Number of values in a work array. Resamples are fitted in blocks of this size, which save memory and stay in the cache."""
 
 
 def fit_full_sample(law: Offset | Powers, log_misalignment: np.ndarray, delta: float) -> tuple[np.ndarray, float]:
-    """Parameters (p,) of the best optimum from a grid of starting points, to the last digits, and its loss."""
+    """Find the best optimum from a grid of starting points, to the last digits: its parameters (p,) and its loss."""
     starts, n = law.starts(log_misalignment), len(log_misalignment)
     stages = [*coarse_stages(delta), (delta, 60)]
     solutions, losses = solve(law, log_misalignment, np.ones((len(starts), n)), starts, stages, 1e-6)
@@ -22,10 +22,10 @@ def fit_full_sample(law: Offset | Powers, log_misalignment: np.ndarray, delta: f
 def fit_resamples(
     law: Offset | Powers, log_misalignment: np.ndarray, counts: np.ndarray, best: np.ndarray, delta: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Parameters (resamples, p) of the optima of all resamples, and their losses (resamples,).
+    """Find the optima of all resamples: parameters (resamples, p), and losses (resamples,).
 
-    A resample starts from the optimum of the full sample and, in the offset form, also from the exponential end of its ridge.
-    The best start is followed to the end; then the solutions of the other resamples are tried.
+    A resample starts from ``best``, the optimum of the full sample, and in the offset form also from near-exponential curves. The
+    best start is followed until it converges; then the solutions of the other resamples are tried.
     """
     everyone = np.arange(len(counts))
     solutions, losses = np.tile(best, (len(counts), 1)), np.full(len(counts), np.inf)
@@ -46,7 +46,7 @@ def fit_resamples(
 
 
 def coarse_stages(delta: float) -> list[tuple[float, int]]:
-    """Stages (delta, most steps) of :func:`minimise_huber` from 0.1 down to just above ``delta``."""
+    """Stages (delta, largest number of steps) of :func:`minimise_huber` from 0.1 down to just above ``delta``."""
     return [(level, 20) for level in 10.0 ** -np.arange(1, 12) if level > 1.5 * delta]
 
 

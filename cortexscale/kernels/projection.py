@@ -14,26 +14,27 @@ FAMILIES = ("sparse", "countsketch", "gaussian")
 _CHUNK = 1024
 """Number of inputs whose Gaussian rows exist at a time."""
 _PIECES = 16
-"""Number of pieces into which a countsketch cuts each n_out inputs: so few add no time, and are
-enough to break up a period in the activations, such as the channels of tokens."""
+"""Number of pieces into which a countsketch cuts every n_out inputs: few enough to add no time, and enough to break up a period
+in the activations, such as the channels of tokens."""
 _IMAGES = 8
-"""Number of images that a CPU multiplies at a time: enough to read a matrix seldom, few enough for a table that stays in the
-cache. Sums of pieces are computed for four times as many images, which gives several threads work."""
+"""Number of images that a CPU projects at a time: enough to read the matrix seldom, few enough for activations that stay in the
+cache. A countsketch takes four times as many images, which gives several threads work."""
 
 
 @dataclass
 class RandomProjection:
-    """A random linear map from n_in to n_out features with E[<Rx, Ry>] = <x, y>. One seed gives one map per family, n_in and
-    n_out.
+    """A random linear map R from n_in to n_out features that preserves inner products in expectation: E[<Rx, Ry>] = <x, y>.
+
+    A seed gives one map for each family, n_in and n_out.
 
     * ``sparse``: every entry is non-zero with probability 1 / sqrt(n_in), of either sign (Li, Hastie & Church 2006, KDD), as in
       scikit-learn's SparseRandomProjection and in the paper.
     * ``countsketch``: every input is added, with a random sign, to one output (Charikar, Chen & Farach-Colton 2002); all outputs
-      take the same number of inputs. Neighbouring inputs move together, in pieces of about n_out / 16. Two inputs meet in an
-      output with the probability of independent places, or never, so the variance is that of independent places, and memory is
-      read in order. It is as accurate as ``sparse``, with n_out / sqrt(n_in) times fewer non-zero entries.
-    * ``gaussian``: every entry is normal, and drawn anew for each call, because all may exceed any memory. CPU and CUDA draw
-      different numbers. The other families are the same on all devices.
+      take the same number of inputs. Neighbouring inputs move together, in pieces of about n_out / 16, so that memory is read in
+      order. Two inputs share an output with the probability of independent random places, or never, so the variance is that of
+      independent places. It is as accurate as ``sparse``, with n_out / sqrt(n_in) times fewer non-zero entries.
+    * ``gaussian``: every entry is normal. Entries are drawn again for each call, because all of them may not fit in memory. CPU
+      and CUDA draw different numbers; the other families are the same on all devices.
 
     A layer that is not wider than ``n_out`` passes unchanged.
     """
@@ -60,10 +61,9 @@ class RandomProjection:
         return min(self.n_in, self.n_out)
 
     def __call__(self, activations: Tensor) -> Tensor:
-        """Project activations of any floating dtype, (batch, ...) with n_in values each, to (batch, width), whatever their
-        memory order.
+        """Project activations (batch, ...) of n_in values each, of any floating dtype and memory order, to (batch, width).
 
-        Half precision is computed and returned in float32, also under autocast, because sums of many activations overflow
+        Half precision is projected and returned in float32, also under autocast, because sums of many activations overflow
         float16.
         """
         if math.prod(activations.shape[1:]) != self.n_in:
@@ -100,7 +100,7 @@ class RandomProjection:
             self._matrices[key] = self._signs(layout).to(x.device, x.dtype)
         sums = x.new_empty(len(x), self.n_out)
         for some, part in zip(*_some_images(_IMAGES, sums, x.permute(0, *order).flatten(1)), strict=True):
-            # With a dimension of size 1 torch avoids its routine for transposing matrices, which is slower for so few rows.
+            # With a dimension of size 1 torch avoids its routine for transposing matrices, which is slower for few rows.
             table = part[:, None].movedim(0, 2).contiguous()[0]
             some[:, None].copy_((self._matrices[key] @ table).T[:, None])
         return sums
@@ -112,7 +112,7 @@ class RandomProjection:
         return _balanced_pieces(rng, self.n_out, self.n_in), _random_signs(rng, self.n_in)
 
     def _random(self, *stream: int) -> np.random.Generator:
-        """Random numbers of this projection, and of a part of it where ``stream`` is given."""
+        """Make the random generator of this projection, or of the part of it that ``stream`` numbers."""
         return np.random.default_rng([self.seed, FAMILIES.index(self.family), self.n_in, self.n_out, *stream])
 
     def _gaussian(self, x: Tensor) -> Tensor:
@@ -128,8 +128,8 @@ class RandomProjection:
     def _signs(self, layout: tuple[tuple[int, ...], tuple[int, ...]] | None) -> Tensor:
         """The (n_out, n_in) matrix of ``sparse`` without its scale: -1, 0 and 1 in compressed rows.
 
-        ``layout`` is the shape of the activations, and their dimensions from the slowest to the fastest in memory, where columns
-        are moved.
+        If activations are stored in another order than their dimensions, columns are moved to match. ``layout`` is then the shape
+        of the activations, and their dimensions from the slowest to the fastest in memory.
         """
         rng = self._random()
         row_starts, columns = _random_entries(rng, self.n_out, self.n_in, self.n_in**-0.5)
@@ -170,9 +170,9 @@ def _random_signs(rng: np.random.Generator, n: int) -> np.ndarray:
 
 
 def _balanced_pieces(rng: np.random.Generator, n_out: int, n_in: int) -> list[tuple[int, int, int]]:
-    """Cut n_in inputs into consecutive pieces: (first input, end of the inputs, first output) each.
+    """Cut n_in inputs into consecutive pieces: (first input, one past the last input, first output) each.
 
-    Each stretch of n_out inputs is cut at random places, and its pieces fill the ring of outputs once, in random order.
+    Each stretch of n_out inputs is cut at random places, and its pieces fill all outputs once, in random order.
     """
     pieces = []
     for stretch in range(0, n_in, n_out):

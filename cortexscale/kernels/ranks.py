@@ -1,10 +1,10 @@
-"""Ranks of very many values as a unit vector, which makes Spearman's correlation a dot product."""
+"""Ranks of very many values, scaled to a unit vector, so that Spearman's correlation is a dot product."""
 
 import torch
 from torch import Tensor
 
 _BINS = 2**18
-"""Number of bins in which values are counted: the largest with tables that stay in the cache."""
+"""Number of bins in which values are counted: the largest number whose tables stay in the cache."""
 _PART = 2**22
 """Number of values that are counted at a time."""
 
@@ -13,10 +13,10 @@ def unit_ranks_(values: Tensor) -> Tensor:
     """Replace values (m,) in place by their ranks, with ties averaged, centred and scaled to norm 1; by nan if all are equal.
 
     float64 values are sorted. float32 values are counted in 2^18 equal bins between their extremes, and the values of a bin get
-    their mean rank, which is several times faster. This takes the fraction f = sum(bin counts^3) / m^3 off the variance of the
-    ranks, and moves a rank correlation by about sqrt(f / m) at random. Where this exceeds 1e-7, because outliers stretch the
-    range or values tie, or f exceeds 1e-8, the values are sorted after all. Counting takes about 50 MB, sorting 50 bytes per
-    value.
+    their mean rank, which is several times faster. Counting lowers the variance of the ranks by the fraction f = sum(bin
+    counts^3) / m^3, and changes a rank correlation by about sqrt(f / m) at random. If this change exceeds 1e-7, because outliers
+    stretch the range or values tie, or if f exceeds 1e-8, the values are sorted after all. Counting takes about 50 MB, sorting 50
+    bytes per value.
     """
     low, high = values.aminmax()
     if not low < high:

@@ -1,4 +1,4 @@
-"""Responses to be predicted. Numbers that do not depend on a model are computed once for all layers."""
+"""Responses that are to be predicted. Results that do not depend on a model are computed once for all layers."""
 
 from collections.abc import Callable
 
@@ -13,19 +13,19 @@ SKETCH = 32
 """Number of random combinations that stand for the units of a group when its penalty is guessed."""
 
 _WIDE = 1.5
-"""A group with more than this number of units per stimulus is reduced to a factor. In smaller groups the reduction saves no more
-than the correlations of the units cost, which have to be computed in any case."""
+"""Number of units per stimulus above which a group is reduced to a factor. In smaller groups the reduction saves less than the
+correlations of the units cost, which are computed in any case."""
 
 _COLUMNS = 1024
 """Number of units whose sums are taken at a time."""
 
 
 class Responses:
-    """Responses of T units to n training stimuli (n, T) and m test stimuli, in G overlapping groups, ``members`` (G, T).
+    """Responses of T units to n training stimuli (n, T) and m test stimuli (m, T). ``members`` (G, T) are the units of G groups.
 
-    They stay where they are, usually in float32 in the memory of the host, and are not copied. Units are centred, converted and
-    moved to the device in blocks. ``known_factor`` finds the :meth:`factor` of a group that an earlier run has stored. Shapes
-    that do not fit, values that are not finite and groups without units raise ValueError.
+    Groups may overlap. Responses are not copied and stay where they are, usually in float32 in the memory of the host. Units are
+    centred, converted and moved to the device in blocks. ``known_factor`` returns the :meth:`factor` of a group if an earlier run
+    has stored it. Shapes that do not fit, values that are not finite and groups without units raise ValueError.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Responses:
         return self.train.shape[1]
 
     def centred(self, units: np.ndarray, like: Tensor, rows: Tensor | slice = slice(None)) -> Tensor:
-        """(n, len(units)) training responses minus their mean over all n, in the dtype and on the device of ``like``."""
+        """(n, len(units)) training responses minus their mean over all n stimuli, in the dtype and on the device of ``like``."""
         return self.train[:, _columns(units)].to(like)[rows] - self.mean(units, like)
 
     def mean(self, units: np.ndarray, like: Tensor) -> Tensor:
@@ -73,10 +73,10 @@ class Responses:
         return bool(np.count_nonzero(self.members[group]) > _WIDE * self.n_stimuli)
 
     def factor(self, group: int, device: torch.device) -> Tensor:
-        """(n, r <= n) matrix F with F F' = Y Y' for the centred responses Y of a group, float64; kept for the next layers.
+        """(n, r <= n) float64 matrix F with F F' = Y Y' for the centred responses Y of a group. It is kept for the next layers.
 
-        Leave-one-out errors are linear in Y, so the sum of their squares over units is the same for F at every alpha. F = U S of
-        the thin singular value decomposition of Y. It is computed from Y Y' without loss, as only Y Y' counts.
+        Leave-one-out errors are linear in Y, so their squares, summed over columns, are the same for F as for Y at every alpha. F
+        is U S of the singular value decomposition Y = U S V'. It is computed from Y Y', on which alone these sums depend.
         """
         if group not in self._factors:
             known = self._known_factor(group) if self._known_factor else None
@@ -91,7 +91,7 @@ class Responses:
         return U[:, kept] * values[kept].sqrt()
 
     def sketch(self, group: int, like: Tensor, rows: slice) -> Tensor:
-        """(rows, <= SKETCH) random signed sums of a group's units; their squared errors are the group's in expectation."""
+        """(rows, <= SKETCH) random signed sums of a group's units. Their squared errors sum to the group's in expectation."""
         units = np.flatnonzero(self.members[group])
         if len(units) <= SKETCH:
             return self.centred(units, like, rows)
@@ -111,7 +111,7 @@ def _columns(units: np.ndarray) -> slice | np.ndarray:
 
 
 def _finite_mean(values: Tensor, name: str) -> Tensor:
-    """(columns,) float64 mean of each column; ValueError, which calls the values ``name``, if one is not finite."""
+    """Mean of each column, (columns,) float64. A value that is not finite raises a ValueError, which calls it by ``name``."""
     mean = torch.empty(values.shape[1], dtype=torch.float64, device=values.device)
     for part, part_mean in zip(values.split(_COLUMNS, dim=1), mean.split(_COLUMNS), strict=True):
         part_mean.copy_(part.mean(dim=0, dtype=torch.float64))  # for all values at once, torch would make a float64 copy

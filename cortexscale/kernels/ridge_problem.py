@@ -21,10 +21,10 @@ from cortexscale.kernels.responses import Responses
 class NestedRidge:
     """Results for the P pairs of a group and one of its units, in the order of ``np.nonzero(members)``, with k outer folds.
 
-    ``chosen`` (k + 1, P) is the index of the alpha on the training stimuli of each fold, and last on all stimuli, and
-    ``loo_error`` the mean squared leave-one-out error there, averaged over the units that share it. ``heldout_r`` (k, P) and
-    ``heldout`` (n, P) are predicted from the other folds, ``test_r`` and ``test`` (m, P) from all training stimuli. What was not
-    asked for is None.
+    ``chosen`` (k + 1, P) is the index of the alpha chosen on the training stimuli of each fold and, in the last row, on all
+    stimuli. ``loo_error`` (k + 1, P) is the mean squared leave-one-out error at that alpha, averaged over the units that share
+    it. ``heldout`` (n, P) is predicted from the other folds, ``test`` (m, P) from all training stimuli; ``heldout_r`` (k, P) and
+    ``test_r`` (P,) are their Pearson r. Results that were not asked for are None.
     """
 
     group: np.ndarray
@@ -38,10 +38,10 @@ class NestedRidge:
 
 
 class BestAlphas:
-    """The best alpha so far of each of D choices (a group, or a unit of its own), and the correlations at that alpha.
+    """The best alpha so far of each of D choices (groups, or single units), and the correlations at that alpha.
 
-    ``error`` and ``chosen`` (k + 1, D) are the smallest error and the index of its alpha. ``group``, ``unit`` and ``choice``
-    (P,) describe the pairs. ``r`` (k + 1, P) are correlations on the folds, and last on the test stimuli.
+    ``error`` and ``chosen`` (k + 1, D) are the smallest error and the index of its alpha. ``group``, ``unit`` and ``choice`` (P,)
+    describe the pairs. ``r`` (k + 1, P) are correlations on the folds, then on the test stimuli.
     """
 
     def __init__(self, problem: "RidgeProblem", alpha_per: str) -> None:
@@ -54,11 +54,11 @@ class BestAlphas:
         self.predicted = problem.no_predictions(len(self.unit))
 
     def is_at(self, a: int) -> np.ndarray:
-        """(D,) whether alpha ``a`` is the best so far in any training set of a choice."""
+        """Tell of each choice, (D,), whether alpha ``a`` is its best so far in any training set."""
         return (self.chosen == a).any(axis=0)
 
     def offer(self, a: int, choices: np.ndarray, error: np.ndarray) -> np.ndarray:
-        """Take alpha ``a`` wherever its error is lower; of equal errors the smaller alpha wins. Return where: (k + 1, D)."""
+        """Take alpha ``a`` wherever its error is lower, and return where, (k + 1, D). Of equal errors the smaller alpha wins."""
         taken = np.zeros(self.error.shape, dtype=bool)
         before = self.error[:, choices]
         taken[:, choices] = (error < before) | ((error == before) & (a < self.chosen[:, choices]))
@@ -67,7 +67,7 @@ class BestAlphas:
         return taken
 
     def keep(self, taken: np.ndarray, units: np.ndarray, evaluation: "Evaluation") -> None:
-        """Store the correlations and predictions of the pairs whose choice has taken the present alpha, which ``units`` have."""
+        """Store the correlations and predictions of the pairs of ``units`` whose choice has ``taken`` the present alpha."""
         column = np.full(self.unit.max() + 1, -1)
         column[units] = np.arange(len(units))
         column = column[self.unit]
@@ -100,7 +100,7 @@ class Evaluation(NamedTuple):
 class RidgeProblem:
     """A kernel and responses, with the stimuli in an order that makes every fold a slice; arguments as in ``nested_ridge``.
 
-    ``Kc`` is doubly centred, ``cross`` is of features with the same centring. ``rows`` are the stimuli of the rows of Kc.
+    ``Kc`` is doubly centred; the features of ``cross`` are centred in the same way. ``rows`` are the stimuli of the rows of Kc.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class RidgeProblem:
 
     @property
     def predicted_rows(self) -> list[slice]:
-        """Rows of the predictions of each training set: held-out stimuli in the order of Kc, then test stimuli."""
+        """Rows of the predictions from each training set: held-out stimuli in the order of Kc, then test stimuli."""
         start = self.folds[-1].stop if self.folds else 0
         return [*self.folds, slice(start, start + (0 if self.cross is None else len(self.cross)))]
 
@@ -157,7 +157,7 @@ class RidgeProblem:
         return heldout, None if self.cross is None else predicted[test]
 
     def evaluate(self, a: int, alpha: float, choices: np.ndarray, best: BestAlphas) -> None:
-        """Evaluate ``choices`` (groups, or units with their own) at alpha number ``a``; keep in ``best`` what improves."""
+        """Evaluate ``choices`` (groups, or single units) at alpha number ``a``, and keep in ``best`` what improves."""
         inverse = BorderedInverse(alpha, self.Kc, self.folds)
         if best.choice is best.unit:
             evaluation = self._evaluate_units(inverse, choices)
@@ -180,7 +180,7 @@ class RidgeProblem:
     def _evaluate_units(self, inverse: BorderedInverse, units: np.ndarray, *, with_error: bool = True) -> Evaluation:
         error, r = np.empty((self.n_training_sets, len(units))), np.full((self.n_training_sets, len(units)), np.nan)
         predicted = self.no_predictions(len(units))
-        # Held-out predictions are computed as observed - residual. Variation below this fraction of the unit's is rounding.
+        # Held-out predictions are computed as observed - residual. Variation below this fraction of the unit's own is rounding.
         floor = 100 * torch.finfo(self.Kc.dtype).eps
 
         def block(part: slice) -> None:

@@ -29,12 +29,12 @@ def minimise_huber(
     stages: list[tuple[float, int]],
     tolerance: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Minimise sum_i weights[b, i] * huber(curve(P[b])[i] - target[i], delta) for every problem b.
+    """Minimise sum_i weights[b, i] * huber(curve(P[b])[i] - target[i], delta) over the parameters P[b] of every problem b.
 
-    The method is Levenberg-Marquardt on the quadratic that touches Huber's loss from above (weight delta / max(|r|, delta)).
-    With delta far below the residuals, the loss is in effect a sum of absolute values, whose kinks trap a search that starts far
-    away; ``stages``, pairs (delta, most steps), therefore lower delta step by step. A step that lowers the loss by a smaller
-    fraction than ``tolerance`` does not count as progress.
+    The method is Levenberg-Marquardt on the quadratic that touches Huber's loss from above: a residual r has the weight delta /
+    max(|r|, delta). Where delta is far below the residuals, the loss is in effect a sum of absolute values, whose kinks trap a
+    search that starts far away. Delta is therefore lowered in ``stages``, each a delta and a largest number of steps. A step that
+    lowers the loss by a smaller fraction than ``tolerance`` does not count as progress.
 
     Returns:
         Parameters (problems, p) within ``bounds``, and losses (problems,) at the last delta.

@@ -1,15 +1,16 @@
 """Representational similarity of features and responses: RSA and CKA as dot products between vectors over pairs of stimuli.
 
-RSA is Spearman's correlation between the upper triangles of two matrices of 1 - Pearson r between stimuli, across features or
-units as they are (Kriegeskorte et al. 2008, Frontiers in Systems Neuroscience 2:4; ties get their mean rank).
+RSA is Spearman's correlation between the upper triangles of two distance matrices. The distance of two stimuli is 1 - Pearson r
+across features or units that are not centred (Kriegeskorte et al. 2008, Frontiers in Systems Neuroscience 2:4; ties get their
+mean rank).
 
 CKA is linear, with the unbiased estimate of HSIC (Song et al. 2012, JMLR 13:1393; Kornblith et al. 2019, ICML; Nguyen et al.
-2021, ICLR). HSIC of two Gram matrices is the inner product of their U-centred forms over n (n - 3) (Szekely & Rizzo 2014, Annals
-of Statistics 42:2382), where U-centring sets the diagonal to 0 and makes every row sum to 0. It is 0 on average for independent
-sides, and may be negative. Features are centred first only because an offset would use up the digits of float32.
+2021, ICLR). This estimate is the inner product of two U-centred Gram matrices of n stimuli, divided by n (n - 3) (Szekely & Rizzo
+2014, Annals of Statistics 42:2382). U-centring sets the diagonal to 0 and makes every row sum to 0. The estimate is 0 on average
+for independent sides, and may be negative. Features are centred only because an offset would use up the digits of float32.
 
-A measure is nan with fewer than 4 stimuli, or stimuli that do not differ beyond rounding. RSA also needs 3 features or units, a
-pattern across features at every stimulus (a blank image in a layer without bias has none), and distances that are not all equal.
+Both measures are nan for fewer than 4 stimuli, and for stimuli that differ by rounding alone. RSA also needs 3 features or units,
+features that vary at every stimulus (not so for a blank image in a layer without bias), and distances that are not all equal.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,19 +27,19 @@ from cortexscale.kernels.ranks import unit_ranks_
 _STRIP = 64
 """Rows of K that are handled together; their float64 copies stay in the cache. The number also fixes the order of the pairs."""
 _FEW = 2**17
-"""Number of pairs up to which float64 is sorted. That is as fast as counting float32, which is too coarse for few pairs."""
+"""Number of pairs up to which float64 distances are sorted. For few pairs, counting float32 is no faster, and too coarse."""
 _DOT = 2**16
-"""Values of one block of a dot product."""
+"""Number of values in one block of a dot product."""
 
 
 @dataclass(frozen=True)
 class Geometry:
     """The similarity structure of features or units over n stimuli: two vectors over the n (n - 1) / 2 pairs.
 
-    ``distance_ranks`` are the centred ranks of the correlation distances, ``products`` the off-diagonal elements of the
-    U-centred Gram matrix. Each has norm 1, or is nan throughout where the measure is not defined. The dtype is float64 up to 512
-    stimuli and float32 above: together 4 n^2 bytes, 36 MB for 3,000 stimuli and 2 GB for 22,248. RSA and CKA are then right to
-    1e-6. All geometries of n stimuli have the same order of pairs, which other packages do not share.
+    ``distance_ranks`` are the centred ranks of the correlation distances, ``products`` the off-diagonal elements of the U-centred
+    Gram matrix. Each has norm 1, or is nan throughout where the measure is not defined. The dtype is float64 up to 512 stimuli
+    and float32 above, where both take 4 n^2 bytes together (36 MB for 3,000 stimuli, 2 GB for 22,248), and RSA and CKA are right
+    to 1e-6. All geometries of n stimuli have the same order of pairs; other packages have another.
     """
 
     distance_ranks: Tensor
@@ -73,9 +74,9 @@ def feature_geometry(gram: GramMatrix) -> Geometry:
 
 
 def response_geometry(responses: Tensor) -> Geometry:
-    """Geometry of units whose responses (n, units), observed or predicted, are float32 or float64, without an n x n matrix.
+    """Geometry of units from observed or predicted responses (n, units), float32 or float64, without an n x n matrix.
 
-    The cost is n^2 units operations in the dtype of the responses. Memory beyond the result is one copy of the responses and 4
+    The cost is n^2 x units operations in the dtype of the responses. Memory beyond the result is one copy of the responses and 4
     strips of 64 n float64. A response that is not finite raises ValueError.
     """
     if not responses.isfinite().all():
@@ -105,8 +106,7 @@ def roi_geometries(responses: Tensor, members: np.ndarray) -> Iterator[Geometry]
 def _geometry(
     strip: Callable[[slice], Tensor], diagonal: Tensor, row_sums: Tensor, s: Tensor, w: Tensor, width: int, eps: float
 ) -> Geometry:
-    """Compute both vectors from K of centred features, of which ``strip`` gives rows i:j and columns i:; s and w as in
-    GramMatrix."""
+    """Compute both vectors from K. ``strip`` gives the rows i:j and columns i: of K; s, w and ``width`` are as in GramMatrix."""
     n, rounding = len(diagonal), 100 * eps
     pairs = n * (n - 1) // 2
     dtype, device = torch.float64 if pairs <= _FEW else torch.float32, diagonal.device
@@ -115,14 +115,14 @@ def _geometry(
     if n < 4 or not scale > 0:
         return Geometry(distances.fill_(torch.nan), products.fill_(torch.nan))
 
-    # The distance is 1 - q_i (K_ij - s_i s_j / p + w_i + w_j) q_j, where q are the inverse norms across features.
+    # The distance is 1 - q_i (K_ij - s_i s_j / p + w_i + w_j) q_j, where q_i is the inverse norm of a stimulus.
     variance = diagonal + 2 * w - s.square() / width
     patterned = width > 2 and bool((variance > rounding * (diagonal + 2 * w.abs() + s.square() / width)).all())
     q = variance.rsqrt()
     one, sq, wq = torch.ones_like(q), s * q / width**0.5, w * q
     left, right = torch.stack([one, sq, -wq, -q], dim=1), torch.stack([one, sq, q, wq])
 
-    # U-centred values are K_ij - a_i - a_j + sum(a) / (n - 1), where a are row sums without the diagonal over n - 2.
+    # U-centred values are K_ij - a_i - a_j + sum(a) / (n - 1), where a_i is the sum of row i without its diagonal, over n - 2.
     a = (row_sums - diagonal) / (scale * (n - 2))
     u_left, u_right = torch.stack([a.sum() / (n - 1) - a, -one], dim=1), torch.stack([one, a])
 
@@ -144,7 +144,7 @@ def _geometry(
 
 
 def _write_pairs(strip: Tensor, out: Tensor) -> int:
-    """Write each pair of a strip (h, w), whose first h columns hold its part of the diagonal, once; return their number."""
+    """Write each pair of a strip (h, w) once, and return their number. The first h columns hold its part of the diagonal."""
     h, w = strip.shape
     beside = h * (w - h)
     out[:beside].view(h, w - h).copy_(strip[:, h:])
