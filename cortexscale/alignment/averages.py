@@ -19,10 +19,10 @@ def mean_scores(
     composite_rois: bool,
     levels: Sequence[str] = ("subject", "roi"),
 ) -> pd.DataFrame:
-    """Average a metric level by level, with equal weights for the values of a level; without ``levels`` for all rows.
+    """Average a metric over one of ``levels`` after the other, with equal weights in each; without levels, over all rows at once.
 
-    Rows that differ in other columns are averaged along with the first level. ROIs that contain others count like all others
-    (``composite_rois``, as in the paper) or not. The result has ``by`` and ``score``, in the order in which groups appear.
+    Rows that differ in other columns are averaged along with the first level. ROIs that contain others count only with
+    ``composite_rois``, as in the paper. The result has ``by`` and ``score``, in the order in which groups appear.
     """
     means = rows if composite_rois else rows[~rows["roi"].isin(COMPOSITE_ROIS)]
     for level in range(1, max(len(levels), 1) + 1):
@@ -31,11 +31,11 @@ def mean_scores(
 
 
 def benchmark_means(rows: pd.DataFrame, key: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
-    """Average subjects, then ROIs, then benchmarks (``average``, last), for every ``key``."""
+    """Average over subjects, then over ROIs, for every ``key`` and benchmark. The last rows are means over benchmarks."""
     scores = mean_scores(rows, [key, "benchmark_name"], metric, composite_rois=composite_rois)
     return pd.concat([scores, over_benchmarks(scores, [key])], ignore_index=True)
 
 
 def over_benchmarks(scores: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Average the benchmarks: ``by``, ``score``, and ``average`` as ``benchmark_name``."""
+    """Average scores over benchmarks. The result has ``by``, ``score``, and ``average`` as ``benchmark_name``."""
     return scores.groupby(list(by), sort=False)["score"].mean().reset_index().assign(benchmark_name=AVERAGE)

@@ -13,29 +13,29 @@ from cortexscale.study.features import Projection
 from cortexscale.study.ridge import Ridge
 
 UNIT_ROW, PLS_ROW = 22, 16
-"""Bytes of a row of ``*.units.parquet``, and of its scores by PLS."""
+"""Bytes of a row of ``*.units.parquet``, and of the scores by PLS in it."""
 SLAB = 4 * 4096
-"""Bytes of a slab of feature columns per image."""
+"""Bytes per image of a slab of feature columns."""
 ROIS_OF_UNIT = 3
-"""Largest number of ROIs of a unit for which predictions are kept."""
+"""Largest number of ROIs per unit for which predictions are kept."""
 
 
 def committed_layers(layers: int, rois: int) -> float:
-    """Expected number of different layers that some ROIs are committed to, of ``layers`` candidates.
+    """Expected number of different layers that ROIs are committed to, out of ``layers`` candidates.
 
-    In the published commitments, 28 ROIs of NSD have 5.2 of them, and 53 ROIs of the five datasets on THINGS 8.0 (mean).
+    The published commitments have 5.2 for the 28 ROIs of NSD, and 8.0 for the 53 ROIs of the five datasets on THINGS (means).
     """
     return min(layers, rois**0.5)
 
 
 def most_committed_layers(layers: int, rois: int) -> float:
-    """Largest number of such layers. In the published commitments, 28 ROIs have up to 12 layers, and 53 ROIs up to 17."""
+    """Largest number of different committed layers. The published commitments have up to 12 for 28 ROIs, up to 17 for 53 ROIs."""
     return min(layers, rois, 2.5 * rois**0.5)
 
 
 @dataclass(frozen=True)
 class DatasetSize:
-    """Sizes of a dataset: one kernel that all subjects share or one for each, units of each subject, ROIs, and ROIs of a unit."""
+    """Sizes of a dataset: kernels (one that all subjects share, or one each), units of each subject, ROIs, and ROIs of a unit."""
 
     kernels: tuple[Kernel, ...]
     units: tuple[float, ...]
@@ -79,7 +79,7 @@ class Scoring:
 
     @property
     def folds(self) -> int:
-        """Number of outer folds, if predictions of the training split are compared; else 0."""
+        """Number of outer folds if RSA and CKA compare predictions for the training split, otherwise 0."""
         return self.ridge.folds.count if "train" in self.metrics.similarity else 0
 
     def compared(self, kernel: Kernel) -> list[int]:
@@ -134,10 +134,10 @@ class Scoring:
     def memory(self) -> float:
         """Bytes that a job needs to score layers.
 
-        It holds the responses of all datasets and a kernel of all images. For the largest dataset, it holds the centred kernel
-        and two factors (n x n each; with several datasets its own kernel too), responses and dual coefficients (n x units each;
-        five for PLS of a subject), a slab of features, predictions kept and new, and three geometries with their ranking. 4 GB
-        are for the libraries and the host side of a CUDA context.
+        These are the responses of all datasets, a kernel of all images, a slab of features, and 4 GB for libraries and the host
+        side of a CUDA context. For the largest dataset there are n x n matrices (the centred kernel and two factors; with several
+        datasets also the kernel of this one), n x units matrices (responses and dual coefficients; five matrices for PLS of a
+        subject), predictions that are kept and new ones, and three geometries with their ranks.
         """
         value, copies = 4 if self.ridge.precision == "float32" else 8, 3 if len(self.datasets) == 1 else 4
         largest, similarity, sizes = 0.0, 0.0, [dataset.images for dataset in self.datasets]
@@ -216,8 +216,8 @@ def alignment(machine: Machine, size: Scoring, network: Network, dimensions: int
 def unprojected_alignment(machine: Machine, size: Scoring, extraction: Extraction) -> Cost:
     """Cost of scoring one model on all its activations.
 
-    projection_study without projections, with RSA, CKA and PLS as in alignment; disk: as there; memory: as there, and for the
-    extraction
+    projection_study without projections, with RSA, CKA and PLS as in alignment; disk: as in alignment; memory: as in alignment,
+    and for the extraction
     """
     seconds = _unprojected_seconds(machine, size, extraction, size.folds)
     seconds += size.geometry_seconds(machine) + size.pls_seconds(machine)

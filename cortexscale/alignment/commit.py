@@ -13,10 +13,10 @@ def commit_layers(search: pd.DataFrame, model: str) -> Commitments:
 
 
 def commit_rois(search: pd.DataFrame) -> dict[str, CommittedLayer]:
-    """Choose the layer of each ROI of one dataset with the best cross-validated score, averaged over subjects.
+    """Choose for each ROI of a dataset the layer with the best cross-validated score, averaged over subjects.
 
-    Ties go to the shallower layer. The margin is the lead over the best layer at another depth: a stage and its last block are
-    the same tensor, so they count as one candidate.
+    Ties go to the shallower layer. The margin is the lead over the best layer at another depth. A stage and its last block put
+    out the same tensor, so they count as one candidate.
     """
     keys = ["roi", "layer_position", "layer_position_normalized", "layer_name"]
     scores = mean_scores(search, keys, "cv_score", composite_rois=True, levels=("subject",))

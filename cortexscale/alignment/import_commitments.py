@@ -1,4 +1,4 @@
-"""Layers that the authors published, with their places in our networks. Apart from our own layers, which need no network."""
+"""Layers that the authors published, with their places in our networks. The layers of our own searches need no import."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from cortexscale.models.layers import Layer, chosen_layers
 
 
 def import_commitments(published: Commitments, layers: Sequence[Layer], family: str) -> Commitments:
-    """Commit a model of a family to the layers that the authors published, which have other names in some families.
+    """Commit a model to the layers that the authors published. In some families, layers have other names in our networks.
 
     Margins and runners-up were not published. A layer that is not a candidate raises InputError.
     """

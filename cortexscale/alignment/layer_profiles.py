@@ -9,13 +9,13 @@ from cortexscale.errors import InputError
 from cortexscale.models.roles import reference_shown
 
 TEST_METRICS = (ALIGNMENT, "rsa_c_test", "rsa_ve_test", "cka_c_test", "cka_ve_test")
-"""Scores of every layer in published tables. Our layer search does not look at the test split and has ``cv_score``."""
+"""Scores of every layer in published tables. Our layer search does not read the test split, and writes ``cv_score`` instead."""
 _PLACE = "norm2"
 _FEWEST = 6
 
 
 def layer_metrics(layer_search: pd.DataFrame) -> list[str]:
-    """List the metrics of a table on test stimuli, or if it has none, the cross-validated score."""
+    """List the metrics on test stimuli that a table has; if it has none, the cross-validated score."""
     known = [metric for metric in TEST_METRICS if metric in layer_search and layer_search[metric].notna().any()]
     return known or ["cv_score"]
 
@@ -23,8 +23,8 @@ def layer_metrics(layer_search: pd.DataFrame) -> list[str]:
 def layer_profiles(layer_search: pd.DataFrame, benchmark: str) -> pd.DataFrame:
     """Average the scores of one reference model at each of its layers over subjects, with the standard error ``sem``.
 
-    A transformer with six blocks or more has each block once, at its second normalisation, since its parts score so differently
-    that a curve through all of them would zigzag. A benchmark without layer scores raises InputError.
+    A transformer with six blocks or more has one layer per block, the second normalisation: the parts of a block score
+    differently, and a curve through all of them would zigzag. A benchmark without layer scores raises InputError.
     """
     metrics, places = layer_metrics(layer_search), ["roi", "layer_name", "layer_position_normalized"]
     rows = layer_search.loc[layer_search["benchmark_name"] == benchmark, ["model_id", *places, *metrics]]
@@ -39,9 +39,9 @@ def layer_profiles(layer_search: pd.DataFrame, benchmark: str) -> pd.DataFrame:
 
 
 def layer_agreement(layer_search: pd.DataFrame, one: str, others: list[str]) -> pd.DataFrame:
-    """Compare the scores of layers on one dataset with those on others, super-ROI by super-ROI, as far as both datasets have it.
+    """Compare the scores of layers on one dataset with those on others, for each super-ROI that both datasets have.
 
-    ``score`` and ``score_other`` are means over subjects, then ROIs; ``rank`` and ``rank_other`` are ranks of the layer in its
+    ``score`` and ``score_other`` are means over subjects, then ROIs; ``rank`` and ``rank_other`` are ranks among the layers of a
     model, from 0 (best) to 1.
     """
     metric = layer_metrics(layer_search)[0]

@@ -13,7 +13,7 @@ from cortexscale.errors import InputError
 
 
 def read_published(file: Path | str) -> dict[str, Commitments]:
-    """Read a ``.json`` or ``.json.gz``: model id -> commitments, with the authors' names of datasets and layers."""
+    """Read a ``.json`` or ``.json.gz`` file: model id -> commitments, in the authors' names of datasets and layers."""
     file = Path(file)
     remedy = "take layer_commitments.json from configs/evaluation/layer_commitment of the authors' release"
     try:
@@ -31,10 +31,10 @@ def read_published(file: Path | str) -> dict[str, Commitments]:
 def commitments_for(
     published: Mapping[str, Commitments], model: str, datasets: Mapping[str, tuple[str | None, Sequence[str]]]
 ) -> Commitments:
-    """Return what is published of a model for the ROIs of a study, by the names that the study gives to its datasets.
+    """Select the published commitments of a model for the ROIs of a study, under the study's names of its datasets.
 
-    ``datasets`` maps each to its name in the file (None if the authors did not release it) and its ROIs, all of which must be
-    there.
+    ``datasets`` maps the name of each dataset to its name in the file (None if the authors did not release it) and to its ROIs. A
+    ROI that was not published raises an InputError.
     """
     committed: dict[str, RoiLayers] = {}
     missing: list[str] = []

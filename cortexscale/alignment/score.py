@@ -29,8 +29,8 @@ def score_alignment(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit each ROI's committed layer on the whole training split and score it on the test split.
 
-    RSA and CKA need prepared responses. The rows are those of :func:`cortexscale.alignment.score_rows.score_rows`, with the
-    layer and its commitment, ``alpha``, ``alpha_at_edge`` and ``n_train``.
+    RSA and CKA need prepared responses. The results are those of :func:`cortexscale.alignment.score_rows.score_rows`; rows also
+    have the layer, its commitment, ``alpha``, ``alpha_at_edge`` and ``n_train``.
     """
     rows, units, compared = [], [], metrics.similarity
     for layer in commitments.layer_names:
@@ -60,7 +60,7 @@ def score_alignment(
 def pls_correlations(target: Targets, K: Tensor, components: int) -> np.ndarray:
     """Pearson r of PLS predictions of the test stimuli, (P,) in the order of ``np.nonzero(target.members)``.
 
-    The units of a subject and ROI share the components. K has the training stimuli, followed by the test stimuli.
+    The units of a subject and ROI share the components. K is the kernel of the training stimuli followed by the test stimuli.
     """
     n, correlations = len(target.train_rows), []
     within = K[:n, :n]
@@ -79,7 +79,7 @@ def score_unprojected(
     ridge: Ridge,
     metrics: Metrics,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score stores of all activations, with a few layers each, in place of features; see :func:`score_alignment`."""
+    """Score all activations instead of features, as :func:`score_alignment` does, from stores with a few layers each."""
     tables = [score_alignment(whole, targets, commitments.at_layers(whole.layers), ridge, metrics) for whole in activations]
     rows, units = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     return rows, units

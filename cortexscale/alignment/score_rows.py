@@ -17,10 +17,10 @@ from cortexscale.kernels.gram import GramMatrix
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predicted responses for the P pairs of a group (subject x ROI) and one of its units, as in
+    """Predicted responses for the P pairs of a group (subject x ROI) and a unit in it, ordered by
     ``np.nonzero(targets.members)``.
 
-    ``test`` (m, P) and ``heldout`` (n, P), each stimulus predicted from the other folds, are None where they were not kept.
+    ``test`` (m, P), and ``heldout`` (n, P), in which each fold is predicted from the other folds, are None if they were not kept.
     ``test_r`` is Pearson r on the test stimuli, and ``others`` has that of other regressions by metric.
     """
 
@@ -38,11 +38,11 @@ def score_rows(
     splits: Sequence[SplitName] = (),
     kernel: GramMatrix | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score the predictions of a fit: Pearson r / sqrt(noise ceiling) of a unit, and its mean over a ROI (paper, section 3).
+    """Score the predictions of a fit: Pearson r / sqrt(noise ceiling) of each unit, and its mean over a ROI (paper, section 3).
 
-    Scores above 1 are kept and counted. RSA and CKA of ``splits`` need prepared responses, and the features also the ``kernel``
-    of the training stimuli followed by the test stimuli. The results are rows per subject x ROI with ``columns`` besides, and
-    rows per subject x ROI x unit; ``docs/tables.md`` defines the columns.
+    Scores above 1 are kept and counted. RSA and CKA of ``splits`` need prepared responses; to compare features, they also need
+    the ``kernel`` of the training stimuli followed by the test stimuli. The results are one row per subject x ROI, to which
+    ``columns`` are added, and one row per subject x ROI x unit; ``docs/tables.md`` defines the columns.
     """
     group, unit = np.nonzero(target.members)
     ceiling = target.nc_percent[unit]

@@ -1,7 +1,7 @@
 """RSA and CKA between a committed layer and the responses of a subject and ROI (paper, appendix on other metrics).
 
-``c`` (classical) compares the features with the recorded responses, ``ve`` (voxel encoding) the responses that ridge predicts
-from the features. Neither is noise-normalised. Predictions for training stimuli are those of the outer folds that held them out.
+Recorded responses are compared with the features (``c``, classical), or with the responses that ridge predicts from the features
+(``ve``, voxel encoding). Neither is noise-normalised. Each outer fold of the training stimuli is predicted from the others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,10 +23,10 @@ COLUMNS = [f"{measure.__name__}_{kind}_{split}" for measure in MEASURES for kind
 def similarity_columns(
     target: Targets, predicted: Mapping[str, np.ndarray | None], splits: Sequence[SplitName], kernel: GramMatrix | None
 ) -> dict[str, np.ndarray]:
-    """Compute RSA and CKA of every group of ``target``, (groups,) each; nan where they are not wanted or cannot be computed.
+    """Compute RSA and CKA of every group of ``target``, (groups,) each. They are nan if they are not wanted or not defined.
 
-    ``predicted`` has the responses (stimuli, pairs) of each split, and ``kernel`` the training stimuli followed by the test
-    stimuli. Without a kernel the features are not compared.
+    ``predicted`` has the predicted responses (stimuli, pairs) of each split. ``kernel`` is that of the training stimuli followed
+    by the test stimuli; without it the features are not compared.
     """
     columns = {column: np.full(len(target.groups), np.nan) for column in COLUMNS}
     group_of_pair, n = np.nonzero(target.members)[0], len(target.train_rows)

@@ -14,10 +14,10 @@ from cortexscale.study.targets import BestSubjects, DatasetTargets
 
 
 def rank_subjects(recordings: Sequence[Path], best_subjects: BestSubjects | None) -> pd.DataFrame:
-    """Rank subjects by the mean noise ceiling of all units that were looked at. Units without a ceiling count as 0.
+    """Rank subjects by their mean noise ceiling over all units that were screened. Units without a ceiling count as 0.
 
-    ``best_subjects`` names the ROI whose ceilings decide (paper, appendix A.3); without it all subjects are scored. The columns
-    are ``subject``, ``mean_nc_percent`` (percent of variance) and ``scored``, the best subject first.
+    ``best_subjects`` names the ROI whose units count (paper, appendix A.3); without it all subjects are scored. The columns are
+    ``subject``, ``mean_nc_percent`` (percent of variance) and ``scored``, the best subject first.
     """
     means = []
     for file in recordings:
@@ -34,7 +34,7 @@ def rank_subjects(recordings: Sequence[Path], best_subjects: BestSubjects | None
 
 
 def scored_subjects(recordings: Sequence[Path], best_subjects: BestSubjects | None) -> list[Path]:
-    """Select the recordings that are scored, in their given order: see :func:`rank_subjects`."""
+    """Select the recordings that are scored (:func:`rank_subjects`), in the given order."""
     if not best_subjects:
         return list(recordings)
     ranked = rank_subjects(recordings, best_subjects)
@@ -43,7 +43,7 @@ def scored_subjects(recordings: Sequence[Path], best_subjects: BestSubjects | No
 
 
 def named_recordings(recordings: Iterable[Path]) -> dict[str, Path]:
-    """Recordings by ``<dataset>/<subject>``, as provenance calls them."""
+    """Name recordings as provenance does: ``<dataset>/<subject>`` -> file."""
     return {f"{file.parent.name}/{file.stem}": file for file in recordings}
 
 

@@ -9,7 +9,7 @@ _BEGINNINGS = {"Early": ("V1", "V2", "early"), "Mid": ("V3", "V4", "hV4", "mid")
 
 
 def super_roi(roi: str) -> str:
-    """Return the super-ROI of a ROI. ROIs that are neither early nor mid are high, as the authors count."""
+    """Return the super-ROI of a ROI. ROIs that are neither early nor mid count as high, as in the paper."""
     return next((name for name, beginnings in _BEGINNINGS.items() if roi.startswith(beginnings)), "High")
 
 

@@ -1,4 +1,4 @@
-"""Responses as regression targets: the units of all subjects that saw the same stimuli, side by side.
+"""Responses as regression targets: all subjects that saw the same stimuli, with their units side by side in one array.
 
 A kernel depends on the stimuli only. Subjects with the same stimuli, such as all those of a THINGS dataset, therefore share every
 decomposition, and a unit that lies in several ROIs is fitted once.
@@ -26,7 +26,7 @@ from cortexscale.stimuli import stimulus_rows
 
 
 class PreparedResponses:
-    """A file of results that need responses alone: see :func:`prepare_responses`."""
+    """A file of results that depend on responses alone: see :func:`prepare_responses`."""
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
@@ -37,7 +37,7 @@ class PreparedResponses:
             raise InputError(path, found, "prepared responses", "delete it and run again") from None
 
     def geometry(self, place: str, split: str, n: int) -> Geometry:
-        """Read the geometry of ``<dataset>/<subject>/<roi>`` between the ``n`` stimuli of a split."""
+        """Read the geometry of the ``n`` stimuli of a split for the ``place`` ``<dataset>/<subject>/<roi>``."""
         found, pairs = self._file.get(f"{place}/{split}"), n * (n - 1) // 2
         if found is None or len(found["products"]) != pairs:
             what = f"{len(found['products'])} pairs of stimuli in" if found else "no"
@@ -46,7 +46,7 @@ class PreparedResponses:
         return Geometry(*(torch.from_numpy(found[name][:]) for name in ("distance_ranks", "products")))
 
     def factor(self, place: str) -> torch.Tensor | None:
-        """Read the factor of ``<dataset>/<subject>/<roi>``, or None if it has none."""
+        """Read the factor of the ``place`` ``<dataset>/<subject>/<roi>``. The result is None if the file has none."""
         found = self._file.get(f"{place}/factor")
         return None if found is None else torch.from_numpy(found[:])
 
@@ -55,9 +55,9 @@ class PreparedResponses:
 class Targets:
     """Responses (float32) of all units of subjects with the same stimuli.
 
-    ``train_rows`` and ``test_rows`` are rows of the stimulus table; folds may keep ``train_concepts`` together. ``nc_percent``
-    is the noise ceiling of the test responses in percent of variance. ``groups`` has a row per non-empty subject x ROI, and
-    ``members`` (groups, units) its units. ``unit_names`` are unique within a subject.
+    ``train_rows`` and ``test_rows`` are rows of the stimulus table; folds may keep stimuli of the same ``train_concepts``
+    together. ``nc_percent`` is the noise ceiling of the test responses in percent of variance. ``groups`` has a row for each
+    subject x ROI with units, and ``members`` (groups, units) tells which. ``unit_names`` are unique within a subject.
     """
 
     dataset: str
@@ -74,7 +74,7 @@ class Targets:
 
     @cached_property
     def responses(self) -> Responses:
-        """The responses as ridge regression takes them, with results that serve all layers."""
+        """The responses in the form that ridge regression takes, with results that all layers share."""
         prepared = self.prepared
         factor = (lambda group: prepared.factor(self.place(group))) if prepared else None
         return Responses(self.train, self.members, self.test, known_factor=factor)
@@ -88,7 +88,7 @@ class Targets:
         return self.prepared.geometry(self.place(group), split, len(getattr(self, split)))
 
     def restricted(self, rois: Sequence[str], subjects: Sequence[str] | None = None) -> "Targets | None":
-        """Restrict the responses to some ROIs of some subjects, by default of all; None if there are no such ROIs."""
+        """Restrict the responses to some ROIs of some subjects, by default of all. Without such ROIs the result is None."""
         wanted = self.groups["roi"].isin(rois).to_numpy()
         if subjects is not None:
             wanted = wanted & self.groups["subject"].isin(subjects).to_numpy()
@@ -111,8 +111,8 @@ class Targets:
 def prepare_responses(targets: Sequence[Targets], splits: Sequence[str], path: Path | str, made_by: Mapping[str, Any]) -> None:
     """Write the geometry of every subject and ROI in ``splits``, and the factors of groups with far more units than stimuli.
 
-    The layout of the file is ``<dataset>/<subject>/<roi>/<split>/{distance_ranks, products}``, (n (n - 1) / 2,) each, and
-    ``<dataset>/<subject>/<roi>/factor``, (n_train, r), of :meth:`~cortexscale.kernels.responses.Responses.factor`.
+    The file has ``<dataset>/<subject>/<roi>/<split>/{distance_ranks, products}``, (n (n - 1) / 2,) each for n stimuli, and
+    ``<dataset>/<subject>/<roi>/factor``, (n_train, r), from :meth:`~cortexscale.kernels.responses.Responses.factor`.
     """
     device = best_device()
     with whole_file(path) as part, h5py.File(part, "w") as file:
@@ -130,7 +130,7 @@ def prepare_responses(targets: Sequence[Targets], splits: Sequence[str], path: P
 
 
 def shared_targets(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: Sequence[str]) -> list[Targets]:
-    """Put the recordings of a dataset together, with one Targets for the subjects of each set of stimuli."""
+    """Combine the recordings of a dataset into one Targets for each set of subjects that saw the same stimuli."""
     by_stimuli: dict[tuple[str | None, ...], list[Recording]] = {}
     for recording in recordings:
         unknown = set(rois) - set(recording.rois)
