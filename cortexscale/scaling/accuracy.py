@@ -10,21 +10,21 @@ from cortexscale.models.roles import families, kinds
 
 BOOTSTRAPS = 1000
 HIGH_ACCURACY = 0.4
-"""Top-1 accuracy above which alignment grows more slowly with accuracy."""
+"""Top-1 accuracy, as a fraction, above which alignment grows more slowly with accuracy."""
 _FEWEST = 3
-"""Smallest number of models for a correlation."""
+"""Smallest number of models that are correlated."""
 _MODEL = ["model_id", "backbone_arch_family", "pretraining_dataset", "task_evaluation_acc"]
 
 
 def supervised(pretraining: pd.DataFrame) -> pd.DataFrame:
-    """Select the rows of models that are fitted and whose accuracy is known."""
+    """Select the rows of models that scaling laws are fitted to and whose accuracy is known."""
     return pretraining[(kinds(pretraining) == "fitted") & pretraining["task_evaluation_acc"].notna()]
 
 
 def accuracy_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.DataFrame:
-    """Average the scores of supervised models on every benchmark and over all. ROIs that contain others count, as in the paper.
+    """Average the scores of supervised models on each benchmark and over all. ROIs that contain others count, as in the paper.
 
-    Flex families are merged into their parents.
+    Flex families are merged into the families that they are variants of.
     """
     rows = supervised(pretraining)
     models = rows[_MODEL].drop_duplicates("model_id")
@@ -42,11 +42,10 @@ def roi_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.DataFra
 
 
 def correlations(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Correlate alignment with accuracy in every group of models (paper, appendix F), but not of fewer than three or without
-    variance.
+    """Correlate alignment with accuracy in every group of at least three models in which both vary (paper, appendix F).
 
     ``low`` and ``high`` are the 95 % interval of Pearson's ``r`` (percentiles of 1,000 resamples of the models, seed 0);
-    ``p_fdr`` is the two-sided ``p`` after Benjamini and Hochberg over the whole table.
+    ``p_fdr`` is the two-sided ``p``, corrected over the whole table by the method of Benjamini and Hochberg.
     """
     found = []
     for key, group in scores.dropna(subset="score").groupby(by, sort=False):
@@ -62,7 +61,7 @@ def correlations(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def bootstrap_interval(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """95 % percentile interval of Pearson's r of two vectors, resampled in pairs. Resamples without variance do not count."""
+    """95 % percentile interval of Pearson's r of two vectors, resampled in pairs. Constant resamples do not count."""
     drawn = np.random.default_rng(0).integers(len(x), size=(BOOTSTRAPS, len(x)))
     x, y = (values[drawn] - values[drawn].mean(axis=1, keepdims=True) for values in (x, y))
     with np.errstate(invalid="ignore"):

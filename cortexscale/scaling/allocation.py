@@ -1,7 +1,7 @@
 """Scaling laws of parameters and samples together, S = E - A N**-alpha - B D**-beta, and the best split of compute between them.
 
-The form is that of Hoffmann et al. (2022), fitted as by Gokce & Schrimpf (2025). Compute is C = D F(N), with the FLOPs F of a
-forward pass, as on the compute axis of the paper.
+S is the score at N parameters and D samples. The form is that of Hoffmann et al. (2022), fitted as in Gokce & Schrimpf (2025).
+Compute is C = D F(N), where F are the FLOPs of a forward pass, as on the compute axis of the paper.
 """
 
 import logging
@@ -24,12 +24,12 @@ COLUMNS = [f"{name}{end}" for name in QUANTITIES for end in ("", "_low", "_high"
 
 
 def fit_model_and_data(pretraining: pd.DataFrame, settings: FitSettings) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Fit both resources to all families together, and to each family.
+    """Fit laws of parameters and samples to all families together, and to each family.
 
     Returns:
-        The fits, one row per family x benchmark: the row of :func:`cortexscale.scaling.fit.fit_law`, with N as X, D as the
-            second X, and ``flops_exponent``, h of F ~ N**h. The curves of :func:`compute_optimal`. The models with ``x`` (N),
-            ``x2`` (D), ``compute``.
+        The fits, one row per family x benchmark: the row of :func:`cortexscale.scaling.fit.fit_law`, with N as X, D as the second
+        X, and ``flops_exponent``, the h of F ~ N**h. The curves of :func:`compute_optimal`. The models, with ``x`` (N), ``x2``
+        (D) and ``compute``.
     """
     scores = benchmark_scores(pretraining, composite_rois=settings.composite_rois)
     parameters, samples = MODEL_AXES["parameters"], MODEL_AXES["samples"]
@@ -55,7 +55,7 @@ def fit_model_and_data(pretraining: pd.DataFrame, settings: FitSettings) -> tupl
 
 
 def flops_by_parameters(law: Law, compute: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Describe the FLOPs of a forward pass as g N**h, by least squares of logarithms over the models and over each resample.
+    """Describe the FLOPs of a forward pass as g N**h, by least squares of logarithms for all models and for each resample.
 
     ``compute`` (n,) is C of the models of the law. The results are h and ln g, (1 + resamples,) each, the full sample first.
     """
@@ -69,12 +69,12 @@ def flops_by_parameters(law: Law, compute: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def compute_optimal(law: Law, costs: tuple[np.ndarray, np.ndarray], budgets: np.ndarray) -> pd.DataFrame:
-    """Find the model size and the number of samples that align best at each budget of compute, C in FLOPs.
+    """Find the model size N and the number of samples D that align best at each of ``budgets`` of compute C, in FLOPs.
 
-    On C = D g N**h the misalignment A N**-alpha + B D**-beta is least where alpha A N**-alpha = h beta B D**-beta, so N* =
-    (alpha A / (h beta B))**(1 / p) (C / g)**(beta / p) with p = alpha + h beta. With h = 1 this is equation 4 of Hoffmann et al.
-    (2022). ``costs`` are h and ln g. ``_low`` and ``_high`` are 2.5 and 97.5 percentiles of the resamples. If one exponent is 0,
-    all compute belongs to the other resource, and there are no rows; resamples of that kind do not count.
+    For a given C = D g N**h, the misalignment A N**-alpha + B D**-beta is smallest where alpha A N**-alpha = h beta B D**-beta.
+    The best N is therefore (alpha A / (h beta B))**(1 / p) (C / g)**(beta / p) with p = alpha + h beta; for h = 1 this is
+    equation 4 of Hoffmann et al. (2022). ``costs`` are h and ln g. ``_low`` and ``_high`` are the 2.5th and 97.5th percentile of
+    the resamples. If an exponent is 0, the other resource gets all compute, and there are no rows; such resamples do not count.
     """
     h, log_g = costs
     full, resampled = law.fit.constants, law.fit.bootstrap_constants

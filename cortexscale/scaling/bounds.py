@@ -13,7 +13,7 @@ def scaling_fit(machine: Machine, points: int, resamples: int) -> Cost:
 
 
 def table(machine: Machine) -> Cost:
-    """Cost of a table, a figure or a page, at most.
+    """Largest cost of a table, a figure or a page.
 
     start
     """

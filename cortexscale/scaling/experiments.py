@@ -1,4 +1,4 @@
-"""The 43 published scaling experiments of Gokce & Schrimpf (2025): which rows of the score table, which X, which form.
+"""The 43 scaling experiments of Gokce & Schrimpf (2025): for each, the rows of the score table, X, and the form of the law.
 
 The table has one row per model and benchmark (``benchmark_scores.csv`` of the authors' repository).
 """
@@ -14,7 +14,7 @@ from cortexscale.errors import InputError
 REGIONS = ("V1", "V2", "V4", "IT", "Behavioral")
 BENCHMARKS = {"avg": REGIONS, "neuro": REGIONS[:4], "behavior": REGIONS[4:]}
 BENCHMARKS |= {region.lower(): (region,) for region in REGIONS[:4]}
-"""Scores that are averaged with equal weights. A missing benchmark is skipped."""
+"""Name of an average -> scores that it averages with equal weights. A missing score is skipped."""
 X_SCALES = {"total_flops": 1e13, "n_samples_seen": 1e4, "n_params": 1e5}
 GRID = ("imagenet", "ecoset")
 CONVOLUTIONAL = ("ResNet", "EfficientNet", "CORnet-S", "AlexNet")
@@ -28,10 +28,10 @@ FLAGS = ("is_pretrained", "is_random", "is_ssl", "is_adv", "is_ablation")
 
 @dataclass(frozen=True)
 class Experiment:
-    """One published fit. X is divided by ``X_SCALES``; empty ``datasets`` or ``families`` keep all.
+    """One published fit. X is divided by ``X_SCALES``. If ``datasets`` or ``families`` is empty, all are kept.
 
-    ``only`` is the one flag of ``FLAGS`` that must be set; without it, none may be. ``well_trained`` drops ConvNeXt and ViT runs
-    on less than 300 images per class, which those families cannot fit.
+    ``only`` is the one of ``FLAGS`` that must be set; by default none may be set. ``well_trained`` drops ConvNeXt and ViT models
+    that were trained on fewer than 300 images per class, which those families cannot fit.
     """
 
     name: str
@@ -101,9 +101,9 @@ def read_scores(path: Path | str) -> pd.DataFrame:
 
 
 def select_rows(scores: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Select the points of an experiment: one row per trained model, in the order of model ids, on which resamples depend.
+    """Select the points of an experiment: one row per trained model. Resamples depend on their order, which is that of model ids.
 
-    X is in raw units, and families have their flexible variants merged.
+    X is in raw units, and flexible variants belong to the families that they are variants of.
     """
     experiment = find_experiment(name)
     family = scores["arch_family"].str.removesuffix("Flex")

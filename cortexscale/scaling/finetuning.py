@@ -21,7 +21,7 @@ def finetuning_scores(finetuning: pd.DataFrame) -> pd.DataFrame:
     """Compute the alignment of every fine-tuned model, and its gain over its base model, from ``tables/finetuning.parquet``.
 
     Scores are averaged over subjects, then ROIs, then benchmarks, seed by seed. ``n_subjects`` is the number of subjects that
-    were fine-tuned on. A run that serves several experiments is there once for each. A base model that was not scored on the
+    were fine-tuned on. A run that several experiments share has rows in each of them. A base model that was not scored on the
     benchmarks of the run raises InputError.
     """
     bases = finetuning[finetuning["exp_type"] == _PREFIX + "baseline"]
@@ -53,10 +53,10 @@ def _n_subjects(runs: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
 
 
 def fractions(runs: pd.DataFrame) -> pd.DataFrame:
-    """Select the runs of the experiment on the amount of data, of the base model that has most of them.
+    """Select the runs of the experiment on the amount of data, for the base model with the most runs.
 
-    All seeds of a percentage get the mean number of their stimuli. Like the selections below, this raises InputError if there
-    are no such runs.
+    All seeds of a percentage get their mean number of stimuli. Like the selections below, this raises InputError if there are no
+    such runs.
     """
     rows = common_base(_required(runs[runs["exp_type"] == "data_pct"], "data_pct"))
     samples = rows.groupby(["finetuning_dataset", "data_pct"])["fitting_samples"].transform("mean")
@@ -64,13 +64,13 @@ def fractions(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def full_data(runs: pd.DataFrame) -> pd.DataFrame:
-    """Select the runs of :func:`fractions` on the largest percent of each dataset, with which controls are compared."""
+    """Select the runs of :func:`fractions` on the largest percent of each dataset. Controls are compared with them."""
     rows = fractions(runs)
     return rows[rows["data_pct"] == rows.groupby("finetuning_dataset")["data_pct"].transform("max")]
 
 
 def experiment(runs: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """Select the runs of an experiment, with the full-data runs that it shares with the experiment on the amount of data.
+    """Select the runs of an experiment and the runs on full data that it shares with the experiment on the amount of data.
 
     Runs of ``region``, ``subject`` and ``ablation`` have one base model, those of ``architecture`` and ``explore`` several.
     """
@@ -84,14 +84,14 @@ def experiment(runs: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def rate_sweep(runs: pd.DataFrame) -> pd.DataFrame:
-    """Select the runs that vary epochs and learning rate, of the base model that has most of these settings."""
+    """Select the runs that vary epochs and learning rate, for the base model with the most such settings."""
     rows = experiment(runs, "explore")
     settings = rows.drop_duplicates(["base_model_id", "epochs", "learning_rate"])["base_model_id"]
     return rows[rows["base_model_id"] == most_frequent(settings)]
 
 
 def model_sizes(runs: pd.DataFrame) -> pd.DataFrame:
-    """Select the runs of all base models at the epochs and learning rate that most of them share."""
+    """Select the runs of all base models with the epochs and learning rate that most of the models share."""
     rows = experiment(runs, "explore")
     setting = rows["epochs"].astype(str) + " " + rows["learning_rate"].astype(str)
     shared = most_frequent(setting[~rows.assign(setting=setting).duplicated(["base_model_id", "setting"])])
@@ -99,22 +99,22 @@ def model_sizes(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def models_compared(runs: pd.DataFrame) -> pd.DataFrame:
-    """Select the runs of every base model on all data: of the experiments on architectures and sizes, and the common setting."""
+    """Select the full-data runs of every base model: :func:`full_data`, and the experiments on architectures and sizes."""
     kinds = {"architecture": lambda: experiment(runs, "architecture"), "explore": lambda: model_sizes(runs)}
     rows = [full_data(runs), *(select() for kind, select in kinds.items() if (runs["exp_type"] == kind).any())]
     return pd.concat(rows).drop_duplicates([*_SETTING, "benchmark_name"])
 
 
 def lora_sweep(runs: pd.DataFrame) -> pd.DataFrame:
-    """Select the runs with low-rank adapters, of the base model that has most of them."""
+    """Select the runs with low-rank adapters (LoRA), for the base model with the most such runs."""
     return common_base(_required(runs[runs["exp_type"] == "lora"], "lora"))
 
 
 def best_lora(runs: pd.DataFrame, per_dataset: bool = False) -> pd.DataFrame:
-    """Select the runs of :func:`lora_sweep` at the rank and learning rate with the largest mean gain over benchmarks.
+    """Select the runs of :func:`lora_sweep` with the rank and learning rate whose gain, averaged over benchmarks, is largest.
 
-    The choice uses the same scores that are reported, as in the paper (appendix I). One setting is chosen among those that every
-    dataset has; or one ``per_dataset``, which is the paper's descriptive upper bound.
+    The setting is chosen by the same scores that are reported, as in the paper (appendix I). One setting is chosen from those
+    that every dataset has, or one ``per_dataset``, which is the descriptive upper bound of the paper.
     """
     rows, setting = lora_sweep(runs), ["lora_rank", "learning_rate"]
     key = ["finetuning_dataset"] if per_dataset else []
@@ -126,7 +126,7 @@ def best_lora(runs: pd.DataFrame, per_dataset: bool = False) -> pd.DataFrame:
 
 
 def lora_and_full(runs: pd.DataFrame) -> pd.DataFrame:
-    """Compare the mean gain over seeds of the shared LoRA setting with that of full fine-tuning at the common setting."""
+    """Compare the mean gain over seeds of the best shared LoRA setting with that of fine-tuning all weights on full data."""
     pair = ["base_model_id", "finetuning_dataset", "benchmark_name"]
     tables = {"full": full_data(runs), "lora": best_lora(runs)}
     means = [rows.groupby(pair, sort=False)["delta"].mean().rename(name) for name, rows in tables.items()]
@@ -142,7 +142,7 @@ def _required(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def relations(runs: pd.DataFrame, modality: Mapping[str, str]) -> pd.Series:
-    """Relate each benchmark to the dataset of the fine-tuning. A dataset without modality is unlike all others."""
+    """Relate each benchmark to the dataset of the fine-tuning (``RELATIONS``). A dataset without modality matches only itself."""
     trained, tested = runs["finetuning_dataset"], runs["benchmark_name"]
     alike = trained.map(modality).notna() & (trained.map(modality) == tested.map(modality))
     names = np.select([trained == tested, alike], RELATIONS[:2], RELATIONS[2])
@@ -150,9 +150,9 @@ def relations(runs: pd.DataFrame, modality: Mapping[str, str]) -> pd.Series:
 
 
 def summary(rows: pd.DataFrame, by: list[str], value: str = "delta") -> pd.DataFrame:
-    """Average every group, with a 95 % interval of the mean (1,000 resamples of the group's rows) and its standard error.
+    """Average each group, with the 95 % interval of the mean (1,000 resamples of the rows of the group) and its standard error.
 
-    A group of one row has no interval and no error: nan.
+    For a group of one row, the interval and the error are nan.
     """
     summaries = []
     for key, values in rows.groupby(by, sort=False, dropna=False)[value]:

@@ -1,4 +1,4 @@
-"""One scaling fit: from points to a row of the fits table and a curve. Every axis and score table is fitted here."""
+"""One scaling fit: from points to a row of the table of fits, and a curve. Laws of all axes and score tables are fitted here."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,17 +15,17 @@ CONSTANTS["chinchilla"] = (*CONSTANTS["reduced"], "ln_B", "beta", "allocation")
 FEW = 12
 """Number of points, or of units to resample, below which intervals mean little."""
 NO_SATURATION = 1 - 1e-6
-"""Smallest E that counts as 1. The data then show no saturation, and E is the edge of its range instead of an estimate."""
+"""Smallest E that counts as 1, the edge of its range. E is then no estimate, and the data show no saturation."""
 FLAT = 1e-6
-"""Smallest exponent that does not count as 0, its bound, where the score does not rise with X."""
+"""Smallest exponent that does not count as 0, its bound. At the bound, the score does not rise with X."""
 TAIL = 0.025
-"""Fraction of the resamples beyond which a value reaches the 95 % interval."""
+"""Fraction of resamples beyond either end of the 95 % interval. If more of them lie at a bound, a warning says so."""
 EXPONENTS = {"alpha": "X", "beta": "the second X"}
 
 
 @dataclass(frozen=True)
 class Law:
-    """A fitted law: its row of the fits table, points with raw X, and how often each point is in each resample (resamples, n)."""
+    """A fitted law: its row of the table of fits, its points at raw X, and their ``counts`` (resamples, n) in each resample."""
 
     row: dict[str, Any]
     fit: PowerLawFit
@@ -53,11 +53,11 @@ def fit_law(
     clusters: np.ndarray | None = None,
     experiment: str = "points",
 ) -> Law:
-    """Fit one experiment; ``docs/tables.md`` describes the row. Points that the form cannot describe raise InputError.
+    """Fit one law; ``docs/tables.md`` describes its row. Points that the form cannot describe raise InputError.
 
-    X is raw, (n,) or (n, 2) for chinchilla. The form ``auto`` is reduced or offset, by a cross-validation that keeps
-    ``clusters`` (n,) together. They are resampled whole unless the bootstrap unit is ``row``, as published. Where ``tau_raw`` is
-    given the law is an exponential, and ln_A, lambda and alpha only mark where on its ridge the search ended.
+    X is raw, (n,) or (n, 2) for chinchilla. The form ``auto`` is reduced or offset, chosen by a cross-validation that keeps
+    points with the same label in ``clusters`` (n,) together. Clusters are resampled whole, or single rows if the bootstrap unit
+    is ``row``, as published. A law with a ``tau_raw`` is an exponential: other ln_A, lambda and alpha also give its curve.
     """
     x, score = np.asarray(x, float), np.asarray(score, float)
     rows = np.arange(len(score))
@@ -84,7 +84,7 @@ def fit_law(
 def fit_experiment(x: np.ndarray, score: np.ndarray, *, extend: float = 10.0, **how: Any) -> tuple[dict[str, Any], pd.DataFrame]:
     """Fit a law with :func:`fit_law`; return its row, and its curve from the smallest X to ``extend`` times the largest.
 
-    The curve has ``experiment, x, score, low, high`` at raw X. It is empty for chinchilla, which has two X.
+    The curve has ``experiment, x, score, low, high`` at raw X. It is empty for chinchilla, which has two variables.
     """
     law = fit_law(x, score, **how)
     if law.fit.form == "chinchilla":
@@ -95,7 +95,7 @@ def fit_experiment(x: np.ndarray, score: np.ndarray, *, extend: float = 10.0, **
 
 
 def constants_of(fit: PowerLawFit) -> dict[str, float]:
-    """The constants, for scaled and for raw X, and their percentiles. ``lambda`` is nan in forms without an offset."""
+    """The constants for scaled and for raw X, and their percentiles over resamples. Without an offset, ``lambda`` is nan."""
     row = {"lambda": np.nan, "lambda_raw": np.nan, **fit.constants}
     for name in CONSTANTS[fit.form]:
         row[f"{name}_low"], row[f"{name}_high"] = np.nanpercentile(fit.bootstrap_constants[name], (2.5, 97.5))
@@ -103,7 +103,7 @@ def constants_of(fit: PowerLawFit) -> dict[str, float]:
 
 
 def warnings_of(fit: PowerLawFit, x: np.ndarray, units: int, unit: str) -> list[str]:
-    """Write warnings about one fit, the gravest first; the bootstrap draws so many units (row, config, architecture)."""
+    """Write warnings about one fit, the gravest first. ``units`` counts the rows, configs or architectures that are resampled."""
     found = [*_saturation(fit), *_exponents(fit)]
     found += _offset(fit, x) if fit.form == "offset" else []
     values = min(len(np.unique(column)) for column in as_columns(x).T)
@@ -139,7 +139,7 @@ def _exponents(fit: PowerLawFit) -> list[str]:
 
 
 def _offset(fit: PowerLawFit, x: np.ndarray) -> list[str]:
-    """Warnings about the offset. It grows with the exponent once the law is practically an exponential."""
+    """Warnings about the offset. If the law is in effect an exponential, larger offsets fit as well with larger alphas."""
     if fit.constants["alpha"] > EXPONENTIAL:
         return ["exponential in effect: alpha and lambda lie on a ridge, only tau_raw is identified"]
     fraction = np.mean(fit.bootstrap_constants["alpha"] > EXPONENTIAL)

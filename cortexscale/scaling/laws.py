@@ -1,7 +1,7 @@
 """Scaling laws of an axis: compute, samples, parameters; neural data for fine-tuning and for mapping (paper, sections 3 and 4).
 
-With eight benchmarks the tables of the paper give its 225 fits: 45 of compute, 45 of parameters, 63 of samples, 54 of
-fine-tuning and 18 of mapping.
+From the tables of the paper, with eight benchmarks, this makes its 225 fits: 45 of compute, 45 of parameters, 63 of samples, 54
+of fine-tuning and 18 of mapping.
 """
 
 import logging
@@ -28,20 +28,20 @@ MODEL_CLUSTERS = {
     "config": ["backbone_arch", "pretraining_dataset", "pretraining_samples_per_class"],
     "architecture": ["backbone_arch"],
 }
-"""Columns that tell configurations apart, which differ in more than the seed, and architectures."""
+"""Unit of the bootstrap -> columns that tell such units apart. Models of one configuration differ in the seed alone."""
 FRACTION_CLUSTERS = {"config": ["data_pct", "x"], "architecture": ["data_pct", "x"]}
-"""Columns for the axes of neural data: seeds of a percentage belong together, and there is one architecture."""
+"""Columns for the axes of neural data, where seeds of a percentage belong together and there is one architecture."""
 BEYOND = 10.0
-"""Curves run to this multiple of the largest X that was fitted, and further to a model that is held out."""
+"""Curves run to this multiple of the largest fitted X, or to the largest X of a held-out model if that is farther."""
 NORMAL = 1.4826
-"""Standard deviation of normal values, in median absolute deviations."""
+"""Standard deviation of a normal distribution, divided by its median absolute deviation."""
 DISTANCES = ["predicted", "residual", "residual_half_widths", "residual_spreads"]
 
 
 def fit_axis(
     table: pd.DataFrame, axis: str, form: str, settings: FitSettings, metric: str = ALIGNMENT
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Fit every family x benchmark of an axis, and on the axes of pretraining all families together as well.
+    """Fit every family x benchmark of an axis, and on the axes of pretraining also all families together.
 
     Returns the fits, one row each; their curves (``x``, ``score``, ``low``, ``high``); and the points behind them, with
     :func:`distances`.
@@ -68,9 +68,9 @@ def fit_axis(
 def distances(points: pd.DataFrame, laws: Laws) -> pd.DataFrame:
     """Measure the distance of models from the law of all families. Held-out models should lie close to it.
 
-    ``residual`` is score minus ``predicted``. In half-widths of the 95 % band, it tells whether the law could be that
-    wrong. In robust standard deviations of the fitted models about the law (``residual_spreads``), it tells whether a fitted
-    model could be that far.
+    ``residual`` is the score minus ``predicted``. ``residual_half_widths`` divides it by half the width of the 95 % band, to tell
+    whether the law could be that wrong. ``residual_spreads`` divides it by the robust standard deviation of the fitted models
+    about the law, to tell whether a fitted model could be that far.
     """
     found = pd.DataFrame(np.nan, points.index, DISTANCES)
     for benchmark, models in points.groupby("benchmark_name"):
@@ -93,10 +93,10 @@ def fit_families(
     clusters: dict[str, list[str]],
     x: Sequence[str] = ("x",),
 ) -> Laws:
-    """Fit every family x benchmark. Those with too few points for the form, or with a single X, are left out.
+    """Fit every family x benchmark. Sets of points that are too few for the form, or have a single X, are left out.
 
-    ``clusters`` are the columns that tell configurations and architectures apart. The cross-validation of the form ``auto``
-    keeps architectures together; a family of one architecture takes configurations in their place.
+    ``clusters`` are the columns that tell configurations and architectures apart. The cross-validation of the form ``auto`` keeps
+    architectures together; a family of one architecture keeps configurations together instead.
     """
     needed = POINTS_PER_PARAMETER * len(FORMS["offset" if form == "auto" else form])
     laws = {}
@@ -132,7 +132,7 @@ def fit_families(
 def cluster_labels(points: pd.DataFrame, unit: str, clusters: dict[str, list[str]]) -> tuple[str, pd.Series]:
     """Choose the unit of the bootstrap, and label the points that cross-validation keeps together.
 
-    Where rows are resampled one by one, the labels are those of architectures nevertheless.
+    If single rows are resampled, cross-validation still keeps architectures together.
     """
     labels = {kind: points.groupby(columns, dropna=False).ngroup() for kind, columns in clusters.items()}
     kind = "architecture" if unit == "row" else unit
@@ -147,7 +147,7 @@ def fits_table(laws: Laws, **names: str) -> pd.DataFrame:
 
 
 def stacked(tables: dict[tuple[str, str], pd.DataFrame], empty: Sequence[str], **names: str) -> pd.DataFrame:
-    """Stack tables of families and benchmarks, with their names. If there are none, the result has the columns ``empty``."""
+    """Stack tables of families and benchmarks, with their names. Without tables, the result has the columns ``empty``."""
     if not tables:
         return pd.DataFrame(columns=[*names, "family", "benchmark_name"]).assign(**dict.fromkeys(empty, 0.0))
     named = [table.assign(**names, family=family, benchmark_name=name) for (family, name), table in tables.items()]

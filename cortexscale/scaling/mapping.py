@@ -1,4 +1,4 @@
-"""Readouts side by side (paper, Tables 2 and S4)."""
+"""Tables that compare readouts (paper, Tables 2 and S4)."""
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,9 @@ TABLE2 = [LINEAR, "attention_individual", "attention_shared"]
 
 
 def readout_table(mapping: pd.DataFrame, fits: pd.DataFrame, readouts: list[str] | None = None) -> pd.DataFrame:
-    """Put readouts side by side at their largest percentage of stimuli, with the limits of their scaling laws (Tables 2 and S4).
+    """Compare readouts at the largest percentage of stimuli, with the limits E of their scaling laws (Tables 2 and S4).
 
-    Rows of the benchmark ``average`` have the mean parameters of a subject and ROI.
+    Rows of the benchmark ``average`` have the mean number of parameters per subject and ROI.
     """
     rows = mapping[mapping["data_pct"] == mapping["data_pct"].max()]
     rows = rows if readouts is None else rows[rows["probe_type"].isin(readouts)]
@@ -32,7 +32,7 @@ def readout_table(mapping: pd.DataFrame, fits: pd.DataFrame, readouts: list[str]
 
 
 def readable(table: pd.DataFrame, labels: dict[str, str], parameters: str) -> str:
-    """Write a table of :func:`readout_table` in Markdown with one column of ``parameters``, the best score of a row in bold."""
+    """Write a table of :func:`readout_table` in Markdown with the column ``parameters``. The best score of a row is bold."""
     wide = table.pivot(index="benchmark_name", columns="probe_type")
     names = table.drop_duplicates("probe_type").set_index("probe_type")["probe_name"]
     lines = []

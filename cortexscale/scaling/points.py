@@ -9,7 +9,7 @@ from cortexscale.models.inventory import SUITES
 from cortexscale.models.roles import KINDS, are_flex, common_base, families, kinds
 
 ALL = "all"
-"""The family of a law that is fitted to all families together, which figure 2 shows."""
+"""Name that stands for the family in a law of all families together, as figure 2 shows it."""
 MODEL_COLUMNS = ["model_id", "backbone_source", "backbone_arch", "backbone_arch_family", "backbone_n_params"]
 MODEL_COLUMNS += ["pretraining_dataset", "pretraining_samples_per_class", "pretraining_seed", "pretraining_n_samples"]
 MODEL_COLUMNS += ["pretraining_total_flops_estimate", "held_out", "is_selfsupervised_learning", "is_adversarially_finetuned"]
@@ -18,18 +18,17 @@ _RUN = ["model_id", "finetuning_dataset", "fitting_samples", "data_pct", "seed"]
 
 
 def benchmark_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
-    """Average the scores of every model on every benchmark and over all: ``MODEL_COLUMNS``, ``benchmark_name`` and ``score``."""
+    """Average the scores of each model on each benchmark and over all: ``MODEL_COLUMNS``, ``benchmark_name`` and ``score``."""
     models = pretraining[MODEL_COLUMNS].drop_duplicates("model_id")
     scores = benchmark_means(pretraining, "model_id", metric, composite_rois=composite_rois)
     return scores.merge(models, on="model_id", validate="many_to_one")
 
 
 def axis_points(scores: pd.DataFrame, axis: str) -> pd.DataFrame:
-    """Select the models of an axis of pretraining that have a score and a value there, with ``x``, ``family``, ``flex`` and
-    ``fitted``.
+    """Select the models that have a score and an X on an axis of pretraining. Adds ``x``, ``family``, ``flex`` and ``fitted``.
 
-    Flex families are merged into their parents. A model is fitted if it is not held out and varies this axis. One whose number
-    of samples per class is not known counts as trained on full data.
+    Flex families are merged into the families that they are variants of. A model is ``fitted`` if it is not held out and belongs
+    to the models that vary along this axis. If its number of samples per class is not known, it counts as trained on full data.
     """
     spec, flex, fitted = MODEL_AXES[axis], are_flex(scores), kinds(scores) == "fitted"
     if spec.full_data_only:
@@ -42,7 +41,7 @@ def axis_points(scores: pd.DataFrame, axis: str) -> pd.DataFrame:
 
 
 def worth_showing(points: pd.DataFrame, *, special: bool) -> pd.Series:
-    """Tell whether a figure of an axis shows a point. ``special`` ones are self-supervised or adversarial copies of a suite."""
+    """Tell whether a figure of an axis shows a point. ``special`` adds self-supervised and adversarial copies of a suite."""
     kind = kinds(points)
     hidden = kind == "fitted"  # but do not vary the axis
     if not special:
@@ -51,7 +50,7 @@ def worth_showing(points: pd.DataFrame, *, special: bool) -> pd.Series:
 
 
 def no_law_because(points: pd.DataFrame) -> str:
-    """Explain why no law could be fitted to the models of an axis: all are held out, or those that are not are too few."""
+    """Explain why no law could be fitted to the models of an axis: all are held out, or too few are not."""
     models = points.drop_duplicates("model_id")
     if len(models) and kinds(models).ne("fitted").all():
         return f"all {len(models)} models are held out; `fit: true` on their entries of `models` makes them points of the laws"
@@ -59,7 +58,7 @@ def no_law_because(points: pd.DataFrame) -> str:
 
 
 def law_families(points: pd.DataFrame, axis: str) -> list[tuple[str, pd.DataFrame]]:
-    """The points that laws are fitted to: those of all families together, and those of each family that varies along the axis."""
+    """The points that laws are fitted to: those of all families together, and of each family that varies along the axis."""
     fitted = points[points["fitted"]]
     members = [(str(name), models) for name, models in fitted.groupby("family")]
     if MODEL_AXES[axis].across_architectures:
@@ -68,17 +67,17 @@ def law_families(points: pd.DataFrame, axis: str) -> list[tuple[str, pd.DataFram
 
 
 def mapping_points(mapping: pd.DataFrame, axis: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
-    """One point per readout x dataset x number of stimuli x seed: the mean over subjects and ROIs, all rows alike.
+    """Make one point per readout x dataset x number of stimuli x seed: the mean over all rows, which are subjects and ROIs.
 
-    Subjects with other numbers of stimuli (NSD) are points of their own. The axes of pretraining average ROI by ROI instead.
+    Subjects with other numbers of stimuli (NSD) make points of their own. On axes of pretraining, ROIs have equal weights.
     """
     return _with_x(mean_scores(mapping, _READOUT, metric, composite_rois=composite_rois, levels=()), axis)
 
 
 def finetuning_points(finetuning: pd.DataFrame, axis: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
-    """One point per fine-tuned model x benchmark, and one on average, of the experiment on fractions of the data.
+    """Make points of the experiment on the amount of data: one per fine-tuned model x benchmark, and one for the average.
 
-    Where several base models were fine-tuned on fractions, the points are those of the one with most scores.
+    If several base models were fine-tuned in it, only the one with the most scores has points.
     """
     rows = common_base(finetuning[finetuning["exp_type"] == "finetuning_data_pct"])
     means = benchmark_means(rows, "model_id", metric, composite_rois=composite_rois)
@@ -102,8 +101,8 @@ def points_of(table: pd.DataFrame, axis: str, metric: str, *, composite_rois: bo
 def selected_scores(pretraining: pd.DataFrame) -> pd.DataFrame:
     """Select the largest model of every kind and family, and its scores (paper, appendix E.2), with a unique ``name``.
 
-    Among models of one size, the one trained on ImageNet is chosen, as adversarial copies are; then the one trained on most
-    images; then the first id.
+    Of models of the same size, one trained on ImageNet is preferred, because adversarial copies are trained on it; then the one
+    trained on most images; then the first id.
     """
     scores = benchmark_scores(pretraining, composite_rois=True)
     models = scores.drop_duplicates("model_id")
