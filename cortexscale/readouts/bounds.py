@@ -25,7 +25,7 @@ def tokens(machine: Machine, size: Extraction) -> Cost:
 
 
 def token_memory(size: Extraction) -> float:
-    """Bytes that an extraction of tokens needs."""
+    """Bytes of memory that an extraction of tokens needs."""
     batch = size.settings.batch_size
     waiting = 4 * size.network.widest * size.layers * (2 * ROWS + batch) + 4 * sum(size.network.widths) * batch
     return DEVICE_AND_READERS + sum(size.memory.values()) + waiting
@@ -52,7 +52,7 @@ class Fits:
 
     @property
     def memory(self) -> float:
-        """Bytes of the libraries and of three copies of the responses."""
+        """Bytes of memory of the libraries and of three copies of the responses."""
         return 6e9 + 3 * self.dataset.response_bytes
 
 

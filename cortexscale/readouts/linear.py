@@ -1,4 +1,4 @@
-"""The linear readout: ridge on all features of a layer, for all percentages of the training stimuli from one Gram matrix."""
+"""The linear readout: ridge on all features of a layer. One Gram matrix serves all percentages of the training stimuli."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ from cortexscale.study.ridge import Ridge
 class LinearFit:
     """Ridge readouts of all subjects and ROIs of some targets, fitted to the same training stimuli.
 
-    A pair is a group (subject x ROI) and one of its units. Pairs are in the order of ``np.nonzero(targets.members)``.
+    A pair is a group (subject x ROI) and one of its units, in the order of ``np.nonzero(targets.members)``.
 
     Attributes:
-        chosen: positions of the subset of a percentage and seed among the training stimuli, ascending.
+        chosen: positions, among the training stimuli, of the subset that was fitted; ascending.
         group, unit: (pairs,) group and unit of each pair.
-        alpha: (pairs,) penalty, the same for all units of a group unless the ridge says otherwise.
-        alpha_at_edge: (pairs,) whether the penalty is an end of the grid.
+        alpha: (pairs,) penalty. It is the same for all units of a group unless ``alpha_per`` of the ridge is ``unit``.
+        alpha_at_edge: (pairs,) whether the penalty is the smallest or largest of the grid.
         test_r: (pairs,) Pearson r on the test stimuli.
         test: (m, pairs) predicted responses to the test stimuli.
     """
@@ -48,11 +48,11 @@ class LinearFit:
 def linear_fits(
     K: Tensor, targets: Targets, percents: Sequence[float], seeds: Sequence[int], ridge: Ridge
 ) -> Iterator[LinearFit]:
-    """Fit the layer of a Gram matrix to percentages of the training stimuli. The subsets of a seed are nested.
+    """Fit readouts of a layer to percentages of the training stimuli. The subsets of one seed are nested.
 
-    The cost grows with the cube of the number of stimuli, so that the nine percentages of the paper cost 1.5 times as much as the
-    largest. All stimuli are the same subset for every seed and are fitted once. K is the Gram matrix (n + m, n + m) of the
-    training stimuli followed by the test stimuli, in any centring.
+    The cost grows with the cube of the number of stimuli, so the nine percentages of the paper cost 1.5 times as much as the
+    largest alone. A subset of all stimuli is the same for every seed and is fitted once. K is the Gram matrix (n + m, n + m) of
+    the training stimuli followed by the test stimuli, in any centring.
     """
     n, of_all = len(targets.train_rows), dict[str, np.ndarray]()
     for seed in seeds:
@@ -64,7 +64,7 @@ def linear_fits(
 
 
 def _fitted(K: Tensor, targets: Targets, chosen: np.ndarray, ridge: Ridge) -> dict[str, np.ndarray]:
-    """Fit the stimuli ``chosen``, and return the fields of a LinearFit, from ``group`` to the last."""
+    """Fit readouts to the stimuli ``chosen``. Returns the fields of a LinearFit from ``group`` on."""
     n, rows = len(targets.train_rows), torch.as_tensor(chosen, device=K.device)
     fit = nested_ridge(
         K[rows[:, None], rows],
@@ -86,7 +86,7 @@ def linear_scores(fit: LinearFit, targets: Targets, layer: str, width: int) -> t
     """Score the fits of a layer of ``width`` features on the test split. A readout has ``width`` + 1 parameters per unit.
 
     Returns:
-        The rows of :func:`cortexscale.readouts.mapping.score_readouts` with ``alpha`` and ``alpha_at_edge``.
+        The rows of :func:`cortexscale.readouts.mapping.score_readouts`, and in them ``alpha`` and ``alpha_at_edge``.
     """
     columns = {
         "probe_type": LINEAR,
@@ -102,9 +102,9 @@ def linear_scores(fit: LinearFit, targets: Targets, layer: str, width: int) -> t
 def linear_weights(
     K: Tensor, slabs: Iterable[np.ndarray], targets: Targets, fit: LinearFit, group: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compute the weights (units, features) and intercepts (units,) of one readout, float32, which predict new stimuli.
+    """Compute the weights (units, features) and intercepts (units,) of one readout, float32, to predict responses to new stimuli.
 
-    ``slabs`` are the features of the training stimuli, from which K was made, in slabs of columns.
+    ``slabs`` are the features that K was made of, for the training stimuli, in slabs of columns.
     """
     rows = torch.as_tensor(fit.chosen, device=K.device)
     pairs, within = fit.group == group, K[rows[:, None], rows]
@@ -113,7 +113,7 @@ def linear_weights(
     weights, intercept = [], mean
     for slab in slabs:
         X = torch.from_numpy(slab[fit.chosen]).to(C)
-        part = C.T @ (X - X.mean(dim=0))  # C sums to 0: centring changes nothing but the rounding
+        part = C.T @ (X - X.mean(dim=0))  # the columns of C sum to 0: centring X changes the rounding alone
         intercept = intercept - part @ X.mean(dim=0)
         weights.append(part.float().cpu().numpy())
     return np.concatenate(weights, axis=1), intercept.float().cpu().numpy()

@@ -1,4 +1,4 @@
-"""Training and scores of readouts, for all ROIs and subjects of a dataset together."""
+"""Train and score readouts for all ROIs and subjects of a dataset together."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ from cortexscale.readouts.trials import Trials
 
 @dataclass(frozen=True)
 class Fitted:
-    """Trained readouts of some ROIs, which read one layer.
+    """Trained readouts of some ROIs from one layer.
 
     Attributes:
         trials: subject -> trials that they were trained on.
@@ -52,13 +52,13 @@ def fit_readouts(
     seed: int,
     states: Path | None = None,
 ) -> Iterator[Fitted]:
-    """Train the readouts of all subjects and ROIs. Readouts of one layer are trained together, as many as fit the device.
+    """Train the readouts of all subjects and ROIs. As many readouts of a layer as fit the device are trained together.
 
     Args:
-        tokens: layer -> its tokens. A layer gate reads pooled layers under a name of its own.
+        tokens: layer -> its tokens. The pooled layers, which a layer gate reads, have a name of their own.
         layers: ROI -> its committed layer. A subject may lack ROIs.
         shared: whether all subjects share one trunk per ROI (multi-subject), or each subject has its own (single-subject).
-        states: folder of states from which an interrupted training continues. The caller removes it when the results are safe.
+        states: folder of the states from which interrupted trainings continue. The caller deletes it once results are safe.
     """
 
     def fit(layer: str, rois: list[str], subjects: list[Trials]) -> list[Fitted]:
@@ -106,8 +106,8 @@ def score_readouts(fitted: Fitted, tokens: Tokens, targets: Sequence[Targets]) -
 
     Returns:
         The rows of :func:`cortexscale.alignment.score_rows.score_rows` per subject x ROI, with ``probe_type``, ``layer_name``,
-        ``fitting_samples`` and ``n_params``; and those per subject x ROI x unit. ``n_params`` counts the whole readout. A shared
-        readout counts with the heads of all its subjects, and has the same number in the rows of each.
+        ``fitting_samples`` and ``n_params``; and its rows per subject x ROI x unit. ``n_params`` counts the whole readout: for a
+        shared one, the heads of all subjects, so the rows of its subjects have the same number.
     """
     rows, units = [], []
     for target in targets:
@@ -147,7 +147,7 @@ def _correlations(predicted: np.ndarray, observed: np.ndarray) -> np.ndarray:
 
 
 def gate_tables(fitted: Fitted, tokens: Tokens, depths: Mapping[str, float]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Average the gates of trained layer-gate readouts over the training stimuli of each subject, for layers with these depths.
+    """Average the gates of trained layer-gate readouts over the training stimuli of each subject; ``depths`` are by layer.
 
     Returns:
         Rows per subject x ROI x layer with ``layer_name``, ``layer_position_normalized``, ``gate``; and rows per subject x ROI
@@ -164,7 +164,7 @@ def gate_tables(fitted: Fitted, tokens: Tokens, depths: Mapping[str, float]) -> 
 
 
 def gate_summary(gates: np.ndarray, depths: np.ndarray) -> dict[str, float]:
-    """Summarise at which depth, and how narrowly, a ROI reads a network, from its gates and the depths of the layers, (L,) each.
+    """Summarise at which depth a ROI reads a network, and how narrowly, from the gates and depths of L layers, (L,) each.
 
     Returns:
         ``expected_depth``, ``depth_sd``, and ``gate_entropy`` in nats, which is 0 for a single layer and log L for equal gates.

@@ -12,20 +12,20 @@ GATES = ("static", "query")
 
 @dataclass(frozen=True)
 class ReadoutRecipe:
-    """Recipe of a trained readout. Defaults are those of the paper (Table S5); baselines have as many parameters (appendix J.1).
+    """Recipe of a trained readout. Defaults are the paper's (Table S5), where baselines have as many parameters (appendix J.1).
 
     Values that do not fit together raise an InputError.
 
     Attributes:
         readout: one of :data:`cortexscale.catalogue.readouts.TRAINED`.
-        width: channels that tokens are projected to. It is even, and for attention a multiple of ``heads``.
-        latents: number of learned queries of attention. The shallow MLP puts out ``latents`` x ``width`` features too.
+        width: channels that tokens are projected to. It must be even, and for attention a multiple of ``heads``.
+        latents: number of learned queries of attention. The shallow MLP also puts out ``latents`` x ``width`` features.
         hidden: hidden units of the shallow MLP.
-        rank: rank of the low-rank readout. The paper's 5,330 is not a bottleneck for 384 channels; a rank below ``width`` is.
+        rank: rank of the low-rank readout. Only a rank below ``width`` is a bottleneck; the paper's 5,330 is not.
         gate: gate of the layer gate, one of ``GATES``.
         dropout: dropout of attention weights and outputs, of the hidden units of the MLP, and of the mixture of the layer gate.
-        epochs, learning_rate, weight_decay, batch: training by AdamW. The rate falls to 0 along a cosine, epoch by epoch.
-        clip: largest norm of the gradient of one ROI.
+        epochs, learning_rate, weight_decay, batch: training by AdamW. The learning rate follows a cosine to 0, epoch by epoch.
+        clip: largest norm of the gradient of a ROI; longer gradients are shortened to it.
     """
 
     readout: str
@@ -65,7 +65,7 @@ def recipe_for(readout: str, reader: str, **overrides: Any) -> ReadoutRecipe:
 
 
 def _published(readout: str, reader: str) -> dict[str, Any]:
-    """The published values for a reader. The layer gate, which is not in the paper, is trained as long as attention."""
+    """The published values for a reader. The layer gate is not in the paper, and is trained for as many epochs as attention."""
     known = facts(reader)
     trained = known.readouts if known else {}
     if readout == "layer_gate":

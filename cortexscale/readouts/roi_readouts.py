@@ -22,9 +22,9 @@ Built = TypeVar("Built", bound=nn.Module)
 
 
 class Stacked(nn.Module):
-    """A stack of G modules of one architecture. Each of its parameters holds those of the modules along the first dimension.
+    """A stack of G modules of the same architecture. Each of its parameters has the modules along its first dimension.
 
-    Modules share dropout masks, so that each does what it would do alone.
+    All modules have the same dropout masks, so that each puts out what it would put out alone.
     """
 
     def __init__(self, modules: Sequence[nn.Module]):
@@ -34,7 +34,7 @@ class Stacked(nn.Module):
             _place(self.one, name, nn.Parameter(stacked.detach()))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Evaluate all modules for one input: (G, ...)."""
+        """Evaluate all modules on the same input: (G, ...)."""
         parameters = dict(self.one.named_parameters())
         return vmap(lambda of_one: functional_call(self.one, of_one, (x,)), randomness="same")(parameters)
 
@@ -52,10 +52,9 @@ def _place(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
 
 
 class Head(nn.Module):
-    """Prediction of the units of one subject and ROI, z-scored by their mean and standard deviation over the training stimuli.
+    """Prediction of one subject's units in a ROI, which are z-scored by mean and standard deviation over the training stimuli.
 
-    The authors z-scored each split by its own statistics, which are not known in advance for the test split. Pearson r of a unit
-    is the same.
+    The authors z-scored each split by its own statistics, which are unknown in advance for the test split. Pearson r is the same.
     """
 
     mean: Tensor
@@ -75,14 +74,14 @@ class Head(nn.Module):
         return F.mse_loss(self(features).float(), (responses - self.mean) / self.sd)
 
     def responses(self, features: Tensor) -> Tensor:
-        """Predict responses in the units of the recording: (B, units)."""
+        """Predict responses on the scale of the recording, not z-scored: (B, units)."""
         return self(features) * self.sd + self.mean
 
 
 class RoiReadouts(nn.Module):
-    """Readouts of G ROIs for subjects that have all of them. ROIs share nothing: each is trained as it would be alone.
+    """Readouts of G ROIs for subjects that have all of these ROIs. ROIs share nothing: each is trained as it would be alone.
 
-    Initial values follow from the seed and from the names of subject and ROI. ``widths`` are the channels of every token.
+    Initial values follow from the seed and the names of the subject and ROI. ``widths`` are the channels of each token.
     """
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int], trials: Sequence[Trials], rois: Sequence[str], seed: int):
@@ -107,13 +106,13 @@ class RoiReadouts(nn.Module):
         return list(cast(Iterable[Head], self.heads[subject]))
 
     def losses(self, subject: int, tokens: Tensor, responses: Sequence[Tensor]) -> Tensor:
-        """Compute the loss of each ROI, (G,), for a batch of tokens (B, T, C) and the responses (B, units) of each ROI."""
+        """Compute the loss of each ROI, (G,), from a batch of tokens (B, T, C) and the responses (B, units) in each ROI."""
         features = self.trunks(tokens)
         heads = zip(self.heads_of(subject), features, responses, strict=True)
         return torch.stack([head.loss(x, y) for head, x, y in heads])
 
     def clip_gradients(self, subject: int, limit: float) -> Tensor:
-        """Shorten the gradient of each ROI, over its trunk and the head of a subject, to ``limit``. Returns old (G,) lengths."""
+        """Shorten the gradient of each ROI (its trunk and a subject's head) to ``limit``. Returns the lengths before, (G,)."""
         shared = [p.grad for p in self.trunks.parameters() if p.grad is not None]
         own = [[p.grad for p in head.parameters() if p.grad is not None] for head in self.heads_of(subject)]
         squares = torch.stack([sum((grad.square().sum() for grad in grads), torch.tensor(0.0)) for grads in own])
@@ -128,7 +127,7 @@ class RoiReadouts(nn.Module):
         return lengths
 
     def predict(self, tokens: Tokens, rows: np.ndarray, subject: str) -> dict[str, np.ndarray]:
-        """Predict the responses to these stimuli: ROI -> (len(rows), units), float32, in the units of the recording."""
+        """Predict the responses to these stimuli: ROI -> (len(rows), units) float32, on the scale of the recording."""
         heads = self.heads_of(self.subjects.index(subject))
         predicted: list[list[np.ndarray]] = [[] for _ in self.rois]
         self.eval()
@@ -156,14 +155,14 @@ class RoiReadouts(nn.Module):
             yield torch.from_numpy(tokens.read(rows[start : start + self.recipe.batch])).to(self._device).float()
 
     def n_parameters(self, roi: str) -> int:
-        """Count the parameters of a ROI: of its trunk, and of its heads for all subjects."""
+        """Count the parameters of a ROI: those of its trunk and of its heads for all subjects."""
         g = self.rois.index(roi)
         trunk = sum(parameter[0].numel() for parameter in self.trunks.parameters())
         return trunk + sum(n_parameters(self.heads_of(subject)[g]) for subject in range(len(self.subjects)))
 
 
 def _seeded(build: Callable[..., Built], seed: int, *names: str) -> Callable[..., Built]:
-    """Wrap ``build`` to run with torch's generator in a state that follows from the seed and the names, and to restore it."""
+    """Wrap ``build`` so that torch's random state follows from the seed and the names while it runs, and is then restored."""
 
     def built(*arguments: object) -> Built:
         with torch.random.fork_rng(devices=[]):

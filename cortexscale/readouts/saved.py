@@ -28,12 +28,12 @@ class ReadoutFacts:
 
     Attributes:
         readout: kind of readout, such as ``linear`` or ``attention``.
-        layer: layer that it reads. For a layer gate, the name under which its pooled layers were given to the fit.
+        layer: layer that it reads. For a layer gate, the name of the pooled layers in its fit.
         model, weights_hash: network whose features it reads.
         units: subject -> names of its units, in the order of predictions.
         training_stimuli: subject -> ids of the stimuli that it was fitted to.
-        widths: channels of every token. For a linear readout, one number: its features.
-        alpha: subject -> penalties of a linear readout, a single one or one per unit.
+        widths: number of channels of every token; for a linear readout, its number of features alone.
+        alpha: subject -> penalties of a linear readout: one for all units, or one per unit.
     """
 
     readout: str
@@ -57,7 +57,7 @@ class Readout:
 
     @classmethod
     def of_fitted(cls, fitted: Fitted, roi: str, **facts: Any) -> "Readout":
-        """Take one ROI out of trained readouts. ``facts`` has the fields of :class:`ReadoutFacts` that a fit does not know."""
+        """Take one ROI out of trained readouts. ``facts`` are the fields of :class:`ReadoutFacts` that a fit does not have."""
         readouts = fitted.readouts
         g = readouts.rois.index(roi)
         tensors = {f"trunk.{name}": value for name, value in readouts.trunks.module(g).state_dict().items()}
@@ -75,7 +75,7 @@ class Readout:
 
     @classmethod
     def linear(cls, weights: np.ndarray, intercept: np.ndarray, **facts: Any) -> "Readout":
-        """Make a linear readout of one subject from weights (units, features), intercepts (units,) and all other facts."""
+        """Make a linear readout of one subject from weights (units, features), intercepts (units,) and the other facts."""
         tensors = {"weights": torch.from_numpy(weights), "intercept": torch.from_numpy(intercept)}
         return cls(ReadoutFacts(readout="linear", widths=[weights.shape[1]], **facts), tensors)
 
@@ -84,11 +84,11 @@ class Readout:
         return list(self.facts.units)
 
     def predict(self, features: np.ndarray, subject: str | None = None) -> np.ndarray:
-        """Predict the responses to stimuli, (n, units) float32, in the units of the recording.
+        """Predict the responses to n stimuli, (n, units) float32, on the scale of the recording.
 
         Args:
-            features: unprojected features of the stimuli at ``facts.layer`` of ``facts.model``: (n, tokens, channels), or for a
-                linear readout (n, features), or an array that flattens to that in the order of the fit.
+            features: unprojected features of the stimuli at ``facts.layer`` of ``facts.model``: (n, tokens, channels). For a
+                linear readout, (n, features), or an array that flattens to them in the order of the fit.
             subject: one of ``subjects``. It may be left out if there is only one.
 
         Raises:

@@ -1,4 +1,4 @@
-"""One readout on one dataset: fitted to all percentages of the training stimuli with all seeds, scored, and partly saved."""
+"""One readout on one dataset, fitted to all percentages of the training stimuli with all seeds, scored, and partly saved."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -27,17 +27,17 @@ from cortexscale.study.ridge import Ridge
 
 NO_GATES = pd.DataFrame(columns=["subject", "roi", "probe_type", "layer_name", "layer_position_normalized", "gate"])
 Tables = dict[str, pd.DataFrame]
-"""Tables by kind: ``scores`` per subject x ROI, ``units`` at the largest percentage, ``gates`` of layer gates."""
+"""Tables by kind: ``scores`` per subject x ROI, scores of ``units`` at the largest percentage, ``gates`` of layer gates."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """The common setting of all readouts of a dataset.
+    """The setting that all readouts of a dataset have in common.
 
     Attributes:
         targets: responses of one dataset, with prepared geometries if RSA and CKA are wanted.
         stimulus_ids: ids of the rows of the stimulus table.
-        seeds: seeds of subsets and trainings.
+        seeds: seeds of the subsets of stimuli and of trainings.
         parts: cache of finished fits. A restarted job skips them.
         validation_fraction: fraction of the training stimuli that trained readouts do not see, and on which they are scored as
             ``validation_pearsonr``.
@@ -56,11 +56,11 @@ class Stage:
 
     @property
     def saved(self) -> Path:
-        """Folder of saved readouts: ``<roi>.safetensors`` if they are shared, otherwise ``<subject>/<roi>.safetensors``."""
+        """Folder of saved readouts: ``<roi>.safetensors`` if subjects share them, otherwise ``<subject>/<roi>.safetensors``."""
         return self.parts.folder / "readouts"
 
     def linear(self, ridge: Ridge) -> Tables:
-        """Fit ridge on all activations of the committed layers, at all percentages and seeds of a layer from one Gram matrix."""
+        """Fit ridge to all activations of the committed layers. One Gram matrix of a layer serves all percentages and seeds."""
         parts = []
         device = best_device()
         for layer in dict.fromkeys(entry.layer_name for entry in self.commitments.values()):
@@ -85,7 +85,7 @@ class Stage:
         return _together(tables)
 
     def trained(self, recipe: ReadoutRecipe, *, shared: bool) -> Tables:
-        """Train readouts by gradient descent, in one training per percentage and seed for all subjects and ROIs."""
+        """Train readouts by gradient descent, for all subjects and ROIs at each percentage and seed."""
         gate = KINDS[recipe.readout].reads_all_layers
         depth_of = {name: place["depth"] for name, place in self.store.layers.items()}
         layers = {roi: POOLED if gate else entry.layer_name for roi, entry in self.commitments.items()}

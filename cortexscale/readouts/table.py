@@ -14,9 +14,9 @@ SUBJECTS = {"individual": "Single-Subject", "shared": "Multi-Subject"}
 def mapping_table(mappings: Sequence[Path]) -> pd.DataFrame:
     """Put the scores of all readouts in one table: a row per dataset x readout x percentage x seed x subject x ROI.
 
-    The tables of :class:`cortexscale.readouts.stage.Stage` gain ``probe_subj_config``, ``probe_subj_config_name``, ``probe_name``
-    (``Attention (Multi-Subject)``) and ``n_params_per_subject``: the parameters of a shared readout are divided among its
-    subjects.
+    It adds columns to those of :class:`cortexscale.readouts.stage.Stage`: ``probe_subj_config``, ``probe_subj_config_name``,
+    ``probe_name``, such as ``Attention (Multi-Subject)``, and ``n_params_per_subject``, in which the parameters of a shared
+    readout are divided among its subjects.
     """
     table = pd.concat([read_table(file, columns=("probe_type", "data_pct", "seed")) for file in mappings], ignore_index=True)
     kind, config = table["probe_type"].map(kind_of), table["probe_type"].map(subjects_of)

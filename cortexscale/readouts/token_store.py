@@ -1,7 +1,7 @@
 """The store of tokens: unprojected activations of the committed layers of a model, and the mean token of every candidate layer.
 
-It is read by rows, since training uses stimuli in random order. The rows of a block follow each other in the file and are mapped
-into memory. Zarr would take a quarter of a second to read 256 rows, a hundred times longer.
+It is read by rows, because training visits stimuli in random order. The rows of a block follow each other in the file, which is
+mapped into memory. Reading 256 rows with Zarr would take a quarter of a second, a hundred times longer.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from cortexscale.models.layers import Layer, output_shapes
 from cortexscale.readouts.tokens import Tokens, as_tokens, pooled_layers
 
 POOLED = "pooled"
-"""Name of the mean tokens of all candidate layers, which a layer gate reads."""
+"""Name of what a layer gate reads: the mean tokens of all candidate layers."""
 
 
 def extract_tokens(
@@ -52,9 +52,9 @@ def extract_tokens(
 
 
 class TokenWriter(StoreWriter):
-    """Writer of activations, flattened as layers put them out. The complete rows of a block are one chunk.
+    """Writer of activations, flattened as layers put them out. A chunk is a block of complete rows.
 
-    The tokens of ``committed`` layers are all kept, of the others the mean token. ``shapes`` are the outputs for one image.
+    All tokens of ``committed`` layers are kept, and the mean token of every layer. ``shapes`` are of the outputs for one image.
     """
 
     chunk_columns = sys.maxsize
@@ -70,7 +70,7 @@ class TokenWriter(StoreWriter):
         super().__init__(path, identity | {"committed": list(committed)}, len(rows), rows)
         self.shapes, self.committed = shapes, committed
         self.widths = [as_tokens(np.empty((1, *shape))).shape[2] for shape in shapes.values()]
-        """Channels of every candidate layer."""
+        """Number of channels of every candidate layer."""
         if "images" not in self.store:
             self.store.create("images", rows.shape, rows.shape, "i8")
             self.store.write("images", (0,), rows, rows.shape)
@@ -81,7 +81,7 @@ class TokenWriter(StoreWriter):
 
 
 class TokenStore(Store):
-    """A store of tokens of images that have recorded responses."""
+    """A store of the tokens of all images that have recorded responses."""
 
     def __init__(self, path: Path | str):
         super().__init__(path)
@@ -90,14 +90,14 @@ class TokenStore(Store):
             self._starts = {entry.filename: _start(file, entry) for entry in archive.infolist()}
 
     def tokens(self, layer: str) -> "StoredTokens":
-        """The tokens of a committed layer, or for ``POOLED``, one token per candidate layer, in the order of ``layers``."""
+        """The tokens of a committed layer. ``POOLED`` has one token per candidate layer, in the order of ``layers``."""
         if layer not in self.attributes["shapes"]:
             known = ", ".join(self.attributes["shapes"])
             raise InputError(self.path, f"tokens of layers {known}", f"layer {layer}", "delete the store and run again")
         return StoredTokens(self, layer)
 
     def read(self, layer: str, rows: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
-        """Read activations of rows in any order, (len(rows), columns) float16, or raise an InputError if one is missing."""
+        """Read activations of rows in any order, (len(rows), columns) float16. A missing row raises an InputError."""
         places = self._images.get_indexer(pd.Index(rows))
         if (places < 0).any():
             found = f"no tokens of {(places < 0).sum()} of {len(rows)} images"

@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Tokens(ABC):
-    """Activations of a layer for all stimuli of a table, wherever they are kept.
+    """Activations of a layer for all stimuli of a table, in memory or in a store.
 
     Attributes:
         widths: channels of every token, mostly the same for all. Narrower tokens are padded with zeros.
@@ -17,7 +17,7 @@ class Tokens(ABC):
 
     @abstractmethod
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Read these rows of the stimulus table, in any order: (len(rows), tokens, channels), as a rule float16."""
+        """Read rows of the stimulus table in any order: (len(rows), tokens, channels), usually float16."""
 
 
 def as_tokens(features: np.ndarray) -> np.ndarray:
@@ -32,9 +32,9 @@ def as_tokens(features: np.ndarray) -> np.ndarray:
 
 
 def pooled_layers(layers: Sequence[np.ndarray]) -> np.ndarray:
-    """Average the tokens (n, tokens, channels) of every layer, so that a layer is one token, as a layer gate reads it.
+    """Average the tokens (n, tokens, channels) of each layer, so that a layer is one token, which a layer gate reads.
 
-    The result is float16, (n, layers, channels of the widest layer), padded with zeros.
+    The result is (n, layers, channels of the widest layer) float16, where narrower layers are padded with zeros.
     """
     pooled = np.zeros((len(layers[0]), len(layers), max(layer.shape[2] for layer in layers)), dtype=np.float16)
     for number, layer in enumerate(layers):

@@ -1,4 +1,4 @@
-"""Training of readouts: AdamW on the squared error, for a fixed number of epochs, on the training split alone."""
+"""Train readouts by AdamW on the squared error, for a fixed number of epochs, on the training split alone."""
 
 import logging
 import math
@@ -36,14 +36,14 @@ def train_readouts(
 ) -> RoiReadouts:
     """Train readouts of ROIs that read the same layer, for one subject, or for several that share the trunk of each ROI.
 
-    Training is that of the paper (appendix K). Every epoch visits the subjects in random order, with all batches of one before
-    the next. The loss is the mean over stimuli and units of z-scored responses. The learning rate follows a cosine to 0, epoch by
-    epoch, and the weights of the last epoch are the result. A GPU computes in bfloat16 by autocast, a CPU in float32. The order
-    of the stimuli and all dropout follow from the seed and the epoch, not from the ROIs, so that each ROI is trained as it would
-    be alone. All subjects have all of ``rois``.
+    Training is that of the paper (appendix K). Every epoch visits the subjects in random order, and all batches of one subject
+    before the next. The loss is the squared error of z-scored responses, averaged over stimuli and units. The learning rate
+    follows a cosine to 0, epoch by epoch, and the weights after the last epoch are the result. A GPU computes in bfloat16 by
+    autocast, a CPU in float32. The order of the stimuli and all dropout depend on the seed and the epoch, not on the ROIs, so
+    that each ROI is trained as it would be alone. All subjects have all of ``rois``.
 
     It raises an InputError if the loss of a ROI is not finite, and leaves the saved ``state`` as it is. After a
-    torch.OutOfMemoryError, fewer ROIs at a time may fit.
+    torch.OutOfMemoryError, fewer ROIs may fit.
     """
     device = best_device()
     readouts = RoiReadouts(recipe, tokens.widths, trials, rois, seed).to(device)
@@ -73,7 +73,7 @@ def train_readouts(
                 of_rois.sum().backward()
                 lengths = readouts.clip_gradients(subject, recipe.clip)
                 optimiser.step()
-                of_batches.append(of_rois.detach().where(lengths.isfinite(), torch.nan))  # such a step spoils the weights
+                of_batches.append(of_rois.detach().where(lengths.isfinite(), torch.nan))  # infinite gradients spoil the weights
             of_epoch = torch.stack(of_batches).mean(dim=0).cpu().numpy()
             _require_finite(of_epoch, rois, epoch, recipe)
             losses.append(float(of_epoch.mean()))
@@ -84,7 +84,7 @@ def train_readouts(
 
 
 def _batches(trials: Sequence[Trials], size: int, seed: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield subject and positions of the batches of one epoch. The last batch of a subject may be smaller."""
+    """Yield the batches of an epoch: subject, and positions of its stimuli. The last batch of a subject may be smaller."""
     rng = np.random.default_rng(seed)
     for subject in rng.permutation(len(trials)).tolist():
         order = rng.permutation(len(trials[subject].rows))

@@ -29,8 +29,8 @@ class Trials:
 def subset(n: int, percent: float, seed: int) -> np.ndarray:
     """Choose the first ``percent`` of n training stimuli in the random order of a seed. Returns their positions, ascending.
 
-    With one seed, a larger percentage contains every smaller one, and subjects with as many stimuli get the same positions.
-    It raises an InputError if fewer than two stimuli are chosen.
+    With the same seed, a larger subset contains every smaller one, and subjects with equal n get the same positions. It raises an
+    InputError if fewer than two stimuli are chosen.
     """
     count = int(n * percent / 100)
     if count < 2:
@@ -53,7 +53,7 @@ def training_trials(targets: Sequence[Targets], percent: float = 100, seed: int 
 
 
 def held_out(trials: Trials, share: float, seed: int) -> tuple[Trials, Trials]:
-    """Split trials at random into those to train on and a fraction to tune hyper-parameters with."""
+    """Split trials at random into those to train on, and a fraction on which hyper-parameters are tuned."""
     n = len(trials.rows)
     order = np.random.default_rng(seed).permutation(n)
     last = n - round(share * n)

@@ -1,11 +1,11 @@
 """Trunks of the trained readouts: from the tokens of a layer to the features that the heads of a ROI share.
 
-Each trunk is written for one ROI, and those of many ROIs are evaluated together. Shapes, dropout and initial values are those of
-the paper (section 3, appendices J.1 and K) and of the authors' release, even where that is odd:
+Each class is the trunk of one ROI; the trunks of many ROIs are evaluated together. Shapes, dropout and initial values are those
+of the paper (section 3, appendices J.1 and K) and of the authors' release, even where the release is odd:
 
-* the baselines project, normalise and add positions before they pool, where the paper's formulas pool the layer's tokens;
+* the baselines project and normalise tokens and add positions before they pool; in the paper's formulas they pool first;
 * every trunk has a last norm, which the baselines do not use;
-* without a feed-forward block the attention output is added to itself.
+* attention adds its output to itself, in place of a feed-forward block.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from torch.nn import functional as F
 from cortexscale.readouts.recipes import ReadoutRecipe
 
 _SPEED = 10.0
-"""Logits per unit of the parameters of a static gate. Adam changes every parameter by about the learning rate in a step. A change
-of 0.05 is large for a weight of a projection, and hardly matters for a logit."""
+"""Factor from the parameters of a static gate to its logits. Adam changes all parameters by about the learning rate per step, and
+a change that is large for a weight of a projection, such as 0.05, hardly matters for a logit."""
 
 
 def build_trunk(recipe: ReadoutRecipe, widths: Sequence[int]) -> "Trunk | LayerGate":
-    """Build the trunk of a recipe, with initial values from torch's generator. A head reads its ``n_features`` features."""
+    """Build the trunk of a recipe, with initial values from torch's generator. Heads read its ``n_features`` outputs."""
     trunk = TRUNKS[recipe.readout](recipe, widths)
     for module in trunk.modules():
         if isinstance(module, nn.Linear):
@@ -32,7 +32,7 @@ def build_trunk(recipe: ReadoutRecipe, widths: Sequence[int]) -> "Trunk | LayerG
 
 
 def build_head(recipe: ReadoutRecipe, n_features: int, n_units: int) -> nn.Module:
-    """Build the part of a readout that belongs to one subject and ROI, from (B, F) to (B, units), with torch's initial values."""
+    """Build the head of one subject and ROI, which maps features (B, F) to (B, units), with torch's initial values."""
     if recipe.readout == "low_rank":
         return nn.Sequential(nn.Linear(n_features, recipe.rank, bias=False), nn.Linear(recipe.rank, n_units))
     return nn.Linear(n_features, n_units)
@@ -46,7 +46,7 @@ def sinusoids(n: int, width: int) -> Tensor:
 
 
 class Trunk(nn.Module):
-    """The common part of trunks of one layer: tokens (B, T, C) are projected, normalised and marked with their position."""
+    """The common part of trunks of one layer: tokens (B, T, C) are projected and normalised, and their positions are added."""
 
     n_features: int
     positions: Tensor
@@ -59,7 +59,7 @@ class Trunk(nn.Module):
         self.register_buffer("positions", sinusoids(len(widths), recipe.width), persistent=False)
 
     def encoded(self, tokens: Tensor) -> Tensor:
-        """Project, normalise and mark tokens: (B, T, width)."""
+        """Project and normalise tokens, and add their positions: (B, T, width)."""
         return self.token_norm(self.project(tokens)) + self.positions
 
 
@@ -72,7 +72,7 @@ class Attention(Trunk):
         self.n_heads, self.dropout, self.n_features = recipe.heads, recipe.dropout, recipe.latents * width
         self.latents = nn.Parameter(0.02 * torch.randn(recipe.latents, width))
         self.latent_norm = nn.LayerNorm(width)
-        self.query_key_value = nn.Linear(width, 3 * width)  # one matrix, as its initial range follows from its shape
+        self.query_key_value = nn.Linear(width, 3 * width)  # one matrix, because initial values depend on its shape
         self.out = nn.Linear(width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ class Attention(Trunk):
         return self.norm(answers + answers).flatten(1)
 
     def _by_head(self, x: Tensor) -> Tensor:
-        """(..., n, width) -> (..., heads, n, width / heads)."""
+        """Split channels by head: (..., n, width) -> (..., heads, n, width / heads)."""
         return x.unflatten(-1, (self.n_heads, -1)).transpose(-3, -2)
 
 
@@ -122,9 +122,9 @@ class LayerGate(nn.Module):
     """A readout that needs no committed layer: learned gates decide how much of each layer a ROI reads.
 
     It maps the mean tokens of L layers, (B, L, C), to features (B, width). The mean token of every layer is projected to a common
-    width and normalised to the same length, so that a gate is the weight of its layer in the mixture. Gates add up to 1. They are
-    ``static``, the same for all stimuli, or a learned ``query`` attends to the layers and may read each stimulus at a different
-    depth. Channels beyond the ``widths`` of the layers are padding.
+    width and normalised to the same length, so that a gate is the weight of its layer in the mixture. Gates add up to 1.
+    ``static`` gates are the same for all stimuli. With ``query`` gates, a learned query attends to the layers, and may read each
+    stimulus at a different depth. Channels beyond the ``widths`` of the layers are padding.
     """
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
@@ -166,4 +166,4 @@ TRUNKS: dict[str, type[Trunk] | type[LayerGate]] = {
     "low_rank": PooledTokens,
     "layer_gate": LayerGate,
 }
-"""Kind of readout -> network that makes the features of its heads."""
+"""Kind of readout -> class of its trunk."""
