@@ -1,4 +1,4 @@
-"""Choose the stimuli of each step, and of each forward pass. A stimulus passes the network once for all subjects who saw it."""
+"""Choose the stimuli of each step and of each forward pass. A stimulus passes the network once for all subjects that saw it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,12 +15,12 @@ from cortexscale.readouts.trials import Trials, training_trials
 def neural_pairs(
     targets: Sequence[Targets], *, percent: float = 100, seed: int = 0, n_subjects: int | None = None, permuted: bool = False
 ) -> list[Trials]:
-    """Choose the training stimuli and responses of the subjects, the same number of each.
+    """Choose training stimuli of the subjects, the same number for each, with the responses to them.
 
-    Subsets, subjects and permutations are drawn as in the authors' code, each from ``default_rng(seed)``. ``percent`` refers to
-    the subject with the fewest stimuli; all get the same positions. ``n_subjects`` are chosen at random, by default all.
-    ``permuted`` pairs the responses of each subject with its stimuli at random, as a control. It raises an InputError if there
-    are fewer subjects, or fewer than two stimuli are left.
+    Subsets, subjects and permutations are drawn as in the authors' code, each from ``default_rng(seed)``. ``percent`` is of the
+    stimuli of the subject that has the fewest; all subjects get stimuli at the same positions. ``n_subjects`` subjects are chosen
+    at random, by default all. ``permuted`` pairs the responses of each subject with its stimuli at random, as a control. It
+    raises an InputError if there are fewer subjects, or fewer than two stimuli are left.
     """
     trials = training_trials(targets)
     if n_subjects is not None:
@@ -44,10 +44,10 @@ def neural_pairs(
 
 @dataclass(frozen=True)
 class SubjectStimuli:
-    """The (k,) stimuli of a forward pass that one subject saw.
+    """The k stimuli of a forward pass that one subject saw.
 
-    ``at`` are their places in the forward pass, ascending, None for all of it in order; ``places`` are those among the subject's
-    training stimuli.
+    ``at`` (k,) are their places in the forward pass, ascending, or None for all of it in order. ``places`` (k,) are their places
+    among the training stimuli of the subject.
     """
 
     at: np.ndarray | None
@@ -56,18 +56,18 @@ class SubjectStimuli:
 
 @dataclass(frozen=True)
 class ForwardPass:
-    """The (d,) rows of the stimulus table of one forward pass, each once, and the stimuli of every subject."""
+    """One forward pass: the distinct ``rows`` (d,) of the stimulus table in it, and which of these stimuli each subject saw."""
 
     rows: np.ndarray
     subjects: tuple[SubjectStimuli, ...]
 
 
 class NeuralBatches:
-    """Batches of stimuli: one of every subject per step. Each epoch has a random order of its own.
+    """Batches of stimuli: each step has one batch of every subject. Each epoch has another random order.
 
-    Stimuli at the same place belong to the same step, so that subjects who saw the same stimuli share forward passes. All
-    subjects have the same number of stimuli. A batch has ``size`` of each; a forward pass has ``at_a_time`` stimuli, None for all
-    of a step.
+    The stimuli at one place in all subjects belong to the same step, so that subjects that saw the same stimuli share forward
+    passes. All subjects have the same number of stimuli, ``size`` in a batch. A forward pass has at most ``at_a_time`` stimuli;
+    None stands for all of a step.
     """
 
     def __init__(self, trials: Sequence[Trials], size: int, at_a_time: int | None, seed: int) -> None:
@@ -76,13 +76,13 @@ class NeuralBatches:
         self._order = Order(self.n, seed_of(seed, STIMULI))
 
     def places(self, step: int) -> np.ndarray:
-        """Places of a step's stimuli among the training stimuli, the same for every subject."""
+        """Places of the stimuli of a step among the training stimuli, which are the same for every subject."""
         epoch, number = divmod(step, self.epoch_steps)
         first = epoch * self.n + number * self.size
         return self._order.rows(first, min(first + self.size, (epoch + 1) * self.n)).numpy()
 
     def forward_passes(self, step: int) -> Iterator[ForwardPass]:
-        """Yield the forward passes of a step, which are about equally large."""
+        """Yield the forward passes of a step, in which the numbers of stimuli are about equal."""
         places = self.places(step)
         wanted = np.stack([subject.rows[places] for subject in self.trials])
         rows, index = np.unique(wanted, return_inverse=True)

@@ -11,7 +11,7 @@ from cortexscale.readouts.bounds import token_memory
 from cortexscale.study.ridge import Ridge
 
 BACKWARD = 2
-"""FLOPs of a backward pass over those of the forward pass."""
+"""FLOPs of a backward pass, divided by those of the forward pass."""
 DEVICE = 80e9
 """Bytes of a GPU, which has to hold all heads of a training."""
 IMAGE_READERS = 20e9
@@ -45,12 +45,12 @@ class StepSize:
     """Sizes of a step of fine-tuning.
 
     Attributes:
-        params: of the network; ``trainable`` of them move.
-        activations: numbers that one image leaves for the backward pass (:func:`cortexscale.models.counting.saved_activations`).
-        features: widths of the committed layers, summed over layers.
-        head_weights: features x units, summed over subjects and ROIs.
+        params: parameters of the network, of which ``trainable`` are trained.
+        activations: numbers kept per image for the backward pass (:func:`cortexscale.models.counting.saved_activations`).
+        features: widths of the committed layers, summed.
+        head_weights: weights of all heads: features x units, summed over subjects and ROIs.
         images: labelled images of a step.
-        trials: stimuli of one subject in a step; ``stimuli``: distinct ones of all subjects.
+        trials: stimuli of one subject in a step; ``stimuli``: distinct stimuli of all subjects.
         at_a_time: images of a forward pass (``micro_batch``); None for all of a batch.
     """
 
@@ -67,11 +67,11 @@ class StepSize:
 
 
 def step_bytes(size: StepSize, *, half: bool) -> float:
-    """Peak memory of the device in a step.
+    """Peak memory of the device in a step, in bytes.
 
-    Weights, gradients and the two moments of AdamW are float32, and so are the heads and the features that they read with their
-    gradients; what an image leaves for the backward pass is float32, or bfloat16 where ``half``, beside a bfloat16 copy of the
-    weights.
+    Weights, gradients and the two moments of AdamW are float32, and so are the heads, and the features that they read with their
+    gradients. Activations that are kept for the backward pass are float32. With ``half`` they are bfloat16, and there is a
+    bfloat16 copy of the weights.
     """
     largest = max(size.images, size.stimuli)
     at_a_time = min(largest, size.at_a_time or largest)
@@ -84,7 +84,7 @@ def step_bytes(size: StepSize, *, half: bool) -> float:
 def step_seconds(size: StepSize, *, forward: float, gemm: float, images: float) -> float:
     """Seconds of a step, in which images are read while the device computes.
 
-    The rates are FLOP/s of ``forward`` passes and of float32 matrix products (``gemm``), and ``images`` that are read per second.
+    The rates are FLOP/s of ``forward`` passes, FLOP/s of float32 matrix products (``gemm``), and ``images`` read per second.
     """
     seen = size.images + size.stimuli
     network = (1 + BACKWARD) * size.flops * seen / forward
@@ -95,7 +95,7 @@ def step_seconds(size: StepSize, *, forward: float, gemm: float, images: float) 
 def finetuning(
     machine: Machine, network: Network, size: StepSize, *, steps: int, responses: float, image_arrays: float | None
 ) -> Cost:
-    """Cost of one training. ``responses`` and ``image_arrays`` are bytes; None where labelled images are read one by one.
+    """Cost of one training. ``responses`` and ``image_arrays`` (None if images are read one by one) are bytes.
 
     start_network + steps x max(images of a step / images, 3 FLOPs x images of a step / forward + 4 d T trials / gemm_float32);
     images of a step: labelled ones and distinct stimuli; d x T weights of all heads, at most; the validation before and after is

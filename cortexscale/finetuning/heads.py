@@ -1,4 +1,4 @@
-"""Frozen heads: ridge from committed layers of the base model to the responses of each subject and ROI (paper, section 3)."""
+"""Frozen heads: ridge readouts from committed layers of the base model, one for each subject and ROI (paper, section 3)."""
 
 import shutil
 from collections.abc import Collection, Sequence
@@ -28,14 +28,14 @@ COLUMNS = ["subject", "roi", "layer_name", "n_units", "fitting_samples", "alpha"
 def fit_heads(
     job: ModelOnImages, targets: Sequence[Targets], commitments: RoiLayers, ridge: Ridge, folder: Path, *, made_by: dict[str, Any]
 ) -> pd.DataFrame:
-    """Fit the heads of a dataset on all its training stimuli, and write ``<subject>/<roi>.safetensors`` of each into ``folder``.
+    """Fit the heads of a dataset to all its training stimuli, and write each to ``<subject>/<roi>.safetensors`` in ``folder``.
 
     Heads are linear readouts of unprojected features (:mod:`cortexscale.readouts.saved`) with one penalty per subject and ROI.
-    Features and finished fits lie in a hidden folder beside ``folder``, which appears complete or not at all; an interrupted run
-    continues from there.
+    ``folder`` appears complete or not at all. Features and finished fits lie in a hidden folder beside it, from which an
+    interrupted run continues.
 
     Returns:
-        One row per subject x ROI with ``COLUMNS``; correlations are those on the test stimuli.
+        One row per subject x ROI with ``COLUMNS``. Correlations are for the test stimuli.
     """
     committed = {roi: commitments[roi] for target in targets for roi in target.groups["roi"]}
     layers = {
@@ -61,7 +61,7 @@ def fit_heads(
 
 @dataclass(frozen=True)
 class FrozenHead:
-    """A linear map (units, features) and (units,) from the flattened output of a layer to the units of a subject in a ROI."""
+    """A linear map, (units, features) and (units,), from the flattened output of a layer to the units of a subject in a ROI."""
 
     subject: str
     roi: str

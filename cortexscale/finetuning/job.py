@@ -47,21 +47,21 @@ def finetune(
     workers: int = 0,
     made_by: dict[str, Any],
 ) -> dict[str, Any]:
-    """Fine-tune a base model; write its new weights (a state dict of the same architecture) and a card (JSON), which is returned.
+    """Fine-tune a base model, write its new weights (a state dict of its architecture) and a card (JSON), and return the card.
 
     An interrupted run continues after its last saved step, from a hidden file beside ``weights``, and reaches the same weights.
-    With ``lora``, adapters are trained and merged at the end.
+    If the recipe has ``lora``, adapters are trained, and merged into the network at the end.
 
     Args:
-        heads: folder of :func:`cortexscale.finetuning.heads.fit_heads`, with heads for these targets or more.
-        images: path that :func:`cortexscale.models.training.data.open_images` opens; may be None if ``lambda_img`` is 0.
-        image_recipe: resolved recipe of the base model. Labelled images are augmented one by one as it says, and never mixed.
+        heads: folder written by :func:`cortexscale.finetuning.heads.fit_heads`. It has heads for at least these targets.
+        images: path for :func:`cortexscale.models.training.data.open_images`. It may be None if ``lambda_img`` is 0.
+        image_recipe: resolved recipe of the base model. Labelled images are augmented by it one by one, and never mixed.
         made_by: result of :func:`cortexscale.stores.provenance`, with everything else that the weights depend on.
 
     Returns:
-        Top-1 accuracy on the validation split after and before the fine-tuning, ``task_evaluation_acc`` and
-        ``task_evaluation_acc_before`` (None without ``images``); ``fitting_samples``, stimuli per subject; ``subjects``;
-        ``n_params`` and ``n_trainable_params``; the result of :func:`finetune_backbone`; ``made_by``.
+        ``task_evaluation_acc`` and ``task_evaluation_acc_before``, top-1 accuracy on the validation split after and before the
+        fine-tuning (None without ``images``); ``fitting_samples``, stimuli per subject; ``subjects``; ``n_params`` and
+        ``n_trainable_params``; the result of :func:`finetune_backbone`; ``made_by``.
     """
     if recipe.lambda_img and images is None:
         remedy = "give `images` in the config, or set `lambda_img: 0` in the recipe"
@@ -122,16 +122,16 @@ def finetune_backbone(
     workers: int = 0,
     state: TrainingState | None = None,
 ) -> dict[str, Any]:
-    """Train the parameters of a network that require gradients, and leave it in eval mode on its device.
+    """Train those parameters of a network that require gradients. The network stays on its device, and is left in eval mode.
 
-    Each step has one batch of labelled images and one batch of stimuli of every subject. Its gradient is that of ``lambda_img`` x
-    cross-entropy + ``lambda_neural`` x the sum of the losses of all subjects and ROIs. The forward pass runs in bfloat16 autocast
-    on a GPU and in float32 on a CPU. Order, augmentation and dropout depend on the seed and the step alone, so that interruptions
-    and the number of workers do not change the result.
+    Each step has one batch of labelled images and one batch of stimuli of every subject. Its loss is ``lambda_img`` x the
+    cross-entropy of images + ``lambda_neural`` x the sum of the losses of all subjects and ROIs. The forward pass runs in
+    bfloat16 autocast on a GPU and in float32 on a CPU. Order, augmentation and dropout depend on the seed and the step alone, so
+    interruptions and the number of workers do not change the result.
 
     Returns:
-        ``steps``; ``seconds_per_step`` since the last start, None if nothing was left to do; and ``losses``, one dictionary per
-        epoch with ``epoch``, counted from 1, and the unweighted means of ``neural_loss`` and, with images, ``image_loss``.
+        ``steps``; ``seconds_per_step`` since the last start, None if no step was left; and ``losses``, one dictionary per epoch
+        with ``epoch``, counted from 1, and the unweighted means of ``neural_loss`` and, with images, ``image_loss``.
     """
     network, device = backbone.network, next(backbone.network.parameters()).device
     batches = NeuralBatches(trials, recipe.neural_batch, recipe.micro_batch, seed)

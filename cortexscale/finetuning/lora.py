@@ -11,10 +11,10 @@ from cortexscale.recipe import Lora
 
 
 class Adapters:
-    """Adapters beside linear layers of a network. Only they are trained, until they are merged into the network.
+    """Adapters beside linear layers of a network. They alone, or with the classifier, are trained, and merged in the end.
 
-    The network keeps the names of its modules and the shapes of their outputs. It raises an InputError if ``peft`` is not
-    installed, or the network has no linear layers of these names, or no classifier to train.
+    The network keeps the names of its modules and the shapes of their outputs. An InputError is raised if ``peft`` is not
+    installed, or the network has no linear layers of the names in the recipe, or no classifier to train.
     """
 
     def __init__(self, network: nn.Module, recipe: Lora, seed: int) -> None:
@@ -45,7 +45,7 @@ class Adapters:
 
 
 def classifier(network: nn.Module) -> nn.Module:
-    """The module that scores classes: the one that timm names or the last linear layer. None at all is an InputError."""
+    """The module that scores classes: the one that timm names, or the last linear layer. None raises an InputError."""
     found: nn.Module | None = getattr(network, "get_classifier", lambda: None)()
     found = found or next((module for module in reversed(list(network.modules())) if isinstance(module, nn.Linear)), None)
     if found is None or not any(True for _ in found.parameters()):

@@ -30,7 +30,7 @@ from cortexscale.stimuli import StimulusImages
 
 
 def _one_minus_cka(predicted: Tensor, measured: Tensor) -> Tensor:
-    """1 - linear CKA (Kornblith et al. 2019), with the biased estimate of the authors' code."""
+    """1 - linear CKA (Kornblith et al. 2019), with the biased estimate that the authors' code uses."""
     ours, theirs = (_similarities(values) for values in (predicted, measured))
     smallest = torch.finfo(ours.dtype).tiny  # the norms of a single stimulus are 0
     return 1 - (ours * theirs).sum() / (ours.norm() * theirs.norm()).clamp_min(smallest)
@@ -42,7 +42,7 @@ def _log_one_minus_cka(predicted: Tensor, measured: Tensor) -> Tensor:
 
 
 def _similarities(values: Tensor) -> Tensor:
-    """(stimuli, stimuli) inner products of centred responses."""
+    """Inner products of centred responses between stimuli, (stimuli, stimuli)."""
     centred = values - values.mean(dim=0)
     return centred @ centred.T
 
@@ -53,13 +53,13 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "cka": _one_minus_cka,
     "logcka": _log_one_minus_cka,
 }
-"""Losses of one subject and ROI, averaged over stimuli and units (Eq. 4), by ``loss`` of a recipe."""
+"""Key ``loss`` of a recipe -> loss of one subject and ROI, averaged over stimuli and units (Eq. 4)."""
 
 
 class NeuralObjective:
-    """The loss of all subjects and ROIs as a function of the features of the committed layers (``layers``).
+    """The loss of all subjects and ROIs as a function of the features of ``layers``, the committed layers.
 
-    ``heads`` are those of the subjects of ``trials`` or more.
+    ``heads`` are for at least the subjects of ``trials``.
     """
 
     def __init__(self, heads: Sequence[FrozenHead], trials: Sequence[Trials], loss: str, device: torch.device) -> None:
@@ -75,10 +75,10 @@ class NeuralObjective:
         self.layers = list(dict.fromkeys(head.layer for _, head, _ in self._heads))
 
     def __call__(self, features: Mapping[str, Tensor], forward: ForwardPass, batch: int) -> Tensor:
-        """Loss of a forward pass, summed over subjects and ROIs. The loss of a step is the sum over its forward passes.
+        """Compute the loss of a forward pass, summed over subjects and ROIs. Its sum over forward passes is the loss of a step.
 
         Args:
-            features: (d, width) of every layer, flattened, with their graph.
+            features: flattened features (d, width) of every layer, for the d stimuli of the forward pass, with their graph.
             batch: number of stimuli of a subject in the whole step.
         """
         total = torch.zeros((), device=next(iter(features.values())).device)
@@ -95,7 +95,7 @@ class NeuralObjective:
 
 
 def layer_features(backbone: Backbone, layers: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
-    """Features (n, width) float32 of every layer for network input (n, 3, height, width), with their graph."""
+    """Compute the features (n, width) float32 of every layer from network inputs (n, 3, height, width), with their graph."""
 
     def flattened(name: str, output: Tensor) -> Tensor:
         return backbone.rows(output, len(inputs), name).clone().flatten(1)  # a ReLU after the layer may work in place
@@ -120,7 +120,7 @@ class Task(ABC):
         """Yield the loss of each forward pass of a step, with its graph. Their sum is the loss of the step."""
 
     def gradient(self, step: int) -> Tensor:
-        """Add the gradient of a step, times its weight, to that of the network, and return the unweighted loss."""
+        """Add the gradient of a step, times ``weight``, to that of the network, and return the unweighted loss."""
         prepare_norms(self.network, self.recipe.batch_norm, self.batch)
         total = torch.zeros((), device=self.device)
         for loss in self.losses(step):
@@ -132,7 +132,7 @@ class Task(ABC):
 class ImageTask(Task):
     """Cross-entropy of labelled images, which are augmented one by one as in the pretraining of the network, and never mixed.
 
-    Only the keys for single images of the recipe ``augmentation`` are used. ``steps`` are those that are left to do.
+    Of the recipe ``augmentation``, only keys that concern single images are used. ``steps`` are those that are left to do.
     """
 
     loss_name = "image_loss"
@@ -172,9 +172,9 @@ class ImageTask(Task):
 
 
 class NeuralTask(Task):
-    """The loss of the heads' predictions, summed over subjects and ROIs.
+    """The loss of the predictions of all heads, summed over subjects and ROIs.
 
-    Stimuli pass the transform of the backbone, as when the heads were fitted, and are then jittered.
+    Stimuli pass the transform of the backbone, as they did when the heads were fitted, and are then jittered.
     """
 
     loss_name = "neural_loss"
@@ -219,7 +219,7 @@ class _UnlabelledImages:
 
 
 def prepare_norms(network: nn.Module, moved_by: Literal["both", "images", "frozen"], batch: Literal["images", "stimuli"]) -> None:
-    """Normalise the next forward passes by their own statistics, which then move the running ones, or by the running ones."""
+    """Set batch norms to use the statistics of the batch, and update the running ones with them, or to use the running ones."""
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.train(moved_by in ("both", batch))
@@ -228,9 +228,9 @@ def prepare_norms(network: nn.Module, moved_by: Literal["both", "images", "froze
 def jittered(inputs: Tensor, jitter: Jitter, fill: Tensor, generator: torch.Generator) -> Tensor:
     """Shift, rotate and scale each input (n, 3, height, width) at random, by bilinear interpolation (paper, appendix G.1).
 
-    Heads were fitted to images as the evaluation transform makes them. They are moved after that transform, so that without
-    jitter the network sees here what it saw when the heads were fitted. ``fill`` is the (3,) normalised colour beyond the border
-    of an image. Random numbers come from the CPU, so that all devices use the same ones.
+    Inputs are moved after the evaluation transform, so that without jitter the network sees what it saw when the heads were
+    fitted. ``fill`` (3,) is the normalised colour beyond the border of an image. Random numbers come from the CPU, so that all
+    devices use the same ones.
     """
     if not (jitter.shift or jitter.rotation or jitter.scale):
         return inputs
