@@ -13,7 +13,7 @@ from cortexscale.study.features import Features
 LIBRARIES = 1.2e9
 """Bytes of a process that has imported torch and timm. Half of them is freed memory that the process keeps."""
 DEVICE_AND_READERS = 5e9
-"""Bytes of the host side of a CUDA context, and of the processes that read images."""
+"""Bytes of host memory of a CUDA context, and of the processes that read images."""
 COPIES = 3
 """Number of arrays as large as the widest output that exist at a time: the output, its input, and its projection."""
 
@@ -23,9 +23,9 @@ class Extraction:
     """Sizes of the extraction of some layers of a model.
 
     Attributes:
-        layers: number of candidate layers that are extracted; an expected number need not be whole.
+        layers: number of candidate layers that are extracted. As an expected value, it need not be whole.
         images: number of images that pass the network.
-        dimensions: dimensions of the projection; None for all activations, a few layers at a time.
+        dimensions: dimensions of the projection, or None where all activations of a few layers at a time are extracted.
     """
 
     network: Network
@@ -41,7 +41,7 @@ class Extraction:
 
     @property
     def passes(self) -> int:
-        """Number of times that the images pass the network, if the activations of a few layers lie on disk at a time."""
+        """Number of times that all images pass the network, because only a few layers at a time fit on disk."""
         columns = columns_at_a_time(max(self.images, 1), 1e9 * self.settings.scratch_gb, self.settings.batch_size)
         return math.ceil(self.layers / max(1, columns // self.network.width))
 
@@ -61,8 +61,8 @@ class Extraction:
     def memory(self) -> dict[str, float]:
         """Peak memory of the extraction: purpose -> bytes.
 
-        Rows wait in memory until their block is complete, while one batch is written and another one is computed. The widest
-        output of the network exists a few times, with its input and its projection. A kernel of all images is not included.
+        Rows wait in memory until their block is complete, while one batch is written and the next one is computed. The widest
+        output of the network is held together with its input and its projection. A kernel of all images is not included.
         """
         network, batch, p = self.network, self.settings.batch_size, self.dimensions
         rows, widest = 2 * (ROWS + 2 * batch), min(network.widest, p or math.inf)
@@ -81,7 +81,7 @@ class Extraction:
 
 
 def _matrix_bytes(family: str, n_in: float, n_out: int) -> float:
-    """Bytes of a projection: 8 for each non-zero entry of a sparse matrix; two signs for each input of a countsketch."""
+    """Bytes of a projection: 8 for each non-zero entry of a sparse matrix; 5 (its sign twice) for each input of a countsketch."""
     if n_in <= n_out or family == "gaussian":
         return 0
     return 5 * n_in if family == "countsketch" else 8 * n_out * n_in**0.5

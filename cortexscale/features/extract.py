@@ -1,4 +1,4 @@
-"""Feature extraction: one forward pass per image gives the features of every wanted layer."""
+"""Feature extraction. One forward pass per image gives the features of all layers that are wanted."""
 
 import logging
 import math
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class Inputs(Dataset[Tensor]):
-    """Rows of a stimulus table as network inputs, (3, height, width)."""
+    """Network inputs, (3, height, width) each, of some rows of a stimulus table."""
 
     def __init__(
         self, images: StimulusImages, transform: Callable[[Image.Image], Tensor], rows: Sequence[int] | np.ndarray
@@ -56,8 +56,8 @@ class ForwardPasses:
     """Passes of the images of a stimulus set through a network.
 
     Attributes:
-        identity: everything that the activations of any layer depend on.
-        batch_size: images of a forward pass.
+        identity: what the activations depend on, whatever the layer.
+        batch_size: number of images in a forward pass.
         workers: number of processes that read images.
         precision: result of :func:`forward_precision`.
     """
@@ -76,11 +76,11 @@ class ForwardPasses:
     def write(
         self, names: Sequence[str], inputs: Inputs, writer: StoreWriter, features: Callable[[Tensor], Tensor] = lambda x: x
     ) -> None:
-        """Write ``features`` (batch, ...) of the activations (batch, ...) of layers, for all inputs that are not written yet.
+        """Write ``features`` of the activations (batch, ...) of layers for all inputs that are not written yet.
 
-        Features are made as soon as a layer has run, so that no two layers are held, and are rounded to float16. A batch is
-        written while the next one is computed, and no other batch waits. It raises an InputError if the output of a layer does
-        not begin with the batch, or there is none.
+        Features are made as soon as a layer has run, so that the activations of no two layers are held, and are rounded to
+        float16. A batch is written while the next one is computed, and no other batch waits. A layer without output, or whose
+        output does not have the batch as its first dimension, raises an InputError.
         """
         device = best_device()
         network = self.backbone.network.to(device)
@@ -93,12 +93,12 @@ class ForwardPasses:
 
         def kept(name: str, output: Tensor) -> Tensor:
             found = features(self.backbone.rows(output, len(batch), name))
-            # A copy is needed, as the network may work in place; on a GPU it is transferred while the network goes on.
+            # This is a copy, because the network may work in place. On a GPU it is transferred while the network goes on.
             return found.flatten(1).to(torch.float16, copy=True).to("cpu", non_blocking=True)
 
         started, done = time.monotonic(), 0
         writing: Future[None] | None = None
-        # This is no_grad and not inference_mode, which would hide from captured() which outputs are the same.
+        # This is no_grad, because inference_mode would hide from captured() which outputs are the same.
         with torch.no_grad(), autocast, captured(network, names, kept) as outputs, ThreadPoolExecutor(1) as thread:
             for batch in loader:
                 network(batch.to(device, non_blocking=True))
@@ -151,7 +151,7 @@ class ModelOnImages(ForwardPasses):
 
 
 def forward_precision(wanted: str) -> str:
-    """Precision of forward passes on this machine: ``wanted`` on a GPU, float32 on a CPU, where less is no faster."""
+    """Precision of forward passes on this machine: ``wanted`` on a GPU; float32 on a CPU, where lower precision is no faster."""
     return wanted if best_device().type == "cuda" else "float32"
 
 
@@ -160,8 +160,8 @@ def extract_features(
 ) -> None:
     """Write the features of all images at all layers into the store at ``path``.
 
-    Activations are flattened (class and register tokens included), and projected to ``projection.dimensions`` where they are
-    wider (paper, section 3). An interrupted run continues after its last complete block of rows.
+    Activations are flattened, class and register tokens included. Those wider than ``projection.dimensions`` are projected to
+    that width (paper, section 3). An interrupted run continues after its last complete block of rows.
     """
     names, inputs = [layer.name for layer in layers], passes.inputs()
     writer = StoreWriter(path, passes.identity | {"layers": names, "projection": plain(projection)}, len(inputs))
@@ -170,7 +170,7 @@ def extract_features(
 
 
 def project_activations(activations: FeatureStore, path: Path | str, projection: Projection) -> FeatureStore:
-    """Write the store that extraction would write with this projection, up to the rounding of activations to float16.
+    """Write the store that extraction would write with this projection, but from activations that were rounded to float16.
 
     One block of rows is held in memory. An interrupted run continues after its last complete block.
     """
@@ -186,7 +186,7 @@ def project_activations(activations: FeatureStore, path: Path | str, projection:
 
 
 def _projecting(projection: Projection) -> Callable[[Tensor], Tensor]:
-    """Make the function that projects activations (n, ...) of any layer."""
+    """Make a function that projects activations (n, ...) of any layer."""
 
     @cache
     def of_width(width: int) -> RandomProjection:

@@ -1,4 +1,4 @@
-"""Choose which images share a Gram matrix, and find those of one dataset in it."""
+"""Choose which images share a Gram matrix, and find the images of one dataset in it."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,12 @@ import pandas as pd
 
 
 def image_sets(wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Choose sets of images to make Gram matrices of, such that each array of rows in ``wanted`` lies in one of them.
+    """Choose sets of images to make Gram matrices of, so that each array of rows in ``wanted`` lies within one of them.
 
-    Either all images form one set, or each array forms its own, whichever needs fewer products. Arrays that mostly repeat each
-    other's images, like the datasets on THINGS, share one Gram matrix; arrays with different images, like the subjects of NSD,
-    get one each. In a shared set, the images of the longest array come first, in its order, so that its part of the Gram matrix
-    can be used without a copy.
+    Either all images form one set, or each array forms its own, whichever needs fewer products. Arrays that share most of their
+    images, such as those of the datasets on THINGS, get one Gram matrix together; arrays of different images, such as those of
+    the subjects of NSD, get one each. In a shared set, the images of the longest array come first, in its order, so that its part
+    of the Gram matrix can be used without a copy.
     """
     entries = list({np.sort(rows).tobytes(): rows for rows in reversed(wanted)}.values())[::-1]
     union = pd.unique(np.concatenate(sorted(entries, key=len, reverse=True)))
@@ -29,12 +29,12 @@ def places(rows: np.ndarray, images: np.ndarray) -> np.ndarray | slice | None:
 
 
 def runs(rows: np.ndarray) -> list[slice]:
-    """Cut ascending rows into slices, one for each stretch without a gap."""
+    """Turn ascending rows into slices, one for each stretch without a gap."""
     stretches = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
     return [slice(int(stretch[0]), int(stretch[-1]) + 1) for stretch in stretches]
 
 
 def in_reading_order(sets: Sequence[np.ndarray]) -> np.ndarray:
-    """All images of ``sets`` once, ordered by the sets that they are in. Each set is then a few stretches without a gap."""
+    """List all images of ``sets`` once, ordered by the sets they are in, so that each set is a few stretches without a gap."""
     union = pd.unique(np.concatenate(sets))
     return union[np.lexsort([~np.isin(union, images) for images in sets])]

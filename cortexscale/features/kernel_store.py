@@ -1,7 +1,7 @@
 """The store of exact kernels: for each layer and set of images, the Gram matrix of all activations, without projection.
 
-The lower triangle is stored in float32, which takes 2 n^2 bytes for n images. The Gram matrix of a layer that is not wider than n
-is singular, and the rounding of float32 would matter at small penalties: the activations, which are fewer, are stored instead.
+The lower triangle is stored in float32, which takes 2 n^2 bytes for n images. If a layer has at most n activations, these are
+stored instead: the Gram matrix would be singular, so that the rounding of float32 would matter at small penalties.
 """
 
 from collections.abc import Sequence
@@ -26,8 +26,8 @@ BLOCK = 1024
 class KernelWriter:
     """Writes the kernels of a store layer by layer. Complete layers of an earlier run are kept if its ``identity`` was equal.
 
-    ``sets`` are images (rows of the stimulus table) that need a common kernel. ``images`` are those of all sets, in the order in
-    which their activations are to be given.
+    Each of ``sets`` is an array of images (rows of the stimulus table) that get one kernel. ``images`` are those of all sets, in
+    the order in which their activations have to be given.
     """
 
     def __init__(self, path: Path | str, identity: dict[str, Any], sets: Sequence[np.ndarray]) -> None:
@@ -42,7 +42,7 @@ class KernelWriter:
     def add(self, layer: str, activations: zarr.Array[Any]) -> None:
         """Compute and write the kernels of a layer from its activations, (images, width) float16, in the order of ``images``.
 
-        One kernel and one slab of columns are held in memory. Products are float64 where the device computes it fast.
+        One kernel and one slab of columns are held in memory. Products are computed in float64 where the device is fast at it.
         """
         for number, rows in enumerate(self._rows):
             name = f"kernels/{layer}/{number}"
@@ -77,7 +77,7 @@ class KernelWriter:
 
 
 class KernelStore(Store):
-    """Exact kernels of a model between the images that recordings need."""
+    """Exact kernels of a model for the images that recordings need."""
 
     def __init__(self, path: Path | str) -> None:
         super().__init__(path)

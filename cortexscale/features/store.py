@@ -1,7 +1,7 @@
 """The feature store: one file per model and stimulus set, with one float16 array per layer.
 
 The file grows by blocks of rows (:mod:`~cortexscale.features.unfinished_store`); blocks of an interrupted run are kept. Slabs of
-columns are read without touching the rest of a layer (``benchmarks/store.py`` compares it with other layouts).
+columns are read without the rest of a layer (``benchmarks/store.py`` compares this layout with others).
 """
 
 import zipfile
@@ -23,15 +23,15 @@ from cortexscale.kernels.gram import GramMatrix, gram
 SLAB = 2 * COLUMNS
 """Number of columns that are read at a time."""
 _EXPONENT = np.uint16(0x7C00)
-"""Bits of a float16 that are all set in infinity and NaN, and in no finite number."""
+"""Exponent bits of a float16. All of them are set in infinity and NaN, and in no finite number."""
 
 
 class StoreWriter:
     """Writes the rows of all layers of a store in order.
 
     ``identity`` is everything that the features depend on (weights, transform, stimuli, layers, projection). An earlier run is
-    continued only if its identity is equal. ``rows_written`` are complete. ``stimuli`` are rows of the stimulus table, for
-    messages.
+    continued only if its identity is equal. The first ``rows_written`` rows are complete. ``stimuli`` are the rows of the
+    stimulus table, for messages.
     """
 
     chunk_columns = COLUMNS
@@ -46,7 +46,7 @@ class StoreWriter:
         self._waiting: list[dict[str, np.ndarray]] = []
 
     def write(self, features: dict[str, np.ndarray]) -> None:
-        """Append (rows, width) of every layer, which must not change afterwards. An InputError names what is not finite."""
+        """Append rows (rows, width) of every layer, which must not change afterwards. What is not finite raises an InputError."""
         stored = {layer: self._as_stored(layer, rows) for layer, rows in features.items()}
         self._waiting.append(stored)
         if self._n_waiting >= ROWS:
@@ -114,9 +114,9 @@ class Store:
     def kernels(self, layer: str, wanted: Sequence[np.ndarray], dtype: torch.dtype, device: torch.device) -> Iterator[GramMatrix]:
         """Yield the Gram matrix of a layer for each set of images (rows of the stimulus table).
 
-        Sets may share a Gram matrix (:func:`~cortexscale.features.image_sets.image_sets`), of which they get views where their
-        images are consecutive, and copies elsewhere. A Gram matrix may be centred by the mean over all images that share it. It
-        raises an InputError if the store has no such layer or image.
+        Sets may share a Gram matrix (:func:`~cortexscale.features.image_sets.image_sets`). A set whose images are consecutive in
+        it gets a view, others a copy, and features may be centred by their mean over all images that share it. A layer or image
+        that the store does not have raises an InputError.
         """
         if layer not in self.layers:
             raise self._without(layer)
@@ -149,11 +149,11 @@ class Store:
         return array
 
     def _image_sets(self, wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The sets of images that have a common Gram matrix."""
+        """The sets of images that have one Gram matrix each."""
         return image_sets(wanted)
 
     def _gram(self, layer: str, number: int, images: np.ndarray, dtype: torch.dtype, device: torch.device) -> GramMatrix:
-        """The Gram matrix of the set number ``number``, whose rows of the stimulus table are ``images``."""
+        """The Gram matrix of set ``number``, which has the rows ``images`` of the stimulus table."""
         raise NotImplementedError
 
 

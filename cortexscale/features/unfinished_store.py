@@ -1,6 +1,6 @@
 """An unfinished store: an uncompressed zip that grows by complete blocks, so that a later run can continue after the last one.
 
-A cluster therefore sees one file with a real size and time, and never takes an interrupted store for a complete one.
+A cluster therefore sees a single file with its true size and time, and never takes an interrupted store for a complete one.
 """
 
 import io
@@ -15,16 +15,16 @@ import numpy as np
 import zarr
 
 _SYNCED = 2**26
-"""Number of bytes after which the file is flushed to the disk and dropped from the page cache. Its memory then takes the next
-bytes, for a sixth of the kernel time that new pages cost on a virtual machine, and the cache of a node is left to readers."""
+"""Number of bytes after which the file is flushed to the disk and dropped from the page cache. The next bytes then reuse its
+memory, which takes a sixth of the kernel time of new pages on a virtual machine, and leaves the cache of a node to readers."""
 
 
 class UnfinishedStore:
-    """Writes the file ``path``, a group of zarr arrays. A second file records up to where the first one is complete.
+    """Writes the file ``path``, a group of zarr arrays. A second file records how far the first one is complete.
 
-    A process may be killed at any byte. When the store is opened again, everything after the last complete block is cut off. What
-    an earlier run left is continued only if it had the same ``attributes``. ``done`` is the value that was recorded with the last
-    complete block; None before the first one.
+    A process may be killed at any byte. When the store is opened again, everything after the last complete block is cut off. The
+    file of an earlier run is continued only if that run had the same ``attributes``. ``done`` is the value that was recorded with
+    the last complete block; None before the first one.
     """
 
     def __init__(self, path: Path, attributes: dict[str, Any]) -> None:
@@ -33,8 +33,8 @@ class UnfinishedStore:
         self._part, self._blocks = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.blocks")
         path.parent.mkdir(parents=True, exist_ok=True)
         self._entries, end, recorded = self._left_by_an_earlier_run()
-        # Files are unbuffered: the buffer of an interrupted writer would be written when the writer is garbage-collected, and
-        # end up in the file of the next one.
+        # Files are unbuffered: the buffer of an interrupted writer would be written when it is garbage-collected, and end up in
+        # the file of the next writer.
         self._file, self._records = (file.open("ab", buffering=0) for file in (self._part, self._blocks))
         self._file.truncate(end)
         self._records.truncate(recorded)
@@ -44,7 +44,7 @@ class UnfinishedStore:
             _append(self._records, _line(self._attributes))
 
     def _left_by_an_earlier_run(self) -> tuple[list[zipfile.ZipInfo], int, int]:
-        """The zip entries of all complete blocks, and the bytes up to which the part and the file of records are complete."""
+        """The zip entries of all complete blocks, and the bytes up to which the store and the file of records are complete."""
         entries: list[zipfile.ZipInfo] = []
         end, recorded = 0, 0
         lines = self._blocks.read_bytes().splitlines(keepends=True) if self._blocks.exists() else []
@@ -76,7 +76,7 @@ class UnfinishedStore:
                 self._add(file, content.to_bytes())
 
     def write(self, name: str, place: tuple[int, ...], values: np.ndarray, chunks: tuple[int, ...]) -> None:
-        """Write the chunk at ``place`` in a grid of chunks of this shape; a chunk at an edge is filled up with zeros."""
+        """Write the chunk at ``place`` in the grid of chunks of shape ``chunks``. At an edge it is padded with zeros."""
         if values.shape != chunks:
             values = np.pad(values, [(0, whole - given) for whole, given in zip(chunks, values.shape, strict=True)])
         self._add("/".join((name, "c", *map(str, place))), np.ascontiguousarray(values).data.cast("B"))
@@ -123,7 +123,7 @@ def _line(record: dict[str, Any]) -> bytes:
 
 
 def _append(file: io.RawIOBase, content: bytes | memoryview) -> int:
-    """Write all of ``content``, for which one call may not be enough; return its length."""
+    """Write all of ``content``, which may take more than one call, and return its length."""
     rest = memoryview(content)
     while rest:
         rest = rest[file.write(rest) or 0 :]
