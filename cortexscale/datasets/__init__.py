@@ -1,4 +1,4 @@
-"""Readers of datasets, in the files in which they were released.
+"""Readers of datasets, from the files that were released.
 
-Code that reads a file raises an InputError if it is missing, damaged, or other than what was released.
+Code that reads a file raises an InputError if the file is missing, damaged, or not as it was released.
 """

@@ -26,7 +26,7 @@ class PaperCounts:
     """One row of the paper's Table S1.
 
     The paper does not say what its noise ceilings are averaged over, nor whether they are of the variance or of its root.
-    Its stimuli of TVSD and of THINGS-fMRI, -MEG and -EEG1 do not include the test images.
+    Its numbers of stimuli for TVSD and for THINGS-fMRI, -MEG and -EEG1 do not include the test images.
     """
 
     stimuli: int
@@ -52,8 +52,8 @@ class Training:
 class Facts:
     """Facts about a built-in dataset, apart from the content of its files.
 
-    ``readouts`` says how each readout is trained on it: ``attention`` is Table S6 of the paper; ``shallow_mlp`` and ``low_rank``
-    are the baselines as the authors released them.
+    ``readouts`` says how each readout is trained on the dataset: ``attention`` is Table S6 of the paper; ``shallow_mlp`` and
+    ``low_rank`` are the baselines as the authors released them.
     """
 
     label: str  # in the paper's figures and tables

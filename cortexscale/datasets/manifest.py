@@ -43,7 +43,7 @@ class Released:
 
 @cache
 def _manifest(reader: str) -> dict[str, Released]:
-    """Return path -> released file, and for names that are unique file name -> released file: copies may be nested otherwise."""
+    """Return the released files by path and, because copies may be nested differently, by those file names that are unique."""
     table = Path(__file__).parent / reader / "manifest.tsv"
     if reader not in NAMES or not table.exists():
         return {}

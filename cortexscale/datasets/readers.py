@@ -1,4 +1,4 @@
-"""The modules that read datasets: of a built-in dataset, or a file of the user's own."""
+"""Modules that read datasets: those of built-in datasets, and files of the user's own."""
 
 import importlib
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def _require_built_in(reader: str, else_expected: str, where: str) -> None:
 
 
 def default_modality(reader: str, where: str) -> Modality | None:
-    """Return how the responses of a reader were recorded: a built-in dataset's fact, or ``MODALITY`` of the user's module."""
+    """Return the modality of a reader's dataset: from the facts of a built-in one, or ``MODALITY`` of the user's module."""
     known = facts(reader)
     if known:
         return known.modality

@@ -1,4 +1,4 @@
-"""The datasets that this package reads. Everything known of one lies in the folder of its name beside this file."""
+"""The datasets that this package reads. Everything that is known of a dataset lies in the folder of its name beside this file."""
 
 import tomllib
 from functools import cache

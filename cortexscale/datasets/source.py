@@ -11,7 +11,7 @@ class Source:
     citation: str  # the paper to cite
     licence: str  # the licence, and any agreement that a person must accept first
     get: str  # where the files are and how to fetch those that are read, with names and accession numbers
-    images: str = ""  # where the images are that the subjects saw, or a key of IMAGES; empty if `get` says it
+    images: str = ""  # where to get the stimuli, or a key of IMAGES; empty if `get` says it
 
 
 IMAGES = {

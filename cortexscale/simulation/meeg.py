@@ -47,8 +47,8 @@ def evoked(
 def continuous(signal: np.ndarray, shown: np.ndarray, onsets: np.ndarray, n_samples: int) -> np.ndarray:
     """Return a noise-free recording, (channels, n_samples) float32 on the grid, of responses that follow and overlap.
 
-    The ``signal`` is (images, channels, times) on the grid, from the onset. Trials have an image and a grid sample of the onset
-    each. Responses beyond the end are lost.
+    The ``signal`` is (images, channels, times) on the grid, from the onset. Each trial has an image (``shown``) and the grid
+    sample of its onset. Responses beyond the end are lost.
     """
     recording = np.zeros((signal.shape[1], n_samples), dtype=np.float32)
     for image, onset in zip(shown, onsets, strict=True):
@@ -65,7 +65,7 @@ def interpolate(recording: np.ndarray, factor: int) -> np.ndarray:
 
 
 def resampled_instants(tmin: float, tmax: float, recorded_rate: int) -> np.ndarray:
-    """Return when (s) the samples of an epoch really are that MNE's ``Epochs.resample`` labels tmin, tmin + 10 ms ...
+    """Return the true times (s) of the samples of an epoch that MNE's ``Epochs.resample`` labels tmin, tmin + 10 ms ...
 
     MNE pads an epoch to a power of two, and rounds the padding and the length at the lower rate to whole samples. That makes
     epochs of 1001 samples at 1000 Hz 3.5 to 4.5 ms late, and those of 281 samples at 200 Hz 5 ms early.
@@ -82,7 +82,7 @@ def trial_noise(signal: np.ndarray, noise_variance: np.ndarray | float, *, soa: 
     """Return the variance, (channels, times), of a trial in random sequences that is not due to its own image.
 
     It consists of white noise on the grid, of the responses to the other images of a sequence, and of what the subtraction of
-    a baseline adds of both. It is exact but for terms of the order of 1 / images: neighbours are drawn without replacement.
+    a baseline adds of both. It is exact except for terms of the order of 1 / images: neighbours are drawn without replacement.
 
     Args:
         signal: (images, channels, times) on the grid, from the onset; images follow each other in random order.
@@ -101,7 +101,7 @@ def trial_noise(signal: np.ndarray, noise_variance: np.ndarray | float, *, soa: 
     for neighbour in range(-reach, reach + 1):
         if neighbour == 0 or abs(neighbour) >= length:
             continue
-        # Time axis of this trial, baseline included, in the time of the neighbour, which came `neighbour` images later.
+        # Times of this trial, baseline included, relative to the onset of its neighbour, which came `neighbour` images later.
         own_time = np.arange(-before, n_times) - neighbour * soa
         seen = (own_time >= 0) & (own_time < n_times)
         if seen.any():

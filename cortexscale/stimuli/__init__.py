@@ -50,7 +50,7 @@ def table_hash(table: pd.DataFrame) -> str:
 
 
 class StimulusImages:
-    """The images of a stimulus set as RGB images, in the order of its table, with which each image is compared by its hash."""
+    """The images of a stimulus set as RGB images, in the order of its table. Each is compared with the hash in the table."""
 
     def __init__(self, layout: Layout, path: Path | str, table: pd.DataFrame):
         self.images = LAYOUTS[layout](Path(path))
@@ -60,7 +60,7 @@ class StimulusImages:
         return len(self.ids)
 
     def __getitem__(self, row: int) -> Image.Image:
-        """Open the image of a row, or raise an InputError if it is missing, damaged, or another one than the table lists."""
+        """Open the image of a row, or raise an InputError if it is missing, damaged, or not the one that the table lists."""
         id = self.ids[row]
         with _readable(self.images, id):
             content = self.images.content(id)

@@ -1,4 +1,4 @@
-"""Layouts of stimulus sets: what each has to say of its images, a folder of images, and one HDF5 file."""
+"""Layouts of stimulus sets: the interface of all, a folder of images, and one HDF5 file."""
 
 import io
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Images:
         raise NotImplementedError
 
     def concepts(self, ids: Sequence[str]) -> list[str]:
-        """Return what each image shows. An image of which nothing is known is a concept of its own."""
+        """Return the concept that each image shows. An image of which nothing is known is a concept of its own."""
         return list(ids)
 
     def where(self, id: str) -> str:

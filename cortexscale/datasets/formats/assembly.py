@@ -1,6 +1,6 @@
 """Brain-Score assemblies: responses in netCDF-4 files, which are HDF5 files.
 
-Each level of the MultiIndex of a dimension is a 1-D variable on that dimension, which has no values itself. h5py reads
+A dimension has no values itself; each level of its MultiIndex is a 1-D variable on it. h5py reads
 these files whatever the versions of xarray and brainio that wrote them.
 """
 
@@ -35,7 +35,7 @@ class Assembly:
     labels: dict[str, dict[str, h5py.Dataset]]  # dimension -> name -> coordinate
 
     def label(self, dim: str, name: str) -> h5py.Dataset:
-        """Return a coordinate of ``dim``, also by its name in other releases: ``image_id`` and ``stimulus_id`` are the same."""
+        """Return a coordinate of ``dim``, also by its name in other releases, which may say ``image_id`` for ``stimulus_id``."""
         found = self.labels[dim].get(name, self.labels[dim].get(ALIASES.get(name, name)))
         if found is None:
             others = ", ".join(sorted(self.labels[dim])) or "none"
@@ -79,9 +79,9 @@ class Assembly:
         return slice(int(first), int(stop))
 
     def unit_blocks(self, units: np.ndarray, time_bins: slice) -> Iterator[tuple[slice, np.ndarray]]:
-        """Average the responses of units, ascending positions in the file, over time bins, one block of units at a time.
+        """Average responses over time bins, one block of units at a time. ``units`` are ascending positions in the file.
 
-        A block is a slice of ``units``, and its responses (presentations, units of the slice) float64.
+        Each block is yielded as a slice of ``units`` and their responses, (presentations, units of the slice) float64.
         """
         unit_bytes = 8 * self.data.shape[self.dims.index("presentation")] * (time_bins.stop - time_bins.start)
         step = max(1, BLOCK_BYTES // unit_bytes)

@@ -14,7 +14,7 @@ from cortexscale.files import require_real_file
 
 _BYTES = {"IEEE_FLOAT_32": 4, "INT_16": 2}
 _SMALL = 1_000_000
-"""Bytes. Web pages and git-annex pointers are smaller, so that larger data are not looked at: they may start with any byte."""
+"""Number of bytes that web pages and git-annex pointers do not reach. Larger files are taken for data without looking inside."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LOBES = ("occipital", "parietal", "temporal", "frontal", "central")
 ROIS = (*LOBES, "occipital_parietal", "whole_brain")
 
-Lobe = Literal["central", "parietal"]  # that centro-parietal channels may belong to
+Lobe = Literal["central", "parietal"]  # the lobes that centro-parietal channels may belong to
 
 MICROVOLT = 1e-6  # in volts, the unit of MNE; recordings hold microvolts
 
@@ -33,9 +33,9 @@ _MEG_LOBES = {lobe[0].upper(): lobe for lobe in LOBES}
 
 
 def eeg_lobe(channel: str, cp: Lobe = "central") -> str:
-    """Return the lobe of an EEG channel, or raise an InputError for a name that is not one of the 10-10 system, in any case.
+    """Return the lobe of a channel of the 10-10 system, in upper or lower case, or raise an InputError for any other name.
 
-    The authors of the datasets leave open which lobe centro-parietal channels (CP3 ...) belong to; ``cp`` says it.
+    ``cp`` is the lobe of centro-parietal channels (CP3 ...), which the authors of the datasets leave open.
     """
     position = re.fullmatch(r"([A-Z]+?)(Z|\d{1,2})", channel.upper())
     if not position or position[1] not in _EEG_LOBES:
@@ -109,7 +109,7 @@ def require_epochs(where: object, onsets: np.ndarray, n_samples: int, rate: floa
 
 
 def cut_epochs(raw: "mne.io.BaseRaw", onsets: np.ndarray, options: EpochOptions, *, baseline_first: bool) -> np.ndarray:
-    """Cut epochs of the EEG channels, (n, channels, times) float32 in V, resample, subtract their baseline and crop by MNE.
+    """Cut EEG epochs with MNE, resample them, subtract their baseline and crop: (n, channels, times) float32 in V.
 
     The ``onsets`` are 0-based samples of ``raw``. The baseline is subtracted after the resampling unless ``baseline_first``.
     """
@@ -138,7 +138,7 @@ def cut_epochs(raw: "mne.io.BaseRaw", onsets: np.ndarray, options: EpochOptions,
 def average_trials(
     blocks: Iterable[tuple[np.ndarray, np.ndarray]], n_images: int, size: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Average trials over the presentations of each image, given in blocks: images (n,) and their trials (n, channels, times).
+    """Average the trials of each image. A block has the images (n,) of its trials, and these (n, channels, times).
 
     The averages are (images, channels, times) float32, nan for an image without a trial; the counts of trials are (images,).
     """
@@ -156,8 +156,8 @@ def trial_ncsnr(trials: np.ndarray, image: np.ndarray, session: np.ndarray, *, z
     """Estimate the noise-ceiling signal-to-noise ratio of every channel and time (Allen et al. 2022), one channel at a time.
 
     Trials are (n, channels, times), each of an image in a session (or repetition). With ``zscore`` they are z-scored over each
-    session first (ddof 0), as the authors of THINGS-MEG do: offsets and gains that differ between sessions are then no noise. The
-    result is nan where the trials (if z-scored, those of one session) have no variance.
+    session first (ddof 0), as the authors of THINGS-MEG do: differences in offset and gain between sessions then do not count as
+    noise. The result is nan where the trials (if z-scored, those of one session) have no variance.
     """
     sessions = [np.flatnonzero(session == name) for name in np.unique(session)] if zscore else [np.arange(len(trials))]
     ncsnr = np.empty(trials.shape[1:])
@@ -185,10 +185,10 @@ def build_recording(
     min_nc_percent: float = 1,
     notes: dict[str, Any] | None = None,
 ) -> Recording:
-    """Build the recording of one subject. Its units are the (channel, time) pairs with a noise ceiling above a threshold and 0.
+    """Build the recording of one subject. Units are (channel, time) pairs with a noise ceiling above ``min_nc_percent`` and 0.
 
-    The unit columns are ``unit`` (``Oz@120ms``), ``channel``, ``time``, ``ncsnr`` and ``nc_percent``. ``screening`` has them all.
-    An InputError is raised if no pair passes.
+    The unit columns are ``unit`` (``Oz@120ms``), ``channel``, ``time``, ``ncsnr`` and ``nc_percent``. ``screening`` has all
+    pairs. An InputError is raised if no pair passes.
 
     Args:
         train: responses (n, channels, times). The selection of units overwrites these and those of ``test``, to save a copy.

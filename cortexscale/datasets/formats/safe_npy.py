@@ -92,7 +92,7 @@ class _Array:
     def resolved(self) -> np.ndarray:
         """Return the array that this stands for."""
         if self._data is None:
-            # If the map were made earlier, the unpickler would own it too, and would keep its pages until it is collected.
+            # If the map were made earlier, the unpickler would own it too, and keep its pages until it is collected itself.
             return np.memmap(self._source.path, self._dtype, "r", self._offset, shape=self._shape, order=self._order)
         if not self._dtype.hasobject:
             return np.frombuffer(self._data, self._dtype).reshape(self._shape, order=self._order)
@@ -118,7 +118,7 @@ def _resolved(value: Any) -> Any:
 
 
 class _Unpickler(pickle.Unpickler):
-    """An unpickler that knows four names, those that arrays ask for. Text, numbers, lists and dictionaries ask for none."""
+    """An unpickler that knows only the four names that arrays need. Text, numbers, lists and dictionaries need no name."""
 
     def __init__(self, source: _Source, remedy: str):
         super().__init__(source)

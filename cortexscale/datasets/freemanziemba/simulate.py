@@ -19,7 +19,7 @@ AREAS = {"V1": "early", "V2": "middle"}
 FAMILIES = (327, 336, 393, 402, 13, 18, 23, 30, 38, 48, 52, 56, 60, 71, 99)
 BINS = 300  # number of time bins of 1 ms
 
-_SIDE = 64  # pixels; the released images have 320, and so say the names here
+_SIDE = 64  # pixels; released images have 320, the number in the names of the images here
 _TUNING = 0.35  # sd of the rate over images, as a fraction of its mean
 _SPIKES = (5, 16)  # mean spikes in the window, from the least to the most active unit
 

@@ -1,4 +1,4 @@
-"""MajajHong2015: multi-unit sites of macaque V4 and IT that saw rendered objects (Majaj et al. 2015, J Neurosci 35, 13402).
+"""MajajHong2015: responses of multi-unit sites in macaque V4 and IT to objects (Majaj et al. 2015, J Neurosci 35, 13402).
 
 Brain-Score distributes 3,200 of the 5,760 images, with firing rates in one bin of 70-170 ms that the authors normalised
 within each session. Images without variation of pose were repeated less often than the others, so noise ceilings count

@@ -23,7 +23,7 @@ OBJECTS = [(category, f"{category[:-1].lower()}{number}") for category in CATEGO
 ARRAYS = {"V4": ("P", ("V4",)), "IT": ("A", ("aIT", "cIT", "pIT"))}
 """Area -> its array, and the subregions that its sites may be in."""
 
-_SIDE = 64  # pixels; the released images have 256, and so say the names here
+_SIDE = 64  # pixels; released images have 256, the number in the names of the images here
 _CEILINGS = (60, 95)  # percent of variance
 
 
@@ -75,7 +75,7 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
 
 
 def _objects(images: dict[int, int], seed: int) -> tuple[pd.DataFrame, dict[str, bytes]]:
-    """Make the CSV, variation 0 first, and file name -> content of the images: gray in three equal channels, in a soft disc."""
+    """Make the CSV, variation 0 first, and the images (file name -> content): gray in three equal channels, in a soft disc."""
     per_object = sum(images.values())
     rendered, labels = render(len(OBJECTS) * per_object, seed, _SIDE)
     discs = fade_into_gray(luminance(rendered[np.argsort(labels, kind="stable")]), edge=0.15)  # an object is of one class

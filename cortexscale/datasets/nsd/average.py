@@ -1,4 +1,4 @@
-"""Averages of the single-trial betas of NSD, one response per image and voxel, a block of voxels of one session at a time."""
+"""Averages of NSD's single-trial betas: one response per image and voxel, from a block of voxels of one session at a time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _VOXELS_OF_ALL_IMAGES = 32  # held a second time: 10,000 images of them are 4 MB
 
 @dataclass(frozen=True)
 class Averages:
-    """Responses of the voxels that were read. In a session in which a voxel is constant its trials are left out."""
+    """Responses of the voxels that were read. Trials of a voxel are left out in sessions in which it is constant."""
 
     responses: np.ndarray  # (images, voxels) float32, z-scored betas averaged over the trials of an image
     invalid: np.ndarray  # (sessions, voxels) bool, whether a voxel is constant in a session

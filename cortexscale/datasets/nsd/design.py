@@ -1,4 +1,4 @@
-"""The images that the subjects of NSD saw, trial by trial, checked across the three files that say so."""
+"""The images that the subjects of NSD saw, trial by trial, checked across the three files that list them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +14,14 @@ class Design:
     """The images that one subject sees in all planned sessions, whether or not they took place."""
 
     images: np.ndarray  # (n,) 0-based stimulus ids
-    ordering: np.ndarray  # (planned trials,) index into images of each trial; the same for every subject
+    ordering: np.ndarray  # (planned trials,) index into images for each trial; the same for every subject
     n_shared: int  # the first images, which every subject sees
 
 
 def read_design(release: Release, n_trials: int, n_images: int, n_shared: int) -> Design:
-    """Read the design of one subject, and check it against the stimulus table and, for ``n_trials``, the behavioural log.
+    """Read the design of one subject, and check it against the stimulus table and the behavioural log of ``n_trials``.
 
-    A subject was to see ``n_images``, of which all subjects share ``n_shared``.
+    Each subject was planned to see ``n_images``, of which all subjects share ``n_shared``.
     """
     import scipy.io
 

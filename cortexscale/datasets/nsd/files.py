@@ -1,7 +1,7 @@
 """The files of NSD as they were released: where they lie, and functions that read and check them.
 
-Layout: NSD Data Manual (cvnlab.slite.page) and Allen et al. 2022, Nature Neuroscience 25. Ids are 1-based in every file
-but the stimulus table; everything that functions of this module return is 0-based.
+Layout: NSD Data Manual (cvnlab.slite.page) and Allen et al. 2022, Nature Neuroscience 25. Ids are 1-based in every file except
+the stimulus table; functions of this module return 0-based ids.
 """
 
 import gzip

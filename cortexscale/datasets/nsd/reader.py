@@ -77,9 +77,9 @@ def memory_mb(options: Options) -> int:
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training and test stimuli, and the most units of one kernel.
+    """Return the numbers of training stimuli and test stimuli, and the largest number of units that share a kernel.
 
-    A kernel has the units of one subject, because each subject has training images of its own.
+    A kernel serves the units of one subject, because each subject has training images of its own.
     """
     return options.images_per_subject - options.shared_images, options.shared_images, options.max_voxels
 
@@ -194,7 +194,7 @@ def _why_empty(mask: np.ndarray, selected: np.ndarray) -> str:
 
 
 def _compare(subject: str, released: np.ndarray, recomputed: np.ndarray) -> dict[str, float]:
-    """Compare the ncsnr of the betas with the released one, which differs if voxels are of another order or subject."""
+    """Compare the ncsnr of the betas with the released one, so that voxels in another order or of another subject are noticed."""
     difference = np.abs(recomputed - released)[np.isfinite(recomputed)]
     if not len(difference):
         return {"voxels": 0}

@@ -33,7 +33,7 @@ def area(parcel: str) -> str:
 
 
 AREAS = {roi: area(parcel) for parcel, rois in PARCELS.items() for roi in rois if roi in ROIS}
-"""ROI -> the area behind it. All parcels of one ROI read from the same area; ``nsdgeneral`` and ``whole_brain`` mix areas."""
+"""ROI -> the area that all its parcels read from. ``nsdgeneral`` and ``whole_brain``, which mix areas, are not in it."""
 
 _SHAPES = ((12, 15, 11), (13, 14, 12), (11, 16, 12), (12, 13, 14), (14, 12, 13), (11, 15, 13), (13, 15, 11), (12, 16, 11))
 GRIDS = dict(zip(SUBJECTS, _SHAPES, strict=True))

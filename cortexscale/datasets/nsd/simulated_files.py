@@ -50,10 +50,10 @@ def plan_experiment(subjects: int, sessions: int, n_shared: int, seed: int) -> E
 
 
 def single_trials(signal: np.ndarray, shown: np.ndarray, ncsnr: np.ndarray, seed: int) -> np.ndarray:
-    """Return trials in percent signal change: signal plus independent noise, with another offset and gain in each session.
+    """Return trials in percent signal change: signal plus independent noise, with a new offset and gain in each session.
 
-    The ``signal`` is (images, voxels) of unit variance; ``shown`` are its rows in whole sessions; ``ncsnr`` is what a reader
-    finds.
+    The ``signal`` is (images, voxels) of unit variance; ``shown`` is its row in each trial of whole sessions; ``ncsnr`` is the
+    value that a reader should find.
     """
     rng = np.random.default_rng(seed)
     n_voxels = signal.shape[1]

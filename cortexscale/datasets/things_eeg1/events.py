@@ -1,4 +1,4 @@
-"""The events of THINGS-EEG1: the image of every trial, from ``events.tsv`` of release 1.2.0 or of earlier releases."""
+"""The events of THINGS-EEG1: the image of every trial, from ``events.tsv`` of release 1.2.0 or earlier."""
 
 from pathlib import Path
 

@@ -2,8 +2,8 @@
 
 A recording has 63 channels at 1000 Hz against an online reference that is not stored. 22,248 images are presented once and
 200 test images 12 times, one every 100 ms. The reader restores the online reference and subtracts the average reference,
-high-pass filters at 0.1 Hz, cuts epochs, resamples them to 100 Hz, subtracts the baseline and crops (paper, appendix A.3, and
-for the reference the authors of the dataset).
+high-pass filters at 0.1 Hz, cuts epochs, resamples them to 100 Hz, subtracts the baseline and crops (paper, appendix A.3; the
+reference is that of the dataset's authors).
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check everything about one subject but the samples themselves."""
+    """Check everything about one subject except the samples themselves."""
     _text_files(root, subject, options)
 
 
@@ -70,7 +70,7 @@ def memory_mb(options: Options) -> int:
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training and test stimuli, and the most units of one kernel, as all subjects saw the same images."""
+    """Return the numbers of training stimuli, test stimuli, and units of all subjects, who saw the same images."""
     units = len(CHANNELS) * len(options.times(options.recorded_rate))
     return options.n_train, options.n_test, units * len(subjects)
 
@@ -109,7 +109,7 @@ def read(root: Path, subject: str, options: Options) -> Recording:
 
 
 def _text_files(root: Path, subject: str, options: Options) -> tuple[pd.DataFrame, dict[str, str], dict[str, Any]]:
-    """Return the events, channel of the cap -> its name in the file, and the notes."""
+    """Return the events, the name in the file of each channel of the cap, and the notes."""
     header_file, _, data_file, events_file = raw_files(root, subject, options)
     remedy = f"It is {subject}/eeg/ of OpenNeuro ds003825, version 1.2.0."
     header = read_header(header_file, remedy)

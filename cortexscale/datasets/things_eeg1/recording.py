@@ -48,9 +48,9 @@ def filtered(
     """Reference and filter the continuous recording; yield slices of ``channels`` and their recording in V, to save memory.
 
     The numbers are those of MNE on the whole recording: ``add_reference_channels``, ``set_eeg_reference("average")`` and
-    ``filter`` (zero-phase FIR, ``highpass`` in Hz) treat samples and channels one by one, but for the mean over channels, which
-    is computed first. ``names`` has the name in the file of every channel but the online reference, which is 0 by definition.
-    The caller holds ``at_least`` values per channel of a slice: if they outnumber the samples, slices are narrower.
+    ``filter`` (zero-phase FIR, ``highpass`` in Hz) treat samples and channels one by one, except for the mean over channels,
+    which is computed first. ``names`` has the name in the file of every channel but the online reference, which is 0 by
+    definition. The caller holds ``at_least`` values per channel of a slice: if they outnumber the samples, slices are narrower.
     """
     import mne
 

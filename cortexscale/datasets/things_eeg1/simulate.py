@@ -45,7 +45,7 @@ class Settings(BaseModel, extra="forbid"):
 
 
 def events_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.DataFrame:
-    """Draw the trials of one subject, one row per image, in the released columns of version 1.2.0.
+    """Draw the trials of one subject, one row per image, in the columns of release 1.2.0.
 
     The main part has all its images in random order; each test sequence has all test images. Onsets lie on the grid of
     100 Hz. ``sample`` counts from 1. ``things_ids`` are all images of the image folder, in byte order.
@@ -106,8 +106,9 @@ def write_things_eeg1(root: Path, subject: str, events: pd.DataFrame, potentials
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
     """Write the subjects, and yield each with its truth: noise-free responses in µV, and the true noise ceilings above 1 %.
 
-    Truths are those of the average reference. In true ceilings, noise is what is added to the recording, the responses to
-    the neighbours of an image, and what the baseline adds of both (:func:`cortexscale.simulation.meeg.trial_noise`).
+    Truths are those of the average reference. In true ceilings, the noise has three parts: what is added to the recording, the
+    responses to neighbouring images, and what subtracting the baseline adds of both
+    (:func:`cortexscale.simulation.meeg.trial_noise`).
     """
     options = Options()
     times = options.times(RECORDED_RATE)

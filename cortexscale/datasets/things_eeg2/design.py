@@ -1,4 +1,4 @@
-"""The images that the sessions of THINGS-EEG2 present, and checks that they did."""
+"""The images that the sessions of THINGS-EEG2 should present, and checks that they did."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +10,7 @@ from cortexscale.datasets.formats.meeg import EpochOptions, require_epochs
 from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Part
 from cortexscale.errors import InputError
 
-_PLAUSIBLE = (1e-7, 1e-3)  # V, limits of the standard deviation of EEG over one epoch, the median of all channels
+_PLAUSIBLE = (1e-7, 1e-3)  # V, limits of the standard deviation over one epoch, median over channels
 _REMEDY = "fetch the session again; if it is partial or simulated on purpose, set things_eeg2's counts"
 
 
@@ -31,7 +31,7 @@ class Session:
 
     name: str
     parts: list[Part]  # in order of time
-    at_most: int | None  # presentations of an image that count, the first ones
+    at_most: int | None  # number of presentations of an image that count, from the first on
 
     @cached_property
     def conditions(self) -> np.ndarray:
@@ -50,7 +50,7 @@ class Session:
 
 
 def require_plan(sessions: list[Session], plan: Plan) -> None:
-    """Raise an InputError unless every session has the planned images, and together they present all images equally often."""
+    """Raise an InputError unless every session has the planned images, and all sessions together present each equally often."""
     seen = np.zeros(plan.images, dtype=int)
     for session in sessions:
         n_images, n_targets = len(session.conditions), session.is_target.sum()
@@ -73,7 +73,7 @@ def require_plan(sessions: list[Session], plan: Plan) -> None:
 
 
 def require_eeg(part: Part, options: EpochOptions) -> None:
-    """Raise an InputError unless every epoch lies within its recording and the first one is of the size of EEG."""
+    """Raise an InputError unless every epoch lies within its recording and the first one has amplitudes of EEG."""
     require_epochs(part.path, part.onsets, part.n_samples, RATE, options)
     first, stop = (part.onsets[0] + round(seconds * RATE) for seconds in (options.tmin, options.tmax))
     deviation = float(np.median(part.segment(first, stop).std(axis=1)))

@@ -2,8 +2,8 @@
 
 The reader starts from the raw data (63 channels, 1000 Hz, 0.1-100 Hz, V), because the authors' preprocessed data are
 whitened. It cuts epochs of -0.2 to 0.8 s, subtracts the mean of the baseline, resamples to 100 Hz and averages over
-presentations (paper, appendix A.4). A session has half of the training images, twice, and all test images, twenty times;
-a few images are presented once or twice more.
+presentations (paper, appendix A.4). A session presents half of the training images twice and all test images twenty times; a few
+images come once or twice more.
 """
 
 from collections.abc import Iterator, Sequence
@@ -70,7 +70,7 @@ class Options(meeg.EpochOptions):
     source_parts: PositiveInt = Field(5, description="Recordings of a session's training images in the source data.")
 
     def plan(self, split: SplitName) -> Plan:
-        """Return what is presented of one split."""
+        """Return the planned presentations of one split."""
         if split == "training":
             counts = self.n_train, self.train_images_per_session, self.train_repetitions
             return Plan(*counts, self.train_presentations, self.train_targets)
@@ -110,7 +110,7 @@ def memory_mb(options: Options) -> int:
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training and test stimuli, and the most units of one kernel, as all subjects saw the same images."""
+    """Return the numbers of training stimuli, test stimuli, and units of all subjects, who saw the same images."""
     return options.n_train, options.n_test, len(options.channels) * len(options.times(RATE)) * len(subjects)
 
 

@@ -92,7 +92,7 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
 
 
 def _sessions(settings: Settings, rng: np.random.Generator) -> Iterator[dict[SplitName, list[np.ndarray]]]:
-    """Yield the conditions of the parts of every session. Sessions 1 and 2 halve the concepts, 3 and 4 do so in another way."""
+    """Yield the conditions of the parts of every session. Sessions 1 and 2 halve the concepts in one way, 3 and 4 in another."""
     test = np.arange(1, settings.test_images + 1)
     for _ in range(SESSIONS // 2):
         for half in np.split(rng.permutation(settings.concepts), 2):

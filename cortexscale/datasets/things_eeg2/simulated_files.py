@@ -11,7 +11,7 @@ from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Part, SplitName
 from cortexscale.datasets.things_eeg2.reader import CHANNELS
 from cortexscale.simulation.brainvision import write_brainvision
 
-EXEMPLARS = 10  # images of a training concept; of the test concepts, the next one is presented
+EXEMPLARS = 10  # images of a training concept; the next image is the one of a test concept
 _TRIGGER_OF_TARGET = 255
 
 

@@ -54,8 +54,8 @@ def open_recording(release: Release, path: Path, log: Path, channels: Sequence[s
 def _triggers(markers: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read the sample, 0-based, and the code of every trigger.
 
-    MNE is not used, because it drops triggers behind the end of the data, and numbers the first marker, New Segment, 99999,
-    which is the condition of a target.
+    MNE is not used, because it drops triggers after the end of the data, and gives the first marker (New Segment) the number
+    99999, which is the condition of a target.
     """
     lines = re.findall(r"^Mk\d+=Stimulus,S *(\d+),(\d+),", markers.read_text(encoding="latin-1"), re.MULTILINE)
     codes, samples = np.array(lines, dtype=np.int64).reshape(-1, 2).T  # the file counts samples from 1

@@ -1,4 +1,4 @@
-"""Z-scored averages of the responses of THINGS-fMRI, one per image and voxel, made a block of voxels at a time."""
+"""Z-scored averages of the responses of THINGS-fMRI: one per image and voxel, computed for a block of voxels at a time."""
 
 from collections.abc import Iterator
 
@@ -10,13 +10,13 @@ from cortexscale.datasets.things_fmri.tables import Trials
 from cortexscale.kernels.noise_ceiling import ncsnr_from_repetitions, noise_ceiling_percent
 
 _BLOCK_VALUES = 2**19  # float64 responses in one block of voxels
-BLOCK_BYTES = 6 * 8 * _BLOCK_VALUES  # of a block, with everything that is derived from it at a time
+BLOCK_BYTES = 6 * 8 * _BLOCK_VALUES  # of a block and everything that is computed from it
 
 
 def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trials) -> pd.DataFrame:
     """Return mean and sd of the single trials of each split, and ``recomputed``, the noise ceiling of the test images.
 
-    The ceiling is made as the released one (authors' code, ``thingsmri/anc.py``): a voxel is z-scored over the test images
+    The ceiling is computed like the released one (authors' code, ``thingsmri/anc.py``): a voxel is z-scored over the test images
     of each repetition; the noise variance is the mean over images of the variance over repetitions, and the signal variance
     is 1 minus the noise variance. There is one row per voxel in ``rows``, ascending indices into ``responses`` (voxels, trials).
     It is nan where a response is missing, or where all training trials, or all test images of one repetition, are equal.
@@ -44,7 +44,7 @@ def zscored_averages(responses: h5py.Dataset, rows: np.ndarray, trials: Trials, 
     train = np.empty((len(trials.train_ids), len(rows)), np.float32)
     test = np.empty((len(trials.test_ids), len(rows)), np.float32)
     every = np.arange(len(trials.session))
-    # Trials to standardise, and those whose mean and sd they are standardised by.
+    # Trials to standardise, and the trials whose mean and sd are used for it.
     scopes = {
         "split": [(trials.train, trials.train), (trials.test.ravel(), trials.test.ravel())],
         "train": [(every, trials.train)],

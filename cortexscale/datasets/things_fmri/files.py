@@ -53,7 +53,7 @@ class Release:
 def find_release(root: Path, subject: str) -> Release:
     """Find the files of ``subject`` in whichever release lies under ``root``, at most one folder deeper than it should be.
 
-    If there are several, the first of those with the most files is returned; if there is none, the place of the Figshare release.
+    If there are several, the first of those with the most files is returned; if there is none, the Figshare paths are.
     """
     openneuro = f"derivatives/ICA-betas/{subject}/voxel-metadata/{subject}_task-things"
     places = [(f"betas_csv/{subject}", _FIGSHARE_NAMES), (subject, _FIGSHARE_NAMES), (openneuro, _OPENNEURO_NAMES)]
@@ -63,7 +63,7 @@ def find_release(root: Path, subject: str) -> Release:
 
 
 def column_names(release: Release, path: Path) -> dict[str, str]:
-    """Return column without line breaks -> its name in the file. Two names of the voxel table contain a line break in quotes."""
+    """Return column -> its name in the file. Two quoted names of the voxel table have a line break, which columns here lack."""
     return {re.sub(r"\s*\n\s*", "", name).strip(): name for name in map(str, _read_csv(release, path, nrows=0))}
 
 

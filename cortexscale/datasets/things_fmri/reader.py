@@ -84,7 +84,7 @@ def memory_mb(options: Options) -> int:
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training and test stimuli, and the most units of one kernel, as all subjects saw the same images."""
+    """Return the numbers of training stimuli, test stimuli, and units of all subjects, who saw the same images."""
     return options.n_train, options.n_test, options.max_voxels * len(subjects)
 
 
@@ -165,7 +165,7 @@ def _require_voxels(release: Release, passes: np.ndarray, ceiling: pd.Series, op
 
 
 def _compare(release: Release, released: pd.Series, recomputed: pd.Series, options: Options) -> dict[str, float]:
-    """Compare the ceilings of the single trials with the released ones, so that trials of another order are noticed."""
+    """Compare the ceilings of the single trials with the released ones, so that trials in another order are noticed."""
     both = recomputed.notna() & (released > options.min_nc_percent)
     if not both.any():
         return {"voxels": 0}

@@ -45,7 +45,7 @@ AREAS = {
     for area, parcels in PARCELS.items()
     if any(column in parcel for parcel in parcels for column in columns)
 }
-"""ROI of the reader -> the area behind it; each ROI has one."""
+"""ROI of the reader -> the only area that its voxels read from."""
 
 ABSENT = {"sub-03": "rTOS"}  # subject -> a ROI that was not found in it
 GRIDS = {"sub-01": (7, 9, 6), "sub-02": (9, 6, 7), "sub-03": (6, 10, 7)}

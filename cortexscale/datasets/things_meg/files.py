@@ -1,8 +1,8 @@
 """The files of THINGS-MEG as they were released: where they lie, and functions that open and check them.
 
 The epochs of a subject are one FIF recording split over four files, each of which stores the name of the next, so renamed
-parts are not found. MNE reports a missing part. It only warns about a first part that was cut short and then lacks most
-of the epochs, and it does not notice a name that leads back to an earlier part.
+parts are not found. MNE reports a missing part. If the first part was cut short, it only warns, and most of the epochs are
+missing. It does not notice a name that leads back to an earlier part.
 """
 
 import struct
@@ -26,7 +26,7 @@ FIRST_TIME = -0.1
 CATCH = 999999  # event code of the catch trials; that of other trials is the number of the image
 
 _FILE_ID, _NEXT_FILE, _END = 100, 118, -1
-"""Two kinds of FIF tags, and the place of the next tag according to the last one of a file."""
+"""Two kinds of FIF tags, and the value that marks the last tag of a file."""
 
 COLUMNS = ("trial_type", "image_path", "session_nr", "things_image_nr")
 """The columns that are read, of the 18 that describe every trial."""

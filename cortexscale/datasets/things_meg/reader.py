@@ -63,19 +63,19 @@ def memory_mb(options: Options) -> int:
     units = SENSORS * N_TIMES
     held = 4 * units * (options.n_train + options.n_test * (options.n_sessions + 2))
     resampling = 8 * _BLOCK * SENSORS * (TIMES + 2 * N_TIMES)
-    checking = 2 * units * options.n_train  # whether each response is finite, checked at the end
+    checking = 2 * units * options.n_train  # masks of the final check that all responses are finite
     return int(np.ceil((held + max(resampling, checking)) / 1e6)) + 350
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training and test stimuli, and the most units of one kernel, as all subjects saw the same images."""
+    """Return the numbers of training stimuli, test stimuli, and units of all subjects, who saw the same images."""
     return options.n_train, options.n_test, SENSORS * N_TIMES * len(subjects)
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
     """Read one subject. Training rows are in the order of presentation, test rows are ordered by id.
 
-    The noise ceiling of a unit is the authors': test trials are z-scored over the images of a session, the noise variance is
+    Noise ceilings are computed as by the authors: test trials are z-scored over the images of a session, the noise variance is
     that over sessions, and the average has as many trials as there are sessions.
     """
     epochs, trials = _open(root, subject, options)

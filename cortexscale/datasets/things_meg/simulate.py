@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SESSIONS, RUNS, PARTS = 12, 10, 4
 EXEMPLARS = 12  # images of a concept in the main experiment, one per session; the next one may be its test image
 
-_ABSENT = {"MLF25", "MRF43", "MRO13", "MRO11"}  # three that this device lacks, and one that the authors dropped
+_ABSENT = {"MLF25", "MRF43", "MRO13", "MRO11"}  # three sensors that this device lacks, and one that the authors dropped
 
 _COLUMNS = [
     *("trial_type", "image_nr", "category_nr", "exemplar_nr", "test_image_nr"),
@@ -47,7 +47,7 @@ class Noise:
 
     gain: float  # mean of the factor that an epoch of a sensor was multiplied by
     spread: float  # variance of this factor
-    variance: np.ndarray  # (TIMES,) variance of the noise after that
+    variance: np.ndarray  # (TIMES,) variance of the noise after the division
 
 
 class Settings(BaseModel, extra="forbid"):
@@ -167,7 +167,7 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
 def single_trials(signal: np.ndarray, shown: np.ndarray, seed: int) -> tuple[np.ndarray, Noise]:
     """Return epochs in units of their baseline, (trials, sensors, TIMES) float64, and their noise.
 
-    The ``signal`` is (images, sensors, TIMES), 0 before 0 s, in sd of the noise. Trials show its rows ``shown``, or nothing (-1).
+    The ``signal`` is (images, sensors, TIMES), 0 before 0 s, in sd of the noise. ``shown`` is its row in each trial, -1 for none.
     """
     rng = np.random.default_rng(seed)
     hertz = np.arange(0.625, 40, 0.625)

@@ -18,11 +18,11 @@ further memory."""
 
 
 def describe_electrodes(file: h5py.File, areas: dict[str, tuple[int, int]]) -> pd.DataFrame:
-    """Describe every electrode of the file of responses in one row; ``areas`` gives each its first electrode, and last + 1.
+    """Describe every electrode of the file of responses in one row; ``areas`` maps each area to its first electrode and last + 1.
 
     Returns:
-        ``unit``, ``electrode``, ``array``, ``area`` ("" in none); ``reliability`` as released (mean over the finite pairs)
-        and ``recomputed``; ``nc_percent``; and the largest differences between what is released and what the repetitions
+        ``unit``, ``electrode``, ``array``, ``area`` ("" outside all areas); ``reliability`` as released (mean over the finite
+        pairs) and ``recomputed``; ``nc_percent``; and the largest differences between what is released and what the repetitions
         give, ``oracle_error`` and ``test_MUA_error``. nan for dead electrodes.
     """
     electrode = np.arange(N_ELECTRODES)

@@ -74,7 +74,7 @@ def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check everything in both files of one monkey but the responses."""
+    """Check everything in both files of one monkey except the responses."""
     _stimulus_ids(root, subject, options)
     with _responses_file(root, subject, options):
         pass
@@ -89,7 +89,7 @@ def memory_mb(options: Options) -> int:
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training and test stimuli, and the most units of one kernel: the monkeys saw the same images."""
+    """Return the numbers of training stimuli, test stimuli, and units of all monkeys, who saw the same images."""
     return options.n_train, options.n_test, N_ELECTRODES * len(subjects)
 
 

@@ -90,7 +90,8 @@ def write_tvsd(
     """Write ``<monkey>/THINGS_normMUA.mat`` and ``<monkey>/_logs/things_imgs.mat`` under ``root``.
 
     Statistics that the release derives from the test repetitions, (R, n_test, 1024), are derived from them here too. The release
-    takes SNR from the raw signal of each day; here it is that of the repetitions, the same on every day. Latencies are nan.
+    takes SNR from the raw signal of each day; here it comes from the repetitions, and is the same on every day. Latencies are
+    nan.
     """
     repetitions = np.asarray(test_repetitions, dtype=np.float64)
     average = repetitions.mean(axis=0)
