@@ -1,4 +1,4 @@
-"""Digests of the code that a stage runs, which change only if the result may change; and loading of a user's own modules."""
+"""Digests of the code of a stage, which change only if its result may change, and loading of a user's own modules."""
 
 import ast
 import hashlib
@@ -40,7 +40,7 @@ def stage_digest(script: Path, *modules: str | Path) -> str:
 def parsed(file: Path) -> tuple[bytes, tuple[Path, ...]]:
     """Return the digest of the statements of a Python file, and the files of this package that it imports.
 
-    Files of data count as they are.
+    The digest of a data file is that of its bytes.
     """
     if file.suffix != ".py":
         return hashlib.blake2b(file.read_bytes(), digest_size=8).digest(), ()
@@ -59,7 +59,7 @@ def parsed(file: Path) -> tuple[bytes, tuple[Path, ...]]:
 
 
 def _is_text(node: ast.AST) -> bool:
-    """Tell a docstring, or another text that stands alone."""
+    """Tell whether a statement is a docstring or another text that stands alone."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
@@ -84,7 +84,7 @@ def load_module(file: Path, where: str) -> ModuleType:
 
 @cache
 def _load_file(file: Path, changed: int) -> ModuleType:
-    name = f"own_{file.stem}"  # under its own stem it could hide a package, such as a module called numpy.py
+    name = f"own_{file.stem}"  # without the prefix, a file called numpy.py would hide the package
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ImportError("not a Python file")

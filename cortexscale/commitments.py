@@ -46,7 +46,7 @@ class Commitments:
 
     @property
     def layer_names(self) -> list[str]:
-        """Every committed layer once."""
+        """The names of all committed layers, each once."""
         return list(dict.fromkeys(layer.layer_name for rois in self.datasets.values() for layer in rois.values()))
 
     def restricted(self, datasets: Iterable[str]) -> Self:
@@ -54,7 +54,7 @@ class Commitments:
         return type(self)(self.model_id, {name: self.datasets[name] for name in datasets})
 
     def at_layers(self, names: Collection[str]) -> Self:
-        """Return the commitments of the ROIs that are committed to one of some layers."""
+        """Return the commitments of the ROIs whose layer is among ``names``."""
         kept = {
             dataset: {roi: layer for roi, layer in rois.items() if layer.layer_name in names}
             for dataset, rois in self.datasets.items()

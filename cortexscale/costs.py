@@ -1,6 +1,6 @@
 """The rates of a machine, and the cost of a job in time, memory and disk.
 
-Functions of ``bounds.py`` beside the numerics of a stage compute its costs from sizes of arrays and the rates of a machine.
+The costs of a stage are computed from array sizes and the rates of a machine, in ``bounds.py`` beside its numerics.
 """
 
 import inspect
@@ -77,7 +77,7 @@ class Machine(BaseModel, extra="forbid", frozen=True):
         return self.inverse_float64 if self._is_double(precision) else self.inverse_float32
 
     def _is_double(self, precision: str) -> bool:
-        """``auto`` is float64 where it takes about twice as long as float32. On most graphics cards it takes 32 times."""
+        """Tell whether products are float64. With ``auto``, they are where that takes twice as long as float32, not 32 times."""
         return precision == "float64" or (precision == "auto" and self.gemm_float64 > self.gemm_float32 / 4)
 
 
@@ -100,8 +100,8 @@ _RATES = {
 """Rates of ``h200`` and ``slowest``. They were computed, not measured.
 
 ``h200`` follows from data sheets: three quarters of the peak of a matrix product, half of that for an inverse, eight workers for
-images, a shared file system. ``slowest`` is the slowest machine that limits allow for: about half as fast as a V100, with a busy
-file system on which programs take minutes to start.
+images, a shared file system. ``slowest`` is the slowest machine that time limits allow for: about half as fast as a V100, with a
+busy file system on which programs take minutes to start.
 """
 H200, SLOWEST = (Machine(**{name: rates[n] for name, rates in _RATES.items()}) for n in (0, 1))
 PRESETS = {"h200": H200, "slowest": SLOWEST}

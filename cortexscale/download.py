@@ -36,8 +36,8 @@ def fetch(url: str, path: Path | str, *, size: int | None = None, sha256: str | 
         size: number of bytes that the file must have; by default what the server announces.
 
     Raises:
-        InputError: there is no connection (after ``len(WAITS)`` further attempts), no such file, a web page in its place, or
-            the size or the checksum differs.
+        InputError: there is no connection (after ``len(WAITS)`` further attempts), the file does not exist or is a web page, or
+            its size or checksum differs.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def fetch(url: str, path: Path | str, *, size: int | None = None, sha256: str | 
             else:
                 _download(url, path, size, sha256)
         finally:
-            lock.unlink(missing_ok=True)  # FileLock notices that the lock it got has lost its name, and asks again
+            lock.unlink(missing_ok=True)  # FileLock notices that its file was deleted, and asks again
 
 
 def _download(url: str, path: Path, size: int | None, sha256: str | None) -> None:

@@ -64,7 +64,7 @@ class Problems:
             self.found.append(error)
 
     def of(self, where: str) -> list[InputError]:
-        """List the problems of a part of the inputs, such as a section of the config, whose name begins with ``where``."""
+        """List the problems of one part of the inputs, such as a section of the config: their names begin with ``where``."""
         return [problem for problem in self.found if problem.where.startswith(where)]
 
     def require_none(self) -> None:

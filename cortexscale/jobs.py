@@ -1,4 +1,4 @@
-"""The border between rules and scripts, whose ``main`` gets the values that the rule gives the names of its parameters.
+"""The border between rules and scripts: a script's ``main`` gets the named values of its rule as arguments.
 
 Params are plain values, because Snakemake compares them as text to find out whether a job must run again. :func:`plain` makes
 them in the rule, and :func:`run` loads them back into the annotated types.
@@ -27,7 +27,7 @@ Job = Any
 
 
 def plain(value: Any) -> Any:
-    """Return a value as plain values of JSON, also dataclasses, sections of the config and paths within lists and dicts."""
+    """Return a value as plain JSON; dataclasses, sections of the config and paths are converted, within lists and dicts too."""
     return to_jsonable_python(value)
 
 
@@ -63,8 +63,8 @@ def arguments_of(main: Callable[..., None], job: Job) -> dict[str, Any]:
     """Load the arguments of the ``main`` of a script from its job.
 
     Every named input, output and param needs a parameter of its name; an input that a job only waits for has no name. A
-    parameter with a default may be missing from the rule. One for a single file may get a list of one file, or an empty list,
-    which means its default.
+    parameter with a default may be missing from the rule. A parameter for a single file may get a list of one file, or an empty
+    list, which means its default.
 
     Raises:
         InputError: lists every name that only the rule or only ``main`` has, every name that the rule uses twice, and every

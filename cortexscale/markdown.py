@@ -6,7 +6,7 @@ import pandas as pd
 
 
 def markdown_table(cells: pd.DataFrame, note: str = "", *, left: Collection[str] = ()) -> str:
-    """Write a table in Markdown, and a note below it. Columns but for those on the ``left`` are aligned as numbers are."""
+    """Write a table in Markdown, and a note below it. Columns in ``left`` are aligned to the left, all others to the right."""
     escaped = cells.astype(str).replace({r"\|": r"\\|"}, regex=True)
     sides = ["left" if column in left else "right" for column in cells]
     table = escaped.to_markdown(index=False, disable_numparse=True, colalign=sides)

@@ -33,9 +33,9 @@ class Recording:
             variance) and what the modality has (electrode, voxel i/j/k, channel, time).
         rois: one boolean column per ROI, one row per unit. ROIs may overlap or be empty.
         notes: what the reader saw and a user should know (dropped units, subject's sessions, ``released_statistic`` ...).
-        screening: every unit that was looked at, kept or not: ``unit``, ``nc_percent`` (nan where it cannot be had), ``kept``,
-            the columns of ``rois``, for M/EEG ``channel`` and ``time`` (s), and where the release ships a statistic of its own,
-            ``released`` and ``recomputed`` (the same from the single trials; nan where it was not recomputed).
+        screening: every unit that was looked at, kept or not: ``unit``, ``nc_percent`` (nan where it cannot be computed),
+            ``kept``, the columns of ``rois``, for M/EEG ``channel`` and ``time`` (s), and where the release ships a statistic of
+            its own, ``released`` and ``recomputed`` (the same from the single trials; nan where it was not recomputed).
     """
 
     dataset: str

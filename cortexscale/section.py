@@ -28,7 +28,7 @@ NonEmpty = Annotated[list[T], Field(min_length=1)]
 
 
 class Contradiction(NamedTuple):
-    """Values of one section that do not go together, as an InputError of ``key``, which may lie in a section within it."""
+    """An InputError of ``key`` for values of one section that contradict each other. The key may lie in a section within it."""
 
     key: str
     found: str
@@ -45,5 +45,5 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     def contradictions(self) -> Iterator[Contradiction]:
-        """Yield what is wrong with values that are valid each on their own."""
+        """Yield what is wrong with a combination of values, each of which is valid on its own."""
         yield from ()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Form = Literal["offset", "reduced", "auto"]
-"""Form of a scaling law. ``auto`` takes whichever predicts architectures better that it was not fitted to."""
+"""Form of a scaling law. ``auto`` takes the one that better predicts architectures that were left out of the fit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,8 +14,8 @@ class Axis:
     Attributes:
         table: result table that its points come from.
         column: column of X.
-        family: column whose values have a scaling law each.
-        scale: unit in which the constants of a law see X.
+        family: column that groups points; a scaling law is fitted to each of its values.
+        scale: unit of X in the formula of a law.
         form: form of its laws, unless the config names another.
         delta: key of the config section ``fits`` that has the delta of its Huber loss.
     """
@@ -37,7 +37,7 @@ class ModelAxis(Axis):
     Attributes:
         full_data_only: whether only models that were trained on a full data set are fitted.
         with_flex: whether architectures of flexible width are fitted.
-        across_architectures: whether X varies only between architectures, so that a family of one has no law of its own.
+        across_architectures: whether X varies only between architectures, so that a family of one architecture has no law.
     """
 
     table: str = "pretraining"

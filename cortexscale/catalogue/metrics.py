@@ -15,4 +15,4 @@ METRICS = {
 """Metric -> its name on figures and pages."""
 
 FITTED = tuple(name for name in METRICS if name != "cv_score")
-"""Metrics of the test stimuli, which scaling laws are fitted to and the explore page offers."""
+"""Metrics of the test stimuli: scaling laws are fitted to them, and the explore page offers them."""

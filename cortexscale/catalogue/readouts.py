@@ -15,7 +15,7 @@ class ReadoutKind:
         recipe: values of :class:`cortexscale.readouts.recipes.ReadoutRecipe` that differ from its defaults.
         varied: values of the recipe that differ between datasets (Table S6).
         reads_all_layers: whether it reads the mean token of every candidate layer, and not the tokens of the committed layer.
-        projections: how many times each token is projected to the channels of the readout. Most time of a training goes there.
+        projections: how many times each token is projected to the channels of the readout. Most of the training time goes there.
     """
 
     label: str
@@ -41,7 +41,7 @@ KINDS = {
     "layer_gate": ReadoutKind(
         label="Layer gate",
         colours={"individual": "#a98467", "shared": "#6c584c"},
-        # Gates begin even and have to move within the steps of one training: ten times the rate of attention.
+        # All gates start equal and must separate within one training, so they learn at ten times the rate of attention.
         recipe={"learning_rate": 1e-3},
         reads_all_layers=True,
     ),

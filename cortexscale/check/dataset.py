@@ -42,7 +42,8 @@ Answer = dict[str, Any]  # the result of :mod:`cortexscale.check.one_read` for a
 def check_dataset(name: str, dataset: Dataset, images: StimulusSet) -> Report:
     """Run the whole interface of a dataset module on the raw files of a study.
 
-    Every subject is read in a process of its own, which measures its memory. The first subject is read twice, to compare.
+    Every subject is read in a process of its own, which measures its memory. The first subject is read twice, and both results
+    must be equal.
     """
     report = Report(f"The dataset `{name}` and its reader `{dataset.reader}`")
     section = report.section("module", _HELP)
@@ -186,7 +187,7 @@ def _check_memory(section: ReportSection, declared: Any, peak: float) -> None:
 
 
 def _size_problems(module: ModuleType, dataset: Dataset, options: BaseModel, answers: dict[str, Answer]) -> Iterator[str]:
-    """Compare ``shape``, which should be at least as large, with what was read."""
+    """Check that the numbers of ``shape`` are at least as large as what was read."""
     shape = module.shape(options, dataset.subjects)
     if not (isinstance(shape, tuple) and len(shape) == 3 and all(isinstance(n, int) for n in shape)):
         yield f"shape gives {shape!r}; (train stimuli, test stimuli, units) is expected"
@@ -202,7 +203,7 @@ def _size_problems(module: ModuleType, dataset: Dataset, options: BaseModel, ans
 
 
 def _roi_problems(module: ModuleType, dataset: Dataset, answers: dict[str, Answer]) -> Iterator[str]:
-    """Compare the ROIs of recordings with those of the module, and with those of the study, which should have units."""
+    """Check that recordings have the ROIs of the module, and that the ROIs of the study have units."""
     for subject, answer in answers.items():
         if absent := [roi for roi in module.ROIS if roi not in answer["rois"]]:
             yield f"the recording of {subject} has no column for {', '.join(absent)}; a column for each of ROIS is expected"

@@ -1,4 +1,4 @@
-"""Find files that are not where they are looked for, because they lie one folder away or in an archive."""
+"""Find missing files that lie in a nearby folder or in an archive."""
 
 import os
 from collections import Counter
@@ -12,7 +12,7 @@ _MOST = 50_000  # largest number of files that are looked at
 
 
 def hints(root: Path, missing: Sequence[PurePath]) -> list[str]:
-    """Suggest where files may be whose paths, relative to ``root``, are missing."""
+    """Suggest where missing files may be. Their paths are relative to ``root``."""
     found = [] if root.is_dir() else [f"there is no folder {root}"]
     below = list(files_below(root))
     named: dict[str, list[Path]] = {}
@@ -29,7 +29,7 @@ def files_below(root: Path) -> Iterator[Path]:
 
 
 def unpacked_hint(root: Path, below: Sequence[Path], wanted: Collection[str] = ()) -> list[str]:
-    """Name archives that were perhaps not unpacked: beside ``root`` or among files ``below`` it, and not ``wanted``."""
+    """Name archives that may still be packed, beside ``root`` or among the files ``below`` it, except ``wanted`` ones."""
     beside = sorted(file for file in root.parent.glob("*") if file.is_file()) if root.parent.is_dir() else []
     archives = [file for file in chain(below, beside) if file.name.lower().endswith(ARCHIVES) and file.name not in wanted]
     return [f"perhaps not unpacked: {', '.join(map(str, archives[:3]))}"] if archives else []

@@ -28,8 +28,8 @@ differently in batches of another size."""
 def check_model(model: Model, batch_size: int, projection: Projection, asked_mb: int, weights_follow: bool) -> Report:
     """Load a model, run it on two images and check all of its candidate layers.
 
-    An extraction of all candidates has forward passes of ``batch_size`` images, and its job asks for ``asked_mb``. Weights may be
-    missing if ``weights_follow``: the study itself trains or fetches them.
+    A job that extracts all candidates in batches of ``batch_size`` images asks for ``asked_mb``. With ``weights_follow``, weights
+    may be missing, because the study itself trains or fetches them.
     """
     report = Report(f"The model `{model.id}` of the source `{model.source}`")
     backbone = _load(report.section("weights", _HELP), model, weights_follow)
@@ -81,7 +81,7 @@ def _describe(section: ReportSection, backbone: Backbone, images: Tensor) -> Non
 
 
 def _check_layers(section: ReportSection, backbone: Backbone, layers: Sequence[Layer], images: Tensor) -> list[int]:
-    """Check that every layer puts out finite numbers that belong to one image each; return the widths of those that do."""
+    """Check that every layer puts out finite numbers that depend on one image each; return the widths of the layers that do."""
     names = [layer.name for layer in layers]
     with torch.inference_mode(), captured(backbone.network, names) as outputs:
         backbone.network(images[:1])

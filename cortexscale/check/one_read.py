@@ -74,7 +74,7 @@ def _content(recording: Recording) -> dict[str, Any]:
 
 
 def _problems(recording: Recording, subject: str) -> Iterator[str]:
-    """Yield a line for everything that is wrong with a recording: found; expected."""
+    """Yield one line for everything that is wrong with a recording, as "found; expected"."""
     yield from recording.problems()
     if recording.subject != subject:
         yield f"the recording has the subject {recording.subject}; {subject} was asked for"

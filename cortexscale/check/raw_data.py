@@ -41,8 +41,8 @@ def check_data(
 ) -> Report:
     """Check the raw files of all datasets and stimulus sets of a study, and the files and names that its models come from.
 
-    With ``checksums``, contents are compared with the released checksums, which reads every byte. Of ``checkpoints`` some may be
-    missing; ``missing`` are other files that the study needs and lacks.
+    With ``checksums``, contents are compared with the released checksums, which reads every byte. Some of the ``checkpoints`` may
+    be missing; ``missing`` lists other files that the study needs and lacks.
     """
     report = Report(f"Raw data of study `{study}`")
     for name, dataset in datasets.items():
@@ -95,7 +95,7 @@ def _check_dataset(section: ReportSection, name: str, dataset: Dataset, checksum
 
 
 def _check_files(section: ReportSection, root: Path, files: Sequence[Path], reader: str | None, checksums: bool) -> set[Path]:
-    """Note what is wrong with files, and return those that cannot be used. Without a reader, no release is compared with."""
+    """Note what is wrong with files, and return those that cannot be used. With a reader, compare them with its release."""
     missing: dict[Path, PurePath] = {}
     damaged: dict[Path, str] = {}
     wrong: dict[Path, str] = {}
@@ -146,7 +146,7 @@ def _readable(size: int) -> str:
 
 
 def changed_counts(options: BaseModel) -> list[str]:
-    """List the options that count something in the release and differ from it, so that these files have other sizes."""
+    """List the options whose counts differ from those of the release, whose file sizes then do not apply."""
 
     def counts(name: str, value: object) -> bool:
         values = value.values() if isinstance(value, dict) else [value]
@@ -158,7 +158,7 @@ def changed_counts(options: BaseModel) -> list[str]:
 
 
 def _image_sources(readers: Iterable[str]) -> list[str]:
-    """Say how to get the images of a stimulus set, as the readers of its datasets know. A reader with a fault is left out."""
+    """Say how to get the images of a stimulus set, according to the readers of its datasets. Faulty readers are left out."""
     places = []
     for reader in readers:
         with suppress(InputError):
@@ -188,6 +188,6 @@ def _check_images(section: ReportSection, images: StimulusSet) -> None:
 
 
 def _folder_of_images(path: Path, below: Sequence[Path]) -> Path | None:
-    """Find images that lie in folders of some folder, among files below a path or in the two folders above it."""
+    """Find a folder of folders with images, below a path or in the two folders above it."""
     above = (file for folder in islice(path.absolute().parents, 2) for file in islice(folder.glob("*/*"), 100))
     return next((file.parents[1] for file in (*below, *above) if file.suffix.lower() in SUFFIXES), None)

@@ -40,7 +40,7 @@ class ReportSection:
     def collect(self, doing: str, blame: str) -> Iterator[None]:
         """Note an exception of the block as a problem, and continue after the block.
 
-        ``doing`` and ``blame`` name the block, and who should look at it, for exceptions other than InputError.
+        For exceptions other than InputError, ``doing`` says what the block does, and ``blame`` who should look at it.
         """
         try:
             yield

@@ -22,7 +22,8 @@ _DISK_TEST = 256 * MB
 def machine_of(name: str, rates: dict[str, float], folder: Path) -> tuple[Machine, str]:
     """Return the machine of the config section ``estimate`` (``here`` or one of ``PRESETS``), and where its rates come from.
 
-    This machine is measured with files in ``folder``. The ``rates`` replace others; an unknown one raises an InputError.
+    This machine is measured with files in ``folder``. The given ``rates`` replace those of the machine; an unknown name raises an
+    InputError.
     """
     checked(Machine, dict.fromkeys(Machine.model_fields, 1.0) | rates, "config key estimate.rates")  # before seconds are spent
     base = measure(folder) if name == "here" else PRESETS[name]
@@ -33,7 +34,7 @@ def machine_of(name: str, rates: dict[str, float], folder: Path) -> tuple[Machin
 def measure(folder: Path) -> Machine:
     """Measure the rates of this machine, with the device and the threads that torch has in this process.
 
-    On a CPU they are per CPU second of one thread, so that other programs on this machine count little.
+    On a CPU they are per CPU second of one thread, so that other programs on this machine have little influence.
     """
     return Machine(
         **_arithmetic(),
@@ -146,7 +147,7 @@ def _disk(folder: Path) -> dict[str, float]:
 
 
 def _start(*modules: str) -> float:
-    """Measure the CPU seconds of a new Python that imports these modules: with small data most of a job."""
+    """Measure the CPU seconds of a new Python that imports these modules, which is most of a job with small data."""
     before = os.times()
     subprocess.run([sys.executable, "-c", f"import {', '.join(modules)}"], check=True)
     after = os.times()

@@ -16,7 +16,7 @@ from cortexscale.plan import Plan
 
 
 def networks(models: Iterable[Model]) -> dict[str, Network]:
-    """Count the network of every model, by its id. That of its reference has the same architecture, and is built once."""
+    """Count the network of every model, by its id. Models that share a reference model share one count."""
     by_id = {model.id: model for model in models}
     references = {id: by_id.get(model.reference, model) for id, model in by_id.items()}
     return {id: _counted(reference) for id, reference in references.items()}
@@ -35,7 +35,7 @@ def _counted(model: Model) -> Network:
 
 @cache
 def numbers_kept(model: Model) -> int:
-    """Count the numbers that an image leaves for the backward pass of the network of a model."""
+    """Count the numbers that a model's network keeps of one image for the backward pass."""
     from cortexscale.models.build import untrained
     from cortexscale.models.counting import saved_activations
 

@@ -1,4 +1,4 @@
-"""The estimate of a study as text: a table of stages, then how it was reckoned."""
+"""The estimate of a study as text: a table of stages, then how its numbers were computed."""
 
 import textwrap
 

@@ -28,7 +28,7 @@ class ExpectedSizes(Sizes):
 
     @cache  # noqa: B019 (one of these per process)
     def units_source(self, dataset: str) -> tuple[float | None, str]:
-        """Return the units that a subject keeps on average, and how they are known; None where only the reader's bound is."""
+        """Return the units that a subject keeps on average, and how they are known; None if only the reader's bound is known."""
         recorded = [file for file in self.data.recordings(dataset) if Path(file).exists()]
         if recorded:
             units = [len(load_recording(file, responses=False).units) for file in recorded]

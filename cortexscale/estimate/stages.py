@@ -55,7 +55,7 @@ class Estimate:
         return [stage for stage in stages if stage.costs]
 
     def _stage(self, name: str, cost: Callable[..., Cost], jobs: Iterable[tuple[str, ...]]) -> Stage:
-        """The jobs of a rule, given by the arguments of its costs."""
+        """Make the stage of a rule from the arguments that its jobs give to its cost."""
         jobs = list(jobs)
         costs, limits = ([getattr(each, name)(*job) for job in jobs] for each in (self.costs, self.plan.limits))
         return Stage(name, costs, limits, formula(cost))

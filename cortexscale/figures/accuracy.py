@@ -22,14 +22,14 @@ from cortexscale.scaling.accuracy import HIGH_ACCURACY, accuracy_scores, correla
 from cortexscale.scaling.finetuning import RELATIONS, finetuning_scores, fractions, lora_and_full, models_compared
 
 _MANY = 100
-"""Smallest number of models whose points are small."""
+"""Number of models from which on points are small."""
 _NAMES = {"imagenet": "ImageNet", "ecoset": "Ecoset"}
 _MARKERS = "osD^vP"
 _RELATIONS = dict(zip(RELATIONS, ("#9d0208", "#e09f3e", "#577590"), strict=True))
-"""Relation of the datasets of a fine-tuning and its scores -> colour."""
+"""Relation between the dataset of a fine-tuning and the dataset of a score -> colour."""
 _INCHES_PER_ROI = 0.32
 _WIDEST = 40
-"""Number of ROIs in one row of panels of correlations; a dataset that has more is a row of its own."""
+"""Largest number of ROIs in one row of panels of correlations; a dataset that has more gets a row of its own."""
 
 
 def draw_by_dataset(tables: Tables, datasets: Datasets) -> Drawn:
@@ -199,7 +199,7 @@ def _rows(counts: Mapping[str, int]) -> list[dict[str, int]]:
 
 
 def draw_overview(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw pretraining in panel a, and one more panel for every experiment that the table ``finetuning`` has, if it is there."""
+    """Draw pretraining in panel a, and one more panel for every experiment in the table ``finetuning``, if there is one."""
     models = accuracy_scores(tables["pretraining"])
     models = models[models["benchmark_name"] == AVERAGE]
     parts: list[tuple[DrawPanel, pd.DataFrame]] = [(draw_pretraining, models)] if len(models) else []
@@ -248,7 +248,7 @@ def _finish(panel: Axes) -> None:
 
 
 def draw_lora(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
-    """Draw one point per pair of datasets, of the fine-tuning and of the scores: means over seeds. Return the numbers."""
+    """Draw means over seeds, one point per dataset of the fine-tuning and dataset of the scores. Return the numbers."""
     pairs = lora_and_full(runs)
     pairs = with_relations(pairs[pairs["benchmark_name"] != AVERAGE], datasets)
     looks = dataset_looks(pairs["finetuning_dataset"], datasets)

@@ -24,7 +24,7 @@ LACKING = {
     "noise_ceilings": "the study has no recordings",
     "released_units": "the study has no recordings",
 }
-"""Table of results -> the reason for which a study lacks it."""
+"""Result table -> the reason why a study lacks it."""
 
 
 class NothingToShow(InputError):
@@ -81,7 +81,7 @@ class Available:
 
 
 Need = Callable[[Available, str], str | None]
-"""Takes what a study has and the variant of the figure, if any, and returns the reason for which it cannot be drawn, or None."""
+"""Takes what a study has and the variant of the figure, if any, and returns the reason why it cannot be drawn, or None."""
 
 
 @dataclass(frozen=True)

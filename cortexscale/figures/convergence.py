@@ -20,9 +20,9 @@ from cortexscale.models.roles import kinds
 from cortexscale.scaling.finetuning import summary
 
 _MARKERS = FAMILY_MARKERS | {"ViT": "v"}
-"""Crosses are models held out."""
+"""Family -> marker. ViT is not a cross here, because crosses are models held out."""
 _MANY = 12
-"""Architectures beyond which a legend of all would fill the panel."""
+"""Largest number of architectures that fit into a legend."""
 
 
 def draw(tables: Tables, datasets: Datasets) -> Drawn:
@@ -34,7 +34,7 @@ def draw(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_convergence(pair: Sequence[Axes], tables: Tables) -> pd.DataFrame:
-    """Draw both panels, without flexible widths, self-supervised models and adversarial copies. Return the numbers."""
+    """Draw both panels, without self-supervised models, adversarial copies and flexible widths. Return the numbers."""
     by_compute, by_samples = (usual_models(tables[f"{axis}_points"]) for axis in ("compute", "samples"))
     if by_compute.empty or by_samples.empty:
         found, expected = "no supervised model with a known number of samples", "models whose pretraining is known"

@@ -33,7 +33,7 @@ DrawPanel = Callable[[Axes, pd.DataFrame, Datasets], pd.DataFrame]
 
 
 class Hue(NamedTuple):
-    """A column that colours tell apart, and the names and colours of its values, in order."""
+    """A column whose values have colours of their own, with the names and colours of these values in order."""
 
     column: str
     looks: Mapping[Any, tuple[str, str]]

@@ -46,7 +46,7 @@ class Gallery:
     def drawing(self, name: str) -> Drawing:
         """Return a figure by its name: ``<content>``, ``<content>/<variant>``, or the name in the paper.
 
-        If the study cannot draw it, it raises an InputError with the reason and the nearest names.
+        It raises an InputError with the reason and the nearest names if the study cannot draw the figure.
         """
         found = self._find(name)
         if isinstance(found, str):
@@ -63,7 +63,7 @@ class Gallery:
         return InputError(where, f"{', '.join(names)}: {reason}", expected, remedy)
 
     def reason(self, name: str) -> str | None:
-        """Return the reason for which a figure cannot be drawn, or None."""
+        """Return the reason why a figure cannot be drawn, or None."""
         found = self._find(name)
         return found if isinstance(found, str) else None
 
@@ -91,7 +91,7 @@ class Gallery:
         return "\n".join([*_columns("can be drawn:", drawn), *_columns("cannot be drawn:", lacking)])
 
     def _find(self, name: str, alias: str = "") -> Drawing | str:
-        """Return a figure under its name or an alias, or the reason for which the study cannot draw it."""
+        """Return a figure under its name or an alias, or the reason why the study cannot draw it."""
         if name in PAPER:
             same = self._by_content(PAPER[name])
             return self._find(same, name) if same else self._find_of_paper(name, PAPER[name])
@@ -153,7 +153,7 @@ class Gallery:
         return {name: dataset.label for name, dataset in self.available.datasets.items()}
 
     def _names(self) -> list[str]:
-        """Name all figures by content; in a study without datasets the pattern ``<content>/<dataset>`` of those that show one."""
+        """List the names of all figures by content. Without datasets, figures of one dataset are ``<content>/<dataset>``."""
         names = []
         for name, content in CONTENTS.items():
             variants = self._variants(content) or content.variants

@@ -53,7 +53,7 @@ def draw_profiles(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_agreement(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw one point per layer, with one column per super-ROI and pair of the first dataset with another, ranks above scores."""
+    """Draw one point per layer: a column per group of ROIs and pair of the first dataset with another, ranks above scores."""
     one, *others = datasets
     layers = layer_agreement(tables["layer_search"], one, others)
     if layers.empty:
@@ -161,7 +161,7 @@ def draw_dimensions(tables: Tables, datasets: Datasets) -> Drawn:
 def paired_scores(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """Return scores of ROIs whose layer was projected (``projected``, and ``full`` of all activations), averaged over subjects.
 
-    They are at the largest number of dimensions that all models share, which is returned too.
+    The projection has the largest number of dimensions that all models share, which is returned too.
     """
     projected = table[table["dimensions"].notna()]
     common = set.intersection(*(set(rows["dimensions"]) for _, rows in projected.groupby("model_id")))

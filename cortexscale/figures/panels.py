@@ -18,11 +18,11 @@ SCORE = "Alignment S (noise-normalised r)"
 AVERAGE_SCORE = "Average alignment S (noise-normalised r)"
 ACCURACY = "Task accuracy (top-1)"
 FEW_MODELS = 12
-"""Models up to which their points have names."""
+"""Largest number of models whose points have names."""
 BESIDE: Style = {"loc": "center left", "bbox_to_anchor": (1.02, 0.5)}
 """The place of a legend on the right of its panel."""
 SLANTED: Style = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-"""Tick labels that are too long to stand side by side."""
+"""Style of tick labels that are too long to stand side by side."""
 _ROIS = {"occipital_parietal": "occ. + parietal"}
 _FEW = 4
 _COLUMNS = range(7, 4, -1)
@@ -44,7 +44,7 @@ def panels(
     for number, panel in enumerate(grid.flat):
         if number < len(titles):
             panel.set_title(titles[number], fontsize=9)
-            # An empty place below leaves a panel without the tick labels that a shared axis has in the last row only.
+            # A shared axis has tick labels in the last row only, so a panel above an empty place needs its own.
             panel.tick_params(labelsize=8, labelbottom=not shared.get("sharex") or number + columns >= len(titles))
         else:
             panel.set_axis_off()
@@ -91,7 +91,7 @@ def name_models(panel: Axes, points: pd.DataFrame, x: str = "x") -> None:
     by_arch = "backbone_arch" in points and points["backbone_arch"].is_unique
     panel.margins(x=0.2)
     for place, point in enumerate(points.sort_values(x).to_dict("records")):
-        # Neighbours have their names above and below in turn.
+        # Names stand above and below their points in turn.
         offset, align = ((0, -5), "top") if place % 2 else ((0, 5), "bottom")
         how: Style = {"textcoords": "offset points", "ha": "center", "va": align, "fontsize": 5.5, "color": "0.25"}
         panel.annotate(point["backbone_arch" if by_arch else "model_id"], (point[x], point["score"]), offset, **how)

@@ -11,7 +11,7 @@ class PaperFigure:
 
     Attributes:
         content: key of the registry.
-        variant: variant of the content; for a figure of one dataset the dataset of the first of ``readers``.
+        variant: variant of the content; a figure of one dataset shows that of the first of ``readers``.
         readers: readers of the datasets that it shows; without any, and without ``modalities``, it shows all datasets.
         modalities: modalities of the datasets that it shows.
     """

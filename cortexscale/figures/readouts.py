@@ -15,7 +15,7 @@ from cortexscale.figures.panels import BESIDE, SCORE, draw_law, letter_panels, p
 from cortexscale.figures.style import Style, dataset_looks, log_x
 
 BEYOND = 2
-"""Factor of the largest number of stimuli up to which curves run."""
+"""Curves run up to this multiple of the largest number of stimuli."""
 
 
 def draw_linear(tables: Tables, datasets: Datasets) -> Drawn:

@@ -1,4 +1,4 @@
-"""Scaling laws of pretraining: of a study with their optima, and of the published scores (Gokce & Schrimpf 2025)."""
+"""Scaling laws of pretraining, with compute-optimal splits for a study, and of published scores (Gokce & Schrimpf 2025)."""
 
 from collections.abc import Sequence
 
@@ -122,7 +122,7 @@ def _line(look: Look, *, fitted: bool, bold: bool) -> Line2D:
 
 
 def draw_points(panel: Axes, points: pd.DataFrame, colour: str) -> None:
-    """Draw the models of one dataset or family: small those that are fitted, and pale if they are many; others larger."""
+    """Draw the models of one dataset or family: small if fitted (and pale if there are many), otherwise larger."""
     many = len(points) > FEW_MODELS
     for (source, fitted), rows in points.groupby(["backbone_source", "fitted"]):
         small: Style = {"s": 7 if many else 16, "alpha": 0.25 if many else 0.8, "linewidths": 0, "zorder": 1}

@@ -64,7 +64,7 @@ def draw_table(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_size(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw one point per model over its number of parameters. Names are in the legend, as similar models lie close together."""
+    """Draw one point per model over its number of parameters. Names are in the legend, because similar models overlap."""
     scores = selected_scores(tables["pretraining"])
     average = scores[scores["benchmark_name"] == AVERAGE]
     looks = _bars(average)

@@ -76,7 +76,7 @@ def dataset_looks(names: Iterable[str], datasets: Datasets) -> dict[str, Look]:
     """Return the looks of some datasets, in the order of the study; the average comes last.
 
     A dataset of a built-in reader has the colour and marker of the paper, unless an earlier dataset of the study has them.
-    The name of a dataset that the study does not have is its reader and its label.
+    For a dataset that is not in the study, its name is taken for its reader and its label.
     """
     names = dict.fromkeys(names)
     order = [name for name in dict.fromkeys([*datasets, *names]) if name != AVERAGE]

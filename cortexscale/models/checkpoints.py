@@ -54,9 +54,9 @@ def load_weights(network: nn.Module, path: Path | str, *, ema: bool | Literal["a
 def read_checkpoint(path: Path | str) -> Any:
     """Read a file that ``torch.save`` wrote. Tensors stay on the disk until they are used.
 
-    torch may make only tensors and plain Python. Every other object, such as the state of the trainer in a published checkpoint,
-    is replaced by an empty stand-in. It raises an InputError if the file is missing, damaged, no checkpoint, or cannot be read in
-    this way.
+    torch may create only tensors and plain Python objects. Every other object, such as the state of the trainer in a published
+    checkpoint, is replaced by an empty stand-in. It raises an InputError if the file is missing, damaged, no checkpoint, or
+    cannot be read in this way.
     """
     path = require_real_file(path, _REMEDY)
     with path.open("rb") as file:

@@ -22,8 +22,8 @@ class Flops:
 
     Attributes:
         products: FLOPs of convolutions and matrix products, including those between the tokens of an attention.
-        published: FLOPs by the rule of the published tables (Gokce & Schrimpf, 2025), to whose compute axis scaling laws were
-            fitted. That rule leaves out attention between tokens. It counts five multiply-adds for every element that is
+        published: FLOPs by the rule of the published tables (Gokce & Schrimpf, 2025), which is that of the compute axis of
+            scaling laws. That rule leaves out attention between tokens. It counts five multiply-adds for every element that is
             normalised and one for every element that is average-pooled.
         modules: ``products`` by module name; the name of the root is empty.
     """

@@ -30,6 +30,6 @@ PUBLISHED_NAMES: dict[str, dict[str, str]] = {
 }
 """Layers that a published commitment calls by another name than ours: family -> published name -> our name.
 
-AlexNet's ReLUs work in place. The authors' extraction kept the tensors that the convolutions put out, and so stored what the
-ReLU after each of them had made of it; :func:`cortexscale.models.layers.captured` keeps what a module itself puts out.
+AlexNet's ReLUs work in place. The authors' extraction kept the output tensors of convolutions, and so stored what the next ReLU
+had made of them; :func:`cortexscale.models.layers.captured` keeps what a module itself puts out.
 """

@@ -1,5 +1,6 @@
-"""Fine-tuned models: their ids, their training data, and the experiments that use them. The plan loads this module, so it has no
-torch.
+"""Fine-tuned models: their ids, their training data, and the experiments that use them.
+
+The plan loads this module, so it does not import torch.
 """
 
 import re
@@ -18,7 +19,7 @@ BASELINE = "+baseline"
 
 
 def tunings(section: Finetuning, datasets: Mapping[str, Dataset]) -> tuple[dict[str, Tuning], dict[str, list[str]]]:
-    """List every fine-tuned model of a study once by id, and the names of the experiments that use it by id.
+    """Return every fine-tuned model of a study by id, and the names of the experiments that use each.
 
     Ids are ``<base>+<recipe>-<dataset>[-<rois>][-<k>subjects][-permuted]-<percent>-s<seed>``. They name ROIs only where these
     differ from the section's ``targets``. It raises an InputError if two different models have the same id.

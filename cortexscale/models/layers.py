@@ -69,10 +69,10 @@ def captured(
 ) -> Iterator[dict[str, Any]]:
     """Collect ``process(name, output)`` of the outputs of modules during forward passes; yield them by module name.
 
-    Of a module that runs several times in one pass (a recurrent block) the last output is kept, of a tuple the first tensor. A
-    stage and its last block put out one tensor and get one object, except in ``torch.inference_mode``, where this cannot be seen.
-    After the first pass, the earlier steps of a recurrent block are not processed. A block that makes fewer steps than in the
-    pass before therefore has no output.
+    If a module runs several times in one pass (a recurrent block), its last output is kept; of a tuple, the first tensor is kept.
+    A stage and its last block put out one tensor and get one object, except in ``torch.inference_mode``, where this cannot be
+    seen. After the first pass, the earlier steps of a recurrent block are not processed. A block that makes fewer steps than in
+    the pass before therefore has no output.
     """
     modules = dict(network.named_modules())
     outputs: dict[str, Any] = {}

@@ -38,7 +38,7 @@ class FunctionBuilder:
 
 @dataclass(frozen=True)
 class TunedBuilder:
-    """The network of another model, which was trained on."""
+    """The network of another model, whose training was continued."""
 
     base: "Model"
 
@@ -90,7 +90,7 @@ class Model:
         return self.builder.classes if isinstance(self.builder, TimmBuilder | PublishedBuilder) else None
 
     def built_by(self, kind: type[B]) -> B:
-        """The builder. One that is not of the kind that the source of the model expects raises a TypeError."""
+        """The builder of the model. It raises a TypeError if the builder is not of the kind that the model's source expects."""
         if not isinstance(self.builder, kind):
             raise TypeError(f"model {self.id} of the source {self.source} has a {type(self.builder).__name__}")
         return self.builder

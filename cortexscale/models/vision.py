@@ -4,8 +4,8 @@ PyPI's torchvision wheel is compiled against the CUDA build of torch. With the C
 ``import torchvision`` stops at two operators, ``nms`` and ``qnms``, whose fake kernels it registers. Both are steps of object
 detection that no backbone calls. Declaring them is enough for the import to succeed; calling one still fails.
 
-``roi_align`` of torchvision and a method of timm load the whole of torch.compile (``torch._dynamo``), which takes longer than all
-else that they load. Each gets a stand-in that uses torch.compile only when it is called.
+``roi_align`` of torchvision and a method of timm load the whole of torch.compile (``torch._dynamo``), which takes longer than
+everything else that they load. Each gets a stand-in that uses torch.compile only when it is called.
 """
 
 import importlib

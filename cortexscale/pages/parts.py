@@ -20,7 +20,7 @@ LABELS = {name: METRICS[name] for name in FITTED} | {ALIGNMENT: f"Alignment S ({
 """Metrics that the page offers."""
 _FITTED = "finetuning_data_pct"
 UNIT = 1e-4
-"""Scores are stored as integers of this unit: half the size."""
+"""Scores are stored as integer multiples of this unit, which halves their size."""
 Part = dict[str, Any]
 """Items of one kind with their scores, as the page reads them."""
 _Scores = dict[str, dict[str, pd.Series]]
@@ -186,7 +186,7 @@ def _numbers(column: pd.Series) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Make a value that JSON has: neither nan nor infinity, and whole numbers without a point."""
+    """Return a value that JSON can hold: not nan or infinity, and whole numbers without a decimal point."""
     if isinstance(value, str | bool):
         return value
     if pd.isna(value) or np.isinf(value):

@@ -49,7 +49,7 @@ def report_page(
     Args:
         config: config of the study, with all defaults.
         labels: dataset -> its name in the report.
-        tables: parquet files, ``cost`` among them. A table that is there in Markdown too is shown, others are linked.
+        tables: parquet files, ``cost`` among them. Tables that also exist in Markdown are shown, others are linked.
         checks: parquet files of small tables for the section on quality.
     """
     shown = [table for table in tables if table.stem != "cost"]
@@ -118,7 +118,7 @@ def _scores(tables: Sequence[Path]) -> dict[str, pd.DataFrame]:
 
 
 def _laws_with_warnings(fits: Sequence[Path]) -> pd.DataFrame:
-    """Return the scaling laws whose constants should not be read as they stand."""
+    """Return the scaling laws whose constants should not be taken at face value."""
     tables = (read_table(file).assign(fit=file.stem) for file in fits)
     warned = [table[table["warnings"].fillna("") != ""] for table in tables if "warnings" in table]
     rows = pd.concat(warned) if warned else pd.DataFrame()

@@ -127,7 +127,7 @@ class Plan:
         return files + ([self.study.scores.path] if self.study.scores else [])
 
     def missing_files(self, files: list[str]) -> list[str]:
-        """List those of some files that neither exist nor are simulated or downloaded."""
+        """List the files among ``files`` that neither exist nor will be simulated or downloaded."""
         downloaded = {DOWNLOADED_SCORES, *self.models.downloads, *(self.published.downloads if self.published else ())}
         return [file for file in files if not self.inputs.at_hand(file) and file not in downloaded]
 
@@ -141,7 +141,7 @@ class Plan:
         require_files(self.missing_files(wanted), len(wanted))
 
     def costs(self, sizes: Sizes, machine: Machine) -> Costs:
-        """Return what every job costs on a machine. ``limits`` are the costs that the rules ask the scheduler for."""
+        """Return what every job costs on a machine. What rules ask the scheduler for are the costs in ``limits``."""
         return Costs(sizes, machine, self.alignment, self.mapping, self.finetuning)
 
     def code(self, stage: str, *modules: str | Path) -> str:

@@ -52,7 +52,7 @@ class AlignmentPlan:
         return [self.study.layer_commitment.file] if self.study.layer_commitment.file else []
 
     def published_datasets(self, *stimuli: str) -> dict[str, tuple[str | None, Sequence[str]]]:
-        """Return what published layers are looked up for: dataset -> its name in the authors' files, or None, and its ROIs."""
+        """Return dataset -> its name in the authors' files (or None) and its ROIs, by which published layers are looked up."""
         known = {name: self.data.facts(name) for each in stimuli for name in self.data.datasets_on(each)}
         return {name: (entry.released_name if entry else None, self.data.datasets[name].rois) for name, entry in known.items()}
 

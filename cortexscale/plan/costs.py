@@ -184,9 +184,9 @@ class Costs:
         )
 
     def finetuning_step(self, model: str, activations: float = 0) -> finetuning.StepSize:
-        """Sizes of a step, in which an image leaves ``activations`` numbers for the backward pass.
+        """Sizes of a step, in which the network keeps ``activations`` numbers of an image for the backward pass.
 
-        Units are those of the whole dataset: which of them a ROI has is not known before the data.
+        Units are those of the whole dataset, because those of a ROI are not known before the data are read.
         """
         assert self._finetuning
         tuning, recipe = self._finetuning.tunings[model], self._finetuning.recipe(model)

@@ -1,4 +1,4 @@
-"""The datasets and stimulus sets of a study: their files, what is read from these, and their sizes."""
+"""The datasets and stimulus sets of a study: their files, what is read from the files, and their sizes."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
@@ -184,11 +184,11 @@ class DataPlan:
         return {name: self.datasets[name].targets for name in self.datasets_on(stimuli)}
 
     def subjects_scored(self, dataset: str) -> list[str]:
-        """List as many subjects as are scored. Their noise ceilings decide which of them are."""
+        """List as many subjects as will be scored. Which subjects that will be, noise ceilings decide later."""
         return self.datasets[dataset].subjects[: self.datasets[dataset].scored]
 
     def shape(self, dataset: str, subjects: Sequence[str] | None = None) -> tuple[int, int, int]:
-        """Return the training stimuli, test stimuli and units of a kernel that subjects share, by default all that are scored."""
+        """Return the training stimuli, test stimuli and units of a kernel for some subjects, by default those that are scored."""
         return self.reader(dataset).shape(self._options(dataset), subjects or self.subjects_scored(dataset))
 
     def reading_mb(self, dataset: str) -> int:

@@ -31,7 +31,7 @@ class FinetuningPlan:
 
     Attributes:
         tunings: what each fine-tuned model is trained on, by id.
-        experiments: names of the experiments that want it, by id.
+        experiments: names of the experiments that use each model, by id.
         finetuned: the inventory entries of the fine-tuned models, by id.
         evaluated: these and the entries of the base models, by the ids under which they are evaluated without projection.
 
@@ -95,7 +95,7 @@ class FinetuningPlan:
     def image_recipe(self, base: str) -> Recipe:
         """Return how the labelled images of a base model are augmented.
 
-        It raises an InputError if the family of the model has no published recipe, and the section none.
+        It raises an InputError if neither the family of the model nor the section has a recipe.
         """
         model, given = self.models.inventory[base], self.settings.image_recipe
         if model.source == "suite":

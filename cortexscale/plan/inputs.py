@@ -1,4 +1,4 @@
-"""The files that a study needs from outside its results folder, and whom that folder belongs to."""
+"""The files that a study needs from outside its results folder, and the study that owns this folder."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def require_files(missing: list[str], n_wanted: int) -> None:
 
 
 def asked_files(targets: Collection[str], results: str, pattern: str) -> list[str]:
-    """List the names, the first group of a pattern, of files of the results folder among the words of the command line."""
+    """List names in files of the results folder that the command line asks for: the first group of ``pattern``."""
     file = re.compile(f"{re.escape(os.path.normpath(results))}/{pattern}")
     return list(dict.fromkeys(match[1] for target in targets if (match := file.fullmatch(os.path.normpath(target)))))
 

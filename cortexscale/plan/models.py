@@ -125,7 +125,7 @@ class ModelPlan:
         return self.weights(base) if base else []
 
     def training_length(self, model: str) -> Length:
-        """Return the length of the training of a suite's model, if its image set is as large as the config says."""
+        """Return the length of the training of a suite's model, assuming that its image set is as large as the config says."""
         suite, samples = self.suite(model), self.inventory[model].samples_per_class
         assert samples is not None
         return training_length(self.recipe(model), samples * suite.classes or suite.expected, self.study.training.gpus)

@@ -40,7 +40,7 @@ class PagePlan:
     def fits(self, what: str = "") -> list[str]:
         """List the files of the scaling laws of every axis of the explored tables, and of other metrics that figures show.
 
-        With ``.curves`` or ``.points`` these files are listed in place of the fits.
+        If ``what`` is ``.curves`` or ``.points``, these files are listed in place of the fits.
         """
         axes = [axis for table in self._explored for axis in axes_of(table)]
         others = [fit for fit in self._figures.fits if re.fullmatch(FIT, fit) and fit.split(".")[0] in axes]

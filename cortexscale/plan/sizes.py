@@ -71,7 +71,7 @@ class Sizes:
         return self.study.stimuli[stimuli].expected or sum(size.images * len(size.kernels) for size in sizes)
 
     def scoring(self, stimuli: str, datasets: Sequence[str], network: Network | None = None) -> Scoring:
-        """Return the sizes of scores of a network on datasets that show a stimulus set; of no network before layers are known."""
+        """Return the sizes of scoring a network on datasets of a stimulus set. Without a network, no layer is committed yet."""
         layers = [self.committed([name], network) for name in datasets] if network else []
         return Scoring(
             datasets=tuple(self.dataset(name) for name in datasets),

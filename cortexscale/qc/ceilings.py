@@ -12,8 +12,8 @@ from cortexscale.recording import Recording
 def noise_ceilings(recordings: Iterable[Recording]) -> pd.DataFrame:
     """Collect the noise ceilings of all units that were looked at: one row per dataset, subject, ROI and unit.
 
-    The columns are ``benchmark_name``, ``subject``, ``roi``, ``unit``, ``kept``, ``nc_percent`` (nan where it cannot be had) and
-    ``time`` (s; nan where a unit has none, outside M/EEG). Names are categories: they repeat a million times.
+    The columns are ``benchmark_name``, ``subject``, ``roi``, ``unit``, ``kept``, ``nc_percent`` (nan where it cannot be computed)
+    and ``time`` (s; nan where a unit has none, outside M/EEG). Names are categories, because they repeat a million times.
     """
     parts = []
     for recording in recordings:

@@ -10,9 +10,9 @@ from cortexscale.markdown import markdown_table
 def cost_table(benchmarks: Path) -> pd.DataFrame:
     """Sum up the jobs of every stage, the longest stage first, and of all stages.
 
-    The folder has ``<stage>.tsv`` and ``<stage>/**.tsv``. Every job counts as it ran last, also jobs of a model that has left
-    the study. The columns are ``stage``, ``jobs``, ``wall_s`` and ``cpu_s`` (sums over jobs in seconds; a job shorter than a
-    sampling interval has no CPU time), ``longest_s``, and ``peak_rss_mb`` (MB of the largest job).
+    The folder has ``<stage>.tsv`` and ``<stage>/**.tsv``. The last run of every job counts, even if its model has left the study.
+    The columns are ``stage``, ``jobs``, ``wall_s`` and ``cpu_s`` (sums over jobs in seconds; a job shorter than a sampling
+    interval has no CPU time), ``longest_s``, and ``peak_rss_mb`` (MB of the largest job).
     """
     tables = []
     for file in sorted(benchmarks.rglob("*.tsv")):

@@ -25,7 +25,7 @@ def dataset_table(
     averaged over the kept units of a subject, then over subjects. The rows of ``paper`` are those of Table S1.
 
     Returns:
-        ``handle`` (the label), ``modality`` (empty if nobody says), ``stimuli`` (distinct, both splits, all
+        ``handle`` (the label), ``modality`` (empty if unknown), ``stimuli`` (distinct, both splits, all
         subjects), ``subjects``, ``rois`` (that have units in a subject), ``units``, ``train``, ``test``,
         ``train_repetitions``, ``test_repetitions``, ``nc_percent`` (of variance) and ``nc_r`` (its square root, the
         ceiling of a correlation); then the paper's as ``paper_stimuli`` ... ``paper_noise_ceiling`` (nan if it has none).

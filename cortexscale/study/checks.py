@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 Found = Iterator[InputError]
 _MERGE = "tag:yaml.org,2002:merge"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The loader of libyaml is ten times as fast, where there is one."""
+"""The loader of libyaml where it is installed, because it is ten times as fast."""
 
 
 def repeated_keys(files: Iterable[Path]) -> Found:
-    """Yield an error for every key that stands twice in one mapping of a config file. YAML keeps the last in silence.
+    """Yield an error for every key that stands twice in one mapping of a config file. YAML silently keeps the last value.
 
     Files that cannot be parsed are left to Snakemake, which reads them first.
     """
@@ -63,7 +63,7 @@ def reference_problems(read: "Validated[Study]") -> Found:
 def _unknown(
     read: "Validated[Study]", place: Place, names: Iterable[str], known: Iterable[str], what: str, definition: str
 ) -> Found:
-    """Yield an error for each name that is not among those that ``definition``, a place in the config, makes known."""
+    """Yield an error for each name that is not ``known``; ``definition`` is the place in the config that defines known names."""
     known = list(known)
     expected = f"{what}: {', '.join(known)}" if known else f"{what}, which has none"
     for name in dict.fromkeys(names):

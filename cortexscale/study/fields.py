@@ -47,7 +47,7 @@ def choices(kind: Kind) -> list[Kind]:
 
 
 def section_of(kind: Kind, given: Any = None) -> type[BaseModel] | None:
-    """Return the section that a kind stands for; None for a kind without keys. ``given`` tells the ``source`` in a union."""
+    """Return the section that a kind stands for; None for a kind without keys. The ``source`` in ``given`` decides in a union."""
     sections, source = _sections(kind), entry(given, "source")
     if len(sections) < 2:
         return next(iter(sections), None)

@@ -1,4 +1,4 @@
-"""Check values of the config against the sections that they must be, and report all problems in plain English."""
+"""Check values of the config against the sections that they should form, and report all problems in plain English."""
 
 import reprlib
 from collections.abc import Iterator
@@ -67,8 +67,8 @@ class Validated(Generic[M]):
 def validated(model: type[M], given: dict[str, Any], where: str = "", stand_ins: dict[str, Any] | None = None) -> Validated[M]:
     """Make a section of values of the config, and report each wrong value.
 
-    A wrong value is removed, so that it does not keep others from being checked. Then an optional key has its default, and
-    without a required key the entry of the list or mapping that it belongs to is removed, too.
+    A wrong value is removed, so that it does not keep others from being checked. An optional key then has its default. If the key
+    is required, the entry of the list or mapping that it belongs to is removed, too.
 
     Args:
         where: as in :class:`Validated`.
@@ -96,7 +96,7 @@ def checked(model: type[M], given: dict[str, Any], where: str) -> M:
 
 
 def _without(given: Any, removed: set[Place], path: Place = ()) -> Any:
-    """The values of the config but for those that were removed."""
+    """The values of the config without those that were removed."""
     if isinstance(given, dict):
         kept = ((key, value) for key, value in given.items() if (*path, key) not in removed)
         return {key: _without(value, removed, (*path, key)) for key, value in kept}
@@ -127,7 +127,7 @@ def _place_of(error: ErrorDetails, given: Any) -> Place:
         if (isinstance(given, dict) and part in given) or (isinstance(given, list) and isinstance(part, int)):
             path, given = (*path, part), entry(given, part)
         elif not isinstance(given, dict) or (part != given.get("source") and not isinstance(part, int)):
-            break  # a member of a union, in whose words pydantic says what is wrong
+            break  # pydantic names a member of a union here, not a key
     if error["type"] == "missing":
         return (*path, error["loc"][-1])
     return (*path, "source") if error["type"].startswith("union_tag") else path

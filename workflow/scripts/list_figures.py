@@ -1,4 +1,4 @@
-"""The figures of a study -> the terminal."""
+"""Print the list of the figures of a study to the terminal."""
 
 from cortexscale.jobs import run
 

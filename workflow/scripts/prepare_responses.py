@@ -1,4 +1,4 @@
-"""Compute what alignment needs of the responses to a stimulus set alone."""
+"""Compute what alignment needs from the responses to a stimulus set alone, before any model is involved."""
 
 from pathlib import Path
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 STEPS = {"V2": 2, "V4": 4, "IT": 2}
 """Time steps of the recurrent areas."""
 EXPANSION = 4
-"""Channels inside a block over the channels that it puts out."""
+"""Ratio of the channels inside a block to those that it puts out."""
 
 
 class StridedConv2d(nn.Conv2d):
@@ -23,8 +23,8 @@ class StridedConv2d(nn.Conv2d):
 class RecurrentArea(nn.Module):
     """A bottleneck block that is applied to its own output for several time steps; the first step halves the resolution.
 
-    Convolutions are shared over time, batch norms are not. A hook on ``output`` fires at every step, a hook on the area itself
-    once, at the end.
+    Convolutions are shared over time, batch norms are not. A hook on ``output`` fires at every step, and a hook on the area
+    itself once, at the end.
     """
 
     def __init__(self, inputs: int, outputs: int, steps: int) -> None:

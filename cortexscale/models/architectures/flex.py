@@ -1,7 +1,7 @@
 """Families of varied depth and width (Gokce & Schrimpf, 2025): known architectures with divided widths.
 
-A name says what is varied: ``d-2-2-2-2`` gives the blocks per stage; ``f-1-16-20-3`` is the divisor number 3 of 20 from 1 to 16
-in geometric progression; ``l-0`` is the first divisor that is not 1.
+A name says what is varied: ``d-2-2-2-2`` gives the blocks per stage; ``f-1-16-20-3`` divides widths by number 3 of 20 divisors,
+spaced geometrically from 1 to 16; ``l-0`` is the first divisor that is not 1.
 """
 
 from typing import Any
@@ -81,7 +81,7 @@ def vit_flex(config: str, classes: int) -> nn.Module:
 
 
 def deit(size: str, classes: int, **arguments: Any) -> nn.Module:
-    """Build timm's DeiT-III with patches of 16 pixels and an input of 224.
+    """Build timm's DeiT-III with patches of 16 pixels and an input of 224 pixels.
 
     timm has no size ``tiny``; it is ``small`` with half the width and half the heads.
     """

@@ -51,7 +51,7 @@ def _image_model(network: nn.Module, name: str) -> Backbone:
 
 
 def _vjepa2(network: nn.Module, name: str) -> Backbone:
-    """The encoder of V-JEPA2. It gets an image as a video of one frame, and itself repeats the frame to the depth of a patch."""
+    """The encoder of V-JEPA2. It gets an image as a video of one frame, which it repeats to the depth of a patch."""
     encoder = network.get_submodule("encoder")
     encoder.register_forward_pre_hook(lambda _encoder, inputs: (inputs[0][:, None],))
     processor = transformers.AutoVideoProcessor.from_pretrained(name)

@@ -12,7 +12,7 @@ from cortexscale.models.vision import timm
 
 
 def build(model: Model, weights: bool) -> Backbone:
-    """Build a network with its checkpoint, or without one with the weights that timm fetches.
+    """Build a network with the weights of its checkpoint or, if it has none, those that timm fetches.
 
     Networks have the evaluation of their authors, or that of the model's image size. Architectures of the published suite keep
     their authors' evaluation in suites that are trained here. It raises an InputError if timm does not know the name or an

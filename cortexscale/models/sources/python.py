@@ -21,7 +21,7 @@ _HELP = "see docs/models.md and docs/example_model.py"
 def build(model: Model, weights: bool) -> Backbone:
     """Call the function that builds the network, and load the model's checkpoint if it has one.
 
-    It raises an InputError if the file has no such function, or the function fails or returns something else than a network.
+    It raises an InputError if the file has no such function, or the function fails or does not return a network.
     """
     builder = model.built_by(FunctionBuilder)
     file = Path(builder.file)

@@ -56,7 +56,7 @@ class BatchAugmentation:
         )
 
     def __call__(self, pixels: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Augment images (n, size, size, 3) and labels (n,) to network input and labels, (n, n_classes) of mixed images."""
+        """Turn images (n, size, size, 3) and labels (n,) into network input and labels, (n, n_classes) for mixed images."""
         mirrored = (torch.rand(len(pixels)) < 0.5).to(pixels.device)
         inputs = normalised(torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels), self.mean, self.std)
         if self.erase:

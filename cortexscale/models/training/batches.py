@@ -58,7 +58,7 @@ def transformed_batches(
 
 
 class _TransformedImages(Dataset[tuple[torch.Tensor, int] | InputError]):
-    """Transformed images by (place in the training, row). An unreadable one gives its error, as workers raise no InputError."""
+    """Transformed images by (place in the training, row). An unreadable one gives its error, as workers cannot raise it."""
 
     def __init__(self, images: ReadableImages, transform: Callable[[Image.Image], torch.Tensor], seed: int) -> None:
         self.images, self.transform, self.seed = images, transform, seed

@@ -33,7 +33,7 @@ class LabelledImages(ABC):
     """One split of a labelled image set.
 
     Attributes:
-        names: (n,) bytes, as a million Python strings would be copied by every process that touches them.
+        names: (n,) bytes, because every process would copy a million Python strings that it touches.
         n_classes: number of classes of the whole set, also if this is a part of it.
         per_image: names of the arrays that have an entry for every image.
     """

@@ -25,11 +25,11 @@ PRESETS: dict[str, dict[str, Any]] = {
 """Keys of the published recipes. ConvNeXt and EfficientNet have the stochastic depth of torchvision's networks. That of DeiT-III
 depends on the size of the network, and is given with it as ``drop_path``."""
 _FEW_STEPS = 10
-"""Number of steps up to which an epoch keeps its last, partial batch, as in the authors' code. Longer ones drop it."""
+"""Number of steps up to which an epoch keeps its last, partial batch, as in the authors' code. Longer epochs drop it."""
 
 
 def resolve(*layers: Recipe) -> Recipe:
-    """Merge recipes to a complete one. Keys of a later recipe replace those of an earlier one and of its own preset.
+    """Merge recipes into a complete one. Keys of a later recipe replace those of an earlier one and of its own preset.
 
     It raises an InputError if a preset is unknown, or not exactly one of ``epochs`` and ``steps`` is given.
     """
