@@ -24,7 +24,7 @@ if not workflow.overwrite_configfiles:
 
 
 share_library()
-# A Snakefile learns its targets from the command line alone.
+# Only the command line tells a Snakefile what its targets are.
 plan = Plan(config, sys.argv, workflow.configfiles)
 
 
@@ -39,30 +39,30 @@ wildcard_constraints:
     stimuli="|".join(plan.study.stimuli),
     model="|".join(map(re.escape, plan.models.inventory)),
     fit=FIT,
-    figure=r"[^/]+(?:/[^/]+)?",  # any name: the plan says what is wrong with one that is not a figure
+    figure=r"[^/]+(?:/[^/]+)?",  # any name, because the plan reports names that are not figures
 
 
-if plan.study.simulation:  # rules that invent data exist only in a study that asks for it
+if plan.study.simulation:  # only such a study has rules that invent data
 
     include: "workflow/rules/simulate.smk"
 
 
-if plan.models.checkpoint_folder:  # of a study that may fetch published models
+if plan.models.checkpoint_folder:  # published models that may have to be downloaded
 
     include: "workflow/rules/checkpoints.smk"
 
 
-if plan.alignment.published_layers:  # layers that need no search
+if plan.alignment.published_layers:  # published layers, which need no search
 
     include: "workflow/rules/commitments.smk"
 
 
-if plan.published:  # published result tables in place of one's own
+if plan.published:  # published result tables in place of the study's own
 
     include: "workflow/rules/published.smk"
 
 
-if plan.tables.hyperparameters:  # of what is fitted to responses by gradient descent
+if plan.tables.hyperparameters:  # tables of what is fitted to responses by gradient descent
 
     include: "workflow/rules/hyperparameters.smk"
 
@@ -72,12 +72,12 @@ if plan.mapping:  # readouts of unprojected features
     include: "workflow/rules/mapping.smk"
 
 
-if plan.pages.explored:  # scores to explore
+if plan.pages.explored:  # score tables for the explore page
 
     include: "workflow/rules/explore.smk"
 
 
-if plan.study.projection_study:  # an experiment of its own
+if plan.study.projection_study:  # random projections beside all activations
 
     include: "workflow/rules/projection.smk"
 
@@ -94,7 +94,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
 
-if plan.finetuning:  # models that are trained on, on responses; of rules above
+if plan.finetuning:  # comes last, because it refers to rules above
 
     include: "workflow/rules/finetuning.smk"
 

@@ -4,9 +4,9 @@ One job serves all datasets of a stimulus set: it reads the features once, and d
 share the kernels of a layer.
 
 Needs:  recordings, stimulus tables and feature stores
-Makes:  prepared/<stimuli>.h5                      what needs responses alone: geometries for RSA and CKA, reduced wide ROIs
+Makes:  prepared/<stimuli>.h5                      computed from responses alone: geometries for RSA and CKA, reduced wide ROIs
         layer_search/<stimuli>/<model>.parquet     every candidate layer of a reference model x dataset x subject x ROI
-        commitments/<stimuli>/<model>.json         one layer per dataset and ROI with its lead over the runner-up
+        commitments/<stimuli>/<model>.json         one layer per dataset and ROI, and its lead over the runner-up
         alignment/<stimuli>/<model>.parquet        scores per dataset x subject x ROI at the committed layers
         alignment/<stimuli>/<model>.units.parquet  the same per unit
 """

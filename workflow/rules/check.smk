@@ -1,14 +1,15 @@
 """Checks that a person asks for: `snakemake check_data`, `snakemake check_dataset --config dataset=NAME`,
 `snakemake check_model --config model=ID`.
 
-Needs:  the config; with a simulation, its files. Released files may be missing: that is what is reported
-Makes:  qc/check_data.txt, qc/check_dataset_<dataset>.txt, qc/check_model_<model>.txt, and the same text on the terminal. They are not outputs: a rule
-        without any (nor a benchmark) runs whenever it is asked for, and its report stays when it fails
+Needs:  the config; with a simulation, its files. Released files may be missing, which is reported
+Makes:  qc/check_data.txt, qc/check_dataset_<dataset>.txt, qc/check_model_<model>.txt, and the same text on the terminal. These
+        files are not outputs: a rule without any (and without a benchmark) runs whenever it is asked for, and keeps its report when it
+        fails
 """
 
 
 rule check_data:
-    """Comparing the raw files with what was released."""
+    """Comparing the raw files with the releases."""
     input:
         lambda wildcards: plan.data.simulated_inputs(plan.data.datasets),
     log:
@@ -57,7 +58,7 @@ rule check_dataset:
 
 
 rule check_model:
-    """Loading a model and running it on a picture."""
+    """Loading a model and running it on images."""
     log:
         "<logs>/check_model.log",
     localrule: True

@@ -1,9 +1,9 @@
 """Published checkpoints that the folder of checkpoints lacks (Gokce & Schrimpf 2025).
 
-Files that are there have no rule: they are never fetched again. `snakemake --until download_checkpoint` fetches the others,
+Existing files have no rule, so they are never fetched again. `snakemake --until download_checkpoint` fetches the others, with
 `--resources downloads=4` four at a time.
 
-Needs:  a connection; on a cluster, of the machine that submits
+Needs:  a network connection, on a cluster only of the machine that submits jobs
 Makes:  <folder>/<model>/ep<epoch>.pt   as published
 """
 

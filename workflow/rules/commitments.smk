@@ -1,7 +1,7 @@
 """Layers that the authors of the paper published, in place of a search of our own.
 
 Needs:  layer_commitments.json of their release
-Makes:  commitments/<stimuli>/<model>.json  for the models that it lists; the layers of others are searched
+Makes:  commitments/<stimuli>/<model>.json  for the models that it lists; the layers of other models are searched
 """
 
 

@@ -1,9 +1,9 @@
 """Features: one forward pass per image serves every wanted layer (paper, section 3 and appendix C).
 
 Needs:  stimuli/<set>.parquet with its images, the weights of the model, and for `features` the committed layers;
-        with `projection.family: exact` the recordings, for the images that they show
+        with `projection.family: exact` the recordings, which say what images were shown
 Makes:  features/<set>/<model>.zarr.zip  one float16 array per layer, randomly projected where wider than that; or exact
-                                         kernels, the Gram matrix of each layer between the images that are shown
+                                         kernels, the Gram matrix of each layer between these images
         sweeps/<set>/<model>.zarr.zip    the same for all candidate layers of a reference model; temporary
 """
 

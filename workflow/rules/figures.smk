@@ -4,10 +4,10 @@ Needs:  alignment and layer-search tables, model cards; the tables of fine-tunin
 Makes:  tables/pretraining.parquet    all scores with the model's pretraining, in the columns of the published table
         tables/layer_search.parquet   all layer scores
         fits/<axis>.parquet           scaling laws of one axis, all families x benchmarks; with <axis>.curves.parquet
-                                      and <axis>.points.parquet, what lies behind them
-        fits/<axis>.<metric>.parquet  the same of another score, such as rsa_c_test
-        fits/model_and_data.parquet   scaling laws of parameters and samples at once, what compute is best spent on
-        tables/table2.*, tableS4.*    readouts at the largest fraction, and where they saturate
+                                      and <axis>.points.parquet, the points
+        fits/<axis>.<metric>.parquet  the same for another score, such as rsa_c_test
+        fits/model_and_data.parquet   scaling laws of parameters and samples together, and the compute-optimal split
+        tables/table2.*, tableS4.*    readouts at the largest percentage, and where they saturate
         figures/<figure>.*            pdf, png, svg, and csv of every plotted number; `snakemake list_figures` prints all names
 """
 
@@ -93,7 +93,7 @@ rule fit:
 
 
 rule fit_model_and_data:
-    """Fitting alignment to parameters and samples at once, and what compute is best spent on."""
+    """Fitting alignment to parameters and samples together, and finding the compute-optimal split."""
     input:
         table="<results>/tables/pretraining.parquet",
     output:

@@ -1,14 +1,14 @@
-"""Neural fine-tuning: models that are trained on, on responses and their task together (paper, sections 3 and 4.3 to 4.6).
+"""Neural fine-tuning: training models further on responses and their task together (paper, sections 3 and 4.3 to 4.6).
 
-Fine-tuned models, and their base models once more, are scored on all activations, whatever the projection of the study: one job
-extracts and scores them. That job names recordings as params: it waits for prepared responses, which are made of all of them, and
-hundreds of models times dozens of subjects as inputs would take most of the time of a plan.
+Fine-tuned models, and their base models once more, are scored on all activations, whatever the projection of the study. One job
+extracts and scores activations. It names recordings as params and not as inputs, because hundreds of models times dozens of
+subjects would take most of the time of a plan. It waits for the prepared responses, which are made from all recordings.
 
 Needs:  recordings, stimulus tables with their images, prepared responses, commitments and weights of base models, labelled images
-Makes:  finetuning/heads/<model>/<dataset>/<subject>/<roi>.safetensors   frozen heads on a base model; <dataset>.parquet: their scores
-        finetuning/models/<model>.pt, .json             weights, and how they came about
+Makes:  finetuning/heads/<model>/<dataset>/<subject>/<roi>.safetensors   frozen heads of a base model; <dataset>.parquet: scores
+        finetuning/models/<model>.pt, .json             weights, and how they were trained
         finetuning/alignment/<set>/<model>.parquet      scores per dataset x subject x ROI; .units.parquet: per unit
-        tables/finetuning.parquet                       all of them, one row per experiment that wants the model
+        tables/finetuning.parquet                       all scores, one row per experiment that uses the model
 """
 
 
@@ -49,7 +49,7 @@ rule finetuning_heads:
 
 
 rule finetune:
-    """Fine-tuning one model. A job that was stopped goes on where it was."""
+    """Fine-tuning one model. A job that was stopped continues where it was."""
     input:
         heads=lambda wildcards: plan.finetuning.heads(wildcards.model),
         base_weights=lambda wildcards: plan.models.weights(plan.finetuning.base(wildcards.model).id),

@@ -1,4 +1,4 @@
-"""How the study trains what it fits to responses, beside the values of the paper.
+"""Hyper-parameters of everything that is fitted to responses by gradient descent, beside those of the paper.
 
 Makes:  tables/tableS3.*              fine-tuning: the first recipe, and what differs in the others
         tables/tableS5.*, tableS6.*   readouts: attention by default, and what differs between datasets

@@ -1,15 +1,15 @@
 """The mapping axis: readouts of unprojected features, from few training stimuli to all (paper, sections 3 and 4.7 to 4.9).
 
-A job has all fractions and seeds of a readout on a dataset. It goes on after a kill: what is done lies in
-mapping/<dataset>/.<readout>.parts until the job is.
+One job fits a readout to a dataset, at all percentages and seeds. After a kill it continues: finished parts lie in
+mapping/<dataset>/.<readout>.parts until the job is done.
 
 Needs:  recordings, stimulus tables, prepared responses, commitments, the weights of the model
 Makes:  tokens/<set>/<model>.zarr.zip                   tokens of the committed layers, mean tokens of all candidates
-        mapping/<dataset>/<readout>.parquet             scores per fraction x seed x subject x ROI
-        mapping/<dataset>/<readout>.units.parquet       the same per unit, of the largest fraction
-        mapping/<dataset>/<readout>.gates.parquet       shares of the layers that a layer gate reads, else no rows
-        readouts/<dataset>/<readout>/**.safetensors     readouts of the largest fraction and the first seed
-        tables/mapping.parquet, tables/gates.parquet    all of them
+        mapping/<dataset>/<readout>.parquet             scores per percentage x seed x subject x ROI
+        mapping/<dataset>/<readout>.units.parquet       the same per unit, at the largest percentage
+        mapping/<dataset>/<readout>.gates.parquet       weights of the layers that a layer gate reads; no rows otherwise
+        readouts/<dataset>/<readout>/**.safetensors     readouts of the largest percentage and the first seed
+        tables/mapping.parquet, tables/gates.parquet    those of all readouts
 """
 
 
@@ -44,7 +44,7 @@ rule tokens:
 
 
 rule mapping:
-    """Fitting one readout to all fractions of one dataset."""
+    """Fitting one readout to all percentages of the stimuli of one dataset."""
     input:
         tokens=lambda wildcards: plan.mapping.path(
             "{results}/tokens/{stimuli}/{model}.zarr.zip", wildcards.dataset

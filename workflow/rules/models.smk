@@ -1,11 +1,11 @@
-"""Models: training the controlled suite, and what is known of every model (paper, appendix B).
+"""Models: training the controlled suite, and describing every model (paper, appendix B).
 
-Needs:  labelled images (suite), or nothing: architectures alone are counted
+Needs:  labelled images for the training of a suite; counting architectures needs nothing
 Makes:  models/<model>.pt             weights of a suite model
         models/<model>.training.json  how it was trained, its accuracy and cost
         models/<model>.training_set.parquet  the images that it was trained on
         models/cards.parquet          parameters, forward FLOPs and pretraining of every model, before any training
-        tables/model_cards.parquet, .csv    the same with what trainings told: samples, compute, accuracy
+        tables/model_cards.parquet, .csv    the same with what training reports add: samples, compute, accuracy
         tables/models.parquet, .csv, .md    the inventory by family (Table S2)
 """
 
@@ -59,7 +59,7 @@ rule model_cards:
 
 
 rule model_table:
-    """Completing the cards with what trainings told, and summing them up by family."""
+    """Completing the cards with training reports, and summarising them by family."""
     input:
         counted="<results>/models/cards.parquet",
         reports=plan.models.training_reports,

@@ -33,8 +33,8 @@ rule preprocess:
         "../scripts/preprocess.py"
 
 
-# Released images do not change, but folder times do: a touched folder must not cost every feature. (Extraction compares
-# each image with its hash.) Simulated images do change.
+# Released images do not change, but the times of their folder do, and must not cause a new extraction of all features.
+# (Extraction compares each image with its hash.) Simulated images do change.
 released = (lambda images: images) if plan.study.simulation else ancient
 
 

@@ -1,8 +1,8 @@
 """Robustness to random projection (paper, appendix C): projected features beside all activations, at the committed layers.
 
-One job extracts the activations of a model once, and scores all of them and every projection of them.
+One job extracts the activations of a model once, and scores them without projection and with each one.
 
-Needs:  images with their table, recordings, commitments, and the weights of the models
+Needs:  stimuli and their table, recordings, commitments, and the weights of the models
 Makes:  projection/<stimuli>/<model>.parquet  scores per projection x dataset x subject x ROI
         tables/projection.parquet             those of all models, which figures S9 and S10 show
 """

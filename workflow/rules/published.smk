@@ -1,10 +1,10 @@
 """Result tables that the authors of the paper published, in place of recordings and models: no GPU, no raw data.
 
-Files that are there have no rule to make them: they are never fetched again.
+Existing files have no rule that makes them, so they are never fetched again.
 
-Needs:  their parquet files in the folder of `published: path`; those that it lacks are downloaded from `published: repo`
+Needs:  the parquet files in the folder of `published: path`; files that it lacks are downloaded from `published: repo`
 Makes:  <folder>/<file>.parquet    as published
-        tables/pretraining.parquet, layer_search.parquet, finetuning.parquet, mapping.parquet   in our names
+        tables/pretraining.parquet, layer_search.parquet, finetuning.parquet, mapping.parquet   with the names of this package
 """
 
 from cortexscale.datasets.registry import FACTS_FILES
@@ -39,7 +39,7 @@ rule download_published:
 
 
 rule import_published:
-    """Checking one published table and putting it in our names."""
+    """Checking one published table and renaming its columns."""
     input:
         published=lambda wildcards: plan.published.file(wildcards.table),
     output:

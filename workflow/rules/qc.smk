@@ -1,10 +1,10 @@
 """What a person should see of the neural data before trusting a score (paper, Table S1 and figures S1 to S8).
 
 Needs:  recordings
-Makes:  qc/noise_ceilings/<dataset>.parquet  ceiling of every unit that was looked at, per subject and ROI
-        tables/datasets.parquet, .csv, .md   stimuli, subjects, ROIs, units and mean ceilings, beside the paper's
+Makes:  qc/noise_ceilings/<dataset>.parquet  ceiling of every unit that was examined, per subject and ROI
+        tables/datasets.parquet, .csv, .md   stimuli, subjects, ROIs, units and mean ceilings, beside those of the paper
         qc/subjects.parquet                  subjects ranked by their mean ceiling, and which of them are scored
-        qc/released_units.parquet            statistics that a release ships, and their values from its trials, per unit
+        qc/released_units.parquet            released statistics, and the same recomputed from single trials, per unit
         qc/released.parquet                  their agreement, per dataset and subject
 """
 
@@ -32,7 +32,7 @@ rule noise_ceilings:
 
 
 rule dataset_table:
-    """Describing the datasets beside the paper's, and comparing released statistics with recomputed ones."""
+    """Describing the datasets beside those of the paper, and comparing released statistics with recomputed ones."""
     input:
         recordings=plan.data.recordings(*plan.data.datasets),
     output:

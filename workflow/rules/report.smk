@@ -12,7 +12,7 @@ localrules:
 
 
 rule cost:
-    """Adding up what every stage has cost."""
+    """Adding up the time and memory of every stage."""
     input:
         plan.pages.tables,
         plan.figures.files("csv"),

@@ -1,10 +1,10 @@
-"""The demo study's raw data: pictures of labelled objects, and recordings of a brain whose truth is known.
+"""The demo study's raw data: images of labelled objects, and recordings of a brain whose truth is known.
 
 Needs:  nothing
 Makes:  raw/task_images.npz              labelled images for the suite
         raw/things/object_images/        stimuli in the layout of THINGS
-        raw/<dataset>/                   recordings in the released layouts, read back by the readers of the real ones
-        raw/truth/<dataset>/             Recordings of their noise-free responses with true ceilings
+        raw/<dataset>/                   recordings in the released layouts, read by the same readers as real ones
+        raw/truth/<dataset>/             Recordings of the noise-free responses with true ceilings
 """
 
 from cortexscale.datasets.registry import simulator_module
