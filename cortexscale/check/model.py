@@ -81,7 +81,7 @@ def _describe(section: ReportSection, backbone: Backbone, images: Tensor) -> Non
 
 
 def _check_layers(section: ReportSection, backbone: Backbone, layers: Sequence[Layer], images: Tensor) -> list[int]:
-    """Check that every layer puts out finite numbers that depend on one image each; return the widths of the layers that do."""
+    """Check that every layer puts out finite numbers that depend on one image each; return the widths of the layers that run."""
     names = [layer.name for layer in layers]
     with torch.inference_mode(), captured(backbone.network, names) as outputs:
         backbone.network(images[:1])

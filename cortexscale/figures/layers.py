@@ -53,7 +53,7 @@ def draw_profiles(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_agreement(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw one point per layer: a column per group of ROIs and pair of the first dataset with another, ranks above scores."""
+    """Draw one point per layer. Columns are super-ROIs and pairs of the first dataset with another; ranks are above scores."""
     one, *others = datasets
     layers = layer_agreement(tables["layer_search"], one, others)
     if layers.empty:

@@ -3,8 +3,7 @@
 
 Needs:  the config; with a simulation, its files. Released files may be missing, which is reported
 Makes:  qc/check_data.txt, qc/check_dataset_<dataset>.txt, qc/check_model_<model>.txt, and the same text on the terminal. These
-        files are not outputs: a rule without any (and without a benchmark) runs whenever it is asked for, and keeps its report when it
-        fails
+        files are not outputs: a rule without outputs and benchmark runs whenever asked for, and keeps its report if it fails
 """
 
 

@@ -138,7 +138,7 @@ def cut_epochs(raw: "mne.io.BaseRaw", onsets: np.ndarray, options: EpochOptions,
 def average_trials(
     blocks: Iterable[tuple[np.ndarray, np.ndarray]], n_images: int, size: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Average the trials of each image. A block has the images (n,) of its trials, and these (n, channels, times).
+    """Average the trials of each image. A block is images (n,) and their trials (n, channels, times).
 
     The averages are (images, channels, times) float32, nan for an image without a trial; the counts of trials are (images,).
     """

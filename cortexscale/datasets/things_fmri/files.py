@@ -63,7 +63,7 @@ def find_release(root: Path, subject: str) -> Release:
 
 
 def column_names(release: Release, path: Path) -> dict[str, str]:
-    """Return column -> its name in the file. Two quoted names of the voxel table have a line break, which columns here lack."""
+    """Return name without line breaks -> name in the file. Two names of the voxel table contain a line break in quotes."""
     return {re.sub(r"\s*\n\s*", "", name).strip(): name for name in map(str, _read_csv(release, path, nrows=0))}
 
 

@@ -14,7 +14,7 @@ function css(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-/** A colour that is seen on the paper of the present scheme: on a dark one paler, until it is bright enough. */
+/** A colour that is visible on the present background: on a dark one it is made paler until it is bright enough. */
 function readable(colour) {
   const [wanted, most] = [120, 255];
   const rgb = [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
@@ -35,7 +35,7 @@ function escaped(text) {
   return String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;");
 }
 
-/** What a mark is: pairs of a word and a value. */
+/** The description of a mark, as pairs of a name and a value. */
 function cardOf(row, view) {
   const facts = [
     [view.part.family.label, row.family],

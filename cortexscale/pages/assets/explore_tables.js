@@ -42,7 +42,7 @@ function equation(law, symbol) {
   return `S = ${short(law.E, 3)} − ${short(Math.exp(law.ln_A), 3)} ${base}^−${short(law.alpha, 3)}`;
 }
 
-/** A constant with its 95 % interval; the same function of all three. */
+/** A constant with its 95 % interval, after one function is applied to all three numbers. */
 function interval(law, name, of = (value) => value) {
   const [value, low, high] = ["", "_low", "_high"].map((end) => law[name + end]);
   if (value === null || (law.tau_raw !== null && name !== "E")) return "–";
@@ -101,7 +101,7 @@ function sorted(rows, view) {
   const turn = order.descending ? -1 : 1;
   return rows.toSorted((one, other) => {
     const [a, b] = [value(one), value(other)];
-    if (a === null || b === null) return (a === null) - (b === null); // what is not known comes last
+    if (a === null || b === null) return (a === null) - (b === null); // unknown values come last
     return turn * (typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true }));
   });
 }

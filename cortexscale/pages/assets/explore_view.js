@@ -25,7 +25,7 @@ function currentView() {
   };
 }
 
-/** Benchmarks that a part has scores of, by the chosen metric. */
+/** Benchmarks for which a part has scores of the chosen metric. */
 function benchmarksOf(part, metric) {
   return Object.keys(DATA.benchmarks).filter((name) => part.scores[metric][name]);
 }
