@@ -32,8 +32,8 @@ class Recording:
         units: one row per unit: ``unit`` (id), ``nc_percent`` (noise ceiling of the test split, percent of
             variance) and what the modality has (electrode, voxel i/j/k, channel, time).
         rois: one boolean column per ROI, one row per unit. ROIs may overlap or be empty.
-        notes: what the reader saw and a user should know (dropped units, subject's sessions, ``released_statistic`` ...).
-        screening: every unit that was looked at, kept or not: ``unit``, ``nc_percent`` (nan where it cannot be computed),
+        notes: what a user should know about the reading (dropped units, subject's sessions, ``released_statistic`` ...).
+        screening: every unit that was examined, kept or not: ``unit``, ``nc_percent`` (nan where it cannot be computed),
             ``kept``, the columns of ``rois``, for M/EEG ``channel`` and ``time`` (s), and where the release ships a statistic of
             its own, ``released`` and ``recomputed`` (the same from the single trials; nan where it was not recomputed).
     """

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".7z")
 _DEPTH = 4  # number of folder levels below the root that are searched
-_MOST = 50_000  # largest number of files that are looked at
+_MOST = 50_000  # largest number of files that are examined
 
 
 def hints(root: Path, missing: Sequence[PurePath]) -> list[str]:

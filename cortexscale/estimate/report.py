@@ -53,7 +53,7 @@ def _wrap(text: str, indent: str = "") -> list[str]:
 
 
 def _sizes(sizes: ExpectedSizes) -> list[str]:
-    """Say what the arithmetic assumes of data and networks."""
+    """List the sizes of data and networks that the estimate assumes."""
     lines = []
     for name in sizes.data.datasets:
         kernels, (_, source) = sizes.dataset(name).kernels, sizes.units_source(name)

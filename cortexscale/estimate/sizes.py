@@ -43,7 +43,7 @@ class ExpectedSizes(Sizes):
 
     @cache  # noqa: B019 (one of these per process)
     def released_bytes(self, dataset: str, subject: str) -> float:
-        """Return the bytes of the released files of a subject: as they are on disk, else as the release has them, else 0."""
+        """Return the bytes of a subject's released files: on disk if they are there, else in the release if known, else 0."""
         return sum(self._released_bytes(dataset, Path(file)) for file in self.data.raw_files(dataset, subject))
 
     def _released_bytes(self, dataset: str, file: Path) -> int:

@@ -38,7 +38,7 @@ class Stage:
 
     @property
     def disk(self) -> float:
-        """Bytes that stay."""
+        """Bytes that stay on disk after all jobs."""
         return 0.0 if self.temporary else sum(cost.disk for cost in self.costs)
 
 
@@ -121,7 +121,7 @@ class Estimate:
         return [Stage("fits", laws.costs + published.costs, laws.limits + published.limits, laws.formula)]
 
     def _tables(self) -> Stage:
-        """Tables of ceilings, datasets, models, scores and readouts; figures; costs, the report and the explore page."""
+        """Make the stage of all jobs that draw figures or make small tables, the report and the explore page."""
         plan = self.plan
         jobs = len(plan.figures.asked) + (len(plan.data.datasets) + 4 if plan.data.datasets else 0)
         jobs += len(plan.tables.names) if plan.published else 0

@@ -9,7 +9,7 @@ _PAPER_REFERENCE = "deit_small"
 
 
 def kinds(models: pd.DataFrame) -> pd.Series:
-    """One of ``KINDS`` per row: ``fitted`` if scaling laws may be fitted to the model, else why not.
+    """One of ``KINDS`` per row: ``fitted`` if scaling laws may be fitted to the model, else the reason why not.
 
     A self-supervised model is fitted only if the config says ``fit: true``, and an adversarial copy never is.
     """

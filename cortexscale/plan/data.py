@@ -184,7 +184,7 @@ class DataPlan:
         return {name: self.datasets[name].targets for name in self.datasets_on(stimuli)}
 
     def subjects_scored(self, dataset: str) -> list[str]:
-        """List as many subjects as will be scored. Which subjects that will be, noise ceilings decide later."""
+        """List as many subjects as will be scored. Noise ceilings decide later which subjects are scored."""
         return self.datasets[dataset].subjects[: self.datasets[dataset].scored]
 
     def shape(self, dataset: str, subjects: Sequence[str] | None = None) -> tuple[int, int, int]:

@@ -10,7 +10,7 @@ from cortexscale.recording import Recording
 
 
 def noise_ceilings(recordings: Iterable[Recording]) -> pd.DataFrame:
-    """Collect the noise ceilings of all units that were looked at: one row per dataset, subject, ROI and unit.
+    """Collect the noise ceilings of all units that were examined: one row per dataset, subject, ROI and unit.
 
     The columns are ``benchmark_name``, ``subject``, ``roi``, ``unit``, ``kept``, ``nc_percent`` (nan where it cannot be computed)
     and ``time`` (s; nan where a unit has none, outside M/EEG). Names are categories, because they repeat a million times.

@@ -1,7 +1,7 @@
 """A brain with known truth: what each visual area codes, what its units read of the code, and how much noise they add.
 
 An area holds a code of few dimensions, the leading principal components of a feature space of images, and every unit
-reads a random mixture of it. Such a code can be learned from some hundred trials, so a model that holds the generating
+reads a random mixture of it. Such a code can be learned from a few hundred trials, so a model that holds the generating
 features reaches the noise ceiling, and the distance of another model is due to its features and not to scarce data.
 """
 

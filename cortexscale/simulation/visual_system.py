@@ -30,7 +30,7 @@ HIDDEN_NETWORK = Model(
 HIDDEN_LAYERS = {"middle": "blocks.2", "late": "global_pool"}
 AREAS = ("early", "middle", "late")
 DIMENSIONS = 12
-"""Dimensions of the code of each area: few enough to be learned from some hundred single trials."""
+"""Dimensions of the code of each area: few enough to be learned from a few hundred single trials."""
 
 
 class VisualSystem:

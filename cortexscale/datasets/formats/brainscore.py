@@ -96,7 +96,7 @@ class Release:
         return self.files(root)
 
     def inspect(self, root: Path, subject: str, options: Options) -> None:
-        """Check everything in both files but the responses."""
+        """Check everything in both files except the responses."""
         with self._opened(root, subject, options):
             pass
 

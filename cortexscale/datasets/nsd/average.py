@@ -9,8 +9,8 @@ import numpy as np
 from cortexscale.datasets.nsd.design import Rows
 from cortexscale.datasets.nsd.files import Release, open_betas
 
-_VOXELS_PER_READ = 1024  # of one session, held at a time: 750 trials of them are 6 MB in float64
-_VOXELS_OF_ALL_IMAGES = 32  # held a second time: 10,000 images of them are 4 MB
+_VOXELS_PER_READ = 1024  # voxels of one session that are held at a time: 750 trials of them are 6 MB in float64
+_VOXELS_OF_ALL_IMAGES = 32  # voxels whose averages are held a second time: 10,000 images of them are 4 MB
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ def read(root: Path, subject: str, options: Options) -> Recording:
 
 
 def _look(release: Release, options: Options) -> tuple[Rows, dict[str, np.ndarray], pd.DataFrame]:
-    """Check everything but the betas; return rows of images, masks of ROIs, and the selected voxels in the order of NIfTI."""
+    """Check everything except the betas; return rows of images, masks of ROIs, and the selected voxels in the order of NIfTI."""
     require_sessions(release, options.sessions[release.subject])
     rows = _rows(release, options)
     ncsnr = read_volume(release, release.ncsnr)
@@ -187,7 +187,7 @@ def _require_voxels(release: Release, nc_percent: pd.Series, passes: pd.Series, 
 
 
 def _why_empty(mask: np.ndarray, selected: np.ndarray) -> str:
-    """Say why a ROI has no unit; both masks are (X, Y, Z), the second one of the voxels that were looked at."""
+    """Say why a ROI has no unit; both masks are (X, Y, Z), the second one of the voxels that were examined."""
     if not mask.any():
         return "not drawn in this subject"
     return "no voxel above the noise-ceiling threshold" if (mask & selected).any() else "outside the selection"

@@ -49,7 +49,7 @@ def filtered(
 
     The numbers are those of MNE on the whole recording: ``add_reference_channels``, ``set_eeg_reference("average")`` and
     ``filter`` (zero-phase FIR, ``highpass`` in Hz) treat samples and channels one by one, except for the mean over channels,
-    which is computed first. ``names`` has the name in the file of every channel but the online reference, which is 0 by
+    which is computed first. ``names`` has the name in the file of every channel except the online reference, which is 0 by
     definition. The caller holds ``at_least`` values per channel of a slice: if they outnumber the samples, slices are narrower.
     """
     import mne

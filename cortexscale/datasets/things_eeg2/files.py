@@ -1,7 +1,7 @@
 """The files of THINGS-EEG2 as they were released: where they lie, and the image that was presented at each sample.
 
 The authors joined the five training parts of a session along time and saved each session as two dictionaries
-(``raw_eeg_training.npy``, ``raw_eeg_test.npy``). Their last channel, ``stim``, is zero but for one sample per image.
+(``raw_eeg_training.npy``, ``raw_eeg_test.npy``). Their last channel, ``stim``, is zero except at one sample per image.
 Layout: wiki of osf.io/crxs4 and osf.io/y63gw, and github.com/gifale95/eeg_encoding.
 """
 

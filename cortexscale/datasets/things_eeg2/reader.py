@@ -91,7 +91,7 @@ def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check everything but the responses: files, channels, and the image of every trial."""
+    """Check everything except the responses: files, channels, and the image of every trial."""
     _open(root, subject, options)
 
 

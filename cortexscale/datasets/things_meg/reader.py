@@ -54,7 +54,7 @@ def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check everything but the responses: the chain of files, the grid, and the image of every trial."""
+    """Check everything except the responses: the chain of files, the grid, and the image of every trial."""
     _open(root, subject, options)
 
 

@@ -146,7 +146,7 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
     """Write the subjects, and yield each with its truth: noise-free responses, and the true noise ceilings above 1 %.
 
     True ceilings follow from the variance of the signal and from that of the noise, which is measured on all epochs and
-    sensors of the subject (some 1e5 draws).
+    sensors of the subject (about 1e5 draws).
     """
     times = np.round(FIRST_TIME + np.arange(TIMES) / RATE, 6)
     lobes = [meg_lobe(name) for name in sensor_names()]
