@@ -22,7 +22,7 @@ from cortexscale.scaling.accuracy import HIGH_ACCURACY, accuracy_scores, correla
 from cortexscale.scaling.finetuning import RELATIONS, finetuning_scores, fractions, lora_and_full, models_compared
 
 _MANY = 100
-"""Number of models from which on points are small."""
+"""Smallest number of models whose points are drawn small."""
 _NAMES = {"imagenet": "ImageNet", "ecoset": "Ecoset"}
 _MARKERS = "osD^vP"
 _RELATIONS = dict(zip(RELATIONS, ("#9d0208", "#e09f3e", "#577590"), strict=True))

@@ -32,7 +32,7 @@ def train_backbone(
     state: TrainingState | None = None,
     processes: Processes | None = None,
 ) -> np.ndarray:
-    """Train ``network`` (with EMA, to the average of its weights), leave it in eval mode on the device, and return mean losses.
+    """Train ``network`` (with EMA, to the average of its weights), leave it in eval mode on the device, and return all losses.
 
     The forward pass runs in bfloat16 autocast on a GPU and in float32 on a CPU. Gradients are averaged over the micro-batches of
     a step, wherever they are computed; batch normalisation sees one micro-batch at a time. The number of workers and
