@@ -53,6 +53,7 @@ bench: $(BIN)/.installed
 	python benchmarks/fit_all.py
 	python benchmarks/finetuning.py
 	python benchmarks/store.py
+	python benchmarks/plan.py
 
 # Exact versions; the platform decides which build of torch they bring (CUDA on Linux from PyPI).
 $(BIN)/.installed: requirements.lock pyproject.toml
