@@ -163,7 +163,7 @@ def main() -> None:
         )
         once = np.tile(correlations(ours(single[0], Y, n, members, "adaptive")), (1, COPIES))
         if not np.array_equal(correlations(copies), once):
-            raise SystemExit(f"copies of a ROI score differently, by {np.abs(correlations(copies) - once).max():.1e}")
+            raise SystemExit(f"copies of an ROI score differently, by {np.abs(correlations(copies) - once).max():.1e}")
         alphas, predictions = repeat("plain torch float32", lambda: each_fit(plain_torch, *single, n, members))
         himalaya_r = repeat("himalaya float32", lambda: himalaya(*single, n))
     equal = (alphas == theirs_alphas).mean()

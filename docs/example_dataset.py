@@ -56,7 +56,7 @@ def memory_mb(options: Options) -> int:
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training and test images, and the most units of one kernel, as all subjects saw the same images."""
+    """Return the numbers of training images, test images, and units of all subjects, who saw the same images."""
     return options.n_train, options.n_test, options.max_neurons * len(subjects)
 
 

@@ -49,7 +49,7 @@ class DatasetSize:
 
     @property
     def groups(self) -> float:
-        """Number of pairs of a subject and a ROI that share a kernel, if every subject has every ROI."""
+        """Number of pairs of a subject and an ROI that share a kernel, if every subject has every ROI."""
         return self.rois * len(self.units) / len(self.kernels)
 
     @property
@@ -163,7 +163,7 @@ def prepared_responses(machine: Machine, size: Scoring) -> Cost:
 
     start + per split of `metrics.similarity` n^2 U / gemm + 10 n^2 G / elementwise, U units in G subjects and ROIs; for ROIs of
     more than n units n^2 U / gemm + 6 n^3 / inverse; disk: 4 n^2 G; memory: 2 GB, all responses, and of one dataset three copies
-    in float64, a geometry with its ranking, and the decomposition of a ROI
+    in float64, a geometry with its ranking, and the decomposition of an ROI
     """
     seconds, disk, largest = machine.start + size.geometry_seconds(machine), 0.0, 0.0
     for dataset in size.datasets:

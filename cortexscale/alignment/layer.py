@@ -1,4 +1,4 @@
-"""Ridge regression from one layer to the responses of all datasets on a stimulus set, and means over the units of a ROI."""
+"""Ridge regression from one layer to the responses of all datasets on a stimulus set, and means over the units of an ROI."""
 
 from collections.abc import Iterator, Sequence
 

@@ -38,7 +38,7 @@ def score_rows(
     splits: Sequence[SplitName] = (),
     kernel: GramMatrix | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score the predictions of a fit: Pearson r / sqrt(noise ceiling) of each unit, and its mean over a ROI (paper, section 3).
+    """Score the predictions of a fit: Pearson r / sqrt(noise ceiling) of each unit, and its mean over an ROI (paper, section 3).
 
     Scores above 1 are kept and counted. RSA and CKA of ``splits`` need prepared responses; to compare features, they also need
     the ``kernel`` of the training stimuli followed by the test stimuli. The results are one row per subject x ROI, to which

@@ -1,4 +1,4 @@
-"""Facts about a ROI that follow from its name: whether it contains others, and its part of the ventral stream."""
+"""Facts about an ROI that follow from its name: whether it contains others, and its part of the ventral stream."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ _BEGINNINGS = {"Early": ("V1", "V2", "early"), "Mid": ("V3", "V4", "hV4", "mid")
 
 
 def super_roi(roi: str) -> str:
-    """Return the super-ROI of a ROI. ROIs that are neither early nor mid count as high, as in the paper."""
+    """Return the super-ROI of an ROI. ROIs that are neither early nor mid count as high, as in the paper."""
     return next((name for name, beginnings in _BEGINNINGS.items() if roi.startswith(beginnings)), "High")
 
 

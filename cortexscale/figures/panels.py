@@ -70,7 +70,7 @@ def letter_panels(panels: Iterable[Axes]) -> None:
 
 
 def roi_name(roi: str) -> str:
-    """Return the title of the panel of a ROI."""
+    """Return the title of the panel of an ROI."""
     return _ROIS.get(roi, roi.replace("_", " "))
 
 

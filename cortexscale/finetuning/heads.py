@@ -61,7 +61,7 @@ def fit_heads(
 
 @dataclass(frozen=True)
 class FrozenHead:
-    """A linear map, (units, features) and (units,), from the flattened output of a layer to the units of a subject in a ROI."""
+    """A linear map, (units, features) and (units,), from the flattened output of a layer to the units of a subject in an ROI."""
 
     subject: str
     roi: str

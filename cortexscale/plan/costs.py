@@ -186,7 +186,7 @@ class Costs:
     def finetuning_step(self, model: str, activations: float = 0) -> finetuning.StepSize:
         """Sizes of a step, in which the network keeps ``activations`` numbers of an image for the backward pass.
 
-        Units are those of the whole dataset, because those of a ROI are not known before the data are read.
+        Units are those of the whole dataset, because those of an ROI are not known before the data are read.
         """
         assert self._finetuning
         tuning, recipe = self._finetuning.tunings[model], self._finetuning.recipe(model)

@@ -164,7 +164,7 @@ def gate_tables(fitted: Fitted, tokens: Tokens, depths: Mapping[str, float]) -> 
 
 
 def gate_summary(gates: np.ndarray, depths: np.ndarray) -> dict[str, float]:
-    """Summarise at which depth a ROI reads a network, and how narrowly, from the gates and depths of L layers, (L,) each.
+    """Summarise at which depth an ROI reads a network, and how narrowly, from the gates and depths of L layers, (L,) each.
 
     Returns:
         ``expected_depth``, ``depth_sd``, and ``gate_entropy`` in nats, which is 0 for a single layer and log L for equal gates.

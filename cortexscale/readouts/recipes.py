@@ -25,7 +25,7 @@ class ReadoutRecipe:
         gate: gate of the layer gate, one of ``GATES``.
         dropout: dropout of attention weights and outputs, of the hidden units of the MLP, and of the mixture of the layer gate.
         epochs, learning_rate, weight_decay, batch: training by AdamW. The learning rate follows a cosine to 0, epoch by epoch.
-        clip: largest norm of the gradient of a ROI; longer gradients are shortened to it.
+        clip: largest norm of the gradient of an ROI; longer gradients are shortened to it.
     """
 
     readout: str

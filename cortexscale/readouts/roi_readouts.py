@@ -52,7 +52,7 @@ def _place(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
 
 
 class Head(nn.Module):
-    """Prediction of one subject's units in a ROI, which are z-scored by mean and standard deviation over the training stimuli.
+    """Prediction of one subject's units in an ROI, which are z-scored by mean and standard deviation over the training stimuli.
 
     The authors z-scored each split by its own statistics, which are unknown in advance for the test split. Pearson r is the same.
     """
@@ -155,7 +155,7 @@ class RoiReadouts(nn.Module):
             yield torch.from_numpy(tokens.read(rows[start : start + self.recipe.batch])).to(self._device).float()
 
     def n_parameters(self, roi: str) -> int:
-        """Count the parameters of a ROI: those of its trunk and of its heads for all subjects."""
+        """Count the parameters of an ROI: those of its trunk and of its heads for all subjects."""
         g = self.rois.index(roi)
         trunk = sum(parameter[0].numel() for parameter in self.trunks.parameters())
         return trunk + sum(n_parameters(self.heads_of(subject)[g]) for subject in range(len(self.subjects)))

@@ -42,7 +42,7 @@ def train_readouts(
     autocast, a CPU in float32. The order of the stimuli and all dropout depend on the seed and the epoch, not on the ROIs, so
     that each ROI is trained as it would be alone. All subjects have all of ``rois``.
 
-    It raises an InputError if the loss of a ROI is not finite, and leaves the saved ``state`` as it is. After a
+    It raises an InputError if the loss of an ROI is not finite, and leaves the saved ``state`` as it is. After a
     torch.OutOfMemoryError, fewer ROIs may fit.
     """
     device = best_device()

@@ -52,9 +52,9 @@ def training_trials(targets: Sequence[Targets], percent: float = 100, seed: int 
     return trials
 
 
-def held_out(trials: Trials, share: float, seed: int) -> tuple[Trials, Trials]:
+def held_out(trials: Trials, fraction: float, seed: int) -> tuple[Trials, Trials]:
     """Split trials at random into those to train on, and a fraction on which hyper-parameters are tuned."""
     n = len(trials.rows)
     order = np.random.default_rng(seed).permutation(n)
-    last = n - round(share * n)
+    last = n - round(fraction * n)
     return trials.some(np.sort(order[:last])), trials.some(np.sort(order[last:]))

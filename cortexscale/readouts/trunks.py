@@ -1,4 +1,4 @@
-"""Trunks of the trained readouts: from the tokens of a layer to the features that the heads of a ROI share.
+"""Trunks of the trained readouts: from the tokens of a layer to the features that the heads of an ROI share.
 
 Each class is the trunk of one ROI; the trunks of many ROIs are evaluated together. Shapes, dropout and initial values are those
 of the paper (section 3, appendices J.1 and K) and of the authors' release, even where the release is odd:
@@ -119,7 +119,7 @@ class PooledTokens(Trunk):
 
 
 class LayerGate(nn.Module):
-    """A readout that needs no committed layer: learned gates decide how much of each layer a ROI reads.
+    """A readout that needs no committed layer: learned gates decide how much of each layer an ROI reads.
 
     It maps the mean tokens of L layers, (B, L, C), to features (B, width). The mean token of every layer is projected to a common
     width and normalised to the same length, so that a gate is the weight of its layer in the mixture. Gates add up to 1.

@@ -86,7 +86,7 @@ def _no_roi(read: "Validated[Study]", study: "Study", place: Place, wanted: dict
     for name, rois in wanted.items():
         if name in study.datasets and read.complete(("datasets", name, "rois")):
             known = study.datasets[name].rois
-            yield from _unknown(read, (*place, name), rois, known, "a ROI of the dataset", f"datasets.{name}.rois")
+            yield from _unknown(read, (*place, name), rois, known, "an ROI of the dataset", f"datasets.{name}.rois")
 
 
 def _keys(given: Any) -> list[str]:

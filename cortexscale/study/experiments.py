@@ -35,7 +35,7 @@ class Metrics(Section):
 
 
 class LayerCommitment(Section):
-    """Choice of the layer that predicts a ROI, for each model."""
+    """Choice of the layer that predicts an ROI, for each model."""
 
     borrow: bool = True
     """Search layers only on the reference model of an architecture, for all its checkpoints; with false on every model."""
@@ -73,7 +73,7 @@ class Mapping(Section):
     datasets: NonEmpty[Name]
     """Datasets that readouts are fitted to, keys of `datasets`."""
     readouts: NonEmpty[Readout]
-    """Kinds of readout. `individual` fits one per subject and ROI; in `shared` the subjects of a ROI share all but the last
+    """Kinds of readout. `individual` fits one per subject and ROI; in `shared` the subjects of an ROI share all but the last
     layer. `layer_gate` reads all candidate layers and needs no committed one."""
     percent: NonEmpty[Percent] = [1, 3, 5, 7, 10, 30, 50, 70, 100]
     """Percentages of the training stimuli that readouts are fitted to."""

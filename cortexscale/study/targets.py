@@ -8,7 +8,7 @@ from cortexscale.section import Section
 
 
 class BestSubjects(Section):
-    """Subjects with the highest mean noise ceiling in a ROI, over all its units (paper, appendix A.3)."""
+    """Subjects with the highest mean noise ceiling in an ROI, over all its units (paper, appendix A.3)."""
 
     count: PositiveInt
     """Number of subjects that are scored."""

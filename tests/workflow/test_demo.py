@@ -93,7 +93,7 @@ def generating(tmp_path_factory, stimuli) -> dict[str, FeatureStore]:
 def one_area_rois(dataset: str, recording: Recording, truth: Recording) -> tuple[Recording, dict[str, str]]:
     """The recording in ROIs that read from one area each, and that area.
 
-    M/EEG channels see an area in a wave: a ROI is a lobe within one sd of its peak. Few test images let units of noise pass
+    M/EEG channels see an area in a wave: an ROI is a lobe within one sd of its peak. Few test images let units of noise pass
     for good ones there, so they are those whose true ceiling is high.
     """
     if dataset not in TIMED:
@@ -151,7 +151,7 @@ def test_noise_ceilings_are_those_of_the_simulation(recordings, truths, dataset)
         true = true[true > (70 if dataset in TIMED else 0)]
         estimated = recording.screening.set_index("unit")["nc_percent"].reindex(true.index)
         found = estimated.notna()
-        assert found.mean() > 0.9  # one of T-fMRI lacks a ROI, and with it 12 of 156 voxels
+        assert found.mean() > 0.9  # one of T-fMRI lacks an ROI, and with it 12 of 156 voxels
         error = (estimated - true)[found]
         assert abs(error.mean()) < 2, "percent of variance, mean over units"
         assert np.sqrt(np.mean(error**2)) < 8

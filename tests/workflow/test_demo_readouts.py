@@ -39,13 +39,13 @@ def standardised(features: np.ndarray, axis) -> np.ndarray:
 
 
 def code_of(features: np.ndarray) -> np.ndarray:
-    """(n, dimensions) leading principal components, which the units of a ROI mix at random."""
+    """(n, dimensions) leading principal components, which the units of an ROI mix at random."""
     left, values, _ = np.linalg.svd(standardised(features, 0), full_matrices=False)
     return left[:, :DIMENSIONS] * values[:DIMENSIONS]
 
 
 def pooled_non_linearly(rng: np.random.Generator, tokens: TokensInMemory) -> np.ndarray:
-    """The code of a ROI that looks features up wherever in the picture they are."""
+    """The code of an ROI that looks features up wherever in the picture they are."""
     return code_of(looked_up(rng, standardised(tokens.array.astype(float), (0, 1)), 2))
 
 

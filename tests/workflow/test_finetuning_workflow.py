@@ -235,7 +235,7 @@ def test_images_are_augmented_as_in_pretraining(demo):
     ("change", "message"),
     [
         (lambda s: s["targets"].update(tsvd=["IT"]), r"finetuning\.targets\n.*tsvd\n.*a dataset of the config"),
-        (lambda s: s["targets"].update(tvsd=["IT", "V9"]), r"finetuning\.targets\.tvsd\n.*V9\n.*a ROI of the dataset: V1"),
+        (lambda s: s["targets"].update(tvsd=["IT", "V9"]), r"finetuning\.targets\.tvsd\n.*V9\n.*an ROI of the dataset: V1"),
         (lambda s: s.update(benchmarks=["tvsd", "nds"]), r"finetuning\.benchmarks\n.*nds\n(.*\n)*.*did you mean `nsd`"),
         (
             lambda s: s["experiments"]["data_pct"].update(models=["vit_bas_objects_full_seed-0"]),

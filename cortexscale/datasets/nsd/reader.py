@@ -187,7 +187,7 @@ def _require_voxels(release: Release, nc_percent: pd.Series, passes: pd.Series, 
 
 
 def _why_empty(mask: np.ndarray, selected: np.ndarray) -> str:
-    """Say why a ROI has no unit; both masks are (X, Y, Z), the second one of the voxels that were examined."""
+    """Say why an ROI has no unit; both masks are (X, Y, Z), the second one of the voxels that were examined."""
     if not mask.any():
         return "not drawn in this subject"
     return "no voxel above the noise-ceiling threshold" if (mask & selected).any() else "outside the selection"

@@ -47,7 +47,7 @@ AREAS = {
 }
 """ROI of the reader -> the only area that its voxels read from."""
 
-ABSENT = {"sub-03": "rTOS"}  # subject -> a ROI that was not found in it
+ABSENT = {"sub-03": "rTOS"}  # subject -> an ROI that was not found in it
 GRIDS = {"sub-01": (7, 9, 6), "sub-02": (9, 6, 7), "sub-03": (6, 10, 7)}
 """Subject -> the shape of its voxel grid. No two axes of a grid are equal, so that a forgotten transpose is noticed."""
 
