@@ -12,6 +12,8 @@ import pytest
 import yaml
 from places import ROOT
 
+pytestmark = pytest.mark.slow
+
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 
 
