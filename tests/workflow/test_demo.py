@@ -30,7 +30,7 @@ from cortexscale.study import load_study
 from cortexscale.study.ridge import Ridge
 
 RESULTS = ROOT / "results"
-CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text().replace("{results}", str(RESULTS)))
+CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text().replace("{results}", str(RESULTS))) | {"results": str(RESULTS)}
 DATASETS = list(CONFIG["datasets"])
 TIMED = ["things_meg", "things_eeg1", "things_eeg2"]
 
