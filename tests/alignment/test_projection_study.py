@@ -113,6 +113,7 @@ def assert_same_scores(found: pd.DataFrame, expected: pd.DataFrame) -> None:
     np.testing.assert_allclose(found["alpha"], expected["alpha"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scratch_gb", [1, 1e-6])
 def test_scores_are_those_of_the_normal_pipeline(backbone, pictures, targets, tmp_path, scratch_gb):
     """The scratch space has room for all layers at a time, or for one."""
@@ -138,6 +139,7 @@ def test_scores_are_those_of_the_normal_pipeline(backbone, pictures, targets, tm
     assert (narrow == narrow.iloc[0]).all(), "a layer that is not wider is not projected"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["sparse", "countsketch"])
 def test_scores_approach_those_of_all_activations(backbone, pictures, targets, tmp_path, family):
     projections = [projection(dimensions, seed, family) for dimensions in (8, 32, 128, 512) for seed in range(3)]

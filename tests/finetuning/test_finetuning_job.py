@@ -201,6 +201,7 @@ def test_a_diverging_fine_tuning_is_an_error_and_keeps_its_last_good_state(root,
 # ---------------------------------------------------------------------------------------------- adapters
 
 
+@pytest.mark.slow
 def test_adapters_move_the_layers_they_adapt_and_the_classifier_alone(root, tmp_path):
     recipe = NeuralRecipe(**RECIPE, lora=Lora(rank=4))
     card = finetune(**job(root, recipe=recipe, weights=tmp_path / "tuned.pt", card=tmp_path / "tuned.json"))

@@ -71,6 +71,7 @@ def whole(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.mark.slow
 @given(data=st.data(), garbled=st.booleans(), file=st.sampled_from(["part", "blocks"]))
 @settings(max_examples=25)
 def test_a_write_that_was_killed_at_any_byte_ends_in_the_same_file(whole, tmp_path_factory, data, garbled, file):

@@ -15,6 +15,8 @@ DATA = sorted(
 )
 IMPORT_ALL = """
 import importlib, pkgutil, cortexscale
+
+pytestmark = pytest.mark.slow
 names = [module.name for module in pkgutil.walk_packages(cortexscale.__path__, "cortexscale.")]
 files = [importlib.import_module(name).__file__ for name in names]
 assert all(file.startswith({folder!r}) for file in files), files

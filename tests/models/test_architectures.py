@@ -88,6 +88,7 @@ def test_flops_by_the_published_rule_equal_the_published_table():
         assert flops(row["arch"]).published == row["flops"], id
 
 
+@pytest.mark.slow
 def test_products_are_the_published_flops_within_2_percent():
     ratios = {row["arch"]: flops(row["arch"]).products / row["flops"] for _, row in published().iterrows()}
     assert {arch for arch, ratio in ratios.items() if not 0.98 <= ratio <= 1.02} == set(NOT_WITHIN_2_PERCENT)

@@ -23,7 +23,11 @@ from cortexscale.study.fits import FitSettings
 
 SETTINGS = FitSettings(bootstraps=5, seed=0)
 ALONE = ["benchmark_name", "roi"]
-in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
+
+
+def in_a_browser(test):
+    """Mark a test that needs a browser, whose start is slow."""
+    return pytest.mark.slow(pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)(test))
 
 
 def fit(table: pd.DataFrame, axis: str) -> dict[str, pd.DataFrame]:

@@ -99,12 +99,14 @@ def test_every_fraction_seed_subject_and_roi_has_a_row(store, targets, tmp_path,
         assert (tables["gates"].loc[tables["gates"]["committed"].astype(bool), "roi"].value_counts() == 8).all()
 
 
+@pytest.mark.slow
 def test_a_validation_fraction_is_left_out_of_the_training_and_scored(store, targets, tmp_path):
     scores = run(staged(store, targets, tmp_path / "p", validation_fraction=0.25), "attention_shared")["scores"]
     assert set(scores["fitting_samples"]) == {45, 90} and np.isfinite(scores["validation_pearsonr"]).all()
     assert "validation_pearsonr" not in run(staged(store, targets, tmp_path / "q"), "attention_shared")["scores"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("readout", READOUTS)
 def test_the_test_split_is_never_seen(store, targets, tmp_path, readout):
     """Readouts of poisoned test responses are the same, to the bit; only scores differ."""

@@ -11,8 +11,9 @@ from cortexscale.readouts.mapping import fit_readouts, gate_tables, score_readou
 from cortexscale.readouts.tokens import pooled_layers
 from cortexscale.readouts.trials import training_trials
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_attention_beats_linear_where_units_pool_space_non_linearly(seed):
     rng = np.random.default_rng(seed)
@@ -24,7 +25,6 @@ def test_attention_beats_linear_where_units_pool_space_non_linearly(seed):
     assert attention > mean_score({"l": tokens}, "l", targets, replace(ATTENTION, readout="shallow_mlp"), seed) + 0.05
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_sharing_beats_single_subjects_where_trials_are_few(seed):
     rng = np.random.default_rng(seed)

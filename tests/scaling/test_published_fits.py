@@ -15,6 +15,8 @@ from cortexscale.figures.scaling_laws import draw_published_scores
 from cortexscale.kernels.power_law import PowerLawFit, choose_form, fit_power_law, resample_counts
 from cortexscale.scaling.experiments import EXPERIMENTS, find_experiment, read_scores, select_rows
 
+pytestmark = pytest.mark.slow
+
 DATA = ROOT / "../shared/data/spvvs"
 SCORES = DATA / "benchmark_scores.csv.gz"
 needs_scores = pytest.mark.skipif(not SCORES.exists(), reason="the published score table is not on this machine")
@@ -78,7 +80,6 @@ def test_every_experiment_selects_its_models(name):
     assert not rows["arch_family"].str.endswith("Flex").any()
 
 
-@pytest.mark.slow
 @needs_scores
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_loss_is_not_above_the_published_one(name):

@@ -128,6 +128,7 @@ def test_a_family_of_one_architecture_has_a_law_of_samples_only():
         assert members["backbone_arch"].nunique() == 1
 
 
+@pytest.mark.slow
 def test_another_metric_is_another_column():
     table = tables(size="demo")["pretraining"]
     fits, curves, points = fit_axis(table, "samples", "reduced", SETTINGS, "rsa_c_test")
