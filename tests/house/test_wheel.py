@@ -8,6 +8,8 @@ import sys
 import pytest
 from places import ROOT
 
+pytestmark = pytest.mark.slow
+
 DATA = sorted(
     file.relative_to(ROOT)
     for file in (ROOT / "cortexscale").rglob("*")
@@ -16,7 +18,6 @@ DATA = sorted(
 IMPORT_ALL = """
 import importlib, pkgutil, cortexscale
 
-pytestmark = pytest.mark.slow
 names = [module.name for module in pkgutil.walk_packages(cortexscale.__path__, "cortexscale.")]
 files = [importlib.import_module(name).__file__ for name in names]
 assert all(file.startswith({folder!r}) for file in files), files
