@@ -126,7 +126,7 @@ def _continue(url: str, part: Path, size: int | None, remedy: str) -> None:
             if tag.startswith('"'):  # a weak tag (W/) does not promise the same bytes
                 version.write_text(tag, encoding="utf-8")
             shutil.copyfileobj(answer, file, 2**20)
-    if total is not None and (found := part.stat().st_size) != total:  # http.client does not report it
+    if total is not None and (found := part.stat().st_size) != total:  # http.client raises no error here
         raise ConnectionError(f"the connection ended after {found:,} of {total:,} bytes")
 
 

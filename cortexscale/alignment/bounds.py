@@ -29,7 +29,7 @@ def committed_layers(layers: int, rois: int) -> float:
 
 
 def most_committed_layers(layers: int, rois: int) -> float:
-    """Largest number of different committed layers. The published commitments have up to 12 for 28 ROIs, up to 17 for 53 ROIs."""
+    """Largest number of different layers that a model commits. In the published ones it is 12 for 28 ROIs and 17 for 53 ROIs."""
     return min(layers, rois, 2.5 * rois**0.5)
 
 

@@ -62,7 +62,7 @@ def gram(
             if work is None or work.dtype != precision:  # new memory for each slab would cost more than centring
                 work = torch.empty(len(part), _COLUMNS, dtype=precision, device=device)
             x = work[:, : part.shape[1]].copy_(part)
-            x.sub_(x[0].clone())  # makes a constant feature exactly 0, which its rounded mean would not
+            x.sub_(x[0].clone())  # a constant feature becomes exactly 0
             mean = x.mean(dim=0)
             if not mean.isfinite().all():  # a value that is not finite spoils the mean of its column: one check per column
                 raise ValueError(_describe_not_finite(part, width))

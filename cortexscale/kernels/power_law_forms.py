@@ -63,7 +63,7 @@ class Powers:
         return np.array(grid)
 
     def far_starts(self, log_misalignment: np.ndarray) -> np.ndarray:
-        """Further starting points of every resample: none, because the loss of these forms has one basin."""
+        """Return no further starting points, because the loss of these forms has one basin."""
         return np.empty((0, 1 + 2 * len(self.logs)))
 
     def parameters(self, theta: np.ndarray) -> np.ndarray:

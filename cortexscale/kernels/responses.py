@@ -13,8 +13,8 @@ SKETCH = 32
 """Number of random combinations that stand for the units of a group when its penalty is guessed."""
 
 _WIDE = 1.5
-"""Number of units per stimulus above which a group is reduced to a factor. In smaller groups the reduction saves less than the
-correlations of the units cost, which are computed in any case."""
+"""A group with more than this many units per stimulus is replaced by a smaller factor. In smaller groups the factor saves less
+than the correlations of the units cost, which are computed in any case."""
 
 _COLUMNS = 1024
 """Number of units whose sums are taken at a time."""

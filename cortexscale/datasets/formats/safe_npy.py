@@ -118,7 +118,7 @@ def _resolved(value: Any) -> Any:
 
 
 class _Unpickler(pickle.Unpickler):
-    """An unpickler that knows only the four names that arrays need. Text, numbers, lists and dictionaries need no name."""
+    """An unpickler that knows only the four names that arrays need. Plain values import nothing."""
 
     def __init__(self, source: _Source, remedy: str):
         super().__init__(source)

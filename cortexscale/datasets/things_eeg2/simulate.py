@@ -68,7 +68,8 @@ def choose_images(things_ids: np.ndarray, settings: Settings, seed: int) -> dict
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
     """Write the subjects, and yield each with its truth: noise-free responses, and the true noise ceilings above 1 %.
 
-    True ceilings are exact in expectation. Noise is what the recording adds, and what the neighbours in time evoke.
+    True ceilings are exact in expectation. Noise includes the responses to the images
+    shown just before and after.
     """
     rows = choose_images(world.things_ids, settings, seed)
     ids = {split: world.things_ids[own] for split, own in rows.items()}
