@@ -2,7 +2,7 @@
 
     python benchmarks/plan.py [--configfile config/paper.yaml]
 
-The config file may name raw data that are missing, because the profile `slurm` plans nothing but jobs.
+A config file whose raw data are missing needs `plan_without_data: true`, as `config/paper.yaml` has.
 """
 
 import argparse

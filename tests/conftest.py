@@ -5,7 +5,7 @@ import os
 from hypothesis import settings
 from places import ROOT
 
-# The same code passes or fails everywhere: examples follow from the test, not from chance.
+# A test draws the same examples in every run, so that unchanged code passes or fails in every run.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 

@@ -284,7 +284,7 @@ def test_the_split_is_in_proportion_and_does_not_depend_on_the_order(sizes, seed
 
 
 def test_the_released_splits():
-    """Of 67 and 68 textures 14 are held out, and 40 of 400 images of each of 8 categories."""
+    """The reader holds out 14 of 67 and of 68 textures, and 40 of the 400 images of each of 8 categories."""
     ids = np.array([f"{n:04d}" for n in range(3200)])
     kinds = np.repeat(["noise", "texture"], [67, 68])
     test = stratified_test(ids[:135], kinds, 0.1, 42, "")

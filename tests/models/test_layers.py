@@ -135,9 +135,7 @@ def test_earlier_steps_of_a_recurrent_area_are_looked_at_once(cornet):
 
 @pytest.mark.parametrize(("arch", "shared"), [("efficientnet_b0", 0), ("convnext_tiny", 8), ("resnet18", 4)])
 def test_a_stage_and_its_last_block_are_looked_at_once(arch, shared):
-    """The same holds for a downsampling of a ConvNeXt and its convolution. An output that an in-place sum has changed is another
-    one.
-    """
+    """A ConvNeXt's downsampling and its convolution are one output, too. An in-place sum makes a new output."""
     torch.manual_seed(0)
     network, pictures = build(arch, 10).eval(), torch.randn(1, 3, 64, 64)
     names = [layer.name for layer in candidate_layers(network, LAYERS[FAMILIES[arch]])]
