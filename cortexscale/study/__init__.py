@@ -1,4 +1,4 @@
-"""The study as configuration: every key of a config file, with its type, its default and its line of ``docs/config.md``."""
+"""This module defines every key of a config file: its type, its default and its description in ``docs/config.md``."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,64 +22,69 @@ class Estimate(Section):
     """The machine for which ``snakemake estimate`` predicts time and disk."""
 
     machine: Literal["here", "h200", "slowest"] = "here"
-    """`here` is measured within seconds, `h200` calculated from its data sheet; time limits are those of `slowest`."""
+    """`here` is this machine: its rates are measured within seconds. The rates of `h200` are calculated from its data sheet.
+    `slowest` is the machine from which the time limits of jobs are calculated."""
     rates: dict[str, PositiveFloat] = {}
-    """Rate → value, for rates of the machine that you know better. The report lists all rates by name."""
+    """Rate → value, for rates of the machine that you know yourself. The report lists the names of all rates."""
     units: dict[Name, PositiveInt] = {}
-    """Dataset → number of units that a subject keeps. The default is the largest number that the reader may keep."""
+    """Dataset → number of units per subject that pass the selection. The default is the largest number that the reader can
+    keep."""
 
 
 class Study(Section):
-    """A whole config file."""
+    """All keys of a config file."""
 
     study: Name
-    """Name of the study. A results folder belongs to one study; another study is refused there."""
+    """Name of the study. A results folder belongs to one study, and no other study can write there."""
     results: str
-    """Folder of all results. `{results}` in any string of the config stands for it."""
+    """Folder of all results. In any string of the config, `{results}` stands for this folder."""
     plan_without_data: bool = False
-    """Plan a dry-run (`snakemake -n`) even if raw files are missing. A real run needs all files in any case."""
+    """Allow a dry-run (`snakemake -n`) even if raw files are missing. A real run always needs all files."""
     simulation: Simulation | None = None
-    """Invent the data: labelled images, and recordings of a brain whose truth is known, in the released layouts."""
+    """Simulate the data: labelled images, and recordings of a brain whose true responses are known. The files have the same
+    layout as the released ones."""
     stimuli: dict[Name, StimulusSet] = {}
     """Name → stimulus set. Features are extracted once per model and stimulus set."""
     datasets: dict[Name, Dataset] = {}
     """Name → neural dataset."""
     models: list[Models] = []
-    """Sources of models. The keys of a source depend on its `source`."""
+    """Sources of models. The key `source` of each entry decides which other keys it has."""
     training: Training = Training()
-    """Resources for the training of a suite."""
+    """Resources for training the models of a suite."""
     features: Features = Features()
     """Extraction of features."""
     ridge: Ridge = Ridge()
     """Ridge regression from features to responses."""
     metrics: Metrics = Metrics()
-    """Metrics of alignment in addition to Pearson r of the responses that ridge regression predicts."""
+    """Metrics of alignment in addition to Pearson r between predicted and measured responses."""
     layer_commitment: LayerCommitment = LayerCommitment()
-    """Choice of the layer of each model and ROI."""
+    """How the layer of each model that predicts an ROI is chosen."""
     projection_study: ProjectionStudy | None = None
-    """Compare random projections with all activations (figures S9 and S10). Without this section the stage is left out."""
+    """Compare projected features with all activations (figures S9 and S10). Without this section the stage is left out."""
     fits: Fits = Fits()
     """Scaling laws."""
     mapping: Mapping | None = None
     """Fit readouts to growing numbers of stimuli (paper, sections 4.7 to 4.9). Without this section no readouts are fitted."""
     finetuning: Finetuning | None = None
-    """Fine-tune models on responses and their task (paper, sections 4.3 to 4.6). Without this section no model is."""
+    """Fine-tune models on responses and on their task together (paper, sections 4.3 to 4.6). Without this section no model is
+    fine-tuned."""
     scores: Scores | None = None
-    """Fit scaling laws to a published table of scores, too."""
+    """Fit scaling laws to a published table of scores as well."""
     published: Published | None = None
-    """Take the result tables that the authors of the paper published, in place of datasets and models."""
+    """Use the result tables that the authors of the paper published, instead of datasets and models."""
     estimate: Estimate = Estimate()
     """The machine for which `snakemake estimate` predicts time and disk."""
     figures: Literal["all"] | list[str] = []
-    """Figures that are drawn by default, or `all` that the study can draw. `snakemake list_figures` prints their names."""
+    """Names of the figures that are drawn by default, or `all` for every figure that the study can draw. `snakemake list_figures`
+    prints the names."""
 
 
 def read_study(config: dict[str, Any], files: Iterable[str | Path] = ()) -> Validated[Study]:
-    """Check a config and collect all that is wrong: keys, values, references between sections, keys given twice.
+    """Check a config and collect all its problems: wrong keys or values, references to undefined names, and repeated keys.
 
     Args:
         config: the parsed config files. ``{results}`` in any string stands for the results folder.
-        files: paths of the config files, to find keys that they give twice.
+        files: paths of the config files, in which repeated keys are searched.
     """
     stand_ins = {"study": "study", "results": "results"}
     results = config.get("results")

@@ -1,4 +1,4 @@
-"""Checks of a config beyond the types of its values: keys given twice, and names that other sections must define."""
+"""Check a config for problems that the types of its values cannot show: repeated keys, and names that no section defines."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 Found = Iterator[InputError]
 _MERGE = "tag:yaml.org,2002:merge"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The loader of libyaml where it is installed, because it is ten times as fast."""
+"""The loader of libyaml if it is installed, because it is ten times as fast as the Python loader."""
 
 
 def repeated_keys(files: Iterable[Path]) -> Found:
-    """Yield an error for every key that stands twice in one mapping of a config file. YAML silently keeps the last value.
+    """Yield an error for every key that occurs twice in one mapping of a config file. YAML silently keeps the last value.
 
     Files that cannot be parsed are left to Snakemake, which reads them first.
     """
@@ -53,7 +53,7 @@ def _repeated(node: yaml.Node | None, file: Path, path: str, seen: set[int]) -> 
 def reference_problems(read: "Validated[Study]") -> Found:
     """Yield an error for every reference to something that the config does not define.
 
-    Names count as defined even if their own entry is wrong, because that entry is reported itself.
+    A name counts as defined even if its own entry is wrong, because the wrong entry has an error of its own.
     """
     assert read.value is not None
     for check in (_data, _models, _simulation, _mapping, _finetuning):
@@ -63,7 +63,7 @@ def reference_problems(read: "Validated[Study]") -> Found:
 def _unknown(
     read: "Validated[Study]", place: Place, names: Iterable[str], known: Iterable[str], what: str, definition: str
 ) -> Found:
-    """Yield an error for each name that is not ``known``; ``definition`` is the place in the config that defines known names."""
+    """Yield an error for each name that is not ``known``. ``definition`` is the config key that defines the known names."""
     known = list(known)
     expected = f"{what}: {', '.join(known)}" if known else f"{what}, which has none"
     for name in dict.fromkeys(names):

@@ -1,4 +1,4 @@
-"""Sections of recordings: datasets, their simulation, and tables that others published."""
+"""Sections of the config for data: datasets, simulated data, and published tables."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -15,27 +15,30 @@ class Dataset(Section):
     """One neural dataset."""
 
     label: str
-    """Name in figures and tables, such as `TVSD-EP`. It identifies nothing and may be changed at any time."""
+    """Name of the dataset in figures and tables, such as `TVSD-EP`. It may be changed at any time, because nothing is looked up
+    by it."""
     modality: Modality | None = None
-    """Method of recording; by default, what the reader says."""
+    """Method of recording. The default is the modality that the reader states."""
     reader: Annotated[str, Field(pattern=r"^(\w+|\S+\.py)$")]
-    """A built-in reader, such as `tvsd`, or the path of your own: `my/reader.py` (docs/adding_a_dataset.md)."""
+    """A built-in reader, such as `tvsd`, or the path of your own reader, such as `my/reader.py` (docs/adding_a_dataset.md)."""
     stimuli: Name
-    """Stimulus set that was shown, a key of `stimuli`."""
+    """Stimulus set that the subjects were shown: a key of `stimuli`."""
     path: str
     """Folder of the raw files."""
     subjects: NonEmpty[Name]
-    """Subjects that are read. The reader names those of its release."""
+    """Subjects that are read. The reader defines the names that are allowed."""
     rois: NonEmpty[str]
-    """Regions of interest that are scored. The reader names those of its release."""
+    """Regions of interest that are scored. The reader defines the names that are allowed."""
     best_subjects: BestSubjects | None = None
-    """Score only the subjects with the highest noise ceilings. All subjects are read. By default all are scored."""
+    """Score only the subjects with the highest noise ceilings; all subjects are still read. By default all subjects are
+    scored."""
     options: dict[str, Any] = {}
-    """Options of the reader. Those of built-in readers are listed below; `check_dataset` checks those of your own."""
+    """Options of the reader. The options of built-in readers are listed below. `check_dataset` checks the options of your own
+    reader."""
 
     @property
     def targets(self) -> DatasetTargets:
-        """The responses that models are scored on."""
+        """The ROIs and subjects on which models are scored."""
         return DatasetTargets(self.rois, self.best_subjects)
 
     @property
@@ -55,11 +58,11 @@ class SimulatedThings(Section):
     concepts: PositiveInt
     """Number of concepts."""
     images_per_concept: Annotated[int, Field(ge=2)]
-    """Images of each concept."""
+    """Number of images of each concept."""
 
 
 class Simulation(Section):
-    """Images, and recordings of a brain whose truth is known, in the released layouts."""
+    """Simulated images, and recordings of a brain whose true responses are known, in the layouts of the released files."""
 
     image_size: PositiveInt
     """Height and width of the labelled images, in pixels."""
@@ -68,9 +71,9 @@ class Simulation(Section):
     validation_images: PositiveInt
     """Number of labelled validation images."""
     things: SimulatedThings
-    """Images in the layout of THINGS, from which several datasets show a part."""
+    """Images in the layout of THINGS. Several datasets use a part of them as stimuli."""
     hidden_network_steps: PositiveInt
-    """Training steps of the network that the higher areas of the simulated brain are read from."""
+    """Number of training steps of the network from whose layers the responses of the higher areas are simulated."""
     seed: int = 0
     """Seed of all images and recordings."""
     datasets: dict[Name, dict[str, Any]] = {}
@@ -78,30 +81,30 @@ class Simulation(Section):
 
 
 class Scores(Section):
-    """Scaling fits to a published table of scores (Gokce & Schrimpf 2025)."""
+    """Scaling laws that are fitted to a published table of scores (Gokce & Schrimpf 2025)."""
 
     path: str
-    """The table; if `url` is given, the place that it is downloaded to."""
+    """Path of the table. If `url` is given, the table is downloaded to this path."""
     url: str | None = None
-    """Address that the table is downloaded from; not needed for a file that is there."""
+    """Address from which the table is downloaded. It is not needed if the file exists."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """Checksum of the download."""
+    """SHA-256 checksum of the downloaded table."""
     experiments: Literal["all"] | list[str] = "all"
-    """Names of the fits, such as `compute_neuro`, or `all`."""
+    """Names of the experiments that laws are fitted to, such as `compute_neuro`, or `all`."""
     bootstraps: PositiveInt = 1000
-    """Bootstrap resamples of every fit."""
+    """Number of bootstrap resamples of every fit."""
     seed: int = 42
-    """Seed of the resamples; 42 gives the published ones."""
+    """Seed of the resamples. 42 gives the resamples of the publication."""
 
 
 class Published(Section):
-    """Result tables that the authors of the paper published, in place of recordings and models."""
+    """Result tables that the authors of the paper published. They are used instead of recordings and models."""
 
     path: str
     """Folder of the four parquet files, such as `pretraining_results_with_metadata.parquet`."""
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
-    """Data set of the Hugging Face hub that missing files are downloaded from."""
+    """Data set of the Hugging Face hub from which missing files are downloaded."""
     revision: str = "main"
-    """Branch, tag or commit of `repo`. A commit pins the tables."""
+    """Branch, tag or commit of `repo`. With a commit, the tables can never change."""
     labels: dict[str, str]
-    """Reader → name of its dataset in figures, in the order of the figures."""
+    """Reader → label of its dataset in figures. Figures show the datasets in this order."""

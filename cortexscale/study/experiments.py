@@ -1,4 +1,4 @@
-"""Sections of scores and experiments: metrics, committed layers, projections, readouts of growing data, fine-tuning."""
+"""Sections of the config for scores and experiments: metrics, layers, projections, readouts and fine-tuning."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -19,30 +19,32 @@ else:
 
 
 class Metrics(Section):
-    """Metrics of alignment in addition to Pearson r of the responses that ridge regression predicts."""
+    """Metrics of alignment in addition to Pearson r between predicted and measured responses."""
 
     similarity: list[Literal["train", "test"]] = ["test"]
-    """Stimuli on which RSA and CKA are computed, if any. The training stimuli of THINGS take 2 GB per subject and ROI."""
+    """Splits whose stimuli RSA and CKA are computed on. With an empty list neither is computed. The training stimuli of THINGS
+    take 2 GB per subject and ROI."""
     pls_components: PositiveInt | None = None
-    """Components of partial least squares regression (PLS), the classic mapping of Brain-Score, which takes 25. The units of a
-    subject and ROI share them. Results then have the metrics `pls` and `pls_nc`. Without this key PLS is left out."""
+    """Number of components of partial least squares regression (PLS). Brain-Score uses 25. One regression predicts all units of
+    a subject and ROI. The results then have the metrics `pls` and `pls_nc`. Without this key PLS is left out."""
 
     @property
     def unscored(self) -> dict[str, str]:
-        """Metrics of the test stimuli that are not computed, and the reason."""
+        """Metric of the test stimuli that is not computed -> the reason."""
         lacking = {} if "test" in self.similarity else dict.fromkeys(SIMILARITY, "metrics.similarity has no test")
         return lacking | ({} if self.pls_components else dict.fromkeys(PLS, "metrics has no pls_components"))
 
 
 class LayerCommitment(Section):
-    """Choice of the layer that predicts an ROI, for each model."""
+    """How the layer of each model that predicts an ROI is chosen."""
 
     borrow: bool = True
-    """Search layers only on the reference model of an architecture, for all its checkpoints; with false on every model."""
+    """With true, layers are searched for the reference model of an architecture, and the other models of the architecture use its
+    committed layers. With false, layers are searched for every model."""
     commit: Literal["search", "published"] = "search"
-    """Search the layers, or take the published ones. Models without published layers are searched in any case."""
+    """Search the layers, or take the published ones. A model without published layers is always searched."""
     file: str | None = None
-    """The authors' `layer_commitments.json` or `.json.gz`, with `commit: published`."""
+    """Path of the authors' `layer_commitments.json` or `.json.gz`. It is required with `commit: published`."""
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.commit == "published" and self.file is None:
@@ -53,80 +55,85 @@ class LayerCommitment(Section):
 
 
 class ProjectionStudy(Section):
-    """Alignment of some models with projected features beside that with all activations (figures S9 and S10)."""
+    """Comparison of alignment with projected features and with all activations, for some models (figures S9 and S10)."""
 
     models: Annotated[dict[str, NonEmpty[PositiveInt]], Field(min_length=1)]
-    """Model id → numbers of dimensions that are compared with all activations."""
+    """Model id → numbers of dimensions to project to. Each is compared with all activations."""
     family: Literal["sparse", "countsketch", "gaussian"] = "sparse"
     """Kind of random matrix."""
     seeds: NonEmpty[Seed] = [42]
-    """Seeds of the random matrix; each is a comparison of its own."""
+    """Seeds of the random matrix. Every seed gives one comparison."""
     stimuli: list[Name] | None = None
-    """Stimulus sets on which models are compared; by default all."""
+    """Stimulus sets whose datasets are used. The default is all."""
 
 
 class Mapping(Section):
-    """Readouts of unprojected features on growing numbers of stimuli (paper, sections 3 and 4.7 to 4.9)."""
+    """Readouts of unprojected features that are fitted to growing numbers of stimuli (paper, sections 3 and 4.7 to 4.9)."""
 
     model: str
-    """Model whose features are read, at its committed layers."""
+    """Id of the model. Readouts read the features of its committed layers."""
     datasets: NonEmpty[Name]
-    """Datasets that readouts are fitted to, keys of `datasets`."""
+    """Datasets that readouts are fitted to: keys of `datasets`."""
     readouts: NonEmpty[Readout]
-    """Kinds of readout. `individual` fits one per subject and ROI; in `shared` the subjects of an ROI share all but the last
-    layer. `layer_gate` reads all candidate layers and needs no committed one."""
+    """Kinds of readout. Kinds with `individual` fit one readout per subject and ROI. In kinds with `shared` the subjects of an
+    ROI share all layers of the readout but the last. A `layer_gate` reads all candidate layers and needs no committed layer."""
     percent: NonEmpty[Percent] = [1, 3, 5, 7, 10, 30, 50, 70, 100]
     """Percentages of the training stimuli that readouts are fitted to."""
     seeds: NonEmpty[Seed] = [0, 1, 2]
-    """Seeds of the subsets and of the trainings."""
+    """Seeds. A seed decides which subset of the stimuli is drawn and how the training begins."""
     recipes: dict[TrainedReadout, dict[Name, dict[str, Any]]] = {}
-    """Readout → dataset, or `all` → keys of `ReadoutRecipe` (cortexscale/readouts/recipes.py) with new values."""
+    """Readout → dataset or `all` → keys of its recipe that differ from the default (`ReadoutRecipe` in
+    cortexscale/readouts/recipes.py)."""
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0
-    """Fraction of the training stimuli that trained readouts do not see and are scored on as well. Set it to tune recipes;
-    the score is the column `validation_pearsonr`."""
+    """Fraction of the training stimuli that trained readouts are not fitted to but scored on, in the column
+    `validation_pearsonr`. Set it to tune recipes."""
     save: bool = True
-    """Keep the readouts of the largest percentage and the first seed, in `<results>/readouts`."""
+    """Save the readouts of the largest percentage and the first seed in `<results>/readouts`."""
 
 
 class FinetuningGrid(Section):
-    """A fine-tuned model for every combination of the values of these keys."""
+    """A grid of fine-tunings. Every combination of the values of these keys gives one fine-tuned model."""
 
     models: NonEmpty[str]
     """Ids of the base models."""
     datasets: NonEmpty[Name] | None = None
-    """Datasets whose responses are fitted; by default those of `rois`, or without `rois` all of `finetuning.targets`."""
+    """Datasets to whose responses models are fitted. The default is the datasets that `rois` names. Without `rois` it is all
+    datasets of `finetuning.targets`."""
     rois: dict[Name, NonEmpty[NonEmpty[str]]] = {}
-    """Dataset → sets of ROIs. Each set is fitted together, as one model. By default the ROIs of `finetuning.targets`."""
+    """Dataset → sets of ROIs. Each set gives one model, which is fitted to all ROIs of the set together. The default is one set:
+    the ROIs of `finetuning.targets`."""
     subjects: NonEmpty[PositiveInt] | None = None
-    """Numbers of subjects, chosen at random; by default all that are scored."""
+    """Numbers of subjects to fit. The subjects are chosen at random. The default is all subjects that are scored."""
     recipes: NonEmpty[Name] = ["full"]
-    """Names of recipes, keys of `finetuning.recipes`."""
+    """Names of recipes: keys of `finetuning.recipes`."""
     percent: NonEmpty[Percent] = [100]
     """Percentages of the training stimuli."""
     seeds: NonEmpty[Seed] | None = None
-    """Seeds; by default `finetuning.seeds`."""
+    """Seeds of the fine-tunings. The default is `finetuning.seeds`."""
     permuted: bool = False
-    """Pair each subject's responses with its stimuli at random: the control."""
+    """Pair each subject's responses with its stimuli at random. This is the control of the fine-tuning."""
 
 
 class Finetuning(Section):
-    """Training of models on responses and their task together (paper, sections 3 and 4.3 to 4.6)."""
+    """Training of models on responses and on their task together (paper, sections 3 and 4.3 to 4.6)."""
 
     targets: Annotated[dict[Name, NonEmpty[str]], Field(min_length=1)]
-    """Dataset → ROIs whose responses are fitted together, at the committed layers of the base model."""
+    """Dataset → ROIs to whose responses a model is fitted together. The responses of an ROI are predicted from the layer that the
+    base model is committed to."""
     images: str | None = None
-    """Labelled images for base models that are not of a `suite`, in a layout of `models` → `images`. A suite has its own."""
+    """Labelled images for base models that do not come from a `suite`, in a layout that the key `images` of a suite allows. Base
+    models of a suite use the images of the suite."""
     image_recipe: Recipe | None = None
-    """Augmentation of these images: keys that differ from the published recipe of the base model's family."""
+    """Augmentation of the images in `images`: keys that differ from the published recipe of the base model's family."""
     recipes: dict[Name, NeuralRecipe] = {"full": NeuralRecipe()}
-    """Name → keys that differ from the paper's recipe. The name becomes part of model ids."""
+    """Name of a recipe → keys that differ from the paper's recipe. The name becomes part of model ids."""
     seeds: NonEmpty[Seed] = [0, 1, 2]
-    """Seeds of subsets, subjects, permutations and the order of batches."""
+    """Seeds. A seed decides the choice of stimuli and subjects, the permutation, and the order of batches."""
     experiments: Annotated[dict[Name, NonEmpty[FinetuningGrid]], Field(min_length=1)]
-    """Name → grid, or list of grids: models × datasets or ROIs × recipes × percentages × subjects × seeds. Figures find
-    experiments by their names. A model that two experiments share is made once."""
+    """Name of an experiment → grid or list of grids. Figures find experiments by these names. A model that two experiments share
+    is trained once."""
     benchmarks: NonEmpty[Name] | None = None
-    """Datasets on which fine-tuned models and their base models are scored, without projection; by default all."""
+    """Datasets on which fine-tuned models and their base models are scored, without projection. The default is all datasets."""
 
     @model_validator(mode="before")
     @classmethod
@@ -137,7 +144,7 @@ class Finetuning(Section):
         return given | {"experiments": grids}
 
     def grids(self) -> Iterator[tuple[tuple[str | int, ...], FinetuningGrid]]:
-        """All grids with their paths in the section."""
+        """Yield every grid with its path in the section."""
         for name, grids in self.experiments.items():
             for number, grid in enumerate(grids):
                 yield ("experiments", name, *((number,) if len(grids) > 1 else ())), grid

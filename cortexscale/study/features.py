@@ -1,4 +1,4 @@
-"""The section of features. Stages depend on the code of this module and not on that of all sections."""
+"""The section of features. It has a module of its own, so that stages need not depend on the code of all sections."""
 
 from typing import Any, Literal
 
@@ -13,16 +13,16 @@ class Projection(Section):
     """Random projection of flattened activations (paper, section 3)."""
 
     family: Literal["sparse", "countsketch", "gaussian", "exact"] = "sparse"
-    """Kind of random matrix: `sparse` is the paper's, `countsketch` is faster. `exact` projects nothing: kernels of all
-    activations take the place of features, and the other keys have no effect."""
+    """Kind of random matrix. The paper uses `sparse`; `countsketch` is faster. `exact` means no projection: kernels of all
+    activations are stored instead of features, and the other keys have no effect."""
     dimensions: PositiveInt = 30_000
-    """Dimensions after the projection. Layers with fewer activations are kept as they are."""
+    """Number of dimensions after the projection. Layers with fewer activations are not projected."""
     seed: int = 42
     """Seed of the random matrix. Change it to see how much scores depend on the projection."""
 
     @property
     def is_exact(self) -> bool:
-        """Whether kernels of all activations take the place of features."""
+        """Whether kernels of all activations are stored instead of features."""
         return self.family == "exact"
 
     @model_serializer(mode="wrap")
@@ -37,8 +37,10 @@ class Features(Section):
     projection: Projection = Projection()
     """Random projection of the flattened activations of a layer."""
     precision: Precision = "float16"
-    """Number format on a GPU; a CPU computes in float32. Choose float32 or bfloat16 for a network that overflows float16."""
+    """Number format of the network on a GPU. A CPU computes in float32. Choose float32 or bfloat16 for a network that overflows
+    float16."""
     batch_size: PositiveInt = 32
-    """Images of a forward pass. Lower it when the memory of the GPU is too small."""
+    """Number of images in a forward pass. Lower it if the memory of the GPU is too small."""
     scratch_gb: PositiveInt = 100
-    """Disk space in GB for activations of exact kernels. Images pass the network more often with less."""
+    """Disk space in GB for the activations that exact kernels are computed from. With less space, the network processes the
+    images more often."""

@@ -1,4 +1,4 @@
-"""The type of a config key in plain English, for messages and for the config reference."""
+"""Describe the type of a config key in plain English, for messages and for the config reference."""
 
 import types
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ def kind_of_field(field: FieldInfo) -> Kind:
 
 
 def choices(kind: Kind) -> list[Kind]:
-    """List the members of a union, None left out; a kind that is not a union is its only member."""
+    """List the members of a union without None. A kind that is not a union is its own only member."""
     if get_origin(kind.type) not in (Union, types.UnionType):
         return [kind]
     members = [choice for member in get_args(kind.type) if member is not types.NoneType for choice in choices(kind_of(member))]
@@ -47,7 +47,7 @@ def choices(kind: Kind) -> list[Kind]:
 
 
 def section_of(kind: Kind, given: Any = None) -> type[BaseModel] | None:
-    """Return the section that a kind stands for; None for a kind without keys. The ``source`` in ``given`` decides in a union."""
+    """Return the section that a kind stands for; None if it is not a section. In a union, the ``source`` in ``given`` decides."""
     sections, source = _sections(kind), entry(given, "source")
     if len(sections) < 2:
         return next(iter(sections), None)
@@ -63,14 +63,14 @@ def _sources(section: type[BaseModel]) -> tuple[str, ...]:
 
 
 def kind_at(model: type[BaseModel], path: Sequence[str | int], given: Any) -> Kind:
-    """Return the kind of the value at a path in a section with these values; ``Kind(Any)`` where no key has that name."""
+    """Return the kind of the value at a path in a section with the values ``given``; ``Kind(Any)`` if no key has that name."""
     return _followed(model, path, given)[0]
 
 
 def section_at(model: type[BaseModel], path: Sequence[str | int], given: Any) -> type[BaseModel]:
-    """Return the section at a path in a section with these values."""
+    """Return the section at a path in a section with the values ``given``."""
     kind, given = _followed(model, path, given)
-    section = section_of(kind, given) or section_of(kind_of(get_args(kind.type)[0]))  # in place of a list of one
+    section = section_of(kind, given) or section_of(kind_of(get_args(kind.type)[0]))  # one section instead of a list of one
     assert section is not None
     return section
 
@@ -94,7 +94,7 @@ def _entry(kind: Kind, part: str | int, given: Any) -> Kind:
         match get_origin(choice.type), part:
             case (origin, int()) if origin in (list, tuple):
                 return kind_of(members[0])
-            case (origin, str()) if origin is list:  # a section in place of a list of one
+            case (origin, str()) if origin is list:  # one section instead of a list of one
                 return _entry(kind_of(members[0]), part, given)
             case (origin, _) if origin is dict:
                 return kind_of(members[1])
@@ -102,25 +102,25 @@ def _entry(kind: Kind, part: str | int, given: Any) -> Kind:
 
 
 def entry(given: Any, part: str | int) -> Any:
-    """Return the value of a key of a mapping or of a place in a list; None where there is none."""
+    """Return the value of a mapping at a key, or of a list at an index; None if it does not exist."""
     if isinstance(given, dict):
         return given.get(part)
     return given[part] if isinstance(given, list) and isinstance(part, int) and part < len(given) else None
 
 
 def plain(kind: Kind, many: bool = False) -> str:
-    """Return a kind in words, such as ``non-empty list of whole numbers above 0``, or ``many`` of them."""
+    """Return a kind in words, such as ``non-empty list of whole numbers above 0``; in the plural if ``many``."""
     *first, last = dict.fromkeys(word for choice in choices(kind) for word in _words(choice, many))
     return f"{', '.join(first)} or {last}" if first else last
 
 
 def options(kind: Kind) -> list[str]:
-    """List the words that a kind consists of."""
+    """List the words that a kind allows as values."""
     return [str(member) for choice in choices(kind) if get_origin(choice.type) is Literal for member in get_args(choice.type)]
 
 
 def rule(kind: Kind) -> str:
-    """Return in words what a string must look like; empty if the name of its type says so."""
+    """Return in words which strings a kind allows; an empty text if the name of its type already says it."""
     return next((each.rule for each in kind.constraints if isinstance(each, Words)), "")
 
 

@@ -15,29 +15,29 @@ FORMS = {name: axis.form for name, axis in AXES.items()}
 
 
 class FitSettings(Section):
-    """Settings of averages, fits and resamples on any axis."""
+    """Settings of the averages, fits and resamples on every scaling axis."""
 
     bootstraps: PositiveInt = 1000
-    """Bootstrap resamples of every fit, for intervals and bands."""
+    """Number of bootstrap resamples of every fit. Intervals and bands are computed from them."""
     bootstrap_unit: Literal["row", "config", "architecture"] = "row"
-    """Resample single models (`row`), or all models of a configuration or architecture together, which gives wider and more
-    honest intervals where models are related."""
+    """Resample single models (`row`), or all models of a configuration or architecture together. If models are related, the
+    latter gives wider and more honest intervals."""
     delta: PositiveFloat = 1e-3
-    """Delta of the Huber loss on ln(1 − S)."""
+    """Delta of the Huber loss of ln(1 − S), where S is the score."""
     seed: int = 42
     """Seed of the resamples."""
     composite_rois: bool = True
-    """Count ROIs that contain others (whole_brain, nsdgeneral, occipital_parietal) as ROIs of their own, as the paper does."""
+    """Average over ROIs that contain other ROIs (whole_brain, nsdgeneral, occipital_parietal) as well, as the paper does."""
 
 
 class Fits(FitSettings):
     """Scaling laws S = E - A (X + 10**lambda)**-alpha (paper, Eq. 3)."""
 
     axes: dict[AxisName, Form] = FORMS
-    """Axis → form of its laws: `offset` has 10**lambda, `reduced` lacks it, `auto` takes the one that better predicts
-    architectures it was not fitted to. Axes that are left out keep the forms of the paper."""
+    """Axis → form of its laws. `offset` has the term 10**lambda, and `reduced` lacks it. `auto` takes the form that better
+    predicts architectures that were left out of the fit. Axes that are not listed keep the forms of the paper."""
     finetuning_delta: PositiveFloat = 1e-5
-    """`delta` for the axis of fine-tuning, on which scores differ by thousandths."""
+    """`delta` of the fine-tuning axis. It is smaller because scores on this axis differ by thousandths."""
 
     @field_validator("axes")
     @classmethod

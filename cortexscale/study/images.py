@@ -1,4 +1,4 @@
-"""The section of stimulus sets. Stages depend on the code of this module and not on that of all sections."""
+"""The section of stimulus sets. It has a module of its own, so that stages need not depend on the code of all sections."""
 
 from typing import Literal
 
@@ -13,18 +13,19 @@ class ImageFiles(Section):
     """Place and layout of images."""
 
     layout: Layout
-    """`image_folder` of `<concept>/<image>.jpg`, as THINGS; `hdf5` (`nsd_stimuli.hdf5`); `brainscore`: CSV file and zip."""
+    """`image_folder` is a folder of `<concept>/<image>.jpg`, as in THINGS. `hdf5` is one file, such as `nsd_stimuli.hdf5`.
+    `brainscore` is a CSV file and a zip file."""
     path: str
     """The folder, HDF5 file or CSV file with the images."""
 
 
 class StimulusSet(ImageFiles):
-    """Images that were shown to subjects. Features are extracted once per model and stimulus set."""
+    """Images that subjects were shown. Features are extracted once per model and stimulus set."""
 
     expected: PositiveInt | None = None
-    """Number of images in the full release, which sizes jobs before the images are there."""
+    """Number of images in the full release. The resources of jobs are calculated from it before the images exist."""
 
     @property
     def files(self) -> ImageFiles:
-        """The place of the images alone, without their expected number."""
+        """The layout and path of the images, without their expected number."""
         return ImageFiles(layout=self.layout, path=self.path)

@@ -1,4 +1,4 @@
-"""Sections of models: suites that are trained here or were published, models of hubs, and those of the user."""
+"""Sections of the config for models: suites, the published suite, models of hubs, and models of the user."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -16,9 +16,9 @@ class KnownNetwork(Section):
     timm: str | None = None
     """Name of a timm network."""
     arguments: dict[str, Any] = {}
-    """Arguments of the timm network, which set its size."""
+    """Arguments of the timm network, such as those that set its size."""
     architecture: str | None = None
-    """Instead of `timm`: an architecture of the published suite, such as `resnet50` or `deit_small`."""
+    """An architecture of the published suite, such as `resnet50` or `deit_small`, instead of `timm`."""
 
     def contradictions(self) -> Iterator[Contradiction]:
         if (self.architecture is None) == (self.timm is None):
@@ -33,53 +33,53 @@ class SuiteArchitecture(KnownNetwork):
     """One architecture of a suite."""
 
     family: str
-    """Architecture family, to which a law of its own is fitted. A family `<name>Flex` is merged into `<name>`."""
+    """Architecture family. Every family gets a scaling law of its own. A family `<name>Flex` is merged into `<name>`."""
     layers: NonEmpty[str]
     """Candidate layers: regular expressions that match whole module names."""
     image_size: PositiveInt | None = None
-    """Height and width of its input in pixels, if not that of the suite."""
+    """Height and width of the input in pixels. The default is the `image_size` of the suite."""
     recipe: Recipe = Recipe()
     """Keys that differ from the recipe of the suite."""
 
 
 class AdversarialCopies(Section):
-    """Full-data models of a suite, trained on against attacks: ``adv_<model>_ffgsm_eps-<eps>_alpha-<alpha>-ep<epochs>``."""
+    """Adversarial copies of full-data models of a suite, ``adv_<model>_ffgsm_eps-<eps>_alpha-<alpha>-ep<epochs>``."""
 
     architectures: NonEmpty[Name]
-    """Architectures of the suite, whose full-data models are copied and trained further."""
+    """Architectures of the suite. Their full-data models are copied, and the copies are trained further."""
     recipe: Recipe = Recipe(preset="adversarial")
-    """Recipe of the copies; by default the published one."""
+    """Recipe for training the copies. The default is the published recipe."""
 
 
 class Suite(Section):
-    """A controlled suite: every architecture is trained here, on subsets of one labelled image set."""
+    """A controlled suite. The study trains every architecture on subsets of one labelled image set."""
 
     source: Literal["suite"]
-    """A controlled suite: every architecture is trained here, on subsets of one labelled image set."""
+    """A controlled suite. The study trains every architecture on subsets of one labelled image set."""
     dataset: Name
     """Name of the image set in model ids."""
     images: str
-    """Labelled images: an `.npz` with `train_images`, `train_labels`, `validation_images`, `validation_labels`; a folder with
-    `train/<class>/*.jpg` and `val/<class>/*.jpg` (ImageNet, Ecoset); or a folder with webdataset shards `train*.tar` and
-    `val*.tar`."""
+    """Labelled images, in one of three layouts. An `.npz` file has `train_images`, `train_labels`, `validation_images` and
+    `validation_labels`. An image folder has `train/<class>/*.jpg` and `val/<class>/*.jpg`, as ImageNet and Ecoset do. A folder of
+    webdataset shards has `train*.tar` and `val*.tar`."""
     expected: PositiveInt
-    """Training images of the full set, which sizes jobs before the images are there."""
+    """Number of training images of the full set. The resources of jobs are calculated from it before the images exist."""
     classes: Annotated[int, Field(ge=2)]
     """Number of classes."""
     image_size: PositiveInt
     """Height and width of the input in pixels."""
     architectures: dict[Name, SuiteArchitecture]
-    """Architectures, by the name that model ids have for them."""
+    """Name of an architecture in model ids → the architecture."""
     samples_per_class: NonEmpty[NonNegativeInt]
-    """Training images per class, one model each; 0 is the full set."""
+    """Numbers of training images per class; 0 is the full set. One model is trained on each number."""
     seeds: NonEmpty[Seed] = [0]
-    """Seeds of the subsets and trainings, one model each."""
+    """Seeds of the subsets and trainings. One model is trained with each seed."""
     recipe: Recipe
-    """Recipe of all models of the suite."""
+    """Recipe for training all models of the suite."""
     adversarial: AdversarialCopies | None = None
-    """Train copies of the full-data models further, against attacks."""
+    """Adversarial copies of the full-data models. Without this key there are none."""
     fit: bool = True
-    """Fit the scaling laws to these models. Adversarial copies are held out in any case."""
+    """Fit the scaling laws to these models. Adversarial copies are always held out."""
 
     def contradictions(self) -> Iterator[Contradiction]:
         for name in self.adversarial.architectures if self.adversarial else ():
@@ -99,34 +99,35 @@ class PublishedSuite(Section):
     source: Literal["spvvs"]
     """The 620 supervised ImageNet and Ecoset checkpoints of Gokce & Schrimpf (2025)."""
     path: str
-    """Folder of the checkpoints, `<model id>/ep<epoch>.pt`."""
+    """Folder of the checkpoints. Each is a file `<model id>/ep<epoch>.pt`."""
     only: list[str] = ["*"]
-    """Shell patterns of model ids, such as `resnet18_imagenet_*`."""
+    """Shell patterns of the ids of the models that are used, such as `resnet18_imagenet_*`."""
     download: bool = True
-    """Download checkpoints that the folder lacks. With false a missing checkpoint is an error."""
+    """Download checkpoints that are missing from the folder. With false, a missing checkpoint is an error."""
     ema: bool | Literal["auto"] = "auto"
-    """Load averaged weights, where the file has both. `auto` prefers them, as the authors do."""
+    """Load the averaged weights if the file has both kinds of weights. `auto` prefers averaged weights, as the authors do."""
     fit: bool = True
-    """Fit the scaling laws to these models. With false they are held out."""
+    """Fit the scaling laws to these models. With false, the models are held out."""
 
 
 Layers = NonEmpty[str] | str
 
 
 class HubModels(Section):
-    """Pretrained models that are fetched by their ids."""
+    """Pretrained models that are downloaded by their ids."""
 
     ids: NonEmpty[str]
-    """Ids of the models, as their hub names them."""
+    """Ids of the models in their hub."""
     layers: Layers
     """Candidate layers: regular expressions of module names, or a family of cortexscale/models/families.py."""
     pretraining_samples: dict[str, PositiveInt] = {}
-    """Id → number of training images, if it is not in the id. Scaling laws of samples and compute need it."""
+    """Id → number of training images, if the id does not contain the number. Scaling laws of samples and compute need it."""
     family: str | None = None
-    """Architecture family. The default is the family that `layers` names for `huggingface`, else the source. A name of your
-    own gives the models a law of their own, and the name of a family of the suite makes them join it."""
+    """Architecture family. For `huggingface` the default is the family that `layers` names, if any; otherwise it is the source.
+    With a new name the models get a scaling law of their own. With the name of a family of the suite they belong to it."""
     fit: bool = False
-    """Fit the scaling laws to these models. By default they are held out: figures show them beside the curves."""
+    """Fit the scaling laws to these models. By default the models are held out: figures show them, but laws are not fitted to
+    them."""
 
     def contradictions(self) -> Iterator[Contradiction]:
         for name in self.pretraining_samples:
@@ -152,57 +153,58 @@ class HuggingFaceModels(HubModels):
 
 
 class OwnModel(Section):
-    """Facts of one model of the user's own."""
+    """Keys that describe one model of the user."""
 
     id: Name
     """Id of the model in results."""
     reference: Name | None = None
-    """Model whose committed layers this one uses; by default its own layers are searched."""
+    """Model whose committed layers this model uses. By default the layers of this model itself are searched."""
     dataset: str | None = None
-    """Name of the image set that it was trained on, for the tables."""
+    """Name of the image set that the model was trained on. It appears in the tables."""
     samples: PositiveInt | None = None
-    """Number of training images. The axes of samples and compute show the model only with this key."""
+    """Number of training images. Without this key the axes of samples and compute do not show the model."""
     seed: Seed | None = None
-    """Seed of its training, for the tables."""
+    """Seed with which the model was trained. It appears in the tables."""
     fit: bool = False
-    """Fit the scaling laws to this model. By default it is held out: figures show it beside the curves."""
+    """Fit the scaling laws to this model. By default the model is held out: figures show it, but laws are not fitted to it."""
 
 
 class CheckpointModel(KnownNetwork, OwnModel):
-    """Own weights in a known architecture."""
+    """The user's weights in a known architecture."""
 
     source: Literal["checkpoint"]
     """Your own weights in a known architecture."""
     file: str
-    """A state dict, or a checkpoint that holds one."""
+    """Path of the weights: a state dict, or a checkpoint that contains one."""
     classes: PositiveInt
     """Number of outputs of the classifier."""
     family: str | None = None
-    """Architecture family; by default that of the published architecture."""
+    """Architecture family. The default is the family of the published architecture."""
     layers: Layers | None = None
-    """Candidate layers: regular expressions of module names, or a family of layers; by default those of `family`."""
+    """Candidate layers: regular expressions of module names, or the name of a family. The default is the layers of `family`."""
     image_size: PositiveInt | None = None
-    """Resize the shorter side of images to this many pixels and crop the centre. The default is that of the architecture."""
+    """Number of pixels to which the shorter side of images is resized before the centre is cropped. The default is the size that
+    the architecture uses."""
     ema: bool | Literal["auto"] = "auto"
-    """Load averaged weights, where the file has both. `auto` prefers them."""
+    """Load the averaged weights if the file has both kinds of weights. `auto` prefers averaged weights."""
 
 
 class PythonModel(OwnModel):
-    """A network from a function of the user's own."""
+    """A network that a function of the user builds."""
 
     source: Literal["python"]
-    """A network from a function of your own (docs/models.md)."""
+    """A network that your own function builds (docs/models.md)."""
     file: Annotated[str, Field(pattern=r"\.py$")]
-    """Python file with the function."""
+    """Path of the Python file with the function."""
     function: str = "build"
-    """Function that returns a `torch.nn.Module`, with its weights unless there is a `checkpoint`."""
+    """Name of the function. It returns a `torch.nn.Module`, which must have its weights unless `checkpoint` is given."""
     arguments: dict[str, Any] = {}
-    """Arguments of the function."""
+    """Arguments that the function is called with."""
     transform: str | None = None
-    """Function of the file from an RGB image to a (3, height, width) tensor. By default images are resized to 256 pixels,
-    cropped to 224 and normalised."""
+    """Name of a function in the file that makes a (3, height, width) tensor of an RGB image. By default images are resized to 256
+    pixels, cropped to 224 and normalised."""
     checkpoint: str | None = None
-    """File with the weights, a state dict."""
+    """Path of the weights: a state dict."""
     family: str
     """Architecture family."""
     layers: Layers
@@ -215,7 +217,8 @@ Models = Annotated[
 
 
 class Training(Section):
-    """Resources of a training of a suite's model."""
+    """Resources for training a model of a suite."""
 
     gpus: PositiveInt = 1
-    """GPUs of one machine for each training. If they divide micro-batches, the result is the same except for rounding."""
+    """Number of GPUs of one machine that each training uses. If the number divides the size of a micro-batch, the result is the
+    same as with one GPU, except for rounding."""

@@ -1,4 +1,4 @@
-"""Check values of the config against the sections that they should form, and report all problems in plain English."""
+"""Make sections from the values of a config, and report all wrong values in plain English."""
 
 import reprlib
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ from cortexscale.section import Section
 from cortexscale.study.fields import entry, kind_at, kind_of, options, plain, rule, section_at, section_of
 
 Place = tuple[str | int, ...]
-"""The keys of a mapping and the numbers of entries of a list that lead to a value."""
+"""The path to a value: keys of mappings and indices of lists."""
 M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass
 class Validated(Generic[M]):
-    """A section made of values of the config, and what is wrong with them.
+    """A section that was made from values of the config, with the problems of these values.
 
     Attributes:
-        given: the values of the config.
-        where: name of the section in messages, such as ``config key datasets.tvsd.options``; empty for a whole config.
-        value: the section, without the values that are wrong; None if none can be made.
-        removed: places of the values that the section was made without.
+        given: the values in the config.
+        where: name of the section in messages, such as ``config key datasets.tvsd.options``; empty for the full config.
+        value: the section without the wrong values; None if no section can be made.
+        removed: places of the wrong values, which were removed before the section was made.
     """
 
     given: dict[str, Any]
@@ -35,19 +35,19 @@ class Validated(Generic[M]):
     removed: set[Place] = field(default_factory=set)
 
     def key(self, path: Place) -> str:
-        """Return the name of a place of the config in messages."""
+        """Return how messages name a place of the config."""
         dotted = ".".join(map(str, path))
         if not self.where:
             return f"config key {dotted}"
         return f"{self.where}.{dotted}" if path else self.where
 
     def written(self, path: Place) -> Place:
-        """Return the place in the config of a place in the section, whose lists lack the entries that are wrong."""
+        """Convert a place in the section to its place in the config, because lists of the section lack the wrong entries."""
         place: Place = ()
         given: Any = self.given
         for part in path:
             if isinstance(part, int) and isinstance(given, dict) and part not in given:
-                continue  # a section in place of a list of one
+                continue  # the config has one section instead of a list of one
             if isinstance(part, int) and isinstance(given, list):
                 part = [number for number in range(len(given)) if (*place, number) not in self.removed][part]
             place, given = (*place, part), entry(given, part)
@@ -60,18 +60,18 @@ class Validated(Generic[M]):
         return self.value
 
     def complete(self, path: Place) -> bool:
-        """Tell whether nothing was removed at a place of the config."""
+        """Tell whether no value was removed at a place of the config or above it."""
         return not any(gone[: len(path)] == path for gone in self.removed)
 
 
 def validated(model: type[M], given: dict[str, Any], where: str = "", stand_ins: dict[str, Any] | None = None) -> Validated[M]:
-    """Make a section of values of the config, and report each wrong value.
+    """Make a section from values of the config, and report each wrong value.
 
-    A wrong value is removed, so that it does not keep others from being checked. An optional key then has its default. If the key
-    is required, the entry of the list or mapping that it belongs to is removed, too.
+    A wrong value is removed, so that the other values can be checked. An optional key then has its default. If the key is
+    required, the entry of the list or mapping that contains the key is removed as well.
 
     Args:
-        where: as in :class:`Validated`.
+        where: name of the section in messages, as in :class:`Validated`.
         stand_ins: values for required keys of the model that are missing or wrong.
     """
     result: Validated[M] = Validated(given, where)
@@ -91,12 +91,12 @@ def validated(model: type[M], given: dict[str, Any], where: str = "", stand_ins:
 
 
 def checked(model: type[M], given: dict[str, Any], where: str) -> M:
-    """Make a section of values of the config, or raise an InputError that lists every problem; see :func:`validated`."""
+    """Make a section from values of the config, or raise an InputError that lists every problem; see :func:`validated`."""
     return validated(model, given, where).sound()
 
 
 def _without(given: Any, removed: set[Place], path: Place = ()) -> Any:
-    """The values of the config without those that were removed."""
+    """Return the values of the config without the removed ones."""
     if isinstance(given, dict):
         kept = ((key, value) for key, value in given.items() if (*path, key) not in removed)
         return {key: _without(value, removed, (*path, key)) for key, value in kept}
@@ -114,20 +114,20 @@ def _remove(model: type[BaseModel], error: ValidationError, rest: dict[str, Any]
     meant = {(*path[:-1], nearest(path[-1], section_at(model, path[:-1], result.given).model_fields)) for path in misspelt}
     for path, each in found.items():
         renamed = each["type"] == "missing" and path in meant
-        if result.complete(path) and not renamed:  # else it is wrong because of what was removed
+        if result.complete(path) and not renamed:  # otherwise the error only follows from a removed value
             result.problems.found.append(_problem(model, each, path, result))
         missing = each["type"] in ("missing", "union_tag_not_found") or path in result.removed
         result.removed.add(path[:-1] if missing and len(path) > 1 else path)
 
 
 def _place_of(error: ErrorDetails, given: Any) -> Place:
-    """The place of what pydantic found wrong."""
+    """Return the place of the value that an error of pydantic is about."""
     path: Place = ()
     for part in error["loc"]:
         if (isinstance(given, dict) and part in given) or (isinstance(given, list) and isinstance(part, int)):
             path, given = (*path, part), entry(given, part)
         elif not isinstance(given, dict) or (part != given.get("source") and not isinstance(part, int)):
-            break  # pydantic names a member of a union here, not a key
+            break  # here pydantic names a member of a union and not a key
     if error["type"] == "missing":
         return (*path, error["loc"][-1])
     return (*path, "source") if error["type"].startswith("union_tag") else path
@@ -155,13 +155,13 @@ def _problem(model: type[BaseModel], error: ErrorDetails, path: Place, result: V
 def _contradictions(result: Validated[Any]) -> Iterator[InputError]:
     for place, section in _sections(result.value):
         path = result.written(place)
-        if result.complete(path):  # else it may have values that the config does not give
+        if result.complete(path):  # otherwise the section may have defaults instead of values of the config
             for key, *said in section.contradictions():
                 yield InputError(result.key((*path, key)), *said)
 
 
 def _sections(value: Any, path: Place = ()) -> Iterator[tuple[Place, Section]]:
-    """All sections within a value and their paths."""
+    """Yield all sections within a value, with their paths."""
     if isinstance(value, Section):
         yield path, value
     if isinstance(value, BaseModel):

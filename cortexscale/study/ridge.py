@@ -1,4 +1,4 @@
-"""The section of ridge regression. Stages depend on the code of this module and not on that of all sections."""
+"""The section of ridge regression. It has a module of its own, so that stages need not depend on the code of all sections."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -9,48 +9,50 @@ from cortexscale.section import Contradiction, Section
 
 
 class Alphas(Section):
-    """Ridge penalties: ``count`` values from 10**low to 10**high."""
+    """Ridge penalties that are tried: ``count`` values from 10**low to 10**high."""
 
     low: float = 1
-    """Exponent of the smallest penalty: 1 stands for 10. Penalties are absolute, not relative to the size of features."""
+    """Exponent of the smallest penalty: 1 stands for 10. Penalties are not scaled by the size of the features."""
     high: float = 7
     """Exponent of the largest penalty: 7 stands for 10 million."""
     count: PositiveInt = 10
-    """Number of penalties, evenly spaced in the logarithm."""
+    """Number of penalties. Their logarithms are evenly spaced."""
     search: Literal["adaptive", "full"] = "adaptive"
-    """Try all penalties (`full`), or those near the minimum of each ROI. Both find the same if the error has one minimum."""
+    """`full` tries all penalties. `adaptive` tries only penalties near the minimum of the error in each ROI. Both find the same
+    penalty if the error has a single minimum."""
 
     @property
     def values(self) -> tuple[float, ...]:
-        """The penalties, ascending."""
-        import numpy as np  # every job loads this module with the plan, few need the values
+        """The penalties in ascending order."""
+        import numpy as np  # every job loads this module, but few jobs need the values
 
         return tuple(np.logspace(self.low, self.high, self.count).tolist())
 
 
 class Folds(Section):
-    """Outer cross-validation of the layer search."""
+    """Folds of the outer cross-validation in the layer search."""
 
     count: Annotated[int, Field(ge=2)] = 5
     """Number of folds."""
     kind: Literal["contiguous", "shuffled", "grouped"] = "contiguous"
-    """Assign stimuli to folds in their order (`contiguous`), at random (`shuffled`), or at random with all stimuli of a
-    concept (THINGS, MajajHong2015) or family of textures (FreemanZiemba2013) in one fold (`grouped`)."""
+    """`contiguous` assigns stimuli to folds in their order, and `shuffled` at random. `grouped` assigns groups at random: the
+    stimuli of a concept (THINGS, MajajHong2015) or of a family of textures (FreemanZiemba2013) are in one fold."""
     seed: int = 42
-    """Seed of the random assignment; without effect on contiguous folds."""
+    """Seed of the random assignment. It has no effect on contiguous folds."""
 
 
 class Ridge(Section):
     """Ridge regression from features to responses."""
 
     alphas: Alphas = Alphas()
-    """Penalties that are tried."""
+    """Penalties that ridge regression tries."""
     alpha_per: Literal["roi", "unit"] = "roi"
-    """Choose one penalty per ROI, or one per `unit`, which needs `alphas.search: full`."""
+    """Choose one penalty per ROI (`roi`) or one per unit (`unit`). The latter needs `alphas.search: full`."""
     folds: Folds = Folds()
     """Cross-validation of the layer search."""
     precision: Literal["auto", "float32", "float64"] = "auto"
-    """Number format of ridge: `auto` is float64 where the device is fast at it (any CPU), else float32."""
+    """Number format of ridge regression. `auto` is float64 on devices that compute fast in it, such as any CPU, and float32 on
+    others."""
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.alpha_per == "unit" and self.alphas.search != "full":

@@ -1,4 +1,4 @@
-"""The responses of a dataset that are scored. Stages depend on the code of this module and not on that of all sections."""
+"""The responses of a dataset that are scored. They have a module, so that stages need not depend on the code of all sections."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from cortexscale.section import Section
 
 
 class BestSubjects(Section):
-    """Subjects with the highest mean noise ceiling in an ROI, over all its units (paper, appendix A.3)."""
+    """Subjects with the highest noise ceilings, averaged over all units of an ROI (paper, appendix A.3)."""
 
     count: PositiveInt
     """Number of subjects that are scored."""
@@ -18,7 +18,7 @@ class BestSubjects(Section):
 
 @dataclass(frozen=True)
 class DatasetTargets:
-    """ROIs of a dataset and those of its subjects that models are scored on; None for all subjects."""
+    """ROIs and subjects of a dataset that models are scored on. If ``best_subjects`` is None, all subjects are scored."""
 
     rois: list[str]
     best_subjects: BestSubjects | None = None
