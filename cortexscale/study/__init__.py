@@ -58,7 +58,7 @@ class Study(Section):
     metrics: Metrics = Metrics()
     """Metrics of alignment in addition to Pearson r between predicted and measured responses."""
     layer_commitment: LayerCommitment = LayerCommitment()
-    """How the layer of each model that predicts an ROI is chosen."""
+    """Choice of the layer of each model that predicts an ROI."""
     projection_study: ProjectionStudy | None = None
     """Compare projected features with all activations (figures S9 and S10). Without this section the stage is left out."""
     fits: Fits = Fits()

@@ -36,11 +36,11 @@ class Metrics(Section):
 
 
 class LayerCommitment(Section):
-    """How the layer of each model that predicts an ROI is chosen."""
+    """Choice of the layer of each model that predicts an ROI."""
 
     borrow: bool = True
-    """With true, layers are searched for the reference model of an architecture, and the other models of the architecture use its
-    committed layers. With false, layers are searched for every model."""
+    """If true, layers are searched for the reference model of an architecture, and the other models of the architecture use its
+    committed layers. If false, layers are searched for every model."""
     commit: Literal["search", "published"] = "search"
     """Search the layers, or take the published ones. A model without published layers is always searched."""
     file: str | None = None
