@@ -20,18 +20,19 @@ ROOT = Path(__file__).parents[1]
 PAGE, SCHEMA = ROOT / "docs/config.md", ROOT / "config/schema.json"
 INTRODUCTION = """# The config
 
-All keys of a config file. This page is generated from the code by `make docs`, and so is `config/schema.json`, with which
-editors complete and check keys (YAML language server). [config.yaml](../config/config.yaml) is a complete example: the demo.
-For a study of your own, copy it, change `study` and `results`, remove `simulation`, and run
-`snakemake --configfile config/mine.yaml`. All problems of a config are reported at once, with the key, what was found, what
-was expected, and what to do.
+This page describes all keys of a config file. `make docs` generates it from the code. The same command generates
+`config/schema.json`, with which editors complete and check keys (YAML language server).
 
-A default of *required* means that the key must be given; – means that nothing is the default.
+[config.yaml](../config/config.yaml), the config of the demo, is a complete example. For a study of your own, copy it, change
+`study` and `results`, remove `simulation`, and run `snakemake --configfile config/mine.yaml`. All problems of a config are
+reported at once. Each report says which key is wrong, what was found, what was expected, and what to do.
+
+In the column *Default*, *required* means that the key must be given, and – means that the key has no default.
 """
 
 
 def sections(root: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
-    """Yield every section and the config key where it stands first, from the top down."""
+    """Yield every section with the first config key that contains it, from the top down."""
     waiting: list[tuple[str, type[BaseModel]]] = [("", root)]
     seen = set()
     while waiting:
@@ -60,7 +61,7 @@ def _inner(kind: Kind, path: str) -> Iterator[tuple[type[BaseModel], str]]:
 
 
 def page(root: type[BaseModel]) -> str:
-    """The reference of all keys of a config, in Markdown."""
+    """Return the reference of all keys of a config in Markdown."""
     parts = [INTRODUCTION]
     titles = {section: key for key, section in sections(root)}
     for section, key in titles.items():

@@ -28,13 +28,13 @@ class Options(pydantic.BaseModel, extra="forbid"):
     """Options of a recording from Brain-Score. The counts are those of the release.
 
     Attributes:
-        window: start and end in ms after stimulus onset. Responses are means over the time bins in it.
-        test_fraction: fraction of the images that are held out, rounded up to whole images.
-        split_seed: seed of the draw of the test images.
-        min_nc_percent: units need a noise ceiling above this, in percent of variance.
-        neuroids: units of each area, all subjects together.
-        images: images of the whole file.
-        presentations: presentations of the whole file.
+        window: start and end of a time window, in ms after stimulus onset. Responses are means over its time bins.
+        test_fraction: fraction of the images that are test images. The number of test images is rounded up.
+        split_seed: seed with which the test images are drawn.
+        min_nc_percent: keep units whose noise ceiling is above this value, in percent of variance.
+        neuroids: area -> expected number of units, summed over all subjects.
+        images: expected number of images in the file.
+        presentations: expected number of presentations in the file.
     """
 
     window: tuple[float, float]

@@ -63,18 +63,27 @@ def sensor_rois(lobes: np.ndarray) -> pd.DataFrame:
 class EpochOptions(BaseModel, extra="forbid"):
     """Options of a reader that cuts epochs out of a continuous EEG recording. The defaults are those of the paper."""
 
-    centroparietal: Lobe = Field("central", description="The lobe that channels CP* belong to. The paper does not say.")
-    tmin: float = Field(-0.2, description="Start of the epoch that is cut out, in s.")
-    tmax: float = Field(0.8, description="End of the epoch, in s.")
-    baseline: tuple[float, float] = Field((-0.2, 0.0), description="Interval whose mean is subtracted, in s.")
-    crop_from: float | None = Field(None, description="Earliest time that is kept, in s; null keeps all.")
+    centroparietal: Lobe = Field("central", description="Lobe to which channels CP* are assigned. The paper does not say which.")
+    tmin: float = Field(-0.2, description="Start of the epoch that is cut out, in s from stimulus onset.")
+    tmax: float = Field(0.8, description="End of the epoch that is cut out, in s from stimulus onset.")
+    baseline: tuple[float, float] = Field(
+        (-0.2, 0.0),
+        description="Start and end of the baseline, in s from stimulus onset. The mean over this interval is subtracted.",
+    )
+    crop_from: float | None = Field(
+        None, description="Earliest time that is kept, in s from stimulus onset. With null all times are kept."
+    )
     rate: PositiveInt = Field(
-        100, description="Rate of the responses, in Hz. MNE's resampling includes the anti-aliasing filter."
+        100, description="Sampling rate of the responses, in Hz. Resampling in MNE includes the anti-aliasing filter."
     )
     zscore: bool = Field(
-        True, description="Z-score test trials within each session or repetition for the ceiling. The paper does not say."
+        True,
+        description="Z-score test trials within each session or repetition before the noise ceiling is estimated. The paper "
+        "does not say whether to.",
     )
-    min_nc_percent: float = Field(1, ge=0, lt=100, description="Units need a noise ceiling above this, in percent of variance.")
+    min_nc_percent: float = Field(
+        1, ge=0, lt=100, description="Keep units whose noise ceiling is above this value, in percent of variance."
+    )
 
     @model_validator(mode="after")
     def _intervals_fit(self) -> Self:

@@ -27,9 +27,13 @@ _SPIKES = (5, 16)  # mean spikes in the window, from the least to the most activ
 class Settings(BaseModel, extra="forbid"):
     """Size of the simulated experiment."""
 
-    samples: PositiveInt = Field(description="Images of each of 15 families, each of them once as texture and once as noise.")
-    repetitions: int = Field(ge=2, description="Repetitions of every image.")
-    units: PositiveInt = Field(description="Units of each area that fire; one more never fires.")
+    samples: PositiveInt = Field(
+        description="Number of images of each of the 15 families. Each image is made once as texture and once as noise."
+    )
+    repetitions: int = Field(ge=2, description="Number of repetitions of every image.")
+    units: PositiveInt = Field(
+        description="Number of units of each area that fire. Each area has one more unit, which never fires."
+    )
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:

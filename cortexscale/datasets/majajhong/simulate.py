@@ -31,11 +31,11 @@ class Settings(BaseModel, extra="forbid"):
     """Size of the simulated experiment."""
 
     images: dict[int, PositiveInt] = Field(
-        description="Variation of pose (0 and 3, as released) -> images of each of 64 objects."
+        description="Variation of pose (0 and 3, as released) -> number of images of each of the 64 objects."
     )
-    repetitions: dict[int, int] = Field(description="Variation -> repetitions of every image.")
+    repetitions: dict[int, int] = Field(description="Variation of pose -> number of repetitions of every image.")
     sites: dict[str, PositiveInt] = Field(
-        description="Area -> sites of each animal that respond; one more per area records nothing."
+        description="Area -> number of sites of each animal that respond. Each area has one more site, which records nothing."
     )
 
 

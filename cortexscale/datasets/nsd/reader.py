@@ -32,21 +32,22 @@ class Options(pydantic.BaseModel, extra="forbid"):
     """Options of NSD. The defaults are those of the paper; the counts are those of the release.
 
     Attributes:
-        space: folder name of the functional space; by default 1.8 mm.
-        preparation: folder name of the GLM; by default "b3".
-        sessions: sessions to read of each subject. Four subjects did not complete the 40 planned ones.
-        trials_per_session: trials of every session.
-        images_per_subject: distinct images planned for each subject, shared ones included.
-        shared_images: number of images planned for all subjects.
-        selection: ``nsdgeneral`` (the paper), or ``whole_brain``: every voxel with a released ncsnr.
-        min_nc_percent: units need a noise ceiling above this, in percent of variance. A threshold c on the ceiling of
-            r itself is ``100 * c**2`` here.
-        test_images: ``shared``: all shared images that the subject saw; ``shared_by_all``: only those presented three times
-            to every subject of ``sessions`` (515 in the full release). Shared images are never training images.
-        ceiling_repetitions: repetitions behind the noise ceiling: ``mixed``, those that the test images have, or one
-            number for all subjects.
-        max_voxels: a selection of more voxels is refused; it sets the memory that a job asks for. The largest
-            ``nsdgeneral`` has 17,907 voxels.
+        space: folder name of the functional space. The default is the space with a resolution of 1.8 mm.
+        preparation: folder name of the GLM. The default is the GLM "b3".
+        sessions: subject -> number of sessions that are read. Four subjects did not complete the 40 planned sessions.
+        trials_per_session: number of trials of every session.
+        images_per_subject: planned number of distinct images of each subject, including shared images.
+        shared_images: planned number of images that all subjects see.
+        selection: ``nsdgeneral`` selects from the voxels of this ROI, as the paper does. ``whole_brain`` selects from all voxels
+            with a released ncsnr.
+        min_nc_percent: keep units whose noise ceiling is above this value, in percent of variance. A ceiling c on the scale of
+            r is ``100 * c**2`` percent.
+        test_images: ``shared`` takes all shared images that the subject saw. ``shared_by_all`` takes only images that every
+            subject of ``sessions`` saw three times (515 in the full release). Shared images are never training images.
+        ceiling_repetitions: number of repetitions at which the noise ceiling is calculated. ``mixed`` uses the number of
+            repetitions that each test image has. A number is used for all subjects.
+        max_voxels: largest number of voxels that may be selected; more are an error. Jobs ask for memory for this number. The
+            largest ``nsdgeneral`` has 17,907 voxels.
     """
 
     space: str = "func1pt8mm"

@@ -45,15 +45,16 @@ ABSENT = {"subj03": ("FFA-2",)}  # subject -> the labels that were not drawn in 
 class Settings(BaseModel, extra="forbid"):
     """Size of the simulated experiment. The release has 1,000 shared images, 40 planned sessions and 8 subjects."""
 
-    shared_images: PositiveInt = Field(250, description="Images that all subjects see.")
+    shared_images: PositiveInt = Field(250, description="Number of images that all subjects see.")
     planned_sessions: PositiveInt = Field(
-        3, description="Sessions of 750 trials; a subject has 250 images per session, each planned three times."
+        3,
+        description="Number of planned sessions. A session has 750 trials: 250 images of the subject, each planned three times.",
     )
     sessions: dict[str, PositiveInt] = Field(
-        {"subj01": 3, "subj02": 3, "subj03": 2}, description="Subject -> the sessions that it completed."
+        {"subj01": 3, "subj02": 3, "subj03": 2}, description="Subject -> number of sessions that the subject completed."
     )
     voxels_per_parcel: PositiveInt = Field(
-        15, description="Voxels of each of the 20 parcels of the cortex; a voxel belongs to several ROIs."
+        15, description="Number of voxels in each of the 20 parcels of the cortex. A voxel belongs to several ROIs."
     )
 
 

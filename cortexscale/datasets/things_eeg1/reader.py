@@ -35,17 +35,27 @@ class Options(meeg.EpochOptions):
     """Options of THINGS-EEG1. The defaults are those of the paper; the counts are those of the release."""
 
     reference: Literal["average", "none"] = Field(
-        "average", description="`average` of all channels with the online reference restored, as the authors do; or `none`."
+        "average",
+        description="`average` restores the online reference and subtracts the average of all channels, as the authors do. "
+        "`none` leaves the recording as it is.",
     )
-    highpass: PositiveFloat = Field(0.1, description="High-pass filter of the continuous recording, in Hz.")
-    recorded_rate: PositiveInt = Field(1000, description="Rate of the files, in Hz.")
-    crop_from: float | None = Field(0, description="Earliest time that is kept, in s; null keeps all.")
+    highpass: PositiveFloat = Field(
+        0.1, description="Cut-off frequency of the high-pass filter of the continuous recording, in Hz."
+    )
+    recorded_rate: PositiveInt = Field(1000, description="Sampling rate of the files, in Hz.")
+    crop_from: float | None = Field(
+        0, description="Earliest time that is kept, in s from stimulus onset. With null all times are kept."
+    )
     n_train: PositiveInt = Field(
-        22_248, description="Training images, each presented once. Change counts for partial or simulated files only."
+        22_248,
+        description="Number of training images. Each is presented once. Change counts for partial or simulated files only.",
     )
-    n_test: int = Field(200, ge=2, description="Test images.")
+    n_test: int = Field(200, ge=2, description="Number of test images.")
     n_repetitions: int = Field(
-        12, ge=2, description="Presentations of every test image, within each of which `zscore` standardises."
+        12,
+        ge=2,
+        description="Number of repetitions of every test image. With `zscore`, the trials of each repetition are standardised "
+        "separately.",
     )
 
 

@@ -34,13 +34,19 @@ _COLUMNS = [
 class Settings(BaseModel, extra="forbid"):
     """Size of the simulated experiment. Channels, rate and the pace of the images are those of the release."""
 
-    concepts: PositiveInt = Field(50, description="Concepts of the main part, twelve images each; every image is presented once.")
-    test_images: int = Field(40, ge=2, description="Test images, one of a concept each, presented once in each test sequence.")
-    repetitions: int = Field(12, ge=2, description="Test sequences.")
-    sequence_length: int = Field(60, ge=2, description="Images in a sequence of the main part.")
-    noise: PositiveFloat = Field(0.2, description="Variance of the noise of one trial, relative to that of a wave at its peak.")
+    concepts: PositiveInt = Field(
+        50, description="Number of concepts of the main part. Each has twelve images, and every image is presented once."
+    )
+    test_images: int = Field(
+        40, ge=2, description="Number of test images. Each shows a different concept and is presented once in each test sequence."
+    )
+    repetitions: int = Field(12, ge=2, description="Number of test sequences.")
+    sequence_length: int = Field(60, ge=2, description="Number of images in a sequence of the main part.")
+    noise: PositiveFloat = Field(
+        0.2, description="Variance of the noise of one trial, divided by the variance of the signal at the peak of a wave."
+    )
     subject_noise: dict[str, PositiveFloat] = Field(
-        {}, description="`noise` of single subjects, who are better or worse than the others."
+        {}, description="Subject -> value of `noise` for this subject, in place of the common value."
     )
 
 

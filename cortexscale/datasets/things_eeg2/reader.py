@@ -44,30 +44,39 @@ class Options(meeg.EpochOptions):
 
     source: Literal["npy", "brainvision"] = Field(
         "npy",
-        description="The authors' joined recordings (`npy`), or the BrainVision files behind them, with the same numbers.",
+        description="`npy` reads the recordings that the authors joined, and `brainvision` the files that they joined. Both "
+        "give the same numbers.",
     )
     unit: Literal["V", "uV"] = Field("V", description="Unit of the joined recordings.")
-    channels: tuple[str, ...] = Field(CHANNELS, min_length=1, description="EEG channels that are read.")
+    channels: tuple[str, ...] = Field(CHANNELS, min_length=1, description="Names of the EEG channels that are read.")
     extra_repetitions: Literal["drop", "average"] = Field(
-        "drop", description="`drop` the presentations after the planned ones of a session, as the authors do, or `average` all."
+        "drop",
+        description="Treatment of presentations beyond the planned number of a session. `drop` leaves them out, as the "
+        "authors do, and `average` averages over them as well.",
     )
-    n_train: PositiveInt = Field(16_540, description="Training images.")
-    n_test: int = Field(200, ge=2, description="Test images.")
-    n_sessions: PositiveInt = Field(4, description="Sessions of a subject.")
+    n_train: PositiveInt = Field(16_540, description="Number of training images.")
+    n_test: int = Field(200, ge=2, description="Number of test images.")
+    n_sessions: PositiveInt = Field(4, description="Number of sessions of a subject.")
     train_images_per_session: PositiveInt = Field(
-        8_270, description="Training images of a session. Every image is in the same number of sessions."
+        8_270, description="Number of training images in a session. Every image is in the same number of sessions."
     )
-    train_repetitions: PositiveInt = Field(2, description="Planned presentations of a training image in a session that has it.")
-    test_repetitions: PositiveInt = Field(20, description="Planned presentations of a test image in a session.")
+    train_repetitions: PositiveInt = Field(
+        2, description="Planned number of presentations of a training image in a session that presents it."
+    )
+    test_repetitions: PositiveInt = Field(20, description="Planned number of presentations of a test image in a session.")
     train_presentations: PositiveInt = Field(
-        16_800, description="Training images presented in a session, extra repetitions and targets included."
+        16_800, description="Number of presentations of training images in a session, including extra repetitions and targets."
     )
     test_presentations: PositiveInt = Field(
-        4_080, description="Test images presented in a session, extra repetitions and targets included."
+        4_080, description="Number of presentations of test images in a session, including extra repetitions and targets."
     )
-    train_targets: NonNegativeInt = Field(90, description="How many of the training presentations were targets.")
-    test_targets: NonNegativeInt = Field(24, description="How many of the test presentations were targets.")
-    source_parts: PositiveInt = Field(5, description="Recordings of a session's training images in the source data.")
+    train_targets: NonNegativeInt = Field(
+        90, description="Number of targets among the presentations of training images in a session."
+    )
+    test_targets: NonNegativeInt = Field(24, description="Number of targets among the presentations of test images in a session.")
+    source_parts: PositiveInt = Field(
+        5, description="Number of recordings in the source data over which the training images of a session are spread."
+    )
 
     def plan(self, split: SplitName) -> Plan:
         """Return the planned presentations of one split."""

@@ -36,23 +36,36 @@ class Settings(BaseModel, extra="forbid"):
     """Size of the simulated experiment. Channels, sessions and exemplars of a concept are those of the release."""
 
     concepts: int = Field(
-        34, ge=2, multiple_of=2, description="Training concepts, an even number, because a session has half of them."
+        34,
+        ge=2,
+        multiple_of=2,
+        description="Number of training concepts. It must be even, because a session has half of the concepts.",
     )
-    test_images: int = Field(26, ge=2, le=200, description="Test images, one of a further concept each.")
-    train_repetitions: PositiveInt = Field(1, description="Planned presentations of a training image in a session that has it.")
-    test_repetitions: PositiveInt = Field(4, description="Planned presentations of a test image in a session.")
-    train_extra: NonNegativeInt = Field(4, description="Training images that a session presents once more.")
-    test_extra: NonNegativeInt = Field(3, description="Test images that a session presents once more.")
+    test_images: int = Field(
+        26, ge=2, le=200, description="Number of test images. Each shows a concept that is not a training concept."
+    )
+    train_repetitions: PositiveInt = Field(
+        1, description="Planned number of presentations of a training image in a session that presents it."
+    )
+    test_repetitions: PositiveInt = Field(4, description="Planned number of presentations of a test image in a session.")
+    train_extra: NonNegativeInt = Field(4, description="Number of training images that a session presents one extra time.")
+    test_extra: NonNegativeInt = Field(3, description="Number of test images that a session presents one extra time.")
     train_targets: NonNegativeInt = Field(
-        3, description="Targets among the training images of a session. They evoke what an image of the same split would."
+        3,
+        description="Number of targets among the training images of a session. A target evokes the response to an image of "
+        "the same split.",
     )
-    test_targets: NonNegativeInt = Field(2, description="Targets among the test images of a session.")
-    parts: PositiveInt = Field(5, description="Recordings of a session's training images.")
-    soa: PositiveFloat = Field(0.1, description="Seconds from one image to the next, a multiple of 10 ms (0.2 in the release).")
+    test_targets: NonNegativeInt = Field(2, description="Number of targets among the test images of a session.")
+    parts: PositiveInt = Field(5, description="Number of recordings over which the training images of a session are spread.")
+    soa: PositiveFloat = Field(
+        0.1, description="Time from the onset of one image to the next in s: a multiple of 0.01. The release has 0.2."
+    )
     amplitude: tuple[PositiveFloat, PositiveFloat] = Field(
-        (2.5, 4), description="Sd of a wave at its peak, relative to the noise of one trial: range over channels."
+        (2.5, 4),
+        description="Standard deviation of a wave at its peak, divided by that of the noise of one trial: smallest and "
+        "largest value over channels.",
     )
-    sources: tuple[Literal["npy", "brainvision"], ...] = Field(("npy",), description="Forms of the raw data that are written.")
+    sources: tuple[Literal["npy", "brainvision"], ...] = Field(("npy",), description="Formats in which the raw data are written.")
 
 
 def choose_images(things_ids: np.ndarray, settings: Settings, seed: int) -> dict[SplitName, np.ndarray]:

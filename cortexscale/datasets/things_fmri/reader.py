@@ -34,33 +34,43 @@ _AGREEMENT = 1.0  # percentage points; a larger median difference of released an
 class Options(BaseModel, extra="forbid"):
     """Options of THINGS-fMRI. The defaults are those of the paper; the counts are those of the release."""
 
-    n_train: PositiveInt = Field(8640, description="Training images, each presented once.")
-    n_test: int = Field(100, ge=2, description="Test images.")
-    n_repetitions: int = Field(12, ge=2, description="Presentations of every test image.")
+    n_train: PositiveInt = Field(8640, description="Number of training images. Each is presented once.")
+    n_test: int = Field(100, ge=2, description="Number of test images.")
+    n_repetitions: int = Field(12, ge=2, description="Number of presentations of every test image.")
     n_voxels: dict[str, PositiveInt] = Field(
-        dict(zip(SUBJECTS, (211_339, 226_950, 189_164), strict=True)), description="Rows of each subject's tables."
+        dict(zip(SUBJECTS, (211_339, 226_950, 189_164), strict=True)),
+        description="Subject -> number of rows in the subject's tables.",
     )
     voxel_metadata: Literal["v2", "v1"] = Field(
-        "v2", description="Version of the voxel table. `v1` has no IT and no Glasser areas: those ROIs are then empty."
+        "v2",
+        description="Version of the voxel table. `v1` has neither IT nor the Glasser areas, so these ROIs are empty with it.",
     )
     selection: Literal["whole_brain", "rois"] = Field(
         "whole_brain",
-        description="`whole_brain` (the paper), where most voxels that pass are noise, or `rois`: only voxels in some ROI.",
+        description="`whole_brain` selects from all voxels, as the paper does; most voxels that pass are then noise. `rois` "
+        "selects from the voxels of any ROI.",
     )
     min_nc_percent: float = Field(
-        10, ge=0, lt=100, description="Least noise ceiling of a unit, in percent of variance: `100 * c**2` for a ceiling c of r."
+        10,
+        ge=0,
+        lt=100,
+        description="Smallest noise ceiling of a unit, in percent of variance. A ceiling c on the scale of r is `100 * c**2` "
+        "percent.",
     )
     noise_ceiling: Literal["released", "recomputed"] = Field(
         "released",
-        description="`released`: the column `nc_testset` (the paper); `recomputed`: from the single trials of all voxels.",
+        description="`released` takes the noise ceilings of the column `nc_testset`, as the paper does. `recomputed` "
+        "estimates them from the single trials of all voxels.",
     )
     zscore: Literal["split", "train", "session"] = Field(
         "split",
-        description="Over which trials a voxel is standardised. `split`: training trials for the training responses, test trials "
-        "for the test responses; `train`: training trials for both; `session`: all trials of each session.",
+        description="Trials whose mean and standard deviation standardise a voxel. `split` uses training trials for training "
+        "responses and test trials for test responses. `train` uses training trials for both. `session` uses all "
+        "trials of each session.",
     )
     max_voxels: PositiveInt = Field(
-        100_000, description="A selection of more voxels is refused; it sets the memory that a job asks for."
+        100_000,
+        description="Largest number of voxels that may be selected; more are an error. Jobs ask for memory for this number.",
     )
 
 

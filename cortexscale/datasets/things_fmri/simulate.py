@@ -58,11 +58,13 @@ class Settings(BaseModel, extra="forbid"):
     """Size of the simulated experiment. The release has 720 concepts and 100 test images."""
 
     train_concepts: PositiveInt = Field(
-        36, description="Concepts whose first 12 exemplars are training images, one in each session."
+        36, description="Number of training concepts. The first 12 exemplars of each are training images, one in each session."
     )
-    test_images: PositiveInt = Field(50, description="Concepts whose last exemplar is a test image, presented in each session.")
+    test_images: PositiveInt = Field(
+        50, description="Number of test concepts. The last exemplar of each is a test image, which every session presents."
+    )
     voxels_per_parcel: PositiveInt = Field(
-        6, description="Voxels of each of the 26 parcels of visual cortex. The rest of the brain records noise."
+        6, description="Number of voxels in each of the 26 parcels of visual cortex. The rest of the brain records noise."
     )
 
 

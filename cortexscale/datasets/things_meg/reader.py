@@ -36,15 +36,20 @@ _BLOCK = 500  # epochs that are loaded at a time: 305 MB in float64
 class Options(BaseModel, extra="forbid"):
     """Options of THINGS-MEG. The defaults are those of the paper; the counts are those of the release."""
 
-    min_nc_percent: float = Field(1, ge=0, lt=100, description="Units need a noise ceiling above this, in percent of variance.")
-    n_train: PositiveInt = Field(22_248, description="Main images, each presented once.")
-    n_test: int = Field(200, ge=2, description="Test images, each presented once in every session.")
-    n_sessions: int = Field(12, ge=2, description="Sessions, hence repetitions of the test images.")
-    n_catch: NonNegativeInt = Field(2_400, description="Catch trials, which are dropped.")
-    n_parts: PositiveInt = Field(4, description="Files that the epochs of a subject are split over.")
+    min_nc_percent: float = Field(
+        1, ge=0, lt=100, description="Keep units whose noise ceiling is above this value, in percent of variance."
+    )
+    n_train: PositiveInt = Field(22_248, description="Number of main images. Each is presented once.")
+    n_test: int = Field(200, ge=2, description="Number of test images. Each is presented once in every session.")
+    n_sessions: int = Field(
+        12, ge=2, description="Number of sessions, which is also the number of repetitions of every test image."
+    )
+    n_catch: NonNegativeInt = Field(2_400, description="Number of catch trials. The reader drops them.")
+    n_parts: PositiveInt = Field(4, description="Number of files over which the epochs of a subject are split.")
     trials: Literal["epochs", "table"] = Field(
         "epochs",
-        description="Where trials are described: the epochs, or for copies that lost this, the `table` sample_attributes_*.csv.",
+        description="Where the description of trials is read. `epochs` is the metadata of the epochs. `table` is "
+        "sample_attributes_*.csv, for copies whose epochs have lost their metadata.",
     )
 
 

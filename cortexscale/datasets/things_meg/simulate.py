@@ -54,14 +54,18 @@ class Settings(BaseModel, extra="forbid"):
     """Size of the simulated experiment. Sensors, times, sessions and parts are those of the release."""
 
     concepts: PositiveInt = Field(
-        20, description="Concepts of the main experiment, twelve images each; every image is presented once."
+        20, description="Number of concepts of the main experiment. Each has twelve images, and every image is presented once."
     )
     test_images: int = Field(
-        20, ge=2, description="Test images, one of a concept each, presented once in each of the twelve sessions."
+        20,
+        ge=2,
+        description="Number of test images. Each shows a different concept and is presented once in each of the twelve sessions.",
     )
-    catch_per_session: PositiveInt = Field(1, description="Trials without a THINGS image.")
+    catch_per_session: PositiveInt = Field(1, description="Number of trials per session without a THINGS image.")
     amplitude: tuple[PositiveFloat, PositiveFloat] = Field(
-        (1.2, 2.4), description="Sd of a wave at its peak, relative to the noise of one trial: range over sensors."
+        (1.2, 2.4),
+        description="Standard deviation of a wave at its peak, divided by that of the noise of one trial: smallest and "
+        "largest value over sensors.",
     )
 
 

@@ -42,14 +42,19 @@ _OUTLIER_SD = 20
 class Options(BaseModel, extra="forbid"):
     """Options of TVSD. The defaults describe the release and the selection of the paper."""
 
-    min_reliability: float = Field(0.1, ge=-1, lt=1, description="Keep electrodes whose mean released reliability is above this.")
-    n_train: int = Field(
-        22248, ge=1, description="Training images, each presented once. Change counts for partial or simulated files only."
+    min_reliability: float = Field(
+        0.1, ge=-1, lt=1, description="Keep electrodes whose released reliability has a mean above this value."
     )
-    n_test: int = Field(100, ge=2, description="Test images.")
-    n_repetitions: int = Field(30, ge=2, description="Repetitions of every test image.")
+    n_train: int = Field(
+        22248,
+        ge=1,
+        description="Number of training images. Each is presented once. Change counts for partial or simulated files only.",
+    )
+    n_test: int = Field(100, ge=2, description="Number of test images.")
+    n_repetitions: int = Field(30, ge=2, description="Number of repetitions of every test image.")
     areas: dict[str, dict[str, tuple[int, int]]] = Field(
-        _AREAS, description="Electrodes of each area, first to last + 1. The released order differs between the monkeys."
+        _AREAS,
+        description="Monkey -> area -> first electrode and last electrode + 1. The released order differs between the monkeys.",
     )
 
     @field_validator("areas")

@@ -30,8 +30,10 @@ AREAS = {"V1": "early", "V4": "middle", "IT": "late"}
 class Settings(BaseModel, extra="forbid"):
     """Size of the simulated experiment."""
 
-    repetitions: int = Field(ge=2, description="Repetitions of every test image.")
-    live_electrodes: int = Field(ge=1, le=192, description="Electrodes of each area that respond; the others record noise.")
+    repetitions: int = Field(ge=2, description="Number of repetitions of every test image.")
+    live_electrodes: int = Field(
+        ge=1, le=192, description="Number of electrodes of each area that respond. The others record noise."
+    )
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
