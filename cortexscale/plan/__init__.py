@@ -1,6 +1,7 @@
-"""The plan of a study: which results there are, where they lie, and what each job may use.
+"""The plan of a study: its results, their paths, and the resources of each job.
 
-The Snakefile and every cluster job load it, so it imports nothing heavy. Its parts know only the parts below them.
+The Snakefile and every cluster job load the plan, so it imports nothing heavy. Each part of the plan uses only parts that are
+made before it.
 """
 
 import os
@@ -30,20 +31,20 @@ from cortexscale.study.problems import checked
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "workflow" / "scripts"
 DOWNLOADED_SCORES = "resources/spvvs/benchmark_scores.csv"
-"""The file that the rule download_scores makes: the published score table."""
+"""The published score table, which the rule download_scores downloads."""
 CHECKS = {"check_data", "check_dataset", "check_model", "estimate", "list_figures"}
-"""Diagnostic rules. The plan does not check readers, their options and raw files for these, because they report what is
-missing or broken themselves."""
+"""Diagnostic rules. For these, the plan checks neither readers and their options nor raw files, because the rules themselves
+report what is missing or broken."""
 
 
 def share_library() -> None:
-    """Let scripts import the library from this checkout, in every environment and on every node."""
+    """Set PYTHONPATH so that scripts import the library from this checkout, in every environment and on every node."""
     paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
 
 
 class Checks(BaseModel, extra="forbid"):
-    """Keys that ``--config`` may pass to a diagnostic rule in addition to those of the study."""
+    """Keys that ``--config`` may pass to a diagnostic rule in addition to the keys of the study."""
 
     dataset: str | None = None
     model: str | None = None
@@ -51,15 +52,16 @@ class Checks(BaseModel, extra="forbid"):
 
 
 class Plan:
-    """A checked study, with one part for each thing that rules ask about.
+    """A checked study. It has one part for each subject that rules ask about, such as data, models or figures.
 
     Args:
         config: the parsed config file.
-        targets: the words of the command line, among them the rules and files that were asked for.
-        files: the config files that ``config`` was read from, to find keys that they give twice.
+        targets: the words of the command line, which include the requested rules and files.
+        files: the config files that ``config`` was read from. They are searched for repeated keys.
 
     Raises:
-        InputError: lists every problem of the config and all missing files; or the results folder belongs to another study.
+        InputError: the config has problems, files are missing, or the results folder belongs to another study. The error lists
+            every problem and all missing files.
     """
 
     def __init__(self, config: dict[str, Any], targets: Collection[str] = (), files: Iterable[str | Path] = ()):
@@ -105,7 +107,7 @@ class Plan:
         require_owner(self.results, study.study)
 
     def _check_targets(self, checks: Collection[str], problems: Problems) -> None:
-        """Report a diagnostic rule that was asked for without a dataset or model that the study has."""
+        """Report a diagnostic rule that was requested without a dataset or model of the study."""
         for kind, known in (("dataset", self.data.datasets), ("model", self.models.inventory)):
             asked, rule = getattr(self.checks, kind), f"check_{kind}"
             if rule in checks and asked not in known:
@@ -127,7 +129,7 @@ class Plan:
         return files + ([self.study.scores.path] if self.study.scores else [])
 
     def missing_files(self, files: list[str]) -> list[str]:
-        """List the files among ``files`` that neither exist nor will be simulated or downloaded."""
+        """List the files among ``files`` that do not exist and will be neither simulated nor downloaded."""
         downloaded = {DOWNLOADED_SCORES, *self.models.downloads, *(self.published.downloads if self.published else ())}
         return [file for file in files if not self.inputs.at_hand(file) and file not in downloaded]
 
@@ -141,7 +143,7 @@ class Plan:
         require_files(self.missing_files(wanted), len(wanted))
 
     def costs(self, sizes: Sizes, machine: Machine) -> Costs:
-        """Return what every job costs on a machine. What rules ask the scheduler for are the costs in ``limits``."""
+        """Return the costs of all jobs on a machine. Rules ask the scheduler for the resources in ``limits``."""
         return Costs(sizes, machine, self.alignment, self.mapping, self.finetuning)
 
     def code(self, stage: str, *modules: str | Path) -> str:

@@ -1,4 +1,4 @@
-"""The alignment of a study: which layers are searched or published, how features are projected, and where scores lie."""
+"""The alignment of a study: searched and published layers, projections of features, and paths of scores."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -22,7 +22,7 @@ class AlignmentPlan:
         self.study, self.data, self.models, self.results = study, data, models, study.results
 
     def check(self, problems: Problems) -> None:
-        """Report unknown models of the projection study, and layers that are not among the published ones."""
+        """Report unknown models of the projection study, and ROIs for which a model has no published layer."""
         remedy = "correct the id, or leave out projection_study with its figures"
         for model in self.study.projection_study.models if self.study.projection_study else ():
             if self.models.lacks(model):
@@ -52,21 +52,21 @@ class AlignmentPlan:
         return [self.study.layer_commitment.file] if self.study.layer_commitment.file else []
 
     def published_datasets(self, *stimuli: str) -> dict[str, tuple[str | None, Sequence[str]]]:
-        """Return dataset -> its name in the authors' files (or None) and its ROIs, by which published layers are looked up."""
+        """Return dataset -> (name in the authors' files or None, ROIs). Published layers are looked up by these names."""
         known = {name: self.data.facts(name) for each in stimuli for name in self.data.datasets_on(each)}
         return {name: (entry.released_name if entry else None, self.data.datasets[name].rois) for name, entry in known.items()}
 
     def commitments(self, stimuli: str, model: str) -> str:
-        """Return the file of committed layers of a model's reference model."""
+        """Return the path of the committed layers of a model's reference model."""
         return f"{self.results}/commitments/{stimuli}/{self.models.inventory[model].reference}.json"
 
     @property
     def exact(self) -> bool:
-        """Whether kernels of all activations take the place of projected features."""
+        """Whether kernels of all activations are used instead of projected features."""
         return self.study.features.projection.is_exact
 
     def projections(self, model: str) -> list[Projection]:
-        """List the projections that a model of the projection study is compared under."""
+        """List the projections whose scores are compared for a model of the projection study."""
         study = self.study.projection_study
         assert study is not None
         wanted = product(study.models[model], study.seeds)
@@ -74,16 +74,16 @@ class AlignmentPlan:
 
     @property
     def projected(self) -> list[tuple[str, str]]:
-        """Stimulus sets and models of the projection study."""
+        """All pairs of a stimulus set and a model of the projection study."""
         study = self.study.projection_study
         if study is None:
             return []
         return list(product([each for each in self.data.stimuli if study.stimuli is None or each in study.stimuli], study.models))
 
     def kernel_subjects(self, stimuli: str) -> dict[str, BestSubjects | None]:
-        """Return the datasets whose stimuli enter exact kernels, and which of their subjects count."""
+        """Return the datasets whose stimuli exact kernels contain -> the choice of their best subjects."""
         return {name: self.data.datasets[name].best_subjects for name in self.data.datasets_on(stimuli) if self.exact}
 
     def kernel_recordings(self, stimuli: str) -> list[str]:
-        """List the recordings that say which stimuli enter exact kernels."""
+        """List the recordings that decide which stimuli exact kernels contain."""
         return self.data.recordings(*self.kernel_subjects(stimuli))

@@ -1,4 +1,4 @@
-"""Costs of all jobs of a study on one machine."""
+"""The costs of all jobs of a study on one machine."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -20,13 +20,13 @@ from cortexscale.readouts import bounds as readouts
 from cortexscale.scaling.bounds import scaling_fit
 
 PUBLISHED_EXPERIMENTS, PUBLISHED_POINTS = 43, 300
-"""Experiments of the published score table, and points of each."""
+"""Number of experiments of the published score table, and number of points of each experiment."""
 PUBLISHED_READOUTS = 18 * 27
-"""Points of the published mapping table: three readouts of six datasets, nine percentages, three seeds."""
+"""Number of points of the published mapping table: 3 readouts of 6 datasets, 9 percentages and 3 seeds."""
 
 
 class Costs:
-    """Costs of the jobs of a study. A method has the name of a rule, and its arguments are the wildcards of the rule."""
+    """Costs of the jobs of a study. A public method has the name of a rule and takes the wildcards of the rule as arguments."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Costs:
 
     @property
     def dimensions(self) -> int | None:
-        """Dimensions of stored features; None where exact kernels are stored."""
+        """Number of dimensions of stored features; None if exact kernels are stored instead."""
         return None if self._alignment.exact else self.study.features.projection.dimensions
 
     def features(self, stimuli: str, model: str) -> Cost:
@@ -85,7 +85,7 @@ class Costs:
         return self._stored(stimuli, network, network.layers)
 
     def largest_sweep_mb(self, model: str) -> int:
-        """Most megabytes that a sweep of one model asks for, or would ask for in a study without images."""
+        """Return the memory in MB that extracting all candidate layers of a model needs, at most over all stimulus sets."""
         network = self.sizes.network(model)
         kernels = [self.sweep_features(stimuli, model).mb for stimuli in self.data.stimuli if self._alignment.exact]
         return max(self._extracted(network, network.layers, images=0).mb, *kernels, 0)
@@ -184,9 +184,9 @@ class Costs:
         )
 
     def finetuning_step(self, model: str, activations: float = 0) -> finetuning.StepSize:
-        """Sizes of a step, in which the network keeps ``activations`` numbers of an image for the backward pass.
+        """Return the sizes of a step. The network keeps ``activations`` numbers per image for the backward pass.
 
-        Units are those of the whole dataset, because those of an ROI are not known before the data are read.
+        The units of all ROIs are counted, because the number of units in an ROI is unknown until the data are read.
         """
         assert self._finetuning
         tuning, recipe = self._finetuning.tunings[model], self._finetuning.recipe(model)
@@ -207,7 +207,7 @@ class Costs:
         )
 
     def _samples(self, model: str) -> int:
-        """Stimuli of a subject that a model is fitted to."""
+        """Return the number of stimuli of each subject that a model is fitted to."""
         assert self._finetuning
         tuning = self._finetuning.tunings[model]
         return int(self.sizes.dataset(tuning.dataset).kernels[0].n_train * tuning.percent / 100)

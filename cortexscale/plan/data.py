@@ -1,4 +1,4 @@
-"""The datasets and stimulus sets of a study: their files, what is read from the files, and their sizes."""
+"""The datasets and stimulus sets of a study: their files, readers and sizes."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
@@ -29,7 +29,7 @@ class DataPlan:
         self.datasets = study.datasets
 
     def check(self, problems: Problems) -> list[str]:
-        """Report datasets whose reader, subjects, ROIs, options or simulation settings are wrong; return the others."""
+        """Report datasets whose reader, subjects, ROIs, options or simulation settings are wrong. Return the correct datasets."""
         sound = []
         for name in self.datasets:
             before = len(problems.found)
@@ -42,7 +42,7 @@ class DataPlan:
         return sound
 
     def _check_entry(self, dataset: str, problems: Problems) -> None:
-        """Report every problem of a dataset's entry, as far as its reader can be loaded."""
+        """Report every problem of a dataset's entry. If its reader cannot be loaded, other problems are not found."""
         entry, reader, key = self.datasets[dataset], self.reader(dataset), _key(dataset)
         require_interface(reader, f"{key}.reader")
         with problems.collected():
@@ -61,14 +61,14 @@ class DataPlan:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Dataset -> its name in figures and tables. Published tables have built-in datasets only."""
+        """Dataset -> label in figures and tables. Published tables have built-in datasets only."""
         if self.study.published:
             return {name: label for name, label in self.study.published.labels.items() if name in NAMES}
         return {name: dataset.label for name, dataset in self.datasets.items()}
 
     @property
     def readers(self) -> dict[str, str]:
-        """Dataset -> its reader. Datasets of published tables are named by their readers."""
+        """Dataset -> reader. Datasets of published tables have the names of their readers."""
         if self.study.published:
             return {name: name for name in self.labels}
         return {name: dataset.reader for name, dataset in self.datasets.items()}
@@ -78,7 +78,7 @@ class DataPlan:
         return {name: self.modality(name) for name in self.readers}
 
     def modality(self, dataset: str) -> Modality | None:
-        """Return the modality of a dataset, as the config or its reader says; None if neither does."""
+        """Return the modality of a dataset, which the config or its reader states; None if neither does."""
         given = self.datasets[dataset].modality if dataset in self.datasets else None
         return given or default_modality(self.readers[dataset], f"{_key(dataset)}.reader")
 
@@ -88,7 +88,7 @@ class DataPlan:
 
     @property
     def paper_counts(self) -> dict[str, dict[str, float]]:
-        """Dataset -> its row of the paper's Table S1, for the datasets that are in it."""
+        """Dataset -> row of the paper's Table S1, for the datasets in this table."""
         known = {name: self.facts(name) for name in self.datasets}
         return {name: asdict(entry.counts) for name, entry in known.items() if entry and entry.counts}
 
@@ -101,7 +101,7 @@ class DataPlan:
         return Path(file)
 
     def options(self, dataset: str) -> dict[str, Any]:
-        """Return the options of a dataset's reader, with their defaults, as plain values."""
+        """Return the options of a dataset's reader as plain values, including defaults."""
         return self._options(dataset).model_dump(mode="json")
 
     @cache  # noqa: B019 (one plan per process)
@@ -123,7 +123,7 @@ class DataPlan:
         return images + [file for name, subject in subjects for file in self.raw_files(name, subject)]
 
     def raw_inputs(self, dataset: str, subject: str) -> list[str]:
-        """List the inputs of the rule that reads a subject: its released files, or the folder that the simulation makes."""
+        """List the inputs of the rule that reads a subject: released files, or the folder that the simulation makes."""
         if dataset in self.simulated:
             return [self.datasets[dataset].path]
         return self.inputs.planned(self.raw_files(dataset, subject))
@@ -133,9 +133,9 @@ class DataPlan:
         return [f"{self.results}/neural/{name}/{subject}.h5" for name in datasets for subject in self.datasets[name].subjects]
 
     def stimulus_path(self, stimuli: str) -> list[str]:
-        """List the inputs of the rule that lists the images of a stimulus set.
+        """List the inputs of the rule that makes the table of a stimulus set.
 
-        Images that come with a simulated dataset lie in its folder.
+        Some simulated datasets bring their own images, which are in the folder of the dataset.
         """
         path = Path(self.study.stimuli[stimuli].path)
         made = [self.datasets[name].path for name in self.simulated if Path(self.datasets[name].path) in path.parents]
@@ -151,7 +151,7 @@ class DataPlan:
 
     @cached_property
     def simulated(self) -> dict[str, dict[str, Any]]:
-        """Simulated dataset -> the settings of its simulator, as plain values."""
+        """Simulated dataset -> settings of its simulator as plain values."""
         settings = {name: self._simulation_settings(name) for name in self.datasets}
         return {name: found.model_dump(mode="json") for name, found in settings.items() if found}
 
@@ -163,7 +163,7 @@ class DataPlan:
         return checked(simulator.Settings, given[dataset], f"config key simulation.datasets.{dataset}")
 
     def simulated_inputs(self, datasets: Collection[str]) -> list[str]:
-        """List the inputs of a check of some datasets: files of the simulation, but not those of a release."""
+        """List the simulated files that a check of some datasets waits for. Released files are not listed."""
         images = [path for name in datasets for path in self.stimulus_path(self.datasets[name].stimuli)]
         folders = [self.datasets[name].path for name in datasets if name in self.simulated]
         return list(dict.fromkeys(path for path in (*folders, *images) if self.inputs.is_simulated(path)))
@@ -172,7 +172,7 @@ class DataPlan:
 
     @cached_property
     def stimuli(self) -> list[str]:
-        """The stimulus sets that a dataset was recorded with."""
+        """The stimulus sets that at least one dataset was recorded with."""
         return [stimuli for stimuli in self.study.stimuli if self.datasets_on(stimuli)]
 
     def datasets_on(self, stimuli: str) -> list[str]:
@@ -180,19 +180,19 @@ class DataPlan:
         return [name for name, dataset in self.datasets.items() if dataset.stimuli == stimuli]
 
     def targets(self, stimuli: str) -> dict[str, DatasetTargets]:
-        """Return the responses that are scored on a stimulus set: dataset -> its ROIs, and which of its subjects."""
+        """Return dataset -> ROIs and subjects that are scored, for the datasets on a stimulus set."""
         return {name: self.datasets[name].targets for name in self.datasets_on(stimuli)}
 
     def subjects_scored(self, dataset: str) -> list[str]:
-        """List as many subjects as will be scored. Noise ceilings decide later which subjects are scored."""
+        """List as many subjects as will be scored. The subjects may be others, because noise ceilings decide later."""
         return self.datasets[dataset].subjects[: self.datasets[dataset].scored]
 
     def shape(self, dataset: str, subjects: Sequence[str] | None = None) -> tuple[int, int, int]:
-        """Return the training stimuli, test stimuli and units of a kernel for some subjects, by default those that are scored."""
+        """Return the numbers of training stimuli, test stimuli and units of a kernel. The default is all scored subjects."""
         return self.reader(dataset).shape(self._options(dataset), subjects or self.subjects_scored(dataset))
 
     def reading_mb(self, dataset: str) -> int:
-        """Return the megabytes that the reader of a dataset needs for one subject."""
+        """Return the memory in MB that the reader of a dataset needs for one subject."""
         return self.reader(dataset).memory_mb(self._options(dataset))
 
 

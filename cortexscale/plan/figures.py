@@ -1,4 +1,4 @@
-"""The figures of a study: which it asks for, which it can draw, and the tables that each reads."""
+"""The figures of a study: the requested figures, the figures that can be drawn, and the tables that each figure reads."""
 
 import re
 from collections.abc import Collection
@@ -20,7 +20,7 @@ from cortexscale.study import Study
 
 NAMES = {*CONTENTS, *PAPER}
 ALL = "all"
-"""The value of the config key ``figures`` that stands for all figures that the study can draw."""
+"""Value of the config key ``figures`` that requests every figure that the study can draw."""
 
 
 class FigurePlan:
@@ -60,7 +60,7 @@ class FigurePlan:
 
     @property
     def datasets(self) -> dict[str, FigureDataset]:
-        """The datasets of the study, or of the published tables, as figures see them."""
+        """The datasets of the study or of the published tables, with the facts that figures need."""
         rois = {name: tuple(dataset.rois) for name, dataset in self.study.datasets.items()}
         return {
             name: FigureDataset(label, self.data.readers[name], self.data.modality(name), rois.get(name, ()))
@@ -68,11 +68,11 @@ class FigurePlan:
         }
 
     def check(self, problems: Problems, targets: Collection[str] = (), *, complete: bool = True) -> None:
-        """Report figures of the config, and files of figures among ``targets``, that do not exist or cannot be drawn.
+        """Report requested figures that do not exist or cannot be drawn, both in the config and among ``targets``.
 
         Args:
-            complete: whether the whole config could be read. Otherwise only names that no figure has are reported, because
-                the study may lack a section only until its mistakes are corrected.
+            complete: whether every section of the config could be read. If not, only unknown names of figures are reported,
+                because a figure may lack its section only until the mistakes in this section are corrected.
         """
         files = asked_files(targets, self.results, rf"figures/(.+)\.(?:{'|'.join(KINDS)})")
         for where, names in (("config key figures", self.asked), ("figure", files)):
@@ -90,20 +90,20 @@ class FigurePlan:
 
     @property
     def drawings(self) -> list[Drawing]:
-        """The figures that the config asks for, without those that cannot be drawn."""
+        """The figures that the config asks for and that can be drawn."""
         return [self.gallery.drawing(name) for name in self.asked if not self.gallery.reason(name)]
 
     def tables(self, name: str) -> list[str]:
-        """Return the files that a figure reads, in the order of the tables of its drawing."""
+        """Return the paths of the tables that a figure reads, in the order of ``Drawing.tables``."""
         return [f"{self.results}/{path}" for path in self.gallery.drawing(name).tables.values()]
 
     def files(self, *kinds: str) -> list[str]:
-        """Return the files of the figures that the config asks for, of some kinds or of all."""
+        """Return the paths of the figures that the config asks for. Without ``kinds`` all kinds of files are returned."""
         return [f"{self.results}/figures/{drawing.name}.{kind}" for drawing in self.drawings for kind in kinds or KINDS]
 
     @property
     def fits(self) -> list[str]:
-        """The fits of result tables that these figures and the mapping axis read."""
+        """The names of the fits that the requested figures and the mapping axis read."""
         paths = [path for drawing in self.drawings for path in drawing.tables.values() if path.startswith("fits/")]
         names = [re.sub(r"(\.points|\.curves)?\.parquet$", "", Path(path).name) for path in paths]
         names += ["mapping"] if self.study.mapping else []

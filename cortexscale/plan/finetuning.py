@@ -1,4 +1,4 @@
-"""The fine-tuning of a study: which models there are, how each is made and scored, and what a job may use."""
+"""The fine-tuning of a study: its models, and the recipes, files and datasets with which each is trained and scored."""
 
 from functools import cached_property
 
@@ -23,20 +23,21 @@ _PRESETS = {
     "ConvNeXt": "convnext",
     "ViT": "deit3",
 }
-"""Family -> the recipe by which the published suite trained it."""
+"""Family -> recipe with which the published suite trained the family."""
 
 
 class FinetuningPlan:
     """The section ``finetuning`` of a study.
 
     Attributes:
-        tunings: what each fine-tuned model is trained on, by id.
-        experiments: names of the experiments that use each model, by id.
-        finetuned: the inventory entries of the fine-tuned models, by id.
-        evaluated: these and the entries of the base models, by the ids under which they are evaluated without projection.
+        tunings: id of a fine-tuned model -> how it is fine-tuned, such as its base model, dataset, ROIs and recipe.
+        experiments: id of a fine-tuned model -> names of the experiments that use it.
+        finetuned: id of a fine-tuned model -> its entry in the inventory.
+        evaluated: the entries of fine-tuned models and baselines. The keys are the ids under which they are scored without
+            projection.
 
     Raises:
-        InputError: a grid names a base model that the study does not have, or two different models have the same id.
+        InputError: a grid names a base model that is not in the study, or two different models have the same id.
     """
 
     def __init__(self, study: Study, settings: Finetuning, data: DataPlan, models: ModelPlan, alignment: AlignmentPlan):
@@ -84,18 +85,19 @@ class FinetuningPlan:
         return self.settings.recipes[self.tunings[model].recipe]
 
     def images(self, base: str) -> str | None:
-        """Return the labelled images of a base model: those of its suite, or else those of the section."""
+        """Return the path of the labelled images for a base model: the images of its suite, or otherwise of the section."""
         return self.models.suite(base).images if self.models.inventory[base].source == "suite" else self.settings.images
 
     def images_at_hand(self, model: str) -> list[str]:
-        """List the labelled images that a model's training waits for; empty if it has none, or a dry-run lacks them."""
+        """List the labelled images that the training of a model waits for. The list is empty if the training uses none, or if
+        they are missing in a dry-run."""
         images = self.images(self.base(model).id)
         return self.data.inputs.planned([images]) if images else []
 
     def image_recipe(self, base: str) -> Recipe:
-        """Return how the labelled images of a base model are augmented.
+        """Return the recipe with which the labelled images of a base model are augmented.
 
-        It raises an InputError if neither the family of the model nor the section has a recipe.
+        Raises an InputError if neither the family of the model nor the section has a recipe.
         """
         model, given = self.models.inventory[base], self.settings.image_recipe
         if model.source == "suite":
@@ -108,7 +110,7 @@ class FinetuningPlan:
         return resolve(*layers, *([given] if given else []))
 
     def weights(self, model: str) -> list[str]:
-        """List the checkpoint of a fine-tuned model or a baseline; empty if the source of the baseline fetches its weights."""
+        """List the checkpoint of a fine-tuned model or a baseline. The list is empty if the source of a baseline downloads it."""
         return [self._weights_file(model)] if model in self.finetuned else self.models.weights(self.base(model).id)
 
     def _weights_file(self, model: str) -> str:
@@ -121,34 +123,34 @@ class FinetuningPlan:
 
     @cached_property
     def headed(self) -> dict[tuple[str, str], set[str]]:
-        """Base model and dataset -> the ROIs that an experiment wants heads for."""
+        """(base model, dataset) -> ROIs for which experiments need heads."""
         rois: dict[tuple[str, str], set[str]] = {}
         for tuning in self.tunings.values():
             rois.setdefault((tuning.base, tuning.dataset), set()).update(tuning.rois)
         return rois
 
     def head_targets(self, base: str, dataset: str) -> DatasetTargets:
-        """Return the ROIs and subjects that the heads of a base model are fitted to: those of all experiments."""
+        """Return the ROIs and subjects to which the heads of a base model are fitted, for all experiments together."""
         rois = [roi for roi in self.data.datasets[dataset].rois if roi in self.headed[base, dataset]]
         return DatasetTargets(rois, self.data.datasets[dataset].best_subjects)
 
     def targets(self, model: str) -> DatasetTargets:
-        """Return the ROIs and subjects that a model is fitted to, before some of the subjects are chosen at random."""
+        """Return the ROIs that a model is fitted to, and the subjects from which its subjects are drawn at random."""
         tuning = self.tunings[model]
         return DatasetTargets(list(tuning.rois), self.data.datasets[tuning.dataset].best_subjects)
 
     @cached_property
     def stimuli(self) -> list[str]:
-        """The stimulus sets of the datasets that fine-tuned models are scored on."""
+        """The stimulus sets of the datasets on which fine-tuned models are scored."""
         return [stimuli for stimuli in self.data.stimuli if self.benchmarks_on(stimuli)]
 
     def benchmarks_on(self, stimuli: str) -> list[str]:
-        """List the datasets on a stimulus set that fine-tuned models are scored on."""
+        """List the datasets on a stimulus set on which fine-tuned models are scored."""
         wanted = self.settings.benchmarks or self.data.datasets
         return [name for name in self.data.datasets_on(stimuli) if name in wanted]
 
     def scored(self, stimuli: str) -> dict[str, DatasetTargets]:
-        """Return what is scored on a stimulus set: dataset -> its ROIs, and which of its subjects."""
+        """Return dataset -> ROIs and subjects that are scored, for the datasets on a stimulus set."""
         return {name: entry for name, entry in self.data.targets(stimuli).items() if name in self.benchmarks_on(stimuli)}
 
     def commitments(self, stimuli: str, model: str) -> str:
@@ -157,5 +159,5 @@ class FinetuningPlan:
 
     @property
     def facts(self) -> dict[str, TunedModel]:
-        """Fine-tuned model -> what it is made of, for the result table."""
+        """Fine-tuned model -> facts about it for the result table."""
         return {id: TunedModel(self.tunings[id], self.recipe(id), tuple(self.experiments[id])) for id in self.finetuned}

@@ -1,4 +1,4 @@
-"""The files that a study needs from outside its results folder, and the study that owns this folder."""
+"""The input files of a study from outside its results folder, and the owner of this folder."""
 
 import json
 import os
@@ -13,7 +13,7 @@ _MOST_LISTED = 12
 
 
 class Inputs:
-    """Tells which input files exist or will be made by the simulation of a study."""
+    """Tell which input files of a study exist or will be simulated."""
 
     def __init__(self, study: Study):
         self.plan_without_data = study.plan_without_data
@@ -28,12 +28,12 @@ class Inputs:
         return self.is_simulated(file) or Path(file).exists()
 
     def planned(self, files: Iterable[str]) -> list[str]:
-        """List the files that a rule waits for: all, or with ``plan_without_data`` those at hand, so that a dry-run can go on."""
+        """List the files that a rule waits for. With ``plan_without_data`` missing files are left out, so dry-runs work."""
         return [file for file in files if not self.plan_without_data or self.at_hand(file)]
 
 
 def require_files(missing: list[str], n_wanted: int) -> None:
-    """Raise one InputError that lists all missing files of a study, if there are any."""
+    """Raise an InputError that lists all missing files of a study, if any are missing."""
     if not missing:
         return
     listed = "".join(f"\n      - {file}" for file in missing[:_MOST_LISTED])
@@ -48,7 +48,7 @@ def require_files(missing: list[str], n_wanted: int) -> None:
 
 
 def asked_files(targets: Collection[str], results: str, pattern: str) -> list[str]:
-    """List names in files of the results folder that the command line asks for: the first group of ``pattern``."""
+    """Match the requested files of the results folder with ``pattern``, and list the first group of every match."""
     file = re.compile(f"{re.escape(os.path.normpath(results))}/{pattern}")
     return list(dict.fromkeys(match[1] for target in targets if (match := file.fullmatch(os.path.normpath(target)))))
 

@@ -1,4 +1,4 @@
-"""The mapping axis of a study: which readouts of which datasets are fitted, and how they are trained."""
+"""The mapping axis of a study: its readouts, their datasets and their recipes."""
 
 from cortexscale.catalogue.readouts import KINDS, kind_of, subjects_of
 from cortexscale.errors import InputError, Problems
@@ -22,7 +22,7 @@ class MappingPlan:
         self.model = settings.model
 
     def check(self, problems: Problems) -> None:
-        """Report an unknown model, and recipes with unknown keys or values that do not fit."""
+        """Report an unknown model, and recipes with unknown keys or wrong values."""
         if self.models.lacks(self.model):
             problems.found.append(self.models.unknown(self.model, "mapping.model"))
         kinds = {kind_of(readout): readout for readout in self.settings.readouts}
@@ -32,7 +32,7 @@ class MappingPlan:
                     self.recipe(dataset, readout)
 
     def recipe(self, dataset: str, readout: str) -> ReadoutRecipe | None:
-        """Return the recipe of a readout; None for the linear one. Wrong keys and values of the config are InputErrors."""
+        """Return the recipe of a readout; None for the linear readout. Wrong keys or values in the config raise an InputError."""
         kind = kind_of(readout)
         if not KINDS[kind].trained:
             return None
@@ -45,7 +45,7 @@ class MappingPlan:
         return recipe_for(kind, self.data.datasets[dataset].reader, **overrides)
 
     def shared(self, readout: str) -> bool:
-        """Tell whether the subjects of a dataset share the trunks of a readout."""
+        """Tell whether the subjects of a dataset share all layers of a readout but the last."""
         return subjects_of(readout) == "shared"
 
     @property
@@ -59,7 +59,7 @@ class MappingPlan:
 
     @property
     def attention(self) -> ReadoutRecipe | None:
-        """The recipe of attention for datasets without one of their own; None in a study without attention."""
+        """The recipe of attention for datasets that have no recipe of their own; None in a study without attention."""
         overrides = self.settings.recipes.get("attention", {}).get("all", {})
         return recipe_for("attention", "", **overrides) if "attention" in self.trained else None
 
@@ -72,14 +72,14 @@ class MappingPlan:
         return [name for name in self.settings.datasets if self.data.datasets[name].stimuli == stimuli]
 
     def token_subjects(self, stimuli: str) -> dict[str, BestSubjects | None]:
-        """Return the datasets whose stimuli have tokens, and which of their subjects count."""
+        """Return the datasets whose stimuli need tokens -> the choice of their best subjects."""
         return {name: self.data.datasets[name].best_subjects for name in self.datasets_on(stimuli)}
 
     def path(self, pattern: str, dataset: str) -> str:
-        """Fill a path with the model and the stimulus set of a dataset."""
+        """Insert the model and the stimulus set of a dataset into a pattern of a path."""
         return pattern.format(results=self.results, stimuli=self.data.datasets[dataset].stimuli, model=self.model)
 
     def prepared(self, dataset: str) -> list[str]:
-        """List the file of prepared responses, if the study wants RSA and CKA of test responses."""
+        """List the file of prepared responses, if the study computes RSA and CKA of test responses."""
         wanted = "test" in self.study.metrics.similarity
         return [self.path("{results}/prepared/{stimuli}.h5", dataset)] if wanted else []

@@ -1,4 +1,4 @@
-"""The models of a study: where their weights come from, how suites are trained, and which code builds them."""
+"""The models of a study: their weights, the training of suites, and the code that builds the networks."""
 
 from functools import cache, cached_property
 from pathlib import Path
@@ -18,11 +18,11 @@ class ModelPlan:
     """The sections ``models`` and ``training`` of a study.
 
     Args:
-        complete: whether all sources of models in the config can be used. If not, a name that is not in the inventory may be
-            right.
+        complete: whether all sources of models in the config are correct. If not, an unknown name is not reported, because a
+            wrong source may define it.
 
     Attributes:
-        inventory: every model of the study by its id, without those that are wrong.
+        inventory: id of a model -> its entry, for all models of correct sources.
     """
 
     def __init__(self, study: Study, inputs: Inputs, *, complete: bool = True):
@@ -32,7 +32,7 @@ class ModelPlan:
         self._suites = [source for source in study.models if isinstance(source, Suite)]
 
     def check(self, problems: Problems) -> None:
-        """Report sources and references that are wrong, recipes that cannot be resolved, and Python files that cannot be read."""
+        """Report wrong sources and references, recipes that cannot be resolved, and Python files that cannot be read."""
         problems.found += self._problems.found
         for model in self.inventory.values():
             with problems.collected():
@@ -42,52 +42,52 @@ class ModelPlan:
                     _require_python(model.id, Path(model.builder.file))
 
     def lacks(self, model: str) -> bool:
-        """Tell whether the study has no model of this name, as far as its sources can be read."""
+        """Tell whether the study certainly has no model of this name. If a source is wrong, nothing is certain."""
         return self.complete and model not in self.inventory
 
     def unknown(self, model: str, where: str, remedy: str = "correct the name") -> InputError:
-        """Return the error for a config key that names a model which the study does not have."""
+        """Return the error for a config key with an unknown model."""
         expected = f"a model of the study: {suggestions(model, [*self.references, *self.inventory])}"
         return InputError(f"config key {where}", model, expected, remedy)
 
     @cached_property
     def fitted(self) -> list[str]:
-        """The models that scaling laws are fitted to."""
+        """The models to which scaling laws are fitted."""
         return [model for model in fitted_models(self.study) if model in self.inventory]
 
     @cached_property
     def references(self) -> list[str]:
-        """The reference models, which carry a layer search."""
+        """The reference models, whose layers are searched or published."""
         return list(dict.fromkeys(model.reference for model in self.inventory.values()))
 
     def code(self, *models: str) -> list[str | Path]:
-        """List the modules that build some models, for the digest of a stage: those of sources, and files of the user."""
+        """List the modules of sources and the user's files that build some models. Digests of stages cover them."""
         entries = [self.inventory[model] for model in models]
         own = [Path(entry.builder.file) for entry in entries if isinstance(entry.builder, FunctionBuilder)]
         return list(dict.fromkeys([*(entry.built_in for entry in entries), *own]))
 
     def weights(self, model: str) -> list[str]:
-        """List the checkpoint of a model, which its jobs wait for; nothing if its source fetches the weights."""
+        """List the checkpoint that the jobs of a model wait for. The list is empty if the source downloads the weights."""
         checkpoint = self.inventory[model].checkpoint
         if checkpoint is None:
             return []
         return [checkpoint] if self.weights_follow(model) else self.inputs.planned([checkpoint])
 
     def weights_follow(self, model: str) -> bool:
-        """Tell whether the study trains or downloads the weights of a model."""
+        """Tell whether a rule of the study trains or downloads the weights of a model."""
         return self.inventory[model].source == "suite" or self.inventory[model].checkpoint in self.downloads
 
     @property
     def checkpoint_folder(self) -> str | None:
-        """The folder that published checkpoints are downloaded to."""
+        """The folder to which published checkpoints are downloaded."""
         suites = (source for source in self.study.models if isinstance(source, PublishedSuite))
         return next((source.path for source in suites if source.download), None)
 
     @cached_property
     def downloads(self) -> dict[str, str]:
-        """Published checkpoint that its folder lacked when the plan was made -> its model.
+        """Published checkpoint that was missing when the plan was made -> its model.
 
-        Only these have a rule. A checkpoint that exists is never fetched again, whatever changes in the code.
+        Only missing checkpoints have a rule. An existing checkpoint is never downloaded again, even if the code changes.
         """
         folder = self.checkpoint_folder
         files = {model.checkpoint: model.id for model in self.inventory.values() if model.source == "spvvs"}
@@ -99,12 +99,12 @@ class ModelPlan:
 
     @property
     def checkpoints(self) -> list[str]:
-        """Checkpoints that the study loads but does not train."""
+        """Paths of the checkpoints that the study loads but does not train."""
         return [model.checkpoint for model in self.inventory.values() if model.checkpoint and model.source != "suite"]
 
     @property
     def files(self) -> list[str]:
-        """Files that models are made of: labelled images of suites, and checkpoints."""
+        """Paths of the input files of models: labelled images of suites, and checkpoints."""
         return [suite.images for suite in self._suites] + self.checkpoints
 
     def suite(self, model: str) -> Suite:
@@ -120,12 +120,12 @@ class ModelPlan:
         return resolve(suite.recipe, suite.architectures[entry.arch].recipe)
 
     def base_weights(self, model: str) -> list[str]:
-        """List the weights that the training of a suite's model begins with; nothing if they are random."""
+        """List the weights with which the training of a suite's model begins. The list is empty if they are random."""
         base = self.inventory[model].begins_with
         return self.weights(base) if base else []
 
     def training_length(self, model: str) -> Length:
-        """Return the length of the training of a suite's model, assuming that its image set is as large as the config says."""
+        """Return the length of the training of a suite's model, assuming that the image set has the expected size."""
         suite, samples = self.suite(model), self.inventory[model].samples_per_class
         assert samples is not None
         return training_length(self.recipe(model), samples * suite.classes or suite.expected, self.study.training.gpus)

@@ -1,4 +1,4 @@
-"""The pages of a study: the tables and fits that the explore page offers, and what the report gathers."""
+"""The pages of a study: the tables and fits that the explore page and the report show."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from cortexscale.study import Study
 
 ASSETS = Path(__file__).parents[1] / "pages" / "assets"
 EXPLORED = ("pretraining", "finetuning", "mapping")
-"""Tables that the explore page shows."""
+"""Names of the tables that the explore page shows."""
 
 
 class PagePlan:
@@ -30,7 +30,7 @@ class PagePlan:
 
     @property
     def explored(self) -> list[str]:
-        """The score tables of the study that the explore page shows."""
+        """Paths of the score tables that the explore page shows."""
         return [f"{self.results}/tables/{table}.parquet" for table in self._explored]
 
     @property
@@ -38,9 +38,9 @@ class PagePlan:
         return [table for table in EXPLORED if table in self._tables.names]
 
     def fits(self, what: str = "") -> list[str]:
-        """List the files of the scaling laws of every axis of the explored tables, and of other metrics that figures show.
+        """List the fits of the explored tables: one per axis, and those of other metrics that figures show.
 
-        If ``what`` is ``.curves`` or ``.points``, these files are listed in place of the fits.
+        If ``what`` is ``.curves`` or ``.points``, the files of curves or points are listed instead of the fits.
         """
         axes = [axis for table in self._explored for axis in axes_of(table)]
         others = [fit for fit in self._figures.fits if re.fullmatch(FIT, fit) and fit.split(".")[0] in axes]
@@ -48,16 +48,17 @@ class PagePlan:
 
     @property
     def laws(self) -> list[str]:
-        """The files of all fits that the explore page or a figure shows."""
+        """Paths of all fits that the explore page or a figure shows."""
         paths = (path for drawing in self._figures.drawings for path in drawing.tables.values() if path.startswith("fits/"))
         return list(dict.fromkeys([*self.fits(), *(f"{self.results}/{path}" for path in paths if path.count(".") == 1)]))
 
     @property
     def assets(self) -> list[str]:
-        """The templates, styles and scripts of the pages. Rules take them as inputs, as digests of code cover modules only."""
+        """Paths of the templates, styles and scripts of the pages. Rules take them as inputs, because digests of code cover only
+        Python modules."""
         return [os.path.relpath(file) for file in sorted(ASSETS.iterdir())]
 
     @property
     def checks(self) -> list[str]:
-        """The tables of the quality of recordings that the report shows."""
+        """Paths of the quality-control tables that the report shows."""
         return [f"{self.results}/qc/{table}.parquet" for table in ("subjects", "released") if self.study.datasets]

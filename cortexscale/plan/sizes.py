@@ -1,4 +1,4 @@
-"""Largest possible sizes of the arrays of a planned study, from what is known without any data or network."""
+"""The largest possible sizes of the arrays of a study. They are calculated without any data or network."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -15,7 +15,7 @@ from cortexscale.study import Study
 
 
 class Sizes:
-    """Largest possible sizes of a study. ``snakemake estimate`` has a subclass that counts what is assumed here."""
+    """Largest possible sizes of a study. ``snakemake estimate`` uses a subclass, which measures what this class assumes."""
 
     def __init__(self, study: Study, data: DataPlan, models: ModelPlan):
         self.study, self.data, self.models = study, data, models
@@ -25,19 +25,19 @@ class Sizes:
         return assumed_network(self.models.inventory[model])
 
     def units_kept(self, dataset: str) -> float | None:
-        """Return the units that a subject of a dataset keeps on average; None for as many as its reader may keep."""
+        """Return the mean number of units per subject that pass the selection; None to assume the largest possible number."""
         return None
 
     def committed_layers(self, layers: int, rois: int) -> float:
-        """Return the number of layers, among ``layers`` candidates, that some ROIs are committed to."""
+        """Return the number of different committed layers of ``rois`` ROIs, if there are ``layers`` candidate layers."""
         return most_committed_layers(layers, rois)
 
     def released_bytes(self, dataset: str, subject: str) -> float:
-        """Return the bytes of the released files of a subject. Simulated ones are small."""
+        """Return the size of the released files of a subject in bytes. Simulated files are small and count as 0."""
         return 0 if dataset in self.data.simulated else LARGEST_RELEASE
 
     def image_arrays(self, model: str) -> float | None:
-        """Return the bytes of the labelled images of a suite that are arrays in one file; None if every image has a file."""
+        """Return the size in bytes of a suite's labelled images if they are arrays in one file; None if each has its own file."""
         if self.models.inventory[model].source != "suite":
             return None
         suite = self.models.suite(model)
@@ -47,8 +47,8 @@ class Sizes:
     def dataset(self, name: str) -> DatasetSize:
         """Return the sizes of a dataset.
 
-        Its subjects share one kernel, or have one each, as in NSD. With one each, the units of a kernel do not grow with the
-        number of subjects, and the stimulus set has enough images for all subjects.
+        The subjects share one kernel, or each has its own, as in NSD. The latter is assumed if the number of units of a kernel
+        does not grow with the number of subjects, and the stimulus set has enough images for all subjects.
         """
         entry, subjects = self.data.datasets[name], self.data.subjects_scored(name)
         n_train, n_test, most = self.data.shape(name)
@@ -66,12 +66,12 @@ class Sizes:
 
     @cache  # noqa: B019 (one Sizes per process)
     def images(self, stimuli: str) -> int:
-        """Return the number of images of a stimulus set: as the config expects, else as its datasets show."""
+        """Return the number of images of a stimulus set: the expected number in the config, or else the sum over datasets."""
         sizes = [self.dataset(name) for name in self.data.datasets_on(stimuli)]
         return self.study.stimuli[stimuli].expected or sum(size.images * len(size.kernels) for size in sizes)
 
     def scoring(self, stimuli: str, datasets: Sequence[str], network: Network | None = None) -> Scoring:
-        """Return the sizes of scoring a network on datasets of a stimulus set. Without a network, no layer is committed yet."""
+        """Return the sizes for scoring a network on datasets. Without a network, no committed layers are counted."""
         layers = [self.committed([name], network) for name in datasets] if network else []
         return Scoring(
             datasets=tuple(self.dataset(name) for name in datasets),
@@ -82,9 +82,9 @@ class Sizes:
         )
 
     def committed(self, datasets: Sequence[str], network: Network) -> float:
-        """Return the number of layers of a network that the ROIs of some datasets are committed to together."""
+        """Return the number of different committed layers of a network for the ROIs of some datasets."""
         return self.committed_layers(network.layers, sum(len(self.data.datasets[name].rois) for name in datasets))
 
     def extraction(self, network: Network, layers: float, images: int, dimensions: int | None = None) -> Extraction:
-        """Return the sizes of an extraction of layers from images, projected to ``dimensions`` or not."""
+        """Return the sizes for extracting layers from images. Features are projected to ``dimensions`` unless it is None."""
         return Extraction(network, layers, images, self.study.features, dimensions)

@@ -1,4 +1,4 @@
-"""The result tables of a study: those that it makes, those that were published, and the scaling fits to them."""
+"""The result tables of a study, the published tables, and the scaling fits to both."""
 
 from collections.abc import Collection
 from functools import cached_property
@@ -21,18 +21,18 @@ from cortexscale.study.data import Published
 from cortexscale.study.fits import FitSettings
 
 FIT = rf"(?:{'|'.join(AXES)})(?:\.(?:{'|'.join(metric for metric in FITTED if metric != ALIGNMENT)}))?"
-"""The names of fits, ``compute`` or ``compute.rsa_c_test``, as a regular expression."""
+"""Regular expression that matches the names of fits, such as ``compute`` or ``compute.rsa_c_test``."""
 
 
 class TablePlan:
-    """Names the tables that a study makes."""
+    """The names of the tables that a study makes, and the recipes in these tables."""
 
     def __init__(self, study: Study, alignment: AlignmentPlan, mapping: MappingPlan | None, finetuning: FinetuningPlan | None):
         self.study, self.alignment, self.mapping, self.finetuning = study, alignment, mapping, finetuning
 
     @cached_property
     def names(self) -> list[str]:
-        """The tables that ``snakemake`` makes: ``tables/<name>.parquet``."""
+        """The names of the tables that ``snakemake`` makes as ``tables/<name>.parquet``."""
         if self.study.published:
             return [*FILES, "table2", "tableS4"]
         if not self.study.datasets:
@@ -45,18 +45,18 @@ class TablePlan:
 
     @property
     def hyperparameters(self) -> list[str]:
-        """The tables of what the study fits to responses by gradient descent."""
+        """The names of the tables of hyper-parameters, one for every kind of training on responses in the study."""
         made = {"tableS3": self.finetuning, "tableS5": self.attention, "tableS6": self.readouts}
         return [name for name, recipes in made.items() if recipes]
 
     @property
     def finetuned(self) -> dict[str, NeuralRecipe]:
-        """The recipes of fine-tuning, by name."""
+        """Name -> recipe of the fine-tuning."""
         return self.finetuning.settings.recipes if self.finetuning else {}
 
     @property
     def attention(self) -> ReadoutRecipe | None:
-        """The recipe of attention for datasets without one of their own, if the study has attention."""
+        """The recipe of attention for datasets that have no recipe of their own; None in a study without attention."""
         return self.mapping.attention if self.mapping else None
 
     @property
@@ -73,7 +73,7 @@ class PublishedPlan:
         self.files = [self.file(table) for table in FILES]
 
     def check(self, problems: Problems) -> None:
-        """Report labels of something that is not a dataset of the published tables."""
+        """Report labels whose reader is unknown."""
         with problems.collected():
             require_known(list(self.settings.labels), NAMES, "config key published.labels")
 
@@ -83,22 +83,22 @@ class PublishedPlan:
 
     @cached_property
     def downloads(self) -> dict[str, str]:
-        """File that the folder lacked when the plan was made -> its name in the repository.
+        """File that was missing when the plan was made -> name of the file in the repository.
 
-        Only these have a rule. A file that exists is never fetched again.
+        Only missing files have a rule. An existing file is never downloaded again.
         """
         files = zip(self.files, FILES.values(), strict=True)
         return {file: name for file, name in files if self.settings.repo and not Path(file).exists()}
 
 
 class FitPlan:
-    """The section ``fits`` of a study. A fit is named by its axis and its score."""
+    """The section ``fits`` of a study. The name of a fit consists of its axis and its metric."""
 
     def __init__(self, study: Study):
         self.results, self.settings, self.unscored = study.results, study.fits, study.metrics.unscored
 
     def check(self, problems: Problems, targets: Collection[str]) -> None:
-        """Report files of fits among ``targets`` whose metric is not computed."""
+        """Report requested fits whose metric the study does not compute."""
         for fit in asked_files(targets, self.results, rf"fits/({FIT})(?:\.points|\.curves)?\.parquet"):
             readouts = AXES[self.axis(fit)].table == "mapping" and self.metric(fit) in PLS
             if reason := "readouts are not fitted by PLS" if readouts else self.unscored.get(self.metric(fit)):
@@ -120,7 +120,7 @@ class FitPlan:
         return self.settings.axes[self.axis(fit)]
 
     def resampling(self, fit: str | None = None) -> FitSettings:
-        """Return how points are averaged, fitted and resampled; without a fit, on axes that have no settings of their own."""
+        """Return the settings of a fit. Without a fit, return the settings that axes have by default."""
         values = {key: getattr(self.settings, key) for key in FitSettings.model_fields}
         delta = {"delta": getattr(self.settings, AXES[self.axis(fit)].delta)} if fit else {}
         return FitSettings(**values | delta)
