@@ -1,1 +1,1 @@
-"""Cortex Scale: how well vision models predict the visual brain, and how that grows with scale."""
+"""Cortex Scale measures how well vision models predict the visual brain, and how their scores grow with scale."""

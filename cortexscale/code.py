@@ -1,4 +1,4 @@
-"""Digests of the code of a stage, which change only if its result may change, and loading of a user's own modules."""
+"""Digests of a stage's code, which change only when its result may change, and loading of a user's own modules."""
 
 import ast
 import hashlib
@@ -17,10 +17,10 @@ PACKAGE = Path(__file__).parent
 def stage_digest(script: Path, *modules: str | Path) -> str:
     """Return the digest of a script and of every module of this package that it imports, directly or indirectly.
 
-    Comments, layout and docstrings do not count.
+    Comments, layout and docstrings do not change the digest.
 
     Args:
-        modules: further modules that the script loads, such as ``cortexscale.datasets.tvsd.reader``, and files of code or data.
+        modules: other modules that the script loads, such as ``cortexscale.datasets.tvsd.reader``, and files of code or data.
     """
     files: set[Path] = set()
     named = [module if isinstance(module, Path) else module_file(module) for module in modules]
@@ -31,7 +31,7 @@ def stage_digest(script: Path, *modules: str | Path) -> str:
             files.add(file)
             waiting += parsed(file)[1]
     digest = hashlib.blake2b(digest_size=8)
-    for file in sorted(files, key=lambda file: (file.name, file)):  # the folder of a user's module does not count
+    for file in sorted(files, key=lambda file: (file.name, file)):  # the digest does not depend on the folder of a user's module
         digest.update(file.name.encode() + parsed(file)[0])
     return digest.hexdigest()
 
@@ -40,7 +40,7 @@ def stage_digest(script: Path, *modules: str | Path) -> str:
 def parsed(file: Path) -> tuple[bytes, tuple[Path, ...]]:
     """Return the digest of the statements of a Python file, and the files of this package that it imports.
 
-    The digest of a data file is that of its bytes.
+    For a data file, this is the digest of its bytes.
     """
     if file.suffix != ".py":
         return hashlib.blake2b(file.read_bytes(), digest_size=8).digest(), ()
@@ -59,19 +59,19 @@ def parsed(file: Path) -> tuple[bytes, tuple[Path, ...]]:
 
 
 def _is_text(node: ast.AST) -> bool:
-    """Tell whether a statement is a docstring or another text that stands alone."""
+    """Tell whether a statement is only a text, such as a docstring."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def module_file(name: str) -> Path | None:
-    """Return the file of a module or subpackage; None for this package itself, and for a member of a module."""
+    """Return the file of a module or subpackage. For this package itself and for a member of a module, return None."""
     place = PACKAGE.joinpath(*name.split(".")[1:])
     files = (place.with_suffix(".py"), place / "__init__.py")
     return next((file for file in files if file.is_file() and place != PACKAGE), None)
 
 
 def load_module(file: Path, where: str) -> ModuleType:
-    """Load a Python file of the user, which the config key ``where`` names, or raise an InputError if it cannot be imported."""
+    """Load the user's Python file that the config key ``where`` names. If it cannot be imported, raise an InputError."""
     file = file.resolve()
     if not file.is_file():
         raise InputError(where, f"{file}, which is not there", "a Python file", "correct the path in the config")

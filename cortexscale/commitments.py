@@ -1,4 +1,4 @@
-"""Committed layers: the layer of a model for each ROI of each dataset, shared by the subjects of the dataset."""
+"""Committed layers: one layer of a model for each ROI of each dataset. All subjects of the dataset share it."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping
@@ -14,12 +14,13 @@ from cortexscale.files import write_text
 
 @dataclass(frozen=True)
 class CommittedLayer:
-    """The layer of one ROI.
+    """The layer that was chosen for one ROI.
 
     Attributes:
-        layer_position, layer_position_normalized: place in the network, as in :class:`cortexscale.models.layers.Layer`.
-        score: score of the layer search, mean over subjects.
-        margin, runner_up: lead over the best layer at another depth, and that layer; None where there is none or it is unknown.
+        layer_position, layer_position_normalized: position and depth, as in :class:`cortexscale.models.layers.Layer`.
+        score: score of the layer in the layer search, averaged over subjects.
+        margin: lead of the score over that of ``runner_up``, or None.
+        runner_up: best layer at another depth; None if no other depth was searched, or if it is unknown.
     """
 
     layer_name: str
@@ -31,12 +32,12 @@ class CommittedLayer:
 
 
 RoiLayers = Mapping[str, CommittedLayer]
-"""ROI -> layer."""
+"""The committed layer of each ROI."""
 
 
 @dataclass(frozen=True)
 class Commitments:
-    """The committed layers of the model whose layers were searched: dataset -> ROI -> layer."""
+    """The committed layers of a model. ``datasets`` has the layer of each ROI of each dataset."""
 
     model_id: str
     datasets: Mapping[str, RoiLayers]
@@ -46,15 +47,15 @@ class Commitments:
 
     @property
     def layer_names(self) -> list[str]:
-        """The names of all committed layers, each once."""
+        """All committed layers, with each name once."""
         return list(dict.fromkeys(layer.layer_name for rois in self.datasets.values() for layer in rois.values()))
 
     def restricted(self, datasets: Iterable[str]) -> Self:
-        """Return the commitments of some datasets."""
+        """Return the commitments of the given datasets."""
         return type(self)(self.model_id, {name: self.datasets[name] for name in datasets})
 
     def at_layers(self, names: Collection[str]) -> Self:
-        """Return the commitments of the ROIs whose layer is among ``names``."""
+        """Return the commitments of those ROIs whose layer is in ``names``."""
         kept = {
             dataset: {roi: layer for roi, layer in rois.items() if layer.layer_name in names}
             for dataset, rois in self.datasets.items()
@@ -62,13 +63,13 @@ class Commitments:
         return type(self)(self.model_id, kept)
 
     def save(self, path: Path, made_by: Mapping[str, Any]) -> None:
-        """Write a JSON file with its provenance; it appears whole or not at all."""
+        """Write a JSON file with its provenance. The file appears complete or not at all."""
         datasets = {dataset: {roi: asdict(layer) for roi, layer in rois.items()} for dataset, rois in self.datasets.items()}
         write_text(path, json.dumps({"model_id": self.model_id, "commitments": datasets, "made_by": made_by}, indent=1))
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a file of :meth:`save`; another file is an InputError."""
+        """Read a file that :meth:`save` wrote. Any other file raises an InputError."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             datasets = TypeAdapter(dict[str, dict[str, CommittedLayer]]).validate_python(content["commitments"])

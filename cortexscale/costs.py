@@ -1,6 +1,6 @@
-"""The rates of a machine, and the cost of a job in time, memory and disk.
+"""Rates of a machine, and costs of a job in time, memory and disk.
 
-The costs of a stage are computed from array sizes and the rates of a machine, in ``bounds.py`` beside its numerics.
+The ``bounds.py`` of each package computes the costs of its stages from array sizes and the rates of a machine.
 """
 
 import inspect
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pydantic import BaseModel, Field, PositiveFloat
 
 LONGEST = 2 * 24 * 60
-"""Longest time limit, in minutes, of a job that continues where it stopped when it is tried again."""
+"""Longest time limit, in minutes, of a job that can continue where a killed attempt stopped."""
 IMAGE_SIZE = 600
-"""Width and height, in pixels, of the JPEG images that the rate ``images`` refers to."""
+"""Width and height, in pixels, of the JPEG images for which the rate ``images`` is given."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Cost:
     """Time, memory and disk that one job needs.
 
     Attributes:
-        seconds: run time.
-        memory: bytes of host memory.
-        disk: bytes that the job leaves on disk.
+        seconds: run time in seconds.
+        memory: host memory in bytes.
+        disk: size of the job's results on disk, in bytes.
         resumes: whether a job that was killed continues where it stopped.
     """
 
@@ -34,7 +34,7 @@ class Cost:
 
     @property
     def minutes(self) -> int:
-        """Time limit in minutes, rounded up; at most ``LONGEST`` for a job that resumes."""
+        """Time limit in minutes, rounded up. For a job that resumes, it is at most ``LONGEST``."""
         minutes = math.ceil(self.seconds / 60)
         return min(minutes, LONGEST) if self.resumes else minutes
 
@@ -45,7 +45,7 @@ class Cost:
 
 
 def formula(cost: Callable[..., Cost]) -> str:
-    """Return the formula of a function that computes a Cost: the second paragraph of its docstring, as one line."""
+    """Return the second paragraph of a cost function's docstring, which is its formula, as one line."""
     text = inspect.getdoc(cost) or ""
     return " ".join(text.split("\n\n")[1].split())
 
@@ -65,19 +65,19 @@ class Machine(BaseModel, extra="forbid", frozen=True):
     disk_write: PositiveFloat = Field(description="bytes/s under the results folder")
     disk_read: PositiveFloat = Field(description="bytes/s under the results folder, not cached")
     fits: PositiveFloat = Field(description="points x resamples/s of a scaling fit")
-    start: PositiveFloat = Field(description="s until a job has imported what it needs")
-    start_network: PositiveFloat = Field(description="s until a job with a network has")
+    start: PositiveFloat = Field(description="seconds that a job takes to import its libraries")
+    start_network: PositiveFloat = Field(description="seconds that a job takes to import its libraries if it runs a network")
 
     def gemm(self, precision: str) -> float:
-        """FLOP/s of matrix products; ``precision`` is ``float64``, ``float32`` or ``auto``."""
+        """Return the FLOP/s of matrix products. ``precision`` is ``float64``, ``float32`` or ``auto``."""
         return self.gemm_float64 if self._is_double(precision) else self.gemm_float32
 
     def inverse(self, precision: str) -> float:
-        """Operations/s (n^3) of an inverse; ``precision`` as in :meth:`gemm`."""
+        """Return the n^3 operations/s of an inverse. ``precision`` is as in :meth:`gemm`."""
         return self.inverse_float64 if self._is_double(precision) else self.inverse_float32
 
     def _is_double(self, precision: str) -> bool:
-        """Tell whether products are float64. With ``auto``, they are where that takes twice as long as float32, not 32 times."""
+        """Tell whether products are float64. With ``auto``, this is so if float64 is about half as fast as float32."""
         return precision == "float64" or (precision == "auto" and self.gemm_float64 > self.gemm_float32 / 4)
 
 
@@ -97,11 +97,11 @@ _RATES = {
     "start": (5, 20 * 60),
     "start_network": (10, 30 * 60),
 }
-"""Rates of ``h200`` and ``slowest``. They were computed, not measured.
+"""Rates of the machines ``h200`` and ``slowest``. They were computed, not measured.
 
-``h200`` follows from data sheets: three quarters of the peak of a matrix product, half of that for an inverse, eight workers for
-images, a shared file system. ``slowest`` is the slowest machine that time limits allow for: about half as fast as a V100, with a
-busy file system on which programs take minutes to start.
+The rates of ``h200`` follow from data sheets. A matrix product runs at three quarters of its peak rate, and an inverse at half of
+that. Eight workers read images from a shared file system. ``slowest`` is the slowest machine that time limits allow for. It is
+about half as fast as a V100, and programs take minutes to start on its busy file system.
 """
 H200, SLOWEST = (Machine(**{name: rates[n] for name, rates in _RATES.items()}) for n in (0, 1))
 PRESETS = {"h200": H200, "slowest": SLOWEST}

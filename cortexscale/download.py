@@ -1,4 +1,4 @@
-"""Downloads that resume after a broken connection, are verified, and are made once for all processes that ask for a file."""
+"""Verified downloads that resume after a broken connection. Processes that ask for the same file share one download."""
 
 import hashlib
 import http.client
@@ -16,28 +16,28 @@ from filelock import FileLock
 from cortexscale.errors import InputError
 
 WAITS = (1, 5, 20)
-"""Seconds to wait before each further attempt."""
+"""Seconds to wait before the second attempt and each later one."""
 _PATIENCE = 60
 """Seconds of silence after which a connection counts as broken."""
 _TRANSIENT = (urllib.error.URLError, ConnectionError, TimeoutError, http.client.HTTPException, ssl.SSLError)
 _PERMANENT = (FileNotFoundError, PermissionError, ssl.SSLCertVerificationError)
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
-"""HTTP status codes of a server that may answer later."""
+"""HTTP status codes after which another attempt may succeed."""
 
 
 def fetch(url: str, path: Path | str, *, size: int | None = None, sha256: str | None = None) -> None:
-    """Download ``url`` to ``path``; if the file exists, only verify it.
+    """Download ``url`` to ``path``. If the file exists, only verify it.
 
-    The content is written to ``.<name>.part`` beside ``path``, which remains after an interruption. The next call, in any
-    process, continues it if the server still has the same content, and renames it to ``path`` when it is complete. If several
-    processes want the same file, one of them downloads it and the others wait.
+    The content is written to ``.<name>.part`` beside ``path``. This partial file remains after an interruption, and the next call
+    in any process continues it if the server's file has not changed. A complete file is renamed to ``path``. If several processes
+    need the same file, one of them downloads it and the others wait.
 
     Args:
-        size: number of bytes that the file must have; by default what the server announces.
+        size: number of bytes that the file must have; by default the number that the server announces.
 
     Raises:
-        InputError: there is no connection (after ``len(WAITS)`` further attempts), the file does not exist or is a web page, or
-            its size or checksum differs.
+        InputError: the connection failed ``len(WAITS)`` + 1 times, the file does not exist or is a web page, or its size or
+            checksum differs.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def _download(url: str, path: Path, size: int | None, sha256: str | None) -> Non
 
 
 def _verify(file: Path, where: object, size: int | None, sha256: str | None, remedy: str) -> None:
-    """Raise an InputError that names ``where`` unless a file has this size and checksum."""
+    """Raise an InputError that names ``where`` if a file has another size or checksum."""
     length = file.stat().st_size
     if size is not None and size != length:
         raise InputError(where, f"{length:,} bytes", f"{size:,} bytes", remedy)
@@ -79,7 +79,7 @@ def _verify(file: Path, where: object, size: int | None, sha256: str | None, rem
 
 
 def _receive(url: str, part: Path, size: int | None, remedy: str) -> None:
-    """Download to ``part``, with another attempt after each broken connection."""
+    """Download to ``part``, and try again after each broken connection."""
     for wait in (*WAITS, None):
         try:
             _continue(url, part, size, remedy)
@@ -95,7 +95,7 @@ def _receive(url: str, part: Path, size: int | None, remedy: str) -> None:
 
 
 def _continue(url: str, part: Path, size: int | None, remedy: str) -> None:
-    """Make one attempt: continue ``part`` if it is the beginning of the server's file, else start it again."""
+    """Make one attempt. It continues ``part`` if that is the beginning of the server's file; otherwise it starts again."""
     version = _version_file(part)
     known = version.read_text(encoding="utf-8") if part.exists() and version.exists() else ""
     offset = part.stat().st_size if known else 0
@@ -108,7 +108,7 @@ def _continue(url: str, part: Path, size: int | None, remedy: str) -> None:
     except urllib.error.HTTPError as error:
         if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
-        version.unlink()  # the part is complete, or not the beginning of the server's file
+        version.unlink()  # the partial file is complete, or differs from the server's file
         answer = urllib.request.urlopen(url, timeout=_PATIENCE)
     with answer:
         tag = answer.headers["ETag"] or ""
@@ -131,7 +131,7 @@ def _continue(url: str, part: Path, size: int | None, remedy: str) -> None:
 
 
 def _extent(answer: http.client.HTTPResponse) -> tuple[int, int | None]:
-    """Return the first byte that an answer holds, and the size of the whole file, or None where the server does not say."""
+    """Return the offset of an answer's first byte, and the size of the whole file (None if the server does not give it)."""
     if ranged := re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers["Content-Range"] or ""):
         return int(ranged[1]), int(ranged[2])
     length = answer.headers["Content-Length"]
@@ -139,5 +139,5 @@ def _extent(answer: http.client.HTTPResponse) -> tuple[int, int | None]:
 
 
 def _version_file(part: Path) -> Path:
-    """Return the file that holds the ETag of the server's file, of which ``part`` is the beginning."""
+    """Return the path of the file that stores the server's ETag for ``part``."""
     return part.with_name(f"{part.name}.etag")

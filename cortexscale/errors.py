@@ -1,4 +1,4 @@
-"""The errors that this package raises when an input cannot be used."""
+"""Errors that this package raises for inputs that it cannot use."""
 
 import difflib
 from collections.abc import Iterable, Iterator
@@ -7,25 +7,25 @@ from typing import Any
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
-    """Return the known name that is most like an unknown one; None if none is similar."""
+    """Return the known name that is most similar to an unknown one, or None if no known name is similar."""
     return next(iter(difflib.get_close_matches(str(name), list(known), n=1)), None)
 
 
 def suggestions(name: str, known: Iterable[str], most: int = 6) -> str:
-    """List the known names that are most like an unknown one, then others, up to ``most``."""
+    """List up to ``most`` known names. Those that are similar to the unknown name come first."""
     known = list(known)
     names = list(dict.fromkeys([*difflib.get_close_matches(name, known, n=3), *known]))
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def did_you_mean(name: object, known: Iterable[str], otherwise: str) -> str:
-    """Return the remedy for an unknown name: the nearest known one, or ``otherwise``."""
+    """Return the remedy for an unknown name. It suggests the nearest known name; without one it is ``otherwise``."""
     near = nearest(name, known)
     return f"did you mean `{near}`?" if near else otherwise
 
 
 class InputError(Exception):
-    """An input cannot be used. The message names the file or config key, what was found and expected, and a remedy."""
+    """An input cannot be used. The message names the file or config key, the value found, the value expected, and a remedy."""
 
     def __init__(self, where: object, found: str, expected: str, remedy: str) -> None:
         self.where, self.found, self.expected, self.remedy = str(where), found, expected, remedy
@@ -36,7 +36,7 @@ class InputError(Exception):
 
 
 class InputErrors(InputError):
-    """Several inputs cannot be used. The message numbers their errors, at least two."""
+    """Two or more inputs cannot be used. The message numbers their errors."""
 
     def __init__(self, problems: Iterable[InputError]) -> None:
         self.problems = tuple(problems)
@@ -48,14 +48,14 @@ class InputErrors(InputError):
 
 
 class Problems:
-    """Collects InputErrors, so that a user sees all of them in one report."""
+    """A list of InputErrors, so that one report shows the user all of them."""
 
     def __init__(self, found: Iterable[InputError] = ()) -> None:
         self.found = list(found)
 
     @contextmanager
     def collected(self) -> Iterator[None]:
-        """Keep an InputError that the block raises, and continue after the block."""
+        """Store an InputError that the block raises, and continue after the block."""
         try:
             yield
         except InputErrors as errors:
@@ -64,11 +64,11 @@ class Problems:
             self.found.append(error)
 
     def of(self, where: str) -> list[InputError]:
-        """List the problems of one part of the inputs, such as a section of the config: their names begin with ``where``."""
+        """List the problems of one part of the inputs, such as a section of the config. Their names begin with ``where``."""
         return [problem for problem in self.found if problem.where.startswith(where)]
 
     def require_none(self) -> None:
-        """Raise the problem that was found, or one InputError that lists all of them."""
+        """Raise the problem that was found. If there are several, raise one InputError that lists them."""
         if len(self.found) > 1:
             raise InputErrors(self.found)
         if self.found:

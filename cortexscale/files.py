@@ -1,4 +1,4 @@
-"""Files that appear complete or not at all, and files that are not what their names say."""
+"""Writing of files that appear complete or not at all, and checks for files whose content is not what their names say."""
 
 import os
 import re
@@ -16,7 +16,7 @@ _HDF5_MESSAGE = re.compile(r"(Unable to|Can't) .*\(|Invalid HDF5|error in H5")
 def whole_file(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, and rename it to ``path`` when the block succeeds.
 
-    After an exception nothing remains. After a kill only the ``.part`` file remains, which nothing reads.
+    After an exception no file remains. If the process is killed, the ``.part`` file remains, but no code reads it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,13 +29,13 @@ def whole_file(path: Path | str) -> Iterator[Path]:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write a text file in UTF-8; it appears whole or not at all."""
+    """Write a text file in UTF-8. The file appears complete or not at all."""
     with whole_file(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def link_or_copy(source: Path | str, target: Path | str) -> None:
-    """Give a file a second name, or copy it where the file system has no links."""
+    """Link a file to a second name, or copy it if the file system has no links."""
     try:
         os.link(source, target)
     except OSError:
@@ -44,9 +44,9 @@ def link_or_copy(source: Path | str, target: Path | str) -> None:
 
 @contextmanager
 def hdf5_damage(path: Path, expected: str, remedy: str) -> Iterator[None]:
-    """Turn the errors that HDF5 raises while a block reads a damaged file into an InputError.
+    """Turn an error of HDF5 about a damaged file into an InputError.
 
-    These are OSErrors, and other errors whose message is one of HDF5. The ``remedy`` says where the file comes from.
+    Errors of HDF5 are OSErrors, and other errors with a message of HDF5. ``remedy`` says where the file comes from.
     """
     try:
         yield
@@ -58,10 +58,10 @@ def hdf5_damage(path: Path, expected: str, remedy: str) -> Iterator[None]:
 
 
 def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:
-    """Return ``path`` if it is a file with content of its own.
+    """Return ``path`` if it is a data file.
 
-    It raises an InputError if the file is missing, shorter than ``smallest`` bytes, a pointer of git-annex or Git LFS whose
-    content was never fetched, or a web page or an error of a storage server under the name of a data file.
+    An InputError is raised if the file is missing or shorter than ``smallest`` bytes. The same holds for a pointer of git-annex
+    or Git LFS whose content was not fetched, a web page, and an error message of a storage server.
     """
     path = Path(path)
 

@@ -1,4 +1,4 @@
-"""Tables of hyper-parameters of fine-tuning and readouts, beside the values of the paper (Tables S3, S5 and S6)."""
+"""Tables that compare the hyper-parameters of fine-tuning and readouts with those of the paper (Tables S3, S5 and S6)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,19 +15,20 @@ from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.recipe import NeuralRecipe
 
 _OURS = {"precision": "bf16-mixed; float32 on a CPU", "schedule": "linear warm-up, cosine"}
-"""Values that no recipe can change and that are not those of the paper."""
+"""Values that differ from the paper and that no recipe can change."""
 
 _PAPER = pd.read_csv(Path(__file__).with_name("hyperparameters.tsv"), sep="\t", dtype=str, keep_default_na=False)
-"""Table, group, parameter, key of the recipe, and value of the paper (Tables S3 and S5; appendix G.1 for stimuli, appendix I for
-LoRA). Without a key, no recipe can change the value of the paper."""
+"""The columns are table, group, parameter, key of the recipe, and value in the paper. The values come from Tables S3 and S5, from
+appendix G.1 for stimuli, and from appendix I for LoRA. A recipe cannot change a value without a key."""
 _CHOSEN = ("epochs", "learning_rate", "dropout")
 
 
 def finetuning_table(recipes: Mapping[str, NeuralRecipe]) -> pd.DataFrame:
-    """Make Table S3: the first recipe of fine-tuning, and the differences of every other recipe from it.
+    """Make Table S3. It shows the first recipe of fine-tuning, and where every other recipe differs from it.
 
     Returns:
-        ``recipe``, ``group``, ``parameter``, and ``study`` and ``paper`` as text (empty where the paper gives no value).
+        A table with ``recipe``, ``group``, ``parameter``, ``study`` and ``paper``. The last two are the values as text; ``paper``
+        is empty if the paper gives no value.
     """
     tables = [_beside(plain(recipe), "S3").assign(recipe=name) for name, recipe in recipes.items()]
     first = dict(zip(tables[0]["parameter"], tables[0]["study"], strict=True))
@@ -36,22 +37,22 @@ def finetuning_table(recipes: Mapping[str, NeuralRecipe]) -> pd.DataFrame:
 
 
 def attention_table(recipe: ReadoutRecipe) -> pd.DataFrame:
-    """Make Table S5: ``group``, ``parameter``, ``study`` and ``paper`` of an attention readout."""
+    """Make Table S5 for an attention readout, with the columns ``group``, ``parameter``, ``study`` and ``paper``."""
     return _beside(plain(recipe), "S5")
 
 
 def readout_table(
     recipes: Mapping[str, Mapping[str, ReadoutRecipe]], readers: Mapping[str, str], labels: Mapping[str, str]
 ) -> pd.DataFrame:
-    """Make Table S6: the hyper-parameters of every trained readout that differ between datasets.
+    """Make Table S6, which has the hyper-parameters of trained readouts that differ between datasets.
 
     Args:
-        recipes: readout -> dataset -> recipe.
-        readers: reader of each dataset, such as ``tvsd``. The values of the paper are those of the reader.
+        recipes: recipes by readout and dataset.
+        readers: reader of each dataset, such as ``tvsd``; it decides which values of the paper are shown.
 
     Returns:
-        ``readout``, ``dataset`` (its label), ``epochs``, ``learning_rate``, ``dropout`` (nan for a readout without dropout);
-        the values of the paper as ``paper_*`` for attention, nan where it has none.
+        A table with ``readout``, ``dataset`` (a label), ``epochs``, ``learning_rate`` and ``dropout`` (nan for a readout without
+        dropout). The columns ``paper_*`` have the paper's values for attention, and nan where it gives none.
     """
     rows = []
     for readout, of_readout in recipes.items():
@@ -65,7 +66,7 @@ def readout_table(
 
 
 def readable(table: pd.DataFrame) -> str:
-    """Write one of these tables in Markdown."""
+    """Write a table of this module in Markdown."""
     cells = table.map(_text).rename(columns=lambda name: name.replace("_", " ").capitalize())
     return markdown_table(cells, left=[str(name) for name in cells])
 

@@ -1,7 +1,7 @@
-"""The border between rules and scripts: a script's ``main`` gets the named values of its rule as arguments.
+"""Passing of values from rules to scripts. The ``main`` of a script gets the named values of its rule as arguments.
 
-Params are plain values, because Snakemake compares them as text to find out whether a job must run again. :func:`plain` makes
-them in the rule, and :func:`run` loads them back into the annotated types.
+Params are plain values, because Snakemake compares them as text to decide whether a job must run again. The rule makes them with
+:func:`plain`, and :func:`run` converts them back to the annotated types.
 """
 
 import inspect
@@ -18,30 +18,30 @@ from pydantic_core import to_jsonable_python
 from cortexscale.errors import InputError, Problems
 
 _TRIGGER = "code"
-"""The digest of a stage's code. Every rule has it among its params, so that a change of code makes the result again; ``main``
-takes it only if the result notes its origin."""
+"""Name of the param with the digest of a stage's code. Every rule has this param, so that the job runs again after a change of
+code. ``main`` takes it only if the result records its provenance."""
 
 
 Job = Any
-"""The object ``snakemake`` that a script gets from Snakemake, which this package does not import."""
+"""The type of the object ``snakemake`` that Snakemake gives to a script. This package does not import Snakemake."""
 
 
 def plain(value: Any) -> Any:
-    """Return a value as plain JSON; dataclasses, sections of the config and paths are converted, within lists and dicts too."""
+    """Convert a value to plain JSON. Dataclasses, sections of the config and paths are converted, also within lists and dicts."""
     return to_jsonable_python(value)
 
 
 def run(main: Callable[..., None], job: Job) -> None:
-    """Call the ``main`` of a script with the arguments that its job has for it; log messages go to the log of the job."""
+    """Call the ``main`` of a script with the arguments from its job, and write log messages to the log of the job."""
     with logged(job.log[0]):
         main(**arguments_of(main, job))
 
 
 @contextmanager
 def logged(path: Path | str) -> Iterator[None]:
-    """Send log records of the block to ``path`` (all of them) and to the terminal (warnings and errors).
+    """Write all log records of the block to ``path``, and warnings and errors also to the terminal.
 
-    An InputError ends the process with its message alone; any other exception keeps its traceback.
+    After an InputError the process ends and shows only the message. Any other exception keeps its traceback.
     """
     to_file, to_terminal = logging.FileHandler(path, mode="w"), logging.StreamHandler()
     to_terminal.setLevel(logging.WARNING)
@@ -60,15 +60,15 @@ def logged(path: Path | str) -> Iterator[None]:
 
 
 def arguments_of(main: Callable[..., None], job: Job) -> dict[str, Any]:
-    """Load the arguments of the ``main`` of a script from its job.
+    """Get the arguments of a script's ``main`` from its job.
 
-    Every named input, output and param needs a parameter of its name; an input that a job only waits for has no name. A
-    parameter with a default may be missing from the rule. A parameter for a single file may get a list of one file, or an empty
-    list, which means its default.
+    ``main`` needs a parameter for every named input, output and param of the rule. An input that a job only waits for has no
+    name. The rule may omit a parameter with a default. A parameter for a single file accepts a list of one file; an empty list
+    stands for its default.
 
     Raises:
-        InputError: lists every name that only the rule or only ``main`` has, every name that the rule uses twice, and every
-            value that is not of the annotated type.
+        InputError: it lists names that only the rule or only ``main`` has, names that the rule uses twice, and values that do not
+            have the annotated type.
     """
     parameters, types = inspect.signature(main).parameters, get_type_hints(main, include_extras=True)
     script, problems = Path(main.__globals__.get("__file__", main.__code__.co_filename)).name, Problems()

@@ -1,4 +1,4 @@
-"""Tables as people read them, in Markdown."""
+"""Tables in Markdown, for people to read."""
 
 from collections.abc import Collection
 
@@ -6,7 +6,7 @@ import pandas as pd
 
 
 def markdown_table(cells: pd.DataFrame, note: str = "", *, left: Collection[str] = ()) -> str:
-    """Write a table in Markdown, and a note below it. Columns in ``left`` are aligned to the left, all others to the right."""
+    """Write a table in Markdown with a note below it. Columns in ``left`` are aligned left, all others right."""
     escaped = cells.astype(str).replace({r"\|": r"\\|"}, regex=True)
     sides = ["left" if column in left else "right" for column in cells]
     table = escaped.to_markdown(index=False, disable_numparse=True, colalign=sides)

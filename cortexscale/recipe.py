@@ -146,7 +146,7 @@ class NeuralRecipe(Section):
     lambda_neural: NonNegativeFloat = 100.0
     """Weight of the loss of responses. This loss is summed over subjects and ROIs."""
     loss: Literal["mse", "mae", "cka", "logcka"] = "mse"
-    """Loss of the responses of a subject and ROI: mean squared or absolute error, 1 − CKA, or log(1 − CKA)."""
+    """Loss of the responses in one ROI of one subject: mean squared error, mean absolute error, 1 − CKA, or log(1 − CKA)."""
     batch_norm: Literal["both", "images", "frozen"] = "both"
     """Batches that batch normalisation normalises by their own statistics, with which it also updates the running statistics:
     `both` kinds as in the authors' code, only labelled `images`, or none (`frozen`). The other batches are normalised by the

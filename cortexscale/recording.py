@@ -1,4 +1,4 @@
-"""A Recording: the responses of one subject of one dataset, ready for alignment."""
+"""A Recording holds the responses of one subject of one dataset, ready for alignment."""
 
 import json
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ import pandas as pd
 from cortexscale.errors import InputError
 from cortexscale.files import whole_file
 
-_ROWS = 256  # stimuli whose responses are checked at a time
+_ROWS = 256  # number of stimuli whose responses are checked at a time
 
 
 @dataclass(frozen=True)
@@ -21,21 +21,22 @@ class Split:
 
     stimulus_ids: np.ndarray  # (n,) str, as in the stimulus table
     responses: np.ndarray  # (n, units) float32
-    repetitions: np.ndarray  # (n,) int, trials averaged into each row
+    repetitions: np.ndarray  # (n,) int, number of trials averaged in each row
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One subject of one dataset. The splits share no stimulus.
+    """The responses of one subject of one dataset. The training and test splits share no stimulus.
 
     Attributes:
-        units: one row per unit: ``unit`` (id), ``nc_percent`` (noise ceiling of the test split, percent of
-            variance) and what the modality has (electrode, voxel i/j/k, channel, time).
-        rois: one boolean column per ROI, one row per unit. ROIs may overlap or be empty.
-        notes: what a user should know about the reading (dropped units, subject's sessions, ``released_statistic`` ...).
-        screening: every unit that was examined, kept or not: ``unit``, ``nc_percent`` (nan where it cannot be computed),
-            ``kept``, the columns of ``rois``, for M/EEG ``channel`` and ``time`` (s), and where the release ships a statistic of
-            its own, ``released`` and ``recomputed`` (the same from the single trials; nan where it was not recomputed).
+        units: a table with one row per unit. It has ``unit`` (id), ``nc_percent`` (noise ceiling of the test split, in percent of
+            variance) and columns of the modality, such as the electrode, the voxel's i/j/k, or the channel and time.
+        rois: a table with one boolean column per ROI and one row per unit. ROIs may overlap or be empty.
+        notes: facts about the reading for the user, such as dropped units, the subject's sessions or ``released_statistic``.
+        screening: a table with one row for every unit that was examined, kept or not. It has ``unit``, ``nc_percent`` (nan if it
+            cannot be computed), ``kept`` and the columns of ``rois``. M/EEG adds ``channel`` and ``time`` (s). If the release
+            includes a statistic of each unit, the table has it as ``released``, and its value from single trials as
+            ``recomputed`` (nan if it was not recomputed).
     """
 
     dataset: str
@@ -48,7 +49,7 @@ class Recording:
     screening: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def problems(self) -> list[str]:
-        """List every promise of the class that does not hold, as "found; expected" lines; empty for a sound recording."""
+        """List the requirements of the class that are not met, as "found; expected" lines. A valid recording has none."""
         n_units = len(self.units)
         if n_units == 0:
             return ["no unit passes the selection; at least one unit above the noise-ceiling threshold is needed"]
@@ -59,7 +60,7 @@ class Recording:
             if column not in self.units:
                 return [*found, f"the unit table has no column `{column}`; it has {', '.join(map(str, self.units))}"]
         if (repeated := self.units["unit"].duplicated()).any():
-            found.append(f"the unit {self.units['unit'][repeated].iloc[0]} is there twice; unit ids are unique within a subject")
+            found.append(f"the unit {self.units['unit'][repeated].iloc[0]} occurs twice; unit ids are unique within a subject")
         if len(self.rois) != n_units or set(self.rois.dtypes) != {np.dtype(bool)}:
             found.append(f"an ROI table of {self.rois.shape}; one boolean column per ROI, {n_units} rows")
         ceiling = self.units["nc_percent"].to_numpy()
@@ -92,14 +93,14 @@ class Recording:
             return []
         missing = [column for column in ("unit", "nc_percent", "kept", *self.rois) if column not in self.screening]
         if missing:
-            return [f"the screening table has no column {', '.join(missing)}; it has every unit with its ceiling, fate and ROIs"]
+            return [f"the screening table has no column {', '.join(missing)}; it needs each unit's ceiling, `kept` and ROIs"]
         kept = self.screening[self.screening["kept"].to_numpy(bool)]
         if kept["unit"].tolist() != self.units["unit"].tolist():
-            return [f"the screening table keeps {len(kept)} units; those of the unit table, {len(self.units)}, in the same order"]
+            return [f"the screening table keeps {len(kept)} units; the {len(self.units)} of the unit table, in the same order"]
         return []
 
     def check(self) -> "Recording":
-        """Return the recording, or raise an InputError that names every promise of the class that is broken."""
+        """Return the recording. If it breaks requirements of the class, raise an InputError that names them all."""
         if problems := self.problems():
             found = problems[0] if len(problems) == 1 else "\n      - ".join([f"{len(problems)} problems", *problems])
             remedy = "correct the reader of this dataset, or the files that it read"
@@ -108,7 +109,7 @@ class Recording:
         return self
 
     def save(self, path: Path | str) -> None:
-        """Write one HDF5 file, which appears complete or not at all."""
+        """Write the recording to one HDF5 file, which appears complete or not at all."""
         self.check()
         with whole_file(path) as part, h5py.File(part, "w") as file:
             file.attrs.update(dataset=self.dataset, subject=self.subject, notes=json.dumps(self.notes))
@@ -125,7 +126,7 @@ class Recording:
 
 
 def load_recording(path: Path | str, *, responses: bool = True) -> Recording:
-    """Read a Recording written by :meth:`Recording.save`; without ``responses``, both splits have 0 columns."""
+    """Read a Recording that :meth:`Recording.save` wrote. Without ``responses``, both splits have 0 columns."""
     columns = slice(None) if responses else slice(0)
     with h5py.File(path, "r") as file:
         train, test = (
@@ -138,7 +139,7 @@ def load_recording(path: Path | str, *, responses: bool = True) -> Recording:
 
 
 def load_screening(path: Path | str) -> pd.DataFrame:
-    """Read only the screening table of a Recording written by :meth:`Recording.save`."""
+    """Read only the screening table of a Recording that :meth:`Recording.save` wrote."""
     with h5py.File(path, "r") as file:
         return _table(file["screening"])
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
 @dataclass(frozen=True)
 class Words:
-    """Singular and plural of a type of values in messages and in the config reference, and a rule for such values."""
+    """How messages and the config reference name a type of value, in singular and plural, and a rule for its values."""
 
     one: str
     many: str
@@ -28,7 +28,7 @@ NonEmpty = Annotated[list[T], Field(min_length=1)]
 
 
 class Contradiction(NamedTuple):
-    """An InputError of ``key`` for values of one section that contradict each other. The key may lie in a section within it."""
+    """An error about values of one section that contradict each other. ``key`` may lie in a nested section."""
 
     key: str
     found: str
@@ -37,7 +37,7 @@ class Contradiction(NamedTuple):
 
 
 class Section(BaseModel):
-    """A section of the config: unknown keys are errors, and values cannot be changed later.
+    """A section of the config. Unknown keys are errors, and values cannot be changed later.
 
     The text below a field is its description in ``docs/config.md`` and in the JSON schema.
     """
@@ -45,5 +45,5 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     def contradictions(self) -> Iterator[Contradiction]:
-        """Yield what is wrong with a combination of values, each of which is valid on its own."""
+        """Yield an error for each invalid combination of values that are valid on their own."""
         yield from ()

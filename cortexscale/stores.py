@@ -1,4 +1,4 @@
-"""Tables that pass between stages: tidy parquet files with their provenance."""
+"""Tables that one stage writes and another reads: tidy parquet files with their provenance."""
 
 import hashlib
 import json
@@ -20,15 +20,15 @@ PACKAGES = ("cortexscale", "numpy", "scipy", "torch", "timm", "zarr")
 
 
 def file_hash(path: Path | str) -> str:
-    """Return the hash of the content of a file, which is read in blocks."""
+    """Return the hash of a file's content. The file is read in blocks."""
     with Path(path).open("rb") as content:
         return hashlib.file_digest(content, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def provenance(*, inputs: Mapping[str, Path | str] | None = None, **facts: Any) -> dict[str, Any]:
-    """Collect the provenance of a result: hashes of its inputs, the given facts, package versions and the kind of machine.
+    """Collect the provenance of a result: hashes of its inputs, the given facts, package versions and the type of machine.
 
-    Facts are everything that the result depends on. Sections of the config and dataclasses become plain values of JSON.
+    Facts are all other values on which the result depends. Sections of the config and dataclasses become plain JSON.
     """
     return {
         **to_jsonable_python(facts, fallback=str),
@@ -40,7 +40,7 @@ def provenance(*, inputs: Mapping[str, Path | str] | None = None, **facts: Any) 
 
 
 def write_table(table: pd.DataFrame, path: Path | str, made_by: dict[str, Any]) -> None:
-    """Write a parquet file with its provenance. It appears complete or not at all."""
+    """Write a table as a parquet file with its provenance. The file appears complete or not at all."""
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     notes = {**(arrow.schema.metadata or {}), b"made_by": json.dumps(made_by, default=str).encode()}
     arrow = arrow.replace_schema_metadata(notes)
@@ -49,7 +49,7 @@ def write_table(table: pd.DataFrame, path: Path | str, made_by: dict[str, Any]) 
 
 
 def write_readable(table: pd.DataFrame, markdown: str, files: Iterable[Path], made_by: dict[str, Any]) -> None:
-    """Write a table as the suffix of each file says: ``.parquet`` with its provenance, ``.csv``, or ``.md`` for people."""
+    """Write a table in the format of each file's suffix: ``.parquet`` with its provenance, ``.csv``, or ``.md`` for people."""
     for file in files:
         match file.suffix:
             case ".parquet":
@@ -63,7 +63,7 @@ def write_readable(table: pd.DataFrame, markdown: str, files: Iterable[Path], ma
 
 
 def read_table(path: Path | str, columns: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Read a parquet table. Another file, or one that lacks one of the columns, is an InputError."""
+    """Read a parquet table. A file of another kind, or one without all ``columns``, raises an InputError."""
     remedy = "delete the file and run again"
     try:
         table = pd.read_parquet(path)

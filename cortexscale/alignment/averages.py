@@ -1,4 +1,4 @@
-"""Averages of scores over subjects, ROIs, seeds and benchmarks. Every figure, table and fit averages here."""
+"""Averages of scores over subjects, ROIs, seeds and benchmarks. Every figure, table and fit uses these functions."""
 
 from collections.abc import Sequence
 
@@ -19,10 +19,11 @@ def mean_scores(
     composite_rois: bool,
     levels: Sequence[str] = ("subject", "roi"),
 ) -> pd.DataFrame:
-    """Average a metric over one of ``levels`` after the other, with equal weights in each; without levels, over all rows at once.
+    """Average a metric over one level after the other, or over all rows at once if ``levels`` is empty.
 
-    Rows that differ in other columns are averaged along with the first level. ROIs that contain others count only with
-    ``composite_rois``, as in the paper. The result has ``by`` and ``score``, in the order in which groups appear.
+    Within a level, all values have equal weight. The first average also runs over rows that differ in other columns, such as the
+    seed. ROIs that contain other ROIs are used only with ``composite_rois``, as in the paper. The result has the columns ``by``
+    and ``score``, and its groups are in the order of ``rows``.
     """
     means = rows if composite_rois else rows[~rows["roi"].isin(COMPOSITE_ROIS)]
     for level in range(1, max(len(levels), 1) + 1):
@@ -31,11 +32,11 @@ def mean_scores(
 
 
 def benchmark_means(rows: pd.DataFrame, key: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
-    """Average over subjects, then over ROIs, for every ``key`` and benchmark. The last rows are means over benchmarks."""
+    """Average over subjects and then over ROIs, for every ``key`` and benchmark. The last rows are means over benchmarks."""
     scores = mean_scores(rows, [key, "benchmark_name"], metric, composite_rois=composite_rois)
     return pd.concat([scores, over_benchmarks(scores, [key])], ignore_index=True)
 
 
 def over_benchmarks(scores: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Average scores over benchmarks. The result has ``by``, ``score``, and ``average`` as ``benchmark_name``."""
+    """Average scores over benchmarks. The result has the columns ``by`` and ``score``; its ``benchmark_name`` is ``average``."""
     return scores.groupby(list(by), sort=False)["score"].mean().reset_index().assign(benchmark_name=AVERAGE)

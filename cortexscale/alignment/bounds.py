@@ -1,4 +1,4 @@
-"""Costs of alignment: prepared responses, the layer search, scores, and scores of all activations."""
+"""Costs of the stages of alignment: preparing responses, searching layers, and scoring features or all activations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,29 +13,32 @@ from cortexscale.study.features import Projection
 from cortexscale.study.ridge import Ridge
 
 UNIT_ROW, PLS_ROW = 22, 16
-"""Bytes of a row of ``*.units.parquet``, and of the scores by PLS in it."""
+"""Number of bytes of a row of ``*.units.parquet`` without PLS, and number of bytes that PLS adds to it."""
 SLAB = 4 * 4096
-"""Bytes per image of a slab of feature columns."""
+"""Number of bytes that a slab of feature columns takes per image."""
 ROIS_OF_UNIT = 3
 """Largest number of ROIs per unit for which predictions are kept."""
 
 
 def committed_layers(layers: int, rois: int) -> float:
-    """Expected number of different layers that ROIs are committed to, out of ``layers`` candidates.
+    """Expected number of different committed layers, out of ``layers`` candidates.
 
-    The published commitments have 5.2 for the 28 ROIs of NSD, and 8.0 for the 53 ROIs of the five datasets on THINGS (means).
+    In the published commitments, the mean is 5.2 for the 28 ROIs of NSD, and 8.0 for the 53 ROIs of the five datasets on THINGS.
     """
     return min(layers, rois**0.5)
 
 
 def most_committed_layers(layers: int, rois: int) -> float:
-    """Largest number of different layers that a model commits. In the published ones it is 12 for 28 ROIs and 17 for 53 ROIs."""
+    """Largest number of committed layers. In the published commitments it is 12 for 28 ROIs and 17 for 53 ROIs."""
     return min(layers, rois, 2.5 * rois**0.5)
 
 
 @dataclass(frozen=True)
 class DatasetSize:
-    """Sizes of a dataset: kernels (one that all subjects share, or one each), units of each subject, ROIs, and ROIs of a unit."""
+    """Sizes of a dataset.
+
+    ``kernels`` has one kernel that all subjects share, or one per subject. ``units`` has the number of units of each subject.
+    """
 
     kernels: tuple[Kernel, ...]
     units: tuple[float, ...]
@@ -44,12 +47,12 @@ class DatasetSize:
 
     @property
     def images(self) -> int:
-        """Number of training and test stimuli of a kernel."""
+        """Number of stimuli in a kernel, training and test."""
         return self.kernels[0].n_train + self.kernels[0].n_test
 
     @property
     def groups(self) -> float:
-        """Number of pairs of a subject and an ROI that share a kernel, if every subject has every ROI."""
+        """Number of pairs of a subject and an ROI on one kernel, if every subject has every ROI."""
         return self.rois * len(self.units) / len(self.kernels)
 
     @property
@@ -62,14 +65,14 @@ class DatasetSize:
 
 
 def fit_seconds(machine: Machine, ridge: Ridge, kernel: Kernel, units: float, *, percent: float = 100, **how: int) -> float:
-    """Seconds of ridge of some units on one kernel, or on a percentage of its training stimuli."""
+    """Seconds of ridge for some units on one kernel, with ``percent`` of its training stimuli."""
     n, grid = int(kernel.n_train * percent / 100), ridge.alphas
     return kernels.ridge_seconds(machine, ridge.precision, n, units, grid.count, search=grid.search, **how)
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """Sizes of the scores of one model on datasets of one stimulus set."""
+    """Sizes that decide the cost of scoring one model on all datasets of one stimulus set."""
 
     datasets: tuple[DatasetSize, ...]
     committed: tuple[float, ...]
@@ -79,21 +82,21 @@ class Scoring:
 
     @property
     def folds(self) -> int:
-        """Number of outer folds if RSA and CKA compare predictions for the training split, otherwise 0."""
+        """Number of outer folds if RSA and CKA use predictions of the training split, otherwise 0."""
         return self.ridge.folds.count if "train" in self.metrics.similarity else 0
 
     def compared(self, kernel: Kernel) -> list[int]:
-        """Number of stimuli of each split that RSA and CKA compare."""
+        """Number of stimuli in each split on which RSA and CKA are computed."""
         return [kernel.n_train if split == "train" else kernel.n_test for split in self.metrics.similarity]
 
     def kernel_images(self, *, test: bool = True) -> list[int]:
-        """Number of images of each kernel of a layer: one kernel for all datasets, or one per dataset if this is cheaper."""
+        """Number of images in each kernel of a layer. All datasets share one kernel, unless one per dataset is cheaper."""
         sizes = [kernel.n_train + kernel.n_test * test for dataset in self.datasets for kernel in dataset.kernels]
         union = min(self.images, sum(sizes))
         return [union] if len(sizes) > 1 and union**2 <= sum(n**2 for n in sizes) else sizes
 
     def gram_seconds(self, machine: Machine, network: Network, dimensions: int | None, *, test: bool = True) -> float:
-        """Seconds of the kernels of one layer, from features of at most ``dimensions``, or from a store of exact kernels."""
+        """Seconds to make one layer's kernels from at most ``dimensions`` features, or to read exact kernels."""
         precision = self.ridge.precision
         if dimensions:
             width = network.stored_width(dimensions)
@@ -102,7 +105,7 @@ class Scoring:
         return sum(kernels.stored_kernel_seconds(machine, precision, *pair) for pair in pairs) / network.layers
 
     def geometry_seconds(self, machine: Machine) -> float:
-        """Seconds of RSA and CKA of all subjects and ROIs."""
+        """Seconds to compute RSA and CKA for all subjects and ROIs."""
         return sum(
             kernels.geometry_seconds(machine, self.ridge.precision, n, dataset.groups, kernel.units * dataset.rois_per_unit)
             for dataset in self.datasets
@@ -111,7 +114,7 @@ class Scoring:
         )
 
     def pls_seconds(self, machine: Machine) -> float:
-        """Seconds of PLS of all subjects and ROIs."""
+        """Seconds to compute PLS for all subjects and ROIs."""
         how, components = (machine, self.ridge.precision), self.metrics.pls_components
         if components is None:
             return 0.0
@@ -122,7 +125,7 @@ class Scoring:
         )
 
     def fit_seconds(self, machine: Machine, *, folds: int) -> float:
-        """Seconds of ridge at the committed layers. A unit is fitted to the layers of its ROIs."""
+        """Seconds of ridge at the committed layers. Each unit is fitted to the layers of all its ROIs."""
         total = 0.0
         for dataset, layers in zip(self.datasets, self.committed, strict=True):
             for kernel in dataset.kernels:
@@ -134,10 +137,10 @@ class Scoring:
     def memory(self) -> float:
         """Bytes that a job needs to score layers.
 
-        These are the responses of all datasets, a kernel of all images, a slab of features, and 4 GB for libraries and the host
-        side of a CUDA context. For the largest dataset there are n x n matrices (the centred kernel and two factors; with several
-        datasets also the kernel of this one), n x units matrices (responses and dual coefficients; five matrices for PLS of a
-        subject), predictions that are kept and new ones, and three geometries with their ranks.
+        The job holds the responses of all datasets, a kernel of all images, a slab of features, and 4 GB for libraries and the
+        host side of a CUDA context. For the largest dataset it also holds n x n matrices: the centred kernel, two factors and, if
+        there are several datasets, the kernel of this dataset. It holds n x units matrices: responses and dual coefficients, or
+        five matrices for PLS of a subject. Old and new predictions are added, and three geometries with their ranks.
         """
         value, copies = 4 if self.ridge.precision == "float32" else 8, 3 if len(self.datasets) == 1 else 4
         largest, similarity, sizes = 0.0, 0.0, [dataset.images for dataset in self.datasets]
@@ -153,7 +156,7 @@ class Scoring:
 
     @property
     def unit_rows(self) -> float:
-        """Bytes of the scores of all units."""
+        """Size of the scores of all units, in bytes."""
         row = UNIT_ROW + (PLS_ROW if self.metrics.pls_components else 0)
         return row * sum(dataset.rows for dataset in self.datasets)
 
@@ -161,9 +164,9 @@ class Scoring:
 def prepared_responses(machine: Machine, size: Scoring) -> Cost:
     """Cost of preparing the responses to a stimulus set.
 
-    start + per split of `metrics.similarity` n^2 U / gemm + 10 n^2 G / elementwise, U units in G subjects and ROIs; for ROIs of
-    more than n units n^2 U / gemm + 6 n^3 / inverse; disk: 4 n^2 G; memory: 2 GB, all responses, and of one dataset three copies
-    in float64, a geometry with its ranking, and the decomposition of an ROI
+    start + for each split of `metrics.similarity`, n^2 U / gemm + 10 n^2 G / elementwise, with U units in G pairs of subject and
+    ROI + for each ROI of more than n units, n^2 U / gemm + 6 n^3 / inverse; disk: 4 n^2 G; memory: 2 GB, all responses, and for
+    one dataset three copies in float64, a geometry with its ranking, and the decomposition of an ROI
     """
     seconds, disk, largest = machine.start + size.geometry_seconds(machine), 0.0, 0.0
     for dataset in size.datasets:
@@ -179,11 +182,11 @@ def prepared_responses(machine: Machine, size: Scoring) -> Cost:
 def layer_search(machine: Machine, size: Scoring, network: Network, dimensions: int | None) -> Cost:
     """Cost of searching the layers of one model.
 
-    start + layers x (kernels + ridge). Kernel: n^2 p / gemm + 2 n p / disk_read + 3 n p / elementwise; an exact one is read,
-    2 n^2 / disk_read + 2 n^2 / elementwise, unless the layer has p <= n activations. Ridge, for I of A penalties inverted, E
-    evaluated, k folds: (I (1 + 1/k) + A/8) n^3 / inverse + E (4 n^2 T / gemm + (10 k + 5) n T / elementwise), T units of all
-    subjects that share the n images. I = 6, E = 4; with `search: full` I = E = A, and no A/8. Memory: 4 GB, responses, kernels,
-    factors and predictions
+    start + layers x (kernels + ridge). A kernel costs n^2 p / gemm + 2 n p / disk_read + 3 n p / elementwise; an exact kernel is
+    read in 2 n^2 / disk_read + 2 n^2 / elementwise, unless the layer has p <= n activations. Ridge costs (I (1 + 1/k) + A/8) n^3
+    / inverse + E (4 n^2 T / gemm + (10 k + 5) n T / elementwise) for k folds and the T units of all subjects that share the n
+    images. Of A penalties, I = 6 are inverted and E = 4 evaluated; with `search: full`, I = E = A and A/8 is left out. Memory: 4
+    GB, responses, kernels, factors and predictions
     """
     per_layer = size.gram_seconds(machine, network, dimensions, test=False)
     for dataset in size.datasets:
@@ -203,10 +206,10 @@ def commitment(machine: Machine) -> Cost:
 def alignment(machine: Machine, size: Scoring, network: Network, dimensions: int | None, layers: float) -> Cost:
     """Cost of scoring one model at its committed ``layers``.
 
-    start + committed layers x kernels + per dataset its committed layers x ((I + A/8) n^3 / inverse + E ((2 n^2 + 2 m n) T /
-    gemm + 5 n T / elementwise)), m test images; a unit is fitted to the layers of its own ROI and of those that hold others; RSA
-    and CKA of the predictions as in prepare_responses; on the training split with folds as in layer_search; with PLS of A
-    components 2 n^2 T / gemm + 84 A n T / elementwise; disk: 22 (38 with PLS) per unit and ROI; memory: as in layer_search
+    start + committed layers x kernels + for each dataset, its committed layers x ((I + A/8) n^3 / inverse + E ((2 n^2 + 2 m n) T
+    / gemm + 5 n T / elementwise)), with m test images; a unit is fitted to the layers of all its ROIs. RSA and CKA of predictions
+    cost as much as in prepare_responses, and on the training split they need folds as in layer_search. PLS of A components costs
+    2 n^2 T / gemm + 84 A n T / elementwise; disk: 22 bytes per unit and ROI (38 with PLS); memory: as in layer_search
     """
     seconds = layers * size.gram_seconds(machine, network, dimensions)
     seconds += size.fit_seconds(machine, folds=size.folds) + size.geometry_seconds(machine) + size.pls_seconds(machine)
@@ -216,8 +219,8 @@ def alignment(machine: Machine, size: Scoring, network: Network, dimensions: int
 def unprojected_alignment(machine: Machine, size: Scoring, extraction: Extraction) -> Cost:
     """Cost of scoring one model on all its activations.
 
-    projection_study without projections, with RSA, CKA and PLS as in alignment; disk: as in alignment; memory: as in alignment,
-    and for the extraction
+    as projection_study without projections, plus RSA, CKA and PLS as in alignment; disk: as in alignment; memory: as in
+    alignment, plus that of the extraction
     """
     seconds = _unprojected_seconds(machine, size, extraction, size.folds)
     seconds += size.geometry_seconds(machine) + size.pls_seconds(machine)
@@ -225,11 +228,11 @@ def unprojected_alignment(machine: Machine, size: Scoring, extraction: Extractio
 
 
 def projection_study(machine: Machine, size: Scoring, extraction: Extraction, projections: Sequence[Projection]) -> Cost:
-    """Cost of scoring one model through projections and without any.
+    """Cost of scoring one model with and without projections.
 
-    features with all activations kept on disk, N d values, then for these and each projection kernels and ridge as in alignment;
-    each projection reads them, 2 N d / disk_read, and projects them as in features; memory: as in alignment and
-    for the extraction
+    features, with all N d activations kept on disk + kernels and ridge as in alignment, for the activations and for each
+    projection + for each projection, 2 N d / disk_read to read the activations, and the time to project them as in features;
+    memory: as in alignment, plus that of the extraction
     """
     network, batch = extraction.network, extraction.settings.batch_size
     seconds = _unprojected_seconds(machine, size, extraction, folds=0)
@@ -243,12 +246,12 @@ def projection_study(machine: Machine, size: Scoring, extraction: Extraction, pr
 
 
 def _unprojected_seconds(machine: Machine, size: Scoring, extraction: Extraction, folds: int) -> float:
-    """Seconds to extract all activations and to fit ridge to them."""
+    """Seconds to extract all activations and fit ridge to them."""
     seconds = machine.start_network + extraction.activation_seconds(machine)
     seconds += extraction.kernel_seconds(machine, size.ridge.precision, size.kernel_images())
     return seconds + size.fit_seconds(machine, folds=folds)
 
 
 def _unprojected_memory(size: Scoring, extraction: Extraction) -> float:
-    """Bytes that the extraction of all activations and their scores need."""
+    """Memory in bytes for extracting and scoring all activations."""
     return size.memory + DEVICE_AND_READERS + sum(extraction.memory.values())

@@ -1,4 +1,4 @@
-"""Layer commitment: one layer per ROI, shared by the subjects of a dataset (paper, section 3)."""
+"""Layer commitment: choice of one layer per ROI, which all subjects of a dataset share (paper, section 3)."""
 
 import pandas as pd
 
@@ -7,16 +7,16 @@ from cortexscale.commitments import Commitments, CommittedLayer
 
 
 def commit_layers(search: pd.DataFrame, model: str) -> Commitments:
-    """Choose the layer of each ROI of each dataset, from the table of :func:`cortexscale.alignment.search.search_layers`."""
+    """Choose a layer for each ROI of each dataset, from the table of :func:`cortexscale.alignment.search.search_layers`."""
     datasets = {str(dataset): commit_rois(rows) for dataset, rows in search.groupby("benchmark_name", sort=False)}
     return Commitments(model, datasets)
 
 
 def commit_rois(search: pd.DataFrame) -> dict[str, CommittedLayer]:
-    """Choose for each ROI of a dataset the layer with the best cross-validated score, averaged over subjects.
+    """Choose for each ROI of a dataset the layer with the highest cross-validated score, averaged over subjects.
 
-    Ties go to the shallower layer. The margin is the lead over the best layer at another depth. A stage and its last block put
-    out the same tensor, so they count as one candidate.
+    If scores are equal, the shallower layer is chosen. The margin is the lead over the best layer at another depth. A stage and
+    its last block have the same depth, because they put out the same tensor.
     """
     keys = ["roi", "layer_position", "layer_position_normalized", "layer_name"]
     scores = mean_scores(search, keys, "cv_score", composite_rois=True, levels=("subject",))

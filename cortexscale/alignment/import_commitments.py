@@ -1,4 +1,4 @@
-"""Layers that the authors published, with their places in our networks. The layers of our own searches need no import."""
+"""Import of published committed layers, with their positions in our networks. Layers from our own search need no import."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ from cortexscale.models.layers import Layer, chosen_layers
 
 
 def import_commitments(published: Commitments, layers: Sequence[Layer], family: str) -> Commitments:
-    """Commit a model to the layers that the authors published. In some families, layers have other names in our networks.
+    """Commit a model to the layers that the authors published. The layers of some families have other names in our networks.
 
-    Margins and runners-up were not published. A layer that is not a candidate raises InputError.
+    Margins and runners-up were not published. A published layer that is not a candidate raises an InputError.
     """
     ours = PUBLISHED_NAMES.get(family, {})
     names = {name: ours.get(name, name) for name in published.layer_names}

@@ -1,4 +1,4 @@
-"""Ridge regression from one layer to the responses of all datasets on a stimulus set, and means over the units of an ROI."""
+"""Ridge regression from one layer to all responses to a stimulus set, and means over the units of an ROI."""
 
 from collections.abc import Iterator, Sequence
 
@@ -17,18 +17,18 @@ from cortexscale.study.ridge import Folds, Ridge
 
 
 def kernel_dtype(ridge: Ridge, device: torch.device) -> torch.dtype:
-    """The precision of kernels on a device. ``auto`` is float64 where the device computes it fast."""
+    """Return the precision of kernels on a device. ``auto`` means float64 on devices that compute it fast."""
     return working_precision(device) if ridge.precision == "auto" else getattr(torch, ridge.precision)
 
 
 def held_out(folds: Folds, target: Targets) -> list[np.ndarray]:
-    """The outer folds: for each, the indices of the training stimuli that it holds out."""
+    """Return the outer folds, each as the indices of its held-out training stimuli."""
     groups = target.train_concepts if folds.kind == "grouped" else None
     return k_folds(len(target.train_rows), folds.count, seed=None if folds.kind == "contiguous" else folds.seed, groups=groups)
 
 
 def check_store(store: Store, stimuli_hash: str) -> None:
-    """Raise an InputError if a store has features of another stimulus set."""
+    """Raise an InputError if a store has the features of another stimulus set."""
     found = store.attributes["identity"]["stimuli"]
     if found != stimuli_hash:
         expected, remedy = f"features of {stimuli_hash}", "delete the store and run again"
@@ -45,10 +45,10 @@ def layer_fits(
     test: bool = False,
     predictions: bool = False,
 ) -> Iterator[tuple[NestedRidge, GramMatrix]]:
-    """Fit ridge regression from one layer to all units of each of ``targets``. Yields the fits with their kernels.
+    """Fit ridge regression from one layer to all units of each element of ``targets``. Yield each fit with its kernel.
 
-    With ``folds``, each outer fold of the training split is predicted from the others. With ``test``, the test split is
-    predicted, and the kernel is that of the training stimuli followed by the test stimuli.
+    With ``folds``, each outer fold of the training split is predicted from the other folds. With ``test``, the test split is
+    predicted, and the kernel has the training stimuli followed by the test stimuli.
     """
     device = best_device()
     dtype = kernel_dtype(ridge, device)
@@ -69,12 +69,15 @@ def layer_fits(
 
 
 def chosen_penalties(fit: NestedRidge, ridge: Ridge) -> tuple[np.ndarray, np.ndarray]:
-    """Look up the penalty of each pair on all training stimuli, (P,), and whether it is an end of the grid of penalties, (P,)."""
+    """Return the penalty of each pair on all training stimuli, (P,), and whether it is an end of the grid, (P,)."""
     chosen, penalties = fit.chosen[-1], np.asarray(ridge.alphas.values)
     return penalties[chosen], (chosen == 0) | (chosen == len(penalties) - 1)
 
 
 def group_means(values: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Average values (..., pairs) over the units of each group: (..., groups). ``group`` (pairs,) ascends from 0 without gaps."""
+    """Average values (..., pairs) over the units of each group, to (..., groups).
+
+    ``group`` (pairs,) has the number of each pair's group; numbers ascend from 0 without gaps.
+    """
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     return np.add.reduceat(values, starts, axis=-1) / np.bincount(group)

@@ -1,4 +1,4 @@
-"""Scores of layers along the depth of a network, and the agreement of datasets on them (paper, appendix D)."""
+"""Scores of layers along the depth of a network, and how well datasets agree on them (paper, appendix D)."""
 
 import pandas as pd
 
@@ -9,22 +9,22 @@ from cortexscale.errors import InputError
 from cortexscale.models.roles import reference_shown
 
 TEST_METRICS = (ALIGNMENT, "rsa_c_test", "rsa_ve_test", "cka_c_test", "cka_ve_test")
-"""Scores of every layer in published tables. Our layer search does not read the test split, and writes ``cv_score`` instead."""
+"""Metrics of layers in published tables. Our layer search does not read the test split, and writes ``cv_score`` instead."""
 _PLACE = "norm2"
 _FEWEST = 6
 
 
 def layer_metrics(layer_search: pd.DataFrame) -> list[str]:
-    """List the metrics on test stimuli that a table has; if it has none, the cross-validated score."""
+    """List the metrics on test stimuli in a table. If there are none, list the cross-validated score."""
     known = [metric for metric in TEST_METRICS if metric in layer_search and layer_search[metric].notna().any()]
     return known or ["cv_score"]
 
 
 def layer_profiles(layer_search: pd.DataFrame, benchmark: str) -> pd.DataFrame:
-    """Average the scores of one reference model at each of its layers over subjects, with the standard error ``sem``.
+    """Average the scores of one reference model over subjects at each layer. ``sem`` is the standard error.
 
-    A transformer with six blocks or more has one layer per block, the second normalisation: the parts of a block score
-    differently, and a curve through all of them would zigzag. A benchmark without layer scores raises InputError.
+    A transformer with six blocks or more is shown with one layer per block, the second normalisation. The parts of a block score
+    differently, so a curve through all of them would zigzag. A benchmark without layer scores raises an InputError.
     """
     metrics, places = layer_metrics(layer_search), ["roi", "layer_name", "layer_position_normalized"]
     rows = layer_search.loc[layer_search["benchmark_name"] == benchmark, ["model_id", *places, *metrics]]
@@ -39,10 +39,10 @@ def layer_profiles(layer_search: pd.DataFrame, benchmark: str) -> pd.DataFrame:
 
 
 def layer_agreement(layer_search: pd.DataFrame, one: str, others: list[str]) -> pd.DataFrame:
-    """Compare the scores of layers on one dataset with those on others, for each super-ROI that both datasets have.
+    """Compare the layer scores on one dataset with those on other datasets, for each super-ROI that both datasets have.
 
-    ``score`` and ``score_other`` are means over subjects, then ROIs; ``rank`` and ``rank_other`` are ranks among the layers of a
-    model, from 0 (best) to 1.
+    ``score`` and ``score_other`` are averaged over subjects and then over ROIs. ``rank`` and ``rank_other`` rank the layers of a
+    model from 0 (best) to 1.
     """
     metric = layer_metrics(layer_search)[0]
     layer = ["model_id", "layer_name", "layer_position_normalized", "super_roi"]
@@ -59,9 +59,10 @@ def layer_agreement(layer_search: pd.DataFrame, one: str, others: list[str]) -> 
 
 
 def agreement_correlations(layers: pd.DataFrame) -> pd.DataFrame:
-    """Correlate ranks and scores of two datasets over the layers of :func:`layer_agreement`.
+    """Correlate the ranks and the scores of two datasets over the layers of :func:`layer_agreement`.
 
-    The table has ``benchmark_name``, ``super_roi``, ``aspect`` (``rank`` or ``score``), Pearson's ``r`` and ``n`` layers.
+    The columns are ``benchmark_name``, ``super_roi``, ``aspect`` (``rank`` or ``score``), Pearson's ``r`` and ``n``, the number
+    of layers.
     """
     found = [
         (*key, aspect, rows[aspect].corr(rows[f"{aspect}_other"]), len(rows))

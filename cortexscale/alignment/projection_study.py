@@ -1,4 +1,4 @@
-"""Projection study: scores of projected features compared with scores of all activations (paper, appendix C)."""
+"""Projection study: comparison of the scores of projected features with those of all activations (paper, appendix C)."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -30,9 +30,10 @@ def score_projections(
     ridge: Ridge,
     scratch: Path,
 ) -> pd.DataFrame:
-    """Score the committed layers on all their activations, and on each projection of them. Each layer is in one of the stores.
+    """Score the committed layers on all their activations, and on each projection. Each layer is in one of the stores.
 
-    ``dimensions`` and ``seed`` are empty for all activations. A layer that is not wider than ``dimensions`` is not projected.
+    Rows of all activations have an empty ``dimensions`` and ``seed``. A layer of at most ``dimensions`` activations is not
+    projected.
     """
     tables = []
     for whole in activations:

@@ -1,4 +1,4 @@
-"""The layers that the authors of the paper committed to, as released in ``layer_commitments.json``."""
+"""The committed layers that the authors of the paper released in ``layer_commitments.json``."""
 
 import gzip
 import json
@@ -13,7 +13,10 @@ from cortexscale.errors import InputError
 
 
 def read_published(file: Path | str) -> dict[str, Commitments]:
-    """Read a ``.json`` or ``.json.gz`` file: model id -> commitments, in the authors' names of datasets and layers."""
+    """Read the commitments of each model id from a ``.json`` or ``.json.gz`` file.
+
+    Datasets and layers keep the authors' names.
+    """
     file = Path(file)
     remedy = "take layer_commitments.json from configs/evaluation/layer_commitment of the authors' release"
     try:
@@ -31,10 +34,10 @@ def read_published(file: Path | str) -> dict[str, Commitments]:
 def commitments_for(
     published: Mapping[str, Commitments], model: str, datasets: Mapping[str, tuple[str | None, Sequence[str]]]
 ) -> Commitments:
-    """Select the published commitments of a model for the ROIs of a study, under the study's names of its datasets.
+    """Select a model's published commitments for the ROIs of a study. Datasets get their names in the study.
 
-    ``datasets`` maps the name of each dataset to its name in the file (None if the authors did not release it) and to its ROIs. A
-    ROI that was not published raises an InputError.
+    ``datasets`` maps the name of each dataset to its name in the file and its ROIs. The name in the file is None if the authors
+    did not release the dataset. An ROI that was not published raises an InputError.
     """
     committed: dict[str, RoiLayers] = {}
     missing: list[str] = []

@@ -1,4 +1,4 @@
-"""Alignment: how well the committed layers predict held-out responses."""
+"""Alignment scores, which measure how well the committed layers predict responses to test stimuli."""
 
 from collections.abc import Iterable, Sequence
 
@@ -17,7 +17,7 @@ from cortexscale.study.experiments import Metrics
 from cortexscale.study.ridge import Ridge
 
 RIDGE_ALONE = Metrics(similarity=[])
-"""No metric but the correlation of ridge predictions."""
+"""The metrics of a study that only correlates the predictions of ridge."""
 
 
 def score_alignment(
@@ -27,10 +27,10 @@ def score_alignment(
     ridge: Ridge,
     metrics: Metrics = RIDGE_ALONE,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Fit each ROI's committed layer on the whole training split and score it on the test split.
+    """Fit ridge from each ROI's committed layer on the whole training split, and score the predictions of the test split.
 
-    RSA and CKA need prepared responses. The results are those of :func:`cortexscale.alignment.score_rows.score_rows`; rows also
-    have the layer, its commitment, ``alpha``, ``alpha_at_edge`` and ``n_train``.
+    RSA and CKA need prepared responses. The results are the tables of :func:`cortexscale.alignment.score_rows.score_rows`. Their
+    rows also have the committed layer, ``alpha``, ``alpha_at_edge`` and ``n_train``.
     """
     rows, units, compared = [], [], metrics.similarity
     for layer in commitments.layer_names:
@@ -58,9 +58,9 @@ def score_alignment(
 
 
 def pls_correlations(target: Targets, K: Tensor, components: int) -> np.ndarray:
-    """Pearson r of PLS predictions of the test stimuli, (P,) in the order of ``np.nonzero(target.members)``.
+    """Compute Pearson r of the PLS predictions of the test stimuli, (P,) in the order of ``np.nonzero(target.members)``.
 
-    The units of a subject and ROI share the components. K is the kernel of the training stimuli followed by the test stimuli.
+    All units in an ROI of a subject share the components. K is the kernel of the training stimuli followed by the test stimuli.
     """
     n, correlations = len(target.train_rows), []
     within = K[:n, :n]
@@ -79,7 +79,7 @@ def score_unprojected(
     ridge: Ridge,
     metrics: Metrics,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score all activations instead of features, as :func:`score_alignment` does, from stores with a few layers each."""
+    """Score all activations in the same way as :func:`score_alignment` scores features. Each store has a few layers."""
     tables = [score_alignment(whole, targets, commitments.at_layers(whole.layers), ridge, metrics) for whole in activations]
     rows, units = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     return rows, units

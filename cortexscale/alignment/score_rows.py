@@ -1,4 +1,4 @@
-"""Rows of result tables: the scores of one fit per subject x ROI, and per unit."""
+"""Rows of result tables: scores of one fit for each subject x ROI, and for each unit."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,11 +17,13 @@ from cortexscale.kernels.gram import GramMatrix
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predicted responses for the P pairs of a group (subject x ROI) and a unit in it, ordered by
-    ``np.nonzero(targets.members)``.
+    """Predicted responses of P pairs of a group (subject x ROI) and a unit.
 
-    ``test`` (m, P), and ``heldout`` (n, P), in which each fold is predicted from the other folds, are None if they were not kept.
-    ``test_r`` is Pearson r on the test stimuli, and ``others`` has that of other regressions by metric.
+    The pairs are in the order of ``np.nonzero(targets.members)``.
+
+    ``test`` (m, P) has predictions of the test stimuli. ``heldout`` (n, P) has predictions of each fold from the other folds.
+    Both are None if they were not kept. ``test_r`` is Pearson r on the test stimuli. ``others`` has Pearson r of other
+    regressions, by metric.
     """
 
     test_r: np.ndarray
@@ -38,11 +40,11 @@ def score_rows(
     splits: Sequence[SplitName] = (),
     kernel: GramMatrix | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score the predictions of a fit: Pearson r / sqrt(noise ceiling) of each unit, and its mean over an ROI (paper, section 3).
+    """Compute Pearson r / sqrt(noise ceiling) of each unit's predictions, and the mean over each ROI (paper, section 3).
 
-    Scores above 1 are kept and counted. RSA and CKA of ``splits`` need prepared responses; to compare features, they also need
-    the ``kernel`` of the training stimuli followed by the test stimuli. The results are one row per subject x ROI, to which
-    ``columns`` are added, and one row per subject x ROI x unit; ``docs/tables.md`` defines the columns.
+    Scores above 1 are kept and counted. RSA and CKA on ``splits`` need prepared responses. To compare features, they also need
+    the ``kernel`` of the training stimuli followed by the test stimuli. The first result has one row per subject x ROI, to which
+    ``columns`` are added. The second has one row per subject x ROI x unit. ``docs/tables.md`` defines the columns.
     """
     group, unit = np.nonzero(target.members)
     ceiling = target.nc_percent[unit]
@@ -63,5 +65,5 @@ def score_rows(
 
 
 def penalty_columns(alpha: np.ndarray, at_edge: np.ndarray, group: np.ndarray) -> dict[str, np.ndarray]:
-    """Columns of ridge fits, a value per group, from the results (P,) of :func:`cortexscale.alignment.layer.chosen_penalties`."""
+    """Average the results (P,) of :func:`cortexscale.alignment.layer.chosen_penalties` over each group, as table columns."""
     return {"alpha": np.exp(group_means(np.log(alpha), group)), "alpha_at_edge": group_means(at_edge.astype(float), group)}

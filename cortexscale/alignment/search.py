@@ -1,4 +1,4 @@
-"""Layer search: scores of all candidate layers by nested cross-validation on the training split (paper, section 3)."""
+"""Layer search: scoring of all candidate layers by nested cross-validation on the training split (paper, section 3)."""
 
 import logging
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 def search_layers(store: Store, targets: Sequence[Targets], ridge: Ridge) -> pd.DataFrame:
     """Score every layer of a store on every dataset, subject and ROI. The test split is not used.
 
-    ``cv_score`` is noise-normalised Pearson r, averaged over units, then over the outer folds; ``cv_score_sd`` is its standard
-    deviation over folds; ``alpha`` is the penalty that is chosen on the whole training split.
+    ``cv_score`` is noise-normalised Pearson r, averaged over units and then over the outer folds. ``cv_score_sd`` is the standard
+    deviation over the folds. ``alpha`` is the penalty chosen on the whole training split.
     """
     tables = []
     for number, (layer, place) in enumerate(store.layers.items(), start=1):

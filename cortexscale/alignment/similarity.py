@@ -1,7 +1,8 @@
-"""RSA and CKA between a committed layer and the responses of a subject and ROI (paper, appendix on other metrics).
+"""RSA and CKA between a committed layer and the responses in one ROI of one subject (paper, appendix on other metrics).
 
 Recorded responses are compared with the features (``c``, classical), or with the responses that ridge predicts from the features
-(``ve``, voxel encoding). Neither is noise-normalised. Each outer fold of the training stimuli is predicted from the others.
+(``ve``, voxel encoding). Neither score is noise-normalised. On the training stimuli, each outer fold is predicted from the other
+folds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,10 +24,10 @@ COLUMNS = [f"{measure.__name__}_{kind}_{split}" for measure in MEASURES for kind
 def similarity_columns(
     target: Targets, predicted: Mapping[str, np.ndarray | None], splits: Sequence[SplitName], kernel: GramMatrix | None
 ) -> dict[str, np.ndarray]:
-    """Compute RSA and CKA of every group of ``target``, (groups,) each. They are nan if they are not wanted or not defined.
+    """Compute RSA and CKA of every group of ``target``, (groups,) each. Scores that are not asked for or not defined are nan.
 
-    ``predicted`` has the predicted responses (stimuli, pairs) of each split. ``kernel`` is that of the training stimuli followed
-    by the test stimuli; without it the features are not compared.
+    ``predicted`` has the predicted responses (stimuli, pairs) of each split. ``kernel`` is the kernel of the training stimuli
+    followed by the test stimuli. Without it, the features are not compared.
     """
     columns = {column: np.full(len(target.groups), np.nan) for column in COLUMNS}
     group_of_pair, n = np.nonzero(target.members)[0], len(target.train_rows)

@@ -1,4 +1,4 @@
-"""Choice of the subjects of a dataset, and their responses as regression targets."""
+"""Choice of the scored subjects of a dataset, and loading of their responses as regression targets."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -14,10 +14,10 @@ from cortexscale.study.targets import BestSubjects, DatasetTargets
 
 
 def rank_subjects(recordings: Sequence[Path], best_subjects: BestSubjects | None) -> pd.DataFrame:
-    """Rank subjects by their mean noise ceiling over all units that were screened. Units without a ceiling count as 0.
+    """Rank subjects by their mean noise ceiling over all examined units. A unit without a noise ceiling counts as 0.
 
-    ``best_subjects`` names the ROI whose units count (paper, appendix A.3); without it all subjects are scored. The columns are
-    ``subject``, ``mean_nc_percent`` (percent of variance) and ``scored``, the best subject first.
+    ``best_subjects`` names the ROI whose units count (paper, appendix A.3). Without it, all subjects are scored. The columns are
+    ``subject``, ``mean_nc_percent`` (percent of variance) and ``scored``. The best subject comes first.
     """
     means = []
     for file in recordings:
@@ -34,7 +34,7 @@ def rank_subjects(recordings: Sequence[Path], best_subjects: BestSubjects | None
 
 
 def scored_subjects(recordings: Sequence[Path], best_subjects: BestSubjects | None) -> list[Path]:
-    """Select the recordings that are scored (:func:`rank_subjects`), in the given order."""
+    """Select the recordings that :func:`rank_subjects` marks as scored, in the given order."""
     if not best_subjects:
         return list(recordings)
     ranked = rank_subjects(recordings, best_subjects)
@@ -43,7 +43,7 @@ def scored_subjects(recordings: Sequence[Path], best_subjects: BestSubjects | No
 
 
 def named_recordings(recordings: Iterable[Path]) -> dict[str, Path]:
-    """Name recordings as provenance does: ``<dataset>/<subject>`` -> file."""
+    """Map the name ``<dataset>/<subject>`` of each recording, as used in provenance, to its file."""
     return {f"{file.parent.name}/{file.stem}": file for file in recordings}
 
 
@@ -53,7 +53,7 @@ def load_targets(
     stimuli: pd.DataFrame,
     prepared: Path | None = None,
 ) -> list[Targets]:
-    """Load the responses of all datasets that share a stimulus set, from files ``<dataset>/<subject>.h5``."""
+    """Load the responses of all datasets on one stimulus set from files ``<dataset>/<subject>.h5``."""
     targets, known = [], PreparedResponses(prepared) if prepared else None
     for name, dataset in datasets.items():
         files = scored_subjects([file for file in recordings if file.parent.name == name], dataset.best_subjects)
@@ -64,7 +64,7 @@ def load_targets(
 def shown_images(
     recordings: Sequence[Path], best_subjects: Mapping[str, BestSubjects | None], stimuli: pd.DataFrame
 ) -> list[np.ndarray]:
-    """List the rows of the stimulus table that each scored subject of each dataset saw, training stimuli first."""
+    """List the stimuli of each scored subject as rows of the stimulus table, with training stimuli first."""
     shown = []
     for name, best in best_subjects.items():
         for file in scored_subjects([file for file in recordings if file.parent.name == name], best):

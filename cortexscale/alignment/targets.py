@@ -1,7 +1,7 @@
-"""Responses as regression targets: all subjects that saw the same stimuli, with their units side by side in one array.
+"""Responses as regression targets. Subjects that saw the same stimuli have their units side by side in one array.
 
-A kernel depends on the stimuli only. Subjects with the same stimuli, such as all those of a THINGS dataset, therefore share every
-decomposition, and a unit that lies in several ROIs is fitted once.
+A kernel depends only on the stimuli. Subjects with the same stimuli, such as all subjects of a THINGS dataset, therefore share
+every decomposition. A unit that lies in several ROIs is fitted once.
 """
 
 import json
@@ -26,7 +26,7 @@ from cortexscale.stimuli import stimulus_rows
 
 
 class PreparedResponses:
-    """A file of results that depend on responses alone: see :func:`prepare_responses`."""
+    """A file of :func:`prepare_responses`, with results that depend only on responses."""
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
@@ -37,7 +37,7 @@ class PreparedResponses:
             raise InputError(path, found, "prepared responses", "delete it and run again") from None
 
     def geometry(self, place: str, split: str, n: int) -> Geometry:
-        """Read the geometry of the ``n`` stimuli of a split for the ``place`` ``<dataset>/<subject>/<roi>``."""
+        """Read the geometry of a split of ``n`` stimuli. ``place`` is ``<dataset>/<subject>/<roi>``."""
         found, pairs = self._file.get(f"{place}/{split}"), n * (n - 1) // 2
         if found is None or len(found["products"]) != pairs:
             what = f"{len(found['products'])} pairs of stimuli in" if found else "no"
@@ -46,18 +46,19 @@ class PreparedResponses:
         return Geometry(*(torch.from_numpy(found[name][:]) for name in ("distance_ranks", "products")))
 
     def factor(self, place: str) -> torch.Tensor | None:
-        """Read the factor of the ``place`` ``<dataset>/<subject>/<roi>``. The result is None if the file has none."""
+        """Read the factor of the ``place`` ``<dataset>/<subject>/<roi>``, or return None if the file has no such factor."""
         found = self._file.get(f"{place}/factor")
         return None if found is None else torch.from_numpy(found[:])
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Responses (float32) of all units of subjects with the same stimuli.
+    """The float32 responses of all units of those subjects that saw the same stimuli.
 
-    ``train_rows`` and ``test_rows`` are rows of the stimulus table; folds may keep stimuli of the same ``train_concepts``
-    together. ``nc_percent`` is the noise ceiling of the test responses in percent of variance. ``groups`` has a row for each
-    subject x ROI with units, and ``members`` (groups, units) tells which. ``unit_names`` are unique within a subject.
+    ``train_rows`` and ``test_rows`` are row numbers in the stimulus table. ``train_concepts`` has the concept of each training
+    stimulus, by which folds may be grouped. ``nc_percent`` is the noise ceiling of the test responses in percent of variance.
+    ``groups`` has one row for each subject x ROI that has units. The boolean ``members`` (groups, units) tells which units each
+    group has. ``unit_names`` are unique within a subject.
     """
 
     dataset: str
@@ -74,7 +75,7 @@ class Targets:
 
     @cached_property
     def responses(self) -> Responses:
-        """The responses in the form that ridge regression takes, with results that all layers share."""
+        """The responses in the form that ridge regression takes. Results that do not depend on the layer are computed once."""
         prepared = self.prepared
         factor = (lambda group: prepared.factor(self.place(group))) if prepared else None
         return Responses(self.train, self.members, self.test, known_factor=factor)
@@ -88,7 +89,7 @@ class Targets:
         return self.prepared.geometry(self.place(group), split, len(getattr(self, split)))
 
     def restricted(self, rois: Sequence[str], subjects: Sequence[str] | None = None) -> "Targets | None":
-        """Restrict the responses to some ROIs of some subjects, by default of all. Without such ROIs the result is None."""
+        """Restrict the responses to some ROIs of some subjects, by default of all. If no group remains, return None."""
         wanted = self.groups["roi"].isin(rois).to_numpy()
         if subjects is not None:
             wanted = wanted & self.groups["subject"].isin(subjects).to_numpy()
@@ -109,10 +110,10 @@ class Targets:
 
 
 def prepare_responses(targets: Sequence[Targets], splits: Sequence[str], path: Path | str, made_by: Mapping[str, Any]) -> None:
-    """Write the geometry of every subject and ROI in ``splits``, and the factors of groups with far more units than stimuli.
+    """Write geometries of every subject x ROI in each split, and factors of those with many more units than stimuli.
 
-    The file has ``<dataset>/<subject>/<roi>/<split>/{distance_ranks, products}``, (n (n - 1) / 2,) each for n stimuli, and
-    ``<dataset>/<subject>/<roi>/factor``, (n_train, r), from :meth:`~cortexscale.kernels.responses.Responses.factor`.
+    The file has ``<dataset>/<subject>/<roi>/<split>/{distance_ranks, products}``, each (n (n - 1) / 2,) for n stimuli. It also
+    has ``<dataset>/<subject>/<roi>/factor``, (n_train, r), from :meth:`~cortexscale.kernels.responses.Responses.factor`.
     """
     device = best_device()
     with whole_file(path) as part, h5py.File(part, "w") as file:
@@ -130,7 +131,7 @@ def prepare_responses(targets: Sequence[Targets], splits: Sequence[str], path: P
 
 
 def shared_targets(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: Sequence[str]) -> list[Targets]:
-    """Combine the recordings of a dataset into one Targets for each set of subjects that saw the same stimuli."""
+    """Combine recordings of a dataset into Targets, one for each set of subjects that saw the same stimuli."""
     by_stimuli: dict[tuple[str | None, ...], list[Recording]] = {}
     for recording in recordings:
         unknown = set(rois) - set(recording.rois)
@@ -144,7 +145,7 @@ def shared_targets(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois:
 
 
 def recording_rows(recording: Recording, stimuli: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the stimulus table of the training and of the test stimuli of a recording."""
+    """Return the row numbers of a recording's training stimuli and test stimuli in the stimulus table."""
     name = f"{recording.dataset}/{recording.subject}"
     train = stimulus_rows(stimuli, recording.train.stimulus_ids, f"{name} (train)")
     return train, stimulus_rows(stimuli, recording.test.stimulus_ids, f"{name} (test)")

@@ -1,20 +1,21 @@
-"""Nested cross-validated ridge from one matrix inverse per penalty.
+"""Nested cross-validation of ridge from one matrix inverse per penalty.
 
-The model is ridge regression on centred, unscaled features and responses, with an intercept that is not penalised. Let Kc be the
-doubly centred Gram matrix of n training stimuli, alpha the penalty, I the identity, 1 a vector of ones, Y the responses, and
+The model is ridge regression with an intercept that is not penalised. Features and responses are centred but not scaled. Let Kc
+be the doubly centred Gram matrix of n training stimuli, alpha the penalty, I the identity, 1 a vector of ones, Y the responses,
+and
 
     B = (Kc + alpha I)^-1 - 11' / (n alpha),      C = B Y.
 
 The intercept adds a row and column of ones to Kc + alpha I. B is the upper left block of the inverse of that matrix, so B 1 = 0.
-Let S be held-out stimuli and R the remaining ones; as subscripts they select rows and columns:
+Let S be the held-out stimuli and R the other stimuli. As subscripts they select rows and columns:
 
     residuals of S predicted from R              E_S = B_SS^-1 C_S
     B of the problem on R alone                  B_RR - B_RS B_SS^-1 B_SR
     C of the problem on R alone                  C_R - B_RS E_S
     leave-one-out residual in either problem     C_i / B_ii
 
-The last line is the closed form of Rifkin & Lippert 2007 (MIT-CSAIL-TR-2007-025); the others are Schur complements. All
-subjects, ROIs and folds therefore share one factorisation per alpha.
+The last line is the closed form of Rifkin & Lippert 2007 (MIT-CSAIL-TR-2007-025); the others are Schur complements. Therefore all
+subjects, ROIs and folds share one factorisation per alpha.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,11 +30,11 @@ from cortexscale.kernels.gram import centred
 
 
 class BorderedInverse:
-    """B (n, n) at one alpha, its ``diagonal`` (n, 1), and for each fold, which is a slice of the rows, the matrices that leave it
-    out.
+    """The matrix B (n, n) at one alpha, and the matrices that leave out each fold.
 
-    The inverse costs n^3 operations, and all k folds together n^3 / k. Memory beyond the doubly centred Kc is two n x n matrices
-    during the computation and one afterwards. An alpha that is too small for the precision of Kc raises ValueError.
+    A fold is a slice of the rows. ``diagonal`` (n, 1) is the diagonal of B. The inverse costs n^3 operations, and all k folds
+    together n^3 / k. In addition to the doubly centred Kc, memory holds two n x n matrices during the computation and one
+    afterwards. An alpha that is too small for the precision of Kc raises ValueError.
     """
 
     def __init__(self, alpha: float, Kc: Tensor, blocks: Sequence[slice]) -> None:
@@ -43,11 +44,14 @@ class BorderedInverse:
             self.folds = [HeldOutBlock(self.B, block) for block in blocks]
 
     def residuals(self, C: Tensor) -> list[Tensor]:
-        """Residuals of each fold S, (len(S), T), predicted from the other folds, for C = B Y of T units."""
+        """Compute the residuals (len(S), T) of each fold S, predicted from the other folds, from C = B Y for T units."""
         return [fold.inverse @ C[fold.block] for fold in self.folds]
 
     def errors(self, C: Tensor, residuals: list[Tensor]) -> Tensor:
-        """Mean squared leave-one-out errors, (k + 1, T) float64: on the training stimuli of each fold, then on all."""
+        """Compute mean squared leave-one-out errors, (k + 1, T) float64.
+
+        The first k rows are errors on the training stimuli of each fold, the last row on all stimuli.
+        """
         errors = torch.empty(len(self.folds) + 1, C.shape[1], dtype=torch.float64, device=C.device)
         for f, (fold, residual) in enumerate(zip(self.folds, residuals, strict=True)):
             errors[f] = fold.error(self.B, C, residual)
@@ -56,7 +60,7 @@ class BorderedInverse:
 
 
 class HeldOutBlock:
-    """The matrices that leave the rows S = ``block`` out of the ridge problem of B (n, n). They do not depend on the responses.
+    """Matrices that leave the rows S = ``block`` out of the ridge problem of B (n, n). They do not depend on the responses.
 
     ``inverse`` is B_SS^-1. ``diagonal`` (n, 1) is the diagonal of B for the problem on the other rows alone, and 1 in rows S.
     """
@@ -70,7 +74,10 @@ class HeldOutBlock:
         self.block, self.inverse, self.diagonal = block, torch.cholesky_inverse(L), diagonal[:, None]
 
     def error(self, B: Tensor, C: Tensor, residuals: Tensor) -> Tensor:
-        """Mean squared leave-one-out error of the rows outside the block, (T,) float64, from its residuals (len(S), T)."""
+        """Compute the mean squared leave-one-out error of the rows outside the block, (T,) float64.
+
+        ``residuals`` (len(S), T) are the residuals of the block.
+        """
         n = len(C)
         total = torch.zeros(C.shape[1], dtype=torch.float64, device=C.device)
         for other in (slice(0, self.block.start), slice(self.block.stop, n)):
@@ -80,7 +87,7 @@ class HeldOutBlock:
 
 
 def _inverse(Kc: Tensor, alpha: float) -> Tensor:
-    """Compute B of the module's docstring."""
+    """Compute the matrix B that the docstring of this module defines."""
     n, lift = len(Kc), Kc.diagonal().mean().item()
     B = Kc + lift / n
     B.diagonal().add_(alpha)
@@ -91,7 +98,7 @@ def _inverse(Kc: Tensor, alpha: float) -> Tensor:
 
 @contextmanager
 def _precise_enough(alpha: float, Kc: Tensor) -> Iterator[None]:
-    """Turn a failed factorisation in the block into a ValueError that says what the user can change."""
+    """If a factorisation in the block fails, raise a ValueError that says what the user can change."""
     try:
         yield
     except torch.linalg.LinAlgError:
@@ -102,11 +109,11 @@ def _precise_enough(alpha: float, Kc: Tensor) -> Iterator[None]:
 
 
 def dual_coefficients(K: Tensor, Y: Tensor | np.ndarray, alpha: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Fit ridge to responses Y (n, T) from K (n, n), in any centring, with a penalty above 0 for each unit, ``alpha`` (T,).
+    """Fit ridge to responses Y (n, T) from K (n, n), in any centring. Each unit has a penalty above 0 in ``alpha`` (T,).
 
     Returns:
         The dual coefficients C (n, T), whose columns sum to 0, and the mean responses (T,). The predicted responses to m other
-        stimuli are (cross - K.mean(dim=0)) @ C + mean, where ``cross`` (m, n) is the Gram matrix between them and the n.
+        stimuli are (cross - K.mean(dim=0)) @ C + mean, where ``cross`` (m, n) is the Gram matrix between the m and the n stimuli.
     """
     Y = checked_responses(K, Y).to(K.dtype)
     alpha = np.broadcast_to(alpha, Y.shape[1:])

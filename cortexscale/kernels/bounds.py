@@ -1,19 +1,19 @@
-"""Run times of the heavy linear algebra, estimated from the sizes of its arrays. Nothing is measured, and no file is read."""
+"""Run times of expensive linear algebra, estimated from array sizes. These functions measure nothing and read no file."""
 
 from typing import NamedTuple
 
 from cortexscale.costs import Machine
 
 ADAPTIVE_INVERSES, ADAPTIVE_EVALUATIONS = 6, 4
-"""Numbers of penalties at which an adaptive search inverts a matrix for all groups together, and evaluates each unit."""
+"""Number of penalties for which an adaptive search inverts a matrix, and number for which it evaluates each unit."""
 PLS_STEPS = 40
-"""Usual largest number of steps of Lanczos' method for one component of PLS."""
+"""Number of steps that Lanczos' method usually needs at most for one component of PLS."""
 EIGENVECTORS = 6
-"""Time to compute all eigenvectors of a symmetric matrix, divided by that of its inverse (measured on a CPU)."""
+"""Time to compute all eigenvectors of a symmetric matrix, divided by the time to invert it (measured on a CPU)."""
 
 
 class Kernel(NamedTuple):
-    """Size of one kernel: training and test stimuli, and the units of all subjects that share it."""
+    """Sizes of one kernel: numbers of training stimuli, of test stimuli, and of units of all subjects that share the kernel."""
 
     n_train: int
     n_test: int
@@ -23,12 +23,12 @@ class Kernel(NamedTuple):
 def ridge_seconds(
     machine: Machine, precision: str, n: int, units: float, alphas: int, *, search: str, folds: int = 0, n_test: int = 0
 ) -> float:
-    """Seconds of ridge on one kernel of n training and m test stimuli, for all T ``units`` that share it.
+    """Seconds to fit ridge for T ``units`` on one kernel of n training and m test stimuli.
 
-    These are I inverses of n^3 (1 + 1/k) operations for k ``folds`` (n^3 without); and at each of E penalties, 4 n^2 T operations
-    for products (2 n^2 T without folds), 2 n m T for the test stimuli, and 10 k + 5 passes over n x T values, which matter where
-    n is small. A ``full`` search of A alphas has I = E = A. An ``adaptive`` search has I = ``ADAPTIVE_INVERSES`` and E =
-    ``ADAPTIVE_EVALUATIONS``, and spends A n^3 / 8 operations more on its first guess.
+    There are I inverses, each of n^3 (1 + 1/k) operations with k ``folds`` and n^3 without folds. Each of E evaluations takes 4
+    n^2 T operations for products (2 n^2 T without folds), 2 n m T for the test stimuli, and 10 k + 5 passes over n x T values.
+    The passes matter if n is small. A ``full`` search of A alphas has I = E = A. An ``adaptive`` search has I =
+    ``ADAPTIVE_INVERSES`` and E = ``ADAPTIVE_EVALUATIONS``; its first guess takes A n^3 / 8 operations more.
     """
     inverses = evaluations = alphas
     guess = 0.0
@@ -42,9 +42,10 @@ def ridge_seconds(
 
 
 def pls_seconds(machine: Machine, precision: str, kernel: Kernel, groups: float, units: float, components: int) -> float:
-    """Seconds of PLS with A ``components`` for G ``groups`` of T ``units`` in all, on a kernel of n training and m test stimuli.
+    """Seconds of PLS with A ``components`` for G ``groups`` with T ``units`` in all, from n training and m test stimuli.
 
-    These are 2 n^2 (T + 2 A G) + 2 n m T operations, and 84 A passes over n x T values: each step of Lanczos' method takes two.
+    PLS takes 2 n^2 (T + 2 A G) + 2 n m T operations and 84 A passes over n x T values. Each step of Lanczos' method takes two
+    passes.
     """
     n, m = kernel.n_train, kernel.n_test
     operations = 2 * n**2 * (units + 2 * components * groups) + 2 * n * m * units
@@ -53,32 +54,38 @@ def pls_seconds(machine: Machine, precision: str, kernel: Kernel, groups: float,
 
 
 def gram_seconds(machine: Machine, precision: str, n: int, width: float) -> float:
-    """Seconds to make a kernel of n stimuli from p = ``width`` float16 features: n^2 p operations, 3 passes over n p values."""
+    """Seconds to make a kernel of n stimuli from p = ``width`` float16 features.
+
+    It takes n^2 p operations, and 3 passes over n p values.
+    """
     return n**2 * width / machine.gemm(precision) + 2 * n * width / machine.disk_read + 3 * n * width / machine.elementwise
 
 
 def stored_kernel_seconds(machine: Machine, precision: str, n: int, width: float) -> float:
-    """Seconds to load one exact kernel of 2 n^2 bytes, or to make it from stored activations, if these are at most n."""
+    """Seconds to load one exact kernel of 2 n^2 bytes. If the layer has at most n activations, it is made from these instead."""
     if width <= n:
         return gram_seconds(machine, precision, n, width)
     return 2 * n**2 / machine.disk_read + 2 * n**2 / machine.elementwise
 
 
 def geometry_seconds(machine: Machine, precision: str, n: int, groups: float, units: float) -> float:
-    """Seconds of RSA and CKA: n^2 U operations for all U ``units``, and 20 passes over the n^2 / 2 pairs of each group."""
+    """Seconds of RSA and CKA, with n^2 U operations for U ``units`` and 20 passes over the n^2 / 2 pairs of each group."""
     return n**2 * units / machine.gemm(precision) + groups * 10 * n**2 / machine.elementwise
 
 
 def factor_seconds(machine: Machine, n: int, units: float) -> float:
-    """Seconds to reduce responses of T ``units`` to a factor of n columns: n^2 T operations, and n eigenvectors, in float64."""
+    """Seconds to reduce responses of T ``units`` to a factor of n columns.
+
+    This takes n^2 T operations and the computation of n eigenvectors, in float64.
+    """
     return n**2 * units / machine.gemm_float64 + EIGENVECTORS * n**3 / machine.inverse_float64
 
 
 def projection_seconds(machine: Machine, family: str, n_in: float, n_out: int, batch: int) -> float:
     """Seconds to project p = ``n_in`` activations of one image to d = ``n_out`` features.
 
-    A ``sparse`` matrix has d sqrt(p) non-zero entries, a ``countsketch`` p. For ``gaussian``, p d numbers are drawn per batch,
-    each at the cost of about ten passes.
+    A ``sparse`` matrix has d sqrt(p) non-zero entries, and a ``countsketch`` has p. For ``gaussian``, p d numbers are drawn per
+    batch; drawing a number costs as much as about ten passes over it.
     """
     if n_in <= n_out:
         return 0.0

@@ -1,4 +1,4 @@
-"""Pearson correlation between every unit and its prediction, and its noise-normalised form."""
+"""Pearson correlation between predicted and observed responses of each unit, and its noise-normalised form."""
 
 import numpy as np
 import torch
@@ -6,11 +6,12 @@ from torch import Tensor
 
 
 def pearson(predicted: Tensor, observed: Tensor, floor: float = 0.0) -> Tensor:
-    """Pearson r between the columns of two (stimuli, units) tensors of one dtype: (units,) float64.
+    """Compute Pearson r, (units,) float64, between the columns of two (stimuli, units) tensors of one dtype.
 
-    A column that is constant up to the rounding of its mean gives r = 0, not nan: a readout that predicts the mean has earned no
-    correlation. A predicted column also gives 0 if its standard deviation is at most ``floor`` times that of the observed column.
-    The floor is for predictions made as observed - residual, whose rounding grows with the observed values.
+    A column that is constant up to the rounding of its mean gives r = 0, not nan, because a readout that predicts the mean
+    explains nothing. A predicted column also gives 0 if its standard deviation is at most ``floor`` times that of the observed
+    column. The floor is needed for predictions computed as observed - residual, because their rounding grows with the observed
+    values.
     """
     rounding = 4 * torch.finfo(predicted.dtype).eps
     predicted_mean, observed_mean = predicted.mean(dim=0), observed.mean(dim=0)
@@ -31,7 +32,7 @@ def pearson(predicted: Tensor, observed: Tensor, floor: float = 0.0) -> Tensor:
 def noise_normalised(r: np.ndarray, nc_percent: np.ndarray) -> np.ndarray:
     """Divide r (..., units) by the square root of noise ceilings (units,) in percent of variance.
 
-    This estimates r with noise-free responses. Values above 1 are kept, because clipping would bias the mean over units.
+    The result estimates r with noise-free responses. Values above 1 are kept, because clipping would bias the mean over units.
     """
     nc_percent = np.asarray(nc_percent)
     if not (nc_percent > 0).all():

@@ -1,4 +1,4 @@
-"""Properties of the machine: its device, the precision in which it computes fast, and the number of units that fit its memory."""
+"""Properties of the machine: its device, its fast precision, and the number of units that fit in its memory."""
 
 import ctypes
 import logging
@@ -10,24 +10,25 @@ import torch
 log = logging.getLogger(__name__)
 
 FAST_FLOAT64 = {(6, 0), (7, 0), (8, 0), (9, 0), (10, 0)}
-"""CUDA capabilities of GPUs with float64 at half the speed of float32 or faster: P100, V100, A100, H100 and H200, B200."""
+"""CUDA capabilities of GPUs that compute float64 at least half as fast as float32: P100, V100, A100, H100 and H200, B200."""
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
-"""Options of ``mallopt``, with their numbers in malloc.h."""
+"""Numbers of options of ``mallopt``, from malloc.h."""
 
 _CPU_UNITS = 512
-"""Units of one block on a CPU: enough for matrix products at full speed, few enough to stay in the cache."""
+"""Number of units in one block on a CPU: enough for fast matrix products, and few enough to stay in the cache."""
 
 
 def best_device() -> torch.device:
-    """The GPU if there is one, else the CPU."""
+    """Return the GPU if there is one, otherwise the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def keep_freed_memory() -> None:
-    """Ask the C library of Linux to reuse the memory of freed arrays, if it can; other systems are left as they are.
+    """Ask the C library of Linux to reuse the memory of freed arrays. On other systems this does nothing.
 
-    By default it returns large arrays at once, and page faults of new ones take up to a third of the time of a forward pass.
+    By default the library returns the memory of large arrays to the system at once. Page faults of new arrays then take up to a
+    third of the time of a forward pass.
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if set_option:
@@ -37,14 +38,14 @@ def keep_freed_memory() -> None:
 
 
 def working_precision(device: torch.device) -> torch.dtype:
-    """float64 on a CPU and on accelerators where it costs at most twice as much as float32; float32 elsewhere."""
+    """Return float64 for a CPU and for accelerators on which it takes at most twice as long as float32, otherwise float32."""
     if device.type == "cpu" or (device.type == "cuda" and torch.cuda.get_device_capability(device) in FAST_FLOAT64):
         return torch.float64
     return torch.float32
 
 
 def units_at_a_time(bytes_per_unit: int, reserved_bytes: int, device: torch.device) -> int:
-    """Number of units whose intermediate results fill half of the free memory of an accelerator; a fixed number on a CPU."""
+    """Return the number of units whose intermediate results fill half of an accelerator's free memory. On a CPU it is fixed."""
     if device.type != "cuda":
         return _CPU_UNITS
     free, _ = torch.cuda.mem_get_info(device)
@@ -52,13 +53,16 @@ def units_at_a_time(bytes_per_unit: int, reserved_bytes: int, device: torch.devi
 
 
 class Blocks:
-    """Cuts a range into blocks that fit the memory of the device, and halves their size for good whenever one did not fit."""
+    """A range in blocks that fit in the memory of the device.
+
+    Whenever a block does not fit, all later blocks have half its size.
+    """
 
     def __init__(self, size: int):
         self.size = size
 
     def run(self, length: int, work: Callable[[slice], None]) -> None:
-        """Call ``work`` for consecutive slices of ``range(length)``. A slice that runs out of memory is repeated in parts."""
+        """Call ``work`` for consecutive slices of ``range(length)``. If a slice runs out of memory, its parts are tried."""
         first = 0
         while first < length:
             try:
@@ -69,7 +73,7 @@ class Blocks:
             else:
                 first += self.size
                 continue
-            # This stands after the except clause, because within it the traceback keeps the tensors of the failed attempt alive.
+            # These lines follow the except clause, because within it the traceback keeps the tensors of the failed attempt alive.
             self.size //= 2
             torch.cuda.empty_cache()
             log.warning("out of device memory: going on with %d units at a time", self.size)

@@ -1,4 +1,4 @@
-"""Checks that matrices are finite, and the error for those that are not."""
+"""A check that responses are finite, and the error for a matrix with other values."""
 
 import numpy as np
 import torch
@@ -6,13 +6,13 @@ from torch import Tensor
 
 
 def not_finite(values: Tensor, name: str) -> ValueError:
-    """Make the error that names the first value that is not finite in a matrix; ``name`` says what a value is."""
+    """Make an error that shows the first value in a matrix that is not finite. ``name`` is the name of a value in the message."""
     row, column = (int(index) for index in (~values.isfinite()).nonzero()[0])
     return ValueError(f"{name} [{row}, {column}] is {values[row, column].item()}")
 
 
 def checked_responses(K: Tensor, Y: Tensor | np.ndarray) -> Tensor:
-    """Responses as a tensor on the device of K. Shapes that do not fit and values that are not finite raise ValueError."""
+    """Convert responses to a tensor on the device of K. Wrong shapes and values that are not finite raise ValueError."""
     Y = torch.as_tensor(Y, device=K.device)
     if Y.dtype not in (torch.float32, torch.float64):
         Y = Y.to(K.dtype)

@@ -6,9 +6,9 @@ import numpy as np
 
 
 def k_folds(n: int, k: int, *, seed: int | None = None, groups: np.ndarray | None = None) -> list[np.ndarray]:
-    """Partition n stimuli into k folds of nearly equal size, as sorted index arrays. An impossible k raises ValueError.
+    """Partition n stimuli into k folds of nearly equal size, as sorted index arrays. If this is impossible, raise ValueError.
 
-    The seed shuffles the stimuli; without a seed, folds are contiguous, as in scikit-learn's KFold. Stimuli that have the same
+    With a seed, the stimuli are shuffled. Without it, folds are contiguous, as in scikit-learn's KFold. Stimuli with the same
     label in ``groups`` (n,), such as a concept, stay in one fold.
     """
     labels = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
@@ -19,16 +19,17 @@ def k_folds(n: int, k: int, *, seed: int | None = None, groups: np.ndarray | Non
     if groups is None:
         return [np.sort(part) for part in np.array_split(order, k)]
     fold_of_group, load = np.empty(len(sizes), dtype=int), np.zeros(k, dtype=int)
-    for group in order[np.argsort(-sizes[order], kind="stable")]:  # large groups first, each into the smallest fold
+    for group in order[np.argsort(-sizes[order], kind="stable")]:  # large groups come first, and each goes into the smallest fold
         fold_of_group[group] = load.argmin()
         load[load.argmin()] += sizes[group]
     return [np.flatnonzero(fold_of_group[labels] == fold) for fold in range(k)]
 
 
 def contiguous(folds: Sequence[np.ndarray], n: int) -> tuple[np.ndarray, list[slice]]:
-    """Order n stimuli so that every fold is a slice. Returns the indices (n,) in the new order, and the slices.
+    """Order n stimuli so that every fold is a slice. Return the indices (n,) in the new order, and the slices.
 
-    Without folds the order is kept. Folds that do not partition the stimuli or leave fewer than two to train on are a ValueError.
+    Without folds the order is kept. Folds raise a ValueError if they do not partition the stimuli, or if they leave fewer than
+    two stimuli to train on.
     """
     if len(folds) == 0:
         return np.arange(n), []

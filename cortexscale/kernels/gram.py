@@ -1,4 +1,4 @@
-"""The Gram matrix of a layer, from which ridge, RSA and CKA are computed without the features themselves."""
+"""The Gram matrix of a layer. Ridge, RSA and CKA are computed from it and do not need the features."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from torch import Tensor
 _COLUMNS = 2048
 """Number of features that are centred and multiplied at a time."""
 _SMALLEST = 200
-"""Largest number of stimuli of which all products are computed; of more, only those on and below the diagonal."""
+"""Largest number of stimuli for which the whole matrix is computed. For more stimuli, only the lower triangle is computed."""
 
 
 @dataclass(frozen=True)
 class GramMatrix:
     """Inner products K (n, n) between the feature vectors of n stimuli, centred by their mean over these stimuli.
 
-    RSA correlates stimuli i and j across features as they were before centring. Their covariance across the p = ``width``
-    features, times p, is K_ij - s_i s_j / p + w_i + w_j. The float64 ``row_sums`` s_i are sums of the centred features x_i of a
-    stimulus, and ``mean_products`` w_i are <x_i, d> + <d, d> / 2, where d is the mean feature vector minus its own mean.
+    RSA correlates stimuli i and j across features that are not centred. Their covariance across the p = ``width`` features, times
+    p, is K_ij - s_i s_j / p + w_i + w_j. Here s_i (``row_sums``) is the sum of the centred features x_i of a stimulus, and w_i
+    (``mean_products``) is <x_i, d> + <d, d> / 2, where d is the mean feature vector minus its own mean. Both are float64.
     """
 
     K: Tensor
@@ -28,13 +28,13 @@ class GramMatrix:
     mean_products: Tensor
 
     def subset(self, rows: np.ndarray | slice) -> "GramMatrix":
-        """The Gram matrix of some of the stimuli, centred as before. It is a view if ``rows`` is a slice."""
+        """Select some of the stimuli. Their centring does not change. If ``rows`` is a slice, the result is a view."""
         K = self.K[rows, rows] if isinstance(rows, slice) else self.between(rows, rows)
         index = rows if isinstance(rows, slice) else torch.as_tensor(rows, device=K.device)
         return GramMatrix(K, self.width, self.row_sums[index], self.mean_products[index])
 
     def between(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
-        """(len(rows), len(columns)) copy of a block of K, for example test stimuli by training stimuli."""
+        """Copy a block (len(rows), len(columns)) of K, for example test stimuli by training stimuli."""
         row_index, column_index = (torch.as_tensor(index, device=self.K.device) for index in (rows, columns))
         return self.K[row_index[:, None], column_index]
 
@@ -42,11 +42,12 @@ class GramMatrix:
 def gram(
     slabs: Iterable[np.ndarray | Tensor], dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
 ) -> GramMatrix:
-    """Sum the Gram matrix (n, n) of a layer over slabs (n, w) of its columns, one slab at a time.
+    """Compute the Gram matrix (n, n) of a layer from slabs (n, w) of feature columns, one slab at a time.
 
-    Slabs may differ in width and floating dtype. Memory beyond K is a work space of ``_COLUMNS`` columns. Each column is centred
-    before products are computed, because an offset that all stimuli share would use up the digits of float32. Ridge and CKA do
-    not depend on it, and RSA gets it back from ``mean_products``. The mean feature vector is offset for the same reason.
+    Slabs may differ in width and floating dtype. Besides K, memory holds a work space of ``_COLUMNS`` columns. Each column is
+    centred before products are computed, because an offset that all stimuli share would use up the digits of float32. Ridge and
+    CKA do not depend on this offset, and RSA restores it from ``mean_products``. For the same reason, the mean feature vector is
+    stored minus its own mean.
     """
     K: Tensor | None = None
     work: Tensor | None = None
@@ -59,12 +60,12 @@ def gram(
             raise ValueError(f"a slab of shape {tuple(slab.shape)} after slabs of {len(K)} stimuli")
         for part in slab.split(_COLUMNS, dim=1):
             precision = torch.promote_types(part.dtype, dtype)
-            if work is None or work.dtype != precision:  # new memory for each slab would cost more than centring
+            if work is None or work.dtype != precision:  # allocating memory for each slab would take longer than centring it
                 work = torch.empty(len(part), _COLUMNS, dtype=precision, device=device)
             x = work[:, : part.shape[1]].copy_(part)
             x.sub_(x[0].clone())  # a constant feature becomes exactly 0
             mean = x.mean(dim=0)
-            if not mean.isfinite().all():  # a value that is not finite spoils the mean of its column: one check per column
+            if not mean.isfinite().all():  # this checks every value, because one that is not finite spoils its mean
                 raise ValueError(_describe_not_finite(part, width))
             _add_lower(K, x.sub_(mean).to(dtype))
             mean = mean.add_(part[0].to(x)).double()
@@ -82,19 +83,19 @@ def gram(
 
 
 def _describe_not_finite(slab: Tensor, first_feature: int) -> str:
-    """Name the value of a slab that is not finite, or the largest one if a sum overflows."""
+    """Describe the first value of a slab that is not finite, or the largest value if a sum overflowed."""
     row, column = divmod(int(slab.abs().nan_to_num(nan=torch.inf).argmax()), slab.shape[1])
     return f"feature {first_feature + column} of stimulus {row} is {slab[row, column].item()}"
 
 
 def centred(K: Tensor) -> Tensor:
-    """Centre K, as a new matrix: the Gram matrix of the same features minus their mean over the stimuli of K."""
+    """Return a centred copy of K: the Gram matrix of the features minus their mean over the stimuli of K."""
     mean = K.mean(dim=0)
     return (K - mean).sub_(mean[:, None]).add_(mean.mean())
 
 
 def _add_lower(K: Tensor, x: Tensor) -> None:
-    """Add x x' to K on and below the diagonal, at half the cost of all of it; torch has no symmetric rank-k update."""
+    """Add x x' to K on and below the diagonal. This halves the cost; torch has no symmetric rank-k update."""
     n = len(K)
     if n <= _SMALLEST:
         K.addmm_(x, x.T)

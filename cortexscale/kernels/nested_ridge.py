@@ -1,13 +1,13 @@
-"""Nested cross-validated ridge for groups of units: choose the penalty of each group, and correlate its predictions.
+"""Nested cross-validation of ridge, which chooses the penalty of each group of units and correlates its predictions.
 
-Two searches find the penalty with the smallest leave-one-out error. Both use one matrix inverse per penalty alpha
-(:mod:`~cortexscale.kernels.bordered_inverse`), which all folds, subjects and ROIs share:
+There are two ways to find the penalty with the smallest leave-one-out error. Both use one matrix inverse per penalty alpha
+(:mod:`~cortexscale.kernels.bordered_inverse`), and all folds, subjects and ROIs share it:
 
 * ``full`` evaluates every unit at every alpha.
-* ``adaptive`` evaluates every group exactly, but only at the alphas around the minimum of its error. A first guess comes from
-  every second stimulus and random combinations of the units, at an eighth of the cost of the inverses. From one alpha below the
-  guess, the search goes up the grid until the error has risen in every fold, and then down in the same way. The result is that of
-  ``full`` whenever the error has a single minimum.
+* ``adaptive`` evaluates every group only at alphas around the minimum of its error. It first guesses the minimum from every
+  second stimulus and random combinations of units, at an eighth of the cost of the inverses. It starts one alpha below the guess,
+  goes up the grid until the error has risen in every fold, and then goes down in the same way. If the error has a single minimum,
+  the result is the same as for ``full``.
 """
 
 from collections.abc import Sequence
@@ -38,20 +38,20 @@ def nested_ridge(
 ) -> NestedRidge:
     """Choose alphas by leave-one-out error within each training set, and correlate the predictions at these alphas.
 
-    With k folds of n stimuli, an inverse costs n^3 (1 + 1/k) operations, and evaluating T units with it 4 n^2 T. ``full`` does
-    both at all A alphas. ``adaptive`` inverts fewer than 2 A times, usually 5, evaluates each unit 3 to 4 times, and spends A n^3
-    / 8 on the guess. Memory beyond the arguments is 3 n^2 values, two tables of (k + 1) P values for the P pairs of a group and
-    one of its units, and blocks of units; predictions take 2 m values per pair, and 2 n more with folds. In float32, r is right
-    to 1e-3 for alphas between 1e-4 and 1e2 times the largest eigenvalue of K, and to 1e-5 well within that range.
+    With k folds of n stimuli, an inverse costs n^3 (1 + 1/k) operations, and evaluating T units with it costs 4 n^2 T. ``full``
+    does both at all A alphas. ``adaptive`` makes fewer than 2 A inverses, usually 5. It evaluates each unit 3 to 4 times, and its
+    guess costs A n^3 / 8 operations. Besides the arguments, memory holds 3 n^2 values, blocks of units, and two tables of (k + 1)
+    P values for the P pairs of a group and a unit. Predictions take 2 m values per pair, and 2 n more with folds. In float32, the
+    error of r is at most 1e-3 for alphas between 1e-4 and 1e2 times the largest eigenvalue of K, and 1e-5 well within that range.
 
     Args:
-        K: (n, n) Gram matrix of the training stimuli, in any centring. Its dtype and device are those of the arithmetic.
+        K: (n, n) Gram matrix of the training stimuli, in any centring. Computations use its dtype and device.
         alphas: grid of penalties above 0, ascending.
-        folds: index arrays that partition the n stimuli; empty for no cross-validation.
-        cross: (m, n) Gram matrix between test and training stimuli, with features centred as in K.
-        alpha_per: ``group`` chooses one alpha per group, by the error averaged over its units. ``unit`` chooses one per unit,
-            which needs the full search: the error of a single unit is too noisy to have one minimum.
-        units_per_block: units that are handled at a time; by default as many as the device holds.
+        folds: index arrays that partition the n stimuli. If empty, there is no cross-validation.
+        cross: (m, n) Gram matrix between test and training stimuli. Its features are centred as in K.
+        alpha_per: ``group`` chooses one alpha per group, by the mean error of its units. ``unit`` chooses one alpha per unit. It
+            needs the full search, because the error of a single unit is noisy and may have several minima.
+        units_per_block: number of units that are evaluated at a time; by default as many as the device holds.
     """
     grid = _checked_alphas(alphas)
     if search not in SEARCHES or alpha_per not in ("group", "unit"):
@@ -86,7 +86,7 @@ def nested_ridge(
 
 
 def guessed_alphas(K: Tensor, responses: Responses, alphas: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Guess the best alpha of each of G groups from a sketch of its units on every second stimulus. Returns indices (G,)."""
+    """Guess the index of the best alpha of each of G groups, (G,), from a sketch of its units on every second stimulus."""
     Kc = centred(K[::2, ::2])
     sketches = [responses.sketch(group, Kc, slice(None, None, 2)) for group in range(len(responses.members))]
     Z = torch.cat(sketches, dim=1)

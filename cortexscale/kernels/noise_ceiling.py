@@ -1,23 +1,24 @@
 """Noise ceilings from repeated trials (Allen et al. 2022, Nature Neuroscience 25, Methods, "noise ceiling estimation").
 
-The response of a unit in a trial is modelled as a signal, fixed by the stimulus, plus independent noise. ncsnr is the standard
-deviation of the signal over that of the noise. Where k trials are averaged, the noise ceiling is the percentage of the variance
-of the average that is signal. It bounds explained variance; its square root bounds Pearson r.
+The response of a unit in a trial is modelled as a signal plus independent noise; the signal depends only on the stimulus. ncsnr
+is the standard deviation of the signal divided by that of the noise. The noise ceiling is the percentage of the variance of trial
+averages that is signal. It bounds explained variance, and its square root bounds Pearson r.
 """
 
 import numpy as np
 
 _BLOCK_VALUES = 2**22
-"""Number of float64 values in one block of units. A block takes 32 MB, and about four arrays of this size exist at a time."""
+"""Number of float64 values in one block of units. A block takes 32 MB, and there are about four arrays of this size at a time."""
 
 
 def ncsnr_from_trials(trials: np.ndarray, stimulus: np.ndarray, *, zscored: bool = False) -> np.ndarray:
-    """Noise-ceiling signal-to-noise ratio (units,) float64, from ``trials`` (trials, units) and their ``stimulus`` (trials,).
+    """Compute ncsnr (units,) float64 from ``trials`` (trials, units) and the ``stimulus`` of each trial (trials,).
 
-    The noise variance is the variance over repetitions, pooled over stimuli by degrees of freedom, so stimuli may have different
-    numbers k of repetitions. The signal variance is the variance of the stimulus means minus the noise that remains in them,
-    noise variance x mean(1 / k), clipped at 0. For ``zscored`` units it is 1 - noise variance, as in NSD's released ncsnr. A unit
-    without any variance has 0, one whose repetitions are identical has inf, and one with a trial that is not finite has nan.
+    The noise variance is the variance over repetitions, pooled over stimuli by degrees of freedom. Stimuli may thus have
+    different numbers k of repetitions. The signal variance is the variance of the stimulus means minus the noise that remains in
+    them, which is noise variance x mean(1 / k). It is clipped at 0. For ``zscored`` units, the signal variance is 1 - noise
+    variance, as in NSD's released ncsnr. ncsnr is 0 for a unit without any variance, inf for a unit with identical repetitions,
+    and nan for a unit with a trial that is not finite.
     """
     trials = np.asarray(trials)
     if len(stimulus) != len(trials):
@@ -35,8 +36,8 @@ def ncsnr_from_trials(trials: np.ndarray, stimulus: np.ndarray, *, zscored: bool
     for first in range(0, trials.shape[1], width):
         block = slice(first, first + width)
         sorted_trials = trials[:, block][order].astype(np.float64)
-        # Trials are taken relative to the first trial of their stimulus, and first trials relative to that of the first stimulus,
-        # so that identical numbers differ by exactly 0 and not by the rounding of their mean.
+        # The first trial of its stimulus is subtracted from each trial. The first trial of the first stimulus is subtracted from
+        # the first trials. Identical numbers then differ by exactly 0 and not by the rounding of their mean.
         anchor = sorted_trials[starts]
         deviation = sorted_trials - np.repeat(anchor, counts, axis=0)
         mean_deviation = np.add.reduceat(deviation, starts) / counts_column
@@ -53,16 +54,17 @@ def ncsnr_from_trials(trials: np.ndarray, stimulus: np.ndarray, *, zscored: bool
 
 
 def ncsnr_from_repetitions(repetitions: np.ndarray, *, zscored: bool = False) -> np.ndarray:
-    """Compute :func:`ncsnr_from_trials` from ``repetitions`` (R, stimuli, units), where every stimulus has R trials."""
+    """Compute ncsnr as :func:`ncsnr_from_trials`, from ``repetitions`` (R, stimuli, units) with R trials of every stimulus."""
     n_repetitions, n_stimuli, n_units = repetitions.shape
     stimulus = np.tile(np.arange(n_stimuli), n_repetitions)
     return ncsnr_from_trials(repetitions.reshape(-1, n_units), stimulus, zscored=zscored)
 
 
 def noise_ceiling_percent(ncsnr: np.ndarray, repetitions: np.ndarray | int) -> np.ndarray:
-    """Noise ceiling of trial-averaged responses, in percent of variance: 100 ncsnr^2 / (ncsnr^2 + mean(1 / k)).
+    """Compute the noise ceiling of trial averages in percent of variance, 100 ncsnr^2 / (ncsnr^2 + mean(1 / k)).
 
-    k (``repetitions``) is one number of trials, or one per scored stimulus. An infinite ncsnr (units,) gives 100, nan stays nan.
+    ``repetitions`` is the number of trials k, or has one k for each scored stimulus. An infinite ncsnr (units,) gives 100, and
+    nan stays nan.
     """
     ncsnr = np.asarray(ncsnr, dtype=np.float64)
     repetitions = np.asarray(repetitions)

@@ -1,11 +1,11 @@
 """Partial least squares regression from a Gram matrix, as dual coefficients (Rosipal & Trejo 2001).
 
 A component is the direction of the features that covaries most with a direction of the responses. Let K = X X' be the kernel of
-the centred features X, and Y the responses minus what earlier components explain. The direction c of the responses is the leading
-eigenvector of Y' K Y. The scores of the stimuli are t = K Y c, made orthogonal to earlier scores and of length 1; then Y becomes
-Y - t t' Y. With the scores t of all components as the columns of T, their vectors Y c as those of U, and the initial Y,
-predictions are K U (T' K U)^-1 T' Y. This is scikit-learn's ``PLSRegression`` with ``scale=False``, as in Brain-Score, but c
-comes from Lanczos' method, because power iteration may stop early.
+the centred features X, and let Y be the responses minus the part that earlier components explain. The direction c of the
+responses is the leading eigenvector of Y' K Y. The scores of the stimuli are t = K Y c, made orthogonal to earlier scores and
+scaled to length 1. Then Y is replaced by Y - t t' Y. Let the columns of T be the scores t of all components, and the columns of U
+their vectors Y c. With the initial Y, predictions are K U (T' K U)^-1 T' Y. This is scikit-learn's ``PLSRegression`` with
+``scale=False``, as in Brain-Score. Here c is computed by Lanczos' method, because power iteration may stop early.
 """
 
 import numpy as np
@@ -15,15 +15,15 @@ from torch import Tensor
 from cortexscale.kernels.finite import checked_responses
 
 _STEPS = 500
-"""Largest number of Lanczos steps for one component. Twenty to forty are usual."""
+"""Largest number of Lanczos steps for one component. Usually twenty to forty steps are enough."""
 
 
 def pls_coefficients(K: Tensor, Y: Tensor | np.ndarray, components: int) -> tuple[Tensor, Tensor]:
     """Fit partial least squares regression to all responses Y (n, T) together, from K (n, n) in any centring.
 
-    Fewer ``components`` are made if the features or the responses have no further directions. For A components, products with K
-    cost 2 n^2 (T + 2 A) operations, each step of Lanczos' method costs 4 n T, and memory is 3 n T + 3 n A values. The
-    coefficients and means are used like those of :func:`~cortexscale.kernels.bordered_inverse.dual_coefficients`.
+    There are fewer than ``components`` components if the features or the responses have fewer directions. For A components,
+    products with K cost 2 n^2 (T + 2 A) operations, and each step of Lanczos' method costs 4 n T. Memory holds 3 n T + 3 n A
+    values. The coefficients and means are used like those of :func:`~cortexscale.kernels.bordered_inverse.dual_coefficients`.
     """
     if components < 1:
         raise ValueError(f"{components} components; at least 1 is needed")
@@ -58,7 +58,10 @@ def _centred_product(K: Tensor, x: Tensor) -> Tensor:
 
 
 def _leading_eigenvector(left: Tensor, right: Tensor) -> Tensor:
-    """(T,) eigenvector of the largest eigenvalue of the positive semidefinite ``left.T @ right`` (Lanczos' method)."""
+    """Compute the eigenvector (T,) of the largest eigenvalue of ``left.T @ right`` by Lanczos' method.
+
+    The matrix is positive semidefinite.
+    """
     n_responses, tolerance = left.shape[1], torch.finfo(left.dtype).eps ** 0.75
     largest = (left * right).sum(dim=0).argmax()
     v = left.T @ right[:, largest]

@@ -1,7 +1,8 @@
 """Saturating power laws of alignment, fitted robustly (paper, Eq. 3; Gokce & Schrimpf 2025).
 
-The score S at X is S = E - A (X + 10**lambda)**-alpha with E = 1 - exp(e) and A = exp(a). The fit is made to ln(1 - S) =
-logsumexp(e, a - alpha ln(X + 10**lambda)). It minimises Huber's loss with threshold delta, summed over points. Forms:
+The score S at X is S = E - A (X + 10**lambda)**-alpha with E = 1 - exp(e) and A = exp(a). The law is fitted to ln(1 - S) =
+logsumexp(e, a - alpha ln(X + 10**lambda)). The fit minimises Huber's loss with threshold delta, summed over points. There are
+three forms:
 
     reduced     e, a, alpha             without the offset 10**lambda
     offset      e, a, alpha, lambda
@@ -23,15 +24,17 @@ FORMS = {
     "chinchilla": ("e", "a", "alpha", "b", "beta"),
 }
 EXPONENTIAL = 5.0
-"""Above this alpha the law is in effect S = E - c exp(-X / tau): the points determine only E, c and tau = 10**lambda / alpha."""
+"""Above this alpha the law is almost S = E - c exp(-X / tau). The points then determine only E, c and tau = 10**lambda /
+alpha."""
 
 
 @dataclass(frozen=True)
 class PowerLawFit:
-    """A fitted scaling law, and the same law fitted to bootstrap resamples of its points.
+    """A scaling law, fitted to points and to bootstrap resamples of these points.
 
-    ``parameters`` (p,) are in the order of ``FORMS[form]``, for X / ``x_scale``; raw X is not divided. e, a and b are natural
-    logarithms. ``loss`` is Huber's loss, summed over points. ``bootstrap`` (resamples, p) has the parameters of each resample.
+    ``parameters`` (p,) are in the order of ``FORMS[form]``, for X / ``x_scale``. Raw X means X before this division. e, a and b
+    are natural logarithms. ``loss`` is Huber's loss, summed over points. ``bootstrap`` (resamples, p) has the parameters of each
+    resample.
     """
 
     form: str
@@ -42,15 +45,15 @@ class PowerLawFit:
     bootstrap_losses: np.ndarray
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """S at raw X, shape (n,), or (n, 2) for chinchilla; returns (n,)."""
+        """Compute S (n,) at raw X, which has the shape (n,), or (n, 2) for chinchilla."""
         return self.curves(self.parameters[None], x)[0]
 
     def band(self, x: np.ndarray, percentiles: tuple[float, float] = (2.5, 97.5)) -> np.ndarray:
-        """Pointwise percentiles of S over the resamples at raw X: (2, n)."""
+        """Compute percentiles of S over the resamples at each raw X, (2, n)."""
         return np.percentile(self.curves(self.bootstrap, x), percentiles, axis=0)
 
     def curves(self, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """S at raw X for several sets of ``parameters`` (laws, p): (laws, n)."""
+        """Compute S at raw X for several laws, (laws, n), from their ``parameters`` (laws, p)."""
         scaled = as_columns(x) / self.x_scale
         named = dict(zip(FORMS[self.form], parameters.T[:, :, None], strict=True))
         offset = 10 ** named["lambda"] if "lambda" in named else 0.0
@@ -61,14 +64,15 @@ class PowerLawFit:
 
     @cached_property
     def constants(self) -> dict[str, float]:
-        """Constants of the fitted law by name; :meth:`bootstrap_constants` lists them."""
+        """Constants of the fitted law by name. :meth:`bootstrap_constants` lists the names."""
         return {name: float(value[0]) for name, value in self._constants(self.parameters[None]).items()}
 
     @cached_property
     def bootstrap_constants(self) -> dict[str, np.ndarray]:
-        """Constants of the laws of all resamples by name, (resamples,) each, for scaled X; those named ``_raw`` are for raw X.
+        """Constants of the laws of all resamples by name, (resamples,) each.
 
-        ``allocation`` is the exponent of compute C with which the optimal N grows: N ~ C**(beta / (alpha + beta)).
+        Constants named ``_raw`` are for raw X, all others for X / ``x_scale``. ``allocation`` is beta / (alpha + beta): the
+        optimal N grows with compute C as N ~ C**allocation.
         """
         return self._constants(self.bootstrap)
 
@@ -87,22 +91,22 @@ class PowerLawFit:
 
     @property
     def tau_raw(self) -> float:
-        """tau of the exponential limit in raw X; nan where alpha and lambda are identified."""
+        """tau of the exponential limit for raw X. It is nan if the points determine alpha and lambda."""
         if self.form != "offset" or self.constants["alpha"] <= EXPONENTIAL:
             return float("nan")
         return 10 ** self.constants["lambda_raw"] / self.constants["alpha"]
 
 
 def as_columns(x: np.ndarray) -> np.ndarray:
-    """X as an array of shape (n, variables)."""
+    """Return X as an array of shape (n, variables)."""
     return np.asarray(x, float).reshape(len(x), -1)
 
 
 def resample_counts(n: int, bootstraps: int, seed: int, clusters: np.ndarray | None = None) -> np.ndarray:
-    """Number of times that each of n points occurs in each bootstrap resample: (bootstraps, n).
+    """Return how often each of n points occurs in each bootstrap resample, (bootstraps, n).
 
-    Rows are drawn as in the published fits, ``default_rng(seed).integers(0, n, (bootstraps, n))``. With ``clusters``, labels
-    (n,), whole clusters are drawn in the same way, as many as there are.
+    Rows are drawn as in the published fits, with ``default_rng(seed).integers(0, n, (bootstraps, n))``. If the labels
+    ``clusters`` (n,) are given, whole clusters are drawn in this way, as many as there are.
     """
     if n == 0:
         raise ValueError("no points")
@@ -123,10 +127,11 @@ def fit_power_law(
     delta: float = 1e-3,
     counts: np.ndarray | None = None,
 ) -> PowerLawFit:
-    """Fit a law to scores below 1 at raw X above 0, (n,) or (n, 2) for chinchilla, and to every resample of these points.
+    """Fit a law to scores below 1 at raw X above 0, and to every resample of these points.
 
-    ``x_scale`` sets the unit of the constants and does not change the curve. ``delta`` is the residual of ln(1 - S) at which
-    Huber's loss turns linear. ``counts`` (resamples, n) are those of :func:`resample_counts`; by default there are no resamples.
+    X is (n,), or (n, 2) for chinchilla. ``x_scale`` sets the unit of X in the constants and does not change the curve. ``delta``
+    is the residual of ln(1 - S) from which Huber's loss is linear. ``counts`` (resamples, n) come from :func:`resample_counts`;
+    by default there are no resamples.
     """
     x, score = as_columns(x), np.asarray(score, float)
     check_points(x, score, form)
@@ -142,9 +147,9 @@ def fit_power_law(
 def choose_form(
     x: np.ndarray, score: np.ndarray, groups: np.ndarray, *, delta: float = 1e-3, folds: int = 10
 ) -> tuple[str, dict[str, float]]:
-    """Choose the form, reduced or offset, with the lower mean Huber loss of a held-out point. Also returns both losses.
+    """Choose the form, reduced or offset, with the lower mean Huber loss on held-out points. Return it with both losses.
 
-    Points of the same group, such as an architecture, are held out together. ``groups`` (n,) are dealt out to the folds from the
+    Points of the same group, such as an architecture, are held out together. ``groups`` (n,) are assigned to folds from the
     largest to the smallest. A single group raises ValueError.
     """
     _, label, size = np.unique(groups, return_inverse=True, return_counts=True)

@@ -1,12 +1,11 @@
 """Parameters in which scaling laws are fitted.
 
-The loss is flat in two directions of (e, a, alpha, lambda): e to -infinity (E reaches 1, no saturation), and alpha and
-10**lambda growing together (the law becomes an exponential). It has no flat direction in the parameters here:
-    v = exp(e) = 1 - E,  bounded below, so that E = 1 is a bound instead of a point at infinity;
-    c = the natural logarithm of the power term at the geometric mean of X;
-    k = minus the slope of this logarithm in ln X there, at least 0: alignment that falls with X does not saturate, and
-        a small resample in which it falls by chance would send the band at larger X to minus infinity;
-    bend = lambda, which here only bends the curve: from the power law (low) to the exponential (high).
+The loss is flat in two directions of (e, a, alpha, lambda). In one, e goes to -infinity, and E to 1. In the other, alpha and
+    10**lambda grow together, and the law becomes an exponential. The parameters here have no such flat directions: v = exp(e) = 1
+    - E,  bounded below, so that E = 1 is a bound instead of a point at infinity; c = the natural logarithm of the power term at
+    the geometric mean of X; k = minus the slope of this logarithm in ln X there, at least 0: alignment that falls with X does not
+    saturate, and a small resample in which it falls by chance would send the band at larger X to minus infinity; bend = lambda,
+    which here only bends the curve: from the power law (low) to the exponential (high).
 """
 
 from itertools import product
@@ -15,25 +14,31 @@ import numpy as np
 
 LN10 = np.log(10.0)
 LOWEST_V = 1e-12
-"""Smallest v; E is then 1 to twelve digits."""
+"""Smallest v. At this value, E is 1 to twelve digits."""
 STEEPNESSES = (0.03, 0.1, 0.3, 1.0, 3.0)
 """Starting values of k."""
 
 
 def levels(misalignment: np.ndarray) -> np.ndarray:
-    """Starting values of v: three in the lowest third of 1 - S, because noise lifts scores above E, and four below all of it."""
+    """Return starting values of v.
+
+    Three are in the lowest third of 1 - S, because noise raises some scores above E. Four are below all of 1 - S.
+    """
     return np.r_[np.quantile(misalignment, [0.02, 0.1, 0.3]), misalignment.min() * np.array([0.9, 0.7, 0.4, 0.05])]
 
 
 def excess(misalignment: np.ndarray, v: float) -> np.ndarray:
-    """Logarithm of the misalignment that v leaves to the power term, with a floor where v leaves none."""
+    """Return the logarithm of misalignment minus v, which the power term must explain.
+
+    It has a floor where v exceeds misalignment.
+    """
     return np.log(np.maximum(misalignment - v, 1e-3 * misalignment))
 
 
 class Powers:
-    """The reduced form (one variable) and the chinchilla form (two): 1 - S = v + sum_j exp(c_j - k_j ln(X_j / centre_j)).
+    """The forms 1 - S = v + sum_j exp(c_j - k_j ln(X_j / centre_j)): reduced with one variable, chinchilla with two.
 
-    centre_j is the geometric mean of X_j. Theta is (v, c, k) or (v, c, k, c, k); X is (n, variables), above 0.
+    centre_j is the geometric mean of X_j. Theta is (v, c, k) or (v, c, k, c, k). X is (n, variables) and above 0.
     """
 
     def __init__(self, x: np.ndarray) -> None:
@@ -42,7 +47,7 @@ class Powers:
         self.bounds = np.array([LOWEST_V] + len(self.logs) * [-50.0, 0.0]), np.array([10.0] + 2 * len(self.logs) * [50.0])
 
     def curve(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Evaluate ln(1 - S), (problems, n), and its derivatives by theta, (problems, p, n), at ``theta`` (problems, p)."""
+        """Compute ln(1 - S), (problems, n), and its derivatives by theta, (problems, p, n), at ``theta`` (problems, p)."""
         with np.errstate(over="ignore", invalid="ignore"):
             terms = [np.exp(theta[:, 1 + 2 * j, None] - theta[:, 2 + 2 * j, None] * logs) for j, logs in enumerate(self.logs)]
             total = sum(terms, theta[:, :1])
@@ -52,7 +57,7 @@ class Powers:
             return np.log(total), np.stack(slopes, axis=1)
 
     def starts(self, log_misalignment: np.ndarray) -> np.ndarray:
-        """Grid of starting points, (starts, p). Each power term begins with an equal part of the misalignment above v."""
+        """Return a grid of starting points, (starts, p). All power terms start with equal parts of the misalignment above v."""
         misalignment = np.exp(log_misalignment)
         grid = []
         for v, *steepness in product(levels(misalignment), *(len(self.logs) * [STEEPNESSES])):
@@ -63,7 +68,7 @@ class Powers:
         return np.array(grid)
 
     def far_starts(self, log_misalignment: np.ndarray) -> np.ndarray:
-        """Return no further starting points, because the loss of these forms has one basin."""
+        """Return no further starting points, because the loss of these forms has only one basin."""
         return np.empty((0, 1 + 2 * len(self.logs)))
 
     def parameters(self, theta: np.ndarray) -> np.ndarray:
@@ -77,8 +82,8 @@ class Powers:
 class Offset:
     """The offset form: 1 - S = v + exp(c - k g(X)) with g = (1 + s / centre) ln((X + s) / (centre + s)) and s = 10**bend.
 
-    The centre is the geometric mean of X, (n,), above 0. The parameters theta are v, c, k, bend. g is near ln(X / centre) for
-    small s and (X - centre) / centre for large s; its slope in ln X is 1 at the centre.
+    X is (n,) and above 0. The centre is the geometric mean of X. The parameters theta are v, c, k, bend. g is close to ln(X /
+    centre) for small s, and to (X - centre) / centre for large s. At the centre, the slope of g in ln X is 1.
     """
 
     def __init__(self, x: np.ndarray) -> None:
@@ -87,7 +92,7 @@ class Offset:
         self.bounds = np.array([LOWEST_V, -50, 0, self.low - 6]), np.array([10, 50, 50, self.high + 4])
 
     def curve(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Evaluate ln(1 - S), (problems, n), and its derivatives by theta, (problems, 4, n), at ``theta`` (problems, 4)."""
+        """Compute ln(1 - S), (problems, n), and its derivatives by theta, (problems, 4, n), at ``theta`` (problems, 4)."""
         v, c, k, bend = (theta[:, i, None] for i in range(4))
         s = 10**bend
         ratio = np.log1p((self.x - self.centre) / (self.centre + s))
@@ -105,13 +110,16 @@ class Offset:
         return [v, np.median(excess(misalignment, v) + k * g), k, bend]
 
     def starts(self, log_misalignment: np.ndarray) -> np.ndarray:
-        """Grid of starting points, (starts, 4)."""
+        """Return a grid of starting points, (starts, 4)."""
         misalignment = np.exp(log_misalignment)
         bends = np.linspace(self.low - 1, self.high + 1, 7)
         return np.array([self._start(misalignment, *start) for start in product(levels(misalignment), STEEPNESSES, bends)])
 
     def far_starts(self, log_misalignment: np.ndarray) -> np.ndarray:
-        """More starting points of every resample, (starts, 4): near-exponential curves, which most often lead to the best fit."""
+        """Return more starting points for every resample, (starts, 4).
+
+        Curves close to an exponential lead to the best fit most often.
+        """
         misalignment = np.exp(log_misalignment)
         return np.array([self._start(misalignment, 0.9 * misalignment.min(), k, self.high + 1) for k in (0.03, 1.0, 3.0)])
 

@@ -1,4 +1,4 @@
-"""Search for the best law: fit the full sample from a grid of starting points, and its resamples from that solution."""
+"""Search for the best law. The full sample is fitted from a grid of starting points, and resamples from its solution."""
 
 import numpy as np
 
@@ -6,11 +6,11 @@ from cortexscale.kernels.power_law_forms import Offset, Powers
 from cortexscale.kernels.robust_curve import huber, minimise_huber
 
 BLOCK = 2**21
-"""Number of values in a work array. Resamples are fitted in blocks of this size, which save memory and stay in the cache."""
+"""Number of values in a work array. Blocks of resamples of this size save memory and stay in the cache."""
 
 
 def fit_full_sample(law: Offset | Powers, log_misalignment: np.ndarray, delta: float) -> tuple[np.ndarray, float]:
-    """Find the best optimum from a grid of starting points, to the last digits: its parameters (p,) and its loss."""
+    """Find the best optimum from a grid of starting points, to the last digits. Return its parameters (p,) and its loss."""
     starts, n = law.starts(log_misalignment), len(log_misalignment)
     stages = [*coarse_stages(delta), (delta, 60)]
     solutions, losses = solve(law, log_misalignment, np.ones((len(starts), n)), starts, stages, 1e-6)
@@ -22,10 +22,10 @@ def fit_full_sample(law: Offset | Powers, log_misalignment: np.ndarray, delta: f
 def fit_resamples(
     law: Offset | Powers, log_misalignment: np.ndarray, counts: np.ndarray, best: np.ndarray, delta: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the optima of all resamples: parameters (resamples, p), and losses (resamples,).
+    """Find the optima of all resamples. Return their parameters (resamples, p) and losses (resamples,).
 
-    A resample starts from ``best``, the optimum of the full sample, and in the offset form also from near-exponential curves. The
-    best start is followed until it converges; then the solutions of the other resamples are tried.
+    A resample starts from ``best``, the optimum of the full sample. In the offset form it also starts from curves close to an
+    exponential. The most successful start is continued until it converges. Then the solutions of other resamples are tried.
     """
     everyone = np.arange(len(counts))
     solutions, losses = np.tile(best, (len(counts), 1)), np.full(len(counts), np.inf)
@@ -46,7 +46,7 @@ def fit_resamples(
 
 
 def coarse_stages(delta: float) -> list[tuple[float, int]]:
-    """Stages (delta, largest number of steps) of :func:`minimise_huber` from 0.1 down to just above ``delta``."""
+    """Return stages (delta, largest number of steps) of :func:`minimise_huber` from 0.1 down to just above ``delta``."""
     return [(level, 20) for level in 10.0 ** -np.arange(1, 12) if level > 1.5 * delta]
 
 
@@ -58,7 +58,7 @@ def solve(
     stages: list[tuple[float, int]],
     tolerance: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Run :func:`minimise_huber`, which documents the arguments, in blocks of problems."""
+    """Run :func:`minimise_huber` in blocks of problems. The arguments are the same."""
     size = max(1, BLOCK // start.shape[1] // len(log_misalignment))
     solutions, losses = np.empty_like(start), np.empty(len(start))
     for first in range(0, len(start), size):

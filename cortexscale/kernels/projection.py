@@ -1,4 +1,4 @@
-"""Random projections of wide activations, which preserve inner products and distances in expectation."""
+"""Random projections of wide activations. They preserve inner products and distances in expectation."""
 
 import math
 import warnings
@@ -12,31 +12,32 @@ from torch import Tensor
 
 FAMILIES = ("sparse", "countsketch", "gaussian")
 _CHUNK = 1024
-"""Number of inputs whose Gaussian rows exist at a time."""
+"""Number of inputs whose Gaussian rows are in memory at a time."""
 _PIECES = 16
-"""Number of pieces into which a countsketch cuts every n_out inputs: few enough to add no time, and enough to break up a period
-in the activations, such as the channels of tokens."""
+"""Number of pieces into which a countsketch cuts every n_out inputs. They are few enough to take no extra time, and enough to
+break up periods in the activations, such as the channels of tokens."""
 _IMAGES = 8
-"""Number of images that a CPU projects at a time: enough to read the matrix seldom, few enough for activations that stay in the
-cache. A countsketch takes four times as many images, which gives several threads work."""
+"""Number of images that a CPU projects at a time. With more images, the matrix is read less often; with fewer, activations stay
+in the cache. A countsketch takes four times as many images, so that several threads have work."""
 
 
 @dataclass
 class RandomProjection:
-    """A random linear map R from n_in to n_out features that preserves inner products in expectation: E[<Rx, Ry>] = <x, y>.
+    """A random linear map R from n_in to n_out features. It preserves inner products in expectation: E[<Rx, Ry>] = <x, y>.
 
-    A seed gives one map for each family, n_in and n_out.
+    The map depends only on the family, n_in, n_out and the seed.
 
-    * ``sparse``: every entry is non-zero with probability 1 / sqrt(n_in), of either sign (Li, Hastie & Church 2006, KDD), as in
-      scikit-learn's SparseRandomProjection and in the paper.
-    * ``countsketch``: every input is added, with a random sign, to one output (Charikar, Chen & Farach-Colton 2002); all outputs
-      take the same number of inputs. Neighbouring inputs move together, in pieces of about n_out / 16, so that memory is read in
-      order. Two inputs share an output with the probability of independent random places, or never, so the variance is that of
-      independent places. It is as accurate as ``sparse``, with n_out / sqrt(n_in) times fewer non-zero entries.
-    * ``gaussian``: every entry is normal. Entries are drawn again for each call, because all of them may not fit in memory. CPU
-      and CUDA draw different numbers; the other families are the same on all devices.
+    * ``sparse``: every entry is non-zero with probability 1 / sqrt(n_in) and has a random sign (Li, Hastie & Church 2006, KDD).
+      The paper and scikit-learn's SparseRandomProjection do the same.
+    * ``countsketch``: every input is added to one output with a random sign (Charikar, Chen & Farach-Colton 2002). All outputs
+      get the same number of inputs. Neighbouring inputs move together in pieces of about n_out / 16, so that memory is read in
+      order. Two inputs either never share an output, or share one with the same probability as at independent random places.
+      Therefore the variance is the same as for independent places. The family is as accurate as ``sparse``, and has n_out /
+      sqrt(n_in) times fewer non-zero entries.
+    * ``gaussian``: every entry is normally distributed. Entries are drawn again for each call, because the matrix may not fit in
+      memory. CPU and CUDA draw different numbers. The other families are the same on all devices.
 
-    A layer that is not wider than ``n_out`` passes unchanged.
+    A layer of at most ``n_out`` activations is not changed.
     """
 
     family: str
@@ -57,14 +58,14 @@ class RandomProjection:
 
     @property
     def width(self) -> int:
-        """Number of features that come out."""
+        """Number of projected features."""
         return min(self.n_in, self.n_out)
 
     def __call__(self, activations: Tensor) -> Tensor:
-        """Project activations (batch, ...) of n_in values each, of any floating dtype and memory order, to (batch, width).
+        """Project activations (batch, ...) with n_in values per image to (batch, width).
 
-        Half precision is projected and returned in float32, also under autocast, because sums of many activations overflow
-        float16.
+        Any floating dtype and memory order is accepted. Half precision is projected and returned in float32, also under autocast,
+        because sums of many activations overflow float16.
         """
         if math.prod(activations.shape[1:]) != self.n_in:
             raise ValueError(f"activations of shape {tuple(activations.shape)} for a projection of {self.n_in} features")
@@ -100,19 +101,19 @@ class RandomProjection:
             self._matrices[key] = self._signs(layout).to(x.device, x.dtype)
         sums = x.new_empty(len(x), self.n_out)
         for some, part in zip(*_some_images(_IMAGES, sums, x.permute(0, *order).flatten(1)), strict=True):
-            # With a dimension of size 1 torch avoids its routine for transposing matrices, which is slower for few rows.
+            # A dimension of size 1 keeps torch from its routine for transposing matrices, which is slow for few rows.
             table = part[:, None].movedim(0, 2).contiguous()[0]
             some[:, None].copy_((self._matrices[key] @ table).T[:, None])
         return sums
 
     @cached_property
     def _pieces(self) -> tuple[list[tuple[int, int, int]], np.ndarray]:
-        """The pieces of a countsketch (:func:`_balanced_pieces`), and the sign of each input, (n_in,) int8."""
+        """Draw the pieces of a countsketch (:func:`_balanced_pieces`), and the sign of each input, (n_in,) int8."""
         rng = self._random()
         return _balanced_pieces(rng, self.n_out, self.n_in), _random_signs(rng, self.n_in)
 
     def _random(self, *stream: int) -> np.random.Generator:
-        """Make the random generator of this projection, or of the part of it that ``stream`` numbers."""
+        """Make the random generator of this projection, or of one of its parts, which have the numbers ``stream``."""
         return np.random.default_rng([self.seed, FAMILIES.index(self.family), self.n_in, self.n_out, *stream])
 
     def _gaussian(self, x: Tensor) -> Tensor:
@@ -126,10 +127,10 @@ class RandomProjection:
         return projected.div_(self.n_out**0.5)
 
     def _signs(self, layout: tuple[tuple[int, ...], tuple[int, ...]] | None) -> Tensor:
-        """The (n_out, n_in) matrix of ``sparse`` without its scale: -1, 0 and 1 in compressed rows.
+        """Make the (n_out, n_in) matrix of ``sparse`` without its scale, with entries -1, 0 and 1 in compressed rows.
 
-        If activations are stored in another order than their dimensions, columns are moved to match. ``layout`` is then the shape
-        of the activations, and their dimensions from the slowest to the fastest in memory.
+        If activations are stored in another order than their dimensions, columns are moved to match. ``layout`` then has the
+        shape of the activations, and their dimensions in the order from slowest to fastest in memory.
         """
         rng = self._random()
         row_starts, columns = _random_entries(rng, self.n_out, self.n_in, self.n_in**-0.5)
@@ -144,12 +145,12 @@ class RandomProjection:
         entries = torch.from_numpy(signs.astype(np.float32))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-            # The invariants require sorted columns, which products do not need.
+            # The check of invariants requires sorted columns. Products do not need them.
             return torch.sparse_csr_tensor(starts, places, entries, size=(self.n_out, self.n_in), check_invariants=layout is None)
 
 
 def _random_entries(rng: np.random.Generator, n_rows: int, n_columns: int, density: float) -> tuple[np.ndarray, np.ndarray]:
-    """Row starts and columns of a matrix whose entries are non-zero independently, each with probability ``density``."""
+    """Draw the non-zero entries of a matrix independently with probability ``density``. Return row starts and columns."""
     size, expected = n_rows * n_columns, n_rows * n_columns * density
     positions = np.full(1, -1)
     while positions[-1] < size:
@@ -170,9 +171,9 @@ def _random_signs(rng: np.random.Generator, n: int) -> np.ndarray:
 
 
 def _balanced_pieces(rng: np.random.Generator, n_out: int, n_in: int) -> list[tuple[int, int, int]]:
-    """Cut n_in inputs into consecutive pieces: (first input, one past the last input, first output) each.
+    """Cut n_in inputs into consecutive pieces (first input, one past the last input, first output).
 
-    Each stretch of n_out inputs is cut at random places, and its pieces fill all outputs once, in random order.
+    Every n_out consecutive inputs are cut at random places. Their pieces cover each output once, in random order.
     """
     pieces = []
     for stretch in range(0, n_in, n_out):

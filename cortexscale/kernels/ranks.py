@@ -1,22 +1,22 @@
-"""Ranks of very many values, scaled to a unit vector, so that Spearman's correlation is a dot product."""
+"""Ranks of a very large number of values. As unit vectors, their dot product is Spearman's correlation."""
 
 import torch
 from torch import Tensor
 
 _BINS = 2**18
-"""Number of bins in which values are counted: the largest number whose tables stay in the cache."""
+"""Number of bins in which values are counted. It is the largest number whose tables stay in the cache."""
 _PART = 2**22
 """Number of values that are counted at a time."""
 
 
 def unit_ranks_(values: Tensor) -> Tensor:
-    """Replace values (m,) in place by their ranks, with ties averaged, centred and scaled to norm 1; by nan if all are equal.
+    """Replace values (m,) in place by their ranks, centred and scaled to norm 1.
 
-    float64 values are sorted. float32 values are counted in 2^18 equal bins between their extremes, and the values of a bin get
-    their mean rank, which is several times faster. Counting lowers the variance of the ranks by the fraction f = sum(bin
-    counts^3) / m^3, and changes a rank correlation by about sqrt(f / m) at random. If this change exceeds 1e-7, because outliers
-    stretch the range or values tie, or if f exceeds 1e-8, the values are sorted after all. Counting takes about 50 MB, sorting 50
-    bytes per value.
+    Ties have their mean rank. If all values are equal, the result is nan. float64 values are sorted. float32 values are counted
+    in 2^18 equal bins between their extremes, and all values in a bin get their mean rank. This is several times faster. Counting
+    lowers the variance of the ranks by the fraction f = sum(bin counts^3) / m^3, and changes a rank correlation at random by
+    about sqrt(f / m). Outliers and ties raise f. The values are sorted if f exceeds 1e-8 or the change exceeds 1e-7. Counting
+    takes about 50 MB, and sorting 50 bytes per value.
     """
     low, high = values.aminmax()
     if not low < high:
@@ -41,6 +41,6 @@ def _bin(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 
 def _rank_of_group(counts: Tensor) -> Tensor:
-    """Scaled rank of the members of each group, from the sizes of all groups in ascending order of rank."""
+    """Return the scaled rank of the members of each group. ``counts`` has the sizes of groups in ascending order of rank."""
     middle = counts.cumsum(0) - 0.5 * counts.double() - 0.5 * counts.sum()
     return middle / (counts * middle.square()).sum().sqrt()

@@ -1,4 +1,4 @@
-"""Responses that are to be predicted. Results that do not depend on a model are computed once for all layers."""
+"""Responses to predict. Results that depend only on responses are computed once for all layers."""
 
 from collections.abc import Callable
 
@@ -10,22 +10,23 @@ from cortexscale.kernels.finite import not_finite
 from cortexscale.kernels.gram import gram
 
 SKETCH = 32
-"""Number of random combinations that stand for the units of a group when its penalty is guessed."""
+"""Number of random combinations of a group's units from which its penalty is guessed."""
 
 _WIDE = 1.5
-"""A group with more than this many units per stimulus is replaced by a smaller factor. In smaller groups the factor saves less
-than the correlations of the units cost, which are computed in any case."""
+"""Number of units per stimulus above which a group is replaced by a smaller factor. In smaller groups, the factor would save
+little time, because the correlations of the units are computed in any case."""
 
 _COLUMNS = 1024
-"""Number of units whose sums are taken at a time."""
+"""Number of units that are averaged at a time."""
 
 
 class Responses:
-    """Responses of T units to n training stimuli (n, T) and m test stimuli (m, T). ``members`` (G, T) are the units of G groups.
+    """Responses of T units to n training stimuli, (n, T), and m test stimuli, (m, T).
 
-    Groups may overlap. Responses are not copied and stay where they are, usually in float32 in the memory of the host. Units are
-    centred, converted and moved to the device in blocks. ``known_factor`` returns the :meth:`factor` of a group if an earlier run
-    has stored it. Shapes that do not fit, values that are not finite and groups without units raise ValueError.
+    The boolean ``members`` (G, T) tells which units each of G groups has. Groups may overlap. Responses are not copied and stay
+    where they are, usually as float32 in host memory. Units are centred, converted and moved to the device in blocks.
+    ``known_factor`` returns the :meth:`factor` of a group if an earlier run stored it. Wrong shapes, values that are not finite
+    and groups without units raise ValueError.
     """
 
     def __init__(
@@ -56,27 +57,31 @@ class Responses:
         return self.train.shape[1]
 
     def centred(self, units: np.ndarray, like: Tensor, rows: Tensor | slice = slice(None)) -> Tensor:
-        """(n, len(units)) training responses minus their mean over all n stimuli, in the dtype and on the device of ``like``."""
+        """Return training responses (n, len(units)) minus their mean over all n stimuli.
+
+        The dtype and device are those of ``like``.
+        """
         return self.train[:, _columns(units)].to(like)[rows] - self.mean(units, like)
 
     def mean(self, units: np.ndarray, like: Tensor) -> Tensor:
-        """(len(units),) mean training response, in the dtype and on the device of ``like``."""
+        """Return the mean training responses (len(units),) with the dtype and device of ``like``."""
         return self._mean[_columns(units)].to(like)
 
     def test_responses(self, units: np.ndarray, like: Tensor) -> Tensor:
-        """(m, len(units)) test responses, in the dtype and on the device of ``like``."""
+        """Return the test responses (m, len(units)) with the dtype and device of ``like``."""
         assert self.test is not None, "a kernel of test stimuli comes with responses to them"
         return self.test[:, _columns(units)].to(like)
 
     def is_wide(self, group: int) -> bool:
-        """Whether a group is searched with :meth:`factor` in place of its units, because it has many."""
+        """Tell whether a group has so many units that its penalty is chosen with :meth:`factor` instead."""
         return bool(np.count_nonzero(self.members[group]) > _WIDE * self.n_stimuli)
 
     def factor(self, group: int, device: torch.device) -> Tensor:
-        """(n, r <= n) float64 matrix F with F F' = Y Y' for the centred responses Y of a group. It is kept for the next layers.
+        """Compute the float64 matrix F (n, r <= n) with F F' = Y Y', where Y are the centred responses of a group.
 
-        Leave-one-out errors are linear in Y, so their squares, summed over columns, are the same for F as for Y at every alpha. F
-        is U S of the singular value decomposition Y = U S V'. It is computed from Y Y', on which alone these sums depend.
+        Leave-one-out residuals are linear in Y, so their squares, summed over columns, depend only on Y Y'. They are therefore
+        the same for F as for Y at every alpha. F is U S of the singular value decomposition Y = U S V', and is computed from Y
+        Y'. It is kept for the next layers.
         """
         if group not in self._factors:
             known = self._known_factor(group) if self._known_factor else None
@@ -91,7 +96,10 @@ class Responses:
         return U[:, kept] * values[kept].sqrt()
 
     def sketch(self, group: int, like: Tensor, rows: slice) -> Tensor:
-        """(rows, <= SKETCH) random signed sums of a group's units. Their squared errors sum to the group's in expectation."""
+        """Return up to ``SKETCH`` random combinations (rows, combinations) of the units of a group.
+
+        In expectation, their squared errors sum to those of the group.
+        """
         units = np.flatnonzero(self.members[group])
         if len(units) <= SKETCH:
             return self.centred(units, like, rows)
@@ -111,10 +119,10 @@ def _columns(units: np.ndarray) -> slice | np.ndarray:
 
 
 def _finite_mean(values: Tensor, name: str) -> Tensor:
-    """Mean of each column, (columns,) float64. A value that is not finite raises a ValueError, which calls it by ``name``."""
+    """Return the mean of each column, (columns,) float64. A value that is not finite raises a ValueError with ``name``."""
     mean = torch.empty(values.shape[1], dtype=torch.float64, device=values.device)
     for part, part_mean in zip(values.split(_COLUMNS, dim=1), mean.split(_COLUMNS), strict=True):
-        part_mean.copy_(part.mean(dim=0, dtype=torch.float64))  # for all values at once, torch would make a float64 copy
-    if not mean.isfinite().all():  # a value that is not finite spoils the mean of its unit: one check per unit
+        part_mean.copy_(part.mean(dim=0, dtype=torch.float64))  # taken in parts, because torch makes a float64 copy of its input
+    if not mean.isfinite().all():  # this checks every value, because one that is not finite spoils its mean
         raise not_finite(values, name)
     return mean

@@ -1,4 +1,4 @@
-"""One ridge problem: evaluate one alpha at a time for some of its groups or units, and keep the best alpha of each."""
+"""Evaluation of ridge at one alpha at a time for some groups or units, keeping the best alpha of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +19,13 @@ from cortexscale.kernels.responses import Responses
 
 @dataclass(frozen=True)
 class NestedRidge:
-    """Results for the P pairs of a group and one of its units, in the order of ``np.nonzero(members)``, with k outer folds.
+    """Results of P pairs of a group and a unit, in the order of ``np.nonzero(members)``, with k outer folds.
 
-    ``chosen`` (k + 1, P) is the index of the alpha chosen on the training stimuli of each fold and, in the last row, on all
-    stimuli. ``loo_error`` (k + 1, P) is the mean squared leave-one-out error at that alpha, averaged over the units that share
-    it. ``heldout`` (n, P) is predicted from the other folds, ``test`` (m, P) from all training stimuli; ``heldout_r`` (k, P) and
-    ``test_r`` (P,) are their Pearson r. Results that were not asked for are None.
+    ``chosen`` (k + 1, P) is the index of the chosen alpha. Its first k rows are chosen on the training stimuli of each fold, and
+    its last row on all training stimuli. ``loo_error`` (k + 1, P) is the mean squared leave-one-out error at that alpha, averaged
+    over the units that share it. ``heldout`` (n, P) has predictions of each fold from the other folds, and ``test`` (m, P) has
+    predictions of the test stimuli. ``heldout_r`` (k, P) and ``test_r`` (P,) are Pearson r of these predictions. Results that
+    were not asked for are None.
     """
 
     group: np.ndarray
@@ -38,10 +39,11 @@ class NestedRidge:
 
 
 class BestAlphas:
-    """The best alpha so far of each of D choices (groups, or single units), and the correlations at that alpha.
+    """The best alpha found so far for each of D choices, and the correlations at that alpha.
 
-    ``error`` and ``chosen`` (k + 1, D) are the smallest error and the index of its alpha. ``group``, ``unit`` and ``choice`` (P,)
-    describe the pairs. ``r`` (k + 1, P) are correlations on the folds, then on the test stimuli.
+    A choice is a group or a single unit. ``error`` (k + 1, D) is the smallest error, and ``chosen`` (k + 1, D) the index of its
+    alpha. ``group``, ``unit`` and ``choice`` (P,) describe the pairs. ``r`` (k + 1, P) has correlations on the k folds, then on
+    the test stimuli.
     """
 
     def __init__(self, problem: "RidgeProblem", alpha_per: str) -> None:
@@ -54,11 +56,14 @@ class BestAlphas:
         self.predicted = problem.no_predictions(len(self.unit))
 
     def is_at(self, a: int) -> np.ndarray:
-        """Tell of each choice, (D,), whether alpha ``a`` is its best so far in any training set."""
+        """Tell for each choice, (D,), whether alpha ``a`` is the best so far on any training set."""
         return (self.chosen == a).any(axis=0)
 
     def offer(self, a: int, choices: np.ndarray, error: np.ndarray) -> np.ndarray:
-        """Take alpha ``a`` wherever its error is lower, and return where, (k + 1, D). Of equal errors the smaller alpha wins."""
+        """Replace the best alpha by ``a`` wherever its error is lower. Return where this happened, (k + 1, D).
+
+        If errors are equal, the smaller alpha is chosen.
+        """
         taken = np.zeros(self.error.shape, dtype=bool)
         before = self.error[:, choices]
         taken[:, choices] = (error < before) | ((error == before) & (a < self.chosen[:, choices]))
@@ -67,7 +72,7 @@ class BestAlphas:
         return taken
 
     def keep(self, taken: np.ndarray, units: np.ndarray, evaluation: "Evaluation") -> None:
-        """Store the correlations and predictions of the pairs of ``units`` whose choice has ``taken`` the present alpha."""
+        """Store an evaluation of ``units``, for those pairs whose choice has ``taken`` its alpha."""
         column = np.full(self.unit.max() + 1, -1)
         column[units] = np.arange(len(units))
         column = column[self.unit]
@@ -78,7 +83,7 @@ class BestAlphas:
                 self.predicted[rows, pairs] = evaluation.predicted[rows, column[pairs]]
 
     def result(self) -> NestedRidge:
-        """The results at the best alphas, with predictions in the order of the responses."""
+        """Return the results at the best alphas. Predictions are in the order of the responses."""
         if (self.chosen[:, self.choice] < 0).any():
             f, pair = np.argwhere(self.chosen[:, self.choice] < 0)[0]
             raise ValueError(
@@ -90,7 +95,7 @@ class BestAlphas:
 
 
 class Evaluation(NamedTuple):
-    """Results of some units at one alpha, as in :class:`BestAlphas`: errors, correlations and predictions."""
+    """Errors, correlations and predictions of some units at one alpha, with shapes as in :class:`BestAlphas`."""
 
     error: np.ndarray
     r: np.ndarray
@@ -98,9 +103,10 @@ class Evaluation(NamedTuple):
 
 
 class RidgeProblem:
-    """A kernel and responses, with the stimuli in an order that makes every fold a slice; arguments as in ``nested_ridge``.
+    """A kernel and responses, with the stimuli in an order in which every fold is a slice.
 
-    ``Kc`` is doubly centred; the features of ``cross`` are centred in the same way. ``rows`` are the stimuli of the rows of Kc.
+    The arguments are those of ``nested_ridge``. ``Kc`` is doubly centred, and the features of ``cross`` are centred in the same
+    way. ``rows`` has the number of the stimulus in each row of Kc.
     """
 
     def __init__(
@@ -130,24 +136,27 @@ class RidgeProblem:
 
     @property
     def n_training_sets(self) -> int:
-        """Number of training sets: one per fold, and all stimuli."""
+        """Number of training sets: one for each fold, and one with all stimuli."""
         return len(self.folds) + 1
 
     @property
     def predicted_rows(self) -> list[slice]:
-        """Rows of the predictions from each training set: held-out stimuli in the order of Kc, then test stimuli."""
+        """Rows of predictions that are made from each training set: held-out stimuli in the order of Kc, then test stimuli."""
         start = self.folds[-1].stop if self.folds else 0
         return [*self.folds, slice(start, start + (0 if self.cross is None else len(self.cross)))]
 
     def no_predictions(self, columns: int) -> np.ndarray | None:
-        """Empty array for the predictions of some units; None if predictions are not kept."""
+        """Return an empty array for the predictions of some units, or None if predictions are not kept."""
         if not self.predictions:
             return None
         dtype = np.float32 if self.Kc.dtype == torch.float32 else np.float64
         return np.empty((self.predicted_rows[-1].stop, columns), dtype=dtype)
 
     def in_order(self, predicted: np.ndarray | None) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Split predictions into those of held-out stimuli, in the order of the responses, and those of test stimuli."""
+        """Split predictions into those of held-out stimuli and those of test stimuli.
+
+        Held-out stimuli get the order of the responses.
+        """
         if predicted is None:
             return None, None
         test = self.predicted_rows[-1]
@@ -157,7 +166,7 @@ class RidgeProblem:
         return heldout, None if self.cross is None else predicted[test]
 
     def evaluate(self, a: int, alpha: float, choices: np.ndarray, best: BestAlphas) -> None:
-        """Evaluate ``choices`` (groups, or single units) at alpha number ``a``, and keep in ``best`` what improves."""
+        """Evaluate ``choices`` (groups or single units) at alpha number ``a``. Where it is better, update ``best``."""
         inverse = BorderedInverse(alpha, self.Kc, self.folds)
         if best.choice is best.unit:
             evaluation = self._evaluate_units(inverse, choices)
@@ -180,7 +189,8 @@ class RidgeProblem:
     def _evaluate_units(self, inverse: BorderedInverse, units: np.ndarray, *, with_error: bool = True) -> Evaluation:
         error, r = np.empty((self.n_training_sets, len(units))), np.full((self.n_training_sets, len(units)), np.nan)
         predicted = self.no_predictions(len(units))
-        # Held-out predictions are computed as observed - residual. Variation below this fraction of the unit's own is rounding.
+        # Held-out predictions are computed as observed - residual. If they vary less than this fraction of the observed
+        # responses, their variation is rounding.
         floor = 100 * torch.finfo(self.Kc.dtype).eps
 
         def block(part: slice) -> None:
@@ -205,7 +215,7 @@ class RidgeProblem:
         return Evaluation(error, r, predicted)
 
     def _factor_error(self, inverse: BorderedInverse, group: int) -> np.ndarray:
-        """(k + 1,) leave-one-out error of a wide group, summed over its units."""
+        """Compute the leave-one-out error of a wide group, (k + 1,), summed over its units."""
         factor = self.responses.factor(group, self.Kc.device)
         total = np.zeros((self.n_training_sets, factor.shape[1]))
 

@@ -1,20 +1,20 @@
-"""Robust curve fitting for many weighted problems over the same points, which are advanced together."""
+"""Robust curve fitting for many problems at once. All problems have the same points, and each has its own weights."""
 
 from collections.abc import Callable
 
 import numpy as np
 
 Curve = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Function from parameters (problems, p) to values (problems, n) and their derivatives (problems, p, n)."""
+"""A function that returns values (problems, n) and their derivatives (problems, p, n) for parameters (problems, p)."""
 
 PATIENCE = 8
-"""A problem is finished after this number of steps in a row without progress; a single failed step only raises the damping."""
+"""Number of steps in a row without progress after which a problem is finished. One failed step only raises the damping."""
 LONGEST_STEP = 2.0
-"""Largest step of a parameter; the curves are parametrised so that 1 is a large change of any parameter."""
+"""Largest change of a parameter in one step. The curves are parametrised so that 1 is a large change of any parameter."""
 
 
 def huber(residual: np.ndarray, delta: float) -> np.ndarray:
-    """Huber's loss: half the square up to ``delta``, linear beyond it."""
+    """Compute Huber's loss, which is half the square of a residual up to ``delta`` and linear beyond it."""
     size = np.abs(residual)
     inner = np.minimum(size, delta)
     return inner * (size - 0.5 * inner)
@@ -31,13 +31,13 @@ def minimise_huber(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Minimise sum_i weights[b, i] * huber(curve(P[b])[i] - target[i], delta) over the parameters P[b] of every problem b.
 
-    The method is Levenberg-Marquardt on the quadratic that touches Huber's loss from above: a residual r has the weight delta /
-    max(|r|, delta). Where delta is far below the residuals, the loss is in effect a sum of absolute values, whose kinks trap a
-    search that starts far away. Delta is therefore lowered in ``stages``, each a delta and a largest number of steps. A step that
-    lowers the loss by a smaller fraction than ``tolerance`` does not count as progress.
+    The method is Levenberg-Marquardt on the quadratic that touches Huber's loss from above. In it, a residual r has the weight
+    delta / max(|r|, delta). If delta is far below the residuals, the loss is almost a sum of absolute values. Its kinks trap a
+    search that starts far from the minimum. Delta is therefore lowered in ``stages``; each stage has a delta and a largest number
+    of steps. A step that lowers the loss by less than the fraction ``tolerance`` is not progress.
 
     Returns:
-        Parameters (problems, p) within ``bounds``, and losses (problems,) at the last delta.
+        The parameters (problems, p) within ``bounds``, and the losses (problems,) at the last delta.
     """
     lower, upper = bounds
     solution, losses = np.clip(start, lower, upper), np.empty(len(start))
@@ -78,10 +78,10 @@ def damped_step(
     here: np.ndarray,
     bounds: tuple[np.ndarray, np.ndarray],
 ) -> np.ndarray:
-    """Levenberg-Marquardt step (problems, p) of weighted least squares, with damping relative to the diagonal of the Hessian.
+    """Compute a Levenberg-Marquardt step (problems, p). The damping is relative to the diagonal of the Hessian.
 
-    A parameter that lies at its bound and is pushed outwards is left out of the system. Otherwise the other parameters would
-    move to balance a change that never comes.
+    A parameter at its bound whose step would point outwards is left out of the system. Otherwise the other parameters would
+    compensate for a change that cannot happen.
     """
     weighted = slopes * weights[:, None]
     hessian = weighted @ slopes.transpose(0, 2, 1)

@@ -1,16 +1,18 @@
-"""Representational similarity of features and responses: RSA and CKA as dot products between vectors over pairs of stimuli.
+"""RSA and CKA between features and responses, computed as dot products of vectors over pairs of stimuli.
 
 RSA is Spearman's correlation between the upper triangles of two distance matrices. The distance of two stimuli is 1 - Pearson r
-across features or units that are not centred (Kriegeskorte et al. 2008, Frontiers in Systems Neuroscience 2:4; ties get their
-mean rank).
+across features or units, which are not centred (Kriegeskorte et al. 2008, Frontiers in Systems Neuroscience 2:4). Ties get their
+mean rank.
 
 CKA is linear, with the unbiased estimate of HSIC (Song et al. 2012, JMLR 13:1393; Kornblith et al. 2019, ICML; Nguyen et al.
 2021, ICLR). This estimate is the inner product of two U-centred Gram matrices of n stimuli, divided by n (n - 3) (Szekely & Rizzo
-2014, Annals of Statistics 42:2382). U-centring sets the diagonal to 0 and makes every row sum to 0. The estimate is 0 on average
-for independent sides, and may be negative. Features are centred only because an offset would use up the digits of float32.
+2014, Annals of Statistics 42:2382). U-centring sets the diagonal to 0 and makes every row sum to 0. For independent features and
+responses, the estimate is 0 on average. It may be negative. Features are centred only because an offset would use up the digits
+of float32.
 
-Both measures are nan for fewer than 4 stimuli, and for stimuli that differ by rounding alone. RSA also needs 3 features or units,
-features that vary at every stimulus (not so for a blank image in a layer without bias), and distances that are not all equal.
+Both measures are nan if there are fewer than 4 stimuli, or if the stimuli differ only by rounding. RSA also needs 3 features or
+units, and distances that are not all equal. At every stimulus, its features must differ from each other; in a layer without bias,
+they do not for a blank image.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,21 +27,24 @@ from cortexscale.kernels.gram import GramMatrix
 from cortexscale.kernels.ranks import unit_ranks_
 
 _STRIP = 64
-"""Rows of K that are handled together; their float64 copies stay in the cache. The number also fixes the order of the pairs."""
+"""Number of rows of K that are processed together. Their float64 copies stay in the cache. The number also sets the order of
+pairs."""
 _FEW = 2**17
-"""Number of pairs up to which float64 distances are sorted. For few pairs, counting float32 is no faster, and too coarse."""
+"""Largest number of pairs for which distances are float64 and sorted. For few pairs, counting float32 is not faster, and it is
+too coarse."""
 _DOT = 2**16
-"""Number of values in one block of a dot product."""
+"""Number of values in a block of a dot product."""
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """The similarity structure of features or units over n stimuli: two vectors over the n (n - 1) / 2 pairs.
+    """The similarities of n stimuli in features or units, as two vectors over the n (n - 1) / 2 pairs.
 
-    ``distance_ranks`` are the centred ranks of the correlation distances, ``products`` the off-diagonal elements of the U-centred
-    Gram matrix. Each has norm 1, or is nan throughout where the measure is not defined. The dtype is float64 up to 512 stimuli
-    and float32 above, where both take 4 n^2 bytes together (36 MB for 3,000 stimuli, 2 GB for 22,248), and RSA and CKA are right
-    to 1e-6. All geometries of n stimuli have the same order of pairs; other packages have another.
+    ``distance_ranks`` are the centred ranks of the correlation distances. ``products`` are the off-diagonal elements of the
+    U-centred Gram matrix. Both have norm 1, or are all nan if the measure is not defined. The dtype is float64 for up to 512
+    stimuli and float32 for more. In float32, both vectors together take 4 n^2 bytes (36 MB for 3,000 stimuli, 2 GB for 22,248),
+    and errors of RSA and CKA are at most 1e-6. All geometries of n stimuli have the same order of pairs. Other packages use
+    another order.
     """
 
     distance_ranks: Tensor
@@ -47,25 +52,25 @@ class Geometry:
 
 
 def rsa(one: Geometry, other: Geometry) -> float:
-    """Spearman's correlation between the correlation distances of two sides over the same stimuli."""
+    """Compute RSA: Spearman's correlation between the distances of two geometries over the same stimuli."""
     return _dot(one.distance_ranks, other.distance_ranks)
 
 
 def cka(one: Geometry, other: Geometry) -> float:
-    """Unbiased linear CKA of two sides over the same stimuli."""
+    """Compute unbiased linear CKA between two geometries over the same stimuli."""
     return _dot(one.products, other.products)
 
 
 def feature_geometry(gram: GramMatrix) -> Geometry:
-    """Geometry of a layer from the Gram matrix of its features, in one pass over the upper triangle of K.
+    """Compute the geometry of a layer from the Gram matrix of its features, in one pass over the upper triangle of K.
 
-    Memory beyond K and the result is 3 strips of 64 n float64.
+    In addition to K and the result, memory holds 3 strips of 64 n float64 values.
     """
     K = gram.K
     return _geometry(
         lambda rows: K[rows, rows.start :],
         K.diagonal().double(),
-        K.sum(dim=1).double(),  # torch adds in cascade, which costs no digits
+        K.sum(dim=1).double(),  # torch adds pairwise, which loses no digits
         gram.row_sums,
         gram.mean_products,
         gram.width,
@@ -74,10 +79,10 @@ def feature_geometry(gram: GramMatrix) -> Geometry:
 
 
 def response_geometry(responses: Tensor) -> Geometry:
-    """Geometry of units from observed or predicted responses (n, units), float32 or float64, without an n x n matrix.
+    """Compute the geometry of units from their observed or predicted responses (n, units), without an n x n matrix.
 
-    The cost is n^2 x units operations in the dtype of the responses. Memory beyond the result is one copy of the responses and 4
-    strips of 64 n float64. A response that is not finite raises ValueError.
+    Responses are float32 or float64, and n^2 x units operations are computed in their dtype. In addition to the result, memory
+    holds one copy of the responses and 4 strips of 64 n float64 values. A response that is not finite raises ValueError.
     """
     if not responses.isfinite().all():
         raise not_finite(responses, "response")
@@ -98,7 +103,7 @@ def response_geometry(responses: Tensor) -> Geometry:
 
 
 def roi_geometries(responses: Tensor, members: np.ndarray) -> Iterator[Geometry]:
-    """Yield the geometry of each of ``members`` (ROIs, units) in turn, so that the caller decides how many are in memory."""
+    """Yield the geometry of each ROI of ``members`` (ROIs, units). The caller decides how many are in memory at a time."""
     for units in members:
         yield response_geometry(responses[:, torch.as_tensor(units, device=responses.device)])
 
@@ -106,7 +111,7 @@ def roi_geometries(responses: Tensor, members: np.ndarray) -> Iterator[Geometry]
 def _geometry(
     strip: Callable[[slice], Tensor], diagonal: Tensor, row_sums: Tensor, s: Tensor, w: Tensor, width: int, eps: float
 ) -> Geometry:
-    """Compute both vectors from K. ``strip`` gives the rows i:j and columns i: of K; s, w and ``width`` are as in GramMatrix."""
+    """Compute both vectors from K. ``strip`` returns rows i:j and columns i: of K. For s, w and ``width``, see GramMatrix."""
     n, rounding = len(diagonal), 100 * eps
     pairs = n * (n - 1) // 2
     dtype, device = torch.float64 if pairs <= _FEW else torch.float32, diagonal.device
@@ -144,7 +149,7 @@ def _geometry(
 
 
 def _write_pairs(strip: Tensor, out: Tensor) -> int:
-    """Write each pair of a strip (h, w) once, and return their number. The first h columns hold its part of the diagonal."""
+    """Write each pair of a strip (h, w) once, and return the number of pairs. The first h columns include the diagonal."""
     h, w = strip.shape
     beside = h * (w - h)
     out[:beside].view(h, w - h).copy_(strip[:, h:])
@@ -154,7 +159,7 @@ def _write_pairs(strip: Tensor, out: Tensor) -> int:
 
 
 def _dot(x: Tensor, y: Tensor) -> float:
-    """Dot product, computed in blocks in the dtype of the vectors and summed in float64."""
+    """Compute a dot product in blocks, in the dtype of the vectors. The blocks are summed in float64."""
     if len(x) != len(y):
         raise ValueError(f"a geometry of {len(x)} pairs of stimuli with one of {len(y)}")
     blocks = [torch.dot(a, b) for a, b in zip(x.split(_DOT), y.split(_DOT), strict=True)]

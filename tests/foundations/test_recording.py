@@ -54,7 +54,7 @@ def broken(recording, **changes):
         ({"units": pd.DataFrame({"unit": list("abcd"), "nc_percent": [0.0, 20, 30, 40]})}, "outside"),
         ({"rois": pd.DataFrame({"V1": [1, 1, 0, 0]})}, "boolean column"),
         ({"units": pd.DataFrame({"unit": [], "nc_percent": []})}, "no unit passes"),
-        ({"units": pd.DataFrame({"unit": list("abca"), "nc_percent": 20.0})}, "unit a is there twice"),
+        ({"units": pd.DataFrame({"unit": list("abca"), "nc_percent": 20.0})}, "unit a occurs twice"),
         ({"repetitions": np.array([1, 0, 1])}, "averaged over 0 trials"),
         ({"screening": pd.DataFrame({"unit": list("abcd"), "nc_percent": 20.0})}, "no column kept, V1"),
     ],
