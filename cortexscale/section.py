@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
 @dataclass(frozen=True)
 class Words:
-    """How messages and the config reference name a type of value, in singular and plural, and a rule for its values."""
+    """Names of a type of values in messages and in the config reference, in singular and plural, and a rule for such values."""
 
     one: str
     many: str
