@@ -9,7 +9,8 @@ from pathlib import Path
 
 from cortexscale.errors import InputError
 
-_HDF5_MESSAGE = re.compile(r"(Unable to|Can't) .*\(|Invalid HDF5|error in H5")
+_ANNEX_POINTER = re.compile(rb"(/annex/objects/|(\.\./)*\.git/annex/)")
+_WEB_PAGE = re.compile(rb"(<!doctype|<html|<head|<body|<script|<!--|<\?xml)")
 
 
 @contextmanager
@@ -42,26 +43,11 @@ def link_or_copy(source: Path | str, target: Path | str) -> None:
         shutil.copyfile(source, target)
 
 
-@contextmanager
-def hdf5_damage(path: Path, expected: str, remedy: str) -> Iterator[None]:
-    """Turn an error of HDF5 about a damaged file into an InputError.
-
-    Errors of HDF5 are OSErrors, and other errors with a message of HDF5. ``remedy`` says where the file comes from.
-    """
-    try:
-        yield
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        if not isinstance(error, OSError) and not _HDF5_MESSAGE.search(str(error)):
-            raise
-        found = "a truncated file" if "truncated file" in str(error) else f"a file that HDF5 cannot read ({error})"
-        raise InputError(path, found, expected, f"the copy is incomplete or damaged; repeat the download. {remedy}") from error
-
-
 def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:
     """Return ``path`` if it is a data file.
 
-    An InputError is raised if the file is missing or shorter than ``smallest`` bytes. The same holds for a pointer of git-annex
-    or Git LFS whose content was not fetched, a web page, and an error message of a storage server.
+    An InputError is raised if the file is missing, cannot be opened or is shorter than ``smallest`` bytes. The same holds for a
+    pointer of git-annex or Git LFS whose content was not fetched, a web page, and an error message of a storage server.
     """
     path = Path(path)
 
@@ -70,12 +56,20 @@ def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:
 
     if path.is_symlink() and not path.exists():
         raise error("a link to a file that is not there (git-annex content not fetched?)", "a data file")
+    if path.is_dir():
+        raise error("a folder", "a data file")
     if not path.is_file():
         raise error("nothing", "a data file")
-    with path.open("rb") as content:
-        head = content.read(1024)
-    start, size = head.lstrip().lower(), path.stat().st_size
-    if head.startswith((b"/annex/objects/", b"../.git/annex/")):
+    try:
+        with path.open("rb") as content:
+            head = content.read(1024)
+    except OSError as failure:
+        found = f"a file that this machine cannot read: {failure.strerror}"
+        raise InputError(path, found, "a data file", "mend the permissions, the disk or the mount, and run again") from failure
+    start, size = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower(), path.stat().st_size
+    if not size:
+        raise error("an empty file (0 bytes)", "a data file", "the download or copy did not begin; repeat it. ")
+    if _ANNEX_POINTER.match(head):
         fetch = "fetch the content (gin get-content, or git annex get). "
         raise error("a git-annex pointer", "the data file itself", fetch)
     if head.startswith(b"version https://git-lfs"):
@@ -83,7 +77,7 @@ def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:
     if start.startswith(b"<?xml") and (code := re.search(rb"<Code>(\w+)</Code>", head)):
         found = f"an error page of the storage server ({code[1].decode()})"
         raise error(found, "a data file", "the address was wrong or not public. ")
-    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+    if _WEB_PAGE.match(start):
         raise error("an HTML page", "a data file", "the download saved a web page; use the direct link. ")
     if size < smallest:
         raise error(f"{size:,} bytes", f"at least {smallest:,} bytes", "the download was cut short; repeat it. ")

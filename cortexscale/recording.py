@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from cortexscale.arrays import open_hdf5
 from cortexscale.errors import InputError
 from cortexscale.files import whole_file
 
@@ -111,7 +112,7 @@ class Recording:
     def save(self, path: Path | str) -> None:
         """Write the recording to one HDF5 file, which appears complete or not at all."""
         self.check()
-        with whole_file(path) as part, h5py.File(part, "w") as file:
+        with whole_file(path) as part, open_hdf5(part, "w") as file:
             file.attrs.update(dataset=self.dataset, subject=self.subject, notes=json.dumps(self.notes))
             for name, split in (("train", self.train), ("test", self.test)):
                 group = file.create_group(name)
@@ -128,7 +129,7 @@ class Recording:
 def load_recording(path: Path | str, *, responses: bool = True) -> Recording:
     """Read a Recording that :meth:`Recording.save` wrote. Without ``responses``, both splits have 0 columns."""
     columns = slice(None) if responses else slice(0)
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         train, test = (
             Split(_column(split["stimulus_ids"]), split["responses"][:, columns], split["repetitions"][:])
             for split in (file["train"], file["test"])
@@ -140,7 +141,7 @@ def load_recording(path: Path | str, *, responses: bool = True) -> Recording:
 
 def load_screening(path: Path | str) -> pd.DataFrame:
     """Read only the screening table of a Recording that :meth:`Recording.save` wrote."""
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         return _table(file["screening"])
 
 

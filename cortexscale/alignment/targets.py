@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 import torch
 
+from cortexscale.arrays import open_hdf5
 from cortexscale.errors import InputError
 from cortexscale.files import whole_file
 from cortexscale.kernels.device import best_device
@@ -31,7 +31,7 @@ class PreparedResponses:
     def __init__(self, path: Path | str):
         self.path = Path(path)
         try:
-            self._file = h5py.File(self.path, "r")
+            self._file = open_hdf5(self.path)
         except OSError as error:
             found = f"not a readable HDF5 file ({error})"
             raise InputError(path, found, "prepared responses", "delete it and run again") from None
@@ -116,7 +116,7 @@ def prepare_responses(targets: Sequence[Targets], splits: Sequence[str], path: P
     has ``<dataset>/<subject>/<roi>/factor``, (n_train, r), from :meth:`~cortexscale.kernels.responses.Responses.factor`.
     """
     device = best_device()
-    with whole_file(path) as part, h5py.File(part, "w") as file:
+    with whole_file(path) as part, open_hdf5(part, "w") as file:
         file.attrs["made_by"] = json.dumps(made_by, default=str)
         for target in targets:
             places = [file.create_group(target.place(group)) for group in range(len(target.groups))]

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from cortexscale.arrays import mapped
 from cortexscale.errors import InputError
 from cortexscale.features.extract import ForwardPasses, layer_places
 from cortexscale.features.store import SLAB, Store, StoreWriter
@@ -113,7 +114,7 @@ class TokenStore(Store):
     @cache  # noqa: B019 (a store lives as long as its job)
     def _block(self, layer: str, number: int) -> np.ndarray:
         """Map a chunk of the file into memory."""
-        return np.memmap(self.path, np.float16, "r", self._starts[f"{layer}/c/{number}/0"], self.array(layer).chunks)
+        return mapped(self.path, np.float16, self._starts[f"{layer}/c/{number}/0"], self.array(layer).chunks)
 
     def _gram(self, layer: str, number: int, images: np.ndarray, dtype: torch.dtype, device: torch.device) -> GramMatrix:
         return gram(self.slabs(layer, images), dtype=dtype, device=device)

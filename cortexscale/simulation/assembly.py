@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from cortexscale.arrays import open_hdf5
+
 Coordinates = Mapping[str, Mapping[str, np.ndarray]]
 """Dimension, in the order of the axes of the array -> name of a coordinate -> one value per entry."""
 
@@ -22,7 +24,7 @@ def write_assembly(path: Path, responses: Iterable[np.ndarray], coordinates: Coo
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lengths = [len(next(iter(levels.values()))) for levels in coordinates.values()]
-    with h5py.File(path, "w", track_order=True) as file:
+    with open_hdf5(path, "w", track_order=True) as file:
         file.attrs["_NCProperties"] = np.bytes_("version=2,netcdf=4.6.3,hdf5=1.10.4")
         for number, (dim, length) in enumerate(zip(coordinates, lengths, strict=True)):
             scale = file.create_dataset(dim, (length,), ">f4", track_order=True)

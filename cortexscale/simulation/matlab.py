@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from cortexscale.arrays import open_hdf5
 from cortexscale.files import whole_file
 
 _HEADER_BYTES = 512
@@ -23,7 +24,7 @@ def write_matlab(path: Path, variables: Mapping[str, np.ndarray | Fields]) -> No
     texts, written as a 1 x N struct array.
     """
     with whole_file(path) as part:
-        with h5py.File(part, "w", userblock_size=_HEADER_BYTES) as file:
+        with open_hdf5(part, "w", userblock_size=_HEADER_BYTES) as file:
             for name, value in variables.items():
                 if isinstance(value, np.ndarray):
                     compression = {"compression": 3} if value.nbytes > _CONTIGUOUS_UP_TO else {}

@@ -10,8 +10,9 @@ import h5py
 import numpy as np
 from PIL import Image
 
+from cortexscale.arrays import hdf5_damage, open_hdf5
 from cortexscale.errors import InputError
-from cortexscale.files import hdf5_damage, require_real_file
+from cortexscale.files import require_real_file
 
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
@@ -73,7 +74,7 @@ class Hdf5Images(Images):
         """The array, on disk."""
         require_real_file(self.path, self.remedy)
         with hdf5_damage(self.path, "an HDF5 file of images", self.remedy):
-            file = h5py.File(self.path, "r")
+            file = open_hdf5(self.path)
             arrays = [item for item in file.values() if isinstance(item, h5py.Dataset)]
             images = [item for item in arrays if item.ndim == 4 and item.shape[-1] == 3 and item.dtype == np.uint8]
         if len(images) != 1:

@@ -180,7 +180,7 @@ BAD = {
     ),
     "git-annex pointer": (lambda p: p.write_text("/annex/objects/MD5-s1--0"), "a git-annex pointer", "the data file itself"),
     "LFS pointer": (lambda p: p.write_text("version https://git-lfs.github.com/spec/v1\n"), "a Git LFS pointer", "itself"),
-    "netCDF-3": (lambda p: scipy.io.netcdf_file(p, "w").close(), "HDF5 cannot read", "a whole netCDF-4 file"),
+    "netCDF-3": (lambda p: scipy.io.netcdf_file(p, "w").close(), "is not HDF5", "a whole netCDF-4 file"),
     "two arrays": (lambda p: edited(p, lambda f: f.create_dataset("more", data=np.zeros((2, 2)))), "arrays: .*more", "one array"),
     "no array": (lambda p: edited(p, lambda f: f.__delitem__("__xarray_dataarray_variable__")), "no array", "one array"),
     "nameless axis": (lambda p: edited(p, unname), r"over neuroid, \?, presentation", "time_bin"),

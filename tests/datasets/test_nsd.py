@@ -416,8 +416,8 @@ BAD = {
     ),
     "label names garbled": (put(f"{LABEL}/streams.mgz.ctab", b"early\n"), f"{LABEL}/streams.mgz.ctab", "`<label> <name>`"),
     "pointer for the design": (put(DESIGN, POINTER), DESIGN, "a git-annex pointer"),
-    "design of version 7.3": (v73, DESIGN, "cannot be read"),
-    "truncated design": (cut(DESIGN, lambda n: n // 2), DESIGN, "cannot be read"),
+    "design of version 7.3": (v73, DESIGN, "also subjectim, sharedix"),
+    "truncated design": (cut(DESIGN, lambda n: n // 2), DESIGN, "scipy cannot read"),
     "design without a key": (edit_design(lambda d: d.pop("sharedix")), DESIGN, "no variable sharedix"),
     "design of fewer trials": (
         edit_design(lambda d: d.update(masterordering=d["masterordering"][:, :900])),

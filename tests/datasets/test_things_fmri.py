@@ -440,7 +440,7 @@ BAD = {
     "pointer for responses": (put(RESPONSES, POINTER), RESPONSES, "a git-annex pointer"),
     "web page for voxels": (put(VOXELS, HTML), VOXELS, "an HTML page"),
     "truncated responses": (cut(RESPONSES, lambda n: n - 1000), RESPONSES, "truncated"),
-    "junk for responses": (put(RESPONSES, b"junk" * 300), RESPONSES, "HDF5 cannot read"),
+    "junk for responses": (put(RESPONSES, b"junk" * 300), RESPONSES, "is not HDF5"),
     "another key": (rewrite(other_key), RESPONSES, "the keys betas"),
     "the table format": (rewrite(table_format), RESPONSES, "frame_table"),
     "a block of everything": (rewrite(all_one_block), RESPONSES, "(348, 601)"),

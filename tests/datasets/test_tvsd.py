@@ -329,7 +329,7 @@ BAD_FILES = {
     "header alone": (
         MUA,
         lambda r, f: rewrite(r, f, lambda b: b[:512] + bytes(9999)),
-        "HDF5 cannot read",
+        "is not HDF5",
         "a whole MATLAB",
         "gin",
     ),
@@ -360,7 +360,7 @@ BAD_FILES = {
         MUA,
         lambda r, f: rewrite(r, f, lambda b: bytes(512) + b[512:]),
         "without MATLAB's header",
-        "a MATLAB v7.3",
+        "a MATLAB file",
         "gin",
     ),
     "missing variable": (

@@ -164,7 +164,7 @@ def test_old_opcodes_are_refused_too(tmp_path, opcodes):
 
 BAD = {
     "missing": (None, "nothing", "a data file"),
-    "empty": (b"", "0 bytes", "at least 1 bytes"),
+    "empty": (b"", "0 bytes", "a data file"),
     "HTML": (b"<!DOCTYPE html><html>", "an HTML page", "a data file"),
     "annex": (b"/annex/objects/MD5E-s2790686720--0123.npy\n", "a git-annex pointer", "the data file itself"),
     "text": (b"raw_eeg_data = 1" * 20, "no header of a .npy file", "one Python dictionary"),

@@ -13,8 +13,9 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from cortexscale.arrays import hdf5_damage, open_hdf5
 from cortexscale.errors import InputError
-from cortexscale.files import hdf5_damage, require_real_file
+from cortexscale.files import require_real_file
 from cortexscale.stimuli.brainscore import ALIASES
 
 DIMENSIONS = ("neuroid", "presentation", "time_bin")
@@ -107,7 +108,7 @@ def open_assembly(path: Path | str, remedy: str) -> Iterator[Assembly]:
     """Open an assembly for reading; ``remedy`` ends every message."""
     path = require_real_file(path, remedy)
     with _reading(path, remedy):
-        file = h5py.File(path, "r")
+        file = open_hdf5(path)
     with file:
         with _reading(path, remedy):
             variables = [item for item in file.values() if isinstance(item, h5py.Dataset) and not item.is_scale]

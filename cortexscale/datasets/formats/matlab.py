@@ -1,27 +1,32 @@
-"""MATLAB v7.3 files, which are HDF5 files behind a 512-byte header.
+"""MATLAB files: v7.3, which are HDF5 files behind a 512-byte header, and v5 to v7, which scipy reads.
 
-h5py reverses the axes of every MATLAB array: an m x n array has shape (n, m) here.
+h5py reverses the axes of every MATLAB array: an m x n array has shape (n, m) there.
 """
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
+from cortexscale.arrays import member, released_hdf5
 from cortexscale.errors import InputError
-from cortexscale.files import hdf5_damage, require_real_file
+from cortexscale.files import require_real_file
 
 _HEADER_BYTES = 512
+_OTHER_FILE = "check that this is the released file, and whole"
 
 
 @contextmanager
 def open_matlab(path: Path | str, variables: Iterable[str], remedy: str) -> Iterator[h5py.File]:
     """Open a MATLAB v7.3 file that has some top-level ``variables``, for reading; ``remedy`` ends every message."""
-    path = require_real_file(path, remedy, smallest=2 * _HEADER_BYTES)
-    _require_version_7_3(path, remedy)
-    with hdf5_damage(path, "a whole MATLAB v7.3 file", remedy), h5py.File(path, "r") as file:
+    version = _version(path, remedy)
+    if version != "7.3":
+        remedy = f"this is another file, or a re-saved one. {remedy}"
+        raise InputError(path, f"a MATLAB {version} MAT-file", "a MATLAB 7.3 MAT-file", remedy)
+    with released_hdf5(path, "a whole MATLAB v7.3 file", remedy, smallest=2 * _HEADER_BYTES) as file:
         missing = [name for name in variables if name not in file]
         if missing:
             present = ", ".join(name for name in file if not name.startswith("#")) or "nothing"
@@ -32,37 +37,129 @@ def open_matlab(path: Path | str, variables: Iterable[str], remedy: str) -> Iter
 def read_strings(file: h5py.File, struct: str, field: str) -> np.ndarray:
     """Read one text field of a list of N records: a 1 x N struct array, or a scalar struct of cell arrays.
 
-    Both hold N references to char arrays of UTF-16 code units.
+    Both hold N references to char arrays. A scalar struct whose field is one char array has a text per row of it. Spaces around
+    a text are left out.
     """
+    place = f"{file.filename}: {struct}.{field}"
 
     def wrong(found: str) -> InputError:
-        remedy = "check that this is the released file, and whole"
-        return InputError(f"{file.filename}: {struct}.{field}", found, "a list of texts", remedy)
+        return InputError(place, found, "a list of texts", _OTHER_FILE)
 
-    group = file[struct]
-    if not isinstance(group, h5py.Group):
-        raise wrong(f"{struct} is not a struct but an array of shape {group.shape}")
+    group = member(file, struct)
+    if not isinstance(group, h5py.Group) or _class(group) not in ("struct", ""):
+        raise wrong(f"{struct} is not a struct but {_kind(group)}")
     if field not in group:
         raise wrong(f"only the fields {', '.join(group)}")
-    references = group[field]
-    if h5py.check_ref_dtype(references.dtype) is not h5py.Reference:
-        raise wrong(f"an array of {references.dtype}, shape {references.shape}")
+    content = group[field]
+    if (rows := _char_rows(content)) is not None:
+        return np.array([row.strip() for row in rows], dtype=np.str_)
+    if not isinstance(content, h5py.Dataset) or h5py.check_ref_dtype(content.dtype) is not h5py.Reference:
+        raise wrong(_kind(content))
     texts = []
-    for position, reference in enumerate(references[()].ravel()):
-        # Not every char array is text: an empty one holds its dimensions as uint64, and a damaged one holds anything.
-        characters = file[reference][()] if reference else np.empty(0)
-        text = characters.tobytes().decode("utf-16-le", "replace") if characters.dtype == np.uint16 else "\0"
-        if "\0" in text or "\ufffd" in text:
+    for position, reference in enumerate(content[()].ravel()):
+        rows = _char_rows(file[reference]) if reference else None
+        if rows is None or len(rows) != 1:
             raise wrong(f"no text in entry {position + 1}")
-        texts.append(text)
-    return np.array(texts)
+        texts.append(rows[0].strip())
+    return np.array(texts, dtype=np.str_)
 
 
-def _require_version_7_3(path: Path, remedy: str) -> None:
-    with path.open("rb") as handle:
+def numbers(file: h5py.File, name: str, shape: tuple[int, ...], remedy: str) -> h5py.Dataset:
+    """Return the array ``name`` of real numbers, on disk, whose h5py shape must be ``shape``; ``remedy`` ends a message."""
+    data, expected = member(file, name), f"real numbers of shape {shape}"
+    if not _is_matrix(data):
+        raise InputError(file.filename, f"{name} is {_kind(data)}", expected, remedy)
+    if data.shape != shape:
+        raise InputError(file.filename, f"{name} of shape {data.shape}", expected, remedy)
+    return data
+
+
+def read_integers(path: Path | str, names: Iterable[str], remedy: str) -> dict[str, np.ndarray]:
+    """Read matrices of whole numbers, (m, n) int64 as in MATLAB, from a file of any version; ``remedy`` ends every message."""
+    names = list(names)
+    if _version(path, remedy) == "7.3":
+        with open_matlab(path, names, remedy) as file:
+            found = {name: file[name] for name in names}
+            values = {name: data[()].T if _is_matrix(data) else _kind(data) for name, data in found.items()}
+    else:
+        values = _read_version_5(Path(path), names, remedy)
+    for name, value in values.items():
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in "iufb" or value.ndim != 2:
+            found = f"an array of {value.dtype} of shape {value.shape}" if isinstance(value, np.ndarray) else str(value)
+            raise InputError(path, f"{name} is {found}", "a matrix of whole numbers", remedy)
+        with np.errstate(invalid="ignore"):
+            whole = value.astype(np.int64)
+        if not np.array_equal(whole, value):
+            raise InputError(path, f"{name} has values that are not whole numbers", "a matrix of whole numbers", remedy)
+        values[name] = whole
+    return values
+
+
+def _read_version_5(path: Path, names: list[str], remedy: str) -> dict[str, Any]:
+    import scipy.io
+    import scipy.sparse
+
+    try:
+        content = scipy.io.loadmat(path, variable_names=names)
+    except Exception as error:  # scipy raises half a dozen unrelated types on a damaged file
+        found = f"a file that scipy cannot read ({type(error).__name__}: {error})"
+        remedy = f"the copy is incomplete or damaged; repeat the download. {remedy}"
+        raise InputError(path, found, "a whole MATLAB file", remedy) from error
+    if absent := [name for name in names if name not in content]:
+        there = ", ".join(name for name, *_ in scipy.io.whosmat(path)) or "nothing"
+        raise InputError(path, f"no variable {', '.join(absent)}; there is {there}", f"the variables {', '.join(names)}", remedy)
+    return {name: content[name].toarray() if scipy.sparse.issparse(content[name]) else content[name] for name in names}
+
+
+def _version(path: Path | str, remedy: str) -> str:
+    """Return the version in the header of a MATLAB file, such as ``7.3`` or ``5.0``."""
+    with require_real_file(path, remedy).open("rb") as handle:
         header = handle.read(_HEADER_BYTES)
-    if not header.startswith(b"MATLAB "):
-        raise InputError(path, "a file without MATLAB's header", "a MATLAB v7.3 file", remedy)
-    if not header.startswith(b"MATLAB 7.3 MAT-file"):
-        version = header.split(b",")[0][:30].decode("ascii", "replace")
-        raise InputError(path, f"a {version}", "a MATLAB 7.3 MAT-file", "this is another file, or a re-saved one. " + remedy)
+    words = header.split(b",")[0].split()
+    if len(words) < 3 or words[0] != b"MATLAB" or words[2] != b"MAT-file":
+        remedy = f"this is another file, or a damaged one. {remedy}"
+        raise InputError(path, f"a file without MATLAB's header; it begins with {header[:16]!r}", "a MATLAB file", remedy)
+    return words[1].decode("ascii", "replace")
+
+
+def _class(item: Any) -> str:
+    name = item.attrs.get("MATLAB_class", b"")
+    return name.decode("ascii", "replace") if isinstance(name, bytes) else str(name)
+
+
+def _is_matrix(data: Any) -> bool:
+    """Whether an item holds real numbers. An empty array does not, for its values are its dimensions."""
+    if not isinstance(data, h5py.Dataset) or data.dtype.kind not in "iuf" or _class(data) == "char":
+        return False
+    return "MATLAB_empty" not in data.attrs and "MATLAB_object_decode" not in data.attrs
+
+
+def _kind(item: Any) -> str:
+    """Say what an item of a MATLAB v7.3 file is."""
+    if isinstance(item, h5py.Group):
+        return "a sparse matrix" if "MATLAB_sparse" in item.attrs else f"a struct with the fields {', '.join(item) or 'none'}"
+    if not isinstance(item, h5py.Dataset):
+        return "not a MATLAB array"
+    if "MATLAB_empty" in item.attrs:
+        return "an empty array"
+    if _class(item) == "char":
+        return f"text of shape {item.shape}"
+    if "MATLAB_object_decode" in item.attrs:
+        return f"an object of class {_class(item)}"
+    if h5py.check_ref_dtype(item.dtype):
+        return f"a cell array of shape {item.shape}"
+    if item.dtype.names:
+        return f"an array of complex numbers of shape {item.shape}"
+    return f"an array of {item.dtype}, shape {item.shape}"
+
+
+def _char_rows(item: Any) -> list[str] | None:
+    """Return the rows of a char array; None for anything else, also for characters that are no text."""
+    if not isinstance(item, h5py.Dataset) or item.ndim != 2 or item.dtype.kind != "u" or "MATLAB_empty" in item.attrs:
+        return None
+    if _class(item) not in ("char", "") or item.dtype.itemsize > 4:
+        return None
+    codes, encoding = item[()].T, "utf-32-le" if item.dtype.itemsize == 4 else "utf-16-le"
+    stored = np.ascontiguousarray(codes, "<u4" if item.dtype.itemsize == 4 else "<u2")
+    rows = [row.tobytes().decode(encoding, "replace") for row in stored]
+    return None if any("\0" in row or "\ufffd" in row for row in rows) else rows

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from cortexscale.arrays import mapped
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 
@@ -93,7 +94,7 @@ class _Array:
         """Return the array that this stands for."""
         if self._data is None:
             # If the map were made earlier, the unpickler would own it too, and keep its pages until it is collected itself.
-            return np.memmap(self._source.path, self._dtype, "r", self._offset, shape=self._shape, order=self._order)
+            return mapped(self._source.path, self._dtype, self._offset, self._shape, self._order)
         if not self._dtype.hasobject:
             return np.frombuffer(self._data, self._dtype).reshape(self._shape, order=self._order)
         array = np.empty(self._shape, object)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cortexscale.datasets.formats.matlab import read_integers
 from cortexscale.datasets.nsd.files import Release
 
 
@@ -23,23 +24,13 @@ def read_design(release: Release, n_trials: int, n_images: int, n_shared: int) -
 
     Each subject was planned to see ``n_images``, of which all subjects share ``n_shared``.
     """
-    import scipy.io
-
-    path = release.require(release.design)
-    keys = ("masterordering", "subjectim", "sharedix")
-    try:
-        content = scipy.io.loadmat(path, variable_names=keys)
-    except Exception as error:  # scipy raises half a dozen unrelated types on a damaged file
-        raise release.unreadable(path, error, "a MATLAB v5 file") from error
-    if absent := [key for key in keys if key not in content]:
-        raise release.unlike(path, f"no variable {', '.join(absent)}", f"the variables {', '.join(keys)}")
-    # Stored types vary, and some are unsigned, from which 1 must not be subtracted: 0 would become the largest number.
-    ordering = content["masterordering"].astype(np.int64).ravel() - 1
-    subject_images = content["subjectim"].astype(np.int64) - 1
-    shared = content["sharedix"].astype(np.int64).ravel() - 1
+    path = release.design
+    content = read_integers(path, ("masterordering", "subjectim", "sharedix"), release.remedy(path))
+    ordering, subject_images, shared = (values - 1 for values in content.values())
+    ordering, shared = ordering.ravel(), shared.ravel()
 
     row = int(release.subject.removeprefix("subj")) - 1
-    if subject_images.ndim != 2 or subject_images.shape[0] <= row or subject_images.shape[1] != n_images:
+    if subject_images.shape[0] <= row or subject_images.shape[1] != n_images:
         found = f"subjectim of shape {subject_images.shape}"
         raise release.unlike(path, found, f"a row for {release.subject} and {n_images} columns (`images_per_subject`)")
     if len(shared) != n_shared:

@@ -14,8 +14,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from cortexscale.arrays import member, released_hdf5
 from cortexscale.errors import InputError
-from cortexscale.files import hdf5_damage, require_real_file
+from cortexscale.files import require_real_file
 
 ROI_VOLUMES = {
     "streams": ("early", "midventral", "midlateral", "midparietal", "ventral", "lateral", "parietal"),
@@ -147,10 +148,10 @@ def open_betas(release: Release, session: int, trials: int, grid: tuple[int, ...
     """Open the betas of one session (from 1): (trials, Z, Y, X) int16, percent signal change x 300; ``grid`` is (X, Y, Z)."""
     path = release.session(session)
     shape = (trials, *grid[::-1])
-    release.require(path, smallest=2 * int(np.prod(shape)))
-    with hdf5_damage(path, "a whole HDF5 file", release.remedy(path)), h5py.File(path) as file:
-        betas = file.get("betas")
-        if betas is None:
+    smallest = 2 * int(np.prod(shape))
+    with released_hdf5(path, "a whole HDF5 file", release.remedy(path), smallest) as file:
+        betas = member(file, "betas")
+        if not isinstance(betas, h5py.Dataset):
             raise release.unlike(path, f"the datasets {', '.join(file) or 'none'}", "a dataset `betas`")
         if betas.dtype != np.int16 or betas.shape != shape:
             expected = f"int16 of shape {shape}: {trials} trials on the grid of {release.ncsnr.name}, axes reversed"

@@ -7,10 +7,10 @@ import gzip
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 
+from cortexscale.arrays import open_hdf5
 from cortexscale.datasets.nsd.files import Release
 from cortexscale.datasets.nsd.reader import Options
 from cortexscale.datasets.nsd.simulated_cortex import LABELS, Cortex
@@ -81,7 +81,7 @@ def write_shared(root: Path, experiment: Experiment, images: np.ndarray) -> None
         scipy.io.savemat(part, matlab, appendmat=False)
     with whole_file(release.stimulus_table) as part:
         _stimulus_table(experiment, shared).to_csv(part)
-    with whole_file(root / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5") as part, h5py.File(part, "w") as file:
+    with whole_file(root / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5") as part, open_hdf5(part, "w") as file:
         file["imgBrick"] = np.asarray(images, dtype=np.uint8)
 
 
@@ -98,7 +98,7 @@ def write_subject(root: Path, subject: str, experiment: Experiment, cortex: Cort
     for session in range(len(stored) // TRIALS):
         betas = np.zeros((TRIALS, *cortex.shape[::-1]), "<i2")
         betas[:, k, j, i] = stored[session * TRIALS : (session + 1) * TRIALS]
-        with whole_file(release.session(session + 1)) as part, h5py.File(part, "w") as file:
+        with whole_file(release.session(session + 1)) as part, open_hdf5(part, "w") as file:
             file.create_dataset("betas", data=betas, chunks=(TRIALS, 1, 1, 1))
     ncsnr = np.full(cortex.shape, np.nan, np.float32)
     ncsnr[i, j, k] = _released_ncsnr(stored, shown)

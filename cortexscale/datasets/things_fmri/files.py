@@ -17,8 +17,9 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from cortexscale.arrays import member, released_hdf5
 from cortexscale.errors import InputError
-from cortexscale.files import hdf5_damage, require_real_file
+from cortexscale.files import require_real_file
 
 FIGSHARE = "betas_csv.zip of Figshare+ article 20492835, version 2 (doi 10.25452/figshare.plus.20492835)"
 _FIGSHARE_NAMES = ("ResponseData.h5", "StimulusMetadata.csv", "VoxelMetadata.csv")
@@ -97,9 +98,8 @@ def open_responses(release: Release, voxel_ids: np.ndarray, n_trials: int) -> It
     Which block holds the responses depends on how the frame was built.
     """
     path = release.responses
-    require_real_file(path, release.remedy(path))
-    with hdf5_damage(path, "a whole HDF5 file", release.remedy(path)), h5py.File(path) as file:
-        frame = file.get("ResponseData")
+    with released_hdf5(path, "a whole HDF5 file", release.remedy(path)) as file:
+        frame = member(file, "ResponseData")
         if not isinstance(frame, h5py.Group):
             raise release.unlike(path, f"the keys {', '.join(file) or 'none'}", "a data frame `ResponseData`")
         if frame.attrs.get("pandas_type") != b"frame":

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from cortexscale.arrays import open_hdf5
 from cortexscale.files import whole_file
 from cortexscale.kernels.noise_ceiling import ncsnr_from_repetitions, noise_ceiling_percent
 
@@ -32,7 +33,7 @@ def write_responses(path: Path, responses: np.ndarray) -> None:
     n_voxels, n_trials = responses.shape
     trials = np.arange(n_trials).astype(object)
     blocks: list[tuple[np.ndarray, np.ndarray | str]] = [(responses, trials), (np.arange(n_voxels)[:, None], "voxel_id")]
-    with whole_file(path) as part, h5py.File(part, "w") as file:
+    with whole_file(path) as part, open_hdf5(part, "w") as file:
         _describe(file, "GROUP", "1.0", PYTABLES_FORMAT_VERSION="2.1")
         frame = file.create_group("ResponseData")
         _describe(frame, "GROUP", "1.0", pandas_type="frame", encoding="UTF-8", errors="strict", ndim=2, nblocks=2)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, Field, field_validator
 
-from cortexscale.datasets.formats.matlab import open_matlab, read_strings
+from cortexscale.datasets.formats.matlab import numbers, open_matlab, read_strings
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.registry import all_facts
 from cortexscale.datasets.tvsd.electrodes import BLOCK_BYTES, N_ELECTRODES, blocks, describe_electrodes, select_electrodes
@@ -37,6 +37,7 @@ _AREAS = {
 }
 _AGREEMENT = 1e-6  # largest difference of released and recomputed numbers, which are float64 of the same data
 _OUTLIER_SD = 20
+_OF_ONE_RELEASE = "take both files from one release; if they are partial or simulated on purpose, set tvsd's counts"
 
 
 class Options(BaseModel, extra="forbid"):
@@ -170,11 +171,7 @@ def _responses_file(root: Path, subject: str, options: Options) -> Iterator[h5py
     }
     with open_matlab(path, shapes, _source(subject, "THINGS_normMUA.mat")) as file:
         for name, shape in shapes.items():
-            found = getattr(file[name], "shape", "none (a struct)")
-            if found != shape:
-                expected = f"{shape}, to fit things_imgs.mat and the repetitions"
-                remedy = "take both files from one release; if they are partial or simulated on purpose, set tvsd's counts"
-                raise InputError(path, f"{name} of shape {found}", expected, remedy)
+            numbers(file, name, shape, _OF_ONE_RELEASE)
         yield file
 
 

@@ -1,0 +1,93 @@
+"""Arrays in files: HDF5 files, opened without locks, and memory maps, on any file system."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+import numpy as np
+from numpy.typing import DTypeLike
+
+from cortexscale.errors import InputError
+from cortexscale.files import require_real_file
+
+_HDF5_MESSAGE = re.compile(r"(Unable to|Can't) .*\(|Invalid HDF5|error in H5|No NumPy equivalent|codec can't decode")
+_SYSTEM_MESSAGE = re.compile(r"errno = [1-9]\d*, error message = '([^']*)'")
+
+
+def open_hdf5(path: Path | str, mode: Literal["r", "r+", "w"] = "r", **settings: Any) -> h5py.File:
+    """Open an HDF5 file without locks, which NFS, Lustre and exFAT may lack. No file here is written and read at the same time.
+
+    The environment variable HDF5_USE_FILE_LOCKING is stronger. If it asks for locks that the file system does not have, an
+    InputError says so.
+    """
+    try:
+        return h5py.File(path, mode, locking=False, **settings)
+    except OSError as error:
+        if "flag values don't match" in str(error):  # this process has opened the file elsewhere, with locks
+            return h5py.File(path, mode, **settings)
+        if "unable to lock file" not in str(error):
+            raise
+        variable = f"HDF5_USE_FILE_LOCKING is {os.environ.get('HDF5_USE_FILE_LOCKING', 'not set')}"
+        remedy = "set the environment variable HDF5_USE_FILE_LOCKING to FALSE, and run again; the file itself is not at fault"
+        found = f"a lock that the file system refuses ({variable})"
+        raise InputError(path, found, "a file that is opened without a lock", remedy) from error
+
+
+@contextmanager
+def released_hdf5(path: Path | str, expected: str, remedy: str, smallest: int = 1) -> Iterator[h5py.File]:
+    """Open a released HDF5 file of at least ``smallest`` bytes for reading.
+
+    What HDF5 raises for it, here or in the block, becomes an InputError. ``remedy`` says where the file comes from.
+    """
+    path = require_real_file(path, remedy, smallest)
+    with hdf5_damage(path, expected, remedy), open_hdf5(path) as file:
+        yield file
+
+
+@contextmanager
+def hdf5_damage(path: Path, expected: str, remedy: str) -> Iterator[None]:
+    """Turn the errors that HDF5 raises while a block reads a file into an InputError.
+
+    These are OSErrors, and other errors whose message is one of HDF5. The InputError says to fetch the file again, as ``remedy``
+    describes, only if its content is wrong, and not if the system cannot read it.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        text = str(error)
+        if not isinstance(error, OSError) and not _HDF5_MESSAGE.search(text):
+            raise
+        again = f"the copy is incomplete or damaged; repeat the download. {remedy}"
+        if "truncated file" in text:
+            found = "a truncated file"
+        elif message := _SYSTEM_MESSAGE.search(text):
+            found, again = f"a file that this machine cannot read: {message[1]}", "mend the permissions, the disk or the mount"
+        elif "signature not found" in text:
+            with path.open("rb") as file:
+                found = f"a file that is not HDF5; it begins with {file.read(16)!r}"
+            again = f"this is another file, or a damaged one; fetch it again. {remedy}"
+        elif "required filter" in text or "filter is not registered" in text:
+            found, again = f"a compression that HDF5 lacks here ({text})", f"take the file as it was released. {remedy}"
+        else:
+            found = f"a file that HDF5 cannot read ({text})"
+        raise InputError(path, found, expected, again) from error
+
+
+def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
+    """Return the member ``name`` of a group, or None if there is none. A damaged member raises, which ``get`` would hide."""
+    if name not in group:
+        return None
+    return group[name]
+
+
+def mapped(path: Path | str, dtype: DTypeLike, offset: int, shape: tuple[int, ...], order: Literal["C", "F"] = "C") -> np.ndarray:
+    """Map an array in a file into memory, read-only. Where the file system has no memory maps, the array is read."""
+    try:
+        return np.memmap(path, dtype, "r", offset, shape=shape, order=order)
+    except OSError:
+        flat = np.fromfile(path, dtype, count=int(np.prod(shape)), offset=offset)
+        return flat.reshape(shape, order=order)
