@@ -6,7 +6,7 @@ h5py reverses the axes of every MATLAB array: an m x n array has shape (n, m) th
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import h5py
 import numpy as np
@@ -83,16 +83,19 @@ def read_integers(path: Path | str, names: Iterable[str], remedy: str) -> dict[s
             values = {name: data[()].T if _is_matrix(data) else _kind(data) for name, data in found.items()}
     else:
         values = _read_version_5(Path(path), names, remedy)
-    for name, value in values.items():
-        if not isinstance(value, np.ndarray) or value.dtype.kind not in "iufb" or value.ndim != 2:
-            found = f"an array of {value.dtype} of shape {value.shape}" if isinstance(value, np.ndarray) else str(value)
-            raise InputError(path, f"{name} is {found}", "a matrix of whole numbers", remedy)
-        with np.errstate(invalid="ignore"):
-            whole = value.astype(np.int64)
-        if not np.array_equal(whole, value):
-            raise InputError(path, f"{name} has values that are not whole numbers", "a matrix of whole numbers", remedy)
-        values[name] = whole
-    return values
+    return {name: _whole_numbers(path, name, value, remedy) for name, value in values.items()}
+
+
+def _whole_numbers(path: Path | str, name: str, value: Any, remedy: str) -> np.ndarray:
+    expected = "a matrix of whole numbers"
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "iufb" or value.ndim != 2:
+        found = f"an array of {value.dtype} of shape {value.shape}" if isinstance(value, np.ndarray) else str(value)
+        raise InputError(path, f"{name} is {found}", expected, remedy)
+    with np.errstate(invalid="ignore"):
+        whole = value.astype(np.int64)
+    if not np.array_equal(whole, value):
+        raise InputError(path, f"{name} has values that are not whole numbers", expected, remedy)
+    return whole
 
 
 def _read_version_5(path: Path, names: list[str], remedy: str) -> dict[str, Any]:
@@ -127,7 +130,7 @@ def _class(item: Any) -> str:
     return name.decode("ascii", "replace") if isinstance(name, bytes) else str(name)
 
 
-def _is_matrix(data: Any) -> bool:
+def _is_matrix(data: Any) -> TypeGuard[h5py.Dataset]:
     """Whether an item holds real numbers. An empty array does not, for its values are its dimensions."""
     if not isinstance(data, h5py.Dataset) or data.dtype.kind not in "iuf" or _class(data) == "char":
         return False
