@@ -1,6 +1,7 @@
-"""Figures, drawn from result tables alone.
+"""Draw figures from result tables.
 
-``registry.py`` has one entry per figure, ``paper.py`` the paper's names for them, and ``gallery.py`` says which of them a study
-can draw. A function that draws a figure takes ``(tables, datasets, **arguments)`` and returns the figure with every number that
-is plotted in it. It raises ``NothingToShow`` if the results leave nothing to draw, or another ``InputError`` if they lack runs.
+``registry.py`` has one entry per figure. ``paper.py`` has the names of figures in the paper. ``gallery.py`` tells which figures a
+study can draw. A function that draws a figure takes ``(tables, datasets, **arguments)``. It returns the figure, and a table of
+every plotted number. It raises ``NothingToShow`` if the tables have nothing to draw, and another ``InputError`` if runs are
+missing.
 """

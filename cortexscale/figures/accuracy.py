@@ -1,4 +1,4 @@
-"""Task accuracy and alignment: models as points, their correlation in every ROI, and how fine-tuning moves both."""
+"""Figures of task accuracy and alignment: of single models, of their correlation in every ROI, and with fine-tuning."""
 
 import math
 from collections.abc import Mapping
@@ -22,18 +22,18 @@ from cortexscale.scaling.accuracy import HIGH_ACCURACY, accuracy_scores, correla
 from cortexscale.scaling.finetuning import RELATIONS, finetuning_scores, fractions, lora_and_full, models_compared
 
 _MANY = 100
-"""Smallest number of models whose points are drawn small."""
+"""Number of models from which on points are drawn small."""
 _NAMES = {"imagenet": "ImageNet", "ecoset": "Ecoset"}
 _MARKERS = "osD^vP"
 _RELATIONS = dict(zip(RELATIONS, ("#9d0208", "#e09f3e", "#577590"), strict=True))
-"""Relation between the dataset of a fine-tuning and the dataset of a score -> colour."""
+"""Relation between the dataset of the fine-tuning and the dataset of the scores -> colour."""
 _INCHES_PER_ROI = 0.32
 _WIDEST = 40
-"""Largest number of ROIs in one row of panels of correlations; a dataset that has more gets a row of its own."""
+"""Largest number of ROIs in one row of panels of correlations. A dataset with more ROIs gets a row of its own."""
 
 
 def draw_by_dataset(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw one panel per dataset, with one point per supervised model of a suite and no fit."""
+    """Draw one panel per dataset, with one point per supervised model of a suite. No curve is fitted."""
     scores = accuracy_scores(tables["pretraining"])
     scores = _required(scores[scores["benchmark_name"] != AVERAGE], "a known accuracy")
     looks = dataset_looks(scores["benchmark_name"], datasets)
@@ -46,9 +46,9 @@ def draw_by_dataset(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_by_roi(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw one panel per ROI of the only dataset in ``datasets``, with a line and Pearson's r per pretraining set.
+    """Draw one panel per ROI of the single dataset in ``datasets``, with a line and Pearson's r per pretraining set.
 
-    p values are corrected for false discoveries (Benjamini and Hochberg) among all ROIs and pretraining sets of the study.
+    The p values are corrected for false discoveries (Benjamini and Hochberg) among all ROIs and pretraining sets of the study.
     """
     ((name, dataset),) = datasets.items()
     test = ["pretraining_dataset", "benchmark_name", "roi"]
@@ -61,7 +61,7 @@ def draw_by_roi(tables: Tables, datasets: Datasets) -> Drawn:
         models = scores[scores["roi"] == roi]
         draw_models(panel, models, named=len(rois) <= 4)
         draw_trends(panel, models, found[found["roi"] == roi])
-        # Room for the text below the points.
+        # Leave room for the text below the points.
         low, high = models["score"].min(), models["score"].max()
         reach = high - low or 0.1
         panel.set_ylim(low - 0.35 * reach, high + 0.05 * reach)
@@ -92,7 +92,7 @@ def _required(scores: pd.DataFrame, what: str) -> pd.DataFrame:
 
 
 def draw_models(panel: Axes, models: pd.DataFrame, *, named: bool = True) -> None:
-    """Draw alignment against accuracy, with a colour per pretraining set, a marker per family, and the names of few models."""
+    """Draw alignment against accuracy, with a colour per pretraining set and a marker per family. Few models are named."""
     colour, size = _colours(models), 20 if len(models) < _MANY else 9
     if named:
         name_models(panel, models, "task_evaluation_acc")
@@ -102,7 +102,7 @@ def draw_models(panel: Axes, models: pd.DataFrame, *, named: bool = True) -> Non
 
 
 def draw_trends(panel: Axes, models: pd.DataFrame, correlations: pd.DataFrame, size: float = 6.5) -> None:
-    """Draw the line of every pretraining set, and write its r and p in letters of ``size`` points."""
+    """Draw the line of every pretraining set, and write r and p of the set in letters of ``size`` points."""
     colour = _colours(models)
     reaches = models.groupby("pretraining_dataset")["task_evaluation_acc"].agg(["min", "max"])
     rows = correlations.sort_values("pretraining_dataset", ascending=False).to_dict("records")
@@ -118,7 +118,7 @@ def draw_trends(panel: Axes, models: pd.DataFrame, correlations: pd.DataFrame, s
 
 
 def p_value(p: float) -> str:
-    """Format a p value that is corrected for false discoveries; below 0.001 as the next power of ten."""
+    """Format a p value that is corrected for false discoveries. A value below 0.001 is given as less than a power of ten."""
     if p >= 0.001:
         return f"$p_\\mathrm{{FDR}}$ = {p:.3f}"
     power = math.ceil(math.log10(p)) if p > 0 else -300
@@ -126,7 +126,7 @@ def p_value(p: float) -> str:
 
 
 def legend_of_models(models: pd.DataFrame) -> list[Line2D]:
-    """Return the entries of a legend: pretraining sets, then families."""
+    """Return the entries of a legend: first pretraining sets, then families."""
     sets = [Line2D([], [], color=shade, lw=3, label=_NAMES.get(name, name)) for name, shade in _colours(models).items()]
     families = sorted(models["backbone_arch_family"].unique())
     return sets + [Line2D([], [], color="0.3", marker=_marker(name), ms=4.5, lw=0, label=name) for name in families]
@@ -145,7 +145,7 @@ def _marker(family: str) -> str:
 
 
 def draw_correlations(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw Pearson's r of accuracy and alignment: one panel per dataset, with one point per ROI and pretraining set."""
+    """Draw Pearson's r of accuracy and alignment in one panel per dataset, with one point per ROI and pretraining set."""
     found = correlations(roi_scores(tables["pretraining"]), ["pretraining_dataset", "benchmark_name", "roi"])
     found = found[found["benchmark_name"].isin(list(datasets))]
     rois = {str(name): region_order(rows["roi"].unique()) for name, rows in found.groupby("benchmark_name")}
@@ -186,7 +186,7 @@ def _draw_correlations(panel: Axes, found: pd.DataFrame, dataset: str, rois: lis
 
 
 def _rows(counts: Mapping[str, int]) -> list[dict[str, int]]:
-    """Distribute datasets with their numbers of ROIs over rows of panels."""
+    """Distribute datasets over rows of panels by their numbers of ROIs."""
     rows: list[dict[str, int]] = []
     for name, count in counts.items():
         if not rows or sum(rows[-1].values()) + count > _WIDEST:
@@ -199,7 +199,7 @@ def _rows(counts: Mapping[str, int]) -> list[dict[str, int]]:
 
 
 def draw_overview(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw pretraining in panel a, and one more panel for every experiment in the table ``finetuning``, if there is one."""
+    """Draw pretraining in panel a, and one more panel for every experiment in the table ``finetuning``, if it exists."""
     models = accuracy_scores(tables["pretraining"])
     models = models[models["benchmark_name"] == AVERAGE]
     parts: list[tuple[DrawPanel, pd.DataFrame]] = [(draw_pretraining, models)] if len(models) else []
@@ -217,7 +217,7 @@ def draw_overview(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_pretraining(panel: Axes, models: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
-    """Draw supervised models of suites. Return the numbers."""
+    """Draw supervised models of suites. Return the plotted numbers."""
     draw_models(panel, models)
     panel.set(xlabel=ACCURACY, ylabel=AVERAGE_SCORE)
     panel.legend(handles=legend_of_models(models), fontsize=7, loc="lower right")
@@ -226,7 +226,7 @@ def draw_pretraining(panel: Axes, models: pd.DataFrame, datasets: Datasets) -> p
 
 
 def draw_step(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
-    """Draw every architecture before (star) and after fine-tuning on all data, averaged over datasets. Return the numbers."""
+    """Draw every architecture before (star) and after fine-tuning on all data, averaged over datasets. Return the points."""
     rows = models_compared(runs)
     numbers = draw_moves(panel, rows[rows["benchmark_name"] == AVERAGE])
     _finish(panel)
@@ -234,7 +234,7 @@ def draw_step(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFra
 
 
 def draw_growth(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
-    """Draw one model as its data grow, with one line per dataset of the fine-tuning. Return the numbers."""
+    """Draw one model over growing data, with one line per dataset of the fine-tuning. Return the plotted numbers."""
     rows = fractions(runs)
     numbers = draw_paths(panel, rows[rows["benchmark_name"] == AVERAGE], datasets)
     _finish(panel)
@@ -248,7 +248,7 @@ def _finish(panel: Axes) -> None:
 
 
 def draw_lora(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
-    """Draw means over seeds, one point per dataset of the fine-tuning and dataset of the scores. Return the numbers."""
+    """Draw means over seeds, one point per pair of a dataset of the fine-tuning and one of the scores. Return the points."""
     pairs = lora_and_full(runs)
     pairs = with_relations(pairs[pairs["benchmark_name"] != AVERAGE], datasets)
     looks = dataset_looks(pairs["finetuning_dataset"], datasets)

@@ -1,4 +1,4 @@
-"""Definition of a figure, and of what a study must have so that it can be drawn.
+"""Definitions of a figure and of what a study must have so that the figure can be drawn.
 
 Every job of the workflow loads this module and the registry, so they import nothing heavy.
 """
@@ -24,11 +24,11 @@ LACKING = {
     "noise_ceilings": "the study has no recordings",
     "released_units": "the study has no recordings",
 }
-"""Result table -> the reason why a study lacks it."""
+"""Result table -> reason why a study lacks the table."""
 
 
 class NothingToShow(InputError):
-    """The results of a study leave nothing to draw in a figure. The figure is then a page that says so."""
+    """The results of a study have nothing to draw in a figure. The figure is then a page with this message."""
 
     def __init__(self, where: str, found: str, expected: str, remedy: str = "leave the figure out of `figures`"):
         super().__init__(where, found, expected, remedy)
@@ -36,12 +36,12 @@ class NothingToShow(InputError):
 
 @dataclass(frozen=True)
 class FigureDataset:
-    """A dataset of the study, as figures see it.
+    """Facts about a dataset of the study that figures need.
 
     Attributes:
-        reader: the built-in reader, whose dataset has a colour and a marker in the paper, or the path of a module.
-        modality: None if unknown.
-        rois: the ROIs that are scored; empty if unknown.
+        reader: the built-in reader or the path of a module. Datasets of built-in readers have a colour and marker in the paper.
+        modality: the modality; None if it is unknown.
+        rois: the ROIs that are scored; empty if they are unknown.
     """
 
     label: str
@@ -51,24 +51,24 @@ class FigureDataset:
 
 
 Datasets = Mapping[str, FigureDataset]
-"""Datasets by their names, in the order of the config."""
+"""Name -> dataset, in the order of the config."""
 Tables = Mapping[str, "pd.DataFrame"]
-"""Result tables by the names that the registry gives them."""
+"""Name in the registry -> result table."""
 Drawn = tuple["Figure", "pd.DataFrame"]
-"""A figure, and a table of every number in it."""
+"""A figure, and a table of every plotted number."""
 
 
 @dataclass(frozen=True)
 class Available:
-    """Contents of a study that figures can show. Fields are None where only the result tables have them.
+    """Contents of a study that figures can show. A field is None if only the result tables tell its value.
 
     Attributes:
-        tables: the result tables that the study makes or imports: keys of ``LACKING``.
-        experiments: experiments of the section ``finetuning``.
-        readouts: readouts of the section ``mapping``.
-        projections: model of the projection study -> numbers of dimensions that it is projected to.
-        rated: number of supervised models of suites, whose task accuracy is known.
-        unscored: metric that the tables lack -> the reason.
+        tables: names of the result tables that the study makes or imports: keys of ``LACKING``.
+        experiments: names of the experiments in the section ``finetuning``.
+        readouts: readouts in the section ``mapping``.
+        projections: model of the projection study -> numbers of dimensions to which its features are projected.
+        rated: number of supervised models of suites. Their task accuracy is known.
+        unscored: metric that is missing from the tables -> reason.
     """
 
     datasets: Datasets
@@ -81,24 +81,28 @@ class Available:
 
 
 Need = Callable[[Available, str], str | None]
-"""Takes what a study has and the variant of the figure, if any, and returns the reason why it cannot be drawn, or None."""
+"""Function of the contents of a study and the variant of a figure. It returns why the figure cannot be drawn, or None if it can
+be drawn."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """One figure, or one figure for every dataset or other variant, whose name takes the place of ``{variant}`` in its fields.
+    """A figure, or a figure that is drawn in several variants, such as one per dataset.
+
+    In the fields, ``{variant}`` stands for the name of the variant.
 
     Attributes:
-        title: what the figure shows, as one phrase, with the words of the variant.
-        caption: how to read it, in one or more sentences.
-        draw: ``module.function`` of this package.
-        tables: names of the tables that it reads -> paths below the results root.
-        variants: names that follow the slash in the name of the figure -> words for them; ``PER_DATASET`` for the datasets of
-            the study.
-        arguments: further arguments of ``draw``.
-        optional: tables that it reads only in a study that has them.
-        needs: what it needs besides its tables.
-        select: returns the datasets that it shows, by default the dataset that it is drawn for, or all of the study.
+        title: a phrase that says what the figure shows.
+        caption: one or more sentences that say how to read the figure.
+        draw: function of this package that draws the figure, as ``module.function``.
+        tables: name of a table that the figure reads -> path below the results folder.
+        variants: name of a variant, which follows the slash in the name of the figure -> words for it in titles. ``PER_DATASET``
+            stands for one variant per dataset of the study.
+        arguments: further arguments of the function.
+        optional: names of tables that the figure reads only if the study has them.
+        needs: needs of the figure besides its tables.
+        select: function that returns the datasets that the figure shows. By default it shows the dataset of the variant, or all
+            datasets of the study.
     """
 
     title: str
@@ -116,7 +120,7 @@ PER_DATASET = {"<dataset>": "a dataset"}
 
 
 def table_of(path: str) -> str:
-    """Return the result table that a file comes from: a fit comes from the table that it was fitted to.
+    """Return the name of the result table in a file. For a fit, return the table to which the law was fitted.
 
     >>> table_of("fits/compute.rsa_c_test.points.parquet")
     'pretraining'

@@ -1,4 +1,4 @@
-"""Convergence of models with pretraining: architectures over compute, families over samples, and families on every dataset."""
+"""Figures of the convergence of models with pretraining, for architectures, for families, and for families on every dataset."""
 
 from collections.abc import Sequence
 from itertools import cycle
@@ -20,13 +20,13 @@ from cortexscale.models.roles import kinds
 from cortexscale.scaling.finetuning import summary
 
 _MARKERS = FAMILY_MARKERS | {"ViT": "v"}
-"""Family -> marker. ViT is not a cross here, because crosses are models held out."""
+"""Family -> marker. ViT has no cross here, because crosses mark models that are held out."""
 _MANY = 12
 """Largest number of architectures that fit into a legend."""
 
 
 def draw(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw the average alignment of every model over compute (a) and over samples (b)."""
+    """Draw the average alignment of every model against compute (a) and samples (b)."""
     figure, pair = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
     numbers = draw_convergence(pair, tables)
     letter_panels(pair)
@@ -34,7 +34,7 @@ def draw(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_convergence(pair: Sequence[Axes], tables: Tables) -> pd.DataFrame:
-    """Draw both panels, without self-supervised models, adversarial copies and flexible widths. Return the numbers."""
+    """Draw both panels and return the plotted numbers. Only models that :func:`usual_models` selects are shown."""
     by_compute, by_samples = (usual_models(tables[f"{axis}_points"]) for axis in ("compute", "samples"))
     if by_compute.empty or by_samples.empty:
         found, expected = "no supervised model with a known number of samples", "models whose pretraining is known"
@@ -45,14 +45,17 @@ def draw_convergence(pair: Sequence[Axes], tables: Tables) -> pd.DataFrame:
 
 
 def usual_models(points: pd.DataFrame) -> pd.DataFrame:
-    """Return the average points of suites and of models held out that are supervised and not of flexible width."""
+    """Select the averages over datasets of usual models: supervised, not adversarial, and without flexible width.
+
+    Usual models were fitted or held out. The column ``held_out`` tells them apart.
+    """
     kind = kinds(points)
     usual = ~points["flex"] & kind.isin(["fitted", "held out"]) & (points["benchmark_name"] == AVERAGE)
     return points.assign(held_out=kind == "held out")[usual]
 
 
 def draw_architectures(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
-    """Draw one line per architecture over compute, coloured by its number of parameters and dashed by its family."""
+    """Draw one line per architecture over compute. Colours show the number of parameters, and dashes the family."""
     rows = points.sort_values("x")
     size = rows["backbone_n_params"]
     norm, palette = LogNorm(size.min() / 2, 2 * size.max()), plt.get_cmap("magma")
@@ -76,7 +79,7 @@ def draw_architectures(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_families(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
-    """Draw one line per family over samples: means over its models with 95 % intervals, dashed for models held out."""
+    """Draw the mean of every family over samples with 95 % intervals. Lines of held-out models are dashed."""
     looks = family_looks(points["family"])
     plotted = []
     for (held_out, family), models in points.groupby(["held_out", "family"]):
@@ -95,7 +98,7 @@ def draw_families(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
 
 
 def compact(count: float) -> str:
-    """Return a parameter count in short, such as ``12.3M``."""
+    """Abbreviate a number of parameters, as in ``12.3M``."""
     for unit, name in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if count >= unit:
             return f"{count / unit:.3g}{name}"

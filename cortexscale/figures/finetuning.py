@@ -1,4 +1,4 @@
-"""Alignment after fine-tuning: gains by experiment and dataset, controls, and growth with the data of the fine-tuning."""
+"""Figures of alignment after fine-tuning: gains, controls, and alignment against the amount of data of the fine-tuning."""
 
 from collections.abc import Mapping
 from itertools import cycle
@@ -24,18 +24,18 @@ _METHODS = {"full": ("full fine-tuning", "#1f4e79"), "lora": ("LoRA, best of eac
 
 
 def draw(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw one panel per experiment on data, regions and architectures that the study has."""
+    """Draw one panel per experiment on stimuli, regions and architectures, as far as the study has them."""
     experiments = {"data_pct": draw_fractions, "region": draw_regions, "architecture": draw_architectures}
     return _draw_experiments(tables, datasets, experiments, 3.9)
 
 
 def draw_controls(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw one panel per control that the study has: permuted stimuli, and the number of subjects."""
+    """Draw one panel per control, as far as the study has them: permuted stimuli, and the number of subjects."""
     return _draw_experiments(tables, datasets, {"ablation": draw_permuted, "subject": draw_subjects}, 4)
 
 
 def _draw_experiments(tables: Tables, datasets: Datasets, known: Mapping[str, parts.DrawPanel], width: float) -> Drawn:
-    """Draw the experiments that the study has; without any, the first reports what it lacks."""
+    """Draw the experiments that the study has. If it has none, the first one raises an error that says what is missing."""
     runs = finetuning_scores(tables["finetuning"])
     runs = runs[runs["benchmark_name"] == AVERAGE]
     drawn = [draw_panel for kind, draw_panel in known.items() if kind in set(runs["exp_type"])] or list(known.values())[:1]
@@ -43,7 +43,7 @@ def _draw_experiments(tables: Tables, datasets: Datasets, known: Mapping[str, pa
 
 
 def draw_fractions(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
-    """Draw alignment against the number of stimuli. Return the numbers."""
+    """Draw alignment against the number of stimuli. Return the plotted numbers."""
     rows = fractions(runs)
     numbers = _draw_growth(panel, rows, datasets, "fitting_samples")
     base = pd.DataFrame({"finetuning_dataset": ["none"], "mean": [rows["baseline"].iloc[0]], "value": ["score"]})
@@ -51,7 +51,10 @@ def draw_fractions(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.Da
 
 
 def draw_regions(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
-    """Draw bars from early to late regions, darker for later ones; several regions together come last. Return the numbers."""
+    """Draw bars of regions and return the plotted numbers.
+
+    The order is from early to late regions, and later regions are darker. Sets of several regions come last.
+    """
     rows = experiment(runs, "region")
     means = summary(rows, ["finetuning_dataset", "finetuning_regions"])
     start, ticks, numbers = 0, dict[int, str](), []
@@ -75,7 +78,7 @@ def draw_regions(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.Data
 
 
 def draw_architectures(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
-    """Draw bars for every architecture, by the dataset of the fine-tuning and over all of them. Return the numbers."""
+    """Draw bars of every architecture, for every dataset of the fine-tuning and over all. Return the plotted numbers."""
     rows = experiment(runs, "architecture")
     rows = pd.concat([rows, rows.assign(finetuning_dataset=AVERAGE)])
     means = summary(rows, ["finetuning_dataset", "arch"])
@@ -87,7 +90,7 @@ def draw_architectures(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> p
 
 
 def draw_permuted(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
-    """Draw bars with and without permuted stimuli, by the dataset of the fine-tuning. Return the numbers."""
+    """Draw bars with and without permuted stimuli for every dataset of the fine-tuning. Return the plotted numbers."""
     rows = experiment(runs, "ablation")
     means = summary(rows, ["finetuning_dataset", "random_shuffle"])
     parts.draw_bars(panel, means, "finetuning_dataset", parts.dataset_labels(rows, datasets), _PERMUTED)
@@ -97,7 +100,7 @@ def draw_permuted(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.Dat
 
 
 def draw_subjects(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
-    """Draw alignment against the number of subjects. Return the numbers."""
+    """Draw alignment against the number of subjects. Return the plotted numbers."""
     rows = experiment(runs, "subject")
     return _draw_growth(panel, rows, datasets, "n_subjects").assign(baseline=rows["baseline"].iloc[0])
 
@@ -110,7 +113,7 @@ def _draw_growth(panel: Axes, rows: pd.DataFrame, datasets: Datasets, x: str) ->
 
 
 def draw_lora(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw bars of full fine-tuning and the best LoRA setting by the dataset of the fine-tuning, and over all datasets."""
+    """Draw bars of full fine-tuning and of the best LoRA setting, for every dataset of the fine-tuning and over all."""
     runs = finetuning_scores(tables["finetuning"])
     methods = {"full": full_data(runs), "lora": best_lora(runs, per_dataset=True)}
     rows = pd.concat([rows.assign(method=name) for name, rows in methods.items()])
@@ -128,7 +131,7 @@ def draw_lora(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_transfer(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw one panel per dataset of the fine-tuning, with one bar per dataset that models are scored on."""
+    """Draw one panel per dataset of the fine-tuning, with one bar per dataset on which models are scored."""
     rows = full_data(finetuning_scores(tables["finetuning"]))
     rows = rows[rows["benchmark_name"] != AVERAGE]
     means = summary(rows, ["finetuning_dataset", "benchmark_name"])
@@ -145,13 +148,13 @@ def draw_transfer(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_permuted_by_dataset(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw bars with and without permuted stimuli for every dataset that models are scored on."""
+    """Draw bars with and without permuted stimuli for every dataset on which models are scored."""
     rows = experiment(finetuning_scores(tables["finetuning"]), "ablation")
     return _draw_gains_by_dataset(rows, datasets, _PERMUTED, "interval")
 
 
 def draw_sizes(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw bars for every size of a model on every dataset: means over datasets of the fine-tuning and seeds."""
+    """Draw a bar for every model size on every dataset: the mean over datasets of the fine-tuning and over seeds."""
     rows = model_sizes(finetuning_scores(tables["finetuning"]))
     means = summary(rows, ["benchmark_name", "arch"])
     figure, panel = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
@@ -169,7 +172,7 @@ def draw_sizes_by_dataset(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def _draw_gains_by_dataset(runs: pd.DataFrame, datasets: Datasets, hue: parts.Hue, error: str) -> Drawn:
-    """Draw bars on every dataset and on average, with one panel per dataset of the fine-tuning."""
+    """Draw one panel per dataset of the fine-tuning, with bars for every dataset of the scores and for the average."""
     means = summary(runs, ["finetuning_dataset", "benchmark_name", hue.column])
     trained, tested = parts.dataset_labels(runs, datasets), parts.dataset_labels(runs, datasets, "benchmark_name")
     figure, grid = panels(list(trained.values()), 3, (3, 1.9), y=parts.GAIN, sharex=True, sharey=True)
@@ -183,13 +186,13 @@ def _draw_gains_by_dataset(runs: pd.DataFrame, datasets: Datasets, hue: parts.Hu
 
 
 def draw_samples(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw alignment against the number of stimuli, with one panel per dataset that models are scored on."""
+    """Draw alignment against the number of stimuli, in one panel per dataset on which models are scored."""
     rows = fractions(finetuning_scores(tables["finetuning"]))
     return _draw_growth_by_dataset(rows, datasets, "fitting_samples", (2.5, 2.1))
 
 
 def draw_subjects_by_dataset(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw alignment against the number of subjects, with one panel per dataset that models are scored on."""
+    """Draw alignment against the number of subjects, in one panel per dataset on which models are scored."""
     rows = experiment(finetuning_scores(tables["finetuning"]), "subject")
     return _draw_growth_by_dataset(rows, datasets, "n_subjects", (2.4, 1.9))
 
@@ -220,7 +223,7 @@ def draw_accuracy(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_all_paths(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw :func:`draw_paths` in one panel per dataset that models are scored on, and one of their average."""
+    """Draw :func:`draw_paths` in one panel per dataset on which models are scored, and in one panel for the average."""
     rows = fractions(finetuning_scores(tables["finetuning"]))
     tested = parts.dataset_labels(rows, datasets, "benchmark_name")
     figure, grid = panels(list(tested.values()), 3, (2.8, 2.2), x=ACCURACY, y=SCORE, sharex=True)
@@ -234,10 +237,11 @@ def draw_all_paths(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_paths(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
-    """Draw a line from the base model (star) over growing fractions to all data, for every dataset of the fine-tuning.
+    """Draw how accuracy and alignment of a model move as the data grow, and return the plotted numbers.
 
-    The runs are of one model, scored on one dataset. Points are means over seeds, with 95 % bootstrap intervals of both values
-    where all data are used. Return the numbers.
+    Every dataset of the fine-tuning has one line, from the base model (star) to the model that was fine-tuned on all data. Points
+    are means over seeds. The last point has 95 % bootstrap intervals of both values. All runs must be of one model that was
+    scored on one dataset.
     """
     numbers = []
     for name, look in dataset_looks(runs["finetuning_dataset"], datasets).items():
@@ -250,9 +254,9 @@ def draw_paths(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFr
 
 
 def draw_moves(panel: Axes, runs: pd.DataFrame) -> pd.DataFrame:
-    """Draw a line from every base model (star) to the mean of its fine-tuned models, over datasets and seeds.
+    """Draw a line from every base model (star) to the mean of its fine-tuned models, and return the plotted numbers.
 
-    The runs are scored on one dataset. Return the numbers, with 95 % bootstrap intervals.
+    The mean is over datasets of the fine-tuning and seeds, with 95 % bootstrap intervals. All runs must be scored on one dataset.
     """
     numbers = []
     for (arch, (name, colour)), marker in zip(parts.model_hue(runs["arch"]).looks.items(), cycle("o^sDvP")):
@@ -264,7 +268,7 @@ def draw_moves(panel: Axes, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw_path(panel: Axes, rows: pd.DataFrame, by: list[str], colour: str, marker: str, label: str) -> pd.DataFrame:
-    """Draw a line from the base model to the means of all groups, and return means and intervals of both values."""
+    """Draw a line from the base model over the means of all groups. Return the means and intervals of both values."""
     found = {"accuracy": summary(rows, by, "task_evaluation_acc"), "score": summary(rows, by, "score")}
     means = found["score"][by]
     for value, of_value in found.items():

@@ -1,4 +1,4 @@
-"""Gain in alignment as heat maps: by two hyper-parameters of the fine-tuning, and of LoRA against full fine-tuning."""
+"""Heat maps of gains in alignment: over two hyper-parameters, and of LoRA compared with full fine-tuning."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,7 +13,7 @@ from cortexscale.figures.panels import SLANTED, colour_bar, draw_cells, panels
 from cortexscale.scaling.finetuning import RELATIONS, finetuning_scores, lora_and_full, lora_sweep, rate_sweep, summary
 
 HUNDREDFOLD = 100
-"""Heat maps show 100 ΔS, as in the paper."""
+"""Factor by which gains are multiplied: heat maps show 100 ΔS, as in the paper."""
 
 
 def draw_lora_against_full(tables: Tables, datasets: Datasets) -> Drawn:
@@ -33,12 +33,12 @@ def draw_lora_against_full(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def facets_of(runs: pd.DataFrame, datasets: Datasets, facet: str) -> tuple[pd.DataFrame, dict[str, str], str]:
-    """Return the runs that a figure shows, the titles of its panels by value, and the column of these values.
+    """Return the runs that a figure shows, a mapping of values to titles of panels, and the column with these values.
 
     Args:
-        facet: what tells panels apart. ``average``: one panel, averaged over datasets; ``finetuned_on``: the dataset of the
-            fine-tuning; ``scored_on``: the dataset that models are scored on; ``same_dataset``: the dataset, where both are
-            the same; ``relation``: the relation of both (:func:`cortexscale.scaling.finetuning.relations`).
+        facet: what the panels stand for. ``average`` is one panel with the average over datasets. ``finetuned_on`` is the dataset
+            of the fine-tuning. ``scored_on`` is the dataset of the scores. ``same_dataset`` shows runs for which both datasets
+            are the same. ``relation`` is the relation of both datasets (:func:`cortexscale.scaling.finetuning.relations`).
     """
     average = runs["benchmark_name"] == AVERAGE
     if facet == "average":
@@ -55,13 +55,13 @@ def facets_of(runs: pd.DataFrame, datasets: Datasets, facet: str) -> tuple[pd.Da
 
 
 def draw_sweep(tables: Tables, datasets: Datasets, rows: str, facets: str) -> Drawn:
-    """Draw gains, averaged over everything else, by ``epochs`` or ``lora_rank`` and the learning rate, in a panel per facet."""
+    """Draw mean gains in one panel per facet: ``rows`` (``epochs`` or ``lora_rank``) down, learning rates across."""
     select, label = {"epochs": (rate_sweep, "Epochs"), "lora_rank": (lora_sweep, "LoRA rank")}[rows]
     runs, titles, facet = facets_of(select(finetuning_scores(tables["finetuning"])), datasets, facets)
     means = summary(runs[runs[facet].isin(titles)], [facet, rows, "learning_rate"])
     means = means.assign(**{name: HUNDREDFOLD * means[name] for name in ("mean", "low", "high", "sem")})
     down, across = sorted(means[rows].unique()), sorted(means["learning_rate"].unique())
-    # All panels share one scale, up to the largest gain. Larger losses share one colour, and their numbers tell them apart.
+    # All panels share one scale, which ends at the largest gain. Larger losses have the same colour but are written as numbers.
     most = means["mean"].max()
     norm = CenteredNorm(halfrange=most if most > 0 else means["mean"].abs().max())
     size = (0.62 * len(across) + 0.75, 0.42 * len(down) + 0.75)
@@ -85,5 +85,5 @@ def _signed(gain: float) -> str:
 
 
 def _tick(value: float) -> str:
-    """Format a number for a tick: ``20`` for 20.0, ``5e-6`` for 5e-06."""
+    """Format a number for a tick, such as ``20`` for 20.0 or ``5e-6`` for 5e-06."""
     return f"{value:g}" if value >= 1 else np.format_float_scientific(value, precision=1, trim="-", exp_digits=1)

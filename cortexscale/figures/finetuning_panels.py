@@ -1,4 +1,4 @@
-"""Parts of the figures of fine-tuning: lines, bars, and the names and colours of models."""
+"""Functions that several figures of fine-tuning share: they draw lines and bars, and name and colour models."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from cortexscale.scaling.finetuning import relations, summary
 GAIN = "Change in alignment, ΔS"
 AVERAGE_GAIN = "Average change in alignment, ΔS"
 GROWTH = {"fitting_samples": "Stimuli fine-tuned on", "n_subjects": "Subjects fine-tuned on"}
-"""Column of runs that says how much they were fine-tuned on -> its name on an axis."""
+"""Column with the amount of data of a fine-tuning -> label of the axis."""
 _MODELS = {
     "deit_small": ("ViT-S", FAMILIES["ViT"]),
     "deit_base": ("ViT-B", "#f4a6ab"),
@@ -25,40 +25,40 @@ _MODELS = {
     "convnext_small": ("ConvNeXt-S", FAMILIES["ConvNeXt"]),
     "resnet50": ("ResNet-50", FAMILIES["ResNet"]),
 }
-"""Architectures of the paper -> their names in figures, and their colours."""
+"""Architecture of the paper -> name in figures, and colour."""
 _HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx")
 
 DrawPanel = Callable[[Axes, pd.DataFrame, Datasets], pd.DataFrame]
-"""Draws a table into a panel, and returns the numbers."""
+"""Function that draws a table into a panel and returns the plotted numbers."""
 
 
 class Hue(NamedTuple):
-    """A column whose values have colours of their own, with the names and colours of these values in order."""
+    """A column whose values are shown as colours, with value -> (name, colour) in the order of the legend."""
 
     column: str
     looks: Mapping[Any, tuple[str, str]]
 
 
 def model_hue(architectures: Iterable[str]) -> Hue:
-    """Tell architectures apart by colours, under short names such as ``ViT-S`` for ``deit_small``."""
+    """Return a colour for every architecture, and a short name, such as ``ViT-S`` for ``deit_small``."""
     names = {arch: _MODELS[arch][0] if arch in _MODELS else arch for arch in dict.fromkeys(architectures)}
     colour = colours(names.values(), dict(_MODELS.values()))
     return Hue("arch", {arch: (name, colour[name]) for arch, name in names.items()})
 
 
 def dataset_labels(runs: pd.DataFrame, datasets: Datasets, column: str = "finetuning_dataset") -> dict[str, str]:
-    """Return the label of every dataset of a column, in the order of the study; the average comes last."""
+    """Return the label of every dataset in a column, in the order of the study. The average comes last."""
     return {name: look.label for name, look in dataset_looks(runs[column], datasets).items()}
 
 
 def with_relations(pairs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
-    """Add the column ``relation`` of :func:`cortexscale.scaling.finetuning.relations`."""
+    """Add the column ``relation``, which :func:`cortexscale.scaling.finetuning.relations` defines."""
     modality = {name: dataset.modality for name, dataset in datasets.items() if dataset.modality}
     return pairs.assign(relation=relations(pairs, modality))
 
 
 def draw_parts(parts: Sequence[tuple[DrawPanel, pd.DataFrame]], datasets: Datasets, width: float, rows: int = 1) -> Drawn:
-    """Draw every table by its function, in one panel of ``width`` inches each."""
+    """Draw every table with its function in a panel of its own, which is ``width`` inches wide."""
     columns = -(-len(parts) // rows)
     size = (width * columns, 3.4 * rows)
     figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
@@ -74,9 +74,9 @@ def draw_parts(parts: Sequence[tuple[DrawPanel, pd.DataFrame]], datasets: Datase
 def draw_growth(
     panel: Axes, runs: pd.DataFrame, datasets: Datasets, x: str, value: str = "score", strong: str | None = None
 ) -> pd.DataFrame:
-    """Draw the base model as a dotted line, and one line per dataset of the fine-tuning. Return the numbers.
+    """Draw the base model as a dotted line, and one line per dataset of the fine-tuning. Return the plotted numbers.
 
-    Lines are means of a column over seeds with 95 % intervals; that of the dataset ``strong`` is wider.
+    Lines are means of a column over seeds with 95 % intervals. The line of the dataset ``strong`` is wider.
     """
     base = runs["baseline" if value == "score" else "baseline_acc"].iloc[0]
     panel.axhline(base, color="0.35", lw=1, ls=":", label="base model")
@@ -94,9 +94,9 @@ def draw_growth(
 
 
 def draw_bars(panel: Axes, means: pd.DataFrame, x: str, labels: Mapping[str, str], hue: Hue, error: str = "interval") -> None:
-    """Draw a group of bars for every value of the column ``x`` among ``labels``, in their order.
+    """Draw a group of bars for every value of the column ``x`` that has a label, in the order of ``labels``.
 
-    Error bars show the columns ``low`` and ``high``, or with ``sem`` the standard errors.
+    Error bars show the columns ``low`` and ``high``. If ``error`` is ``sem``, they show standard errors.
     """
     width = 0.8 / len(hue.looks)
     places = {value: place for place, value in enumerate(labels)}

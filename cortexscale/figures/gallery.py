@@ -1,4 +1,4 @@
-"""The figures of one study: which of them it can draw, and why it cannot draw the others."""
+"""The figures of one study: the figures that it can draw, and the reasons why it cannot draw the others."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -10,16 +10,16 @@ from cortexscale.figures.paper import PAPER, PaperFigure
 from cortexscale.figures.registry import CONTENTS
 
 KINDS = ("pdf", "png", "svg", "csv")
-"""The files of a figure; the last holds every number in it."""
+"""Suffixes of the files of a figure. The CSV file has every plotted number."""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """One figure of a study: its :class:`cortexscale.figures.content.Content` with the variant and the datasets that it shows.
+    """One figure of a study: a :class:`cortexscale.figures.content.Content` with the variant and datasets that it shows.
 
     Attributes:
-        name: the name by which it was asked for; its files are ``figures/<name>.pdf`` and so on.
-        heading: the name, and the labels of the datasets if it shows only some.
+        name: the name by which the figure was requested. Its files are ``figures/<name>.pdf`` and so on.
+        heading: the name, followed by the labels of the datasets if the figure shows only some.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Drawing:
 
     @property
     def module(self) -> str:
-        """Import path of the module that draws the figure."""
+        """Name by which the module that draws the figure is imported."""
         return f"cortexscale.figures.{self.draw.partition('.')[0]}"
 
 
@@ -46,7 +46,7 @@ class Gallery:
     def drawing(self, name: str) -> Drawing:
         """Return a figure by its name: ``<content>``, ``<content>/<variant>``, or the name in the paper.
 
-        It raises an InputError with the reason and the nearest names if the study cannot draw the figure.
+        If the study cannot draw the figure, an InputError gives the reason and the most similar names.
         """
         found = self._find(name)
         if isinstance(found, str):
@@ -54,7 +54,7 @@ class Gallery:
         return found
 
     def refusal(self, names: Sequence[str], reason: str, where: str) -> InputError:
-        """Return the error for figures that cannot be drawn for one reason; ``where`` is what asks for them."""
+        """Return the error for figures that cannot be drawn for the same reason. ``where`` names what requested them."""
         known = [*self.drawable, *(alias for alias in PAPER if not self.reason(alias))]
         same = [name for name in known if name.partition("/")[0] == names[0].partition("/")[0]]
         nearest = dict.fromkeys([*difflib.get_close_matches(names[0], known, n=4), *same, *known])
@@ -63,17 +63,20 @@ class Gallery:
         return InputError(where, f"{', '.join(names)}: {reason}", expected, remedy)
 
     def reason(self, name: str) -> str | None:
-        """Return the reason why a figure cannot be drawn, or None."""
+        """Return the reason why a figure cannot be drawn; None if it can be drawn."""
         found = self._find(name)
         return found if isinstance(found, str) else None
 
     @property
     def drawable(self) -> list[str]:
-        """Names of all figures that the study can draw, by content."""
+        """The names by content of all figures that the study can draw."""
         return [name for name in self._names() if not self.reason(name)]
 
     def listing(self) -> str:
-        """Return a text with one line for every figure: name, name in the paper, what it shows or why it cannot be drawn."""
+        """Return a text with one line per figure: its name, its name in the paper, and its title.
+
+        For figures that cannot be drawn, the reason takes the place of the title.
+        """
         aliases: dict[str, list[str]] = {name: [] for name in self._names()}
         for alias, figure in PAPER.items():
             same = self._by_content(figure)
@@ -91,7 +94,7 @@ class Gallery:
         return "\n".join([*_columns("can be drawn:", drawn), *_columns("cannot be drawn:", lacking)])
 
     def _find(self, name: str, alias: str = "") -> Drawing | str:
-        """Return a figure under its name or an alias, or the reason why the study cannot draw it."""
+        """Return a figure, or the reason why the study cannot draw it. If ``alias`` is given, it becomes the figure's name."""
         if name in PAPER:
             same = self._by_content(PAPER[name])
             return self._find(same, name) if same else self._find_of_paper(name, PAPER[name])
@@ -108,7 +111,7 @@ class Gallery:
         return self._draw(alias or name, content, variant, datasets)
 
     def _find_of_paper(self, name: str, figure: PaperFigure) -> Drawing | str:
-        """Return a figure of the paper that shows a choice of datasets of its own."""
+        """Return a figure of the paper that shows its own choice of datasets, or the reason why it cannot be drawn."""
         shown = []
         for reader in figure.readers:
             read = self._read_by(reader)
@@ -147,13 +150,13 @@ class Gallery:
         )
 
     def _variants(self, content: Content) -> Mapping[str, str]:
-        """Return the variants of a figure in this study, with words for them."""
+        """Return the variants of a figure in this study: name -> words."""
         if content.variants != PER_DATASET:
             return content.variants
         return {name: dataset.label for name, dataset in self.available.datasets.items()}
 
     def _names(self) -> list[str]:
-        """List the names of all figures by content. Without datasets, figures of one dataset are ``<content>/<dataset>``."""
+        """List the names by content of all figures. Without datasets, ``<content>/<dataset>`` stands for names with a dataset."""
         names = []
         for name, content in CONTENTS.items():
             variants = self._variants(content) or content.variants
@@ -164,7 +167,7 @@ class Gallery:
         return [name for name, dataset in self.available.datasets.items() if dataset.reader == reader]
 
     def _by_content(self, figure: PaperFigure) -> str | None:
-        """Return the name by content of a figure of the paper; None if its choice of datasets has no name of its own."""
+        """Return the name by content of a figure of the paper; None if no such name stands for its choice of datasets."""
         if CONTENTS[figure.content].variants == PER_DATASET and len(figure.readers) == 1:
             datasets = self._read_by(figure.readers[0])
             return f"{figure.content}/{datasets[0]}" if len(datasets) == 1 else None
@@ -178,7 +181,7 @@ def _labels(datasets: Datasets) -> str:
 
 
 def _columns(heading: str, rows: Sequence[tuple[str, str, str]]) -> list[str]:
-    """Return lines of aligned columns below a heading, if there are rows."""
+    """Return the heading and the rows in aligned columns; nothing if there are no rows."""
     if not rows:
         return []
     first, second = (max(len(row[place]) for row in rows) for place in (0, 1))

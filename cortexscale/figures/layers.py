@@ -1,4 +1,4 @@
-"""Alignment of layers: along the depth of a model, on one dataset against others, and with projected features."""
+"""Figures of the alignment of layers: along the depth of a model, between datasets, and with projected features."""
 
 from itertools import product
 from string import ascii_lowercase
@@ -33,7 +33,7 @@ _LINE: Style = {"lw": 1.5, "marker": "o", "ms": 3}
 
 
 def draw_profiles(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw one panel per ROI of the only dataset in ``datasets``, with one line per metric."""
+    """Draw one panel per ROI of the single dataset in ``datasets``, with one line per metric."""
     ((name, dataset),) = datasets.items()
     profiles = layer_profiles(tables["layer_search"], name)
     sem = profiles["sem"].fillna(0)
@@ -53,7 +53,10 @@ def draw_profiles(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_agreement(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw one point per layer. Columns are super-ROIs and pairs of the first dataset with another; ranks are above scores."""
+    """Draw one point per layer in a grid of panels: super-ROIs and pairs of datasets across, ranks and scores down.
+
+    Each pair has the first dataset and another one.
+    """
     one, *others = datasets
     layers = layer_agreement(tables["layer_search"], one, others)
     if layers.empty:
@@ -87,7 +90,7 @@ def draw_agreement(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def _draw_layers(panel: Axes, layers: pd.DataFrame, aspect: str) -> None:
-    """Draw one dot per layer. Dots are pixels, because the paper has 5,000 in a panel."""
+    """Draw one dot per layer. Each dot is a pixel, because panels of the paper have 5,000 dots."""
     look: Style = {"cmap": "viridis", "vmin": 0, "vmax": 1, "s": 7, "alpha": 0.7, "linewidths": 0, "rasterized": True}
     panel.scatter(layers[aspect], layers[f"{aspect}_other"], c=layers["layer_position_normalized"], **look)
     if aspect == "rank":
@@ -127,8 +130,8 @@ def draw_projected_scores(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_dimensions(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw one panel per model that was projected to several numbers of dimensions, with one line per dataset."""
-    # Averages over subjects, then over ROIs.
+    """Draw one panel per model whose features were projected to several numbers of dimensions, with one line per dataset."""
+    # Scores are averaged over subjects, then over ROIs.
     scores = mean_scores(tables["projection"], ["model_id", "benchmark_name", "dimensions", "seed"], composite_rois=True)
     swept = scores.groupby("model_id", sort=False)["dimensions"].nunique()
     models = swept.index[swept > 1].tolist()
@@ -159,9 +162,10 @@ def draw_dimensions(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def paired_scores(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Return scores of ROIs whose layer was projected (``projected``, and ``full`` of all activations), averaged over subjects.
+    """Return the scores of ROIs whose layer was projected, averaged over subjects, and the number of dimensions.
 
-    The projection has the largest number of dimensions that all models share, which is returned too.
+    The number of dimensions is the largest one that all models share. The columns ``projected`` and ``full`` have the scores with
+    the projection and with all activations.
     """
     projected = table[table["dimensions"].notna()]
     common = set.intersection(*(set(rows["dimensions"]) for _, rows in projected.groupby("model_id")))

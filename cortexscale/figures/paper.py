@@ -1,4 +1,4 @@
-"""The figures of the paper: ``paper.tsv`` has its names for figures, and the content that each of them shows."""
+"""The figures of the paper. ``paper.tsv`` lists the name of each figure in the paper and the content that it shows."""
 
 import csv
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ class PaperFigure:
     """A figure of the paper.
 
     Attributes:
-        content: key of the registry.
-        variant: variant of the content; a figure of one dataset shows that of the first of ``readers``.
-        readers: readers of the datasets that it shows; without any, and without ``modalities``, it shows all datasets.
-        modalities: modalities of the datasets that it shows.
+        content: name of the content in the registry.
+        variant: variant of the content. A figure of one dataset shows the dataset of the first reader.
+        readers: readers of the datasets that the figure shows. If it has neither readers nor modalities, it shows all datasets.
+        modalities: modalities of the datasets that the figure shows.
     """
 
     content: str
@@ -31,4 +31,4 @@ def _figures() -> dict[str, PaperFigure]:
 
 
 PAPER = _figures()
-"""Name in the paper -> what it shows."""
+"""Name in the paper -> figure."""

@@ -1,4 +1,4 @@
-"""Readouts of unprojected features: alignment against stimuli and parameters, and the depth at which layer gates read."""
+"""Figures of readouts: alignment against stimuli and parameters, and the depth at which layer gates read."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,11 +15,11 @@ from cortexscale.figures.panels import BESIDE, SCORE, draw_law, letter_panels, p
 from cortexscale.figures.style import Style, dataset_looks, log_x
 
 BEYOND = 2
-"""Curves run up to this multiple of the largest number of stimuli."""
+"""Curves end at this multiple of the largest number of stimuli."""
 
 
 def draw_linear(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw points and laws of the linear readout, one colour per dataset."""
+    """Draw points and laws of the linear readout, with one colour per dataset."""
     points, curves = (tables[name][tables[name]["family"] == LINEAR] for name in ("points", "curves"))
     if points.empty:
         remedy = f"add {LINEAR} to mapping.readouts, or leave the figure out"
@@ -36,7 +36,7 @@ def draw_linear(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_laws(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw one panel per dataset, with points and laws of every readout and their formulas."""
+    """Draw one panel per dataset, with points, laws and formulas of every readout."""
     fits, points, curves = (tables[name] for name in ("fits", "points", "curves"))
     looks = dataset_looks(points["benchmark_name"], datasets)
     figure, grid = panels([look.label for look in looks.values()], 3, (4.4, 3.6), y=SCORE, sharey=True)
@@ -56,7 +56,7 @@ def draw_laws(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def _draw_readout(panel: Axes, points: pd.DataFrame, curve: pd.DataFrame, colour: str, label: str) -> list[pd.DataFrame]:
-    """Draw points and the fitted law of one readout on one dataset. Return the numbers."""
+    """Draw points and the fitted law of one readout on one dataset. Return the plotted numbers."""
     panel.scatter(points["x"], points["score"], s=12, color=colour, alpha=0.5, linewidths=0)
     most = points["x"].max()
     curve = curve[curve["x"] <= BEYOND * most]
@@ -67,14 +67,17 @@ def _draw_readout(panel: Axes, points: pd.DataFrame, curve: pd.DataFrame, colour
 
 
 def formula(fit: pd.Series) -> str:
-    """Return S = E - A F^-alpha with the fitted constants; an exponential has no such constants."""
+    """Return the formula S = E - A F^-alpha with the fitted constants. For an exponential law only E is given."""
     if np.isfinite(fit["tau_raw"]):
         return f"E = {fit['E']:.2f}, exponential"
     return f"${fit['E']:.2f} - {np.exp(fit['ln_A']):.2f}\\, F^{{-{fit['alpha']:.2f}}}$"
 
 
 def draw_parameters(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw alignment against parameters per subject and ROI: a small point per ROI, and a large point per readout."""
+    """Draw alignment against the number of parameters per subject and ROI.
+
+    Every ROI has a small point, and every readout a large one.
+    """
     mapping = tables["mapping"]
     if mapping["n_params_per_subject"].isna().all():
         raise NothingToShow("figure readouts_parameters", "no n_params_per_subject", "readouts of the study")
@@ -97,7 +100,10 @@ def draw_parameters(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_gates(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw one column per ROI, sorted by expected depth: weights of the layers above, and the entropy of the gates below."""
+    """Draw one column per ROI, with the weights of layers in the upper row and the entropy of gates in the lower row.
+
+    Columns are sorted by expected depth.
+    """
     gates = tables["gates"]
     if gates.empty:
         remedy = "add layer_gate_shared to mapping.readouts, or leave the figure out"

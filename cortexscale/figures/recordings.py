@@ -1,4 +1,4 @@
-"""Quality of recordings: noise ceilings of one dataset, and statistics that releases ship beside those that are recomputed."""
+"""Figures of the quality of recordings: noise ceilings of one dataset, and released against recomputed statistics."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,7 +12,7 @@ from cortexscale.figures.panels import panels, roi_name
 from cortexscale.figures.style import Style, colours, dataset_looks
 
 BINS = 29
-"""Number of bins between the 30 edges of the paper's histograms."""
+"""Number of bins of a histogram. The paper uses 30 edges."""
 _MOST_COLUMNS = 6
 _CEILING = "Noise ceiling (% of variance)"
 
@@ -20,7 +20,7 @@ _CEILING = "Noise ceiling (% of variance)"
 def draw_noise_ceilings(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw one panel per ROI with one colour per subject: histograms over units or, for EEG and MEG, curves over time.
 
-    It raises an InputError if the table has no unit to draw, or units of more than one dataset.
+    Raises an InputError if the table has no unit to draw, or units of more than one dataset.
     """
     table = tables["noise_ceilings"]
     over_time = bool(table["time"].notna().any())
@@ -34,7 +34,7 @@ def draw_noise_ceilings(tables: Tables, datasets: Datasets) -> Drawn:
     x, y = ("Time from onset (ms)", _CEILING) if over_time else (_CEILING, "Units")
     titles = [roi_name(roi) for roi in rois]
     figure, grid = panels(titles, columns, (2.3, 1.85), x=x, y=y, sharex=True, sharey=over_time)
-    # Bins begin at 70 or 10 %, as in the paper, or at 0 if a unit is below that.
+    # Bins begin at 70 or 10 %, as in the paper. If a unit is below 10 %, they begin at 0.
     first = next(edge for edge in (70, 10, 0) if edge <= table["nc_percent"].min())
     edges = None if over_time else np.linspace(first, 100, BINS + 1)
     plotted = []
@@ -50,7 +50,7 @@ def draw_noise_ceilings(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def _draw_roi(panel: Axes, units: pd.DataFrame, colour: dict[str, str], edges: np.ndarray | None) -> list[pd.DataFrame]:
-    """Draw a histogram per subject, or a curve over time without ``edges``, and return the numbers."""
+    """Draw one histogram per subject, or one curve over time if ``edges`` is None. Return the plotted numbers."""
     numbers = []
     for subject, rows in units.groupby("subject", observed=True):
         shade = colour[str(subject)]
@@ -68,7 +68,7 @@ def _draw_roi(panel: Axes, units: pd.DataFrame, colour: dict[str, str], edges: n
 
 
 def draw_released_statistics(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw one panel per dataset and statistic, with one point per unit: recomputed from single trials, against released."""
+    """Draw recomputed against released statistics of units, with one panel per dataset and statistic."""
     units = tables["released_units"]
     groups = list(units.groupby(["benchmark_name", "statistic"], sort=False, observed=True))
     if not groups:

@@ -1,6 +1,7 @@
-"""The figures by name: the function that draws each, and what it needs; ``captions.toml`` has their titles and captions.
+"""The registry of figures: the function that draws each figure, and the tables that it needs.
 
-A new figure is a function in a module of this package, an entry here, and an entry there.
+``captions.toml`` has the titles and captions. A new figure needs a function in a module of this package, an entry in this
+registry and an entry in ``captions.toml``.
 """
 
 import tomllib
@@ -14,7 +15,7 @@ from cortexscale.figures import needs
 from cortexscale.figures.content import PER_DATASET, Content, Need
 
 TEXTS = tomllib.loads(Path(__file__).with_name("captions.toml").read_text(encoding="utf-8"))
-"""Name of a figure -> its ``title`` and ``caption``."""
+"""Name of a figure -> ``title`` and ``caption``."""
 _FACETS = {
     "average": "averaged over datasets",
     "finetuned_on": "for every dataset of the fine-tuning",
@@ -148,4 +149,4 @@ CONTENTS = dict(
         _figure("gate_depth", "readouts.draw_gates", _tables("mapping", "gates")),
     ]
 )
-"""Name of a figure -> what it shows. A figure with variants is asked for as ``<name>/<variant>``."""
+"""Name of a figure -> definition. A figure with variants is requested as ``<name>/<variant>``."""

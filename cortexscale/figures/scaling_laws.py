@@ -1,4 +1,4 @@
-"""Scaling laws of pretraining, with compute-optimal splits for a study, and of published scores (Gokce & Schrimpf 2025)."""
+"""Figures of scaling laws: of pretraining, of the compute-optimal frontier, and of published scores (Gokce & Schrimpf 2025)."""
 
 from collections.abc import Sequence
 
@@ -20,13 +20,13 @@ from cortexscale.scaling.points import ALL, worth_showing
 
 _NUMBERS = ["axis", "metric", "kind", "benchmark_name", "model_id", "x", "score", "low", "high", *DISTANCES]
 _LAW = "0.2"
-"""Colour of the law where colours tell families apart."""
+"""Colour of the law in panels whose colours distinguish families."""
 _HELD_OUT = {"o": "held out", "X": "held out", "D": "held out, own model"}
-"""Marker -> its name in the legend."""
+"""Marker -> name in the legend."""
 _OPTIMA = {"n_params": ("x", "Parameters N"), "n_samples": ("x2", "Pretraining samples D"), "score": ("score", SCORE)}
-"""Quantity at the optimum -> the column of the models, and the label of the axis."""
+"""Quantity at the optimum -> column of the models, and label of the axis."""
 AROUND = 30
-"""Factor by which panels of optima reach beyond the models; optima farther away are not shown."""
+"""Factor by which axes of optima extend beyond the models. Optima outside the axes are not shown."""
 _MEAN, _COMPUTE = "Alignment, mean of five benchmarks", "Training compute (FLOPs)"
 _OF_FAMILY = {f"model_{name.lower()}_avg": (name, FAMILIES[name]) for name in ("ResNet", "EfficientNet", "ConvNeXt", "ViT")}
 _OF_SET = {"sample_imagenet_scaling": ("ImageNet", "#2A9D8F"), "sample_ecoset_scaling": ("Ecoset", "#b12a90")}
@@ -36,15 +36,15 @@ PUBLISHED = (
     (_MEAN, "Training images seen", _OF_SET),
     (_MEAN, "Parameters", {"parameter_scaling": ("all models, full data", "#1b263b")}),
 )
-"""Panels of published scores: label of y, label of x, and experiment -> name and colour."""
+"""Panels of published scores. Each has the label of y, the label of x, and experiment -> (name, colour)."""
 MOST_OTHERS = 4
-"""Largest number of other experiments that get a panel each."""
+"""Largest number of other experiments that are drawn. Each gets a panel of its own."""
 
 
 def draw(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw one panel per axis of pretraining.
 
-    The numbers have the distance of each model from the law of its dataset (:func:`cortexscale.scaling.laws.distances`).
+    The returned numbers include the distance of each model from the law (:func:`cortexscale.scaling.laws.distances`).
     """
     figure, panels = plt.subplots(1, 3, figsize=(10.5, 3.4), sharey=True, layout="constrained")
     numbers = draw_axes(panels, tables, datasets)
@@ -65,9 +65,9 @@ def draw_with_convergence(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_axes(panels: Sequence[Axes], tables: Tables, datasets: Datasets) -> pd.DataFrame:
-    """Draw points and laws of every axis, and the legend beside the last panel. Return the numbers.
+    """Draw points and laws of every axis, and a legend next to the last panel. Return the plotted numbers.
 
-    Colours tell datasets apart, or families where all models are scored on one dataset.
+    Colours distinguish datasets. If all models are scored on a single dataset, colours distinguish families.
     """
     points, curves = {}, {}
     for axis in MODEL_AXES:
@@ -89,7 +89,7 @@ def draw_axes(panels: Sequence[Axes], tables: Tables, datasets: Datasets) -> pd.
             draw_points(panel, points[axis][points[axis]["family" if by_family else "benchmark_name"] == name], look.colour)
         farthest = points[axis].loc[points[axis]["fitted"], "x"].max()
         for name, look in laws.items():
-            # Markers tell laws apart without colours, but where points are coloured by family they would look like models.
+            # Markers distinguish laws without colours. If colours show families, laws have none: markers would look like models.
             colour, marker = (_LAW, "") if by_family else (look.colour, look.marker)
             line: Style = {"color": colour, "lw": 2.5 if name == AVERAGE else 1.5}
             marked: Style = {"marker": marker, "markevery": 0.2, "ms": 5, "mec": "white", "mew": 0.4}
@@ -115,14 +115,14 @@ def draw_axes(panels: Sequence[Axes], tables: Tables, datasets: Datasets) -> pd.
 
 
 def _line(look: Look, *, fitted: bool, bold: bool) -> Line2D:
-    """Return the line of a law for the legend, or a point where there is no law."""
+    """Return the line of a law for the legend; a point if no law was fitted."""
     law: Style = {"marker": look.marker, "lw": 2.5 if bold else 1.5, "ms": 5, "mec": "white", "mew": 0.4}
     point: Style = {"marker": "o", "lw": 0, "ms": 4}
     return Line2D([], [], color=look.colour, label=look.label, **(law if fitted else point))
 
 
 def draw_points(panel: Axes, points: pd.DataFrame, colour: str) -> None:
-    """Draw the models of one dataset or family: small if fitted (and pale if there are many), otherwise larger."""
+    """Draw the models of one dataset or family. Fitted models are small, and pale if they are many. Others are larger."""
     many = len(points) > FEW_MODELS
     for (source, fitted), rows in points.groupby(["backbone_source", "fitted"]):
         small: Style = {"s": 7 if many else 16, "alpha": 0.25 if many else 0.8, "linewidths": 0, "zorder": 1}
@@ -131,7 +131,7 @@ def draw_points(panel: Axes, points: pd.DataFrame, colour: str) -> None:
 
 
 def draw_optima(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw one panel per quantity at the optimum, with one line per dataset over the fitted models."""
+    """Draw one panel per quantity at the compute optimum, with one line per dataset and the fitted models as points."""
     points, curves = tables["points"], tables["curves"]
     curves = curves[curves["family"] == ALL]
     if curves.empty:
@@ -165,7 +165,7 @@ def draw_optima(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_published_scores(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw published scores over compute (all models, and by family), samples and parameters, as far as they were fitted."""
+    """Draw published scores against compute, samples and parameters. Only fitted experiments are drawn."""
     fitted = set(tables["curves"]["experiment"])
     shown = [panel for panel in PUBLISHED if fitted & set(panel[-1])]
     others = sorted(fitted - {name for panel in PUBLISHED for name in panel[-1]})
@@ -188,7 +188,7 @@ def draw_published_scores(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def _draw_fit(panel: Axes, tables: Tables, experiment: str, label: str, colour: str) -> list[pd.DataFrame]:
-    """Draw one experiment into a panel and return its numbers."""
+    """Draw one experiment into a panel and return the plotted numbers."""
     fit, points, curve = (tables[name][tables[name]["experiment"] == experiment] for name in ("fits", "points", "curves"))
     fit = fit.iloc[0]
     limit = f"E = {fit['E']:.2f} [{fit['E_low']:.2f}, {fit['E_high']:.2f}]" if fit["saturates"] else "no saturation"

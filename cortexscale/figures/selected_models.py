@@ -1,4 +1,4 @@
-"""Alignment of one model of every kind, side by side: bars, numbers, and sizes."""
+"""Figures that compare the alignment of one model of every kind: as bars, as a table, and against size."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -34,7 +34,7 @@ def draw_together(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_by_dataset(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw one panel per dataset, with one bar per model. Axes are cut near the lowest bar."""
+    """Draw one panel per dataset, with one bar per model. Axes begin a little below the lowest score."""
     scores = selected_scores(tables["pretraining"])
     names, looks = dataset_looks(scores["benchmark_name"], datasets), _bars(scores)
     figure, grid = panels([look.label for look in names.values()], 3, (2.9, 1.7), y=SCORE)
@@ -50,7 +50,7 @@ def draw_by_dataset(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_table(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw a table of scores: models down, datasets across."""
+    """Draw a table of scores with one row per model and one column per dataset."""
     scores = selected_scores(tables["pretraining"])
     names, models = dataset_looks(scores["benchmark_name"], datasets), list(scores["name"].unique())
     table = scores.pivot(index="name", columns="benchmark_name", values="score").reindex(index=models, columns=list(names))
@@ -64,7 +64,7 @@ def draw_table(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_size(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw one point per model over its number of parameters. Names are in the legend, because similar models overlap."""
+    """Draw alignment against the number of parameters. Models are named in the legend, because similar points overlap."""
     scores = selected_scores(tables["pretraining"])
     average = scores[scores["benchmark_name"] == AVERAGE]
     looks = _bars(average)
@@ -80,7 +80,7 @@ def draw_size(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def _bars(models: pd.DataFrame) -> dict[str, Style]:
-    """Return the style of the bars of every model by its name: the colour of its family and the hatch of its kind."""
+    """Return name of a model -> style of its bars. The family decides the colour, and the kind decides the hatch."""
     models = models.drop_duplicates("name")
     looks = family_looks(models["family"])
     return {

@@ -1,4 +1,4 @@
-"""The style of all figures."""
+"""Colours, markers and fonts of all figures."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from cortexscale.datasets.registry import facts
 from cortexscale.figures.content import Datasets
 
 Style = dict[str, Any]
-"""Properties of a line, a bar or a text, as matplotlib names them."""
+"""Properties of a line, a bar or a text, with the names that matplotlib uses."""
 
 STYLE: dict[Any, Any] = {
     "figure.dpi": 150,
@@ -41,17 +41,17 @@ FAMILIES = {
     "Qwen3-VL": "#457b9d",
     "VJEPA2": "#2a9d8f",
 }
-"""The colours of the paper."""
+"""Architecture family -> colour in the paper."""
 
 FAMILY_MARKERS = {"AlexNet": "o", "CORnet-S": "s", "ResNet": "^", "EfficientNet": "D", "ConvNeXt": "P", "ViT": "X"}
 PRETRAINING = {"imagenet": "#2b8cbe", "ecoset": "#e34a33"}
-"""Colours of the paper, by the data set of a pretraining."""
+"""Pretraining set -> colour in the paper."""
 
 MARKERS = {"suite": "o", "spvvs": "o", "timm": "X", "huggingface": "X", "checkpoint": "D", "python": "D"}
 
 
 def colours(names: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
-    """Return a colour for every name: the known one where there is one."""
+    """Return a colour for every name. Names in ``known`` have their known colour."""
     names = list(names)
     others = iter(sns.color_palette("husl", max(1, len([name for name in names if name not in known]))).as_hex())
     return {name: known.get(name) or next(others) for name in names}
@@ -59,7 +59,7 @@ def colours(names: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Look:
-    """Appearance of a dataset or a family in figures."""
+    """Colour, marker and label of a dataset or a family in figures."""
 
     label: str
     colour: str
@@ -67,16 +67,16 @@ class Look:
 
 
 def family_looks(families: Iterable[str]) -> dict[str, Look]:
-    """Return the looks of some families, in alphabetical order."""
+    """Return family -> look, in alphabetical order."""
     colour = colours(sorted(set(families)), FAMILIES)
     return {name: Look(name, shade, FAMILY_MARKERS.get(name, "h")) for name, shade in colour.items()}
 
 
 def dataset_looks(names: Iterable[str], datasets: Datasets) -> dict[str, Look]:
-    """Return the looks of some datasets, in the order of the study; the average comes last.
+    """Return dataset -> look, in the order of the study. The average comes last.
 
-    A dataset of a built-in reader has the colour and marker of the paper, unless an earlier dataset of the study has them.
-    For a dataset that is not in the study, its name is taken for its reader and its label.
+    A dataset of a built-in reader has the colour and marker of the paper, unless an earlier dataset of the study has them. The
+    name of a dataset that is not in the study is used as its reader and its label.
     """
     names = dict.fromkeys(names)
     order = [name for name in dict.fromkeys([*datasets, *names]) if name != AVERAGE]
@@ -96,7 +96,7 @@ def dataset_looks(names: Iterable[str], datasets: Datasets) -> dict[str, Look]:
 
 
 def log_x(panel: Axes, x: pd.Series) -> None:
-    """Make the axis of x logarithmic, with ticks between the powers of ten where few of these lie in the range of ``x``."""
+    """Make the axis of x logarithmic. If the range has few powers of ten, ticks are drawn between them as well."""
     decades = np.log10(x.max() / x.min())
     panel.set_xscale("log")
     panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 1 else (1, 3) if decades < 2 else (1,)))

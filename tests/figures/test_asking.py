@@ -76,7 +76,7 @@ def test_an_edited_caption_draws_the_figure_again(tmp_path):
     assert drawn.returncode == 0 and len(pd.read_csv(tmp_path / "results/figures/fig7.csv")), drawn.stdout
     assert "Nothing to be done" in snakemake(tmp_path, target, "--dry-run", *trigger, checkout=checkout).stdout
     captions = checkout / "cortexscale/figures/captions.toml"
-    caption = "One point of panel a is one supervised model of a suite."
+    caption = "In panel a each point is one supervised model of a suite."
     assert caption in captions.read_text(encoding="utf-8")
     captions.write_text(captions.read_text(encoding="utf-8").replace(caption, "A point is a model."), encoding="utf-8")
     again = snakemake(tmp_path, target, "--dry-run", *trigger, checkout=checkout)
