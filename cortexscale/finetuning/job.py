@@ -66,7 +66,7 @@ def finetune(
     if recipe.lambda_img and images is None:
         remedy = "give `images` in the config, or set `lambda_img: 0` in the recipe"
         raise InputError(f"fine-tuning of {base.id}", "no labelled images", "images of the task that it should keep", remedy)
-    backbone = load_backbone(base)
+    backbone = load_backbone(base, classifier=images is not None)
     of_base = weights_hash(backbone.network)
     trials = neural_pairs(targets, percent=tuning.percent, seed=tuning.seed, n_subjects=tuning.subjects, permuted=tuning.permuted)
     linear = load_heads(heads, targets, of_base, {subject.subject for subject in trials})

@@ -1,6 +1,7 @@
 """Build the networks of models: architecture, weights and the transform that makes the input.
 
-The modules of :mod:`cortexscale.models.sources` build networks, each by a function ``build(model, weights) -> Backbone``.
+The modules of :mod:`cortexscale.models.sources` build networks, each by a function ``build(model, weights) -> Backbone``. With
+``weights``, it fetches those of a model that has no checkpoint.
 """
 
 import hashlib
@@ -11,12 +12,20 @@ from torch import Tensor, nn
 
 from cortexscale.models.backbone import GREY, Backbone
 from cortexscale.models.checkpoints import load_weights
+from cortexscale.models.layers import modules_behind
 from cortexscale.models.model import Model, PublishedBuilder, TimmBuilder, TunedBuilder
 
 
-def load_backbone(model: Model) -> Backbone:
-    """Build a network with its trained weights, in eval mode."""
-    return _build(model, weights=True)
+def load_backbone(model: Model, *, classifier: bool = False) -> Backbone:
+    """Build a network with its trained weights, in eval mode.
+
+    Its checkpoint may lack what lies behind the deepest candidate layer, unless the ``classifier`` is needed.
+    """
+    backbone = _build(model, weights=True)
+    if model.checkpoint:
+        spare = () if classifier else modules_behind(backbone.network, model.layers)
+        load_weights(backbone.network, model.checkpoint, ema=model.ema, weights_at=model.weights_at, spare=spare)
+    return backbone
 
 
 def build_backbone(model: Model) -> Backbone:
@@ -47,10 +56,7 @@ def weights_hash(network: nn.Module) -> str:
 
 def _build(model: Model, weights: bool) -> Backbone:
     if isinstance(model.builder, TunedBuilder):
-        backbone = build_backbone(model.builder.base)
-        if weights and model.checkpoint:
-            load_weights(backbone.network, model.checkpoint)
-        return backbone
+        return build_backbone(model.builder.base)
     backbone = importlib.import_module(model.built_in).build(model, weights)
     backbone.network.eval()
     return backbone

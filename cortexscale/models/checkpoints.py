@@ -1,140 +1,281 @@
-"""Read trained weights from the checkpoint files of several trainers, without running anything that a file may contain."""
+"""Load the weights of a network from a checkpoint, whatever its trainer wrapped around them.
 
-import zipfile
-from collections.abc import Mapping
+Each tensor of a file has a name: its place in the file, with dots (:func:`~cortexscale.models.checkpoint_files.named_tensors`).
+Trainers and wrappers add parts to the names of a network: a key of the file and prefixes before them (``state_dict.module.``), or
+a wrapper (``features.module.0.weight``) within them. The search looks for the place below which every weight that is needed is
+found by its name and shape, and if there is none, also without the parts of names that the network does not know.
+"""
+
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from torch import nn
-from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
+from torch import Tensor, nn
 
 from cortexscale.errors import InputError
-from cortexscale.files import require_real_file
+from cortexscale.models.checkpoint_files import described, named_tensors, read_checkpoint
 
-LAYOUTS = (
-    (("state", "model"), ("state", "model_ema_state_dict")),  # MosaicML Composer, as the published suite was saved
-    (("state_dict",), ("state_dict_ema",)),  # timm, Lightning
-    (("model",), ("model_ema",)),  # DeiT, torchvision
-    (("model_state",), ()),
+log = logging.getLogger(__name__)
+
+_AVERAGE = re.compile(r"(^|_)(ema|swa|averaged?)(_|$)|Ema|EMA")
+"""Part of a name in a file that says that the weights are a moving average of those that were trained."""
+_TRAINING = re.compile(
+    r"(?i)loss|criterion|metric|accuracy|(^|_)acc(_|$)|auroc|prototype|predictor|projector|proj(ection)?_head|decoder|mask_token|queue"
 )
-"""Paths of the weights in the files of several trainers, each with the path of their exponential moving average (EMA)."""
-PREFIXES = ("module.", "model.", "backbone.", "_orig_mod.")
-"""Prefixes that DistributedDataParallel, a classifier or torch.compile put before the keys of a network."""
-_REMEDY = "fetch or train it again"
+"""Part of a network that serves its training alone, and that evaluation does not run."""
+_COUNTERS = ("num_batches_tracked", "n_averaged", "total_ops", "total_params")
+"""Numbers that no output depends on. torch before 0.4.1 had no ``num_batches_tracked``."""
 
-Weights = Mapping[str, torch.Tensor]
-
-
-class _Foreign:
-    """Stand-in for an object that is neither a tensor nor plain Python (a metric, a random state, ``eval``). It does nothing."""
-
-    def __new__(cls, *_: Any) -> "_Foreign":
-        return super().__new__(cls)
-
-    def __setstate__(self, _: Any) -> None:
-        pass
+Tensors = Mapping[str, Tensor]
 
 
-def load_weights(network: nn.Module, path: Path | str, *, ema: bool | Literal["auto"] = "auto") -> None:
-    """Load a checkpoint: a bare state dict, or one that a trainer wrapped (``LAYOUTS``, ``PREFIXES``).
+def load_weights(
+    network: nn.Module,
+    path: Path | str,
+    *,
+    ema: bool | Literal["auto"] = "auto",
+    weights_at: str | None = None,
+    spare: Collection[str] = (),
+) -> None:
+    """Load the weights of a network from a file of ``torch.save`` or safetensors.
 
-    ``ema`` asks for the moving average of the weights. "auto" loads it where there is one, as the authors of the published suite
-    do for evaluation. It raises an InputError, and leaves the network unchanged, unless every key is there with its shape.
+    The log says which weights were taken, and what was left over. It raises an InputError, and leaves the network unchanged,
+    unless exactly one set of weights in the file fits: all names, with their shapes, and nothing else within the network.
+
+    Args:
+        ema: whether to load the moving average of the weights. "auto" loads it where there is one, as the authors of the
+            published suite do for evaluation.
+        weights_at: place of the weights in a file that has several that fit, such as ``teacher``.
+        spare: names of modules that may be missing, such as a classifier where none is needed. Their weights become NaN, so
+            that nothing can be computed from them unnoticed.
     """
-    raw, average = _find_weights(read_checkpoint(path), path)
-    if ema is True and average is None:
+    content = read_checkpoint(path)
+    tensors = named_tensors(content)
+    if not tensors:
+        remedy = "save the weights alone: torch.save(network.state_dict(), file)"
+        raise InputError(path, described(content), "a state dict (names and tensors), alone or in a dictionary", remedy)
+    wanted = _Wanted.of(network, spare)
+    pool = _chosen(tensors, wanted, ema, weights_at, path)
+    matches = wanted.search(pool)
+    fitting = _distinct([match for match in matches if not match.problems], wanted, pool)
+    if not fitting:
+        raise _does_not_fit(max(matches, key=lambda match: match.nearness), pool, wanted, path)
+    if len(fitting) > 1:
+        places = [match.place.rstrip(".") or "the top of the file" for match in fitting]
+        remedy = f"choose one in the config: `weights_at: {places[0]}`"
+        raise InputError(path, f"weights that fit at {len(places)} places: {', '.join(places)}", "one set of weights", remedy)
+    match = fitting[0]
+    _require_finite(match, pool, wanted, path)
+    network.load_state_dict({name: pool[key] for name, key in match.names.items()}, strict=False)
+    absent = [key for key in wanted.spared if key not in match.names and not wanted.shared(key, match.names)]
+    for key in absent:
+        wanted.weights[key].fill_(torch.nan if wanted.weights[key].is_floating_point() else 0)
+    _report(match, tensors, absent, path)
+
+
+@dataclass(frozen=True)
+class _Match:
+    """Weights below a place of a file.
+
+    Attributes:
+        place: beginning of their names, which ends with a dot, or an empty text.
+        names: name in the network -> name in the file.
+        problems: kind of problem -> weights that have it.
+        nearness: larger for a match that lacks less.
+    """
+
+    place: str
+    names: dict[str, str]
+    problems: dict[str, list[str]]
+    nearness: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The weights of a network, those that it cannot do without, and those of modules that are spare."""
+
+    weights: Tensors
+    needed: tuple[str, ...]
+    spared: tuple[str, ...]
+    spare: tuple[str, ...]
+    known: frozenset[str]
+    """Parts of the names of weights and buffers."""
+    buffers: frozenset[str]
+
+    @classmethod
+    def of(cls, network: nn.Module, spare: Collection[str]) -> "_Wanted":
+        weights = network.state_dict()
+        counted = [key for key in weights if key.rpartition(".")[2] not in _COUNTERS]
+        spared = tuple(key for key in counted if _within(key, spare))
+        needed = tuple(key for key in counted if key not in set(spared))
+        buffers = frozenset(name for name, _ in network.named_buffers())
+        known = frozenset(part for key in [*weights, *buffers] for part in key.split("."))
+        return cls(weights, needed, spared, tuple(spare), known, buffers)
+
+    def search(self, pool: Tensors) -> list[_Match]:
+        """Match the weights below every place of a file, by their names, and if none fits, by shortened names.
+
+        The names of a network that was wrapped after its training may begin with parts that the file lacks.
+        """
+        below: dict[str, list[str]] = defaultdict(list)
+        for key in pool:
+            for place in _places(key):
+                below[place].append(key)
+        below = {place: keys for place, keys in below.items() if not place or 2 * len(keys) >= len(self.needed)}
+        common = _common_place(self.needed)
+        matches: list[_Match] = []
+        for shorten in (False, True):
+            for added in dict.fromkeys(("", common)):
+                found = [self._match(pool, place, keys, added, shorten) for place, keys in below.items()]
+                if any(not match.problems for match in found):
+                    return found
+                matches += found
+        return matches
+
+    def _match(self, pool: Tensors, place: str, keys: Sequence[str], added: str, shorten: bool) -> _Match:
+        names = {name: key for key in keys if (name := added + key.removeprefix(place)) in self.weights}
+        if shorten:
+            others = defaultdict(list)
+            for key in keys:
+                name = added + ".".join(part for part in key.removeprefix(place).split(".") if part in self.known)
+                if name in self.weights and name not in names:
+                    others[name].append(key)
+            names |= {name: found[0] for name, found in others.items() if len(found) == 1}
+        used = set(names.values())
+        rest = [name for key in keys if key not in used and not self._beside(name := added + key.removeprefix(place))]
+        lacks = sum(name not in names for name in self.needed)
+        missing = [name for name in self.needed if name not in names and not self.shared(name, names)] if lacks else []
+        wrong = [name for name in self.weights if name in names and not _same_kind(self.weights[name], pool[names[name]])]
+        problems = {"missing": missing, "unexpected": rest, "of another shape": wrong}
+        nearness = len(names) - len(wrong), len(names), -len(rest) if names else len(keys), len(place)
+        return _Match(place, names, {kind: found for kind, found in problems.items() if found}, nearness)
+
+    def _beside(self, name: str) -> bool:
+        """Tell whether a tensor of a file takes no part in the outputs that are wanted."""
+        first, last = name.split(".")[0], name.rpartition(".")[2]
+        of_training = first not in self.known and _TRAINING.search(first)
+        return bool(of_training) or last in _COUNTERS or name in self.buffers or _within(name, self.spare)
+
+    def shared(self, name: str, given: Collection[str]) -> bool:
+        """Tell whether a weight is the same tensor as one of those that are given, as in tied embeddings."""
+        address = self.weights[name].data_ptr()
+        return address != 0 and any(self.weights[other].data_ptr() == address for other in given)
+
+
+def _places(key: str) -> Iterator[str]:
+    yield ""
+    for dot in re.finditer(r"\.", key):
+        yield key[: dot.end()]
+
+
+def _common_place(keys: Sequence[str]) -> str:
+    """The longest place below which all keys are."""
+    places = _places(keys[0]) if keys else ""
+    return max((place for place in places if all(key.startswith(place) for key in keys)), key=len, default="")
+
+
+def _within(name: str, modules: Collection[str]) -> bool:
+    return any(name == module or name.startswith(f"{module}.") for module in modules)
+
+
+def _same_kind(wanted: Tensor, found: Tensor) -> bool:
+    return wanted.shape == found.shape and wanted.is_floating_point() == found.is_floating_point()
+
+
+def _chosen(tensors: Tensors, wanted: _Wanted, ema: bool | str, weights_at: str | None, path: Path | str) -> Tensors:
+    """The tensors among which the weights are searched: those at a place, the moving averages, or all others."""
+    if weights_at:
+        place = weights_at.rstrip(".") + "."
+        pool = {key: tensor for key, tensor in tensors.items() if key.startswith(place)}
+        if not pool:
+            places = ", ".join(dict.fromkeys(key.rpartition(".")[0].split(".")[0] or key for key in tensors))
+            raise InputError(path, f"nothing at `weights_at: {weights_at}`", f"one of {places[:200]}", "correct `weights_at`")
+        return pool
+
+    def averaged(key: str) -> bool:
+        return any(_AVERAGE.search(part) and part not in wanted.known for part in key.split(".")[:-1])
+
+    average = {key: tensor for key, tensor in tensors.items() if averaged(key)}
+    if ema is True and not average:
         raise InputError(path, "no moving average (EMA) of the weights", "weights and their average", "set ema: auto or false")
-    expected = network.state_dict()
-    weights = _unwrapped(average if ema and average is not None else raw, expected)
-    _require_fit(weights, expected, path)
-    network.load_state_dict(weights)
+    if ema is True or (ema == "auto" and len(average) >= len(wanted.needed) / 2):
+        return average
+    pool = {key: tensor for key, tensor in tensors.items() if key not in average}
+    if not pool:
+        raise InputError(path, "a moving average (EMA) of the weights alone", "the weights themselves", "set ema: auto or true")
+    return pool
 
 
-def read_checkpoint(path: Path | str) -> Any:
-    """Read a file that ``torch.save`` wrote. Tensors stay on the disk until they are used.
-
-    torch may create only tensors and plain Python objects. Every other object, such as the state of the trainer in a published
-    checkpoint, is replaced by an empty stand-in. It raises an InputError if the file is missing, damaged, no checkpoint, or
-    cannot be read in this way.
-    """
-    path = require_real_file(path, _REMEDY)
-    with path.open("rb") as file:
-        zipped = file.read(4) == b"PK\x03\x04"  # torch before 1.6 wrote bare pickles
-    if zipped and not zipfile.is_zipfile(path):
-        raise InputError(path, f"the first {path.stat().st_size:,} bytes of a longer file", "a whole checkpoint", _REMEDY)
-    try:
-        names = get_unsafe_globals_in_checkpoint(path) if zipped else []
-        with safe_globals([_stand_in(name) for name in names]):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
-    except Exception as error:  # a damaged file can raise any exception
-        # torch embeds the reason in the advice to load the file without its safeguard
-        reason = str(error).split("\n\nCheck the documentation")[0].split("\n\n")[-1]
-        reason = reason.split("WeightsUnpickler error:")[-1].split("Please use")[0]
-        found = f"a file that cannot be read safely as a checkpoint ({type(error).__name__}: {reason.strip()[:200]})"
-        remedy = f"{_REMEDY}, or where its trainer is installed save the weights alone: torch.save(network.state_dict(), file)"
-        raise InputError(path, found, "a file of torch.save with tensors and plain Python", remedy) from error
+def _distinct(matches: Sequence[_Match], wanted: _Wanted, pool: Tensors) -> list[_Match]:
+    """Keep one of several matches with the same weights: the one at the deepest place."""
+    kept: list[_Match] = []
+    for match in sorted(matches, key=lambda match: -len(match.place)):
+        if not any(_equal(match, other, wanted, pool) for other in kept):
+            kept.append(match)
+    return sorted(kept, key=lambda match: list(pool).index(next(iter(match.names.values()))))
 
 
-def _stand_in(name: str) -> type[_Foreign]:
-    module, _, name = name.rpartition(".")
-    return type(name, (_Foreign,), {"__module__": module})
+def _equal(one: _Match, other: _Match, wanted: _Wanted, pool: Tensors) -> bool:
+    pairs = [(one.names[name], other.names[name]) for name in wanted.needed if name in one.names and name in other.names]
+    return all(first == second or torch.equal(pool[first], pool[second]) for first, second in pairs)
 
 
-def _find_weights(content: Any, path: Path | str) -> tuple[Weights, Weights | None]:
-    """Find the trained weights in a checkpoint, and their moving average if there is one."""
-    for place, average in LAYOUTS:
-        if (weights := _at(content, place)) is not None:
-            moving = _at(content, average) if average else None
-            return _state_dict(weights, place, path), moving and _state_dict(moving, average, path)
-    return _state_dict(content, (), path), None
+def _require_finite(match: _Match, pool: Tensors, wanted: _Wanted, path: Path | str) -> None:
+    floating = [name for name in wanted.needed if name in match.names and wanted.weights[name].is_floating_point()]
+    wrong = [name for name in floating if not torch.isfinite(pool[match.names[name]]).all()]
+    if wrong:
+        found = f"{len(wrong)} of {len(floating)} weights with numbers that are not finite: {', '.join(wrong[:4])}"
+        remedy = "the training diverged, or half precision overflowed: take an earlier checkpoint"
+        raise InputError(path, found, "finite numbers", remedy)
 
 
-def _at(content: Any, place: tuple[str, ...]) -> Any:
-    """The entry of nested dictionaries at a path of keys; None where there is none, or an empty one."""
-    for key in place:
-        content = content.get(key) if isinstance(content, dict) else None
-    return content or None  # the average of a training that has not started averaging is empty
+def _report(match: _Match, tensors: Tensors, absent: Sequence[str], path: Path | str) -> None:
+    used = set(match.names.values())
+    rest = sorted((key for key in tensors if key not in used), key=lambda key: -len(_common_place((match.place, key))))
+    renamed = [key for name, key in match.names.items() if key.removeprefix(match.place) != name]
+    of_place = f" below `{match.place.rstrip('.')}`" if match.place else ""
+    log.info("%s: %d weights%s%s", path, len(used), of_place, f", such as {renamed[0]}, by shorter names" if renamed else "")
+    if rest:
+        log.info("%s: %d other tensors were not used: %s", path, len(rest), _some(rest))
+    if absent:
+        log.warning("%s has no weights of %s; nothing is computed from them here", path, _some(absent))
 
 
-def _state_dict(value: Any, place: tuple[str, ...], path: Path | str) -> Weights:
-    if isinstance(value, dict):
-        if value and all(isinstance(key, str) and isinstance(entry, torch.Tensor) for key, entry in value.items()):
-            return value
-        found = f"a dictionary of {', '.join(map(str, list(value)[:6]))}"
-    else:
-        found = f"an object of {type(value).__module__}.{type(value).__qualname__}"
-    expected = "a state dict (names and tensors), alone or at " + ", ".join(".".join(raw) for raw, _ in LAYOUTS)
-    remedy = "save the weights alone: torch.save(network.state_dict(), file)"
-    raise InputError(path, f"{found}{' at ' + '.'.join(place) if place else ''}", expected, remedy)
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + ", ..." * (len(names) > 4)
 
 
-def _unwrapped(weights: Weights, expected: Weights) -> Weights:
-    """``weights`` under the names of the network, without the prefixes of wrappers."""
-    weights = {key: tensor for key, tensor in weights.items() if key != "n_averaged"}  # a counter of torch's AveragedModel
-    while prefix := next(
-        (prefix for prefix in PREFIXES if _all_begin(weights, prefix) and not _all_begin(expected, prefix)), None
-    ):
-        weights = {key.removeprefix(prefix): tensor for key, tensor in weights.items()}
-    return weights
-
-
-def _all_begin(weights: Weights, prefix: str) -> bool:
-    return bool(weights) and all(key.startswith(prefix) for key in weights)
-
-
-def _require_fit(weights: Weights, expected: Weights, path: Path | str) -> None:
-    missing = [key for key in expected if key not in weights]
-    unexpected = [key for key in weights if key not in expected]
-    shapes = [key for key in expected if key in weights and weights[key].shape != expected[key].shape]
-    if not (missing or unexpected or shapes):
-        return
-    other = [f"{key} {tuple(weights[key].shape)} instead of {tuple(expected[key].shape)}" for key in shapes]
-    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": other}
-    found = [f"{len(keys)} {kind}: {', '.join(keys[:4])}{', ...' * (len(keys) > 4)}" for kind, keys in kinds.items() if keys]
+def _does_not_fit(match: _Match, pool: Tensors, wanted: _Wanted, path: Path | str) -> InputError:
+    """Describe the match that lacks least."""
+    missing, shapes = match.problems.get("missing", []), match.problems.get("of another shape", [])
+    told = dict(match.problems)
+    if shapes:
+        told["of another shape"] = [_difference(wanted.weights[name], pool[match.names[name]], name) for name in shapes]
+    found = [f"{len(names)} {kind}: {_some(names)}" for kind, names in told.items()]
+    found[0] = (f"below `{match.place.rstrip('.')}`: " if match.place else "") + found[0]
     remedy = "give the architecture that was trained, with its arguments, or the checkpoint of this one"
-    same_input = all(weights[key].shape[1:] == expected[key].shape[1:] for key in shapes)
-    if not missing and not unexpected and same_input and shapes == list(expected)[-len(shapes) :]:  # the last layer alone
-        found.insert(0, f"{len(weights[shapes[0]])} classes instead of {len(expected[shapes[0]])}")
+    last = [key for key in wanted.weights if _within(key, {list(wanted.weights)[-1].rpartition(".")[0]})]
+    only_shapes = bool(shapes) and not missing and "unexpected" not in match.problems
+    same_input = all(wanted.weights[name].shape[1:] == pool[match.names[name]].shape[1:] for name in shapes)
+    if only_shapes and same_input and shapes == list(wanted.weights)[-len(shapes) :]:
+        classes = [len(tensor) for tensor in (pool[match.names[shapes[0]]], wanted.weights[shapes[0]])]
+        found.insert(0, f"{classes[0]} classes instead of {classes[1]}")
         remedy = "give the number of classes of its training set, or a checkpoint that was trained on the other one"
-    raise InputError(path, "; ".join(found), f"the {len(expected)} weights of the network, each with its shape", remedy)
+    elif only_shapes and all("pos" in name.rpartition(".")[2] for name in shapes):
+        found.insert(0, "position embeddings of another image size")
+        remedy = "give the image size of its training, such as arguments: {img_size: 224}; embeddings are not resampled"
+    elif missing and set(missing) == set(last):
+        found.insert(0, "no classifier")
+        remedy = "take a checkpoint with its classifier; without one, features alone can be extracted, from layers before it"
+    return InputError(path, "; ".join(found), f"the {len(wanted.needed)} weights of the network, each with its shape", remedy)
+
+
+def _difference(wanted: Tensor, found: Tensor, name: str) -> str:
+    if wanted.shape == found.shape:
+        return f"{name} {found.dtype} instead of {wanted.dtype}".replace("torch.", "")
+    return f"{name} {tuple(found.shape)} instead of {tuple(wanted.shape)}"

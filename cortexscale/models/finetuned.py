@@ -61,7 +61,9 @@ def _id(tuning: Tuning, targets: tuple[str, ...]) -> str:
 
 def finetuned_model(id: str, base: Model, checkpoint: str) -> Model:
     """Make the inventory entry of a fine-tuned model, which uses the committed layers of its base model's reference model."""
-    return replace(base, id=id, source="finetuned", builder=TunedBuilder(base), checkpoint=checkpoint, ema="auto")
+    return replace(
+        base, id=id, source="finetuned", builder=TunedBuilder(base), checkpoint=checkpoint, ema="auto", weights_at=None
+    )
 
 
 def baseline(base: Model) -> Model:

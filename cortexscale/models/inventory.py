@@ -181,7 +181,6 @@ def checkpoint_model(entry: sections.CheckpointModel) -> Model:
         builder=_builder(entry, entry.classes),
         layers=layer_patterns(entry.layers or family, entry.id),
         checkpoint=entry.file,
-        ema=entry.ema,
         image_size=entry.image_size,
         **_common_fields(entry),
     )
@@ -202,4 +201,5 @@ def python_model(entry: sections.PythonModel) -> Model:
 
 def _common_fields(entry: sections.OwnModel) -> dict[str, Any]:
     pretraining = {"dataset": entry.dataset, "n_samples": entry.samples, "seed": entry.seed}
-    return {"id": entry.id, "reference": entry.reference or entry.id, **pretraining}
+    weights = {"ema": entry.ema, "weights_at": entry.weights_at}
+    return {"id": entry.id, "reference": entry.reference or entry.id, **weights, **pretraining}

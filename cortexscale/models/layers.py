@@ -46,6 +46,14 @@ def candidate_layers(network: nn.Module, patterns: Sequence[str]) -> list[Layer]
     return sorted((Layer(name, last[name], last[name] / deepest) for name in chosen), key=lambda layer: layer.position)
 
 
+def modules_behind(network: nn.Module, patterns: Sequence[str]) -> list[str]:
+    """List the modules that are defined after the deepest candidate layer, such as the classifier; none if no module is one."""
+    names = [name for name, _ in network.named_modules()]
+    chosen = [name for name in names if name and any(re.fullmatch(pattern, name) for pattern in patterns)]
+    within = [place for place, name in enumerate(names) if any(name == one or name.startswith(f"{one}.") for one in chosen)]
+    return names[within[-1] + 1 :] if within else []
+
+
 def chosen_layers(candidates: Sequence[Layer], names: Iterable[str], where: str) -> list[Layer]:
     """Choose the candidates with these names, from shallow to deep. An InputError says which names are not candidates."""
     wanted = set(names)

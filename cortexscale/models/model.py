@@ -59,6 +59,7 @@ class Model:
         dataset, n_samples, samples_per_class, seed: the pretraining; None where unknown. samples_per_class 0 is the full set.
         checkpoint: file with the weights; None for weights that the source fetches.
         ema: whether to load the moving average of the weights; ``auto`` prefers it where the file has both.
+        weights_at: place of the weights in a file with several that fit; None where only one does.
         image_size: pixels of the square that images are resized to; None for the evaluation of the architecture.
         begins_with: for an adversarial copy, id of the model of the suite whose training it continues.
     """
@@ -76,6 +77,7 @@ class Model:
     seed: int | None = None
     checkpoint: str | None = None
     ema: bool | Literal["auto"] = "auto"
+    weights_at: str | None = None
     image_size: int | None = None
     begins_with: str | None = None
 

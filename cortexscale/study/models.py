@@ -165,6 +165,10 @@ class OwnModel(Section):
     """Number of training images. Without this key the axes of samples and compute do not show the model."""
     seed: Seed | None = None
     """Seed with which the model was trained. It appears in the tables."""
+    ema: bool | Literal["auto"] = "auto"
+    """Load the averaged weights if the file has both kinds of weights. `auto` prefers averaged weights."""
+    weights_at: str | None = None
+    """Place of the weights in a file in which several sets of weights fit, such as `teacher` or `state_dict.encoder_q`."""
     fit: bool = False
     """Fit the scaling laws to this model. By default the model is held out: figures show it, but laws are not fitted to it."""
 
@@ -185,8 +189,6 @@ class CheckpointModel(KnownNetwork, OwnModel):
     image_size: PositiveInt | None = None
     """Number of pixels to which the shorter side of images is resized before the centre is cropped. The default is the size that
     the architecture uses."""
-    ema: bool | Literal["auto"] = "auto"
-    """Load the averaged weights if the file has both kinds of weights. `auto` prefers averaged weights."""
 
 
 class PythonModel(OwnModel):

@@ -5,14 +5,13 @@ from torch import nn
 
 from cortexscale.models import architectures
 from cortexscale.models.backbone import Backbone, cannot_build
-from cortexscale.models.checkpoints import load_weights
 from cortexscale.models.inputs import BILINEAR, evaluation_transform
 from cortexscale.models.model import Model, PublishedBuilder, TimmBuilder
 from cortexscale.models.vision import timm
 
 
 def build(model: Model, weights: bool) -> Backbone:
-    """Build a network with the weights of its checkpoint or, if it has none, those that timm fetches.
+    """Build a network, with the weights that timm fetches if it has no checkpoint.
 
     Networks have the evaluation of their authors, or that of the model's image size. Architectures of the published suite keep
     their authors' evaluation in suites that are trained here. It raises an InputError if timm does not know the name or an
@@ -24,8 +23,6 @@ def build(model: Model, weights: bool) -> Backbone:
     else:
         arch = model.built_by(PublishedBuilder).architecture
         network = architectures.build(arch, model.built_by(PublishedBuilder).classes)
-    if weights and model.checkpoint:
-        load_weights(network, model.checkpoint, ema=model.ema)
     if size and not (arch and model.source == "suite"):
         return Backbone(network, evaluation_transform(size, size, BILINEAR))
     if arch:

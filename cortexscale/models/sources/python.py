@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from cortexscale.code import load_module, stage_digest
 from cortexscale.errors import InputError
 from cortexscale.models.backbone import GREY, Backbone, DescribedTransform, cannot_build
-from cortexscale.models.checkpoints import load_weights
 from cortexscale.models.inputs import BILINEAR, evaluation_transform
 from cortexscale.models.model import FunctionBuilder, Model
 
@@ -19,7 +18,7 @@ _HELP = "see docs/models.md and docs/example_model.py"
 
 
 def build(model: Model, weights: bool) -> Backbone:
-    """Call the function that builds the network, and load the model's checkpoint if it has one.
+    """Call the function that builds the network.
 
     It raises an InputError if the file has no such function, or the function fails or does not return a network.
     """
@@ -33,8 +32,6 @@ def build(model: Model, weights: bool) -> Backbone:
         raise cannot_build(model, error, f"correct {builder.function} in {file}; {_HELP}") from error
     if not isinstance(network, nn.Module):
         raise InputError(f"{builder.function} of {file}", f"a {type(network).__name__}", "a torch.nn.Module", _HELP)
-    if weights and model.checkpoint:
-        load_weights(network, model.checkpoint)
     return Backbone(network, _transform(file, builder.transform))
 
 

@@ -79,7 +79,7 @@ def train_model(job: TrainingJob) -> None:
             raise InputError(images, f"{found.n_classes} classes", f"{model.classes} classes", remedy)
     subset = whole.take(subset_indices(whole.labels, samples, seed))
     torch.manual_seed(seed)
-    backbone = load_backbone(replace(model, checkpoint=str(base))) if base else build_backbone(model)
+    backbone = load_backbone(replace(model, checkpoint=str(base)), classifier=True) if base else build_backbone(model)
     inputs = {name: path for name, path in (("images", images), ("base", base)) if path and path.is_file()}
     with joined() as processes:
         length = training_length(job.recipe, len(subset.labels), processes.count)
