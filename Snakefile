@@ -26,6 +26,8 @@ if not workflow.overwrite_configfiles:
 share_library()
 # Only the command line tells a Snakefile what its targets are.
 plan = Plan(config, sys.argv, workflow.configfiles)
+if plan.results != config["results"]:
+    logger.info(f"Results: {plan.results}")
 
 
 pathvars:

@@ -68,8 +68,9 @@ class Problems:
         return [problem for problem in self.found if problem.where.startswith(where)]
 
     def require_none(self) -> None:
-        """Raise the problem that was found. If there are several, raise one InputError that lists them."""
-        if len(self.found) > 1:
-            raise InputErrors(self.found)
-        if self.found:
-            raise self.found[0]
+        """Raise the problem that was found. If there are several, raise one InputError that lists each of them once."""
+        unlike = list({str(problem): problem for problem in self.found}.values())
+        if len(unlike) > 1:
+            raise InputErrors(unlike)
+        if unlike:
+            raise unlike[0]

@@ -5,6 +5,7 @@ Params are plain values, because Snakemake compares them as text to decide wheth
 """
 
 import inspect
+import io
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -43,7 +44,10 @@ def logged(path: Path | str) -> Iterator[None]:
 
     After an InputError the process ends and shows only the message. Any other exception keeps its traceback.
     """
-    to_file, to_terminal = logging.FileHandler(path, mode="w"), logging.StreamHandler()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # letters that the terminal lacks are no reason to fail
+    to_file, to_terminal = logging.FileHandler(path, mode="w", encoding="utf-8"), logging.StreamHandler()
     to_terminal.setLevel(logging.WARNING)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=[to_file, to_terminal], force=True

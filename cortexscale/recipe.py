@@ -3,11 +3,17 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from cortexscale.section import Contradiction, Section
+from cortexscale.section import Contradiction, Section, Words, each_once
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+AutoAugment = Annotated[
+    str,
+    Field(pattern=r"^(rand|augmix|original|originalr|v0|v0r|3a)(-[a-z]+[0-9.]*)*$"),
+    Words("augmentation of timm", "augmentations of timm", "such as rand-m9-mstd0.5-inc1, augmix-m3-w3 or 3a"),
+]
 
 
 class Attack(Section):
@@ -61,7 +67,7 @@ class Recipe(Section):
     random."""
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     """Kind of interpolation with which images are resized."""
-    auto_augment: str | None = None
+    auto_augment: AutoAugment | None = None
     """Augmentation in the notation of timm. For example, `rand-m9-mstd0.5-inc1` is RandAugment and `3a` is 3-Augment."""
     color_jitter: NonNegativeFloat = 0.0
     """Strength of the colour jitter. With RandAugment, timm applies no colour jitter."""
@@ -116,7 +122,7 @@ class Lora(Section):
     """Scale of the adapters: their output is multiplied by `alpha` / `rank`."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Dropout on the input of the adapters."""
-    targets: tuple[str, ...] = ("qkv", "fc1", "fc2")
+    targets: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(each_once)] = ("qkv", "fc1", "fc2")
     """Linear layers that get an adapter, given by the last parts of their names."""
     train_head: bool = True
     """Train all weights of the classifier as well."""
@@ -157,6 +163,8 @@ class NeuralRecipe(Section):
     """Train low-rank adapters instead of all weights."""
 
     def contradictions(self) -> Iterator[Contradiction]:
+        if self.loss in ("cka", "logcka") and self.neural_batch < 2:
+            yield Contradiction("neural_batch", str(self.neural_batch), "at least 2 stimuli, which CKA compares", "raise it")
         if self.warmup_epochs >= self.epochs:
             expected = f"fewer than the {self.epochs} epochs, of which some must train at the full rate"
             yield Contradiction("warmup_epochs", str(self.warmup_epochs), expected, "lower warmup_epochs, or raise epochs")

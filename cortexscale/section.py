@@ -1,10 +1,15 @@
 """The base of every section of the config, and the types of values that several sections share."""
 
-from collections.abc import Iterator
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple, TypeVar
+from pathlib import Path
+from string import Template
+from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 @dataclass(frozen=True)
@@ -16,15 +21,96 @@ class Words:
     rule: str = ""
 
 
+class Refused(ValueError):
+    """A value that the type of a field refuses, with what an InputError says of it."""
+
+    def __init__(self, found: str, expected: str, remedy: str) -> None:
+        super().__init__(found)
+        self.found, self.expected, self.remedy = found, expected, remedy
+
+
+C = TypeVar("C", bound=Collection[Any])
+
+
+def _unequal(values: C, same: Callable[[Any], Any], expected: str, remedy: str) -> C:
+    """Return the values, or refuse the first two that ``same`` maps to one value."""
+    seen: list[tuple[Any, Any]] = []
+    for value in values:
+        for earlier, other in seen:
+            if other == same(value):
+                if isinstance(value, BaseModel):
+                    found = "two equal sections"
+                else:
+                    found = f"{value} twice" if _composed(earlier) == _composed(value) else f"{earlier} and {value}"
+                raise Refused(found, expected, remedy)
+        seen.append((value, same(value)))
+    return values
+
+
+def _composed(value: Any) -> Any:
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
+
+
+def each_once(values: C) -> C:
+    """Return a list without repeated entries, or refuse it. 50 and 50.0 are equal, and so are two ways to store an é."""
+    return _unequal(values, _composed, "every entry once", "remove one of them")
+
+
+def apart(names: C) -> C:
+    """Return names, or refuse them if two are the same file on a disk that ignores upper and lower case."""
+    expected = "names that differ in more than upper and lower case, because they become names of files"
+    return _unequal(names, lambda name: _composed(name).casefold(), expected, "rename one of them")
+
+
+def expanded(path: str) -> str:
+    """Return a path with the home folder in place of ``~`` and the values of environment variables, ``$NAME`` or ``${NAME}``.
+
+    ``$$`` stands for a dollar sign. A variable that is not set, and a character that ends a line, are refused.
+    """
+    if any(unicodedata.category(letter) == "Cc" for letter in path):
+        raise Refused(repr(path), "a path in one line", "remove what ends the line; a YAML text after | or > ends with one")
+    try:
+        path = Template(path).substitute(os.environ)
+    except KeyError as error:
+        found = f"{path}, and the environment variable {error.args[0]} is not set"
+        raise Refused(found, "variables that are set", f"set it (export {error.args[0]}=...), or write the path out") from None
+    except ValueError:
+        raise Refused(path, "$NAME or ${NAME} for an environment variable", "write $$ for a dollar sign") from None
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError:
+        raise Refused(path, "~ or ~NAME for the home folder of a user of this machine", "write the path out") from None
+
+
+def compiled(pattern: str) -> str:
+    """Return a regular expression, or refuse it with the place where it cannot be read."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        remedy = r"correct it; a bracket or dot of a name is written with a backslash, as in `blocks\.0`"
+        raise Refused(f"{pattern!r} ({error})", "a regular expression", remedy) from None
+    return pattern
+
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 Name = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"),
+    Field(pattern=f"^{NAME}$"),
     Words("name", "names", "letters, digits, dots, dashes and underscores; it begins with a letter or digit"),
 ]
+FilePath = Annotated[str, Field(min_length=1), AfterValidator(expanded), Words("path", "paths")]
+"""The path of a file or folder; a relative one begins at the folder that Snakemake runs in."""
+PythonFile = Annotated[str, Field(pattern=r"\.py$"), AfterValidator(expanded), Words("path of a .py file", "paths of .py files")]
+Pattern = Annotated[str, AfterValidator(compiled), Words("regular expression", "regular expressions")]
 Percent = Annotated[float, Field(gt=0, le=100), Words("percentage up to 100", "percentages up to 100", "above 0")]
-Seed = NonNegativeInt
+Seed = Annotated[int, Field(ge=0, lt=2**32), Words("whole number from 0 to 4294967295", "whole numbers from 0 to 4294967295")]
+"""A seed that all generators of random numbers take."""
 T = TypeVar("T")
-NonEmpty = Annotated[list[T], Field(min_length=1)]
+Once = Annotated[list[T], Field(json_schema_extra={"uniqueItems": True}), AfterValidator(each_once)]
+"""A list that has every entry once."""
+NonEmpty = Annotated[Once[T], Field(min_length=1)]
+Named = Annotated[dict[Name, T], AfterValidator(apart)]
+"""A mapping whose keys become names of files."""
 
 
 class Contradiction(NamedTuple):

@@ -170,7 +170,7 @@ def read_apart(reader: str, root: str, subject: str, options: BaseModel) -> Answ
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         command = [sys.executable, "-m", "cortexscale.check.one_read", str(answer)]
-        run = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True, check=False)
+        run = subprocess.run(command, input=json.dumps(job), capture_output=True, encoding="utf-8", errors="replace", check=False)
         if run.stderr:
             log.info("%s", run.stderr)
         if run.returncode:

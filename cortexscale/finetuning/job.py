@@ -39,7 +39,7 @@ def finetune(
     stimuli: StimulusImages,
     recipe: NeuralRecipe,
     images: Path | None,
-    image_recipe: Recipe,
+    image_recipe: Recipe | None,
     tuning: Tuning,
     *,
     weights: Path,
@@ -55,7 +55,8 @@ def finetune(
     Args:
         heads: folder written by :func:`cortexscale.finetuning.heads.fit_heads`. It has heads for at least these targets.
         images: path for :func:`cortexscale.models.training.data.open_images`. It may be None if ``lambda_img`` is 0.
-        image_recipe: resolved recipe of the base model. Labelled images are augmented by it one by one, and never mixed.
+        image_recipe: resolved recipe of the base model; it may be None if ``lambda_img`` is 0. Labelled images are augmented by
+            it one by one, and never mixed.
         made_by: result of :func:`cortexscale.stores.provenance`, with everything else that the weights depend on.
 
     Returns:
@@ -63,9 +64,10 @@ def finetune(
         fine-tuning (None without ``images``); ``fitting_samples``, stimuli per subject; ``subjects``; ``n_params`` and
         ``n_trainable_params``; the result of :func:`finetune_backbone`; ``made_by``.
     """
-    if recipe.lambda_img and images is None:
-        remedy = "give `images` in the config, or set `lambda_img: 0` in the recipe"
-        raise InputError(f"fine-tuning of {base.id}", "no labelled images", "images of the task that it should keep", remedy)
+    if recipe.lambda_img and (images is None or image_recipe is None):
+        found, expected = "no labelled images, or no recipe for them", "both, so that the network keeps its task"
+        remedy = "give `images` and `image_recipe` in the config, or set `lambda_img: 0` in the recipe"
+        raise InputError(f"fine-tuning of {base.id}", found, expected, remedy)
     backbone = load_backbone(base, classifier=images is not None)
     of_base = weights_hash(backbone.network)
     trials = neural_pairs(targets, percent=tuning.percent, seed=tuning.seed, n_subjects=tuning.subjects, permuted=tuning.permuted)
@@ -116,7 +118,7 @@ def finetune_backbone(
     stimuli: StimulusImages | Sequence[Image.Image],
     recipe: NeuralRecipe,
     images: LabelledImages | None,
-    image_recipe: Recipe,
+    image_recipe: Recipe | None,
     *,
     seed: int,
     workers: int = 0,
@@ -149,8 +151,8 @@ def finetune_backbone(
     tasks: list[ImageTask | NeuralTask] = []
     image_workers = workers // 2 if recipe.lambda_img else 0
     if recipe.lambda_img:
-        if images is None:
-            raise ValueError("lambda_img above 0 needs labelled images")
+        if images is None or image_recipe is None:
+            raise ValueError("lambda_img above 0 needs labelled images and a recipe for them")
         tasks.append(ImageTask(backbone, images, image_recipe, recipe, steps.left, seed, image_workers))
     objective = NeuralObjective(heads, trials, recipe.loss, device)
     tasks.append(NeuralTask(backbone, objective, batches, stimuli, recipe, steps.left, seed, workers - image_workers))

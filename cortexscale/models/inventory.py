@@ -1,7 +1,9 @@
 """The models of a study: their ids, their pretraining, and the model whose committed layers each one uses."""
 
 import fnmatch
+import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import product
 from typing import Any
@@ -12,6 +14,7 @@ from cortexscale.models.families import LAYERS
 from cortexscale.models.model import Builder, FunctionBuilder, HubBuilder, Model, PublishedBuilder, TimmBuilder
 from cortexscale.models.training.recipes import resolve
 from cortexscale.recipe import Recipe
+from cortexscale.section import NAME, Refused, apart
 from cortexscale.study import Study
 from cortexscale.study import models as sections
 
@@ -30,16 +33,28 @@ def model_inventory(study: Study, problems: Problems) -> dict[str, Model]:
             models += _models_of(source, study.results)
     borrow = study.layer_commitment.borrow
     inventory = {model.id: model if borrow else replace(model, reference=model.id) for model in models}
-    repeated = [id for id, count in Counter(model.id for model in models).items() if count > 1]
-    if repeated:
-        found = f"ids given twice: {', '.join(repeated[:5])}"
-        problems.found.append(InputError("config key `models`", found, "unique ids", "drop one of the sources"))
+    problems.found += _ids_that_are_no_file_names([model.id for model in models])
     for model in inventory.values():
         if model.reference not in inventory:
             found, expected = f"{model.reference}, which is not a model of this study", "the id of a model with the same layers"
             remedy = "add that model, or drop `reference`"
             problems.found.append(InputError(f"reference of {model.id}", found, expected, remedy))
     return {id: model for id, model in inventory.items() if model.reference in inventory}
+
+
+def _ids_that_are_no_file_names(ids: Sequence[str]) -> Iterator[InputError]:
+    where = "config key `models`"
+    repeated = [id for id, count in Counter(ids).items() if count > 1]
+    if repeated:
+        yield InputError(where, f"ids given twice: {', '.join(repeated[:5])}", "unique ids", "drop one of the sources")
+    for id in ids:
+        if not re.fullmatch(NAME, id):
+            expected = "an id of letters, digits, dots, dashes and underscores, because it becomes the name of files"
+            yield InputError(where, f"the id {id!r}", expected, "rename the file or folder that the id is taken from")
+    try:
+        apart(dict.fromkeys(ids))
+    except Refused as refused:
+        yield InputError(where, f"the ids {refused.found}", refused.expected, refused.remedy)
 
 
 def fitted_models(study: Study) -> list[str]:

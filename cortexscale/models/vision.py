@@ -64,8 +64,8 @@ with _torch_compile_later():
         import torchvision
 
     import timm
-    import timm.loss
-    import timm.utils
+    import timm.loss  # noqa: F401 (a submodule that timm does not import)
+    import timm.utils  # noqa: F401
     from torchvision import transforms
 
 __all__ = ["timm", "torchvision", "transforms"]

@@ -159,7 +159,7 @@ def _commit() -> str:
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.check_output(["git", "-C", REPOSITORY, *arguments], text=True, stderr=subprocess.DEVNULL).strip()
+    return subprocess.check_output(["git", "-C", REPOSITORY, *arguments], encoding="utf-8", stderr=subprocess.DEVNULL).strip()
 
 
 def origins(tables: Sequence[Path], root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -16,6 +16,7 @@ from cortexscale.costs import SLOWEST, Machine
 from cortexscale.errors import InputError, Problems, suggestions
 from cortexscale.plan.alignment import AlignmentPlan
 from cortexscale.plan.costs import Costs
+from cortexscale.plan.counts import check_counts
 from cortexscale.plan.data import DataPlan
 from cortexscale.plan.figures import FigurePlan
 from cortexscale.plan.finetuning import FinetuningPlan
@@ -97,6 +98,7 @@ class Plan:
                 part.check(problems)
         if not checks:
             sound = self.data.check(problems)
+            check_counts(study, self.data, sound, problems)
             self.alignment.check(problems)
             self.fits.check(problems, targets)
             self.figures.check(problems, targets, complete=not incomplete)

@@ -62,9 +62,13 @@ class FinetuningPlan:
             found, expected = f"none for {base}, the base model of {id}", "labelled images, as of a suite"
             remedy = "add their path, or set lambda_img: 0"
             problems.found.append(InputError("config key finetuning.images", found, expected, remedy))
+        seen = {tuning.base for id, tuning in self.tunings.items() if self.recipe(id).lambda_img}
         for base in self._bases:
             with problems.collected():
-                self.image_recipe(base)
+                if self.image_recipe(base) is None and base in seen:
+                    found = f"none for {base} of the family {self.models.inventory[base].family}, which has no published recipe"
+                    remedy = "add one, such as `image_recipe: resnet`, or set lambda_img: 0"
+                    problems.found.append(InputError("config key finetuning.image_recipe", found, "a recipe", remedy))
 
     def _require_base_models(self) -> None:
         problems = Problems()
@@ -94,18 +98,17 @@ class FinetuningPlan:
         images = self.images(self.base(model).id)
         return self.data.inputs.planned([images]) if images else []
 
-    def image_recipe(self, base: str) -> Recipe:
+    def image_recipe(self, base: str) -> Recipe | None:
         """Return the recipe with which the labelled images of a base model are augmented.
 
-        Raises an InputError if neither the family of the model nor the section has a recipe.
+        It is None if neither the family of the model nor the section has a recipe.
         """
         model, given = self.models.inventory[base], self.settings.image_recipe
         if model.source == "suite":
             return self.models.recipe(base)
         preset = _PRESETS.get(model.family.removesuffix("Flex"))
         if preset is None and given is None:
-            found = f"none for {base} of the family {model.family}, which has no published recipe"
-            raise InputError("config key finetuning.image_recipe", found, "a recipe", "add one, such as `image_recipe: resnet`")
+            return None
         layers = [Recipe(preset=preset)] if preset else []
         return resolve(*layers, *([given] if given else []))
 

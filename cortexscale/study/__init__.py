@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
-from cortexscale.section import Name, Section
+from cortexscale.section import FilePath, Name, Named, Once, Refused, Section, expanded
 from cortexscale.study.checks import reference_problems, repeated_keys
 from cortexscale.study.data import Dataset, Published, Scores, Simulation
 from cortexscale.study.experiments import Finetuning, LayerCommitment, Mapping, Metrics, ProjectionStudy
@@ -36,18 +36,18 @@ class Study(Section):
 
     study: Name
     """Name of the study. A results folder belongs to one study, and no other study can write there."""
-    results: str
+    results: FilePath
     """Folder of all results. In any string of the config, `{results}` stands for this folder."""
     plan_without_data: bool = False
     """Allow a dry-run (`snakemake -n`) even if raw files are missing. A real run always needs all files."""
     simulation: Simulation | None = None
     """Simulate the data: labelled images, and recordings of a brain whose true responses are known. The files have the same
     layout as the released ones."""
-    stimuli: dict[Name, StimulusSet] = {}
+    stimuli: Named[StimulusSet] = {}
     """Name → stimulus set. Features are extracted once per model and stimulus set."""
-    datasets: dict[Name, Dataset] = {}
+    datasets: Named[Dataset] = {}
     """Name → neural dataset."""
-    models: list[Models] = []
+    models: Once[Models] = []
     """Sources of models. The key `source` of each entry decides which other keys it has."""
     training: Training = Training()
     """Resources for training the models of a suite."""
@@ -74,7 +74,7 @@ class Study(Section):
     """Use the result tables that the authors of the paper published, instead of datasets and models."""
     estimate: Estimate = Estimate()
     """The machine for which `snakemake estimate` predicts time and disk."""
-    figures: Literal["all"] | list[str] = []
+    figures: Literal["all"] | Once[str] = []
     """Names of the figures that are drawn by default, or `all` for every figure that the study can draw. `snakemake list_figures`
     prints the names."""
 
@@ -87,8 +87,11 @@ def read_study(config: dict[str, Any], files: Iterable[str | Path] = ()) -> Vali
         files: paths of the config files, in which repeated keys are searched.
     """
     stand_ins = {"study": "study", "results": "results"}
-    results = config.get("results")
-    filled = _filled(config, results if isinstance(results, str) else stand_ins["results"])
+    try:
+        results = expanded(config["results"])
+    except (KeyError, TypeError, Refused):  # it is reported with the other keys
+        results = stand_ins["results"]
+    filled = _filled(config, results)
     read = validated(Study, filled, stand_ins=stand_ins)
     read.problems.found = [*repeated_keys(map(Path, files)), *read.problems.found, *reference_problems(read)]
     return read

@@ -26,8 +26,8 @@ def repeated_keys(files: Iterable[Path]) -> Found:
     """
     for file in files:
         try:
-            root = yaml.compose(file.read_text(encoding="utf-8"), _Loader)
-        except yaml.YAMLError:
+            root = yaml.compose(file.read_bytes(), _Loader)
+        except (OSError, UnicodeError, yaml.YAMLError):
             continue
         yield from _repeated(root, file, "", set())
 
@@ -40,14 +40,22 @@ def _repeated(node: yaml.Node | None, file: Path, path: str, seen: set[int]) -> 
         for number, entry in enumerate(node.value):
             yield from _repeated(entry, file, f"{path}{number}.", seen)
     if isinstance(node, yaml.MappingNode):
-        lines: dict[tuple[str, str], int] = {}
+        lines: dict[tuple[str, Any], int] = {}
         for key, value in node.value:
-            line, name = key.start_mark.line + 1, (key.tag, str(key.value))
+            line, name = key.start_mark.line + 1, (key.tag, _meaning(key))
             if name in lines and key.tag != _MERGE:
                 found = f"the key {path}{key.value} twice, in lines {lines[name]} and {line}"
                 yield InputError(f"{file}, line {line}", found, "every key once; YAML would use the last", "remove or rename one")
             lines.setdefault(name, line)
             yield from _repeated(value, file, f"{path}{key.value}.", seen)
+
+
+def _meaning(key: yaml.Node) -> Any:
+    """The value of a key: 1 for 1 and 0x1. It is the text of the key if the key has no value."""
+    try:
+        return yaml.constructor.SafeConstructor().construct_object(key, deep=True)
+    except (ValueError, yaml.YAMLError):
+        return str(key.value)
 
 
 def reference_problems(read: "Validated[Study]") -> Found:
@@ -73,11 +81,17 @@ def _unknown(
 
 
 def _no_dataset(read: "Validated[Study]", place: Place, names: Iterable[str]) -> Found:
-    return _unknown(read, place, names, _keys(read.given.get("datasets")), "a dataset of the config", "`datasets`")
+    return _not_in_section(read, place, names, "datasets", "a dataset of the config")
 
 
 def _no_stimuli(read: "Validated[Study]", place: Place, names: Iterable[str]) -> Found:
-    return _unknown(read, place, names, _keys(read.given.get("stimuli")), "a stimulus set of the config", "`stimuli`")
+    return _not_in_section(read, place, names, "stimuli", "a stimulus set of the config")
+
+
+def _not_in_section(read: "Validated[Study]", place: Place, names: Iterable[str], section: str, what: str) -> Found:
+    """Yield an error for each name that is no key of a section; none if the section is no mapping, which is reported itself."""
+    given = read.given.get(section, {})
+    return _unknown(read, place, names, _keys(given), what, f"`{section}`") if isinstance(given, dict) else iter(())
 
 
 def _no_roi(read: "Validated[Study]", study: "Study", place: Place, wanted: dict[str, list[str]]) -> Found:
@@ -90,7 +104,7 @@ def _no_roi(read: "Validated[Study]", study: "Study", place: Place, wanted: dict
 
 
 def _keys(given: Any) -> list[str]:
-    return list(given) if isinstance(given, dict) else []
+    return [str(key) for key in given] if isinstance(given, dict) else []
 
 
 def _data(read: "Validated[Study]", study: "Study") -> Found:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 
-from cortexscale.section import Contradiction, Name, NonEmpty, Section
+from cortexscale.section import Contradiction, FilePath, Name, NonEmpty, Once, Section, Seed, apart, expanded
 from cortexscale.study.targets import BestSubjects, DatasetTargets
 
 Modality = Literal["ephys", "fmri", "eeg", "meg", "calcium", "behaviour"]
@@ -19,15 +19,15 @@ class Dataset(Section):
     by it."""
     modality: Modality | None = None
     """Method of recording. The default is the modality that the reader states."""
-    reader: Annotated[str, Field(pattern=r"^(\w+|\S+\.py)$")]
+    reader: Annotated[str, Field(pattern=r"^(\w+|.+\.py)$"), AfterValidator(expanded)]
     """A built-in reader, such as `tvsd`, or the path of your own reader, such as `my/reader.py` (docs/adding_a_dataset.md)."""
     stimuli: Name
     """Stimulus set that the subjects were shown: a key of `stimuli`."""
-    path: str
+    path: FilePath
     """Folder of the raw files."""
-    subjects: NonEmpty[Name]
+    subjects: Annotated[NonEmpty[Name], AfterValidator(apart)]
     """Subjects that are read. The reader defines the names that are allowed."""
-    rois: NonEmpty[str]
+    rois: Annotated[NonEmpty[str], AfterValidator(apart)]
     """Regions of interest that are scored. The reader defines the names that are allowed."""
     best_subjects: BestSubjects | None = None
     """Score only the subjects with the highest noise ceilings; all subjects are still read. By default all subjects are
@@ -74,7 +74,7 @@ class Simulation(Section):
     """Images in the layout of THINGS. Several datasets use a part of them as stimuli."""
     hidden_network_steps: PositiveInt
     """Number of training steps of the network from whose layers the responses of the higher areas are simulated."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of all images and recordings."""
     datasets: dict[Name, dict[str, Any]] = {}
     """Simulated dataset → settings of its simulator. The `path` of the dataset must be `{results}/raw/<dataset>`."""
@@ -83,24 +83,24 @@ class Simulation(Section):
 class Scores(Section):
     """Scaling laws that are fitted to a published table of scores (Gokce & Schrimpf 2025)."""
 
-    path: str
+    path: FilePath
     """Path of the table. If `url` is given, the table is downloaded to this path."""
     url: str | None = None
     """Address from which the table is downloaded. It is not needed if the file exists."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """SHA-256 checksum of the downloaded table."""
-    experiments: Literal["all"] | list[str] = "all"
+    experiments: Literal["all"] | Once[str] = "all"
     """Names of the experiments that laws are fitted to, such as `compute_neuro`, or `all`."""
     bootstraps: PositiveInt = 1000
     """Number of bootstrap resamples of every fit."""
-    seed: int = 42
+    seed: Seed = 42
     """Seed of the resamples. 42 gives the resamples of the publication."""
 
 
 class Published(Section):
     """Result tables that the authors of the paper published. They are used instead of recordings and models."""
 
-    path: str
+    path: FilePath
     """Folder of the four parquet files, such as `pretraining_results_with_metadata.parquet`."""
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
     """Data set of the Hugging Face hub from which missing files are downloaded."""

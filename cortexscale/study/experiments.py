@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt, model_validator
 from cortexscale.catalogue.metrics import PLS, SIMILARITY
 from cortexscale.catalogue.readouts import READOUTS, TRAINED
 from cortexscale.recipe import NeuralRecipe, Recipe
-from cortexscale.section import Contradiction, Name, NonEmpty, Percent, Section, Seed
+from cortexscale.section import Contradiction, FilePath, Name, Named, NonEmpty, Once, Percent, Section, Seed
 
 if TYPE_CHECKING:
     TrainedReadout = str
@@ -21,7 +21,7 @@ else:
 class Metrics(Section):
     """Metrics of alignment in addition to Pearson r between predicted and measured responses."""
 
-    similarity: list[Literal["train", "test"]] = ["test"]
+    similarity: Once[Literal["train", "test"]] = ["test"]
     """Splits whose stimuli RSA and CKA are computed on. With an empty list neither is computed. The training stimuli of THINGS
     take 2 GB per subject and ROI."""
     pls_components: PositiveInt | None = None
@@ -43,7 +43,7 @@ class LayerCommitment(Section):
     committed layers. If false, layers are searched for every model."""
     commit: Literal["search", "published"] = "search"
     """Search the layers, or take the published ones. A model without published layers is always searched."""
-    file: str | None = None
+    file: FilePath | None = None
     """Path of the authors' `layer_commitments.json` or `.json.gz`. It is required with `commit: published`."""
 
     def contradictions(self) -> Iterator[Contradiction]:
@@ -63,7 +63,7 @@ class ProjectionStudy(Section):
     """Kind of random matrix."""
     seeds: NonEmpty[Seed] = [42]
     """Seeds of the random matrix. Every seed gives one comparison."""
-    stimuli: list[Name] | None = None
+    stimuli: Once[Name] | None = None
     """Stimulus sets whose datasets are used. The default is all."""
 
 
@@ -120,16 +120,16 @@ class Finetuning(Section):
     targets: Annotated[dict[Name, NonEmpty[str]], Field(min_length=1)]
     """Dataset → ROIs to whose responses a model is fitted together. The responses of an ROI are predicted from the layer that the
     base model is committed to."""
-    images: str | None = None
+    images: FilePath | None = None
     """Labelled images for base models that do not come from a `suite`, in a layout that the key `images` of a suite allows. Base
     models of a suite use the images of the suite."""
     image_recipe: Recipe | None = None
     """Augmentation of the images in `images`: keys that differ from the published recipe of the base model's family."""
-    recipes: dict[Name, NeuralRecipe] = {"full": NeuralRecipe()}
+    recipes: Named[NeuralRecipe] = {"full": NeuralRecipe()}
     """Name of a recipe → keys that differ from the paper's recipe. The name becomes part of model ids."""
     seeds: NonEmpty[Seed] = [0, 1, 2]
     """Seeds. A seed decides the choice of stimuli and subjects, the permutation, and the order of batches."""
-    experiments: Annotated[dict[Name, NonEmpty[FinetuningGrid]], Field(min_length=1)]
+    experiments: Annotated[Named[NonEmpty[FinetuningGrid]], Field(min_length=1)]
     """Name of an experiment → grid or list of grids. Figures find experiments by these names. A model that two experiments share
     is trained once."""
     benchmarks: NonEmpty[Name] | None = None

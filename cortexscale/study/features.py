@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import PositiveInt, SerializerFunctionWrapHandler, model_serializer
 
-from cortexscale.section import Section
+from cortexscale.section import Section, Seed
 
 Precision = Literal["float16", "bfloat16", "float32"]
 
@@ -17,7 +17,7 @@ class Projection(Section):
     activations are stored instead of features, and the other keys have no effect."""
     dimensions: PositiveInt = 30_000
     """Number of dimensions after the projection. Layers with fewer activations are not projected."""
-    seed: int = 42
+    seed: Seed = 42
     """Seed of the random matrix. Change it to see how much scores depend on the projection."""
 
     @property

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import PositiveFloat, PositiveInt, field_validator
 
 from cortexscale.catalogue.axes import AXES, Form
-from cortexscale.section import Section
+from cortexscale.section import Section, Seed
 
 if TYPE_CHECKING:
     AxisName = str
@@ -24,7 +24,7 @@ class FitSettings(Section):
     latter gives wider and more honest intervals."""
     delta: PositiveFloat = 1e-3
     """Delta of the Huber loss of ln(1 − S), where S is the score."""
-    seed: int = 42
+    seed: Seed = 42
     """Seed of the resamples."""
     composite_rois: bool = True
     """Average over ROIs that contain other ROIs (whole_brain, nsdgeneral, occipital_parietal) as well, as the paper does."""

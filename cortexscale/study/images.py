@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import PositiveInt
 
-from cortexscale.section import Section
+from cortexscale.section import FilePath, Section
 
 Layout = Literal["image_folder", "hdf5", "brainscore"]
 
@@ -15,7 +15,7 @@ class ImageFiles(Section):
     layout: Layout
     """`image_folder` is a folder of `<concept>/<image>.jpg`, as in THINGS. `hdf5` is one file, such as `nsd_stimuli.hdf5`.
     `brainscore` is a CSV file and a zip file."""
-    path: str
+    path: FilePath
     """The folder, HDF5 file or CSV file with the images."""
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from cortexscale.errors import did_you_mean
 from cortexscale.recipe import Recipe
-from cortexscale.section import Contradiction, Name, NonEmpty, Section, Seed
+from cortexscale.section import Contradiction, FilePath, Name, Named, NonEmpty, Once, Pattern, PythonFile, Section, Seed
 
 
 class KnownNetwork(Section):
@@ -34,7 +34,7 @@ class SuiteArchitecture(KnownNetwork):
 
     family: str
     """Architecture family. Every family gets a scaling law of its own. A family `<name>Flex` is merged into `<name>`."""
-    layers: NonEmpty[str]
+    layers: NonEmpty[Pattern]
     """Candidate layers: regular expressions that match whole module names."""
     image_size: PositiveInt | None = None
     """Height and width of the input in pixels. The default is the `image_size` of the suite."""
@@ -58,7 +58,7 @@ class Suite(Section):
     """A controlled suite. The study trains every architecture on subsets of one labelled image set."""
     dataset: Name
     """Name of the image set in model ids."""
-    images: str
+    images: FilePath
     """Labelled images, in one of three layouts. An `.npz` file has `train_images`, `train_labels`, `validation_images` and
     `validation_labels`. An image folder has `train/<class>/*.jpg` and `val/<class>/*.jpg`, as ImageNet and Ecoset do. A folder of
     webdataset shards has `train*.tar` and `val*.tar`."""
@@ -68,7 +68,7 @@ class Suite(Section):
     """Number of classes."""
     image_size: PositiveInt
     """Height and width of the input in pixels."""
-    architectures: dict[Name, SuiteArchitecture]
+    architectures: Named[SuiteArchitecture]
     """Name of an architecture in model ids → the architecture."""
     samples_per_class: NonEmpty[NonNegativeInt]
     """Numbers of training images per class; 0 is the full set. One model is trained on each number."""
@@ -91,6 +91,10 @@ class Suite(Section):
             if 0 not in values:
                 expected = "0 among them: the model of the full set and seed 0 is the reference model of its architecture"
                 yield Contradiction(key, ", ".join(map(str, values)), expected, "add 0")
+        if max(self.samples_per_class) * self.classes > self.expected:
+            found = f"{max(self.samples_per_class)} images of each of {self.classes} classes"
+            expected = f"at most {self.expected} images in all, as `expected` says"
+            yield Contradiction("samples_per_class", found, expected, "correct one of the three")
 
 
 class PublishedSuite(Section):
@@ -98,9 +102,9 @@ class PublishedSuite(Section):
 
     source: Literal["spvvs"]
     """The 620 supervised ImageNet and Ecoset checkpoints of Gokce & Schrimpf (2025)."""
-    path: str
+    path: FilePath
     """Folder of the checkpoints. Each is a file `<model id>/ep<epoch>.pt`."""
-    only: list[str] = ["*"]
+    only: Once[str] = ["*"]
     """Shell patterns of the ids of the models that are used, such as `resnet18_imagenet_*`."""
     download: bool = True
     """Download checkpoints that are missing from the folder. With false, a missing checkpoint is an error."""
@@ -110,7 +114,7 @@ class PublishedSuite(Section):
     """Fit the scaling laws to these models. With false, the models are held out."""
 
 
-Layers = NonEmpty[str] | str
+Layers = NonEmpty[Pattern] | str
 
 
 class HubModels(Section):
@@ -178,7 +182,7 @@ class CheckpointModel(KnownNetwork, OwnModel):
 
     source: Literal["checkpoint"]
     """Your own weights in a known architecture."""
-    file: str
+    file: FilePath
     """Path of the weights: a state dict, or a checkpoint that contains one."""
     classes: PositiveInt
     """Number of outputs of the classifier."""
@@ -196,7 +200,7 @@ class PythonModel(OwnModel):
 
     source: Literal["python"]
     """A network that your own function builds (docs/models.md)."""
-    file: Annotated[str, Field(pattern=r"\.py$")]
+    file: PythonFile
     """Path of the Python file with the function."""
     function: str = "build"
     """Name of the function. It returns a `torch.nn.Module`, which must have its weights unless `checkpoint` is given."""
@@ -205,7 +209,7 @@ class PythonModel(OwnModel):
     transform: str | None = None
     """Name of a function in the file that makes a (3, height, width) tensor of an RGB image. By default images are resized to 256
     pixels, cropped to 224 and normalised."""
-    checkpoint: str | None = None
+    checkpoint: FilePath | None = None
     """Path of the weights: a state dict."""
     family: str
     """Architecture family."""

@@ -1,16 +1,18 @@
 """Make sections from the values of a config, and report all wrong values in plain English."""
 
+import math
 import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cortexscale.errors import InputError, Problems, did_you_mean, nearest
-from cortexscale.section import Section
-from cortexscale.study.fields import entry, kind_at, kind_of, options, plain, rule, section_at, section_of
+from cortexscale.section import Refused, Section
+from cortexscale.study.fields import choices, entry, kind_at, kind_of, options, plain, rule, section_at, section_of
 
 Place = tuple[str | int, ...]
 """The path to a value: keys of mappings and indices of lists."""
@@ -75,7 +77,10 @@ def validated(model: type[M], given: dict[str, Any], where: str = "", stand_ins:
         stand_ins: values for required keys of the model that are missing or wrong.
     """
     result: Validated[M] = Validated(given, where)
-    rest = given
+    for path, problem in _misread(model, given, result):
+        result.removed.add(path)
+        result.problems.found.append(problem)
+    rest = (stand_ins or {}) | _without(given, result.removed) if result.removed else given
     while True:
         try:
             result.value = model.model_validate(rest)
@@ -108,7 +113,7 @@ def _without(given: Any, removed: set[Place], path: Place = ()) -> Any:
 def _remove(model: type[BaseModel], error: ValidationError, rest: dict[str, Any], result: Validated[Any]) -> None:
     """Add the errors of pydantic to the result."""
     found: dict[Place, ErrorDetails] = {}
-    for each in error.errors():
+    for each in sorted(error.errors(), key=lambda each: not isinstance(each.get("ctx", {}).get("error"), Refused)):
         found.setdefault(result.written(_place_of(each, rest)), each)
     misspelt = [path for path, each in found.items() if each["type"] == "extra_forbidden"]
     meant = {(*path[:-1], nearest(path[-1], section_at(model, path[:-1], result.given).model_fields)) for path in misspelt}
@@ -133,14 +138,46 @@ def _place_of(error: ErrorDetails, given: Any) -> Place:
     return (*path, "source") if error["type"].startswith("union_tag") else path
 
 
+def _misread(model: type[BaseModel], given: dict[str, Any], result: Validated[Any]) -> Iterator[tuple[Place, InputError]]:
+    """Yield what Python would take for a number and is none: ``yes`` and ``off``, which are 1 and 0 for it, and ``.inf``."""
+    for path, value in _scalars(given):
+        if not isinstance(value, bool) and not (isinstance(value, float) and not math.isfinite(value)):
+            continue
+        kind = kind_at(model, path, given)
+        types = {choice.type for choice in choices(kind)}
+        if types & {int, float} and not (isinstance(value, bool) and bool in types):
+            expected = plain(kind) if isinstance(value, bool) else f"{plain(kind)} that is finite"
+            yield path, InputError(result.key(path), repr(value), expected, "correct the value" + _as_written(value))
+
+
+def _scalars(given: Any, path: Place = ()) -> Iterator[tuple[Place, Any]]:
+    if isinstance(given, dict | list):
+        for part, value in given.items() if isinstance(given, dict) else enumerate(given):
+            yield from _scalars(value, (*path, part))
+    else:
+        yield path, given
+
+
+def _as_written(value: Any) -> str:
+    """Return what YAML makes of a word without quotes, as the end of a remedy. It is empty for a string."""
+    if isinstance(value, bool):
+        return "; YAML takes yes, no, on and off for true and false unless they are in quotes ('no')"
+    taken = "a number" if isinstance(value, int | float) and math.isfinite(value) else "a date" if isinstance(value, date) else ""
+    return f"; a name is written in quotes, as in '{value}', because YAML takes it for {taken} without" if taken else ""
+
+
 def _problem(model: type[BaseModel], error: ErrorDetails, path: Place, result: Validated[Any]) -> InputError:
     """Return an error of pydantic as an InputError in plain English."""
     where, kind = result.key(path), kind_at(model, path, result.given)
     if error["loc"][-1:] == ("[key]",):
         kind = kind_of(get_args(kind_at(model, path[:-1], result.given).type)[0])
-    if error["type"] == "extra_forbidden":
+        where = result.key((*path[:-1], error["input"]))
+    if error["type"] in ("extra_forbidden", "invalid_key"):
         known = section_at(model, path[:-1], result.given).model_fields
-        return InputError(where, "an unknown key", f"one of {', '.join(known)}", did_you_mean(path[-1], known, "remove it"))
+        remedy = did_you_mean(path[-1], known, "remove it" + _as_written(path[-1]))
+        return InputError(where, "an unknown key", f"one of {', '.join(known)}", remedy)
+    if error["type"] == "value_error" and isinstance(refused := error["ctx"]["error"], Refused):
+        return InputError(where, refused.found, refused.expected, refused.remedy)
     if error["type"] == "value_error":
         return InputError(where, str(error["ctx"]["error"]), "values that go together", "correct them")
     section = section_of(kind)
@@ -149,7 +186,10 @@ def _problem(model: type[BaseModel], error: ErrorDetails, path: Place, result: V
         return InputError(where, "nothing", expected, "add the key")
     value = entry(error["input"], "source") if error["type"] == "union_tag_invalid" else error["input"]
     expected += f" ({rule(kind)})" if rule(kind) and isinstance(value, str) else ""
-    return InputError(where, reprlib.repr(value), expected, did_you_mean(value, options(kind), "correct the value"))
+    if value is None:
+        return InputError(where, "nothing", expected, "give a value, or remove the key")
+    remedy = "correct the value" + (_as_written(value) if error["type"] == "string_type" else "")
+    return InputError(where, reprlib.repr(value), expected, did_you_mean(value, options(kind), remedy))
 
 
 def _contradictions(result: Validated[Any]) -> Iterator[InputError]:

@@ -5,21 +5,28 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from cortexscale.section import Contradiction, Section
+from cortexscale.section import Contradiction, Section, Seed
+
+Exponent = Annotated[float, Field(ge=-30, le=30)]
+"""Powers of ten within the range of numbers in single precision."""
 
 
 class Alphas(Section):
     """Ridge penalties that are tried: ``count`` values from 10**low to 10**high."""
 
-    low: float = 1
+    low: Exponent = 1
     """Exponent of the smallest penalty: 1 stands for 10. Penalties are not scaled by the size of the features."""
-    high: float = 7
+    high: Exponent = 7
     """Exponent of the largest penalty: 7 stands for 10 million."""
     count: PositiveInt = 10
     """Number of penalties. Their logarithms are evenly spaced."""
     search: Literal["adaptive", "full"] = "adaptive"
     """`full` tries all penalties. `adaptive` tries only penalties near the minimum of the error in each ROI. Both find the same
     penalty if the error has a single minimum."""
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        if self.low >= self.high and self.count > 1:
+            yield Contradiction("low", f"{self.low:g}", f"a number below `high`, {self.high:g}", "exchange or correct them")
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -37,7 +44,7 @@ class Folds(Section):
     kind: Literal["contiguous", "shuffled", "grouped"] = "contiguous"
     """`contiguous` assigns stimuli to folds in their order, and `shuffled` at random. `grouped` assigns groups at random: the
     stimuli of a concept (THINGS, MajajHong2015) or of a family of textures (FreemanZiemba2013) are in one fold."""
-    seed: int = 42
+    seed: Seed = 42
     """Seed of the random assignment. It has no effect on contiguous folds."""
 
 

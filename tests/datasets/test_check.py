@@ -232,7 +232,7 @@ def test_many_missing_files_are_counted_by_folder(entry):
         for kind in ("eeg.vhdr", "eeg.vmrk", "eeg.eeg"):
             file = Path(f"eeg1/{subject}/eeg/{subject}_task-rsvp_{kind}")
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text("x")
+            file.write_text("x", encoding="utf-8")
     entry["datasets"]["eeg1"]["subjects"] += [f"sub-{number:02d}" for number in range(12, 16)]
     assert "sub-02/eeg: sub-02_task-rsvp_events.tsv" in checked(entry), "few files of a folder are named"
 
@@ -258,7 +258,7 @@ def test_only_counts_say_that_files_are_not_the_release():
 def test_checksums_only_on_request(entry):
     Path("fz").mkdir()
     name = "stimulus_FreemanZiemba2013_aperture-public.csv"
-    Path("fz", name).write_text("image_id,filename\n")
+    Path("fz", name).write_text("image_id,filename\n", encoding="utf-8")
     other = {"label": "FZ", "reader": "freemanziemba", "stimuli": "photographs", "path": "fz", "subjects": ["pooled"]}
     entry["datasets"] = {"fz": other | {"rois": ["V1"]}}
     assert "194c9b301a4e" not in checked(entry)
@@ -301,7 +301,7 @@ def test_every_row_of_the_manifest_is_a_file_that_the_reader_opens(reader, tmp_p
 def test_a_reader_that_crashes_is_a_problem_and_not_the_end(entry):
     own = Path("reader.py")
     text = (ROOT / "docs/example_dataset.py").read_text()
-    own.write_text(text.replace("    _read_files(root, subject, options)  # they", "    {}['x']  # they"))
+    own.write_text(text.replace("    _read_files(root, subject, options)  # they", "    {}['x']  # they"), encoding="utf-8")
     entry["datasets"]["crash"] = mylab(entry, reader=str(own))
     report = checked(entry)
     assert "inspecting anna fails with KeyError: 'x'" in report and "mylab (MyLab-EP) in resources/mylab: ok" in report
@@ -316,7 +316,7 @@ def conformance(entry: dict, **changes: str) -> str:
     for old, new in changes.values():
         assert old in text
         text = text.replace(old, new)
-    Path("reader.py").write_text(text)
+    Path("reader.py").write_text(text, encoding="utf-8")
     dataset = Dataset(**mylab(entry, reader="reader.py"))
     return check_dataset("mylab", dataset, StimulusSet(**entry["stimuli"]["photographs"])).text()
 
@@ -407,7 +407,7 @@ def snakemake(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 def test_snakemake_check_data(entry):
     config = {"study": "mine", "results": "results", "models": MODELS, **entry}
-    Path("mine.yaml").write_text(yaml.safe_dump(config))
+    Path("mine.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     for _ in range(2):  # a second time it looks again
         good = snakemake("check_data", "--config", "checksums=true", "--configfile", "mine.yaml")
         assert good.returncode == 0 and "Raw data of study `mine`: in order" in good.stdout, good.stdout
@@ -416,7 +416,7 @@ def test_snakemake_check_data(entry):
     assert bad.returncode != 0
     assert "Raw data of study `mine`: 1 problem" in bad.stdout and "anna_neurons.csv" in bad.stdout
     assert "Traceback" not in bad.stdout
-    assert "1 of 4 files are missing" in Path("results/qc/check_data.txt").read_text()
+    assert "1 of 4 files are missing" in Path("results/qc/check_data.txt").read_text(encoding="utf-8")
     run = snakemake("--configfile", "mine.yaml")
     assert run.returncode != 0 and "`snakemake check_data` says more" in run.stdout
 
@@ -425,13 +425,13 @@ def test_snakemake_check_data(entry):
 def test_without_a_config_file_the_default_one_is_loaded(entry):
     Path("config").mkdir()
     config = {"study": "mine", "results": "results", "models": MODELS, **entry}
-    Path("config/config.yaml").write_text(yaml.safe_dump(config))
+    Path("config/config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     plan = snakemake("check_dataset", "--dry-run", "--config", "dataset=mylab")
     assert plan.returncode == 0 and "rule check_dataset" in plan.stdout, plan.stdout
 
 
 def test_a_broken_module_does_not_stop_its_own_check(entry):
-    Path("broken.py").write_text("SUBJECTS = ('anna',)\n")
+    Path("broken.py").write_text("SUBJECTS = ('anna',)\n", encoding="utf-8")
     entry["datasets"]["mylab"]["reader"] = "broken.py"
     config = {"study": "mine", "results": "results", "models": MODELS, "dataset": "mylab", **entry}
     plan = Plan(config, {"check_dataset"})

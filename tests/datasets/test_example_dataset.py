@@ -77,13 +77,13 @@ def test_a_plan_finds_the_module_and_counts_its_code(config, folder):
 
 def test_a_dataset_has_the_modality_of_the_config_or_else_of_its_reader(config, folder):
     entry = config["datasets"]["mylab"]
-    text = Path(entry["reader"]).read_text()
+    text = Path(entry["reader"]).read_text(encoding="utf-8")
     assert Plan(config).data.modality("mylab") == "ephys"
     for name, line, expected in (("silent", "", None), ("calcium", 'MODALITY = "calcium"\n', "calcium")):
-        Path(f"{name}.py").write_text(text.replace('MODALITY = "ephys"\n', line))
+        Path(f"{name}.py").write_text(text.replace('MODALITY = "ephys"\n', line), encoding="utf-8")
         assert Plan(config | {"datasets": {"mylab": entry | {"reader": f"{name}.py"}}}).data.modality("mylab") == expected
     assert Plan(config | {"datasets": {"mylab": entry | {"modality": "eeg"}}}).data.modalities == {"mylab": "eeg"}
-    Path("wrong.py").write_text(text.replace('"ephys"', '"ECoG"'))
+    Path("wrong.py").write_text(text.replace('"ephys"', '"ECoG"'), encoding="utf-8")
     with pytest.raises(InputError, match=r"mylab\.reader[\s\S]*MODALITY 'ECoG'[\s\S]*ephys, fmri"):
         Plan(config | {"datasets": {"mylab": entry | {"reader": "wrong.py"}}})
 

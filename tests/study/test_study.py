@@ -126,7 +126,7 @@ def test_another_study_is_refused_in_a_results_root(demo):
     Plan(demo)
     with pytest.raises(InputError, match=r"results/study\.json\n.*`demo`\n.*`mine`"):
         Plan({**demo, "study": "mine"})
-    assert json.loads(Path("results/study.json").read_text()) == {"study": "demo"}
+    assert json.loads(Path("results/study.json").read_text(encoding="utf-8")) == {"study": "demo"}
 
 
 def test_results_root_fills_paths(demo):

@@ -29,7 +29,7 @@ def main(
     targets: DatasetTargets,
     images: ImageFiles,
     recipe: NeuralRecipe,
-    image_recipe: Recipe,
+    image_recipe: Recipe | None = None,
     ridge: Ridge,
     heads_code: str,
     threads: int,
