@@ -1,4 +1,4 @@
-"""Costs of extraction: features after random projection, and exact kernels of all activations."""
+"""Costs of extracting features after random projection, and exact kernels of all activations."""
 
 import math
 from collections.abc import Sequence
@@ -11,21 +11,21 @@ from cortexscale.models.bounds import Network
 from cortexscale.study.features import Features
 
 LIBRARIES = 1.2e9
-"""Bytes of a process that has imported torch and timm. Half of them is freed memory that the process keeps."""
+"""Memory of a process that has imported torch and timm, in bytes. Half of it is freed memory that the process keeps."""
 DEVICE_AND_READERS = 5e9
-"""Bytes of host memory of a CUDA context, and of the processes that read images."""
+"""Host memory of a CUDA context and of the processes that read images, in bytes."""
 COPIES = 3
-"""Number of arrays as large as the widest output that exist at a time: the output, its input, and its projection."""
+"""Number of arrays of the size of the widest output that are in memory at a time: the output, its input and its projection."""
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """Sizes of the extraction of some layers of a model.
+    """Sizes that decide the cost of extracting some layers of a model.
 
     Attributes:
-        layers: number of candidate layers that are extracted. As an expected value, it need not be whole.
-        images: number of images that pass the network.
-        dimensions: dimensions of the projection, or None where all activations of a few layers at a time are extracted.
+        layers: number of extracted layers. An expected number need not be whole.
+        images: number of images that pass through the network.
+        dimensions: number of dimensions of the projection, or None if all activations are extracted.
     """
 
     network: Network
@@ -36,33 +36,34 @@ class Extraction:
 
     @property
     def activations(self) -> float:
-        """Bytes of all activations of all images in float16."""
+        """Size of all float16 activations of all images, in bytes."""
         return 2 * self.images * self.layers * self.network.width
 
     @property
     def passes(self) -> int:
-        """Number of times that all images pass the network, because only a few layers at a time fit on disk."""
+        """Number of passes of all images through the network. Several are needed if only a few layers at a time fit on disk."""
         columns = columns_at_a_time(max(self.images, 1), 1e9 * self.settings.scratch_gb, self.settings.batch_size)
         return math.ceil(self.layers / max(1, columns // self.network.width))
 
     def forward_seconds(self, machine: Machine) -> float:
-        """Seconds until all images have passed the network once."""
+        """Seconds for one pass of all images through the network."""
         return self.images * (1 / machine.images + self.network.flops / machine.forward)
 
     def activation_seconds(self, machine: Machine) -> float:
-        """Seconds until all activations have been written, a few layers at a time."""
+        """Seconds to write all activations, a few layers at a time."""
         return self.passes * self.forward_seconds(machine) + self.activations / machine.disk_write
 
     def kernel_seconds(self, machine: Machine, precision: str, kernels: Sequence[int]) -> float:
-        """Seconds of the kernels of all activations; ``kernels`` has the number of images of each kernel of a layer."""
+        """Seconds to make the kernels of all activations. ``kernels`` has the number of images in each kernel of a layer."""
         return self.layers * sum(gram_seconds(machine, precision, n, self.network.width) for n in kernels)
 
     @property
     def memory(self) -> dict[str, float]:
-        """Peak memory of the extraction: purpose -> bytes.
+        """Return the peak memory of the extraction, in bytes for each purpose.
 
-        Rows wait in memory until their block is complete, while one batch is written and the next one is computed. The widest
-        output of the network is held together with its input and its projection. A kernel of all images is not included.
+        Rows wait in memory until their block is complete. Meanwhile, one batch is written and the next batch is computed. The
+        widest output of the network is in memory together with its input and its projection. A kernel of all images is not
+        included.
         """
         network, batch, p = self.network, self.settings.batch_size, self.dimensions
         rows, widest = 2 * (ROWS + 2 * batch), min(network.widest, p or math.inf)
@@ -81,7 +82,10 @@ class Extraction:
 
 
 def _matrix_bytes(family: str, n_in: float, n_out: int) -> float:
-    """Bytes of a projection: 8 for each non-zero entry of a sparse matrix; 5 (its sign twice) for each input of a countsketch."""
+    """Return the size of a projection in bytes.
+
+    A sparse matrix has 8 bytes for each non-zero entry. A countsketch has 5 for each input, because signs are stored twice.
+    """
     if n_in <= n_out or family == "gaussian":
         return 0
     return 5 * n_in if family == "countsketch" else 8 * n_out * n_in**0.5
@@ -90,9 +94,10 @@ def _matrix_bytes(family: str, n_in: float, n_out: int) -> float:
 def projected_features(machine: Machine, size: Extraction) -> Cost:
     """Cost of extracting projected features.
 
-    start_network + number of images x (1 / images + FLOPs / forward + sum over layers wider than p of p sqrt(d) / projection
-    (sparse; d countsketch, 2 p d / gemm_float32 gaussian)) + written / disk_write; disk: 2 x images x layers x min(d, p);
-    memory: 6 GB, 8 bytes per parameter, projections, outputs of a batch, 2 x layers x min(d, p) for each row that waits
+    start_network + number of images x (1 / images + FLOPs / forward + projections) + written / disk_write. Each layer of d > p
+    activations adds a projection, which costs p sqrt(d) / projection if sparse, d / projection if countsketch, and 2 p d /
+    gemm_float32 if gaussian; disk: 2 x images x layers x min(d, p); memory: 6 GB, 8 bytes per parameter, projections, outputs of
+    a batch, and 2 x layers x min(d, p) for each waiting row
     """
     network, family, batch, p = size.network, size.settings.projection.family, size.settings.batch_size, size.dimensions
     assert p is not None
@@ -104,12 +109,12 @@ def projected_features(machine: Machine, size: Extraction) -> Cost:
 
 
 def exact_kernels(machine: Machine, size: Extraction, kernels: Sequence[int]) -> Cost:
-    """Cost of extracting exact kernels, with the number of images of each kernel of a layer.
+    """Cost of extracting exact kernels. ``kernels`` has the number of images in each kernel of a layer.
 
-    start_network + passes x number of images x (1 / images + FLOPs / forward) + 2 N d / disk_write (N images shown) + per kernel
-    n^2 d / gemm + 2 n d / disk_read + 3 n d / elementwise + written / disk_write; as many passes as activations fill scratch_gb
-    or the rows that may wait; disk: 2 n min(n, d) per layer and kernel; memory: 8 GB, 8 bytes per parameter, outputs of a batch,
-    8 n^2 of the largest kernel and a slab of its columns
+    start_network + passes x N x (1 / images + FLOPs / forward) + 2 N d / disk_write, for N images + for each kernel, n^2 d / gemm
+    + 2 n d / disk_read + 3 n d / elementwise + written / disk_write. In one pass, activations fill scratch_gb or the memory for
+    waiting rows; disk: 2 n min(n, d) per layer and kernel; memory: 8 GB, 8 bytes per parameter, outputs of a batch, 8 n^2 for the
+    largest kernel and a slab of its columns
     """
     network, n = size.network, max(kernels, default=0)
     written = size.layers * sum(2 * n * min(n, width) for n in kernels for width in network.widths) / network.layers

@@ -1,7 +1,8 @@
-"""Exact kernels: Gram matrices of all activations of a layer, without a random projection.
+"""Extraction of exact kernels, which are Gram matrices of all activations of a layer, without random projection.
 
-A kernel is made from slabs of columns for all images, but a forward pass gives all columns for a few images. Activations lie on
-disk in between. ``scratch_gb`` limits the space for them, so each pass over the images makes the kernels of a few layers.
+A kernel is made from slabs of columns for all images, but a forward pass gives all columns for a few images. Activations are
+therefore stored on disk in between. ``scratch_gb`` limits their size, so each pass over the images makes the kernels of a few
+layers.
 """
 
 import hashlib
@@ -34,10 +35,11 @@ def extract_kernels(
     scratch_gb: float,
     made_by: dict[str, Any],
 ) -> None:
-    """Write the kernels of all layers. Each array in ``image_rows``, rows of the stimulus table, lies within one kernel.
+    """Write the kernels of all layers.
 
-    Activations are flattened (class and register tokens included) and rounded to float16. If a layer needs more than
-    ``scratch_gb`` of disk, it has a pass of its own. An interrupted run continues after its last complete block of rows or layer.
+    Each array in ``image_rows`` has rows of the stimulus table, all of which one kernel will contain. Activations are flattened,
+    with class and register tokens, and rounded to float16. A layer that needs more than ``scratch_gb`` of disk has a pass of its
+    own. An interrupted run continues after the last complete block of rows, or after the last complete layer.
     """
     path, sets = Path(path), image_sets(image_rows)
     images = hashlib.blake2b(b"|".join(rows.tobytes() for rows in sets), digest_size=16).hexdigest()
@@ -63,10 +65,10 @@ def activations_on_disk(
     rows: np.ndarray | None = None,
     wanted: Callable[[str], bool] = lambda name: True,
 ) -> Iterator[FeatureStore]:
-    """Yield all activations of rows of the stimulus table, for a few layers at a time. They are deleted after their use.
+    """Yield all activations of some rows of the stimulus table, a few layers at a time. They are deleted after use.
 
-    The file ``scratch`` takes at most ``scratch_gb``, or what a single layer needs. A pass over the images without any wanted
-    layer is skipped; an interrupted pass continues after its last complete block of rows.
+    The file ``scratch`` takes at most ``scratch_gb``, or more if a single layer needs more. A pass over the images is skipped if
+    none of its layers is wanted. An interrupted pass continues after its last complete block of rows.
     """
     inputs, device, places = passes.inputs(rows), best_device(), layer_places(layers)
     passes.backbone.network.to(device)
@@ -86,7 +88,10 @@ def activations_on_disk(
 
 
 def _is_of(scratch: Path, identity: dict[str, Any]) -> bool:
-    """Whether an earlier run has written these activations. Others are deleted, so that the disk never holds both."""
+    """Tell whether an earlier run wrote these activations.
+
+    Other activations are deleted, so that the disk never holds both.
+    """
     if scratch.exists() and FeatureStore(scratch).attributes["identity"] == json.loads(json.dumps(identity)):
         return True
     scratch.unlink(missing_ok=True)
@@ -94,7 +99,7 @@ def _is_of(scratch: Path, identity: dict[str, Any]) -> bool:
 
 
 def layers_at_a_time(widths: Mapping[str, int], n_images: int, scratch_bytes: float, batch_size: int) -> list[list[str]]:
-    """Group consecutive layers so that their float16 activations fit on disk and in memory. Larger ones are alone."""
+    """Group consecutive layers whose float16 activations fit on disk and in memory. A layer that is too large is alone."""
     most = columns_at_a_time(n_images, scratch_bytes, batch_size)
     passes: list[list[str]] = []
     columns: float = most

@@ -1,4 +1,4 @@
-"""Feature extraction. One forward pass per image gives the features of all layers that are wanted."""
+"""Feature extraction. One forward pass per image gives the features of all requested layers."""
 
 import logging
 import math
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class Inputs(Dataset[Tensor]):
-    """Network inputs, (3, height, width) each, of some rows of a stimulus table."""
+    """The network inputs (3, height, width) of some rows of a stimulus table."""
 
     def __init__(
         self, images: StimulusImages, transform: Callable[[Image.Image], Tensor], rows: Sequence[int] | np.ndarray
@@ -53,10 +53,10 @@ class Inputs(Dataset[Tensor]):
 
 @dataclass(frozen=True)
 class ForwardPasses:
-    """Passes of the images of a stimulus set through a network.
+    """Forward passes of the images of a stimulus set through a network.
 
     Attributes:
-        identity: what the activations depend on, whatever the layer.
+        identity: everything on which the activations depend, apart from the layer.
         batch_size: number of images in a forward pass.
         workers: number of processes that read images.
         precision: result of :func:`forward_precision`.
@@ -70,17 +70,17 @@ class ForwardPasses:
     precision: str = "float32"
 
     def inputs(self, rows: Sequence[int] | np.ndarray | None = None) -> Inputs:
-        """The network inputs of these rows of the stimulus table, by default of all."""
+        """Return the network inputs of some rows of the stimulus table, by default of all rows."""
         return Inputs(self.images, self.backbone.transform, range(len(self.images)) if rows is None else rows)
 
     def write(
         self, names: Sequence[str], inputs: Inputs, writer: StoreWriter, features: Callable[[Tensor], Tensor] = lambda x: x
     ) -> None:
-        """Write ``features`` of the activations (batch, ...) of layers for all inputs that are not written yet.
+        """Write the features of some layers for all inputs that are not written yet.
 
-        Features are made as soon as a layer has run, so that the activations of no two layers are held, and are rounded to
-        float16. A batch is written while the next one is computed, and no other batch waits. A layer without output, or whose
-        output does not have the batch as its first dimension, raises an InputError.
+        ``features`` makes features from activations (batch, ...) as soon as a layer has run, so memory holds the activations of
+        one layer at a time. Features are rounded to float16. Each batch is written while the next one is computed; no other batch
+        waits. An InputError is raised if a layer has no output, or if the first dimension of its output is not the batch.
         """
         device = best_device()
         network = self.backbone.network.to(device)
@@ -93,12 +93,12 @@ class ForwardPasses:
 
         def kept(name: str, output: Tensor) -> Tensor:
             found = features(self.backbone.rows(output, len(batch), name))
-            # This is a copy, because the network may work in place. On a GPU it is transferred while the network goes on.
+            # This is a copy, because the network may work in place. A GPU transfers it while the network continues.
             return found.flatten(1).to(torch.float16, copy=True).to("cpu", non_blocking=True)
 
         started, done = time.monotonic(), 0
         writing: Future[None] | None = None
-        # This is no_grad, because inference_mode would hide from captured() which outputs are the same.
+        # Here no_grad is used, because with inference_mode captured() cannot tell which outputs are the same.
         with torch.no_grad(), autocast, captured(network, names, kept) as outputs, ThreadPoolExecutor(1) as thread:
             for batch in loader:
                 network(batch.to(device, non_blocking=True))
@@ -114,7 +114,7 @@ class ForwardPasses:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOnImages(ForwardPasses):
-    """A loaded model with its candidate layers, from shallow to deep, and the images and the table of a stimulus set."""
+    """A loaded model with its candidate layers, from shallow to deep, and the images and table of a stimulus set."""
 
     candidates: list[Layer]
     table: pd.DataFrame
@@ -123,7 +123,7 @@ class ModelOnImages(ForwardPasses):
     def load(
         cls, model: Model, stimuli: Path, images: ImageFiles, precision: Precision, *, batch_size: int, workers: int = 0
     ) -> Self:
-        """Load a model, and open the images of the stimulus table in the file ``stimuli``."""
+        """Load a model, and open the images that the stimulus table in the file ``stimuli`` lists."""
         keep_freed_memory()
         backbone, possible = load_backbone(model), forward_precision(precision)
         table = read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
@@ -146,12 +146,15 @@ class ModelOnImages(ForwardPasses):
         )
 
     def committed(self, commitments: Commitments) -> list[Layer]:
-        """The committed layers, from shallow to deep."""
+        """Return the committed layers, from shallow to deep."""
         return chosen_layers(self.candidates, commitments.layer_names, f"commitments of {commitments.model_id}")
 
 
 def forward_precision(wanted: str) -> str:
-    """Precision of forward passes on this machine: ``wanted`` on a GPU; float32 on a CPU, where lower precision is no faster."""
+    """Return the precision of forward passes.
+
+    It is ``wanted`` on a GPU, and float32 on a CPU, where lower precision is not faster.
+    """
     return wanted if best_device().type == "cuda" else "float32"
 
 
@@ -160,8 +163,8 @@ def extract_features(
 ) -> None:
     """Write the features of all images at all layers into the store at ``path``.
 
-    Activations are flattened, class and register tokens included. Those wider than ``projection.dimensions`` are projected to
-    that width (paper, section 3). An interrupted run continues after its last complete block of rows.
+    Activations are flattened, with class and register tokens. If a layer has more than ``projection.dimensions`` activations,
+    they are projected to that number (paper, section 3). An interrupted run continues after its last complete block of rows.
     """
     names, inputs = [layer.name for layer in layers], passes.inputs()
     writer = StoreWriter(path, passes.identity | {"layers": names, "projection": plain(projection)}, len(inputs))
@@ -170,7 +173,7 @@ def extract_features(
 
 
 def project_activations(activations: FeatureStore, path: Path | str, projection: Projection) -> FeatureStore:
-    """Write the store that extraction would write with this projection, but from activations that were rounded to float16.
+    """Write the same store as :func:`extract_features` with this projection, but from activations rounded to float16.
 
     One block of rows is held in memory. An interrupted run continues after its last complete block.
     """
@@ -211,5 +214,5 @@ def _all_layers(outputs: Mapping[str, Tensor], names: Sequence[str], network: to
 
 
 def layer_places(layers: Sequence[Layer]) -> dict[str, dict[str, float]]:
-    """Position and depth of each layer by name, as stores record them."""
+    """Return the position and depth of each layer by name, as stores record them."""
     return {layer.name: {"position": layer.position, "depth": layer.depth} for layer in layers}

@@ -1,4 +1,4 @@
-"""Choose which images share a Gram matrix, and find the images of one dataset in it."""
+"""Choice of the images that share a Gram matrix, and search for the images of one dataset in it."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,12 @@ import pandas as pd
 
 
 def image_sets(wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Choose sets of images to make Gram matrices of, so that each array of rows in ``wanted`` lies within one of them.
+    """Choose sets of images, one for each Gram matrix, so that every array of rows in ``wanted`` lies in one set.
 
-    Either all images form one set, or each array forms its own, whichever needs fewer products. Arrays that share most of their
-    images, such as those of the datasets on THINGS, get one Gram matrix together; arrays of different images, such as those of
-    the subjects of NSD, get one each. In a shared set, the images of the longest array come first, in its order, so that its part
-    of the Gram matrix can be used without a copy.
+    Either all images form one set, or each array forms its own set, whichever needs fewer products. If arrays share most of their
+    images, as in the datasets on THINGS, they share one Gram matrix. If most images differ, as between the subjects of NSD, each
+    array has its own. In a shared set, the images of the longest array come first and keep their order. Its part of the Gram
+    matrix can then be used without a copy.
     """
     entries = list({np.sort(rows).tobytes(): rows for rows in reversed(wanted)}.values())[::-1]
     union = pd.unique(np.concatenate(sorted(entries, key=len, reverse=True)))
@@ -20,7 +20,7 @@ def image_sets(wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def places(rows: np.ndarray, images: np.ndarray) -> np.ndarray | slice | None:
-    """Indices of ``rows`` among ``images``: a slice if they are consecutive there, None if some are missing."""
+    """Return the indices of ``rows`` in ``images``. Consecutive indices are a slice. If some rows are missing, return None."""
     found = pd.Index(images).get_indexer(rows)
     if (found < 0).any():
         return None
@@ -29,12 +29,12 @@ def places(rows: np.ndarray, images: np.ndarray) -> np.ndarray | slice | None:
 
 
 def runs(rows: np.ndarray) -> list[slice]:
-    """Turn ascending rows into slices, one for each stretch without a gap."""
+    """Turn ascending rows into slices of consecutive rows."""
     stretches = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
     return [slice(int(stretch[0]), int(stretch[-1]) + 1) for stretch in stretches]
 
 
 def in_reading_order(sets: Sequence[np.ndarray]) -> np.ndarray:
-    """List all images of ``sets`` once, ordered by the sets they are in, so that each set is a few stretches without a gap."""
+    """List every image of ``sets`` once, sorted by its sets. Each set then consists of a few runs of consecutive images."""
     union = pd.unique(np.concatenate(sets))
     return union[np.lexsort([~np.isin(union, images) for images in sets])]

@@ -1,7 +1,7 @@
-"""The store of exact kernels: for each layer and set of images, the Gram matrix of all activations, without projection.
+"""The store of exact kernels. It has the Gram matrix of all activations for each layer and set of images.
 
-The lower triangle is stored in float32, which takes 2 n^2 bytes for n images. If a layer has at most n activations, these are
-stored instead: the Gram matrix would be singular, so that the rounding of float32 would matter at small penalties.
+The lower triangle is stored in float32, which takes 2 n^2 bytes for n images. If a layer has at most n activations, the
+activations are stored instead. Its Gram matrix would be singular, so the rounding of float32 would matter at small penalties.
 """
 
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ from cortexscale.kernels.device import best_device, working_precision
 from cortexscale.kernels.gram import GramMatrix, gram, mirror
 
 BLOCK = 1024
-"""Largest number of rows and columns of a Gram matrix that are written and read as one chunk."""
+"""Largest number of rows, and of columns, in one chunk of a stored Gram matrix."""
 
 
 class KernelWriter:
-    """Writes the kernels of a store layer by layer. Complete layers of an earlier run are kept if its ``identity`` was equal.
+    """A writer of kernels, layer by layer. Complete layers of an earlier run are kept if it had the same ``identity``.
 
-    Each of ``sets`` is an array of images (rows of the stimulus table) that get one kernel. ``images`` are those of all sets, in
-    the order in which their activations have to be given.
+    Each array in ``sets`` has the images (rows of the stimulus table) of one kernel. ``images`` has the images of all sets, in
+    the order in which their activations must be given.
     """
 
     def __init__(self, path: Path | str, identity: dict[str, Any], sets: Sequence[np.ndarray]) -> None:
@@ -40,9 +40,9 @@ class KernelWriter:
         return f"kernels/{layer}" in self._store
 
     def add(self, layer: str, activations: zarr.Array[Any]) -> None:
-        """Compute and write the kernels of a layer from its activations, (images, width) float16, in the order of ``images``.
+        """Compute and write the kernels of a layer from its float16 activations (images, width), in the order of ``images``.
 
-        One kernel and one slab of columns are held in memory. Products are computed in float64 where the device is fast at it.
+        Memory holds one kernel and one slab of columns. Products are computed in float64 on devices where it is fast.
         """
         for number, rows in enumerate(self._rows):
             name = f"kernels/{layer}/{number}"
@@ -63,7 +63,7 @@ class KernelWriter:
         self._store.create(f"{name}/K", (n, n), (block, block), "f4", width=matrix.width)
         for row, start in enumerate(range(0, n, block)):
             rows = matrix.K[start : start + block].float().cpu().numpy()
-            for column in range(row + 1):  # chunks above the diagonal are not written and take no space
+            for column in range(row + 1):  # chunks above the diagonal are not written, and need no space
                 chunk = rows[:, column * block : (column + 1) * block]
                 self._store.write(f"{name}/K", (row, column), chunk, (block, block))
         for kind in ("row_sums", "mean_products"):

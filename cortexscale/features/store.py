@@ -1,7 +1,7 @@
 """The feature store: one file per model and stimulus set, with one float16 array per layer.
 
-The file grows by blocks of rows (:mod:`~cortexscale.features.unfinished_store`); blocks of an interrupted run are kept. Slabs of
-columns are read without the rest of a layer (``benchmarks/store.py`` compares this layout with others).
+The file grows by blocks of rows (:mod:`~cortexscale.features.unfinished_store`), and the blocks of an interrupted run are kept. A
+slab of columns is read without the rest of a layer. ``benchmarks/store.py`` compares this layout with others.
 """
 
 import zipfile
@@ -27,11 +27,11 @@ _EXPONENT = np.uint16(0x7C00)
 
 
 class StoreWriter:
-    """Writes the rows of all layers of a store in order.
+    """A writer of a store, which appends rows of all layers in order.
 
-    ``identity`` is everything that the features depend on (weights, transform, stimuli, layers, projection). An earlier run is
-    continued only if its identity is equal. The first ``rows_written`` rows are complete. ``stimuli`` are the rows of the
-    stimulus table, for messages.
+    ``identity`` has everything on which the features depend: weights, transform, stimuli, layers and projection. An earlier run
+    is continued only if it had the same identity. ``rows_written`` is the number of complete rows. ``stimuli`` has the row of the
+    stimulus table of each row of the store, for messages.
     """
 
     chunk_columns = COLUMNS
@@ -46,7 +46,10 @@ class StoreWriter:
         self._waiting: list[dict[str, np.ndarray]] = []
 
     def write(self, features: dict[str, np.ndarray]) -> None:
-        """Append rows (rows, width) of every layer, which must not change afterwards. What is not finite raises an InputError."""
+        """Append features (rows, width) of every layer.
+
+        The arrays must not change afterwards. A value that is not finite raises an InputError.
+        """
         stored = {layer: self._as_stored(layer, rows) for layer, rows in features.items()}
         self._waiting.append(stored)
         if self._n_waiting >= ROWS:
@@ -71,7 +74,7 @@ class StoreWriter:
         return stored
 
     def _flush(self, n: int) -> None:
-        """Write the first ``n`` waiting rows, which are whole blocks or the last rows, and record that they are complete."""
+        """Write the first ``n`` waiting rows, and record that they are complete. They are whole blocks or the last rows."""
         first, height = self.rows_written // ROWS, min(ROWS, self.n_rows)
         for layer in self._waiting[0] if n else ():
             batches = [batch[layer] for batch in self._waiting]
@@ -85,13 +88,14 @@ class StoreWriter:
                     rows = slab[number * height : (number + 1) * height]
                     self.store.write(layer, (first + number, column), rows, chunks)
         rest = self._n_waiting - n
-        # Rows after a block belong to the last batch. They are copied because a view would hold the whole batch in memory.
+        # Rows after the last complete block belong to the last batch. They are copied, because a view would keep the whole batch
+        # in memory.
         self._waiting = [{layer: rows[-rest:].copy() for layer, rows in self._waiting[-1].items()}] if rest else []
         self.rows_written += n
         self.store.mark_complete(self.rows_written)
 
     def finish(self, attributes: dict[str, Any]) -> None:
-        """Give the complete file its final name, or raise a ValueError if rows are missing."""
+        """Give the complete file its final name. If rows are missing, raise a ValueError."""
         self._flush(self._n_waiting)
         if self.rows_written != self.n_rows:
             raise ValueError(f"{self.rows_written} of {self.n_rows} rows were written")
@@ -112,11 +116,11 @@ class Store:
         self.layers: dict[str, dict[str, Any]] = self.attributes["layers"]
 
     def kernels(self, layer: str, wanted: Sequence[np.ndarray], dtype: torch.dtype, device: torch.device) -> Iterator[GramMatrix]:
-        """Yield the Gram matrix of a layer for each set of images (rows of the stimulus table).
+        """Yield the Gram matrix of a layer for each array in ``wanted``, which has rows of the stimulus table.
 
-        Sets may share a Gram matrix (:func:`~cortexscale.features.image_sets.image_sets`). A set whose images are consecutive in
-        it gets a view, others a copy, and features may be centred by their mean over all images that share it. A layer or image
-        that the store does not have raises an InputError.
+        Arrays may share a larger Gram matrix (:func:`~cortexscale.features.image_sets.image_sets`). Its features are centred by
+        their mean over all its images. If the images of an array are consecutive in it, a view is returned, otherwise a copy. A
+        layer or image that the store does not have raises an InputError.
         """
         if layer not in self.layers:
             raise self._without(layer)
@@ -131,12 +135,12 @@ class Store:
                 expected = "kernels of the images of these recordings"
                 raise InputError(self.path, found, expected, "the recordings changed since it was made: delete it and run again")
             if matrix is None or number != present:
-                matrix = None  # frees its memory before the next one is made
+                matrix = None  # frees the memory of this matrix before the next one is made
                 matrix, present = self._gram(layer, number, sets[number], dtype, device), number
             yield matrix.subset(place)
 
     def width(self, layer: str) -> int:
-        """Number of features of a layer."""
+        """Return the number of features of a layer."""
         return self.array(layer).shape[1]
 
     def _without(self, layer: str) -> InputError:
@@ -149,11 +153,11 @@ class Store:
         return array
 
     def _image_sets(self, wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The sets of images that have one Gram matrix each."""
+        """Return the sets of images. Each set has one Gram matrix."""
         return image_sets(wanted)
 
     def _gram(self, layer: str, number: int, images: np.ndarray, dtype: torch.dtype, device: torch.device) -> GramMatrix:
-        """The Gram matrix of set ``number``, which has the rows ``images`` of the stimulus table."""
+        """Return the Gram matrix of set ``number``. ``images`` has the rows of the stimulus table in this set."""
         raise NotImplementedError
 
 
@@ -165,7 +169,7 @@ class FeatureStore(Store):
         self.n_rows: int = self.attributes["n_rows"]
 
     def slabs(self, layer: str, columns: int = SLAB) -> Iterator[np.ndarray]:
-        """Yield all rows of a layer in slabs of columns, (n_rows, <= columns) float16 each."""
+        """Yield a layer in float16 slabs (n_rows, <= columns)."""
         if layer not in self._group:
             raise self._without(layer)
         return column_slabs(self.array(layer), columns=columns)
@@ -175,7 +179,7 @@ class FeatureStore(Store):
 
 
 def column_slabs(array: zarr.Array[Any], rows: np.ndarray | None = None, columns: int = SLAB) -> Iterator[np.ndarray]:
-    """Yield features in slabs of columns, (rows, <= columns) each, for all rows or for some in ascending order."""
+    """Yield features in slabs (rows, <= columns), for all rows or for some rows in ascending order."""
     stretches = [slice(None)] if rows is None else runs(rows)
     for start in range(0, array.shape[1], columns):
         parts = [np.asarray(array[stretch, start : start + columns]) for stretch in stretches]

@@ -1,6 +1,6 @@
-"""An unfinished store: an uncompressed zip that grows by complete blocks, so that a later run can continue after the last one.
+"""An unfinished store is an uncompressed zip that grows by complete blocks. A later run can continue after the last block.
 
-A cluster therefore sees a single file with its true size and time, and never takes an interrupted store for a complete one.
+A finished store is a single file with its true size and time. A workflow cannot mistake an interrupted store for a complete one.
 """
 
 import io
@@ -15,16 +15,16 @@ import numpy as np
 import zarr
 
 _SYNCED = 2**26
-"""Number of bytes after which the file is flushed to the disk and dropped from the page cache. The next bytes then reuse its
-memory, which takes a sixth of the kernel time of new pages on a virtual machine, and leaves the cache of a node to readers."""
+"""Number of bytes after which the file is flushed to the disk and dropped from the page cache. The next bytes then reuse this
+memory. On a virtual machine this takes a sixth of the kernel time of new pages. It also leaves the cache of a node to readers."""
 
 
 class UnfinishedStore:
-    """Writes the file ``path``, a group of zarr arrays. A second file records how far the first one is complete.
+    """A writer of the file ``path``, a group of zarr arrays. A second file records how much of it is complete.
 
-    A process may be killed at any byte. When the store is opened again, everything after the last complete block is cut off. The
-    file of an earlier run is continued only if that run had the same ``attributes``. ``done`` is the value that was recorded with
-    the last complete block; None before the first one.
+    The process may be killed at any byte. When the store is opened again, everything after the last complete block is cut off.
+    The file of an earlier run is continued only if that run had the same ``attributes``. ``done`` is the value recorded with the
+    last complete block, or None before the first block.
     """
 
     def __init__(self, path: Path, attributes: dict[str, Any]) -> None:
@@ -33,7 +33,7 @@ class UnfinishedStore:
         self._part, self._blocks = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.blocks")
         path.parent.mkdir(parents=True, exist_ok=True)
         self._entries, end, recorded = self._left_by_an_earlier_run()
-        # Files are unbuffered: the buffer of an interrupted writer would be written when it is garbage-collected, and end up in
+        # Files are unbuffered. Otherwise the buffer of an interrupted writer would be written when it is garbage-collected, into
         # the file of the next writer.
         self._file, self._records = (file.open("ab", buffering=0) for file in (self._part, self._blocks))
         self._file.truncate(end)
@@ -44,7 +44,7 @@ class UnfinishedStore:
             _append(self._records, _line(self._attributes))
 
     def _left_by_an_earlier_run(self) -> tuple[list[zipfile.ZipInfo], int, int]:
-        """The zip entries of all complete blocks, and the bytes up to which the store and the file of records are complete."""
+        """Return the zip entries of complete blocks, and the number of complete bytes of the store and of the file of records."""
         entries: list[zipfile.ZipInfo] = []
         end, recorded = 0, 0
         lines = self._blocks.read_bytes().splitlines(keepends=True) if self._blocks.exists() else []
@@ -76,7 +76,10 @@ class UnfinishedStore:
                 self._add(file, content.to_bytes())
 
     def write(self, name: str, place: tuple[int, ...], values: np.ndarray, chunks: tuple[int, ...]) -> None:
-        """Write the chunk at ``place`` in the grid of chunks of shape ``chunks``. At an edge it is padded with zeros."""
+        """Write the chunk at ``place`` in the grid of chunks.
+
+        A chunk has the shape ``chunks``; at an edge it is padded with zeros.
+        """
         if values.shape != chunks:
             values = np.pad(values, [(0, whole - given) for whole, given in zip(chunks, values.shape, strict=True)])
         self._add("/".join((name, "c", *map(str, place))), np.ascontiguousarray(values).data.cast("B"))
@@ -97,14 +100,14 @@ class UnfinishedStore:
         self._synced = self._end
 
     def mark_complete(self, done: Any = None) -> None:
-        """Record that everything written so far is complete. ``done`` says how much that is, in the caller's terms."""
+        """Record that everything written so far is complete. ``done`` is the caller's record of how much that is."""
         self._sync()
         new = [(entry.filename, entry.header_offset, entry.file_size, entry.CRC) for entry in self._entries[self._n_recorded :]]
         _append(self._records, _line({"done": done, "end": self._end, "entries": new}))
         self._n_recorded, self.done = len(self._entries), done
 
     def finish(self, attributes: dict[str, Any]) -> None:
-        """Add the directory of the zip, and give the file its final name. ``attributes`` are added to the initial ones."""
+        """Add the directory of the zip, and give the file its final name. ``attributes`` are added to the initial attributes."""
         files: dict[str, Any] = {}
         zarr.create_group(files, attributes=self._attributes | attributes)
         self._add("zarr.json", files["zarr.json"].to_bytes())
@@ -123,7 +126,7 @@ def _line(record: dict[str, Any]) -> bytes:
 
 
 def _append(file: io.RawIOBase, content: bytes | memoryview) -> int:
-    """Write all of ``content``, which may take more than one call, and return its length."""
+    """Write all of ``content``, in several calls if necessary, and return its length."""
     rest = memoryview(content)
     while rest:
         rest = rest[file.write(rest) or 0 :]
@@ -131,7 +134,7 @@ def _append(file: io.RawIOBase, content: bytes | memoryview) -> int:
 
 
 def _entry(name: str, offset: int, size: int, crc: int) -> zipfile.ZipInfo:
-    """Make the entry of an uncompressed zip. All entries have the same date, so that equal content gives equal files."""
+    """Make an entry of an uncompressed zip. All entries have the same date, so that equal content gives equal files."""
     entry = zipfile.ZipInfo(name)
     entry.header_offset, entry.file_size, entry.compress_size, entry.CRC = offset, size, size, crc
     entry.external_attr = 0o644 << 16

@@ -1,4 +1,4 @@
-"""Choose the stimuli of each step and of each forward pass. A stimulus passes the network once for all subjects that saw it."""
+"""Choice of the stimuli of each step and forward pass. Subjects that saw the same stimulus share its forward pass."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,12 +15,13 @@ from cortexscale.readouts.trials import Trials, training_trials
 def neural_pairs(
     targets: Sequence[Targets], *, percent: float = 100, seed: int = 0, n_subjects: int | None = None, permuted: bool = False
 ) -> list[Trials]:
-    """Choose training stimuli of the subjects, the same number for each, with the responses to them.
+    """Choose training stimuli and their responses, with the same number for each subject.
 
-    Subsets, subjects and permutations are drawn as in the authors' code, each from ``default_rng(seed)``. ``percent`` is of the
-    stimuli of the subject that has the fewest; all subjects get stimuli at the same positions. ``n_subjects`` subjects are chosen
-    at random, by default all. ``permuted`` pairs the responses of each subject with its stimuli at random, as a control. It
-    raises an InputError if there are fewer subjects, or fewer than two stimuli are left.
+    Subsets, subjects and permutations are drawn as in the authors' code, each from ``default_rng(seed)``. ``percent`` is a
+    percentage of the stimuli of the subject with the fewest stimuli. All subjects get stimuli at the same positions.
+    ``n_subjects`` subjects are chosen at random; by default all are used. With ``permuted``, the responses of each subject are
+    paired with its stimuli at random, as a control. An InputError is raised if there are fewer subjects, or if fewer than two
+    stimuli remain.
     """
     trials = training_trials(targets)
     if n_subjects is not None:
@@ -44,10 +45,10 @@ def neural_pairs(
 
 @dataclass(frozen=True)
 class SubjectStimuli:
-    """The k stimuli of a forward pass that one subject saw.
+    """Those k stimuli of a forward pass that one subject saw.
 
-    ``at`` (k,) are their places in the forward pass, ascending, or None for all of it in order. ``places`` (k,) are their places
-    among the training stimuli of the subject.
+    ``at`` (k,) has the positions of the stimuli in the forward pass, ascending, or is None for the whole pass in order.
+    ``places`` (k,) has their positions among the training stimuli of the subject.
     """
 
     at: np.ndarray | None
@@ -56,18 +57,18 @@ class SubjectStimuli:
 
 @dataclass(frozen=True)
 class ForwardPass:
-    """One forward pass: the distinct ``rows`` (d,) of the stimulus table in it, and which of these stimuli each subject saw."""
+    """The stimuli of one forward pass. ``rows`` (d,) has their rows of the stimulus table, each once."""
 
     rows: np.ndarray
     subjects: tuple[SubjectStimuli, ...]
 
 
 class NeuralBatches:
-    """Batches of stimuli: each step has one batch of every subject. Each epoch has another random order.
+    """Batches of stimuli. Each step has one batch of every subject, and each epoch has a new random order.
 
-    The stimuli at one place in all subjects belong to the same step, so that subjects that saw the same stimuli share forward
-    passes. All subjects have the same number of stimuli, ``size`` in a batch. A forward pass has at most ``at_a_time`` stimuli;
-    None stands for all of a step.
+    The stimuli at the same position in all subjects belong to the same step. Therefore subjects that saw the same stimuli share
+    forward passes. All subjects have the same number of stimuli, and a batch has ``size`` of them. A forward pass has at most
+    ``at_a_time`` stimuli; if this is None, it has all stimuli of a step.
     """
 
     def __init__(self, trials: Sequence[Trials], size: int, at_a_time: int | None, seed: int) -> None:
@@ -76,13 +77,13 @@ class NeuralBatches:
         self._order = Order(self.n, seed_of(seed, STIMULI))
 
     def places(self, step: int) -> np.ndarray:
-        """Places of the stimuli of a step among the training stimuli, which are the same for every subject."""
+        """Return the positions of a step's stimuli among the training stimuli. They are the same for every subject."""
         epoch, number = divmod(step, self.epoch_steps)
         first = epoch * self.n + number * self.size
         return self._order.rows(first, min(first + self.size, (epoch + 1) * self.n)).numpy()
 
     def forward_passes(self, step: int) -> Iterator[ForwardPass]:
-        """Yield the forward passes of a step, in which the numbers of stimuli are about equal."""
+        """Yield the forward passes of a step. They have about the same number of stimuli."""
         places = self.places(step)
         wanted = np.stack([subject.rows[places] for subject in self.trials])
         rows, index = np.unique(wanted, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Costs of fine-tuning: the heads of base models, a step, and a training."""
+"""Costs of fine-tuning: heads of base models, one step, and a whole training."""
 
 from dataclasses import dataclass
 
@@ -11,22 +11,22 @@ from cortexscale.readouts.bounds import token_memory
 from cortexscale.study.ridge import Ridge
 
 BACKWARD = 2
-"""FLOPs of a backward pass, divided by those of the forward pass."""
+"""Number of FLOPs of a backward pass, divided by that of a forward pass."""
 DEVICE = 80e9
-"""Bytes of a GPU, which has to hold all heads of a training."""
+"""Memory of a GPU in bytes. All heads of a training must fit in it."""
 IMAGE_READERS = 20e9
-"""Bytes of the libraries and of the processes that read labelled images one by one."""
+"""Memory of libraries and of the processes that read labelled images one by one, in bytes."""
 
 
 def heads(machine: Machine, dataset: DatasetSize, extraction: Extraction, ridge: Ridge) -> Cost:
     """Cost of fitting the heads of one base model to one dataset.
 
-    start_network + N (1 / images + FLOPs / forward) + 4 N d / disk_write per layer, N images shown; kernels and ridge as in
-    alignment, 2 n d T / gemm for the weights; disk: 4 d T, d activations, T units at most; memory: that of tokens,
-    responses three times, a kernel of a subject with its factors, and the weights of a head twice
+    start_network + N (1 / images + FLOPs / forward) for N images + 4 N d / disk_write for each layer of d activations + kernels
+    and ridge as in alignment + 2 n d T / gemm for the weights of at most T units; disk: 4 d T; memory: that of tokens, responses
+    three times, a kernel of a subject with its factors, and the weights of a head twice
     """
     network, layers = extraction.network, extraction.layers
-    # Activations are written as a folder, then as one file.
+    # Activations are written twice, to a folder and then to one file.
     seconds = extraction.forward_seconds(machine) + 2 * extraction.activations / machine.disk_write
     for kernel in dataset.kernels:
         gram = gram_seconds(machine, ridge.precision, kernel.n_train + kernel.n_test, network.width)
@@ -42,16 +42,17 @@ def heads(machine: Machine, dataset: DatasetSize, extraction: Extraction, ridge:
 
 @dataclass(frozen=True)
 class StepSize:
-    """Sizes of a step of fine-tuning.
+    """Sizes that decide the cost of a step of fine-tuning.
 
     Attributes:
-        params: parameters of the network, of which ``trainable`` are trained.
-        activations: numbers kept per image for the backward pass (:func:`cortexscale.models.counting.saved_activations`).
-        features: widths of the committed layers, summed.
-        head_weights: weights of all heads: features x units, summed over subjects and ROIs.
-        images: labelled images of a step.
-        trials: stimuli of one subject in a step; ``stimuli``: distinct stimuli of all subjects.
-        at_a_time: images of a forward pass (``micro_batch``); None for all of a batch.
+        params: number of parameters of the network; ``trainable`` of them are trained.
+        activations: number of values kept per image for the backward pass
+            (:func:`cortexscale.models.counting.saved_activations`).
+        features: sum of the widths of the committed layers.
+        head_weights: number of weights in all heads, which is features x units, summed over subjects and ROIs.
+        images: number of labelled images in a step.
+        trials: number of stimuli of one subject in a step; ``stimuli`` is the number of distinct stimuli of all subjects.
+        at_a_time: number of images in a forward pass (``micro_batch``); None stands for the whole batch.
     """
 
     params: float
@@ -67,11 +68,11 @@ class StepSize:
 
 
 def step_bytes(size: StepSize, *, half: bool) -> float:
-    """Peak memory of the device in a step, in bytes.
+    """Return the peak memory of the device in a step, in bytes.
 
-    Weights, gradients and the two moments of AdamW are float32, and so are the heads, and the features that they read with their
-    gradients. Activations that are kept for the backward pass are float32. With ``half`` they are bfloat16, and there is a
-    bfloat16 copy of the weights.
+    Weights, gradients and the two moments of AdamW are float32. So are the heads, the features that they read, and the gradients
+    of these features. Activations kept for the backward pass are float32. With ``half``, these activations are bfloat16, and
+    there is a bfloat16 copy of the weights.
     """
     largest = max(size.images, size.stimuli)
     at_a_time = min(largest, size.at_a_time or largest)
@@ -82,9 +83,10 @@ def step_bytes(size: StepSize, *, half: bool) -> float:
 
 
 def step_seconds(size: StepSize, *, forward: float, gemm: float, images: float) -> float:
-    """Seconds of a step, in which images are read while the device computes.
+    """Return the seconds of a step. Images are read while the device computes.
 
-    The rates are FLOP/s of ``forward`` passes, FLOP/s of float32 matrix products (``gemm``), and ``images`` read per second.
+    The rates are FLOP/s of forward passes (``forward``), FLOP/s of float32 matrix products (``gemm``), and images read per second
+    (``images``).
     """
     seen = size.images + size.stimuli
     network = (1 + BACKWARD) * size.flops * seen / forward
@@ -95,12 +97,15 @@ def step_seconds(size: StepSize, *, forward: float, gemm: float, images: float) 
 def finetuning(
     machine: Machine, network: Network, size: StepSize, *, steps: int, responses: float, image_arrays: float | None
 ) -> Cost:
-    """Cost of one training. ``responses`` and ``image_arrays`` (None if images are read one by one) are bytes.
+    """Cost of one training.
 
-    start_network + steps x max(images of a step / images, 3 FLOPs x images of a step / forward + 4 d T trials / gemm_float32);
-    images of a step: labelled ones and distinct stimuli; d x T weights of all heads, at most; the validation before and after is
-    not counted; disk: 4 bytes per parameter; memory: libraries and labelled images, 16 bytes per parameter, responses twice, and
-    all heads if a GPU can hold them
+    ``responses`` is their size in bytes. ``image_arrays`` is the size of labelled images in memory, or None if they are read one
+    by one.
+
+    start_network + steps x max(images of a step / images, 3 FLOPs x images of a step / forward + 4 d T trials / gemm_float32).
+    Images of a step are labelled images and distinct stimuli. All heads have at most d x T weights. Validation before and after
+    the training is not counted; disk: 4 bytes per parameter; memory: libraries and labelled images, 16 bytes per parameter,
+    responses twice, and all heads if a GPU can hold them
     """
     seconds = steps * step_seconds(size, forward=machine.forward, gemm=machine.gemm_float32, images=machine.images)
     loaded = IMAGE_READERS if image_arrays is None else 4e9 + 2 * image_arrays

@@ -1,4 +1,4 @@
-"""Frozen heads: ridge readouts from committed layers of the base model, one for each subject and ROI (paper, section 3)."""
+"""Frozen heads: ridge readouts of the committed layers of a base model, one for each subject and ROI (paper, section 3)."""
 
 import shutil
 from collections.abc import Collection, Sequence
@@ -28,14 +28,14 @@ COLUMNS = ["subject", "roi", "layer_name", "n_units", "fitting_samples", "alpha"
 def fit_heads(
     job: ModelOnImages, targets: Sequence[Targets], commitments: RoiLayers, ridge: Ridge, folder: Path, *, made_by: dict[str, Any]
 ) -> pd.DataFrame:
-    """Fit the heads of a dataset to all its training stimuli, and write each to ``<subject>/<roi>.safetensors`` in ``folder``.
+    """Fit heads to all training stimuli of a dataset, and write them to ``<subject>/<roi>.safetensors`` in ``folder``.
 
     Heads are linear readouts of unprojected features (:mod:`cortexscale.readouts.saved`) with one penalty per subject and ROI.
-    ``folder`` appears complete or not at all. Features and finished fits lie in a hidden folder beside it, from which an
-    interrupted run continues.
+    ``folder`` appears complete or not at all. Features and finished fits are kept in a hidden folder beside it, and an
+    interrupted run continues from there.
 
     Returns:
-        One row per subject x ROI with ``COLUMNS``. Correlations are for the test stimuli.
+        A table with one row per subject x ROI, and ``COLUMNS``. Correlations are for the test stimuli.
     """
     committed = {roi: commitments[roi] for target in targets for roi in target.groups["roi"]}
     layers = {
@@ -61,7 +61,10 @@ def fit_heads(
 
 @dataclass(frozen=True)
 class FrozenHead:
-    """A linear map, (units, features) and (units,), from the flattened output of a layer to the units of a subject in an ROI."""
+    """A linear map from the flattened output of a layer to the units of a subject in an ROI.
+
+    ``weights`` is (units, features), and ``intercept`` is (units,).
+    """
 
     subject: str
     roi: str
@@ -73,9 +76,9 @@ class FrozenHead:
 def load_heads(
     folder: Path, targets: Sequence[Targets], weights: str, subjects: Collection[str] | None = None
 ) -> list[FrozenHead]:
-    """Load the heads of all ROIs of ``targets``, by default of all subjects.
+    """Load the heads of all ROIs of ``targets``, for some subjects or by default for all.
 
-    It raises an InputError if a head is missing, unreadable, belongs to a base model with another :func:`weights_hash`, or
+    An InputError is raised if a head is missing or unreadable, belongs to a base model with another :func:`weights_hash`, or
     predicts other units.
     """
     heads = []

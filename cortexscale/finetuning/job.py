@@ -1,4 +1,4 @@
-"""Make one fine-tuned model from a base model, its heads, recordings and labelled images (paper, section 3)."""
+"""Fine-tuning of one base model on recordings and labelled images, with its heads (paper, section 3)."""
 
 import json
 import time
@@ -47,22 +47,22 @@ def finetune(
     workers: int = 0,
     made_by: dict[str, Any],
 ) -> dict[str, Any]:
-    """Fine-tune a base model, write its new weights (a state dict of its architecture) and a card (JSON), and return the card.
+    """Fine-tune a base model, write its new weights (a state dict) and its card (JSON), and return the card.
 
-    An interrupted run continues after its last saved step, from a hidden file beside ``weights``, and reaches the same weights.
-    If the recipe has ``lora``, adapters are trained, and merged into the network at the end.
+    An interrupted run continues after its last saved step, from a hidden file beside ``weights``, and gives the same weights. If
+    the recipe has ``lora``, adapters are trained and merged into the network at the end.
 
     Args:
-        heads: folder written by :func:`cortexscale.finetuning.heads.fit_heads`. It has heads for at least these targets.
+        heads: folder written by :func:`cortexscale.finetuning.heads.fit_heads`. It must have the heads of all these targets.
         images: path for :func:`cortexscale.models.training.data.open_images`. It may be None if ``lambda_img`` is 0.
-        image_recipe: resolved recipe of the base model; it may be None if ``lambda_img`` is 0. Labelled images are augmented by
-            it one by one, and never mixed.
-        made_by: result of :func:`cortexscale.stores.provenance`, with everything else that the weights depend on.
+        image_recipe: resolved recipe of the base model. Each labelled image is augmented by it; images are never mixed. It may be
+            None if ``lambda_img`` is 0.
+        made_by: result of :func:`cortexscale.stores.provenance`, with everything else on which the weights depend.
 
     Returns:
-        ``task_evaluation_acc`` and ``task_evaluation_acc_before``, top-1 accuracy on the validation split after and before the
-        fine-tuning (None without ``images``); ``fitting_samples``, stimuli per subject; ``subjects``; ``n_params`` and
-        ``n_trainable_params``; the result of :func:`finetune_backbone`; ``made_by``.
+        The card. ``task_evaluation_acc`` and ``task_evaluation_acc_before`` are the top-1 accuracies on the validation split
+        after and before the fine-tuning (None without ``images``). ``fitting_samples`` is the number of stimuli per subject. The
+        other keys are ``subjects``, ``n_params``, ``n_trainable_params``, ``made_by`` and those of :func:`finetune_backbone`.
     """
     if recipe.lambda_img and (images is None or image_recipe is None):
         found, expected = "no labelled images, or no recipe for them", "both, so that the network keeps its task"
@@ -124,16 +124,17 @@ def finetune_backbone(
     workers: int = 0,
     state: TrainingState | None = None,
 ) -> dict[str, Any]:
-    """Train those parameters of a network that require gradients. The network stays on its device, and is left in eval mode.
+    """Train those parameters of a network that require gradients. The network stays on its device and ends in eval mode.
 
     Each step has one batch of labelled images and one batch of stimuli of every subject. Its loss is ``lambda_img`` x the
-    cross-entropy of images + ``lambda_neural`` x the sum of the losses of all subjects and ROIs. The forward pass runs in
-    bfloat16 autocast on a GPU and in float32 on a CPU. Order, augmentation and dropout depend on the seed and the step alone, so
-    interruptions and the number of workers do not change the result.
+    cross-entropy of images + ``lambda_neural`` x the sum of the losses of all subjects and ROIs. Forward passes use bfloat16
+    autocast on a GPU and float32 on a CPU. Order, augmentation and dropout depend only on the seed and the step. Interruptions
+    and the number of workers therefore do not change the result.
 
     Returns:
-        ``steps``; ``seconds_per_step`` since the last start, None if no step was left; and ``losses``, one dictionary per epoch
-        with ``epoch``, counted from 1, and the unweighted means of ``neural_loss`` and, with images, ``image_loss``.
+        A dictionary with ``steps``, ``seconds_per_step`` and ``losses``. ``seconds_per_step`` is measured since the last start,
+        and None if no step was left. ``losses`` has a dictionary for each epoch: ``epoch``, counted from 1, and the unweighted
+        means ``neural_loss`` and, with images, ``image_loss``.
     """
     network, device = backbone.network, next(backbone.network.parameters()).device
     batches = NeuralBatches(trials, recipe.neural_batch, recipe.micro_batch, seed)

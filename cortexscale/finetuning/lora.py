@@ -1,4 +1,4 @@
-"""Low-rank adapters (LoRA, Hu et al. 2022), through the optional package ``peft`` (paper, appendix I)."""
+"""Low-rank adapters (LoRA, Hu et al. 2022) from the optional package ``peft`` (paper, appendix I)."""
 
 import importlib
 
@@ -11,10 +11,10 @@ from cortexscale.recipe import Lora
 
 
 class Adapters:
-    """Adapters beside linear layers of a network. They alone, or with the classifier, are trained, and merged in the end.
+    """Adapters of the linear layers of a network. Training changes only them and, if asked for, the classifier.
 
     The network keeps the names of its modules and the shapes of their outputs. An InputError is raised if ``peft`` is not
-    installed, or the network has no linear layers of the names in the recipe, or no classifier to train.
+    installed, if the network has no linear layers with the names in the recipe, or if it has no classifier to train.
     """
 
     def __init__(self, network: nn.Module, recipe: Lora, seed: int) -> None:
@@ -40,12 +40,15 @@ class Adapters:
             classifier(network).requires_grad_()
 
     def merge(self) -> None:
-        """Add the adapters to the weights beside them, and remove them from the network."""
+        """Add the adapters to the weights of their layers, and remove them from the network."""
         self._model.merge_and_unload()
 
 
 def classifier(network: nn.Module) -> nn.Module:
-    """The module that scores classes: the one that timm names, or the last linear layer. None raises an InputError."""
+    """Return the module that scores classes: the one that timm names, or the last linear layer.
+
+    If there is none, raise an InputError.
+    """
     found: nn.Module | None = getattr(network, "get_classifier", lambda: None)()
     found = found or next((module for module in reversed(list(network.modules())) if isinstance(module, nn.Linear)), None)
     if found is None or not any(True for _ in found.parameters()):

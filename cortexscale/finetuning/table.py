@@ -1,4 +1,4 @@
-"""The result table of fine-tuned models, with the columns of the published table."""
+"""The result table of fine-tuned models. It has the columns of the published table."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,13 @@ _PREFIX = "finetuning_"
 def finetuning_table(
     alignment: Sequence[Path], tuned: Sequence[Path], cards: Path, models: Mapping[str, TunedModel]
 ) -> pd.DataFrame:
-    """Make one row per experiment x model x dataset x subject x ROI, from scores and cards of fine-tuned models and baselines.
+    """Make a table of the scores and cards of fine-tuned models and baselines.
 
     Returns:
-        The scores with ``exp_type``, the training data and recipe, and the card of the base model. Base models have the
-        ``exp_type`` ``finetuning_baseline``, their own ids, and empty columns of a fine-tuning. ``task_evaluation_acc`` is of the
-        model itself; for a base model, it was measured before its fine-tunings, on the same images.
+        One row per experiment x model x dataset x subject x ROI, with the scores, ``exp_type``, the training data and recipe, and
+        the card of the base model. Base models have the ``exp_type`` ``finetuning_baseline`` and their own ids; their columns of
+        a fine-tuning are empty. ``task_evaluation_acc`` is the accuracy of the model itself. For a base model, it was measured
+        before its fine-tunings, on the same images.
     """
     scores = pd.concat([read_table(file, columns=("model_id", "pearsonr_nc")) for file in alignment], ignore_index=True)
     told = {file.name.removesuffix(".json"): json.loads(file.read_text(encoding="utf-8")) for file in tuned}
@@ -43,7 +44,7 @@ def finetuning_table(
 
 
 def _run(id: str, model: TunedModel, card: Mapping[str, Any], experiment: str) -> dict[str, Any]:
-    """The columns that describe a fine-tuned model as part of one experiment."""
+    """Return the columns that describe a fine-tuned model in one experiment."""
     tuning, recipe, lora = model.tuning, model.recipe, model.recipe.lora
     return {
         "model_id": id,

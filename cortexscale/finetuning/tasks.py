@@ -1,4 +1,4 @@
-"""The two tasks of a fine-tuned network: classify labelled images, and predict responses to stimuli (paper, Eq. 5)."""
+"""The two tasks of a fine-tuning: classifying labelled images, and predicting responses to stimuli (paper, Eq. 5)."""
 
 import math
 from abc import ABC, abstractmethod
@@ -30,19 +30,19 @@ from cortexscale.stimuli import StimulusImages
 
 
 def _one_minus_cka(predicted: Tensor, measured: Tensor) -> Tensor:
-    """1 - linear CKA (Kornblith et al. 2019), with the biased estimate that the authors' code uses."""
+    """Compute 1 - linear CKA (Kornblith et al. 2019), with the biased estimate of the authors' code."""
     ours, theirs = (_similarities(values) for values in (predicted, measured))
     smallest = torch.finfo(ours.dtype).tiny  # the norms of a single stimulus are 0
     return 1 - (ours * theirs).sum() / (ours.norm() * theirs.norm()).clamp_min(smallest)
 
 
 def _log_one_minus_cka(predicted: Tensor, measured: Tensor) -> Tensor:
-    """log(1 - CKA), with 1e-8 added to the argument."""
+    """Compute log(1 - CKA), with 1e-8 added to the argument of the logarithm."""
     return torch.log(_one_minus_cka(predicted, measured) + 1e-8)
 
 
 def _similarities(values: Tensor) -> Tensor:
-    """Inner products of centred responses between stimuli, (stimuli, stimuli)."""
+    """Compute inner products of centred responses between stimuli, (stimuli, stimuli)."""
     centred = values - values.mean(dim=0)
     return centred @ centred.T
 
@@ -53,19 +53,20 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "cka": _one_minus_cka,
     "logcka": _log_one_minus_cka,
 }
-"""Key ``loss`` of a recipe -> loss of one subject and ROI, averaged over stimuli and units (Eq. 4)."""
+"""The loss of one subject and ROI for each value of the key ``loss`` of a recipe. It is averaged over stimuli and units (Eq.
+4)."""
 
 
 class NeuralObjective:
     """The loss of all subjects and ROIs as a function of the features of ``layers``, the committed layers.
 
-    ``heads`` are for at least the subjects of ``trials``.
+    ``heads`` must include the heads of all subjects of ``trials``.
     """
 
     def __init__(self, heads: Sequence[FrozenHead], trials: Sequence[Trials], loss: str, device: torch.device) -> None:
         number = {subject.subject: place for place, subject in enumerate(trials)}
         self.loss = LOSSES[loss]
-        self._heads: list[tuple[int, FrozenHead, Tensor]] = []  # number of the subject, head on the device, responses on the host
+        self._heads: list[tuple[int, FrozenHead, Tensor]] = []  # index of the subject, head on the device, responses on the host
         for head in heads:
             if head.subject in number:
                 subject = trials[number[head.subject]]
@@ -75,11 +76,11 @@ class NeuralObjective:
         self.layers = list(dict.fromkeys(head.layer for _, head, _ in self._heads))
 
     def __call__(self, features: Mapping[str, Tensor], forward: ForwardPass, batch: int) -> Tensor:
-        """Compute the loss of a forward pass, summed over subjects and ROIs. Its sum over forward passes is the loss of a step.
+        """Compute the loss of a forward pass, summed over subjects and ROIs. The losses of all passes sum to that of the step.
 
         Args:
-            features: flattened features (d, width) of every layer, for the d stimuli of the forward pass, with their graph.
-            batch: number of stimuli of a subject in the whole step.
+            features: flattened features (d, width) of every layer for the d stimuli of the forward pass. They have gradients.
+            batch: number of stimuli of one subject in the whole step.
         """
         total = torch.zeros((), device=next(iter(features.values())).device)
         for subject, head, responses in self._heads:
@@ -95,10 +96,10 @@ class NeuralObjective:
 
 
 def layer_features(backbone: Backbone, layers: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
-    """Compute the features (n, width) float32 of every layer from network inputs (n, 3, height, width), with their graph."""
+    """Compute float32 features (n, width) of every layer from network inputs (n, 3, height, width). They have gradients."""
 
     def flattened(name: str, output: Tensor) -> Tensor:
-        return backbone.rows(output, len(inputs), name).clone().flatten(1)  # a ReLU after the layer may work in place
+        return backbone.rows(output, len(inputs), name).clone().flatten(1)  # a later ReLU may work in place
 
     with captured(backbone.network, layers, flattened) as outputs:
         backbone.network(inputs)
@@ -106,7 +107,7 @@ def layer_features(backbone: Backbone, layers: Sequence[str], inputs: Tensor) ->
 
 
 class Task(ABC):
-    """A loss of a network, whose gradient is multiplied by ``weight``."""
+    """A loss of a network. Its gradient is multiplied by ``weight``."""
 
     loss_name: str
     batch: Literal["images", "stimuli"]
@@ -117,10 +118,10 @@ class Task(ABC):
 
     @abstractmethod
     def losses(self, step: int) -> Iterator[Tensor]:
-        """Yield the loss of each forward pass of a step, with its graph. Their sum is the loss of the step."""
+        """Yield the loss of each forward pass of a step. Losses have gradients, and sum to the loss of the step."""
 
     def gradient(self, step: int) -> Tensor:
-        """Add the gradient of a step, times ``weight``, to that of the network, and return the unweighted loss."""
+        """Add the gradient of a step, times ``weight``, to the gradients of the network. Return the unweighted loss."""
         prepare_norms(self.network, self.recipe.batch_norm, self.batch)
         total = torch.zeros((), device=self.device)
         for loss in self.losses(step):
@@ -130,9 +131,9 @@ class Task(ABC):
 
 
 class ImageTask(Task):
-    """Cross-entropy of labelled images, which are augmented one by one as in the pretraining of the network, and never mixed.
+    """Cross-entropy of labelled images. Each image is augmented as in the pretraining; images are never mixed.
 
-    Of the recipe ``augmentation``, only keys that concern single images are used. ``steps`` are those that are left to do.
+    From the recipe ``augmentation``, only keys for single images are used. ``steps`` has the remaining steps.
     """
 
     loss_name = "image_loss"
@@ -172,9 +173,9 @@ class ImageTask(Task):
 
 
 class NeuralTask(Task):
-    """The loss of the predictions of all heads, summed over subjects and ROIs.
+    """The loss of the predictions of all heads. It is summed over subjects and ROIs.
 
-    Stimuli pass the transform of the backbone, as they did when the heads were fitted, and are then jittered.
+    Stimuli are transformed as when the heads were fitted, and then jittered.
     """
 
     loss_name = "neural_loss"
@@ -209,7 +210,7 @@ class NeuralTask(Task):
 
 
 class _UnlabelledImages:
-    """Stimuli in the form of labelled images, each with a class of its own."""
+    """Stimuli in the form of labelled images. Each stimulus is a class of its own."""
 
     def __init__(self, stimuli: StimulusImages | Sequence[Image.Image]) -> None:
         self.stimuli, self.labels = stimuli, np.arange(len(stimuli))
@@ -219,18 +220,22 @@ class _UnlabelledImages:
 
 
 def prepare_norms(network: nn.Module, moved_by: Literal["both", "images", "frozen"], batch: Literal["images", "stimuli"]) -> None:
-    """Set batch norms to use the statistics of the batch, and update the running ones with them, or to use the running ones."""
+    """Choose the statistics by which batch norms normalise.
+
+    If ``moved_by`` includes this batch, they use the statistics of the batch, and update the running statistics with them.
+    Otherwise they use the running statistics.
+    """
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.train(moved_by in ("both", batch))
 
 
 def jittered(inputs: Tensor, jitter: Jitter, fill: Tensor, generator: torch.Generator) -> Tensor:
-    """Shift, rotate and scale each input (n, 3, height, width) at random, by bilinear interpolation (paper, appendix G.1).
+    """Shift, rotate and scale each of the inputs (n, 3, height, width) at random (paper, appendix G.1).
 
-    Inputs are moved after the evaluation transform, so that without jitter the network sees what it saw when the heads were
-    fitted. ``fill`` (3,) is the normalised colour beyond the border of an image. Random numbers come from the CPU, so that all
-    devices use the same ones.
+    Inputs are interpolated bilinearly. They are changed after the evaluation transform, so without jitter they are the inputs to
+    which the heads were fitted. ``fill`` (3,) is the normalised colour beyond the border of an image. Random numbers come from
+    the CPU, so that they are the same on all devices.
     """
     if not (jitter.shift or jitter.rotation or jitter.scale):
         return inputs

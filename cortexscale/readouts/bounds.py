@@ -1,4 +1,4 @@
-"""Costs of the mapping axis: tokens of one model, and readouts at all percentages and seeds."""
+"""Costs of the mapping axis: extracting the tokens of one model, and fitting readouts at all percentages and seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ from cortexscale.study.ridge import Ridge
 def tokens(machine: Machine, size: Extraction) -> Cost:
     """Cost of extracting the tokens of the committed layers of one model.
 
-    start_network + N (1 / images + FLOPs / forward) + written / disk_write, N images shown; disk: 2 N d per committed layer of d
-    activations; memory: as in features and 5 GB, with rows of all activations that wait, and a batch at all candidates
+    start_network + N (1 / images + FLOPs / forward) + written / disk_write, for N images; disk: 2 N d for each committed layer of
+    d activations; memory: as in features, plus 5 GB, waiting rows of all activations, and a batch of all candidate layers
     """
     seconds = size.forward_seconds(machine) + size.activations / machine.disk_write
     return Cost(machine.start_network + seconds, token_memory(size), size.activations, resumes=True)
 
 
 def token_memory(size: Extraction) -> float:
-    """Bytes of memory that an extraction of tokens needs."""
+    """Return the memory that an extraction of tokens needs, in bytes."""
     batch = size.settings.batch_size
     waiting = 4 * size.network.widest * size.layers * (2 * ROWS + batch) + 4 * sum(size.network.widths) * batch
     return DEVICE_AND_READERS + sum(size.memory.values()) + waiting
@@ -33,14 +33,14 @@ def token_memory(size: Extraction) -> float:
 
 @dataclass(frozen=True)
 class Fits:
-    """Sizes of all readouts of one kind on one dataset.
+    """Sizes that decide the cost of all readouts of one kind on one dataset.
 
     Attributes:
         network: sizes of the network whose tokens are read.
-        committed: number of layers that the ROIs of the dataset are committed to.
-        percent: size of each subset, in percent of the training stimuli.
+        committed: number of committed layers of the dataset.
+        percent: sizes of the subsets, in percent of the training stimuli.
         seeds: number of subsets of each size.
-        save: whether the readouts of the largest subset are kept.
+        save: whether the readouts of the largest subset are saved.
     """
 
     dataset: DatasetSize
@@ -52,14 +52,14 @@ class Fits:
 
     @property
     def memory(self) -> float:
-        """Bytes of memory of the libraries and of three copies of the responses."""
+        """Memory of libraries and of three copies of the responses, in bytes."""
         return 6e9 + 3 * self.dataset.response_bytes
 
 
 def linear_readouts(machine: Machine, size: Fits, ridge: Ridge) -> Cost:
     """Cost of linear readouts.
 
-    start_network + per committed layer a kernel as in layer_search, and ridge as in alignment for each subset of its stimuli;
+    start_network + for each committed layer, a kernel as in layer_search, and ridge as in alignment for each subset of stimuli;
     disk: 4 d per unit and ROI; memory: 6 GB, responses three times, a kernel, its copy for a subset with its factors, and the
     weights of a subject and ROI twice
     """
@@ -79,8 +79,8 @@ def linear_readouts(machine: Machine, size: Fits, ridge: Ridge) -> Cost:
 def trained_readouts(machine: Machine, size: Fits, recipe: ReadoutRecipe) -> Cost:
     """Cost of trained readouts.
 
-    start_network + images seen x (ROIs x 6 d w / forward, attention 18 d w, + layers x 2 d / disk_read), w channels of the
-    readout; memory: 6 GB and responses three times
+    start_network + images seen x (ROIs x 6 d w / forward + layers x 2 d / disk_read), with w channels of the readout; attention
+    has 18 d w in place of 6 d w; memory: 6 GB and responses three times
     """
     dataset, width = size.dataset, size.network.width
     seen = recipe.epochs * sum(size.percent) / 100 * size.seeds * dataset.kernels[0].n_train * len(dataset.units)

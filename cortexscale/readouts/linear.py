@@ -1,4 +1,4 @@
-"""The linear readout: ridge on all features of a layer. One Gram matrix serves all percentages of the training stimuli."""
+"""The linear readout, which is ridge on all features of a layer. All percentages of training stimuli share a Gram matrix."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from cortexscale.study.ridge import Ridge
 
 @dataclass(frozen=True)
 class LinearFit:
-    """Ridge readouts of all subjects and ROIs of some targets, fitted to the same training stimuli.
+    """Ridge readouts of all subjects and ROIs of one Targets, fitted to the same training stimuli.
 
     A pair is a group (subject x ROI) and one of its units, in the order of ``np.nonzero(targets.members)``.
 
     Attributes:
-        chosen: positions, among the training stimuli, of the subset that was fitted; ascending.
+        chosen: positions of the fitted stimuli among the training stimuli, ascending.
         group, unit: (pairs,) group and unit of each pair.
         alpha: (pairs,) penalty. It is the same for all units of a group unless ``alpha_per`` of the ridge is ``unit``.
         alpha_at_edge: (pairs,) whether the penalty is the smallest or largest of the grid.
@@ -48,11 +48,11 @@ class LinearFit:
 def linear_fits(
     K: Tensor, targets: Targets, percents: Sequence[float], seeds: Sequence[int], ridge: Ridge
 ) -> Iterator[LinearFit]:
-    """Fit readouts of a layer to percentages of the training stimuli. The subsets of one seed are nested.
+    """Fit readouts of a layer to several percentages of the training stimuli. Subsets with the same seed are nested.
 
-    The cost grows with the cube of the number of stimuli, so the nine percentages of the paper cost 1.5 times as much as the
-    largest alone. A subset of all stimuli is the same for every seed and is fitted once. K is the Gram matrix (n + m, n + m) of
-    the training stimuli followed by the test stimuli, in any centring.
+    The cost grows with the cube of the number of stimuli, so the nine percentages of the paper cost only 1.5 times as much as the
+    largest. A subset of all stimuli is the same for every seed, and is fitted once. K is the Gram matrix (n + m, n + m) of the
+    training stimuli followed by the test stimuli, in any centring.
     """
     n, of_all = len(targets.train_rows), dict[str, np.ndarray]()
     for seed in seeds:
@@ -64,7 +64,7 @@ def linear_fits(
 
 
 def _fitted(K: Tensor, targets: Targets, chosen: np.ndarray, ridge: Ridge) -> dict[str, np.ndarray]:
-    """Fit readouts to the stimuli ``chosen``. Returns the fields of a LinearFit from ``group`` on."""
+    """Fit readouts to the stimuli ``chosen``. Return the fields of a LinearFit from ``group`` on."""
     n, rows = len(targets.train_rows), torch.as_tensor(chosen, device=K.device)
     fit = nested_ridge(
         K[rows[:, None], rows],
@@ -83,10 +83,10 @@ def _fitted(K: Tensor, targets: Targets, chosen: np.ndarray, ridge: Ridge) -> di
 
 
 def linear_scores(fit: LinearFit, targets: Targets, layer: str, width: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score the fits of a layer of ``width`` features on the test split. A readout has ``width`` + 1 parameters per unit.
+    """Score the fits of a layer with ``width`` features on the test split. A readout has ``width`` + 1 parameters per unit.
 
     Returns:
-        The rows of :func:`cortexscale.readouts.mapping.score_readouts`, and in them ``alpha`` and ``alpha_at_edge``.
+        The tables of :func:`cortexscale.readouts.mapping.score_readouts`, with ``alpha`` and ``alpha_at_edge``.
     """
     columns = {
         "probe_type": LINEAR,
@@ -102,9 +102,9 @@ def linear_scores(fit: LinearFit, targets: Targets, layer: str, width: int) -> t
 def linear_weights(
     K: Tensor, slabs: Iterable[np.ndarray], targets: Targets, fit: LinearFit, group: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compute the weights (units, features) and intercepts (units,) of one readout, float32, to predict responses to new stimuli.
+    """Compute float32 weights (units, features) and intercepts (units,) of one readout, for predictions of new stimuli.
 
-    ``slabs`` are the features that K was made of, for the training stimuli, in slabs of columns.
+    ``slabs`` are slabs of columns of the features from which K was made, for the training stimuli.
     """
     rows = torch.as_tensor(fit.chosen, device=K.device)
     pairs, within = fit.group == group, K[rows[:, None], rows]
@@ -113,7 +113,7 @@ def linear_weights(
     weights, intercept = [], mean
     for slab in slabs:
         X = torch.from_numpy(slab[fit.chosen]).to(C)
-        part = C.T @ (X - X.mean(dim=0))  # the columns of C sum to 0: centring X changes the rounding alone
+        part = C.T @ (X - X.mean(dim=0))  # the columns of C sum to 0, so centring X changes only the rounding
         intercept = intercept - part @ X.mean(dim=0)
         weights.append(part.float().cpu().numpy())
     return np.concatenate(weights, axis=1), intercept.float().cpu().numpy()

@@ -1,4 +1,4 @@
-"""Train and score readouts for all ROIs and subjects of a dataset together."""
+"""Training and scoring of readouts for all ROIs and subjects of a dataset together."""
 
 import hashlib
 import json
@@ -27,8 +27,8 @@ class Fitted:
     """Trained readouts of some ROIs from one layer.
 
     Attributes:
-        trials: subject -> trials that they were trained on.
-        shared: whether the subjects share a trunk per ROI (multi-subject).
+        trials: training trials of each subject.
+        shared: whether the subjects share one trunk for each ROI (multi-subject).
     """
 
     layer: str
@@ -38,7 +38,7 @@ class Fitted:
 
     @property
     def probe_type(self) -> str:
-        """The published name, such as ``attention_individual`` or ``attention_shared``."""
+        """Name of the readout in published tables, such as ``attention_individual`` or ``attention_shared``."""
         return f"{self.readouts.recipe.readout}_{'shared' if self.shared else 'individual'}"
 
 
@@ -52,13 +52,13 @@ def fit_readouts(
     seed: int,
     states: Path | None = None,
 ) -> Iterator[Fitted]:
-    """Train the readouts of all subjects and ROIs. As many readouts of a layer as fit the device are trained together.
+    """Train the readouts of all subjects and ROIs. As many readouts of a layer as the device holds are trained together.
 
     Args:
-        tokens: layer -> its tokens. The pooled layers, which a layer gate reads, have a name of their own.
-        layers: ROI -> its committed layer. A subject may lack ROIs.
-        shared: whether all subjects share one trunk per ROI (multi-subject), or each subject has its own (single-subject).
-        states: folder of the states from which interrupted trainings continue. The caller deletes it once results are safe.
+        tokens: tokens of each layer. A layer gate reads pooled layers, which have a name of their own.
+        layers: committed layer of each ROI. A subject need not have all ROIs.
+        shared: whether all subjects share one trunk for each ROI (multi-subject), or each subject has its own (single-subject).
+        states: folder of states from which interrupted trainings continue. The caller deletes it after saving the results.
     """
 
     def fit(layer: str, rois: list[str], subjects: list[Trials]) -> list[Fitted]:
@@ -81,7 +81,7 @@ def fit_readouts(
 
 
 def _side_by_side(layers: Mapping[str, str], trials: Sequence[Trials]) -> Iterator[tuple[str, list[str], list[Trials]]]:
-    """Yield layers with the ROIs that read them and the subjects that have all of these ROIs."""
+    """Yield layers, each with ROIs that read it and the subjects that have all of these ROIs."""
     jobs: dict[tuple[str, tuple[int, ...]], list[str]] = {}
     for roi, layer in layers.items():
         having = tuple(number for number, subject in enumerate(trials) if roi in subject.units)
@@ -105,9 +105,9 @@ def score_readouts(fitted: Fitted, tokens: Tokens, targets: Sequence[Targets]) -
     """Score trained readouts on the test split, in float32.
 
     Returns:
-        The rows of :func:`cortexscale.alignment.score_rows.score_rows` per subject x ROI, with ``probe_type``, ``layer_name``,
-        ``fitting_samples`` and ``n_params``; and its rows per subject x ROI x unit. ``n_params`` counts the whole readout: for a
-        shared one, the heads of all subjects, so the rows of its subjects have the same number.
+        The two tables of :func:`cortexscale.alignment.score_rows.score_rows`. Rows per subject x ROI also have ``probe_type``,
+        ``layer_name``, ``fitting_samples`` and ``n_params``. ``n_params`` counts the whole readout. For a shared readout, this
+        includes the heads of all subjects, so all its subjects have the same number.
     """
     rows, units = [], []
     for target in targets:
@@ -132,7 +132,10 @@ def score_readouts(fitted: Fitted, tokens: Tokens, targets: Sequence[Targets]) -
 
 
 def validation_scores(fitted: Fitted, tokens: Tokens, trials: Sequence[Trials]) -> pd.DataFrame:
-    """Score trained readouts on training trials that were held out: ``subject``, ``roi``, ``pearsonr`` (mean over units)."""
+    """Score trained readouts on held-out training trials.
+
+    The columns are ``subject``, ``roi`` and ``pearsonr`` (mean over units).
+    """
     rows = []
     for subject in trials:
         if subject.subject in fitted.trials:
@@ -147,11 +150,11 @@ def _correlations(predicted: np.ndarray, observed: np.ndarray) -> np.ndarray:
 
 
 def gate_tables(fitted: Fitted, tokens: Tokens, depths: Mapping[str, float]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Average the gates of trained layer-gate readouts over the training stimuli of each subject; ``depths`` are by layer.
+    """Average the gates of trained layer gates over each subject's training stimuli. ``depths`` has the depths of layers.
 
     Returns:
-        Rows per subject x ROI x layer with ``layer_name``, ``layer_position_normalized``, ``gate``; and rows per subject x ROI
-        with the columns of :func:`gate_summary`.
+        Two tables. The first has ``layer_name``, ``layer_position_normalized`` and ``gate`` for each subject x ROI x layer. The
+        second has the columns of :func:`gate_summary` for each subject x ROI.
     """
     layers, positions = list(depths), np.array(list(depths.values()))
     gates, summaries = [], []
@@ -164,10 +167,11 @@ def gate_tables(fitted: Fitted, tokens: Tokens, depths: Mapping[str, float]) -> 
 
 
 def gate_summary(gates: np.ndarray, depths: np.ndarray) -> dict[str, float]:
-    """Summarise at which depth an ROI reads a network, and how narrowly, from the gates and depths of L layers, (L,) each.
+    """Summarise the depths at which an ROI reads a network, from the gates (L,) and depths (L,) of L layers.
 
     Returns:
-        ``expected_depth``, ``depth_sd``, and ``gate_entropy`` in nats, which is 0 for a single layer and log L for equal gates.
+        ``expected_depth``, ``depth_sd`` and ``gate_entropy``. The entropy, in nats, is 0 for a single layer and log L for equal
+        gates.
     """
     expected = float(gates @ depths)
     positive = gates[gates > 0]

@@ -1,4 +1,4 @@
-"""Recipes of trained readouts: shapes, dropout and training, with the published values of each dataset."""
+"""Recipes of trained readouts. They set shapes, dropout and training, and include the published values of each dataset."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -12,20 +12,23 @@ GATES = ("static", "query")
 
 @dataclass(frozen=True)
 class ReadoutRecipe:
-    """Recipe of a trained readout. Defaults are the paper's (Table S5), where baselines have as many parameters (appendix J.1).
+    """The recipe of a trained readout.
 
-    Values that do not fit together raise an InputError.
+    Defaults are the paper's values (Table S5), for which all readouts have about the same number of parameters (appendix J.1).
+    Contradictory values raise an InputError.
 
     Attributes:
         readout: one of :data:`cortexscale.catalogue.readouts.TRAINED`.
-        width: channels that tokens are projected to. It must be even, and for attention a multiple of ``heads``.
-        latents: number of learned queries of attention. The shallow MLP also puts out ``latents`` x ``width`` features.
-        hidden: hidden units of the shallow MLP.
-        rank: rank of the low-rank readout. Only a rank below ``width`` is a bottleneck; the paper's 5,330 is not.
-        gate: gate of the layer gate, one of ``GATES``.
-        dropout: dropout of attention weights and outputs, of the hidden units of the MLP, and of the mixture of the layer gate.
-        epochs, learning_rate, weight_decay, batch: training by AdamW. The learning rate follows a cosine to 0, epoch by epoch.
-        clip: largest norm of the gradient of an ROI; longer gradients are shortened to it.
+        width: number of channels to which tokens are projected. It must be even, and for attention a multiple of ``heads``.
+        latents: number of learned queries of attention. Attention and the shallow MLP put out ``latents`` x ``width`` features.
+        hidden: number of hidden units of the shallow MLP.
+        rank: rank of the low-rank readout. It is a bottleneck only if it is below ``width``. The paper's 5,330 is no bottleneck.
+        gate: kind of gates of a layer gate, one of ``GATES``.
+        dropout: dropout rate. It applies to attention weights and outputs, to hidden units of the MLP, and to the mixture of the
+            layer gate.
+        epochs, learning_rate, weight_decay, batch: settings of AdamW. After each epoch, the learning rate falls along a cosine to
+            0.
+        clip: largest norm of the gradient of an ROI. Longer gradients are shortened to it.
     """
 
     readout: str
@@ -60,12 +63,15 @@ class ReadoutRecipe:
 
 
 def recipe_for(readout: str, reader: str, **overrides: Any) -> ReadoutRecipe:
-    """Make the recipe of a readout for a reader: the defaults, the published values where there are any, and ``overrides``."""
+    """Make the recipe of a readout for a reader. Published values replace defaults, and ``overrides`` replace both."""
     return replace(ReadoutRecipe(readout), **{**KINDS[readout].recipe, **_published(readout, reader), **overrides})
 
 
 def _published(readout: str, reader: str) -> dict[str, Any]:
-    """The published values for a reader. The layer gate is not in the paper, and is trained for as many epochs as attention."""
+    """Return the published values for a reader.
+
+    The layer gate is not in the paper. It is trained for as many epochs as attention.
+    """
     known = facts(reader)
     trained = known.readouts if known else {}
     if readout == "layer_gate":

@@ -1,4 +1,4 @@
-"""Readouts of several ROIs from one layer: a trunk per ROI, and a head per subject and ROI."""
+"""Readouts of several ROIs from one layer. Each ROI has a trunk, and each subject and ROI has a head."""
 
 import copy
 import zlib
@@ -22,9 +22,9 @@ Built = TypeVar("Built", bound=nn.Module)
 
 
 class Stacked(nn.Module):
-    """A stack of G modules of the same architecture. Each of its parameters has the modules along its first dimension.
+    """A stack of G modules of the same architecture. The first dimension of each parameter runs over the modules.
 
-    All modules have the same dropout masks, so that each puts out what it would put out alone.
+    All modules have the same dropout masks. The output of each is therefore the same as if it were evaluated alone.
     """
 
     def __init__(self, modules: Sequence[nn.Module]):
@@ -34,12 +34,12 @@ class Stacked(nn.Module):
             _place(self.one, name, nn.Parameter(stacked.detach()))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Evaluate all modules on the same input: (G, ...)."""
+        """Evaluate all modules on the same input. The output is (G, ...)."""
         parameters = dict(self.one.named_parameters())
         return vmap(lambda of_one: functional_call(self.one, of_one, (x,)), randomness="same")(parameters)
 
     def module(self, g: int) -> nn.Module:
-        """Copy one of the modules out of the stack."""
+        """Return a copy of one module of the stack."""
         alone = copy.deepcopy(self.one)
         for name, stacked in self.one.named_parameters():
             _place(alone, name, nn.Parameter(stacked.detach()[g].clone()))
@@ -52,9 +52,10 @@ def _place(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
 
 
 class Head(nn.Module):
-    """Prediction of one subject's units in an ROI, which are z-scored by mean and standard deviation over the training stimuli.
+    """A head predicts the z-scored responses of one subject's units in an ROI.
 
-    The authors z-scored each split by its own statistics, which are unknown in advance for the test split. Pearson r is the same.
+    Responses are z-scored by their mean and standard deviation over the training stimuli. The authors z-scored each split by its
+    own statistics, but those of the test split are not known in advance. Pearson r is the same.
     """
 
     mean: Tensor
@@ -74,14 +75,15 @@ class Head(nn.Module):
         return F.mse_loss(self(features).float(), (responses - self.mean) / self.sd)
 
     def responses(self, features: Tensor) -> Tensor:
-        """Predict responses on the scale of the recording, not z-scored: (B, units)."""
+        """Predict responses (B, units) on the scale of the recording, which is not z-scored."""
         return self(features) * self.sd + self.mean
 
 
 class RoiReadouts(nn.Module):
-    """Readouts of G ROIs for subjects that have all of these ROIs. ROIs share nothing: each is trained as it would be alone.
+    """Readouts of G ROIs for subjects that have all of these ROIs.
 
-    Initial values follow from the seed and the names of the subject and ROI. ``widths`` are the channels of each token.
+    ROIs share no parameters, so each is trained as it would be alone. Initial values depend on the seed and the names of the
+    subject and ROI. ``widths`` has the number of channels of each token.
     """
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int], trials: Sequence[Trials], rois: Sequence[str], seed: int):
@@ -102,17 +104,17 @@ class RoiReadouts(nn.Module):
             self.heads.append(nn.ModuleList(heads))
 
     def heads_of(self, subject: int) -> list[Head]:
-        """The heads of a subject, one per ROI."""
+        """Return the heads of a subject, one for each ROI."""
         return list(cast(Iterable[Head], self.heads[subject]))
 
     def losses(self, subject: int, tokens: Tensor, responses: Sequence[Tensor]) -> Tensor:
-        """Compute the loss of each ROI, (G,), from a batch of tokens (B, T, C) and the responses (B, units) in each ROI."""
+        """Compute the loss of each ROI, (G,), from a batch of tokens (B, T, C) and the responses (B, units) of each ROI."""
         features = self.trunks(tokens)
         heads = zip(self.heads_of(subject), features, responses, strict=True)
         return torch.stack([head.loss(x, y) for head, x, y in heads])
 
     def clip_gradients(self, subject: int, limit: float) -> Tensor:
-        """Shorten the gradient of each ROI (its trunk and a subject's head) to ``limit``. Returns the lengths before, (G,)."""
+        """Shorten the gradient of each ROI to ``limit``, over its trunk and a subject's head. Return the lengths before, (G,)."""
         shared = [p.grad for p in self.trunks.parameters() if p.grad is not None]
         own = [[p.grad for p in head.parameters() if p.grad is not None] for head in self.heads_of(subject)]
         squares = torch.stack([sum((grad.square().sum() for grad in grads), torch.tensor(0.0)) for grads in own])
@@ -127,7 +129,7 @@ class RoiReadouts(nn.Module):
         return lengths
 
     def predict(self, tokens: Tokens, rows: np.ndarray, subject: str) -> dict[str, np.ndarray]:
-        """Predict the responses to these stimuli: ROI -> (len(rows), units) float32, on the scale of the recording."""
+        """Predict the responses to some stimuli for each ROI, (len(rows), units) float32, on the scale of the recording."""
         heads = self.heads_of(self.subjects.index(subject))
         predicted: list[list[np.ndarray]] = [[] for _ in self.rois]
         self.eval()
@@ -138,7 +140,7 @@ class RoiReadouts(nn.Module):
         return {roi: np.concatenate(parts) for roi, parts in zip(self.rois, predicted, strict=True)}
 
     def gates(self, tokens: Tokens, rows: np.ndarray) -> np.ndarray:
-        """Average the gates of layer-gate readouts over these stimuli: (G, L)."""
+        """Average the gates of layer-gate readouts over some stimuli, to (G, L)."""
         alone = [cast(LayerGate, self.trunks.module(g)).eval() for g in range(len(self.rois))]
         total = torch.zeros(len(alone), len(self.widths), dtype=torch.float64, device=self._device)
         with torch.inference_mode():
@@ -155,14 +157,14 @@ class RoiReadouts(nn.Module):
             yield torch.from_numpy(tokens.read(rows[start : start + self.recipe.batch])).to(self._device).float()
 
     def n_parameters(self, roi: str) -> int:
-        """Count the parameters of an ROI: those of its trunk and of its heads for all subjects."""
+        """Count the parameters of an ROI, in its trunk and in its heads for all subjects."""
         g = self.rois.index(roi)
         trunk = sum(parameter[0].numel() for parameter in self.trunks.parameters())
         return trunk + sum(n_parameters(self.heads_of(subject)[g]) for subject in range(len(self.subjects)))
 
 
 def _seeded(build: Callable[..., Built], seed: int, *names: str) -> Callable[..., Built]:
-    """Wrap ``build`` so that torch's random state follows from the seed and the names while it runs, and is then restored."""
+    """Wrap ``build`` so that torch's random state depends on the seed and the names while it runs. Afterwards it is restored."""
 
     def built(*arguments: object) -> Built:
         with torch.random.fork_rng(devices=[]):

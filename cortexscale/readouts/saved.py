@@ -1,4 +1,4 @@
-"""Readouts in files, with everything that is needed to predict the responses to new images."""
+"""Readouts in files. A file has everything that is needed to predict responses to new images."""
 
 import json
 from collections.abc import Callable
@@ -28,12 +28,12 @@ class ReadoutFacts:
 
     Attributes:
         readout: kind of readout, such as ``linear`` or ``attention``.
-        layer: layer that it reads. For a layer gate, the name of the pooled layers in its fit.
-        model, weights_hash: network whose features it reads.
-        units: subject -> names of its units, in the order of predictions.
-        training_stimuli: subject -> ids of the stimuli that it was fitted to.
-        widths: number of channels of every token; for a linear readout, its number of features alone.
-        alpha: subject -> penalties of a linear readout: one for all units, or one per unit.
+        layer: layer that the readout reads. For a layer gate, it is the name of the pooled layers.
+        model, weights_hash: model whose features the readout reads, and hash of the model's weights.
+        units: names of the units of each subject, in the order of predictions.
+        training_stimuli: ids of the stimuli to which the readout was fitted, for each subject.
+        widths: number of channels of every token. A linear readout has only one width, its number of features.
+        alpha: penalties of a linear readout for each subject, either one for all units or one per unit.
     """
 
     readout: str
@@ -50,14 +50,17 @@ class ReadoutFacts:
 
 
 class Readout:
-    """A readout of one ROI, for one subject or for several subjects that share a trunk."""
+    """A readout of one ROI for one subject, or for several subjects that share its trunk."""
 
     def __init__(self, facts: ReadoutFacts, tensors: dict[str, Tensor]):
         self.facts, self.tensors = facts, tensors
 
     @classmethod
     def of_fitted(cls, fitted: Fitted, roi: str, **facts: Any) -> "Readout":
-        """Take one ROI out of trained readouts. ``facts`` are the fields of :class:`ReadoutFacts` that a fit does not have."""
+        """Make the readout of one ROI from trained readouts.
+
+        ``facts`` has the fields of :class:`ReadoutFacts` that a fit lacks.
+        """
         readouts = fitted.readouts
         g = readouts.rois.index(roi)
         tensors = {f"trunk.{name}": value for name, value in readouts.trunks.module(g).state_dict().items()}
@@ -75,7 +78,7 @@ class Readout:
 
     @classmethod
     def linear(cls, weights: np.ndarray, intercept: np.ndarray, **facts: Any) -> "Readout":
-        """Make a linear readout of one subject from weights (units, features), intercepts (units,) and the other facts."""
+        """Make a linear readout of one subject from weights (units, features), intercepts (units,) and its facts."""
         tensors = {"weights": torch.from_numpy(weights), "intercept": torch.from_numpy(intercept)}
         return cls(ReadoutFacts(readout="linear", widths=[weights.shape[1]], **facts), tensors)
 
@@ -87,12 +90,12 @@ class Readout:
         """Predict the responses to n stimuli, (n, units) float32, on the scale of the recording.
 
         Args:
-            features: unprojected features of the stimuli at ``facts.layer`` of ``facts.model``: (n, tokens, channels). For a
-                linear readout, (n, features), or an array that flattens to them in the order of the fit.
-            subject: one of ``subjects``. It may be left out if there is only one.
+            features: unprojected features (n, tokens, channels) of the stimuli at ``facts.layer`` of ``facts.model``. A linear
+                readout takes (n, features), or an array that becomes this when it is flattened.
+            subject: one of ``subjects``. If there is only one subject, this argument may be omitted.
 
         Raises:
-            InputError: features have another shape, or the readout has no head for the subject.
+            InputError: the features have another shape, or the readout has no head for the subject.
         """
         if subject is None and len(self.subjects) == 1:
             subject = self.subjects[0]
@@ -127,13 +130,13 @@ class Readout:
         return features
 
     def save(self, path: Path | str) -> None:
-        """Write one safetensors file. It appears complete or not at all."""
+        """Write the readout to a safetensors file, which appears complete or not at all."""
         with whole_file(path) as part:
             save_file(self.tensors, part, {"readout": json.dumps(asdict(self.facts))})
 
 
 def load_readout(path: Path | str) -> Readout:
-    """Load a saved readout, or raise an InputError if the file is not one."""
+    """Load a saved readout. If the file is not one, raise an InputError."""
     try:
         with safe_open(path, "pt") as file:
             facts = ReadoutFacts(**json.loads(file.metadata()["readout"]))

@@ -1,4 +1,4 @@
-"""One readout on one dataset, fitted to all percentages of the training stimuli with all seeds, scored, and partly saved."""
+"""The mapping stage, which fits and scores a readout on a dataset at all percentages of training stimuli and all seeds."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -27,21 +27,22 @@ from cortexscale.study.ridge import Ridge
 
 NO_GATES = pd.DataFrame(columns=["subject", "roi", "probe_type", "layer_name", "layer_position_normalized", "gate"])
 Tables = dict[str, pd.DataFrame]
-"""Tables by kind: ``scores`` per subject x ROI, scores of ``units`` at the largest percentage, ``gates`` of layer gates."""
+"""Tables by kind. ``scores`` has a row per subject x ROI, ``units`` has scores of units at the largest percentage, and ``gates``
+has the gates of layer gates."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """The setting that all readouts of a dataset have in common.
+    """Settings that are the same for all readouts of a dataset.
 
     Attributes:
-        targets: responses of one dataset, with prepared geometries if RSA and CKA are wanted.
-        stimulus_ids: ids of the rows of the stimulus table.
-        seeds: seeds of the subsets of stimuli and of trainings.
-        parts: cache of finished fits. A restarted job skips them.
-        validation_fraction: fraction of the training stimuli that trained readouts do not see, and on which they are scored as
+        targets: responses of one dataset. To compute RSA and CKA, they need prepared geometries.
+        stimulus_ids: stimulus id of each row of the stimulus table.
+        seeds: seeds of the choice of stimuli and of trainings.
+        parts: finished fits, which a restarted job skips.
+        validation_fraction: fraction of the training stimuli that is held out from trained readouts. Their score on it is
             ``validation_pearsonr``.
-        save: whether the readouts of the largest percentage and the first seed are kept, in ``saved``.
+        save: whether the readouts of the largest percentage and the first seed are saved in the folder ``saved``.
     """
 
     store: TokenStore
@@ -56,11 +57,11 @@ class Stage:
 
     @property
     def saved(self) -> Path:
-        """Folder of saved readouts: ``<roi>.safetensors`` if subjects share them, otherwise ``<subject>/<roi>.safetensors``."""
+        """Folder of saved readouts. Shared readouts are ``<roi>.safetensors``, all others ``<subject>/<roi>.safetensors``."""
         return self.parts.folder / "readouts"
 
     def linear(self, ridge: Ridge) -> Tables:
-        """Fit ridge to all activations of the committed layers. One Gram matrix of a layer serves all percentages and seeds."""
+        """Fit ridge to all activations of the committed layers. All percentages and seeds share the Gram matrix of a layer."""
         parts = []
         device = best_device()
         for layer in dict.fromkeys(entry.layer_name for entry in self.commitments.values()):

@@ -1,4 +1,4 @@
-"""The table of the mapping axis, with the columns of the published table."""
+"""The table of the mapping axis. It has the columns of the published table."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,11 +12,11 @@ SUBJECTS = {"individual": "Single-Subject", "shared": "Multi-Subject"}
 
 
 def mapping_table(mappings: Sequence[Path]) -> pd.DataFrame:
-    """Put the scores of all readouts in one table: a row per dataset x readout x percentage x seed x subject x ROI.
+    """Combine the scores of all readouts, with a row per dataset x readout x percentage x seed x subject x ROI.
 
-    It adds columns to those of :class:`cortexscale.readouts.stage.Stage`: ``probe_subj_config``, ``probe_subj_config_name``,
-    ``probe_name``, such as ``Attention (Multi-Subject)``, and ``n_params_per_subject``, in which the parameters of a shared
-    readout are divided among its subjects.
+    The table has the columns of :class:`cortexscale.readouts.stage.Stage`, ``probe_subj_config``, ``probe_subj_config_name``,
+    ``probe_name``, such as ``Attention (Multi-Subject)``, and ``n_params_per_subject``. The last one is ``n_params`` of a shared
+    readout, divided by the number of its subjects.
     """
     table = pd.concat([read_table(file, columns=("probe_type", "data_pct", "seed")) for file in mappings], ignore_index=True)
     kind, config = table["probe_type"].map(kind_of), table["probe_type"].map(subjects_of)
@@ -32,6 +32,6 @@ def mapping_table(mappings: Sequence[Path]) -> pd.DataFrame:
 
 
 def gates_table(gates: Sequence[Path]) -> pd.DataFrame:
-    """Put the gates of all layer gates in one table: a row per dataset x readout x percentage x seed x subject x ROI x layer."""
+    """Combine the gates of all layer gates, with a row per dataset x readout x percentage x seed x subject x ROI x layer."""
     tables = [read_table(file, columns=("layer_name", "gate")) for file in gates]
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)

@@ -1,7 +1,7 @@
-"""The store of tokens: unprojected activations of the committed layers of a model, and the mean token of every candidate layer.
+"""The store of tokens: unprojected activations of committed layers, and the mean token of every candidate layer.
 
-It is read by rows, because training visits stimuli in random order. The rows of a block follow each other in the file, which is
-mapped into memory. Reading 256 rows with Zarr would take a quarter of a second, a hundred times longer.
+The store is read by rows, because training visits stimuli in random order. The rows of a block are consecutive in the file, and
+the file is mapped into memory. Reading 256 rows with Zarr would take a hundred times longer, a quarter of a second.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from cortexscale.models.layers import Layer, output_shapes
 from cortexscale.readouts.tokens import Tokens, as_tokens, pooled_layers
 
 POOLED = "pooled"
-"""Name of what a layer gate reads: the mean tokens of all candidate layers."""
+"""Name of the mean tokens of all candidate layers, which a layer gate reads."""
 
 
 def extract_tokens(
@@ -38,9 +38,10 @@ def extract_tokens(
     rows: np.ndarray,
     made_by: dict[str, Any],
 ) -> None:
-    """Write the tokens of the ``committed`` layers, and the mean token of all candidate ``layers``, for rows of a stimulus table.
+    """Write the tokens of the ``committed`` layers and the mean token of each candidate layer.
 
-    An interrupted run continues after its last complete block of rows.
+    ``rows`` are rows of the stimulus table, and ``layers`` are all candidate layers. An interrupted run continues after its last
+    complete block of rows.
     """
     inputs, names = passes.inputs(rows), [layer.name for layer in layers]
     identity = passes.identity | {"layers": names, "images": hashlib.blake2b(rows.tobytes(), digest_size=16).hexdigest()}
@@ -53,9 +54,10 @@ def extract_tokens(
 
 
 class TokenWriter(StoreWriter):
-    """Writer of activations, flattened as layers put them out. A chunk is a block of complete rows.
+    """A writer of flattened activations. A chunk is a block of complete rows.
 
-    All tokens of ``committed`` layers are kept, and the mean token of every layer. ``shapes`` are of the outputs for one image.
+    All tokens of ``committed`` layers are kept, and the mean token of every layer. ``shapes`` has the shape of each layer's
+    output for one image.
     """
 
     chunk_columns = sys.maxsize
@@ -91,14 +93,14 @@ class TokenStore(Store):
             self._starts = {entry.filename: _start(file, entry) for entry in archive.infolist()}
 
     def tokens(self, layer: str) -> "StoredTokens":
-        """The tokens of a committed layer. ``POOLED`` has one token per candidate layer, in the order of ``layers``."""
+        """Return the tokens of a committed layer. ``POOLED`` has one token per candidate layer, in the order of ``layers``."""
         if layer not in self.attributes["shapes"]:
             known = ", ".join(self.attributes["shapes"])
             raise InputError(self.path, f"tokens of layers {known}", f"layer {layer}", "delete the store and run again")
         return StoredTokens(self, layer)
 
     def read(self, layer: str, rows: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
-        """Read activations of rows in any order, (len(rows), columns) float16. A missing row raises an InputError."""
+        """Read float16 activations (len(rows), columns) of rows in any order. A missing row raises an InputError."""
         places = self._images.get_indexer(pd.Index(rows))
         if (places < 0).any():
             found = f"no tokens of {(places < 0).sum()} of {len(rows)} images"
@@ -120,7 +122,7 @@ class TokenStore(Store):
         return gram(self.slabs(layer, images), dtype=dtype, device=device)
 
     def slabs(self, layer: str, rows: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield the flattened activations of ``rows`` in slabs of columns, (len(rows), <= SLAB) float16 each."""
+        """Yield the flattened activations of ``rows`` in float16 slabs (len(rows), <= SLAB)."""
         for start in range(0, self.width(layer), SLAB):
             yield self.read(layer, rows, slice(start, start + SLAB))
 
@@ -138,6 +140,6 @@ class StoredTokens(Tokens):
 
 
 def _start(file: Any, entry: zipfile.ZipInfo) -> int:
-    """Find the start of the content of an uncompressed entry: after its header of 30 bytes, its name and its extra field."""
+    """Find where the content of an uncompressed entry begins, after its header of 30 bytes, its name and its extra field."""
     file.seek(entry.header_offset + 26)
     return entry.header_offset + 30 + sum(np.frombuffer(file.read(4), "<u2").tolist())

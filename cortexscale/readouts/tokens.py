@@ -1,4 +1,4 @@
-"""Tokens of a layer, read in batches of stimuli."""
+"""Tokens of a layer, which are read in batches of stimuli."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -10,18 +10,18 @@ class Tokens(ABC):
     """Activations of a layer for all stimuli of a table, in memory or in a store.
 
     Attributes:
-        widths: channels of every token, mostly the same for all. Narrower tokens are padded with zeros.
+        widths: number of channels of every token. It is usually the same for all tokens; narrower tokens are padded with zeros.
     """
 
     widths: tuple[int, ...]
 
     @abstractmethod
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Read rows of the stimulus table in any order: (len(rows), tokens, channels), usually float16."""
+        """Read tokens (len(rows), tokens, channels) of rows of the stimulus table in any order. They are usually float16."""
 
 
 def as_tokens(features: np.ndarray) -> np.ndarray:
-    """Arrange vectors (n, C), tokens (n, T, C) or maps (n, C, height, width) as tokens. Other shapes are a ValueError."""
+    """Arrange vectors (n, C), tokens (n, T, C) or maps (n, C, height, width) as tokens. Other shapes raise a ValueError."""
     if features.ndim == 2:
         return features[:, None]
     if features.ndim == 4:
@@ -32,9 +32,9 @@ def as_tokens(features: np.ndarray) -> np.ndarray:
 
 
 def pooled_layers(layers: Sequence[np.ndarray]) -> np.ndarray:
-    """Average the tokens (n, tokens, channels) of each layer, so that a layer is one token, which a layer gate reads.
+    """Average the tokens (n, tokens, channels) of each layer to one token, which a layer gate reads.
 
-    The result is (n, layers, channels of the widest layer) float16, where narrower layers are padded with zeros.
+    The result is float16 (n, layers, channels of the widest layer). Narrower layers are padded with zeros.
     """
     pooled = np.zeros((len(layers[0]), len(layers), max(layer.shape[2] for layer in layers)), dtype=np.float16)
     for number, layer in enumerate(layers):

@@ -1,4 +1,4 @@
-"""Train readouts by AdamW on the squared error, for a fixed number of epochs, on the training split alone."""
+"""Training of readouts by AdamW on the squared error, for a fixed number of epochs, on the training split alone."""
 
 import logging
 import math
@@ -34,16 +34,16 @@ def train_readouts(
     seed: int,
     state: TrainingState | None = None,
 ) -> RoiReadouts:
-    """Train readouts of ROIs that read the same layer, for one subject, or for several that share the trunk of each ROI.
+    """Train readouts of ROIs on one layer, for one subject or for several subjects that share the trunk of each ROI.
 
-    Training is that of the paper (appendix K). Every epoch visits the subjects in random order, and all batches of one subject
-    before the next. The loss is the squared error of z-scored responses, averaged over stimuli and units. The learning rate
-    follows a cosine to 0, epoch by epoch, and the weights after the last epoch are the result. A GPU computes in bfloat16 by
-    autocast, a CPU in float32. The order of the stimuli and all dropout depend on the seed and the epoch, not on the ROIs, so
-    that each ROI is trained as it would be alone. All subjects have all of ``rois``.
+    Training is as in the paper (appendix K). Every epoch visits the subjects in random order, one after the other with all its
+    batches. The loss is the squared error of z-scored responses, averaged over stimuli and units. After each epoch, the learning
+    rate falls along a cosine to 0. The weights after the last epoch are the result. A GPU computes in bfloat16 with autocast, and
+    a CPU in float32. The order of stimuli and all dropout depend on the seed and the epoch, but not on the ROIs. Each ROI is
+    therefore trained as it would be alone. All subjects must have all of ``rois``.
 
-    It raises an InputError if the loss of an ROI is not finite, and leaves the saved ``state`` as it is. After a
-    torch.OutOfMemoryError, fewer ROIs may fit.
+    If the loss of an ROI is not finite, an InputError is raised, and the saved ``state`` is not changed. After a
+    torch.OutOfMemoryError, training fewer ROIs may succeed.
     """
     device = best_device()
     readouts = RoiReadouts(recipe, tokens.widths, trials, rois, seed).to(device)
@@ -73,7 +73,7 @@ def train_readouts(
                 of_rois.sum().backward()
                 lengths = readouts.clip_gradients(subject, recipe.clip)
                 optimiser.step()
-                of_batches.append(of_rois.detach().where(lengths.isfinite(), torch.nan))  # infinite gradients spoil the weights
+                of_batches.append(of_rois.detach().where(lengths.isfinite(), torch.nan))  # an infinite gradient gives nan weights
             of_epoch = torch.stack(of_batches).mean(dim=0).cpu().numpy()
             _require_finite(of_epoch, rois, epoch, recipe)
             losses.append(float(of_epoch.mean()))
@@ -84,7 +84,7 @@ def train_readouts(
 
 
 def _batches(trials: Sequence[Trials], size: int, seed: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the batches of an epoch: subject, and positions of its stimuli. The last batch of a subject may be smaller."""
+    """Yield the batches of an epoch, each as a subject and positions of its stimuli. A subject's last batch may be smaller."""
     rng = np.random.default_rng(seed)
     for subject in rng.permutation(len(trials)).tolist():
         order = rng.permutation(len(trials[subject].rows))
@@ -93,7 +93,7 @@ def _batches(trials: Sequence[Trials], size: int, seed: int) -> Iterator[tuple[i
 
 
 def one_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yield ``read`` of each item in turn. The next item is read in a thread while the present one is used."""
+    """Yield ``read(item)`` for each item. The next item is read in a thread while the current one is used."""
     with ThreadPoolExecutor(1) as reader:
         waiting = None
         for item in chain(items, (None,)):
@@ -107,5 +107,5 @@ def _require_finite(losses: np.ndarray, rois: Sequence[str], epoch: int, recipe:
     bad = np.flatnonzero(~np.isfinite(losses))
     if len(bad):
         where = f"training of the {recipe.readout} readout of {', '.join(rois[g] for g in bad.tolist())}"
-        remedy = f"lower its learning rate ({recipe.learning_rate:g}); what was saved after earlier epochs is kept"
+        remedy = f"lower its learning rate ({recipe.learning_rate:g}); the state that was saved after earlier epochs is kept"
         raise InputError(where, f"a loss of {losses[bad[0]]:g} in epoch {epoch + 1}", "a finite loss", remedy)

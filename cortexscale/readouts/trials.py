@@ -1,4 +1,4 @@
-"""Training trials of a readout: stimuli and responses of one subject, from the training split alone."""
+"""Training trials of a readout: stimuli of one subject and responses to them, only from the training split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,9 +11,9 @@ from cortexscale.errors import InputError
 
 @dataclass(frozen=True)
 class Trials:
-    """Training stimuli of one subject, as rows of the stimulus table, and the responses (stimuli, units) float32 to them.
+    """Training stimuli of one subject, as ``rows`` of the stimulus table, and float32 responses (stimuli, units) to them.
 
-    ``units`` maps ROIs to columns of ``responses``. ROIs may overlap, and each has at least one unit.
+    ``units`` has the columns of ``responses`` for each ROI. ROIs may overlap, and each has at least one unit.
     """
 
     subject: str
@@ -27,10 +27,10 @@ class Trials:
 
 
 def subset(n: int, percent: float, seed: int) -> np.ndarray:
-    """Choose the first ``percent`` of n training stimuli in the random order of a seed. Returns their positions, ascending.
+    """Choose the first ``percent`` of n training stimuli in the random order of a seed. Return their positions, ascending.
 
-    With the same seed, a larger subset contains every smaller one, and subjects with equal n get the same positions. It raises an
-    InputError if fewer than two stimuli are chosen.
+    With the same seed, a larger subset contains every smaller one, and subjects with equal n get the same positions. An
+    InputError is raised if fewer than two stimuli are chosen.
     """
     count = int(n * percent / 100)
     if count < 2:
@@ -40,7 +40,7 @@ def subset(n: int, percent: float, seed: int) -> np.ndarray:
 
 
 def training_trials(targets: Sequence[Targets], percent: float = 100, seed: int = 0) -> list[Trials]:
-    """Collect the training trials of every subject, or a percentage of them (:func:`subset`). The test split is not read."""
+    """Collect all training trials of every subject, or a percentage (:func:`subset`). The test split is not read."""
     trials = []
     for target in targets:
         chosen = subset(len(target.train_rows), percent, seed)
@@ -53,7 +53,7 @@ def training_trials(targets: Sequence[Targets], percent: float = 100, seed: int 
 
 
 def held_out(trials: Trials, fraction: float, seed: int) -> tuple[Trials, Trials]:
-    """Split trials at random into those to train on, and a fraction on which hyper-parameters are tuned."""
+    """Split trials at random into training trials and a fraction for tuning hyper-parameters."""
     n = len(trials.rows)
     order = np.random.default_rng(seed).permutation(n)
     last = n - round(fraction * n)

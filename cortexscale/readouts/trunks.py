@@ -1,11 +1,12 @@
-"""Trunks of the trained readouts: from the tokens of a layer to the features that the heads of an ROI share.
+"""Trunks of trained readouts. A trunk turns the tokens of a layer into features, which all heads of an ROI read.
 
-Each class is the trunk of one ROI; the trunks of many ROIs are evaluated together. Shapes, dropout and initial values are those
-of the paper (section 3, appendices J.1 and K) and of the authors' release, even where the release is odd:
+Each class is the trunk of one ROI. The trunks of many ROIs are evaluated together. Shapes, dropout and initial values are those
+of the paper (section 3, appendices J.1 and K) and of the authors' release. The release has three peculiarities, which are kept:
 
-* the baselines project and normalise tokens and add positions before they pool; in the paper's formulas they pool first;
-* every trunk has a last norm, which the baselines do not use;
-* attention adds its output to itself, in place of a feed-forward block.
+* the shallow MLP and the low-rank readout pool tokens after projecting and normalising them and adding positions, but in the
+  paper's formulas they pool first;
+* every trunk has a last norm, which only attention uses;
+* attention adds its output to itself, where a feed-forward block would be usual.
 """
 
 from collections.abc import Sequence
@@ -17,12 +18,12 @@ from torch.nn import functional as F
 from cortexscale.readouts.recipes import ReadoutRecipe
 
 _SPEED = 10.0
-"""Factor from the parameters of a static gate to its logits. Adam changes all parameters by about the learning rate per step, and
-a change that is large for a weight of a projection, such as 0.05, hardly matters for a logit."""
+"""Logits of a static gate, divided by its parameters. Adam changes every parameter by about the learning rate per step. Such a
+change may be large for a weight of a projection, but too small for a logit."""
 
 
 def build_trunk(recipe: ReadoutRecipe, widths: Sequence[int]) -> "Trunk | LayerGate":
-    """Build the trunk of a recipe, with initial values from torch's generator. Heads read its ``n_features`` outputs."""
+    """Build the trunk of a recipe, with initial values from torch's generator. It has ``n_features`` outputs."""
     trunk = TRUNKS[recipe.readout](recipe, widths)
     for module in trunk.modules():
         if isinstance(module, nn.Linear):
@@ -32,21 +33,21 @@ def build_trunk(recipe: ReadoutRecipe, widths: Sequence[int]) -> "Trunk | LayerG
 
 
 def build_head(recipe: ReadoutRecipe, n_features: int, n_units: int) -> nn.Module:
-    """Build the head of one subject and ROI, which maps features (B, F) to (B, units), with torch's initial values."""
+    """Build the head of one subject and ROI, with torch's initial values. It maps features (B, F) to (B, units)."""
     if recipe.readout == "low_rank":
         return nn.Sequential(nn.Linear(n_features, recipe.rank, bias=False), nn.Linear(recipe.rank, n_units))
     return nn.Linear(n_features, n_units)
 
 
 def sinusoids(n: int, width: int) -> Tensor:
-    """Positional encoding (n, width) of Vaswani et al. (2017): sines in even columns, cosines in odd ones."""
+    """Make the positional encoding (n, width) of Vaswani et al. (2017), with sines in even columns and cosines in odd ones."""
     rates = 10_000 ** (-torch.arange(0, width, 2) / width)
     angles = torch.arange(n)[:, None] * rates
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
 
 
 class Trunk(nn.Module):
-    """The common part of trunks of one layer: tokens (B, T, C) are projected and normalised, and their positions are added."""
+    """The common part of trunks, which projects and normalises tokens (B, T, C) and adds their positions."""
 
     n_features: int
     positions: Tensor
@@ -59,12 +60,12 @@ class Trunk(nn.Module):
         self.register_buffer("positions", sinusoids(len(widths), recipe.width), persistent=False)
 
     def encoded(self, tokens: Tensor) -> Tensor:
-        """Project and normalise tokens, and add their positions: (B, T, width)."""
+        """Project and normalise tokens, and add their positions. The result is (B, T, width)."""
         return self.token_norm(self.project(tokens)) + self.positions
 
 
 class Attention(Trunk):
-    """One layer of attention from latents to tokens (Perceiver IO, Jaegle et al. 2022): (B, T, C) to (B, latents x width)."""
+    """One layer of attention from latents to tokens (Perceiver IO, Jaegle et al. 2022), (B, T, C) to (B, latents x width)."""
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
         super().__init__(recipe, widths)
@@ -72,14 +73,14 @@ class Attention(Trunk):
         self.n_heads, self.dropout, self.n_features = recipe.heads, recipe.dropout, recipe.latents * width
         self.latents = nn.Parameter(0.02 * torch.randn(recipe.latents, width))
         self.latent_norm = nn.LayerNorm(width)
-        self.query_key_value = nn.Linear(width, 3 * width)  # one matrix, because initial values depend on its shape
+        self.query_key_value = nn.Linear(width, 3 * width)  # a single matrix, because initial values depend on the shape
         self.out = nn.Linear(width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
         linear = self.query_key_value
         to_queries, to_keys, to_values = zip(linear.weight.chunk(3), linear.bias.chunk(3), strict=True)
         tokens = self.encoded(tokens)
-        # The queries are the same for all stimuli: they have no batch dimension.
+        # The queries have no batch dimension, because they are the same for all stimuli.
         queries = self._by_head(F.linear(self.latent_norm(self.latents), *to_queries))
         keys, values = (self._by_head(F.linear(tokens, *part)) for part in (to_keys, to_values))
         attention = (queries @ keys.mT / queries.shape[-1] ** 0.5).softmax(dim=-1)
@@ -88,12 +89,12 @@ class Attention(Trunk):
         return self.norm(answers + answers).flatten(1)
 
     def _by_head(self, x: Tensor) -> Tensor:
-        """Split channels by head: (..., n, width) -> (..., heads, n, width / heads)."""
+        """Split channels (..., n, width) by head, to (..., heads, n, width / heads)."""
         return x.unflatten(-1, (self.n_heads, -1)).transpose(-3, -2)
 
 
 class ShallowMLP(Trunk):
-    """One hidden layer on the mean token, from (B, T, C) to (B, latents x width)."""
+    """One hidden layer that reads the mean token, (B, T, C) to (B, latents x width)."""
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
         super().__init__(recipe, widths)
@@ -108,7 +109,7 @@ class ShallowMLP(Trunk):
 
 
 class PooledTokens(Trunk):
-    """The mean token, which low-rank heads read, from (B, T, C) to (B, width)."""
+    """The mean token, (B, T, C) to (B, width). Low-rank heads read it."""
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
         super().__init__(recipe, widths)
@@ -119,12 +120,12 @@ class PooledTokens(Trunk):
 
 
 class LayerGate(nn.Module):
-    """A readout that needs no committed layer: learned gates decide how much of each layer an ROI reads.
+    """A readout without a committed layer. Learned gates decide how much an ROI reads from each layer.
 
     It maps the mean tokens of L layers, (B, L, C), to features (B, width). The mean token of every layer is projected to a common
-    width and normalised to the same length, so that a gate is the weight of its layer in the mixture. Gates add up to 1.
-    ``static`` gates are the same for all stimuli. With ``query`` gates, a learned query attends to the layers, and may read each
-    stimulus at a different depth. Channels beyond the ``widths`` of the layers are padding.
+    width and normalised to the same length. A gate is then the weight of its layer in the mixture, and gates sum to 1. ``static``
+    gates are the same for all stimuli. With ``query`` gates, a learned query attends to the layers, and may choose a different
+    depth for each stimulus. Channels beyond the ``widths`` of the layers are padding.
     """
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
@@ -146,7 +147,7 @@ class LayerGate(nn.Module):
         return F.dropout(mixture, self.dropout, self.training)
 
     def gates(self, pooled: Tensor) -> Tensor:
-        """Compute the gates of all layers for each stimulus: (B, L)."""
+        """Compute the gates (B, L) of all layers for each stimulus."""
         layers = self._normalised(pooled)
         return self._gates(layers).expand(layers.shape[:2])
 
@@ -166,4 +167,4 @@ TRUNKS: dict[str, type[Trunk] | type[LayerGate]] = {
     "low_rank": PooledTokens,
     "layer_gate": LayerGate,
 }
-"""Kind of readout -> class of its trunk."""
+"""The class of the trunk of each kind of readout."""

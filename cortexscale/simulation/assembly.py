@@ -1,4 +1,4 @@
-"""A writer of assemblies, stimulus tables and images in the layout in which Brain-Score releases them."""
+"""A writer of assemblies, stimulus tables and images in the layout of Brain-Score's releases."""
 
 import hashlib
 import io
@@ -14,13 +14,13 @@ from PIL import Image
 from cortexscale.arrays import open_hdf5
 
 Coordinates = Mapping[str, Mapping[str, np.ndarray]]
-"""Dimension, in the order of the axes of the array -> name of a coordinate -> one value per entry."""
+"""The coordinates of each dimension by name, with one value per entry. Dimensions have the order of the array's axes."""
 
 
 def write_assembly(path: Path, responses: Iterable[np.ndarray], coordinates: Coordinates, dtype: str) -> None:
-    """Write an assembly as xarray and netCDF-4 wrote the older releases.
+    """Write an assembly in the format that xarray and netCDF-4 gave to older releases.
 
-    There is one array of responses per entry of the first dimension, so that a file can be larger than the memory.
+    ``responses`` yields one array per entry of the first dimension, so that a file can be larger than the memory.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lengths = [len(next(iter(levels.values()))) for levels in coordinates.values()]
@@ -43,30 +43,30 @@ def write_assembly(path: Path, responses: Iterable[np.ndarray], coordinates: Coo
 
 
 def png(image: np.ndarray) -> tuple[bytes, str]:
-    """Return a uint8 image (height, width) or (height, width, 3) as PNG, and its sha1, which is its id."""
+    """Encode a uint8 image (height, width) or (height, width, 3) as PNG. Return the PNG and its sha1, which is the image's id."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
     return buffer.getvalue(), hashlib.sha1(buffer.getvalue()).hexdigest()
 
 
 def write_stimuli(table: Path, rows: pd.DataFrame, files: Mapping[str, bytes]) -> None:
-    """Write the stimulus CSV and, beside it and with its name, the zip of its images, given as file name -> content."""
+    """Write a stimulus CSV and a zip of its images with the same name. ``files`` has the content of each image file."""
     table.parent.mkdir(parents=True, exist_ok=True)
     rows.to_csv(table, index=False, lineterminator="\r\n")
     with zipfile.ZipFile(table.with_suffix(".zip"), "w") as archive:
         for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name), content)  # a ZipInfo has a fixed date: equal images, equal bytes
+            archive.writestr(zipfile.ZipInfo(name), content)  # a ZipInfo has a fixed date, so equal images give equal bytes
 
 
 def luminance(images: np.ndarray) -> np.ndarray:
-    """Return the luminance of (n, size, size, 3) uint8 images: (n, size, size) in 0 ... 255."""
+    """Return the luminance (n, size, size), in 0 ... 255, of uint8 images (n, size, size, 3)."""
     return images.astype(np.float64) @ (0.299, 0.587, 0.114)
 
 
 def fade_into_gray(images: np.ndarray, edge: float) -> np.ndarray:
-    """Put images (n, size, size) in 0 ... 255 inside a disc with a raised-cosine border to gray 128.
+    """Fade images (n, size, size), in 0 ... 255, into gray 128 outside a disc with a raised-cosine border.
 
-    The width of the border is ``edge`` radii; with 1 it begins at the centre.
+    The width of the border is ``edge`` times the radius. With ``edge`` 1, the border begins at the centre.
     """
     axis = (np.arange(images.shape[1]) + 0.5) / images.shape[1] * 2 - 1
     outward = np.clip((np.hypot(*np.meshgrid(axis, axis)) - 1 + edge) / edge, 0, 1)

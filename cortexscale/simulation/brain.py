@@ -1,27 +1,27 @@
-"""A brain with known truth: what each visual area codes, what its units read of the code, and how much noise they add.
+"""A simulated brain with known truth: the code of each visual area, the responses of its units, and their noise.
 
-An area holds a code of few dimensions, the leading principal components of a feature space of images, and every unit
-reads a random mixture of it. Such a code can be learned from a few hundred trials, so a model that holds the generating
-features reaches the noise ceiling, and the distance of another model is due to its features and not to scarce data.
+The code of an area has few dimensions, the leading principal components of a feature space of images. Every unit reads a random
+mixture of them. Such a code can be learned from a few hundred trials, so a model that has the generating features reaches the
+noise ceiling. If another model is below the ceiling, the reason is its features and not scarce data.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-_WAVELENGTHS = (4.0, 8.0)  # pixels; the longer one is the wavelength of the textures of objects
+_WAVELENGTHS = (4.0, 8.0)  # in pixels; the textures of objects have the longer wavelength
 _ORIENTATIONS = 4
-_POOL = 4  # side in pixels of the square that a complex cell pools over
+_POOL = 4  # side, in pixels, of the square over which a complex cell pools
 _OPPONENTS = np.array([[1, -1, 0], [-0.5, -0.5, 1]])  # red-green, blue-yellow
 _CHUNK = 500
 
 
 def gabor_energy(images: np.ndarray) -> np.ndarray:
-    """Return complex-cell responses and colour blobs, the feature space of the early area.
+    """Return the feature space of the early area: responses of complex cells and averaged colours.
 
-    These are the contrast amplitude of quadrature Gabor pairs on luminance (2 wavelengths x 4 orientations; Adelson & Bergen
-    1985, J. Opt. Soc. Am. A 2, 284), and two opponent colours, both averaged over 4 x 4 pixels. Filters wrap around the border.
-    Images are (n, size, size, 3) uint8, and the result is (n, 10 (size / 4)^2) float32.
+    Complex cells respond with the contrast amplitude of quadrature Gabor pairs on luminance (Adelson & Bergen 1985, J. Opt. Soc.
+    Am. A 2, 284), at 2 wavelengths x 4 orientations. There are two opponent colours. All are averaged over 4 x 4 pixels. Filters
+    wrap around the border. Images are uint8 (n, size, size, 3), and the result is float32 (n, 10 (size / 4)^2).
     """
     size = images.shape[1]
     filters = _gabor_bank(size)
@@ -37,7 +37,10 @@ def gabor_energy(images: np.ndarray) -> np.ndarray:
 
 
 def _gabor_bank(size: int) -> np.ndarray:
-    """Return the (filters, size, size) spectra of complex Gabors. They are one-sided, so the two parts are in quadrature."""
+    """Return the spectra (filters, size, size) of complex Gabors.
+
+    The spectra are one-sided, so real and imaginary parts are in quadrature.
+    """
     fy, fx = np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size), indexing="ij")
     bank = []
     for wavelength in _WAVELENGTHS:
@@ -49,15 +52,15 @@ def _gabor_bank(size: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class AreaCode:
-    """The code of one area."""
+    """The code of a visual area."""
 
-    mean: np.ndarray  # (p,) mean of the feature space over the images that the code was found on
+    mean: np.ndarray  # (p,) mean of the feature space over the images from which the code was found
     components: np.ndarray  # (p, k) leading principal components
-    variance: np.ndarray  # (k,) variance of these images along each component, descending
+    variance: np.ndarray  # (k,) variance of these images along each component, in descending order
 
     @classmethod
     def find(cls, features: np.ndarray, dimensions: int) -> "AreaCode":
-        """Find the code of an area in the (n, p) features of images; it has fewer than n and at most p ``dimensions``."""
+        """Find the code of an area from features (n, p) of images. ``dimensions`` must be below n and at most p."""
         centred = features.astype(np.float64)
         mean = centred.mean(axis=0)
         centred -= mean
@@ -69,29 +72,29 @@ class AreaCode:
         return cls(mean, components, values[: -dimensions - 1 : -1] / len(features))
 
     def latent(self, features: np.ndarray) -> np.ndarray:
-        """Return the (n, k) coordinates in the code of images with (n, p) features."""
+        """Return the coordinates (n, k) in the code of images with features (n, p)."""
         return (features - self.mean) @ self.components
 
     def mixtures(self, latent: np.ndarray, n_units: int, seed: int) -> np.ndarray:
-        """Return the noise-free responses, (n, n_units), of units to images with coordinates ``latent``, (n, k).
+        """Return noise-free responses (n, n_units) to images with the coordinates ``latent`` (n, k).
 
-        Each unit weighs the components at random, with the spread that they have in the images. Units therefore differ, and most
-        of what they share lies along the leading components, as in cortex. Their variance over the images of the code is 1.
+        Each unit weighs the components at random, in proportion to their spread in the images. Units therefore differ, but share
+        mostly the leading components, as in cortex. The variance of a unit over the images of the code is 1.
         """
         weights = np.random.default_rng(seed).normal(size=(len(self.variance), n_units))
         return latent @ (weights / np.sqrt(self.variance @ weights**2))
 
 
 def ncsnr_of_ceiling(nc_percent: np.ndarray, repetitions: int) -> np.ndarray:
-    """Return the ncsnr, (units,), of trials whose average over repetitions has a given ceiling, in percent of variance."""
+    """Return the ncsnr (units,) of trials for which averages over ``repetitions`` have a given noise ceiling."""
     fraction = np.asarray(nc_percent) / 100
     return np.sqrt(fraction / ((1 - fraction) * repetitions))
 
 
 def noisy_trials(signal: np.ndarray, shown: np.ndarray, ncsnr: np.ndarray, seed: int) -> np.ndarray:
-    """Return single trials, (trials, units) float32: signal plus independent noise, together of unit variance.
+    """Return float32 single trials (trials, units), which are signal plus independent noise, with unit variance.
 
-    Trials show the rows ``shown`` of ``signal``, (images, units) of unit variance; ``ncsnr`` is (units,).
+    ``signal`` (images, units) has unit variance. ``shown`` has the row of the image of each trial. ``ncsnr`` is (units,).
     """
     scale = np.sqrt(1 + np.square(ncsnr))
     noise = np.random.default_rng(seed).standard_normal((len(shown), signal.shape[1]), dtype=np.float32)

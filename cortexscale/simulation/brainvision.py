@@ -1,11 +1,11 @@
-"""A writer of BrainVision recordings: a header, a list of markers and float32 samples, in three files."""
+"""A writer of BrainVision recordings, which have three files: a header, a list of markers, and float32 samples."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-RESOLUTION = 0.0488281  # microvolts per stored unit, as the recorder's software sets it
+RESOLUTION = 0.0488281  # microvolts per stored unit, as in files of the recorder's software
 
 _BLOCK = 20_000
 _HEADER = """\
@@ -42,10 +42,11 @@ Mk1=New Segment,,1,1,0,20190101120000000000
 def write_brainvision(
     base: Path, microvolts: np.ndarray, channels: Sequence[str], rate: int, markers: Sequence[tuple[str, str, int]]
 ) -> list[Path]:
-    """Write ``<base>.vhdr``, ``.vmrk`` and ``.eeg`` (IEEE_FLOAT_32, multiplexed, little endian), and return their paths.
+    """Write ``<base>.vhdr``, ``.vmrk`` and ``.eeg``, and return their paths.
 
-    Samples are (channels, samples). Markers have a type, a description and a 0-based sample, e.g. ``("Event", "E  1", 20)``; the
-    marker ``New Segment`` is put before them. The file counts samples from 1.
+    ``microvolts`` is (channels, samples), and is stored as IEEE_FLOAT_32, multiplexed, little endian. A marker has a type, a
+    description and a sample counted from 0, e.g. ``("Event", "E  1", 20)``. The marker ``New Segment`` is written before them.
+    The file counts samples from 1.
     """
     base.parent.mkdir(parents=True, exist_ok=True)
     header, marks, data = (base.with_name(f"{base.name}.{ending}") for ending in ("vhdr", "vmrk", "eeg"))

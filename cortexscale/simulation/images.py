@@ -1,8 +1,8 @@
-"""Procedural images of labelled objects: the labelled images and the stimuli of the demo study.
+"""Procedural images of labelled objects. They are the labelled images and the stimuli of the demo study.
 
-The label says what the object is: one of four shapes with one of four textures. Everything else is drawn anew for each
-image: place, size, orientation, spatial frequency, colours (which hint at the class), lighting, background, clutter that
-may cover part of the object, and pixel noise.
+The label of an object is its shape and its texture, one of four each. All else is random in each image: place, size, orientation,
+spatial frequency, colours, lighting, background, clutter that may cover part of the object, and pixel noise. Colours give a hint
+of the label.
 """
 
 from pathlib import Path
@@ -11,26 +11,26 @@ import numpy as np
 from PIL import Image
 
 SHAPES = ("disc", "square", "cross", "triangle")
-TEXTURES = ("plain", "striped", "ringed", "checker-board")  # a few names of THINGS have hyphens too
+TEXTURES = ("plain", "striped", "ringed", "checker-board")  # a few names of concepts in THINGS have hyphens, too
 CLASSES = tuple(f"{texture}_{shape}" for shape in SHAPES for texture in TEXTURES)
 
-_BACKGROUND = 5  # cells along a side of the coarse colour noise of the background
-_CLUTTER = 3  # bars in an image; the last one lies in front of the object
+_BACKGROUND = 5  # number of cells along a side of the background's coarse colour noise
+_CLUTTER = 3  # number of bars in an image; the last bar is in front of the object
 _THINGS_SIZES = (40, 48, 56, 64)
-_CHUNK = 500  # images painted at a time, which bounds the memory and does not change the result
+_CHUNK = 500  # number of images painted at a time; it limits memory and does not change the result
 
 Scenes = dict[str, np.ndarray]
-"""Property -> its value in each image. Lengths are in units of the side of an image."""
+"""The value of each property in each image. The unit of length is the side of an image."""
 
 
 def _rgb(hue: np.ndarray, chroma: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """Return (n, 3) colours around grey ``light``, at the distance ``chroma`` in the direction ``hue`` (in turns)."""
+    """Return colours (n, 3) at the distance ``chroma`` from grey ``light``, in the direction ``hue`` (in turns)."""
     return light[:, None] + chroma[:, None] * np.cos(2 * np.pi * (hue[:, None] - np.arange(3) / 3))
 
 
 def _draw_scenes(label: np.ndarray, rng: np.random.Generator) -> Scenes:
     n = len(label)
-    # Each class has a typical hue and each texture a typical hue of its ink. Colour alone reveals half of the labels.
+    # Each class has a typical hue, and each texture has a typical hue of ink. Half of the labels can be told from colour alone.
     hue = label * 5 % len(CLASSES) / len(CLASSES) + 0.1 * rng.normal(size=n)
     ink_hue = label % len(TEXTURES) / len(TEXTURES) + 0.15 * rng.normal(size=n)
     return {
@@ -41,19 +41,19 @@ def _draw_scenes(label: np.ndarray, rng: np.random.Generator) -> Scenes:
         "wave": 2 * np.pi * rng.uniform(4.5, 6, n),  # radians per image
         "phase": rng.uniform(0, 2 * np.pi, (n, 2)),
         "colour": _rgb(hue, rng.uniform(0.15, 0.4, n), rng.uniform(0.5, 0.75, n)),
-        "ink": _rgb(ink_hue, rng.uniform(0.1, 0.3, n), rng.uniform(-0.5, -0.3, n)),  # added to the colour by full ink
+        "ink": _rgb(ink_hue, rng.uniform(0.1, 0.3, n), rng.uniform(-0.5, -0.3, n)),  # full ink adds this to the colour
         "background": 0.22 + 0.08 * rng.normal(size=(n, _BACKGROUND, _BACKGROUND, 3)),
         "light": rng.uniform(-0.5, 0.5, (n, 2)),
         "bar_centre": rng.uniform(-0.5, 0.5, (n, _CLUTTER, 2)),
         "bar_angle": rng.uniform(0, np.pi, (n, _CLUTTER)),
-        # Half length and half width.
+        # These are half the length and half the width of a bar.
         "bar_half": np.stack([rng.uniform(0.1, 0.3, (n, _CLUTTER)), rng.uniform(0.02, 0.06, (n, _CLUTTER))], axis=-1),
         "bar_colour": rng.uniform(0, 1, (n, _CLUTTER, 3)),
     }
 
 
 def _rotated(xy: np.ndarray, centre: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return coordinates (n, size, size) along the axes of objects at ``centre`` (n, 2) that are turned by ``angle`` (n,)."""
+    """Return coordinates (n, size, size) along the axes of objects. They are at ``centre`` (n, 2), turned by ``angle`` (n,)."""
     x = xy[None, None, :] - centre[:, 0, None, None]
     y = xy[None, :, None] - centre[:, 1, None, None]
     cos, sin = np.cos(angle)[:, None, None], np.sin(angle)[:, None, None]
@@ -73,7 +73,7 @@ def _outside(shape: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def _pattern(texture: str, u: np.ndarray, v: np.ndarray, phase: np.ndarray) -> np.ndarray:
-    """Return the amount of ink in [0, 1], for coordinates ``u`` and ``v`` in radians of its wave and ``phase`` (n, 2)."""
+    """Return the amount of ink, in [0, 1]. ``u`` and ``v`` are coordinates in radians of its wave, and ``phase`` is (n, 2)."""
     first, second = phase[:, 0, None, None], phase[:, 1, None, None]
     if texture == "plain":
         return np.zeros_like(u)
@@ -85,12 +85,12 @@ def _pattern(texture: str, u: np.ndarray, v: np.ndarray, phase: np.ndarray) -> n
 
 
 def _paint(scenes: Scenes, size: int) -> np.ndarray:
-    """Paint scenes without noise: (n, size, size, 3) float32 in about [0, 1]."""
+    """Paint scenes without noise. Return float32 images (n, size, size, 3) with values of about [0, 1]."""
     xy = ((np.arange(size) + 0.5) / size - 0.5).astype(np.float32)
     drawn = {name: values.astype(np.float32) for name, values in scenes.items()}
 
     def cover(canvas: np.ndarray, distance: np.ndarray, colour: np.ndarray) -> None:
-        """Paint where ``distance`` (in sides) is negative, with an edge one pixel soft."""
+        """Paint ``colour`` where ``distance`` (in sides of the image) is negative, with a soft edge of one pixel."""
         opacity = np.clip(0.5 - distance * size, 0, 1)[..., None]
         canvas += opacity * (colour - canvas)
 
@@ -124,7 +124,7 @@ def _paint(scenes: Scenes, size: int) -> np.ndarray:
 
 
 def _render(scenes: Scenes, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Paint scenes with pixel noise: (n, size, size, 3) uint8."""
+    """Paint scenes with pixel noise. Return uint8 images (n, size, size, 3)."""
     n = len(scenes["label"])
     images = np.empty((n, size, size, 3), dtype=np.uint8)
     for start in range(0, n, _CHUNK):
@@ -136,10 +136,10 @@ def _render(scenes: Scenes, size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def render(n: int, seed: int, size: int = 32) -> tuple[np.ndarray, np.ndarray]:
-    """Paint labelled images: (n, size, size, 3) uint8, RGB, and labels (n,) int64, which are rows of ``CLASSES``.
+    """Paint labelled images. Return uint8 RGB images (n, size, size, 3), and int64 labels (n,), which index ``CLASSES``.
 
-    Classes are balanced (their counts differ by at most one) and shuffled. One seed gives the same scenes at every size;
-    only the pixel noise differs.
+    Classes are shuffled, and their counts differ by at most one. The same seed gives the same scenes at every size; only the
+    pixel noise differs.
     """
     scene_rng, noise_rng = (np.random.default_rng([seed, stream]) for stream in (0, 1))
     labels = scene_rng.permutation(n) % len(CLASSES)
@@ -147,14 +147,15 @@ def render(n: int, seed: int, size: int = 32) -> tuple[np.ndarray, np.ndarray]:
 
 
 def concept_names(n: int) -> list[str]:
-    """Return ``n`` names of concepts, spelled as THINGS spells them. Concept i is of class i modulo the number of classes."""
+    """Return ``n`` names of concepts in the spelling of THINGS. Concept i has the class i modulo the number of classes."""
     return [f"{CLASSES[i % len(CLASSES)]}{i // len(CLASSES) + 1}" for i in range(n)]
 
 
 def write_things(root: Path | str, concepts: int, per_concept: int, seed: int) -> list[str]:
-    """Write images as THINGS has them, ``<concept>/<concept>_01b.jpg``, ``_02s.jpg``, ..., and return their ids in byte order.
+    """Write images in the layout of THINGS, and return their ids in byte order.
 
-    They are square JPEGs of unequal size, because the images of THINGS have no common size either.
+    Files are ``<concept>/<concept>_01b.jpg``, ``_02s.jpg``, ... They are square JPEGs of different sizes, because the images of
+    THINGS also differ in size.
     """
     scene_rng, noise_rng = (np.random.default_rng([seed, stream]) for stream in (0, 1))
     scenes = _draw_scenes(np.repeat(np.arange(concepts), per_concept) % len(CLASSES), scene_rng)

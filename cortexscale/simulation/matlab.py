@@ -1,4 +1,4 @@
-"""A writer of MATLAB v7.3 files as MATLAB writes them: HDF5 behind a 512-byte header, every array with reversed axes."""
+"""A writer of MATLAB v7.3 files, which are HDF5 after a 512-byte header. Arrays have reversed axes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,16 +12,16 @@ from cortexscale.files import whole_file
 _HEADER_BYTES = 512
 _HEADER_TEXT = b"MATLAB 7.3 MAT-file, Platform: simulated, Created on: Thu Jan 01 00:00:00 1970 HDF5 schema 1.00 ."
 _VERSION_AND_BYTE_ORDER = b"\x00\x02IM"
-_CONTIGUOUS_UP_TO = 8192  # bytes; MATLAB chunks and compresses larger arrays
+_CONTIGUOUS_UP_TO = 8192  # in bytes; MATLAB chunks and compresses larger arrays
 
 Fields = Mapping[str, Sequence[str]]
 
 
 def write_matlab(path: Path, variables: Mapping[str, np.ndarray | Fields]) -> None:
-    """Write variables to a MATLAB v7.3 file. Equal variables give equal bytes; the file appears whole or not at all.
+    """Write variables to a MATLAB v7.3 file. Equal variables give equal bytes. The file appears complete or not at all.
 
-    A variable is a float64 array in MATLAB's orientation, at least two-dimensional and not empty; or fields of N non-empty
-    texts, written as a 1 x N struct array.
+    A variable is either an array or fields. An array is float64, in MATLAB's orientation, at least two-dimensional and not empty.
+    Fields have N texts each, which are not empty. They are written as a 1 x N struct array.
     """
     with whole_file(path) as part:
         with open_hdf5(part, "w", userblock_size=_HEADER_BYTES) as file:
@@ -50,7 +50,7 @@ def _write_texts(file: h5py.File, name: str, fields: Fields) -> None:
 def _write_text(file: h5py.File, text: str) -> h5py.Reference:
     """Store a 1 x n char array in #refs#, and return a reference to it."""
     pool = file.require_group("#refs#")
-    if "a" not in pool:  # MATLAB's shared empty value
+    if "a" not in pool:  # the empty value that MATLAB files share
         empty = pool.create_dataset("a", data=np.zeros(2, dtype=np.uint64))
         empty.attrs["MATLAB_class"] = np.bytes_("canonical empty")
         empty.attrs["MATLAB_empty"] = np.uint8(1)

@@ -1,6 +1,6 @@
-"""Evoked responses with known truth, for simulated EEG and MEG recordings.
+"""Evoked responses with known truth for simulated EEG and MEG recordings.
 
-Everything is made on a grid of 100 Hz, the rate that the readers resample to, and interpolated to the recorded rate by
+Responses are made on a grid of 100 Hz, the rate to which readers resample. They are then interpolated to the recorded rate by
 Fourier. The signal is band-limited below 50 Hz, so the anti-aliasing filter does not change it.
 """
 
@@ -17,19 +17,19 @@ WAVES = {
     "parietal": (("middle", 0.15, 0.03), ("late", 0.30, 0.04)),
     "temporal": (("middle", 0.15, 0.03), ("late", 0.30, 0.04)),
 }
-"""Lobe -> the waves that its channels record: an area whose code they carry, its latency and its width (s, one sd of a Gaussian).
-Channels over other lobes record no signal. The waves of one channel are 150 ms apart, so images that follow each other every
-100 ms overlap little where a wave peaks."""
+"""The waves that channels over each lobe record. A wave has the area whose code it carries, a latency (s) and a width (s,
+standard deviation of a Gaussian). Channels over other lobes record no signal. The waves of a channel are 150 ms apart. If images
+follow each other every 100 ms, their responses overlap little at the peak of a wave."""
 
 
 def evoked(
     brain: VisualSystem, latents: dict[str, np.ndarray], lobes: Sequence[str], times: np.ndarray, *, seed: int
 ) -> np.ndarray:
-    """Return noise-free responses, (n, channels, times) float32, of channels over some lobes to images.
+    """Return noise-free float32 responses (n, channels, times) to images. ``lobes`` has the lobe of each channel.
 
-    Each channel reads a random mixture of the code in each of its waves, times a Gaussian in time. The mean over images is 0,
-    because it carries no information, and the variance where a wave peaks is about 1. Images are given by ``brain.look`` as area
-    -> (n, dimensions), and times in s from the onset, before which there is no response.
+    In each of its waves, a channel records a random mixture of the code, times a Gaussian in time. The mean over images is 0,
+    because it carries no information. The variance at the peak of a wave is about 1. ``latents`` come from ``brain.look`` and are
+    (n, dimensions) for each area. ``times`` are in s from the onset; before the onset there is no response.
     """
     times = np.asarray(times)
     signal = np.zeros((len(next(iter(latents.values()))), len(lobes), len(times)), dtype=np.float32)
@@ -45,10 +45,10 @@ def evoked(
 
 
 def continuous(signal: np.ndarray, shown: np.ndarray, onsets: np.ndarray, n_samples: int) -> np.ndarray:
-    """Return a noise-free recording, (channels, n_samples) float32 on the grid, of responses that follow and overlap.
+    """Return a noise-free float32 recording (channels, n_samples) on the grid, in which responses overlap.
 
-    The ``signal`` is (images, channels, times) on the grid, from the onset. Each trial has an image (``shown``) and the grid
-    sample of its onset. Responses beyond the end are lost.
+    ``signal`` is (images, channels, times) on the grid, from the onset. ``shown`` has the image of each trial, and ``onsets`` the
+    grid sample of its onset. Responses are cut off at the end of the recording.
     """
     recording = np.zeros((signal.shape[1], n_samples), dtype=np.float32)
     for image, onset in zip(shown, onsets, strict=True):
@@ -58,17 +58,17 @@ def continuous(signal: np.ndarray, shown: np.ndarray, onsets: np.ndarray, n_samp
 
 
 def interpolate(recording: np.ndarray, factor: int) -> np.ndarray:
-    """Interpolate a recording on the grid, (..., samples), to ``factor`` x 100 Hz; it keeps the samples of the grid."""
+    """Interpolate a recording (..., samples) on the grid to ``factor`` x 100 Hz. The samples of the grid are kept."""
     from scipy.signal import resample
 
     return resample(recording, factor * recording.shape[-1], axis=-1)
 
 
 def resampled_instants(tmin: float, tmax: float, recorded_rate: int) -> np.ndarray:
-    """Return the true times (s) of the samples of an epoch that MNE's ``Epochs.resample`` labels tmin, tmin + 10 ms ...
+    """Return the true times (s) of samples that MNE's ``Epochs.resample`` labels as tmin, tmin + 10 ms ...
 
-    MNE pads an epoch to a power of two, and rounds the padding and the length at the lower rate to whole samples. That makes
-    epochs of 1001 samples at 1000 Hz 3.5 to 4.5 ms late, and those of 281 samples at 200 Hz 5 ms early.
+    MNE pads an epoch to a power of two. At the lower rate, it rounds the padding and the length to whole samples. Epochs of 1001
+    samples at 1000 Hz are therefore 3.5 to 4.5 ms late, and epochs of 281 samples at 200 Hz are 5 ms early.
     """
     recorded = round(tmax * recorded_rate) - round(tmin * recorded_rate) + 1
     padded = 2 ** int(np.ceil(np.log2(recorded + 2 * min(recorded // 8, 100))))
@@ -79,17 +79,19 @@ def resampled_instants(tmin: float, tmax: float, recorded_rate: int) -> np.ndarr
 
 
 def trial_noise(signal: np.ndarray, noise_variance: np.ndarray | float, *, soa: int, length: int, baseline: int) -> np.ndarray:
-    """Return the variance, (channels, times), of a trial in random sequences that is not due to its own image.
+    """Return the variance (channels, times) of a trial that is not due to its own image, in random sequences.
 
-    It consists of white noise on the grid, of the responses to the other images of a sequence, and of what the subtraction of
-    a baseline adds of both. It is exact except for terms of the order of 1 / images: neighbours are drawn without replacement.
+    It is the variance of white noise on the grid and of responses to other images of the sequence. Subtraction of a baseline adds
+    some of both. The result is exact except for terms of the order of 1 / images, because neighbours are drawn without
+    replacement.
 
     Args:
-        signal: (images, channels, times) on the grid, from the onset; images follow each other in random order.
+        signal: (images, channels, times) on the grid, from the onset. Images follow each other in random order.
         noise_variance: variance of the white noise on the grid, one number or (channels,).
-        soa: grid samples between onsets.
-        length: images in a sequence. Sequences are too far apart to overlap.
-        baseline: grid samples whose mean is subtracted, the last one at the onset; 0 for none.
+        soa: number of grid samples between onsets.
+        length: number of images in a sequence. Sequences are too far apart to overlap.
+        baseline: number of grid samples whose mean is subtracted. The last one is at the onset. With 0, no baseline is
+            subtracted.
     """
     n_channels, n_times = signal.shape[1:]
     noise = np.full((n_channels, n_times), 1 + (1 / baseline if baseline else 0))
@@ -101,7 +103,7 @@ def trial_noise(signal: np.ndarray, noise_variance: np.ndarray | float, *, soa: 
     for neighbour in range(-reach, reach + 1):
         if neighbour == 0 or abs(neighbour) >= length:
             continue
-        # Times of this trial, baseline included, relative to the onset of its neighbour, which came `neighbour` images later.
+        # These are times of this trial and its baseline, relative to the onset of the image that came `neighbour` images later.
         own_time = np.arange(-before, n_times) - neighbour * soa
         seen = (own_time >= 0) & (own_time < n_times)
         if seen.any():
@@ -114,9 +116,9 @@ def trial_noise(signal: np.ndarray, noise_variance: np.ndarray | float, *, soa: 
 
 
 def true_ceiling(signal: np.ndarray, noise: np.ndarray, repetitions: int) -> np.ndarray:
-    """Return the noise ceiling, (channels, times) in percent of variance, of the average of ``repetitions`` trials.
+    """Return the noise ceiling (channels, times), in percent of variance, of the average of ``repetitions`` trials.
 
-    The ``signal`` is (test images, channels, times), and ``noise`` the (channels, times) variance of the noise of one trial.
+    ``signal`` is (test images, channels, times). ``noise`` (channels, times) is the variance of the noise of one trial.
     """
     variance = signal.var(axis=0)
     return 100 * variance / (variance + noise / repetitions)

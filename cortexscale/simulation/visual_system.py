@@ -1,4 +1,4 @@
-"""The visual system that all simulated subjects have in common, and the images in the layout of THINGS that many of them see."""
+"""The visual system that all simulated subjects share, and images in the layout of THINGS that many of them see."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,18 +26,18 @@ HIDDEN_NETWORK = Model(
     reference="hidden network",
     image_size=32,
 )
-"""The network that the higher areas read from. No suite of the demo has a model of its family."""
+"""The hidden network from which the higher areas read. No suite of the demo has a model of its family."""
 HIDDEN_LAYERS = {"middle": "blocks.2", "late": "global_pool"}
 AREAS = ("early", "middle", "late")
 DIMENSIONS = 12
-"""Dimensions of the code of each area: few enough to be learned from a few hundred single trials."""
+"""Number of dimensions of the code of each area. They are few enough to be learned from a few hundred single trials."""
 
 
 class VisualSystem:
-    """Three areas that all simulated subjects have in common.
+    """Three visual areas that all simulated subjects share.
 
-    The early one codes Gabor energy, the later ones a middle and a late layer of the trained hidden ``network``. Their codes
-    are found on ``images``, (n, size, size, 3) uint8.
+    The early area codes Gabor energy. The later areas code a middle and a late layer of the trained hidden ``network``. Codes are
+    found from uint8 ``images`` (n, size, size, 3).
     """
 
     def __init__(self, network: "torch.nn.Module", images: np.ndarray):
@@ -59,13 +59,13 @@ class VisualSystem:
         return {"early": gabor_energy(images)} | {area: np.concatenate(values) for area, values in parts.items()}
 
     def look(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the generating features of (n, size, size, 3) uint8 images: area -> (n, dimensions)."""
+        """Return the generating features (n, dimensions) of each area, for uint8 images (n, size, size, 3)."""
         return {area: self.codes[area].latent(values) for area, values in self._features(images).items()}
 
     def signal(self, latents: dict[str, np.ndarray], areas: list[str], seed: int) -> np.ndarray:
-        """Return noise-free responses of one unit per entry of ``areas``, which it reads from, with unit variance over images.
+        """Return noise-free responses of units, with unit variance over images. ``areas`` has the area that each unit reads.
 
-        The ``latents`` are features from :meth:`look`. Another ``seed`` gives another subject, who has other units.
+        ``latents`` are features from :meth:`look`. Each ``seed`` gives a different subject with different units.
         """
         n = len(next(iter(latents.values())))
         signal = np.empty((n, len(areas)))
@@ -77,24 +77,24 @@ class VisualSystem:
 
 @dataclass(frozen=True)
 class World:
-    """The visual system and the images that simulated subjects have in common."""
+    """The visual system and the images that all simulated subjects share."""
 
     brain: VisualSystem
-    size: int  # side of an image in pixels, as the visual system sees it
+    size: int  # side, in pixels, of the images that the visual system sees
     things: Path  # root of the image folder in the layout of THINGS
 
     @cached_property
     def things_ids(self) -> np.ndarray:
-        """Ids of the images in the layout of THINGS, ``<concept>/<file>``, in byte order."""
+        """Ids of the images in the layout of THINGS, which are ``<concept>/<file>``, in byte order."""
         return stimulus_table("image_folder", self.things)["stimulus_id"].to_numpy().astype(str)
 
     @cached_property
     def things_latents(self) -> dict[str, np.ndarray]:
-        """The generating features of these images: area -> (images, dimensions)."""
+        """Generating features (images, dimensions) of each area for the images in the layout of THINGS."""
         return self.look_at("image_folder", self.things)
 
     def look_at(self, layout: Layout, path: Path) -> dict[str, np.ndarray]:
-        """Return the generating features of the images of a stimulus set, in its order: area -> (images, dimensions)."""
+        """Return the generating features (images, dimensions) of each area, for a stimulus set in its order."""
         images, side = StimulusImages(layout, path, stimulus_table(layout, path)), (self.size, self.size)
         resized = [images[row].resize(side, Image.Resampling.BILINEAR) for row in range(len(images))]
         return self.brain.look(np.stack([np.asarray(image) for image in resized]))

@@ -1,6 +1,6 @@
-"""Stimulus sets: which images there are, where they lie, and how to open one.
+"""Stimulus sets: listing, locating and opening their images.
 
-The stimulus table fixes the order of the rows of every feature store. Its ids are those that recordings use.
+The stimulus table sets the order of the rows of every feature store. Recordings use the same ids as the table.
 """
 
 import hashlib
@@ -20,16 +20,17 @@ from cortexscale.stimuli.layouts import Hdf5Images, ImageFolder, Images
 from cortexscale.study.images import Layout
 
 LAYOUTS: dict[str, type[Images]] = {"image_folder": ImageFolder, "hdf5": Hdf5Images, "brainscore": BrainScoreImages}
-"""Layout of a stimulus set -> the class that reads it from a path."""
+"""The class that reads each layout of a stimulus set from a path."""
 
 _DAMAGE = (OSError, KeyError, zipfile.BadZipFile, zlib.error, EOFError, SyntaxError)
 """Exceptions that a damaged file, zip or image raises. Pillow raises a SyntaxError for a broken PNG."""
 
 
 def stimulus_table(layout: Layout, path: Path | str) -> pd.DataFrame:
-    """List the images of a stimulus set in byte order of their ids, by row of the HDF5 file, or as in the CSV.
+    """List the images of a stimulus set.
 
-    The columns are ``stimulus_id``, ``hash`` (of the content of the image) and ``concept``.
+    The order is the byte order of the ids in a folder, the order of rows in an HDF5 file, or the order of the CSV. The columns
+    are ``stimulus_id``, ``hash`` (of the image's content) and ``concept``.
     """
     images, hashes = LAYOUTS[layout](Path(path)), []
     ids = images.ids()
@@ -40,17 +41,17 @@ def stimulus_table(layout: Layout, path: Path | str) -> pd.DataFrame:
 
 
 def content_hash(content: bytes) -> str:
-    """Return the hash of an image's content, as in the stimulus table."""
+    """Return the hash of an image's content, which the stimulus table has."""
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def table_hash(table: pd.DataFrame) -> str:
-    """Return the content hash of a stimulus set: of its ids and images, in order."""
+    """Return the hash of a stimulus set, which covers its ids and images in order."""
     return content_hash(table[["stimulus_id", "hash"]].to_csv(index=False).encode())
 
 
 class StimulusImages:
-    """The images of a stimulus set as RGB images, in the order of its table. Each is compared with the hash in the table."""
+    """The RGB images of a stimulus set, in the order of its table. Each opened image is checked against its hash in the table."""
 
     def __init__(self, layout: Layout, path: Path | str, table: pd.DataFrame):
         self.images = LAYOUTS[layout](Path(path))
@@ -60,7 +61,7 @@ class StimulusImages:
         return len(self.ids)
 
     def __getitem__(self, row: int) -> Image.Image:
-        """Open the image of a row, or raise an InputError if it is missing, damaged, or not the one that the table lists."""
+        """Open the image of a row. If it is missing, damaged or not the listed image, raise an InputError."""
         id = self.ids[row]
         with _readable(self.images, id):
             content = self.images.content(id)
@@ -73,7 +74,7 @@ class StimulusImages:
 
 @contextmanager
 def _readable(images: Images, id: str) -> Iterator[None]:
-    """Turn the exceptions that a damaged image raises into an InputError."""
+    """Turn an exception about a damaged image into an InputError."""
     try:
         yield
     except _DAMAGE as error:
@@ -81,7 +82,7 @@ def _readable(images: Images, id: str) -> Iterator[None]:
 
 
 def stimulus_rows(table: pd.DataFrame, ids: Sequence[str] | np.ndarray, wanted_by: str) -> np.ndarray:
-    """Return the rows of stimuli in a stimulus table, (n,) int, or raise an InputError that says whose stimuli have no image."""
+    """Return the row of each stimulus in a stimulus table, (n,) int. A stimulus without an image raises an InputError."""
     rows = pd.Index(table["stimulus_id"]).get_indexer(list(ids))
     if len(missing := np.asarray(ids)[rows < 0]):
         found = f"no image for {len(missing)} of the {len(ids)} stimuli of {wanted_by}, e.g. {', '.join(missing[:3])}"

@@ -1,4 +1,4 @@
-"""Stimulus sets of Brain-Score: a CSV that lists the images, and a zip or a folder with them."""
+"""Stimulus sets of Brain-Score. A CSV lists the images, and a zip or a folder contains them."""
 
 import os
 import zipfile
@@ -14,15 +14,15 @@ from cortexscale.files import require_real_file
 from cortexscale.stimuli.layouts import Images
 
 ALIASES = {"image_id": "stimulus_id", "stimulus_id": "image_id", "filename": "image_file_name"}
-"""Column of a stimulus CSV or assembly -> the name of the same column in other releases."""
+"""Columns of a stimulus CSV or assembly, with the name of the same column in other releases."""
 
 
 class BrainScoreImages(Images):
-    """A stimulus CSV of Brain-Score, with its images in a zip, or in a folder, that has the name of the CSV.
+    """A stimulus CSV of Brain-Score, with its images in a zip or a folder of the same name.
 
-    The zip or folder lies beside the CSV or, in a cache of Brain-Score (``<sha1>/<file>``), in a folder beside the folder of
-    the CSV. Ids are the column ``image_id``, in the order of the CSV. Images may have one channel, three or four. The concept of
-    an image is the object or the family of textures that the CSV names.
+    The zip or folder is beside the CSV. In a cache of Brain-Score (``<sha1>/<file>``), it is in a folder beside that of the CSV.
+    Ids come from the column ``image_id``, in the order of the CSV. Images may have one, three or four channels. The concept of an
+    image is its object or its family of textures in the CSV.
     """
 
     remedy = "download the CSV and the zip of one release; Brain-Score's registry of stimulus sets has their names"
@@ -30,17 +30,17 @@ class BrainScoreImages(Images):
 
     def __init__(self, path: Path):
         super().__init__(path)
-        self._archive: tuple[int, zipfile.ZipFile] | None = None  # process that opened it, and the open zip
+        self._archive: tuple[int, zipfile.ZipFile] | None = None  # the open zip, after the id of the process that opened it
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """Id of an image -> name of its file."""
+        """File name of each image by its id."""
         table = read_stimuli(self.path, ["image_id", "filename"], self.remedy)
         return dict(zip(table["image_id"], table["filename"], strict=True))
 
     @cached_property
     def images(self) -> Path:
-        """The zip of the images, or the folder that it was unpacked into."""
+        """Path of the zip of images, or of the folder into which it was unpacked."""
         folders = [self.path.parent, *sorted(self.path.parent.parent.glob("[0-9a-f]" * 40))]
         zipped = [folder / f"{self.path.stem}.zip" for folder in folders]
         unpacked = [folder / self.path.stem for folder in folders]
@@ -73,7 +73,7 @@ class BrainScoreImages(Images):
         return self._open().read(name) if self.images.is_file() else (self.images / name).read_bytes()
 
     def _open(self) -> zipfile.ZipFile:
-        # A forked worker shares the position in the open file of its parent, and would read the bytes of another image.
+        # A forked worker shares the position in its parent's open file, so it could read the bytes of another image.
         if self._archive is None or self._archive[0] != os.getpid():
             require_real_file(self.images, self.remedy)
             try:
@@ -85,14 +85,15 @@ class BrainScoreImages(Images):
 
 
 def read_stimuli(path: Path | str, columns: Sequence[str], remedy: str) -> pd.DataFrame:
-    """Read columns of the stimulus CSV of an assembly as text, the id first, one row per image, in the order of the file.
+    """Read columns of the stimulus CSV of an assembly as text. The first column is the id.
 
-    Names of other releases (:data:`ALIASES`) are found too. It raises an InputError if the file is not a table, a column or
-    an entry is missing, or an id is there twice; ``remedy`` says where the file comes from.
+    The result has one row per image, in the order of the file. Columns are also found by their names in other releases
+    (:data:`ALIASES`). An InputError is raised if the file is not a table, if a column or an entry is missing, or if an id occurs
+    twice. ``remedy`` says where the file comes from.
     """
     path, id = require_real_file(path, remedy), columns[0]
     try:
-        # Everything is read as text: an id of digits is not a number, and a category may be called NA.
+        # All columns are read as text, because an id may have only digits, and a category may be called NA.
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (ValueError, OSError) as error:  # pandas raises subclasses of ValueError
         raise InputError(path, f"not a readable table ({error})", "the stimulus CSV", f"repeat the download. {remedy}") from None

@@ -1,4 +1,4 @@
-"""Layouts of stimulus sets: the interface of all, a folder of images, and one HDF5 file."""
+"""Layouts of stimulus sets: their common interface, a folder of images, and an HDF5 file."""
 
 import io
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png"}
 class Images:
     """The images of one stimulus set below a path. A subclass reads one layout.
 
-    Files are opened when they are first needed and never pickled, so that each worker process opens them for itself.
+    Files are opened at first use and never pickled, so that each worker process opens its own.
     """
 
     def __init__(self, path: Path):
@@ -30,19 +30,19 @@ class Images:
         return type(self), (self.path,)
 
     def ids(self) -> list[str]:
-        """List the ids of all images in order, or raise an InputError if there are none, or not as the layout says."""
+        """List the ids of all images in order. If there are none, or the layout is another one, raise an InputError."""
         raise NotImplementedError
 
     def concepts(self, ids: Sequence[str]) -> list[str]:
-        """Return the concept that each image shows. An image of which nothing is known is a concept of its own."""
+        """Return the concept of each image. An image without a known concept is a concept of its own."""
         return list(ids)
 
     def where(self, id: str) -> str:
-        """Describe where an image lies, for messages."""
+        """Describe the location of an image, for messages."""
         return str(self.path / id)
 
     def content(self, id: str) -> bytes:
-        """Return the bytes of an image, which its hash is made of."""
+        """Return the bytes of an image. Its hash is computed from them."""
         return (self.path / id).read_bytes()
 
     def decoded(self, content: bytes) -> Image.Image:
@@ -51,7 +51,10 @@ class Images:
 
 
 class ImageFolder(Images):
-    """A folder of folders of images. The id of an image is its path, ``<concept>/<image>.jpg``; ids are in byte order."""
+    """A folder with a folder of images for each concept.
+
+    The id of an image is ``<concept>/<image>.jpg``; ids are in byte order.
+    """
 
     def ids(self) -> list[str]:
         files = sorted(file for file in self.path.glob("*/*") if file.suffix.lower() in SUFFIXES)
@@ -65,13 +68,13 @@ class ImageFolder(Images):
 
 
 class Hdf5Images(Images):
-    """An HDF5 file with one array of images, (images, height, width, 3) uint8. The id of an image is its row, as text."""
+    """An HDF5 file with one uint8 array (images, height, width, 3). The id of an image is its row number, as text."""
 
     remedy = "correct the path of the stimulus set, or fetch the file again"
 
     @cached_property
     def pixels(self) -> h5py.Dataset:
-        """The array, on disk."""
+        """The array of images, which stays on disk."""
         require_real_file(self.path, self.remedy)
         with hdf5_damage(self.path, "an HDF5 file of images", self.remedy):
             file = open_hdf5(self.path)
