@@ -45,9 +45,9 @@ def neural_pairs(
 
 @dataclass(frozen=True)
 class SubjectStimuli:
-    """Those k stimuli of a forward pass that one subject saw.
+    """Stimuli of a forward pass that one subject saw.
 
-    ``at`` (k,) has the positions of the stimuli in the forward pass, ascending, or is None for the whole pass in order.
+    ``at`` (k,) has the positions of these k stimuli in the forward pass, ascending, or is None for the whole pass in order.
     ``places`` (k,) has their positions among the training stimuli of the subject.
     """
 

@@ -78,7 +78,7 @@ class AreaCode:
     def mixtures(self, latent: np.ndarray, n_units: int, seed: int) -> np.ndarray:
         """Return noise-free responses (n, n_units) to images with the coordinates ``latent`` (n, k).
 
-        Each unit weighs the components at random, in proportion to their spread in the images. Units therefore differ, but share
+        Each unit weighs the components at random. They keep the spread that they have in the images, so units differ, but share
         mostly the leading components, as in cortex. The variance of a unit over the images of the code is 1.
         """
         weights = np.random.default_rng(seed).normal(size=(len(self.variance), n_units))
