@@ -1,4 +1,4 @@
-"""Tables of the metrics, readouts and scaling axes that a study can choose, with the plain facts of each.
+"""The metrics, readouts and scaling axes that a study can choose, with facts about each.
 
-Every job loads these modules, so they import nothing heavy. The code that computes is in the package of its stage.
+Every job loads these modules, so they import nothing heavy. The code that computes with them is in the packages of the stages.
 """

@@ -1,10 +1,10 @@
-"""Scaling axes: what alignment is plotted and fitted against."""
+"""Scaling axes: the quantities against which alignment is plotted and fitted."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 Form = Literal["offset", "reduced", "auto"]
-"""Form of a scaling law. ``auto`` takes the one that better predicts architectures that were left out of the fit."""
+"""Form of a scaling law. ``auto`` takes the form that better predicts architectures that were left out of the fit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,12 +12,12 @@ class Axis:
     """A scaling axis.
 
     Attributes:
-        table: result table that its points come from.
-        column: column of X.
-        family: column that groups points; a scaling law is fitted to each of its values.
+        table: result table from which the points come.
+        column: column with X.
+        family: column that groups points. A scaling law is fitted to each group.
         scale: unit of X in the formula of a law.
-        form: form of its laws, unless the config names another.
-        delta: key of the config section ``fits`` that has the delta of its Huber loss.
+        form: form of the laws, unless the config names another form.
+        delta: key of the config section ``fits`` that gives the delta of the Huber loss.
     """
 
     table: str
@@ -35,9 +35,9 @@ class ModelAxis(Axis):
     """An axis of pretraining, whose points are models.
 
     Attributes:
-        full_data_only: whether only models that were trained on a full data set are fitted.
-        with_flex: whether architectures of flexible width are fitted.
-        across_architectures: whether X varies only between architectures, so that a family of one architecture has no law.
+        full_data_only: whether laws are fitted only to models that were trained on a full data set.
+        with_flex: whether laws are fitted to architectures of flexible width as well.
+        across_architectures: whether X varies only between architectures. A family of one architecture then has no law.
     """
 
     table: str = "pretraining"
@@ -69,7 +69,7 @@ MODEL_AXES = {
         full_data_only=True,
     ),
 }
-"""Axes of pretraining (paper, sections 3 and 4.1)."""
+"""Name -> axis of pretraining (paper, sections 3 and 4.1)."""
 
 AXES: dict[str, Axis] = {
     **MODEL_AXES,
@@ -93,9 +93,10 @@ AXES: dict[str, Axis] = {
         form="reduced",
     ),
 }
-"""Axes of pretraining, and of neural data for fine-tuning and for readouts (paper, sections 4.3 and 4.7)."""
+"""Name -> axis: the axes of pretraining, and the axes of neural data for fine-tuning and readouts (paper, sections 4.3 and
+4.7)."""
 
 
 def axes_of(table: str) -> list[str]:
-    """List the axes whose points come from a result table."""
+    """List the names of the axes whose points come from a result table."""
     return [name for name, axis in AXES.items() if axis.table == table]

@@ -1,7 +1,7 @@
-"""Metrics: the scores of a subject and ROI that result tables have, one column each. ``docs/tables.md`` defines them."""
+"""Metrics: kinds of scores of a subject and ROI. Each is a column of result tables. ``docs/tables.md`` defines them."""
 
 ALIGNMENT = "pearsonr_nc"
-"""The metric of the paper, alignment S. A fit or figure that names no metric shows this one."""
+"""The metric of the paper, alignment S. Fits and figures use it unless they name another metric."""
 
 SIMILARITY = {"rsa_c_test": "cRSA", "rsa_ve_test": "veRSA", "cka_c_test": "cCKA", "cka_ve_test": "veCKA"}
 PLS = {"pls": "Pearson r of PLS", "pls_nc": "noise-normalised r of PLS"}
@@ -12,7 +12,7 @@ METRICS = {
     **PLS,
     "cv_score": "noise-normalised r, cross-validated",
 }
-"""Metric -> its name on figures and pages."""
+"""Metric -> name in figures and pages."""
 
 FITTED = tuple(name for name in METRICS if name != "cv_score")
-"""Metrics of the test stimuli: scaling laws are fitted to them, and the explore page offers them."""
+"""Metrics of the test stimuli. Scaling laws are fitted to these metrics, and the explore page offers them."""

@@ -1,4 +1,4 @@
-"""Readouts: what predicts responses from features. The linear readout is ridge, and all others are trained networks."""
+"""Readouts, which predict responses from features. The linear readout is ridge regression. All others are trained networks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,14 @@ class ReadoutKind:
     """A kind of readout.
 
     Attributes:
-        colours: colours on figures, for each way in which subjects are treated: ``individual``, one readout per subject and
-            ROI, or ``shared``, one trunk per ROI for all subjects.
-        recipe: values of :class:`cortexscale.readouts.recipes.ReadoutRecipe` that differ from its defaults.
+        colours: colour in figures for ``individual`` and for ``shared``. Individual readouts are fitted per subject and ROI. In
+            shared readouts the subjects of an ROI share all layers but the last.
+        recipe: values of :class:`cortexscale.readouts.recipes.ReadoutRecipe` that differ from the defaults.
         varied: values of the recipe that differ between datasets (Table S6).
-        reads_all_layers: whether it reads the mean token of every candidate layer, and not the tokens of the committed layer.
-        projections: how many times each token is projected to the channels of the readout. Most of the training time goes there.
+        reads_all_layers: whether the readout reads the mean token of every candidate layer instead of the tokens of the committed
+            layer.
+        projections: number of times that each token is projected to the channels of the readout. This takes most of the training
+            time.
     """
 
     label: str
@@ -36,34 +38,37 @@ KINDS = {
     "attention": ReadoutKind(
         label="Attention",
         colours={"individual": "#ffb627", "shared": "#06d6a0"},
-        projections=3,  # once on entry, then to keys and to values
+        projections=3,  # of inputs, keys and values
     ),
     "layer_gate": ReadoutKind(
         label="Layer gate",
         colours={"individual": "#a98467", "shared": "#6c584c"},
-        # All gates start equal and must separate within one training, so they learn at ten times the rate of attention.
+        # All gates begin with equal weights and must separate within one training, so their rate is ten times that of attention.
         recipe={"learning_rate": 1e-3},
         reads_all_layers=True,
     ),
 }
-"""Kinds of readouts. Colours are those of the authors, with a darker yellow; those of the layer gate are ours."""
+"""Name -> kind of readout. The colours are the authors', with a darker yellow, except for the colours of the layer gate."""
 
 READOUTS = {f"{name}_{subjects}": colour for name, kind in KINDS.items() for subjects, colour in kind.colours.items()}
-"""Readouts by their published names, such as ``attention_shared`` -> colour on figures."""
+"""Published name of a readout, such as ``attention_shared`` -> colour in figures."""
 TRAINED = tuple(name for name, kind in KINDS.items() if kind.trained)
 LINEAR = "linear_individual"
 
 
 def kind_of(readout: str) -> str:
-    """Return the kind of a readout: ``attention`` of ``attention_shared``."""
+    """Return the kind of a readout. For example, ``attention_shared`` has the kind ``attention``."""
     return readout.rsplit("_", 1)[0]
 
 
 def subjects_of(readout: str) -> str:
-    """Return whether subjects are ``shared`` or ``individual``: ``shared`` of ``attention_shared``."""
+    """Return how a readout treats subjects: ``shared`` or ``individual``. For example, ``attention_shared`` gives ``shared``."""
     return readout.rsplit("_", 1)[1]
 
 
 def figure_name(readout: str) -> str:
-    """Return the name in the paper's tables, for single or multiple subjects: ``Attention (MS)`` of ``attention_shared``."""
+    """Return the name of a readout in the paper's tables. For example, ``attention_shared`` has the name ``Attention (MS)``.
+
+    SS and MS stand for single and multiple subjects.
+    """
     return f"{KINDS[kind_of(readout)].label} ({'MS' if subjects_of(readout) == 'shared' else 'SS'})"

@@ -1,4 +1,4 @@
-"""Check that a dataset module does what its interface promises, and report everything that is wrong at once."""
+"""Check that a dataset module does what the interface of readers promises, and report all problems at once."""
 
 import inspect
 import json
@@ -32,15 +32,15 @@ FUNCTIONS = {
     "shape": ("options", "subjects"),
     "read": ("root", "subject", "options"),
 }
-"""The functions of a dataset module and their arguments."""
+"""Function of a dataset module -> arguments."""
 
 _HELP = "docs/adding_a_dataset.md says what each part of a dataset module promises, with a complete example."
 _MODULE = "the module should raise an InputError for bad input, and nothing for good input"
-Answer = dict[str, Any]  # the result of :mod:`cortexscale.check.one_read` for a subject
+Answer = dict[str, Any]  # what :mod:`cortexscale.check.one_read` returns for a subject
 
 
 def check_dataset(name: str, dataset: Dataset, images: StimulusSet) -> Report:
-    """Run the whole interface of a dataset module on the raw files of a study.
+    """Call every function of a dataset module on the raw files of a study, and check the results.
 
     Every subject is read in a process of its own, which measures its memory. The first subject is read twice, and both results
     must be equal.
@@ -61,7 +61,7 @@ def check_dataset(name: str, dataset: Dataset, images: StimulusSet) -> Report:
 
 
 def check_entry(section: ReportSection, name: str, dataset: Dataset, module: ModuleType, blame: str) -> BaseModel:
-    """Check the options, subjects and ROIs of an entry of the config against its reader; return the options."""
+    """Check the options, subjects and ROIs of a dataset's entry in the config against the reader. Return the options."""
     key = f"config key datasets.{name}"
     options = checked(module.Options, dataset.options, f"{key}.options")
     for kind, wanted, known in (("subjects", dataset.subjects, module.SUBJECTS), ("rois", dataset.rois, module.ROIS)):
@@ -94,7 +94,7 @@ def _interface_problems(module: ModuleType) -> Iterator[str]:
         elif not function.__doc__:
             yield f"{expected} has no docstring"
     if not module.__doc__:
-        yield "the module has no docstring; it should say what was recorded, from whom, and name the paper"
+        yield "the module has no docstring; it should say what was recorded and from whom, and name the paper"
 
 
 def _options_problems(options: Any) -> Iterator[str]:
@@ -111,7 +111,7 @@ def _options_problems(options: Any) -> Iterator[str]:
 
 
 def _read_all(report: Report, module: ModuleType, dataset: Dataset, options: BaseModel) -> dict[str, Answer]:
-    """Check and read every subject; return the answers for those that could be read."""
+    """Check and read every subject. Return the answers for the subjects that could be read."""
     answers: dict[str, Answer] = {}
     for subject in dataset.subjects:
         section = report.section(subject)
@@ -137,7 +137,7 @@ def _read_all(report: Report, module: ModuleType, dataset: Dataset, options: Bas
 
 
 def _check_files(section: ReportSection, module: ModuleType, root: Path, subject: str, options: BaseModel) -> bool:
-    """Check ``raw_files`` and ``inspect`` for a subject; return whether the subject can be read."""
+    """Check ``raw_files`` and ``inspect`` for a subject. Return whether the subject can be read."""
     before = len(section.problems)
     with section.collect("raw_files of a missing folder", "raw_files should list the files whether or not they exist"):
         module.raw_files(Path("nowhere"), subject, options)
@@ -165,7 +165,7 @@ def _check_files(section: ReportSection, module: ModuleType, root: Path, subject
 
 
 def read_apart(reader: str, root: str, subject: str, options: BaseModel) -> Answer:
-    """Read a subject in a fresh process."""
+    """Read a subject in a new process, so that its memory can be measured."""
     job = {"reader": reader, "root": root, "subject": subject, "options": options.model_dump(mode="json")}
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
@@ -187,7 +187,7 @@ def _check_memory(section: ReportSection, declared: Any, peak: float) -> None:
 
 
 def _size_problems(module: ModuleType, dataset: Dataset, options: BaseModel, answers: dict[str, Answer]) -> Iterator[str]:
-    """Check that the numbers of ``shape`` are at least as large as what was read."""
+    """Check that the numbers of ``shape`` are at least as large as the numbers of stimuli and units that were read."""
     shape = module.shape(options, dataset.subjects)
     if not (isinstance(shape, tuple) and len(shape) == 3 and all(isinstance(n, int) for n in shape)):
         yield f"shape gives {shape!r}; (train stimuli, test stimuli, units) is expected"
@@ -203,7 +203,7 @@ def _size_problems(module: ModuleType, dataset: Dataset, options: BaseModel, ans
 
 
 def _roi_problems(module: ModuleType, dataset: Dataset, answers: dict[str, Answer]) -> Iterator[str]:
-    """Check that recordings have the ROIs of the module, and that the ROIs of the study have units."""
+    """Check that recordings have all ROIs of the module, and that every ROI of the study has units."""
     for subject, answer in answers.items():
         if absent := [roi for roi in module.ROIS if roi not in answer["rois"]]:
             yield f"the recording of {subject} has no column for {', '.join(absent)}; a column for each of ROIS is expected"

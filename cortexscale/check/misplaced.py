@@ -1,4 +1,4 @@
-"""Find missing files that lie in a nearby folder or in an archive."""
+"""Find missing files that are in a nearby folder or in an archive."""
 
 import os
 from collections import Counter
@@ -12,7 +12,7 @@ _MOST = 50_000  # largest number of files that are examined
 
 
 def hints(root: Path, missing: Sequence[PurePath]) -> list[str]:
-    """Suggest where missing files may be. Their paths are relative to ``root``."""
+    """Suggest where missing files may be. ``missing`` has paths relative to ``root``."""
     found = [] if root.is_dir() else [f"there is no folder {root}"]
     below = list(files_below(root))
     named: dict[str, list[Path]] = {}
@@ -24,12 +24,15 @@ def hints(root: Path, missing: Sequence[PurePath]) -> list[str]:
 
 
 def files_below(root: Path) -> Iterator[Path]:
-    """List files in ``root`` and in a few levels of folders below it."""
+    """Yield the files in ``root`` and in a few levels of folders below it."""
     return islice(_walk(root), _MOST)
 
 
 def unpacked_hint(root: Path, below: Sequence[Path], wanted: Collection[str] = ()) -> list[str]:
-    """Name archives that may still be packed, beside ``root`` or among the files ``below`` it, except ``wanted`` ones."""
+    """Name archives that may not have been unpacked yet.
+
+    They are in the same folder as ``root``, or among the files ``below`` it. Archives that are ``wanted`` files are left out.
+    """
     beside = sorted(file for file in root.parent.glob("*") if file.is_file()) if root.parent.is_dir() else []
     archives = [file for file in chain(below, beside) if file.name.lower().endswith(ARCHIVES) and file.name not in wanted]
     return [f"perhaps not unpacked: {', '.join(map(str, archives[:3]))}"] if archives else []
@@ -44,7 +47,7 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 def _other_root(root: Path, path: PurePath, named_so: Sequence[Path]) -> Path | None:
-    """The folder that would have to be the root for ``path`` to be found; None if there is none."""
+    """Return the folder below which ``path`` would be found; None if there is none."""
     for above in islice(root.absolute().parents, 2):
         if (above / path).is_file():
             return above

@@ -1,4 +1,4 @@
-"""Check that a model can be used: its weights, its layers, and the memory that extracting its features takes."""
+"""Check that a model can be used: its weights, its layers, and the memory for extracting its features."""
 
 import time
 from collections.abc import Sequence
@@ -21,15 +21,17 @@ from cortexscale.study.features import Features, Projection
 _HELP = "docs/models.md describes what each source needs, and what candidate layers are."
 _BLAME = "an InputError was expected for bad input, and nothing for good input"
 _TOLERANCE = 1e-2
-"""Largest difference of an activation between batches, relative to the largest activation of its layer. Half precision rounds
-differently in batches of another size."""
+"""Largest difference of an activation between batches, divided by the largest activation of the layer.
+
+Activations may differ, because half precision rounds differently in batches of different sizes.
+"""
 
 
 def check_model(model: Model, batch_size: int, projection: Projection, asked_mb: int, weights_follow: bool) -> Report:
     """Load a model, run it on two images and check all of its candidate layers.
 
-    A job that extracts all candidates in batches of ``batch_size`` images asks for ``asked_mb``. With ``weights_follow``, weights
-    may be missing, because the study itself trains or fetches them.
+    ``asked_mb`` is the memory in MB that a job requests to extract all candidate layers in batches of ``batch_size`` images. With
+    ``weights_follow``, weights may be missing, because the study itself trains or downloads them.
     """
     report = Report(f"The model `{model.id}` of the source `{model.source}`")
     backbone = _load(report.section("weights", _HELP), model, weights_follow)
@@ -81,7 +83,10 @@ def _describe(section: ReportSection, backbone: Backbone, images: Tensor) -> Non
 
 
 def _check_layers(section: ReportSection, backbone: Backbone, layers: Sequence[Layer], images: Tensor) -> list[int]:
-    """Check that every layer puts out finite numbers that depend on one image each; return the widths of the layers that run."""
+    """Check that every layer puts out finite numbers, and that each row depends on one image only.
+
+    Return the widths of the layers that take part in the forward pass.
+    """
     names = [layer.name for layer in layers]
     with torch.inference_mode(), captured(backbone.network, names) as outputs:
         backbone.network(images[:1])
@@ -113,7 +118,7 @@ def _agree(one: Tensor, other: Tensor) -> bool:
 def _check_memory(
     section: ReportSection, backbone: Backbone, widths: Sequence[int], batch_size: int, projection: Projection, asked_mb: int
 ) -> None:
-    """Compare the memory that an extraction of all candidate layers needs with what its job asks for."""
+    """Compare the memory that extracting all candidate layers needs with the memory that the job requests."""
     settings = Features(batch_size=batch_size, projection=projection)
     dimensions = None if projection.is_exact else projection.dimensions
     network = count_network(backbone, backbone.transform(GREY)[None], widths)

@@ -1,4 +1,4 @@
-"""Check what models are made from: labelled images of a suite, checkpoint files, names of pretrained networks."""
+"""Check the inputs of models: labelled images of suites, checkpoint files, and names of pretrained networks."""
 
 import difflib
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from cortexscale.study.models import Suite
 
 
 def check_training_images(section: ReportSection, suite: Suite) -> None:
-    """Check that both splits exist, with the classes and the number of images that the config says. No image is opened."""
+    """Check that both splits exist and have the numbers of classes and images that the config gives. No image is opened."""
     section.help.append("docs/models.md describes the layouts; the config sets `classes` and `expected` of a suite.")
     for split in SPLITS:
         with section.collect(f"listing {split}", "a fault of Cortex Scale"):
@@ -36,7 +36,7 @@ def _image_problems(images: LabelledImages, suite: Suite, split: str) -> Iterato
 
 
 def check_checkpoints(section: ReportSection, files: Sequence[str]) -> None:
-    """Check that no existing checkpoint is a web page, or a pointer to a file that was never fetched. Files may be missing."""
+    """Check that no checkpoint is a web page or a pointer to a file that was not downloaded. Missing files are ignored."""
     there, wrong = [file for file in files if Path(file).exists() or Path(file).is_symlink()], []
     for file in there:
         try:
@@ -48,7 +48,7 @@ def check_checkpoints(section: ReportSection, files: Sequence[str]) -> None:
 
 
 def check_timm_names(section: ReportSection, names: Sequence[str]) -> None:
-    """Check that timm has pretrained weights of every name. Names with an owner (hub names) are not looked up."""
+    """Check that timm has pretrained weights for every name. Names of the hub, which have an owner, are not looked up."""
     names = [name for name in names if "/" not in name]
     if not names:
         return

@@ -1,6 +1,7 @@
-"""Read one subject in a process of its own, to measure its memory: ``python -m cortexscale.check.one_read ANSWER``.
+"""Read one subject in a separate process, to measure the memory of the read.
 
-The arguments of :func:`main` come as JSON on standard input. The answer is written to a JSON file.
+The command is ``python -m cortexscale.check.one_read ANSWER``. It reads the arguments of :func:`main` as JSON from standard input,
+and writes the answer to the JSON file ``ANSWER``.
 """
 
 import hashlib
@@ -25,10 +26,10 @@ HEAVY = ("torch", "timm", "mne", "scipy", "matplotlib", "zarr", "nibabel", "xarr
 
 
 def main(reader: str, root: str, subject: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Read a subject; describe the result, or say in ``error`` why the read failed.
+    """Read a subject and describe the recording. If the read fails, return the reason in ``error``.
 
-    A result has ``problems``, ``peak_mb``, ``heavy`` (packages that importing the module loads), ``digest`` (hash of the whole
-    Recording), ``n_units``, ``rois`` (number of units of each), ``train_ids`` and ``test_ids``.
+    A description has ``problems``, ``peak_mb``, ``heavy`` (packages that are loaded when the module is imported), ``digest`` (hash
+    of the Recording), ``n_units``, ``rois`` (ROI -> number of units), ``train_ids`` and ``test_ids``.
     """
     module = load_reader(reader)
     heavy = [name for name in HEAVY if name in sys.modules]
@@ -51,12 +52,12 @@ def peak_mb() -> float:
     """Return the peak resident memory of this process in MB."""
     status = Path("/proc/self/status")
     if status.exists() and (peak := re.search(r"VmHWM:\s+(\d+)", status.read_text(encoding="utf-8"))):
-        return int(peak.group(1)) / 1024  # on Linux, ru_maxrss of a child process starts from the memory of its parent
+        return int(peak.group(1)) / 1024  # on Linux, ru_maxrss of a child process includes the memory of the parent
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def _content(recording: Recording) -> dict[str, Any]:
-    """A hash of the recording, and its units, ROIs and stimuli."""
+    """Return a hash of the recording, its number of units, its ROIs and its stimuli."""
     digest = hashlib.blake2b(digest_size=16)
     for split in (recording.train, recording.test):
         for array in (split.stimulus_ids.astype(str), split.responses, split.repetitions):
@@ -74,7 +75,7 @@ def _content(recording: Recording) -> dict[str, Any]:
 
 
 def _problems(recording: Recording, subject: str) -> Iterator[str]:
-    """Yield one line for everything that is wrong with a recording, as "found; expected"."""
+    """Yield one line, "found; expected", for every problem of a recording."""
     yield from recording.problems()
     if recording.subject != subject:
         yield f"the recording has the subject {recording.subject}; {subject} was asked for"
@@ -86,7 +87,7 @@ def _problems(recording: Recording, subject: str) -> Iterator[str]:
     if recording.units["nc_percent"].max() <= 1:
         yield "no noise ceiling is above 1; they are expected in percent of variance (are these fractions?)"
     if recording.screening.empty:
-        yield "there is no screening table; a row per unit, kept or not, is expected (cortexscale/recording.py)"
+        yield "there is no screening table; one row per examined unit is expected (cortexscale/recording.py)"
     elif "released" in recording.screening and "released_statistic" not in recording.notes:
         yield "a released statistic has no name; notes['released_statistic'] should have it"
     try:

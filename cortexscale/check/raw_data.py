@@ -1,4 +1,4 @@
-"""Check before reading that the raw files of a study exist and are as they were released."""
+"""Check that the raw files of a study exist and equal the released files, before they are read."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,10 +39,10 @@ def check_data(
     checkpoints: Sequence[str] = (),
     timm_names: Sequence[str] = (),
 ) -> Report:
-    """Check the raw files of all datasets and stimulus sets of a study, and the files and names that its models come from.
+    """Check the raw files of all datasets and stimulus sets of a study, and the files and names of its models.
 
-    With ``checksums``, contents are compared with the released checksums, which reads every byte. Some of the ``checkpoints`` may
-    be missing; ``missing`` lists other files that the study needs and lacks.
+    With ``checksums``, every file is read to compare it with the released checksum. ``checkpoints`` may include missing files.
+    ``missing`` lists other files that the study needs but does not have.
     """
     report = Report(f"Raw data of study `{study}`")
     for name, dataset in datasets.items():
@@ -95,7 +95,7 @@ def _check_dataset(section: ReportSection, name: str, dataset: Dataset, checksum
 
 
 def _check_files(section: ReportSection, root: Path, files: Sequence[Path], reader: str | None, checksums: bool) -> set[Path]:
-    """Note what is wrong with files, and return those that cannot be used. With a reader, compare them with its release."""
+    """Note the problems of files, and return the files that cannot be used. Files of a reader are compared with its release."""
     missing: dict[Path, PurePath] = {}
     damaged: dict[Path, str] = {}
     wrong: dict[Path, str] = {}
@@ -126,7 +126,7 @@ def _check_files(section: ReportSection, root: Path, files: Sequence[Path], read
 
 
 def _note_missing(section: ReportSection, root: Path, missing: Sequence[PurePath], n_files: int, reader: str | None) -> None:
-    """Note files that are missing, by folder if there are many, with hints where they may be."""
+    """Note missing files, with hints where they may be. Many files are listed by folder."""
     if not missing:
         return
     known = [released for path in missing if reader and (released := released_file(reader, path))]
@@ -146,7 +146,7 @@ def _readable(size: int) -> str:
 
 
 def changed_counts(options: BaseModel) -> list[str]:
-    """List the options whose counts differ from those of the release, whose file sizes then do not apply."""
+    """List the options whose counts differ from the release. If there are any, released file sizes do not apply."""
 
     def counts(name: str, value: object) -> bool:
         values = value.values() if isinstance(value, dict) else [value]
@@ -158,7 +158,7 @@ def changed_counts(options: BaseModel) -> list[str]:
 
 
 def _image_sources(readers: Iterable[str]) -> list[str]:
-    """Say how to get the images of a stimulus set, according to the readers of its datasets. Faulty readers are left out."""
+    """Return how to get the images of a stimulus set, as the readers of its datasets say. Faulty readers are left out."""
     places = []
     for reader in readers:
         with suppress(InputError):
@@ -168,7 +168,7 @@ def _image_sources(readers: Iterable[str]) -> list[str]:
 
 
 def _check_images(section: ReportSection, images: StimulusSet) -> None:
-    """Check that the images of a stimulus set exist, in the number that the config says."""
+    """Check that the images of a stimulus set exist, and that their number is the one in the config."""
     path = Path(images.path)
     try:
         ids = LAYOUTS[images.layout](path).ids()
@@ -188,6 +188,6 @@ def _check_images(section: ReportSection, images: StimulusSet) -> None:
 
 
 def _folder_of_images(path: Path, below: Sequence[Path]) -> Path | None:
-    """Find a folder of folders with images, below a path or in the two folders above it."""
+    """Find a folder whose subfolders have images, below a path or in the two folders above it."""
     above = (file for folder in islice(path.absolute().parents, 2) for file in islice(folder.glob("*/*"), 100))
     return next((file.parents[1] for file in (*below, *above) if file.suffix.lower() in SUFFIXES), None)

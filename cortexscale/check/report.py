@@ -1,4 +1,4 @@
-"""Reports that list everything that was checked and everything that is wrong, in sections."""
+"""Reports in sections, which list everything that was checked and every problem."""
 
 import logging
 import sys
@@ -14,7 +14,7 @@ from cortexscale.files import write_text
 
 log = logging.getLogger(__name__)
 
-MANY = 20  # largest number of cases of one problem that are listed; the others are counted
+MANY = 20  # largest number of listed cases of one problem; other cases are only counted
 _wrapped = textwrap.TextWrapper(
     118, initial_indent="  > ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
 )
@@ -22,25 +22,25 @@ _wrapped = textwrap.TextWrapper(
 
 @dataclass
 class ReportSection:
-    """One subject of a report."""
+    """One section of a report: the problems and facts of one thing that was checked."""
 
     title: str
-    problems: list[str] = field(default_factory=list)  # each of one or several lines
-    facts: list[str] = field(default_factory=list)  # findings that are in order
+    problems: list[str] = field(default_factory=list)  # each has one or several lines
+    facts: list[str] = field(default_factory=list)  # findings that are not problems
     help: list[str] = field(default_factory=list)  # remedies, which are printed only if there are problems
     _errors: dict[tuple[str, str], list[InputError]] = field(default_factory=dict)
 
     def add_cases(self, intro: str, cases: Iterable[object]) -> None:
-        """Add one problem with several cases; without cases, add nothing."""
+        """Add one problem with several cases. Without cases, add nothing."""
         if cases := list(cases):
             listed = [*cases[:MANY], *([f"... and {len(cases) - MANY} more"] if len(cases) > MANY else [])]
             self.problems.append("\n".join([intro, *(f"  {case}" for case in listed)]))
 
     @contextmanager
     def collect(self, doing: str, blame: str) -> Iterator[None]:
-        """Note an exception of the block as a problem, and continue after the block.
+        """Note an exception in the block as a problem, and continue after the block.
 
-        For exceptions other than InputError, ``doing`` says what the block does, and ``blame`` who should look at it.
+        For exceptions other than InputError, ``doing`` says what the block does, and ``blame`` who should correct it.
         """
         try:
             yield
@@ -54,7 +54,7 @@ class ReportSection:
             )
 
     def _note(self, error: InputError) -> None:
-        """Group identical errors: 48 subjects of an outdated release are reported once."""
+        """Group identical errors, so that the same error in 48 subjects is reported once."""
         others = self._errors.setdefault((error.found, error.expected), [])
         if not others:
             self.problems.append(str(error))
@@ -75,13 +75,13 @@ class ReportSection:
 
 @dataclass
 class Report:
-    """A report of everything that was checked, in sections."""
+    """A report in sections, which lists everything that was checked."""
 
     title: str
     sections: list[ReportSection] = field(default_factory=list)
 
     def section(self, title: str, *help: str) -> ReportSection:
-        """Begin a section."""
+        """Add a section and return it."""
         self.sections.append(ReportSection(title, help=list(help)))
         return self.sections[-1]
 
@@ -90,13 +90,13 @@ class Report:
         return sum(len(section.problems) for section in self.sections)
 
     def text(self) -> str:
-        """Return the report as it is printed, with sections that have no problems last."""
+        """Return the text of the report. Sections without problems come last."""
         sections = sorted(self.sections, key=lambda section: not section.problems)
         verdict = f"{self.n_problems} problem(s)" if self.n_problems else "in order"
         return "\n\n".join([f"{self.title}: {verdict}", *(section.text() for section in sections)]) + "\n"
 
     def publish(self, file: Path) -> None:
-        """Write the report to a file and print it to the terminal. End the process with an error if there are problems."""
+        """Write the report to a file and print it. If there are problems, end the process with an error."""
         write_text(file, self.text())
         print(f"\n{self.text()}", flush=True)
         if self.n_problems:

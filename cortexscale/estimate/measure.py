@@ -1,4 +1,4 @@
-"""Rates of this machine, measured within seconds."""
+"""Measure the rates of this machine within seconds."""
 
 import io
 import os
@@ -20,10 +20,10 @@ _DISK_TEST = 256 * MB
 
 
 def machine_of(name: str, rates: dict[str, float], folder: Path) -> tuple[Machine, str]:
-    """Return the machine of the config section ``estimate`` (``here`` or one of ``PRESETS``), and where its rates come from.
+    """Return the machine of the config section ``estimate``, and a text that says where its rates come from.
 
-    This machine is measured with files in ``folder``. The given ``rates`` replace those of the machine; an unknown name raises an
-    InputError.
+    ``name`` is ``here`` or one of ``PRESETS``. This machine is measured with files in ``folder``. The given ``rates`` replace
+    rates of the machine. An unknown rate raises an InputError.
     """
     checked(Machine, dict.fromkeys(Machine.model_fields, 1.0) | rates, "config key estimate.rates")  # before seconds are spent
     base = measure(folder) if name == "here" else PRESETS[name]
@@ -32,9 +32,9 @@ def machine_of(name: str, rates: dict[str, float], folder: Path) -> tuple[Machin
 
 
 def measure(folder: Path) -> Machine:
-    """Measure the rates of this machine, with the device and the threads that torch has in this process.
+    """Measure the rates of this machine, with the device and the number of threads that torch uses in this process.
 
-    On a CPU they are per CPU second of one thread, so that other programs on this machine have little influence.
+    On a CPU, rates are per CPU second of one thread, so that other programs on this machine have little influence.
     """
     return Machine(
         **_arithmetic(),
@@ -69,7 +69,7 @@ def _arithmetic() -> dict[str, float]:
             work()
             return clock() - started
 
-        timed()  # the first call chooses algorithms
+        timed()  # the first call is slower, because it chooses algorithms
         return min(timed() for _ in range(2))
 
     def inverse(matrix: torch.Tensor) -> torch.Tensor:
@@ -115,7 +115,7 @@ def _fits() -> float:
 
 
 def _release() -> float:
-    """Measure decompression by gzip, which is slower than reading from any disk."""
+    """Measure the rate of decompression by gzip, which is slower than reading from any disk."""
     betas = np.random.default_rng(0).normal(0, 300, 4 * MB).astype(np.int16).tobytes()
     packed = zlib.compress(betas, 1)
     started = time.process_time()
@@ -135,7 +135,7 @@ def _disk(folder: Path) -> dict[str, float]:
             os.fsync(handle.fileno())
         rates["disk_write"] = _DISK_TEST / (time.perf_counter() - started)
         with file.open("rb", buffering=0) as handle:
-            if hasattr(os, "posix_fadvise"):  # elsewhere (macOS) the file is read from memory
+            if hasattr(os, "posix_fadvise"):  # on systems without it, such as macOS, the file is read from memory
                 os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             started = time.perf_counter()
             while handle.read(len(block)):
@@ -147,7 +147,7 @@ def _disk(folder: Path) -> dict[str, float]:
 
 
 def _start(*modules: str) -> float:
-    """Measure the CPU seconds of a new Python that imports these modules, which is most of a job with small data."""
+    """Measure the CPU seconds of a new Python process that imports some modules. Jobs with small data take little longer."""
     before = os.times()
     subprocess.run([sys.executable, "-c", f"import {', '.join(modules)}"], check=True)
     after = os.times()

@@ -1,6 +1,6 @@
-"""Sizes of networks, counted by building them without weights or data.
+"""Count the sizes of networks, which are built without weights or data.
 
-``python -m cortexscale.estimate.networks config/paper.yaml`` writes the table ``cortexscale/models/networks.tsv`` again.
+``python -m cortexscale.estimate.networks config/paper.yaml`` writes the table ``cortexscale/models/networks.tsv`` anew.
 """
 
 import sys
@@ -16,7 +16,7 @@ from cortexscale.plan import Plan
 
 
 def networks(models: Iterable[Model]) -> dict[str, Network]:
-    """Count the network of every model, by its id. Models that share a reference model share one count."""
+    """Return model id -> sizes of the network. Models with the same reference model are counted once."""
     by_id = {model.id: model for model in models}
     references = {id: by_id.get(model.reference, model) for id, model in by_id.items()}
     return {id: _counted(reference) for id, reference in references.items()}
@@ -35,7 +35,7 @@ def _counted(model: Model) -> Network:
 
 @cache
 def numbers_kept(model: Model) -> int:
-    """Count the numbers that a model's network keeps of one image for the backward pass."""
+    """Return how many numbers the network of a model keeps for the backward pass of one image."""
     from cortexscale.models.build import untrained
     from cortexscale.models.counting import saved_activations
 
@@ -43,7 +43,7 @@ def numbers_kept(model: Model) -> int:
 
 
 def counted_table(config: Path) -> str:
-    """Count the networks of the published models of a config file, as the text of a table."""
+    """Count the networks of the published models in a config file. Return the text of the table."""
     plan = Plan(yaml.safe_load(config.read_text(encoding="utf-8")), {"estimate"})
     models = list(plan.models.inventory.values())
     counted = networks(model for model in models if model.source in ("spvvs", "timm"))

@@ -1,4 +1,4 @@
-"""The estimate of a study as text: a table of stages, then how its numbers were computed."""
+"""Write the estimate of a study as text: a table of stages, followed by how its numbers were computed."""
 
 import textwrap
 
@@ -8,13 +8,13 @@ from cortexscale.estimate.stages import Estimate
 
 _WIDTH = 120
 _LEGEND = (
-    "Time is the sum over jobs, each alone on its device: divide by the jobs that run at a time. Memory is what the largest job "
-    "asks the scheduler for. Disk is what the stage leaves."
+    "Time is the sum over jobs, each alone on its device: divide it by the number of jobs that run at a time. Memory is what the "
+    "largest job requests from the scheduler. Disk is the space that the results of the stage take."
 )
 
 
 def report(study: str, estimate: Estimate, origin: str) -> str:
-    """Write everything that a person needs to judge an estimate, with the origin of the rates of the machine."""
+    """Return the text of an estimate. ``origin`` says where the rates of the machine come from."""
     stages = estimate.stages()
     lines = [f"Estimate of study `{study}`, nothing done yet", ""]
     lines += [_row("stage", "jobs", "time", "longest job", "memory", "disk")]
@@ -53,18 +53,18 @@ def _wrap(text: str, indent: str = "") -> list[str]:
 
 
 def _sizes(sizes: ExpectedSizes) -> list[str]:
-    """List the sizes of data and networks that the estimate assumes."""
+    """List lines with the sizes of data and networks that the estimate assumes."""
     lines = []
     for name in sizes.data.datasets:
         kernels, (_, source) = sizes.dataset(name).kernels, sizes.units_source(name)
         first, count = kernels[0], "one kernel" if len(kernels) == 1 else f"{len(kernels)} kernels, each"
         lines.append(f"{name}: {count} of {first.n_train:,} + {first.n_test:,} images and {first.units:,.0f} units ({source})")
     if any(sizes.units_kept(name) is None for name in sizes.data.datasets):
-        lines.append("at most: what the reader may keep. estimate.units can say fewer, and recordings will once they are there")
+        lines.append("at most: the reader can keep no more units. Set estimate.units to fewer; existing recordings are counted")
     if sizes.networks:
         lines.append(f"{len(sizes.networks)} models: FLOPs and layers counted from their architectures")
     if sizes.unsized:
-        found = f"{len(sizes.unsized)} released files are not here and of unknown size, counted as nothing"
+        found = f"{len(sizes.unsized)} released files are missing and of unknown size; they are counted as 0"
         lines.append(f"{found}, such as {sizes.unsized[0]}")
     if sizes.study.simulation:
         lines.append("making the simulated recordings is not counted")

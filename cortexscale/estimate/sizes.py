@@ -1,4 +1,4 @@
-"""Expected sizes of the arrays of a planned study, as far as they can be counted before the study runs."""
+"""The expected sizes of the arrays of a study, which are counted before the study runs."""
 
 import os
 from functools import cache
@@ -13,12 +13,12 @@ from cortexscale.recording import load_recording
 
 
 class ExpectedSizes(Sizes):
-    """Expected sizes of a study, given the network of every model by its id."""
+    """Expected sizes of a study. ``networks`` maps the id of every model to its network."""
 
     def __init__(self, plan: Plan, networks: dict[str, Network]):
         super().__init__(plan.study, plan.data, plan.models)
         self.networks = networks
-        self.unsized: list[str] = []  # released files of unknown size among those that were asked for
+        self.unsized: list[str] = []  # missing released files whose size is unknown
 
     def network(self, model: str) -> Network:
         return self.networks[model]
@@ -28,7 +28,10 @@ class ExpectedSizes(Sizes):
 
     @cache  # noqa: B019 (one of these per process)
     def units_source(self, dataset: str) -> tuple[float | None, str]:
-        """Return the units that a subject keeps on average, and how they are known; None if only the reader's bound is known."""
+        """Return the mean number of units per subject that pass the selection, and where the number comes from.
+
+        The number is None if only the largest possible number is known.
+        """
         recorded = [file for file in self.data.recordings(dataset) if Path(file).exists()]
         if recorded:
             units = [len(load_recording(file, responses=False).units) for file in recorded]
@@ -38,12 +41,15 @@ class ExpectedSizes(Sizes):
         return None, "at most"
 
     def committed_layers(self, layers: int, rois: int) -> float:
-        """Return the number of layers that the ROIs are committed to on average."""
+        """Return the expected number of different committed layers of ``rois`` ROIs."""
         return committed_layers(layers, rois)
 
     @cache  # noqa: B019 (one of these per process)
     def released_bytes(self, dataset: str, subject: str) -> float:
-        """Return the bytes of a subject's released files: on disk if they are there, else in the release if known, else 0."""
+        """Return the size of a subject's released files in bytes.
+
+        The size of a missing file is the one in the release; it counts as 0 if it is unknown.
+        """
         return sum(self._released_bytes(dataset, Path(file)) for file in self.data.raw_files(dataset, subject))
 
     def _released_bytes(self, dataset: str, file: Path) -> int:

@@ -1,4 +1,4 @@
-"""The stages of a study with the time, memory and disk that they will take, before the first of them runs."""
+"""The stages of a study, with the time, memory and disk space that they are expected to take."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -22,10 +22,10 @@ class Stage:
     """One line of an estimate: the jobs of one rule."""
 
     name: str
-    costs: list[Cost]  # expected, of each job
-    limits: list[Cost]  # what the rule asks the scheduler for, for each job
-    formula: str  # how the costs follow from sizes and rates
-    temporary: bool = False  # whether what the jobs leave on disk is deleted once it has been used
+    costs: list[Cost]  # expected costs of each job
+    limits: list[Cost]  # resources that each job requests from the scheduler
+    formula: str  # how the costs are calculated from sizes and rates
+    temporary: bool = False  # whether the files of the jobs are deleted after use
 
     @property
     def seconds(self) -> list[float]:
@@ -33,17 +33,17 @@ class Stage:
 
     @property
     def mb(self) -> int:
-        """Megabytes that the largest job asks for."""
+        """Memory in MB that the largest job requests."""
         return max(limit.mb for limit in self.limits)
 
     @property
     def disk(self) -> float:
-        """Bytes that stay on disk after all jobs."""
+        """Disk space in bytes that is in use after all jobs."""
         return 0.0 if self.temporary else sum(cost.disk for cost in self.costs)
 
 
 class Estimate:
-    """Costs of the stages of a planned study, with its expected sizes, on a machine."""
+    """The costs of the stages of a study on a machine, calculated from expected sizes."""
 
     def __init__(self, plan: Plan, sizes: ExpectedSizes, machine: Machine):
         self.plan, self.sizes, self.machine = plan, sizes, machine
@@ -55,7 +55,7 @@ class Estimate:
         return [stage for stage in stages if stage.costs]
 
     def _stage(self, name: str, cost: Callable[..., Cost], jobs: Iterable[tuple[str, ...]]) -> Stage:
-        """Make the stage of a rule from the arguments that its jobs give to its cost."""
+        """Make the stage of a rule. ``cost`` returns the costs of a job, and ``jobs`` has its arguments for each job."""
         jobs = list(jobs)
         costs, limits = ([getattr(each, name)(*job) for job in jobs] for each in (self.costs, self.plan.limits))
         return Stage(name, costs, limits, formula(cost))
@@ -121,7 +121,7 @@ class Estimate:
         return [Stage("fits", laws.costs + published.costs, laws.limits + published.limits, laws.formula)]
 
     def _tables(self) -> Stage:
-        """Make the stage of all jobs that draw figures or make small tables, the report and the explore page."""
+        """Make the stage of the jobs for figures, small tables, the report and the explore page."""
         plan = self.plan
         jobs = len(plan.figures.asked) + (len(plan.data.datasets) + 4 if plan.data.datasets else 0)
         jobs += len(plan.tables.names) if plan.published else 0

@@ -1,4 +1,4 @@
-"""Pages for a browser: one file each, which opens without a server and without a network.
+"""Pages for a browser. Each page is one file that opens without a server and without a network.
 
-A template, style sheets and scripts lie in ``assets/``; what they show is put in as JSON.
+The folder ``assets/`` has the templates, styles and scripts. The data of a page are inserted as JSON.
 """

@@ -1,4 +1,4 @@
-"""The explore page: every score of a study and its scaling laws in a browser."""
+"""The explore page, which shows every score and every scaling law of a study in a browser."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,12 +23,12 @@ def explore_data(
     study: str,
     composite_rois: bool,
 ) -> dict[str, Any]:
-    """Collect the data of the page, as plain values.
+    """Collect the data of the page as values that JSON can store.
 
     Args:
-        tables: the tables ``pretraining``, ``finetuning`` and ``mapping``, as far as the study has them.
-        fits: name of a fit (``compute``, ``compute.rsa_c_test``, ``mapping``, ...) -> its ``fits``, ``curves`` and ``points``.
-        composite_rois: whether ROIs that contain others count in averages, as in the fits.
+        tables: those of the tables ``pretraining``, ``finetuning`` and ``mapping`` that the study has.
+        fits: name of a fit, such as ``compute`` or ``compute.rsa_c_test`` -> tables ``fits``, ``curves`` and ``points``.
+        composite_rois: whether averages include ROIs that contain other ROIs. The fits must have the same setting.
     """
     parts, labels = {}, {name: dataset.label for name, dataset in datasets.items()}
     if "pretraining" in tables:
@@ -58,12 +58,12 @@ def explore_data(
 
 
 def explore_page(data: dict[str, Any]) -> str:
-    """Make the page, with the plotting library and the data inside."""
+    """Return the HTML of the page, which contains the plotting library and the data."""
     return render("explore.html", data=data, library=get_plotlyjs())
 
 
 def _colours(parts: dict[str, Any], looks: Mapping[str, Look]) -> dict[str, str]:
-    """Return the colours of datasets, families and readouts by the names that the page shows, as in the figures."""
+    """Return name on the page -> colour, for datasets, families and readouts. Figures have the same colours."""
     names = dict.fromkeys(name for part in parts.values() for name in part["family"]["of"])
     known = FAMILIES | {figure_name(readout): colour for readout, colour in READOUTS.items()}
     known |= {look.label: look.colour for look in looks.values()}

@@ -1,6 +1,6 @@
-"""Parts of the explore page: models, fine-tuning runs and readouts with their scores, and the scaling laws of each axis.
+"""The parts of the explore page: models, fine-tuning runs and readouts with their scores, and the scaling laws of each axis.
 
-``composite_rois`` says whether ROIs that contain others count in averages, as in the fits.
+The argument ``composite_rois`` says whether averages include ROIs that contain other ROIs. The fits have the same setting.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,14 +17,14 @@ from cortexscale.models.roles import families
 from cortexscale.scaling.points import MODEL_COLUMNS, axis_points, mapping_points, worth_showing
 
 LABELS = {name: METRICS[name] for name in FITTED} | {ALIGNMENT: f"Alignment S ({METRICS[ALIGNMENT]})"}
-"""Metrics that the page offers."""
+"""Metric that the page offers -> label."""
 _FITTED = "finetuning_data_pct"
 UNIT = 1e-4
-"""Scores are stored as integer multiples of this unit, which halves their size."""
+"""Unit of stored scores. Integer multiples of this unit take half as much space as decimal numbers."""
 Part = dict[str, Any]
-"""Items of one kind with their scores, as the page reads them."""
+"""Items of one kind with their scores, in the form that the page reads."""
 _Scores = dict[str, dict[str, pd.Series]]
-"""Metric -> place -> score by item. A place is ``average``, a benchmark, or ``benchmark/ROI``."""
+"""Metric -> place -> scores with the item as index. A place is ``average``, a benchmark, or ``benchmark/ROI``."""
 CARD = {
     "backbone_arch": "Architecture",
     "backbone_n_params": "Parameters",
@@ -58,7 +58,7 @@ READOUT = {
 
 
 def pretraining_part(table: pd.DataFrame, composite_rois: bool) -> Part:
-    """Collect all models on the axes of pretraining."""
+    """Collect all models, with their X on the axes of pretraining."""
     card = [column for column in CARD if column in table and column not in MODEL_COLUMNS]
     models = table[[*MODEL_COLUMNS, *card]].drop_duplicates("model_id", ignore_index=True)
     part = _part("model", models, _scores(table, composite_rois), models["model_id"], CARD)
@@ -72,10 +72,10 @@ def pretraining_part(table: pd.DataFrame, composite_rois: bool) -> Part:
 
 
 def finetuning_part(table: pd.DataFrame, composite_rois: bool, labels: Mapping[str, str]) -> Part:
-    """Collect all fine-tuning runs on the axis of the neural data that they saw. Baselines saw none and are left out."""
+    """Collect all fine-tuning runs, with X on the fine-tuning axis. Baselines have no X and are left out."""
     table = table[table["fitting_samples"].notna()]
     known = ["model_id", "exp_type", "finetuning_dataset", "fitting_samples", *(column for column in RUN if column in table)]
-    runs = table[known].sort_values("exp_type", key=lambda kind: kind != _FITTED, kind="stable")  # a run may serve several
+    runs = table[known].sort_values("exp_type", key=lambda kind: kind != _FITTED, kind="stable")  # experiments can share a run
     runs = runs.drop_duplicates("model_id", ignore_index=True)
     part = _part("run", runs, _scores(table, composite_rois), runs["model_id"], RUN)
     part["family"] = {"label": "Fine-tuned on", "of": _texts(runs["finetuning_dataset"].replace(dict(labels)))}
@@ -87,7 +87,7 @@ def finetuning_part(table: pd.DataFrame, composite_rois: bool, labels: Mapping[s
 
 
 def mapping_part(table: pd.DataFrame, composite_rois: bool) -> Part:
-    """Collect all readouts, by kind, dataset, number of stimuli and seed, on the axis of the stimuli that they were fitted to."""
+    """Collect all readouts, with X on the mapping axis. An item is a kind, dataset, number of stimuli and seed."""
     keys = ["probe_type", "benchmark_name", "fitting_samples", "data_pct", "seed"]
     card = ["model_id", *(column for column in READOUT if column in table and column not in keys)]
     readouts = table[[*keys, *card]].drop_duplicates(keys, ignore_index=True)
@@ -112,13 +112,13 @@ def _part(noun: str, items: pd.DataFrame, scores: _Scores, ids: pd.Series, card:
 
 
 def _axis(name: str, x: pd.Series, fitted: pd.Series) -> dict[str, Any]:
-    """Collect one axis of a part: its names, X of every item, and whether laws are fitted to the item."""
+    """Collect one axis of a part: its names, the X of every item, and which items laws are fitted to."""
     axis = AXES[name]
     return {"label": axis.label, "symbol": axis.symbol, "x": _numbers(x), "fitted": fitted.astype(int).tolist()}
 
 
 def _scores(table: pd.DataFrame, composite_rois: bool) -> _Scores:
-    """Average the scores of all models."""
+    """Return the scores of all models at every place."""
     means = {}
     for metric in _metrics(table):
         scores = benchmark_means(table, "model_id", metric, composite_rois=composite_rois)
@@ -127,7 +127,7 @@ def _scores(table: pd.DataFrame, composite_rois: bool) -> _Scores:
 
 
 def _places(means: Mapping[str, pd.Series], rows: pd.DataFrame, item: str) -> _Scores:
-    """Join means by item and benchmark, and the means over subjects of every ROI of ``rows``."""
+    """Combine the given means, by item and benchmark, with the means over subjects for every ROI in ``rows``."""
     rois = rows.groupby([item, "benchmark_name", "roi"], sort=False)[list(means)].mean().reset_index()
     places = rois.pop("benchmark_name") + "/" + rois.pop("roi")
     rois = rois.set_index([rois.pop(item), places])
@@ -146,14 +146,14 @@ def _metrics(table: pd.DataFrame) -> list[str]:
 
 
 def _fitted_readouts(points: pd.DataFrame) -> pd.Series:
-    """Name the points of :func:`cortexscale.scaling.points.mapping_points`."""
+    """Return the name of the readout of every point of :func:`cortexscale.scaling.points.mapping_points`."""
     name = points["family"].map(figure_name) + ", " + points["benchmark_name"] + ", "
     name += points["data_pct"].map("{:g} %".format) + " = " + points["x"].map("{:g}".format) + " stimuli"
     return name + ", seed " + points["seed"].astype(str)
 
 
 def laws(fits: pd.DataFrame, curves: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Collect the scaling laws of one axis and metric with their constants, intervals and curves."""
+    """Collect the scaling laws of one axis and metric, with constants, intervals and curves."""
     names = ["axis", "metric", "family", "benchmark_name"]
     facts = ["form", "n", "x_scale", "tau_raw", "bootstrap_unit", "bootstraps", "warnings"]
     facts += [f"{name}{end}" for name in ("E", "ln_A", "lambda", "alpha") for end in ("", "_low", "_high")]
@@ -168,7 +168,7 @@ def laws(fits: pd.DataFrame, curves: pd.DataFrame, labels: Mapping[str, str]) ->
 
 
 def distances(points: pd.DataFrame, ids: Sequence[str]) -> dict[str, list[int | None]]:
-    """Collect the distance of every model from the law of all families, per benchmark, in units of :data:`UNIT`."""
+    """Return benchmark -> distance of every model from the law of all families, in units of :data:`UNIT`."""
     wide = points.pivot(index="model_id", columns="benchmark_name", values="residual").reindex(list(ids))
     return {str(benchmark): _integers(of) for benchmark, of in wide.items()}
 
@@ -186,7 +186,7 @@ def _numbers(column: pd.Series) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value that JSON can hold: not nan or infinity, and whole numbers without a decimal point."""
+    """Convert a value for JSON. Nan and infinity become None, and whole numbers lose their decimal point."""
     if isinstance(value, str | bool):
         return value
     if pd.isna(value) or np.isinf(value):

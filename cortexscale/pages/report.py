@@ -1,4 +1,4 @@
-"""The report: figures with captions, tables, quality checks, cost and origins of a study on one page."""
+"""The report: one page with the figures, captions, tables, quality checks, costs and origins of a study."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ from cortexscale.stores import file_hash, read_table, table_provenance
 
 REPOSITORY = Path(__file__).parents[2]
 DOTS, PIXELS = 300, 110
-"""Dots per inch of the figures, and CSS pixels per inch at which the page shows them."""
+"""Dots per inch of the figures, and CSS pixels per inch on the page."""
 COUNTED = {
     "model_id": "models",
     "benchmark_name": "datasets",
@@ -30,7 +30,7 @@ COUNTED = {
     "roi": "ROIs",
     "probe_type": "readouts",
 }
-"""Column of the numbers of a figure -> name of what it counts."""
+"""Column of the numbers of a figure -> name of the things that the column identifies."""
 
 
 def report_page(
@@ -44,13 +44,13 @@ def report_page(
     fits: Sequence[Path],
     pages: Sequence[str],
 ) -> str:
-    """Make the page. Figures are inside it, and links lead to the files beside it.
+    """Return the HTML of the page. It contains the figures, and its links lead to files in the same results folder.
 
     Args:
-        config: config of the study, with all defaults.
-        labels: dataset -> its name in the report.
-        tables: parquet files, ``cost`` among them. Tables that also exist in Markdown are shown, others are linked.
-        checks: parquet files of small tables for the section on quality.
+        config: the config of the study, including defaults.
+        labels: dataset -> label in the report.
+        tables: parquet files, which include ``cost``. The page shows tables that also exist in Markdown, and links to the others.
+        checks: parquet files of small tables, for the section on quality.
     """
     shown = [table for table in tables if table.stem != "cost"]
     files = [*tables, *checks, *fits]
@@ -75,7 +75,7 @@ def report_page(
 
 
 def _figure(root: Path, drawing: Drawing) -> dict[str, Any]:
-    """Describe a figure. On a screen, in CSS pixels, it is as large as in print."""
+    """Return the facts and the image of a figure. On a screen, the figure is as large as in print."""
     files = {kind: f"figures/{drawing.name}.{kind}" for kind in KINDS}
     text, png = caption(drawing, pd.read_csv(root / files["csv"])), root / files["png"]
     with Image.open(png) as image:
@@ -85,7 +85,10 @@ def _figure(root: Path, drawing: Drawing) -> dict[str, Any]:
 
 
 def caption(drawing: Drawing, numbers: pd.DataFrame) -> str:
-    """Return what a figure shows, where its numbers come from, and how many there are. The files of one fit are one source."""
+    """Return the caption of a figure: what it shows, where its numbers come from, and how many values are plotted.
+
+    All files of a fit count as one source.
+    """
     if "nothing_to_show" in numbers:
         return f"{drawing.title}. There is nothing to show: {numbers['nothing_to_show'].iloc[0]}."
     counts = {word: numbers[column].nunique() for column, word in COUNTED.items() if column in numbers}
@@ -102,7 +105,7 @@ def _table(table: Path, root: Path) -> dict[str, Any]:
 
 
 def _scores(tables: Sequence[Path]) -> dict[str, pd.DataFrame]:
-    """Return the fractions of units that score above 1, and whose penalty is an end of its grid."""
+    """Return the fraction of units with a score above 1, and the fraction whose penalty is at an end of the grid."""
     pretraining = next((table for table in tables if table.stem == "pretraining"), None)
     rows = read_table(pretraining) if pretraining else pd.DataFrame()
     if not {"n_units", "n_units_above_1", "alpha_at_edge"} <= set(rows):
@@ -118,7 +121,7 @@ def _scores(tables: Sequence[Path]) -> dict[str, pd.DataFrame]:
 
 
 def _laws_with_warnings(fits: Sequence[Path]) -> pd.DataFrame:
-    """Return the scaling laws whose constants should not be taken at face value."""
+    """Return the scaling laws with warnings about their constants."""
     tables = (read_table(file).assign(fit=file.stem) for file in fits)
     warned = [table[table["warnings"].fillna("") != ""] for table in tables if "warnings" in table]
     rows = pd.concat(warned) if warned else pd.DataFrame()
@@ -127,14 +130,14 @@ def _laws_with_warnings(fits: Sequence[Path]) -> pd.DataFrame:
 
 
 def _frame(table: pd.DataFrame) -> str:
-    """Write any table in Markdown, with four digits of its numbers."""
+    """Write a table in Markdown. Numbers have four digits."""
     table = table.rename(columns=lambda name: str(name).replace("_", " "))
     cells = table.map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else str(cell))
     return markdown_table(cells, left=table.select_dtypes(exclude="number").columns.tolist())
 
 
 def run_facts(config: Mapping[str, Any], tables: Sequence[Path]) -> dict[str, str]:
-    """Describe the run that made some tables in a few words. Versions are those that made them, not those of this process."""
+    """Return facts about the run that made some tables. Versions are read from the tables and not from this process."""
     made_by = [table_provenance(table) for table in tables]
     versions: dict[str, set[str]] = {}
     for each in made_by:
@@ -150,7 +153,7 @@ def run_facts(config: Mapping[str, Any], tables: Sequence[Path]) -> dict[str, st
 
 
 def _commit() -> str:
-    """Name the commit of the code, and say whether files differ from it."""
+    """Return the commit of the code in words, which say whether files differ from the commit."""
     try:
         found = _git("rev-parse", "HEAD")
         return f"git {found}" + (", with changes that are not committed" if _git("status", "--porcelain") else "")
@@ -166,8 +169,8 @@ def origins(tables: Sequence[Path], root: Path) -> tuple[pd.DataFrame, pd.DataFr
     """Read the origin of every table.
 
     Returns:
-        One row per table: its path under the root, rows and columns, hash of its content, digest of the code of its stage, and
-        number of inputs. One row per input of a table, with its hash.
+        Two tables. The first has one row per result table: path below the root, numbers of rows and columns, hash of the content,
+        digest of the code of the stage, and number of inputs. The second has one row per input of a result table, with a hash.
     """
     found, hashes = [], []
     for file in tables:

@@ -1,4 +1,4 @@
-"""Self-contained pages: a Jinja2 template of ``assets/`` with its styles, scripts, images and data inside."""
+"""Fill Jinja2 templates of ``assets/``. The resulting pages contain their styles, scripts, images and data."""
 
 import base64
 from pathlib import Path
@@ -9,11 +9,11 @@ from markdown_it import MarkdownIt
 
 ASSETS = Path(__file__).parent / "assets"
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
-"""Turns paragraphs and tables in Markdown into HTML. HTML in the text is escaped."""
+"""Converter of Markdown, such as paragraphs and tables, to HTML. It escapes HTML in the text."""
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill a template of ``assets/``. Values are escaped where the template does not call them ``safe``."""
+    """Fill a template of ``assets/``. Values are escaped unless the template marks them as ``safe``."""
     return _ENVIRONMENT.get_template(template).render(**values)
 
 

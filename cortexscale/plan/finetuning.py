@@ -93,8 +93,10 @@ class FinetuningPlan:
         return self.models.suite(base).images if self.models.inventory[base].source == "suite" else self.settings.images
 
     def images_at_hand(self, model: str) -> list[str]:
-        """List the labelled images that the training of a model waits for. The list is empty if the training uses none, or if
-        they are missing in a dry-run."""
+        """List the labelled images that the training of a model waits for.
+
+        The list is empty if the training uses no labelled images, or if they are missing in a dry-run.
+        """
         images = self.images(self.base(model).id)
         return self.data.inputs.planned([images]) if images else []
 

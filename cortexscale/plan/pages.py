@@ -54,8 +54,10 @@ class PagePlan:
 
     @property
     def assets(self) -> list[str]:
-        """Paths of the templates, styles and scripts of the pages. Rules take them as inputs, because digests of code cover only
-        Python modules."""
+        """Paths of the templates, styles and scripts of the pages.
+
+        Rules take them as inputs, because digests of code cover only Python modules.
+        """
         return [os.path.relpath(file) for file in sorted(ASSETS.iterdir())]
 
     @property

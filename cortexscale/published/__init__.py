@@ -6,4 +6,4 @@ FILES = {
     "finetuning": "finetuning_results",
     "mapping": "mapping_results",
 }
-"""Name of a table here -> name of its parquet file."""
+"""Name of a result table -> name of the published parquet file."""

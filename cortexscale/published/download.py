@@ -13,9 +13,9 @@ FOLDER = "data"  # folder of the tables in the repository
 
 
 def download_table(repo: str, revision: str, path: Path) -> None:
-    """Fetch one table of a dataset of the hub to ``path`` through the cache of the hub, which resumes and verifies downloads.
+    """Download one table from a data set of the hub to ``path``. The cache of the hub resumes and verifies downloads.
 
-    It raises an InputError if there is no connection, or no such dataset, revision or file.
+    Raises an InputError if there is no connection, or if the data set, revision or file does not exist.
     """
     name = f"{FOLDER}/{path.name}"
     try:

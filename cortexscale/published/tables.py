@@ -1,4 +1,4 @@
-"""Published tables, checked against their columns, in the names that results of a study have."""
+"""Read published tables: check their columns, and convert names to those that the results of a study have."""
 
 import logging
 from collections.abc import Callable
@@ -16,18 +16,18 @@ from cortexscale.published import FILES
 from cortexscale.stores import read_table
 
 BENCHMARKS = {entry.released_name: name for name, entry in all_facts().items()}
-"""Name of a dataset in the released tables -> its name here."""
+"""Name of a dataset in the released tables -> name of its reader."""
 SOURCES = {"spvvs": "spvvs", "timm": "timm", "hf": "huggingface", "huggingface": "huggingface"}
 REMEDY = "fetch the table of the authors again, or name another `revision` of it"
 _RATE = r"-lr(\d+)e(\d+)_0(?=-|$)"  # the learning rate in the id of a fine-tuned model: ``-lr5e6_0-`` means 5e-6
-RATE = 1e-5  # learning rate of models whose ids name none (Table S3)
+RATE = 1e-5  # learning rate of models whose ids contain none (Table S3)
 _UNKNOWN = {"finetuning": ["n_trainable_params"], "mapping": ["n_params", "n_params_per_subject"]}
-"""Columns of a study that the authors do not publish."""
+"""Table -> columns that a study has but the authors did not publish."""
 _TRUTH = {True: True, False: False, "True": True, "False": False}
 
 
 def text(value: Any) -> str:
-    """Return a value as text. Bytes are decoded, and whole numbers are written out, since a subject may be a number."""
+    """Return a value as text. Bytes are decoded. Whole numbers have no decimals, because a subject may be a number."""
     if isinstance(value, bytes | str):
         return value.decode() if isinstance(value, bytes) else value
     if isinstance(value, bool | np.bool_) or value != int(value):
@@ -45,11 +45,11 @@ def number(value: Any) -> float:
 class Column:
     """A column of a published table."""
 
-    kind: str  # its values in words
-    read: Callable[[Any], object]  # turns one value into this kind, or raises a ValueError, KeyError or TypeError
+    kind: str  # the expected values in words
+    read: Callable[[Any], object]  # converts one value, or raises a ValueError, KeyError or TypeError
     filled: bool = False  # whether every row must have a value
     required: bool = True
-    empty: object = np.nan  # what an empty cell is read as
+    empty: object = np.nan  # value of an empty cell
 
 
 _TEXT, _NUMBER = Column("text", text), Column("numbers", number)
@@ -96,13 +96,13 @@ COLUMNS = {
     "finetuning": _RESULT | _FINETUNING,
     "mapping": _RESULT | _MAPPING,
 }
-"""Columns of every table. Columns that are not required are read if they are there. Unknown columns are kept as they are."""
+"""Table -> its columns. Optional columns are read if they exist. Unknown columns are kept unchanged."""
 
 
 def checked_columns(table: pd.DataFrame, name: str, where: object) -> pd.DataFrame:
-    """Convert the columns of a published table to their types, and names of datasets and sources to those used here.
+    """Convert the columns of a published table to their types, and names of datasets and sources to those of a study.
 
-    It raises an InputError that lists every missing column, and every column with other values.
+    Raises an InputError that lists every missing column and every column with unexpected values.
     """
     columns = COLUMNS[name]
     unknown = [str(column) for column in table if column not in columns]
@@ -123,7 +123,7 @@ def checked_columns(table: pd.DataFrame, name: str, where: object) -> pd.DataFra
 
 
 def _read(column: pd.Series, of: Column) -> tuple[pd.Series, str]:
-    """Return the converted column and an empty message, or the column itself and what is wrong with it."""
+    """Return the converted column with an empty message, or the unchanged column with a message about its problem."""
     empty = column.isna()
     if of.filled and empty.any():
         return column, f"empty in {empty.sum():,} of {len(column):,} rows"
@@ -142,16 +142,16 @@ def _read(column: pd.Series, of: Column) -> tuple[pd.Series, str]:
 
 
 def published_table(file: Path, name: str) -> pd.DataFrame:
-    """Read, check and rename one published table: ``pretraining``, ``layer_search``, ``finetuning`` or ``mapping``."""
+    """Read and convert one published table: ``pretraining``, ``layer_search``, ``finetuning`` or ``mapping``."""
     return normalised(read_table(file), name, file)
 
 
 def normalised(table: pd.DataFrame, name: str, where: object) -> pd.DataFrame:
-    """Check and rename a published table that is in memory. ``where`` names it in messages.
+    """Check and convert a published table in memory. ``where`` is its name in messages.
 
-    Datasets are named by their readers, as in ``config/paper.yaml``. Flags are booleans, numbers float64. A pretraining table
-    gains ``held_out``, a layer search ``layer_position_normalized``, a fine-tuning ``base_model_id`` and ``learning_rate``.
-    Columns that were not published are nan.
+    Datasets get the names of their readers, as in ``config/paper.yaml``. Flags become booleans, and numbers float64. The table
+    ``pretraining`` gets the column ``held_out``, ``layer_search`` gets ``layer_position_normalized``, and ``finetuning`` gets
+    ``base_model_id`` and ``learning_rate``. Columns that were not published are nan.
     """
     table = checked_columns(table, name, where)
     for column in set(_UNKNOWN.get(name, ())) - set(table):
@@ -165,7 +165,10 @@ def normalised(table: pd.DataFrame, name: str, where: object) -> pd.DataFrame:
 
 
 def _with_bases(runs: pd.DataFrame, where: object) -> pd.DataFrame:
-    """Add base models and learning rates. Ids begin with architectures: ``deit_small-`` or, of base models, ``deit_small_``."""
+    """Add base models and learning rates to fine-tuning runs.
+
+    Ids begin with the architecture, as in ``deit_small-`` for fine-tuned models and ``deit_small_`` for base models.
+    """
     baseline = runs["exp_type"] == "finetuning_baseline"
     begins = runs["model_id"].str.partition("-")[0]
     archs, ids = begins[~baseline].unique(), runs.loc[baseline, "model_id"].unique()

@@ -1,1 +1,1 @@
-"""Quality of the neural data: noise ceilings, counts, and statistics of the releases."""
+"""Quality control of the neural data: noise ceilings, counts, and released statistics."""

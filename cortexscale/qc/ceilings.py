@@ -1,4 +1,4 @@
-"""Tables of single units: noise ceilings, and statistics that a release ships beside the same statistics from its trials."""
+"""Make tables of single units: noise ceilings, and released statistics with the same statistics from single trials."""
 
 from collections.abc import Iterable
 
@@ -10,10 +10,11 @@ from cortexscale.recording import Recording
 
 
 def noise_ceilings(recordings: Iterable[Recording]) -> pd.DataFrame:
-    """Collect the noise ceilings of all units that were examined: one row per dataset, subject, ROI and unit.
+    """Collect the noise ceilings of all examined units, with one row per dataset, subject, ROI and unit.
 
-    The columns are ``benchmark_name``, ``subject``, ``roi``, ``unit``, ``kept``, ``nc_percent`` (nan where it cannot be computed)
-    and ``time`` (s; nan where a unit has none, outside M/EEG). Names are categories, because they repeat a million times.
+    The columns are ``benchmark_name``, ``subject``, ``roi``, ``unit``, ``kept``, ``nc_percent`` and ``time``. ``nc_percent`` is
+    nan if it cannot be computed. ``time`` is in seconds, and nan outside EEG and MEG. Names are categorical, because each occurs
+    up to a million times.
     """
     parts = []
     for recording in recordings:
@@ -28,9 +29,9 @@ def noise_ceilings(recordings: Iterable[Recording]) -> pd.DataFrame:
 
 
 def released_units(recordings: Iterable[Recording]) -> pd.DataFrame:
-    """Collect statistics that the releases ship, and their values from single trials: one row per unit that has both.
+    """Collect released statistics and the same statistics from single trials, with one row per unit that has both.
 
-    The columns are ``benchmark_name``, ``subject``, ``statistic`` (its name), ``unit``, ``released`` and ``recomputed``.
+    The columns are ``benchmark_name``, ``subject``, ``statistic`` (a name), ``unit``, ``released`` and ``recomputed``.
     """
     columns = ["benchmark_name", "subject", "statistic", "unit", "released", "recomputed"]
     parts = [pd.DataFrame(columns=columns).astype({"released": float, "recomputed": float})]
@@ -44,10 +45,10 @@ def released_units(recordings: Iterable[Recording]) -> pd.DataFrame:
 
 
 def released_statistics(units: pd.DataFrame) -> pd.DataFrame:
-    """Compare each release with itself: one row per dataset, subject and statistic of :func:`released_units`.
+    """Compare released with recomputed statistics, with one row per dataset, subject and statistic of :func:`released_units`.
 
-    The columns are ``n_units``, ``median_difference`` and ``largest_difference`` (absolute, in the unit of the statistic), and
-    ``pearsonr`` between the two over units (nan below 2 units, or if one is constant).
+    The columns are ``n_units``, ``median_difference``, ``largest_difference`` and ``pearsonr``. Differences are absolute, in the
+    unit of the statistic. ``pearsonr`` is over units. It is nan for a single unit, or if one of the statistics is constant.
     """
     rows = []
     for names, group in units.groupby(["benchmark_name", "subject", "statistic"], sort=False, observed=True):
@@ -61,7 +62,7 @@ def released_statistics(units: pd.DataFrame) -> pd.DataFrame:
 
 def _screening(recording: Recording) -> pd.DataFrame:
     if recording.screening.empty:
-        where, expected = f"recording {recording.dataset}/{recording.subject}", "`screening`, one row per unit, kept or not"
+        where, expected = f"recording {recording.dataset}/{recording.subject}", "`screening`, with a row for every examined unit"
         remedy = "add it in the reader of this dataset, or read the dataset again if the recording is older than its reader"
-        raise InputError(where, "no table of the units that were looked at", expected, remedy)
+        raise InputError(where, "no table of the examined units", expected, remedy)
     return recording.screening

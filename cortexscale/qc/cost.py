@@ -1,4 +1,4 @@
-"""The cost of a study: time and memory of the jobs of every stage, from Snakemake's benchmark files."""
+"""The costs of a study: the time and memory of the jobs of every stage, from Snakemake's benchmark files."""
 
 from pathlib import Path
 
@@ -8,11 +8,12 @@ from cortexscale.markdown import markdown_table
 
 
 def cost_table(benchmarks: Path) -> pd.DataFrame:
-    """Sum up the jobs of every stage, the longest stage first, and of all stages.
+    """Sum the costs of the jobs of every stage and of all stages. The stage that took longest comes first.
 
     The folder has ``<stage>.tsv`` and ``<stage>/**.tsv``. The last run of every job counts, even if its model has left the study.
-    The columns are ``stage``, ``jobs``, ``wall_s`` and ``cpu_s`` (sums over jobs in seconds; a job shorter than a sampling
-    interval has no CPU time), ``longest_s``, and ``peak_rss_mb`` (MB of the largest job).
+    The columns are ``stage``, ``jobs``, ``wall_s``, ``cpu_s``, ``longest_s`` and ``peak_rss_mb``. ``wall_s`` and ``cpu_s`` are
+    sums over jobs in seconds. A job that is shorter than a sampling interval has no CPU time. ``longest_s`` is the time of the
+    longest job, and ``peak_rss_mb`` the memory of the largest job in MB.
     """
     tables = []
     for file in sorted(benchmarks.rglob("*.tsv")):

@@ -1,4 +1,4 @@
-"""The datasets of a study at a glance, beside those of the paper (Table S1)."""
+"""The table of the datasets of a study, compared with those of the paper (Table S1)."""
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import fields
@@ -19,16 +19,17 @@ def dataset_table(
     modalities: Mapping[str, Modality | None],
     paper: Mapping[str, Mapping[str, float]],
 ) -> pd.DataFrame:
-    """Tabulate what the study has of each dataset, and what the paper had: one row per dataset.
+    """Make a table with one row per dataset: the numbers of the study, and the numbers of the paper (Table S1).
 
-    Counts of units, train and test are means over subjects, and repetitions over images and subjects. Ceilings are
-    averaged over the kept units of a subject, then over subjects. The rows of ``paper`` are those of Table S1.
+    Numbers of units and of training and test stimuli are means over subjects. Repetitions are means over images and subjects.
+    Noise ceilings are averaged over the kept units of a subject, then over subjects.
 
     Returns:
-        ``handle`` (the label), ``modality`` (empty if unknown), ``stimuli`` (distinct, both splits, all
-        subjects), ``subjects``, ``rois`` (that have units in a subject), ``units``, ``train``, ``test``,
-        ``train_repetitions``, ``test_repetitions``, ``nc_percent`` (of variance) and ``nc_r`` (its square root, the
-        ceiling of a correlation); then the paper's as ``paper_stimuli`` ... ``paper_noise_ceiling`` (nan if it has none).
+        A table with the columns ``handle`` (the label), ``modality`` (empty if unknown), ``stimuli`` (number of distinct stimuli
+        in both splits and all subjects), ``subjects``, ``rois`` (number of ROIs in which a subject has units), ``units``,
+        ``train``, ``test``, ``train_repetitions``, ``test_repetitions``, ``nc_percent`` (noise ceiling in percent of variance)
+        and ``nc_r`` (the square root of the noise ceiling, which bounds Pearson r). The columns ``paper_stimuli`` to
+        ``paper_noise_ceiling`` have the paper's numbers, or nan if it has none.
     """
     rows = []
     for name, recordings in datasets.items():
@@ -40,7 +41,7 @@ def dataset_table(
 
 
 def _counts(recordings: Iterable[Recording]) -> dict[str, float]:
-    """Count what the recordings of one dataset hold: the columns from ``stimuli`` to ``nc_r``."""
+    """Return the columns from ``stimuli`` to ``nc_r`` for the recordings of one dataset."""
     stimuli: set[str] = set()
     rois: set[str] = set()
     subjects = []
@@ -64,7 +65,7 @@ def _counts(recordings: Iterable[Recording]) -> dict[str, float]:
 
 
 def readable(table: pd.DataFrame) -> str:
-    """Write a table of :func:`dataset_table` in Markdown: the study's number, then the paper's in brackets."""
+    """Write a table of :func:`dataset_table` in Markdown. The paper's numbers follow the study's in brackets."""
     cells = [
         {
             "Dataset": row["handle"],

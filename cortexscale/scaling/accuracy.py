@@ -1,4 +1,4 @@
-"""Task accuracy and alignment of models that were trained on labels (paper, section 4.10 and appendix F)."""
+"""Relation of task accuracy and alignment for models that were trained on labels (paper, section 4.10 and appendix F)."""
 
 import numpy as np
 import pandas as pd
@@ -12,19 +12,20 @@ BOOTSTRAPS = 1000
 HIGH_ACCURACY = 0.4
 """Top-1 accuracy, as a fraction, above which alignment grows more slowly with accuracy."""
 _FEWEST = 3
-"""Smallest number of models that are correlated."""
+"""Smallest number of models for which a correlation is computed."""
 _MODEL = ["model_id", "backbone_arch_family", "pretraining_dataset", "task_evaluation_acc"]
 
 
 def supervised(pretraining: pd.DataFrame) -> pd.DataFrame:
-    """Select the rows of models that scaling laws are fitted to and whose accuracy is known."""
+    """Select the rows of models to which scaling laws are fitted, if their accuracy is known."""
     return pretraining[(kinds(pretraining) == "fitted") & pretraining["task_evaluation_acc"].notna()]
 
 
 def accuracy_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.DataFrame:
-    """Average the scores of supervised models on each benchmark and over all. ROIs that contain others count, as in the paper.
+    """Average the scores of supervised models on each benchmark and over all benchmarks.
 
-    Flex families are merged into the families that they are variants of.
+    ROIs that contain other ROIs are included, as in the paper. A family of flexible width belongs to the family of which it is a
+    variant.
     """
     rows = supervised(pretraining)
     models = rows[_MODEL].drop_duplicates("model_id")
@@ -34,7 +35,10 @@ def accuracy_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.Da
 
 
 def roi_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.DataFrame:
-    """Average the scores of supervised models in every ROI over subjects: ``roi`` and the columns of :func:`accuracy_scores`."""
+    """Average the scores of supervised models over subjects in every ROI.
+
+    The result has the columns of :func:`accuracy_scores` and ``roi``.
+    """
     rows = supervised(pretraining)
     by = [*_MODEL, "benchmark_name", "roi"]
     scores = mean_scores(rows, by, metric, composite_rois=True, levels=("subject",))
@@ -42,10 +46,11 @@ def roi_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.DataFra
 
 
 def correlations(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Correlate alignment with accuracy in every group of at least three models in which both vary (paper, appendix F).
+    """Correlate alignment with accuracy in every group of models (paper, appendix F).
 
-    ``low`` and ``high`` are the 95 % interval of Pearson's ``r`` (percentiles of 1,000 resamples of the models, seed 0);
-    ``p_fdr`` is the two-sided ``p``, corrected over the whole table by the method of Benjamini and Hochberg.
+    Groups of fewer than three models are left out, and groups in which accuracy or alignment does not vary. ``low`` and ``high``
+    are the 95 % interval of Pearson's ``r``: percentiles of 1,000 resamples of the models with seed 0. ``p_fdr`` is the two-sided
+    ``p``, corrected over all rows of the table by the method of Benjamini and Hochberg.
     """
     found = []
     for key, group in scores.dropna(subset="score").groupby(by, sort=False):
@@ -61,7 +66,7 @@ def correlations(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def bootstrap_interval(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """95 % percentile interval of Pearson's r of two vectors, resampled in pairs. Constant resamples do not count."""
+    """Return the 95 % percentile interval of Pearson's r of two vectors. Pairs are resampled, without constant resamples."""
     drawn = np.random.default_rng(0).integers(len(x), size=(BOOTSTRAPS, len(x)))
     x, y = (values[drawn] - values[drawn].mean(axis=1, keepdims=True) for values in (x, y))
     with np.errstate(invalid="ignore"):

@@ -1,7 +1,7 @@
-"""Scaling laws of parameters and samples together, S = E - A N**-alpha - B D**-beta, and the best split of compute between them.
+"""Scaling laws S = E - A N**-alpha - B D**-beta of parameters and samples, and the best split of compute between both.
 
-S is the score at N parameters and D samples. The form is that of Hoffmann et al. (2022), fitted as in Gokce & Schrimpf (2025).
-Compute is C = D F(N), where F are the FLOPs of a forward pass, as on the compute axis of the paper.
+S is the score at N parameters and D samples. Hoffmann et al. (2022) introduced the form. It is fitted as by Gokce & Schrimpf
+(2025). Compute is C = D F(N), where F(N) is the FLOPs of a forward pass, as on the compute axis of the paper.
 """
 
 import logging
@@ -27,9 +27,9 @@ def fit_model_and_data(pretraining: pd.DataFrame, settings: FitSettings) -> tupl
     """Fit laws of parameters and samples to all families together, and to each family.
 
     Returns:
-        The fits, one row per family x benchmark: the row of :func:`cortexscale.scaling.fit.fit_law`, with N as X, D as the second
-        X, and ``flops_exponent``, the h of F ~ N**h. The curves of :func:`compute_optimal`. The models, with ``x`` (N), ``x2``
-        (D) and ``compute``.
+        Three tables. The first has one fit per family and benchmark, with the columns of :func:`cortexscale.scaling.fit.fit_law`.
+        N is X, D is the second X, and ``flops_exponent`` is h in F ~ N**h. The second has the curves of :func:`compute_optimal`.
+        The third has the models, with ``x`` (N), ``x2`` (D) and ``compute``.
     """
     scores = benchmark_scores(pretraining, composite_rois=settings.composite_rois)
     parameters, samples = MODEL_AXES["parameters"], MODEL_AXES["samples"]
@@ -55,9 +55,10 @@ def fit_model_and_data(pretraining: pd.DataFrame, settings: FitSettings) -> tupl
 
 
 def flops_by_parameters(law: Law, compute: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Describe the FLOPs of a forward pass as g N**h, by least squares of logarithms for all models and for each resample.
+    """Fit g N**h to the FLOPs of a forward pass, by least squares of logarithms, for all models and for each resample.
 
-    ``compute`` (n,) is C of the models of the law. The results are h and ln g, (1 + resamples,) each, the full sample first.
+    ``compute`` (n,) is C of the models of the law. Return h and ln g, each of shape (1 + resamples,). The first values are those
+    of the full sample.
     """
     log_n, log_flops = np.log(law.x[:, 0]), np.log(compute / law.x[:, 1])
     weights = np.vstack([np.ones(len(log_n)), law.counts])
@@ -69,12 +70,13 @@ def flops_by_parameters(law: Law, compute: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def compute_optimal(law: Law, costs: tuple[np.ndarray, np.ndarray], budgets: np.ndarray) -> pd.DataFrame:
-    """Find the model size N and the number of samples D that align best at each of ``budgets`` of compute C, in FLOPs.
+    """Find the numbers of parameters N and samples D with the highest score for each budget of compute C, in FLOPs.
 
     For a given C = D g N**h, the misalignment A N**-alpha + B D**-beta is smallest where alpha A N**-alpha = h beta B D**-beta.
     The best N is therefore (alpha A / (h beta B))**(1 / p) (C / g)**(beta / p) with p = alpha + h beta; for h = 1 this is
-    equation 4 of Hoffmann et al. (2022). ``costs`` are h and ln g. ``_low`` and ``_high`` are the 2.5th and 97.5th percentile of
-    the resamples. If an exponent is 0, the other resource gets all compute, and there are no rows; such resamples do not count.
+    equation 4 of Hoffmann et al. (2022). ``costs`` are h and ln g. Columns with ``_low`` and ``_high`` are the 2.5th and 97.5th
+    percentiles over resamples. If an exponent is 0, the other resource would get all compute: then the table has no rows.
+    Resamples with such an exponent are left out.
     """
     h, log_g = costs
     full, resampled = law.fit.constants, law.fit.bootstrap_constants

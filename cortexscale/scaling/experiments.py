@@ -1,6 +1,7 @@
-"""The 43 scaling experiments of Gokce & Schrimpf (2025): for each, the rows of the score table, X, and the form of the law.
+"""The 43 scaling experiments of Gokce & Schrimpf (2025).
 
-The table has one row per model and benchmark (``benchmark_scores.csv`` of the authors' repository).
+An experiment selects rows of the score table, X, and the form of the law. The score table has one row per model and benchmark. It
+is ``benchmark_scores.csv`` in the authors' repository.
 """
 
 import difflib
@@ -14,7 +15,7 @@ from cortexscale.errors import InputError
 REGIONS = ("V1", "V2", "V4", "IT", "Behavioral")
 BENCHMARKS = {"avg": REGIONS, "neuro": REGIONS[:4], "behavior": REGIONS[4:]}
 BENCHMARKS |= {region.lower(): (region,) for region in REGIONS[:4]}
-"""Name of an average -> scores that it averages with equal weights. A missing score is skipped."""
+"""Name of an average -> scores that are averaged with equal weights. A missing score is skipped."""
 X_SCALES = {"total_flops": 1e13, "n_samples_seen": 1e4, "n_params": 1e5}
 GRID = ("imagenet", "ecoset")
 CONVOLUTIONAL = ("ResNet", "EfficientNet", "CORnet-S", "AlexNet")
@@ -22,7 +23,7 @@ PATCH_BASED = ("ConvNeXt", "ViT")
 PRETRAINED = ("ConvNeXt", "DaVit", "EfficientNet", "EfficientViT-B", "FastViT", "LeViT", "MaxxViT", "MobileViT", "ResNet", "ViT")
 DESCRIPTION = ["model_id", "arch", "arch_family", "dataset", "samples_per_class"]
 KEYS = [*DESCRIPTION, "flops", "n_params", "n_samples", "n_samples_seen", "total_flops"]
-"""A model that lacks one of these is dropped, as in the published selection."""
+"""Columns that must have a value. Models without one are dropped, as in the published selection."""
 FLAGS = ("is_pretrained", "is_random", "is_ssl", "is_adv", "is_ablation")
 
 
@@ -30,8 +31,8 @@ FLAGS = ("is_pretrained", "is_random", "is_ssl", "is_adv", "is_ablation")
 class Experiment:
     """One published fit. X is divided by ``X_SCALES``. If ``datasets`` or ``families`` is empty, all are kept.
 
-    ``only`` is the one of ``FLAGS`` that must be set; by default none may be set. ``well_trained`` drops ConvNeXt and ViT models
-    that were trained on fewer than 300 images per class, which those families cannot fit.
+    ``only`` is the flag in ``FLAGS`` that models must have; by default they must have none. ``well_trained`` drops ConvNeXt and
+    ViT models that were trained on fewer than 300 images per class, because these families learn too little from so few images.
     """
 
     name: str
@@ -46,7 +47,7 @@ class Experiment:
 
     @property
     def x_scale(self) -> tuple[float, ...]:
-        """Units of X in the published constants."""
+        """The units of X in the published constants."""
         return tuple(X_SCALES[column] for column in self.x)
 
 
@@ -74,11 +75,11 @@ def _experiments() -> dict[str, Experiment]:
 
 
 EXPERIMENTS = _experiments()
-"""Published name -> experiment."""
+"""Name in the publication -> experiment."""
 
 
 def find_experiment(name: str) -> Experiment:
-    """The experiment of this name; an unknown one raises InputError with the nearest names."""
+    """Return the experiment with a name. An unknown name raises an InputError with the most similar names."""
     if name not in EXPERIMENTS:
         near = difflib.get_close_matches(name, EXPERIMENTS, n=5, cutoff=0.4) or list(EXPERIMENTS)[:5]
         expected = f"one of {len(EXPERIMENTS)} names, such as {', '.join(near)}"
@@ -88,7 +89,7 @@ def find_experiment(name: str) -> Experiment:
 
 
 def read_scores(path: Path | str) -> pd.DataFrame:
-    """Read the published score table (csv, also compressed)."""
+    """Read the published score table from a CSV file, which may be compressed."""
     remedy = "use benchmark_scores.csv of github.com/epflneuroailab/scaling-primate-vvs"
     try:
         scores = pd.read_csv(path)
@@ -101,9 +102,10 @@ def read_scores(path: Path | str) -> pd.DataFrame:
 
 
 def select_rows(scores: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Select the points of an experiment: one row per trained model. Resamples depend on their order, which is that of model ids.
+    """Select the points of an experiment, with one row per trained model.
 
-    X is in raw units, and flexible variants belong to the families that they are variants of.
+    Rows are sorted by model id, because resamples depend on their order. X is in raw units. A family of flexible width belongs to
+    the family of which it is a variant.
     """
     experiment = find_experiment(name)
     family = scores["arch_family"].str.removesuffix("Flex")

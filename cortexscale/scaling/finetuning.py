@@ -1,4 +1,4 @@
-"""Fine-tuned models compared with their base models (paper, sections 4.3 to 4.6, 4.11 and 4.12)."""
+"""Comparisons of fine-tuned models with their base models (paper, sections 4.3 to 4.6, 4.11 and 4.12)."""
 
 from collections.abc import Mapping
 
@@ -18,11 +18,11 @@ _RUN = ["exp_type", "model_id", "fitting_samples", "task_evaluation_acc", *_SETT
 
 
 def finetuning_scores(finetuning: pd.DataFrame) -> pd.DataFrame:
-    """Compute the alignment of every fine-tuned model, and its gain over its base model, from ``tables/finetuning.parquet``.
+    """Compute the alignment of every fine-tuned model and the gain over its base model, from ``tables/finetuning.parquet``.
 
-    Scores are averaged over subjects, then ROIs, then benchmarks, seed by seed. ``n_subjects`` is the number of subjects that
-    were fine-tuned on. A run that several experiments share has rows in each of them. A base model that was not scored on the
-    benchmarks of the run raises InputError.
+    For each seed, scores are averaged over subjects, then ROIs, then benchmarks. ``n_subjects`` is the number of subjects in the
+    fine-tuning. A run that several experiments share has rows for each of them. A base model that was not scored on the same
+    benchmarks as a run raises an InputError.
     """
     bases = finetuning[finetuning["exp_type"] == _PREFIX + "baseline"]
     rows = finetuning[finetuning["exp_type"] != _PREFIX + "baseline"]
@@ -46,7 +46,7 @@ def finetuning_scores(finetuning: pd.DataFrame) -> pd.DataFrame:
 
 
 def _n_subjects(runs: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
-    """Number of subjects that a model was fine-tuned on: k of ``randsubj_k``, or all subjects that the dataset is scored with."""
+    """Return the number of subjects in each fine-tuning: k of ``randsubj_k``, or else all subjects that are scored."""
     everyone = rows.groupby("benchmark_name")["subject"].nunique()
     some = pd.to_numeric(runs["finetuning_subjects"].str.extract(r"^randsubj_(\d+)$")[0])
     return some.fillna(runs["finetuning_dataset"].map(everyone))
@@ -55,8 +55,8 @@ def _n_subjects(runs: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
 def fractions(runs: pd.DataFrame) -> pd.DataFrame:
     """Select the runs of the experiment on the amount of data, for the base model with the most runs.
 
-    All seeds of a percentage get their mean number of stimuli. Like the selections below, this raises InputError if there are no
-    such runs.
+    All seeds of a percentage get the same number of stimuli: the mean over seeds. An InputError is raised if no run is selected,
+    here and in the other selections of this module.
     """
     rows = common_base(_required(runs[runs["exp_type"] == "data_pct"], "data_pct"))
     samples = rows.groupby(["finetuning_dataset", "data_pct"])["fitting_samples"].transform("mean")
@@ -64,7 +64,7 @@ def fractions(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def full_data(runs: pd.DataFrame) -> pd.DataFrame:
-    """Select the runs of :func:`fractions` on the largest percent of each dataset. Controls are compared with them."""
+    """Select the runs of :func:`fractions` on the largest percentage of each dataset. Controls are compared with them."""
     rows = fractions(runs)
     return rows[rows["data_pct"] == rows.groupby("finetuning_dataset")["data_pct"].transform("max")]
 
@@ -72,7 +72,7 @@ def full_data(runs: pd.DataFrame) -> pd.DataFrame:
 def experiment(runs: pd.DataFrame, kind: str) -> pd.DataFrame:
     """Select the runs of an experiment and the runs on full data that it shares with the experiment on the amount of data.
 
-    Runs of ``region``, ``subject`` and ``ablation`` have one base model, those of ``architecture`` and ``explore`` several.
+    Runs of ``region``, ``subject`` and ``ablation`` have one base model. Runs of ``architecture`` and ``explore`` have several.
     """
     rows = _required(runs[runs["exp_type"] == kind], kind)
     shared = full_data(runs) if (runs["exp_type"] == "data_pct").any() else rows[:0]
@@ -84,14 +84,14 @@ def experiment(runs: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def rate_sweep(runs: pd.DataFrame) -> pd.DataFrame:
-    """Select the runs that vary epochs and learning rate, for the base model with the most such settings."""
+    """Select the runs that vary epochs and learning rate, for the base model with the most settings."""
     rows = experiment(runs, "explore")
     settings = rows.drop_duplicates(["base_model_id", "epochs", "learning_rate"])["base_model_id"]
     return rows[rows["base_model_id"] == most_frequent(settings)]
 
 
 def model_sizes(runs: pd.DataFrame) -> pd.DataFrame:
-    """Select the runs of all base models with the epochs and learning rate that most of the models share."""
+    """Select runs of all base models, with the number of epochs and the learning rate that most models share."""
     rows = experiment(runs, "explore")
     setting = rows["epochs"].astype(str) + " " + rows["learning_rate"].astype(str)
     shared = most_frequent(setting[~rows.assign(setting=setting).duplicated(["base_model_id", "setting"])])
@@ -99,22 +99,23 @@ def model_sizes(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def models_compared(runs: pd.DataFrame) -> pd.DataFrame:
-    """Select the full-data runs of every base model: :func:`full_data`, and the experiments on architectures and sizes."""
+    """Select the full-data runs of every base model: of :func:`full_data`, and of experiments on architectures and sizes."""
     kinds = {"architecture": lambda: experiment(runs, "architecture"), "explore": lambda: model_sizes(runs)}
     rows = [full_data(runs), *(select() for kind, select in kinds.items() if (runs["exp_type"] == kind).any())]
     return pd.concat(rows).drop_duplicates([*_SETTING, "benchmark_name"])
 
 
 def lora_sweep(runs: pd.DataFrame) -> pd.DataFrame:
-    """Select the runs with low-rank adapters (LoRA), for the base model with the most such runs."""
+    """Select the runs with low-rank adapters (LoRA), for the base model that has most of them."""
     return common_base(_required(runs[runs["exp_type"] == "lora"], "lora"))
 
 
 def best_lora(runs: pd.DataFrame, per_dataset: bool = False) -> pd.DataFrame:
-    """Select the runs of :func:`lora_sweep` with the rank and learning rate whose gain, averaged over benchmarks, is largest.
+    """Select the runs of :func:`lora_sweep` with the best rank and learning rate: those with the largest mean gain.
 
-    The setting is chosen by the same scores that are reported, as in the paper (appendix I). One setting is chosen from those
-    that every dataset has, or one ``per_dataset``, which is the descriptive upper bound of the paper.
+    The mean is over benchmarks. The same scores choose the setting and are reported, as in the paper (appendix I). One setting
+    is chosen for all datasets, among the settings that every dataset has. With ``per_dataset``, each dataset has its own best
+    setting, which is the descriptive upper bound of the paper.
     """
     rows, setting = lora_sweep(runs), ["lora_rank", "learning_rate"]
     key = ["finetuning_dataset"] if per_dataset else []
@@ -126,7 +127,7 @@ def best_lora(runs: pd.DataFrame, per_dataset: bool = False) -> pd.DataFrame:
 
 
 def lora_and_full(runs: pd.DataFrame) -> pd.DataFrame:
-    """Compare the mean gain over seeds of the best shared LoRA setting with that of fine-tuning all weights on full data."""
+    """Compare two gains, each averaged over seeds: of the best shared LoRA setting, and of full fine-tuning on all data."""
     pair = ["base_model_id", "finetuning_dataset", "benchmark_name"]
     tables = {"full": full_data(runs), "lora": best_lora(runs)}
     means = [rows.groupby(pair, sort=False)["delta"].mean().rename(name) for name, rows in tables.items()]
@@ -142,7 +143,10 @@ def _required(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def relations(runs: pd.DataFrame, modality: Mapping[str, str]) -> pd.Series:
-    """Relate each benchmark to the dataset of the fine-tuning (``RELATIONS``). A dataset without modality matches only itself."""
+    """Return the relation of each benchmark to the dataset of the fine-tuning, one of ``RELATIONS``.
+
+    A dataset without a known modality has no other dataset of the same modality.
+    """
     trained, tested = runs["finetuning_dataset"], runs["benchmark_name"]
     alike = trained.map(modality).notna() & (trained.map(modality) == tested.map(modality))
     names = np.select([trained == tested, alike], RELATIONS[:2], RELATIONS[2])
@@ -150,7 +154,7 @@ def relations(runs: pd.DataFrame, modality: Mapping[str, str]) -> pd.Series:
 
 
 def summary(rows: pd.DataFrame, by: list[str], value: str = "delta") -> pd.DataFrame:
-    """Average each group, with the 95 % interval of the mean (1,000 resamples of the rows of the group) and its standard error.
+    """Return the mean of each group, with a 95 % interval from 1,000 resamples of the rows and a standard error.
 
     For a group of one row, the interval and the error are nan.
     """

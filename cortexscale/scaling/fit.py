@@ -1,4 +1,4 @@
-"""One scaling fit: from points to a row of the table of fits, and a curve. Laws of all axes and score tables are fitted here."""
+"""Fit one scaling law to points. The results are a row of the table of fits and a curve. All axes and score tables use it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,19 +13,22 @@ CURVE_POINTS = 100
 CONSTANTS = {"reduced": ("E", "ln_A", "alpha"), "offset": ("E", "ln_A", "lambda", "alpha")}
 CONSTANTS["chinchilla"] = (*CONSTANTS["reduced"], "ln_B", "beta", "allocation")
 FEW = 12
-"""Number of points, or of units to resample, below which intervals mean little."""
+"""Number of points or of resampled units. With fewer, intervals mean little."""
 NO_SATURATION = 1 - 1e-6
-"""Smallest E that counts as 1, the edge of its range. E is then no estimate, and the data show no saturation."""
+"""Smallest E that counts as 1, the upper bound of E. At the bound, E is no estimate, because the data show no saturation."""
 FLAT = 1e-6
-"""Smallest exponent that does not count as 0, its bound. At the bound, the score does not rise with X."""
+"""Smallest exponent that does not count as 0, the lower bound of exponents. At the bound, the score does not rise with X."""
 TAIL = 0.025
-"""Fraction of resamples beyond either end of the 95 % interval. If more of them lie at a bound, a warning says so."""
+"""Fraction of resamples beyond either end of the 95 % interval. If more resamples are at a bound, a warning is written."""
 EXPONENTS = {"alpha": "X", "beta": "the second X"}
 
 
 @dataclass(frozen=True)
 class Law:
-    """A fitted law: its row of the table of fits, its points at raw X, and their ``counts`` (resamples, n) in each resample."""
+    """A fitted law: a row of the table of fits, the points at raw X, and the number of times each point is in each resample.
+
+    These ``counts`` have the shape (resamples, n).
+    """
 
     row: dict[str, Any]
     fit: PowerLawFit
@@ -34,7 +37,10 @@ class Law:
     counts: np.ndarray
 
     def curve(self, low: float, high: float) -> pd.DataFrame:
-        """Evaluate the law and its pointwise 95 % band at 100 raw X from ``low`` to ``high``: ``x, score, low, high``."""
+        """Evaluate the law and the pointwise 95 % band at 100 raw X from ``low`` to ``high``.
+
+        The columns are ``x``, ``score``, ``low`` and ``high``.
+        """
         at = np.geomspace(low, high, CURVE_POINTS)
         band = self.fit.band(at)
         return pd.DataFrame({"x": at, "score": self.fit.predict(at), "low": band[0], "high": band[1]})
@@ -53,11 +59,12 @@ def fit_law(
     clusters: np.ndarray | None = None,
     experiment: str = "points",
 ) -> Law:
-    """Fit one law; ``docs/tables.md`` describes its row. Points that the form cannot describe raise InputError.
+    """Fit one law. ``docs/tables.md`` describes its row. Points that the form cannot describe raise an InputError.
 
-    X is raw, (n,) or (n, 2) for chinchilla. The form ``auto`` is reduced or offset, chosen by a cross-validation that keeps
-    points with the same label in ``clusters`` (n,) together. Clusters are resampled whole, or single rows if the bootstrap unit
-    is ``row``, as published. A law with a ``tau_raw`` is an exponential: other ln_A, lambda and alpha also give its curve.
+    X is raw and has the shape (n,), or (n, 2) for the form chinchilla. The form ``auto`` chooses between reduced and offset by
+    cross-validation, which keeps points with the same label in ``clusters`` (n,) together. If the bootstrap unit is ``row``,
+    single points are resampled, as in the publication; otherwise all points of a cluster together. A law with a ``tau_raw`` is an
+    exponential, whose curve many combinations of ln_A, lambda and alpha describe.
     """
     x, score = np.asarray(x, float), np.asarray(score, float)
     rows = np.arange(len(score))
@@ -82,9 +89,10 @@ def fit_law(
 
 
 def fit_experiment(x: np.ndarray, score: np.ndarray, *, extend: float = 10.0, **how: Any) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Fit a law with :func:`fit_law`; return its row, and its curve from the smallest X to ``extend`` times the largest.
+    """Fit a law with :func:`fit_law`. Return the row, and the curve from the smallest X to ``extend`` times the largest X.
 
-    The curve has ``experiment, x, score, low, high`` at raw X. It is empty for chinchilla, which has two variables.
+    The curve has the columns ``experiment``, ``x`` (raw), ``score``, ``low`` and ``high``. It is empty for the form chinchilla,
+    which has two variables.
     """
     law = fit_law(x, score, **how)
     if law.fit.form == "chinchilla":
@@ -95,7 +103,7 @@ def fit_experiment(x: np.ndarray, score: np.ndarray, *, extend: float = 10.0, **
 
 
 def constants_of(fit: PowerLawFit) -> dict[str, float]:
-    """The constants for scaled and for raw X, and their percentiles over resamples. Without an offset, ``lambda`` is nan."""
+    """Return the constants for scaled and raw X, with percentiles over resamples. Without an offset, ``lambda`` is nan."""
     row = {"lambda": np.nan, "lambda_raw": np.nan, **fit.constants}
     for name in CONSTANTS[fit.form]:
         row[f"{name}_low"], row[f"{name}_high"] = np.nanpercentile(fit.bootstrap_constants[name], (2.5, 97.5))
@@ -103,7 +111,7 @@ def constants_of(fit: PowerLawFit) -> dict[str, float]:
 
 
 def warnings_of(fit: PowerLawFit, x: np.ndarray, units: int, unit: str) -> list[str]:
-    """Write warnings about one fit, the gravest first. ``units`` counts the rows, configs or architectures that are resampled."""
+    """List warnings about one fit, the most serious first. ``units`` is the number of units that are resampled."""
     found = [*_saturation(fit), *_exponents(fit)]
     found += _offset(fit, x) if fit.form == "offset" else []
     values = min(len(np.unique(column)) for column in as_columns(x).T)
@@ -139,7 +147,7 @@ def _exponents(fit: PowerLawFit) -> list[str]:
 
 
 def _offset(fit: PowerLawFit, x: np.ndarray) -> list[str]:
-    """Warnings about the offset. If the law is in effect an exponential, larger offsets fit as well with larger alphas."""
+    """List warnings about the offset. An exponential law is fitted equally well by larger offsets with larger alphas."""
     if fit.constants["alpha"] > EXPONENTIAL:
         return ["exponential in effect: alpha and lambda lie on a ridge, only tau_raw is identified"]
     fraction = np.mean(fit.bootstrap_constants["alpha"] > EXPONENTIAL)

@@ -1,7 +1,7 @@
-"""Scaling laws of an axis: compute, samples, parameters; neural data for fine-tuning and for mapping (paper, sections 3 and 4).
+"""Fit the scaling laws of an axis: of compute, samples, parameters, fine-tuning or mapping (paper, sections 3 and 4).
 
-From the tables of the paper, with eight benchmarks, this makes its 225 fits: 45 of compute, 45 of parameters, 63 of samples, 54
-of fine-tuning and 18 of mapping.
+The tables of the paper have eight benchmarks. They give the 225 fits of the paper: 45 of compute, 45 of parameters, 63 of
+samples, 54 of fine-tuning and 18 of mapping.
 """
 
 import logging
@@ -28,11 +28,14 @@ MODEL_CLUSTERS = {
     "config": ["backbone_arch", "pretraining_dataset", "pretraining_samples_per_class"],
     "architecture": ["backbone_arch"],
 }
-"""Unit of the bootstrap -> columns that tell such units apart. Models of one configuration differ in the seed alone."""
+"""Unit of the bootstrap -> columns that identify a unit. Models of one configuration differ only in the seed."""
 FRACTION_CLUSTERS = {"config": ["data_pct", "x"], "architecture": ["data_pct", "x"]}
-"""Columns for the axes of neural data, where seeds of a percentage belong together and there is one architecture."""
+"""Unit of the bootstrap -> columns that identify a unit on the axes of neural data.
+
+All seeds of a percentage are one unit, because there is a single architecture.
+"""
 BEYOND = 10.0
-"""Curves run to this multiple of the largest fitted X, or to the largest X of a held-out model if that is farther."""
+"""Curves end at this multiple of the largest fitted X, or at the largest X of a held-out model if it is larger."""
 NORMAL = 1.4826
 """Standard deviation of a normal distribution, divided by its median absolute deviation."""
 DISTANCES = ["predicted", "residual", "residual_half_widths", "residual_spreads"]
@@ -41,10 +44,9 @@ DISTANCES = ["predicted", "residual", "residual_half_widths", "residual_spreads"
 def fit_axis(
     table: pd.DataFrame, axis: str, form: str, settings: FitSettings, metric: str = ALIGNMENT
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Fit every family x benchmark of an axis, and on the axes of pretraining also all families together.
+    """Fit a law for every family and benchmark of an axis. On the axes of pretraining, all families are fitted together as well.
 
-    Returns the fits, one row each; their curves (``x``, ``score``, ``low``, ``high``); and the points behind them, with
-    :func:`distances`.
+    Return three tables: the fits; their curves (``x``, ``score``, ``low``, ``high``); and the points with :func:`distances`.
     """
     names, of_models = {"axis": axis, "metric": metric}, axis in MODEL_AXES
     points = points_of(table, axis, metric, composite_rois=settings.composite_rois)
@@ -66,11 +68,11 @@ def fit_axis(
 
 
 def distances(points: pd.DataFrame, laws: Laws) -> pd.DataFrame:
-    """Measure the distance of models from the law of all families. Held-out models should lie close to it.
+    """Measure the distance of models from the law of all families. Held-out models should be close to it.
 
-    ``residual`` is the score minus ``predicted``. ``residual_half_widths`` divides it by half the width of the 95 % band, to tell
-    whether the law could be that wrong. ``residual_spreads`` divides it by the robust standard deviation of the fitted models
-    about the law, to tell whether a fitted model could be that far.
+    ``residual`` is the score minus ``predicted``. ``residual_half_widths`` is the residual divided by half the width of the 95 %
+    band: it shows whether the law could be wrong by this much. ``residual_spreads`` is the residual divided by the robust
+    standard deviation of the fitted models from the law: it shows whether a fitted model could be this far away.
     """
     found = pd.DataFrame(np.nan, points.index, DISTANCES)
     for benchmark, models in points.groupby("benchmark_name"):
@@ -93,10 +95,10 @@ def fit_families(
     clusters: dict[str, list[str]],
     x: Sequence[str] = ("x",),
 ) -> Laws:
-    """Fit every family x benchmark. Sets of points that are too few for the form, or have a single X, are left out.
+    """Fit a law for every family and benchmark. Laws with too few points for the form or with a single X are left out.
 
-    ``clusters`` are the columns that tell configurations and architectures apart. The cross-validation of the form ``auto`` keeps
-    architectures together; a family of one architecture keeps configurations together instead.
+    ``clusters`` are the columns that identify configurations and architectures. The cross-validation of the form ``auto`` keeps
+    models of an architecture together. In a family of one architecture, it keeps models of a configuration together.
     """
     needed = POINTS_PER_PARAMETER * len(FORMS["offset" if form == "auto" else form])
     laws = {}
@@ -130,7 +132,7 @@ def fit_families(
 
 
 def cluster_labels(points: pd.DataFrame, unit: str, clusters: dict[str, list[str]]) -> tuple[str, pd.Series]:
-    """Choose the unit of the bootstrap, and label the points that cross-validation keeps together.
+    """Return the unit of the bootstrap, and a label for each point. Cross-validation keeps points with the same label together.
 
     If single rows are resampled, cross-validation still keeps architectures together.
     """
@@ -141,13 +143,16 @@ def cluster_labels(points: pd.DataFrame, unit: str, clusters: dict[str, list[str
 
 
 def fits_table(laws: Laws, **names: str) -> pd.DataFrame:
-    """Put laws in one table: ``names``, ``family``, ``benchmark_name`` and the row of :func:`cortexscale.scaling.fit.fit_law`."""
+    """Collect laws in one table, with one row per law.
+
+    The columns are ``names``, ``family``, ``benchmark_name`` and the columns of :func:`cortexscale.scaling.fit.fit_law`.
+    """
     rows = [{**names, "family": family, "benchmark_name": benchmark, **law.row} for (family, benchmark), law in laws.items()]
     return pd.DataFrame(rows, columns=None if rows else [*names, "family", "benchmark_name", "warnings"])
 
 
 def stacked(tables: dict[tuple[str, str], pd.DataFrame], empty: Sequence[str], **names: str) -> pd.DataFrame:
-    """Stack tables of families and benchmarks, with their names. Without tables, the result has the columns ``empty``."""
+    """Stack tables of families and benchmarks, with columns for both. Without tables, the result has the columns ``empty``."""
     if not tables:
         return pd.DataFrame(columns=[*names, "family", "benchmark_name"]).assign(**dict.fromkeys(empty, 0.0))
     named = [table.assign(**names, family=family, benchmark_name=name) for (family, name), table in tables.items()]

@@ -32,7 +32,7 @@ def readout_table(mapping: pd.DataFrame, fits: pd.DataFrame, readouts: list[str]
 
 
 def readable(table: pd.DataFrame, labels: dict[str, str], parameters: str) -> str:
-    """Write a table of :func:`readout_table` in Markdown with the column ``parameters``. The best score of a row is bold."""
+    """Write a table of :func:`readout_table` in Markdown, with the column ``parameters``. The best score of a row is bold."""
     wide = table.pivot(index="benchmark_name", columns="probe_type")
     names = table.drop_duplicates("probe_type").set_index("probe_type")["probe_name"]
     lines = []
@@ -40,7 +40,7 @@ def readable(table: pd.DataFrame, labels: dict[str, str], parameters: str) -> st
         scores = wide["score"].loc[benchmark, names.index]
         shown = [f"**{score:.3f}**" if score == scores.max() else f"{score:.3f}" for score in scores]
         lines.append([labels.get(benchmark, benchmark.capitalize()), *shown])
-    if table[parameters].notna().any():  # published tables do not have them
+    if table[parameters].notna().any():  # published tables lack the numbers of parameters
         lines.append(["Parameters", *(f"{count:,.0f}" for count in wide[parameters].loc["average", names.index])])
     if "E" in table:
         for benchmark in table.loc[table["E"].notna(), "benchmark_name"].unique():
@@ -48,8 +48,9 @@ def readable(table: pd.DataFrame, labels: dict[str, str], parameters: str) -> st
             lines.append([f"E, {labels.get(benchmark, benchmark)}", *(_limit(of_benchmark.loc[name]) for name in names.index)])
     mean = "geometric mean" if "geometric" in parameters else "mean"
     note = (
-        "Noise-normalised Pearson r, mean over seeds, subjects and ROIs. Parameters of a subject and ROI, a shared trunk divided "
-        f"among its subjects: {mean}. E: where the scaling law S = E - A F^-alpha ends, with its 95 % interval."
+        "Scores are noise-normalised Pearson r, averaged over seeds, subjects and ROIs. The number of parameters is the "
+        f"{mean} over subjects and ROIs; parameters that subjects share are divided among them. E is the limit of the scaling "
+        "law S = E - A F^-alpha, with a 95 % interval."
     )
     return markdown_table(pd.DataFrame(lines, columns=["Benchmark", *names]), note, left=["Benchmark"])
 

@@ -1,4 +1,4 @@
-"""The points of a scaling axis: X, score and family of every model, fine-tuning run or readout."""
+"""The points of a scaling axis: the X, score and family of every model, fine-tuning run or readout."""
 
 import pandas as pd
 
@@ -9,7 +9,7 @@ from cortexscale.models.inventory import SUITES
 from cortexscale.models.roles import KINDS, are_flex, common_base, families, kinds
 
 ALL = "all"
-"""Name that stands for the family in a law of all families together, as figure 2 shows it."""
+"""Family name of the law that is fitted to all families together, as in figure 2."""
 MODEL_COLUMNS = ["model_id", "backbone_source", "backbone_arch", "backbone_arch_family", "backbone_n_params"]
 MODEL_COLUMNS += ["pretraining_dataset", "pretraining_samples_per_class", "pretraining_seed", "pretraining_n_samples"]
 MODEL_COLUMNS += ["pretraining_total_flops_estimate", "held_out", "is_selfsupervised_learning", "is_adversarially_finetuned"]
@@ -18,17 +18,20 @@ _RUN = ["model_id", "finetuning_dataset", "fitting_samples", "data_pct", "seed"]
 
 
 def benchmark_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
-    """Average the scores of each model on each benchmark and over all: ``MODEL_COLUMNS``, ``benchmark_name`` and ``score``."""
+    """Average the scores of each model on each benchmark and over all benchmarks.
+
+    The columns are ``MODEL_COLUMNS``, ``benchmark_name`` and ``score``.
+    """
     models = pretraining[MODEL_COLUMNS].drop_duplicates("model_id")
     scores = benchmark_means(pretraining, "model_id", metric, composite_rois=composite_rois)
     return scores.merge(models, on="model_id", validate="many_to_one")
 
 
 def axis_points(scores: pd.DataFrame, axis: str) -> pd.DataFrame:
-    """Select the models that have a score and an X on an axis of pretraining. Adds ``x``, ``family``, ``flex`` and ``fitted``.
+    """Select the models with a score and an X on an axis of pretraining, and add ``x``, ``family``, ``flex`` and ``fitted``.
 
-    Flex families are merged into the families that they are variants of. A model is ``fitted`` if it is not held out and belongs
-    to the models that vary along this axis. If its number of samples per class is not known, it counts as trained on full data.
+    A family of flexible width belongs to the family of which it is a variant. A model is ``fitted`` if it is not held out and is
+    of the kind that varies along this axis. A model with an unknown number of samples per class counts as trained on full data.
     """
     spec, flex, fitted = MODEL_AXES[axis], are_flex(scores), kinds(scores) == "fitted"
     if spec.full_data_only:
@@ -41,16 +44,16 @@ def axis_points(scores: pd.DataFrame, axis: str) -> pd.DataFrame:
 
 
 def worth_showing(points: pd.DataFrame, *, special: bool) -> pd.Series:
-    """Tell whether a figure of an axis shows a point. ``special`` adds self-supervised and adversarial copies of a suite."""
+    """Tell whether a figure of an axis shows a point. ``special`` includes self-supervised and adversarial models of suites."""
     kind = kinds(points)
-    hidden = kind == "fitted"  # but do not vary the axis
+    hidden = kind == "fitted"  # models of suites that do not vary along the axis
     if not special:
         hidden |= kind.isin(["adversarial", "self-supervised"]) & points["backbone_source"].isin(SUITES)
     return points["fitted"] | ~hidden
 
 
 def no_law_because(points: pd.DataFrame) -> str:
-    """Explain why no law could be fitted to the models of an axis: all are held out, or too few are not."""
+    """Explain why no law could be fitted to the models of an axis."""
     models = points.drop_duplicates("model_id")
     if len(models) and kinds(models).ne("fitted").all():
         return f"all {len(models)} models are held out; `fit: true` on their entries of `models` makes them points of the laws"
@@ -58,7 +61,7 @@ def no_law_because(points: pd.DataFrame) -> str:
 
 
 def law_families(points: pd.DataFrame, axis: str) -> list[tuple[str, pd.DataFrame]]:
-    """The points that laws are fitted to: those of all families together, and of each family that varies along the axis."""
+    """List the sets of points to which laws are fitted: all families together, and each family that varies along the axis."""
     fitted = points[points["fitted"]]
     members = [(str(name), models) for name, models in fitted.groupby("family")]
     if MODEL_AXES[axis].across_architectures:
@@ -67,17 +70,18 @@ def law_families(points: pd.DataFrame, axis: str) -> list[tuple[str, pd.DataFram
 
 
 def mapping_points(mapping: pd.DataFrame, axis: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
-    """Make one point per readout x dataset x number of stimuli x seed: the mean over all rows, which are subjects and ROIs.
+    """Make one point per readout, dataset, number of stimuli and seed: the mean over all rows, which are subjects and ROIs.
 
-    Subjects with other numbers of stimuli (NSD) make points of their own. On axes of pretraining, ROIs have equal weights.
+    If subjects have different numbers of stimuli, as in NSD, each number has a point of its own. Rows have equal weights here,
+    while on the axes of pretraining ROIs have equal weights.
     """
     return _with_x(mean_scores(mapping, _READOUT, metric, composite_rois=composite_rois, levels=()), axis)
 
 
 def finetuning_points(finetuning: pd.DataFrame, axis: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
-    """Make points of the experiment on the amount of data: one per fine-tuned model x benchmark, and one for the average.
+    """Make the points of the experiment on the amount of data: per fine-tuned model, one for each benchmark and the average.
 
-    If several base models were fine-tuned in it, only the one with the most scores has points.
+    If the experiment has several base models, only the base model with the most scores is used.
     """
     rows = common_base(finetuning[finetuning["exp_type"] == "finetuning_data_pct"])
     means = benchmark_means(rows, "model_id", metric, composite_rois=composite_rois)
@@ -91,7 +95,7 @@ def _with_x(points: pd.DataFrame, axis: str) -> pd.DataFrame:
 
 
 def points_of(table: pd.DataFrame, axis: str, metric: str, *, composite_rois: bool) -> pd.DataFrame:
-    """Select the points of any axis from the result table that it names."""
+    """Make the points of any axis from the result table of the axis."""
     if axis in MODEL_AXES:
         return axis_points(benchmark_scores(table, metric, composite_rois=composite_rois), axis)
     make = {"finetuning": finetuning_points, "mapping": mapping_points}[AXES[axis].table]
@@ -99,10 +103,10 @@ def points_of(table: pd.DataFrame, axis: str, metric: str, *, composite_rois: bo
 
 
 def selected_scores(pretraining: pd.DataFrame) -> pd.DataFrame:
-    """Select the largest model of every kind and family, and its scores (paper, appendix E.2), with a unique ``name``.
+    """Select the scores of the largest model of every kind and family (paper, appendix E.2), and give models unique names.
 
-    Of models of the same size, one trained on ImageNet is preferred, because adversarial copies are trained on it; then the one
-    trained on most images; then the first id.
+    Among models of the same size, models trained on ImageNet are preferred, because adversarial copies are trained on ImageNet.
+    Among these, the model with most training images is chosen, and then the first id.
     """
     scores = benchmark_scores(pretraining, composite_rois=True)
     models = scores.drop_duplicates("model_id")
