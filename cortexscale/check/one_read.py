@@ -1,7 +1,7 @@
 """Read one subject in a separate process, to measure the memory of the read.
 
-The command is ``python -m cortexscale.check.one_read ANSWER``. It reads the arguments of :func:`main` as JSON from standard input,
-and writes the answer to the JSON file ``ANSWER``.
+The command is ``python -m cortexscale.check.one_read ANSWER``. It reads the arguments of :func:`main` as JSON from standard
+input, and writes the answer to the JSON file ``ANSWER``.
 """
 
 import hashlib
@@ -28,8 +28,8 @@ HEAVY = ("torch", "timm", "mne", "scipy", "matplotlib", "zarr", "nibabel", "xarr
 def main(reader: str, root: str, subject: str, options: dict[str, Any]) -> dict[str, Any]:
     """Read a subject and describe the recording. If the read fails, return the reason in ``error``.
 
-    A description has ``problems``, ``peak_mb``, ``heavy`` (packages that are loaded when the module is imported), ``digest`` (hash
-    of the Recording), ``n_units``, ``rois`` (ROI -> number of units), ``train_ids`` and ``test_ids``.
+    A description has ``problems``, ``peak_mb``, ``heavy`` (packages that are loaded when the module is imported), ``digest``
+    (hash of the Recording), ``n_units``, ``rois`` (ROI -> number of units), ``train_ids`` and ``test_ids``.
     """
     module = load_reader(reader)
     heavy = [name for name in HEAVY if name in sys.modules]
