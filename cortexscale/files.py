@@ -54,31 +54,42 @@ def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:
     def error(found: str, expected: str, cause: str = "") -> InputError:
         return InputError(path, found, expected, f"{cause}{remedy}")
 
-    if path.is_symlink() and not path.exists():
-        raise error("a link to a file that is not there (git-annex content not fetched?)", "a data file")
-    if path.is_dir():
-        raise error("a folder", "a data file")
-    if not path.is_file():
-        raise error("nothing", "a data file")
     try:
+        if path.is_symlink() and not path.exists():
+            raise error("a link to a file that is not there (git-annex content not fetched?)", "a data file")
+        if path.is_dir():
+            raise error("a folder", "a data file")
+        if not path.is_file():
+            raise error("nothing", "a data file")
         with path.open("rb") as content:
-            head = content.read(1024)
+            head = content.read(HEAD)
     except OSError as failure:
         found = f"a file that this machine cannot read: {failure.strerror}"
         raise InputError(path, found, "a data file", "mend the permissions, the disk or the mount, and run again") from failure
-    start, size = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower(), path.stat().st_size
+    size = path.stat().st_size
     if not size:
         raise error("an empty file (0 bytes)", "a data file", "the download or copy did not begin; repeat it. ")
-    if _ANNEX_POINTER.match(head):
-        fetch = "fetch the content (gin get-content, or git annex get). "
-        raise error("a git-annex pointer", "the data file itself", fetch)
-    if head.startswith(b"version https://git-lfs"):
-        raise error("a Git LFS pointer", "the data file itself", "fetch the content (git lfs pull). ")
-    if start.startswith(b"<?xml") and (code := re.search(rb"<Code>(\w+)</Code>", head)):
-        found = f"an error page of the storage server ({code[1].decode()})"
-        raise error(found, "a data file", "the address was wrong or not public. ")
-    if _WEB_PAGE.match(start):
-        raise error("an HTML page", "a data file", "the download saved a web page; use the direct link. ")
+    if stand_in := stand_in_of(head):
+        raise error(*stand_in)
     if size < smallest:
         raise error(f"{size:,} bytes", f"at least {smallest:,} bytes", "the download was cut short; repeat it. ")
     return path
+
+
+HEAD = 1024
+"""Number of bytes at the beginning of a file that :func:`stand_in_of` looks at."""
+
+
+def stand_in_of(head: bytes) -> tuple[str, str, str] | None:
+    """Say what stands in the place of a data file, what is expected and what to do; None if the first bytes may be data."""
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if _ANNEX_POINTER.match(head):
+        return "a git-annex pointer", "the data file itself", "fetch the content (gin get-content, or git annex get). "
+    if head.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer", "the data file itself", "fetch the content (git lfs pull). "
+    if start.startswith(b"<?xml") and (code := re.search(rb"<Code>(\w+)</Code>", head)):
+        found = f"an error page of the storage server ({code[1].decode()})"
+        return found, "a data file", "the address was wrong or not public. "
+    if _WEB_PAGE.match(start):
+        return "an HTML page", "a data file", "the download saved a web page; use the direct link. "
+    return None

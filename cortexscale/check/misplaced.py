@@ -1,10 +1,13 @@
 """Find missing files that are in a nearby folder or in an archive."""
 
-import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path, PurePath
+
+from cortexscale.errors import InputError
+from cortexscale.listing import files_below, files_in
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".7z")
 _DEPTH = 4  # number of folder levels below the root that are searched
@@ -13,8 +16,9 @@ _MOST = 50_000  # largest number of files that are examined
 
 def hints(root: Path, missing: Sequence[PurePath]) -> list[str]:
     """Suggest where missing files may be. ``missing`` has paths relative to ``root``."""
-    found = [] if root.is_dir() else [f"there is no folder {root}"]
-    below = list(files_below(root))
+    found, unreadable = [] if root.is_dir() else [f"there is no folder {root}"], list[InputError]()
+    below = list(islice(files_below(root, _DEPTH, unreadable.append), _MOST))
+    found += [f"{error.where} is {error.found}" for error in unreadable[:3]]
     named: dict[str, list[Path]] = {}
     for file in below:
         named.setdefault(file.name, []).append(file)
@@ -23,9 +27,9 @@ def hints(root: Path, missing: Sequence[PurePath]) -> list[str]:
     return found + unpacked_hint(root, below, wanted={path.name for path in missing})
 
 
-def files_below(root: Path) -> Iterator[Path]:
-    """Yield the files in ``root`` and in a few levels of folders below it."""
-    return islice(_walk(root), _MOST)
+def files_near(root: Path) -> list[Path]:
+    """List files in ``root`` and in a few levels of folders below it that can be read."""
+    return list(islice(files_below(root, _DEPTH, lambda error: None), _MOST))
 
 
 def unpacked_hint(root: Path, below: Sequence[Path], wanted: Collection[str] = ()) -> list[str]:
@@ -33,17 +37,11 @@ def unpacked_hint(root: Path, below: Sequence[Path], wanted: Collection[str] = (
 
     They are in the same folder as ``root``, or among the files ``below`` it. Archives that are ``wanted`` files are left out.
     """
-    beside = sorted(file for file in root.parent.glob("*") if file.is_file()) if root.parent.is_dir() else []
+    beside: list[Path] = []
+    with suppress(InputError):  # the folder above need not be the user's
+        beside = files_in(root.parent)
     archives = [file for file in chain(below, beside) if file.name.lower().endswith(ARCHIVES) and file.name not in wanted]
     return [f"perhaps not unpacked: {', '.join(map(str, archives[:3]))}"] if archives else []
-
-
-def _walk(root: Path) -> Iterator[Path]:
-    for folder, folders, files in os.walk(root):
-        folders.sort()
-        if len(Path(folder).relative_to(root).parts) >= _DEPTH:
-            folders.clear()
-        yield from (Path(folder) / file for file in sorted(files))
 
 
 def _other_root(root: Path, path: PurePath, named_so: Sequence[Path]) -> Path | None:

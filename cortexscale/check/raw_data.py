@@ -3,22 +3,21 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path, PurePath
+from types import MappingProxyType
 
 from pydantic import BaseModel
 
 from cortexscale.check.dataset import check_entry
-from cortexscale.check.misplaced import files_below, hints, unpacked_hint
-from cortexscale.check.models import check_checkpoints, check_timm_names, check_training_images
+from cortexscale.check.images import check_images_of_finetuning, check_images_of_suite, check_stimuli
+from cortexscale.check.misplaced import hints
+from cortexscale.check.models import check_checkpoints, check_timm_names
 from cortexscale.check.report import MANY, Report, ReportSection
 from cortexscale.datasets.manifest import released_file
 from cortexscale.datasets.readers import load_reader
 from cortexscale.datasets.source import IMAGES
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
-from cortexscale.stimuli import LAYOUTS
-from cortexscale.stimuli.layouts import SUFFIXES
 from cortexscale.study.data import Dataset
 from cortexscale.study.images import StimulusSet
 from cortexscale.study.models import Suite
@@ -38,6 +37,7 @@ def check_data(
     suites: Sequence[Suite] = (),
     checkpoints: Sequence[str] = (),
     timm_names: Sequence[str] = (),
+    images_of_finetuning: Mapping[str, Mapping[str, int | None]] = MappingProxyType({}),
 ) -> Report:
     """Check the raw files of all datasets and stimulus sets of a study, and the files and names of its models.
 
@@ -57,10 +57,13 @@ def check_data(
         sources = _image_sources(entry.reader for entry in datasets.values() if entry.stimuli == name)
         section = report.section(f"images {name} (used by {used_by}) in {images.path}", *sources)
         with section.collect(f"checking the images {name}", "this is a fault of Cortex Scale"):
-            _check_images(section, images)
+            check_stimuli(section, images)
     for suite in suites:
         if Path(suite.images).exists():
-            check_training_images(report.section(f"images of the suite {suite.dataset} in {suite.images}"), suite)
+            check_images_of_suite(report.section(f"images of the suite {suite.dataset} in {suite.images}"), suite)
+    for path, classes in images_of_finetuning.items():
+        if Path(path).exists():
+            check_images_of_finetuning(report.section(f"images of the fine-tuning in {path}"), path, classes)
     if missing or checkpoints or timm_names:
         section = report.section("models and scores", _MODELS)
         section.add_cases(f"{len(missing)} files are missing:", missing)
@@ -165,29 +168,3 @@ def _image_sources(readers: Iterable[str]) -> list[str]:
             source = getattr(load_reader(reader), "SOURCE", None)
             places += [IMAGES.get(source.images, source.images)] if source and source.images else []
     return [f"To get them: {place}" for place in dict.fromkeys(places)]
-
-
-def _check_images(section: ReportSection, images: StimulusSet) -> None:
-    """Check that the images of a stimulus set exist, and that their number is the one in the config."""
-    path = Path(images.path)
-    try:
-        ids = LAYOUTS[images.layout](path).ids()
-    except InputError as error:
-        below = list(files_below(path))
-        other = _folder_of_images(path, below) if images.layout == "image_folder" else None
-        found = [f"they would be found if the path were {other}"] if other else []
-        section.problems.append("\n".join([str(error), *found, *unpacked_hint(path, below)]))
-        return
-    if images.expected and len(ids) != images.expected:
-        section.problems.append(f"{len(ids):,} images; {images.expected:,} are expected (config key `expected`)")
-    else:
-        section.facts.append(f"{len(ids):,} images")
-    if images.layout == "image_folder":
-        files = [path / id for id in ids]
-        section.add_cases("empty images:", [file for file in files if not (file.is_file() and file.stat().st_size)])
-
-
-def _folder_of_images(path: Path, below: Sequence[Path]) -> Path | None:
-    """Find a folder whose subfolders have images, below a path or in the two folders above it."""
-    above = (file for folder in islice(path.absolute().parents, 2) for file in islice(folder.glob("*/*"), 100))
-    return next((file.parents[1] for file in (*below, *above) if file.suffix.lower() in SUFFIXES), None)

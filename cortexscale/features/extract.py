@@ -28,8 +28,7 @@ from cortexscale.models.backbone import Backbone
 from cortexscale.models.build import load_backbone, weights_hash
 from cortexscale.models.layers import Layer, candidate_layers, captured, chosen_layers
 from cortexscale.models.model import Model
-from cortexscale.stimuli import StimulusImages, table_hash
-from cortexscale.stores import read_table
+from cortexscale.stimuli import StimulusImages, read_stimulus_table, table_hash
 from cortexscale.study.features import Precision, Projection
 from cortexscale.study.images import ImageFiles
 
@@ -126,7 +125,7 @@ class ModelOnImages(ForwardPasses):
         """Load a model, and open the images that the stimulus table in the file ``stimuli`` lists."""
         keep_freed_memory()
         backbone, possible = load_backbone(model), forward_precision(precision)
-        table = read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
+        table = read_stimulus_table(stimuli)
         identity = {
             "model": model.id,
             "weights": weights_hash(backbone.network),

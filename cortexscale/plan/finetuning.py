@@ -92,6 +92,13 @@ class FinetuningPlan:
         """Return the path of the labelled images for a base model: the images of its suite, or otherwise of the section."""
         return self.models.suite(base).images if self.models.inventory[base].source == "suite" else self.settings.images
 
+    @property
+    def labelled_images(self) -> dict[str, dict[str, int | None]]:
+        """Path of the labelled images -> base models that need them and are not of a suite -> their classes, None if unknown."""
+        own = [base for base in self._bases if self.models.inventory[base].source != "suite"]
+        classes = {base: self.models.inventory[base].classes for base in own}
+        return {self.settings.images: classes} if self.settings.images and own else {}
+
     def images_at_hand(self, model: str) -> list[str]:
         """List the labelled images that the training of a model waits for.
 

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from cortexscale.catalogue.axes import axes_of
+from cortexscale.listing import files_in
 from cortexscale.plan.figures import FigurePlan
 from cortexscale.plan.tables import FIT, TablePlan
 from cortexscale.study import Study
@@ -58,7 +59,7 @@ class PagePlan:
 
         Rules take them as inputs, because digests of code cover only Python modules.
         """
-        return [os.path.relpath(file) for file in sorted(ASSETS.iterdir())]
+        return [os.path.relpath(file) for file in files_in(ASSETS)]
 
     @property
     def checks(self) -> list[str]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cortexscale.listing import files_below
 from cortexscale.markdown import markdown_table
 
 
@@ -16,7 +17,7 @@ def cost_table(benchmarks: Path) -> pd.DataFrame:
     longest job, and ``peak_rss_mb`` the memory of the largest job in MB.
     """
     tables = []
-    for file in sorted(benchmarks.rglob("*.tsv")):
+    for file in (file for file in files_below(benchmarks) if file.suffix == ".tsv"):
         job = pd.read_csv(file, sep="\t", na_values="-")[["s", "cpu_time", "max_rss"]]
         tables.append(job.assign(stage=file.relative_to(benchmarks).parts[0].removesuffix(".tsv")))
     jobs = pd.concat(tables)

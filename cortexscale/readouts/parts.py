@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from cortexscale.files import write_text
+from cortexscale.listing import files_in
 from cortexscale.stores import read_table, write_table
 
 
@@ -33,7 +34,7 @@ class Parts:
             for kind, table in make().items():
                 write_table(table, unfinished / f"{kind}.parquet", {})
             unfinished.rename(folder)
-        return {file.stem: read_table(file) for file in sorted(folder.glob("*.parquet"))}
+        return {file.stem: read_table(file) for file in files_in(folder, "*.parquet")}
 
     def remove(self) -> None:
         shutil.rmtree(self.folder)

@@ -4,40 +4,74 @@ The stimulus table sets the order of the rows of every feature store. Recordings
 """
 
 import hashlib
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from cortexscale.errors import InputError
+from cortexscale.errors import InputError, Problems
+from cortexscale.image_files import is_turned
+from cortexscale.listing import nfc
 from cortexscale.stimuli.brainscore import BrainScoreImages
+from cortexscale.stimuli.ids import like
 from cortexscale.stimuli.layouts import Hdf5Images, ImageFolder, Images
+from cortexscale.stores import read_table
 from cortexscale.study.images import Layout
+
+log = logging.getLogger(__name__)
 
 LAYOUTS: dict[str, type[Images]] = {"image_folder": ImageFolder, "hdf5": Hdf5Images, "brainscore": BrainScoreImages}
 """The class that reads each layout of a stimulus set from a path."""
 
-_DAMAGE = (OSError, KeyError, zipfile.BadZipFile, zlib.error, EOFError, SyntaxError)
-"""Exceptions that a damaged file, zip or image raises. Pillow raises a SyntaxError for a broken PNG."""
+_COLUMNS = ("stimulus_id", "hash", "concept")
+_MOST = 20  # largest number of unreadable images that are named at once
 
 
 def stimulus_table(layout: Layout, path: Path | str) -> pd.DataFrame:
     """List the images of a stimulus set.
 
     The order is the byte order of the ids in a folder, the order of rows in an HDF5 file, or the order of the CSV. The columns
-    are ``stimulus_id``, ``hash`` (of the image's content) and ``concept``.
+    are ``stimulus_id``, ``hash`` (of the image's content) and ``concept``. No image is decoded.
     """
-    images, hashes = LAYOUTS[layout](Path(path)), []
+    images = LAYOUTS[layout](Path(path))
     ids = images.ids()
-    for id in ids:
-        with _readable(images, id):
-            hashes.append(content_hash(images.content(id)))
+    hashes = [content_hash(images.read(id)) for id in ids]
     return pd.DataFrame({"stimulus_id": ids, "hash": hashes, "concept": images.concepts(ids)})
+
+
+def require_images(layout: Layout, path: Path | str, ids: Sequence[str]) -> None:
+    """Decode images, and raise one InputError that names those that cannot be used, up to 20 of them.
+
+    A warning names images that programs should turn, according to their EXIF block.
+    """
+    images, problems, turned = LAYOUTS[layout](Path(path)), Problems(), []
+    for id in ids:
+        with problems.collected():
+            if is_turned(images.decoded(id, images.read(id))):
+                turned.append(id)
+        if len(problems.found) == _MOST:
+            break
+    if turned:
+        log.warning("%s", turned_images(path, turned))
+    problems.require_none()
+
+
+def turned_images(path: Path | str, ids: Sequence[str]) -> str:
+    """Say that programs should turn some images, and what became of them."""
+    return (
+        f"{len(ids)} image(s) of {path}, e.g. {ids[0]}, have an EXIF block that asks programs to turn them. Pixels are taken as "
+        "they are stored. If the images were shown turned, store them so, and without the block."
+    )
+
+
+def read_stimulus_table(path: Path | str) -> pd.DataFrame:
+    """Read a table of :func:`stimulus_table` from its file, whose path messages about the table name."""
+    table = read_table(path, columns=_COLUMNS)
+    table.attrs["path"] = str(path)
+    return table
 
 
 def content_hash(content: bytes) -> str:
@@ -55,7 +89,7 @@ class StimulusImages:
 
     def __init__(self, layout: Layout, path: Path | str, table: pd.DataFrame):
         self.images = LAYOUTS[layout](Path(path))
-        self.ids, self.hashes = list(table["stimulus_id"]), list(table["hash"])
+        self.ids, self.hashes, self.table = list(table["stimulus_id"]), list(table["hash"]), _place(table)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -63,29 +97,33 @@ class StimulusImages:
     def __getitem__(self, row: int) -> Image.Image:
         """Open the image of a row. If it is missing, damaged or not the listed image, raise an InputError."""
         id = self.ids[row]
-        with _readable(self.images, id):
-            content = self.images.content(id)
-            image = self.images.decoded(content)
+        content = self.images.read(id)
+        image = self.images.decoded(id, content)
         if content_hash(content) != self.hashes[row]:
-            found, remedy = "another image than the stimulus table lists", "delete the stimulus table and run again"
+            found, remedy = "another image than the stimulus table lists", f"delete {self.table} and run again"
             raise InputError(self.images.where(id), found, "the same content", remedy)
         return image
 
 
-@contextmanager
-def _readable(images: Images, id: str) -> Iterator[None]:
-    """Turn an exception about a damaged image into an InputError."""
-    try:
-        yield
-    except _DAMAGE as error:
-        raise InputError(images.where(id), f"not a readable image ({error})", "an RGB image", "fetch the image again") from None
-
-
 def stimulus_rows(table: pd.DataFrame, ids: Sequence[str] | np.ndarray, wanted_by: str) -> np.ndarray:
-    """Return the row of each stimulus in a stimulus table, (n,) int. A stimulus without an image raises an InputError."""
-    rows = pd.Index(table["stimulus_id"]).get_indexer(list(ids))
+    """Return the rows of stimuli in a stimulus table, (n,) int. Ids are compared in Unicode's form NFC.
+
+    It raises an InputError that says whose stimuli have no image, and which images have nearly these names, or that two images
+    have ids that look equal.
+    """
+    known = pd.Index([nfc(id) for id in table["stimulus_id"]])
+    if known.has_duplicates:
+        twice, remedy = known[known.duplicated()][0], "rename one of the two images, delete the stimulus table and run again"
+        raise InputError(_place(table), f"two images whose ids look like {twice}", "an id of its own for every image", remedy)
+    rows = known.get_indexer([nfc(id) for id in ids])
     if len(missing := np.asarray(ids)[rows < 0]):
-        found = f"no image for {len(missing)} of the {len(ids)} stimuli of {wanted_by}, e.g. {', '.join(missing[:3])}"
-        remedy = "complete the image folder, delete the stimulus table and run again"
-        raise InputError("stimulus table", found, "an image for every stimulus", remedy)
+        named = "; ".join(f"{id}{like(id, table['stimulus_id'])}" for id in missing[:3])
+        found = f"no image for {len(missing)} of the {len(ids)} stimuli of {wanted_by}, e.g. {named}"
+        remedy = f"complete the images, or name them as this dataset does; then delete {_place(table)} and run again"
+        raise InputError(_place(table), found, "an image for every stimulus", remedy)
     return rows
+
+
+def _place(table: pd.DataFrame) -> str:
+    """Name the file of a stimulus table, as far as it is known."""
+    return str(table.attrs.get("path", "the stimulus table"))

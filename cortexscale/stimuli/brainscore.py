@@ -1,6 +1,7 @@
 """Stimulus sets of Brain-Score. A CSV lists the images, and a zip or a folder contains them."""
 
 import os
+import re
 import zipfile
 from collections.abc import Sequence
 from functools import cached_property
@@ -11,10 +12,14 @@ import pandas as pd
 
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
+from cortexscale.listing import folders_in, lies_in_left_behind, listing, nfc, path_of
+from cortexscale.stimuli.ids import like
 from cortexscale.stimuli.layouts import Images
 
 ALIASES = {"image_id": "stimulus_id", "stimulus_id": "image_id", "filename": "image_file_name"}
 """Columns of a stimulus CSV or assembly, with the name of the same column in other releases."""
+
+_SHA1 = re.compile("[0-9a-f]{40}")
 
 
 class BrainScoreImages(Images):
@@ -41,7 +46,9 @@ class BrainScoreImages(Images):
     @cached_property
     def images(self) -> Path:
         """Path of the zip of images, or of the folder into which it was unpacked."""
-        folders = [self.path.parent, *sorted(self.path.parent.parent.glob("[0-9a-f]" * 40))]
+        folder = self.path.parent
+        cached = folders_in(folder.parent) if _SHA1.fullmatch(folder.name) else []
+        folders = [folder, *(other for other in cached if _SHA1.fullmatch(other.name))]
         zipped = [folder / f"{self.path.stem}.zip" for folder in folders]
         unpacked = [folder / self.path.stem for folder in folders]
         found = next((path for path in (*zipped, *unpacked) if path.exists()), None)
@@ -51,9 +58,10 @@ class BrainScoreImages(Images):
 
     def ids(self) -> list[str]:
         names, images = self.names, self.images
-        there = set(self._open().namelist() if images.is_file() else (file.name for file in images.iterdir()))
-        if missing := [name for name in names.values() if name not in there]:
-            found = f"{len(missing)} of the {len(names)} images are not there, e.g. {', '.join(missing[:3])}"
+        there = self._members if images.is_file() else {nfc(name): name for name in listing(images).files}
+        if missing := [name for name in names.values() if nfc(name) not in there]:
+            named = "; ".join(f"{name}{like(name, there)}" for name in missing[:3])
+            found = f"{len(missing)} of the {len(names)} images are not there, e.g. {named}"
             raise InputError(images, found, f"every filename of {self.path.name}", self.remedy)
         return list(names)
 
@@ -70,7 +78,14 @@ class BrainScoreImages(Images):
 
     def content(self, id: str) -> bytes:
         name = self.names[id]
-        return self._open().read(name) if self.images.is_file() else (self.images / name).read_bytes()
+        if self.images.is_file():
+            return self._open().read(self._members[nfc(name)])
+        return path_of(self.images, name).read_bytes()
+
+    @cached_property
+    def _members(self) -> dict[str, str]:
+        """Name of a file in the zip, in NFC -> its name there."""
+        return {nfc(name): name for name in self._open().namelist() if not lies_in_left_behind(name)}
 
     def _open(self) -> zipfile.ZipFile:
         # A forked worker shares the position in its parent's open file, so it could read the bytes of another image.

@@ -1,6 +1,5 @@
 """Layouts of stimulus sets: their common interface, a folder of images, and an HDF5 file."""
 
-import io
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +12,8 @@ from PIL import Image
 from cortexscale.arrays import hdf5_damage, open_hdf5
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
-
-SUFFIXES = {".jpg", ".jpeg", ".png"}
+from cortexscale.image_files import FORMATS, decoded, image_names, read_from, require_distinct
+from cortexscale.listing import listing, nfc, path_of
 
 
 class Images:
@@ -41,27 +40,35 @@ class Images:
         """Describe the location of an image, for messages."""
         return str(self.path / id)
 
+    def read(self, id: str) -> bytes:
+        """Return the :meth:`content` of an image, or raise an InputError that says why it cannot be read."""
+        with read_from(self.where(id), "delete the stimulus table and run again"):
+            return self.content(id)
+
     def content(self, id: str) -> bytes:
         """Return the bytes of an image. Its hash is computed from them."""
-        return (self.path / id).read_bytes()
+        return path_of(self.path, id).read_bytes()
 
-    def decoded(self, content: bytes) -> Image.Image:
-        """Return the RGB image that :meth:`content` encodes."""
-        return Image.open(io.BytesIO(content)).convert("RGB")
+    def decoded(self, id: str, content: bytes) -> Image.Image:
+        """Return the RGB image that the :meth:`content` of an id encodes. It raises an InputError if there is none."""
+        return decoded(content, self.where(id))
 
 
 class ImageFolder(Images):
     """A folder with a folder of images for each concept.
 
-    The id of an image is ``<concept>/<image>.jpg``; ids are in byte order.
+    The id of an image is ``<concept>/<image>.jpg`` in Unicode's form NFC; ids are in byte order.
     """
 
     def ids(self) -> list[str]:
-        files = sorted(file for file in self.path.glob("*/*") if file.suffix.lower() in SUFFIXES)
-        if not files:
+        concepts = listing(self.path).folders
+        require_distinct(self.path, concepts)
+        ids = [nfc(f"{concept}/{name}") for concept in concepts for name in image_names(self.path / concept)]
+        if not ids:
             remedy = "unpack the images there, or correct the path"
-            raise InputError(self.path, "no images", "folders of images, <concept>/<image>.jpg", remedy)
-        return [file.relative_to(self.path).as_posix() for file in files]
+            expected = f"folders of images, <concept>/<image>.jpg ({FORMATS})"
+            raise InputError(self.path, "no images", expected, remedy)
+        return ids
 
     def concepts(self, ids: Sequence[str]) -> list[str]:
         return [id.split("/")[0] for id in ids]
@@ -97,6 +104,6 @@ class Hdf5Images(Images):
             raise InputError(self.path, f"{len(self.pixels)} images", f"image {id}", "delete the stimulus table and run again")
         return self.pixels[int(id)].tobytes()
 
-    def decoded(self, content: bytes) -> Image.Image:
+    def decoded(self, id: str, content: bytes) -> Image.Image:
         height, width = self.pixels.shape[1:3]
         return Image.frombytes("RGB", (width, height), content)

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "cortexscale"
 FLOORS = [
     {"errors"},
     {"catalogue", "costs"},
-    {"arrays", "files", "jobs", "download", "kernels", "code", "markdown"},
+    {"arrays", "files", "listing", "image_files", "jobs", "download", "kernels", "code", "markdown"},
     {"section", "study", "recipe", "commitments", "stores", "recording"},
     {"stimuli"},
     {"models"},

@@ -28,6 +28,7 @@ rule check_data:
         suites=[plain(source) for source in plan.study.models if source.source == "suite"],
         checkpoints=plan.models.checkpoints,
         timm_names=[name for source in plan.study.models if source.source == "timm" for name in source.ids],
+        images_of_finetuning=plan.finetuning.labelled_images if plan.finetuning else {},
         report=f"{plan.results}/qc/check_data.txt",
         code=plan.code("check_data"),
     script:

@@ -8,8 +8,8 @@ from cortexscale.alignment.subjects import load_targets, named_recordings
 from cortexscale.commitments import Commitments
 from cortexscale.features.kernel_store import open_store
 from cortexscale.jobs import run
-from cortexscale.stimuli import table_hash
-from cortexscale.stores import provenance, read_table, write_table
+from cortexscale.stimuli import read_stimulus_table, table_hash
+from cortexscale.stores import provenance, write_table
 from cortexscale.study.experiments import Metrics
 from cortexscale.study.ridge import Ridge
 from cortexscale.study.targets import DatasetTargets
@@ -30,7 +30,7 @@ def main(
     units: Path,
     code: str,
 ) -> None:
-    store, images = open_store(features), read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
+    store, images = open_store(features), read_stimulus_table(stimuli)
     check_store(store, table_hash(images))
     targets = load_targets(recordings, datasets, images, prepared)
     rows, unit_rows = score_alignment(store, targets, Commitments.load(commitments), ridge, metrics)

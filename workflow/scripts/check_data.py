@@ -19,9 +19,12 @@ def main(
     suites: list[Suite],
     checkpoints: list[str],
     timm_names: list[str],
+    images_of_finetuning: dict[str, dict[str, int | None]],
     report: Path,
 ) -> None:
-    check_data(study, datasets, stimuli, missing, checksums, suites, checkpoints, timm_names).publish(report)
+    check_data(study, datasets, stimuli, missing, checksums, suites, checkpoints, timm_names, images_of_finetuning).publish(
+        report
+    )
 
 
 if "snakemake" in globals():

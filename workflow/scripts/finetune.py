@@ -9,8 +9,8 @@ from cortexscale.kernels.device import keep_freed_memory
 from cortexscale.models.model import Model
 from cortexscale.models.tuning import Tuning
 from cortexscale.recipe import NeuralRecipe, Recipe
-from cortexscale.stimuli import StimulusImages, table_hash
-from cortexscale.stores import provenance, read_table
+from cortexscale.stimuli import StimulusImages, read_stimulus_table, table_hash
+from cortexscale.stores import provenance
 from cortexscale.study.images import ImageFiles
 from cortexscale.study.ridge import Ridge
 from cortexscale.study.targets import DatasetTargets
@@ -38,7 +38,7 @@ def main(
     code: str,
 ) -> None:
     keep_freed_memory()
-    table = read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
+    table = read_stimulus_table(stimuli)
     inputs = {"commitments": commitments} | {file.stem: file for file in recordings}
     inputs |= {name: file for name, file in (("base", base_weights), ("images", labelled_images)) if file and file.is_file()}
     finetune(

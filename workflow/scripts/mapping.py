@@ -12,8 +12,8 @@ from cortexscale.readouts.parts import Parts
 from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.readouts.stage import Stage
 from cortexscale.readouts.token_store import TokenStore
-from cortexscale.stimuli import table_hash
-from cortexscale.stores import provenance, read_table, write_table
+from cortexscale.stimuli import read_stimulus_table, table_hash
+from cortexscale.stores import provenance, write_table
 from cortexscale.study.ridge import Ridge
 from cortexscale.study.targets import DatasetTargets
 
@@ -39,7 +39,7 @@ def main(
     readouts: Path | None = None,
     code: str,
 ) -> None:
-    store, images = TokenStore(tokens), read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
+    store, images = TokenStore(tokens), read_stimulus_table(stimuli)
     check_store(store, table_hash(images))
     how = {"ridge": ridge} if recipe is None else {"recipe": recipe, "shared": shared, "validation_fraction": validation_fraction}
     how |= {"targets": targets, "percents": percents, "seeds": seeds}

@@ -6,7 +6,8 @@ from cortexscale.alignment.similarity import SplitName
 from cortexscale.alignment.subjects import load_targets, named_recordings
 from cortexscale.alignment.targets import prepare_responses
 from cortexscale.jobs import run
-from cortexscale.stores import provenance, read_table
+from cortexscale.stimuli import read_stimulus_table
+from cortexscale.stores import provenance
 from cortexscale.study.targets import DatasetTargets
 
 
@@ -19,7 +20,7 @@ def main(
     prepared: Path,
     code: str,
 ) -> None:
-    images = read_table(stimuli, columns=("stimulus_id", "hash", "concept"))
+    images = read_stimulus_table(stimuli)
     made_by = provenance(inputs=named_recordings(recordings), splits=splits, code=code)
     prepare_responses(load_targets(recordings, datasets, images), splits, prepared, made_by)
 

@@ -5,6 +5,7 @@ only on the ids, the strata and a seed, so it is the same for every subject and 
 """
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,10 +19,11 @@ from cortexscale.datasets.formats.assembly import BLOCK_BYTES, Assembly, open_as
 from cortexscale.datasets.readers import require_known
 from cortexscale.errors import InputError
 from cortexscale.kernels.noise_ceiling import ncsnr_from_trials, noise_ceiling_percent
+from cortexscale.listing import folders_in
 from cortexscale.recording import Recording, Split
 from cortexscale.stimuli.brainscore import read_stimuli
 
-_CACHE = "[0-9a-f]" * 40
+_CACHE = re.compile("[0-9a-f]{40}")
 
 
 class Options(pydantic.BaseModel, extra="forbid"):
@@ -223,7 +225,8 @@ def _n_test(images: int, fraction: float) -> int:
 def _locate(root: Path, names: Sequence[str]) -> Path:
     """Return the newest of the names that is in the folder or in a cache below it; if there is none, its place in the folder."""
     flat = [root / name for name in names]
-    cached = (path for name in names for path in sorted(root.glob(f"{_CACHE}/{name}")))
+    folders = [folder for folder in folders_in(root) if _CACHE.fullmatch(folder.name)]
+    cached = (folder / name for name in names for folder in folders if (folder / name).exists())
     return next((path for path in flat if path.exists()), None) or next(cached, flat[0])
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from cortexscale.datasets.formats.safe_npy import load_dict
 from cortexscale.errors import InputError
+from cortexscale.listing import folders_in
 
 SplitName = Literal["training", "test"]
 SPLITS: tuple[SplitName, ...] = ("training", "test")
@@ -50,7 +51,7 @@ class Release:
     def folder(self) -> Path:
         """The folder of the sessions. It may lie in a folder of the same name, where an archive was unpacked."""
         single = [self.root / place / self.subject for place in _PLACES[self.source]]
-        found = (folder for one in single for folder in (one, one / self.subject) if any(folder.glob("ses-*")))
+        found = (folder for one in single for folder in (one, one / self.subject) if _has_sessions(folder))
         return next(found, single[0])
 
     @property
@@ -80,6 +81,10 @@ class Release:
             names = ", ".join(session.name for session in missing)
             found = f"{expected - len(missing)} of {expected} sessions of {self.subject}; missing {names}"
             raise InputError(self.folder, found, f"{expected} sessions", self.remedy(missing[0]))
+
+
+def _has_sessions(folder: Path) -> bool:
+    return any(inside.name.startswith("ses-") for inside in folders_in(folder))
 
 
 def stimulus_ids(release: Release, split: SplitName, expected: int) -> np.ndarray:

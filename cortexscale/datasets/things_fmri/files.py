@@ -20,6 +20,7 @@ import pandas as pd
 from cortexscale.arrays import member, released_hdf5
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
+from cortexscale.listing import folders_in
 
 FIGSHARE = "betas_csv.zip of Figshare+ article 20492835, version 2 (doi 10.25452/figshare.plus.20492835)"
 _FIGSHARE_NAMES = ("ResponseData.h5", "StimulusMetadata.csv", "VoxelMetadata.csv")
@@ -58,7 +59,7 @@ def find_release(root: Path, subject: str) -> Release:
     """
     openneuro = f"derivatives/ICA-betas/{subject}/voxel-metadata/{subject}_task-things"
     places = [(f"betas_csv/{subject}", _FIGSHARE_NAMES), (subject, _FIGSHARE_NAMES), (openneuro, _OPENNEURO_NAMES)]
-    homes = [root, *sorted(folder for folder in Path(root).glob("*") if folder.is_dir())]
+    homes = [root, *folders_in(root)]
     found = [Release(subject, *(Path(f"{home}/{stem}_{name}") for name in names)) for home in homes for stem, names in places]
     return max(found, key=lambda release: sum(map(os.path.lexists, release.files)))
 

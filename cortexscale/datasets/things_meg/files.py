@@ -15,6 +15,7 @@ import pandas as pd
 
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
+from cortexscale.listing import files_below
 
 if TYPE_CHECKING:
     import mne
@@ -67,7 +68,7 @@ def _folder_of(root: Path, released: str, file: str) -> Path:
     for folder in (root / released, root):
         if (folder / file).is_file():
             return folder
-    return next((found.parent for found in sorted(root.rglob(file))), root / released)
+    return next((found.parent for found in files_below(root) if found.name == file), root / released)
 
 
 def open_participant(participant: Participant, n_epochs: int) -> "tuple[mne.Epochs, pd.DataFrame]":

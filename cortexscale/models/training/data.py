@@ -1,10 +1,8 @@
 """Labelled images for training: arrays in one file, folders of classes, or webdataset shards, with one interface."""
 
 import copy
-import io
 import os
 import tarfile
-import warnings
 import zipfile
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -14,10 +12,11 @@ import numpy as np
 from PIL import Image
 
 from cortexscale.errors import InputError
+from cortexscale.image_files import FORMATS, SUFFIXES, decoded, image_names, read_from, require_distinct
+from cortexscale.listing import files_in, lies_in_left_behind, listing, nfc, path_of
 
 SPLITS = {"train": "train", "val": "validation"}
 """Names of the splits in folders and shards, and in an ``.npz``."""
-SUFFIXES = (".jpeg", ".jpg", ".png")
 
 
 class ReadableImages(Protocol):
@@ -61,8 +60,7 @@ def open_images(path: Path | str, split: str) -> LabelledImages:
         return ArrayImages.open(path, split)
     if (path / split).is_dir():
         return FileImages(path, split)
-    shards = sorted(path.glob(f"{split}*.tar"))
-    if shards:
+    if path.is_dir() and (shards := files_in(path, f"{split}*.tar")):
         return ShardImages(shards)
     found = "nothing that holds labelled images" if path.exists() else "nothing"
     expected = f"an .npz, or a folder with {split}/<class>/ (ImageNet, Ecoset) or {split}*.tar (webdataset)"
@@ -114,6 +112,9 @@ class ArrayImages(LabelledImages):
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or len(labels) != len(images):
             found = f"{images.dtype} images of shape {images.shape}, {len(labels)} labels"
             raise InputError(f"{path}, {name}_images", found, "(n, size, size, 3) uint8, a label each", "convert the images")
+        if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer) or (labels < 0).any():
+            found = f"{labels.dtype} labels of shape {labels.shape}, e.g. {labels.ravel()[:3].tolist()}"
+            raise InputError(f"{path}, {name}_labels", found, "(n,) class numbers, 0 or more", "convert the labels")
         return cls(images, labels)
 
     def __getitem__(self, row: int) -> Image.Image:
@@ -121,36 +122,56 @@ class ArrayImages(LabelledImages):
 
 
 class FileImages(LabelledImages):
-    """Image files ``<root>/<split>/<class>/``, as ImageNet and Ecoset are released. Classes are numbered alphabetically.
+    """Image files ``<root>/<split>/<class>/``, as ImageNet and Ecoset are released.
 
-    It raises an InputError if there are no images, or the classes are not those of the training split.
+    Classes are numbered in the order of :func:`class_order`. It raises an InputError if there are no images, or the classes are
+    not those of the training split.
     """
 
     def __init__(self, root: Path, split: str) -> None:
-        folders = ((entry.name for entry in os.scandir(root / name) if entry.is_dir()) for name in (split, "train"))
-        classes, known = map(sorted, folders)
-        if classes != known:
-            differing = sorted(set(classes) ^ set(known))
+        classes, known = (class_order(root / name) for name in (split, "train"))
+        if classes.keys() != known.keys():
+            differing = sorted(classes.keys() ^ known.keys())
             found = f"{len(classes)} class folders, {len(known)} in train; only one has {', '.join(differing[:3])}"
             remedy = "sort the validation images into folders named like those of train (ILSVRC 2012 comes without)"
             raise InputError(root / split, found, "the classes of train", remedy)
         names: list[str] = []
         labels: list[int] = []
-        for label, folder in enumerate(classes):
-            files = sorted(entry.name for entry in os.scandir(root / split / folder) if entry.name.lower().endswith(SUFFIXES))
-            names += [f"{split}/{folder}/{file}" for file in files]
+        for label, folder in enumerate(classes.values()):
+            files = image_names(root / split / folder)
+            names += [nfc(f"{split}/{folder}/{file}") for file in files]
             labels += [label] * len(files)
         if not names:
-            raise InputError(root / split, "no images", f"files {', '.join(SUFFIXES)} in class folders", "unpack the data set")
+            raise InputError(root / split, "no images", f"images ({FORMATS}) in class folders", "unpack the data set")
         self.root, self.n_classes = root, len(classes)
-        self.names, self.labels = np.array([os.fsencode(name) for name in names]), np.array(labels, dtype=np.int64)
+        self.names, self.labels = np.array([name.encode() for name in names]), np.array(labels, dtype=np.int64)
 
     def __getitem__(self, row: int) -> Image.Image:
-        path = self.root / os.fsdecode(self.names[row])
-        try:
-            return decode_image(path.read_bytes(), str(path))
-        except OSError as error:
-            raise InputError(path, str(error), "a readable file", "restore the file from its release") from None
+        path = path_of(self.root, self.names[row].decode())
+        with read_from(path, "begin the training again"):
+            content = path.read_bytes()
+        return decoded(content, path, transparency="dropped")
+
+
+def class_order(folder: Path) -> dict[str, str]:
+    """Return the class folders in a folder by their names in NFC, in the order in which the classes are numbered.
+
+    Names that are all whole numbers, such as 0 to 999, are in the order of these numbers, because a head that was trained on
+    numbered classes has them in this order. All others are in the order of their characters, as torchvision's ``ImageFolder``
+    has them. It raises an InputError if two names are equal as numbers, or look equal.
+    """
+    names = listing(folder).folders
+    require_distinct(folder, names)
+    if not all(name.isascii() and name.isdigit() for name in names):
+        return {nfc(name): name for name in names}
+    numbered: dict[int, str] = {}
+    for name in names:
+        if other := numbered.get(int(name)):
+            raise InputError(
+                folder, f"the class folders {other} and {name}", "one folder for each number", "join the two folders"
+            )
+        numbered[int(name)] = name
+    return {numbered[number]: numbered[number] for number in sorted(numbered)}
 
 
 class ShardImages(LabelledImages):
@@ -183,7 +204,8 @@ class ShardImages(LabelledImages):
         number, offset, length = self.places[row]
         with self.shards[number].open("rb") as shard:  # not kept open: there may be more shards than a process may have files
             shard.seek(offset)
-            return decode_image(shard.read(length), os.fsdecode(self.names[row]))
+            content = shard.read(length)
+        return decoded(content, f"{self.shards[number]}, {os.fsdecode(self.names[row])}", transparency="dropped")
 
 
 def _shard_index(shard: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
@@ -194,21 +216,26 @@ def _shard_index(shard: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int
         with tarfile.open(shard, "r:") as archive:
             for member in archive:
                 key, _, suffix = member.name.rpartition(".")
-                if f".{suffix.lower()}" in SUFFIXES:
+                if lies_in_left_behind(member.name):
+                    continue
+                if f".{suffix.lower()}" in SUFFIXES and key not in images:
                     images[key] = member.offset_data, member.size
-                elif suffix == "cls" and (content := archive.extractfile(member)):
-                    classes[key] = int(content.read())
+                elif suffix == "cls" and key not in classes and (content := archive.extractfile(member)):
+                    classes[key] = _class_number(content.read(), shard, key)
+                elif f".{suffix.lower()}" in (*SUFFIXES, ".cls"):
+                    found = f"two images or two classes of the key {key}"
+                    raise InputError(
+                        shard, found, "one of each for every key", "make the shard again, with a key for every image"
+                    )
     except (tarfile.TarError, OSError, ValueError) as error:
         found = f"{type(error).__name__}: {error}"
         raise InputError(shard, found, "an uncompressed tar of images and their class numbers", "fetch the shard again") from None
     return images, classes
 
 
-def decode_image(data: bytes, name: str) -> Image.Image:
-    """Decode an image file to RGB. ``name`` is for the message. It raises an InputError if the image is damaged."""
-    try:
-        with warnings.catch_warnings(action="ignore"):  # some files of ImageNet have odd EXIF blocks and palettes
-            return Image.open(io.BytesIO(data)).convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        found = f"{len(data):,} bytes that are not a whole image ({error})"
-        raise InputError(name, found, "an image", "restore the file from its release") from None
+def _class_number(content: bytes, shard: Path, key: str) -> int:
+    if not content.strip().isdigit():
+        raise InputError(
+            shard, f"the class {content[:40]!r} of {key}", "a class number, 0 or more", "write class numbers in the shard"
+        )
+    return int(content)

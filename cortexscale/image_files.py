@@ -1,0 +1,170 @@
+"""Image files: which files of a folder are images, and how all of them, stimuli and training images, become RGB pixels."""
+
+import io
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from cortexscale.errors import InputError
+from cortexscale.files import HEAD, stand_in_of
+from cortexscale.listing import listing, nfc
+
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+"""Suffixes of image files in lower case: those that torchvision's ``ImageFolder`` takes."""
+
+FORMATS = "PNG, JPEG, TIFF, BMP, WebP, PPM or PGM"
+"""These formats in words."""
+
+_UNREAD = (".avif", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jxl", ".svg")
+"""Suffixes of images that are not read. They are errors, because a folder without some of its images gives other results."""
+
+_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}
+"""Pillow's modes with 8 bits per channel, or fewer, whose conversion to RGB is that of torchvision and timm."""
+
+_TURNED = 0x0112  # EXIF's tag of the orientation
+
+
+def image_names(folder: Path | str) -> list[str]:
+    """List the names of the image files in a folder, in the order of their characters in NFC.
+
+    It raises an InputError if a file is an image of a kind that is not read, a link to nothing, or has a name that is not UTF-8
+    or looks like that of another file.
+    """
+    there = listing(folder)
+    if unread := [name for name in there.files if name.lower().endswith(_UNREAD)]:
+        found = f"{len(unread)} images of kinds that are not read, e.g. {', '.join(unread[:3])}"
+        raise InputError(folder, found, f"images ({FORMATS})", "convert them to PNG, or move them elsewhere")
+    names = [name for name in there.files if name.lower().endswith(SUFFIXES)]
+    require_distinct(folder, names)
+    if broken := [name for name in there.broken if name.lower().endswith(SUFFIXES)]:
+        found = f"{len(broken)} links to files that are not there, e.g. {', '.join(broken[:3])}"
+        remedy = "fetch the content (git annex get), or correct the links"
+        raise InputError(folder, found, "image files", remedy)
+    return names
+
+
+def require_distinct(folder: Path | str, names: list[str]) -> None:
+    """Raise an InputError if two names are equal in NFC, so that they look equal, or a name is not UTF-8."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if not name.isascii():
+            try:
+                name.encode()
+            except UnicodeEncodeError:
+                found = f"the name {name.encode(errors='surrogateescape')!r}, which is not UTF-8"
+                remedy = "rename it, for example with convmv -t utf8, or unpack its archive again with the right encoding"
+                raise InputError(folder, found, "names in UTF-8", remedy) from None
+        if other := seen.get(nfc(name)):
+            found = f"two files whose names look equal, {other!a} and {name!a}"
+            raise InputError(
+                folder, found, "a name of its own for every image (compared in Unicode's form NFC)", "rename one of them"
+            )
+        seen[nfc(name)] = name
+
+
+@contextmanager
+def read_from(where: object, gone: str) -> Iterator[None]:
+    """Turn the errors that a block raises while it reads an image file into an InputError about ``where``.
+
+    ``gone`` says what to do if the image was removed on purpose.
+    """
+    try:
+        yield
+        return
+    except (FileNotFoundError, KeyError):
+        found, remedy = "nothing", f"restore the image; if it was removed on purpose, {gone}"
+    except PermissionError:
+        found, remedy = "a file that this user may not read", "make it readable: chmod a+r, as its owner"
+    except (NotImplementedError, RuntimeError) as error:  # a zip with a password, or packed by another method
+        found, remedy = f"an image that cannot be unpacked ({error})", "unpack the zip, and pack it again without a password"
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        found, remedy = f"an image that cannot be read ({error})", "fetch the image again; if that does not help, check the disk"
+    raise InputError(where, found, "an image file", remedy)
+
+
+def decoded(content: bytes, where: object, transparency: Literal["refused", "dropped"] = "refused") -> Image.Image:
+    """Decode an image file to RGB with 8 bits per channel, or raise an InputError that names ``where`` and the reason.
+
+    Pixels are those of ``Image.open(...).convert("RGB")``, on which the networks of torchvision and timm are trained, with these
+    exceptions. Values of 16 bits are reduced to their upper 8 bits, as Pillow reduces 16-bit colours; it would clip grey values.
+    An EXIF orientation is not applied, because torchvision, timm, MATLAB's ``imread`` and PsychoPy do not apply it;
+    :func:`is_turned` tells of it. Pillow's first conversion of CMYK is kept. Profiles of colours are not applied.
+
+    Where an image is transparent, its pixels depend on a background that the file does not say. ``refused`` is right for stimuli,
+    because only the experimenter knows that background. ``dropped`` shows the colours under the transparency, as training by
+    torchvision and timm does.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):  # some files of ImageNet have odd EXIF blocks and palettes
+            image = Image.open(io.BytesIO(content))
+            _require_one(image, where)
+            image.load()
+            rgb = _rgb(image, where)
+            if transparency == "refused" and image.has_transparency_data and _lowest_alpha(image) < 255:
+                remedy = "save it without transparency, on the background that the subjects saw"
+                raise InputError(where, "an image with transparent pixels", "an opaque image", remedy)
+            return rgb
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # Pillow raises many types of exceptions for damaged files
+        raise _damage(content, where, error) from None
+
+
+def is_turned(image: Image.Image) -> bool:
+    """Whether the EXIF block of a decoded image says that programs should turn or mirror it."""
+    with suppress(Exception), warnings.catch_warnings(action="ignore"):  # a damaged EXIF block says nothing
+        return image.getexif().get(_TURNED, 1) not in (0, 1)
+    return False
+
+
+def _require_one(image: Image.Image, where: object) -> None:
+    """Raise an InputError for an animation or a file of several pages. A JPEG of a camera (MPO) may have previews after it."""
+    if image.format != "MPO" and (frames := getattr(image, "n_frames", 1)) > 1:
+        found = f"a {image.format} file of {frames} frames"
+        raise InputError(where, found, "one image", "save the frame that is meant as a file of its own")
+
+
+def _rgb(image: Image.Image, where: object) -> Image.Image:
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
+        values = np.asarray(image)
+        if 0 < values.max() < 256:
+            found = f"16-bit values that are all below {values.max() + 1}: an image of 8 bits in a file of 16 bits"
+            raise InputError(where, found, "values up to 65,535", "save the image with 8 bits")
+        grey = Image.fromarray((values >> 8).astype(np.uint8))
+        grey.info = dict(image.info)
+        return grey.convert("RGB")
+    if image.mode not in _MODES:
+        found = f"pixels of Pillow's mode {image.mode}, whose black and white are not known"
+        raise InputError(where, found, "8 or 16 bits per channel", "save the image with 8 bits per channel")
+    return image.convert("RGB")
+
+
+def _lowest_alpha(image: Image.Image) -> int:
+    lowest, _ = image.convert("RGBA").getchannel("A").getextrema()
+    return int(lowest)
+
+
+def _damage(content: bytes, where: object, error: Exception) -> InputError:
+    found, remedy = f"{len(content):,} bytes that are not a whole image ({error})", "fetch the image again, or restore it"
+    if not content:
+        found = "an empty file"
+    elif stand_in := stand_in_of(content[:HEAD]):
+        found, remedy = stand_in[0], f"{stand_in[2]}Or restore the image from its release"
+    elif isinstance(error, Image.DecompressionBombError):
+        found, remedy = f"an image that is too large to be decoded ({error})", "save a smaller copy, as it was shown"
+    elif "MAX_TEXT" in str(error) or "text chunks" in str(error):
+        found = f"a PNG with more text or a larger profile than Pillow reads ({error})"
+        remedy = "save the image without its texts: exiftool -all= FILE"
+    elif content[4:8] == b"ftyp":
+        found = f"an image of the kind {content[8:12].decode('ascii', 'replace')} (as HEIC of iPhones), which is not read"
+        remedy = "convert the image to PNG"
+    elif isinstance(error, Image.UnidentifiedImageError):
+        found = f"{len(content):,} bytes of no kind of image that is read; they begin with {content[:12]!r}"
+    return InputError(where, found, f"a whole image ({FORMATS})", remedy)

@@ -1,0 +1,154 @@
+"""Folders as their users see them: what systems leave behind is passed over, and an unreadable folder is an error."""
+
+import os
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from cortexscale.errors import InputError
+
+_LEFT_BEHIND = {
+    "__macosx", "icon\r", "network trash folder", "temporary items",  # macOS
+    "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information",  # Windows
+    "@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "lost+found",  # network disks
+    "__pycache__",
+}  # fmt: skip
+
+
+def is_left_behind(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or was left behind by a system or a program.
+
+    Names that begin with a dot are hidden: ``._photo.png`` and ``.DS_Store`` of macOS, ``.ipynb_checkpoints``, unfinished files.
+    Names that end with ``~``, begin with ``~$`` or are ``#between#`` these signs are backups and locks of editors.
+    """
+    backup = name.endswith("~") or name.startswith("~$") or name[0] == name[-1] == "#"
+    return backup or name.startswith(".") or name.lower() in _LEFT_BEHIND
+
+
+def lies_in_left_behind(path: str) -> bool:
+    """Whether a file or folder on a path within an archive :func:`is_left_behind`."""
+    return any(is_left_behind(part) for part in PurePath(path).parts if part not in (".", "..", "/"))
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The names of what lies in a folder, in the order of their characters in NFC.
+
+    A link counts as what it leads to. ``broken`` has the files that cannot be opened: links to nothing or in a circle, and
+    sockets and the like. ``passed_over`` has the names for which :func:`is_left_behind`.
+    """
+
+    folders: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
+
+
+def listing(folder: Path | str) -> Listing:
+    """List a folder, or raise an InputError if it is missing, is no folder, or must not be listed or entered."""
+    found = Listing()
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if is_left_behind(entry.name):
+                    found.passed_over.append(entry.name)
+                elif _is(entry.is_dir):
+                    found.folders.append(entry.name)
+                else:
+                    found.files.append(entry.name)
+                    if not _is(entry.is_file):
+                        found.broken.append(entry.name)
+    except FileNotFoundError:
+        raise InputError(folder, "nothing", "a folder", "correct the path, or put the files there") from None
+    except NotADirectoryError:
+        raise InputError(folder, "a file", "a folder", "correct the path; an archive must be unpacked") from None
+    except OSError as error:
+        raise _unreadable(folder, error) from None
+    for names in (found.folders, found.files, found.broken, found.passed_over):
+        names.sort(key=nfc)
+    return found
+
+
+def files_in(folder: Path | str, pattern: str = "*") -> list[Path]:
+    """List the files in a folder whose names match a pattern, without what was left behind, in the order of their names.
+
+    A folder that does not exist has none.
+    """
+    return [Path(folder, name) for name in _listing(folder).files if PurePath(name).match(pattern)]
+
+
+def folders_in(folder: Path | str) -> list[Path]:
+    """List the folders in a folder, without what was left behind, in the order of their names.
+
+    A folder that does not exist has none.
+    """
+    return [Path(folder, name) for name in _listing(folder).folders]
+
+
+def files_below(
+    folder: Path | str, depth: int | None = None, unreadable: Callable[[InputError], None] | None = None
+) -> Iterator[Path]:
+    """List the files in a folder and in the folders below it, at most ``depth`` levels down, without what was left behind.
+
+    Links to folders are followed, but for those to a folder above them. A folder that does not exist has no files. The InputError
+    about a folder that must not be listed is raised, or handed to ``unreadable``.
+    """
+    return _walk(Path(folder), depth, unreadable, ())
+
+
+def _walk(
+    folder: Path, depth: int | None, unreadable: Callable[[InputError], None] | None, above: tuple[str, ...]
+) -> Iterator[Path]:
+    try:
+        found, above = _listing(folder), (*above, os.path.realpath(folder))
+    except InputError as error:
+        if not unreadable:
+            raise
+        unreadable(error)
+        return
+    yield from (folder / name for name in found.files)
+    for name in found.folders if depth is None or depth > 0 else ():
+        if os.path.realpath(folder / name) not in above:
+            yield from _walk(folder / name, None if depth is None else depth - 1, unreadable, above)
+
+
+def nfc(name: object) -> str:
+    """Return a name in Unicode's normal form C, in which names that look equal are equal."""
+    return unicodedata.normalize("NFC", str(name))
+
+
+def path_of(root: Path | str, name: str) -> Path:
+    """Find a file by its path below ``root`` in NFC. If there is none, the path is returned as it is.
+
+    Disks of macOS spell letters with accents in another way (NFD); such a file is found by listing its folders.
+    """
+    path = Path(root, name)
+    if name.isascii() or os.path.lexists(path):
+        return path
+    path = Path(root)
+    for part in PurePath(name).parts:
+        there = _listing(path)
+        path /= next((entry for entry in (*there.folders, *there.files) if nfc(entry) == part), part)
+    return path
+
+
+def _listing(folder: Path | str) -> Listing:
+    return listing(folder) if Path(folder).is_dir() else Listing()
+
+
+def _is(kind: Callable[[], bool]) -> bool:
+    try:
+        return kind()
+    except PermissionError:
+        raise
+    except OSError:  # a link in a circle
+        return False
+
+
+def _unreadable(folder: Path | str, error: OSError) -> InputError:
+    if isinstance(error, PermissionError):
+        place = error.filename or folder
+        remedy = f"make it readable: chmod u+rX {place}, as its owner"
+        return InputError(place, "a folder or link that this user may not read", "a readable folder", remedy)
+    return InputError(folder, f"a folder that cannot be listed ({error.strerror})", "a readable folder", "check the disk")
