@@ -12,7 +12,7 @@ min_version("9.27")
 
 sys.path.insert(0, workflow.basedir)
 
-from cortexscale.jobs import plain
+from cortexscale.jobs import place, plain
 from cortexscale.plan import DOWNLOADED_SCORES, Plan, share_library
 from cortexscale.plan.tables import FIT
 from cortexscale.published import FILES
@@ -96,9 +96,12 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
 
-if plan.finetuning:  # comes last, because it refers to rules above
+if plan.finetuning:  # comes after the rules that it refers to
 
     include: "workflow/rules/finetuning.smk"
+
+
+include: "workflow/rules/origins.smk"  # comes last, because it asks which rules there are
 
 
 onstart:

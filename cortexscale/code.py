@@ -5,6 +5,7 @@ import hashlib
 import importlib.util
 import sys
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from types import ModuleType
 
@@ -44,7 +45,7 @@ def parsed(file: Path) -> tuple[bytes, tuple[Path, ...]]:
     """
     if file.suffix != ".py":
         return hashlib.blake2b(file.read_bytes(), digest_size=8).digest(), ()
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree = ast.parse(file.read_bytes())
     names: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -55,7 +56,23 @@ def parsed(file: Path) -> tuple[bytes, tuple[Path, ...]]:
         if isinstance(body, list):
             node.body = [entry for entry in body if not _is_text(entry)]  # type: ignore[attr-defined]
     ours = (module_file(name) for name in dict.fromkeys(names) if name.split(".")[0] == PACKAGE.name)
-    return hashlib.blake2b(ast.dump(tree).encode(), digest_size=8).digest(), tuple(filter(None, ours))
+    return hashlib.blake2b(_written(tree).encode(), digest_size=8).digest(), tuple(filter(None, ours))
+
+
+def _written(node: object) -> str:
+    """Write a syntax tree as text that is the same under every version of Python.
+
+    ``ast.dump`` is not: a field that is new or empty in one version is missing in another. This text leaves out empty fields and
+    empty parts of f-strings.
+    """
+    if isinstance(node, list):
+        return f"[{','.join(map(_written, node))}]"
+    if not isinstance(node, ast.AST):
+        return ascii(node)
+    if isinstance(node, ast.JoinedStr):
+        node.values = [part for part in node.values if not (isinstance(part, ast.Constant) and part.value == "")]
+    fields = [(name, value) for name, value in sorted(ast.iter_fields(node), key=itemgetter(0)) if value not in (None, [])]
+    return f"{type(node).__name__}({','.join(f'{name}={_written(value)}' for name, value in fields)})"
 
 
 def _is_text(node: ast.AST) -> bool:

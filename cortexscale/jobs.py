@@ -17,25 +17,57 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from cortexscale.errors import InputError, Problems
+from cortexscale.origins import note
 
-_TRIGGER = "code"
-"""Name of the param with the digest of a stage's code. Every rule has this param, so that the job runs again after a change of
-code. ``main`` takes it only if the result records its provenance."""
+_TRIGGERS = ("code", "made_of")
+"""The digest of a stage's code, and that of the files from outside that it reads. Rules have them among their params, so that a
+change makes the result again; ``main`` takes them only if the result notes its origin."""
+
+_PLACES = ("checkpoint", "file", "path")
+"""Keys of plain values that hold the path of a file from outside."""
+
+
+class Place(str):
+    """A path that does not count when params are compared. Where a file lies changes no result; its content may."""
+
+    def __repr__(self) -> str:
+        return "a path"
 
 
 Job = Any
 """The type of the object ``snakemake`` that Snakemake gives to a script. This package does not import Snakemake."""
 
 
+def place(path: str | None) -> Place | None:
+    """Return a path as a :class:`Place`; None for None."""
+    return None if path is None else Place(path)
+
+
 def plain(value: Any) -> Any:
-    """Convert a value to plain JSON. Dataclasses, sections of the config and paths are converted, also within lists and dicts."""
-    return to_jsonable_python(value)
+    """Return a value as plain JSON; dataclasses, sections of the config and paths are converted, within lists and dicts too.
+
+    Paths of files from outside become :class:`Place`.
+    """
+    return _with_places(to_jsonable_python(value))
+
+
+def _with_places(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_places(entry) for entry in value]
+    if isinstance(value, dict):
+        places = {key: Place(entry) for key, entry in value.items() if key in _PLACES and isinstance(entry, str)}
+        return {key: _with_places(entry) for key, entry in value.items()} | places
+    return value
 
 
 def run(main: Callable[..., None], job: Job) -> None:
-    """Call the ``main`` of a script with the arguments from its job, and write log messages to the log of the job."""
+    """Call the ``main`` of a script with the arguments that its job has for it, and note the origin of its results.
+
+    Log messages go to the log of the job.
+    """
     with logged(job.log[0]):
         main(**arguments_of(main, job))
+        note(job.output, job.rule, job.params, job.input)
 
 
 @contextmanager
@@ -84,7 +116,7 @@ def arguments_of(main: Callable[..., None], job: Job) -> dict[str, Any]:
     named = [(kind, *pair) for kind in ("input", "output", "params", "resources") for pair in getattr(job, kind).items()]
     for kind, name, value in [*named, ("threads", "threads", job.threads), ("log", "log", job.log[0])]:
         if name not in parameters:
-            if kind in ("input", "output", "params") and name != _TRIGGER:
+            if kind in ("input", "output", "params") and name not in _TRIGGERS:
                 remedy = "drop it from the rule, or take it in main; an input that is only waited for has no name"
                 report(name, f"a name in {kind} that main does not take", "a parameter of main", remedy)
             continue

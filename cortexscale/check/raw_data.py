@@ -1,6 +1,7 @@
 """Check that the raw files of a study exist and equal the released files, before they are read."""
 
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
@@ -94,6 +95,7 @@ def _check_dataset(section: ReportSection, name: str, dataset: Dataset, checksum
                 module.inspect(root, subject, options)
     good = [file for file in every if file not in bad]
     size = sum(file.stat().st_size for file in good)
+    section.facts += _dated_ahead(good)
     section.facts.insert(0, f"{len(good)} of {len(every)} files, {_readable(size)}, {len(files)} subject(s)")
 
 
@@ -126,6 +128,15 @@ def _check_files(section: ReportSection, root: Path, files: Sequence[Path], read
     section.add_cases("not data files (fetch git-annex content; use direct links for downloads):", damaged.values())
     section.add_cases("not as released (cut short, or another version):", wrong.values())
     return {*missing, *damaged, *wrong}
+
+
+def _dated_ahead(files: Sequence[Path]) -> list[str]:
+    """Say which files are dated in the future."""
+    ahead = [file for file in files if file.stat().st_mtime > time.time() + 60]
+    if not ahead:
+        return []
+    cause = "the clock of the machine that wrote them differs from that of this one. Results do not depend on these dates"
+    return [f"{len(ahead)} files are dated in the future, such as {ahead[0]}: {cause}"]
 
 
 def _note_missing(section: ReportSection, root: Path, missing: Sequence[PurePath], n_files: int, reader: str | None) -> None:

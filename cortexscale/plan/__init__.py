@@ -20,9 +20,10 @@ from cortexscale.plan.counts import check_counts
 from cortexscale.plan.data import DataPlan
 from cortexscale.plan.figures import FigurePlan
 from cortexscale.plan.finetuning import FinetuningPlan
-from cortexscale.plan.inputs import Inputs, claim, require_files, require_owner
+from cortexscale.plan.inputs import Inputs, require_files
 from cortexscale.plan.mapping import MappingPlan
 from cortexscale.plan.models import ModelPlan
+from cortexscale.plan.owner import claim, require_owner
 from cortexscale.plan.pages import PagePlan
 from cortexscale.plan.sizes import Sizes
 from cortexscale.plan.tables import FitPlan, PublishedPlan, TablePlan
@@ -117,10 +118,13 @@ class Plan:
                 problems.found.append(InputError(rule, found, expected, f"snakemake {rule} --config {kind}=NAME"))
 
     def begin(self) -> None:
-        """Prepare a real run: require all input files, and note in the results folder which study owns it."""
+        """Prepare a real run: require all input files, and note in the results folder which study and process writes into it.
+
+        Diagnostic rules make no results, and may be run beside a study.
+        """
         if not self._checking:
             self._require_files(list(self.data.datasets))
-        claim(self.results, self.study.study)
+            claim(self.results, self.study.study)
 
     @property
     def _other_files(self) -> list[str]:
@@ -129,6 +133,12 @@ class Plan:
         files += self.published.files if self.published else []
         files += [self.study.finetuning.images] if self.study.finetuning and self.study.finetuning.images else []
         return files + ([self.study.scores.path] if self.study.scores else [])
+
+    @property
+    def score_contents(self) -> list[str]:
+        """The digest of the published score table, unless a rule downloads it."""
+        given = [self.study.scores.path] if self.study.scores and self.study.scores.path != DOWNLOADED_SCORES else []
+        return self.inputs.contents(given)
 
     def missing_files(self, files: list[str]) -> list[str]:
         """List the files among ``files`` that do not exist and will be neither simulated nor downloaded."""

@@ -123,10 +123,14 @@ class DataPlan:
         return images + [file for name, subject in subjects for file in self.raw_files(name, subject)]
 
     def raw_inputs(self, dataset: str, subject: str) -> list[str]:
-        """List the inputs of the rule that reads a subject: released files, or the folder that the simulation makes."""
+        """List the input of the rule that reads a subject: the folder that the simulation makes; nothing for released files."""
         if dataset in self.simulated:
             return [self.datasets[dataset].path]
-        return self.inputs.planned(self.raw_files(dataset, subject))
+        return []
+
+    def raw_contents(self, dataset: str, subject: str) -> list[str]:
+        """Return the digests of the released files of a subject; nothing for a simulated dataset."""
+        return [] if dataset in self.simulated else self.inputs.contents(self.raw_files(dataset, subject))
 
     def recordings(self, *datasets: str) -> list[str]:
         """List the recordings of all subjects of some datasets."""
@@ -137,9 +141,13 @@ class DataPlan:
 
         Some simulated datasets bring their own images, which are in the folder of the dataset.
         """
-        path = Path(self.study.stimuli[stimuli].path)
-        made = [self.datasets[name].path for name in self.simulated if Path(self.datasets[name].path) in path.parents]
-        return made or self.inputs.planned([str(path)])
+        path = self.study.stimuli[stimuli].path
+        made = [self.datasets[name].path for name in self.simulated if Path(self.datasets[name].path) in Path(path).parents]
+        return made or self.inputs.simulated([path])
+
+    def image_contents(self, stimuli: str) -> list[str]:
+        """Return the digest of the images of a stimulus set; nothing for simulated images."""
+        return self.inputs.contents([self.study.stimuli[stimuli].path])
 
     def images_of(self, dataset: str) -> ImageFiles:
         return self.study.stimuli[self.datasets[dataset].stimuli].files

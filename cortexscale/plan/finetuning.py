@@ -99,13 +99,13 @@ class FinetuningPlan:
         classes = {base: self.models.inventory[base].classes for base in own}
         return {self.settings.images: classes} if self.settings.images and own else {}
 
-    def images_at_hand(self, model: str) -> list[str]:
-        """List the labelled images that the training of a model waits for.
+    def images_of(self, model: str) -> str | None:
+        """Return the labelled images that a model is trained on, if there are any."""
+        return self.images(self.base(model).id)
 
-        The list is empty if the training uses no labelled images, or if they are missing in a dry-run.
-        """
-        images = self.images(self.base(model).id)
-        return self.data.inputs.planned([images]) if images else []
+    def contents(self, model: str) -> list[str | None]:
+        """Return the digests of the checkpoint and the labelled images of a model, if they are from outside."""
+        return [*self.models.weights_contents(self.base(model).id), self.data.inputs.names(self.images_of(model))]
 
     def image_recipe(self, base: str) -> Recipe | None:
         """Return the recipe with which the labelled images of a base model are augmented.

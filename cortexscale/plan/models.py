@@ -67,15 +67,23 @@ class ModelPlan:
         return list(dict.fromkeys([*(entry.built_in for entry in entries), *own]))
 
     def weights(self, model: str) -> list[str]:
-        """List the checkpoint that the jobs of a model wait for. The list is empty if the source downloads the weights."""
+        """List the checkpoint of a model if its jobs wait for it, because the study trains or downloads the weights."""
         checkpoint = self.inventory[model].checkpoint
-        if checkpoint is None:
-            return []
-        return [checkpoint] if self.weights_follow(model) else self.inputs.planned([checkpoint])
+        return [checkpoint] if checkpoint and (self.weights_follow(model) or self._downloadable(checkpoint)) else []
+
+    def weights_contents(self, model: str) -> list[str]:
+        """Return the digest of the checkpoint of a model if it is from outside."""
+        checkpoint = self.inventory[model].checkpoint
+        return self.inputs.contents([checkpoint]) if checkpoint and not self.weights(model) else []
 
     def weights_follow(self, model: str) -> bool:
         """Tell whether a rule of the study trains or downloads the weights of a model."""
         return self.inventory[model].source == "suite" or self.inventory[model].checkpoint in self.downloads
+
+    def _downloadable(self, checkpoint: str) -> bool:
+        """Tell whether a checkpoint lies, or will lie, in the folder that published checkpoints are downloaded to."""
+        folder = self.checkpoint_folder
+        return folder is not None and Path(folder) in Path(checkpoint).parents
 
     @property
     def checkpoint_folder(self) -> str | None:

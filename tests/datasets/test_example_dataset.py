@@ -66,7 +66,8 @@ def test_a_plan_finds_the_module_and_counts_its_code(config, folder):
     shutil.copy(config["datasets"]["mylab"]["reader"], own)
     config["datasets"]["mylab"]["reader"] = "readers/mylab.py"
     plan = Plan(config)
-    assert plan.data.raw_inputs("mylab", "anna") == ["resources/mylab/anna_responses.npz", "resources/mylab/anna_neurons.csv"]
+    assert plan.data.raw_files("mylab", "anna") == ["resources/mylab/anna_responses.npz", "resources/mylab/anna_neurons.csv"]
+    assert len(plan.data.raw_contents("mylab", "anna")) == 2 and plan.data.raw_inputs("mylab", "anna") == []
     assert plan.data.shape("mylab") == (120, 20, 60)
     with_module, without = plan.code("preprocess", plan.data.reader_file("mylab")), plan.code("preprocess")
     assert with_module != without

@@ -1,6 +1,10 @@
 """The digest of a stage changes with its statements, through imports, and with nothing else."""
 
+import hashlib
+import shutil
+import subprocess
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -78,3 +82,42 @@ def test_files_of_data_count_where_they_are_named(package):
     before = digest(root / "facts.toml")
     (root / "facts.toml").write_text("units = 2\n")
     assert digest(root / "facts.toml") != before
+
+
+EVERY_CONSTRUCT = """
+@decorated(1, *more, **named)
+class Shape(Base, metaclass=Meta):
+    size: int = 3
+    def area(self, x, /, y=1.5e-300, *args, z: "text" = None, **kwargs) -> float:
+        return f"{x!r:>{self.width}} {y:.3g}{'' if y else 'none'}{{}}" f"°" + b"".decode() + "Zoë \\U0001f9e0"
+async def run():
+    async with a as b, c: await d
+    return [i async for i in e if i], {k: v for k, v in f.items()}, (lambda q: (yield))
+match value:
+    case {"a": [1, *rest]} | Point(x=0) as found if found: pass
+    case _: raise ValueError from None
+try: x = 1_000_000_000_000_000_000_000j if (y := 3) else ...
+except* OSError as error: del error
+"""
+
+
+@pytest.mark.parametrize("python", ["python3.11", "python3.12", "python3.13"])
+def test_the_digest_is_the_same_under_every_version_of_python(tmp_path, python):
+    found = [*Path.home().glob(f".pyenv/versions/{python.removeprefix('python')}.*/bin/python"), shutil.which(python)]
+    works = (each for each in filter(None, found) if not subprocess.run([each, "--version"], capture_output=True).returncode)
+    if not (interpreter := next(works, None)):
+        pytest.skip(f"there is no {python} here")
+    (tmp_path / "sample.py").write_text(EVERY_CONSTRUCT, encoding="utf-8")
+    places = [tmp_path / "sample.py", *sorted(code.PACKAGE.rglob("*.py"))]
+    program = (
+        "import sys, types, hashlib; from pathlib import Path\n"
+        "package = types.ModuleType('cortexscale'); package.__path__ = [sys.argv[1]]; sys.modules['cortexscale'] = package\n"
+        "from cortexscale.code import parsed\n"
+        "print(hashlib.md5(b''.join(parsed(Path(file))[0] for file in sys.argv[2:])).hexdigest())"
+    )
+    command = [interpreter, "-I", "-c", program, code.PACKAGE, *places]
+    environment = {"LC_ALL": "C", "PYTHONUTF8": "0"}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=True)
+    code.parsed.cache_clear()
+    ours = hashlib.md5(b"".join(code.parsed(file)[0] for file in places)).hexdigest()
+    assert done.stdout.strip() == ours

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "cortexscale"
 FLOORS = [
     {"errors"},
     {"catalogue", "costs"},
-    {"arrays", "files", "listing", "image_files", "jobs", "download", "kernels", "code", "markdown"},
+    {"arrays", "code", "contents", "download", "files", "image_files", "jobs", "kernels", "listing", "markdown", "origins"},
     {"section", "study", "recipe", "commitments", "stores", "recording"},
     {"stimuli"},
     {"models"},
@@ -113,7 +113,7 @@ def test_the_lock_holds_every_declared_dependency():
 
 
 PLAN_FLOORS = [
-    {"inputs"},
+    {"inputs", "owner"},
     {"data", "models"},
     {"alignment", "counts", "mapping", "sizes"},
     {"finetuning"},

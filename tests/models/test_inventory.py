@@ -82,7 +82,7 @@ def test_a_selection_without_its_reference_is_refused():
 def test_the_same_model_twice_is_refused():
     timm = {"source": "timm", "ids": ["vit_base_patch16_dinov3.lvd1689m"], "layers": ["norm"]}
     with pytest.raises(Exception, match="ids given twice: vit_base_patch16_dinov3"):
-        inventory(load_study({"study": "s", "results": "r", "models": [timm, timm]}))
+        inventory(load_study({"study": "s", "results": "r", "models": [timm, timm | {"layers": ["blocks.0"]}]}))
 
 
 def test_layers_are_patterns_or_the_name_of_a_family():

@@ -264,7 +264,7 @@ FILES = {
     ),
     "annex.pt": (lambda path: path.write_text("/annex/objects/MD5E-s9--0.pt"), "a git-annex pointer"),
     "page.pt": (lambda path: path.write_text("<html>404</html>"), "an HTML page"),
-    "empty.pt": (lambda path: path.touch(), "0 bytes"),
+    "empty.pt": (lambda path: path.touch(), "an empty file"),
     "folder": (lambda path: (path.mkdir(), (path / "model.bin").touch()), r"a folder with model\.bin in it"),
 }
 

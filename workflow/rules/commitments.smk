@@ -10,8 +10,6 @@ ruleorder: import_commitments > commit_layers
 
 rule import_commitments:
     """Taking the layers that the authors published."""
-    input:
-        published=plan.study.layer_commitment.file,
     output:
         commitments="<results>/commitments/{stimuli}/{model}.json",
     log:
@@ -27,8 +25,10 @@ rule import_commitments:
         mem_mb=4000,
         runtime=lambda wildcards: plan.limits.commit_layers().minutes,
     params:
+        published=lambda wildcards: place(plan.study.layer_commitment.file),
         model=lambda wildcards: plain(plan.models.inventory[wildcards.model]),
         datasets=lambda wildcards: plan.alignment.published_datasets(wildcards.stimuli),
+        made_of=plan.data.inputs.contents([plan.study.layer_commitment.file]),
         code=lambda wildcards: plan.code("import_commitments", *plan.models.code(wildcards.model)),
     script:
         "../scripts/import_commitments.py"

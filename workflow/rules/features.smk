@@ -36,6 +36,7 @@ rule features:
         projection=plain(plan.study.features.projection),
         best_subjects=lambda wildcards: plain(plan.alignment.kernel_subjects(wildcards.stimuli)),
         precision=plan.study.features.precision,
+        made_of=lambda wildcards: plan.models.weights_contents(wildcards.model),
         code=lambda wildcards: plan.code("features", *plan.models.code(wildcards.model)),
     script:
         "../scripts/features.py"

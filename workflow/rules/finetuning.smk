@@ -43,6 +43,7 @@ rule finetuning_heads:
         targets=lambda wildcards: plain(plan.finetuning.head_targets(wildcards.model, wildcards.dataset)),
         precision=plan.study.features.precision,
         ridge=plain(plan.study.ridge),
+        made_of=lambda wildcards: plan.models.weights_contents(wildcards.model),
         code=lambda wildcards: plan.code("finetuning_heads", *plan.models.code(wildcards.model)),
     script:
         "../scripts/finetuning_heads.py"
@@ -51,14 +52,14 @@ rule finetuning_heads:
 rule finetune:
     """Fine-tuning one model. A job that was stopped continues where it was."""
     input:
+        lambda wildcards: plan.models.weights(plan.finetuning.base(wildcards.model).id),
+        lambda wildcards: plan.data.inputs.simulated([plan.finetuning.images_of(wildcards.model) or ""]),
         heads=lambda wildcards: plan.finetuning.heads(wildcards.model),
-        base_weights=lambda wildcards: plan.models.weights(plan.finetuning.base(wildcards.model).id),
         stimuli=lambda wildcards: plan.data.stimulus_table(plan.finetuning.dataset(wildcards.model)),
         recordings=lambda wildcards: plan.data.recordings(plan.finetuning.dataset(wildcards.model)),
         commitments=lambda wildcards: plan.finetuning.commitments(
             plan.data.datasets[plan.finetuning.dataset(wildcards.model)].stimuli, wildcards.model
         ),
-        labelled_images=lambda wildcards: plan.finetuning.images_at_hand(wildcards.model),
     output:
         weights="<results>/finetuning/models/{model}.pt",
         card="<results>/finetuning/models/{model}.json",
@@ -84,7 +85,9 @@ rule finetune:
             plan.finetuning.image_recipe(plan.finetuning.base(wildcards.model).id)
         ),
         ridge=plain(plan.study.ridge),
+        labelled_images=lambda wildcards: place(plan.finetuning.images_of(wildcards.model)),
         heads_code=plan.code("finetuning_heads"),
+        made_of=lambda wildcards: plan.finetuning.contents(wildcards.model),
         code=lambda wildcards: plan.code(
             "finetune", *plan.models.code(plan.finetuning.base(wildcards.model).id)
         ),
@@ -121,10 +124,13 @@ rule finetuned_alignment:
         model=lambda wildcards: plain(plan.finetuning.evaluated[wildcards.model]),
         images=lambda wildcards: plain(plan.study.stimuli[wildcards.stimuli].files),
         datasets=lambda wildcards: plain(plan.finetuning.scored(wildcards.stimuli)),
-        recordings=lambda wildcards: plan.data.recordings(*plan.finetuning.benchmarks_on(wildcards.stimuli)),
+        recordings=lambda wildcards: [
+            place(file) for file in plan.data.recordings(*plan.finetuning.benchmarks_on(wildcards.stimuli))
+        ],
         precision=plan.study.features.precision,
         ridge=plain(plan.study.ridge),
         metrics=plain(plan.study.metrics),
+        made_of=lambda wildcards: plan.models.weights_contents(plan.finetuning.base(wildcards.model).id),
         code=lambda wildcards: plan.code(
             "finetuned_alignment", *plan.models.code(plan.finetuning.base(wildcards.model).id)
         ),

@@ -38,6 +38,7 @@ rule tokens:
         images=lambda wildcards: plain(plan.study.stimuli[wildcards.stimuli].files),
         best_subjects=lambda wildcards: plain(plan.mapping.token_subjects(wildcards.stimuli)),
         precision=plan.study.features.precision,
+        made_of=lambda wildcards: plan.models.weights_contents(wildcards.model),
         code=lambda wildcards: plan.code("tokens", *plan.models.code(wildcards.model)),
     script:
         "../scripts/tokens.py"

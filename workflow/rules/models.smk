@@ -13,7 +13,7 @@ Makes:  models/<model>.pt             weights of a suite model
 rule train_backbone:
     """Training one model of a suite."""
     input:
-        images=lambda wildcards: plan.models.suite(wildcards.model).images,
+        lambda wildcards: plan.data.inputs.simulated([plan.models.suite(wildcards.model).images]),
         base=lambda wildcards: plan.models.base_weights(wildcards.model),
     output:
         weights="<results>/models/{model}.pt",
@@ -32,6 +32,8 @@ rule train_backbone:
     params:
         model=lambda wildcards: plain(plan.models.inventory[wildcards.model]),
         recipe=lambda wildcards: plain(plan.models.recipe(wildcards.model)),
+        images=lambda wildcards: place(plan.models.suite(wildcards.model).images),
+        made_of=lambda wildcards: plan.data.inputs.names(plan.models.suite(wildcards.model).images),
         code=plan.code("train_backbone", "cortexscale.models.sources.known"),
     script:
         "../scripts/train_backbone.py"
@@ -63,7 +65,7 @@ rule model_table:
     input:
         counted="<results>/models/cards.parquet",
         reports=plan.models.training_reports,
-        scores=[plan.study.scores.path] if plan.study.scores else [],
+        scores=[ancient(plan.study.scores.path)] if plan.study.scores else [],
     output:
         cards="<results>/tables/model_cards.parquet",
         cards_csv="<results>/tables/model_cards.csv",
@@ -81,6 +83,7 @@ rule model_table:
         mem_mb=2000,
         runtime=30,
     params:
+        made_of=plan.score_contents,
         code=plan.code("model_table"),
     script:
         "../scripts/model_table.py"

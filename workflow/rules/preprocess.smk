@@ -25,23 +25,19 @@ rule preprocess:
     params:
         dataset=lambda wildcards: wildcards.dataset,
         subject=lambda wildcards: wildcards.subject,
-        reader=lambda wildcards: plan.data.datasets[wildcards.dataset].reader,
-        path=lambda wildcards: plan.data.datasets[wildcards.dataset].path,
+        reader=lambda wildcards: place(plan.data.datasets[wildcards.dataset].reader),
+        path=lambda wildcards: place(plan.data.datasets[wildcards.dataset].path),
         options=lambda wildcards: plan.data.options(wildcards.dataset),
+        made_of=lambda wildcards: plan.data.raw_contents(wildcards.dataset, wildcards.subject),
         code=lambda wildcards: plan.code("preprocess", plan.data.reader_file(wildcards.dataset)),
     script:
         "../scripts/preprocess.py"
 
 
-# Released images do not change, but the times of their folder do, and must not cause a new extraction of all features.
-# (Extraction compares each image with its hash.) Simulated images do change.
-released = (lambda images: images) if plan.study.simulation else ancient
-
-
 rule stimuli:
     """Listing the images of a stimulus set."""
     input:
-        released(lambda wildcards: plan.data.stimulus_path(wildcards.stimuli)),
+        lambda wildcards: plan.data.stimulus_path(wildcards.stimuli),
     output:
         table="<results>/stimuli/{stimuli}.parquet",
     log:
@@ -55,6 +51,7 @@ rule stimuli:
         runtime=lambda wildcards: plan.limits.stimuli(wildcards.stimuli).minutes,
     params:
         images=lambda wildcards: plain(plan.study.stimuli[wildcards.stimuli].files),
+        made_of=lambda wildcards: plan.data.image_contents(wildcards.stimuli),
         code=plan.code("stimuli"),
     script:
         "../scripts/stimuli.py"

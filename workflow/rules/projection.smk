@@ -38,6 +38,7 @@ rule projection_study:
         projections=lambda wildcards: plain(plan.alignment.projections(wildcards.model)),
         precision=plan.study.features.precision,
         ridge=plain(plan.study.ridge),
+        made_of=lambda wildcards: plan.models.weights_contents(wildcards.model),
         code=lambda wildcards: plan.code("projection_study", *plan.models.code(wildcards.model)),
     script:
         "../scripts/projection_study.py"

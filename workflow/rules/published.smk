@@ -41,7 +41,7 @@ rule download_published:
 rule import_published:
     """Checking one published table and renaming its columns."""
     input:
-        published=lambda wildcards: plan.published.file(wildcards.table),
+        published=ancient(lambda wildcards: plan.published.file(wildcards.table)),
     output:
         table="<results>/tables/{table}.parquet",
     log:
@@ -58,6 +58,11 @@ rule import_published:
         runtime=30,
     params:
         name=lambda wildcards: wildcards.table,
+        made_of=lambda wildcards: (
+            []
+            if plan.study.published.repo
+            else plan.data.inputs.contents([plan.published.file(wildcards.table)])
+        ),
         code=plan.code("import_published", *FACTS_FILES),
     script:
         "../scripts/import_published.py"

@@ -30,7 +30,7 @@ rule cost:
         mem_mb=2000,
         runtime=30,
     params:
-        benchmarks=f"{plan.results}/benchmarks",
+        benchmarks=lambda wildcards: place(f"{plan.results}/benchmarks"),
         code=plan.code("cost"),
     script:
         "../scripts/cost.py"

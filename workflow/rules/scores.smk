@@ -35,7 +35,7 @@ rule download_scores:
 rule fit_scores:
     """Fitting the experiments of the published score table."""
     input:
-        scores=lambda wildcards: plan.study.scores.path,
+        scores=ancient(lambda wildcards: plan.study.scores.path),
     output:
         fits="<results>/fits/spvvs.parquet",
         curves="<results>/fits/spvvs.curves.parquet",
@@ -53,6 +53,7 @@ rule fit_scores:
         experiments=lambda wildcards: plan.study.scores.experiments,
         bootstraps=lambda wildcards: plan.study.scores.bootstraps,
         seed=lambda wildcards: plan.study.scores.seed,
+        made_of=lambda wildcards: plan.score_contents,
         code=plan.code("fit_scores"),
     script:
         "../scripts/fit_scores.py"

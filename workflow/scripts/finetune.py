@@ -19,7 +19,6 @@ from cortexscale.study.targets import DatasetTargets
 def main(
     *,
     heads: Path,
-    base_weights: Path | None = None,
     stimuli: Path,
     recordings: list[Path],
     commitments: Path,
@@ -40,7 +39,9 @@ def main(
     keep_freed_memory()
     table = read_stimulus_table(stimuli)
     inputs = {"commitments": commitments} | {file.stem: file for file in recordings}
-    inputs |= {name: file for name, file in (("base", base_weights), ("images", labelled_images)) if file and file.is_file()}
+    inputs |= {
+        name: file for name, file in (("base", base.checkpoint), ("images", labelled_images)) if file and Path(file).is_file()
+    }
     finetune(
         base,
         heads,

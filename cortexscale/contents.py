@@ -1,0 +1,101 @@
+"""Digests of files and folders that a study gets from outside, which say whether what was made of them is still theirs.
+
+A digest depends on the content alone. The date of a file, and the disk that it lies on, do not count.
+"""
+
+import atexit
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from cortexscale.files import write_text
+from cortexscale.listing import files_below, files_in, folders_in, nfc
+
+WHOLE = 2**26
+"""A file of at most this many bytes is read as a whole."""
+_BLOCKS, _BLOCK = 64, 2**16
+
+
+def digest_of(path: Path | str) -> str:
+    """Return the digest of the content of a file.
+
+    Of a file of more than 64 MiB, its size and 64 blocks of 64 KiB are read, at equal distances from the first byte to the last.
+    A change of some bytes between these blocks is not noticed.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    with Path(path).open("rb") as content:
+        size = os.fstat(content.fileno()).st_size
+        if size <= WHOLE:
+            return hashlib.file_digest(content, lambda: digest).hexdigest()
+        for number in range(_BLOCKS):
+            content.seek((size - _BLOCK) * number // (_BLOCKS - 1))
+            digest.update(content.read(_BLOCK))
+    digest.update(str(size).encode())
+    return digest.hexdigest()
+
+
+class Contents:
+    """Digests of paths. Those of unchanged files are remembered in a file, so that each is read once.
+
+    Args:
+        memory: JSON file of the remembered digests. It need not exist.
+    """
+
+    def __init__(self, memory: Path):
+        self.memory, self._changed = memory.absolute(), False
+        self._known: dict[str, list[int | str]] = {}
+        with suppress(OSError, ValueError):  # a missing or damaged memory costs time alone
+            self._known = json.loads(memory.read_text(encoding="utf-8"))
+
+    def of(self, path: Path | str) -> str:
+        """Return the digest of a file, or of the names and contents of all files in a folder; ``missing`` if there is nothing."""
+        path = Path(path)
+        if path.is_dir():
+            return _digest(f"{nfc(file.relative_to(path))}\n{self.of(file)}" for file in files_below(path))
+        return self._remembered(path, digest_of) if path.exists() else "missing"
+
+    def names_in(self, path: str) -> str:
+        """Return the digest of the names of all files in a folder of labelled images, or of the content of a file."""
+        root = Path(path)
+        if not root.is_dir():
+            return self.of(root)
+        return _digest(f"{nfc(folder.relative_to(root))}\n{self._remembered(folder, _names)}" for folder in _folders(root))
+
+    def _save(self) -> None:
+        """Write the memory, if there is a results folder."""
+        if self.memory.parents[1].is_dir():
+            with suppress(OSError):  # a folder that may only be read
+                write_text(self.memory, json.dumps(self._known))
+
+    def _remembered(self, path: Path, digest: Callable[[Path], str]) -> str:
+        """Return a digest from memory if size and times of a path are those of then. Any change of a file sets its last time."""
+        stat = path.stat()
+        now = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+        *then, known = self._known.get(key := str(path.absolute()), [""])
+        if then != now:
+            if not self._changed:
+                self._changed = True
+                atexit.register(self._save)
+            known = digest(path)
+            self._known[key] = [*now, known]
+        return str(known)
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    yield root
+    for folder in folders_in(root):
+        yield from _folders(folder)
+
+
+def _names(folder: Path) -> str:
+    return _digest(nfc(file.name) for file in files_in(folder))
+
+
+def _digest(lines: Iterable[str]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for line in lines:
+        digest.update(f"{line}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,167 @@
+"""Notes of how results were made, which lie beside them, and the comparison of results with their notes.
+
+``origins/<result>.json`` of a results folder says which rule made a result, with which params and from which inputs, and has the
+digest of its content. The note has the date of the result, so that both are compared without being read.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+from cortexscale.contents import digest_of
+from cortexscale.files import write_text
+
+FOLDER = "origins"
+OWNER = "study.json"
+_RESULTS = "<results>/"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Describes how a result was made.
+
+    Attributes:
+        params: the texts of the params of its rule, sorted.
+        inputs: the files that its rule read, sorted. Those of the same results folder begin with ``<results>/``.
+        made_ns: modification time of the result in nanoseconds.
+        content: the digest of its content; None for a folder.
+    """
+
+    rule: str
+    params: list[str]
+    inputs: list[str]
+    made_ns: int
+    content: str | None
+
+    @classmethod
+    def of(cls, result: Path, results: Path, rule: str, params: Collection[object], inputs: Collection[str]) -> "Origin":
+        """Describe a result that was just made, by a rule with these params and input files."""
+        texts = sorted(repr(value) for value in params if isinstance(value, _COMPARED))
+        made_ns, content = (time.time_ns(), None) if result.is_dir() else (result.stat().st_mtime_ns, digest_of(result))
+        return cls(rule, texts, sorted(_relative(file, results) for file in inputs), made_ns, content)
+
+    def input_files(self, results: str) -> list[str]:
+        """Return the inputs as paths, for a results folder at ``results``."""
+        return sorted(file.replace(_RESULTS, f"{results}/", 1) if file.startswith(_RESULTS) else file for file in self.inputs)
+
+    def save(self, note: Path) -> None:
+        write_text(note, json.dumps(asdict(self)))
+        os.utime(note, ns=(self.made_ns, self.made_ns))
+
+
+_COMPARED = (type(None), int, float, str, list, tuple, dict, set, frozenset, bytes)
+"""Types of params whose text is compared."""
+
+
+def note(outputs: Collection[str], rule: str, params: Collection[object], inputs: Collection[str]) -> None:
+    """Write the notes of the results of a job. A file outside of a results folder gets none."""
+    for output in map(Path, outputs):
+        results = next((folder for folder in output.parents if (folder / OWNER).is_file()), None)
+        if results:
+            Origin.of(output, results, rule, params, inputs).save(_note(results, output.relative_to(results)))
+
+
+class Records(Protocol):
+    """Gives access to what the workflow remembers of each result that it made."""
+
+    def get(self, result: str) -> tuple[list[str], list[str]] | None:
+        """Return the params and inputs that a result was made from; None if it is not remembered."""
+
+    def put(self, result: str, rule: str, params: list[str], inputs: list[str]) -> None:
+        """Remember what a result was made from."""
+
+
+def reconcile(
+    results: str, records: Records, seen: dict[str, list[int]], *, temporary: Collection[str], makes: Callable[[str], bool]
+) -> dict[str, str]:
+    """Make a workflow remember the notes of all results of a folder, and return the results that differ from their notes.
+
+    Of such a result, the workflow remembers the difference in place of params, so that it makes the result again where it is
+    needed. Results that were copied from elsewhere with their notes are remembered as if they had been made here.
+
+    Args:
+        seen: result -> the state in which it was last compared. A result in this state is not read. The comparison adds to it.
+        temporary: the rules whose results the workflow deletes by itself.
+        makes: tells whether the workflow can make a file.
+
+    Returns:
+        result -> how it differs, such as ``was deleted``.
+    """
+    different = {}
+    for result, note in _noted(Path(results)):
+        state = [note.stat().st_mtime_ns, int(result.exists())]
+        unchanged = not result.exists() or result.is_dir() or _same_date(result, note)
+        if unchanged and seen.get(str(result)) == state:
+            continue
+        origin = _read(note)
+        if why := _difference(result, note, origin, temporary):
+            different[str(result)] = why
+            seen.pop(str(result), None)
+        else:
+            seen[str(result)] = state
+        params = [f"{result} {why}"] if why else origin.params
+        known = (params, origin.input_files(results) if origin else [])
+        if records.get(str(result)) != known:
+            records.put(str(result), origin.rule if origin else "", *known)
+    for file in _without_note(Path(results)):
+        if records.get(str(file)) is None and makes(str(file)):
+            different[str(file)] = "has no note of its origin"
+            records.put(str(file), "", [f"{file} has no note of its origin"], [])
+    return different
+
+
+def _noted(results: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield every result of a folder that has a note, whether it exists or not, with its note."""
+    for note in sorted((results / FOLDER).rglob("*/*.json")):
+        yield results / note.relative_to(results / FOLDER).with_suffix(""), note
+
+
+def _without_note(results: Path) -> Iterator[Path]:
+    """Yield every file that has no note, outside of folders that have one."""
+    for folder, folders, files in os.walk(results):
+        place = Path(folder).relative_to(results)
+        folders[:] = [name for name in folders if name != FOLDER and not _note(results, place / name).exists()]
+        yield from (Path(folder, name) for name in files if not _note(results, place / name).exists())
+
+
+def _read(note: Path) -> Origin | None:
+    try:
+        return Origin(**json.loads(note.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _difference(result: Path, note: Path, origin: Origin | None, temporary: Collection[str]) -> str:
+    """Say how a result differs from its note; an empty text if it does not.
+
+    A copy whose content is the noted one gets the noted date, so that it is as old as the result that it was copied from.
+    """
+    if origin is None:
+        return "has a damaged note of its origin"
+    if not result.exists():
+        return "" if origin.rule in temporary else "was deleted"
+    if origin.content is None or (_same_date(result, note) and note.stat().st_mtime_ns == origin.made_ns):
+        return ""
+    if digest_of(result) != origin.content:
+        return "was changed after it was made"
+    with suppress(OSError):  # a folder that may only be read
+        for file in (result, note):
+            os.utime(file, ns=(origin.made_ns, origin.made_ns))
+    return ""
+
+
+def _same_date(result: Path, note: Path) -> bool:
+    return result.stat().st_mtime_ns == note.stat().st_mtime_ns
+
+
+def _note(results: Path, relative: Path) -> Path:
+    return results / FOLDER / f"{relative}.json"
+
+
+def _relative(file: str, results: Path) -> str:
+    return f"{_RESULTS}{Path(file).relative_to(results)}" if Path(file).is_relative_to(results) else file

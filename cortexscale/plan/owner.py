@@ -1,0 +1,95 @@
+"""The study that owns a results folder, and the process that writes into it."""
+
+import atexit
+import json
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from cortexscale.errors import InputError
+from cortexscale.files import write_text
+from cortexscale.origins import OWNER
+
+_WRITER = ".writer.json"
+
+
+def require_owner(results: str, study: str) -> None:
+    """Raise an InputError if a results folder belongs to another study, or if the file that names its study is damaged."""
+    marker = Path(results) / OWNER
+    if not marker.exists():
+        return
+    owner = _facts(marker).get("study")
+    if owner is None:
+        remedy = f"if these are results of the study `{study}`, delete this file, and run again; the next run writes it anew"
+        raise InputError(marker, "a damaged file", "the name of the study that owns the folder", remedy)
+    if owner != study:
+        remedy = "set `results:` in the config to a folder of its own, or pass the config file of that study with --configfile"
+        raise InputError(marker, f"results of study `{owner}`", f"results of study `{study}`, or an empty folder", remedy)
+
+
+def claim(results: str, study: str) -> None:
+    """Note in a results folder that it belongs to a study, and that this process writes into it until it ends.
+
+    Raises:
+        InputError: another process that has not ended writes into the folder.
+    """
+    folder = Path(results)
+    folder.mkdir(parents=True, exist_ok=True)
+    _become_writer(folder.absolute() / _WRITER)  # Snakemake leaves its working directory before it ends
+    if not (folder / OWNER).exists():
+        write_text(folder / OWNER, json.dumps({"study": study}) + "\n")
+
+
+def _become_writer(file: Path) -> None:
+    facts = {"machine": socket.gethostname(), "process": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+    while True:
+        try:
+            handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+        except FileExistsError:
+            _require_ended(file)
+            file.unlink(missing_ok=True)
+        else:
+            with os.fdopen(handle, "w", encoding="utf-8") as content:
+                json.dump(facts, content)
+            atexit.register(_leave, file, os.getpid())
+            return
+
+
+def _leave(file: Path, process: int) -> None:
+    if os.getpid() == process:  # and not a copy of this process
+        file.unlink(missing_ok=True)
+
+
+def _require_ended(file: Path) -> None:
+    """Raise an InputError unless the process that a file names ran on this machine and has ended."""
+    writer = _facts(file)
+    if writer.get("machine") == socket.gethostname() and not _runs(int(writer.get("process", 0))):
+        return
+    found = "process {process} on {machine}, which writes into this folder since {since}".format_map(
+        {"process": "a", "machine": "an unknown machine", "since": "an unknown time"} | writer
+    )
+    remedy = f"wait until it ends; if it ended without deleting this file, delete it: rm {file}"
+    raise InputError(file, found, "one run of a study at a time in a results folder", remedy)
+
+
+def _runs(process: int) -> bool:
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return process > 0
+
+
+def _facts(file: Path) -> dict[str, Any]:
+    """Read a small JSON file; an empty dict if it is damaged."""
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}

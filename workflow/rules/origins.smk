@@ -1,0 +1,57 @@
+"""Results that were copied, moved, deleted, or made by other code or other params: found before the jobs are planned.
+
+Snakemake remembers in the folder .snakemake, where it was started, what results were made of. Every result has a note of the same
+in origins/ of the results folder. This file makes Snakemake remember what the notes say. It needs no rules.
+
+Needs:  origins/<result>.json
+"""
+
+import json
+from contextlib import suppress
+
+from cortexscale.files import write_text
+from cortexscale.origins import reconcile
+from snakemake.io import is_flagged
+from snakemake.logging import logger
+from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
+from snakemake.persistence.file import FilePersistence
+
+
+class SnakemakeRecords(FilePersistence):
+    """What Snakemake remembers of results, in the folder of its metadata."""
+
+    def get(self, result):
+        record = self._read_record(result)
+        return record and (record.params, record.input)
+
+    def put(self, result, made_by, params, inputs):
+        facts = {"rule": made_by, "params": params, "input": inputs, "incomplete": False}
+        self._write_record(result, MetadataRecord(**facts, record_format_version=RECORD_FORMAT_VERSION))
+
+
+def reconcile_results():
+    """Compare all results with their notes, and say which of them will be made again."""
+    memory = Path(".snakemake/origins.json")
+    seen = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else {}
+    different = reconcile(
+        plan.results,
+        SnakemakeRecords(nolock=True),
+        seen,
+        temporary={
+            each.name for each in workflow.rules if any(is_flagged(file, "temp") for file in each.output)
+        },
+        makes=lambda file: any(output.match(file) for each in workflow.rules for output in each.output),
+    )
+    write_text(memory, json.dumps(seen))
+    if different:
+        listed = "".join(f"\n    {result} {why}" for result, why in list(different.items())[:12])
+        more = f"\n    and {len(different) - 12} more" if len(different) > 12 else ""
+        logger.warning(
+            f"These results are not as they were made. They are made again where they are needed:{listed}{more}"
+        )
+
+
+# A job on a cluster runs this file too. What it is to make was decided by the process that submitted it.
+if workflow.is_main_process and Path(plan.results).is_dir():
+    with suppress(PermissionError):  # a study of somebody else, that may only be looked at
+        reconcile_results()
