@@ -1,4 +1,4 @@
-"""A network with the transform that makes its input, whatever source it comes from."""
+"""A network of any source, with the transform that makes its input."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from cortexscale.errors import InputError
 from cortexscale.models.model import Model
 
 GREY = Image.new("RGB", (256, 256), (128, 128, 128))
-"""The image on which networks are measured: uniform grey."""
+"""A uniform grey image, on which the sizes of networks are measured."""
 
 
 @dataclass(frozen=True)
 class DescribedTransform:
-    """A transform from an RGB image to a (3, height, width) tensor, with a text that names everything that it depends on."""
+    """A transform from an RGB image to a (3, height, width) tensor. ``text`` names everything on which it depends."""
 
     function: Callable[[Image.Image], Tensor]
     text: str
@@ -32,11 +32,12 @@ class Backbone:
     """A network that is ready for extraction.
 
     Attributes:
-        network: the network in eval mode. It takes a batch of transformed images, and its modules can be hooked by name.
-        transform: makes the (3, height, width) input of the network from an RGB image, as its authors evaluate it. Its text is
-            part of the identity of features, so it says what the transform does and holds no address in memory.
-        stacked: layers put out the tokens of all images of a batch as rows, (batch * tokens, channels), in the order of the
-            images. By default the first dimension is the batch.
+        network: network in eval mode. It takes a batch of transformed images, and its modules can be hooked by name.
+        transform: function that makes the input (3, height, width) from an RGB image, as in the evaluation by the network's
+            authors. Its text is part of the identity of features. The text must therefore say what the transform does, and must
+            not have an address in memory.
+        stacked: whether layers put out the tokens of all images of a batch as rows, (batch * tokens, channels), in the order of
+            the images. By default the first dimension is the batch.
     """
 
     network: nn.Module
@@ -44,7 +45,7 @@ class Backbone:
     stacked: bool = False
 
     def rows(self, output: Tensor, n_images: int, layer: str) -> Tensor:
-        """Return the output of a layer as (n_images, ...), or raise an InputError if it cannot be divided among the images."""
+        """Return the output of a layer as (n_images, ...). If it cannot be divided among the images, raise an InputError."""
         if self.stacked and len(output) % n_images == 0:
             return output.reshape(n_images, -1)
         if len(output) != n_images:
@@ -55,5 +56,5 @@ class Backbone:
 
 
 def cannot_build(model: Model, error: Exception, remedy: str) -> InputError:
-    """Make the error of a source whose library refuses to build a model."""
+    """Make the InputError for a model that the library of its source cannot build."""
     return InputError(f"model {model.id}", f"{type(error).__name__}: {str(error)[:500]}", "a model that can be built", remedy)

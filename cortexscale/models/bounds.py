@@ -1,4 +1,4 @@
-"""Sizes of networks, and costs of the jobs that download, describe and train them."""
+"""Sizes of networks, and costs of downloading, describing and training them."""
 
 import csv
 from collections import Counter
@@ -13,11 +13,11 @@ from cortexscale.models.spvvs import AVERAGED
 
 TABLE = Path(__file__).with_name("networks.tsv")
 PIXELS = 224
-"""Width and height of the images of most networks in the table."""
+"""Width and height, in pixels, of the images of most networks in the table."""
 PASSES = 3
-"""Ratio of the time of a training step to that of a forward pass: the backward pass takes as long as two."""
+"""Time of a training step, divided by that of a forward pass. A backward pass takes as long as two forward passes."""
 ASSUMED = "deit_large"
-"""The architecture whose sizes are assumed for architectures that the table does not have."""
+"""Architecture whose sizes are assumed for architectures that are not in the table."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Network:
     """Sizes of a network.
 
     Attributes:
-        flops: FLOPs of one forward pass of one image.
-        widths: number of activations of every candidate layer for one image.
-        output: size of the largest output of any module for one image.
+        flops: number of FLOPs of a forward pass of one image.
+        widths: number of activations of each candidate layer for one image.
+        output: number of values in the largest output of a module for one image.
     """
 
     flops: float
@@ -48,11 +48,11 @@ class Network:
         return max(self.widths)
 
     def stored_width(self, dimensions: int | None) -> float:
-        """Mean width of the candidate layers after projection to ``dimensions``; None projects nothing."""
+        """Return the mean width of the candidate layers after projection to ``dimensions``. With None, there is no projection."""
         return sum(min(width, dimensions) for width in self.widths) / len(self.widths) if dimensions else self.width
 
     def at(self, pixels: int) -> "Network":
-        """Return a network of the same kind for images of another size. All its sizes grow with the area of the images."""
+        """Return the same network for images of another size. All its sizes are proportional to the area of the images."""
         area = (pixels / PIXELS) ** 2
         widths = tuple(width * area for width in self.widths)
         return Network(self.flops * area, widths, self.parameters * area, self.output * area)
@@ -60,9 +60,9 @@ class Network:
 
 @cache
 def known_networks() -> dict[str, Network]:
-    """Read ``networks.tsv``: the name of an architecture or timm model of the paper -> its sizes.
+    """Read the sizes of architectures and timm models of the paper, by name, from ``networks.tsv``.
 
-    The last column lists widths as ``<width>x<number of layers>``. :mod:`cortexscale.estimate.networks` writes the file.
+    The last column lists widths as ``<width>x<number of layers>``. :mod:`cortexscale.estimate.networks` writes this file.
     """
     with TABLE.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file, delimiter="\t"))[1:]
@@ -85,7 +85,10 @@ def network_table(networks: dict[str, Network]) -> Iterable[str]:
 
 
 def assumed_network(model: Model) -> Network:
-    """Return sizes of a model's network without building it: those of the table, or else of ``ASSUMED`` for its image size."""
+    """Return the sizes of a model's network without building it.
+
+    If the table does not have them, the sizes are those of ``ASSUMED`` at the model's image size.
+    """
     known = known_networks()
     if model.source in ("spvvs", "timm") and (name := network_name(model)) in known:
         return known[name]
@@ -93,21 +96,21 @@ def assumed_network(model: Model) -> Network:
 
 
 def network_name(model: Model) -> str:
-    """Return the name of the network of a published model in ``networks.tsv``."""
+    """Return the name that a published model's network has in ``networks.tsv``."""
     return model.built_by(PublishedBuilder).architecture if model.source == "spvvs" else model.built_by(TimmBuilder).timm
 
 
 def checkpoint_download(machine: Machine, model: Model, network: Network) -> Cost:
     """Cost of downloading a published checkpoint.
 
-    start, without the time of the connection; disk: 4 bytes per parameter, twice where a file holds averaged weights too
+    start; the time of the transfer is not included; disk: 4 bytes per parameter, or 8 if the file also has averaged weights
     """
     copies = 2 if model.family.startswith(AVERAGED) else 1
     return Cost(machine.start, 1e9, 4 * copies * network.parameters)
 
 
 def model_cards(machine: Machine, architectures: int) -> Cost:
-    """Cost of counting the parameters and FLOPs of architectures.
+    """Cost of counting the parameters and FLOPs of some architectures.
 
     start_network + about 1 s per architecture
     """
@@ -115,10 +118,13 @@ def model_cards(machine: Machine, architectures: int) -> Cost:
 
 
 def backbone_training(machine: Machine, network: Network, *, images_seen: int, gpus: int, arrays: float | None) -> Cost:
-    """Cost of training one backbone; ``arrays`` has the bytes of an image set in one file, None if images are read one by one.
+    """Cost of training one backbone.
 
-    start_network + images seen x max(3 FLOPs / forward / GPUs, 1 / images), without 1 / images where they come as one array;
-    memory: per GPU 4 GB, 16 bytes per parameter and the array twice, or 16 GB for all that read images
+    ``arrays`` is the size in bytes of an image set in one file, or None if images are read one by one.
+
+    start_network + images seen x max(3 FLOPs / forward / GPUs, 1 / images); if images are one array, 1 / images is left out;
+    memory: for each GPU, 4 GB, 16 bytes per parameter and the array twice; or, in place of arrays, 16 GB for all processes that
+    read images
     """
     seconds = PASSES * network.flops / machine.forward / gpus
     if arrays is None:

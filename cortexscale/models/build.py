@@ -1,7 +1,7 @@
-"""Build the networks of models: architecture, weights and the transform that makes the input.
+"""Building of a model's network, with its weights and the transform that makes its input.
 
-The modules of :mod:`cortexscale.models.sources` build networks, each by a function ``build(model, weights) -> Backbone``. With
-``weights``, it fetches those of a model that has no checkpoint.
+Each module of :mod:`cortexscale.models.sources` has a function ``build(model, weights) -> Backbone``. With ``weights``, it
+fetches the weights of a model that has no checkpoint.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ from cortexscale.models.model import Model, PublishedBuilder, TimmBuilder, Tuned
 
 
 def load_backbone(model: Model, *, classifier: bool = False) -> Backbone:
-    """Build a network with its trained weights, in eval mode.
+    """Build a model's network with its trained weights, in eval mode.
 
-    Its checkpoint may lack what lies behind the deepest candidate layer, unless the ``classifier`` is needed.
+    Unless the ``classifier`` is needed, the checkpoint may lack modules after the deepest candidate layer.
     """
     backbone = _build(model, weights=True)
     if model.checkpoint:
@@ -29,15 +29,15 @@ def load_backbone(model: Model, *, classifier: bool = False) -> Backbone:
 
 
 def build_backbone(model: Model) -> Backbone:
-    """Build a network with random weights, in eval mode."""
+    """Build a model's network with random weights, in eval mode."""
     return _build(model, weights=False)
 
 
 def untrained(model: Model) -> tuple[Backbone, Tensor]:
-    """Build a network without trained weights, and the (1, 3, height, width) input of a grey image.
+    """Build a network without trained weights, and its input (1, 3, height, width) for a grey image.
 
-    Known architectures are on the meta device, where both have shapes but no numbers, so that networks of any size can be
-    counted. Other networks may need numbers.
+    Known architectures are on the meta device, where tensors have shapes but no values. Networks of any size can thus be counted.
+    Other networks may need values.
     """
     device = torch.device("meta" if isinstance(model.builder, TimmBuilder | PublishedBuilder) else "cpu")
     with device:
@@ -46,7 +46,7 @@ def untrained(model: Model) -> tuple[Backbone, Tensor]:
 
 
 def weights_hash(network: nn.Module) -> str:
-    """Hash the names and contents of all parameters and buffers."""
+    """Return a hash of the names and values of all parameters and buffers."""
     digest = hashlib.blake2b(digest_size=16)
     for name, tensor in network.state_dict().items():
         digest.update(name.encode())

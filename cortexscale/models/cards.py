@@ -1,4 +1,4 @@
-"""Model cards: the cost of a model and its pretraining (paper, appendix B)."""
+"""Model cards, which describe the cost of a model and its pretraining (paper, appendix B)."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -13,16 +13,17 @@ from cortexscale.models.spvvs import CLASSES
 
 
 def model_cards(models: Iterable[Model], fitted: Collection[str]) -> pd.DataFrame:
-    """Make one row per model in the published columns, with everything that is known before any training, and ``held_out``.
+    """Make a table of everything that is known of models before any training.
 
-    Models of one architecture share their counts. Facts of a pretraining that the config lacks are inferred from the model's
-    name. Scaling laws are fitted to the ids in ``fitted``; all other models are held out.
+    It has one row per model, the published columns and ``held_out``. Models of one architecture share their counts. Facts about
+    the pretraining that the config lacks are inferred from the model's name. Scaling laws are fitted to the models with ids in
+    ``fitted``; all other models are held out.
     """
     costs: dict[tuple[str, Builder, int | None], dict[str, float]] = {}
     rows = []
     for model in models:
         counted = model
-        if model.source == "spvvs":  # like the authors, count the published suite with ImageNet's classifier throughout
+        if model.source == "spvvs":  # as in the authors' counts, all models of the published suite have ImageNet's classifier
             counted = replace(model, builder=replace(model.built_by(PublishedBuilder), classes=CLASSES["imagenet"]))
         key = counted.source, counted.builder, counted.image_size
         if key not in costs:
@@ -49,9 +50,9 @@ def model_cards(models: Iterable[Model], fitted: Collection[str]) -> pd.DataFram
 
 
 def _cost(model: Model) -> dict[str, float]:
-    """Count the parameters, the classifier's included, and the FLOPs of one image, two per multiply-add.
+    """Count the parameters, with the classifier, and the FLOPs for one image. A multiply-add has two FLOPs.
 
-    ``backbone_flops`` follows the rule of the published tables, ``backbone_flops_products`` counts all products (:class:`Flops`).
+    ``backbone_flops`` follows the rule of the published tables. ``backbone_flops_products`` counts all products (:class:`Flops`).
     """
     backbone, image = untrained(model)
     flops = forward_flops(backbone.network, image)

@@ -1,4 +1,4 @@
-"""Read the files that weights are kept in, without running anything that a file may contain."""
+"""Reading of files with weights. Code that a file may contain is never run."""
 
 import json
 import zipfile
@@ -32,7 +32,7 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"Rar!", "a RAR archive", _UNPACK),
     (257, b"ustar", "a tar archive", _UNPACK),
 )
-"""Files of other programs: the place of a mark, the mark, what the file is, and what to do."""
+"""Marks by which files of other programs are recognised: offset, mark, what the file is, and a remedy."""
 _SUFFIXES = {
     ".onnx": "an ONNX model",
     ".pb": "a graph of TensorFlow",
@@ -43,20 +43,20 @@ _SUFFIXES = {
     ".caffemodel": "a Caffe model",
     ".gguf": "a GGUF model",
 }
-"""Files of other programs that have no mark of their own, by the ends of their names."""
+"""Files of other programs that have no mark, by the ends of their names."""
 _IN_ZIP = (
     ("/code/", "a TorchScript archive", "save its weights alone: torch.save(torch.jit.load(file).state_dict(), other_file)"),
     ("/models/model.json", "a program of torch.export", "save the weights alone: torch.save(program.state_dict, file)"),
     ("model.weights.h5", "a Keras model", _CONVERT),
     (".npy", "a NumPy archive, as JAX and Big Transfer publish weights", _CONVERT),
 )
-"""Zip archives that are not written by ``torch.save``: a part of the name of an entry, what the file is, and what to do."""
+"""Zip archives of other programs than ``torch.save``: part of the name of an entry, what the file is, and a remedy."""
 
 
 class Pickled:
-    """Stand-in for an object that is neither a tensor nor plain Python (a network, a metric, ``eval``). It does nothing.
+    """A stand-in for an object that is neither a tensor nor plain Python, such as a network or a function. It does nothing.
 
-    ``state`` has the attributes that a pickled object had.
+    ``state`` has the attributes of the pickled object.
     """
 
     state: Mapping[str, Any] = {}
@@ -69,10 +69,10 @@ class Pickled:
 
 
 def read_checkpoint(path: Path | str) -> Any:
-    """Read a file of ``torch.save`` or safetensors. Tensors stay on the disk until they are used.
+    """Read a file of ``torch.save`` or safetensors. Tensors are loaded from disk when they are used.
 
     torch may create only tensors and plain Python objects. Every other object, such as the state of the trainer in a published
-    checkpoint, is replaced by an empty stand-in. It raises an InputError if the file is missing, damaged, of another format, or
+    checkpoint, is replaced by an empty stand-in. An InputError is raised if the file is missing, damaged or of another format, or
     cannot be read in this way.
     """
     if Path(path).is_dir():
@@ -101,9 +101,9 @@ def read_checkpoint(path: Path | str) -> Any:
 
 
 def named_tensors(content: Any) -> dict[str, Tensor]:
-    """List all tensors of a checkpoint by their places: the keys of nested dictionaries and lists, joined by dots.
+    """List all tensors of a checkpoint by place. A place has the keys of nested dictionaries and lists, joined by dots.
 
-    The weights of a network that was pickled whole have the names that they have in the network.
+    If a whole network was pickled, its weights have their names in the network.
     """
     found: dict[str, Tensor] = {}
     above: set[int] = set()
@@ -112,7 +112,7 @@ def named_tensors(content: Any) -> dict[str, Tensor]:
         if isinstance(value, Tensor):
             found[place] = value
             return
-        if id(value) in above:  # an object that contains itself
+        if id(value) in above:  # the object contains itself
             return
         above.add(id(value))
         for key, entry in _entries(value):
@@ -133,7 +133,7 @@ def _entries(value: Any) -> list[tuple[Any, Any]]:
 
 
 def described(content: Any) -> str:
-    """Say in a few words what a checkpoint without tensors is."""
+    """Describe a checkpoint without tensors in a few words."""
     if isinstance(content, Mapping):
         return f"a dictionary of {', '.join(map(str, list(content)[:6])) or 'nothing'}"
     return f"an object of {type(content).__module__}.{type(content).__qualname__}"
@@ -183,7 +183,7 @@ def _read_safetensors(path: Path, header: int) -> dict[str, Tensor]:
 
 
 def _safetensors_size(path: Path, header: int) -> int | None:
-    """Size in bytes of a safetensors file according to its header; None where the header cannot be read."""
+    """Return the size of a safetensors file in bytes, according to its header. If the header is unreadable, return None."""
     with path.open("rb") as file:
         text = file.read(8 + header)[8:]
     if len(text) < header:

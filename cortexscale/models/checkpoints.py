@@ -1,9 +1,9 @@
-"""Load the weights of a network from a checkpoint, whatever its trainer wrapped around them.
+"""Loading of a network's weights from a checkpoint, in any structure that a trainer may add around them.
 
-Each tensor of a file has a name: its place in the file, with dots (:func:`~cortexscale.models.checkpoint_files.named_tensors`).
-Trainers and wrappers add parts to the names of a network: a key of the file and prefixes before them (``state_dict.module.``), or
-a wrapper (``features.module.0.weight``) within them. The search looks for the place below which every weight that is needed is
-found by its name and shape, and if there is none, also without the parts of names that the network does not know.
+The name of a tensor is its place in the file, with dots (:func:`~cortexscale.models.checkpoint_files.named_tensors`). Trainers
+and wrappers add parts to the names of weights. They add keys and prefixes before a name (``state_dict.module.``), or a wrapper
+within it (``features.module.0.weight``). The search looks for a place below which all needed weights are found by name and shape.
+If there is none, it also tries names without the parts that the network does not know.
 """
 
 import logging
@@ -23,13 +23,13 @@ from cortexscale.models.checkpoint_files import described, named_tensors, read_c
 log = logging.getLogger(__name__)
 
 _AVERAGE = re.compile(r"(^|_)(ema|swa|averaged?)(_|$)|Ema|EMA")
-"""Part of a name in a file that says that the weights are a moving average of those that were trained."""
+"""Part of a name in a file which tells that weights are a moving average."""
 _TRAINING = re.compile(
     r"(?i)loss|criterion|metric|accuracy|(^|_)acc(_|$)|auroc|prototype|predictor|projector|proj(ection)?_head|decoder|mask_token|queue"
 )
-"""Part of a network that serves its training alone, and that evaluation does not run."""
+"""Part of the name of modules that only training uses, and evaluation does not run."""
 _COUNTERS = ("num_batches_tracked", "n_averaged", "total_ops", "total_params")
-"""Numbers that no output depends on. torch before 0.4.1 had no ``num_batches_tracked``."""
+"""Names of buffers on which no output depends. torch before 0.4.1 had no ``num_batches_tracked``."""
 
 Tensors = Mapping[str, Tensor]
 
@@ -44,15 +44,16 @@ def load_weights(
 ) -> None:
     """Load the weights of a network from a file of ``torch.save`` or safetensors.
 
-    The log says which weights were taken, and what was left over. It raises an InputError, and leaves the network unchanged,
-    unless exactly one set of weights in the file fits: all names, with their shapes, and nothing else within the network.
+    The log says which weights were loaded and which tensors were not used. Exactly one set of weights in the file must fit: it
+    has all names with their shapes, and no other weight of a module in the network. Otherwise an InputError is raised, and the
+    network is not changed.
 
     Args:
-        ema: whether to load the moving average of the weights. "auto" loads it where there is one, as the authors of the
-            published suite do for evaluation.
-        weights_at: place of the weights in a file that has several that fit, such as ``teacher``.
-        spare: names of modules that may be missing, such as a classifier where none is needed. Their weights become NaN, so
-            that nothing can be computed from them unnoticed.
+        ema: whether to load the moving average of the weights. "auto" loads it if there is one, as the authors of the published
+            suite do for evaluation.
+        weights_at: place of the weights, such as ``teacher``, in a file in which several sets of weights fit.
+        spare: names of modules that may be missing, such as a classifier that is not needed. Their weights become NaN, so that
+            results computed from them are noticed.
     """
     content = read_checkpoint(path)
     tensors = named_tensors(content)
@@ -80,13 +81,13 @@ def load_weights(
 
 @dataclass(frozen=True)
 class _Match:
-    """Weights below a place of a file.
+    """The weights below one place of a file.
 
     Attributes:
-        place: beginning of their names, which ends with a dot, or an empty text.
-        names: name in the network -> name in the file.
-        problems: kind of problem -> weights that have it.
-        nearness: larger for a match that lacks less.
+        place: beginning of the names of the weights, which is empty or ends with a dot.
+        names: name in the file of each weight of the network.
+        problems: weights that have each kind of problem.
+        nearness: it is larger if fewer weights are missing.
     """
 
     place: str
@@ -97,14 +98,14 @@ class _Match:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """The weights of a network, those that it cannot do without, and those of modules that are spare."""
+    """The weights of a network: all of them, those that are needed, and those of spare modules."""
 
     weights: Tensors
     needed: tuple[str, ...]
     spared: tuple[str, ...]
     spare: tuple[str, ...]
     known: frozenset[str]
-    """Parts of the names of weights and buffers."""
+    """All parts of the names of weights and buffers."""
     buffers: frozenset[str]
 
     @classmethod
@@ -118,9 +119,9 @@ class _Wanted:
         return cls(weights, needed, spared, tuple(spare), known, buffers)
 
     def search(self, pool: Tensors) -> list[_Match]:
-        """Match the weights below every place of a file, by their names, and if none fits, by shortened names.
+        """Match the weights below every place of a file by name. If no place fits, match them by shortened names.
 
-        The names of a network that was wrapped after its training may begin with parts that the file lacks.
+        If the network was wrapped after its training, its names may begin with parts that the file lacks.
         """
         below: dict[str, list[str]] = defaultdict(list)
         for key in pool:
@@ -156,13 +157,13 @@ class _Wanted:
         return _Match(place, names, {kind: found for kind, found in problems.items() if found}, nearness)
 
     def _beside(self, name: str) -> bool:
-        """Tell whether a tensor of a file takes no part in the outputs that are wanted."""
+        """Tell whether the needed outputs do not depend on a tensor of a file."""
         first, last = name.split(".")[0], name.rpartition(".")[2]
         of_training = first not in self.known and _TRAINING.search(first)
         return bool(of_training) or last in _COUNTERS or name in self.buffers or _within(name, self.spare)
 
     def shared(self, name: str, given: Collection[str]) -> bool:
-        """Tell whether a weight is the same tensor as one of those that are given, as in tied embeddings."""
+        """Tell whether a weight is the same tensor as one of the ``given`` weights, as in tied embeddings."""
         address = self.weights[name].data_ptr()
         return address != 0 and any(self.weights[other].data_ptr() == address for other in given)
 
@@ -174,7 +175,7 @@ def _places(key: str) -> Iterator[str]:
 
 
 def _common_place(keys: Sequence[str]) -> str:
-    """The longest place below which all keys are."""
+    """Return the longest place that contains all keys."""
     places = _places(keys[0]) if keys else ""
     return max((place for place in places if all(key.startswith(place) for key in keys)), key=len, default="")
 
@@ -188,7 +189,7 @@ def _same_kind(wanted: Tensor, found: Tensor) -> bool:
 
 
 def _chosen(tensors: Tensors, wanted: _Wanted, ema: bool | str, weights_at: str | None, path: Path | str) -> Tensors:
-    """The tensors among which the weights are searched: those at a place, the moving averages, or all others."""
+    """Select the tensors in which weights are searched: those at a place, the moving averages, or all other tensors."""
     if weights_at:
         place = weights_at.rstrip(".") + "."
         pool = {key: tensor for key, tensor in tensors.items() if key.startswith(place)}
@@ -212,7 +213,7 @@ def _chosen(tensors: Tensors, wanted: _Wanted, ema: bool | str, weights_at: str 
 
 
 def _distinct(matches: Sequence[_Match], wanted: _Wanted, pool: Tensors) -> list[_Match]:
-    """Keep one of several matches with the same weights: the one at the deepest place."""
+    """If several matches have the same weights, keep only the one at the deepest place."""
     kept: list[_Match] = []
     for match in sorted(matches, key=lambda match: -len(match.place)):
         if not any(_equal(match, other, wanted, pool) for other in kept):
@@ -251,7 +252,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _does_not_fit(match: _Match, pool: Tensors, wanted: _Wanted, path: Path | str) -> InputError:
-    """Describe the match that lacks least."""
+    """Make an error that describes the nearest match."""
     missing, shapes = match.problems.get("missing", []), match.problems.get("of another shape", [])
     told = dict(match.problems)
     if shapes:

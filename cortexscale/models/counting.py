@@ -1,4 +1,4 @@
-"""Sizes of a network, counted in one pass. On the meta device this costs next to nothing."""
+"""Sizes of a network, counted in one forward pass. On the meta device this takes almost no time."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -18,14 +18,14 @@ _WITH_WEIGHTS = (torch.ops.aten.convolution, torch.ops.aten.addmm, torch.ops.ate
 
 @dataclass(frozen=True)
 class Flops:
-    """Floating-point operations of a forward pass of one image, two per multiply-add.
+    """Numbers of floating-point operations of a forward pass of one image. A multiply-add has two.
 
     Attributes:
-        products: FLOPs of convolutions and matrix products, including those between the tokens of an attention.
-        published: FLOPs by the rule of the published tables (Gokce & Schrimpf, 2025), which is that of the compute axis of
-            scaling laws. That rule leaves out attention between tokens. It counts five multiply-adds for every element that is
-            normalised and one for every element that is average-pooled.
-        modules: ``products`` by module name; the name of the root is empty.
+        products: FLOPs of convolutions and matrix products, including products between the tokens of attention.
+        published: FLOPs by the rule of the published tables (Gokce & Schrimpf, 2025), which the compute axis of scaling laws
+            uses. The rule leaves out attention between tokens. It counts five multiply-adds for every normalised element, and one
+            for every average-pooled element.
+        modules: ``products`` of each module by name. The name of the root is empty.
     """
 
     products: int
@@ -34,7 +34,7 @@ class Flops:
 
 
 def forward_flops(network: nn.Module, image: Tensor) -> Flops:
-    """Count the FLOPs of a network in eval mode for one image, (1, 3, height, width).
+    """Count the FLOPs of a network in eval mode for one image (1, 3, height, width).
 
     Neither count includes activations, biases, residual sums, soft-max, or max pooling.
     """
@@ -64,7 +64,7 @@ def n_parameters(network: nn.Module) -> int:
 
 
 def count_network(backbone: Backbone, image: Tensor, widths: Sequence[int]) -> Network:
-    """Count the sizes of a network whose candidate layers have these widths. The image is (1, 3, height, width)."""
+    """Count the sizes of a network for one image (1, 3, height, width). ``widths`` are those of the candidate layers."""
     network = backbone.network
     modules = [name for name, module in network.named_modules() if name and not any(module.children())]
     outputs: list[int] = []
@@ -74,7 +74,7 @@ def count_network(backbone: Backbone, image: Tensor, widths: Sequence[int]) -> N
 
 
 def saved_activations(backbone: Backbone, image: Tensor) -> int:
-    """Count the values that autograd keeps for the backward pass of one image (1, 3, height, width), without weights."""
+    """Count the values, other than weights, that autograd keeps for the backward pass of one image (1, 3, height, width)."""
     kept: dict[int, tuple[Tensor, int]] = {}
     parameters = {id(parameter) for parameter in backbone.network.parameters()}
 
@@ -86,6 +86,6 @@ def saved_activations(backbone: Backbone, image: Tensor) -> int:
 
     backbone.network.train()
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        backbone.network(image.repeat(2, 1, 1, 1))  # batch normalisation refuses a single value per channel
+        backbone.network(image.repeat(2, 1, 1, 1))  # batch normalisation needs two values per channel
     backbone.network.eval()
     return sum(numbers for _, numbers in kept.values()) // 2

@@ -1,4 +1,4 @@
-"""Candidate layers of the architecture families, by their module names in the published checkpoints."""
+"""Candidate layers of each architecture family, by their module names in the published checkpoints."""
 
 _TRANSFORMER = r"blocks\.\d+(\.(norm1|attn|norm2|mlp))?"
 
@@ -14,11 +14,12 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "V-JEPA2": (r"layer\.\d+(\.(norm1|attention|norm2))?", "layernorm"),
 }
 LAYERS |= {f"{family}Flex": LAYERS[family] for family in ("ResNet", "ConvNeXt", "ViT")}
-"""Regular expressions over whole module names: the layers of the published layer search, as far as its results show.
+"""Candidate layers of each family, as regular expressions over whole module names.
 
-``ConvNeXt`` is from torchvision, ``ViT`` from timm (DeiT-III, CLIP, DINOv2, DINOv3). For the language model of ``Qwen3-VL``, the
-results name a norm of its blocks, and their depths imply the last norm as the deepest candidate. A stage and its last block put
-out the same tensor; both are candidates.
+They are the layers of the published layer search, as far as its results show. ``ConvNeXt`` is from torchvision, and ``ViT`` from
+timm (DeiT-III, CLIP, DINOv2, DINOv3). For the language model of ``Qwen3-VL``, the results name a norm of its blocks, and their
+depths imply that the last norm is the deepest candidate. A stage and its last block put out the same tensor, and both are
+candidates.
 """
 
 PUBLISHED_NAMES: dict[str, dict[str, str]] = {
@@ -28,8 +29,8 @@ PUBLISHED_NAMES: dict[str, dict[str, str]] = {
         for index in indices
     }
 }
-"""Layers that a published commitment calls by another name than ours: family -> published name -> our name.
+"""Our name of each layer that has another name in published commitments, for each family.
 
-AlexNet's ReLUs work in place. The authors' extraction kept the output tensors of convolutions, and so stored what the next ReLU
-had made of them; :func:`cortexscale.models.layers.captured` keeps what a module itself puts out.
+AlexNet's ReLUs work in place. The authors' extraction kept the output tensors of convolutions, and so stored the results of the
+next ReLU. :func:`cortexscale.models.layers.captured` keeps the output of the module itself.
 """

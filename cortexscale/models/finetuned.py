@@ -15,14 +15,14 @@ from cortexscale.study.data import Dataset
 from cortexscale.study.experiments import Finetuning, FinetuningGrid
 
 BASELINE = "+baseline"
-"""Suffix of the id under which a base model is evaluated in the same way as its fine-tuned models."""
+"""Suffix of the id of a base model's baseline, which is evaluated in the same way as the fine-tuned models."""
 
 
 def tunings(section: Finetuning, datasets: Mapping[str, Dataset]) -> tuple[dict[str, Tuning], dict[str, list[str]]]:
-    """Return every fine-tuned model of a study by id, and the names of the experiments that use each.
+    """Return every fine-tuned model of a study by id, and the names of the experiments that use it.
 
-    Ids are ``<base>+<recipe>-<dataset>[-<rois>][-<k>subjects][-permuted]-<percent>-s<seed>``. They name ROIs only where these
-    differ from the section's ``targets``. It raises an InputError if two different models have the same id.
+    Ids are ``<base>+<recipe>-<dataset>[-<rois>][-<k>subjects][-permuted]-<percent>-s<seed>``. ROIs are named only if they differ
+    from the ``targets`` of the section. Two different models with the same id raise an InputError.
     """
     models: dict[str, Tuning] = {}
     experiments: dict[str, list[str]] = {}
@@ -60,12 +60,12 @@ def _id(tuning: Tuning, targets: tuple[str, ...]) -> str:
 
 
 def finetuned_model(id: str, base: Model, checkpoint: str) -> Model:
-    """Make the inventory entry of a fine-tuned model, which uses the committed layers of its base model's reference model."""
+    """Make the Model of a fine-tuned model. It uses the committed layers of the reference model of its base model."""
     return replace(
         base, id=id, source="finetuned", builder=TunedBuilder(base), checkpoint=checkpoint, ema="auto", weights_at=None
     )
 
 
 def baseline(base: Model) -> Model:
-    """Make the inventory entry of a base model under the id of its baseline."""
+    """Make the Model of a base model's baseline, which has an id of its own."""
     return replace(base, id=base.id + BASELINE)

@@ -1,4 +1,4 @@
-"""Inputs of networks: the transforms by which networks are evaluated, and normalised batches."""
+"""Inputs of networks: transforms for evaluation, and normalised batches."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,20 +10,20 @@ from torch import Tensor
 from cortexscale.models.backbone import GREY
 from cortexscale.models.vision import transforms
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, which timm's models expect by default
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, which timm's models use by default
 BILINEAR = transforms.InterpolationMode.BILINEAR
 INTERPOLATION = transforms.InterpolationMode.LANCZOS
-"""Interpolation of the published features. The authors' config says bicubic or bilinear, but the helper that reads it always
-returns 1, which torchvision takes for Lanczos."""
+"""Interpolation of the published features. The authors' config says bicubic or bilinear, but the function that reads it always
+returns 1, which means Lanczos in torchvision."""
 
 
 def evaluation_transform(
     resize: int, crop: int, interpolation: transforms.InterpolationMode = INTERPOLATION
 ) -> Callable[[Image.Image], Tensor]:
-    """Make the transform from an RGB image to a (3, crop, crop) input.
+    """Make the transform from an RGB image to an input (3, crop, crop).
 
-    The shorter side is resized to ``resize`` pixels, the centre is cut out, and values are normalised by ImageNet's mean and
-    standard deviation. The aspect ratio is kept, unlike in Brain-Score's evaluation of the same suite.
+    The shorter side is resized to ``resize`` pixels, and the centre is cropped. Values are normalised by ImageNet's mean and
+    standard deviation. Unlike in Brain-Score's evaluation of the same suite, the aspect ratio is kept.
     """
     return transforms.Compose(
         [
@@ -36,13 +36,13 @@ def evaluation_transform(
 
 
 def normalisation(transform: Callable[[Image.Image], Tensor]) -> tuple[list[float], list[float]]:
-    """Find the mean and standard deviation per channel by which a transform normalises values from 0 to 1."""
+    """Find the mean and standard deviation of each channel by which a transform normalises values from 0 to 1."""
     black, white = (transform(Image.new("RGB", GREY.size, 3 * (level,)))[:, 0, 0] for level in (0, 255))
     return (-black / (white - black)).tolist(), (1 / (white - black)).tolist()
 
 
 def normalised(pixels: Tensor, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Tensor:
-    """Convert (n, size, size, 3) uint8 to a normalised (n, 3, size, size) float32 tensor, channels last in memory."""
+    """Convert uint8 (n, size, size, 3) to a normalised float32 tensor (n, 3, size, size), with channels last in memory."""
     shape = (1, 3, 1, 1)
     images = pixels.permute(0, 3, 1, 2).float().div_(255)
     return images.sub_(images.new_tensor(mean).view(shape)).div_(images.new_tensor(std).view(shape))

@@ -1,4 +1,4 @@
-"""The models of a study: their ids, their pretraining, and the model whose committed layers each one uses."""
+"""The models of a study, with their ids, their pretraining, and their reference models."""
 
 import fnmatch
 import re
@@ -19,13 +19,13 @@ from cortexscale.study import Study
 from cortexscale.study import models as sections
 
 SUITES = ("suite", "spvvs")
-"""Sources of controlled suites."""
+"""Sources of models that belong to controlled suites."""
 
 
 def model_inventory(study: Study, problems: Problems) -> dict[str, Model]:
     """Return every model of a study by id, in the order of the config.
 
-    ``problems`` receives repeated ids, unknown references and unknown families of layers. A wrong source gives no models.
+    Repeated ids, unknown references and unknown families of layers are added to ``problems``. A wrong source gives no models.
     """
     models: list[Model] = []
     for source in study.models:
@@ -58,7 +58,7 @@ def _ids_that_are_no_file_names(ids: Sequence[str]) -> Iterator[InputError]:
 
 
 def fitted_models(study: Study) -> list[str]:
-    """Return the ids of the models that scaling laws are fitted to: never adversarial copies, nor models of a wrong source."""
+    """Return the ids of models to which scaling laws are fitted. Adversarial copies and models of a wrong source are excluded."""
     models: list[Model] = []
     for source in study.models:
         with Problems().collected():
@@ -81,7 +81,7 @@ def _models_of(source: sections.Models, results: str) -> list[Model]:
 
 
 def layer_patterns(layers: sections.Layers, where: str) -> tuple[str, ...]:
-    """The regular expressions of layers, as given or of a family. An unknown family raises an InputError."""
+    """Return the regular expressions of layers, as given or from a family. An unknown family raises an InputError."""
     if not isinstance(layers, str):
         return tuple(layers)
     if layers not in LAYERS:
@@ -91,7 +91,10 @@ def layer_patterns(layers: sections.Layers, where: str) -> tuple[str, ...]:
 
 
 def suite_models(suite: sections.Suite, results: str) -> list[Model]:
-    """The models of a suite that is trained here: architectures x training-set sizes x seeds, then the adversarial copies."""
+    """List the models of a suite that is trained here.
+
+    They are all architectures x training-set sizes x seeds, followed by the adversarial copies.
+    """
     models = []
     for (arch, spec), samples, seed in product(suite.architectures.items(), suite.samples_per_class, suite.seeds):
         id = spvvs.model_id(arch, suite.dataset, samples, seed)
@@ -126,7 +129,10 @@ def _builder(entry: sections.SuiteArchitecture | sections.CheckpointModel, class
 
 
 def adversarial_copy(original: Model, recipe: Recipe, results: str) -> Model:
-    """Make the copy of a model that continues its training against attacks. A recipe without an attack raises an InputError."""
+    """Make an adversarial copy of a model, which continues its training.
+
+    A recipe without an attack raises an InputError.
+    """
     if recipe.attack is None:
         where = "config key `models: - source: suite: adversarial: recipe`"
         remedy = "add `attack: {eps: 1, alpha: 1.25}`, or drop `adversarial`"
@@ -138,7 +144,10 @@ def adversarial_copy(original: Model, recipe: Recipe, results: str) -> Model:
 
 
 def published_models(source: sections.PublishedSuite) -> list[Model]:
-    """The published checkpoints that the config names. A pattern that fits none, or a missing reference, is an InputError."""
+    """List the published checkpoints that the config selects.
+
+    A pattern without a match, or a missing reference model, raises an InputError.
+    """
     checkpoints = [entry for entry in spvvs.checkpoints() if any(fnmatch.fnmatch(entry.id, pattern) for pattern in source.only)]
     idle = [pattern for pattern in source.only if not any(fnmatch.fnmatch(entry.id, pattern) for entry in checkpoints)]
     if idle:
@@ -162,7 +171,7 @@ def published_models(source: sections.PublishedSuite) -> list[Model]:
 
 
 def hub_models(source: sections.TimmModels | sections.HuggingFaceModels) -> list[Model]:
-    """Pretrained models of timm or of the Hugging Face hub; each is its own reference model."""
+    """List pretrained models of timm or of the Hugging Face hub. Each is its own reference model."""
     models, of_timm = [], isinstance(source, sections.TimmModels)
     named = source.layers if isinstance(source.layers, str) and not of_timm else source.source
     for name in source.ids:
@@ -183,7 +192,10 @@ def hub_models(source: sections.TimmModels | sections.HuggingFaceModels) -> list
 
 
 def checkpoint_model(entry: sections.CheckpointModel) -> Model:
-    """A user's weights in a known architecture. It raises an InputError if the architecture or the layers' family is unknown."""
+    """Make a model of a user's weights in a known architecture.
+
+    An InputError is raised if the architecture or the family of layers is unknown.
+    """
     families = {arch: family for grid in (spvvs.NAMED, spvvs.FLEX) for family, archs in grid.items() for arch in archs}
     if entry.architecture and entry.architecture not in families:
         expected = f"one of {', '.join(arch for archs in spvvs.NAMED.values() for arch in archs)}, or a flex architecture"
@@ -202,7 +214,7 @@ def checkpoint_model(entry: sections.CheckpointModel) -> Model:
 
 
 def python_model(entry: sections.PythonModel) -> Model:
-    """A network that a function of the user builds."""
+    """Make a model of a network that a function of the user builds."""
     return Model(
         source="python",
         arch=entry.id,

@@ -1,4 +1,4 @@
-"""Candidate layers of a network: their names, their depth, and their outputs during a forward pass."""
+"""Candidate layers of a network: their names, depths, and outputs during a forward pass."""
 
 import re
 from collections import Counter
@@ -19,8 +19,8 @@ class Layer:
     """A module of a network.
 
     Attributes:
-        position: number of modules in definition order up to the last descendant of this one, as in the published commitments.
-        depth: position relative to the deepest candidate, in (0, 1].
+        position: number of modules, in definition order, up to the last module within this one, as in published commitments.
+        depth: position relative to the deepest candidate layer, in (0, 1].
     """
 
     name: str
@@ -29,7 +29,10 @@ class Layer:
 
 
 def candidate_layers(network: nn.Module, patterns: Sequence[str]) -> list[Layer]:
-    """Find the modules whose whole name matches a pattern, from shallow to deep. A pattern without a match is an InputError."""
+    """Find the modules whose whole name matches a pattern, from shallow to deep.
+
+    A pattern without a match raises an InputError.
+    """
     names = [name for name, _ in network.named_modules()]
     for pattern in patterns:
         if not any(re.fullmatch(pattern, name) for name in names):
@@ -47,7 +50,10 @@ def candidate_layers(network: nn.Module, patterns: Sequence[str]) -> list[Layer]
 
 
 def modules_behind(network: nn.Module, patterns: Sequence[str]) -> list[str]:
-    """List the modules that are defined after the deepest candidate layer, such as the classifier; none if no module is one."""
+    """List the modules that are defined after the deepest candidate layer, such as the classifier.
+
+    If there is no candidate layer, the list is empty.
+    """
     names = [name for name, _ in network.named_modules()]
     chosen = [name for name in names if name and any(re.fullmatch(pattern, name) for pattern in patterns)]
     within = [place for place, name in enumerate(names) if any(name == one or name.startswith(f"{one}.") for one in chosen)]
@@ -55,7 +61,7 @@ def modules_behind(network: nn.Module, patterns: Sequence[str]) -> list[str]:
 
 
 def chosen_layers(candidates: Sequence[Layer], names: Iterable[str], where: str) -> list[Layer]:
-    """Choose the candidates with these names, from shallow to deep. An InputError says which names are not candidates."""
+    """Select the candidate layers with these names, from shallow to deep. An unknown name raises an InputError."""
     wanted = set(names)
     unknown = sorted(wanted - {layer.name for layer in candidates})
     if unknown:
@@ -67,7 +73,7 @@ def chosen_layers(candidates: Sequence[Layer], names: Iterable[str], where: str)
 
 
 def flat_copy(_name: str, output: torch.Tensor) -> torch.Tensor:
-    """Copy an output to (batch, features), before a ReLU or residual sum after the layer changes it in place."""
+    """Copy an output to (batch, features), because a later ReLU or residual sum may change it in place."""
     return output.detach().clone().flatten(1)
 
 
@@ -75,12 +81,12 @@ def flat_copy(_name: str, output: torch.Tensor) -> torch.Tensor:
 def captured(
     network: nn.Module, names: Sequence[str], process: Callable[[str, torch.Tensor], Any] = flat_copy
 ) -> Iterator[dict[str, Any]]:
-    """Collect ``process(name, output)`` of the outputs of modules during forward passes; yield them by module name.
+    """Collect ``process(name, output)`` of modules during forward passes, and yield the results by module name.
 
-    If a module runs several times in one pass (a recurrent block), its last output is kept; of a tuple, the first tensor is kept.
-    A stage and its last block put out one tensor and get one object, except in ``torch.inference_mode``, where this cannot be
-    seen. After the first pass, the earlier steps of a recurrent block are not processed. A block that makes fewer steps than in
-    the pass before therefore has no output.
+    If a module runs several times in one pass, as a recurrent block does, its last output is kept. If an output is a tuple, its
+    first tensor is kept. A stage and its last block put out the same tensor and share one result, except in
+    ``torch.inference_mode``, where this cannot be detected. After the first pass, only the last step of a recurrent block is
+    processed. A block that runs fewer steps than in the previous pass therefore has no output.
     """
     modules = dict(network.named_modules())
     outputs: dict[str, Any] = {}
@@ -117,9 +123,9 @@ def captured(
 
 
 def output_shapes(backbone: Backbone, names: Sequence[str], image: torch.Tensor) -> dict[str, tuple[int, ...]]:
-    """Shapes of the outputs of modules for one image, such as (tokens, channels) or (channels, height, width).
+    """Return the shapes of modules' outputs for one image, such as (tokens, channels) or (channels, height, width).
 
-    The network is moved to the device of the image, which is transformed, (3, height, width).
+    ``image`` is a transformed image (3, height, width). The network is moved to its device.
     """
     first = 0 if backbone.stacked else 1
     network = backbone.network.to(image.device)
@@ -129,7 +135,10 @@ def output_shapes(backbone: Backbone, names: Sequence[str], image: torch.Tensor)
 
 
 def layer_widths(backbone: Backbone, names: Sequence[str], image: torch.Tensor) -> list[int]:
-    """Number of activations of each layer for one transformed image (1, 3, height, width) on the device of the network."""
+    """Return the number of activations of each layer.
+
+    ``image`` is a transformed image (1, 3, height, width) on the device of the network.
+    """
     with torch.no_grad(), captured(backbone.network, names) as outputs:
         backbone.network(image)
     return [backbone.rows(outputs[name], 1, name).shape[1] for name in names]

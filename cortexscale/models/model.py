@@ -1,4 +1,4 @@
-"""One model of a study, as plain facts. This module stands alone so that stages that run networks depend on little else."""
+"""The facts of one model of a study. They have a module of their own, so that stages with networks depend on little code."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 
 @dataclass(frozen=True)
 class TimmBuilder:
-    """An architecture of timm, with arguments of ``timm.create_model``. By default ``classes`` are those of the pretraining."""
+    """An architecture of timm, with arguments of ``timm.create_model``. By default it has the ``classes`` of its pretraining."""
 
     timm: str
     arguments: dict[str, Any] = field(default_factory=dict, hash=False)
@@ -28,7 +28,10 @@ class HubBuilder:
 
 @dataclass(frozen=True)
 class FunctionBuilder:
-    """A function of the user's own; ``transform`` names the function of the file that makes an input, None for the usual one."""
+    """A function of the user that builds a network.
+
+    ``transform`` names a function of the same file that makes the input, or is None for the default transform.
+    """
 
     file: str
     function: str
@@ -38,7 +41,7 @@ class FunctionBuilder:
 
 @dataclass(frozen=True)
 class TunedBuilder:
-    """The network of another model, whose training was continued."""
+    """The network of a base model with new weights from a fine-tuning."""
 
     base: "Model"
 
@@ -53,15 +56,17 @@ class Model:
 
     Attributes:
         id: unique name, as in the published tables.
-        source: the key ``source`` of its config entry, or ``finetuned``.
+        source: value of the key ``source`` in its config entry, or ``finetuned``.
         layers: regular expressions of the candidate layers.
         reference: id of the reference model, whose layer search this model uses.
-        dataset, n_samples, samples_per_class, seed: the pretraining; None where unknown. samples_per_class 0 is the full set.
-        checkpoint: file with the weights; None for weights that the source fetches.
-        ema: whether to load the moving average of the weights; ``auto`` prefers it where the file has both.
-        weights_at: place of the weights in a file with several that fit; None where only one does.
-        image_size: pixels of the square that images are resized to; None for the evaluation of the architecture.
-        begins_with: for an adversarial copy, id of the model of the suite whose training it continues.
+        dataset, n_samples, samples_per_class, seed: facts of the pretraining, or None if unknown. samples_per_class 0 stands for
+            the full training set.
+        checkpoint: file with the weights, or None if the source fetches them.
+        ema: whether to load the moving average of the weights. ``auto`` loads it if the file has one.
+        weights_at: place of the weights in a file in which several sets of weights fit. It is None if only one fits.
+        image_size: side, in pixels, of the square to which images are resized. None stands for the evaluation of the
+            architecture.
+        begins_with: id of the model whose training an adversarial copy continues.
     """
 
     id: str
@@ -83,7 +88,7 @@ class Model:
 
     @property
     def built_in(self) -> str:
-        """The module that builds the network."""
+        """Name of the module that builds the network."""
         modules: dict[type, str] = {HubBuilder: "huggingface", FunctionBuilder: "python"}
         return f"cortexscale.models.sources.{modules.get(type(self.builder), 'known')}"
 
@@ -92,7 +97,7 @@ class Model:
         return self.builder.classes if isinstance(self.builder, TimmBuilder | PublishedBuilder) else None
 
     def built_by(self, kind: type[B]) -> B:
-        """The builder of the model. It raises a TypeError if the builder is not of the kind that the model's source expects."""
+        """Return the builder of the model. If it is not of this ``kind``, raise a TypeError."""
         if not isinstance(self.builder, kind):
             raise TypeError(f"model {self.id} of the source {self.source} has a {type(self.builder).__name__}")
         return self.builder

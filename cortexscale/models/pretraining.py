@@ -1,4 +1,4 @@
-"""The pretraining of timm and Hugging Face models, as far as it can be inferred from their names."""
+"""The pretraining of timm and Hugging Face models, inferred from their names as far as possible."""
 
 import re
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ SAMPLES = {
     "lvd142m": 142_000_000,
     "lvd1689m": 1_689_000_000,
 }
-"""Images of the pretraining sets, by their name in a timm tag. ``laion2b`` and ``in22k`` are as the paper counts them (Table S2
-prints 14M for the latter, but its compute is that of 13.6M); CLIP's is from Radford et al. (2021), DINOv2's from Oquab et al.
-(2024), DINOv3's from Siméoni et al. (2025)."""
+"""Number of images in each pretraining set, by its name in a timm tag. ``laion2b`` and ``in22k`` have the paper's numbers. For
+``in22k``, Table S2 prints 14M, but its compute implies 13.6M. The numbers for CLIP, DINOv2 and DINOv3 are from Radford et al.
+(2021), Oquab et al. (2024) and Siméoni et al. (2025)."""
 SUPERVISED, SELF_SUPERVISED, IMAGE_TEXT = "supervised", "self-supervised", "image-text"
 
 _LABELLED = {"in1k", "in12k", "in21k", "in22k", "jft"}
@@ -22,7 +22,10 @@ _WORDS = {SELF_SUPERVISED: r"dino|lvd|mae|mim|jepa|beit|moco", IMAGE_TEXT: r"cli
 
 @dataclass(frozen=True)
 class Pretraining:
-    """Training set, number of its images, and objective; None where unknown. A later fine-tuning on labels does not count."""
+    """Training set, number of its images, and objective of a pretraining.
+
+    Unknown facts are None. A later fine-tuning on labels does not count.
+    """
 
     dataset: str | None = None
     n_samples: int | None = None
@@ -32,8 +35,8 @@ class Pretraining:
 def pretraining_of(name: str) -> Pretraining:
     """Infer the pretraining from the name of a timm or Hugging Face model (paper, appendix B).
 
-    In names of timm, such as ``vit_large_patch14_clip_224.openai_ft_in1k``, training sets follow the last dot, and those of a
-    fine-tuning follow ``ft``.
+    In names of timm, such as ``vit_large_patch14_clip_224.openai_ft_in1k``, training sets follow the last dot. The training sets
+    of a fine-tuning follow ``ft``.
     """
     tag = name.rpartition(".")[2].partition("_ft_")[0]
     dataset = next((word for word in tag.split("_") if word in SAMPLES or word in _LABELLED), None)

@@ -1,6 +1,6 @@
-"""The 620 supervised ImageNet and Ecoset models of Gokce & Schrimpf (2025). Their ids are generated from rules.
+"""The 620 supervised ImageNet and Ecoset models of Gokce & Schrimpf (2025). Their ids follow rules.
 
-The suite is a grid (architectures x training sets x images per class x seeds) without four runs that were never made.
+The suite is a grid of architectures x training sets x images per class x seeds. Four runs of the grid were never made.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 
 FULL = {"imagenet": 1_281_167, "ecoset": 1_444_911}
-"""Images of the full training sets."""
+"""Number of images in each full training set."""
 CLASSES = {"imagenet": 1000, "ecoset": 565}
 FULL_SET = 0
 """Number of images per class that stands for the full training set."""
@@ -23,7 +23,7 @@ NAMED = {
     "ConvNeXt": tuple(f"convnext_{size}" for size in ("tiny", "small", "base", "large")),
     "ViT": tuple(f"deit_{size}" for size in ("tiny", "small", "base", "large")),
 }
-"""Architectures that were trained on the whole grid."""
+"""Architectures that were trained at all points of the grid."""
 
 BLOCKS = ["1-0-0-0", "1-0-0-1", "1-0-0-2", "1-0-1-0", "1-1-0-0", "1-1-1-0", "1-1-1-1", "1-1-1-2", "1-1-2-2", "1-2-2-2", "2-2-2-2"]
 FLEX = {
@@ -35,10 +35,10 @@ FLEX = {
     "ConvNeXtFlex": tuple(f"convnextflex-l-{width}" for width in range(4)),
     "ViTFlex": tuple(f"deitflex-l-{width}" for width in range(4)),
 }
-"""Architectures of varied depth and width, which were trained once on each full training set."""
+"""Architectures of varied depth and width. Each was trained once on each full training set."""
 
 AVERAGED = ("ConvNeXt", "ViT")
-"""Families that were trained for 300 epochs, flex ones included. Their files also hold a moving average of the weights."""
+"""Families that, with their flex families, were trained for 300 epochs. Their files also have averaged weights."""
 
 NEVER_RUN = {
     "efficientnet_b0_imagenet_1_seed-2",
@@ -50,7 +50,7 @@ NEVER_RUN = {
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One published run. ``reference`` is the id of its reference model."""
+    """A published run. ``reference`` is the id of its reference model."""
 
     id: str
     arch: str
@@ -64,9 +64,9 @@ class Checkpoint:
 
 
 def model_id(arch: str, dataset: str, samples_per_class: int, seed: int) -> str:
-    """The id of a run in the published naming scheme: ``<arch>_<dataset>_<images per class or full>[_seed-<k>]``.
+    """Return the published id of a run, ``<arch>_<dataset>_<images per class or full>[_seed-<k>]``.
 
-    The first full-data runs of ResNet, EfficientNet and the widened ResNets have no seed in their ids.
+    The first runs of ResNet, EfficientNet and the widened ResNets on full training sets have no seed in their ids.
     """
     size = "full" if samples_per_class == FULL_SET else str(samples_per_class)
     unnamed_seed = arch in NAMED["ResNet"] + NAMED["EfficientNet"] or "_wr-" in arch
@@ -75,7 +75,7 @@ def model_id(arch: str, dataset: str, samples_per_class: int, seed: int) -> str:
 
 
 def checkpoint_url(model_id: str, epoch: int) -> str:
-    """Address at which the authors publish the state of a run after this number of epochs."""
+    """Return the address of the published state of a run after ``epoch`` epochs."""
     return f"https://epfl-neuroailab-scalinglaws.s3.eu-north-1.amazonaws.com/checkpoints/{model_id}/ep{epoch}.pt"
 
 

@@ -1,4 +1,4 @@
-"""Tables of a study's models: complete cards, and the inventory by family (paper, Table S2)."""
+"""Tables of a study's models: complete cards, and a summary by family (paper, Table S2)."""
 
 import json
 import re
@@ -21,11 +21,12 @@ _MEASURES = {"n_params": "backbone_n_params", "n_samples": "pretraining_n_sample
 
 
 def complete_cards(cards: pd.DataFrame, reports: Sequence[Path], scores: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Add to the table of model cards what is known after training, from training reports and from the published scores.
+    """Add facts that are known after training to the table of model cards.
 
     Returns:
-        The cards with ``task_evaluation_acc`` (nan where unknown), ``pretraining_total_flops_estimate`` = training images x
-        forward FLOPs (paper, Eq. 8), and ``pretraining_total_flops`` = 3 x forward FLOPs x images seen in training.
+        The cards with three columns from training ``reports`` and published ``scores``. ``task_evaluation_acc`` is nan if
+        unknown. ``pretraining_total_flops_estimate`` is training images x forward FLOPs (paper, Eq. 8).
+        ``pretraining_total_flops`` is 3 x forward FLOPs x images seen in training.
     """
     cards = cards.set_index("model_id")
     suite = cards.index[cards["backbone_source"] == "spvvs"]
@@ -55,12 +56,13 @@ def _reported(reports: Sequence[Path]) -> pd.DataFrame:
 
 
 def model_table(cards: pd.DataFrame) -> pd.DataFrame:
-    """Summarise complete cards in one row per source and family, with flex families merged into their parents (Table S2).
+    """Summarise complete cards by source and family. Flex families are merged into their parents (Table S2).
 
     Returns:
-        ``source`` and ``family`` (for a timm model, inferred from its name); ``runs``; ``configs`` (runs that differ in more than
-        the seed at the end of their id); ``archs``; ``sizes`` (distinct numbers of parameters); smallest and largest
-        ``n_params_*``, ``n_samples_*`` (D) and ``flops_*`` (C), nan where unknown; ``datasets`` and ``objectives`` as text.
+        A table with one row per ``source`` and ``family``. The family of a timm model is inferred from its name. The table has
+        numbers of ``runs``, of ``configs`` (runs that differ in more than the seed at the end of their id), of ``archs`` and of
+        ``sizes`` (distinct numbers of parameters). It has the smallest and largest ``n_params_*``, ``n_samples_*`` (D) and
+        ``flops_*`` (C), which are nan if unknown. ``datasets`` and ``objectives`` are text.
     """
     family = [_family(*row) for row in cards[["backbone_arch_family", "backbone_arch"]].itertuples(index=False)]
     groups = cards.assign(family=family).groupby(["backbone_source", "family"])

@@ -1,4 +1,4 @@
-"""Fine-tuned models as plain facts. This module stands alone so that a fine-tuning depends on little else."""
+"""The facts of fine-tuned models. They have a module of their own, so that a fine-tuning depends on little code."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ class Tuning:
 
     Attributes:
         rois: ROIs whose responses are fitted, in the order of the dataset.
-        subjects: number of subjects, chosen at random; None for all that are scored.
-        permuted: responses are paired with stimuli at random.
-        percent: percent of the training stimuli.
-        seed: seed of the subset of stimuli, the subjects, the permutation and the order of batches.
+        subjects: number of subjects that are chosen at random; None stands for all scored subjects.
+        permuted: whether responses are paired with stimuli at random.
+        percent: percentage of the training stimuli that are used.
+        seed: seed for the choice of stimuli and subjects, the permutation, and the order of batches.
     """
 
     base: str
@@ -29,7 +29,7 @@ class Tuning:
 
 @dataclass(frozen=True)
 class TunedModel:
-    """A fine-tuned model of a study, how it is trained, and the names of the experiments that it belongs to."""
+    """A fine-tuned model of a study, with its recipe and the names of the experiments that use it."""
 
     tuning: Tuning
     recipe: NeuralRecipe

@@ -1,11 +1,11 @@
-"""timm and torchvision, importable with every build of torch and without loading torch.compile. Import them from here.
+"""Imports of timm and torchvision that work with every build of torch, and do not load torch.compile.
 
-PyPI's torchvision wheel is compiled against the CUDA build of torch. With the CPU build its shared library does not load, and
-``import torchvision`` stops at two operators, ``nms`` and ``qnms``, whose fake kernels it registers. Both are steps of object
-detection that no backbone calls. Declaring them is enough for the import to succeed; calling one still fails.
+PyPI's torchvision wheel is compiled against the CUDA build of torch. With the CPU build, its shared library does not load.
+``import torchvision`` then fails when it registers fake kernels of two operators, ``nms`` and ``qnms``. They belong to object
+detection, and no backbone calls them. If they are declared, the import succeeds; calling one still fails.
 
-``roi_align`` of torchvision and a method of timm load the whole of torch.compile (``torch._dynamo``), which takes longer than
-everything else that they load. Each gets a stand-in that uses torch.compile only when it is called.
+``roi_align`` of torchvision and a method of timm load all of torch.compile (``torch._dynamo``), which takes longer than the rest
+of the import. Each is replaced by a stand-in that loads torch.compile only when it is called.
 """
 
 import importlib
@@ -25,7 +25,7 @@ def _compile_supported(device_type: str) -> bool:
 
 
 def _disabled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Stand-in for ``torch.compiler.disable``."""
+    """Apply ``torch.compiler.disable`` to a function, but only when the function is called."""
 
     @wraps(function)
     def outside(*args: object, **kwargs: object) -> object:
@@ -36,7 +36,7 @@ def _disabled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def _torch_compile_later() -> Iterator[None]:
-    """Keep torch.compile from being loaded within the block; afterwards torch is as it was."""
+    """Prevent the block from loading torch.compile. Afterwards torch is unchanged."""
     if "torch._dynamo" in sys.modules:
         yield
         return
@@ -58,7 +58,7 @@ with _torch_compile_later():
     except RuntimeError as error:
         if "torchvision::" not in str(error):
             raise
-        _declarations = library.Library("torchvision", "FRAGMENT")  # they live as long as this object
+        _declarations = library.Library("torchvision", "FRAGMENT")  # the declarations exist as long as this object
         for _operator in ("nms", "qnms"):
             _declarations.define(f"{_operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         import torchvision

@@ -1,4 +1,4 @@
-"""The architectures of the published suite, with the module names of its checkpoints."""
+"""The architectures of the published suite. Their modules have the same names as in its checkpoints."""
 
 from collections.abc import Callable
 
@@ -24,8 +24,8 @@ _FLEX: dict[str, Callable[[str, int], nn.Module]] = {
 def build(arch: str, classes: int) -> nn.Module:
     """Build an architecture of the suite with random weights, in training mode.
 
-    Networks are those of torchvision and timm where these have the architecture. ConvNeXt and EfficientNet keep torchvision's
-    stochastic depth. It raises an InputError if there is no such architecture.
+    If torchvision or timm has the architecture, its network is used. ConvNeXt and EfficientNet keep torchvision's stochastic
+    depth. An unknown architecture raises an InputError.
     """
     if arch not in ARCHITECTURES:
         named = ", ".join(arch for archs in NAMED.values() for arch in archs)
@@ -43,5 +43,5 @@ def build(arch: str, classes: int) -> nn.Module:
 
 
 def evaluation_size(arch: str) -> tuple[int, int]:
-    """Pixels of the shorter side after resizing, and of the square that is cut out of the centre."""
+    """Return the length, in pixels, of the shorter side after resizing, and of the side of the central square."""
     return _SIZES.get(arch, (256, 224))

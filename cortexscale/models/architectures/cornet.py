@@ -1,4 +1,4 @@
-"""CORnet-S (Kubilius et al., 2019): a network of four areas, of which three apply their weights several times."""
+"""CORnet-S (Kubilius et al., 2019): a network of four areas, three of which are recurrent."""
 
 import math
 from collections import OrderedDict
@@ -8,23 +8,23 @@ from torch import nn
 from torch.nn import functional
 
 STEPS = {"V2": 2, "V4": 4, "IT": 2}
-"""Time steps of the recurrent areas."""
+"""Number of time steps of each recurrent area."""
 EXPANSION = 4
-"""Ratio of the channels inside a block to those that it puts out."""
+"""Number of channels inside a block, divided by the number of its output channels."""
 
 
 class StridedConv2d(nn.Conv2d):
-    """A convolution whose stride is an argument of the call, so that no state of the module changes while it runs."""
+    """A convolution with its stride as an argument of the call, so that a call does not change the state of the module."""
 
     def forward(self, x: torch.Tensor, stride: int) -> torch.Tensor:  # type: ignore[override]
         return functional.conv2d(x, self.weight, stride=stride, padding=self.padding)
 
 
 class RecurrentArea(nn.Module):
-    """A bottleneck block that is applied to its own output for several time steps; the first step halves the resolution.
+    """A bottleneck block that runs for several time steps, each on the output of the previous step.
 
-    Convolutions are shared over time, batch norms are not. A hook on ``output`` fires at every step, and a hook on the area
-    itself once, at the end.
+    The first step halves the resolution. All steps share the convolutions, but each has its own batch norms. A hook on ``output``
+    is called at every step. A hook on the area is called once, at the end.
     """
 
     def __init__(self, inputs: int, outputs: int, steps: int) -> None:
@@ -42,7 +42,7 @@ class RecurrentArea(nn.Module):
                 self.add_module(f"norm{number}_{step}", nn.BatchNorm2d(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Run all time steps on x (batch, inputs, height, width); return (batch, outputs, height / 2, width / 2)."""
+        """Run all time steps on x (batch, inputs, height, width). Return (batch, outputs, height / 2, width / 2)."""
         x = self.conv_input(x)
         for step in range(self.steps):
             norm1, norm2, norm3 = (getattr(self, f"norm{number}_{step}") for number in (1, 2, 3))

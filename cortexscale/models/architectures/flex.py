@@ -1,7 +1,8 @@
-"""Families of varied depth and width (Gokce & Schrimpf, 2025): known architectures with divided widths.
+"""Families of varied depth and width (Gokce & Schrimpf, 2025), which are known architectures with divided widths.
 
-A name says what is varied: ``d-2-2-2-2`` gives the blocks per stage; ``f-1-16-20-3`` divides widths by number 3 of 20 divisors,
-spaced geometrically from 1 to 16; ``l-0`` is the first divisor that is not 1.
+The name of an architecture says what is varied. ``d-2-2-2-2`` gives the number of blocks in each stage. ``f-1-16-20-3`` divides
+widths by divisor number 3 of 20, which are spaced geometrically from 1 to 16. ``l-0`` divides widths by the first divisor that is
+not 1.
 """
 
 from typing import Any
@@ -11,15 +12,15 @@ from torch import nn
 
 from cortexscale.models.vision import timm, torchvision
 
-_RESNET_WIDTHS = np.array([64, 64, 128, 256, 512])  # stem and stages
+_RESNET_WIDTHS = np.array([64, 64, 128, 256, 512])  # widths of the stem and of the stages
 _CONVNEXT_WIDTHS, _CONVNEXT_BLOCKS = np.array([96, 192, 384, 768]), (3, 3, 9, 3)
 _VIT_WIDTH, _VIT_HEADS = 384, 6
 
 
 class ResNetFlex(torchvision.models.ResNet):  # type: ignore[misc]  # torchvision has no types
-    """torchvision's ResNet of basic blocks; a stage without blocks is an identity.
+    """torchvision's ResNet of basic blocks. A stage without blocks is an identity.
 
-    The first of four stages has at least one block. ``widths`` are channels of the stem and of the stages.
+    The first of the four stages must have a block. ``widths`` has the number of channels of the stem and of each stage.
     """
 
     def __init__(self, blocks: list[int], widths: list[int], classes: int) -> None:
@@ -53,8 +54,8 @@ def resnet_flex(config: str, classes: int) -> ResNetFlex:
     """Build a ResNet of basic blocks.
 
     ``d-<blocks of four stages>`` has the widths of ResNet-18. ``f-<start>-<stop>-<count>-<index>`` has twice these widths,
-    divided and truncated. ``wr-<scale>-<start>-<stop>-<count>-<index>`` has these widths times ``scale``, divided and rounded to
-    multiples of eight.
+    divided by a divisor and truncated. ``wr-<scale>-<start>-<stop>-<count>-<index>`` has the widths of ResNet-18 times ``scale``,
+    divided by a divisor and rounded to multiples of eight.
     """
     mode, *parts = config.split("-")
     numbers = [int(part) for part in parts]
@@ -67,7 +68,7 @@ def resnet_flex(config: str, classes: int) -> ResNetFlex:
 
 
 def convnext_flex(config: str, classes: int) -> nn.Module:
-    """Build torchvision's ConvNeXt-Tiny with divided widths, rounded to multiples of eight, and without stochastic depth."""
+    """Build torchvision's ConvNeXt-Tiny without stochastic depth. Widths are divided, and rounded to multiples of eight."""
     widths = _round(_CONVNEXT_WIDTHS / _divisor(config), 8).tolist()
     stage = torchvision.models.convnext.CNBlockConfig
     stages = [stage(*each) for each in zip(widths, [*widths[1:], None], _CONVNEXT_BLOCKS, strict=True)]
@@ -75,7 +76,7 @@ def convnext_flex(config: str, classes: int) -> nn.Module:
 
 
 def vit_flex(config: str, classes: int) -> nn.Module:
-    """Build timm's DeiT-III-Small with a divided width, rounded to a multiple of its six heads."""
+    """Build timm's DeiT-III-Small. Its width is divided, and rounded to a multiple of the six heads."""
     width = int(_round(_VIT_WIDTH / _divisor(config), _VIT_HEADS))
     return deit("small", classes, embed_dim=width)
 
@@ -83,7 +84,7 @@ def vit_flex(config: str, classes: int) -> nn.Module:
 def deit(size: str, classes: int, **arguments: Any) -> nn.Module:
     """Build timm's DeiT-III with patches of 16 pixels and an input of 224 pixels.
 
-    timm has no size ``tiny``; it is ``small`` with half the width and half the heads.
+    timm has no size ``tiny``. It is built as ``small`` with half the width and half the heads.
     """
     if size == "tiny":
         size, arguments = "small", {"embed_dim": _VIT_WIDTH // 2, "num_heads": _VIT_HEADS // 2}
@@ -91,7 +92,7 @@ def deit(size: str, classes: int, **arguments: Any) -> nn.Module:
 
 
 def _divisor(config: str) -> float:
-    """Divisor of the widths of ConvNeXt-Tiny or DeiT-III-Small."""
+    """Return the divisor of the widths of ConvNeXt-Tiny or DeiT-III-Small."""
     return np.geomspace(1, 8, 5)[1:][int(config.removeprefix("l-"))]
 
 

@@ -1,4 +1,4 @@
-"""Build pretrained vision models of the Hugging Face hub, with the optional package ``transformers``."""
+"""Building of pretrained vision models of the Hugging Face hub, with the optional package ``transformers``."""
 
 from typing import Any
 
@@ -16,11 +16,14 @@ except ImportError:
     transformers = None  # type: ignore[assignment]
 
 QWEN_SIZE = 256
-"""Pixels of a side of the image for Qwen3-VL, as in its published features."""
+"""Side, in pixels, of the image for Qwen3-VL, as in its published features."""
 
 
 def build(model: Model, weights: bool) -> Backbone:
-    """Build a network of the hub, or raise an InputError if the package or the model is missing, or its kind is not supported."""
+    """Build a network of the hub.
+
+    An InputError is raised if the package or the model is missing, or if this kind of model is not supported.
+    """
     if transformers is None:
         raise InputError(
             f"model {model.id} of the source huggingface",
@@ -51,7 +54,7 @@ def _image_model(network: nn.Module, name: str) -> Backbone:
 
 
 def _vjepa2(network: nn.Module, name: str) -> Backbone:
-    """The encoder of V-JEPA2. It gets an image as a video of one frame, which it repeats to the depth of a patch."""
+    """Return the encoder of V-JEPA2. Its input is a video of one frame, which it repeats to the depth of a patch."""
     encoder = network.get_submodule("encoder")
     encoder.register_forward_pre_hook(lambda _encoder, inputs: (inputs[0][:, None],))
     processor = transformers.AutoVideoProcessor.from_pretrained(name)
@@ -63,7 +66,10 @@ def _vjepa2(network: nn.Module, name: str) -> Backbone:
 
 
 def _qwen3_vl(network: "transformers.PreTrainedModel", name: str) -> Backbone:
-    """Vision tower (``visual``) and language model of Qwen3-VL, in a conversation of one user turn that holds the image."""
+    """Return the vision tower (``visual``) and language model of Qwen3-VL.
+
+    The image is the only user turn of a conversation.
+    """
     processor = transformers.AutoProcessor.from_pretrained(name)
     turn = {"role": "user", "content": [{"type": "image", "image": GREY.resize((QWEN_SIZE, QWEN_SIZE))}]}
     prompt = processor.apply_chat_template([turn], tokenize=True, return_dict=True, return_tensors="pt")["input_ids"]
@@ -86,4 +92,4 @@ def _qwen3_vl(network: "transformers.PreTrainedModel", name: str) -> Backbone:
 
 
 _KINDS = {"vjepa2": _vjepa2, "qwen3_vl": _qwen3_vl}
-"""Models that do not take a batch of images, by the type in their config."""
+"""Builders of models that do not take a batch of images, by the type in their config."""

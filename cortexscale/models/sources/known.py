@@ -1,4 +1,4 @@
-"""Build architectures of timm and of the published suite: pretrained, trained here, published, or with a user's weights."""
+"""Building of architectures of timm and of the published suite, with any weights."""
 
 import torch
 from torch import nn
@@ -11,11 +11,11 @@ from cortexscale.models.vision import timm
 
 
 def build(model: Model, weights: bool) -> Backbone:
-    """Build a network, with the weights that timm fetches if it has no checkpoint.
+    """Build a network. If ``weights`` are asked for and there is no checkpoint, timm fetches them.
 
-    Networks have the evaluation of their authors, or that of the model's image size. Architectures of the published suite keep
-    their authors' evaluation in suites that are trained here. It raises an InputError if timm does not know the name or an
-    argument, or cannot fetch the weights.
+    The transform is the evaluation of the network's authors, or resizes to the model's image size. Architectures of the published
+    suite keep their authors' evaluation, also in suites that are trained here. An InputError is raised if timm does not know the
+    name or an argument, or cannot fetch the weights.
     """
     size, arch = model.image_size, ""
     if isinstance(model.builder, TimmBuilder):
@@ -28,7 +28,7 @@ def build(model: Model, weights: bool) -> Backbone:
     if arch:
         return Backbone(network, evaluation_transform(*architectures.evaluation_size(arch)))
     settings = timm.data.resolve_model_data_config(network)
-    with torch.device("cpu"):  # the transform makes tensors, and the network may be built on the meta device
+    with torch.device("cpu"):  # the transform makes tensors, but the network may be built on the meta device
         return Backbone(network, timm.data.create_transform(**settings, is_training=False))
 
 

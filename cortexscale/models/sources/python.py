@@ -1,4 +1,4 @@
-"""Build networks by a function of the user; docs/example_model.py shows one."""
+"""Building of networks by a function of the user. docs/example_model.py is an example."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ _HELP = "see docs/models.md and docs/example_model.py"
 def build(model: Model, weights: bool) -> Backbone:
     """Call the function that builds the network.
 
-    It raises an InputError if the file has no such function, or the function fails or does not return a network.
+    An InputError is raised if the file has no such function, if the function fails, or if it does not return a network.
     """
     builder = model.built_by(FunctionBuilder)
     file = Path(builder.file)

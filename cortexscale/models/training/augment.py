@@ -1,4 +1,4 @@
-"""Augmentations of single images, and of a micro-batch on the device, by the operations of timm; and adversarial attacks."""
+"""Augmentation of single images and of micro-batches by operations of timm, and adversarial attacks."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,13 +16,13 @@ auto_augment = timm.data.auto_augment
 
 
 def image_transform(recipe: Recipe, size: int) -> Callable[[Image.Image], Image.Image]:
-    """Make the transform to ``size`` x ``size`` pixels: crop, then change colours and distort as the recipe says."""
+    """Make the transform to ``size`` x ``size`` pixels, which crops an image and augments it according to the recipe."""
     crop, colour, _ = timm.data.create_transform(
         size,
         is_training=True,
         scale=(recipe.crop, 1.0),
         ratio=(3 / 4, 4 / 3) if recipe.crop < 1 else (1.0, 1.0),
-        hflip=0.0,  # micro-batches are mirrored
+        hflip=0.0,  # micro-batches are mirrored instead
         color_jitter=recipe.color_jitter or None,  # type: ignore[arg-type]  # timm takes None for no jitter
         auto_augment=recipe.auto_augment,
         interpolation=recipe.interpolation,
@@ -35,12 +35,12 @@ def image_transform(recipe: Recipe, size: int) -> Callable[[Image.Image], Image.
 
 
 def _posterize(image: Image.Image, bits: int, **settings: Any) -> Image.Image:
-    """timm's posterize, except for RandAugment's largest magnitude, where timm keeps 0 bits, which Pillow 13 refuses to do."""
+    """Posterize as timm does. At RandAugment's largest magnitude timm keeps 0 bits, which is an error in Pillow 13."""
     return auto_augment.posterize(image, bits, **settings) if bits else Image.new(image.mode, image.size)
 
 
 class BatchAugmentation:
-    """Mirrors, normalises, erases and mixes the images of a micro-batch, as a recipe says for labels of ``n_classes`` classes."""
+    """Augmentation of micro-batches by a recipe: images are mirrored, normalised, erased and mixed."""
 
     def __init__(
         self, recipe: Recipe, n_classes: int, device: torch.device, mean: Sequence[float] = MEAN, std: Sequence[float] = STD
@@ -56,7 +56,10 @@ class BatchAugmentation:
         )
 
     def __call__(self, pixels: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Turn images (n, size, size, 3) and labels (n,) into network input and labels, (n, n_classes) for mixed images."""
+        """Turn images (n, size, size, 3) and labels (n,) into network input and labels.
+
+        Labels of mixed images are (n, n_classes).
+        """
         mirrored = (torch.rand(len(pixels)) < 0.5).to(pixels.device)
         inputs = normalised(torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels), self.mean, self.std)
         if self.erase:
@@ -65,7 +68,7 @@ class BatchAugmentation:
 
 
 def set_drop_path(network: nn.Module, rate: float) -> None:
-    """Give all blocks of a timm transformer the same stochastic depth. A network without such blocks raises an InputError."""
+    """Set the same stochastic depth in all blocks of a timm transformer. Any other network raises an InputError."""
     blocks = [block for block in network.modules() if hasattr(block, "drop_path1") and hasattr(block, "drop_path2")]
     if not blocks:
         found = f"{rate} for a {type(network).__name__}"
@@ -76,7 +79,7 @@ def set_drop_path(network: nn.Module, rate: float) -> None:
 
 
 def criterion(recipe: Recipe) -> nn.Module:
-    """Make the loss of network output (n, classes) against labels of :class:`BatchAugmentation`, which smooths mixed ones."""
+    """Make the loss for outputs (n, classes) and labels of :class:`BatchAugmentation`. Mixed labels are already smoothed."""
     smoothing = 0.0 if recipe.mixes else recipe.smoothing
     if recipe.loss == "binary_cross_entropy":
         return timm.loss.BinaryCrossEntropy(smoothing)
@@ -92,8 +95,8 @@ def ffgsm(
 ) -> torch.Tensor:
     """Attack images by one signed gradient step from a random start (FFGSM; Wong, Rice & Kolter 2020).
 
-    The gradient is computed in eval mode, so that the attack does not change running statistics and draws no dropout. Inputs are
-    (n, 3, height, width), normalised; the result lies within ``attack.eps`` levels of 255 and between black and white.
+    The gradient is computed in eval mode. The attack therefore does not change running statistics and has no dropout. ``inputs``
+    are normalised images (n, 3, height, width). Pixels change by at most ``attack.eps`` / 255, and stay between black and white.
     """
     mean, std = (inputs.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
     black, white = -mean / std, (1 - mean) / std

@@ -1,4 +1,4 @@
-"""Micro-batches on the device, sliced from an array in memory, or read and augmented by worker processes."""
+"""Micro-batches on the device. They are sliced from an array in memory, or read and augmented by worker processes."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeGuard
@@ -15,11 +15,11 @@ from cortexscale.models.training.order import IMAGE, MicroBatches, seed_everythi
 from cortexscale.recipe import Recipe
 
 Batch = tuple[torch.Tensor, torch.Tensor]
-"""(n, size, size, 3) uint8 images or (n, 3, height, width) network input, and (n,) labels."""
+"""Images with labels (n,). Images are uint8 (n, size, size, 3), or network input (n, 3, height, width)."""
 
 
 def needs_no_work(images: LabelledImages, image_size: int) -> TypeGuard[ArrayImages]:
-    """Whether the images are an array of the right size, which needs no transform."""
+    """Tell whether the images are an array of the right size, which needs no transform."""
     return isinstance(images, ArrayImages) and images.images.shape[1:3] == (image_size, image_size)
 
 
@@ -32,9 +32,9 @@ def training_batches(
     workers: int,
     device: torch.device,
 ) -> Iterator[Batch]:
-    """Yield the micro-batches, with images augmented one by one. The number of workers does not change the result.
+    """Yield micro-batches, in which each image is augmented. The number of workers does not change the result.
 
-    An array of the right size that needs no augmentation lies on the device and is sliced there.
+    An array of the right size that needs no augmentation is copied to the device and sliced there.
     """
     if needs_no_work(images, image_size) and not recipe.augments:
         pixels, labels = torch.from_numpy(images.images).to(device), torch.from_numpy(images.labels).to(device)
@@ -52,13 +52,16 @@ def transformed_batches(
     workers: int,
     device: torch.device,
 ) -> Iterator[Batch]:
-    """Read and transform images: (n, 3, height, width) and labels (n,) for each array of rows in ``batches``."""
+    """Yield transformed images (n, 3, height, width) and labels (n,) for each array of rows in ``batches``."""
     places = ([(int(row), int(row)) for row in rows] for rows in batches)
     return _load(_TransformedImages(images, transform, seed=0), places, workers, device)
 
 
 class _TransformedImages(Dataset[tuple[torch.Tensor, int] | InputError]):
-    """Transformed images by (place in the training, row). An unreadable one gives its error, as workers cannot raise it."""
+    """Transformed images by (place in the training, row).
+
+    An unreadable image gives its error, because workers cannot raise it.
+    """
 
     def __init__(self, images: ReadableImages, transform: Callable[[Image.Image], torch.Tensor], seed: int) -> None:
         self.images, self.transform, self.seed = images, transform, seed

@@ -1,4 +1,4 @@
-"""Labelled images for training: arrays in one file, folders of classes, or webdataset shards, with one interface."""
+"""Labelled images for training, from arrays in one file, folders of classes, or webdataset shards."""
 
 import copy
 import os
@@ -16,25 +16,25 @@ from cortexscale.image_files import FORMATS, SUFFIXES, decoded, image_names, rea
 from cortexscale.listing import files_in, lies_in_left_behind, listing, nfc, path_of
 
 SPLITS = {"train": "train", "val": "validation"}
-"""Names of the splits in folders and shards, and in an ``.npz``."""
+"""Name in an ``.npz`` of each split in folders and shards."""
 
 
 class ReadableImages(Protocol):
-    """Images that are read one by one, with labels (n,) of int64 classes."""
+    """Images that are read one by one, with int64 labels (n,)."""
 
     labels: np.ndarray
 
     def __getitem__(self, row: int) -> Image.Image:
-        """The image of a row, as RGB. It raises an InputError if the image cannot be read; the message names its file."""
+        """Return the RGB image of a row. If it cannot be read, raise an InputError that names its file."""
 
 
 class LabelledImages(ABC):
     """One split of a labelled image set.
 
     Attributes:
-        names: (n,) bytes, because every process would copy a million Python strings that it touches.
-        n_classes: number of classes of the whole set, also if this is a part of it.
-        per_image: names of the arrays that have an entry for every image.
+        names: (n,) file names as bytes. Every process would copy a million Python strings that it reads.
+        n_classes: number of classes in the whole set, also if this is only a part of it.
+        per_image: names of the attributes with an entry for every image.
     """
 
     names: np.ndarray
@@ -46,7 +46,7 @@ class LabelledImages(ABC):
     def __getitem__(self, row: int) -> Image.Image: ...
 
     def take(self, rows: np.ndarray) -> Self:
-        """The images of these rows, in this order."""
+        """Return the images of these rows, in this order."""
         part = copy.copy(self)
         for name in self.per_image:
             setattr(part, name, getattr(self, name)[rows])
@@ -54,7 +54,7 @@ class LabelledImages(ABC):
 
 
 def open_images(path: Path | str, split: str) -> LabelledImages:
-    """Open ``train`` or ``val`` of an ``.npz``, of a folder of class folders, or of shards; anything else is an InputError."""
+    """Open ``train`` or ``val`` of an ``.npz``, of class folders, or of shards. Any other path raises an InputError."""
     path = Path(path)
     if path.is_file():
         return ArrayImages.open(path, split)
@@ -68,10 +68,10 @@ def open_images(path: Path | str, split: str) -> LabelledImages:
 
 
 def subset_indices(labels: np.ndarray, samples_per_class: int, seed: int) -> np.ndarray:
-    """Choose a class-balanced subset of images: ascending rows. ``samples_per_class`` 0 means all images.
+    """Choose a class-balanced subset of images, as ascending rows. With ``samples_per_class`` 0, choose all images.
 
-    With one seed, a larger subset contains every smaller one, so that training sets differ in their size and in nothing else. It
-    raises an InputError if a class has fewer images.
+    With the same seed, a larger subset contains every smaller one, so that training sets differ only in size. An InputError is
+    raised if a class has fewer images.
     """
     if samples_per_class == 0:
         return np.arange(len(labels))
@@ -88,7 +88,7 @@ def subset_indices(labels: np.ndarray, samples_per_class: int, seed: int) -> np.
 
 
 class ArrayImages(LabelledImages):
-    """Images in memory, (n, size, size, 3) uint8."""
+    """Images in memory, uint8 (n, size, size, 3)."""
 
     per_image = ("names", "labels", "images")
 
@@ -101,7 +101,7 @@ class ArrayImages(LabelledImages):
 
     @classmethod
     def open(cls, path: Path, split: str) -> Self:
-        """Read ``<split>_images`` and ``<split>_labels`` of an ``.npz``, or raise an InputError if the file has none."""
+        """Read ``<split>_images`` and ``<split>_labels`` of an ``.npz``. If the file has none, raise an InputError."""
         name = SPLITS[split]
         try:
             with np.load(path) as file:
@@ -122,10 +122,10 @@ class ArrayImages(LabelledImages):
 
 
 class FileImages(LabelledImages):
-    """Image files ``<root>/<split>/<class>/``, as ImageNet and Ecoset are released.
+    """Image files in ``<root>/<split>/<class>/``, as in ImageNet and Ecoset.
 
-    Classes are numbered in the order of :func:`class_order`. It raises an InputError if there are no images, or the classes are
-    not those of the training split.
+    Classes are numbered in the order of :func:`class_order`. An InputError is raised if there are no images, or if the classes
+    are not those of the training split.
     """
 
     def __init__(self, root: Path, split: str) -> None:
@@ -175,10 +175,11 @@ def class_order(folder: Path) -> dict[str, str]:
 
 
 class ShardImages(LabelledImages):
-    """Images in webdataset shards: tar files of ``<key>.jpg`` (or ``.jpeg``, ``.png``) and ``<key>.cls``, a class number.
+    """Images in webdataset shards. A shard is a tar file.
 
-    ``places`` are (n, 3): number of the shard, first byte and number of bytes. It raises an InputError if a shard is damaged, or
-    has an image without a class or a class without an image.
+    A shard has a ``<key>.jpg`` (or ``.jpeg``, ``.png``) and a class number in ``<key>.cls`` for each image. ``places`` (n, 3) has
+    the number of the shard, the first byte and the number of bytes of each image. An InputError is raised if a shard is damaged,
+    or has an image without a class or a class without an image.
     """
 
     per_image = ("names", "labels", "places")
@@ -202,14 +203,14 @@ class ShardImages(LabelledImages):
 
     def __getitem__(self, row: int) -> Image.Image:
         number, offset, length = self.places[row]
-        with self.shards[number].open("rb") as shard:  # not kept open: there may be more shards than a process may have files
+        with self.shards[number].open("rb") as shard:  # there may be more shards than a process may keep open
             shard.seek(offset)
             content = shard.read(length)
         return decoded(content, f"{self.shards[number]}, {os.fsdecode(self.names[row])}", transparency="dropped")
 
 
 def _shard_index(shard: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
-    """Index a shard: where its images lie (key -> first byte, number of bytes), and their classes (key -> class)."""
+    """Return the first byte and number of bytes of each image of a shard by key, and the class of each image by key."""
     images: dict[str, tuple[int, int]] = {}
     classes: dict[str, int] = {}
     try:

@@ -1,4 +1,4 @@
-"""Train one model of a suite, from labelled images to weights, in this process or in one process per GPU."""
+"""Training of one model of a suite, in this process or in one process per GPU."""
 
 import hashlib
 import json
@@ -32,15 +32,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One training of a model of a suite.
+    """The training of one model of a suite.
 
     Attributes:
-        model: the model; its checkpoint is not read.
-        images: path that :func:`cortexscale.models.training.data.open_images` opens.
-        base: weights of the same architecture to begin with; None for random ones.
-        weights, report, training_set: the files to write.
-        workers: number of processes that read images, shared among the processes that train.
-        code: digest of the code. An interrupted training continues only with the same code.
+        model: model to train. Its checkpoint is not read.
+        images: path for :func:`cortexscale.models.training.data.open_images`.
+        base: file with initial weights of the same architecture; None stands for random weights.
+        weights, report, training_set: files to write.
+        workers: number of processes that read images, in all. Processes that train share them.
+        code: digest of the code. An interrupted training continues only if the code is the same.
     """
 
     model: Model
@@ -55,7 +55,7 @@ class TrainingJob:
 
 
 def launch(job: TrainingJob, gpus: int, log_file: Path) -> None:
-    """Train on as many GPUs as asked for and present, or on the CPU where there are none. The first of several processes logs."""
+    """Train on up to ``gpus`` GPUs, or on the CPU if there are none. Only the first process writes the log."""
     processes = min(gpus, torch.cuda.device_count())
     if processes > 1:
         torchrun(processes, __name__, json.dumps(plain(job)), str(log_file))
@@ -64,10 +64,10 @@ def launch(job: TrainingJob, gpus: int, log_file: Path) -> None:
 
 
 def train_model(job: TrainingJob) -> None:
-    """Train a model; write its weights, a report of the training and the list of its training images.
+    """Train a model. Write its weights, a report of the training, and the list of its training images.
 
-    Every process of a training calls this function; the first one evaluates and writes. It raises an InputError if the images
-    have other classes than the config says, an image cannot be read, or the training diverges.
+    Every process of a training calls this function. Only the first process evaluates and writes. An InputError is raised if the
+    number of classes differs from the config, if an image cannot be read, or if the training diverges.
     """
     model, images, base, weights = job.model, job.images, job.base, job.weights
     samples, seed, size = model.samples_per_class, model.seed, model.image_size

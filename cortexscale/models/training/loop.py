@@ -1,4 +1,4 @@
-"""The training loop of all models of a suite, small ones on a CPU and large ones on several GPUs."""
+"""The training loop of models of a suite, from small models on a CPU to large models on several GPUs."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import nullcontext
@@ -32,12 +32,12 @@ def train_backbone(
     state: TrainingState | None = None,
     processes: Processes | None = None,
 ) -> np.ndarray:
-    """Train ``network`` (with EMA, to the average of its weights), leave it in eval mode on the device, and return all losses.
+    """Train ``network``, and return the losses of all steps.
 
-    The forward pass runs in bfloat16 autocast on a GPU and in float32 on a CPU. Gradients are averaged over the micro-batches of
-    a step, wherever they are computed; batch normalisation sees one micro-batch at a time. The number of workers and
-    interruptions do not change the result, nor does the number of processes, except for the order of sums. By default this
-    process trains alone.
+    The network ends on the device in eval mode. With EMA, its weights are the average. Forward passes use bfloat16 autocast on a
+    GPU and float32 on a CPU. Gradients are averaged over all micro-batches of a step, in all processes. Batch normalisation uses
+    one micro-batch at a time. The number of workers and interruptions do not change the result. The number of processes changes
+    only the order of sums. By default this process trains alone.
     """
     processes = processes or Processes(next(network.parameters()).device)
     device = processes.device
@@ -66,9 +66,9 @@ def accuracy(
     batch: int = 500,
     workers: int = 0,
 ) -> float:
-    """Fraction of the images whose label the network ranks first (top-1 accuracy). The network is put into eval mode.
+    """Return the top-1 accuracy of a network, as a fraction. The network is set to eval mode.
 
-    ``transform`` makes the input of the network from an image; arrays of the right size need none. It raises an InputError if an
+    ``transform`` makes the input of the network from an image. Arrays of the right size need none. An InputError is raised if an
     image cannot be read.
     """
     device, n = next(network.parameters()).device, len(images.labels)
@@ -95,12 +95,15 @@ class _Gradient:
         self.criterion = criterion(recipe)
 
     def add(self, batches: Iterator[Batch], seeds: list[int]) -> torch.Tensor:
-        """Add the gradient of the next micro-batches, one per seed, to that of the network; return their mean loss."""
+        """Add the gradient of the next micro-batches to that of the network, and return their mean loss.
+
+        There is one micro-batch for each seed.
+        """
         total = torch.zeros((), device=self.device)
         for number, seed in enumerate(seeds, 1):
             pixels, labels = next(batches)
             seed_everything(seed)
-            # Processes exchange gradients once a step, in the backward pass of their last micro-batch.
+            # Processes exchange gradients once in a step, in the backward pass of their last micro-batch.
             alone = self.model.no_sync if isinstance(self.model, DistributedDataParallel) and number < len(seeds) else nullcontext
             with alone(), autocast(self.device):
                 inputs, targets = self.augmentation(pixels, labels)

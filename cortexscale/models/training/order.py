@@ -1,7 +1,7 @@
-"""The order of training images, and the seeds of everything that is random in a training.
+"""The order of training images, and the seeds of all random operations in a training.
 
-Both depend only on the seed and on the place in the training, not on interruptions, workers or processes, and no state of a
-random number generator has to be saved.
+Both depend only on the seed and the place in the training, but not on interruptions, workers or processes. Therefore no state of
+a random number generator needs to be saved.
 """
 
 import random
@@ -14,27 +14,27 @@ import torch
 from cortexscale.models.training.recipes import Length
 
 EPOCH, IMAGE, MICRO_BATCH, STIMULI = range(4)
-"""Purposes of a seed, as the first number of a place in :func:`seed_of`."""
+"""Purposes of seeds. A purpose is the first number of the place in :func:`seed_of`."""
 
 
 def seed_of(seed: int, *place: int) -> int:
-    """Derive a seed for a place in a training that begins with ``seed``."""
+    """Derive a seed for a place in a training from the training's ``seed``."""
     return int(np.random.SeedSequence([seed, *place]).generate_state(1)[0])
 
 
 def seed_everything(seed: int) -> None:
-    """Seed all random number generators that networks and augmentations of timm and torchvision use."""
+    """Seed all random number generators that networks and the augmentations of timm and torchvision use."""
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 (timm's mixup and RandAugment use it)
-    torch.default_generator.manual_seed(seed)  # torch.manual_seed would format a stack trace where CUDA is not in use
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed would format a stack trace if CUDA is not in use
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(seed)
 
 
 class Order:
-    """Epochs of n images in random order without a gap between them: a batch may end one epoch and begin the next.
+    """Consecutive epochs of n images in random order. A batch may have the last images of one epoch and the first of the next.
 
-    With ``repeats``, each image occurs several times in a row, and an epoch has n / repeats different images (repeated
+    With ``repeats``, each image occurs that number of times in a row, and an epoch has n / repeats different images (repeated
     augmentation).
     """
 
@@ -47,16 +47,16 @@ class Order:
         return torch.randperm(self.n, generator=generator).repeat_interleave(self.repeats)[: self.n]
 
     def rows(self, start: int, stop: int) -> torch.Tensor:
-        """Rows of the set at these places of the training, (stop - start,)."""
+        """Return the rows of the images at places ``start`` to ``stop`` of the training, (stop - start,)."""
         epochs = range(start // self.n, (stop - 1) // self.n + 1)
         rows = torch.cat([self._epoch(epoch) for epoch in epochs])
         return rows[start - epochs[0] * self.n : stop - epochs[0] * self.n]
 
 
 class MicroBatches:
-    """The micro-batches of one process, in order: pairs of the place of the first image in the training, and (size,) rows.
+    """The micro-batches of one process, in order. Each is a pair of its first place in the training and its rows (size,).
 
-    Process number ``rank`` gets every ``processes``-th micro-batch of a step; ``numbers`` are their numbers within the step.
+    Process number ``rank`` gets every ``processes``-th micro-batch of a step. ``numbers`` has their numbers within the step.
     """
 
     def __init__(self, order: Order, length: Length, rank: int = 0, processes: int = 1, first_step: int = 0) -> None:

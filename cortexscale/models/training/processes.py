@@ -1,4 +1,4 @@
-"""Training with one process per GPU: start the processes with torchrun, and find this one among them."""
+"""Training with one process per GPU. torchrun starts the processes."""
 
 import os
 import subprocess
@@ -15,14 +15,14 @@ from cortexscale.kernels.device import best_device
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of a training, as seen by one of them: its device, its number, and how many there are."""
+    """The device and the rank of this process of a training, and the number of processes."""
 
     device: torch.device
     rank: int = 0
     count: int = 1
 
     def mean(self, values: torch.Tensor) -> torch.Tensor:
-        """Average values over all processes; every process gets the result."""
+        """Average values over all processes. Every process gets the result."""
         if self.count > 1:
             distributed.all_reduce(values)
         return values / self.count
@@ -46,7 +46,7 @@ def joined() -> Iterator[Processes]:
 
 
 def torchrun(processes: int, module: str, *arguments: str) -> None:
-    """Run a module in several processes of this machine."""
+    """Run a module in several processes on this machine."""
     run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     if subprocess.run([*run, "--module", module, *arguments], check=False).returncode:
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""Training recipes of the families (Gokce & Schrimpf 2025), and the length of a training. No torch: the plan loads it."""
+"""Training recipes of families (Gokce & Schrimpf 2025), and lengths of trainings. The plan loads this module without torch."""
 
 import math
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ PRESETS: dict[str, dict[str, Any]] = {
     "adversarial": _SGD
     | {"epochs": 10, "decay": "linear", "min_learning_rate": 0.0, "warmup": 2 / 10, "attack": {"eps": 1, "alpha": 1.25}},
 }
-"""Keys of the published recipes. ConvNeXt and EfficientNet have the stochastic depth of torchvision's networks. That of DeiT-III
-depends on the size of the network, and is given with it as ``drop_path``."""
+"""Keys of the published recipes. ConvNeXt and EfficientNet have the stochastic depth of torchvision's networks. The stochastic
+depth of DeiT-III depends on the size of the network, so each network gives it as ``drop_path``."""
 _FEW_STEPS = 10
-"""Number of steps up to which an epoch keeps its last, partial batch, as in the authors' code. Longer epochs drop it."""
+"""Largest number of steps of an epoch that keeps its last, partial batch. Longer epochs drop it, as in the authors' code."""
 
 
 def resolve(*layers: Recipe) -> Recipe:
-    """Merge recipes into a complete one. Keys of a later recipe replace those of an earlier one and of its own preset.
+    """Merge recipes into a complete one. Keys of a later recipe replace those of its preset and of earlier recipes.
 
-    It raises an InputError if a preset is unknown, or not exactly one of ``epochs`` and ``steps`` is given.
+    An InputError is raised if a preset is unknown, or unless exactly one of ``epochs`` and ``steps`` is given.
     """
     keys: dict[str, Any] = {}
     for layer in layers:
@@ -53,7 +53,10 @@ def resolve(*layers: Recipe) -> Recipe:
 
 @dataclass(frozen=True)
 class Length:
-    """Number of steps, of micro-batches (``parts``) of a step over all processes, and of images (``size``) of a micro-batch."""
+    """The length of a training: its number of ``steps``, of micro-batches in a step, and of images in a micro-batch.
+
+    ``parts`` is the number of micro-batches over all processes, and ``size`` the number of images.
+    """
 
     steps: int
     parts: int
@@ -65,12 +68,15 @@ class Length:
 
     @property
     def images_seen(self) -> int:
-        """Number of images of the whole training, with repetitions."""
+        """Number of images in the whole training, with repetitions."""
         return self.steps * self.batch
 
 
 def training_length(recipe: Recipe, n: int, processes: int = 1) -> Length:
-    """Length of a training on ``n`` images, at least one batch. It raises an InputError if a process would get no image."""
+    """Compute the length of a training on ``n`` images, which is at least one batch.
+
+    An InputError is raised if a process would get no image.
+    """
     unit = 2 if recipe.mixes else 1  # images are mixed in pairs
     units = min(recipe.batch, n) // unit
     at_a_time = max(1, (recipe.micro_batch or recipe.batch) // unit)
@@ -86,13 +92,16 @@ def training_length(recipe: Recipe, n: int, processes: int = 1) -> Length:
 
 
 def epoch_steps(samples: int, neural_batch: int) -> int:
-    """Steps of one pass over the stimuli of a subject."""
+    """Return the number of steps in one pass over the stimuli of a subject."""
     whole, rest = divmod(samples, neural_batch)
     return whole + (rest > 0) if whole <= _FEW_STEPS else whole
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Learning rate of a step: a linear rise over the warm-up, then a fall to the smallest rate at the last step."""
+    """Return the learning rate of a step.
+
+    It rises linearly in the warm-up, and then falls to the smallest rate at the last step.
+    """
     warmup = max(1, round(recipe.warmup * steps))
     if step < warmup:
         return recipe.learning_rate * (step + 1) / warmup

@@ -1,4 +1,4 @@
-"""The steps of a training, the same for backbones and for fine-tuned models."""
+"""The steps of a training, for backbones and fine-tuned models."""
 
 import logging
 import pickle
@@ -21,7 +21,7 @@ from cortexscale.recipe import Recipe
 log = logging.getLogger(__name__)
 
 CHECK_EVERY = 20
-"""Number of steps after which the loss is read, which waits for the GPU. A state may be saved at that time."""
+"""Number of steps after which the loss is read. Reading waits for the GPU. Afterwards a state may be saved."""
 
 
 class Stateful(Protocol):
@@ -31,9 +31,9 @@ class Stateful(Protocol):
 
 
 class TrainingState:
-    """Saves and restores the parts of a training and the losses of its steps. Random numbers have no state to save.
+    """A file with the state of a training: its parts and the losses of its steps. Random numbers need no state.
 
-    ``made_of`` describes everything that the result depends on. A file with another description is ignored.
+    ``made_of`` describes everything on which the result depends. A file with another description is ignored.
     """
 
     def __init__(self, path: Path, made_of: str, seconds: float = 600) -> None:
@@ -41,7 +41,7 @@ class TrainingState:
         self._saved = time.monotonic()
 
     def restore(self, parts: dict[str, Stateful]) -> tuple[int, list[Any]]:
-        """Load ``parts``; return the number of steps done and their losses. Without a usable file: 0 and no losses."""
+        """Load ``parts``, and return the number of finished steps and their losses. Without a usable file, there are none."""
         try:
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
@@ -76,10 +76,10 @@ class Average(Stateful, Protocol):
 
 
 class Steps:
-    """The steps of a training that are left to do, in the range ``left``, and the ``losses`` of each step that is done.
+    """The steps of a training. ``left`` has the remaining steps, and ``losses`` has the losses of each finished step.
 
-    The state from which an interrupted training continues is saved by the first process when due, and after the last step of an
-    epoch. By default the whole training of ``count`` steps is one epoch.
+    The first process saves the state when it is due, and after the last step of an epoch. An interrupted training continues from
+    it. By default the whole training of ``count`` steps is one epoch.
     """
 
     def __init__(
@@ -102,9 +102,9 @@ class Steps:
         self.left = range(first, count)
 
     def run(self, gradient: Callable[[int], Tensor]) -> None:
-        """Do the steps. ``gradient`` adds the gradient of a step to that of the network, and returns the losses of the step.
+        """Run the remaining steps. ``gradient`` adds a step's gradient to that of the network, and returns the step's losses.
 
-        It raises an InputError if a loss or a weight is not finite. The state that was saved before is kept.
+        An InputError is raised if a loss or a weight is not finite. The state that was saved before is kept.
         """
         fresh: list[Tensor] = []
         began = time.monotonic()
@@ -141,10 +141,11 @@ class Steps:
 
 @contextmanager
 def reproducible() -> Iterator[None]:
-    """Make a training with one seed give the same weights on any number of cores.
+    """Make the weights of a training with one seed the same on any number of cores.
 
-    The number of threads changes how a sum is split, and so its last bit, which training amplifies; the block therefore uses
-    one thread. Small models train faster side by side than each on several threads, and large ones train on a GPU.
+    The number of threads changes how a sum is split, and so its last bit. Training amplifies this difference, so the block uses
+    one thread. Several small models train faster in parallel than one after the other on several threads, and large models train
+    on a GPU.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -156,5 +157,5 @@ def reproducible() -> Iterator[None]:
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """Autocast to bfloat16 on a GPU; none on a CPU."""
+    """Return an autocast to bfloat16 for a GPU, and a disabled one for a CPU."""
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
