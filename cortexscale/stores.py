@@ -74,6 +74,17 @@ def read_table(path: Path | str, columns: tuple[str, ...] = ()) -> pd.DataFrame:
     return table
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file of facts. A file that is cut, or that has no facts, raises an InputError."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(path, f"no readable JSON ({error})", "a whole file", "delete the file and run again") from None
+    if not isinstance(facts, dict):
+        raise InputError(path, f"a {type(facts).__name__}", "names with their values", "delete the file and run again")
+    return facts
+
+
 def table_provenance(path: Path | str) -> dict[str, Any]:
     """Read the provenance that :func:`write_table` stored."""
     return json.loads(pq.read_schema(path).metadata[b"made_by"])

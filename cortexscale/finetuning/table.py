@@ -1,6 +1,5 @@
 """The result table of fine-tuned models. It has the columns of the published table."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pandas as pd
 
 from cortexscale.models.finetuned import BASELINE
 from cortexscale.models.tuning import TunedModel
-from cortexscale.stores import read_table
+from cortexscale.stores import read_json, read_table
 
 _PREFIX = "finetuning_"
 
@@ -27,7 +26,7 @@ def finetuning_table(
         before its fine-tunings, on the same images.
     """
     scores = pd.concat([read_table(file, columns=("model_id", "pearsonr_nc")) for file in alignment], ignore_index=True)
-    told = {file.name.removesuffix(".json"): json.loads(file.read_text(encoding="utf-8")) for file in tuned}
+    told = {file.name.removesuffix(".json"): read_json(file) for file in tuned}
     runs = pd.DataFrame([_run(id, model, told[id], name) for id, model in models.items() for name in model.experiments])
     before = runs.groupby("base_model_id")["task_evaluation_acc_before"].first()
     base_cards = read_table(cards, columns=("model_id", "backbone_arch", "task_evaluation_acc")).set_index("model_id")

@@ -1,6 +1,5 @@
 """Tables of a study's models: complete cards, and a summary by family (paper, Table S2)."""
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from cortexscale.markdown import markdown_table
 from cortexscale.models import spvvs
 from cortexscale.models.families import LAYERS
 from cortexscale.models.pretraining import IMAGE_TEXT, SELF_SUPERVISED, SUPERVISED
+from cortexscale.stores import read_json
 
 _LABELS = {SUPERVISED: "SUP", SELF_SUPERVISED: "SSL", IMAGE_TEXT: "I–L"}
 _ADVERSARIAL, _UNKNOWN = "ADV", "?"
@@ -49,7 +49,7 @@ def _published(scores: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def _reported(reports: Sequence[Path]) -> pd.DataFrame:
-    told = {report.name.removesuffix(".training.json"): json.loads(report.read_text(encoding="utf-8")) for report in reports}
+    told = {report.name.removesuffix(".training.json"): read_json(report) for report in reports}
     columns = ["pretraining_n_samples", "samples_seen", "task_evaluation_acc"]
     rows = {model: [facts[column] for column in columns] for model, facts in told.items()}
     return pd.DataFrame.from_dict(rows, "index", dtype=float, columns=columns)
