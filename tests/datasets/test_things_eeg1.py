@@ -393,7 +393,7 @@ BAD_FILES = {
         "events.tsv",
         lambda r: rewrite_events(r, lambda t: t.assign(teststimnumber=t["teststimnumber"].where(t.index != 371, 99))),
         "change their number",
-        "once per test sequence",
+        "once in each of 6 test sequences",
         "ds003825",
     ),
     "no THINGS file": (

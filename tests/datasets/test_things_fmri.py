@@ -453,9 +453,13 @@ BAD = {
     "trials out of order": (edit(TRIALS, lambda t: swap(t, "trial_id", 3, 4)), TRIALS, "trial_id"),
     "trials from 1": (edit(TRIALS, lambda t: t.assign(trial_id=t["trial_id"] + 1)), TRIALS, "trial_id"),
     "catch trials": (edit(TRIALS, lambda t: t.assign(trial_type=["catch", *t["trial_type"][1:]])), TRIALS, "catch"),
-    "an empty trial type": (edit(TRIALS, lambda t: t.assign(trial_type=[None, *t["trial_type"][1:]])), TRIALS, "type nan"),
+    "an empty trial type": (
+        edit(TRIALS, lambda t: t.assign(trial_type=[None, *t["trial_type"][1:]])),
+        TRIALS,
+        "nothing in line 2",
+    ),
     "session 0": (edit(TRIALS, lambda t: t.assign(session=t["session"] - 1)), TRIALS, "sessions"),
-    "a session that is not a number": (edit(TRIALS, lambda t: t.assign(session="one")), TRIALS, "cannot be read"),
+    "a session that is not a number": (edit(TRIALS, lambda t: t.assign(session="one")), TRIALS, "'one' in line 2"),
     "a train image shown twice": (
         edit(TRIALS, twice),
         TRIALS,
@@ -464,7 +468,7 @@ BAD = {
     "a repetition lost": (edit(TRIALS, lambda t: t.drop(t.index[t["trial_type"] == "test"][-1])), TRIALS, "11 to 12 times"),
     "another concept": (edit(TRIALS, lambda t: t.assign(concept=["owl", *t["concept"][1:]])), TRIALS, "the concept owl of"),
     "an image in both splits": (edit(TRIALS, in_both), TRIALS, "1 images in both splits"),
-    "trials cut short": (cut(TRIALS, lambda n: n // 2), TRIALS, "the concept nan"),
+    "trials cut short": (cut(TRIALS, lambda n: n // 2), TRIALS, "6 fields in line 304"),
     "voxels without a column": (edit(VOXELS, lambda t: t.drop(columns="nc_testset")), VOXELS, "no column nc_testset"),
     "voxels of another subject": (edit(VOXELS, lambda t: t.assign(subject_id=3)), VOXELS, "subject_id 3"),
     "fewer rows of voxels": (edit(VOXELS, lambda t: t[:-1]), VOXELS, "347 voxels"),
@@ -475,14 +479,14 @@ BAD = {
         "fractions",
     ),
     "a ceiling above 100": (edit(VOXELS, lambda t: t.assign(nc_testset=t["nc_testset"] + 50)), VOXELS, "nc_testset from 50"),
-    "a missing ceiling": (edit(VOXELS, lambda t: t.assign(nc_testset=[None, *t["nc_testset"][1:]])), VOXELS, "not finite"),
+    "a missing ceiling": (edit(VOXELS, lambda t: t.assign(nc_testset=[None, *t["nc_testset"][1:]])), VOXELS, "nothing in line"),
     "ceilings of other repetitions": (
         edit(VOXELS, lambda t: t.assign(nc_testset=t["nc_singletrial"])),
         VOXELS,
         "from what nc_singletrial gives for 12",
     ),
     "labels that are no labels": (edit(VOXELS, lambda t: t.assign(hV4=2 * t["hV4"])), VOXELS, "other than 0 and 1 in hV4"),
-    "an empty label": (edit(VOXELS, lambda t: t.assign(V1=[None, *t["V1"][1:]])), VOXELS, "other than 0 and 1 in V1"),
+    "an empty label": (edit(VOXELS, lambda t: t.assign(V1=[None, *t["V1"][1:]])), VOXELS, "nothing in line 4, column V1"),
 }
 FOUND_WHILE_READING = {
     "columns in another order": (rewrite(lambda p, r: write_responses(p, r[:, ::-1])), RESPONSES, "trials that give ceilings of"),

@@ -1,13 +1,12 @@
 """The images that the subjects of NSD saw, trial by trial, checked across the three files that list them."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from cortexscale.datasets.formats.matlab import read_integers
 from cortexscale.datasets.nsd.files import Release
+from cortexscale.text_tables import read_table
 
 
 @dataclass(frozen=True)
@@ -52,23 +51,17 @@ def read_design(release: Release, n_trials: int, n_images: int, n_shared: int) -
     return Design(images, ordering, len(shared))
 
 
-def _read_table(release: Release, path: Path, columns: list[str], separator: str) -> pd.DataFrame:
-    release.require(path)
-    try:
-        return pd.read_csv(path, sep=separator, usecols=columns)
-    except ValueError as error:  # pandas' parser errors and UnicodeDecodeError are ValueErrors too
-        raise release.unlike(path, str(error), f"a table with the columns {', '.join(columns)}") from error
-
-
 def _check_stimulus_table(release: Release, images: np.ndarray, shared: np.ndarray) -> None:
     path = release.stimulus_table
-    table = _read_table(release, path, ["nsdId", "shared1000"], ",")
+    table = read_table(path, ",", ["nsdId"], ["shared1000"], remedy=release.remedy(path))
     if not np.array_equal(table["nsdId"], np.arange(len(table))):
         raise release.unlike(path, "nsdId that does not count 0, 1, 2 ...", "nsdId = row")
     if images.min() < 0 or images.max() >= len(table):
         found = f"ids from {images.min() + 1} to {images.max() + 1} in subjectim of {release.subject}"
         raise release.unlike(release.design, found, f"ids from 1 to {len(table)}, the number of rows of {path.name}")
-    marked = np.flatnonzero(table["shared1000"])
+    if unknown := {*table["shared1000"]} - {"True", "False"}:
+        raise release.unlike(path, f"{min(unknown)} in the column shared1000", "True or False")
+    marked = np.flatnonzero(table["shared1000"] == "True")
     if not np.array_equal(marked, np.sort(shared)):
         found = f"{len(marked)} images marked shared1000, other ones than the {len(shared)} of {release.design.name}"
         raise release.unlike(path, found, "the images of sharedix, less 1")
@@ -76,7 +69,7 @@ def _check_stimulus_table(release: Release, images: np.ndarray, shared: np.ndarr
 
 def _check_responses(release: Release, trials: np.ndarray) -> None:
     path = release.responses
-    table = _read_table(release, path, ["SESSION", "73KID"], "\t")
+    table = read_table(path, "\t", ["SESSION", "73KID"], remedy=release.remedy(path))
     # The log may hold more sessions than the config asks for. Its trials are in order.
     logged = table["73KID"].to_numpy()[: len(trials)]
     if len(logged) < len(trials):

@@ -6,10 +6,8 @@ import numpy as np
 import pandas as pd
 
 from cortexscale.errors import InputError
-from cortexscale.files import require_real_file
+from cortexscale.text_tables import column_names, read_table
 
-_COLUMNS = ("onset", "stim", "sequencenumber")
-_TEST_COLUMNS = ("isteststim", "teststimnumber")
 _MOST_SECONDS = 10_000  # larger onsets are in samples, because no recording is that long
 
 
@@ -22,14 +20,15 @@ def read_events(path: Path, rate: float, n_train: int, n_test: int, n_repetition
         One row per trial, in the order of the file: ``sample`` (0-based), ``id`` (``aardvark/aardvark_01b.jpg``), ``test``,
         ``number`` of a test image, and ``sequence``; and whether onsets are in seconds, as from release 1.2.0 on.
     """
-    table = pd.read_csv(require_real_file(path, remedy), sep="\t")
-    if missing := [column for column in _COLUMNS if column not in table]:
-        found = f"no column {', '.join(missing)}; there are {', '.join(map(str, table))}"
-        raise InputError(path, found, ", ".join(_COLUMNS + _TEST_COLUMNS), remedy)
-    if not {*_TEST_COLUMNS} <= {*table} or not (table["isteststim"] == 1).any():
+    optional = [name for name in ("sample", "isteststim", "teststimnumber") if name in column_names(path, "\t", remedy)]
+    table = read_table(path, "\t", ["onset", "sequencenumber", *optional], ["stim"], remedy=remedy)
+    if not {"isteststim", "teststimnumber"} <= {*table} or (table["isteststim"] == 0).all():
         found = f"{len(table):,} images and no test image among them; the session was not completed"
         remedy = "nothing is wrong with the file: leave this subject out of `subjects`"
         raise InputError(path, found, f"{n_test} test images, for the noise ceiling", remedy)
+    if not (known := table["isteststim"].isin((0, 1))).all():
+        found = f"{table.loc[~known, 'isteststim'].iloc[0]:g} in {_line(~known)}, column isteststim"
+        raise InputError(path, found, "1 for a test image and 0 for another", remedy)
     sample, seconds = _samples(table, rate, path, remedy)
     events = pd.DataFrame({"sample": sample, "id": _things_ids(table["stim"], path, remedy), "test": table["isteststim"] == 1})
     events["number"], events["sequence"] = table["teststimnumber"], table["sequencenumber"]
@@ -43,35 +42,44 @@ def read_events(path: Path, rate: float, n_train: int, n_test: int, n_repetition
             f"{n_train:,} train images once; {n_test} test images, {n_repetitions} times",
             f"{remedy} If the file is partial or simulated on purpose, set n_train, n_test and n_repetitions",
         )
-    if len(test[["id", "number"]].drop_duplicates()) != n_test or test.duplicated(["id", "sequence"]).any():
+    once = (pd.crosstab(test["id"], test["sequence"]) == 1).to_numpy()
+    if len(test[["id", "number"]].drop_duplicates()) != n_test or once.shape != (n_test, n_repetitions) or not once.all():
         wrong = "test images that change their number or repeat in a sequence"
-        raise InputError(path, wrong, "each once per test sequence", remedy)
+        raise InputError(path, wrong, f"each once in each of {n_repetitions} test sequences", remedy)
     return events, seconds
 
 
 def _samples(table: pd.DataFrame, rate: float, path: Path, remedy: str) -> tuple[np.ndarray, bool]:
     """Return 0-based samples, and whether onsets are in seconds. The file counts samples from 1."""
     onset = table["onset"].to_numpy(float)
-    seconds = onset.max() <= _MOST_SECONDS
+    seconds = bool(np.median(onset) <= _MOST_SECONDS)
     counted_from_1 = onset * rate if seconds else onset
     if "sample" in table:
         sample = table["sample"].to_numpy(float)
-        if not seconds or not np.allclose(sample, counted_from_1, rtol=0, atol=0.5):
-            found = f"onset {onset[0]:g} beside sample {sample[0]:g}"
+        differ = np.full(len(onset), True) if not seconds else np.abs(sample - counted_from_1) > 0.5
+        if differ.any():
+            row = differ.argmax()
+            found = f"onset {onset[row]:g} beside sample {sample[row]:g} in {_line(differ)}"
             raise InputError(path, found, f"onsets in seconds, sample / {rate:g}", f"take the file of release 1.2.0. {remedy}")
         counted_from_1 = sample
-    sample = np.round(counted_from_1).astype(np.int64) - 1
-    if not (np.diff(sample) > 0).all():
-        raise InputError(path, "onsets that are not in the order of time", "one row after the other", remedy)
-    return sample, seconds
+    later = np.diff(counted_from_1, prepend=0) >= 1
+    if not later.all():
+        found = f"onsets that are not in the order of time, first in {_line(~later)}"
+        raise InputError(path, found, "one row after the other", remedy)
+    return np.round(counted_from_1).astype(np.int64) - 1, seconds
+
+
+def _line(rows: "np.ndarray | pd.Series[bool]") -> str:
+    """Name the line of the first marked row."""
+    return f"line {np.asarray(rows).argmax() + 2:,}"
 
 
 def _things_ids(stim: pd.Series, path: Path, remedy: str) -> np.ndarray:
     r"""Return ``aardvark/aardvark_01b.jpg`` for ``stimuli\aardvark\aardvark_01b.jpg``. Other columns are -1 for test images."""
-    parts = stim.astype(str).str.replace("\\", "/").str.extract(r"([^/]+)/([^/]+)$")
+    parts = stim.str.replace("\\", "/").str.extract(r"([^/]+)/([^/]+)$")
     concept, file = parts[0], parts[1]
     bad = (concept != file.str.rsplit("_", n=1).str[0]).to_numpy()
     if bad.any():
-        found = f"{bad.sum():,} images such as {stim[bad].iloc[0]}"
+        found = f"{bad.sum():,} images such as {stim[bad].iloc[0]} in {_line(bad)}"
         raise InputError(path, found, r"THINGS files, stimuli\<concept>\<concept>_<number>.jpg", remedy)
     return (concept + "/" + file).to_numpy().astype(str)

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -19,12 +18,14 @@ import pandas as pd
 
 from cortexscale.arrays import member, released_hdf5
 from cortexscale.errors import InputError
-from cortexscale.files import require_real_file
 from cortexscale.listing import folders_in
+from cortexscale.text_tables import read_table
 
 FIGSHARE = "betas_csv.zip of Figshare+ article 20492835, version 2 (doi 10.25452/figshare.plus.20492835)"
 _FIGSHARE_NAMES = ("ResponseData.h5", "StimulusMetadata.csv", "VoxelMetadata.csv")
 _OPENNEURO_NAMES = ("voxel-wise-responses.h5", "stimulus-metadata.tsv", "voxel-metadata.tsv")
+
+SEPARATORS = ",\t"  # tables that were downloaded elsewhere may be separated by tabs
 
 
 @dataclass(frozen=True)
@@ -64,31 +65,9 @@ def find_release(root: Path, subject: str) -> Release:
     return max(found, key=lambda release: sum(map(os.path.lexists, release.files)))
 
 
-def column_names(release: Release, path: Path) -> dict[str, str]:
-    """Return name without line breaks -> name in the file. Two names of the voxel table contain a line break in quotes."""
-    return {re.sub(r"\s*\n\s*", "", name).strip(): name for name in map(str, _read_csv(release, path, nrows=0))}
-
-
-def read_columns(release: Release, path: Path, columns: Collection[str], text: Collection[str] = ()) -> pd.DataFrame:
-    """Read some columns of a table as float64, and those in ``text`` as text."""
-    names = column_names(release, path)
-    if absent := [name for name in columns if name not in names]:
-        raise release.unlike(path, f"no column {', '.join(absent)}", f"the columns {', '.join(columns)}")
-    types = {names[name]: str if name in text else np.float64 for name in columns}
-    # Without these arguments pandas would read the text "nan" or "null" as missing.
-    table = _read_csv(release, path, usecols=list(types), dtype=types, keep_default_na=False, na_values={n: [""] for n in types})
-    return table.rename(columns={raw: name for name, raw in names.items()})[list(columns)]
-
-
-def _read_csv(release: Release, path: Path, **arguments: Any) -> pd.DataFrame:
-    require_real_file(path, release.remedy(path))
-    with path.open("rb") as file:
-        head = file.read(1000)
-    separator = "\t" if head.count(b"\t") > head.count(b",") else ","
-    try:
-        return pd.read_csv(path, sep=separator, **arguments)
-    except ValueError as error:  # pandas' parser errors and UnicodeDecodeError are subclasses of ValueError
-        raise release.unlike(path, f"a table that cannot be read ({error})", "a table separated by commas or tabs") from error
+def read_columns(release: Release, path: Path, numbers: Collection[str], text: Collection[str] = ()) -> pd.DataFrame:
+    """Read columns of a table as float64, and those in ``text`` as text."""
+    return read_table(path, SEPARATORS, numbers, text, remedy=release.remedy(path))
 
 
 @contextmanager

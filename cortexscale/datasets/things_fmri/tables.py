@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cortexscale.datasets.things_fmri.files import FIGSHARE, Release, column_names, read_columns
+from cortexscale.datasets.things_fmri.files import FIGSHARE, SEPARATORS, Release, read_columns
 from cortexscale.errors import InputError
 from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
+from cortexscale.text_tables import column_names
 
 _SIDED = tuple(f"{side}{area}" for area in ("EBA", "FFA", "OFA", "PPA", "RSC", "TOS", "LOC") for side in "lr")
 _RENAMED = {"V4": "hV4", "LO1": "LO1 (prf)", "LO2": "LO2 (prf)"}
@@ -39,8 +40,7 @@ class Trials:
 def read_trials(release: Release, n_train: int, n_test: int, n_repetitions: int) -> Trials:
     """Read the trial table. Orders differ between subjects, so images are matched by name, and ids are sorted."""
     path = release.trials
-    text = ("trial_type", "stimulus", "concept")
-    table = read_columns(release, path, ["trial_type", "session", "subject_id", "trial_id", "stimulus", "concept"], text)
+    table = read_columns(release, path, ["session", "subject_id", "trial_id"], ["trial_type", "stimulus", "concept"])
     _require_rows(release, path, table, "trial_id", "column")
     if not (table["session"] >= 1).all():
         raise release.unlike(path, "sessions that are not numbered 1, 2 ...", "session numbers from 1")
@@ -96,7 +96,7 @@ def read_voxels(release: Release, n_voxels: int, n_repetitions: int, version: st
 
 def _require_version(release: Release, version: str) -> None:
     """Raise an InputError unless the voxel table has the version that the options name."""
-    names = column_names(release, release.voxels)
+    names = column_names(release.voxels, SEPARATORS, release.remedy(release.voxels))
     missing = [column for roi in SECOND_VERSION_ROIS for column in ROI_COLUMNS[roi] if column not in names]
     if version == "v2" and missing:
         found = f"{len(names)} columns, without {', '.join(missing)}: the first version of the table"

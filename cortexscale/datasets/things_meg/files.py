@@ -16,6 +16,7 @@ import pandas as pd
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 from cortexscale.listing import files_below
+from cortexscale.text_tables import read_table
 
 if TYPE_CHECKING:
     import mne
@@ -137,11 +138,9 @@ def _require_grid(participant: Participant, epochs: "mne.Epochs") -> None:
 
 
 def _attributes(participant: Participant) -> pd.DataFrame:
-    path = require_real_file(participant.attributes, "It is in sourcedata/ of OpenNeuro ds004212.")
-    try:
-        return pd.read_csv(path)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(path, f"a table that cannot be read ({error})", "comma-separated text", "download it again") from error
+    numbers, text = ["session_nr", "things_image_nr"], ["trial_type", "image_path"]
+    remedy = "It is in sourcedata/ of OpenNeuro ds004212."
+    return read_table(participant.attributes, ",", numbers, text, remedy=remedy, gaps=["things_image_nr"])
 
 
 def _require_trials(participant: Participant, trials: pd.DataFrame | None, codes: np.ndarray) -> None:

@@ -1,0 +1,134 @@
+"""Released tables of text, such as ``events.tsv``: their columns are right, or the line and column at fault are named."""
+
+import csv
+import math
+import re
+from array import array
+from collections.abc import Collection, Iterator
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cortexscale.errors import InputError
+from cortexscale.files import require_real_file
+
+_SEPARATORS = {"\t": "tabs", ",": "commas", ";": "semicolons"}
+_EMPTY = ("", "n/a", "N/A", "NA", "nan", "NaN")
+_REMEDY = "take the file as it was released, not a copy that another program has saved. "
+
+
+def column_names(path: Path | str, separators: str, remedy: str) -> list[str]:
+    """Return the names of the columns of a table, as :func:`read_table` knows them. The arguments are the same."""
+    return _header(path, separators, remedy)[0]
+
+
+def read_table(
+    path: Path | str,
+    separators: str,
+    numbers: Collection[str] = (),
+    text: Collection[str] = (),
+    *,
+    remedy: str,
+    gaps: Collection[str] = (),
+) -> pd.DataFrame:
+    """Read some columns of a table of UTF-8 text: ``numbers`` as float64 and ``text`` as it is, without outer white space.
+
+    The names of columns are compared without outer white space and line breaks. Lines without any text are passed over.
+
+    Args:
+        separators: the characters that may separate columns; that of the file is the most frequent one in its first line.
+        remedy: says where the file comes from, and ends every message.
+        gaps: columns of ``numbers`` that may have empty fields (also ``n/a`` or ``nan``), which are nan.
+
+    Raises:
+        InputError: the file is missing, has other columns or no rows, is not UTF-8, or has a row of more or fewer fields than the
+            header, or a field that is empty or no finite number. The message names the line, from 1, and the column.
+    """
+    names, rows = _header(path, separators, remedy)
+    wanted = [*numbers, *text]
+    if absent := [name for name in wanted if name not in names]:
+        found = f"no column {', '.join(absent)}; there are {', '.join(names[:30])}" + (", ..." if len(names) > 30 else "")
+        raise InputError(path, found, f"the columns {', '.join(wanted)}", remedy)
+    if twice := [name for name in wanted if names.count(name) > 1]:
+        raise InputError(path, f"several columns {', '.join(twice)}", "one column of each name", _REMEDY + remedy)
+    of_numbers = [(name, names.index(name), array("d")) for name in numbers]
+    of_text: list[tuple[int, list[str]]] = [(names.index(name), []) for name in text]
+    n_rows = 0
+    expected = "a number without a decimal comma or a unit"
+    for line, row in rows:
+        if not any(row):
+            continue
+        n_rows += 1
+        if len(row) != len(names):
+            found = f"{len(row)} field{'s' * (len(row) != 1)} in line {line:,}, and {len(names)} names of columns"
+            raise InputError(path, found, "a field per column in every line", _REMEDY + remedy)
+        for name, place, values in of_numbers:
+            try:
+                values.append(_number(row[place], name in gaps))
+            except ValueError:
+                field = row[place].strip()
+                found = f"{repr(field) if field else 'nothing'} in line {line:,}, column {name}"
+                raise InputError(path, found, expected, _REMEDY + remedy) from None
+        for place, words in of_text:
+            if not (word := row[place].strip()):
+                raise InputError(path, f"nothing in line {line:,}, column {names[place]}", "text", _REMEDY + remedy)
+            words.append(word)
+    if not n_rows:
+        raise InputError(path, "no line below the names of the columns", "a table with rows", _REMEDY + remedy)
+    columns = {name: np.array(values) for name, _, values in of_numbers}
+    return pd.DataFrame(columns | {names[place]: words for place, words in of_text})[wanted]
+
+
+def _number(field: str, may_be_empty: bool) -> float:
+    """Return a finite number, or nan for a field that may be empty and is; raise a ValueError for any other text."""
+    if may_be_empty and field.strip() in _EMPTY:
+        return math.nan
+    number = float(field)
+    if not math.isfinite(number) or "_" in field:
+        raise ValueError
+    return number
+
+
+def _header(path: Path | str, separators: str, remedy: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """Return the names of the columns, and an iterator over the other lines: the number and the fields of each."""
+    lines = _lines(require_real_file(path, remedy), remedy)
+    first = next(lines, "")
+    if not first.strip():
+        raise InputError(path, "no names of columns in its first line", "a table with a line of names", remedy)
+    separator = max(separators, key=first.count)
+    other = max(_SEPARATORS, key=first.count)
+    if first.count(other) and not first.count(separator):
+        found, expected = (f"columns separated by {_SEPARATORS[sign]}" for sign in (other, separator))
+        raise InputError(path, found, expected, _REMEDY + remedy)
+    rows = _rows(path, chain([first], lines), separator, remedy)
+    _, header = next(rows)
+    return [re.sub(r"\s*\n\s*", "", name).strip() for name in header], rows
+
+
+def _rows(path: Path | str, lines: Iterator[str], separator: str, remedy: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(lines, delimiter=separator)
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            raise InputError(path, f"{error} in line {reader.line_num:,}", "a table of text", _REMEDY + remedy) from error
+        if row is None:
+            return
+        yield reader.line_num, row
+
+
+def _lines(path: Path, remedy: str) -> Iterator[str]:
+    """Yield the lines of a file as text, without a mark of the encoding at its beginning."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if b"\0" in line:
+                found = f"zero bytes in line {number:,}: binary data, or text that is not UTF-8"
+                raise InputError(path, found, "a table of UTF-8 text", _REMEDY + remedy)
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                found = f"{line[error.start : error.end]!r} at place {error.start + 1:,} of line {number:,}, which is not UTF-8"
+                raise InputError(path, found, "a table of UTF-8 text", _REMEDY + remedy) from error
+            yield text
