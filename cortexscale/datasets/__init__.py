@@ -1,4 +1,4 @@
-"""Readers of datasets, from the files that were released.
+"""Readers of the released files of datasets.
 
-Code that reads a file raises an InputError if the file is missing, damaged, or not as it was released.
+Code that reads a file raises an InputError if the file is missing, damaged, or different from the release.
 """

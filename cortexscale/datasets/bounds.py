@@ -3,13 +3,13 @@
 from cortexscale.costs import Cost, Machine
 
 LARGEST_RELEASE = 250e9
-"""Bytes of the released files of one subject, if their size is unknown: more than any subject of the paper has."""
+"""Assumed size, in bytes, of one subject's released files if it is unknown. No subject of the paper has larger files."""
 
 
 def preprocess(machine: Machine, *, released: float, images: int, units: float, reader_mb: int) -> Cost:
     """Cost of reading one subject of a dataset.
 
-    start + released bytes / release + written / disk_write; disk: 4 x images x units; memory: that of the reader and 0.5 GB
+    start + released bytes / release + written / disk_write; disk: 4 x images x units; memory: that of the reader, plus 0.5 GB
     """
     written = 4 * images * units
     return Cost(machine.start + released / machine.release + written / machine.disk_write, 0.5e9 + 1e6 * reader_mb, written)

@@ -1,4 +1,4 @@
-"""Facts about a built-in dataset that are not in its files: ``facts.toml`` in its folder."""
+"""Facts about a built-in dataset that its released files do not have. They are in ``facts.toml`` in its folder."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ MODALITY_NAMES: Mapping[Modality, str] = {
     "calcium": "calcium",
     "behaviour": "behaviour",
 }
-"""Modality -> how tables and figures write it."""
+"""Name of each modality in tables and figures."""
 
 _CHECKED = ConfigDict(extra="forbid")
 
@@ -25,8 +25,8 @@ _CHECKED = ConfigDict(extra="forbid")
 class PaperCounts:
     """One row of the paper's Table S1.
 
-    The paper does not say what its noise ceilings are averaged over, nor whether they are of the variance or of its root.
-    Its numbers of stimuli for TVSD and for THINGS-fMRI, -MEG and -EEG1 do not include the test images.
+    The paper does not say over what its noise ceilings are averaged, nor whether they are for the variance or its root. Its
+    numbers of stimuli for TVSD, THINGS-fMRI, THINGS-MEG and THINGS-EEG1 do not include the test images.
     """
 
     stimuli: int
@@ -41,7 +41,7 @@ class PaperCounts:
 
 @dataclass(frozen=True, kw_only=True, config=_CHECKED)
 class Training:
-    """Training of a readout on one dataset by the authors; ``dropout`` is None for a readout without dropout."""
+    """How the authors trained a readout on one dataset. ``dropout`` is None for a readout without dropout."""
 
     epochs: int
     learning_rate: float
@@ -50,17 +50,17 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True, config=_CHECKED)
 class Facts:
-    """Facts about a built-in dataset, apart from the content of its files.
+    """Facts about a built-in dataset that its released files do not have.
 
-    ``readouts`` says how each readout is trained on the dataset: ``attention`` is Table S6 of the paper; ``shallow_mlp`` and
-    ``low_rank`` are the baselines as the authors released them.
+    ``readouts`` says how the authors trained each readout on the dataset. Values for ``attention`` are from Table S6 of the
+    paper. Values for the baselines ``shallow_mlp`` and ``low_rank`` are from the authors' release.
     """
 
-    label: str  # in the paper's figures and tables
+    label: str  # name in the paper's figures and tables
     modality: Modality
-    released_name: str  # in the result tables and layer commitments that the authors released
-    colour: str  # in the paper's figures, as hex
-    marker: str  # Matplotlib's letter, in figures that show a point per dataset
+    released_name: str  # name in the authors' released result tables and layer commitments
+    colour: str  # hex colour in the paper's figures
+    marker: str  # Matplotlib's letter, for figures with a point per dataset
     source: Source
     counts: PaperCounts | None = None  # None for a dataset that is not in the paper
     readouts: Mapping[str, Training] = Field(default_factory=dict)

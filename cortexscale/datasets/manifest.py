@@ -1,6 +1,6 @@
-"""Sizes and checksums of released files, as far as they are known: ``manifest.tsv`` in the folder of a dataset.
+"""Known sizes and checksums of released files, from ``manifest.tsv`` in the folder of a dataset.
 
-They come from git-annex keys of the OpenNeuro and NEMAR datasets, and from hashes in Brain-Score's registry.
+They come from git-annex keys of the OpenNeuro and NEMAR datasets, and from Brain-Score's registry.
 """
 
 import csv
@@ -15,17 +15,17 @@ from cortexscale.datasets.registry import NAMES
 
 @dataclass(frozen=True)
 class Released:
-    """One released file."""
+    """What is known of one released file."""
 
     path: str  # relative to the root of the release
     release: str  # archive and version
     bytes: int | None
-    at_least: int | None  # size of its arrays, where the size of the file is not known
-    algo: str | None  # of the checksum
+    at_least: int | None  # size of its arrays, if the size of the file is unknown
+    algo: str | None  # algorithm of the checksum
     digest: str | None
 
     def wrong_size(self, size: int) -> str | None:
-        """Say what is wrong with a file of ``size`` bytes, or return None."""
+        """Describe what is wrong with the ``size`` of a file in bytes. If it is right, return None."""
         if self.bytes is not None and size != self.bytes:
             return f"{size:,} bytes; {self.bytes:,} in the release ({self.release})"
         if self.at_least is not None and size < self.at_least:
@@ -33,7 +33,7 @@ class Released:
         return None
 
     def wrong_content(self, file: Path) -> str | None:
-        """Say what is wrong with the content of a file, all of which is read, or return None."""
+        """Describe what is wrong with the content of a file. If it is right, return None. The whole file is read."""
         if self.algo is None or self.digest is None:
             return None
         with file.open("rb") as handle:
@@ -43,7 +43,7 @@ class Released:
 
 @cache
 def _manifest(reader: str) -> dict[str, Released]:
-    """Return the released files by path and, because copies may be nested differently, by those file names that are unique."""
+    """Return the released files by path and by unique file name. Names are used because copies may be nested differently."""
     table = Path(__file__).parent / reader / "manifest.tsv"
     if reader not in NAMES or not table.exists():
         return {}
@@ -58,9 +58,9 @@ def _manifest(reader: str) -> dict[str, Released]:
 
 
 def released_file(reader: str, path: PurePath) -> Released | None:
-    """Return what is known of a file, whose path is relative to the root of the dataset, or None.
+    """Return what is known of a file, or None. Its path is relative to the root of the dataset.
 
-    A file that lies deeper than in the release is found by the end of its path, or by its name if that is unique.
+    A file that is nested deeper than in the release is found by the end of its path, or by its name if that is unique.
     """
     known = _manifest(reader)
     parts = path.parts

@@ -1,7 +1,7 @@
 """Brain-Score assemblies: responses in netCDF-4 files, which are HDF5 files.
 
-A dimension has no values itself; each level of its MultiIndex is a 1-D variable on it. h5py reads
-these files whatever the versions of xarray and brainio that wrote them.
+A dimension has no values of its own. Each level of its MultiIndex is a 1-D variable on it. h5py reads these files independently
+of the versions of xarray and brainio that wrote them.
 """
 
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ from cortexscale.stimuli.brainscore import ALIASES
 
 DIMENSIONS = ("neuroid", "presentation", "time_bin")
 BLOCK_BYTES = 2**24
-"""Bytes of responses that are held as float64 while an assembly is streamed, unless one unit alone has more."""
+"""Largest size, in bytes, of a block of float64 responses while an assembly is streamed. A block has at least one unit."""
 
-_LABELS = 2**14  # labels decoded at a time: as Python objects they are large
+_LABELS = 2**14  # number of labels decoded at a time, because as Python objects they are large
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,16 @@ class Assembly:
     """An open assembly."""
 
     path: Path
-    remedy: str  # where the file comes from
+    remedy: str  # says where the file comes from
     data: h5py.Dataset  # the responses
-    dims: tuple[str, ...]  # names of the axes, whose order differs between releases
-    labels: dict[str, dict[str, h5py.Dataset]]  # dimension -> name -> coordinate
+    dims: tuple[str, ...]  # names of the axes; their order differs between releases
+    labels: dict[str, dict[str, h5py.Dataset]]  # coordinates of each dimension by name
 
     def label(self, dim: str, name: str) -> h5py.Dataset:
-        """Return a coordinate of ``dim``, also by its name in other releases, which may say ``image_id`` for ``stimulus_id``."""
+        """Return a coordinate of ``dim``.
+
+        It is also found by its name in other releases, such as ``image_id`` for ``stimulus_id``.
+        """
         found = self.labels[dim].get(name, self.labels[dim].get(ALIASES.get(name, name)))
         if found is None:
             others = ", ".join(sorted(self.labels[dim])) or "none"
@@ -45,12 +48,12 @@ class Assembly:
         return found
 
     def table(self, dim: str) -> pd.DataFrame:
-        """Return all coordinates of ``dim``, one column each, with text as str."""
+        """Return a table with all coordinates of ``dim`` as columns. Text is str."""
         with _reading(self.path, self.remedy):
             return pd.DataFrame({name: _values(data) for name, data in self.labels[dim].items()})
 
     def coded(self, dim: str, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return the distinct values of a coordinate of text, in order, and the position of each entry among them."""
+        """Return the sorted distinct values of a text coordinate, and the position of each entry among them."""
         data = self.label(dim, name)
         seen: dict[str, int] = {}
         codes = np.empty(len(data), dtype=np.int64)
@@ -80,9 +83,10 @@ class Assembly:
         return slice(int(first), int(stop))
 
     def unit_blocks(self, units: np.ndarray, time_bins: slice) -> Iterator[tuple[slice, np.ndarray]]:
-        """Average responses over time bins, one block of units at a time. ``units`` are ascending positions in the file.
+        """Average responses over time bins, one block of units at a time.
 
-        Each block is yielded as a slice of ``units`` and their responses, (presentations, units of the slice) float64.
+        ``units`` are ascending positions in the file. For each block, a slice of ``units`` and their float64 responses
+        (presentations, units of the slice) are yielded.
         """
         unit_bytes = 8 * self.data.shape[self.dims.index("presentation")] * (time_bins.stop - time_bins.start)
         step = max(1, BLOCK_BYTES // unit_bytes)
@@ -105,7 +109,7 @@ class Assembly:
 
 @contextmanager
 def open_assembly(path: Path | str, remedy: str) -> Iterator[Assembly]:
-    """Open an assembly for reading; ``remedy`` ends every message."""
+    """Open an assembly for reading. Every error message ends with ``remedy``."""
     path = require_real_file(path, remedy)
     with _reading(path, remedy):
         file = open_hdf5(path)
@@ -129,12 +133,12 @@ def open_assembly(path: Path | str, remedy: str) -> Iterator[Assembly]:
 
 
 def _reading(path: Path, remedy: str) -> AbstractContextManager[None]:
-    """Turn what HDF5 raises for a damaged file into an InputError, for blocks that only read."""
+    """Turn HDF5's errors about a damaged file into an InputError. The block must only read."""
     return hdf5_damage(path, "a whole netCDF-4 file", remedy)
 
 
 def _dimensions(variable: h5py.Dataset) -> tuple[str, ...]:
-    """Return the name of each axis, which is that of the dimension scale attached to it; "?" for an axis without one."""
+    """Return the name of each axis, which is the name of its dimension scale, or "?" if it has none."""
     scales = [axis[0].name if len(axis) else "?" for axis in variable.dims]
     return tuple(scale.rsplit("/", 1)[-1] for scale in scales)
 

@@ -1,7 +1,7 @@
-"""A reader of Brain-Score's recordings.
+"""A reader of recordings that Brain-Score distributes.
 
-The releases have no test set, so one is drawn: a fraction of the images, stratified by what they show. The draw depends
-only on the ids, the strata and a seed, so it is the same for every subject and on every machine.
+The releases have no test set, so a fraction of the images is drawn, stratified by content. The draw depends only on the ids, the
+strata and a seed. It is therefore the same for every subject and on every machine.
 """
 
 import math
@@ -27,7 +27,7 @@ _CACHE = re.compile("[0-9a-f]{40}")
 
 
 class Options(pydantic.BaseModel, extra="forbid"):
-    """Options of a recording from Brain-Score. The counts are those of the release.
+    """Options of a recording from Brain-Score. Default counts are those of the release.
 
     Attributes:
         window: start and end of a time window, in ms after stimulus onset. Responses are means over its time bins.
@@ -49,65 +49,68 @@ class Options(pydantic.BaseModel, extra="forbid"):
 
 
 def memory_mb(options: Options) -> int:
-    """Return the peak memory of :meth:`Release.read` in MB, if one subject had every unit."""
+    """Return the peak memory of :meth:`Release.read` in MB. It is computed as if one subject had all units."""
     averages, labels = 3 * 8 * options.images * sum(options.neuroids.values()), 64 * options.presentations
     libraries = 200
     return math.ceil((averages + labels + 6 * BLOCK_BYTES) / 1e6) + libraries
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training images, test images, and units of all subjects, who saw the same images."""
+    """Return the numbers of training images, of test images, and of units of all subjects. All saw the same images."""
     n_test = _n_test(options.images, options.test_fraction)
     return options.images - n_test, n_test, sum(options.neuroids.values())
 
 
 @dataclass(frozen=True)
 class _Opened:
-    """An open recording that has passed every check that needs no response."""
+    """An open recording that has passed all checks that do not need responses."""
 
     assembly: Assembly
-    image_ids: np.ndarray  # (images,) digests, ascending: in the order of the CSV, contiguous folds would each have one category
+    image_ids: np.ndarray  # (images,) digests, ascending; in the order of the CSV, a contiguous fold would have only one category
     is_test: np.ndarray  # (images,) bool
     image: np.ndarray  # (presentations,) position in image_ids
     neuroids: pd.DataFrame  # one row per unit of the file
-    own: np.ndarray  # positions of the units of the subject in the file, ascending
-    time_bins: slice  # the bins of the window
+    own: np.ndarray  # positions of the subject's units in the file, ascending
+    time_bins: slice  # the time bins in the window
 
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """The files of one recording, and the functions that make a dataset module of them."""
+    """The files of one recording, and the functions of a dataset module that reads them."""
 
-    dataset: str  # the name of the built-in dataset
-    title: str  # its name in messages
-    assembly: tuple[str, ...]  # names of the assembly, newest first
-    stimuli: tuple[str, ...]  # names of the stimulus CSV, newest first
-    stratum: str  # column of the CSV that the split is stratified by
-    remedy: str  # where the files come from
+    dataset: str  # name of the built-in dataset
+    title: str  # name in messages
+    assembly: tuple[str, ...]  # names of the assembly in releases, newest first
+    stimuli: tuple[str, ...]  # names of the stimulus CSV in releases, newest first
+    stratum: str  # column of the CSV by which the split is stratified
+    remedy: str  # says where the files come from
     subjects: tuple[str, ...]
     rois: tuple[str, ...]
-    subject_label: str | None = None  # coordinate of the assembly with the subject of a unit; None if all are one subject
+    subject_label: str | None = None  # coordinate of the assembly with the subject of a unit; None if there is only one subject
 
     def files(self, root: Path) -> list[Path]:
-        """List the assembly and the CSV, in one folder or in a cache of Brain-Score (``<sha1>/<file>``). They need not exist."""
+        """List the paths of the assembly and the CSV, in a folder or a cache of Brain-Score (``<sha1>/<file>``).
+
+        They need not exist.
+        """
         return [_locate(Path(root), names) for names in (self.assembly, self.stimuli)]
 
     def raw_files(self, root: Path, subject: str, options: Options) -> list[Path]:
-        """List the assembly and the CSV, which all subjects share. They need not exist."""
+        """List the paths of the assembly and the CSV, which all subjects share. They need not exist."""
         require_known([subject], self.subjects, f"subjects of {self.title}")
         return self.files(root)
 
     def inspect(self, root: Path, subject: str, options: Options) -> None:
-        """Check everything in both files except the responses."""
+        """Check both files completely, except for the responses."""
         with self._opened(root, subject, options):
             pass
 
     def read(self, root: Path, subject: str, options: Options) -> Recording:
-        """Average the trials of one subject, estimate the noise ceilings and select the units.
+        """Average the trials of one subject, estimate noise ceilings, and select units.
 
-        The signal and noise variance of a unit are estimated from all images, because a test set can have as few as 14. Its
-        noise ceiling is that of averages over the repetitions of the test images. The unit table has the coordinates of
-        the release, ``ncsnr`` and ``nc_percent``.
+        The signal and noise variance of a unit are estimated from all images, because a test set may have as few as 14 images.
+        The noise ceiling is for averages over the repetitions of the test images. The unit table has the coordinates of the
+        release, ``ncsnr`` and ``nc_percent``.
         """
         with self._opened(root, subject, options) as opened:
             return self._recording(subject, opened, options)
@@ -199,9 +202,10 @@ class Release:
 
 
 def stratified_test(ids: np.ndarray, strata: np.ndarray, fraction: float, seed: int, where: str) -> np.ndarray:
-    """Draw the test images: ``fraction`` of all, rounded up, from each stratum in proportion (largest remainders).
+    """Draw the test images from all strata in proportion to their sizes (largest remainders).
 
-    The draw, (images,) bool, does not depend on the order of the ids. It raises an InputError for more strata than test images.
+    ``fraction`` is their fraction of all images; their number is rounded up. The result (images,) bool does not depend on the
+    order of the ids. More strata than test images raise an InputError.
     """
     names, counts = np.unique(strata, return_counts=True)
     n_test = _n_test(len(ids), fraction)
@@ -223,7 +227,10 @@ def _n_test(images: int, fraction: float) -> int:
 
 
 def _locate(root: Path, names: Sequence[str]) -> Path:
-    """Return the newest of the names that is in the folder or in a cache below it; if there is none, its place in the folder."""
+    """Return the path of the newest of ``names`` in the folder or in a cache below it.
+
+    If there is none, return its place in the folder.
+    """
     flat = [root / name for name in names]
     folders = [folder for folder in folders_in(root) if _CACHE.fullmatch(folder.name)]
     cached = (folder / name for name in names for folder in folders if (folder / name).exists())

@@ -1,6 +1,6 @@
-"""The text files of a BrainVision recording, checked against its data.
+"""Reading of the text files of a BrainVision recording. They are checked against its data file.
 
-MNE passes over some faults of these files with a warning; here they are errors.
+For some faults of these files, MNE only gives a warning. Here they are errors.
 """
 
 import re
@@ -14,22 +14,22 @@ from cortexscale.files import require_real_file
 
 _BYTES = {"IEEE_FLOAT_32": 4, "INT_16": 2}
 _SMALL = 1_000_000
-"""Number of bytes that web pages and git-annex pointers do not reach. Larger files are taken for data without looking inside."""
+"""Number of bytes above which a file is neither a web page nor a git-annex pointer, and need not be opened to check this."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """Content of the header of a recording."""
+    """The content of the header of a recording."""
 
     channels: list[str]  # names, in the order of the file
     rate: float  # Hz
     markers: Path  # the marker file
-    n_samples: int  # per channel, from the size of the data file
+    n_samples: int  # number of samples of a channel, from the size of the data file
 
 
 def read_header(path: Path, remedy: str) -> Header:
-    """Read a ``.vhdr``, and check that its data and marker files are there and whole; ``remedy`` ends every message."""
-    text = require_real_file(path, remedy).read_text(encoding="latin-1")  # channel names are ASCII; older files are not UTF-8
+    """Read a ``.vhdr``, and check that its data and marker files are complete. Every error message ends with ``remedy``."""
+    text = require_real_file(path, remedy).read_text(encoding="latin-1")  # channel names are ASCII, and older files are not UTF-8
     entries = dict(re.findall(r"^([^;\[=\n]+)=(.*?)\s*$", text, re.MULTILINE))
     form = [entries.get(key, "nothing") for key in ("DataFormat", "DataOrientation", "BinaryFormat")]
     if form[:2] != ["BINARY", "MULTIPLEXED"] or form[2] not in _BYTES:
@@ -52,7 +52,7 @@ def read_header(path: Path, remedy: str) -> Header:
 
 
 def _beside(header: Path, entries: dict[str, str], key: str, remedy: str) -> Path:
-    """Return the file that a header names, which must have the name of the header with another ending."""
+    """Return the file that a header names. Its name must differ from that of the header only in its ending."""
     named = entries.get(key, "").replace("$b", header.stem)
     released = header.with_suffix(".eeg" if key == "DataFile" else ".vmrk")
     if named != released.name:
@@ -62,6 +62,6 @@ def _beside(header: Path, entries: dict[str, str], key: str, remedy: str) -> Pat
 
 
 def marker_samples(path: Path, kind: str, description: str) -> np.ndarray:
-    """Return the 0-based samples, (n,) int, of the markers of one type and description, such as ``Event`` and ``E  1``."""
+    """Return the samples (n,) int of markers with a type and description, such as ``Event`` and ``E  1``. They count from 0."""
     pattern = rf"^Mk\d+={re.escape(kind)},{re.escape(description)},(\d+),"  # the file counts samples from 1
     return np.array(re.findall(pattern, path.read_text(encoding="latin-1"), re.MULTILINE), dtype=np.int64) - 1

@@ -1,6 +1,6 @@
-"""MATLAB files: v7.3, which are HDF5 files behind a 512-byte header, and v5 to v7, which scipy reads.
+"""Reading of MATLAB files. Files of v7.3 are HDF5 after a 512-byte header; scipy reads files of v5 to v7.
 
-h5py reverses the axes of every MATLAB array: an m x n array has shape (n, m) there.
+h5py reverses the axes of MATLAB arrays. An m x n array has the shape (n, m) in h5py.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ _OTHER_FILE = "check that this is the released file, and whole"
 
 @contextmanager
 def open_matlab(path: Path | str, variables: Iterable[str], remedy: str) -> Iterator[h5py.File]:
-    """Open a MATLAB v7.3 file that has some top-level ``variables``, for reading; ``remedy`` ends every message."""
+    """Open a MATLAB v7.3 file that must have some top-level ``variables``. Every error message ends with ``remedy``."""
     version = _version(path, remedy)
     if version != "7.3":
         remedy = f"this is another file, or a re-saved one. {remedy}"
@@ -35,10 +35,10 @@ def open_matlab(path: Path | str, variables: Iterable[str], remedy: str) -> Iter
 
 
 def read_strings(file: h5py.File, struct: str, field: str) -> np.ndarray:
-    """Read one text field of a list of N records: a 1 x N struct array, or a scalar struct of cell arrays.
+    """Read one text field of a list of N records.
 
-    Both hold N references to char arrays. A scalar struct whose field is one char array has a text per row of it. Spaces around
-    a text are left out.
+    A list is a 1 x N struct array or a scalar struct of cell arrays, with N references to char arrays. A field of a scalar struct
+    may also be one char array, with a text in each row. Spaces around a text are removed.
     """
     place = f"{file.filename}: {struct}.{field}"
 
@@ -65,7 +65,10 @@ def read_strings(file: h5py.File, struct: str, field: str) -> np.ndarray:
 
 
 def numbers(file: h5py.File, name: str, shape: tuple[int, ...], remedy: str) -> h5py.Dataset:
-    """Return the array ``name`` of real numbers, on disk, whose h5py shape must be ``shape``; ``remedy`` ends a message."""
+    """Return the array ``name`` of real numbers, on disk.
+
+    In h5py it must have the shape ``shape``. Every error message ends with ``remedy``.
+    """
     data, expected = member(file, name), f"real numbers of shape {shape}"
     if not _is_matrix(data):
         raise InputError(file.filename, f"{name} is {_kind(data)}", expected, remedy)
@@ -75,7 +78,10 @@ def numbers(file: h5py.File, name: str, shape: tuple[int, ...], remedy: str) -> 
 
 
 def read_integers(path: Path | str, names: Iterable[str], remedy: str) -> dict[str, np.ndarray]:
-    """Read matrices of whole numbers, (m, n) int64 as in MATLAB, from a file of any version; ``remedy`` ends every message."""
+    """Read matrices of whole numbers, (m, n) int64 as in MATLAB, from a file of any version.
+
+    Every error message ends with ``remedy``.
+    """
     names = list(names)
     if _version(path, remedy) == "7.3":
         with open_matlab(path, names, remedy) as file:
@@ -104,7 +110,7 @@ def _read_version_5(path: Path, names: list[str], remedy: str) -> dict[str, Any]
 
     try:
         content = scipy.io.loadmat(path, variable_names=names)
-    except Exception as error:  # scipy raises half a dozen unrelated types on a damaged file
+    except Exception as error:  # scipy raises many unrelated types for a damaged file
         found = f"a file that scipy cannot read ({type(error).__name__}: {error})"
         remedy = f"the copy is incomplete or damaged; repeat the download. {remedy}"
         raise InputError(path, found, "a whole MATLAB file", remedy) from error
@@ -131,14 +137,14 @@ def _class(item: Any) -> str:
 
 
 def _is_matrix(data: Any) -> TypeGuard[h5py.Dataset]:
-    """Whether an item holds real numbers. An empty array does not, for its values are its dimensions."""
+    """Tell whether an item has real numbers. An empty array has none; its stored values are its dimensions."""
     if not isinstance(data, h5py.Dataset) or data.dtype.kind not in "iuf" or _class(data) == "char":
         return False
     return "MATLAB_empty" not in data.attrs and "MATLAB_object_decode" not in data.attrs
 
 
 def _kind(item: Any) -> str:
-    """Say what an item of a MATLAB v7.3 file is."""
+    """Describe an item of a MATLAB v7.3 file."""
     if isinstance(item, h5py.Group):
         return "a sparse matrix" if "MATLAB_sparse" in item.attrs else f"a struct with the fields {', '.join(item) or 'none'}"
     if not isinstance(item, h5py.Dataset):
@@ -157,7 +163,7 @@ def _kind(item: Any) -> str:
 
 
 def _char_rows(item: Any) -> list[str] | None:
-    """Return the rows of a char array; None for anything else, also for characters that are no text."""
+    """Return the rows of a char array. For any other item, and for characters that are not text, return None."""
     if not isinstance(item, h5py.Dataset) or item.ndim != 2 or item.dtype.kind != "u" or "MATLAB_empty" in item.attrs:
         return None
     if _class(item) not in ("char", "") or item.dtype.itemsize > 4:

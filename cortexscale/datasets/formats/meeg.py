@@ -1,4 +1,4 @@
-"""Code that readers of EEG and MEG share: sensor groups, epochs at a lower rate, and noise ceilings of (channel, time) pairs."""
+"""Code that EEG and MEG readers share: sensor groups, resampled epochs, and noise ceilings of (channel, time) pairs."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 LOBES = ("occipital", "parietal", "temporal", "frontal", "central")
 ROIS = (*LOBES, "occipital_parietal", "whole_brain")
 
-Lobe = Literal["central", "parietal"]  # the lobes that centro-parietal channels may belong to
+Lobe = Literal["central", "parietal"]  # lobes to which centro-parietal channels may belong
 
-MICROVOLT = 1e-6  # in volts, the unit of MNE; recordings hold microvolts
+MICROVOLT = 1e-6  # in volts, the unit of MNE; recordings are in microvolts
 
 _EEG_LOBES = {
     **dict.fromkeys(("O", "PO"), "occipital"),
@@ -33,9 +33,9 @@ _MEG_LOBES = {lobe[0].upper(): lobe for lobe in LOBES}
 
 
 def eeg_lobe(channel: str, cp: Lobe = "central") -> str:
-    """Return the lobe of a channel of the 10-10 system, in upper or lower case, or raise an InputError for any other name.
+    """Return the lobe of a channel of the 10-10 system, in upper or lower case. Any other name raises an InputError.
 
-    ``cp`` is the lobe of centro-parietal channels (CP3 ...), which the authors of the datasets leave open.
+    ``cp`` is the lobe of centro-parietal channels (CP3 ...), which the authors of the datasets do not state.
     """
     position = re.fullmatch(r"([A-Z]+?)(Z|\d{1,2})", channel.upper())
     if not position or position[1] not in _EEG_LOBES:
@@ -45,7 +45,7 @@ def eeg_lobe(channel: str, cp: Lobe = "central") -> str:
 
 
 def meg_lobe(sensor: str) -> str:
-    """Return the lobe of a CTF sensor such as ``MLO11-1609``, or raise an InputError for a name without a lobe."""
+    """Return the lobe of a CTF sensor such as ``MLO11-1609``. A name without a lobe raises an InputError."""
     position = re.fullmatch(r"M[LRZ]([A-Z])\d\d(-\d+)?", sensor)
     if not position or position[1] not in _MEG_LOBES:
         expected = f"M, then L, R or Z, then one of {', '.join(_MEG_LOBES)}, then two digits"
@@ -55,13 +55,13 @@ def meg_lobe(sensor: str) -> str:
 
 
 def sensor_rois(lobes: np.ndarray) -> pd.DataFrame:
-    """Return one row per entry of ``lobes``, and one boolean column per entry of :data:`ROIS`."""
+    """Make a table with one row per entry of ``lobes``, and one boolean column per entry of :data:`ROIS`."""
     rois = pd.DataFrame({lobe: lobes == lobe for lobe in LOBES})
     return rois.assign(occipital_parietal=rois["occipital"] | rois["parietal"], whole_brain=True)
 
 
 class EpochOptions(BaseModel, extra="forbid"):
-    """Options of a reader that cuts epochs out of a continuous EEG recording. The defaults are those of the paper."""
+    """Options of a reader that cuts epochs from a continuous EEG recording. The defaults are those of the paper."""
 
     centroparietal: Lobe = Field("central", description="Lobe to which channels CP* are assigned. The paper does not say which.")
     tmin: float = Field(-0.2, description="Start of the epoch that is cut out, in s from stimulus onset.")
@@ -79,7 +79,7 @@ class EpochOptions(BaseModel, extra="forbid"):
     zscore: bool = Field(
         True,
         description="Z-score test trials within each session or repetition before the noise ceiling is estimated. The paper "
-        "does not say whether to.",
+        "does not say whether it does.",
     )
     min_nc_percent: float = Field(
         1, ge=0, lt=100, description="Keep units whose noise ceiling is above this value, in percent of variance."
@@ -93,10 +93,11 @@ class EpochOptions(BaseModel, extra="forbid"):
         return self
 
     def times(self, recorded_rate: float) -> np.ndarray:
-        """Return the times (s) of the samples of :func:`cut_epochs`, as MNE labels them.
+        """Return the times (s) of the samples of :func:`cut_epochs`, with MNE's labels.
 
-        Resampling drops the last sample of a closed interval and moves the others by less than half a sample: responses of
-        THINGS-EEG1 and 2 (1001 samples at 1000 Hz) appear about 4 ms late, those of THINGS-MEG (281 at 200 Hz) 5 ms early.
+        Resampling drops the last sample of a closed interval and moves the others by less than half a sample. Responses of
+        THINGS-EEG1 and THINGS-EEG2 (1001 samples at 1000 Hz) appear about 4 ms late. Responses of THINGS-MEG (281 samples at 200
+        Hz) appear 5 ms early.
         """
         recorded = round(self.tmax * recorded_rate) - round(self.tmin * recorded_rate) + 1
         times = np.round(self.tmin + np.arange(round(recorded * self.rate / recorded_rate)) / self.rate, 6)
@@ -104,7 +105,7 @@ class EpochOptions(BaseModel, extra="forbid"):
 
 
 def require_epochs(where: object, onsets: np.ndarray, n_samples: int, rate: float, options: EpochOptions) -> None:
-    """Raise an InputError unless every epoch lies within the recording and no two have the same onset."""
+    """Raise an InputError unless all epochs are within the recording and have different onsets."""
     outside = (onsets + round(options.tmin * rate) < 0) | (onsets + round(options.tmax * rate) >= n_samples)
     if outside.any():
         raise InputError(
@@ -118,9 +119,10 @@ def require_epochs(where: object, onsets: np.ndarray, n_samples: int, rate: floa
 
 
 def cut_epochs(raw: "mne.io.BaseRaw", onsets: np.ndarray, options: EpochOptions, *, baseline_first: bool) -> np.ndarray:
-    """Cut EEG epochs with MNE, resample them, subtract their baseline and crop: (n, channels, times) float32 in V.
+    """Cut EEG epochs with MNE, resample them, subtract their baseline, and crop them.
 
-    The ``onsets`` are 0-based samples of ``raw``. The baseline is subtracted after the resampling unless ``baseline_first``.
+    The result is float32 (n, channels, times) in V. ``onsets`` are samples of ``raw``, counted from 0. Unless ``baseline_first``,
+    the baseline is subtracted after resampling.
     """
     import mne
 
@@ -147,9 +149,10 @@ def cut_epochs(raw: "mne.io.BaseRaw", onsets: np.ndarray, options: EpochOptions,
 def average_trials(
     blocks: Iterable[tuple[np.ndarray, np.ndarray]], n_images: int, size: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Average the trials of each image. A block is images (n,) and their trials (n, channels, times).
+    """Average the trials of each image. A block has images (n,) and their trials (n, channels, times).
 
-    The averages are (images, channels, times) float32, nan for an image without a trial; the counts of trials are (images,).
+    Return float32 averages (images, channels, times), which are nan for an image without a trial, and numbers of trials
+    (images,).
     """
     averages, counts = np.zeros((n_images, *size), dtype=np.float32), np.zeros(n_images, dtype=int)
     for images, trials in blocks:
@@ -162,11 +165,11 @@ def average_trials(
 
 
 def trial_ncsnr(trials: np.ndarray, image: np.ndarray, session: np.ndarray, *, zscore: bool) -> np.ndarray:
-    """Estimate the noise-ceiling signal-to-noise ratio of every channel and time (Allen et al. 2022), one channel at a time.
+    """Estimate the ncsnr of every channel and time (Allen et al. 2022), one channel at a time.
 
-    Trials are (n, channels, times), each of an image in a session (or repetition). With ``zscore`` they are z-scored over each
-    session first (ddof 0), as the authors of THINGS-MEG do: differences in offset and gain between sessions then do not count as
-    noise. The result is nan where the trials (if z-scored, those of one session) have no variance.
+    ``trials`` are (n, channels, times). Each has an image and a session (or repetition). With ``zscore``, they are first z-scored
+    over each session (ddof 0), as the authors of THINGS-MEG do. Differences in offset and gain between sessions are then not
+    noise. The result is nan if the trials, or with ``zscore`` those of one session, have no variance.
     """
     sessions = [np.flatnonzero(session == name) for name in np.unique(session)] if zscore else [np.arange(len(trials))]
     ncsnr = np.empty(trials.shape[1:])
@@ -174,7 +177,7 @@ def trial_ncsnr(trials: np.ndarray, image: np.ndarray, session: np.ndarray, *, z
         responses = trials[:, channel].astype(np.float64)
         constant = np.zeros(responses.shape[1], bool)
         for rows in sessions:
-            part = responses[rows] - responses[rows[0]]  # so that equal numbers have a deviation of exactly 0
+            part = responses[rows] - responses[rows[0]]  # equal numbers then deviate by exactly 0
             constant |= ~part.any(axis=0)
             if zscore:
                 with np.errstate(invalid="ignore"):
@@ -194,16 +197,18 @@ def build_recording(
     min_nc_percent: float = 1,
     notes: dict[str, Any] | None = None,
 ) -> Recording:
-    """Build the recording of one subject. Units are (channel, time) pairs with a noise ceiling above ``min_nc_percent`` and 0.
+    """Build the recording of one subject.
 
-    The unit columns are ``unit`` (``Oz@120ms``), ``channel``, ``time``, ``ncsnr`` and ``nc_percent``. ``screening`` has all
-    pairs. An InputError is raised if no pair passes.
+    Units are (channel, time) pairs with a noise ceiling above ``min_nc_percent`` and above 0. The unit columns are ``unit``
+    (``Oz@120ms``), ``channel``, ``time``, ``ncsnr`` and ``nc_percent``. ``screening`` has all pairs. An InputError is raised if
+    no pair passes.
 
     Args:
-        train: responses (n, channels, times). The selection of units overwrites these and those of ``test``, to save a copy.
-        lobes: channel -> one of :data:`LOBES`, in the order of the responses.
-        times: (times,) s from the onset of the stimulus.
-        ncsnr: (channels, times) of the test trials; nan where there is none.
+        train: responses (n, channels, times). To save memory, the selection of units overwrites the responses of ``train`` and
+            ``test``.
+        lobes: lobe of each channel, one of :data:`LOBES`, in the order of the responses.
+        times: (times,) in s from stimulus onset.
+        ncsnr: (channels, times), from the test trials; nan if undefined.
     """
     nc_percent = noise_ceiling_percent(ncsnr.ravel(), test.repetitions)
     keep = nc_percent > max(min_nc_percent, 0)  # False for nan
@@ -232,10 +237,10 @@ def build_recording(
 
 
 def _columns(responses: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    """Move the kept (channel, time) columns of (n, channels, times) to the front of the same memory, and return them."""
+    """Move the kept columns of (n, channels, times) to the front of the same memory, and return them."""
     responses = np.ascontiguousarray(responses, dtype=np.float32).reshape(len(responses), -1)
     width, memory = int(keep.sum()), responses.reshape(-1)
     for first in range(0, len(responses), 500):
-        rows = responses[first : first + 500][:, keep]  # a copy, which then overwrites these rows or earlier ones
+        rows = responses[first : first + 500][:, keep]  # this copy then overwrites the same or earlier rows
         memory[first * width : first * width + rows.size] = rows.ravel()
     return memory[: len(responses) * width].reshape(len(responses), width)

@@ -1,8 +1,8 @@
-"""Python dictionaries in ``.npy`` files, read without running anything that the file might hold.
+"""Reading of Python dictionaries in ``.npy`` files. Code that a file may contain is never run.
 
-``np.save`` writes a dictionary as a pickle, and a pickle may call any function while it is loaded. The unpickler here
-accepts only what rebuilds numpy arrays. It does not use numpy's own functions for that, because the states of
-``numpy.ndarray`` and ``numpy.dtype`` can be forged so that an array of objects points anywhere in memory.
+``np.save`` writes a dictionary as a pickle, and a pickle may call any function while it is loaded. The unpickler here accepts
+only the names from which numpy arrays are rebuilt. It does not use numpy's own functions, because the states of ``numpy.ndarray``
+and ``numpy.dtype`` can be forged so that an array of objects points anywhere in memory.
 """
 
 import math
@@ -19,18 +19,18 @@ from cortexscale.arrays import mapped
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 
-_LARGE = 2**20  # bytes; arrays of at least this size are mapped and not read
+_LARGE = 2**20  # in bytes; arrays of at least this size are mapped and not read
 
 
 class _Source:
-    """The file, as an unpickler reads it. It leaves the bytes of large arrays in the file, and notes where they are.
+    """A file for an unpickler. The bytes of large arrays stay in the file, and their places are recorded.
 
-    In place of these bytes it returns untouched memory, which takes address space for a moment and nothing else.
+    Instead of these bytes, uninitialised memory is returned. It only takes address space for a moment.
     """
 
     def __init__(self, path: Path, file: FileIO):
         self.path = path
-        self.skipped: list[tuple[int, int]] = []  # offset and length of large arrays, until an array claims them
+        self.skipped: list[tuple[int, int]] = []  # offset and length of large arrays, until their array is built
         self._file, self._size = file, path.stat().st_size
 
     def read(self, size: int) -> bytes:
@@ -69,7 +69,7 @@ class _Type:
 
 
 class _Array:
-    """A stand-in for an array, until everything is loaded."""
+    """A stand-in for an array until the whole pickle is loaded."""
 
     def __init__(self, source: _Source):
         self._source = source
@@ -91,9 +91,9 @@ class _Array:
             raise pickle.UnpicklingError(f"an array of {self._dtype} of shape {self._shape} with other content")
 
     def resolved(self) -> np.ndarray:
-        """Return the array that this stands for."""
+        """Return the array that the stand-in replaces."""
         if self._data is None:
-            # If the map were made earlier, the unpickler would own it too, and keep its pages until it is collected itself.
+            # If the map were made earlier, the unpickler would also own it, and keep its pages until it is garbage-collected.
             return mapped(self._source.path, self._dtype, self._offset, self._shape, self._order)
         if not self._dtype.hasobject:
             return np.frombuffer(self._data, self._dtype).reshape(self._shape, order=self._order)
@@ -110,7 +110,7 @@ def _scalar(kind: _Type, data: bytes) -> np.generic:
 
 
 def _resolved(value: Any) -> Any:
-    """Return ``value`` with arrays in place of their stand-ins."""
+    """Return ``value`` with its stand-ins replaced by arrays."""
     if isinstance(value, dict):
         return {key: _resolved(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -119,7 +119,7 @@ def _resolved(value: Any) -> Any:
 
 
 class _Unpickler(pickle.Unpickler):
-    """An unpickler that knows only the four names that arrays need. Plain values import nothing."""
+    """An unpickler that allows only the four names that arrays need. Plain values need no names."""
 
     def __init__(self, source: _Source, remedy: str):
         super().__init__(source)
@@ -128,7 +128,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         match module.replace("numpy._core.", "numpy.core."), name:  # numpy 2 and numpy 1 have different names
             case "numpy", "ndarray":
-                return None  # it is only passed on to _reconstruct
+                return None  # it is only passed to _reconstruct
             case "numpy", "dtype":
                 return _Type
             case "numpy.core.multiarray", "_reconstruct":
@@ -141,9 +141,9 @@ class _Unpickler(pickle.Unpickler):
 
 
 def load_dict(path: Path | str, remedy: str) -> dict[str, Any]:
-    """Load the dictionary that ``np.save`` wrote to ``path``; ``remedy`` ends every message.
+    """Load the dictionary that ``np.save`` wrote to ``path``. Every error message ends with ``remedy``.
 
-    Arrays of 1 MB and more are read-only memory maps, whose bytes are not read here but must be in the file.
+    Arrays of 1 MB or more are read-only memory maps. Their bytes must be in the file, but are not read here.
     """
     path = require_real_file(path, remedy)
 

@@ -1,7 +1,7 @@
 """FreemanZiemba2013: responses of single units in macaque V1 and V2 to textures (Freeman et al. 2013, Nat Neurosci 16, 974-981).
 
-Brain-Score distributes 135 of the 450 images, with spike counts in bins of 1 ms; responses are mean spikes per ms. The
-release does not say which animal a unit comes from, so all units are one pooled subject (paper, appendix A.7).
+Brain-Score distributes 135 of the 450 images, with spike counts in bins of 1 ms. Responses are mean numbers of spikes per ms. The
+release does not say from which animal a unit comes, so all units are one pooled subject (paper, appendix A.7).
 """
 
 from pydantic import Field, PositiveInt

@@ -1,4 +1,4 @@
-"""A simulation of FreemanZiemba2013 as Brain-Score releases it: spike counts of V1 and V2 in bins of 1 ms."""
+"""A simulation of FreemanZiemba2013 in Brain-Score's format, with spike counts of V1 and V2 in bins of 1 ms."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,28 +19,26 @@ AREAS = {"V1": "early", "V2": "middle"}
 FAMILIES = (327, 336, 393, 402, 13, 18, 23, 30, 38, 48, 52, 56, 60, 71, 99)
 BINS = 300  # number of time bins of 1 ms
 
-_SIDE = 64  # pixels; released images have 320, the number in the names of the images here
-_TUNING = 0.35  # sd of the rate over images, as a fraction of its mean
-_SPIKES = (5, 16)  # mean spikes in the window, from the least to the most active unit
+_SIDE = 64  # in pixels; released images have 320, and image names here also say 320
+_TUNING = 0.35  # sd of a unit's rate over images, as a fraction of its mean
+_SPIKES = (5, 16)  # mean number of spikes in the window, of the least and of the most active unit
 
 
 class Settings(BaseModel, extra="forbid"):
     """Size of the simulated experiment."""
 
     samples: PositiveInt = Field(
-        description="Number of images of each of the 15 families. Each image is made once as texture and once as noise."
+        description="Number of images of each of the 15 families. Each image has two versions, a texture and noise."
     )
     repetitions: int = Field(ge=2, description="Number of repetitions of every image.")
-    units: PositiveInt = Field(
-        description="Number of units of each area that fire. Each area has one more unit, which never fires."
-    )
+    units: PositiveInt = Field(description="Number of active units in each area. One more unit of each area never fires.")
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
-    """Write the assembly, the stimulus CSV and its zip, and yield the truth of the pooled subject.
+    """Write the assembly, the stimulus CSV and the zip of images, and yield the truth of the pooled subject.
 
-    The spikes of a unit are Poisson around a rate that is linear in the code of its area. The variance of the spikes of a
-    trial equals their mean, so the variance of the rate over images gives the true noise ceiling.
+    Spikes are Poisson-distributed, with a rate that is linear in the code of the unit's area. The variance of spikes over trials
+    equals their mean, so the variance of the rate over images gives the true noise ceiling.
     """
     responses, table = freemanziemba.RELEASE.files(root)
     rows, files = _textures(settings.samples, seed)
@@ -75,7 +73,7 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
 
 
 def _textures(samples: int, seed: int) -> tuple[pd.DataFrame, dict[str, bytes]]:
-    """Make the CSV in the released order, and file name -> content of the images, which fade into gray away from the centre."""
+    """Make the CSV in the released order, and the content of each image file. Images fade into gray away from the centre."""
     gray = luminance(render(len(FAMILIES) * samples, seed, _SIDE)[0])
     kinds = {"noise": _phase_randomised(gray, np.random.default_rng([seed, 0])), "texture": gray}
     rows: list[dict[str, object]] = []
@@ -96,7 +94,7 @@ def _textures(samples: int, seed: int) -> tuple[pd.DataFrame, dict[str, bytes]]:
 def _phase_randomised(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Replace images (n, size, size) by noise of the same power spectrum, clipped to 0 ... 255."""
     mean = images.mean(axis=(1, 2), keepdims=True)
-    phase = np.angle(np.fft.fft2(rng.normal(size=images.shape)))  # the phases of real noise make the result real
+    phase = np.angle(np.fft.fft2(rng.normal(size=images.shape)))  # the result is real, because these are the phases of real noise
     noise = np.fft.ifft2(np.abs(np.fft.fft2(images - mean)) * np.exp(1j * phase)).real
     return np.clip(mean + noise, 0, 255)
 
@@ -104,7 +102,7 @@ def _phase_randomised(images: np.ndarray, rng: np.random.Generator) -> np.ndarra
 def _write(
     path: Path, ids: np.ndarray, regions: np.ndarray, spikes: np.ndarray, repetitions: int, rng: np.random.Generator
 ) -> None:
-    """Write the assembly: (neuroid, time_bin, presentation) float64, the repetitions of an image one after the other."""
+    """Write the float64 assembly (neuroid, time_bin, presentation). The repetitions of an image follow each other."""
     time = np.arange(BINS)
     low, high = freemanziemba.Options().window
     inside = (time >= low) & (time < high)

@@ -1,8 +1,8 @@
 """MajajHong2015: responses of multi-unit sites in macaque V4 and IT to objects (Majaj et al. 2015, J Neurosci 35, 13402).
 
-Brain-Score distributes 3,200 of the 5,760 images, with firing rates in one bin of 70-170 ms that the authors normalised
-within each session. Images without variation of pose were repeated less often than the others, so noise ceilings count
-the trials of each image.
+Brain-Score distributes 3,200 of the 5,760 images. Responses are firing rates in one bin of 70-170 ms, which the authors
+normalised within each session. Images without variation of pose were repeated less often than others, so noise ceilings use the
+number of trials of each image.
 """
 
 from pydantic import Field, PositiveInt

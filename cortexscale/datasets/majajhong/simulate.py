@@ -1,4 +1,4 @@
-"""A simulation of MajajHong2015 as Brain-Score releases it: normalised rates of V4 and IT sites of two monkeys."""
+"""A simulation of MajajHong2015 in Brain-Score's format, with normalised rates of V4 and IT sites of two monkeys."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -21,9 +21,9 @@ AREAS = {"V4": "middle", "IT": "late"}
 CATEGORIES = ("Animals", "Boats", "Cars", "Chairs", "Faces", "Fruits", "Planes", "Tables")
 OBJECTS = [(category, f"{category[:-1].lower()}{number}") for category in CATEGORIES for number in range(8)]
 ARRAYS = {"V4": ("P", ("V4",)), "IT": ("A", ("aIT", "cIT", "pIT"))}
-"""Area -> its array, and the subregions that its sites may be in."""
+"""The array of each area, and the subregions in which its sites may be."""
 
-_SIDE = 64  # pixels; released images have 256, the number in the names of the images here
+_SIDE = 64  # in pixels; released images have 256, and image names here also say 256
 _CEILINGS = (60, 95)  # percent of variance
 
 
@@ -31,16 +31,16 @@ class Settings(BaseModel, extra="forbid"):
     """Size of the simulated experiment."""
 
     images: dict[int, PositiveInt] = Field(
-        description="Variation of pose (0 and 3, as released) -> number of images of each of the 64 objects."
+        description="Number of images of each of the 64 objects, for each variation of pose (0 and 3, as in the release)."
     )
-    repetitions: dict[int, int] = Field(description="Variation of pose -> number of repetitions of every image.")
+    repetitions: dict[int, int] = Field(description="Number of repetitions of every image, for each variation of pose.")
     sites: dict[str, PositiveInt] = Field(
-        description="Area -> number of sites of each animal that respond. Each area has one more site, which records nothing."
+        description="Number of responding sites of each animal, for each area. One more site of each area records nothing."
     )
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
-    """Write the assembly of both animals, the stimulus CSV and its zip, and yield the truth of each of ``subjects``."""
+    """Write the assembly of both animals, the stimulus CSV and the zip of images, and yield the truth of each of ``subjects``."""
     responses, table = majajhong.RELEASE.files(root)
     rows, files = _objects(settings.images, seed)
     write_stimuli(table, rows, files)
@@ -75,10 +75,13 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
 
 
 def _objects(images: dict[int, int], seed: int) -> tuple[pd.DataFrame, dict[str, bytes]]:
-    """Make the CSV, variation 0 first, and the images (file name -> content): gray in three equal channels, in a soft disc."""
+    """Make the CSV, with variation 0 first, and the content of each image file.
+
+    Images are gray, with three equal channels, in a soft disc.
+    """
     per_object = sum(images.values())
     rendered, labels = render(len(OBJECTS) * per_object, seed, _SIDE)
-    discs = fade_into_gray(luminance(rendered[np.argsort(labels, kind="stable")]), edge=0.15)  # an object is of one class
+    discs = fade_into_gray(luminance(rendered[np.argsort(labels, kind="stable")]), edge=0.15)  # an object has one class
     discs = discs.reshape(len(OBJECTS), per_object, _SIDE, _SIDE)
     rng = np.random.default_rng([seed, 0])
     rows: list[dict[str, object]] = []
@@ -101,7 +104,10 @@ def _objects(images: dict[int, int], seed: int) -> tuple[pd.DataFrame, dict[str,
 
 
 def _sites(per_area: dict[str, int], rng: np.random.Generator) -> pd.DataFrame:
-    """Make the sites of both animals, mixed as in the release: the coordinates of ``neuroid``, and whether a site is ``live``."""
+    """Make the sites of both animals in mixed order, as in the release.
+
+    The table has the coordinates of ``neuroid``, and tells whether a site is ``live``.
+    """
     rows = []
     for animal in majajhong.SUBJECTS:
         for region, n in per_area.items():
@@ -123,7 +129,7 @@ def _write(
     repetitions: np.ndarray,
     rng: np.random.Generator,
 ) -> None:
-    """Write the assembly, (neuroid, presentation, time_bin) float32, with presentations in the random order of a session."""
+    """Write the float32 assembly (neuroid, presentation, time_bin). Presentations are in the random order of a session."""
     repetition = np.concatenate([np.arange(k) for k in repetitions])
     order = rng.permutation(len(repetition))
     shown = np.repeat(np.arange(len(rows)), repetitions)[order]

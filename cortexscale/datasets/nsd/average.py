@@ -1,4 +1,4 @@
-"""Averages of NSD's single-trial betas: one response per image and voxel, from a block of voxels of one session at a time."""
+"""Averages of NSD's single-trial betas. There is one response per image and voxel."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,30 +9,30 @@ import numpy as np
 from cortexscale.datasets.nsd.design import Rows
 from cortexscale.datasets.nsd.files import Release, open_betas
 
-_VOXELS_PER_READ = 1024  # voxels of one session that are held at a time: 750 trials of them are 6 MB in float64
-_VOXELS_OF_ALL_IMAGES = 32  # voxels whose averages are held a second time: 10,000 images of them are 4 MB
+_VOXELS_PER_READ = 1024  # number of voxels of one session in memory; 750 trials of them are 6 MB in float64
+_VOXELS_OF_ALL_IMAGES = 32  # number of voxels whose averages are copied at a time; 10,000 images of them are 4 MB
 
 
 @dataclass(frozen=True)
 class Averages:
-    """Responses of the voxels that were read. Trials of a voxel are left out in sessions in which it is constant."""
+    """Responses of the voxels that were read. If a voxel is constant in a session, its trials of that session are left out."""
 
     responses: np.ndarray  # (images, voxels) float32, z-scored betas averaged over the trials of an image
     invalid: np.ndarray  # (sessions, voxels) bool, whether a voxel is constant in a session
-    counts: dict[int, np.ndarray]  # index of a voxel with an invalid session -> (images,) trials behind its averages, maybe 0
-    ncsnr: np.ndarray  # (voxels,) as in the release, from images presented three times; nan with an invalid session
+    counts: dict[int, np.ndarray]  # for each voxel with an invalid session, (images,) number of averaged trials, which may be 0
+    ncsnr: np.ndarray  # (voxels,) as in the release, from images presented three times; nan if a session is invalid
 
 
 def average_over_repetitions(release: Release, voxels: np.ndarray, rows: Rows, grid: tuple[int, ...]) -> Averages:
-    """Z-score voxels, (n, 3) i, j, k, within each session, and average over the trials of each row.
+    """Z-score ``voxels`` (n, 3), given as i, j, k, within each session, and average over the trials of each row.
 
-    The z-score is over all trials of the session, with n - 1 in the standard deviation, as the NSD team does.
+    As the NSD team does, the z-score uses all trials of the session, with n - 1 in the standard deviation.
     """
     n_sessions, trials = rows.of_trial.shape
     sums = np.zeros((len(rows.ids), len(voxels)), np.float32)
     invalid = np.zeros((n_sessions, len(voxels)), bool)
     thrice = rows.counts == 3
-    squares = np.zeros(len(voxels))  # sums over the trials of images presented three times
+    squares = np.zeros(len(voxels))  # sums over trials of images presented three times
     for session, row_of_trial in enumerate(rows.of_trial):
         by_row = np.argsort(row_of_trial, kind="stable")
         present, starts = np.unique(row_of_trial[by_row], return_index=True)
@@ -48,7 +48,7 @@ def average_over_repetitions(release: Release, voxels: np.ndarray, rows: Rows, g
     for block in _slices(len(voxels), _VOXELS_OF_ALL_IMAGES) if thrice.any() else ():
         within = squares[block] - np.square(sums[thrice, block], dtype=np.float64).sum(axis=0) / 3
         noise = within / (2 * thrice.sum())
-        with np.errstate(divide="ignore", invalid="ignore"):  # only invalid voxels divide by 0; they become nan
+        with np.errstate(divide="ignore", invalid="ignore"):  # only invalid voxels divide by 0, and become nan
             ncsnr[block] = np.sqrt(np.maximum(1 - noise, 0) / noise)
     ncsnr[invalid.any(axis=0)] = np.nan
 
@@ -64,7 +64,10 @@ def _slices(n: int, width: int) -> Iterator[slice]:
 
 
 def _read_voxels(betas: h5py.Dataset, voxels: np.ndarray) -> np.ndarray:
-    """Read (trials, voxels) of int16 betas; each voxel is a chunk, so reading slabs and masking takes 40 times as long."""
+    """Read int16 betas (trials, voxels).
+
+    Each voxel is a chunk. Reading slabs and masking them would take 40 times as long.
+    """
     values = np.empty((len(voxels), len(betas)), np.int16)
     for row, (i, j, k) in zip(values, voxels, strict=True):
         row[:] = betas[:, k, j, i]
@@ -72,7 +75,7 @@ def _read_voxels(betas: h5py.Dataset, voxels: np.ndarray) -> np.ndarray:
 
 
 def _zscore(betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return z-scored columns (float64; constant ones are 0), and which columns are constant."""
+    """Return float64 z-scored columns, and which columns are constant. Constant columns become 0."""
     deviation = betas - betas.mean(axis=0)
     sd = np.sqrt(np.square(deviation).sum(axis=0) / (len(betas) - 1))
     constant = sd == 0  # exact, because the mean of equal integers is that integer

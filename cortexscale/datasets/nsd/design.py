@@ -1,4 +1,4 @@
-"""The images that the subjects of NSD saw, trial by trial, checked across the three files that list them."""
+"""The image of every trial of a subject of NSD. Three files list the images, and are checked against each other."""
 
 from dataclasses import dataclass
 
@@ -11,17 +11,17 @@ from cortexscale.text_tables import read_table
 
 @dataclass(frozen=True)
 class Design:
-    """The images that one subject sees in all planned sessions, whether or not they took place."""
+    """The images that one subject would see in all planned sessions. Some sessions did not take place."""
 
     images: np.ndarray  # (n,) 0-based stimulus ids
-    ordering: np.ndarray  # (planned trials,) index into images for each trial; the same for every subject
-    n_shared: int  # the first images, which every subject sees
+    ordering: np.ndarray  # (planned trials,) index into images of each trial; the same for every subject
+    n_shared: int  # number of shared images, which every subject sees; they come first
 
 
 def read_design(release: Release, n_trials: int, n_images: int, n_shared: int) -> Design:
-    """Read the design of one subject, and check it against the stimulus table and the behavioural log of ``n_trials``.
+    """Read the design of one subject. Check it against the stimulus table and the behavioural log of ``n_trials`` trials.
 
-    Each subject was planned to see ``n_images``, of which all subjects share ``n_shared``.
+    According to plan, each subject sees ``n_images`` images, and ``n_shared`` of them are shared by all subjects.
     """
     path = release.design
     content = read_integers(path, ("masterordering", "subjectim", "sharedix"), release.remedy(path))
@@ -70,7 +70,7 @@ def _check_stimulus_table(release: Release, images: np.ndarray, shared: np.ndarr
 def _check_responses(release: Release, trials: np.ndarray) -> None:
     path = release.responses
     table = read_table(path, "\t", ["SESSION", "73KID"], remedy=release.remedy(path))
-    # The log may hold more sessions than the config asks for. Its trials are in order.
+    # The log may have more sessions than the config asks for. Its trials are in order.
     logged = table["73KID"].to_numpy()[: len(trials)]
     if len(logged) < len(trials):
         raise release.unlike(path, f"{len(logged)} trials", f"{len(trials)}, the sessions of {release.subject}")
@@ -81,23 +81,24 @@ def _check_responses(release: Release, trials: np.ndarray) -> None:
 
 @dataclass(frozen=True)
 class Rows:
-    """The row of each image in the array of responses: training images come first, then test images, then unused ones."""
+    """The row of each image in the array of responses. Training images come first, then test images, then unused images."""
 
-    ids: np.ndarray  # (n,) 0-based stimulus id of every image seen, ascending within each of the three parts
-    counts: np.ndarray  # (n,) trials of each image
-    of_trial: np.ndarray  # (sessions, trials per session) row of the image of each trial
+    ids: np.ndarray  # (n,) 0-based id of every presented image, ascending within each of the three parts
+    counts: np.ndarray  # (n,) number of trials of each image
+    of_trial: np.ndarray  # (sessions, trials per session) row of each trial's image
     train: slice
     test: slice
 
     def counts_in(self, sessions: np.ndarray) -> np.ndarray:
-        """Return the (n,) number of trials of each image in some sessions, given as a mask or as indices."""
+        """Return the number of trials of each image, (n,), in some sessions. These are given as a mask or as indices."""
         return np.bincount(self.of_trial[sessions].ravel(), minlength=len(self.ids))
 
 
 def assign_rows(design: Design, sessions: int, trials_per_session: int, test_seen_thrice_by: int = 0) -> Rows:
-    """Assign rows to the images seen in the first sessions: own images are training images, shared images are test images.
+    """Assign rows to the images of the first ``sessions`` sessions.
 
-    With ``test_seen_thrice_by``, shared images that were not presented three times by the end of that session are unused.
+    Shared images are test images, and all others are training images. If ``test_seen_thrice_by`` is a session, shared images that
+    were not presented three times by its end are unused.
     """
     index, inverse, counts = np.unique(design.ordering[: sessions * trials_per_session], return_inverse=True, return_counts=True)
     is_shared = index < design.n_shared
