@@ -41,7 +41,7 @@ class PaperCounts:
 
 @dataclass(frozen=True, kw_only=True, config=_CHECKED)
 class Training:
-    """How the authors trained a readout on one dataset. ``dropout`` is None for a readout without dropout."""
+    """The authors' training of a readout on one dataset. ``dropout`` is None for a readout without dropout."""
 
     epochs: int
     learning_rate: float

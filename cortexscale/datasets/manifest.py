@@ -15,7 +15,7 @@ from cortexscale.datasets.registry import NAMES
 
 @dataclass(frozen=True)
 class Released:
-    """What is known of one released file."""
+    """A released file, and its known size and checksum."""
 
     path: str  # relative to the root of the release
     release: str  # archive and version
