@@ -15,7 +15,6 @@ import pandas as pd
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from cortexscale.commitments import Commitments
 from cortexscale.errors import InputError
@@ -27,6 +26,7 @@ from cortexscale.kernels.projection import RandomProjection
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.build import load_backbone, weights_hash
 from cortexscale.models.layers import Layer, candidate_layers, captured, chosen_layers
+from cortexscale.models.loading import Sample, loaded
 from cortexscale.models.model import Model
 from cortexscale.stimuli import StimulusImages, read_stimulus_table, table_hash
 from cortexscale.study.features import Precision, Projection
@@ -35,7 +35,7 @@ from cortexscale.study.images import ImageFiles
 log = logging.getLogger(__name__)
 
 
-class Inputs(Dataset[Tensor]):
+class Inputs:
     """The network inputs (3, height, width) of some rows of a stimulus table."""
 
     def __init__(
@@ -46,8 +46,10 @@ class Inputs(Dataset[Tensor]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, item: int) -> Tensor:
-        return self.transform(self.images[int(self.rows[item])])
+    def sample(self, item: int) -> Sample:
+        """Make the input from one of the images. Its label is its row."""
+        row = int(self.rows[item])
+        return self.transform(self.images[row]), row
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class ForwardPasses:
         if first:
             log.info("continuing at image %d of %d", first, len(inputs))
         rest = Inputs(inputs.images, inputs.transform, inputs.rows[first:])
-        loader = DataLoader(rest, self.batch_size, num_workers=self.workers, pin_memory=device.type == "cuda")
+        batches = (range(start, min(start + self.batch_size, len(rest))) for start in range(0, len(rest), self.batch_size))
 
         def kept(name: str, output: Tensor) -> Tensor:
             found = features(self.backbone.rows(output, len(batch), name))
@@ -99,8 +101,8 @@ class ForwardPasses:
         writing: Future[None] | None = None
         # Here no_grad is used, because with inference_mode captured() cannot tell which outputs are the same.
         with torch.no_grad(), autocast, captured(network, names, kept) as outputs, ThreadPoolExecutor(1) as thread:
-            for batch in loader:
-                network(batch.to(device, non_blocking=True))
+            for batch, _ in loaded(rest.sample, batches, self.workers, device):
+                network(batch)
                 copied = torch.cuda.current_stream(device).record_event() if device.type == "cuda" else None
                 if writing:
                     writing.result()

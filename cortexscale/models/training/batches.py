@@ -6,9 +6,8 @@ from typing import TypeGuard
 import numpy as np
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
 
-from cortexscale.errors import InputError
+from cortexscale.models.loading import Sample, loaded
 from cortexscale.models.training.augment import image_transform
 from cortexscale.models.training.data import ArrayImages, LabelledImages, ReadableImages
 from cortexscale.models.training.order import IMAGE, MicroBatches, seed_everything, seed_of
@@ -42,7 +41,7 @@ def training_batches(
     transform = image_transform(recipe, image_size)
     places = ([(start + offset, int(row)) for offset, row in enumerate(rows)] for start, rows in micro_batches)
     samples = _TransformedImages(images, lambda image: torch.from_numpy(np.array(transform(image))), seed)
-    return _load(samples, places, workers, device)
+    return loaded(samples.sample, places, workers, device)
 
 
 def transformed_batches(
@@ -54,39 +53,17 @@ def transformed_batches(
 ) -> Iterator[Batch]:
     """Yield transformed images (n, 3, height, width) and labels (n,) for each array of rows in ``batches``."""
     places = ([(int(row), int(row)) for row in rows] for rows in batches)
-    return _load(_TransformedImages(images, transform, seed=0), places, workers, device)
+    return loaded(_TransformedImages(images, transform, seed=0).sample, places, workers, device)
 
 
-class _TransformedImages(Dataset[tuple[torch.Tensor, int] | InputError]):
-    """Transformed images by (place in the training, row).
-
-    An unreadable image gives its error, because workers cannot raise it.
-    """
+class _TransformedImages:
+    """Makes samples of images. Random numbers depend on the place of an image in the training, and not on the process."""
 
     def __init__(self, images: ReadableImages, transform: Callable[[Image.Image], torch.Tensor], seed: int) -> None:
         self.images, self.transform, self.seed = images, transform, seed
 
-    def __getitem__(self, where: tuple[int, int]) -> tuple[torch.Tensor, int] | InputError:
+    def sample(self, where: tuple[int, int]) -> Sample:
+        """Transform an image; ``where`` has its place in the training and its row."""
         place, row = where
         seed_everything(seed_of(self.seed, IMAGE, place))
-        try:
-            return self.transform(self.images[row]), int(self.images.labels[row])
-        except InputError as error:
-            return error
-
-
-def _collate(samples: list[tuple[torch.Tensor, int] | InputError]) -> Batch | InputError:
-    error = next((sample for sample in samples if isinstance(sample, InputError)), None)
-    pixels, labels = zip(*samples, strict=True) if error is None else ((), ())
-    return error or (torch.stack(pixels), torch.tensor(labels))
-
-
-def _load(
-    samples: _TransformedImages, places: Iterator[list[tuple[int, int]]], workers: int, device: torch.device
-) -> Iterator[Batch]:
-    loader = DataLoader(samples, batch_sampler=places, collate_fn=_collate, num_workers=workers, pin_memory=device.type == "cuda")
-    for batch in loader:
-        if isinstance(batch, InputError):
-            raise batch
-        pixels, labels = batch
-        yield pixels.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+        return self.transform(self.images[row]), int(self.images.labels[row])
