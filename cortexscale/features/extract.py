@@ -46,10 +46,12 @@ class Inputs:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __getitem__(self, item: int) -> Tensor:
+        return self.transform(self.images[int(self.rows[item])])
+
     def sample(self, item: int) -> Sample:
-        """Make the input from one of the images. Its label is its row."""
-        row = int(self.rows[item])
-        return self.transform(self.images[row]), row
+        """Make one of the inputs. It has no label."""
+        return self[item], 0
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Fine-tuning of one base model on recordings and labelled images, with its heads (paper, section 3)."""
 
 import json
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from cortexscale.errors import InputError
 from cortexscale.files import whole_file, write_text
 from cortexscale.finetuning.batches import NeuralBatches, neural_pairs
 from cortexscale.finetuning.heads import FrozenHead, load_heads
+from cortexscale.finetuning.own_task import accuracy_before, reported_accuracy, require_outputs
 from cortexscale.finetuning.tasks import ImageTask, NeuralObjective, NeuralTask
 from cortexscale.jobs import plain
 from cortexscale.kernels.device import best_device
@@ -31,6 +33,8 @@ from cortexscale.readouts.trials import Trials
 from cortexscale.recipe import NeuralRecipe, Recipe
 from cortexscale.stimuli import StimulusImages
 
+log = logging.getLogger(__name__)
+
 
 def finetune(
     base: Model,
@@ -46,6 +50,7 @@ def finetune(
     card: Path,
     workers: int = 0,
     made_by: dict[str, Any],
+    base_report: Path | None = None,
 ) -> dict[str, Any]:
     """Fine-tune a base model, write its new weights (a state dict) and its card (JSON), and return the card.
 
@@ -58,6 +63,7 @@ def finetune(
         image_recipe: resolved recipe of the base model. Each labelled image is augmented by it; images are never mixed. It may be
             None if ``lambda_img`` is 0.
         made_by: result of :func:`cortexscale.stores.provenance`, with everything else on which the weights depend.
+        base_report: report of the training of a base model of a suite, with whose accuracy the accuracy before is compared.
 
     Returns:
         The card. ``task_evaluation_acc`` and ``task_evaluation_acc_before`` are the top-1 accuracies on the validation split
@@ -73,12 +79,18 @@ def finetune(
     trials = neural_pairs(targets, percent=tuning.percent, seed=tuning.seed, n_subjects=tuning.subjects, permuted=tuning.permuted)
     linear = load_heads(heads, targets, of_base, {subject.subject for subject in trials})
     network = backbone.network.to(best_device())
-    validation = open_images(images, "val") if images else None
-
-    def task_accuracy() -> float | None:
-        return accuracy(network, validation, transform=backbone.transform, workers=workers) if validation else None
-
-    before = task_accuracy()
+    labelled, validation = (open_images(images, split) if images else None for split in ("train", "val"))
+    before = None
+    if labelled and validation:
+        where, reported = str(images), reported_accuracy(base_report)
+        try:
+            require_outputs(backbone, max(labelled.n_classes, validation.n_classes), where, base.id)
+            before = accuracy_before(backbone, validation, where, base.id, reported, workers=workers)
+        except InputError as error:
+            if recipe.lambda_img:
+                raise
+            log.warning("no accuracy on images, because they do not seem to be the task of the model: %s", error)
+            validation = None
     n_params = n_parameters(network)
     adapters = None
     if recipe.lora:
@@ -88,14 +100,14 @@ def finetune(
     made_of = plain([base, of_base, recipe, image_recipe, tuning, made_by])
     state = TrainingState(weights.with_name(f".{weights.name}.state"), json.dumps(made_of, sort_keys=True))
     n_trainable = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    labelled = open_images(images, "train") if images else None
     course = finetune_backbone(
         backbone, linear, trials, stimuli, recipe, labelled, image_recipe, seed=tuning.seed, workers=workers, state=state
     )
     if adapters:
         adapters.merge()
+    after = accuracy(network, validation, transform=backbone.transform, workers=workers) if validation else None
     facts = {
-        "task_evaluation_acc": task_accuracy(),
+        "task_evaluation_acc": after,
         "task_evaluation_acc_before": before,
         "fitting_samples": len(trials[0].rows),
         "subjects": [subject.subject for subject in trials],

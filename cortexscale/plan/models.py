@@ -140,7 +140,11 @@ class ModelPlan:
 
     @property
     def training_reports(self) -> list[str]:
-        return [f"{self.results}/models/{model.id}.training.json" for model in self.inventory.values() if model.source == "suite"]
+        return [report for model in self.inventory for report in self.training_report(model)]
+
+    def training_report(self, model: str) -> list[str]:
+        """Return the path of the report of a model's training; an empty list if the study does not train the model."""
+        return [f"{self.results}/models/{model}.training.json"] if self.inventory[model].source == "suite" else []
 
 
 def _require_python(model: str, file: Path) -> None:

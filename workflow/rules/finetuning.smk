@@ -54,6 +54,7 @@ rule finetune:
     input:
         lambda wildcards: plan.models.weights(plan.finetuning.base(wildcards.model).id),
         lambda wildcards: plan.data.inputs.simulated([plan.finetuning.images_of(wildcards.model) or ""]),
+        base_report=lambda wildcards: plan.models.training_report(plan.finetuning.base(wildcards.model).id),
         heads=lambda wildcards: plan.finetuning.heads(wildcards.model),
         stimuli=lambda wildcards: plan.data.stimulus_table(plan.finetuning.dataset(wildcards.model)),
         recordings=lambda wildcards: plan.data.recordings(plan.finetuning.dataset(wildcards.model)),

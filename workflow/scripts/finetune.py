@@ -22,6 +22,7 @@ def main(
     stimuli: Path,
     recordings: list[Path],
     commitments: Path,
+    base_report: Path | None = None,
     labelled_images: Path | None = None,
     base: Model,
     tuning: Tuning,
@@ -54,6 +55,7 @@ def main(
         weights=weights,
         card=card,
         workers=threads - 1,
+        base_report=base_report,
         made_by=provenance(
             inputs=inputs,
             tuning=tuning,

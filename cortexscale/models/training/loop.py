@@ -66,7 +66,20 @@ def accuracy(
     batch: int = 500,
     workers: int = 0,
 ) -> float:
-    """Return the top-1 accuracy of a network, as a fraction. The network is set to eval mode.
+    """Return the top-1 accuracy of a network, as a fraction; the arguments are those of :func:`classes_named`."""
+    named = classes_named(network, images, transform=transform, batch=batch, workers=workers)
+    return int((named == images.labels).sum()) / len(named)
+
+
+def classes_named(
+    network: nn.Module,
+    images: LabelledImages,
+    *,
+    transform: Callable[[Image.Image], torch.Tensor] | None = None,
+    batch: int = 500,
+    workers: int = 0,
+) -> np.ndarray:
+    """Return the class that a network ranks first for each image, (n,) int64. The network is set to eval mode.
 
     ``transform`` makes the input of the network from an image. Arrays of the right size need none. An InputError is raised if an
     image cannot be read.
@@ -83,8 +96,7 @@ def accuracy(
         raise TypeError("images that are not an array need a transform")
     network.eval()
     with torch.inference_mode():
-        hits = [(network(inputs).argmax(1) == labels).sum() for inputs, labels in batches]
-    return int(torch.stack(hits).sum()) / n
+        return torch.cat([network(inputs).argmax(1) for inputs, _ in batches]).cpu().numpy()
 
 
 class _Gradient:

@@ -1,0 +1,104 @@
+"""The task that a base model brings: whether its outputs are the classes of the labelled images, in their order."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from scipy.stats import binom
+from torch import Tensor
+
+from cortexscale.errors import InputError
+from cortexscale.models.backbone import GREY, Backbone
+from cortexscale.models.training.data import LabelledImages
+from cortexscale.models.training.loop import classes_named
+
+log = logging.getLogger(__name__)
+
+GUESSED = 1e-3
+"""An accuracy that guessing reaches with a larger probability than this is not better than guessing."""
+ENOUGH = 100
+"""Smallest number of images on which an accuracy is an error. With fewer images, good networks could look like guessing."""
+EXPECTED = 0.5
+"""Smallest fraction of the accuracy on its card that a model must reach. Other images of the same task cost less than this, such
+as ImageNetV2 with about a sixth."""
+MANY = 5000
+"""Largest number of classes for which other orders are tried."""
+
+
+def require_outputs(backbone: Backbone, n_classes: int, where: Path | str, base: str) -> None:
+    """Raise an InputError if the outputs of a network are not numbers per class, or are fewer than the classes of the images."""
+    device = next(backbone.network.parameters()).device
+    with torch.inference_mode():
+        output = backbone.network.eval()(backbone.transform(GREY)[None].to(device))
+    if not isinstance(output, Tensor) or output.ndim != 2:
+        found = f"an output of the shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
+        remedy = "choose a base model with a classifier, or set `lambda_img: 0`"
+        raise InputError(f"output of the base model {base}", found, "a number per image and class, (images, classes)", remedy)
+    if n_classes > output.shape[1]:
+        remedy = "give the images that the base model was trained on, with its classes"
+        raise InputError(where, f"{n_classes:,} classes", f"at most the {output.shape[1]:,} outputs of {base}", remedy)
+
+
+def accuracy_before(
+    backbone: Backbone, images: LabelledImages, where: Path | str, base: str, reported: float | None = None, *, workers: int = 0
+) -> float:
+    """Return the top-1 accuracy of a base model on validation images.
+
+    It raises an InputError if the accuracy is not better than guessing, is below half of the ``reported`` one, or would be higher
+    with the classes in another order. On fewer than :data:`ENOUGH` images it warns instead.
+    """
+    named, n = classes_named(backbone.network, images, transform=backbone.transform, workers=workers), len(images.labels)
+    found = int((named == images.labels).sum()) / n
+    most_frequent, reordered = np.bincount(images.labels).max() / n, reordered_accuracy(named, images.labels)
+    if found + _gain(n) < reordered:
+        expected = f"an accuracy that no other order of the classes improves; another order gives {reordered:.1%}"
+    elif binom.sf(round(found * n) - 1, n, most_frequent) > GUESSED:
+        expected = f"more than the {most_frequent:.2%} that guessing reaches"
+    elif reported is not None and found < EXPECTED * reported:
+        expected = f"about the {reported:.1%} of its card"
+    else:
+        return found
+    error = InputError(
+        where,
+        f"an accuracy of {base} of {found:.2%} on {n:,} images of {images.n_classes:,} classes",
+        expected,
+        "the order of the classes or the preprocessing differs from that of its training. Name the class folders so that they "
+        "sort as its outputs do (docs/images.md), correct the transform of the model, or set `lambda_img: 0` if it never had "
+        "this task",
+    )
+    if n >= ENOUGH:
+        raise error
+    log.warning("%s", error)
+    return found
+
+
+def reordered_accuracy(named: np.ndarray, labels: np.ndarray) -> float:
+    """Return the accuracy with the classes in the best order, from the ``named`` classes and the ``labels``, (n,) each.
+
+    The order is chosen on every other image and evaluated on the images between, because the best order for some images is better
+    for these than the right order, if a network errs often. With more than :data:`MANY` classes it is the accuracy as it is.
+    """
+    n = int(max(named.max(), labels.max())) + 1
+    if n > MANY:
+        return float((named == labels).mean())
+    order, hits = np.argsort(labels, kind="stable"), 0
+    for chosen, other in ((order[::2], order[1::2]), (order[1::2], order[::2])):
+        counts = np.zeros((n, n))
+        np.add.at(counts, (named[chosen], labels[chosen]), 1)
+        counts[np.diag_indices(n)] += 0.5  # among equally good orders, the one that changes least
+        _, label_of = linear_sum_assignment(counts, maximize=True)
+        hits += int((label_of[named[other]] == labels[other]).sum())
+    return hits / len(labels)
+
+
+def _gain(n: int) -> float:
+    """The gain of accuracy by another order that is more than chance: five points, or three standard errors of a difference."""
+    return max(0.05, 3 * (0.5 / n) ** 0.5)
+
+
+def reported_accuracy(report: Path | None) -> float | None:
+    """Read the accuracy from the report of a training; None without a report."""
+    return json.loads(report.read_text(encoding="utf-8"))["task_evaluation_acc"] if report else None
