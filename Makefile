@@ -1,11 +1,11 @@
-# make demo   install and run the demo study: results/figures/
-# make test   install and check everything
-# make docs   write docs/config.md and config/schema.json from the descriptions in the code
-# make test-fast   install and run the tests that take seconds
+# make demo        install, and run the demo study, whose figures are in results/figures/
+# make test        install, and check everything
+# make docs        write docs/config.md and config/schema.json from the descriptions in the code
+# make test-fast   install, and run the tests that take only seconds
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# Two processes of one thread each; CONTRIBUTING.md says how to run fewer tests.
+# Tests run in two processes with one thread each. CONTRIBUTING.md says how to run fewer tests.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist worksteal
 
 .PHONY: demo docs test test-fast lint browser test-slurm bench clean
@@ -20,7 +20,7 @@ test: lint demo browser
 test-fast: $(BIN)/.installed
 	$(PYTEST) -m "not slow and not demo and not slurm"
 
-# For the tests of the pages, which are skipped with the reason where there is none.
+# The tests of the pages need a browser. Without one, they are skipped with the reason.
 browser:
 	@if ! command -v chromium >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium >/dev/null; fi || true
@@ -33,7 +33,7 @@ lint: $(BIN)/.installed
 	mypy
 	snakemake --lint
 
-# On a real Slurm of one node, started and stopped by the test; needs root, is skipped with the reason elsewhere.
+# The test starts and stops Slurm on one node, which needs root. Otherwise it is skipped with the reason.
 test-slurm: $(BIN)/.installed
 	@if ! command -v slurmctld >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends slurm-wlm munge >/dev/null; fi || true
@@ -55,7 +55,7 @@ bench: $(BIN)/.installed
 	python benchmarks/store.py
 	python benchmarks/plan.py
 
-# Exact versions; the platform decides which build of torch they bring (CUDA on Linux from PyPI).
+# All versions are exact. The platform decides which build of torch is installed (on Linux, PyPI has the build with CUDA).
 $(BIN)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock

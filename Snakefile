@@ -1,7 +1,7 @@
-"""Cortex Scale: how well vision models predict the visual brain, and how that grows with scale.
+"""Cortex Scale measures how well vision models predict the visual brain, and how their accuracy grows with scale.
 
-From released recordings and model checkpoints to the figures of the paper. `config/config.yaml` is the demo study, and
-`docs/config.md` describes every key; another study is another file: `snakemake --configfile config/mine.yaml`.
+The workflow makes the figures of the paper from released recordings and model checkpoints. `config/config.yaml` is the demo study, and
+`docs/config.md` describes every key. To run another study, name its config file: `snakemake --configfile config/mine.yaml`.
 """
 
 import sys
@@ -17,7 +17,7 @@ from cortexscale.plan import DOWNLOADED_SCORES, Plan, share_library
 from cortexscale.plan.tables import FIT
 from cortexscale.published import FILES
 
-# A config file on the command line stands alone: nothing of the demo may leak into another study.
+# If the command line names a config file, the config of the demo is not read, so that no key of the demo enters another study.
 if not workflow.overwrite_configfiles:
 
     configfile: "config/config.yaml"
@@ -44,42 +44,42 @@ wildcard_constraints:
     figure=r"[^/]+(?:/[^/]+)?",  # any name, because the plan reports names that are not figures
 
 
-if plan.study.simulation:  # only such a study has rules that invent data
+if plan.study.simulation:  # only a study with a simulation has rules that simulate data
 
     include: "workflow/rules/simulate.smk"
 
 
-if plan.models.checkpoint_folder:  # published models that may have to be downloaded
+if plan.models.checkpoint_folder:  # published checkpoints may have to be downloaded
 
     include: "workflow/rules/checkpoints.smk"
 
 
-if plan.alignment.published_layers:  # published layers, which need no search
+if plan.alignment.published_layers:  # published layers are imported and not searched
 
     include: "workflow/rules/commitments.smk"
 
 
-if plan.published:  # published result tables in place of the study's own
+if plan.published:  # published result tables are used instead of the study's own
 
     include: "workflow/rules/published.smk"
 
 
-if plan.tables.hyperparameters:  # tables of what is fitted to responses by gradient descent
+if plan.tables.hyperparameters:  # the study fine-tunes models or trains readouts
 
     include: "workflow/rules/hyperparameters.smk"
 
 
-if plan.mapping:  # readouts of unprojected features
+if plan.mapping:  # the study fits readouts of unprojected features
 
     include: "workflow/rules/mapping.smk"
 
 
-if plan.pages.explored:  # score tables for the explore page
+if plan.pages.explored:  # the study has score tables for the explore page
 
     include: "workflow/rules/explore.smk"
 
 
-if plan.study.projection_study:  # random projections beside all activations
+if plan.study.projection_study:  # the study compares random projections with all activations
 
     include: "workflow/rules/projection.smk"
 

@@ -1,19 +1,19 @@
-"""Alignment: layers are searched and committed on the training split, scored on the test split (paper, section 3).
+"""Alignment: search and commit layers on the training split, and score models on the test split (paper, section 3).
 
-One job serves all datasets of a stimulus set: it reads the features once, and datasets that show the same images
-share the kernels of a layer.
+One job scores all datasets of a stimulus set. It reads the features once, and datasets with the same images share the kernels of a
+layer.
 
 Needs:  recordings, stimulus tables and feature stores
-Makes:  prepared/<stimuli>.h5                      computed from responses alone: geometries for RSA and CKA, reduced wide ROIs
+Makes:  prepared/<stimuli>.h5                      values that depend only on responses: geometries for RSA and CKA, reduced ROIs
         layer_search/<stimuli>/<model>.parquet     every candidate layer of a reference model x dataset x subject x ROI
-        commitments/<stimuli>/<model>.json         one layer per dataset and ROI, and its lead over the runner-up
+        commitments/<stimuli>/<model>.json         one layer per dataset and ROI, and how much better it is than the next
         alignment/<stimuli>/<model>.parquet        scores per dataset x subject x ROI at the committed layers
         alignment/<stimuli>/<model>.units.parquet  the same per unit
 """
 
 
 rule prepare_responses:
-    """Preparing the responses to a stimulus set, once for all layers of all models."""
+    """Prepare the responses to a stimulus set once for all layers of all models."""
     input:
         stimuli="<results>/stimuli/{stimuli}.parquet",
         recordings=lambda wildcards: plan.data.recordings(*plan.data.datasets_on(wildcards.stimuli)),
@@ -38,12 +38,12 @@ rule prepare_responses:
 
 
 rule layer_search:
-    """Scoring every candidate layer of a reference model by nested cross-validation."""
+    """Score every candidate layer of a reference model by nested cross-validation."""
     input:
         features="<results>/sweeps/{stimuli}/{model}.zarr.zip",
         stimuli="<results>/stimuli/{stimuli}.parquet",
         recordings=lambda wildcards: plan.data.recordings(*plan.data.datasets_on(wildcards.stimuli)),
-        prepared=ancient("<results>/prepared/{stimuli}.h5"),  # made of the recordings; not all of it is used here
+        prepared=ancient("<results>/prepared/{stimuli}.h5"),  # recordings are inputs as well, so its date does not matter
     output:
         table="<results>/layer_search/{stimuli}/{model}.parquet",
     log:
@@ -67,7 +67,7 @@ rule layer_search:
 
 
 rule commit_layers:
-    """Committing one layer per dataset and ROI."""
+    """Commit one layer per dataset and ROI."""
     input:
         table="<results>/layer_search/{stimuli}/{model}.parquet",
     output:
@@ -90,7 +90,7 @@ rule commit_layers:
 
 
 rule alignment:
-    """Scoring one model on the test split of every dataset of a stimulus set."""
+    """Score one model on the test split of every dataset of a stimulus set."""
     input:
         features="<results>/features/{stimuli}/{model}.zarr.zip",
         stimuli="<results>/stimuli/{stimuli}.parquet",

@@ -1,14 +1,17 @@
-"""Checks that a person asks for: `snakemake check_data`, `snakemake check_dataset --config dataset=NAME`,
+"""Checks that run on request.
+
+The commands are `snakemake check_data`, `snakemake check_dataset --config dataset=NAME` and
 `snakemake check_model --config model=ID`.
 
 Needs:  the config; with a simulation, its files. Released files may be missing, which is reported
 Makes:  qc/check_data.txt, qc/check_dataset_<dataset>.txt, qc/check_model_<model>.txt, and the same text on the terminal. These
-        files are not outputs: a rule without outputs and benchmark runs whenever asked for, and keeps its report if it fails
+        files are not outputs of the rules: a rule without outputs and benchmark always runs on request, and keeps its report if it
+        fails
 """
 
 
 rule check_data:
-    """Comparing the raw files with the releases."""
+    """Compare the raw files with the released files."""
     input:
         lambda wildcards: plan.data.simulated_inputs(plan.data.datasets),
     log:
@@ -36,7 +39,7 @@ rule check_data:
 
 
 rule check_dataset:
-    """Running the whole interface of a dataset module on its raw files."""
+    """Call every function of a dataset module on its raw files."""
     input:
         lambda wildcards: plan.data.simulated_inputs([plan.checks.dataset]),
     log:
@@ -58,7 +61,7 @@ rule check_dataset:
 
 
 rule check_model:
-    """Loading a model and running it on images."""
+    """Load a model and run it on two images."""
     log:
         "<logs>/check_model.log",
     localrule: True

@@ -1,15 +1,15 @@
-"""Published checkpoints that the folder of checkpoints lacks (Gokce & Schrimpf 2025).
+"""Downloads of missing published checkpoints (Gokce & Schrimpf 2025).
 
-Existing files have no rule, so they are never fetched again. `snakemake --until download_checkpoint` fetches the others, with
-`--resources downloads=4` four at a time.
+Existing files have no rule, so they are never downloaded again. `snakemake --until download_checkpoint` downloads the others. With
+`--resources downloads=4`, four are downloaded at a time.
 
-Needs:  a network connection, on a cluster only of the machine that submits jobs
+Needs:  a network connection; on a cluster, only the machine that submits jobs needs it
 Makes:  <folder>/<model>/ep<epoch>.pt   as published
 """
 
 
 rule download_checkpoint:
-    """Fetching one published checkpoint."""
+    """Download one published checkpoint."""
     output:
         weights=f"{plan.models.checkpoint_folder}/{{model}}/ep{{epoch}}.pt",
     log:

@@ -1,4 +1,4 @@
-"""Layers that the authors of the paper published, in place of a search of our own.
+"""Committed layers that the authors of the paper published, which replace a layer search.
 
 Needs:  layer_commitments.json of their release
 Makes:  commitments/<stimuli>/<model>.json  for the models that it lists; the layers of other models are searched
@@ -9,7 +9,7 @@ ruleorder: import_commitments > commit_layers
 
 
 rule import_commitments:
-    """Taking the layers that the authors published."""
+    """Import the layers that the authors published."""
     output:
         commitments="<results>/commitments/{stimuli}/{model}.json",
     log:

@@ -1,4 +1,4 @@
-"""Time, memory and disk of a study, before it runs: `snakemake estimate [--configfile config/paper.yaml]`.
+"""Prediction of the time, memory and disk space of a study: `snakemake estimate [--configfile config/paper.yaml]`.
 
 Needs:  the config
 Makes:  qc/estimate.txt, and the same text on the terminal. It is not an output: see check.smk
@@ -6,7 +6,7 @@ Makes:  qc/estimate.txt, and the same text on the terminal. It is not an output:
 
 
 rule estimate:
-    """Predicting time, memory and disk of every stage."""
+    """Predict the time, memory and disk space of every stage."""
     log:
         "<logs>/estimate.log",
     localrule: True

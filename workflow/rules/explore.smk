@@ -1,7 +1,7 @@
-"""Scores and scaling laws to look at in a browser.
+"""The explore page, which shows scores and scaling laws in a browser.
 
 Needs:  the tables of pretraining, fine-tuning and mapping that the study has, and their fits
-Makes:  explore.html  by axis, metric, benchmark, ROI and family; opens offline
+Makes:  explore.html  scores by axis, metric, benchmark, ROI and family; opens without a network
 """
 
 from cortexscale.datasets.registry import FACTS_FILES
@@ -12,7 +12,7 @@ localrules:
 
 
 rule explore:
-    """Making the page to explore scores and scaling laws."""
+    """Make the page that shows scores and scaling laws."""
     input:
         plan.pages.assets,
         tables=plan.pages.explored,

@@ -1,4 +1,4 @@
-"""Features: one forward pass per image serves every wanted layer (paper, section 3 and appendix C).
+"""Features: extract all layers that are needed in one forward pass per image (paper, section 3 and appendix C).
 
 Needs:  stimuli/<set>.parquet with its images, the weights of the model, and for `features` the committed layers;
         with `projection.family: exact` the recordings, which say what images were shown
@@ -9,7 +9,7 @@ Makes:  features/<set>/<model>.zarr.zip  one float16 array per layer, randomly p
 
 
 rule features:
-    """Extracting the committed layers of one model."""
+    """Extract the features of the committed layers of one model."""
     input:
         lambda wildcards: plan.models.weights(wildcards.model),
         stimuli="<results>/stimuli/{stimuli}.parquet",

@@ -1,11 +1,11 @@
-"""From scores to figures (paper, sections 3 and 4).
+"""Tables of scores, scaling laws and figures (paper, sections 3 and 4).
 
 Needs:  alignment and layer-search tables, model cards; the tables of fine-tuning and mapping
 Makes:  tables/pretraining.parquet    all scores with the model's pretraining, in the columns of the published table
         tables/layer_search.parquet   all layer scores
         fits/<axis>.parquet           scaling laws of one axis, all families x benchmarks; with <axis>.curves.parquet
                                       and <axis>.points.parquet, the points
-        fits/<axis>.<metric>.parquet  the same for another score, such as rsa_c_test
+        fits/<axis>.<metric>.parquet  the same for another metric, such as rsa_c_test
         fits/model_and_data.parquet   scaling laws of parameters and samples together, and the compute-optimal split
         tables/table2.*, tableS4.*    readouts at the largest percentage, and where they saturate
         figures/<figure>.*            pdf, png, svg, and csv of every plotted number; `snakemake list_figures` prints all names
@@ -15,7 +15,7 @@ from cortexscale.datasets.registry import FACTS_FILES
 
 
 rule collect_pretraining:
-    """Putting the scores of all models in one table."""
+    """Collect the scores of all models in one table."""
     input:
         alignment=expand(
             "<results>/alignment/{stimuli}/{model}.parquet",
@@ -41,7 +41,7 @@ rule collect_pretraining:
 
 
 rule collect_layer_search:
-    """Putting the layer scores of all reference models in one table."""
+    """Collect the layer scores of all reference models in one table."""
     input:
         searches=expand(
             "<results>/layer_search/{stimuli}/{model}.parquet",
@@ -66,7 +66,7 @@ rule collect_layer_search:
 
 
 rule fit:
-    """Fitting the scaling laws of one axis."""
+    """Fit the scaling laws of one axis."""
     input:
         table=lambda wildcards: plan.fits.table(wildcards.fit),
     output:
@@ -93,7 +93,7 @@ rule fit:
 
 
 rule fit_model_and_data:
-    """Fitting alignment to parameters and samples together, and finding the compute-optimal split."""
+    """Fit laws of parameters and samples together, and find the compute-optimal split."""
     input:
         table="<results>/tables/pretraining.parquet",
     output:
@@ -117,7 +117,7 @@ rule fit_model_and_data:
 
 
 rule readout_tables:
-    """Putting the readouts of the mapping axis side by side."""
+    """Make the tables that compare readouts."""
     input:
         table="<results>/tables/mapping.parquet",
         fits="<results>/fits/mapping.parquet",
@@ -142,7 +142,7 @@ rule readout_tables:
 
 
 rule figure:
-    """Drawing one figure."""
+    """Draw one figure."""
     input:
         tables=lambda wildcards: plan.figures.tables(wildcards.figure),
     output:
@@ -170,7 +170,7 @@ rule figure:
 
 
 rule list_figures:
-    """Listing every figure of the study."""
+    """List every figure of the study."""
     log:
         "<logs>/list_figures.log",
     localrule: True

@@ -1,8 +1,8 @@
-"""Neural fine-tuning: training models further on responses and their task together (paper, sections 3 and 4.3 to 4.6).
+"""Neural fine-tuning: train models further on responses and on their task together (paper, sections 3 and 4.3 to 4.6).
 
-Fine-tuned models, and their base models once more, are scored on all activations, whatever the projection of the study. One job
-extracts and scores activations. It names recordings as params and not as inputs, because hundreds of models times dozens of
-subjects would take most of the time of a plan. It waits for the prepared responses, which are made from all recordings.
+Fine-tuned models and their base models are scored with all activations, whatever projection the study uses. One job extracts and
+scores activations. Recordings are params and not inputs of this job, because inputs for hundreds of models times dozens of subjects
+would take most of the time of a plan. The job waits for the prepared responses, which are made from all recordings.
 
 Needs:  recordings, stimulus tables with their images, prepared responses, commitments and weights of base models, labelled images
 Makes:  finetuning/heads/<model>/<dataset>/<subject>/<roi>.safetensors   frozen heads of a base model; <dataset>.parquet: scores
@@ -13,7 +13,7 @@ Makes:  finetuning/heads/<model>/<dataset>/<subject>/<roi>.safetensors   frozen 
 
 
 rule finetuning_heads:
-    """Fitting linear heads to a base model, from its committed layers to the responses of a dataset."""
+    """Fit linear heads from the committed layers of a base model to the responses of a dataset."""
     input:
         lambda wildcards: plan.models.weights(wildcards.model),
         stimuli=lambda wildcards: plan.data.stimulus_table(wildcards.dataset),
@@ -50,7 +50,7 @@ rule finetuning_heads:
 
 
 rule finetune:
-    """Fine-tuning one model. A job that was stopped continues where it was."""
+    """Fine-tune one model. An interrupted job continues where it stopped."""
     input:
         lambda wildcards: plan.models.weights(plan.finetuning.base(wildcards.model).id),
         lambda wildcards: plan.data.inputs.simulated([plan.finetuning.images_of(wildcards.model) or ""]),
@@ -97,7 +97,7 @@ rule finetune:
 
 
 rule finetuned_alignment:
-    """Scoring one fine-tuned model, or a base model, on the test split of every benchmark of a stimulus set."""
+    """Score a fine-tuned model or base model on the test split of every benchmark of a stimulus set."""
     input:
         lambda wildcards: plan.finetuning.weights(wildcards.model),
         stimuli="<results>/stimuli/{stimuli}.parquet",
@@ -140,7 +140,7 @@ rule finetuned_alignment:
 
 
 rule collect_finetuning:
-    """Putting the scores of fine-tuned models in one table."""
+    """Collect the scores of fine-tuned models in one table."""
     input:
         alignment=expand(
             "<results>/finetuning/alignment/{stimuli}/{model}.parquet",

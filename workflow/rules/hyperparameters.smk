@@ -1,7 +1,7 @@
-"""Hyper-parameters of everything that is fitted to responses by gradient descent, beside those of the paper.
+"""Tables of the hyper-parameters of fine-tuning and trained readouts, which compare them with those of the paper.
 
-Makes:  tables/tableS3.*              fine-tuning: the first recipe, and what differs in the others
-        tables/tableS5.*, tableS6.*   readouts: attention by default, and what differs between datasets
+Makes:  tables/tableS3.*              fine-tuning: the first recipe, and the keys that differ in the others
+        tables/tableS5.*, tableS6.*   readouts: the default recipe of attention, and the keys that differ between datasets
 """
 
 from cortexscale.code import PACKAGE
@@ -9,7 +9,7 @@ from cortexscale.datasets.registry import FACTS_FILES
 
 
 rule hyperparameters:
-    """Listing the hyper-parameters beside those of the paper."""
+    """Make the tables that compare hyper-parameters with those of the paper."""
     output:
         **{
             name: collect(

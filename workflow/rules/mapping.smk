@@ -1,20 +1,20 @@
-"""The mapping axis: readouts of unprojected features, from few training stimuli to all (paper, sections 3 and 4.7 to 4.9).
+"""The mapping axis: fit readouts of unprojected features to growing numbers of stimuli (paper, sections 3 and 4.7 to 4.9).
 
-One job fits a readout to a dataset, at all percentages and seeds. After a kill it continues: finished parts lie in
-mapping/<dataset>/.<readout>.parts until the job is done.
+One job fits a readout to a dataset at all percentages and seeds. An interrupted job continues where it stopped, because finished
+parts are kept in mapping/<dataset>/.<readout>.parts until the job is done.
 
 Needs:  recordings, stimulus tables, prepared responses, commitments, the weights of the model
 Makes:  tokens/<set>/<model>.zarr.zip                   tokens of the committed layers, mean tokens of all candidates
         mapping/<dataset>/<readout>.parquet             scores per percentage x seed x subject x ROI
         mapping/<dataset>/<readout>.units.parquet       the same per unit, at the largest percentage
-        mapping/<dataset>/<readout>.gates.parquet       weights of the layers that a layer gate reads; no rows otherwise
+        mapping/<dataset>/<readout>.gates.parquet       weights of layers in a layer gate; no rows for other readouts
         readouts/<dataset>/<readout>/**.safetensors     readouts of the largest percentage and the first seed
-        tables/mapping.parquet, tables/gates.parquet    those of all readouts
+        tables/mapping.parquet, tables/gates.parquet    the scores and gates of all readouts
 """
 
 
 rule tokens:
-    """Extracting the tokens of the committed layers of the model that readouts read."""
+    """Extract the tokens that readouts read, from the committed layers of the model."""
     input:
         lambda wildcards: plan.models.weights(wildcards.model),
         stimuli="<results>/stimuli/{stimuli}.parquet",
@@ -45,7 +45,7 @@ rule tokens:
 
 
 rule mapping:
-    """Fitting one readout to all percentages of the stimuli of one dataset."""
+    """Fit one readout to all percentages of the stimuli of one dataset."""
     input:
         tokens=lambda wildcards: plan.mapping.path(
             "{results}/tokens/{stimuli}/{model}.zarr.zip", wildcards.dataset
@@ -93,7 +93,7 @@ rule mapping:
 
 
 rule collect_mapping:
-    """Putting the scores of all readouts in one table."""
+    """Collect the scores of all readouts in one table."""
     input:
         mappings=expand(
             "<results>/mapping/{dataset}/{readout}.parquet",

@@ -1,17 +1,17 @@
-"""Models: training the controlled suite, and describing every model (paper, appendix B).
+"""Models: train the controlled suite, and describe every model (paper, appendix B).
 
 Needs:  labelled images for the training of a suite; counting architectures needs nothing
 Makes:  models/<model>.pt             weights of a suite model
         models/<model>.training.json  how it was trained, its accuracy and cost
         models/<model>.training_set.parquet  the images that it was trained on
         models/cards.parquet          parameters, forward FLOPs and pretraining of every model, before any training
-        tables/model_cards.parquet, .csv    the same with what training reports add: samples, compute, accuracy
+        tables/model_cards.parquet, .csv    the same with samples, compute and accuracy from training reports
         tables/models.parquet, .csv, .md    the inventory by family (Table S2)
 """
 
 
 rule train_backbone:
-    """Training one model of a suite."""
+    """Train one model of a suite."""
     input:
         lambda wildcards: plan.data.inputs.simulated([plan.models.suite(wildcards.model).images]),
         base=lambda wildcards: plan.models.base_weights(wildcards.model),
@@ -40,7 +40,7 @@ rule train_backbone:
 
 
 rule model_cards:
-    """Counting parameters and FLOPs of every architecture."""
+    """Count the parameters and FLOPs of every architecture."""
     output:
         cards="<results>/models/cards.parquet",
     log:
@@ -61,7 +61,7 @@ rule model_cards:
 
 
 rule model_table:
-    """Completing the cards with training reports, and summarising them by family."""
+    """Add training reports to the cards of models, and summarise the cards by family."""
     input:
         counted="<results>/models/cards.parquet",
         reports=plan.models.training_reports,

@@ -1,7 +1,7 @@
-"""Results that were copied, moved, deleted, or made by other code or other params: found before the jobs are planned.
+"""Find results that were copied, moved, deleted, or made by other code or with other params, before the jobs are planned.
 
-Snakemake remembers in the folder .snakemake, where it was started, what results were made of. Every result has a note of the same
-in origins/ of the results folder. This file makes Snakemake remember what the notes say. It needs no rules.
+Snakemake records how results were made in the folder .snakemake, where it was started. For every result, a note in origins/ of the
+results folder has the same facts. This file copies the facts of the notes to Snakemake's records. It has no rules.
 
 Needs:  origins/<result>.json
 """
@@ -18,7 +18,7 @@ from snakemake.persistence.file import FilePersistence
 
 
 class SnakemakeRecords(FilePersistence):
-    """What Snakemake remembers of results, in the folder of its metadata."""
+    """Snakemake's records of how results were made, in its folder of metadata."""
 
     def get(self, result):
         record = self._read_record(result)
@@ -30,7 +30,7 @@ class SnakemakeRecords(FilePersistence):
 
 
 def reconcile_results():
-    """Compare all results with their notes, and say which of them will be made again."""
+    """Compare all results with their notes, and warn about results that will be made again."""
     memory = Path(".snakemake/origins.json")
     seen = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else {}
     different = reconcile(
@@ -51,7 +51,7 @@ def reconcile_results():
         )
 
 
-# A job on a cluster runs this file too. What it is to make was decided by the process that submitted it.
+# A job on a cluster runs this file as well, but the process that submitted the job has already decided what it makes.
 if workflow.is_main_process and Path(plan.results).is_dir():
-    with suppress(PermissionError):  # a study of somebody else, that may only be looked at
+    with suppress(PermissionError):  # the user may only read this study
         reconcile_results()

@@ -1,4 +1,4 @@
-"""Released files -> Recordings and stimulus tables (paper, section 3 and appendix A).
+"""Read released files, and make recordings and stimulus tables (paper, section 3 and appendix A).
 
 Needs:  the raw folder of each dataset and stimulus set of the config
 Makes:  neural/<dataset>/<subject>.h5   responses, noise ceilings and ROIs of one subject
@@ -7,7 +7,7 @@ Makes:  neural/<dataset>/<subject>.h5   responses, noise ceilings and ROIs of on
 
 
 rule preprocess:
-    """Reading one subject from the released files."""
+    """Read one subject from the released files."""
     input:
         lambda wildcards: plan.data.raw_inputs(wildcards.dataset, wildcards.subject),
     output:
@@ -35,7 +35,7 @@ rule preprocess:
 
 
 rule stimuli:
-    """Listing the images of a stimulus set."""
+    """Make the table of the images of a stimulus set."""
     input:
         lambda wildcards: plan.data.stimulus_path(wildcards.stimuli),
     output:

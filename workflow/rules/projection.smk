@@ -1,15 +1,15 @@
-"""Robustness to random projection (paper, appendix C): projected features beside all activations, at the committed layers.
+"""Compare scores with projected features and with all activations, at the committed layers (paper, appendix C).
 
-One job extracts the activations of a model once, and scores them without projection and with each one.
+One job extracts the activations of a model once, and scores them without projection and with each projection.
 
 Needs:  stimuli and their table, recordings, commitments, and the weights of the models
 Makes:  projection/<stimuli>/<model>.parquet  scores per projection x dataset x subject x ROI
-        tables/projection.parquet             those of all models, which figures S9 and S10 show
+        tables/projection.parquet             the scores of all models, which figures S9 and S10 show
 """
 
 
 rule projection_study:
-    """Scoring one model through random projections, and without any."""
+    """Score one model with random projections and without projection."""
     input:
         lambda wildcards: plan.models.weights(wildcards.model),
         stimuli="<results>/stimuli/{stimuli}.parquet",
@@ -45,7 +45,7 @@ rule projection_study:
 
 
 rule collect_projection:
-    """Putting the scores of all projections in one table."""
+    """Collect the scores of all projections in one table."""
     input:
         scores=[
             f"{plan.results}/projection/{stimuli}/{model}.parquet"

@@ -1,8 +1,8 @@
-"""Result tables that the authors of the paper published, in place of recordings and models: no GPU, no raw data.
+"""Result tables that the authors of the paper published. With these, neither recordings nor models nor a GPU are needed.
 
-Existing files have no rule that makes them, so they are never fetched again.
+Existing files have no rule that makes them, so they are never downloaded again.
 
-Needs:  the parquet files in the folder of `published: path`; files that it lacks are downloaded from `published: repo`
+Needs:  the parquet files in the folder of `published: path`; missing files are downloaded from `published: repo`
 Makes:  <folder>/<file>.parquet    as published
         tables/pretraining.parquet, layer_search.parquet, finetuning.parquet, mapping.parquet   with the names of this package
 """
@@ -15,7 +15,7 @@ ruleorder: import_published > collect_layer_search
 
 
 rule download_published:
-    """Fetching one published table."""
+    """Download one published table."""
     output:
         table=f"{plan.study.published.path}/{{file}}.parquet",
     log:
@@ -39,7 +39,7 @@ rule download_published:
 
 
 rule import_published:
-    """Checking one published table and renaming its columns."""
+    """Check one published table and rename its columns."""
     input:
         published=ancient(lambda wildcards: plan.published.file(wildcards.table)),
     output:

@@ -1,16 +1,16 @@
-"""What a person should see of the neural data before trusting a score (paper, Table S1 and figures S1 to S8).
+"""Quality control: tables of the neural data that a person should see before trusting a score (paper, Table S1, figures S1 to S8).
 
 Needs:  recordings
-Makes:  qc/noise_ceilings/<dataset>.parquet  ceiling of every unit that was examined, per subject and ROI
-        tables/datasets.parquet, .csv, .md   stimuli, subjects, ROIs, units and mean ceilings, beside those of the paper
-        qc/subjects.parquet                  subjects ranked by their mean ceiling, and which of them are scored
-        qc/released_units.parquet            released statistics, and the same recomputed from single trials, per unit
-        qc/released.parquet                  their agreement, per dataset and subject
+Makes:  qc/noise_ceilings/<dataset>.parquet  noise ceiling of every examined unit, per subject and ROI
+        tables/datasets.parquet, .csv, .md   stimuli, subjects, ROIs, units and mean noise ceilings of the study and the paper
+        qc/subjects.parquet                  subjects, ranked by their mean noise ceiling, and which of them are scored
+        qc/released_units.parquet            released statistics, and the same statistics from single trials, per unit
+        qc/released.parquet                  agreement of these statistics, per dataset and subject
 """
 
 
 rule noise_ceilings:
-    """Collecting the noise ceilings of one dataset."""
+    """Collect the noise ceilings of one dataset."""
     input:
         recordings=lambda wildcards: plan.data.recordings(wildcards.dataset),
     output:
@@ -32,7 +32,7 @@ rule noise_ceilings:
 
 
 rule dataset_table:
-    """Describing the datasets beside those of the paper, and comparing released statistics with recomputed ones."""
+    """Compare the datasets with those of the paper, and released with recomputed statistics."""
     input:
         recordings=plan.data.recordings(*plan.data.datasets),
     output:

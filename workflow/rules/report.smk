@@ -1,8 +1,8 @@
-"""All results of a study on one page.
+"""The report, which shows all results of a study on one page.
 
 Needs:  figures, tables, fits
 Makes:  tables/cost.parquet, .csv, .md   time and memory of every stage
-        report.html                      figures with captions, tables, quality, cost, origins; opens offline
+        report.html                      figures with captions, tables, quality, costs, origins; opens without a network
 """
 
 
@@ -12,7 +12,7 @@ localrules:
 
 
 rule cost:
-    """Adding up the time and memory of every stage."""
+    """Sum the time and memory of every stage."""
     input:
         plan.pages.tables,
         plan.figures.files("csv"),
@@ -37,7 +37,7 @@ rule cost:
 
 
 rule report:
-    """Making the report."""
+    """Make the report."""
     input:
         plan.figures.files("png", "csv"),
         plan.pages.assets,

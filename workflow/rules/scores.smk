@@ -1,9 +1,9 @@
-"""Scaling laws of a published score table (Gokce & Schrimpf 2025): 993 models on five benchmarks, no raw data needed.
+"""Scaling laws of a published score table with 993 models on five benchmarks (Gokce & Schrimpf 2025). No raw data are needed.
 
-Needs:  the table, at `scores: path`; at its default place it is downloaded
+Needs:  the table at `scores: path`; at the path of config/spvvs.yaml it is downloaded if it is missing
 Makes:  fits/spvvs.parquet          one row per experiment
         fits/spvvs.curves.parquet   fitted curves with 95 % bootstrap bands
-        fits/spvvs.points.parquet   the models behind each fit
+        fits/spvvs.points.parquet   the models to which each law was fitted
 """
 
 
@@ -12,7 +12,7 @@ localrules:
 
 
 rule download_scores:
-    """Fetching the published score table."""
+    """Download the published score table."""
     output:
         scores=DOWNLOADED_SCORES,
     log:
@@ -33,7 +33,7 @@ rule download_scores:
 
 
 rule fit_scores:
-    """Fitting the experiments of the published score table."""
+    """Fit the experiments of the published score table."""
     input:
         scores=ancient(lambda wildcards: plan.study.scores.path),
     output:

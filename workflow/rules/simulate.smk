@@ -1,17 +1,17 @@
-"""The demo study's raw data: images of labelled objects, and recordings of a brain whose truth is known.
+"""The raw data of the demo study: labelled images, and recordings of a simulated brain whose true responses are known.
 
 Needs:  nothing
 Makes:  raw/task_images.npz              labelled images for the suite
         raw/things/object_images/        stimuli in the layout of THINGS
-        raw/<dataset>/                   recordings in the released layouts, read by the same readers as real ones
-        raw/truth/<dataset>/             Recordings of the noise-free responses with true ceilings
+        raw/<dataset>/                   recordings in the released layouts, which the same readers read as real recordings
+        raw/truth/<dataset>/             recordings of the noise-free responses, with true noise ceilings
 """
 
 from cortexscale.datasets.registry import simulator_module
 
 
 rule simulate_images:
-    """Painting the task images and the THINGS-like stimuli."""
+    """Draw the labelled images and the stimuli in the layout of THINGS."""
     output:
         task="<results>/raw/task_images.npz",
         things=directory("<results>/raw/things/object_images"),
@@ -37,7 +37,7 @@ rule simulate_images:
 
 
 rule simulate_brain:
-    """Training the hidden network that the higher areas of the simulated brain read from."""
+    """Train the network from whose layers the responses of higher simulated areas are made."""
     input:
         task="<results>/raw/task_images.npz",
     output:
@@ -60,7 +60,7 @@ rule simulate_brain:
 
 
 rule simulate_recordings:
-    """Recording from the simulated subjects of one dataset."""
+    """Simulate the recordings of all subjects of one dataset."""
     input:
         weights="<results>/raw/hidden_network.pt",
         task="<results>/raw/task_images.npz",
