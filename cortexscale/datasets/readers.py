@@ -1,4 +1,4 @@
-"""Modules that read datasets: those of built-in datasets, and files of the user's own."""
+"""Loading of modules that read datasets. They belong to built-in datasets, or are files of the user."""
 
 import importlib
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ INTERFACE = ("SUBJECTS", "ROIS", "SOURCE", "Options", "raw_files", "inspect", "m
 
 
 def load_reader(reader: str, where: str = "reader") -> ModuleType:
-    """Import the module of a built-in dataset, or a ``.py`` file relative to the working directory."""
+    """Import the module of a built-in dataset, or load a ``.py`` file relative to the working directory."""
     if reader.endswith(".py"):
         return load_module(Path(reader), where)
     _require_built_in(reader, "or the path of a .py file", where)
@@ -23,7 +23,7 @@ def load_reader(reader: str, where: str = "reader") -> ModuleType:
 
 
 def load_simulator(reader: str, where: str = "reader") -> ModuleType:
-    """Import the module that simulates a release of a built-in dataset: its ``Settings``, ``AREAS`` and ``simulate``."""
+    """Import the module that simulates a release of a built-in dataset. It has ``Settings``, ``AREAS`` and ``simulate``."""
     _require_built_in(reader, "the readers that have a simulation", where)
     return importlib.import_module(simulator_module(reader))
 
@@ -35,7 +35,7 @@ def _require_built_in(reader: str, else_expected: str, where: str) -> None:
 
 
 def default_modality(reader: str, where: str) -> Modality | None:
-    """Return the modality of a reader's dataset: from the facts of a built-in one, or ``MODALITY`` of the user's module."""
+    """Return the modality of a reader's dataset, from the facts of a built-in dataset or ``MODALITY`` of a user's module."""
     known = facts(reader)
     if known:
         return known.modality
@@ -46,7 +46,7 @@ def default_modality(reader: str, where: str) -> Modality | None:
 
 
 def require_interface(module: ModuleType, where: str) -> None:
-    """Raise an InputError for a module that lacks a part of a reader."""
+    """Raise an InputError if a module lacks a part that a reader needs."""
     missing = [name for name in INTERFACE if not hasattr(module, name)]
     if missing:
         expected = f"a dataset module with {', '.join(INTERFACE)}"
@@ -55,7 +55,7 @@ def require_interface(module: ModuleType, where: str) -> None:
 
 
 def require_known(names: Sequence[str], known: Sequence[str], where: str) -> None:
-    """Raise an InputError for subjects or ROIs that a reader does not have."""
+    """Raise an InputError if there are subjects or ROIs that a reader does not have."""
     unknown = [name for name in names if name not in known]
     if unknown:
         raise InputError(where, ", ".join(unknown), f"names among {', '.join(known)}", "correct the names")

@@ -1,4 +1,4 @@
-"""The datasets that this package reads. Everything that is known of a dataset lies in the folder of its name beside this file."""
+"""The built-in datasets. Each has a folder of its name beside this file, with everything that is known of the dataset."""
 
 import tomllib
 from functools import cache
@@ -19,21 +19,21 @@ NAMES = (
 """Names of the built-in datasets, in the order of the paper's figures."""
 
 FACTS_FILES = tuple(Path(__file__).parent / name / "facts.toml" for name in NAMES)
-"""The files of facts. A rule whose script reads facts passes these files to ``plan.code``, which finds only imports by itself."""
+"""Files of facts. ``plan.code`` finds only imports, so a rule whose script reads facts gives it these files."""
 
 
 def reader_module(name: str) -> str:
-    """Import path of the module that reads a built-in dataset."""
+    """Return the import path of the module that reads a built-in dataset."""
     return f"cortexscale.datasets.{name}.reader"
 
 
 def simulator_module(name: str) -> str:
-    """Import path of the module that writes a simulated release of a built-in dataset."""
+    """Return the import path of the module that simulates a release of a built-in dataset."""
     return f"cortexscale.datasets.{name}.simulate"
 
 
 def facts(reader: str) -> Facts | None:
-    """Return the facts of a built-in dataset; None for a reader of the user's own (the path of a ``.py`` file)."""
+    """Return the facts of a built-in dataset. For a user's reader (the path of a ``.py`` file), return None."""
     return all_facts().get(reader)
 
 

@@ -1,4 +1,4 @@
-"""The record of where a dataset and its images come from."""
+"""Where the files of a dataset and its images come from."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 class Source:
     """Origin of the files of a dataset, for people who fetch and cite it."""
 
-    title: str  # what was recorded from whom
-    citation: str  # the paper to cite
-    licence: str  # the licence, and any agreement that a person must accept first
-    get: str  # where the files are and how to fetch those that are read, with names and accession numbers
+    title: str  # what was recorded, and from whom
+    citation: str  # paper to cite
+    licence: str  # licence, and any agreement that must be accepted first
+    get: str  # how to fetch the files that are read, with their address, names and accession numbers
     images: str = ""  # where to get the stimuli, or a key of IMAGES; empty if `get` says it
 
 

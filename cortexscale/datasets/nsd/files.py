@@ -1,7 +1,7 @@
-"""The files of NSD as they were released: where they lie, and functions that read and check them.
+"""The released files of NSD: their paths, and functions that read and check them.
 
-Layout: NSD Data Manual (cvnlab.slite.page) and Allen et al. 2022, Nature Neuroscience 25. Ids are 1-based in every file except
-the stimulus table; functions of this module return 0-based ids.
+The layout is described in the NSD Data Manual (cvnlab.slite.page) and in Allen et al. 2022, Nature Neuroscience 25. Ids count
+from 1 in every file except the stimulus table. Functions of this module return ids that count from 0.
 """
 
 import gzip
@@ -26,13 +26,16 @@ ROI_VOLUMES = {
     "floc-faces": ("OFA", "FFA-1", "FFA-2"),
     "floc-bodies": ("EBA", "FBA-1", "FBA-2"),
 }
-"""Volume -> the labels in it that the paper uses. Volumes overlap: a voxel may have a label in each."""
+"""The labels of each volume that the paper uses. Volumes overlap, so a voxel may have a label in each."""
 
 ROIS = (*(roi for rois in ROI_VOLUMES.values() for roi in rois), "nsdgeneral", "whole_brain")
 
 
 class Release:
-    """Paths of the files of one subject in a copy of the release, whose ``root`` holds ``nsddata`` and ``nsddata_betas``."""
+    """Paths of the files of one subject in a copy of the release.
+
+    ``root`` contains ``nsddata`` and ``nsddata_betas``.
+    """
 
     def __init__(self, root: Path, subject: str, space: str, preparation: str):
         self.root, self.subject = root, subject
@@ -59,7 +62,7 @@ class Release:
         return f"agree to the NSD terms, then: aws s3 cp --no-sign-request {source} {path}"
 
     def require(self, path: Path, smallest: int = 1) -> Path:
-        """Return ``path``, or raise an InputError unless it is a data file of at least ``smallest`` bytes."""
+        """Return ``path``. Unless it is a data file of at least ``smallest`` bytes, raise an InputError."""
         return require_real_file(path, self.remedy(path), smallest)
 
     def unreadable(self, path: Path, error: Exception, expected: str) -> InputError:
@@ -72,7 +75,7 @@ class Release:
 
 
 def require_sessions(release: Release, expected: int) -> None:
-    """Raise an InputError unless the beta files of sessions 1 ... ``expected`` are all there."""
+    """Raise an InputError unless all beta files of sessions 1 ... ``expected`` exist."""
     missing = [number for number in range(1, expected + 1) if not os.path.lexists(release.session(number))]
     if not missing:
         return
@@ -100,7 +103,7 @@ def read_volume(release: Release, path: Path, shape: tuple[int, ...] | None = No
 
 
 def read_label_names(release: Release, name: str) -> dict[str, int]:
-    """Read area -> label in the ROI volume ``name``, from the colour table of the subject."""
+    """Read the label of each area in the ROI volume ``name`` from the subject's colour table."""
     path = release.require(release.label_names(name))
     try:
         rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -111,7 +114,10 @@ def read_label_names(release: Release, name: str) -> dict[str, int]:
 
 
 def read_labels(release: Release, name: str, largest: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Read an ROI volume as (X, Y, Z) int16: -1 outside cortex, 0 in cortex without a label, 1 ... ``largest`` labels."""
+    """Read an ROI volume as int16 (X, Y, Z).
+
+    Values are -1 outside cortex, 0 in cortex without a label, and 1 ... ``largest`` for labels.
+    """
     path = release.roi(name)
     volume = read_volume(release, path, shape)
     labels = np.round(volume)
@@ -122,9 +128,9 @@ def read_labels(release: Release, name: str, largest: int, shape: tuple[int, ...
 
 
 def read_masks(release: Release, ncsnr: np.ndarray, selection: str) -> dict[str, np.ndarray]:
-    """Return boolean (X, Y, Z) masks of all ROIs, on the grid of the released ``ncsnr``.
+    """Return boolean masks (X, Y, Z) of all ROIs, on the grid of the released ``ncsnr``.
 
-    The ROI ``whole_brain`` is nsdgeneral, or with the selection ``whole_brain`` every voxel with an ncsnr.
+    The ROI ``whole_brain`` is nsdgeneral. With the selection ``whole_brain``, it has every voxel with an ncsnr.
     """
     general = read_labels(release, "nsdgeneral", 1, ncsnr.shape) == 1
     if not general.any():
@@ -145,7 +151,10 @@ def read_masks(release: Release, ncsnr: np.ndarray, selection: str) -> dict[str,
 
 @contextmanager
 def open_betas(release: Release, session: int, trials: int, grid: tuple[int, ...]) -> Iterator[h5py.Dataset]:
-    """Open the betas of one session (from 1): (trials, Z, Y, X) int16, percent signal change x 300; ``grid`` is (X, Y, Z)."""
+    """Open the int16 betas (trials, Z, Y, X) of one session, in percent signal change x 300.
+
+    Sessions count from 1. ``grid`` is (X, Y, Z).
+    """
     path = release.session(session)
     shape = (trials, *grid[::-1])
     smallest = 2 * int(np.prod(shape))

@@ -1,7 +1,7 @@
 """NSD: the Natural Scenes Dataset, 7T fMRI of eight subjects (Allen et al. 2022, Nature Neuroscience 25, 116-126).
 
-Single-trial betas are z-scored within each session and averaged over the repetitions of an image. Test images are those
-that all subjects share. The noise ceiling is the released ncsnr at the repetitions that the test images really have.
+Single-trial betas are z-scored within each session and averaged over the repetitions of an image. The shared images are the test
+images. The noise ceiling follows from the released ncsnr and the actual numbers of repetitions of the test images.
 """
 
 import logging
@@ -29,13 +29,13 @@ SOURCE = all_facts()["nsd"].source
 
 
 class Options(pydantic.BaseModel, extra="forbid"):
-    """Options of NSD. The defaults are those of the paper; the counts are those of the release.
+    """Options of NSD. Defaults are those of the paper, and default counts are those of the release.
 
     Attributes:
         space: folder name of the functional space. The default is the space with a resolution of 1.8 mm.
         preparation: folder name of the GLM. The default is the GLM "b3".
-        sessions: subject -> number of sessions that are read. Four subjects did not complete the 40 planned sessions.
-        trials_per_session: number of trials of every session.
+        sessions: number of sessions that are read, for each subject. Four subjects did not complete the 40 planned sessions.
+        trials_per_session: number of trials in every session.
         images_per_subject: planned number of distinct images of each subject, including shared images.
         shared_images: planned number of images that all subjects see.
         selection: ``nsdgeneral`` selects from the voxels of this ROI, as the paper does. ``whole_brain`` selects from all voxels
@@ -64,7 +64,10 @@ class Options(pydantic.BaseModel, extra="forbid"):
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """List the released files of ``subject``; raise an InputError if the subject or its number of sessions is unknown."""
+    """List the released files of ``subject``.
+
+    An InputError is raised if the subject or its number of sessions is unknown.
+    """
     release = _release(root, subject, options)
     betas = [release.session(number) for number in range(1, options.sessions[subject] + 1)]
     rois = [release.roi(volume) for volume in ("nsdgeneral", *ROI_VOLUMES)]
@@ -73,29 +76,29 @@ def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
 
 
 def memory_mb(options: Options) -> int:
-    """Return the peak memory of :func:`read` in MB: the responses, a copy while voxels are dropped, and the libraries."""
+    """Return the peak memory of :func:`read` in MB. It has libraries, the responses, and a copy while voxels are dropped."""
     return 400 + 2 * 4 * options.images_per_subject * options.max_voxels // 10**6
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training stimuli and test stimuli, and the largest number of units that share a kernel.
+    """Return the numbers of training stimuli and test stimuli, and the largest number of units of a subject.
 
-    A kernel serves the units of one subject, because each subject has training images of its own.
+    Subjects do not share a kernel, because each has training images of its own.
     """
     return options.images_per_subject - options.shared_images, options.shared_images, options.max_voxels
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check the design, the labels, the noise ceilings, and the header of every session."""
+    """Check the design, the labels, the noise ceilings, and the file header of every session."""
     _look(_release(root, subject, options), options)
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
     """Read one subject of NSD.
 
-    Units are voxels, ordered by (i, j, k), their 0-based index in the NIfTI volumes; ``ncsnr`` is the released one.
-    Stimulus ids are the 0-based ids of the 73,000 images, as text; both splits are ordered by id. A voxel that is
-    constant in a session (it left the slab) is averaged over its other sessions, and dropped if an image has no other.
+    Units are voxels, ordered by their index (i, j, k) in the NIfTI volumes, which counts from 0. ``ncsnr`` is the released value.
+    Stimulus ids are the ids of the 73,000 images as text, counted from 0. Both splits are ordered by id. A voxel that left the
+    slab in a session is constant there. It is averaged over its other sessions, and dropped if an image has no trial in them.
     """
     release = _release(root, subject, options)
     rows, masks, voxels = _look(release, options)
@@ -135,7 +138,7 @@ def read(root: Path, subject: str, options: Options) -> Recording:
 
 
 def _look(release: Release, options: Options) -> tuple[Rows, dict[str, np.ndarray], pd.DataFrame]:
-    """Check everything except the betas; return rows of images, masks of ROIs, and the selected voxels in the order of NIfTI."""
+    """Check everything except the betas. Return the rows of images, masks of ROIs, and selected voxels in the order of NIfTI."""
     require_sessions(release, options.sessions[release.subject])
     rows = _rows(release, options)
     ncsnr = read_volume(release, release.ncsnr)
@@ -188,14 +191,14 @@ def _require_voxels(release: Release, nc_percent: pd.Series, passes: pd.Series, 
 
 
 def _why_empty(mask: np.ndarray, selected: np.ndarray) -> str:
-    """Say why an ROI has no unit; both masks are (X, Y, Z), the second one of the voxels that were examined."""
+    """Say why an ROI has no unit. ``mask`` of the ROI and ``selected``, of the examined voxels, are (X, Y, Z)."""
     if not mask.any():
         return "not drawn in this subject"
     return "no voxel above the noise-ceiling threshold" if (mask & selected).any() else "outside the selection"
 
 
 def _compare(subject: str, released: np.ndarray, recomputed: np.ndarray) -> dict[str, float]:
-    """Compare the ncsnr of the betas with the released one, so that voxels in another order or of another subject are noticed."""
+    """Compare the ncsnr of the betas with the released ncsnr. This reveals voxels in another order or of another subject."""
     difference = np.abs(recomputed - released)[np.isfinite(recomputed)]
     if not len(difference):
         return {"voxels": 0}

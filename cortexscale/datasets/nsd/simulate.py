@@ -1,4 +1,4 @@
-"""A simulation of NSD: the images that subjects see, the responses of their voxels, and the truth behind them."""
+"""A simulation of NSD, with the images that subjects see, the responses of their voxels, and the true responses."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,20 +26,20 @@ from cortexscale.simulation.visual_system import World
 
 
 def area(parcel: str) -> str:
-    """Return the area of the visual system that a parcel of the cortex reads from."""
+    """Return the area of the visual system from which a parcel of the cortex reads."""
     if parcel.startswith(("V1", "V2", "V3")):
         return "early"
     return "middle" if parcel in ("hV4", "OWFA", "OFA", "OPA") else "late"
 
 
 AREAS = {roi: area(parcel) for parcel, rois in PARCELS.items() for roi in rois if roi in ROIS}
-"""ROI -> the area that all its parcels read from. ``nsdgeneral`` and ``whole_brain``, which mix areas, are not in it."""
+"""The area from which all parcels of each ROI read. ``nsdgeneral`` and ``whole_brain`` are left out, because they mix areas."""
 
 _SHAPES = ((12, 15, 11), (13, 14, 12), (11, 16, 12), (12, 13, 14), (14, 12, 13), (11, 15, 13), (13, 15, 11), (12, 16, 11))
 GRIDS = dict(zip(SUBJECTS, _SHAPES, strict=True))
-"""Subject -> the shape of its voxel grid. No two axes of a grid are equal, so that a forgotten transpose is noticed."""
+"""The shape of each subject's voxel grid. The axes of a grid differ in length, so that a forgotten transpose is noticed."""
 
-ABSENT = {"subj03": ("FFA-2",)}  # subject -> the labels that were not drawn in it
+ABSENT = {"subj03": ("FFA-2",)}  # labels that were not drawn in each subject
 
 
 class Settings(BaseModel, extra="forbid"):
@@ -51,7 +51,7 @@ class Settings(BaseModel, extra="forbid"):
         description="Number of planned sessions. A session has 750 trials: 250 images of the subject, each planned three times.",
     )
     sessions: dict[str, PositiveInt] = Field(
-        {"subj01": 3, "subj02": 3, "subj03": 2}, description="Subject -> number of sessions that the subject completed."
+        {"subj01": 3, "subj02": 3, "subj03": 2}, description="Number of sessions that each subject completed."
     )
     voxels_per_parcel: PositiveInt = Field(
         15, description="Number of voxels in each of the 20 parcels of the cortex. A voxel belongs to several ROIs."
@@ -59,7 +59,7 @@ class Settings(BaseModel, extra="forbid"):
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
-    """Write the released files, images included, and yield the truth of each subject: noise-free responses, true ceilings."""
+    """Write the released files and the images. Yield the truth of each subject: noise-free responses and true noise ceilings."""
     numbers = {subject: SUBJECTS.index(subject) + 1 for subject in subjects}
     experiment = plan_experiment(max(numbers.values()), settings.planned_sessions, settings.shared_images, seed)
     images, _ = render(experiment.n_images, seed + 1, world.size)
@@ -72,7 +72,7 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
 def _simulate_subject(
     root: Path, subject: str, world: World, latents: dict[str, np.ndarray], experiment: Experiment, settings: Settings, seed: int
 ) -> Recording:
-    """Simulate one subject. One voxel is invalid in its last session, as happens in the release."""
+    """Simulate one subject. As in the release, there is a voxel that is invalid in a session, here in the last session."""
     rng = np.random.default_rng(seed)
     cortex = lay_out_cortex(GRIDS[subject], settings.voxels_per_parcel, seed, absent=ABSENT.get(subject, ()))
     images = experiment.subject_images[SUBJECTS.index(subject)]

@@ -1,4 +1,4 @@
-"""A small cortex: the ROI volumes of a subject of NSD, drawn in a grid of a few thousand voxels."""
+"""A small simulated cortex: ROI volumes of a subject of NSD in a grid of a few thousand voxels."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from cortexscale.datasets.nsd.files import ROI_VOLUMES
 
 _UNREAD = {"floc-words": ("mfs-words", "mTL-words"), "floc-faces": ("mTL-faces", "aTL-faces"), "floc-bodies": ("mTL-bodies",)}
 LABELS = {"nsdgeneral": ("nsdgeneral",)} | {volume: rois + _UNREAD.get(volume, ()) for volume, rois in ROI_VOLUMES.items()}
-"""ROI volume -> the names of its labels 1, 2, ... in the release."""
+"""The names of the labels 1, 2, ... of each ROI volume in the release."""
 
 PARCELS = {
     "V1v": ("early", "V1v"),
@@ -33,29 +33,31 @@ PARCELS = {
     "FFA-2 & VWFA-2": ("ventral", "FFA-2", "VWFA-2"),
     "anterior": ("mTL-bodies",),
 }
-"""Parcel -> the labels of its voxels, from the back of the brain to the front. As in the release, volumes overlap: a stream
-covers several areas, and functional areas share voxels. All parcels but ``anterior`` lie in nsdgeneral."""
+"""The labels of the voxels of each parcel. Parcels are ordered from the back of the brain to the front. As in the release,
+volumes overlap: a stream covers several areas, and functional areas share voxels. All parcels except ``anterior`` are in
+nsdgeneral."""
 
 
 @dataclass(frozen=True)
 class Cortex:
-    """The cortex of one subject."""
+    """The simulated cortex of one subject."""
 
     shape: tuple[int, int, int]  # the grid (X, Y, Z)
-    voxels: np.ndarray  # (n, 3) i, j, k of the voxels that respond, in the order of np.argwhere
-    parcel: np.ndarray  # (n,) their parcel
-    volumes: dict[str, np.ndarray]  # ROI volume -> (X, Y, Z): -1 outside cortex, 0 without a label, 1 ... as in LABELS
+    voxels: np.ndarray  # (n, 3) i, j, k of the responding voxels, in the order of np.argwhere
+    parcel: np.ndarray  # (n,) parcel of each of these voxels
+    volumes: dict[str, np.ndarray]  # (X, Y, Z) of each ROI volume: -1 outside cortex, 0 without a label, 1 ... as in LABELS
 
     def members(self, roi: str) -> np.ndarray:
-        """Return which of ``voxels`` have the label ``roi``: (n,) bool."""
+        """Tell which of ``voxels`` have the label ``roi``, (n,) bool."""
         volume = next(volume for volume, labels in LABELS.items() if roi in labels)
         return self.volumes[volume][tuple(self.voxels.T)] == LABELS[volume].index(roi) + 1
 
 
 def lay_out_cortex(shape: tuple[int, int, int], voxels_per_parcel: int, seed: int, absent: Collection[str] = ()) -> Cortex:
-    """Draw all 20 parcels into the outer shell of an ellipsoid, from back to front, or raise a ValueError if it is too small.
+    """Draw all 20 parcels into the outer shell of an ellipsoid, from back to front.
 
-    Labels that are ``absent`` are not drawn; their voxels keep their labels in other volumes.
+    ``absent`` labels are not drawn, but their voxels keep their labels in other volumes. A grid that is too small raises a
+    ValueError.
     """
     half = (np.array(shape) - 1) / 2
     position = (np.indices(shape) - half[:, None, None, None]) / (half[:, None, None, None] + 0.5)

@@ -1,6 +1,6 @@
-"""A writer of simulated experiments in the layout in which NSD was released.
+"""A writer of simulated experiments in the released layout of NSD.
 
-All ids in arguments are 0-based; the files hold 1-based ones where the release does.
+Ids in arguments count from 0. Ids in files count from 1 where those of the release do.
 """
 
 import gzip
@@ -17,29 +17,29 @@ from cortexscale.datasets.nsd.simulated_cortex import LABELS, Cortex
 from cortexscale.files import whole_file, write_text
 from cortexscale.kernels.noise_ceiling import ncsnr_from_trials
 
-TRIALS = 750  # trials of a session: 12 runs, of 63 and 62 trials in turn
+TRIALS = 750  # number of trials in a session, which has 12 runs of alternately 63 and 62 trials
 
 _RUN = np.repeat(np.arange(1, 13), np.tile((63, 62), 6))
-_SCALE = 300  # stored integer for one percent of signal change
+_SCALE = 300  # integer that stands for one percent of signal change
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """The images that all subjects are planned to see, each of them three times."""
+    """The images that all subjects are planned to see. Each image is planned three times."""
 
-    subject_images: np.ndarray  # (subjects, n) stimulus ids of the images of each subject; the shared ones come first
-    ordering: np.ndarray  # (sessions * 750,) column of subject_images of each trial, the same for every subject
+    subject_images: np.ndarray  # (subjects, n) stimulus ids of each subject's images; shared images come first
+    ordering: np.ndarray  # (sessions * 750,) column of subject_images for each trial; it is the same for every subject
     n_shared: int
 
     @property
     def n_images(self) -> int:
-        """Number of distinct stimuli of all subjects together, which have the ids 0 ... n - 1."""
+        """Number of distinct stimuli of all subjects. Their ids are 0 ... n - 1."""
         subjects, n = self.subject_images.shape
         return self.n_shared + subjects * (n - self.n_shared)
 
 
 def plan_experiment(subjects: int, sessions: int, n_shared: int, seed: int) -> Experiment:
-    """Plan an experiment with 250 images per session and subject, in random order."""
+    """Plan an experiment in which each subject sees 250 images per session, in random order."""
     rng = np.random.default_rng(seed)
     n = sessions * TRIALS // 3
     n_own = n - n_shared
@@ -50,10 +50,10 @@ def plan_experiment(subjects: int, sessions: int, n_shared: int, seed: int) -> E
 
 
 def single_trials(signal: np.ndarray, shown: np.ndarray, ncsnr: np.ndarray, seed: int) -> np.ndarray:
-    """Return trials in percent signal change: signal plus independent noise, with a new offset and gain in each session.
+    """Return trials in percent signal change, which are signal plus independent noise.
 
-    The ``signal`` is (images, voxels) of unit variance; ``shown`` is its row in each trial of whole sessions; ``ncsnr`` is the
-    value that a reader should find.
+    Each session has a new offset and gain. ``signal`` (images, voxels) has unit variance. ``shown`` has the row of ``signal`` for
+    each trial of complete sessions. ``ncsnr`` is the value that a reader should find.
     """
     rng = np.random.default_rng(seed)
     n_voxels = signal.shape[1]
@@ -65,7 +65,7 @@ def single_trials(signal: np.ndarray, shown: np.ndarray, ncsnr: np.ndarray, seed
 
 
 def write_shared(root: Path, experiment: Experiment, images: np.ndarray) -> None:
-    """Write what does not belong to a subject: the design, the stimulus table and the images, (n, size, size, 3) uint8."""
+    """Write the files that all subjects share: the design, the stimulus table and the uint8 images (n, size, size, 3)."""
     import scipy.io
 
     release = _release(root, "subj01")
@@ -88,8 +88,8 @@ def write_shared(root: Path, experiment: Experiment, images: np.ndarray) -> None
 def write_subject(root: Path, subject: str, experiment: Experiment, cortex: Cortex, trials: np.ndarray) -> None:
     """Write betas, ncsnr, ROI volumes, label names and the behavioural log of one subject.
 
-    The ``trials`` are (sessions * 750, voxels) percent signal change of ``cortex.voxels`` in order of presentation, of all
-    planned sessions or the first ones. All zeros in a session mark a voxel that is invalid in it.
+    ``trials`` (sessions * 750, voxels) are percent signal change of ``cortex.voxels`` in order of presentation, for all planned
+    sessions or the first of them. A voxel that is all zeros in a session is invalid in it.
     """
     release = _release(root, subject)
     shown = experiment.subject_images[int(subject.removeprefix("subj")) - 1, experiment.ordering[: len(trials)]]
@@ -118,7 +118,10 @@ def _release(root: Path, subject: str) -> Release:
 
 
 def _released_ncsnr(stored: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    """Compute ncsnr as the release does: z-scored within session, from images with exactly three trials, all valid."""
+    """Compute ncsnr as in the release, from trials that are z-scored within sessions.
+
+    Only images with exactly three valid trials are used.
+    """
     sessions = stored.reshape(-1, TRIALS, stored.shape[1]).astype(np.float64)
     with np.errstate(invalid="ignore"):
         z = (sessions - sessions.mean(axis=1, keepdims=True)) / sessions.std(axis=1, ddof=1, keepdims=True)
@@ -134,7 +137,7 @@ def _released_ncsnr(stored: np.ndarray, shown: np.ndarray) -> np.ndarray:
 
 
 def _write_volume(path: Path, volume: np.ndarray) -> None:
-    """Write (X, Y, Z) as the release does: 1.8 mm, world origin at the centre of the slab, sform only."""
+    """Write a volume (X, Y, Z) as in the release, with 1.8 mm, the world origin at the centre of the slab, and only an sform."""
     import nibabel as nib
 
     affine = np.diag([1.8, 1.8, 1.8, 1])
@@ -147,7 +150,7 @@ def _write_volume(path: Path, volume: np.ndarray) -> None:
 
 
 def _stimulus_table(experiment: Experiment, shared: np.ndarray) -> pd.DataFrame:
-    """Make the table nsd_stim_info_merged.csv. Of all its columns only ``nsdId`` is 0-based; its index column has no name."""
+    """Make the table nsd_stim_info_merged.csv. Only its column ``nsdId`` counts from 0. Its index column has no name."""
     n = experiment.n_images
     ids = np.arange(n)
     table = pd.DataFrame({"cocoId": 1_000_000 + ids, "cocoSplit": "train2017", "cropBox": "(0, 0, 0.1, 0.1)"})
@@ -163,7 +166,7 @@ def _stimulus_table(experiment: Experiment, shared: np.ndarray) -> pd.DataFrame:
 
 
 def _responses(subject: str, experiment: Experiment, shown: np.ndarray) -> pd.DataFrame:
-    """Make the table responses.tsv of a subject that never pressed a button."""
+    """Make the table responses.tsv of a subject who never pressed a button."""
     sessions = len(shown) // TRIALS
     trial_in_run = np.concatenate([np.arange(1, n + 1) for n in np.bincount(_RUN)[1:]])
     return pd.DataFrame(

@@ -1,4 +1,4 @@
-"""The events of THINGS-EEG1: the image of every trial, from ``events.tsv`` of release 1.2.0 or earlier."""
+"""Reading of the events of THINGS-EEG1, which give the image of every trial, from releases up to 1.2.0."""
 
 from pathlib import Path
 
@@ -8,17 +8,19 @@ import pandas as pd
 from cortexscale.errors import InputError
 from cortexscale.text_tables import column_names, read_table
 
-_MOST_SECONDS = 10_000  # larger onsets are in samples, because no recording is that long
+_MOST_SECONDS = 10_000  # larger onsets are in samples, because no recording has as many seconds
 
 
 def read_events(path: Path, rate: float, n_train: int, n_test: int, n_repetitions: int, remedy: str) -> tuple[pd.DataFrame, bool]:
-    """Read and check the events of a recording at ``rate`` Hz. Target trials have an image like all others and are kept.
+    """Read and check the events of a recording at ``rate`` Hz.
 
-    Subjects who saw no test images (sub-01 and sub-06) are refused.
+    Target trials are kept, because they also show an image. Subjects who saw no test images (sub-01 and sub-06) raise an
+    InputError.
 
     Returns:
-        One row per trial, in the order of the file: ``sample`` (0-based), ``id`` (``aardvark/aardvark_01b.jpg``), ``test``,
-        ``number`` of a test image, and ``sequence``; and whether onsets are in seconds, as from release 1.2.0 on.
+        A table with one row per trial, in the order of the file, and whether onsets are in seconds, which they are from release
+        1.2.0 on. The columns are ``sample`` (counted from 0), ``id`` (``aardvark/aardvark_01b.jpg``), ``test``, ``number`` of a
+        test image, and ``sequence``.
     """
     optional = [name for name in ("sample", "isteststim", "teststimnumber") if name in column_names(path, "\t", remedy)]
     table = read_table(path, "\t", ["onset", "sequencenumber", *optional], ["stim"], remedy=remedy)
@@ -50,7 +52,7 @@ def read_events(path: Path, rate: float, n_train: int, n_test: int, n_repetition
 
 
 def _samples(table: pd.DataFrame, rate: float, path: Path, remedy: str) -> tuple[np.ndarray, bool]:
-    """Return 0-based samples, and whether onsets are in seconds. The file counts samples from 1."""
+    """Return samples that count from 0, and whether onsets are in seconds. The file counts samples from 1."""
     onset = table["onset"].to_numpy(float)
     seconds = bool(np.median(onset) <= _MOST_SECONDS)
     counted_from_1 = onset * rate if seconds else onset
@@ -75,7 +77,7 @@ def _line(rows: "np.ndarray | pd.Series[bool]") -> str:
 
 
 def _things_ids(stim: pd.Series, path: Path, remedy: str) -> np.ndarray:
-    r"""Return ``aardvark/aardvark_01b.jpg`` for ``stimuli\aardvark\aardvark_01b.jpg``. Other columns are -1 for test images."""
+    r"""Return ``aardvark/aardvark_01b.jpg`` for ``stimuli\aardvark\aardvark_01b.jpg``. Other columns have -1 for test images."""
     parts = stim.str.replace("\\", "/").str.extract(r"([^/]+)/([^/]+)$")
     concept, file = parts[0], parts[1]
     bad = (concept != file.str.rsplit("_", n=1).str[0]).to_numpy()

@@ -1,9 +1,9 @@
 """THINGS-EEG1: human EEG during rapid serial presentation (Grootswagers et al. 2022, Scientific Data 9, 3).
 
-A recording has 63 channels at 1000 Hz against an online reference that is not stored. 22,248 images are presented once and
-200 test images 12 times, one every 100 ms. The reader restores the online reference and subtracts the average reference,
-high-pass filters at 0.1 Hz, cuts epochs, resamples them to 100 Hz, subtracts the baseline and crops (paper, appendix A.3; the
-reference is that of the dataset's authors).
+A recording has 63 channels at 1000 Hz. The online reference is not stored. 22,248 images are presented once and 200 test images
+12 times, one every 100 ms. The reader restores the online reference and subtracts the average reference, as the dataset's authors
+do. It then high-pass filters at 0.1 Hz, cuts epochs, resamples them to 100 Hz, subtracts the baseline, and crops (paper, appendix
+A.3).
 """
 
 from collections.abc import Sequence
@@ -28,16 +28,16 @@ ROIS = meeg.ROIS
 SOURCE = all_facts()["things_eeg1"].source
 
 _MARKER = ("Event", "E  1")
-_EPOCHS = 500  # epochs that are resampled at a time
+_EPOCHS = 500  # number of epochs that are resampled at a time
 
 
 class Options(meeg.EpochOptions):
-    """Options of THINGS-EEG1. The defaults are those of the paper; the counts are those of the release."""
+    """Options of THINGS-EEG1. Defaults are those of the paper, and default counts are those of the release."""
 
     reference: Literal["average", "none"] = Field(
         "average",
         description="`average` restores the online reference and subtracts the average of all channels, as the authors do. "
-        "`none` leaves the recording as it is.",
+        "`none` does not change the recording.",
     )
     highpass: PositiveFloat = Field(
         0.1, description="Cut-off frequency of the high-pass filter of the continuous recording, in Hz."
@@ -60,19 +60,19 @@ class Options(meeg.EpochOptions):
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """List header, markers, samples and events of one subject. They need not exist."""
+    """List the files with the header, markers, samples and events of one subject. They need not exist."""
     require_known([subject], SUBJECTS, "subjects of THINGS-EEG1")
     folder = Path(root) / subject / "eeg"
     return [folder / f"{subject}_task-rsvp_{ending}" for ending in ("eeg.vhdr", "eeg.vmrk", "eeg.eeg", "events.tsv")]
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check everything about one subject except the samples themselves."""
+    """Check all files of one subject, except for the samples themselves."""
     _text_files(root, subject, options)
 
 
 def memory_mb(options: Options) -> int:
-    """Return the peak memory of :func:`read` in MB, from the expected counts."""
+    """Return the peak memory of :func:`read` in MB, computed from the expected counts."""
     _, _, units = shape(options, SUBJECTS[:1])
     responses = 4 * units * (options.n_train + (options.n_repetitions + 1) * options.n_test)
     checks = 2 * units * options.n_train  # one byte per response, twice
@@ -80,13 +80,13 @@ def memory_mb(options: Options) -> int:
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training stimuli, test stimuli, and units of all subjects, who saw the same images."""
+    """Return the numbers of training stimuli, of test stimuli, and of units of all subjects. All saw the same images."""
     units = len(CHANNELS) * len(options.times(options.recorded_rate))
     return options.n_train, options.n_test, units * len(subjects)
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
-    """Read one subject: responses in microvolts, both splits ordered by stimulus id."""
+    """Read one subject. Responses are in microvolts, and both splits are ordered by stimulus id."""
     events, names, notes = _text_files(root, subject, options)
     header_file, times = raw_files(root, subject, options)[0], options.times(options.recorded_rate)
     average = options.reference == "average"
@@ -119,7 +119,7 @@ def read(root: Path, subject: str, options: Options) -> Recording:
 
 
 def _text_files(root: Path, subject: str, options: Options) -> tuple[pd.DataFrame, dict[str, str], dict[str, Any]]:
-    """Return the events, the name in the file of each channel of the cap, and the notes."""
+    """Return the events, the name in the file of each channel of the cap, and the recording's notes."""
     header_file, _, data_file, events_file = raw_files(root, subject, options)
     remedy = f"It is {subject}/eeg/ of OpenNeuro ds003825, version 1.2.0."
     header = read_header(header_file, remedy)

@@ -1,4 +1,4 @@
-"""The continuous recordings of THINGS-EEG1: their channels, the reference and the high-pass filter."""
+"""Reading of the continuous recordings of THINGS-EEG1, with their channels, the reference and the high-pass filter."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,18 +20,18 @@ CHANNELS = (
     "PO8", "P6", "P2", "CPz", "CP4", "TP8", "C6", "C2", "FC4", "FT8", "F6", "AF8", "AF4", "F2", "FCz", "Cz",
 )
 # fmt: on
-"""The channels of the cap. A file lacks the channel that was the online reference: Cz, or FCz in sub-49 and sub-50, who were
-recorded in a workspace of 127 channels. Channels are found by name; others were not connected."""
+"""The channels of the cap. A file lacks the channel of the online reference. This is Cz, or FCz in sub-49 and sub-50, who were
+recorded in a workspace of 127 channels. Channels are found by name; all others were not connected."""
 
 BLOCK_BYTES = 2**27
-"""Bytes of a recording that are held as float64 at a time: some channels of all samples, or all channels of some samples."""
+"""Size, in bytes, of the float64 part of a recording in memory. A part has some channels, or some samples of all channels."""
 
 _FEWEST = 60
-_PLAUSIBLE = (0.1, 300.0)  # µV, limits of the median size of the filtered signal; the unit in the headers is not documented
+_PLAUSIBLE = (0.1, 300.0)  # limits, in µV, of the median size of the filtered signal; the unit in the headers is not documented
 
 
 def find_channels(path: Path, channels: Sequence[str], remedy: str) -> tuple[dict[str, str], str]:
-    """Return name in :data:`CHANNELS` -> name in the file, and the online reference, ``Cz`` or ``FCz``."""
+    """Return the name in the file of each of :data:`CHANNELS`, and the online reference, ``Cz`` or ``FCz``."""
     cap = {name.upper(): name for name in CHANNELS}
     names = {cap[name.upper()]: name for name in channels if name.upper() in cap}
     absent = [name for name in ("Cz", "FCz") if name not in names]
@@ -45,12 +45,13 @@ def find_channels(path: Path, channels: Sequence[str], remedy: str) -> tuple[dic
 def filtered(
     path: Path, channels: Sequence[str], names: dict[str, str], average: bool, highpass: float, at_least: int
 ) -> Iterator[tuple[slice, "mne.io.RawArray"]]:
-    """Reference and filter the continuous recording; yield slices of ``channels`` and their recording in V, to save memory.
+    """Reference and filter the continuous recording. Yield slices of ``channels``, each with its recording in V.
 
-    The numbers are those of MNE on the whole recording: ``add_reference_channels``, ``set_eeg_reference("average")`` and
-    ``filter`` (zero-phase FIR, ``highpass`` in Hz) treat samples and channels one by one, except for the mean over channels,
-    which is computed first. ``names`` has the name in the file of every channel except the online reference, which is 0 by
-    definition. The caller holds ``at_least`` values per channel of a slice: if they outnumber the samples, slices are narrower.
+    Slices save memory, and give the same numbers as MNE on the whole recording. ``add_reference_channels``,
+    ``set_eeg_reference("average")`` and ``filter`` (zero-phase FIR, ``highpass`` in Hz) treat samples and channels separately,
+    except for the mean over channels, which is computed first. ``names`` has the name in the file of every channel except the
+    online reference, which is 0 by definition. The caller keeps ``at_least`` values per channel of a slice. If these are more
+    than the samples, slices are narrower.
     """
     import mne
 
@@ -76,7 +77,7 @@ def filtered(
 
 
 def _volts(raw: "mne.io.BaseRaw", channels: Sequence[str], names: dict[str, str], start: int, stop: int) -> np.ndarray:
-    """Return (channels, samples) in V. The online reference is 0."""
+    """Return a recording (channels, samples) in V. The online reference is 0."""
     stop = min(stop, raw.n_times)
     volts = np.zeros((len(channels), stop - start))
     stored = [index for index, name in enumerate(channels) if name in names]

@@ -1,4 +1,4 @@
-"""A simulation of THINGS-EEG1 in its released layout."""
+"""A simulation of THINGS-EEG1 in the released layout."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,12 +18,12 @@ from cortexscale.simulation.visual_system import World
 
 WIDE_WORKSPACE = ("sub-49", "sub-50")  # recorded with 127 channels against FCz, 63 of them connected
 RECORDED_RATE = 1000
-EXEMPLARS = 12  # images of a concept in the main part; the next one may be its test image
+EXEMPLARS = 12  # number of images of a concept in the main part; the next image may be a test image
 
 _SOA = 10  # grid samples: 100 ms
-_PAUSE = 1.0  # s between sequences; longer than a response, shorter than in the experiment
-_LEAD, _TAIL = 3.0, 2.0  # s of recording before the first and after the last onset
-_SCALE = 2.0  # µV, standard deviation of a wave at its peak
+_PAUSE = 1.0  # in s, between sequences; longer than a response, shorter than in the experiment
+_LEAD, _TAIL = 3.0, 2.0  # in s, of recording before the first onset and after the last onset
+_SCALE = 2.0  # in µV, standard deviation of a wave at its peak
 _COLUMNS = [
     *("onset", "duration", "eventnumber", "blocksequencenumber", "isteststim", "object", "objectnumber"),
     *("presentationnumber", "sequencenumber", "stim", "stimnumber", "teststimnumber", "withinsequencenumber", "istarget"),
@@ -32,7 +32,7 @@ _COLUMNS = [
 
 
 class Settings(BaseModel, extra="forbid"):
-    """Size of the simulated experiment. Channels, rate and the pace of the images are those of the release."""
+    """Size of the simulated experiment. Channels, sampling rate and presentation rate are those of the release."""
 
     concepts: PositiveInt = Field(
         50, description="Number of concepts of the main part. Each has twelve images, and every image is presented once."
@@ -46,15 +46,15 @@ class Settings(BaseModel, extra="forbid"):
         0.2, description="Variance of the noise of one trial, divided by the variance of the signal at the peak of a wave."
     )
     subject_noise: dict[str, PositiveFloat] = Field(
-        {}, description="Subject -> value of `noise` for this subject, in place of the common value."
+        {}, description="Value of `noise` for each subject that does not have the common value."
     )
 
 
 def events_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.DataFrame:
-    """Draw the trials of one subject, one row per image, in the columns of release 1.2.0.
+    """Draw the trials of one subject. The table has one row per image, and the columns of release 1.2.0.
 
-    The main part has all its images in random order; each test sequence has all test images. Onsets lie on the grid of
-    100 Hz. ``sample`` counts from 1. ``things_ids`` are all images of the image folder, in byte order.
+    The main part presents all its images in random order. Each test sequence presents all test images. Onsets are on the grid of
+    100 Hz. ``sample`` counts from 1. ``things_ids`` has all images of the image folder, in byte order.
     """
     rng = np.random.default_rng(seed)
     images = pd.DataFrame({"id": things_ids})
@@ -94,7 +94,7 @@ def events_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.Da
 def write_things_eeg1(root: Path, subject: str, events: pd.DataFrame, potentials: np.ndarray) -> None:
     """Write the BrainVision files and ``events.tsv`` of one subject.
 
-    ``potentials`` are (64 channels of the cap, samples) in µV against any reference, at 1000 Hz.
+    ``potentials`` (64 channels of the cap, samples) are in µV against any reference, at 1000 Hz.
     """
     base = f"{root}/{subject}/eeg/{subject}_task-rsvp"
     reference = CHANNELS.index("FCz" if subject in WIDE_WORKSPACE else "Cz")  # it is not stored
@@ -110,11 +110,10 @@ def write_things_eeg1(root: Path, subject: str, events: pd.DataFrame, potentials
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
-    """Write the subjects, and yield each with its truth: noise-free responses in µV, and the true noise ceilings above 1 %.
+    """Write the files of all subjects, and yield each truth: noise-free responses in µV, and true noise ceilings above 1 %.
 
-    Truths are those of the average reference. In true ceilings, the noise has three parts: what is added to the recording, the
-    responses to neighbouring images, and what subtracting the baseline adds of both
-    (:func:`cortexscale.simulation.meeg.trial_noise`).
+    Truths are for the average reference. Noise is the noise added to the recording and the responses to neighbouring images.
+    Subtracting the baseline adds some of both (:func:`cortexscale.simulation.meeg.trial_noise`).
     """
     options = Options()
     times = options.times(RECORDED_RATE)
@@ -134,7 +133,7 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
         write_things_eeg1(root, subject, events, _potentials(recorded, row, events, variance, own + 1))
 
         is_test = (events["isteststim"] == 1).to_numpy()
-        train, test = (np.unique(row[rows]) for rows in (~is_test, is_test))  # sorted by id, as the image folder is
+        train, test = (np.unique(row[rows]) for rows in (~is_test, is_test))  # sorted by id, like the image folder
         variance *= 1 - 1 / len(CHANNELS)  # the average reference removes this part of the noise
         noise = trial_noise(resampled[test], variance, soa=_SOA, length=len(test), baseline=round(0.2 * RATE) + 1)
         ceiling = true_ceiling(resampled[test], noise, settings.repetitions)
@@ -147,7 +146,7 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
 
 
 def _potentials(signal: np.ndarray, row: np.ndarray, events: pd.DataFrame, variance: float, seed: int) -> np.ndarray:
-    """Return (64, samples) µV at 1000 Hz: responses to the images in turn, and white noise below 50 Hz."""
+    """Return potentials (64, samples) in µV at 1000 Hz, which are responses to the images plus white noise below 50 Hz."""
     factor = RECORDED_RATE // RATE
     onsets = (events["sample"].to_numpy() - 1) // factor
     clean = continuous(signal, row, onsets, onsets[-1] + int(_TAIL * RATE))

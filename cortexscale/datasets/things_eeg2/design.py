@@ -1,4 +1,4 @@
-"""The images that the sessions of THINGS-EEG2 should present, and checks that they did."""
+"""The presentations planned for the sessions of THINGS-EEG2, and checks that they took place."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,13 +10,13 @@ from cortexscale.datasets.formats.meeg import EpochOptions, require_epochs
 from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Part
 from cortexscale.errors import InputError
 
-_PLAUSIBLE = (1e-7, 1e-3)  # V, limits of the standard deviation over one epoch, median over channels
+_PLAUSIBLE = (1e-7, 1e-3)  # limits, in V, of the standard deviation over one epoch, as median over channels
 _REMEDY = "fetch the session again; if it is partial or simulated on purpose, set things_eeg2's counts"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The planned presentations of one split in a session, as the options of the reader describe them."""
+    """The planned presentations of one split in a session, according to the options of the reader."""
 
     images: int
     images_per_session: int
@@ -31,11 +31,11 @@ class Session:
 
     name: str
     parts: list[Part]  # in order of time
-    at_most: int | None  # number of presentations of an image that count, from the first on
+    at_most: int | None  # only this number of first presentations of an image count; None for all
 
     @cached_property
     def conditions(self) -> np.ndarray:
-        """(presentations,) conditions, over all parts."""
+        """Conditions (presentations,) of all parts."""
         return np.concatenate([part.conditions for part in self.parts])
 
     @property
@@ -44,13 +44,13 @@ class Session:
 
     @cached_property
     def kept(self) -> np.ndarray:
-        """(presentations,) bool, which of them count. Targets do not."""
+        """Whether each presentation counts, (presentations,) bool. Targets do not count."""
         rank = pd.Series(self.conditions).groupby(self.conditions).cumcount().to_numpy()
         return ~self.is_target & (rank < (self.at_most or len(rank)))
 
 
 def require_plan(sessions: list[Session], plan: Plan) -> None:
-    """Raise an InputError unless every session has the planned images, and all sessions together present each equally often."""
+    """Raise an InputError unless every session has the planned images, and all sessions together present them equally often."""
     seen = np.zeros(plan.images, dtype=int)
     for session in sessions:
         n_images, n_targets = len(session.conditions), session.is_target.sum()
@@ -73,7 +73,7 @@ def require_plan(sessions: list[Session], plan: Plan) -> None:
 
 
 def require_eeg(part: Part, options: EpochOptions) -> None:
-    """Raise an InputError unless every epoch lies within its recording and the first one has amplitudes of EEG."""
+    """Raise an InputError unless all epochs are within their recording, and the first epoch has amplitudes of EEG."""
     require_epochs(part.path, part.onsets, part.n_samples, RATE, options)
     first, stop = (part.onsets[0] + round(seconds * RATE) for seconds in (options.tmin, options.tmax))
     deviation = float(np.median(part.segment(first, stop).std(axis=1)))

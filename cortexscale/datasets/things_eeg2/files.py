@@ -1,8 +1,8 @@
-"""The files of THINGS-EEG2 as they were released: where they lie, and the image that was presented at each sample.
+"""The released files of THINGS-EEG2: their paths, and the samples at which they present images.
 
-The authors joined the five training parts of a session along time and saved each session as two dictionaries
-(``raw_eeg_training.npy``, ``raw_eeg_test.npy``). Their last channel, ``stim``, is zero except at one sample per image.
-Layout: wiki of osf.io/crxs4 and osf.io/y63gw, and github.com/gifale95/eeg_encoding.
+The authors joined the five training parts of a session along time. They saved each session as two dictionaries
+(``raw_eeg_training.npy``, ``raw_eeg_test.npy``). The last channel, ``stim``, is zero except at one sample per image. The layout
+is described in the wikis of osf.io/crxs4 and osf.io/y63gw, and in github.com/gifale95/eeg_encoding.
 """
 
 import os
@@ -20,11 +20,11 @@ from cortexscale.listing import folders_in
 SplitName = Literal["training", "test"]
 SPLITS: tuple[SplitName, ...] = ("training", "test")
 
-RATE = 1000  # Hz, of both forms of the raw data
+RATE = 1000  # in Hz, of both forms of the raw data
 TARGET = 99999  # condition of the images of Buzz Lightyear, which the subjects counted
 
 _PLACES = {"npy": ("", "raw_data", "eeg_dataset/raw_data"), "brainvision": ("", "source_data", "eeg_dataset/source_data")}
-"""Form of the raw data -> where the folders of subjects may lie: beside each other, or as in the authors' project folder."""
+"""Where the folders of subjects may be, for each form of the raw data: in the root, or as in the authors' project folder."""
 _ARCHIVES = {"npy": "the raw data (osf.io/crxs4, Figshare+ 18470912)", "brainvision": "the source data (osf.io/3jk45)"}
 
 
@@ -34,14 +34,14 @@ class Part:
 
     path: Path
     n_samples: int
-    onsets: np.ndarray  # (n,) sample of every presentation, 0-based and ascending
-    conditions: np.ndarray  # (n,) the image: its 1-based number within the split, or TARGET
-    segment: Callable[[int, int], np.ndarray]  # segment(first, stop) reads these samples: (channels, stop - first) float64 V
+    onsets: np.ndarray  # (n,) sample of every presentation, counted from 0, ascending
+    conditions: np.ndarray  # (n,) number of the image within the split, counted from 1, or TARGET
+    segment: Callable[[int, int], np.ndarray]  # segment(first, stop) reads float64 (channels, stop - first) in V
 
 
 @dataclass(frozen=True)
 class Release:
-    """Paths of the files of one subject below ``root``, in the form of the raw data that ``source`` names."""
+    """Paths of the files of one subject below ``root``. ``source`` is the form of the raw data."""
 
     root: Path
     subject: str
@@ -49,7 +49,7 @@ class Release:
 
     @property
     def folder(self) -> Path:
-        """The folder of the sessions. It may lie in a folder of the same name, where an archive was unpacked."""
+        """Folder of the sessions. If an archive was unpacked, it may be in a folder of the same name."""
         single = [self.root / place / self.subject for place in _PLACES[self.source]]
         found = (folder for one in single for folder in (one, one / self.subject) if _has_sessions(folder))
         return next(found, single[0])
@@ -75,7 +75,7 @@ class Release:
         return f"It is in {archive.name} of {_ARCHIVES[self.source]}; unpack that below {self.root}."
 
     def require_sessions(self, expected: int) -> None:
-        """Raise an InputError that names every session of 1 ... ``expected`` that is missing."""
+        """Raise an InputError if any of the sessions 1 ... ``expected`` is missing. It names them."""
         sessions = [self.session(number) for number in range(1, expected + 1)]
         if missing := [session for session in sessions if not os.path.lexists(session)]:
             names = ", ".join(session.name for session in missing)
@@ -88,7 +88,7 @@ def _has_sessions(folder: Path) -> bool:
 
 
 def stimulus_ids(release: Release, split: SplitName, expected: int) -> np.ndarray:
-    """Return the THINGS ids, ``aardvark/aardvark_01b.jpg``, of the conditions 1, 2, 3 ... of a split: (expected,)."""
+    """Return the THINGS ids (expected,), such as ``aardvark/aardvark_01b.jpg``, of the conditions 1, 2, 3 ... of a split."""
     path, prefix = release.image_metadata, "train" if split == "training" else split
     remedy = release.remedy(path)
     keys = (f"{prefix}_img_files", f"{prefix}_img_concepts")
@@ -107,16 +107,16 @@ def stimulus_ids(release: Release, split: SplitName, expected: int) -> np.ndarra
 
 
 def open_dictionary(release: Release, session: int, split: SplitName, channels: Sequence[str], volts: float) -> Part:
-    """Open the training or test part of one session as the authors joined it. Only the channel ``stim`` is read.
+    """Open the joined training or test part of one session. Only the channel ``stim`` is read.
 
-    ``channels`` are those of the segments, and ``volts`` is one unit of the file in V.
+    ``channels`` are the channels of segments. ``volts`` is one unit of the file in V.
     """
     path = release.dictionary(session, split)
     remedy = release.remedy(path)
     names, data = _names_and_data(path, channels, remedy)
     rows, n_samples = [names.index(channel) for channel in channels], data.shape[1]
     triggers = np.array(data[names.index("stim")])
-    del data  # pages of a map that stays open count as memory of this process
+    del data  # pages of an open memory map would count as memory of this process
 
     def segment(first: int, stop: int) -> np.ndarray:
         values = np.asarray(load_dict(path, remedy)["raw_eeg_data"][rows, first:stop], dtype=np.float64)
@@ -132,9 +132,9 @@ def open_dictionary(release: Release, session: int, split: SplitName, channels: 
 
 
 def _names_and_data(path: Path, channels: Sequence[str], remedy: str) -> tuple[list[str], np.ndarray]:
-    """Return the channel names and the data of a dictionary, if all its entries fit each other."""
+    """Return the channel names and the data of a dictionary, after checking that its entries match."""
     content = load_dict(path, remedy)
-    types_key = "ch_type" if "ch_type" in content else "ch_types"  # the name in the wiki, and the one in the authors' code
+    types_key = "ch_type" if "ch_type" in content else "ch_types"  # the names in the wiki and in the authors' code
     _require_keys(path, content, ("raw_eeg_data", "ch_names", types_key, "sfreq"), remedy)
     names, types, data = [str(name) for name in content["ch_names"]], list(content[types_key]), content["raw_eeg_data"]
     if content["sfreq"] != RATE:

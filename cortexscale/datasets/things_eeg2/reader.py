@@ -1,9 +1,9 @@
 """THINGS-EEG2: EEG of ten people who saw THINGS images five times a second (Gifford et al. 2022, NeuroImage 264:119754).
 
-The reader starts from the raw data (63 channels, 1000 Hz, 0.1-100 Hz, V), because the authors' preprocessed data are
-whitened. It cuts epochs of -0.2 to 0.8 s, subtracts the mean of the baseline, resamples to 100 Hz and averages over
-presentations (paper, appendix A.4). A session presents half of the training images twice and all test images twenty times; a few
-images come once or twice more.
+The reader uses the raw data (63 channels, 1000 Hz, 0.1-100 Hz, V), because the authors' preprocessed data are whitened. It cuts
+epochs of -0.2 to 0.8 s, subtracts the mean of the baseline, resamples to 100 Hz, and averages over presentations (paper, appendix
+A.4). A session presents half of the training images twice, and all test images twenty times. A few images are presented once or
+twice more.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,13 +34,13 @@ CHANNELS = (
     "PO4", "PO8", "P6", "P2", "CPz", "CP4", "TP8", "C6", "C2", "FC4", "FT8", "F6", "F2", "AF4", "AF8",
 )
 # fmt: on
-"""The channels in the order of the release. Fz was the reference while recording."""
+"""Channels in the order of the release. Fz was the reference of the recording."""
 
-_BLOCK = 200  # epochs that are made at a time: 101 MB in float64
+_BLOCK = 200  # number of epochs that are cut at a time; they take 101 MB in float64
 
 
 class Options(meeg.EpochOptions):
-    """Options of THINGS-EEG2. The defaults are those of the paper; the counts are those of the release."""
+    """Options of THINGS-EEG2. Defaults are those of the paper, and default counts are those of the release."""
 
     source: Literal["npy", "brainvision"] = Field(
         "npy",
@@ -100,12 +100,12 @@ def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check everything except the responses: files, channels, and the image of every trial."""
+    """Check the files, the channels, and the image of every trial, but not the responses."""
     _open(root, subject, options)
 
 
 def memory_mb(options: Options) -> int:
-    """Return the peak memory of :func:`read` in MB: the test trials or the training averages, a block, and the libraries."""
+    """Return the peak memory of :func:`read` in MB. It has libraries, a block, and the test trials or the training averages."""
     n_times = len(options.times(RATE))
     units = len(options.channels) * n_times
     per_session = options.n_test * options.test_repetitions
@@ -119,14 +119,15 @@ def memory_mb(options: Options) -> int:
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training stimuli, test stimuli, and units of all subjects, who saw the same images."""
+    """Return the numbers of training stimuli, of test stimuli, and of units of all subjects. All saw the same images."""
     return options.n_train, options.n_test, len(options.channels) * len(options.times(RATE)) * len(subjects)
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
     """Read one subject, a block of epochs at a time. Rows are in the order of the image metadata.
 
-    The noise ceiling of a unit is estimated from its single test trials, z-scored over images and repetitions within a session.
+    The noise ceiling of a unit is estimated from single test trials. They are z-scored over images and repetitions within a
+    session.
     """
     opened, times = _open(root, subject, options), options.times(RATE)
     (train_ids, training), (test_ids, testing) = opened["training"], opened["test"]
@@ -163,7 +164,7 @@ def _release(root: Path, subject: str, options: Options) -> Release:
 
 
 def _open(root: Path, subject: str, options: Options) -> dict[SplitName, tuple[np.ndarray, list[Session]]]:
-    """Return the THINGS ids of each split, and what each session recorded of it."""
+    """Return, for each split, its THINGS ids and its recordings in each session."""
     release = _release(root, subject, options)
     release.require_sessions(options.n_sessions)
     opened: dict[SplitName, tuple[np.ndarray, list[Session]]] = {}
@@ -191,7 +192,7 @@ def _parts(release: Release, session: int, split: SplitName, options: Options) -
 
 
 def _trials(sessions: list[Session], options: Options) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield images (n,), counted from 0, and their responses (n, channels, times) in microvolts, one block after the other."""
+    """Yield blocks of images (n,), counted from 0, and their responses (n, channels, times) in microvolts."""
     import mne
 
     info = mne.create_info(list(options.channels), RATE, "eeg", verbose="error")

@@ -1,7 +1,7 @@
-"""A simulation of THINGS-EEG2: the images that subjects see, what is recorded, and the truth behind it.
+"""A simulation of THINGS-EEG2, with the images that subjects see, the recordings, and the true responses.
 
-Images follow each other five times a second, so responses overlap, and the responses to neighbours are noise for the
-image that is scored. A session records its training images in five parts, which the dictionaries join without a gap.
+Images follow each other so fast that responses overlap. Responses to neighbouring images are therefore noise. A session records
+its training images in several parts, which the dictionaries join without a gap.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,9 +26,9 @@ from cortexscale.simulation.visual_system import World
 SESSIONS = 4
 
 _FACTOR = RECORDED_RATE // RATE
-_BEFORE, _AFTER = 25, 85  # samples of the grid around the images of a part, so that no epoch crosses a joint
-_BASELINE = 21  # samples of the grid from -0.2 to 0 s
-_NOISE = 5.0  # microvolts, sd on the grid
+_BEFORE, _AFTER = 25, 85  # number of grid samples before and after the images of a part, so that no epoch crosses a joint
+_BASELINE = 21  # number of grid samples from -0.2 to 0 s
+_NOISE = 5.0  # in microvolts, standard deviation on the grid
 _LOBES = {name: eeg_lobe(name) for name in CHANNELS}
 
 
@@ -58,7 +58,7 @@ class Settings(BaseModel, extra="forbid"):
     test_targets: NonNegativeInt = Field(2, description="Number of targets among the test images of a session.")
     parts: PositiveInt = Field(5, description="Number of recordings over which the training images of a session are spread.")
     soa: PositiveFloat = Field(
-        0.1, description="Time from the onset of one image to the next in s: a multiple of 0.01. The release has 0.2."
+        0.1, description="Time between the onsets of two images, in s. It is a multiple of 0.01, and 0.2 in the release."
     )
     amplitude: tuple[PositiveFloat, PositiveFloat] = Field(
         (2.5, 4),
@@ -69,7 +69,10 @@ class Settings(BaseModel, extra="forbid"):
 
 
 def choose_images(things_ids: np.ndarray, settings: Settings, seed: int) -> dict[SplitName, np.ndarray]:
-    """Choose the images that all subjects see: split -> rows in the image folder, in the order of the conditions."""
+    """Choose the images that all subjects see.
+
+    For each split, return their rows in the image folder, in the order of the conditions.
+    """
     concepts = pd.Series(things_ids).str.split("/").str[0]
     chosen = np.random.default_rng(seed).choice(concepts.unique(), settings.concepts + settings.test_images, replace=False)
     exemplar = concepts.groupby(concepts).cumcount().to_numpy()
@@ -79,10 +82,9 @@ def choose_images(things_ids: np.ndarray, settings: Settings, seed: int) -> dict
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
-    """Write the subjects, and yield each with its truth: noise-free responses, and the true noise ceilings above 1 %.
+    """Write the files of all subjects, and yield each truth: noise-free responses, and true noise ceilings above 1 %.
 
-    True ceilings are exact in expectation. Noise includes the responses to the images
-    shown just before and after.
+    True noise ceilings are exact in expectation. Noise includes the responses to the previous and next images.
     """
     rows = choose_images(world.things_ids, settings, seed)
     ids = {split: world.things_ids[own] for split, own in rows.items()}
@@ -106,7 +108,10 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
 
 
 def _sessions(settings: Settings, rng: np.random.Generator) -> Iterator[dict[SplitName, list[np.ndarray]]]:
-    """Yield the conditions of the parts of every session. Sessions 1 and 2 halve the concepts in one way, 3 and 4 in another."""
+    """Yield the conditions of the parts of every session.
+
+    Sessions 1 and 2 split the concepts into two halves, and sessions 3 and 4 into two other halves.
+    """
     test = np.arange(1, settings.test_images + 1)
     for _ in range(SESSIONS // 2):
         for half in np.split(rng.permutation(settings.concepts), 2):
@@ -122,7 +127,7 @@ def _order(images: np.ndarray, repetitions: int, extra: int, targets: int, rng: 
 
 
 def _record(signal: np.ndarray, conditions: np.ndarray, settings: Settings, rng: np.random.Generator) -> Part:
-    """Record one part, in volts as a BrainVision file holds them."""
+    """Record one part, in volts with the precision of a BrainVision file."""
     onsets = _BEFORE + round(settings.soa * RATE) * np.arange(len(conditions))
     n_samples = int(onsets[-1]) + _AFTER
     images = np.where(conditions == TARGET, rng.integers(len(signal), size=len(conditions)), conditions - 1)

@@ -1,4 +1,4 @@
-"""A writer of raw data of THINGS-EEG2 in the released layouts: dictionaries, and the BrainVision recordings they are made of."""
+"""A writer of raw data of THINGS-EEG2 in the released layouts: dictionaries, and the BrainVision recordings that they join."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +11,15 @@ from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Part, SplitName
 from cortexscale.datasets.things_eeg2.reader import CHANNELS
 from cortexscale.simulation.brainvision import write_brainvision
 
-EXEMPLARS = 10  # images of a training concept; the next image is the one of a test concept
+EXEMPLARS = 10  # number of images of a training concept; the next image is used for a test concept
 _TRIGGER_OF_TARGET = 255
 
 
 def write_image_metadata(root: Path, things_ids: np.ndarray, ids: dict[SplitName, np.ndarray]) -> Path:
-    """Write ``image_metadata.npy``: file and folder of every condition, numbered within its split and among all concepts."""
+    """Write ``image_metadata.npy``, with the file and the folder of every condition.
+
+    Conditions are numbered within their split, and folders among all concepts.
+    """
     metadata = {}
     everything = sorted({str(id).split("/")[0] for id in things_ids})
     for split, own in ids.items():
@@ -33,7 +36,7 @@ def write_image_metadata(root: Path, things_ids: np.ndarray, ids: dict[SplitName
 
 
 def write_dictionary(root: Path, subject: str, session: int, split: SplitName, parts: Sequence[Part]) -> None:
-    """Write ``raw_eeg_training.npy`` or ``raw_eeg_test.npy`` of a session: its joined parts and a channel of triggers."""
+    """Write ``raw_eeg_training.npy`` or ``raw_eeg_test.npy`` of a session, with the joined parts and a trigger channel."""
     data = np.zeros((len(CHANNELS) + 1, sum(part.n_samples for part in parts)))
     first = 0
     for part in parts:
@@ -56,7 +59,8 @@ def write_dictionary(root: Path, subject: str, session: int, split: SplitName, p
 def write_source(root: Path, subject: str, session: int, split: SplitName, parts: Sequence[Part]) -> None:
     """Write the BrainVision recordings and the logs of the parts of a session.
 
-    A trigger is the first two digits of the number of a training image, the number of a test image, or 255 for a target.
+    The trigger of a training image is the first two digits of its number. The trigger of a test image is its number, and that of
+    a target 255.
     """
     folder = root / subject / f"ses-{session:02d}"
     for number, part in enumerate(parts, start=1):
@@ -70,7 +74,7 @@ def write_source(root: Path, subject: str, session: int, split: SplitName, parts
 
 
 def _write_log(path: Path, part: Part, triggers: Sequence[int]) -> None:
-    """Write the log of one part with all fields of the release: a struct array ``data.images`` with an entry per image."""
+    """Write the log of one part, with all fields of the release. Its struct array ``data.images`` has an entry per image."""
     import scipy.io
 
     is_target = part.conditions == TARGET

@@ -1,7 +1,7 @@
-"""The source data of THINGS-EEG2: BrainVision recordings, and MATLAB logs that say which image each trigger stands for.
+"""The source data of THINGS-EEG2: BrainVision recordings, and MATLAB logs that give the image of each trigger.
 
-A trigger has one byte and cannot hold the number of an image (in the training parts it is its first two digits). Images
-therefore come from the log, and the triggers only confirm that the two belong together.
+A trigger has one byte, which is too small for the number of an image. In the training parts, it is the first two digits of the
+number. Images are therefore read from the log. The triggers only confirm that recording and log belong together.
 """
 
 import re
@@ -17,7 +17,7 @@ from cortexscale.files import require_real_file
 
 
 def source_files(release: Release, session: int, split: SplitName, n_parts: int) -> list[tuple[Path, Path]]:
-    """List header (``.vhdr``) and log (``.mat``) of every part of the training or test block of a session."""
+    """List the header (``.vhdr``) and log (``.mat``) of every part of a session's training or test block."""
     tasks = ["test"] if split == "test" else [f"train_part-{part:02d}" for part in range(1, n_parts + 1)]
     folder = release.session(session)
     stems = [f"{release.subject}_ses-{session:02d}_task-{task}" for task in tasks]
@@ -52,7 +52,7 @@ def open_recording(release: Release, path: Path, log: Path, channels: Sequence[s
 
 
 def _triggers(markers: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read the sample, 0-based, and the code of every trigger.
+    """Read the sample, counted from 0, and the code of every trigger.
 
     MNE is not used, because it drops triggers after the end of the data, and gives the first marker (New Segment) the number
     99999, which is the condition of a target.
@@ -63,15 +63,15 @@ def _triggers(markers: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read_log(log: Path, remedy: str) -> tuple[np.ndarray, np.ndarray]:
-    """Read the number of the image of each trial (0: a target), and the trigger that was sent for it."""
+    """Read the image number of each trial, which is 0 for a target, and its trigger."""
     import scipy.io
 
     require_real_file(log, remedy)
     try:
-        # Without simplify_cells the numbers come as nested arrays of objects.
+        # Without simplify_cells, numbers are nested arrays of objects.
         images = scipy.io.loadmat(log, simplify_cells=True)["data"]["images"]
         columns = [np.array([image[key] for image in images], dtype=np.int64) for key in ("tot_img_number", "trigger_1")]
-    except Exception as error:  # scipy raises half a dozen unrelated types on a damaged file
+    except Exception as error:  # scipy raises many unrelated types for a damaged file
         found = f"no list of images ({type(error).__name__}: {error})"
         expected = "data.images with tot_img_number and trigger_1 of every trial"
         raise InputError(log, found, expected, remedy) from error

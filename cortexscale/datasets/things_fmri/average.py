@@ -1,4 +1,4 @@
-"""Z-scored averages of the responses of THINGS-fMRI: one per image and voxel, computed for a block of voxels at a time."""
+"""Z-scored averages of the responses of THINGS-fMRI. There is one per image and voxel."""
 
 from collections.abc import Iterator
 
@@ -9,17 +9,17 @@ import pandas as pd
 from cortexscale.datasets.things_fmri.tables import Trials
 from cortexscale.kernels.noise_ceiling import ncsnr_from_repetitions, noise_ceiling_percent
 
-_BLOCK_VALUES = 2**19  # float64 responses in one block of voxels
-BLOCK_BYTES = 6 * 8 * _BLOCK_VALUES  # of a block and everything that is computed from it
+_BLOCK_VALUES = 2**19  # number of float64 responses in one block of voxels
+BLOCK_BYTES = 6 * 8 * _BLOCK_VALUES  # size of a block and of everything that is computed from it
 
 
 def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trials) -> pd.DataFrame:
-    """Return mean and sd of the single trials of each split, and ``recomputed``, the noise ceiling of the test images.
+    """Return the mean and sd of the single trials of each split, and ``recomputed``, the noise ceiling of the test images.
 
-    The ceiling is computed like the released one (authors' code, ``thingsmri/anc.py``): a voxel is z-scored over the test images
-    of each repetition; the noise variance is the mean over images of the variance over repetitions, and the signal variance
-    is 1 minus the noise variance. There is one row per voxel in ``rows``, ascending indices into ``responses`` (voxels, trials).
-    It is nan where a response is missing, or where all training trials, or all test images of one repetition, are equal.
+    The noise ceiling is computed as in the authors' code (``thingsmri/anc.py``). A voxel is z-scored over the test images of each
+    repetition. The noise variance is the variance over repetitions, averaged over images. The signal variance is 1 minus the
+    noise variance. The table has one row per voxel of ``rows``, which are ascending indices into ``responses`` (voxels, trials).
+    A row is nan if a response is missing, or if all training trials or all test images of one repetition are equal.
     """
     columns = ["train_mean", "train_sd", "test_mean", "test_sd", "recomputed"]
     table = np.empty((len(rows), len(columns)))
@@ -27,7 +27,7 @@ def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trial
         train, test = values[:, trials.train], values[:, trials.test]
         splits = (train.mean(axis=1), train.std(axis=1), test.mean(axis=(1, 2)), test.std(axis=(1, 2)))
         bad = ~np.isfinite(values).all(axis=1) | (np.ptp(train, axis=1) == 0) | (np.ptp(test, axis=2) == 0).any(axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):  # bad voxels divide by 0; they become nan below
+        with np.errstate(invalid="ignore", divide="ignore"):  # bad voxels divide by 0, and become nan below
             z = (test - test.mean(axis=2, keepdims=True)) / test.std(axis=2, keepdims=True)
         z[bad] = 0
         ncsnr = ncsnr_from_repetitions(np.moveaxis(z, 0, 2), zscored=True)
@@ -37,14 +37,15 @@ def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trial
 
 
 def zscored_averages(responses: h5py.Dataset, rows: np.ndarray, trials: Trials, scope: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return z-scored training responses (n, rows), and test responses (m, rows) averaged over repetitions, float32.
+    """Return z-scored float32 training responses (n, rows), and test responses (m, rows) averaged over repetitions.
 
-    ``scope`` says over which trials of ``responses`` (voxels, trials) mean and sd are taken: ``split``, ``train`` or ``session``.
+    ``scope`` is ``split``, ``train`` or ``session``. It decides over which trials of ``responses`` (voxels, trials) mean and sd
+    are taken.
     """
     train = np.empty((len(trials.train_ids), len(rows)), np.float32)
     test = np.empty((len(trials.test_ids), len(rows)), np.float32)
     every = np.arange(len(trials.session))
-    # Trials to standardise, and the trials whose mean and sd are used for it.
+    # Each pair has trials to standardise, and the trials whose mean and sd are used.
     scopes = {
         "split": [(trials.train, trials.train), (trials.test.ravel(), trials.test.ravel())],
         "train": [(every, trials.train)],
@@ -61,7 +62,7 @@ def zscored_averages(responses: h5py.Dataset, rows: np.ndarray, trials: Trials, 
 
 
 def _blocks(responses: h5py.Dataset, rows: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield slices of ``rows``, and the responses (rows, trials) float64 of each."""
+    """Yield slices of ``rows``, each with its float64 responses (rows, trials)."""
     width = max(1, _BLOCK_VALUES // responses.shape[1])
     for first in range(0, len(rows), width):
         block = slice(first, first + width)

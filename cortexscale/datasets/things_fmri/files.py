@@ -1,8 +1,8 @@
-"""The tables of THINGS-fMRI as they were released: where they lie, and functions that read and check them.
+"""The released tables of THINGS-fMRI: their paths, and functions that read and check them.
 
-Two releases hold the same three tables per subject: ``betas_csv`` on Figshare+ (article 20492835) and the derivatives of
-OpenNeuro ds004192, whose ``.tsv`` files are separated by commas. Layout: Hebart et al. 2023, eLife 12:e82580, and the
-authors' code (ViCCo-Group/THINGS-data). Rows of the responses are voxels, columns are trials.
+Two releases have the same three tables per subject: ``betas_csv`` on Figshare+ (article 20492835), and the derivatives of
+OpenNeuro ds004192, in which ``.tsv`` files are separated by commas. The layout is described in Hebart et al. 2023, eLife
+12:e82580, and in the authors' code (ViCCo-Group/THINGS-data). Rows of the responses are voxels, and columns are trials.
 """
 
 import os
@@ -30,7 +30,7 @@ SEPARATORS = ",\t"  # tables that were downloaded elsewhere may be separated by 
 
 @dataclass(frozen=True)
 class Release:
-    """The three files of one subject: HDF5 of single-trial responses, and tables of the trials and of the voxels."""
+    """The three files of one subject: an HDF5 file of single-trial responses, a table of trials, and a table of voxels."""
 
     subject: str
     responses: Path
@@ -54,9 +54,10 @@ class Release:
 
 
 def find_release(root: Path, subject: str) -> Release:
-    """Find the files of ``subject`` in whichever release lies under ``root``, at most one folder deeper than it should be.
+    """Find the files of ``subject`` in either release under ``root``, at most one folder deeper than released.
 
-    If there are several, the first of those with the most files is returned; if there is none, the Figshare paths are.
+    If there are several releases, the first one with the most files is returned. If there is none, the paths on Figshare are
+    returned.
     """
     openneuro = f"derivatives/ICA-betas/{subject}/voxel-metadata/{subject}_task-things"
     places = [(f"betas_csv/{subject}", _FIGSHARE_NAMES), (subject, _FIGSHARE_NAMES), (openneuro, _OPENNEURO_NAMES)]
@@ -72,10 +73,10 @@ def read_columns(release: Release, path: Path, numbers: Collection[str], text: C
 
 @contextmanager
 def open_responses(release: Release, voxel_ids: np.ndarray, n_trials: int) -> Iterator[h5py.Dataset]:
-    """Open the responses (voxels, trials), float64 or float32, of a data frame that pandas stored in its fixed format.
+    """Open the float64 or float32 responses (voxels, trials) of a data frame that pandas stored in its fixed format.
 
-    The blocks of the frame are read as they are. The labels of the trials are pickled Python objects, and are never loaded.
-    Which block holds the responses depends on how the frame was built.
+    The blocks of the frame are read directly. The labels of trials are pickled Python objects, and are never loaded. How the
+    frame was built decides which block has the responses.
     """
     path = release.responses
     with released_hdf5(path, "a whole HDF5 file", release.remedy(path)) as file:

@@ -1,8 +1,8 @@
 """THINGS-fMRI: 3T fMRI of three subjects who saw 8,740 images of objects (Hebart et al. 2023, eLife 12:e82580).
 
-Released single-trial responses (GLM weights, without a physical unit) are z-scored per voxel, and the test images are
-averaged over their 12 repetitions. Only the voxels above the noise-ceiling threshold are read, because the table of
-responses of a subject has 15 to 18 GB.
+Released single-trial responses are GLM weights without a physical unit. They are z-scored per voxel, and averaged over the 12
+repetitions of test images. Only voxels above the noise-ceiling threshold are read, because a subject's table of responses has 15
+to 18 GB.
 """
 
 import logging
@@ -28,18 +28,18 @@ SUBJECTS = ("sub-01", "sub-02", "sub-03")
 ROIS = (*ROI_COLUMNS, "whole_brain")
 SOURCE = all_facts()["things_fmri"].source
 
-_AGREEMENT = 1.0  # percentage points; a larger median difference of released and recomputed ceilings gives a warning
+_AGREEMENT = 1.0  # in percentage points; a larger median difference between released and recomputed ceilings gives a warning
 
 
 class Options(BaseModel, extra="forbid"):
-    """Options of THINGS-fMRI. The defaults are those of the paper; the counts are those of the release."""
+    """Options of THINGS-fMRI. Defaults are those of the paper, and default counts are those of the release."""
 
     n_train: PositiveInt = Field(8640, description="Number of training images. Each is presented once.")
     n_test: int = Field(100, ge=2, description="Number of test images.")
     n_repetitions: int = Field(12, ge=2, description="Number of presentations of every test image.")
     n_voxels: dict[str, PositiveInt] = Field(
         dict(zip(SUBJECTS, (211_339, 226_950, 189_164), strict=True)),
-        description="Subject -> number of rows in the subject's tables.",
+        description="Number of rows in each subject's tables.",
     )
     voxel_metadata: Literal["v2", "v1"] = Field(
         "v2",
@@ -75,7 +75,7 @@ class Options(BaseModel, extra="forbid"):
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """List the released files of ``subject``: responses, trials, voxels. They need not exist."""
+    """List the released files of ``subject``, with responses, trials and voxels. They need not exist."""
     return _release(root, subject, options).files
 
 
@@ -87,21 +87,24 @@ def inspect(root: Path, subject: str, options: Options) -> None:
 
 
 def memory_mb(options: Options) -> int:
-    """Return the peak memory of :func:`read` in MB: libraries, the voxel table, the responses of selected voxels, and blocks."""
+    """Return the peak memory of :func:`read` in MB.
+
+    It has libraries, the voxel table, the responses of selected voxels, and blocks.
+    """
     table = 1500 * max(options.n_voxels.values(), default=0)
     responses = 4 * (options.n_train + options.n_test) * options.max_voxels
     return 250 + (table + responses + BLOCK_BYTES) // 10**6
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training stimuli, test stimuli, and units of all subjects, who saw the same images."""
+    """Return the numbers of training stimuli, of test stimuli, and of units of all subjects. All saw the same images."""
     return options.n_train, options.n_test, options.max_voxels * len(subjects)
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
-    """Read one subject. Units are voxels in the order of the release; both splits are ordered by stimulus id.
+    """Read one subject. Units are voxels in the order of the release. Both splits are ordered by stimulus id.
 
-    ``i``, ``j``, ``k`` are 0-based indices into the subject's volumes. The unit columns ``train_mean``, ``train_sd``,
+    ``i``, ``j``, ``k`` are indices into the subject's volumes, counted from 0. The unit columns ``train_mean``, ``train_sd``,
     ``test_mean`` and ``test_sd`` describe the single trials before the z-score.
     """
     release, trials, voxels, candidate = _tables(root, subject, options)
@@ -151,7 +154,10 @@ def _release(root: Path, subject: str, options: Options) -> Release:
 
 
 def _tables(root: Path, subject: str, options: Options) -> tuple[Release, Trials, pd.DataFrame, np.ndarray]:
-    """Return the files, the trials, the voxels with all ROIs (``whole_brain`` is the selection), and which voxels to read."""
+    """Return the files, the trials, the voxels with all ROIs, and which voxels to read.
+
+    The ROI ``whole_brain`` has all voxels of the selection.
+    """
     release = _release(root, subject, options)
     trials = read_trials(release, options.n_train, options.n_test, options.n_repetitions)
     voxels = read_voxels(release, options.n_voxels[subject], options.n_repetitions, options.voxel_metadata)
@@ -175,7 +181,7 @@ def _require_voxels(release: Release, passes: np.ndarray, ceiling: pd.Series, op
 
 
 def _compare(release: Release, released: pd.Series, recomputed: pd.Series, options: Options) -> dict[str, float]:
-    """Compare the ceilings of the single trials with the released ones, so that trials in another order are noticed."""
+    """Compare noise ceilings of the single trials with released ones. This reveals trials in another order."""
     both = recomputed.notna() & (released > options.min_nc_percent)
     if not both.any():
         return {"voxels": 0}

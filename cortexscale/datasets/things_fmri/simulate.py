@@ -1,4 +1,4 @@
-"""A simulation of THINGS-fMRI: the images that subjects see, the responses of their voxels, and the truth behind them."""
+"""A simulation of THINGS-fMRI, with the images that subjects see, the responses of their voxels, and the true responses."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from cortexscale.recording import Recording, Split
 from cortexscale.simulation.brain import ncsnr_of_ceiling, noisy_trials
 from cortexscale.simulation.visual_system import World
 
-SESSIONS = 12  # each has one exemplar of every training concept, and every test image once
+SESSIONS = 12  # each session has one exemplar of every training concept, and every test image once
 RUNS = 10
 
 PARCELS: dict[str, list[tuple[str, ...]]] = {
@@ -37,7 +37,7 @@ PARCELS: dict[str, list[tuple[str, ...]]] = {
         *((roi,) for roi in ("lEBA", "rEBA", "lRSC", "rRSC", "lSTS")),
     ],
 }
-"""Area -> the ROI columns of each parcel of visual cortex whose voxels read from it. ROIs overlap, as in the release."""
+"""The ROI columns of each parcel of visual cortex, by the area from which its voxels read. As in the release, ROIs overlap."""
 
 AREAS = {
     roi: area
@@ -45,13 +45,13 @@ AREAS = {
     for area, parcels in PARCELS.items()
     if any(column in parcel for parcel in parcels for column in columns)
 }
-"""ROI of the reader -> the only area that its voxels read from."""
+"""The only area from which the voxels of each ROI of the reader read."""
 
-ABSENT = {"sub-03": "rTOS"}  # subject -> an ROI that was not found in it
+ABSENT = {"sub-03": "rTOS"}  # an ROI that was not found in this subject
 GRIDS = {"sub-01": (7, 9, 6), "sub-02": (9, 6, 7), "sub-03": (6, 10, 7)}
-"""Subject -> the shape of its voxel grid. No two axes of a grid are equal, so that a forgotten transpose is noticed."""
+"""The shape of each subject's voxel grid. The axes of a grid differ in length, so that a forgotten transpose is noticed."""
 
-_SCALE = 0.1  # standard deviation of the responses, about that of the released ones
+_SCALE = 0.1  # standard deviation of the responses, about as in the release
 
 
 class Settings(BaseModel, extra="forbid"):
@@ -69,10 +69,10 @@ class Settings(BaseModel, extra="forbid"):
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
-    """Write the released files of each subject, and yield its truth: noise-free responses with the true noise ceilings.
+    """Write the released files of each subject, and yield the truth: noise-free responses and true noise ceilings.
 
-    A true ceiling is that of the test images, with the variance that the signal has over them. Training and test concepts
-    and images are the same for all subjects; their order is not.
+    A true noise ceiling uses the variance of the signal over the test images. All subjects have the same training and test
+    images, in different orders.
     """
     concepts = pd.Series(world.things_ids).str.partition("/")[0]
     exemplar = concepts.groupby(concepts).cumcount().to_numpy()
@@ -128,7 +128,10 @@ def _simulate_subject(
 
 
 def _presentation(train: np.ndarray, test: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
-    """Draw the trials of a subject, one row each in order: ``trial_type``, ``session``, ``run`` and ``image``."""
+    """Draw the trials of a subject, in order.
+
+    The table has one row per trial, with ``trial_type``, ``session``, ``run`` and ``image``.
+    """
     exemplars = rng.permuted(train.reshape(-1, SESSIONS), axis=1)
     kind = np.repeat(["train", "test"], [len(exemplars), len(test)])
     run, sessions = np.arange(len(kind)) * RUNS // len(kind) + 1, []

@@ -1,4 +1,4 @@
-"""A writer of the tables of a subject in the layout in which THINGS-fMRI was released on Figshare+ (``betas_csv``)."""
+"""A writer of a subject's tables in the layout of the release of THINGS-fMRI on Figshare+ (``betas_csv``)."""
 
 import pickle
 from pathlib import Path
@@ -14,7 +14,8 @@ from cortexscale.kernels.noise_ceiling import ncsnr_from_repetitions, noise_ceil
 _PLACED = ("V1", "V2", "V3", "hV4", "VO1", "VO2", "LO1 (prf)", "LO2 (prf)", "TO1", "TO2", "V3b", "V3a")
 _LOCALISED = tuple(f"{side}{area}" for area in ("EBA", "FFA", "OFA", "STS", "PPA", "RSC", "TOS", "LOC") for side in "lr")
 
-# The order is that of the atlas (Glasser et al. 2016, Nature 536, 171-178). Two names have a line break, as in the release.
+# The areas have the order of the atlas (Glasser et al. 2016, Nature 536, 171-178). As in the release, two names have a line
+# break.
 _GLASSER = (
     "V1 MST V6 V2 V3 V4 V8 4 3b FEF PEF 55b V3A RSC POS2 V7 IPS1 FFC V3B LO1 LO2 PIT MT A1 PSL SFL PCV STV 7Pm 7m POS1 23d v23ab "
     "d23ab 31pv 5m 5mv 23c 5L 24dd 24dv 7AL SCEF 6ma 7Am 7Pl 7PC LIPv VIP MIP 1 2 3a 6d 6mp 6v p24pr 33pr a24pr p32pr a24 d32 "
@@ -25,11 +26,11 @@ _GLASSER = (
     "LBelt A4 STSva TE1m PI a32pr p24"
 )
 ROI_COLUMNS = (*_PLACED, *_LOCALISED, "IT", *(f"glasser-{area}" for area in _GLASSER.replace("9-46v", "9-\n46v").split(" ")))
-"""Columns of the second version of the voxel table, after the first 13."""
+"""Columns of the second version of the voxel table, without the first 13."""
 
 
 def write_responses(path: Path, responses: np.ndarray) -> None:
-    """Write (voxels, trials) as pandas' fixed format stores a frame of ``voxel_id`` and trial columns 0, 1 ..."""
+    """Write responses (voxels, trials) in pandas' fixed format of a frame with ``voxel_id`` and trial columns 0, 1 ..."""
     n_voxels, n_trials = responses.shape
     trials = np.arange(n_trials).astype(object)
     blocks: list[tuple[np.ndarray, np.ndarray | str]] = [(responses, trials), (np.arange(n_voxels)[:, None], "voxel_id")]
@@ -46,7 +47,7 @@ def write_responses(path: Path, responses: np.ndarray) -> None:
 
 
 def _write_labels(frame: h5py.Group, name: str, labels: np.ndarray | str) -> None:
-    """Write the labels of an axis. Labels that are Python objects are one pickle, in a ragged array of bytes."""
+    """Write the labels of an axis. If they are Python objects, they are one pickle in a ragged array of bytes."""
     frame.attrs[f"{name}_variety"] = np.array(b"regular", dtype=h5py.string_dtype("utf-8", len("regular")))
     if isinstance(labels, str):
         frame[name] = np.array([labels.encode()])
@@ -62,7 +63,7 @@ def _write_labels(frame: h5py.Group, name: str, labels: np.ndarray | str) -> Non
 
 
 def _describe(item: h5py.HLObject, kind: str, version: str, /, **attributes: str | int | np.uint8) -> None:
-    """Set the attributes by which PyTables and pandas recognise an item of their files."""
+    """Set the attributes by which PyTables and pandas recognise an item in their files."""
     for name, value in {"CLASS": kind, "TITLE": "", "VERSION": version, **attributes}.items():
         if value == "":
             item.attrs[name] = h5py.Empty("S1")
@@ -73,7 +74,7 @@ def _describe(item: h5py.HLObject, kind: str, version: str, /, **attributes: str
 
 
 def trial_table(subject: str, shown: pd.DataFrame) -> pd.DataFrame:
-    """Make the trial table of ``shown``, which has ``trial_type``, ``session``, ``run`` and ``id`` of every trial in order."""
+    """Make the trial table from ``shown``, which has ``trial_type``, ``session``, ``run`` and ``id`` of every trial in order."""
     table = shown[["trial_type", "session", "run"]].assign(subject_id=int(subject.removeprefix("sub-")))
     parts = shown["id"].str.partition("/")
     return table.assign(trial_id=np.arange(len(shown)), stimulus=parts[2], concept=parts[0])
@@ -82,9 +83,8 @@ def trial_table(subject: str, shown: pd.DataFrame) -> pd.DataFrame:
 def voxel_table(subject: str, mask: np.ndarray, labels: dict[str, np.ndarray], test: np.ndarray, seed: int) -> pd.DataFrame:
     """Make the second version of the voxel table, with ceilings and reliabilities computed from the responses.
 
-    Its rows are the voxels of the brain ``mask``, (X, Y, Z), in C order; ``labels`` has a (voxels,) mask per ROI column that
-    has any; ``test`` is (repetitions, images, voxels). Population receptive fields, which nothing reads, are drawn with
-    ``seed``.
+    The rows are the voxels of the brain ``mask`` (X, Y, Z), in C order. ``labels`` has a mask (voxels,) for each ROI column with
+    voxels. ``test`` is (repetitions, images, voxels). Population receptive fields, which no code reads, are drawn with ``seed``.
     """
     rng = np.random.default_rng(seed)
     place = np.argwhere(mask)
@@ -111,7 +111,7 @@ def voxel_table(subject: str, mask: np.ndarray, labels: dict[str, np.ndarray], t
 
 
 def write_things_fmri(root: Path, subject: str, responses: np.ndarray, trials: pd.DataFrame, voxels: pd.DataFrame) -> None:
-    """Write the three files of a subject under ``root``: (voxels, trials) responses and both tables."""
+    """Write the three files of a subject under ``root``: responses (voxels, trials) and both tables."""
     stem = f"{root}/betas_csv/{subject}"
     write_responses(Path(f"{stem}_ResponseData.h5"), responses)
     for name, table in (("Stimulus", trials), ("Voxel", voxels)):

@@ -1,4 +1,4 @@
-"""The images and voxels of THINGS-fMRI: the trial table and the voxel table, checked against the release."""
+"""Reading of the trial table and the voxel table of THINGS-fMRI. They are checked against the release."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +19,16 @@ ROI_COLUMNS: dict[str, tuple[str, ...]] = {
     roi: (_RENAMED.get(roi, roi),)
     for roi in ("V1", "V2", "V3", "V4", "VO1", "VO2", "LO1", "LO2", "TO1", "TO2", "V3a", "V3b", *_SIDED, "IT")
 } | {"IT_glasser": tuple(f"glasser-{area}" for area in _GLASSER_IT)}
-"""ROI -> the columns of the voxel table that make it up; those of ``IT_glasser`` are from the authors' notebook on ROIs."""
+"""The columns of the voxel table that form each ROI. Those of ``IT_glasser`` are from the authors' notebook on ROIs."""
 
 _NUMBERS = ("voxel_id", "subject_id", "voxel_x", "voxel_y", "voxel_z", "nc_singletrial", "nc_testset")
 
-SECOND_VERSION_ROIS = ("IT", "IT_glasser")  # the first version of the voxel table lacks them
+SECOND_VERSION_ROIS = ("IT", "IT_glasser")  # they are not in the first version of the voxel table
 
 
 @dataclass(frozen=True)
 class Trials:
-    """The images that one subject saw."""
+    """The trials in which one subject saw each image."""
 
     train_ids: np.ndarray  # (n,) THINGS ids, ascending
     test_ids: np.ndarray  # (m,) THINGS ids, ascending
@@ -38,7 +38,7 @@ class Trials:
 
 
 def read_trials(release: Release, n_train: int, n_test: int, n_repetitions: int) -> Trials:
-    """Read the trial table. Orders differ between subjects, so images are matched by name, and ids are sorted."""
+    """Read the trial table. Its order differs between subjects, so images are matched by name, and ids are sorted."""
     path = release.trials
     table = read_columns(release, path, ["session", "subject_id", "trial_id"], ["trial_type", "stimulus", "concept"])
     _require_rows(release, path, table, "trial_id", "column")
@@ -61,7 +61,7 @@ def read_trials(release: Release, n_train: int, n_test: int, n_repetitions: int)
             found, expected = f"{len(counts)} {split} images shown {seen}", f"{images} images shown {shown} times"
             remedy = f"{release.remedy(path)}; if the file is partial or simulated on purpose, set the counts of the options"
             raise InputError(path, found, expected, remedy)
-        ordered = of_split.sort_values("id", kind="stable")  # a stable sort keeps repetitions in order of presentation
+        ordered = of_split.sort_values("id", kind="stable")  # a stable sort keeps repetitions in the order of presentation
         ids[split] = ordered["id"].to_numpy().astype(str)[::shown]
         rows[split] = ordered.index.to_numpy().reshape(images, shown).T
     if both := set(ids["train"]) & set(ids["test"]):
@@ -70,7 +70,7 @@ def read_trials(release: Release, n_train: int, n_test: int, n_repetitions: int)
 
 
 def read_voxels(release: Release, n_voxels: int, n_repetitions: int, version: str) -> pd.DataFrame:
-    """Read ``voxel_id``, ``i``, ``j``, ``k`` (0-based), ``nc_testset`` (percent) and a boolean per ROI of every voxel.
+    """Read ``voxel_id``, ``i``, ``j``, ``k`` (counted from 0), ``nc_testset`` (percent) and a boolean per ROI for every voxel.
 
     With the version ``v1``, ``IT`` and ``IT_glasser`` are empty.
     """
@@ -95,7 +95,7 @@ def read_voxels(release: Release, n_voxels: int, n_repetitions: int, version: st
 
 
 def _require_version(release: Release, version: str) -> None:
-    """Raise an InputError unless the voxel table has the version that the options name."""
+    """Raise an InputError unless the voxel table has the version that the options give."""
     names = column_names(release.voxels, SEPARATORS, release.remedy(release.voxels))
     missing = [column for roi in SECOND_VERSION_ROIS for column in ROI_COLUMNS[roi] if column not in names]
     if version == "v2" and missing:
@@ -108,7 +108,7 @@ def _require_version(release: Release, version: str) -> None:
 
 
 def _require_rows(release: Release, path: Path, table: pd.DataFrame, key: str, place: str) -> None:
-    """Raise an InputError unless all rows are of the subject, and ``key`` numbers them as the responses are."""
+    """Raise an InputError unless all rows belong to the subject, and ``key`` numbers them in the order of the responses."""
     number = int(release.subject.removeprefix("sub-"))
     others = table.loc[table["subject_id"] != number, "subject_id"]
     if len(others):
@@ -118,7 +118,10 @@ def _require_rows(release: Release, path: Path, table: pd.DataFrame, key: str, p
 
 
 def _check_ceilings(release: Release, table: pd.DataFrame, n_repetitions: int) -> None:
-    """Raise an InputError unless the two released ceilings are percentages, and those of one and of ``n_repetitions`` trials."""
+    """Raise an InputError unless the two released ceilings are percentages and match each other.
+
+    One is for a single trial, the other for the average of ``n_repetitions`` trials.
+    """
     path = release.voxels
     single, average = (table[name].to_numpy() for name in ("nc_singletrial", "nc_testset"))
     for name, values in (("nc_singletrial", single), ("nc_testset", average)):

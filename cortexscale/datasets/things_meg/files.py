@@ -1,8 +1,8 @@
-"""The files of THINGS-MEG as they were released: where they lie, and functions that open and check them.
+"""The released files of THINGS-MEG: their paths, and functions that open and check them.
 
-The epochs of a subject are one FIF recording split over four files, each of which stores the name of the next, so renamed
-parts are not found. MNE reports a missing part. If the first part was cut short, it only warns, and most of the epochs are
-missing. It does not notice a name that leads back to an earlier part.
+The epochs of a subject are one FIF recording in four files. Each file stores the name of the next, so renamed parts are not
+found. MNE reports a missing part. If the first part is truncated, MNE only warns, and most epochs are missing. It does not notice
+a name that leads back to an earlier part.
 """
 
 import struct
@@ -25,13 +25,13 @@ RATE = 200.0
 TIMES = 281
 SENSORS = 271
 FIRST_TIME = -0.1
-CATCH = 999999  # event code of the catch trials; that of other trials is the number of the image
+CATCH = 999999  # event code of catch trials; the event code of other trials is the number of the image
 
 _FILE_ID, _NEXT_FILE, _END = 100, 118, -1
-"""Two kinds of FIF tags, and the value that marks the last tag of a file."""
+"""Two kinds of FIF tags, and the value by which the last tag of a file is recognised."""
 
 COLUMNS = ("trial_type", "image_path", "session_nr", "things_image_nr")
-"""The columns that are read, of the 18 that describe every trial."""
+"""The columns that are read. A trial has 18 columns."""
 WHERE = "They are derivatives/preprocessed/preprocessed_P*-epo*.fif of OpenNeuro ds004212 (2.0.0 or later)."
 
 
@@ -41,8 +41,8 @@ class Participant:
 
     name: str
     parts: list[Path]  # the epoch files, in the order of the chain
-    attributes: Path  # the table of trials that is also released on its own
-    table: bool  # whether the trials are read from this table, and not from the epoch files
+    attributes: Path  # table of trials, which is also released separately
+    table: bool  # whether trials are read from this table instead of the epoch files
 
     @property
     def files(self) -> list[Path]:
@@ -54,9 +54,9 @@ class Participant:
 
 
 def locate(root: Path, name: str, n_parts: int, *, table: bool) -> Participant:
-    """Return the files of one subject below ``root``: where OpenNeuro has them, or wherever the first part is found.
+    """Return the files of one subject below ``root``.
 
-    They need not exist. A copy that was downloaded elsewhere may have them in any folder, side by side.
+    They need not exist. They may have the paths of OpenNeuro, or be together in any folder, where the first part is searched.
     """
     names = [f"preprocessed_{name}-epo{f'-{part}' if part else ''}.fif" for part in range(n_parts)]
     folder = _folder_of(Path(root), "derivatives/preprocessed", names[0])
@@ -73,7 +73,10 @@ def _folder_of(root: Path, released: str, file: str) -> Path:
 
 
 def open_participant(participant: Participant, n_epochs: int) -> "tuple[mne.Epochs, pd.DataFrame]":
-    """Open the epochs of one subject without loading them, and return them with a row per epoch of at least :data:`COLUMNS`."""
+    """Open the epochs of one subject without loading them.
+
+    Return them with a table of at least :data:`COLUMNS` for each epoch.
+    """
     import mne
 
     _require_chain(participant.parts)
@@ -92,7 +95,7 @@ def open_participant(participant: Participant, n_epochs: int) -> "tuple[mne.Epoc
 
 
 def _require_chain(parts: list[Path]) -> None:
-    """Raise an InputError unless every part is whole and names the next one. MNE would follow a circle of names for ever."""
+    """Raise an InputError unless every part is complete and names the next one. MNE would follow a circle of names forever."""
     for part, following in zip(parts, [*parts[1:], None], strict=True):
         named, expected = _next_part(part), following.name if following else None
         if named != expected:
@@ -105,7 +108,7 @@ def _require_chain(parts: list[Path]) -> None:
 def _next_part(path: Path) -> str | None:
     """Return the name of the file in which a FIF recording continues, or None.
 
-    A FIF file is a chain of tags that says where it ends. The chain is followed to its end without reading the data.
+    A FIF file is a chain of tags, and the last tag is marked. The chain is followed to its end without reading the data.
     """
     size = require_real_file(path, WHERE, smallest=1024).stat().st_size
     at, following, name = 0, 0, None

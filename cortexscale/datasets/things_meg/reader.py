@@ -1,8 +1,9 @@
 """THINGS-MEG: magnetoencephalography of four people who saw the THINGS images (Hebart et al. 2023, eLife 12:e82580).
 
-The reader starts from the epochs that the authors released: 271 gradiometers, 0.1-40 Hz, 200 Hz, -0.1 to 1.3 s around the
-image, each epoch and sensor in standard deviations of its own baseline (not tesla). They are resampled to 100 Hz and
-cropped to 0 ... 1.29 s (paper, appendix A.5). Main images were presented once; the test images once in each session.
+The reader uses the epochs that the authors released, with 271 gradiometers, 0.1-40 Hz, a rate of 200 Hz, and -0.1 to 1.3 s from
+stimulus onset. The unit of each epoch and sensor is the standard deviation of its own baseline, not tesla. Epochs are resampled
+to 100 Hz and cropped to 0 ... 1.29 s (paper, appendix A.5). Main images were presented once, and test images once in each
+session.
 """
 
 from collections.abc import Sequence
@@ -24,17 +25,17 @@ if TYPE_CHECKING:
     import mne
 
 SUBJECTS = ("P1", "P2", "P3", "P4")
-"""Names as in the released files. The raw recordings call the same people BIGMEG1 to BIGMEG4."""
+"""Names of subjects in the released files. In the raw recordings, their names are BIGMEG1 to BIGMEG4."""
 ROIS = meeg.ROIS
 SOURCE = all_facts()["things_meg"].source
 
 N_TIMES = 130
 _TARGET_RATE = 100.0
-_BLOCK = 500  # epochs that are loaded at a time: 305 MB in float64
+_BLOCK = 500  # number of epochs that are loaded at a time; they take 305 MB in float64
 
 
 class Options(BaseModel, extra="forbid"):
-    """Options of THINGS-MEG. The defaults are those of the paper; the counts are those of the release."""
+    """Options of THINGS-MEG. Defaults are those of the paper, and default counts are those of the release."""
 
     min_nc_percent: float = Field(
         1, ge=0, lt=100, description="Keep units whose noise ceiling is above this value, in percent of variance."
@@ -48,7 +49,7 @@ class Options(BaseModel, extra="forbid"):
     n_parts: PositiveInt = Field(4, description="Number of files over which the epochs of a subject are split.")
     trials: Literal["epochs", "table"] = Field(
         "epochs",
-        description="Where the description of trials is read. `epochs` is the metadata of the epochs. `table` is "
+        description="Where the description of trials is read from. `epochs` is the metadata of the epochs. `table` is "
         "sample_attributes_*.csv, for copies whose epochs have lost their metadata.",
     )
 
@@ -59,29 +60,32 @@ def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check everything except the responses: the chain of files, the grid, and the image of every trial."""
+    """Check the chain of files, the grid, and the image of every trial, but not the responses."""
     _open(root, subject, options)
 
 
 def memory_mb(options: Options) -> int:
-    """Return the peak memory of :func:`read` in MB: responses, test trials, a block of epochs or a check, and libraries."""
+    """Return the peak memory of :func:`read` in MB.
+
+    It has libraries, responses, test trials, and a block of epochs or the memory of the final check.
+    """
     units = SENSORS * N_TIMES
     held = 4 * units * (options.n_train + options.n_test * (options.n_sessions + 2))
     resampling = 8 * _BLOCK * SENSORS * (TIMES + 2 * N_TIMES)
-    checking = 2 * units * options.n_train  # masks of the final check that all responses are finite
+    checking = 2 * units * options.n_train  # masks for the final check that all responses are finite
     return int(np.ceil((held + max(resampling, checking)) / 1e6)) + 350
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training stimuli, test stimuli, and units of all subjects, who saw the same images."""
+    """Return the numbers of training stimuli, of test stimuli, and of units of all subjects. All saw the same images."""
     return options.n_train, options.n_test, SENSORS * N_TIMES * len(subjects)
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
-    """Read one subject. Training rows are in the order of presentation, test rows are ordered by id.
+    """Read one subject. Training rows are in the order of presentation, and test rows are ordered by id.
 
-    Noise ceilings are computed as by the authors: test trials are z-scored over the images of a session, the noise variance is
-    that over sessions, and the average has as many trials as there are sessions.
+    Noise ceilings are computed as the authors do. Test trials are z-scored over the images of a session, and the noise variance
+    is the variance over sessions. The average has as many trials as there are sessions.
     """
     epochs, trials = _open(root, subject, options)
     is_train, is_test = trials["split"] == "train", trials["split"] == "test"
@@ -110,7 +114,7 @@ def _participant(root: Path, subject: str, options: Options) -> Participant:
 
 
 def _open(root: Path, subject: str, options: Options) -> "tuple[mne.Epochs, pd.DataFrame]":
-    """Open the epochs, and return them with the split (``train``, ``test``, ``catch``), session and stimulus of each."""
+    """Open the epochs. Return them with the split (``train``, ``test``, ``catch``), session and stimulus of each epoch."""
     participant = _participant(root, subject, options)
     n_test = options.n_test * options.n_sessions
     epochs, released = open_participant(participant, options.n_train + n_test + options.n_catch)
@@ -147,7 +151,7 @@ def _require_design(participant: Participant, trials: pd.DataFrame, options: Opt
 
 
 def _responses(epochs: "mne.Epochs", rows: np.ndarray, subject: str) -> np.ndarray:
-    """Load epochs block by block: (rows, sensors, N_TIMES) float32 at 100 Hz from 0 s."""
+    """Load epochs in blocks. Return float32 responses (rows, sensors, N_TIMES) at 100 Hz from 0 s."""
     import mne
 
     responses = np.empty((len(rows), len(epochs.ch_names), N_TIMES), np.float32)

@@ -1,7 +1,8 @@
-"""A simulation of THINGS-MEG in the layout in which its epochs were released.
+"""A simulation of THINGS-MEG in the layout of its released epochs.
 
-An epoch is the evoked response to its image in noise of up to 40 Hz, both in units of the sensor's own baseline. An epoch
-with a quiet baseline is therefore larger than others; this is part of the noise here as it is in the release.
+An epoch is the evoked response to an image plus noise of up to 40 Hz. Both are divided by the standard deviation of the sensor's
+baseline in this epoch. An epoch with a quiet baseline is therefore larger than others. As in the release, this is part of the
+noise.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     import mne
 
 SESSIONS, RUNS, PARTS = 12, 10, 4
-EXEMPLARS = 12  # images of a concept in the main experiment, one per session; the next one may be its test image
+EXEMPLARS = 12  # number of images of a concept in the main experiment, one per session; the next image may be a test image
 
-_ABSENT = {"MLF25", "MRF43", "MRO13", "MRO11"}  # three sensors that this device lacks, and one that the authors dropped
+_ABSENT = {"MLF25", "MRF43", "MRO13", "MRO11"}  # the device lacks three of these sensors, and the authors dropped the fourth
 
 _COLUMNS = [
     *("trial_type", "image_nr", "category_nr", "exemplar_nr", "test_image_nr"),
@@ -38,14 +39,14 @@ _SOA = 1.5  # s
 
 _BASELINE = slice(0, 1 - round(FIRST_TIME * RATE))
 _AT_100_HZ = slice(_BASELINE.stop - 1, TIMES - 1, 2)
-"""Samples of an epoch that are also on the grid of the reader: 0, 10 ... 1290 ms."""
+"""Samples of an epoch that are also on the grid of the reader, at 0, 10 ... 1290 ms."""
 
 
 @dataclass(frozen=True)
 class Noise:
-    """The noise after epochs were divided by the standard deviation of their baseline."""
+    """Noise of epochs that were divided by the standard deviation of their baseline."""
 
-    gain: float  # mean of the factor that an epoch of a sensor was multiplied by
+    gain: float  # mean of the factor by which an epoch of a sensor was multiplied
     spread: float  # variance of this factor
     variance: np.ndarray  # (TIMES,) variance of the noise after the division
 
@@ -78,10 +79,10 @@ def sensor_names() -> list[str]:
 
 
 def trial_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.DataFrame:
-    """Draw the trials of one subject: one row per trial, chronological, in the released columns.
+    """Draw the trials of one subject. The table has one row per trial in chronological order, and the released columns.
 
-    Every session has one new exemplar of each concept, all test images and some catch trials, in random order. Ids,
-    numbers and ranks count from 1. ``things_ids`` are all images of the image folder, in byte order.
+    Every session has one new exemplar of each concept, all test images and some catch trials, in random order. Ids, numbers and
+    ranks count from 1. ``things_ids`` has all images of the image folder, in byte order.
     """
     rng = np.random.default_rng(seed)
     images = pd.DataFrame({"id": things_ids, "things_image_nr": np.arange(1, len(things_ids) + 1)})
@@ -117,7 +118,8 @@ def trial_table(things_ids: np.ndarray, settings: Settings, seed: int) -> pd.Dat
 def write_things_meg(root: Path, subject: str, trials: pd.DataFrame, epochs: np.ndarray, *, metadata: bool = True) -> None:
     """Write the four parts of ``preprocessed_<subject>-epo.fif`` and ``sample_attributes_<subject>.csv``.
 
-    ``epochs`` are (trials, 271, 281) float64. With ``metadata``, their files hold the trials as well, as released ones do.
+    ``epochs`` are float64 (trials, 271, 281). With ``metadata``, the epoch files also have the table of trials, as in the
+    release.
     """
     import mne
 
@@ -141,15 +143,18 @@ def write_things_meg(root: Path, subject: str, trials: pd.DataFrame, epochs: np.
 
 
 def save_in_parts(epochs: "mne.Epochs", first: Path) -> None:
-    """Save loaded epochs as a chain of four files. MNE reserves 1.3 MB of the size of a part for what all parts repeat."""
+    """Save loaded epochs as a chain of four files.
+
+    MNE reserves 1.3 MB of the size of a part for content that all parts repeat.
+    """
     size = int(4 * epochs.get_data(copy=False).size / (PARTS - 0.5)) + 1_300_000
     epochs.save(first, split_size=size, overwrite=True, verbose="ERROR")
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
-    """Write the subjects, and yield each with its truth: noise-free responses, and the true noise ceilings above 1 %.
+    """Write the files of all subjects, and yield each truth: noise-free responses, and true noise ceilings above 1 %.
 
-    True ceilings follow from the variance of the signal and from that of the noise, which is measured on all epochs and
+    True noise ceilings follow from the variances of signal and noise. The variance of the noise is measured on all epochs and
     sensors of the subject (about 1e5 draws).
     """
     times = np.round(FIRST_TIME + np.arange(TIMES) / RATE, 6)
@@ -169,9 +174,10 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
 
 
 def single_trials(signal: np.ndarray, shown: np.ndarray, seed: int) -> tuple[np.ndarray, Noise]:
-    """Return epochs in units of their baseline, (trials, sensors, TIMES) float64, and their noise.
+    """Return float64 epochs (trials, sensors, TIMES) in units of their baseline, and their noise.
 
-    The ``signal`` is (images, sensors, TIMES), 0 before 0 s, in sd of the noise. ``shown`` is its row in each trial, -1 for none.
+    ``signal`` (images, sensors, TIMES) is in standard deviations of the noise, and 0 before 0 s. ``shown`` has the row of
+    ``signal`` for each trial, or -1 for no image.
     """
     rng = np.random.default_rng(seed)
     hertz = np.arange(0.625, 40, 0.625)
@@ -190,7 +196,7 @@ def single_trials(signal: np.ndarray, shown: np.ndarray, seed: int) -> tuple[np.
 
 
 def _rows(trials: pd.DataFrame) -> np.ndarray:
-    """Return the row, in the image folder, of the image of every trial that has one."""
+    """Return the row in the image folder for every trial that has an image."""
     return trials["things_image_nr"].dropna().astype(int).to_numpy() - 1
 
 
@@ -198,9 +204,9 @@ def _truth(
     subject: str, things_ids: np.ndarray, trials: pd.DataFrame, seen: np.ndarray, signal: np.ndarray, noise: Noise
 ) -> Recording:
     train_rows = _rows(trials[trials["trial_type"] == "exp"])
-    test_rows = np.unique(_rows(trials[trials["trial_type"] == "test"]))  # sorted by id, as the image folder is
+    test_rows = np.unique(_rows(trials[trials["trial_type"] == "test"]))  # sorted by id, like the image folder
     train, test = (signal[pd.Index(seen).get_indexer(rows)] for rows in (train_rows, test_rows))
-    # The factor of an epoch multiplies its signal too. Its mean is a gain, and its variance is noise.
+    # The factor of an epoch also multiplies its signal. The mean of the factor is a gain, and its variance is noise.
     trial_noise = noise.variance[_AT_100_HZ] + noise.spread * np.square(test).mean(axis=0)
     ceiling = true_ceiling(noise.gain * test, trial_noise, SESSIONS)
     splits = (

@@ -1,4 +1,4 @@
-"""Statistics of each electrode from the single repetitions of TVSD's test images, and the selection of electrodes."""
+"""Statistics of electrodes, computed from single repetitions of TVSD's test images, and selection of electrodes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +13,18 @@ from cortexscale.kernels.noise_ceiling import ncsnr_from_repetitions, noise_ceil
 N_ELECTRODES = 1024
 ELECTRODES_PER_ARRAY = 64
 BLOCK_BYTES = 2**23
-"""Bytes of responses that are held as float64 while a file is streamed, unless one row or electrode alone has more. Copies need
-further memory."""
+"""Largest size, in bytes, of a block of float64 responses while a file is streamed. A block has at least one row or electrode.
+Copies need additional memory."""
 
 
 def describe_electrodes(file: h5py.File, areas: dict[str, tuple[int, int]]) -> pd.DataFrame:
-    """Describe every electrode of the file of responses in one row; ``areas`` maps each area to its first electrode and last + 1.
+    """Describe every electrode of the file of responses. ``areas`` has the first and last + 1 electrode of each area.
 
     Returns:
-        ``unit``, ``electrode``, ``array``, ``area`` ("" outside all areas); ``reliability`` as released (mean over the finite
-        pairs) and ``recomputed``; ``nc_percent``; and the largest differences between what is released and what the repetitions
-        give, ``oracle_error`` and ``test_MUA_error``. nan for dead electrodes.
+        A table with one row per electrode. It has ``unit``, ``electrode``, ``array``, ``area`` ("" outside all areas) and
+        ``nc_percent``. ``reliability`` is the mean of the released values over finite pairs, and ``recomputed`` is its value from
+        the repetitions. ``oracle_error`` and ``test_MUA_error`` are the largest differences between released values and values
+        from the repetitions. Statistics of dead electrodes are nan.
     """
     electrode = np.arange(N_ELECTRODES)
     area = np.full(N_ELECTRODES, "", dtype=object)
@@ -39,7 +40,7 @@ def describe_electrodes(file: h5py.File, areas: dict[str, tuple[int, int]]) -> p
 
 def _statistics(file: h5py.File, block: slice) -> pd.DataFrame:
     pairs, repetitions = file["reliab"][:, block], file["test_MUA_reps"][:, :, block]
-    with np.errstate(invalid="ignore"):  # a dead electrode has 0 / 0 pairs, which gives nan
+    with np.errstate(invalid="ignore"):  # for a dead electrode, 0 / 0 pairs give nan
         reliability = np.nansum(pairs, axis=0) / np.isfinite(pairs).sum(axis=0)
     return pd.DataFrame(
         {
@@ -53,7 +54,10 @@ def _statistics(file: h5py.File, block: slice) -> pd.DataFrame:
 
 
 def select_electrodes(electrodes: pd.DataFrame, min_reliability: float, path: Path) -> tuple[np.ndarray, dict[str, int]]:
-    """Select among the electrodes of :func:`describe_electrodes`, at least one, and count what each condition drops."""
+    """Select electrodes of :func:`describe_electrodes`, and count how many each condition drops.
+
+    At least one must remain.
+    """
     reliability = electrodes["reliability"]
     conditions = {
         "in no area": electrodes["area"] == "",
@@ -73,9 +77,9 @@ def select_electrodes(electrodes: pd.DataFrame, min_reliability: float, path: Pa
 
 
 def mean_pairwise_reliability(repetitions: np.ndarray) -> np.ndarray:
-    """Return Pearson r across images between two of (R, images, units) repetitions, averaged over all pairs: (units,).
+    """Return Pearson r across images between two repetitions, averaged over all pairs, (units,).
 
-    It is nan where a repetition is constant or has a non-finite response.
+    ``repetitions`` are (R, images, units). The result is nan if a repetition is constant or has a non-finite response.
     """
     # The squared length of the sum of R unit vectors is R plus twice the sum of r over the pairs.
     unit = _unit_length(repetitions)
@@ -84,7 +88,7 @@ def mean_pairwise_reliability(repetitions: np.ndarray) -> np.ndarray:
 
 
 def leave_one_out_reliability(repetitions: np.ndarray) -> np.ndarray:
-    """Return Pearson r across images between one of (R, images, units) repetitions and the mean of the others: (units,)."""
+    """Return Pearson r across images between one repetition and the mean of all others, averaged, (units,)."""
     others = repetitions.sum(axis=0) - repetitions
     return (_unit_length(repetitions) * _unit_length(others)).sum(axis=1).mean(axis=0)
 
@@ -97,6 +101,6 @@ def _unit_length(repetitions: np.ndarray) -> np.ndarray:
 
 
 def blocks(n: int, item_bytes: int) -> Iterator[slice]:
-    """Divide ``n`` items of ``item_bytes`` each into slices of at most :data:`BLOCK_BYTES`."""
+    """Divide ``n`` items, each of ``item_bytes``, into slices of at most :data:`BLOCK_BYTES`."""
     step = max(1, BLOCK_BYTES // item_bytes)
     return (slice(first, min(first + step, n)) for first in range(0, n, step))

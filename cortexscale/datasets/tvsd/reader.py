@@ -1,8 +1,8 @@
 """TVSD, the THINGS Ventral Stream Spiking Dataset: macaque V1, V4 and IT (Papale et al. 2025, Neuron 113).
 
-Two files of each monkey are read: ``THINGS_normMUA.mat`` (multi-unit activity, normalised by the authors per day and
-electrode, averaged in one window per area; without a physical unit) and ``_logs/things_imgs.mat`` (the THINGS images in
-the order of its rows). Electrodes count from 0, in the physical order of the normalised file: 16 arrays of 64.
+Two files of each monkey are read. ``THINGS_normMUA.mat`` has multi-unit activity, averaged in one window per area. The authors
+normalised it per day and electrode, so it has no physical unit. ``_logs/things_imgs.mat`` has the THINGS images in the order of
+its rows. Electrodes count from 0, in the physical order of the normalised file, which has 16 arrays of 64.
 """
 
 import logging
@@ -30,12 +30,12 @@ SUBJECTS = ("monkeyF", "monkeyN")
 ROIS = ("V1", "V4", "IT")
 SOURCE = all_facts()["tvsd"].source
 
-# From the authors' norm_MUA.m. V4 and IT are in a different order in the two monkeys, which some packages overlook.
+# The order is from the authors' norm_MUA.m. V4 and IT have different orders in the two monkeys, which some packages overlook.
 _AREAS = {
     "monkeyF": {"V1": (0, 512), "IT": (512, 832), "V4": (832, 1024)},
     "monkeyN": {"V1": (0, 512), "V4": (512, 768), "IT": (768, 1024)},
 }
-_AGREEMENT = 1e-6  # largest difference of released and recomputed numbers, which are float64 of the same data
+_AGREEMENT = 1e-6  # largest difference between released and recomputed numbers, which are float64 of the same data
 _OUTLIER_SD = 20
 _OF_ONE_RELEASE = "take both files from one release; if they are partial or simulated on purpose, set tvsd's counts"
 
@@ -55,7 +55,7 @@ class Options(BaseModel, extra="forbid"):
     n_repetitions: int = Field(30, ge=2, description="Number of repetitions of every test image.")
     areas: dict[str, dict[str, tuple[int, int]]] = Field(
         _AREAS,
-        description="Monkey -> area -> first electrode and last electrode + 1. The released order differs between the monkeys.",
+        description="First and last + 1 electrode of each area, for each monkey. The released orders of the monkeys differ.",
     )
 
     @field_validator("areas")
@@ -73,38 +73,38 @@ class Options(BaseModel, extra="forbid"):
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
-    """List the released files of one monkey, responses and list of images. They need not exist."""
+    """List the released files of one monkey, with the responses and the list of images. They need not exist."""
     require_known([subject], SUBJECTS, "subjects of TVSD")
     folder = Path(root) / subject
     return [folder / "THINGS_normMUA.mat", folder / "_logs" / "things_imgs.mat"]
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Check everything in both files of one monkey except the responses."""
+    """Check both files of one monkey completely, except for the responses."""
     _stimulus_ids(root, subject, options)
     with _responses_file(root, subject, options):
         pass
 
 
 def memory_mb(options: Options) -> int:
-    """Return the peak memory of :func:`read` in MB, from the expected counts, if every electrode but one is kept."""
+    """Return the peak memory of :func:`read` in MB, from the expected counts, if all electrodes but one are kept."""
     responses = 2.5 * 4 * (options.n_train + options.n_test) * N_ELECTRODES
-    names = 6000 * (options.n_train + options.n_test)  # HDF5 caches every object that was opened, and each name is one
+    names = 6000 * (options.n_train + options.n_test)  # HDF5 caches every opened object, and each name is an object
     libraries = 150e6
     return int(np.ceil((responses + 10 * BLOCK_BYTES + names + libraries) / 1e6))
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training stimuli, test stimuli, and units of all monkeys, who saw the same images."""
+    """Return the numbers of training stimuli, of test stimuli, and of units of all monkeys. Both saw the same images."""
     return options.n_train, options.n_test, N_ELECTRODES * len(subjects)
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
     """Read one monkey.
 
-    Units are the electrodes whose released reliability (Pearson r between repetitions across test images, mean over all
-    pairs) exceeds ``options.min_reliability``. Noise ceilings are estimated from the single repetitions, because the responses
-    are normalised per day but do not have unit variance.
+    Units are electrodes with a released reliability above ``options.min_reliability``. Reliability is Pearson r between two
+    repetitions across test images, averaged over all pairs. Noise ceilings are estimated from single repetitions, because
+    responses are normalised per day but do not have unit variance.
     """
     responses_file, _ = raw_files(root, subject, options)
     train_ids, test_ids = _stimulus_ids(root, subject, options)
@@ -144,7 +144,7 @@ def _source(subject: str, file: str) -> str:
 
 
 def _stimulus_ids(root: Path, subject: str, options: Options) -> tuple[np.ndarray, np.ndarray]:
-    """Return the THINGS ids, ``aardvark/aardvark_01b.jpg``, of the rows of the training and test responses."""
+    """Return the THINGS ids of the rows of the training and test responses, such as ``aardvark/aardvark_01b.jpg``."""
     _, path = raw_files(root, subject, options)
     ids = []
     with open_matlab(path, ("train_imgs", "test_imgs"), _source(subject, "_logs/things_imgs.mat")) as file:
@@ -159,7 +159,7 @@ def _stimulus_ids(root: Path, subject: str, options: Options) -> tuple[np.ndarra
 
 @contextmanager
 def _responses_file(root: Path, subject: str, options: Options) -> Iterator[h5py.File]:
-    """Open the responses of one monkey, whose shapes are checked."""
+    """Open the responses of one monkey, after checking their shapes."""
     path, _ = raw_files(root, subject, options)
     pairs = options.n_repetitions * (options.n_repetitions - 1) // 2
     shapes = {  # MATLAB's axes are reversed
@@ -176,7 +176,7 @@ def _responses_file(root: Path, subject: str, options: Options) -> Iterator[h5py
 
 
 def _responses(data: h5py.Dataset, keep: np.ndarray) -> np.ndarray:
-    """Read (images, kept electrodes) float32 in blocks of images, so that dropped electrodes take little memory."""
+    """Read float32 responses (images, kept electrodes) in blocks of images, so that dropped electrodes take little memory."""
     responses = np.empty((len(data), keep.sum()), dtype=np.float32)
     for block in blocks(len(data), 8 * N_ELECTRODES):
         responses[block] = data[block][:, keep]
@@ -184,7 +184,7 @@ def _responses(data: h5py.Dataset, keep: np.ndarray) -> np.ndarray:
 
 
 def _compare(units: pd.DataFrame, path: Path) -> dict[str, Any]:
-    """Compare the released statistics of the kept electrodes with those of the single repetitions."""
+    """Compare the released statistics of kept electrodes with statistics of the single repetitions."""
     reliability = (units["recomputed"] - units["reliability"]).abs()
     errors = {"reliab": reliability, "oracle": units["oracle_error"], "test_MUA": units["test_MUA_error"]}
     notes: dict[str, Any] = {"warnings": []}
@@ -197,7 +197,7 @@ def _compare(units: pd.DataFrame, path: Path) -> dict[str, Any]:
 
 
 def _outliers(train: np.ndarray, electrodes: np.ndarray) -> dict[str, Any]:
-    """Count responses far from the median of the electrode, in 1.4826 x median absolute deviations. They are kept."""
+    """Count responses that are far from their electrode's median, in 1.4826 x median absolute deviations. They are kept."""
     count, largest = 0, 0.0
     where: list[int] = []
     for part in blocks(train.shape[1], 8 * len(train)):

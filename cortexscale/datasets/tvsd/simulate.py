@@ -1,4 +1,4 @@
-"""A simulation of TVSD in its released layout: 1024 electrodes in V1, V4 and IT."""
+"""A simulation of TVSD in the released layout, with 1024 electrodes in V1, V4 and IT."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -17,14 +17,14 @@ from cortexscale.simulation.matlab import write_matlab
 from cortexscale.simulation.visual_system import World
 
 DEAD_ELECTRODES = {"monkeyF": range(0), "monkeyN": range(320, 384)}
-"""Electrodes without responses. One array of monkey N is dead in the release, where its responses are nan."""
+"""Electrodes without responses. In the release, one array of monkey N is dead, and its responses are nan."""
 
-OUTLIER = 70.0  # one absurd response of each monkey, as in the release
+OUTLIER = 70.0  # one implausible response of each monkey, as in the release
 
 _DAYS = 4
 
 AREAS = {"V1": "early", "V4": "middle", "IT": "late"}
-"""ROI -> the area of the simulated visual system that it reads from."""
+"""The area of the simulated visual system from which each ROI reads."""
 
 
 class Settings(BaseModel, extra="forbid"):
@@ -32,12 +32,12 @@ class Settings(BaseModel, extra="forbid"):
 
     repetitions: int = Field(ge=2, description="Number of repetitions of every test image.")
     live_electrodes: int = Field(
-        ge=1, le=192, description="Number of electrodes of each area that respond. The others record noise."
+        ge=1, le=192, description="Number of responding electrodes in each area. The others record noise."
     )
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
-    """Write the files of each monkey, and yield its truth: noise-free responses with the true noise ceilings.
+    """Write the files of each monkey, and yield the truth: noise-free responses and true noise ceilings.
 
     The last image of each concept is a test image. The monkeys see the same images in the same random order.
     """
@@ -52,7 +52,7 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
 def _simulate_monkey(
     root: Path, monkey: str, world: World, train: np.ndarray, test: np.ndarray, settings: Settings, seed: int
 ) -> Recording:
-    """Simulate one monkey; ``train`` and ``test`` are rows of the images."""
+    """Simulate one monkey. ``train`` and ``test`` have rows of the images."""
     rng = np.random.default_rng(seed)
     spans = tvsd.Options().areas[monkey]
     dead = DEAD_ELECTRODES[monkey]
@@ -91,9 +91,8 @@ def write_tvsd(
 ) -> None:
     """Write ``<monkey>/THINGS_normMUA.mat`` and ``<monkey>/_logs/things_imgs.mat`` under ``root``.
 
-    Statistics that the release derives from the test repetitions, (R, n_test, 1024), are derived from them here too. The release
-    takes SNR from the raw signal of each day; here it comes from the repetitions, and is the same on every day. Latencies are
-    nan.
+    As in the release, statistics are derived from the test repetitions (R, n_test, 1024). The release computes SNR from the raw
+    signal of each day. Here it is computed from the repetitions, and is the same on every day. Latencies are nan.
     """
     repetitions = np.asarray(test_repetitions, dtype=np.float64)
     average = repetitions.mean(axis=0)
@@ -125,6 +124,6 @@ def _fields(ids: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return Pearson r of each column: (n, units), (n, units) -> (units,)."""
+    """Return Pearson r between the columns of two arrays (n, units), as (units,)."""
     a, b = a - a.mean(axis=0), b - b.mean(axis=0)
     return (a * b).sum(axis=0) / np.sqrt(np.square(a).sum(axis=0) * np.square(b).sum(axis=0))
