@@ -1,4 +1,4 @@
-"""Where the files of a dataset and its images come from."""
+"""Origin of the files of a dataset and of its images."""
 
 from dataclasses import dataclass
 

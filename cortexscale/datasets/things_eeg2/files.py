@@ -24,7 +24,7 @@ RATE = 1000  # in Hz, of both forms of the raw data
 TARGET = 99999  # condition of the images of Buzz Lightyear, which the subjects counted
 
 _PLACES = {"npy": ("", "raw_data", "eeg_dataset/raw_data"), "brainvision": ("", "source_data", "eeg_dataset/source_data")}
-"""Where the folders of subjects may be, for each form of the raw data: in the root, or as in the authors' project folder."""
+"""Places of the folders of subjects, for each form of the raw data: the root, or as in the authors' project folder."""
 _ARCHIVES = {"npy": "the raw data (osf.io/crxs4, Figshare+ 18470912)", "brainvision": "the source data (osf.io/3jk45)"}
 
 
