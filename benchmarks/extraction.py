@@ -1,16 +1,16 @@
-"""Extraction of all candidate layers beside the forward pass alone, and beside the naive way.
+"""Compare the extraction of all candidate layers with the forward pass alone, and with a naive extraction.
 
     python benchmarks/extraction.py [--size small] [--network deit_small]
 
-Forward alone: batches through the network. Projected: the same with hooks and ``countsketch`` to the paper's width.
-Extraction: that, written to the finished store. Naive: one pass for each layer, activations flattened and projected by
-scikit-learn's ``SparseRandomProjection``, nothing written; measured on a few images, a layer of each width, and scaled to all
-layers (the drawing of its matrices is not counted).
+Four ways are compared. The forward pass alone runs batches through the network. The second adds hooks and a projection by
+``countsketch`` to the paper's width. The extraction also writes the features to a finished store. The naive way has one forward pass
+per layer, projects flattened activations by scikit-learn's ``SparseRandomProjection``, and writes nothing. It is measured on a few
+images and one layer of each width, and scaled to all layers; the time to draw its matrices is not counted.
 
-All ways run with one thread, and with all; the best of repetitions that alternate, after one extraction whose memory is new
-to the process: its first block of rows pays for that, a job of thousands of images does not notice. The demand, at most 25 %
-more than the forward pass alone, is judged by CPU seconds of one thread and of the one that writes: nothing hides in an idle
-core. Wall clock is what users feel, on a quiet machine.
+All ways run with one thread and with all threads. The best of alternating repetitions counts. One extraction runs before them,
+because its first block of rows needs new memory, which jobs with thousands of images do not notice. The extraction should take at
+most 25 % more than the forward pass alone. This is judged by the CPU seconds of one computing thread and the writing thread, so that
+an idle core cannot hide work. Wall time is what users notice on an idle machine.
 """
 
 import argparse
@@ -42,7 +42,7 @@ REPETITIONS, NAIVE_IMAGES, MOST = 3, 8, 0.25
 
 
 def seconds(work: Callable[[], object]) -> np.ndarray:
-    """CPU and wall."""
+    """Return the CPU and wall time of a call in seconds."""
     started = time.process_time(), time.perf_counter()
     work()
     return np.array([time.process_time() - started[0], time.perf_counter() - started[1]])
@@ -55,7 +55,7 @@ def forward(backbone: Backbone, pictures: torch.Tensor, batch: int) -> None:
 
 
 class Nowhere:
-    """Takes the place of a store."""
+    """A store that writes nothing."""
 
     rows_written = 0
 
@@ -70,7 +70,7 @@ class Nowhere:
 
 
 def naive_projections(outputs: dict[str, torch.Tensor], p: int) -> float:
-    """CPU seconds for all layers of an image."""
+    """Return the CPU seconds to project all layers of an image."""
     layers = Counter(output.shape[1] for output in outputs.values())
     examples = {output.shape[1]: output.numpy() for output in outputs.values()}
     total = 0.0

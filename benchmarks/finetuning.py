@@ -1,11 +1,11 @@
-"""A step of fine-tuning: stimuli that subjects share pass the network once, or once per subject as in the authors' code.
+"""Compare two ways of a fine-tuning step: shared stimuli pass the network once, or once per subject as in the authors' code.
 
     python benchmarks/finetuning.py [--size small]
 
-Subjects saw the same pictures. For the second way each has copies of its own, which nobody can know to be the same. Both ways
-give the same gradient, or no time is printed. The formulas of cortexscale/finetuning/bounds.py are compared with both. One
-thread, CPU seconds, the better of two. Memory is that of weights and heads, and what the peak grows by in the steps, each way in
-a process of its own.
+All subjects saw the same stimuli. For the second way each subject has its own copies, which are not recognised as the same. If the
+gradients of both ways differ, no time is printed. The formulas of cortexscale/finetuning/bounds.py are compared with both ways. Times
+are CPU seconds of one thread, the better of two runs. Memory is the memory of weights and heads, and the growth of the peak during the
+steps. Each way runs in a separate process.
 """
 
 import argparse
@@ -113,7 +113,7 @@ def cpu_seconds(work) -> float:
 
 
 def measured(size: Size, shared: bool, pipe) -> None:
-    """Neural and whole step, gradient and peak memory, in this process."""
+    """Measure the neural loss, the step, the gradient and the peak memory in this process, and send them to ``pipe``."""
     torch.set_num_threads(1)
     backbone, images, neural, _, heads = tasks(size, shared=shared)
     backbone.network.train()
@@ -141,7 +141,7 @@ def _kilobytes(name: str) -> int:
 
 
 def forward_rate(size: Size) -> float:
-    """FLOP/s of forward passes that keep what the backward pass needs, for the formula."""
+    """Measure the FLOP/s of forward passes that keep activations for the backward pass. The formula needs this rate."""
     backbone = network(size)
     views = torch.zeros(size.images, 3, size.pixels, size.pixels)
     flops = forward_flops(backbone.network, views[:1]).products

@@ -1,11 +1,11 @@
-"""A robust scaling fit with its bootstrap: ours, and scipy's BFGS from one warm start and from every start.
+"""Compare our robust scaling fit and its bootstrap with scipy's BFGS from one warm start and from every start.
 
     python benchmarks/fit.py [--compared 20] [--bootstraps 1000]
 
-300 points, offset form, Huber loss of delta 1e-3. The published fits run BFGS from 750 starts on every resample, at many
-seconds each: it is run on the first ``--compared`` resamples and its time for all is extrapolated from them. One
-thread, CPU seconds of the process. No time is printed for an answer that is wrong: on every compared resample our
-loss must be at most the best of all BFGS runs times (1 + 1e-6).
+The problem has 300 points, the offset form, and a Huber loss of delta 1e-3. The published fits run BFGS from 750 starts on every
+resample, which takes many seconds each. It is therefore run only on the first ``--compared`` resamples, and its time for all resamples
+is extrapolated. Times are CPU seconds of the process with one thread. No time is printed if a result is wrong: on every compared
+resample, our loss must be at most (1 + 1e-6) times the best loss of all BFGS runs.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from cortexscale.kernels.power_law import fit_power_law, resample_counts
 N, DELTA, X_SCALE, SEED = 300, 1e-3, 1.0, 42
 E_STARTS, A_STARTS, OTHERS = (-1, -0.5, 0, 0.5, 1), (0, 5, 10, 15, 20, 25), (0, 0.5, 1, 1.5, 2)
 STARTS = np.array(list(product(E_STARTS, A_STARTS, OTHERS, OTHERS)), float)
-"""The published grid: e, a, alpha, lambda."""
+"""The published grid of starting points for e, a, alpha and lambda."""
 
 
 def problem() -> tuple[np.ndarray, np.ndarray]:
@@ -32,7 +32,7 @@ def problem() -> tuple[np.ndarray, np.ndarray]:
 
 
 def bfgs(x: np.ndarray, target: np.ndarray, starts: np.ndarray, delta: float = DELTA) -> float:
-    """The lowest loss that BFGS with finite differences, as published, reaches from the starts (e, a, alpha[, lambda])."""
+    """Return the lowest loss that BFGS with finite differences, as published, finds from starts (e, a, alpha[, lambda])."""
 
     def loss(p: np.ndarray) -> float:
         size = np.abs(np.logaddexp(p[0], p[1] - p[2] * np.log(x + (10 ** p[3] if len(p) == 4 else 0))) - target)

@@ -1,10 +1,10 @@
-"""The 225 fits of the paper with their bootstraps, on invented tables of the size of the authors'.
+"""Measure the 225 fits of the paper with their bootstraps, on invented tables that are as large as the authors'.
 
     python benchmarks/fit_all.py [--bootstraps 1000] [--compared 10]
 
-One thread, CPU seconds of the process, and the seconds that a workflow on two cores takes, which fits an axis per job. Then the
-loss of every tenth fit or so against BFGS from the published starts: 750 with the offset, 150 without. No time is printed
-for an answer that is worse.
+Times are CPU seconds of the process with one thread. The time of a workflow on two cores, with one axis per job, is printed as well.
+The losses of some random fits are compared with BFGS from the published starts: 750 with the offset, 150 without. If one of our
+losses is worse, no time is printed.
 """
 
 import argparse
@@ -34,12 +34,12 @@ AXES = {
     "finetuning": ("finetuning", "reduced", 1e-5),
     "mapping": ("mapping", "reduced", 1e-3),
 }
-"""Axis -> table, form and delta of the paper."""
+"""Axis -> table, form and delta that the paper uses."""
 REDUCED = np.unique(STARTS[:, :3], axis=0)
 
 
 def points_of(row: pd.Series, points: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """X in the units of the fit and ln(1 - S) of the points of a fit."""
+    """Return X in the units of the fit, and ln(1 - S), for the points of a fit."""
     points = points[points["benchmark_name"] == row["benchmark_name"]]
     points = points[points["fitted"]] if "fitted" in points else points
     points = points if row["family"] == "all" else points[points["family"] == row["family"]]

@@ -1,10 +1,10 @@
-"""The Gram matrix of a layer, streamed from our feature store, beside the rate of one large matrix product.
+"""Compare the Gram matrix of a layer, streamed from our feature store, with the rate of one large matrix product.
 
     python benchmarks/gram.py [--size small]
 
-"Of the gemm rate" counts n^2 p operations, what the symmetric half needs; a product that ignores the symmetry reaches 0.5 at
-most. One thread, CPU seconds, best of three. Memory is the growth of the peak while K is built, in a process of its own.
-No time is printed for an answer that is wrong.
+The column "of gemm rate" counts n^2 p operations, which the symmetric half needs. A product that ignores the symmetry reaches at most
+0.5. Times are CPU seconds of one thread, the best of three runs. Memory is the growth of the peak while K is computed in a separate
+process. If a result is wrong, no time is printed.
 """
 
 import argparse
@@ -26,7 +26,7 @@ LARGEST_ERROR = 5e-6  # of the mean diagonal of the centred Gram matrix
 
 
 def write(path: Path, n: int, p: int) -> None:
-    """Features with a decaying spectrum, rectified, as a layer has."""
+    """Write rectified features with a decaying spectrum, which are similar to those of a layer."""
     rng = np.random.default_rng(0)
     directions = rng.standard_normal((300, p), dtype=np.float32)
     writer = StoreWriter(path, {"model": "benchmark"}, n)
@@ -49,9 +49,9 @@ def plain(X: np.ndarray) -> torch.Tensor:
 
 
 def tensor_core_errors(X: np.ndarray, n: int = 600) -> dict[str, float]:
-    """What tensor cores would lose: factors rounded to the 11 bits that TF32 and float16 have, products added in float32.
+    """Return the errors of products on tensor cores, which round factors to the 11 bits of TF32 and float16 and add in float32.
 
-    In three products, of the rounded features and of what rounding took, nothing is lost.
+    Three products, of the rounded features and of the rounding errors, lose nothing.
     """
     x = torch.from_numpy(X[:n]).float()
     x -= x.mean(dim=0)
@@ -64,12 +64,12 @@ def tensor_core_errors(X: np.ndarray, n: int = 600) -> dict[str, float]:
 
 
 def memory_mb(which: str) -> float:
-    """``VmRSS``, now in memory, or ``VmHWM``, its peak."""
+    """Return the memory of this process in MB: ``VmRSS`` is the present memory, and ``VmHWM`` the peak."""
     return int(Path("/proc/self/status").read_text(encoding="utf-8").split(f"{which}:")[1].split()[0]) / 1024
 
 
 def peak_growth_mb(path: Path) -> float:
-    """Of the process that calls it, above what the libraries and a first, small product need."""
+    """Return the growth of this process's peak memory, above the memory of the libraries and of a first, small product."""
     torch.set_num_threads(1)
     gram([np.ones((300, 4), np.float16)])
     before = memory_mb("VmRSS")

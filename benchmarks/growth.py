@@ -1,11 +1,11 @@
-"""How time and memory of Gram and ridge grow with stimuli n, features p, units T and layers L, beside their formulas.
+"""Measure how the time and memory of Gram and ridge grow with stimuli n, features p, units T and layers L.
 
     python benchmarks/growth.py [--size small]
 
-Every row is a process of its own, one thread: CPU seconds of the kernels alone, and the growth of its peak memory over what it
-held before them. ``formula`` counts operations, divided by the gemm rate of the same process in ``s at gemm rate``. The exponent
-is that of time between this row and the one above; ``expected`` is the formula's. float64, 10 alphas, 5 folds + refit, one
-ROI per 200 units.
+Every row is measured in a separate process with one thread: the CPU seconds of the kernels, and the growth of the peak memory. ``s at
+gemm rate`` is the number of operations by the formula, divided by the gemm rate of the same process. The exponent is that of the time
+between this row and the row above. ``expected`` is the exponent of the formula. The problem is in float64, with 10 alphas, 5 folds, a
+final fit, and one ROI per 200 units.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from cortexscale.kernels.responses import Responses
 
 ALPHAS, FOLDS, SLAB, UNITS_OF_A_ROI = np.logspace(1, 7, 10), 5, 4096, 200
 INVERSIONS, EVALUATIONS = 5, 3.5
-"""Of an adaptive search, as a rule: alphas that are inverted, and those that a unit is evaluated at."""
+"""Usual numbers of an adaptive search: alphas with an inverse, and alphas at which a unit is evaluated."""
 
 SWEEPS = {  # what varies, its values, and the rest
     "full": [
@@ -44,17 +44,17 @@ SWEEPS = {  # what varies, its values, and the rest
 
 
 def operations(n: int, p: int, T: int, L: int) -> float:
-    """Gram matrix; guess and inverses; evaluations."""
+    """Count the operations of the Gram matrix, of the first estimate and the inverses, and of the evaluations."""
     return L * (n**2 * p + (len(ALPHAS) / 8 + 1.2 * INVERSIONS) * n**3 + 4 * EVALUATIONS * n**2 * T)
 
 
 def megabytes(n: int, p: int, T: int, L: int) -> float:
-    """K and three matrices beside it, a work space of features, four blocks of units, and tables of results."""
+    """Return the memory in MB of K, three more matrices, a work space of features, four blocks of units, and the results."""
     return 8 * (4 * n**2 + 2048 * n + 4 * 512 * n + 40 * T) / 2**20
 
 
 def slabs(n: int, p: int):
-    """Float16 features of 300 latent dimensions, made as they are read: no matrix of n x p is held."""
+    """Yield slabs of float16 features with 300 latent dimensions. The n x p matrix is never in memory."""
     latent = np.random.default_rng(0).standard_normal((n, 300), dtype=np.float32) / np.sqrt(np.arange(1, 301, dtype=np.float32))
     for first in range(0, p, SLAB):
         rng, width = np.random.default_rng(first), min(SLAB, p - first)
@@ -63,7 +63,7 @@ def slabs(n: int, p: int):
 
 
 def memory_mb(which: str) -> float:
-    """``VmRSS``, now in memory, or ``VmHWM``, its peak."""
+    """Return the memory of this process in MB: ``VmRSS`` is the present memory, and ``VmHWM`` the peak."""
     return int(Path("/proc/self/status").read_text(encoding="utf-8").split(f"{which}:")[1].split()[0]) / 1024
 
 

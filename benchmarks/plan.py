@@ -1,4 +1,4 @@
-"""The plan of a study: jobs, CPU time and memory of a dry run, beside a process that only imports Snakemake.
+"""Measure the plan of a study: the jobs, CPU time and memory of a dry-run, compared with importing Snakemake alone.
 
     python benchmarks/plan.py [--configfile config/paper.yaml]
 

@@ -1,12 +1,12 @@
-"""Random projection beside scikit-learn's, and no projection at all beside a dense one.
+"""Compare random projections with scikit-learn's, and exact kernels with a dense projection.
 
     python benchmarks/projection.py [--size small]
 
-P2: flattened activations to the paper's width with ``countsketch`` and ``sparse``; scikit-learn's ``SparseRandomProjection``
-has the law of the latter. The demand on a sketch: its distances are as exact as under a Gaussian matrix, sd sqrt(2 / p).
-P3: the Gram matrix of the activations themselves, beside a dense Gaussian projection and the Gram matrix of that (the
-drawing of the dense matrix is not counted). Store: from batches of activations to the file that alignment reads, and from
-that file to the Gram matrix, projected and exact. One thread, CPU seconds, best of repetitions that alternate.
+P2 projects flattened activations to the paper's width with ``countsketch`` and ``sparse``. scikit-learn's ``SparseRandomProjection``
+has the same distribution as ``sparse``. Distances after a projection must be as exact as with a Gaussian matrix, sd sqrt(2 / p).
+P3 compares the Gram matrix of the activations with a dense Gaussian projection and its Gram matrix; the time to draw the dense matrix
+is not counted. The last part measures the store, projected and exact: from batches of activations to the file that alignment reads,
+and from this file to the Gram matrix. Times are CPU seconds of one thread, the best of alternating repetitions.
 """
 
 import argparse
@@ -34,7 +34,7 @@ MOST_DISTORTION = 1.05  # times that of a Gaussian matrix
 
 
 def activations(n: int, d: int) -> torch.Tensor:
-    """Rectified, correlated between images, half of them zero."""
+    """Return rectified activations that are correlated between images. Half of them are zero."""
     generator = torch.Generator().manual_seed(0)
     latent = torch.randn(n, 50, generator=generator)
     return torch.relu(latent @ torch.randn(50, d, generator=generator) / 7 + torch.randn(n, d, generator=generator))
@@ -47,7 +47,7 @@ def cpu_seconds(work: Callable):
 
 
 def distortion(projected: torch.Tensor, x: torch.Tensor) -> float:
-    """Standard deviation of the relative error of squared distances."""
+    """Return the standard deviation of the relative error of squared distances."""
     return (torch.pdist(projected.double()).square() / torch.pdist(x.double()).square()).std().item()
 
 
@@ -75,7 +75,7 @@ def sketches(n: int, d: int, p: int) -> None:
 
 
 def dense(x: torch.Tensor, p: int) -> tuple[float, torch.Tensor]:
-    """Seconds of the products, and the Gram matrix."""
+    """Return the seconds of the products, and the Gram matrix."""
     projected, seconds = torch.zeros(len(x), p), 0.0
     generator = torch.Generator().manual_seed(0)
     for first in range(0, x.shape[1], CHUNK):

@@ -1,12 +1,12 @@
-"""Nested cross-validated ridge of one subject's ROIs: ours, scikit-learn, himalaya, and a plain torch loop.
+"""Compare our nested cross-validated ridge of one subject's ROIs with scikit-learn, himalaya and a plain torch loop.
 
     python benchmarks/ridge.py [--size small]
 
-Ours, scikit-learn and the plain loop fit the same: 5 outer folds + refit, 10 alphas, one alpha per ROI by leave-one-out,
-held-out and test Pearson r of every unit. himalaya has no leave-one-out for many targets: at its best use (one kernel for
-all ROIs, torch) it chooses an alpha per unit by 5 inner folds. One thread, CPU seconds of the process, features in memory,
-Gram matrices counted, alternating repetitions, best of them (scikit-learn runs once: it takes minutes). No time is printed
-for an answer that is wrong.
+Ours, scikit-learn and the plain loop compute the same: 5 outer folds and a final fit, 10 alphas, one alpha per ROI by leave-one-out,
+and held-out and test Pearson r of every unit. himalaya has no leave-one-out for many units. It is used in its fastest way, with one
+kernel for all ROIs in torch, and chooses an alpha per unit by 5 inner folds. Times are CPU seconds of the process with one thread and
+features in memory. They include Gram matrices and are the best of alternating repetitions; scikit-learn runs once, because it takes
+minutes. If a result is wrong, no time is printed.
 """
 
 import argparse
@@ -37,7 +37,7 @@ LARGEST_ERROR = {torch.float64: 1e-9, torch.float32: 1e-3}  # of predictions, in
 
 
 def problem(n: int, p: int, units: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Features with a decaying spectrum and an offset, as a layer has, and units that read from it in noise."""
+    """Return features with a decaying spectrum and an offset, as in a layer, and noisy units that depend on them."""
     rng = np.random.default_rng(0)
     latent = rng.standard_normal((n + N_TEST, 300)) / np.sqrt(np.arange(1, 301))
     X = latent @ rng.standard_normal((300, p)) + rng.standard_normal((n + N_TEST, p)) + 0.5
@@ -53,12 +53,12 @@ def ours(X: torch.Tensor, Y: np.ndarray, n: int, members: np.ndarray, search: st
 
 
 def correlations(fit: NestedRidge) -> np.ndarray:
-    """(k + 1, pairs of ROI and unit), last of the test stimuli."""
+    """Return Pearson r, (k + 1, pairs of ROI and unit). The last row is for the test stimuli."""
     return np.concatenate([fit.heldout_r, fit.test_r[None]])
 
 
 def each_fit(fit: Callable, X, Y, n: int, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How a user loops over ROIs, folds and the refit. ``fit(X, Y)`` returns alpha and a predict function."""
+    """Loop over ROIs, folds and the final fit, as a user would. ``fit(X, Y)`` returns alpha and a predict function."""
     alphas, predictions = np.empty((N_FOLDS + 1, len(members))), np.empty(Y.shape)
     tests = [*k_folds(n, N_FOLDS), np.arange(n, len(X))]
     for roi, units in enumerate(members):
@@ -75,7 +75,7 @@ def scikit_learn(X: np.ndarray, Y: np.ndarray) -> tuple[float, Callable]:
 
 
 def plain_torch(X: torch.Tensor, Y: torch.Tensor) -> tuple[float, Callable]:
-    """One eigendecomposition per fit, closed-form leave-one-out, coefficients, as one would write it in float32."""
+    """Fit ridge in a simple way: one eigendecomposition, leave-one-out in closed form, and coefficients."""
     X_mean, Y_mean = X.mean(0), Y.mean(0)
     Xc, Yc = X - X_mean, Y - Y_mean
     values, Q = torch.linalg.eigh(Xc @ Xc.T)
@@ -92,7 +92,7 @@ def plain_torch(X: torch.Tensor, Y: torch.Tensor) -> tuple[float, Callable]:
 
 
 def himalaya(X: torch.Tensor, Y: torch.Tensor, n: int) -> np.ndarray:
-    """Correlations (k + 1, units), all ROIs side by side on one precomputed kernel."""
+    """Return Pearson r, (k + 1, units). The units of all ROIs are fitted together on one precomputed kernel."""
     K = X @ X.T
     r = []
     for test in [*k_folds(n, N_FOLDS), np.arange(n, len(X))]:
@@ -110,7 +110,7 @@ def cpu_seconds(work: Callable):
 
 
 def gemm_rate(dtype: torch.dtype) -> float:
-    """Operations per second of a large square product."""
+    """Return the operations per second of a large product of square matrices."""
     A = torch.randn(2000, 2000, dtype=dtype)
     return 2 * 2000**3 / min(cpu_seconds(lambda: A @ A)[0] for _ in range(5))
 

@@ -1,11 +1,11 @@
-"""RSA and unbiased CKA of one layer against many ROIs: ours, a plain torch implementation, and rsatoolbox (RSA only).
+"""Compare our RSA and unbiased CKA of one layer and many ROIs with a plain torch implementation and with rsatoolbox (RSA only).
 
     python benchmarks/similarity.py [--size small|large]
 
-Ours prepares the ROIs once per study and the layer once for all ROIs; the others start from features and responses for
-every pair of layer and ROI, so they are timed on one ROI and compared per pair. One thread, CPU seconds of the process,
-data in memory, best of two alternating repetitions (rsatoolbox runs once: it takes a minute). No time is printed for an
-answer that is wrong: RSA and CKA of every ROI must be within 1e-6 of float64.
+Ours prepares the ROIs once per study and the layer once for all ROIs. The others start from features and responses for every pair of
+layer and ROI, so they are timed on one ROI, and times per pair are compared. Times are CPU seconds of the process with one thread and
+data in memory, the best of two alternating repetitions. rsatoolbox runs once, because it takes a minute. If a result is wrong, no time
+is printed: RSA and CKA of every ROI must be within 1e-6 of float64.
 """
 
 import argparse
@@ -27,7 +27,7 @@ UNITS, SLAB, REPETITIONS, LARGEST_ERROR = 500, 4096, 2, 1e-6
 
 
 def problem(n: int, p: int, rois: int) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """Features with an offset, and ROIs that share some of their dimensions in noise."""
+    """Return features with an offset, and noisy ROIs that depend on some of their dimensions."""
     generator = torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> torch.Tensor:
@@ -39,7 +39,7 @@ def problem(n: int, p: int, rois: int) -> tuple[torch.Tensor, list[torch.Tensor]
 
 
 def in_float64(side: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Unit rank vector of the distances and unit U-centred Gram matrix, exactly as defined."""
+    """Return the normalised rank vector of the distances and the normalised U-centred Gram matrix, exactly as defined."""
     X, n = side.double().numpy(), len(side)
     distance = 1 - np.corrcoef(X)
     ranks = rankdata(squareform((distance + distance.T) / 2, checks=False))
@@ -54,14 +54,14 @@ def in_float64(side: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 
 def plain_torch(X: torch.Tensor, Y: torch.Tensor) -> tuple[float, float]:
-    """RSA and CKA as one would write them in float32."""
+    """Return RSA and CKA, computed in a simple way in float32."""
 
     def centred_ranks(side: torch.Tensor) -> torch.Tensor:
         z = side - side.mean(dim=1, keepdim=True)
         z = z / z.norm(dim=1, keepdim=True)
         i, j = torch.triu_indices(len(z), len(z), 1)
         _, group, counts = torch.unique((1 - z @ z.T)[i, j], return_inverse=True, return_counts=True)
-        ranks = (counts.cumsum(0) - (counts - 1) / 2)[group]  # ties share their mean rank
+        ranks = (counts.cumsum(0) - (counts - 1) / 2)[group]  # equal values share their mean rank
         return ranks - ranks.mean()
 
     def hsic(K: torch.Tensor, L: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,9 @@
-"""The feature store beside contiguous HDF5: write by batches, read by column slabs.
+"""Compare our feature store with contiguous HDF5: write by batches, and read by column slabs.
 
     python benchmarks/store.py [--rows 3072] [--width 30000]
 
-The demand: column slabs at half the speed of contiguous HDF5 or better, one file, nothing left of an interrupted write.
+The store must read column slabs at half the speed of contiguous HDF5 or faster, be one file, and leave nothing after an interrupted
+write.
 """
 
 import argparse
