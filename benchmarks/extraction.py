@@ -3,14 +3,14 @@
     python benchmarks/extraction.py [--size small] [--network deit_small]
 
 Four ways are compared. The forward pass alone runs batches through the network. The second adds hooks and a projection by
-``countsketch`` to the paper's width. The extraction also writes the features to a finished store. The naive way has one forward pass
-per layer, projects flattened activations by scikit-learn's ``SparseRandomProjection``, and writes nothing. It is measured on a few
-images and one layer of each width, and scaled to all layers; the time to draw its matrices is not counted.
+``countsketch`` to the paper's width. The extraction also writes the features to a finished store. The naive way has one forward
+pass per layer, projects flattened activations by scikit-learn's ``SparseRandomProjection``, and writes nothing. It is measured
+on a few images and one layer of each width, and scaled to all layers; the time to draw its matrices is not counted.
 
 All ways run with one thread and with all threads. The best of alternating repetitions counts. One extraction runs before them,
-because its first block of rows needs new memory, which jobs with thousands of images do not notice. The extraction should take at
-most 25 % more than the forward pass alone. This is judged by the CPU seconds of one computing thread and the writing thread, so that
-an idle core cannot hide work. Wall time is what users notice on an idle machine.
+because its first block of rows needs new memory, which jobs with thousands of images do not notice. The extraction should take
+at most 25 % more than the forward pass alone. This is judged by the CPU seconds of one computing thread and the writing thread,
+so that an idle core cannot hide work. Wall time is what users notice on an idle machine.
 """
 
 import argparse

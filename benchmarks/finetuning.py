@@ -2,10 +2,10 @@
 
     python benchmarks/finetuning.py [--size small]
 
-All subjects saw the same stimuli. For the second way each subject has its own copies, which are not recognised as the same. If the
-gradients of both ways differ, no time is printed. The formulas of cortexscale/finetuning/bounds.py are compared with both ways. Times
-are CPU seconds of one thread, the better of two runs. Memory is the memory of weights and heads, and the growth of the peak during the
-steps. Each way runs in a separate process.
+All subjects saw the same stimuli. For the second way each subject has its own copies, which are not recognised as the same. If
+the gradients of both ways differ, no time is printed. The formulas of cortexscale/finetuning/bounds.py are compared with both
+ways. Times are CPU seconds of one thread, the better of two runs. Memory is the memory of weights and heads, and the growth of
+the peak during the steps. Each way runs in a separate process.
 """
 
 import argparse

@@ -2,10 +2,10 @@
 
     python benchmarks/fit.py [--compared 20] [--bootstraps 1000]
 
-The problem has 300 points, the offset form, and a Huber loss of delta 1e-3. The published fits run BFGS from 750 starts on every
-resample, which takes many seconds each. It is therefore run only on the first ``--compared`` resamples, and its time for all resamples
-is extrapolated. Times are CPU seconds of the process with one thread. No time is printed if a result is wrong: on every compared
-resample, our loss must be at most (1 + 1e-6) times the best loss of all BFGS runs.
+The problem has 300 points, the offset form, and a Huber loss of delta 1e-3. The published fits run BFGS from 750 starts on
+every resample, which takes many seconds each. It is therefore run only on the first ``--compared`` resamples, and its time for
+all resamples is extrapolated. Times are CPU seconds of the process with one thread. No time is printed if a result is wrong: on
+every compared resample, our loss must be at most (1 + 1e-6) times the best loss of all BFGS runs.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     python benchmarks/fit_all.py [--bootstraps 1000] [--compared 10]
 
-Times are CPU seconds of the process with one thread. The time of a workflow on two cores, with one axis per job, is printed as well.
-The losses of some random fits are compared with BFGS from the published starts: 750 with the offset, 150 without. If one of our
-losses is worse, no time is printed.
+Times are CPU seconds of the process with one thread. The time of a workflow on two cores, with one axis per job, is printed as
+well. The losses of some random fits are compared with BFGS from the published starts: 750 with the offset, 150 without. If one
+of our losses is worse, no time is printed.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     python benchmarks/gram.py [--size small]
 
-The column "of gemm rate" counts n^2 p operations, which the symmetric half needs. A product that ignores the symmetry reaches at most
-0.5. Times are CPU seconds of one thread, the best of three runs. Memory is the growth of the peak while K is computed in a separate
-process. If a result is wrong, no time is printed.
+The column "of gemm rate" counts n^2 p operations, which the symmetric half needs. A product that ignores the symmetry reaches
+at most 0.5. Times are CPU seconds of one thread, the best of three runs. Memory is the growth of the peak while K is computed
+in a separate process. If a result is wrong, no time is printed.
 """
 
 import argparse

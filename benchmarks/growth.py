@@ -2,10 +2,10 @@
 
     python benchmarks/growth.py [--size small]
 
-Every row is measured in a separate process with one thread: the CPU seconds of the kernels, and the growth of the peak memory. ``s at
-gemm rate`` is the number of operations by the formula, divided by the gemm rate of the same process. The exponent is that of the time
-between this row and the row above. ``expected`` is the exponent of the formula. The problem is in float64, with 10 alphas, 5 folds, a
-final fit, and one ROI per 200 units.
+Every row is measured in a separate process with one thread: the CPU seconds of the kernels, and the growth of the peak memory.
+``s at gemm rate`` is the number of operations by the formula, divided by the gemm rate of the same process. The exponent is
+that of the time between this row and the row above. ``expected`` is the exponent of the formula. The problem is in float64,
+with 10 alphas, 5 folds, a final fit, and one ROI per 200 units.
 """
 
 import argparse

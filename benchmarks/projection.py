@@ -2,11 +2,12 @@
 
     python benchmarks/projection.py [--size small]
 
-P2 projects flattened activations to the paper's width with ``countsketch`` and ``sparse``. scikit-learn's ``SparseRandomProjection``
-has the same distribution as ``sparse``. Distances after a projection must be as exact as with a Gaussian matrix, sd sqrt(2 / p).
-P3 compares the Gram matrix of the activations with a dense Gaussian projection and its Gram matrix; the time to draw the dense matrix
-is not counted. The last part measures the store, projected and exact: from batches of activations to the file that alignment reads,
-and from this file to the Gram matrix. Times are CPU seconds of one thread, the best of alternating repetitions.
+P2 projects flattened activations to the paper's width with ``countsketch`` and ``sparse``. scikit-learn's
+``SparseRandomProjection`` has the same distribution as ``sparse``. Distances after a projection must be as exact as with a
+Gaussian matrix, sd sqrt(2 / p). P3 compares the Gram matrix of the activations with a dense Gaussian projection and its Gram
+matrix; the time to draw the dense matrix is not counted. The last part measures the store, projected and exact: from batches of
+activations to the file that alignment reads, and from this file to the Gram matrix. Times are CPU seconds of one thread, the
+best of alternating repetitions.
 """
 
 import argparse

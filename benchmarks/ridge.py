@@ -2,11 +2,11 @@
 
     python benchmarks/ridge.py [--size small]
 
-Ours, scikit-learn and the plain loop compute the same: 5 outer folds and a final fit, 10 alphas, one alpha per ROI by leave-one-out,
-and held-out and test Pearson r of every unit. himalaya has no leave-one-out for many units. It is used in its fastest way, with one
-kernel for all ROIs in torch, and chooses an alpha per unit by 5 inner folds. Times are CPU seconds of the process with one thread and
-features in memory. They include Gram matrices and are the best of alternating repetitions; scikit-learn runs once, because it takes
-minutes. If a result is wrong, no time is printed.
+Ours, scikit-learn and the plain loop compute the same: 5 outer folds and a final fit, 10 alphas, one alpha per ROI by
+leave-one-out, and held-out and test Pearson r of every unit. himalaya has no leave-one-out for many units. It is used in its
+fastest way, with one kernel for all ROIs in torch, and chooses an alpha per unit by 5 inner folds. Times are CPU seconds of the
+process with one thread and features in memory. They include Gram matrices and are the best of alternating repetitions;
+scikit-learn runs once, because it takes minutes. If a result is wrong, no time is printed.
 """
 
 import argparse

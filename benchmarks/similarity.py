@@ -2,10 +2,10 @@
 
     python benchmarks/similarity.py [--size small|large]
 
-Ours prepares the ROIs once per study and the layer once for all ROIs. The others start from features and responses for every pair of
-layer and ROI, so they are timed on one ROI, and times per pair are compared. Times are CPU seconds of the process with one thread and
-data in memory, the best of two alternating repetitions. rsatoolbox runs once, because it takes a minute. If a result is wrong, no time
-is printed: RSA and CKA of every ROI must be within 1e-6 of float64.
+Ours prepares the ROIs once per study and the layer once for all ROIs. The others start from features and responses for every
+pair of layer and ROI, so they are timed on one ROI, and times per pair are compared. Times are CPU seconds of the process with
+one thread and data in memory, the best of two alternating repetitions. rsatoolbox runs once, because it takes a minute. If a
+result is wrong, no time is printed: RSA and CKA of every ROI must be within 1e-6 of float64.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
     python benchmarks/store.py [--rows 3072] [--width 30000]
 
-The store must read column slabs at half the speed of contiguous HDF5 or faster, be one file, and leave nothing after an interrupted
-write.
+The store must read column slabs at half the speed of contiguous HDF5 or faster, be one file, and leave nothing after an
+interrupted write.
 """
 
 import argparse
