@@ -1,4 +1,4 @@
-"""Join the layer-search tables of all reference models in one table."""
+"""Collect the layer-search tables of all reference models in one table."""
 
 from pathlib import Path
 

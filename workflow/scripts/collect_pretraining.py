@@ -1,4 +1,4 @@
-"""Join the alignment tables and cards of all models in one table."""
+"""Collect the alignment tables and cards of all models in one table."""
 
 from pathlib import Path
 

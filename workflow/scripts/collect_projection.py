@@ -1,4 +1,4 @@
-"""Join the scores of all projections and models in one table."""
+"""Collect the scores of all projections and models in one table."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Fit scaling laws of parameters and samples together; write laws, the compute-optimal split, and the models behind them."""
+"""Fit scaling laws of parameters and samples together. Write laws, the compute-optimal split, and the fitted models."""
 
 from pathlib import Path
 

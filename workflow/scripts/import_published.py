@@ -1,4 +1,4 @@
-"""Rename the columns of one published table to those of this package."""
+"""Check one published table, and rename its columns and datasets to the names of a study."""
 
 from pathlib import Path
 

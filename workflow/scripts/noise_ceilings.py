@@ -1,4 +1,4 @@
-"""Make the table of noise ceilings of all units of one dataset that were examined."""
+"""Make the table of the noise ceilings of all examined units of one dataset."""
 
 from pathlib import Path
 

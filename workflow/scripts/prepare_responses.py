@@ -1,4 +1,4 @@
-"""Compute what alignment needs from the responses to a stimulus set alone, before any model is involved."""
+"""Compute the values that alignment needs and that depend only on the responses to a stimulus set."""
 
 from pathlib import Path
 

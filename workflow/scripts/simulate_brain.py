@@ -1,4 +1,4 @@
-"""Train the hidden network of the demo study on task images."""
+"""Train the network of the simulated brain on labelled images."""
 
 import logging
 from pathlib import Path
