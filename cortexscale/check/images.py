@@ -29,7 +29,7 @@ _LAYOUTS_OF_TRAINING = "docs/models.md describes the layouts of labelled images.
 def check_stimuli(section: ReportSection, images: StimulusSet) -> None:
     """Check the number of images of a stimulus set, and that some of the images can be decoded.
 
-    The decoded images are :data:`SAMPLE` images at equal distances. In a folder, all very small and all unreadable files are added.
+    The decoded images are :data:`SAMPLE` images at equal distances. In a folder, very small and unreadable files are added.
     """
     path, folder = Path(images.path), images.layout == "image_folder"
     opened = LAYOUTS[images.layout](path)
