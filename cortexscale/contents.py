@@ -1,6 +1,6 @@
-"""Digests of files and folders that a study gets from outside, which say whether what was made of them is still theirs.
+"""Digests of external files and folders of a study. They tell whether results were made from the present content.
 
-A digest depends on the content alone. The date of a file, and the disk that it lies on, do not count.
+A digest depends only on the content, and not on the date of a file or its disk.
 """
 
 import atexit
@@ -15,15 +15,15 @@ from cortexscale.files import write_text
 from cortexscale.listing import files_below, files_in, folders_in, nfc
 
 WHOLE = 2**26
-"""A file of at most this many bytes is read as a whole."""
+"""Largest size, in bytes, of a file that is read completely."""
 _BLOCKS, _BLOCK = 64, 2**16
 
 
 def digest_of(path: Path | str) -> str:
     """Return the digest of the content of a file.
 
-    Of a file of more than 64 MiB, its size and 64 blocks of 64 KiB are read, at equal distances from the first byte to the last.
-    A change of some bytes between these blocks is not noticed.
+    For a file of more than 64 MiB, the digest is made of its size and of 64 blocks of 64 KiB, which are equally spaced from the
+    first byte to the last. A change of bytes between these blocks is not noticed.
     """
     digest = hashlib.blake2b(digest_size=16)
     with Path(path).open("rb") as content:
@@ -38,7 +38,7 @@ def digest_of(path: Path | str) -> str:
 
 
 class Contents:
-    """Digests of paths. Those of unchanged files are remembered in a file, so that each is read once.
+    """Digests of paths. Digests of unchanged files are remembered in a file, so that each file is read only once.
 
     Args:
         memory: JSON file of the remembered digests. It need not exist.
@@ -47,11 +47,14 @@ class Contents:
     def __init__(self, memory: Path):
         self.memory, self._changed = memory.absolute(), False
         self._known: dict[str, list[int | str]] = {}
-        with suppress(OSError, ValueError):  # a missing or damaged memory costs time alone
+        with suppress(OSError, ValueError):  # a missing or damaged memory only costs time
             self._known = json.loads(memory.read_text(encoding="utf-8"))
 
     def of(self, path: Path | str) -> str:
-        """Return the digest of a file, or of the names and contents of all files in a folder; ``missing`` if there is nothing."""
+        """Return the digest of a file, or of the names and contents of all files in a folder.
+
+        A path that does not exist gives ``missing``.
+        """
         path = Path(path)
         if path.is_dir():
             return _digest(f"{nfc(file.relative_to(path))}\n{self.of(file)}" for file in files_below(path))
@@ -67,11 +70,14 @@ class Contents:
     def _save(self) -> None:
         """Write the memory, if there is a results folder."""
         if self.memory.parents[1].is_dir():
-            with suppress(OSError):  # a folder that may only be read
+            with suppress(OSError):  # the folder may be read-only
                 write_text(self.memory, json.dumps(self._known))
 
     def _remembered(self, path: Path, digest: Callable[[Path], str]) -> str:
-        """Return a digest from memory if size and times of a path are those of then. Any change of a file sets its last time."""
+        """Return a remembered digest if the size and times of a path have not changed.
+
+        Every change of a file changes its times.
+        """
         stat = path.stat()
         now = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
         *then, known = self._known.get(key := str(path.absolute()), [""])

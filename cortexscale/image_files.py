@@ -1,4 +1,4 @@
-"""Image files: which files of a folder are images, and how all of them, stimuli and training images, become RGB pixels."""
+"""Listing of image files, and their decoding to RGB pixels. Stimuli and training images use the same code."""
 
 import io
 import warnings
@@ -17,25 +17,25 @@ from cortexscale.files import HEAD, stand_in_of
 from cortexscale.listing import listing, nfc
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-"""Suffixes of image files in lower case: those that torchvision's ``ImageFolder`` takes."""
+"""Suffixes of image files in lower case. torchvision's ``ImageFolder`` accepts the same suffixes."""
 
 FORMATS = "PNG, JPEG, TIFF, BMP, WebP, PPM or PGM"
-"""These formats in words."""
+"""Names of the image formats, for messages."""
 
 _UNREAD = (".avif", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jxl", ".svg")
-"""Suffixes of images that are not read. They are errors, because a folder without some of its images gives other results."""
+"""Suffixes of images that cannot be read. They raise an error, because results would change if images were left out."""
 
 _MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}
-"""Pillow's modes with 8 bits per channel, or fewer, whose conversion to RGB is that of torchvision and timm."""
+"""Pillow's modes with at most 8 bits per channel. They are converted to RGB as by torchvision and timm."""
 
-_TURNED = 0x0112  # EXIF's tag of the orientation
+_TURNED = 0x0112  # EXIF tag of the orientation
 
 
 def image_names(folder: Path | str) -> list[str]:
     """List the names of the image files in a folder, in the order of their characters in NFC.
 
-    It raises an InputError if a file is an image of a kind that is not read, a link to nothing, or has a name that is not UTF-8
-    or looks like that of another file.
+    An InputError is raised if an image has a format that cannot be read, if a link is broken, or if a name is not UTF-8 or looks
+    like the name of another file.
     """
     there = listing(folder)
     if unread := [name for name in there.files if name.lower().endswith(_UNREAD)]:
@@ -51,7 +51,7 @@ def image_names(folder: Path | str) -> list[str]:
 
 
 def require_distinct(folder: Path | str, names: list[str]) -> None:
-    """Raise an InputError if two names are equal in NFC, so that they look equal, or a name is not UTF-8."""
+    """Raise an InputError if two names look equal, because they are equal in NFC, or if a name is not UTF-8."""
     seen: dict[str, str] = {}
     for name in names:
         if not name.isascii():
@@ -71,7 +71,7 @@ def require_distinct(folder: Path | str, names: list[str]) -> None:
 
 @contextmanager
 def read_from(where: object, gone: str) -> Iterator[None]:
-    """Turn the errors that a block raises while it reads an image file into an InputError about ``where``.
+    """Turn an error that a block raises while it reads an image file into an InputError about ``where``.
 
     ``gone`` says what to do if the image was removed on purpose.
     """
@@ -82,7 +82,7 @@ def read_from(where: object, gone: str) -> Iterator[None]:
         found, remedy = "nothing", f"restore the image; if it was removed on purpose, {gone}"
     except PermissionError:
         found, remedy = "a file that this user may not read", "make it readable: chmod a+r, as its owner"
-    except (NotImplementedError, RuntimeError) as error:  # a zip with a password, or packed by another method
+    except (NotImplementedError, RuntimeError) as error:  # the zip has a password or an unknown compression
         found, remedy = f"an image that cannot be unpacked ({error})", "unpack the zip, and pack it again without a password"
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         found, remedy = f"an image that cannot be read ({error})", "fetch the image again; if that does not help, check the disk"
@@ -90,19 +90,19 @@ def read_from(where: object, gone: str) -> Iterator[None]:
 
 
 def decoded(content: bytes, where: object, transparency: Literal["refused", "dropped"] = "refused") -> Image.Image:
-    """Decode an image file to RGB with 8 bits per channel, or raise an InputError that names ``where`` and the reason.
+    """Decode an image file to RGB with 8 bits per channel. If this fails, raise an InputError about ``where``.
 
-    Pixels are those of ``Image.open(...).convert("RGB")``, on which the networks of torchvision and timm are trained, with these
-    exceptions. Values of 16 bits are reduced to their upper 8 bits, as Pillow reduces 16-bit colours; it would clip grey values.
-    An EXIF orientation is not applied, because torchvision, timm, MATLAB's ``imread`` and PsychoPy do not apply it;
-    :func:`is_turned` tells of it. Pillow's first conversion of CMYK is kept. Profiles of colours are not applied.
+    Pixels are those of ``Image.open(...).convert("RGB")``, on which the networks of torchvision and timm are trained. The only
+    exception are values of 16 bits. They are reduced to their upper 8 bits, as Pillow does for 16-bit colours, whereas it would
+    clip 16-bit grey values. An EXIF orientation is not applied, because torchvision, timm, MATLAB's ``imread`` and PsychoPy do
+    not apply it. :func:`is_turned` reports it. Colour profiles are not applied. Pillow's first conversion of CMYK is kept.
 
-    Where an image is transparent, its pixels depend on a background that the file does not say. ``refused`` is right for stimuli,
-    because only the experimenter knows that background. ``dropped`` shows the colours under the transparency, as training by
-    torchvision and timm does.
+    The pixels of a transparent image depend on a background that the file does not contain. For stimuli, transparency is
+    ``refused``, because only the experimenter knows the background. For training images it is ``dropped``, which keeps the
+    colours under the transparency, as in training by torchvision and timm.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):  # some files of ImageNet have odd EXIF blocks and palettes
+        with warnings.catch_warnings(action="ignore"):  # some files of ImageNet have unusual EXIF blocks and palettes
             image = Image.open(io.BytesIO(content))
             _require_one(image, where)
             image.load()
@@ -118,14 +118,14 @@ def decoded(content: bytes, where: object, transparency: Literal["refused", "dro
 
 
 def is_turned(image: Image.Image) -> bool:
-    """Whether the EXIF block of a decoded image says that programs should turn or mirror it."""
+    """Tell whether the EXIF block of a decoded image asks programs to turn or mirror it."""
     with suppress(Exception), warnings.catch_warnings(action="ignore"):  # a damaged EXIF block says nothing
         return image.getexif().get(_TURNED, 1) not in (0, 1)
     return False
 
 
 def _require_one(image: Image.Image, where: object) -> None:
-    """Raise an InputError for an animation or a file of several pages. A JPEG of a camera (MPO) may have previews after it."""
+    """Raise an InputError for an animation or a file of several pages. A camera's JPEG (MPO) may end with previews."""
     if image.format != "MPO" and (frames := getattr(image, "n_frames", 1)) > 1:
         found = f"a {image.format} file of {frames} frames"
         raise InputError(where, found, "one image", "save the frame that is meant as a file of its own")

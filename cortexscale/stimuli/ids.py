@@ -1,4 +1,4 @@
-"""Ids of stimuli that are missing, and those that are nearly the same."""
+"""Suggestions for missing ids of stimuli."""
 
 from collections.abc import Iterable
 from pathlib import PurePath
@@ -8,9 +8,9 @@ from cortexscale.listing import nfc
 
 
 def like(id: str, ids: Iterable[str]) -> str:
-    """Name the id that is most like one that is missing, in words for a message; empty if none is like it.
+    """Name the id that is most similar to a missing one, in words for a message. If none is similar, the text is empty.
 
-    An id that differs only in case, spaces, folder or suffix is said to be spelt otherwise.
+    If an id differs only in case, spaces, folder or suffix, the text says that it is spelt otherwise.
     """
     ids = [str(known) for known in ids]
     for key in (lambda id: nfc(id).casefold().strip(), lambda id: PurePath(nfc(id).casefold().strip()).stem):
