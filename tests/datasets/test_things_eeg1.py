@@ -312,9 +312,9 @@ BAD_FILES = {
     "renamed files": ("eeg.vhdr", rename, "DataFile=sub-02_task-rsvp_eeg.eeg", "sub-07_task-rsvp_eeg.eeg", "released names"),
     "another format": (
         "eeg.vhdr",
-        lambda r: rewrite_text(file_of(r, "eeg.vhdr"), "MULTIPLEXED", "VECTORIZED"),
-        "VECTORIZED",
-        "MULTIPLEXED",
+        lambda r: rewrite_text(file_of(r, "eeg.vhdr"), "DataFormat=BINARY", "DataFormat=ASCII"),
+        "ASCII, MULTIPLEXED",
+        "BINARY, MULTIPLEXED or VECTORIZED",
         "ds003825",
     ),
     "a channel without a name": (
@@ -334,8 +334,8 @@ BAD_FILES = {
     "channels of another cap": (
         "eeg.vhdr",
         lambda r: rewrite_text(file_of(r, "eeg.vhdr"), r"^(Ch[1-5])=\w+", r"\1=X\1"),
-        "58 channels of the cap",
-        "at least 60",
+        "58 channels of the cap, without Fp1, Fz, F3, F7, FT9",
+        "all 63",
         "ds003825",
     ),
     "no online reference": (

@@ -1,67 +1,217 @@
-"""Reading of the text files of a BrainVision recording. They are checked against its data file.
+"""BrainVision recordings: a header, a list of markers and samples, in three files.
 
-For some faults of these files, MNE only gives a warning. Here they are errors.
+The format is that of the Core Data Format 1.0 of Brain Products. Headers of older and of other programs differ in encoding,
+line ends, sections and units. MNE passes over some faults of these files with a warning, and fails at others; here both are
+errors that name the file.
 """
 
+import csv
 import re
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 
-_BYTES = {"IEEE_FLOAT_32": 4, "INT_16": 2}
+_TYPES = {"INT_16": "i2", "UINT_16": "u2", "INT_32": "i4", "IEEE_FLOAT_32": "f4", "IEEE_FLOAT_64": "f8"}
+_ORIENTATIONS = ("MULTIPLEXED", "VECTORIZED")
+_VOLTS = {"V": 1.0, "mV": 1e-3, "µV": 1e-6, "μV": 1e-6, "uV": 1e-6, "nV": 1e-9, "": 1e-6}  # without a unit, microvolts
+_READ = ("common infos", "binary infos", "channel infos", "marker infos")  # the sections that are read
 _SMALL = 1_000_000
 """Number of bytes above which a file is neither a web page nor a git-annex pointer, and need not be opened to check this."""
+_BLOCK_BYTES = 2**24  # of the file, that are read at a time
 
 
 @dataclass(frozen=True)
 class Header:
     """The content of the header of a recording."""
 
-    channels: list[str]  # names, in the order of the file
+    path: Path
+    channels: list[str]  # names, in the order of the file: NFC, without outer white space
+    units: list[str]  # of each channel
+    resolutions: list[float]  # of each channel: units per stored number
     rate: float  # Hz
-    markers: Path  # the marker file
-    n_samples: int  # number of samples of a channel, from the size of the data file
+    data: Path  # the file of samples
+    markers: Path  # the file of markers
+    n_samples: int  # per channel, from the size of the data file
+    data_points: int  # the number of samples that the header names, or n_samples if it names none
+    dtype: np.dtype
+    vectorized: bool  # whether all samples of a channel follow each other
+
+    def require_all_samples(self, remedy: str) -> None:
+        """Raise an InputError unless the data file has as many samples as the header says."""
+        if self.n_samples != self.data_points:
+            found = f"{self.n_samples:,} samples per channel"
+            expected = f"{self.data_points:,}, the DataPoints of {self.path.name}"
+            raise InputError(self.data, found, expected, f"they are cut or of two recordings; fetch all files. {remedy}")
+
+    def read(self, channels: Sequence[str], first: int, stop: int) -> np.ndarray:
+        """Read samples of some channels: (channels, samples) float64 in V.
+
+        An InputError is raised for a channel that the file lacks or that is not measured in volts.
+        """
+        rows = [self._row(channel) for channel in channels]
+        scale = np.array([self.resolutions[row] * _VOLTS[self.units[row]] for row in rows])
+        stop, width = min(stop, self.n_samples), len(self.channels)
+        volts = np.empty((len(rows), max(0, stop - first)))
+        if self.vectorized:
+            for row, values in zip(rows, volts, strict=True):
+                values[:] = self._stored(row * self.n_samples + first, stop - first)
+        else:
+            block = max(1, _BLOCK_BYTES // (self.dtype.itemsize * width))
+            for begin in range(first, stop, block):
+                end = min(begin + block, stop)
+                volts[:, begin - first : end - first] = (
+                    self._stored(begin * width, (end - begin) * width).reshape(-1, width).T[rows]
+                )
+        volts *= scale[:, None]
+        return volts
+
+    def _row(self, channel: str) -> int:
+        row = self.channels.index(channel)
+        if self.units[row] not in _VOLTS:
+            remedy = "leave this channel out, or correct its unit in the header"
+            raise InputError(self.path, f"the unit {self.units[row]} of channel {channel}", "V, mV, µV or nV", remedy)
+        return row
+
+    def _stored(self, first: int, count: int) -> np.ndarray:
+        values = np.fromfile(self.data, self.dtype, count, offset=first * self.dtype.itemsize)
+        if len(values) < count:
+            raise InputError(self.data, "fewer samples than before", "a file that does not change", "start again")
+        return values
 
 
 def read_header(path: Path, remedy: str) -> Header:
     """Read a ``.vhdr``, and check that its data and marker files are complete. Every error message ends with ``remedy``."""
-    text = require_real_file(path, remedy).read_text(encoding="latin-1")  # channel names are ASCII, and older files are not UTF-8
-    entries = dict(re.findall(r"^([^;\[=\n]+)=(.*?)\s*$", text, re.MULTILINE))
-    form = [entries.get(key, "nothing") for key in ("DataFormat", "DataOrientation", "BinaryFormat")]
-    if form[:2] != ["BINARY", "MULTIPLEXED"] or form[2] not in _BYTES:
-        raise InputError(path, f"the format {', '.join(form)}", f"BINARY, MULTIPLEXED, {' or '.join(_BYTES)}", remedy)
-    channels = [value.split(",")[0] for key, value in entries.items() if re.fullmatch(r"Ch\d+", key)]
-    n_channels, interval = int(entries.get("NumberOfChannels", 0)), float(entries.get("SamplingInterval", 0))
-    if not channels or len(channels) != n_channels or interval <= 0:
-        found = f"{len(channels)} channel names for {n_channels} channels at an interval of {interval:g} µs"
-        raise InputError(path, found, "a name for every channel, and a sampling interval", remedy)
+    sections = _sections(path, "header", remedy)
+    common, binary = sections.get("common infos", {}), sections.get("binary infos", {})
 
-    data, markers = (_beside(path, entries, key, remedy) for key in ("DataFile", "MarkerFile"))
+    def entry(key: str, default: str = "") -> str:
+        return common.get(key.lower(), default)
+
+    form, orientation, stored = entry("DataFormat"), entry("DataOrientation"), binary.get("binaryformat", "")
+    if form.upper() != "BINARY" or orientation.upper() not in _ORIENTATIONS or stored.upper() not in _TYPES:
+        found = f"the format {', '.join(text or 'nothing' for text in (form, orientation, stored))}"
+        raise InputError(path, found, f"BINARY, {' or '.join(_ORIENTATIONS)}, {' or '.join(_TYPES)}", remedy)
+    for key, usual in (("DataType", "TIMEDOMAIN"), ("SegmentationType", "NOTSEGMENTED")):
+        if entry(key, usual).upper() != usual:
+            raise InputError(path, f"{key}={entry(key)}", f"{usual}, a continuous recording", remedy)
+    n_channels, interval = _number(path, common, "NumberOfChannels", remedy), _number(path, common, "SamplingInterval", remedy)
+    rows = _channels(path, sections.get("channel infos", {}), int(n_channels), remedy)
+
+    data, markers = (_beside(path, entry(key), key, remedy) for key in ("DataFile", "MarkerFile"))
     if not data.is_file() or data.stat().st_size < _SMALL:
         require_real_file(data, remedy)
     require_real_file(markers, remedy)
-    frame, size = _BYTES[form[2]] * n_channels, data.stat().st_size
+    dtype = np.dtype((">" if binary.get("usebigendianorder", "NO").upper() == "YES" else "<") + _TYPES[stored.upper()])
+    frame, size = dtype.itemsize * len(rows), data.stat().st_size
     if size % frame:
-        found = f"{size:,} bytes, {size % frame} more than a whole number of samples of {n_channels} channels"
+        found = f"{size:,} bytes, {size % frame} more than a whole number of samples of {len(rows)} channels"
         raise InputError(data, found, f"a multiple of {frame} bytes", "the download was cut short; repeat it. " + remedy)
-    return Header(channels, 1e6 / interval, markers, size // frame)
+    n_samples = size // frame
+    names, units, resolutions = [row[0] for row in rows], [row[2] for row in rows], [row[1] for row in rows]
+    points = int(_number(path, common, "DataPoints", remedy)) if entry("DataPoints") else n_samples
+    vectorized = orientation.upper() == "VECTORIZED"
+    return Header(path, names, units, resolutions, 1e6 / interval, data, markers, n_samples, points, dtype, vectorized)
 
 
-def _beside(header: Path, entries: dict[str, str], key: str, remedy: str) -> Path:
-    """Return the file that a header names. Its name must differ from that of the header only in its ending."""
-    named = entries.get(key, "").replace("$b", header.stem)
-    released = header.with_suffix(".eeg" if key == "DataFile" else ".vmrk")
-    if named != released.name:
-        expected = f"{released.name}, the name of the header with another ending"
-        raise InputError(header, f"{key}={named}", expected, "give the three files their released names again. " + remedy)
-    return released
+def read_markers(path: Path, kind: str, remedy: str) -> tuple[list[str], np.ndarray]:
+    """Read the markers of one type, such as ``Stimulus``: their descriptions, and their 0-based samples, (n,) int.
+
+    Runs of spaces in a description are read as one. The file must name the data file of the same name.
+    """
+    sections = _sections(path, "marker", remedy)
+    _beside(path, sections.get("common infos", {}).get("datafile", path.with_suffix(".eeg").name), "DataFile", remedy)
+    descriptions, samples = [], []
+    for key, value in sections.get("marker infos", {}).items():
+        fields = _fields(value)
+        if not fields or fields[0] != kind:
+            continue
+        if len(fields) < 3 or not re.fullmatch(r"\d{1,15}", fields[2]):
+            expected = "Mk<number>=<type>,<description>,<sample>,<length>,<channel>"
+            raise InputError(path, f"the marker {key.capitalize()}={value}", expected, f"fetch the file again. {remedy}")
+        descriptions.append(" ".join(fields[1].split()))
+        samples.append(int(fields[2]) - 1)  # the file counts samples from 1
+    return descriptions, np.array(samples, dtype=np.int64)
 
 
-def marker_samples(path: Path, kind: str, description: str) -> np.ndarray:
+def marker_samples(path: Path, kind: str, description: str, remedy: str) -> np.ndarray:
     """Return the samples (n,) int of markers with a type and description, such as ``Event`` and ``E  1``. They count from 0."""
-    pattern = rf"^Mk\d+={re.escape(kind)},{re.escape(description)},(\d+),"  # the file counts samples from 1
-    return np.array(re.findall(pattern, path.read_text(encoding="latin-1"), re.MULTILINE), dtype=np.int64) - 1
+    descriptions, samples = read_markers(path, kind, remedy)
+    return samples[np.array(descriptions, dtype=str) == " ".join(description.split())]
+
+
+def _channels(path: Path, entries: dict[str, str], n_channels: int, remedy: str) -> list[tuple[str, float, str]]:
+    """Return the name, the resolution and the unit of channels 1, 2, 3 ..."""
+    if [*entries] != [f"ch{number}" for number in range(1, n_channels + 1)] or not n_channels:
+        found = f"{len(entries)} channel names for {n_channels} channels"
+        raise InputError(path, found, "Ch1, Ch2 and so on, one entry for every channel", remedy)
+    channels = []
+    for key, value in entries.items():
+        name, _, resolution, unit = [*_fields(value), "", "", ""][:4]
+        unit = unit.replace("Â", "")  # µ of UTF-8 that was read as Latin-1
+        try:
+            channels.append((unicodedata.normalize("NFC", name), float(resolution or 1), unit))
+        except ValueError:
+            found = f"the resolution {resolution} of {key.capitalize()}={value}"
+            raise InputError(path, found, "a number with a decimal point", remedy) from None
+    return channels
+
+
+def _fields(value: str) -> list[str]:
+    r"""Split an entry at its commas. Commas of names are written as ``\1``, or within quotes."""
+    fields = next(csv.reader([value], skipinitialspace=True), [])
+    return [field.replace(r"\1", ",").strip() for field in fields]
+
+
+def _number(path: Path, entries: dict[str, str], key: str, remedy: str) -> float:
+    """Return a number above 0. Some programs write it with a decimal comma."""
+    value = entries.get(key.lower(), "")
+    number = float(value.replace(",", ".")) if re.fullmatch(r"\d+([.,]\d*)?", value) else 0
+    if not number:
+        raise InputError(path, f"{key}={value}" if value else f"no {key}", "a number above 0", remedy)
+    return number
+
+
+def _sections(path: Path, kind: str, remedy: str) -> dict[str, dict[str, str]]:
+    """Return section -> key -> value of a header or a list of markers, names in lower case. Comments are left out."""
+    content = require_real_file(path, remedy).read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")  # that of Western Windows, for all characters that units have
+    first, *lines = re.split(r"\r\n|\r|\n", text)
+    if not re.match(rf"Brain ?Vision .*{kind} file", first, re.IGNORECASE) or "\0" in text:
+        found = f"a first line {first[:60]!r}"
+        raise InputError(path, found, f"a BrainVision {kind} file, a text whose first line says so", remedy)
+    sections: dict[str, dict[str, str]] = {}
+    entries, name = dict[str, str](), ""
+    for number, line in enumerate(lines, start=2):
+        line = line.strip()
+        if header := re.fullmatch(r"\[(.+)\]", line):
+            name = header[1].strip().lower()
+            if name == "comment":
+                break  # free text to the end of the file
+            entries = sections.setdefault(name, {})
+        elif line and not line.startswith(";"):
+            key, equals, value = line.partition("=")
+            key = key.strip().lower()
+            if key in entries and name in _READ:
+                raise InputError(path, f"a second entry {key} in line {number:,}", "one entry per key of a section", remedy)
+            if equals:
+                entries[key] = value.strip()
+    return sections
+
+
+def _beside(file: Path, named: str, key: str, remedy: str) -> Path:
+    """Return the file that a header names. Its name must differ from that of the header only in its ending."""
+    named = PureWindowsPath(named.replace("$b", file.stem)).name
+    released = file.with_suffix(".eeg" if key == "DataFile" else ".vmrk")
+    if unicodedata.normalize("NFC", named) != unicodedata.normalize("NFC", released.name):
+        expected = f"{released.name}, the name of this file with another ending"
+        raise InputError(file, f"{key}={named}", expected, "give the three files their released names again. " + remedy)
+    return released

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
 from cortexscale.datasets.formats import meeg
-from cortexscale.datasets.formats.brainvision import marker_samples, read_header
+from cortexscale.datasets.formats.brainvision import Header, marker_samples, read_header
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.registry import all_facts
 from cortexscale.datasets.things_eeg1.events import read_events
@@ -39,6 +39,11 @@ class Options(meeg.EpochOptions):
         description="`average` restores the online reference and subtracts the average of all channels, as the authors do. "
         "`none` does not change the recording.",
     )
+    exclude_channels: tuple[str, ...] = Field(
+        (),
+        description="Channels that are not read, because they were broken or are missing from the files. All other channels of "
+        "the cap must be in every file.",
+    )
     highpass: PositiveFloat = Field(
         0.1, description="Cut-off frequency of the high-pass filter of the continuous recording, in Hz."
     )
@@ -57,6 +62,13 @@ class Options(meeg.EpochOptions):
         description="Number of repetitions of every test image. With `zscore`, the trials of each repetition are standardised "
         "separately.",
     )
+
+    @field_validator("exclude_channels")
+    @classmethod
+    def _channels_of_the_cap(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in names if name not in CHANNELS]:
+            raise ValueError(f"no channel of the cap is called {', '.join(unknown)}; they are {', '.join(CHANNELS)}")
+        return names
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
@@ -81,14 +93,14 @@ def memory_mb(options: Options) -> int:
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
     """Return the numbers of training stimuli, of test stimuli, and of units of all subjects. All saw the same images."""
-    units = len(CHANNELS) * len(options.times(options.recorded_rate))
+    units = (len(CHANNELS) - len(options.exclude_channels)) * len(options.times(options.recorded_rate))
     return options.n_train, options.n_test, units * len(subjects)
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
     """Read one subject. Responses are in microvolts, and both splits are ordered by stimulus id."""
-    events, names, notes = _text_files(root, subject, options)
-    header_file, times = raw_files(root, subject, options)[0], options.times(options.recorded_rate)
+    events, header, names, notes = _text_files(root, subject, options)
+    times = options.times(options.recorded_rate)
     average = options.reference == "average"
     channels = [name for name in CHANNELS if name in names or (average and name == notes["online_reference"])]
     is_test, ids, sample = (events[column].to_numpy() for column in ("test", "id", "sample"))
@@ -100,7 +112,8 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     trials = np.empty((len(image), len(channels), len(times)), dtype=np.float32)
 
     held = _EPOCHS * round((options.tmax - options.tmin) * options.recorded_rate)
-    for columns, recording in filtered(header_file, channels, names, average, options.highpass, held):
+    for columns, recording, warnings in filtered(header, channels, names, average, options.highpass, held):
+        notes["warnings"] += warnings
         for first in range(0, len(row), _EPOCHS):
             block = slice(first, first + _EPOCHS)
             responses = meeg.cut_epochs(recording, sample[block], options, baseline_first=False)
@@ -118,18 +131,19 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     return meeg.build_recording("things_eeg1", subject, *splits, lobes, times, ncsnr, options.min_nc_percent, notes)
 
 
-def _text_files(root: Path, subject: str, options: Options) -> tuple[pd.DataFrame, dict[str, str], dict[str, Any]]:
-    """Return the events, the name in the file of each channel of the cap, and the recording's notes."""
+def _text_files(root: Path, subject: str, options: Options) -> tuple[pd.DataFrame, Header, dict[str, str], dict[str, Any]]:
+    """Return the events, the header, the name in the file of each channel of the cap, and the recording's notes."""
     header_file, _, data_file, events_file = raw_files(root, subject, options)
     remedy = f"It is {subject}/eeg/ of OpenNeuro ds003825, version 1.2.0."
     header = read_header(header_file, remedy)
+    header.require_all_samples(remedy)
     if header.rate != options.recorded_rate:
         raise InputError(header_file, f"{header.rate:g} Hz", f"{options.recorded_rate} Hz (`recorded_rate`)", remedy)
     counts = options.n_train, options.n_test, options.n_repetitions
     events, seconds = read_events(events_file, header.rate, *counts, remedy)
-    names, reference = find_channels(header_file, header.channels, remedy)
+    names, reference = find_channels(header_file, header.channels, remedy, options.exclude_channels)
 
-    sample, markers = events["sample"].to_numpy(), marker_samples(header.markers, *_MARKER)
+    sample, markers = events["sample"].to_numpy(), marker_samples(header.markers, *_MARKER, remedy)
     if len(markers) != len(sample):
         found = f"{len(markers):,} markers {','.join(_MARKER)} for {len(sample):,} rows of {events_file.name}"
         raise InputError(header.markers, found, "one marker per row", f"take both files from one release. {remedy}")
@@ -148,8 +162,9 @@ def _text_files(root: Path, subject: str, options: Options) -> tuple[pd.DataFram
         "unit": "µV",
         "online_reference": reference,
         "channels_not_in_the_cap": sorted(set(header.channels) - set(names.values())),
-        "channels_missing": sorted(set(CHANNELS) - set(names) - {reference}),
+        "channels_excluded": list(options.exclude_channels),
         "onsets": "seconds" if seconds else "samples, as before release 1.2.0",
         "largest_difference_from_markers": int(difference.max()),
+        "warnings": [],
     }
-    return events, names, notes
+    return events, header, names, notes

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cortexscale.datasets.formats.brainvision import Header
 from cortexscale.datasets.formats.meeg import MICROVOLT
+from cortexscale.datasets.formats.signal import StillSamples, match_channels, require_voltages
 from cortexscale.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,26 +28,32 @@ recorded in a workspace of 127 channels. Channels are found by name; all others 
 BLOCK_BYTES = 2**27
 """Size, in bytes, of the float64 part of a recording in memory. A part has some channels, or some samples of all channels."""
 
-_FEWEST = 60
+_UNITS = "look at the unit and resolution of the channels in the header; if only some samples are wrong, fetch the file again"
 _PLAUSIBLE = (0.1, 300.0)  # limits, in µV, of the median size of the filtered signal; the unit in the headers is not documented
 
 
-def find_channels(path: Path, channels: Sequence[str], remedy: str) -> tuple[dict[str, str], str]:
-    """Return the name in the file of each of :data:`CHANNELS`, and the online reference, ``Cz`` or ``FCz``."""
-    cap = {name.upper(): name for name in CHANNELS}
-    names = {cap[name.upper()]: name for name in channels if name.upper() in cap}
-    absent = [name for name in ("Cz", "FCz") if name not in names]
-    if len(names) < _FEWEST or len(absent) != 1:
-        found = f"{len(names)} channels of the cap; of Cz and FCz, {' and '.join(absent) or 'none'} missing"
-        expected = f"at least {_FEWEST}, and exactly one of Cz and FCz missing: the online reference"
+def find_channels(path: Path, channels: Sequence[str], remedy: str, excluded: Sequence[str] = ()) -> tuple[dict[str, str], str]:
+    """Return the name in the file of each of :data:`CHANNELS`, and the online reference, ``Cz`` or ``FCz``.
+
+    An InputError is raised if the file lacks another channel of the cap that is not ``excluded``.
+    """
+    names = match_channels(path, [name for name in CHANNELS if name not in excluded], channels, remedy)
+    references = [name for name in ("Cz", "FCz") if name not in names and name not in excluded]
+    if len(references) != 1:
+        found = f"{len(names)} channels of the cap; of Cz and FCz, {' and '.join(references) or 'none'} missing"
+        raise InputError(path, found, "exactly one of Cz and FCz missing: the online reference", remedy)
+    if missing := [name for name in CHANNELS if name not in names and name not in (*references, *excluded)]:
+        found = f"{len(names)} channels of the cap, without {', '.join(missing[:10])}" + (", ..." if len(missing) > 10 else "")
+        expected = f"all {len(CHANNELS) - 1 - len(excluded)}, because the average reference is that of all channels"
+        remedy = f"{remedy} If a subject has no such channel, name it in `exclude_channels`"
         raise InputError(path, found, expected, remedy)
-    return names, absent[0]
+    return names, references[0]
 
 
 def filtered(
-    path: Path, channels: Sequence[str], names: dict[str, str], average: bool, highpass: float, at_least: int
-) -> Iterator[tuple[slice, "mne.io.RawArray"]]:
-    """Reference and filter the continuous recording. Yield slices of ``channels``, each with its recording in V.
+    header: Header, channels: Sequence[str], names: dict[str, str], average: bool, highpass: float, at_least: int
+) -> Iterator[tuple[slice, "mne.io.RawArray", list[str]]]:
+    """Reference and filter the continuous recording. Yield slices of ``channels``, each with its recording in V, and warnings.
 
     Slices save memory, and give the same numbers as MNE on the whole recording. ``add_reference_channels``,
     ``set_eeg_reference("average")`` and ``filter`` (zero-phase FIR, ``highpass`` in Hz) treat samples and channels separately,
@@ -55,32 +63,34 @@ def filtered(
     """
     import mne
 
-    raw = mne.io.read_raw_brainvision(path, preload=False, verbose="error")
     reference: np.ndarray | float = 0
     if average:
         step = BLOCK_BYTES // (8 * len(channels))
-        starts = range(0, raw.n_times, step)
-        reference = np.concatenate([_volts(raw, channels, names, first, first + step).mean(axis=0) for first in starts])
-    width = max(1, BLOCK_BYTES // (8 * max(raw.n_times, at_least)))
+        starts = range(0, header.n_samples, step)
+        reference = np.concatenate([_volts(header, channels, names, first, first + step).mean(axis=0) for first in starts])
+    width = max(1, BLOCK_BYTES // (8 * max(header.n_samples, at_least)))
     for first in range(0, len(channels), width):
         columns = slice(first, first + width)
-        volts = _volts(raw, channels[columns], names, 0, raw.n_times)
+        volts = _volts(header, channels[columns], names, 0, header.n_samples)
+        stored = [index for index, name in enumerate(channels[columns]) if name in names]
+        still = StillSamples(header.data, [channels[columns][index] for index in stored], header.rate)
+        still.add((volts[index] for index in stored), 0)
+        warnings = still.warnings()
         volts -= reference
-        part = mne.io.RawArray(volts, mne.create_info(list(channels[columns]), raw.info["sfreq"], "eeg"), verbose="error")
+        part = mne.io.RawArray(volts, mne.create_info(list(channels[columns]), header.rate, "eeg"), verbose="error")
         part.filter(highpass, None, verbose="error")
         size = float(np.median(np.abs(part.get_data()[:, ::100]))) / MICROVOLT
         if not _PLAUSIBLE[0] < size < _PLAUSIBLE[1]:
             found = f"a signal of {size:.2g} µV (median size over {', '.join(channels[columns])})"
             expected = f"{_PLAUSIBLE[0]:g} to {_PLAUSIBLE[1]:g} µV"
-            raise InputError(path, found, expected, "look at the unit and resolution of the channels in the header")
-        yield columns, part
+            raise InputError(header.path, found, expected, _UNITS)
+        yield columns, part, warnings
 
 
-def _volts(raw: "mne.io.BaseRaw", channels: Sequence[str], names: dict[str, str], start: int, stop: int) -> np.ndarray:
+def _volts(header: Header, channels: Sequence[str], names: dict[str, str], start: int, stop: int) -> np.ndarray:
     """Return a recording (channels, samples) in V. The online reference is 0."""
-    stop = min(stop, raw.n_times)
-    volts = np.zeros((len(channels), stop - start))
     stored = [index for index, name in enumerate(channels) if name in names]
-    if stored:
-        volts[stored] = raw.get_data(picks=[names[channels[index]] for index in stored], start=start, stop=stop)
+    volts = np.zeros((len(channels), min(stop, header.n_samples) - start))
+    volts[stored] = header.read([names[channels[index]] for index in stored], start, stop)
+    require_voltages(header.data, volts, channels, start, header.rate, _UNITS)
     return volts

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from cortexscale.datasets.formats.safe_npy import load_dict
+from cortexscale.datasets.formats.signal import match_channels
 from cortexscale.errors import InputError
 from cortexscale.listing import folders_in
 
@@ -114,8 +115,9 @@ def open_dictionary(release: Release, session: int, split: SplitName, channels: 
     path = release.dictionary(session, split)
     remedy = release.remedy(path)
     names, data = _names_and_data(path, channels, remedy)
-    rows, n_samples = [names.index(channel) for channel in channels], data.shape[1]
-    triggers = np.array(data[names.index("stim")])
+    stored = match_channels(path, [*channels, "stim"], names, remedy)
+    rows, n_samples = [names.index(stored[channel]) for channel in channels], data.shape[1]
+    triggers = np.array(data[-1])
     del data  # pages of an open memory map would count as memory of this process
 
     def segment(first: int, stop: int) -> np.ndarray:
@@ -142,8 +144,9 @@ def _names_and_data(path: Path, channels: Sequence[str], remedy: str) -> tuple[l
     if np.ndim(data) != 2 or len(data) != len(names) or data.dtype.kind != "f":
         found = f"raw_eeg_data of shape {np.shape(data)} and type {getattr(data, 'dtype', type(data).__name__)}"
         raise InputError(path, found, f"floating-point numbers of shape ({len(names)}, samples), a row per channel", remedy)
-    absent = [channel for channel in (*channels, "stim") if channel not in names]
-    if absent or names[-1] != "stim" or types != [*["eeg"] * (len(names) - 1), "stim"]:
+    stored = match_channels(path, [*channels, "stim"], names, remedy)
+    absent = [channel for channel in (*channels, "stim") if channel not in stored]
+    if absent or names[-1] != stored["stim"] or types != [*["eeg"] * (len(names) - 1), "stim"]:
         found = f"no channel {', '.join(absent)}" if absent else f"channels of other types: {', '.join(map(str, types[-3:]))}"
         raise InputError(path, found, f"{len(channels)} channels of type eeg, then `stim`", remedy)
     return names, data

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cortexscale.datasets.formats.brainvision import read_header
+from cortexscale.datasets.formats.brainvision import read_header, read_markers
+from cortexscale.datasets.formats.signal import match_channels
 from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Part, Release, SplitName
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
@@ -28,11 +29,13 @@ def open_recording(release: Release, path: Path, log: Path, channels: Sequence[s
     """Open one part of a session, from its header and its log. No response is read."""
     remedy = release.remedy(path)
     header = read_header(path, remedy)
-    if absent := [channel for channel in channels if channel not in header.channels]:
+    header.require_all_samples(remedy)
+    names = match_channels(path, channels, header.channels, remedy)
+    if absent := [channel for channel in channels if channel not in names]:
         raise InputError(path, f"no channel {', '.join(absent)}", f"{len(channels)} EEG channels", remedy)
     if header.rate != RATE:
         raise InputError(path, f"{header.rate:g} Hz", f"{RATE} Hz", remedy)
-    onsets, triggers = _triggers(header.markers)
+    onsets, triggers = _triggers(header.markers, remedy)
     numbers, sent = _read_log(log, remedy)
     if not np.array_equal(triggers, sent):
         found = f"{len(triggers):,} triggers"
@@ -43,23 +46,17 @@ def open_recording(release: Release, path: Path, log: Path, channels: Sequence[s
         raise InputError(header.markers, found, expected, f"fetch the recording and its log again. {remedy}")
 
     def segment(first: int, stop: int) -> np.ndarray:
-        import mne
-
-        raw = mne.io.read_raw_brainvision(path, preload=False, verbose="error")
-        return raw.get_data([raw.ch_names.index(channel) for channel in channels], first, stop)
+        return header.read([names[channel] for channel in channels], first, stop)
 
     return Part(path, header.n_samples, onsets, np.where(numbers == 0, TARGET, numbers), segment)
 
 
-def _triggers(markers: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read the sample, counted from 0, and the code of every trigger.
-
-    MNE is not used, because it drops triggers after the end of the data, and gives the first marker (New Segment) the number
-    99999, which is the condition of a target.
-    """
-    lines = re.findall(r"^Mk\d+=Stimulus,S *(\d+),(\d+),", markers.read_text(encoding="latin-1"), re.MULTILINE)
-    codes, samples = np.array(lines, dtype=np.int64).reshape(-1, 2).T  # the file counts samples from 1
-    return samples - 1, codes
+def _triggers(markers: Path, remedy: str) -> tuple[np.ndarray, np.ndarray]:
+    """Read the sample, counted from 0, and the code of every trigger."""
+    descriptions, samples = read_markers(markers, "Stimulus", remedy)
+    codes = [re.fullmatch(r"S ?(\d{1,3})", description) for description in descriptions]
+    rows = [row for row, code in enumerate(codes) if code]
+    return samples[rows], np.array([int(code[1]) for code in codes if code], dtype=np.int64)
 
 
 def _read_log(log: Path, remedy: str) -> tuple[np.ndarray, np.ndarray]:
