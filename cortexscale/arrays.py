@@ -1,4 +1,4 @@
-"""Arrays in files, on any file system: HDF5 files that are opened without locks, and memory maps."""
+"""Arrays in files: HDF5 files, opened without locks, and memory maps, on any file system."""
 
 import os
 import re
@@ -19,10 +19,10 @@ _SYSTEM_MESSAGE = re.compile(r"errno = [1-9]\d*, error message = '([^']*)'")
 
 
 def open_hdf5(path: Path | str, mode: Literal["r", "r+", "w"] = "r", **settings: Any) -> h5py.File:
-    """Open an HDF5 file without locks, because NFS, Lustre and exFAT may not have locks.
+    """Open an HDF5 file without locks, which NFS, Lustre and exFAT may lack. No file here is written and read at the same time.
 
-    No file is written and read at the same time. The environment variable HDF5_USE_FILE_LOCKING has priority. If it asks for
-    locks that the file system does not have, an InputError is raised.
+    The environment variable HDF5_USE_FILE_LOCKING is stronger. If it asks for locks that the file system does not have, an
+    InputError says so.
     """
     try:
         return h5py.File(path, mode, locking=False, **settings)
@@ -41,7 +41,7 @@ def open_hdf5(path: Path | str, mode: Literal["r", "r+", "w"] = "r", **settings:
 def released_hdf5(path: Path | str, expected: str, remedy: str, smallest: int = 1) -> Iterator[h5py.File]:
     """Open a released HDF5 file of at least ``smallest`` bytes for reading.
 
-    Errors of HDF5 about the file, here or in the block, become an InputError. ``remedy`` says where the file comes from.
+    What HDF5 raises for it, here or in the block, becomes an InputError. ``remedy`` says where the file comes from.
     """
     path = require_real_file(path, remedy, smallest)
     with hdf5_damage(path, expected, remedy), open_hdf5(path) as file:
@@ -50,10 +50,10 @@ def released_hdf5(path: Path | str, expected: str, remedy: str, smallest: int = 
 
 @contextmanager
 def hdf5_damage(path: Path, expected: str, remedy: str) -> Iterator[None]:
-    """Turn an error that HDF5 raises while a block reads a file into an InputError.
+    """Turn the errors that HDF5 raises while a block reads a file into an InputError.
 
-    Errors of HDF5 are OSErrors, and other errors with a message of HDF5. If the content of the file is wrong, the InputError says
-    to fetch it again, as ``remedy`` describes. It does not say so if the system cannot read the file.
+    These are OSErrors, and other errors whose message is one of HDF5. The InputError says to fetch the file again, as ``remedy``
+    describes, only if its content is wrong, and not if the system cannot read it.
     """
     try:
         yield
@@ -78,14 +78,14 @@ def hdf5_damage(path: Path, expected: str, remedy: str) -> Iterator[None]:
 
 
 def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
-    """Return the member ``name`` of a group, or None if there is none. Unlike ``get``, raise an error if it is damaged."""
+    """Return the member ``name`` of a group, or None if there is none. A damaged member raises, which ``get`` would hide."""
     if name not in group:
         return None
     return group[name]
 
 
 def mapped(path: Path | str, dtype: DTypeLike, offset: int, shape: tuple[int, ...], order: Literal["C", "F"] = "C") -> np.ndarray:
-    """Map an array in a file into memory, read-only. If the file system has no memory maps, the array is read."""
+    """Map an array in a file into memory, read-only. Where the file system has no memory maps, the array is read."""
     try:
         return np.memmap(path, dtype, "r", offset, shape=shape, order=order)
     except OSError:

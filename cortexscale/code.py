@@ -62,8 +62,8 @@ def parsed(file: Path) -> tuple[bytes, tuple[Path, ...]]:
 def _written(node: object) -> str:
     """Write a syntax tree as text that is the same under every version of Python.
 
-    The text of ``ast.dump`` differs between versions, because a field that is new or empty in one version may be missing in
-    another. This text leaves out empty fields and empty parts of f-strings.
+    ``ast.dump`` is not: a field that is new or empty in one version is missing in another. This text leaves out empty fields and
+    empty parts of f-strings.
     """
     if isinstance(node, list):
         return f"[{','.join(map(_written, node))}]"

@@ -1,29 +1,29 @@
-"""Digests of external files and folders of a study. They tell whether results were made from the present content.
+"""Digests of files and folders that a study gets from outside, which say whether what was made of them is still theirs.
 
-A digest depends only on the content, and not on the date of a file or its disk.
+A digest depends on the content alone. The date of a file, and the disk that it lies on, do not count.
 """
 
 import atexit
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from cortexscale.files import write_text
-from cortexscale.listing import files_below, files_in, folders_in, nfc
+from cortexscale.listing import files_below, files_in, folders_below, nfc
 
 WHOLE = 2**26
-"""Largest size, in bytes, of a file that is read completely."""
+"""A file of at most this many bytes is read as a whole."""
 _BLOCKS, _BLOCK = 64, 2**16
 
 
 def digest_of(path: Path | str) -> str:
     """Return the digest of the content of a file.
 
-    For a file of more than 64 MiB, the digest is made of its size and of 64 blocks of 64 KiB, which are equally spaced from the
-    first byte to the last. A change of bytes between these blocks is not noticed.
+    Of a file of more than 64 MiB, its size and 64 blocks of 64 KiB are read, at equal distances from the first byte to the last.
+    A change of some bytes between these blocks is not noticed.
     """
     digest = hashlib.blake2b(digest_size=16)
     with Path(path).open("rb") as content:
@@ -38,7 +38,7 @@ def digest_of(path: Path | str) -> str:
 
 
 class Contents:
-    """Digests of paths. Digests of unchanged files are remembered in a file, so that each file is read only once.
+    """Digests of paths. Those of unchanged files are remembered in a file, so that each is read once.
 
     Args:
         memory: JSON file of the remembered digests. It need not exist.
@@ -47,14 +47,11 @@ class Contents:
     def __init__(self, memory: Path):
         self.memory, self._changed = memory.absolute(), False
         self._known: dict[str, list[int | str]] = {}
-        with suppress(OSError, ValueError):  # a missing or damaged memory only costs time
+        with suppress(OSError, ValueError):  # a missing or damaged memory costs time alone
             self._known = json.loads(memory.read_text(encoding="utf-8"))
 
     def of(self, path: Path | str) -> str:
-        """Return the digest of a file, or of the names and contents of all files in a folder.
-
-        A path that does not exist gives ``missing``.
-        """
+        """Return the digest of a file, or of the names and contents of all files in a folder; ``missing`` if there is nothing."""
         path = Path(path)
         if path.is_dir():
             return _digest(f"{nfc(file.relative_to(path))}\n{self.of(file)}" for file in files_below(path))
@@ -65,19 +62,17 @@ class Contents:
         root = Path(path)
         if not root.is_dir():
             return self.of(root)
-        return _digest(f"{nfc(folder.relative_to(root))}\n{self._remembered(folder, _names)}" for folder in _folders(root))
+        folders = (root, *folders_below(root))
+        return _digest(f"{nfc(folder.relative_to(root))}\n{self._remembered(folder, _names)}" for folder in folders)
 
     def _save(self) -> None:
         """Write the memory, if there is a results folder."""
         if self.memory.parents[1].is_dir():
-            with suppress(OSError):  # the folder may be read-only
+            with suppress(OSError):  # a folder that may only be read
                 write_text(self.memory, json.dumps(self._known))
 
     def _remembered(self, path: Path, digest: Callable[[Path], str]) -> str:
-        """Return a remembered digest if the size and times of a path have not changed.
-
-        Every change of a file changes its times.
-        """
+        """Return a digest from memory if size and times of a path are those of then. Any change of a file sets its last time."""
         stat = path.stat()
         now = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
         *then, known = self._known.get(key := str(path.absolute()), [""])
@@ -90,12 +85,6 @@ class Contents:
         return str(known)
 
 
-def _folders(root: Path) -> Iterator[Path]:
-    yield root
-    for folder in folders_in(root):
-        yield from _folders(folder)
-
-
 def _names(folder: Path) -> str:
     return _digest(nfc(file.name) for file in files_in(folder))
 
@@ -103,5 +92,5 @@ def _names(folder: Path) -> str:
 def _digest(lines: Iterable[str]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for line in lines:
-        digest.update(f"{line}\n".encode())
+        digest.update(f"{line}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()

@@ -77,11 +77,11 @@ def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:
 
 
 HEAD = 1024
-"""Number of bytes at the beginning of a file that :func:`stand_in_of` reads."""
+"""Number of bytes at the beginning of a file that :func:`stand_in_of` looks at."""
 
 
 def stand_in_of(head: bytes) -> tuple[str, str, str] | None:
-    """Describe what replaces a data file, what is expected and what to do. If the first bytes may be data, return None."""
+    """Say what stands in the place of a data file, what is expected and what to do; None if the first bytes may be data."""
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if _ANNEX_POINTER.match(head):
         return "a git-annex pointer", "the data file itself", "fetch the content (gin get-content, or git annex get). "

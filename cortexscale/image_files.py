@@ -1,4 +1,4 @@
-"""Listing of image files, and their decoding to RGB pixels. Stimuli and training images use the same code."""
+"""Image files: which files of a folder are images, and how all of them, stimuli and training images, become RGB pixels."""
 
 import io
 import warnings
@@ -17,25 +17,25 @@ from cortexscale.files import HEAD, stand_in_of
 from cortexscale.listing import listing, nfc
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-"""Suffixes of image files in lower case. torchvision's ``ImageFolder`` accepts the same suffixes."""
+"""Suffixes of image files in lower case: those that torchvision's ``ImageFolder`` takes."""
 
 FORMATS = "PNG, JPEG, TIFF, BMP, WebP, PPM or PGM"
-"""Names of the image formats, for messages."""
+"""These formats in words."""
 
 _UNREAD = (".avif", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jxl", ".svg")
-"""Suffixes of images that cannot be read. They raise an error, because results would change if images were left out."""
+"""Suffixes of images that are not read. They are errors, because a folder without some of its images gives other results."""
 
 _MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}
-"""Pillow's modes with at most 8 bits per channel. They are converted to RGB as by torchvision and timm."""
+"""Pillow's modes with 8 bits per channel, or fewer, whose conversion to RGB is that of torchvision and timm."""
 
-_TURNED = 0x0112  # EXIF tag of the orientation
+_TURNED = 0x0112  # EXIF's tag of the orientation
 
 
 def image_names(folder: Path | str) -> list[str]:
     """List the names of the image files in a folder, in the order of their characters in NFC.
 
-    An InputError is raised if an image has a format that cannot be read, if a link is broken, or if a name is not UTF-8 or looks
-    like the name of another file.
+    It raises an InputError if a file is an image of a kind that is not read, a link to nothing, or has a name that is not UTF-8
+    or looks like that of another file.
     """
     there = listing(folder)
     if unread := [name for name in there.files if name.lower().endswith(_UNREAD)]:
@@ -51,7 +51,7 @@ def image_names(folder: Path | str) -> list[str]:
 
 
 def require_distinct(folder: Path | str, names: list[str]) -> None:
-    """Raise an InputError if two names look equal, because they are equal in NFC, or if a name is not UTF-8."""
+    """Raise an InputError if two names are equal in NFC, so that they look equal, or a name is not UTF-8."""
     seen: dict[str, str] = {}
     for name in names:
         if not name.isascii():
@@ -71,7 +71,7 @@ def require_distinct(folder: Path | str, names: list[str]) -> None:
 
 @contextmanager
 def read_from(where: object, gone: str) -> Iterator[None]:
-    """Turn an error that a block raises while it reads an image file into an InputError about ``where``.
+    """Turn the errors that a block raises while it reads an image file into an InputError about ``where``.
 
     ``gone`` says what to do if the image was removed on purpose.
     """
@@ -82,7 +82,7 @@ def read_from(where: object, gone: str) -> Iterator[None]:
         found, remedy = "nothing", f"restore the image; if it was removed on purpose, {gone}"
     except PermissionError:
         found, remedy = "a file that this user may not read", "make it readable: chmod a+r, as its owner"
-    except (NotImplementedError, RuntimeError) as error:  # the zip has a password or an unknown compression
+    except (NotImplementedError, RuntimeError) as error:  # a zip with a password, or packed by another method
         found, remedy = f"an image that cannot be unpacked ({error})", "unpack the zip, and pack it again without a password"
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         found, remedy = f"an image that cannot be read ({error})", "fetch the image again; if that does not help, check the disk"
@@ -90,42 +90,42 @@ def read_from(where: object, gone: str) -> Iterator[None]:
 
 
 def decoded(content: bytes, where: object, transparency: Literal["refused", "dropped"] = "refused") -> Image.Image:
-    """Decode an image file to RGB with 8 bits per channel. If this fails, raise an InputError about ``where``.
+    """Decode an image file to RGB with 8 bits per channel, or raise an InputError that names ``where`` and the reason.
 
-    Pixels are those of ``Image.open(...).convert("RGB")``, on which the networks of torchvision and timm are trained. The only
-    exception are values of 16 bits. They are reduced to their upper 8 bits, as Pillow does for 16-bit colours, whereas it would
-    clip 16-bit grey values. An EXIF orientation is not applied, because torchvision, timm, MATLAB's ``imread`` and PsychoPy do
-    not apply it. :func:`is_turned` reports it. Colour profiles are not applied. Pillow's first conversion of CMYK is kept.
+    Pixels are those of ``Image.open(...).convert("RGB")``, on which the networks of torchvision and timm are trained, with these
+    exceptions. Values of 16 bits are reduced to their upper 8 bits, as Pillow reduces 16-bit colours; it would clip grey values.
+    An EXIF orientation is not applied, because torchvision, timm, MATLAB's ``imread`` and PsychoPy do not apply it;
+    :func:`is_turned` tells of it. Pillow's first conversion of CMYK is kept. Profiles of colours are not applied.
 
-    The pixels of a transparent image depend on a background that the file does not contain. For stimuli, transparency is
-    ``refused``, because only the experimenter knows the background. For training images it is ``dropped``, which keeps the
-    colours under the transparency, as in training by torchvision and timm.
+    Where an image is transparent, its pixels depend on a background that the file does not say. ``refused`` is right for stimuli,
+    because only the experimenter knows that background. ``dropped`` shows the colours under the transparency, as training by
+    torchvision and timm does.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):  # some files of ImageNet have unusual EXIF blocks and palettes
+        with warnings.catch_warnings(action="ignore"):  # some files of ImageNet have odd EXIF blocks and palettes
             image = Image.open(io.BytesIO(content))
             _require_one(image, where)
             image.load()
             rgb = _rgb(image, where)
-            if transparency == "refused" and image.has_transparency_data and _lowest_alpha(image) < 255:
+            if transparency == "refused" and image.has_transparency_data and _is_transparent(image):
                 remedy = "save it without transparency, on the background that the subjects saw"
                 raise InputError(where, "an image with transparent pixels", "an opaque image", remedy)
             return rgb
-    except (InputError, MemoryError):
+    except InputError:
         raise
     except Exception as error:  # Pillow raises many types of exceptions for damaged files
         raise _damage(content, where, error) from None
 
 
 def is_turned(image: Image.Image) -> bool:
-    """Tell whether the EXIF block of a decoded image asks programs to turn or mirror it."""
+    """Whether the EXIF block of a decoded image says that programs should turn or mirror it."""
     with suppress(Exception), warnings.catch_warnings(action="ignore"):  # a damaged EXIF block says nothing
         return image.getexif().get(_TURNED, 1) not in (0, 1)
     return False
 
 
 def _require_one(image: Image.Image, where: object) -> None:
-    """Raise an InputError for an animation or a file of several pages. A camera's JPEG (MPO) may end with previews."""
+    """Raise an InputError for an animation or a file of several pages. A JPEG of a camera (MPO) may have previews after it."""
     if image.format != "MPO" and (frames := getattr(image, "n_frames", 1)) > 1:
         found = f"a {image.format} file of {frames} frames"
         raise InputError(where, found, "one image", "save the frame that is meant as a file of its own")
@@ -146,9 +146,13 @@ def _rgb(image: Image.Image, where: object) -> Image.Image:
     return image.convert("RGB")
 
 
-def _lowest_alpha(image: Image.Image) -> int:
+def _is_transparent(image: Image.Image) -> bool:
+    key = np.atleast_1d(image.info.get("transparency", 0)) if image.mode.startswith(("I;16", "RGB")) else np.array([0])
+    if image.mode.startswith("I;16") or key.max() > 255:  # the transparent colour of a PNG of 16 bits, which Pillow leaves out
+        pixels = np.asarray(image).reshape(image.height, image.width, -1)
+        return bool((pixels == (key if image.mode.startswith("I;16") else key >> 8)).all(axis=-1).any())
     lowest, _ = image.convert("RGBA").getchannel("A").getextrema()
-    return int(lowest)
+    return bool(lowest < 255)
 
 
 def _damage(content: bytes, where: object, error: Exception) -> InputError:
@@ -159,6 +163,8 @@ def _damage(content: bytes, where: object, error: Exception) -> InputError:
         found, remedy = stand_in[0], f"{stand_in[2]}Or restore the image from its release"
     elif isinstance(error, Image.DecompressionBombError):
         found, remedy = f"an image that is too large to be decoded ({error})", "save a smaller copy, as it was shown"
+    elif isinstance(error, MemoryError):
+        found, remedy = "an image that needs more memory than there is", "give the job more memory, or save a smaller copy"
     elif "MAX_TEXT" in str(error) or "text chunks" in str(error):
         found = f"a PNG with more text or a larger profile than Pillow reads ({error})"
         remedy = "save the image without its texts: exiftool -all= FILE"

@@ -20,15 +20,15 @@ from cortexscale.errors import InputError, Problems
 from cortexscale.origins import note
 
 _TRIGGERS = ("code", "made_of")
-"""Names of the params with the digests of a stage's code and of the external files that it reads. Rules have these params, so
-that a job runs again after a change. ``main`` takes them only if the result records its provenance."""
+"""The digest of a stage's code, and that of the files from outside that it reads. Rules have them among their params, so that a
+change makes the result again; ``main`` takes them only if the result notes its origin."""
 
 _PLACES = ("checkpoint", "file", "path")
-"""Keys of plain values that are paths of external files."""
+"""Keys of plain values that hold the path of a file from outside."""
 
 
 class Place(str):
-    """A path that is ignored when params are compared, because only the content of a file can change a result."""
+    """A path that does not count when params are compared. Where a file lies changes no result; its content may."""
 
     def __repr__(self) -> str:
         return "a path"
@@ -44,9 +44,9 @@ def place(path: str | None) -> Place | None:
 
 
 def plain(value: Any) -> Any:
-    """Convert a value to plain JSON. Dataclasses, sections of the config and paths are converted, also within lists and dicts.
+    """Return a value as plain JSON; dataclasses, sections of the config and paths are converted, within lists and dicts too.
 
-    Paths of external files become :class:`Place`.
+    Paths of files from outside become :class:`Place`.
     """
     return _with_places(to_jsonable_python(value))
 
@@ -61,7 +61,7 @@ def _with_places(value: Any) -> Any:
 
 
 def run(main: Callable[..., None], job: Job) -> None:
-    """Call the ``main`` of a script with the arguments from its job, and note the origin of its results.
+    """Call the ``main`` of a script with the arguments that its job has for it, and note the origin of its results.
 
     Log messages go to the log of the job.
     """
@@ -78,7 +78,7 @@ def logged(path: Path | str) -> Iterator[None]:
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # the job must not fail because the terminal lacks a letter
+            stream.reconfigure(errors="backslashreplace")  # letters that the terminal lacks are no reason to fail
     to_file, to_terminal = logging.FileHandler(path, mode="w", encoding="utf-8"), logging.StreamHandler()
     to_terminal.setLevel(logging.WARNING)
     logging.basicConfig(

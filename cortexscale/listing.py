@@ -1,9 +1,10 @@
-"""Listing of folders as users see them. Files that systems leave behind are ignored, and an unreadable folder is an error."""
+"""Folders as their users see them: what systems leave behind is passed over, and an unreadable folder is an error."""
 
 import os
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePath
 
 from cortexscale.errors import InputError
@@ -17,7 +18,7 @@ _LEFT_BEHIND = {
 
 
 def is_left_behind(name: str) -> bool:
-    """Tell whether a file or folder of this name is hidden, or was left behind by a system or a program.
+    """Whether a file or folder of this name is hidden, or was left behind by a system or a program.
 
     Names that begin with a dot are hidden: ``._photo.png`` and ``.DS_Store`` of macOS, ``.ipynb_checkpoints``, unfinished files.
     Names that end with ``~``, begin with ``~$`` or are ``#between#`` these signs are backups and locks of editors.
@@ -27,16 +28,16 @@ def is_left_behind(name: str) -> bool:
 
 
 def lies_in_left_behind(path: str) -> bool:
-    """Tell whether :func:`is_left_behind` holds for any part of a path within an archive."""
+    """Whether a file or folder on a path within an archive :func:`is_left_behind`."""
     return any(is_left_behind(part) for part in PurePath(path).parts if part not in (".", "..", "/"))
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The names of the entries of a folder, in the order of their characters in NFC.
+    """The names of what lies in a folder, in the order of their characters in NFC.
 
-    A link counts as its target. ``broken`` has files that cannot be opened, such as broken links, circular links and sockets.
-    ``passed_over`` has the names for which :func:`is_left_behind` holds.
+    A link counts as what it leads to. ``broken`` has the files that cannot be opened: links to nothing or in a circle, and
+    sockets and the like. ``passed_over`` has the names for which :func:`is_left_behind`.
     """
 
     folders: list[str] = field(default_factory=list)
@@ -46,7 +47,7 @@ class Listing:
 
 
 def listing(folder: Path | str) -> Listing:
-    """List a folder. If it is missing, is not a folder, or its permissions forbid listing it, raise an InputError."""
+    """List a folder, or raise an InputError if it is missing, is no folder, or must not be listed or entered."""
     found = Listing()
     try:
         with os.scandir(folder) as entries:
@@ -71,7 +72,7 @@ def listing(folder: Path | str) -> Listing:
 
 
 def files_in(folder: Path | str, pattern: str = "*") -> list[Path]:
-    """List the files in a folder whose names match a pattern, in the order of their names.
+    """List the files in a folder whose names match a pattern, without what was left behind, in the order of their names.
 
     A folder that does not exist has none.
     """
@@ -79,7 +80,7 @@ def files_in(folder: Path | str, pattern: str = "*") -> list[Path]:
 
 
 def folders_in(folder: Path | str) -> list[Path]:
-    """List the folders in a folder, in the order of their names, except for those that were left behind.
+    """List the folders in a folder, without what was left behind, in the order of their names.
 
     A folder that does not exist has none.
     """
@@ -89,17 +90,23 @@ def folders_in(folder: Path | str) -> list[Path]:
 def files_below(
     folder: Path | str, depth: int | None = None, unreadable: Callable[[InputError], None] | None = None
 ) -> Iterator[Path]:
-    """List the files in a folder and in the folders below it, at most ``depth`` levels down.
+    """List the files in a folder and in the folders below it, at most ``depth`` levels down, without what was left behind.
 
-    Files and folders that were left behind are ignored. Links to folders are followed, except for links to a folder above them. A
-    folder that does not exist has no files. The InputError about an unreadable folder is raised, or passed to ``unreadable``.
+    Links to folders are followed, except for those to a folder above them. A folder that does not exist has no files. The
+    InputError about a folder that must not be listed is raised, or handed to ``unreadable``.
     """
-    return _walk(Path(folder), depth, unreadable, ())
+    for place, found in _walk(Path(folder), depth, unreadable, ()):
+        yield from (place / name for name in found.files)
+
+
+def folders_below(folder: Path | str) -> Iterator[Path]:
+    """List the folders below a folder, each before the folders in it, as :func:`files_below` finds them."""
+    return islice((place for place, _ in _walk(Path(folder), None, None, ())), 1, None)
 
 
 def _walk(
     folder: Path, depth: int | None, unreadable: Callable[[InputError], None] | None, above: tuple[str, ...]
-) -> Iterator[Path]:
+) -> Iterator[tuple[Path, Listing]]:
     try:
         found, above = _listing(folder), (*above, os.path.realpath(folder))
     except InputError as error:
@@ -107,7 +114,7 @@ def _walk(
             raise
         unreadable(error)
         return
-    yield from (folder / name for name in found.files)
+    yield folder, found
     for name in found.folders if depth is None or depth > 0 else ():
         if os.path.realpath(folder / name) not in above:
             yield from _walk(folder / name, None if depth is None else depth - 1, unreadable, above)
@@ -119,9 +126,9 @@ def nfc(name: object) -> str:
 
 
 def path_of(root: Path | str, name: str) -> Path:
-    """Find a file by its path below ``root`` in NFC. If there is none, return the path unchanged.
+    """Find a file by its path below ``root`` in NFC. If there is none, the path is returned as it is.
 
-    Disks of macOS store letters with accents in another form (NFD). Such a file is found by listing its folders.
+    Disks of macOS spell letters with accents in another way (NFD); such a file is found by listing its folders.
     """
     path = Path(root, name)
     if name.isascii() or os.path.lexists(path):
@@ -142,7 +149,7 @@ def _is(kind: Callable[[], bool]) -> bool:
         return kind()
     except PermissionError:
         raise
-    except OSError:  # the link is circular
+    except OSError:  # a link in a circle
         return False
 
 

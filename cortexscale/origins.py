@@ -1,7 +1,7 @@
-"""Notes about how results were made, and comparison of results with their notes.
+"""Notes of how results were made, which lie beside them, and the comparison of results with their notes.
 
-The note ``origins/<result>.json`` of a results folder has the rule, the params and the inputs of a result, and the digest of its
-content. The note has the same date as the result, so that both can be compared without reading them.
+``origins/<result>.json`` of a results folder says which rule made a result, with which params and from which inputs, and has the
+digest of its content. The note has the date of the result, so that both are compared without being read.
 """
 
 import json
@@ -23,13 +23,13 @@ _RESULTS = "<results>/"
 
 @dataclass(frozen=True)
 class Origin:
-    """A description of how a result was made.
+    """Describes how a result was made.
 
     Attributes:
-        params: texts of the rule's params, sorted.
-        inputs: files that the rule read, sorted. Files in the same results folder begin with ``<results>/``.
+        params: the texts of the params of its rule, sorted.
+        inputs: the files that its rule read, sorted. Those of the same results folder begin with ``<results>/``.
         made_ns: modification time of the result in nanoseconds.
-        content: digest of the result's content, or None for a folder.
+        content: the digest of its content; None for a folder.
     """
 
     rule: str
@@ -40,7 +40,7 @@ class Origin:
 
     @classmethod
     def of(cls, result: Path, results: Path, rule: str, params: Collection[object], inputs: Collection[str]) -> "Origin":
-        """Describe a result that a rule with these params and input files has just made."""
+        """Describe a result that was just made, by a rule with these params and input files."""
         texts = sorted(repr(value) for value in params if isinstance(value, _COMPARED))
         made_ns, content = (time.time_ns(), None) if result.is_dir() else (result.stat().st_mtime_ns, digest_of(result))
         return cls(rule, texts, sorted(_relative(file, results) for file in inputs), made_ns, content)
@@ -59,7 +59,7 @@ _COMPARED = (type(None), int, float, str, list, tuple, dict, set, frozenset, byt
 
 
 def note(outputs: Collection[str], rule: str, params: Collection[object], inputs: Collection[str]) -> None:
-    """Write the notes of a job's results. A file outside a results folder gets no note."""
+    """Write the notes of the results of a job. A file outside of a results folder gets none."""
     for output in map(Path, outputs):
         results = next((folder for folder in output.parents if (folder / OWNER).is_file()), None)
         if results:
@@ -67,30 +67,30 @@ def note(outputs: Collection[str], rule: str, params: Collection[object], inputs
 
 
 class Records(Protocol):
-    """Access to the records that a workflow keeps of its results."""
+    """Gives access to what the workflow remembers of each result that it made."""
 
     def get(self, result: str) -> tuple[list[str], list[str]] | None:
-        """Return the params and inputs from which a result was made, or None if it has no record."""
+        """Return the params and inputs that a result was made from; None if it is not remembered."""
 
     def put(self, result: str, rule: str, params: list[str], inputs: list[str]) -> None:
-        """Record the rule, params and inputs from which a result was made."""
+        """Remember what a result was made from."""
 
 
 def reconcile(
     results: str, records: Records, seen: dict[str, list[int]], *, temporary: Collection[str], makes: Callable[[str], bool]
 ) -> dict[str, str]:
-    """Copy the notes of all results of a folder to the records of a workflow. Return the results that differ from their notes.
+    """Make a workflow remember the notes of all results of a folder, and return the results that differ from their notes.
 
-    If a result differs, its record has the difference instead of params, so that the workflow makes the result again if it is
-    needed. Results that were copied from elsewhere with their notes are recorded as if they had been made here.
+    Of such a result, the workflow remembers the difference in place of params, so that it makes the result again where it is
+    needed. Results that were copied from elsewhere with their notes are remembered as if they had been made here.
 
     Args:
-        seen: state in which each result was last compared. A result in this state is not read. The comparison updates ``seen``.
-        temporary: rules whose results the workflow deletes.
+        seen: result -> the state in which it was last compared. A result in this state is not read. The comparison adds to it.
+        temporary: the rules whose results the workflow deletes by itself.
         makes: tells whether the workflow can make a file.
 
     Returns:
-        How each of these results differs, such as ``was deleted``.
+        result -> how it differs, such as ``was deleted``.
     """
     different = {}
     for result, note in _noted(Path(results)):
@@ -116,13 +116,13 @@ def reconcile(
 
 
 def _noted(results: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield every result of a folder that has a note, together with the note. The result need not exist."""
+    """Yield every result of a folder that has a note, whether it exists or not, with its note."""
     for note in sorted((results / FOLDER).rglob("*/*.json")):
         yield results / note.relative_to(results / FOLDER).with_suffix(""), note
 
 
 def _without_note(results: Path) -> Iterator[Path]:
-    """Yield every file without a note that is not in a folder with a note."""
+    """Yield every file that has no note, outside of folders that have one."""
     for folder, folders, files in os.walk(results):
         place = Path(folder).relative_to(results)
         folders[:] = [name for name in folders if name != FOLDER and not _note(results, place / name).exists()]
@@ -137,9 +137,9 @@ def _read(note: Path) -> Origin | None:
 
 
 def _difference(result: Path, note: Path, origin: Origin | None, temporary: Collection[str]) -> str:
-    """Describe how a result differs from its note. If it does not differ, return an empty text.
+    """Say how a result differs from its note; an empty text if it does not.
 
-    A copy with the noted content gets the noted date, so that it is as old as the original result.
+    A copy whose content is the noted one gets the noted date, so that it is as old as the result that it was copied from.
     """
     if origin is None:
         return "has a damaged note of its origin"

@@ -22,7 +22,7 @@ class Words:
 
 
 class Refused(ValueError):
-    """The error about a value that the type of a field does not allow, with the parts of an InputError."""
+    """A value that the type of a field refuses, with what an InputError says of it."""
 
     def __init__(self, found: str, expected: str, remedy: str) -> None:
         super().__init__(found)
@@ -52,12 +52,12 @@ def _composed(value: Any) -> Any:
 
 
 def each_once(values: C) -> C:
-    """Return a list if it has no repeated entries, or refuse it. 50 and 50.0 are equal, and so are two ways to store an é."""
+    """Return a list without repeated entries, or refuse it. 50 and 50.0 are equal, and so are two ways to store an é."""
     return _unequal(values, _composed, "every entry once", "remove one of them")
 
 
 def apart(names: C) -> C:
-    """Return names, or refuse them if two would name the same file on a disk that ignores upper and lower case."""
+    """Return names, or refuse them if two are the same file on a disk that ignores upper and lower case."""
     expected = "names that differ in more than upper and lower case, because they become names of files"
     return _unequal(names, lambda name: _composed(name).casefold(), expected, "rename one of them")
 
@@ -83,7 +83,7 @@ def expanded(path: str) -> str:
 
 
 def compiled(pattern: str) -> str:
-    """Return a regular expression, or refuse it and name the position at which it is invalid."""
+    """Return a regular expression, or refuse it with the place where it cannot be read."""
     try:
         re.compile(pattern)
     except re.error as error:
@@ -99,15 +99,15 @@ Name = Annotated[
     Words("name", "names", "letters, digits, dots, dashes and underscores; it begins with a letter or digit"),
 ]
 FilePath = Annotated[str, Field(min_length=1), AfterValidator(expanded), Words("path", "paths")]
-"""The path of a file or folder. A relative path begins at the folder in which Snakemake runs."""
+"""The path of a file or folder; a relative one begins at the folder that Snakemake runs in."""
 PythonFile = Annotated[str, Field(pattern=r"\.py$"), AfterValidator(expanded), Words("path of a .py file", "paths of .py files")]
 Pattern = Annotated[str, AfterValidator(compiled), Words("regular expression", "regular expressions")]
 Percent = Annotated[float, Field(gt=0, le=100), Words("percentage up to 100", "percentages up to 100", "above 0")]
 Seed = Annotated[int, Field(ge=0, lt=2**32), Words("whole number from 0 to 4294967295", "whole numbers from 0 to 4294967295")]
-"""A seed that all random number generators accept."""
+"""A seed that all generators of random numbers take."""
 T = TypeVar("T")
 Once = Annotated[list[T], Field(json_schema_extra={"uniqueItems": True}), AfterValidator(each_once)]
-"""A list without repeated entries."""
+"""A list that has every entry once."""
 NonEmpty = Annotated[Once[T], Field(min_length=1)]
 Named = Annotated[dict[Name, T], AfterValidator(apart)]
 """A mapping whose keys become names of files."""

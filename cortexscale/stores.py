@@ -75,7 +75,7 @@ def read_table(path: Path | str, columns: tuple[str, ...] = ()) -> pd.DataFrame:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file of facts. A truncated file, or a file without facts, raises an InputError."""
+    """Read a JSON file of facts. A file that is cut, or that has no facts, raises an InputError."""
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Reading of released text tables, such as ``events.tsv``. Errors name the line and the column."""
+"""Released tables of text, such as ``events.tsv``: their columns are right, or the line and column at fault are named."""
 
 import csv
 import math
@@ -20,7 +20,7 @@ _REMEDY = "take the file as it was released, not a copy that another program has
 
 
 def column_names(path: Path | str, separators: str, remedy: str) -> list[str]:
-    """Return the names of the columns of a table as :func:`read_table` uses them. The arguments are the same."""
+    """Return the names of the columns of a table, as :func:`read_table` knows them. The arguments are the same."""
     return _header(path, separators, remedy)[0]
 
 
@@ -33,18 +33,18 @@ def read_table(
     remedy: str,
     gaps: Collection[str] = (),
 ) -> pd.DataFrame:
-    """Read columns of a table of UTF-8 text: ``numbers`` as float64, and ``text`` without outer white space.
+    """Read some columns of a table of UTF-8 text: ``numbers`` as float64 and ``text`` as it is, without outer white space.
 
-    Column names are compared without outer white space and line breaks. Empty lines are ignored.
+    The names of columns are compared without outer white space and line breaks. Lines without any text are passed over.
 
     Args:
-        separators: characters that may separate columns. The most frequent one in the first line is used.
+        separators: the characters that may separate columns; that of the file is the most frequent one in its first line.
         remedy: says where the file comes from, and ends every message.
-        gaps: columns of ``numbers`` that may have empty fields, ``n/a`` or ``nan``. These become nan.
+        gaps: columns of ``numbers`` that may have empty fields (also ``n/a`` or ``nan``), which are nan.
 
     Raises:
-        InputError: the file is missing, lacks columns, has no rows, or is not UTF-8. Or a row has more or fewer fields than the
-            header, or a field is empty or not a finite number. The message names the column and the line, counted from 1.
+        InputError: the file is missing, has other columns or no rows, is not UTF-8, or has a row of more or fewer fields than the
+            header, or a field that is empty or no finite number. The message names the line, from 1, and the column.
     """
     names, rows = _header(path, separators, remedy)
     wanted = [*numbers, *text]
@@ -82,7 +82,7 @@ def read_table(
 
 
 def _number(field: str, may_be_empty: bool) -> float:
-    """Return a finite number, or nan for an empty field that may be empty. Any other text raises a ValueError."""
+    """Return a finite number, or nan for a field that may be empty and is; raise a ValueError for any other text."""
     if may_be_empty and field.strip() in _EMPTY:
         return math.nan
     number = float(field)
@@ -92,7 +92,7 @@ def _number(field: str, may_be_empty: bool) -> float:
 
 
 def _header(path: Path | str, separators: str, remedy: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """Return the names of the columns, and an iterator over the number and the fields of each other line."""
+    """Return the names of the columns, and an iterator over the other lines: the number and the fields of each."""
     lines = _lines(require_real_file(path, remedy), remedy)
     first = next(lines, "")
     if not first.strip():
@@ -120,7 +120,7 @@ def _rows(path: Path | str, lines: Iterator[str], separator: str, remedy: str) -
 
 
 def _lines(path: Path, remedy: str) -> Iterator[str]:
-    """Yield the lines of a file as text, without a byte order mark."""
+    """Yield the lines of a file as text, without a mark of the encoding at its beginning."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if b"\0" in line:

@@ -13,12 +13,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cortexscale.check.report import Report, ReportSection
+from cortexscale.check.report import MANY, Report, ReportSection
 from cortexscale.datasets.facts import MODALITY_NAMES
 from cortexscale.datasets.readers import load_reader, require_known
 from cortexscale.datasets.source import Source
 from cortexscale.errors import InputError
+from cortexscale.listing import nfc
 from cortexscale.stimuli import LAYOUTS
+from cortexscale.stimuli.ids import like
 from cortexscale.study.data import Dataset
 from cortexscale.study.images import StimulusSet
 from cortexscale.study.problems import checked
@@ -218,6 +220,9 @@ def _check_stimuli(section: ReportSection, images: StimulusSet, answers: dict[st
     """Check that every stimulus has an image."""
     wanted = {id for answer in answers.values() for id in (*answer["train_ids"], *answer["test_ids"])}
     with section.collect("listing the images", "correct the stimulus set"):
-        missing = sorted(wanted - set(LAYOUTS[images.layout](Path(images.path)).ids()))
-        section.add_cases(f"{len(missing)} of {len(wanted)} stimuli have no image in {images.path}:", missing)
+        ids = LAYOUTS[images.layout](Path(images.path)).ids()
+        known = set(map(nfc, ids))
+        missing = sorted(id for id in wanted if nfc(id) not in known)
+        named = [f"{id}{like(id, ids)}" if number < MANY else id for number, id in enumerate(missing)]
+        section.add_cases(f"{len(missing)} of {len(wanted)} stimuli have no image in {images.path}:", named)
         section.facts.append(f"{len(wanted) - len(missing)} of {len(wanted)} stimuli have an image")

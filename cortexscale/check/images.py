@@ -1,4 +1,4 @@
-"""Check stimuli and labelled images: count them, list ignored files, and decode a sample."""
+"""Check stimuli and labelled images: which there are, what was passed over, and whether a sample can be decoded."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,15 +21,15 @@ from cortexscale.study.images import StimulusSet
 from cortexscale.study.models import Suite
 
 SAMPLE = 50
-"""Number of images of a set that are decoded. They are at equal distances in the set."""
-_SUSPICIOUS = 1024  # size in bytes; all smaller files are decoded, because they may be pointers to missing files
+"""Number of images of a set that are decoded, at equal distances."""
+_SUSPICIOUS = 1024  # bytes; smaller files, such as pointers to files that were not fetched, are all decoded
 _LAYOUTS_OF_TRAINING = "docs/models.md describes the layouts of labelled images."
 
 
 def check_stimuli(section: ReportSection, images: StimulusSet) -> None:
-    """Check the number of images of a stimulus set, and that some of the images can be decoded.
+    """Check that the images of a stimulus set exist, in the number that the config says, and that some of them can be decoded.
 
-    The decoded images are :data:`SAMPLE` images at equal distances. In a folder, very small and unreadable files are added.
+    These are :data:`SAMPLE` images at equal distances, and in a folder all files that are very small or must not be read.
     """
     path, folder = Path(images.path), images.layout == "image_folder"
     opened = LAYOUTS[images.layout](path)
@@ -58,16 +58,16 @@ def check_stimuli(section: ReportSection, images: StimulusSet) -> None:
 
 
 def check_images_of_suite(section: ReportSection, suite: Suite) -> None:
-    """Check that the labelled images of a suite agree with the config, and that a sample of each split can be decoded."""
+    """Check that the labelled images of a suite are as the config says, and that a sample of each split can be decoded."""
     section.help.append(f"{_LAYOUTS_OF_TRAINING} The config sets `classes` and `expected` of a suite.")
     for split, images in _splits(section, suite.images):
         section.problems += [f"{split}: {problem}" for problem in _differences(images, suite, split)]
 
 
 def check_images_of_finetuning(section: ReportSection, path: str, classes: Mapping[str, int | None]) -> None:
-    """Check the labelled images of ``finetuning.images``. ``classes`` maps base models to their numbers of classes.
+    """Check ``finetuning.images`` in the same way. ``classes`` has the number of classes of every base model that needs them.
 
-    None stands for a number that is unknown until the model is loaded.
+    None stands for a number that is not known without loading the model.
     """
     section.help.append(f"{_LAYOUTS_OF_TRAINING} The order of the classes must be that of the outputs of the base models.")
     for split, images in _splits(section, path):
@@ -81,7 +81,7 @@ def check_images_of_finetuning(section: ReportSection, path: str, classes: Mappi
 
 
 def _splits(section: ReportSection, path: str) -> Iterator[tuple[str, LabelledImages]]:
-    """Open both splits, note their sizes, and decode a sample of each."""
+    """Open both splits, note how large they are, and decode a sample of each."""
     for split in SPLITS:
         with section.collect(f"listing {split}", "a fault of Cortex Scale"):
             images = open_images(path, split)
@@ -122,7 +122,7 @@ def _is_doubtful(file: Path) -> bool:
 
 
 def _check_some(section: ReportSection, images: Mapping[str, Callable[[], Image.Image]], where: object) -> None:
-    """Decode images. Note images that cannot be used, and images whose files ask programs to rotate them."""
+    """Decode images, and note those that cannot be used, and those that programs should turn."""
     bad, turned = [], []
     for id, image in images.items():
         try:
@@ -141,13 +141,13 @@ def _tell_what_is_left_out(section: ReportSection, folders: Iterable[Path]) -> N
 
 
 def _folder_of_images(path: Path) -> Path | None:
-    """Find a folder whose subfolders have images, below a path or in the two folders above it."""
+    """Find a folder of folders with images, below a path or in the two folders above it."""
     near = chain(files_near(path), *(_inside_folders(above) for above in islice(path.absolute().parents, 2)))
     return next((file.parents[1] for file in near if file.name.lower().endswith(SUFFIXES)), None)
 
 
 def _inside_folders(folder: Path) -> Iterator[Path]:
-    """Yield some files of every subfolder. Folders that cannot be read are left out."""
+    """List some files of every folder in a folder, as far as it can be read."""
     with suppress(InputError):
         for inside in folders_in(folder):
             with suppress(InputError):

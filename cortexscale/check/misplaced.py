@@ -28,7 +28,7 @@ def hints(root: Path, missing: Sequence[PurePath]) -> list[str]:
 
 
 def files_near(root: Path) -> list[Path]:
-    """List the files in ``root`` and in a few levels of folders below it. Folders that cannot be read are left out."""
+    """List files in ``root`` and in a few levels of folders below it that can be read."""
     return list(islice(files_below(root, _DEPTH, lambda error: None), _MOST))
 
 

@@ -1,4 +1,4 @@
-"""Check the inputs of models: checkpoint files, and names of pretrained networks."""
+"""Check what models are made from: checkpoint files and names of pretrained networks."""
 
 import difflib
 from collections.abc import Sequence

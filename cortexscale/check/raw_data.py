@@ -131,7 +131,7 @@ def _check_files(section: ReportSection, root: Path, files: Sequence[Path], read
 
 
 def _dated_ahead(files: Sequence[Path]) -> list[str]:
-    """Return a message about files whose date is in the future, if there are any."""
+    """Say which files are dated in the future."""
     ahead = [file for file in files if file.stat().st_mtime > time.time() + 60]
     if not ahead:
         return []

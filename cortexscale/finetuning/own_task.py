@@ -1,4 +1,4 @@
-"""Checks that the outputs of a base model are the classes of the labelled images, in their order."""
+"""The task that a base model brings: whether its outputs are the classes of the labelled images, in their order."""
 
 import json
 import logging
@@ -18,18 +18,18 @@ from cortexscale.models.training.loop import classes_named
 log = logging.getLogger(__name__)
 
 GUESSED = 1e-3
-"""Probability above which an accuracy counts as no better than guessing, if guessing reaches it with this probability."""
+"""An accuracy that guessing reaches with a larger probability than this is not better than guessing."""
 ENOUGH = 100
-"""Smallest number of images on which a low accuracy is an error. On fewer images, good networks could look like guessing."""
+"""Smallest number of images on which an accuracy is an error. With fewer images, good networks could look like guessing."""
 EXPECTED = 0.5
-"""Smallest fraction of the accuracy on its card that a model must reach. Other images of the same task lower the accuracy by
-less; ImageNetV2 lowers it by about a sixth."""
+"""Smallest fraction of the accuracy on its card that a model must reach. Other images of the same task cost less than this, such
+as ImageNetV2 with about a sixth."""
 MANY = 5000
 """Largest number of classes for which other orders are tried."""
 
 
 def require_outputs(backbone: Backbone, n_classes: int, where: Path | str, base: str) -> None:
-    """Raise an InputError if a network does not put out a number per class, or has fewer outputs than there are classes."""
+    """Raise an InputError if the outputs of a network are not numbers per class, or are fewer than the classes of the images."""
     device = next(backbone.network.parameters()).device
     with torch.inference_mode():
         output = backbone.network.eval()(backbone.transform(GREY)[None].to(device))
@@ -47,8 +47,8 @@ def accuracy_before(
 ) -> float:
     """Return the top-1 accuracy of a base model on validation images.
 
-    An InputError is raised if the accuracy is not better than guessing, is below half of the ``reported`` accuracy, or would be
-    higher with another order of the classes. On fewer than :data:`ENOUGH` images, a warning is given instead.
+    It raises an InputError if the accuracy is not better than guessing, is below half of the ``reported`` one, or would be higher
+    with the classes in another order. On fewer than :data:`ENOUGH` images it warns instead.
     """
     named, n = classes_named(backbone.network, images, transform=backbone.transform, workers=workers), len(images.labels)
     found = int((named == images.labels).sum()) / n
@@ -76,10 +76,10 @@ def accuracy_before(
 
 
 def reordered_accuracy(named: np.ndarray, labels: np.ndarray) -> float:
-    """Return the accuracy with the best order of classes. ``named`` classes and ``labels`` are (n,).
+    """Return the accuracy with the classes in the best order, from the ``named`` classes and the ``labels``, (n,) each.
 
-    The order is chosen on every second image and evaluated on the others. On the same images, it could be better than the right
-    order by chance. With more than :data:`MANY` classes, the accuracy is returned without reordering.
+    The order is chosen on every other image and evaluated on the images between, because the best order for some images is better
+    for these than the right order, if a network errs often. With more than :data:`MANY` classes it is the accuracy as it is.
     """
     n = int(max(named.max(), labels.max())) + 1
     if n > MANY:
@@ -88,20 +88,17 @@ def reordered_accuracy(named: np.ndarray, labels: np.ndarray) -> float:
     for chosen, other in ((order[::2], order[1::2]), (order[1::2], order[::2])):
         counts = np.zeros((n, n))
         np.add.at(counts, (named[chosen], labels[chosen]), 1)
-        counts[np.diag_indices(n)] += 0.5  # prefers the order with the fewest changes among equally good orders
+        counts[np.diag_indices(n)] += 0.5  # among equally good orders, the one that changes least
         _, label_of = linear_sum_assignment(counts, maximize=True)
         hits += int((label_of[named[other]] == labels[other]).sum())
     return hits / len(labels)
 
 
 def _gain(n: int) -> float:
-    """Return the gain of accuracy above which another order is better not only by chance.
-
-    It is five points, or three standard errors of a difference.
-    """
+    """The gain of accuracy by another order that is more than chance: five points, or three standard errors of a difference."""
     return max(0.05, 3 * (0.5 / n) ** 0.5)
 
 
 def reported_accuracy(report: Path | None) -> float | None:
-    """Read the accuracy from the report of a training. Without a report, return None."""
+    """Read the accuracy from the report of a training; None without a report."""
     return json.loads(report.read_text(encoding="utf-8"))["task_evaluation_acc"] if report else None

@@ -12,6 +12,7 @@ from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
+from cortexscale.listing import files_in
 
 _AGAIN = "fetch or train it again"
 _SAVE = "save the weights alone: torch.save(network.state_dict(), file)"
@@ -76,7 +77,7 @@ def read_checkpoint(path: Path | str) -> Any:
     cannot be read in this way.
     """
     if Path(path).is_dir():
-        inside = ", ".join(sorted(file.name for file in Path(path).iterdir())[:4])
+        inside = ", ".join([file.name for file in files_in(path)][:4])
         raise InputError(path, f"a folder with {inside or 'nothing'} in it", "one file with all weights", "name the file")
     path = require_real_file(path, _AGAIN)
     with path.open("rb") as file:

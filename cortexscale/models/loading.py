@@ -1,4 +1,4 @@
-"""Batches of images that worker processes read. If workers fail, this process reads the remaining batches."""
+"""Batches of images that worker processes read. If these fail, this process reads the other batches by itself."""
 
 import logging
 import shutil
@@ -19,17 +19,17 @@ from cortexscale.errors import InputError
 log = logging.getLogger(__name__)
 
 Sample = tuple[Tensor, int]
-"""The network input made from an image, and the label of the image."""
+"""The input of a network that was made from an image, and the label of the image."""
 
 
 def loaded(
     sample: Callable[[Any], Sample], batches: Iterable[Sequence[Any]], workers: int, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the inputs (n, ...) and labels (n,) of each batch of places, on the device.
+    """Yield the samples of each batch of places, stacked: inputs (n, ...) and labels (n,), on the device.
 
     ``sample`` makes a sample from a place, in one of ``workers`` processes, or in this process if there are none. If processes
-    cannot be started, are killed, or have too little shared memory, this process makes the remaining samples, and a warning says
-    why. An InputError is raised if ``sample`` raises one, or if the inputs of a batch differ in size.
+    cannot be started, are killed, or have too little shared memory, this process makes the samples that are left, and a warning
+    says why. It raises the InputError that ``sample`` raises, or one if the inputs of a batch differ in size.
     """
     samples, places = _Samples(sample), iter(batches)
     handed_out: deque[Sequence[Any]] = deque()
@@ -40,7 +40,7 @@ def loaded(
             for batch in places:
                 handed_out.append(batch)
                 yield batch
-        except Exception as error:  # the error is about the batches, not about the processes
+        except Exception as error:  # an error of the batches themselves, and not of the processes
             broken.append(error)
             raise
 
@@ -62,7 +62,7 @@ def loaded(
                 batch = next(received)
             except StopIteration:
                 return
-            except Exception as error:  # an error that is not about the processes is raised again below
+            except Exception as error:  # whatever it is, it will be raised again below if it is not about the processes
                 if broken:
                     raise broken[0] from None
                 log.warning("%s", _why_alone(error))
@@ -75,7 +75,7 @@ def loaded(
 
 
 class _Samples(Dataset[Sample | InputError]):
-    """Samples by place. An unusable sample is replaced by its InputError, because processes pass other exceptions as text."""
+    """Samples by place. One that cannot be made is its InputError, because processes hand on other exceptions as text."""
 
     def __init__(self, sample: Callable[[Any], Sample]) -> None:
         self.sample = sample
@@ -88,7 +88,7 @@ class _Samples(Dataset[Sample | InputError]):
 
 
 def _stacked(samples: list[Sample | InputError]) -> tuple[Tensor, list[int]] | InputError:
-    """Stack inputs. In a worker process they are in shared memory. Labels are numbers, and need no shared memory."""
+    """Stack inputs, in shared memory in a worker process. Labels are numbers, which need none."""
     made: list[Sample] = []
     for sample in samples:
         if isinstance(sample, InputError):
@@ -103,7 +103,7 @@ def _stacked(samples: list[Sample | InputError]) -> tuple[Tensor, list[int]] | I
 
 @contextmanager
 def _quiet_deaths() -> Iterator[None]:
-    """Delay the error about a dead worker until the next batch. torch would raise it at any point of this process."""
+    """Keep torch from raising an error wherever this process is when a worker dies: the next batch then raises it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -115,7 +115,7 @@ def _quiet_deaths() -> Iterator[None]:
 
 
 def _why_alone(error: Exception) -> str:
-    """Say why this process must read images itself, and what would help."""
+    """Say why this process has to read images by itself, and what would help."""
     reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
     text = reason.lower()
     if any(word in text for word in ("shared memory", "shm", "bus error", "no space left", "semlock")):

@@ -118,9 +118,9 @@ class Plan:
                 problems.found.append(InputError(rule, found, expected, f"snakemake {rule} --config {kind}=NAME"))
 
     def begin(self) -> None:
-        """Prepare a real run: require all input files, and note in the results folder which study and process write to it.
+        """Prepare a real run: require all input files, and note in the results folder which study and process writes into it.
 
-        Diagnostic rules make no results, so they may run at the same time as a study.
+        Diagnostic rules make no results, and may be run beside a study.
         """
         if not self._checking:
             self._require_files(list(self.data.datasets))
@@ -136,7 +136,7 @@ class Plan:
 
     @property
     def score_contents(self) -> list[str]:
-        """The digest of the published score table; empty if a rule downloads the table."""
+        """The digest of the published score table, unless a rule downloads it."""
         given = [self.study.scores.path] if self.study.scores and self.study.scores.path != DOWNLOADED_SCORES else []
         return self.inputs.contents(given)
 

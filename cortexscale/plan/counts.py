@@ -1,4 +1,4 @@
-"""Check that datasets have enough training stimuli for the folds, components and percentages in the config."""
+"""Numbers of the config that the numbers of training stimuli do not allow: folds, components, percentages."""
 
 from collections.abc import Collection, Iterator
 
@@ -8,11 +8,11 @@ from cortexscale.study import Study
 from cortexscale.study.experiments import Finetuning, Mapping
 
 _FEWEST = 2
-"""Smallest number of stimuli to which a readout or a model is fitted."""
+"""Stimuli that a readout or a fine-tuned model is fitted to, at least."""
 
 
 def check_counts(study: Study, data: DataPlan, datasets: Collection[str], problems: Problems) -> None:
-    """Report numbers that need more training stimuli than the readers of the ``datasets`` can keep."""
+    """Report numbers that cannot be right, even if the ``datasets`` have as many training stimuli as their readers may keep."""
     stimuli = {name: data.shape(name)[0] for name in datasets}
     if not stimuli:
         return
@@ -34,7 +34,7 @@ def _too_many(key: str, found: int, expected: str) -> InputError:
 
 
 def _too_small(key: str, percents: Collection[float], datasets: Collection[str], stimuli: dict[str, int]) -> Iterator[InputError]:
-    """Yield an error for each dataset with percentages that leave too few stimuli."""
+    """Yield an error for the percentages that leave too few stimuli of a dataset."""
     for name in datasets:
         small = [f"{percent:g}" for percent in percents if int(stimuli.get(name, 100 * _FEWEST) * percent / 100) < _FEWEST]
         if name in stimuli and small:

@@ -123,13 +123,13 @@ class DataPlan:
         return images + [file for name, subject in subjects for file in self.raw_files(name, subject)]
 
     def raw_inputs(self, dataset: str, subject: str) -> list[str]:
-        """List the folder that the simulation makes, which the rule that reads a subject waits for; empty for released files."""
+        """List the input of the rule that reads a subject: the folder that the simulation makes; nothing for released files."""
         if dataset in self.simulated:
             return [self.datasets[dataset].path]
         return []
 
     def raw_contents(self, dataset: str, subject: str) -> list[str]:
-        """List the digests of the released files of a subject. The list is empty for a simulated dataset."""
+        """Return the digests of the released files of a subject; nothing for a simulated dataset."""
         return [] if dataset in self.simulated else self.inputs.contents(self.raw_files(dataset, subject))
 
     def recordings(self, *datasets: str) -> list[str]:
@@ -146,7 +146,7 @@ class DataPlan:
         return made or self.inputs.simulated([path])
 
     def image_contents(self, stimuli: str) -> list[str]:
-        """List the digest of the images of a stimulus set. The list is empty for simulated images."""
+        """Return the digest of the images of a stimulus set; nothing for simulated images."""
         return self.inputs.contents([self.study.stimuli[stimuli].path])
 
     def images_of(self, dataset: str) -> ImageFiles:

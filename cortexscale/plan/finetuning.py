@@ -94,17 +94,17 @@ class FinetuningPlan:
 
     @property
     def labelled_images(self) -> dict[str, dict[str, int | None]]:
-        """Path of the labelled images -> base model that does not come from a suite -> number of classes, or None if unknown."""
+        """Path of the labelled images -> base models that need them and are not of a suite -> their classes, None if unknown."""
         own = [base for base in self._bases if self.models.inventory[base].source != "suite"]
         classes = {base: self.models.inventory[base].classes for base in own}
         return {self.settings.images: classes} if self.settings.images and own else {}
 
     def images_of(self, model: str) -> str | None:
-        """Return the path of the labelled images that a model is trained on; None if there are none."""
+        """Return the labelled images that a model is trained on, if there are any."""
         return self.images(self.base(model).id)
 
     def contents(self, model: str) -> list[str | None]:
-        """Return the digests of the checkpoint and the labelled images of a model, if the study does not make them."""
+        """Return the digests of the checkpoint and the labelled images of a model, if they are from outside."""
         return [*self.models.weights_contents(self.base(model).id), self.data.inputs.names(self.images_of(model))]
 
     def image_recipe(self, base: str) -> Recipe | None:

@@ -30,18 +30,18 @@ class Inputs:
         return self.is_simulated(file) or Path(file).exists()
 
     def simulated(self, files: Iterable[str]) -> list[str]:
-        """List the files among ``files`` that the simulation makes. Rules wait for these files."""
+        """List the files that the simulation makes, for which a rule waits."""
         return [file for file in files if self.is_simulated(file)]
 
     def contents(self, files: Iterable[str]) -> list[str]:
-        """List the digests of the files and folders that the simulation does not make, for the ``params`` of a rule.
+        """Return the digests of the other files and folders, which are from outside, for the ``params`` of a rule.
 
-        These files are not inputs of rules, so that changes of their dates and paths repeat no job.
+        They are no inputs of rules, because their dates and places do not count.
         """
         return [self._contents.of(file) for file in files if not self.is_simulated(file)]
 
     def names(self, images: str | None) -> str | None:
-        """Return the digest of the names of labelled images that are not simulated, for the ``params`` of a rule."""
+        """Return the digest of the names of labelled images from outside, for the ``params`` of a rule."""
         return self._contents.names_in(images) if images and not self.is_simulated(images) else None
 
 

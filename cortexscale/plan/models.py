@@ -67,12 +67,12 @@ class ModelPlan:
         return list(dict.fromkeys([*(entry.built_in for entry in entries), *own]))
 
     def weights(self, model: str) -> list[str]:
-        """List the checkpoint of a model if the study trains or downloads it. The jobs of the model wait for this file."""
+        """List the checkpoint of a model if its jobs wait for it, because the study trains or downloads the weights."""
         checkpoint = self.inventory[model].checkpoint
         return [checkpoint] if checkpoint and (self.weights_follow(model) or self._downloadable(checkpoint)) else []
 
     def weights_contents(self, model: str) -> list[str]:
-        """List the digest of the checkpoint of a model, if the study neither trains nor downloads it."""
+        """Return the digest of the checkpoint of a model if it is from outside."""
         checkpoint = self.inventory[model].checkpoint
         return self.inputs.contents([checkpoint]) if checkpoint and not self.weights(model) else []
 
@@ -81,7 +81,7 @@ class ModelPlan:
         return self.inventory[model].source == "suite" or self.inventory[model].checkpoint in self.downloads
 
     def _downloadable(self, checkpoint: str) -> bool:
-        """Tell whether a checkpoint belongs to the folder to which published checkpoints are downloaded."""
+        """Tell whether a checkpoint lies, or will lie, in the folder that published checkpoints are downloaded to."""
         folder = self.checkpoint_folder
         return folder is not None and Path(folder) in Path(checkpoint).parents
 

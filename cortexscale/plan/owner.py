@@ -1,4 +1,4 @@
-"""The study that owns a results folder, and the process that writes to this folder."""
+"""The study that owns a results folder, and the process that writes into it."""
 
 import atexit
 import json
@@ -30,10 +30,10 @@ def require_owner(results: str, study: str) -> None:
 
 
 def claim(results: str, study: str) -> None:
-    """Note in a results folder that it belongs to a study, and that this process writes to it until the process ends.
+    """Note in a results folder that it belongs to a study, and that this process writes into it until it ends.
 
     Raises:
-        InputError: another running process writes to the folder.
+        InputError: another process that has not ended writes into the folder.
     """
     folder = Path(results)
     folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def _runs(process: int) -> bool:
 
 
 def _facts(file: Path) -> dict[str, Any]:
-    """Read a small JSON file. If it is damaged, return an empty dict."""
+    """Read a small JSON file; an empty dict if it is damaged."""
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):

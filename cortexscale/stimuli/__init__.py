@@ -60,7 +60,7 @@ def require_images(layout: Layout, path: Path | str, ids: Sequence[str]) -> None
 
 
 def turned_images(path: Path | str, ids: Sequence[str]) -> str:
-    """Warn that some images ask programs to turn them, and say how they are used."""
+    """Say that programs should turn some images, and what became of them."""
     return (
         f"{len(ids)} image(s) of {path}, e.g. {ids[0]}, have an EXIF block that asks programs to turn them. Pixels are taken as "
         "they are stored. If the images were shown turned, store them so, and without the block."
@@ -108,8 +108,8 @@ class StimulusImages:
 def stimulus_rows(table: pd.DataFrame, ids: Sequence[str] | np.ndarray, wanted_by: str) -> np.ndarray:
     """Return the rows of stimuli in a stimulus table, (n,) int. Ids are compared in Unicode's form NFC.
 
-    An InputError is raised if stimuli have no image, or if two images have ids that look equal. It names the stimuli, and images
-    with similar names.
+    It raises an InputError that says whose stimuli have no image, and which images have nearly these names, or that two images
+    have ids that look equal.
     """
     known = pd.Index([nfc(id) for id in table["stimulus_id"]])
     if known.has_duplicates:
@@ -125,5 +125,5 @@ def stimulus_rows(table: pd.DataFrame, ids: Sequence[str] | np.ndarray, wanted_b
 
 
 def _place(table: pd.DataFrame) -> str:
-    """Name the file of a stimulus table, if it is known."""
+    """Name the file of a stimulus table, as far as it is known."""
     return str(table.attrs.get("path", "the stimulus table"))

@@ -84,7 +84,7 @@ class BrainScoreImages(Images):
 
     @cached_property
     def _members(self) -> dict[str, str]:
-        """Name in the zip of each file, by its name in NFC."""
+        """Name of a file in the zip, in NFC -> its name there."""
         return {nfc(name): name for name in self._open().namelist() if not lies_in_left_behind(name)}
 
     def _open(self) -> zipfile.ZipFile:

@@ -1,4 +1,4 @@
-"""Suggestions for missing ids of stimuli."""
+"""Ids of stimuli that have no image, and ids that are nearly the same."""
 
 from collections.abc import Iterable
 from pathlib import PurePath
@@ -8,13 +8,19 @@ from cortexscale.listing import nfc
 
 
 def like(id: str, ids: Iterable[str]) -> str:
-    """Name the id that is most similar to a missing one, in words for a message. If none is similar, the text is empty.
+    """Name the id that is most like one that is missing, in words for a message; empty if none is like it.
 
-    If an id differs only in case, spaces, folder or suffix, the text says that it is spelt otherwise.
+    An id that differs only in case, spaces or suffix is said to be spelt otherwise.
     """
-    ids = [str(known) for known in ids]
-    for key in (lambda id: nfc(id).casefold().strip(), lambda id: PurePath(nfc(id).casefold().strip()).stem):
-        if other := next((known for known in ids if key(known) == key(id)), None):
-            return f" (there is {other}, spelt otherwise)"
-    folder = [known for known in ids if PurePath(known).parent == PurePath(id).parent]
-    return f" (the nearest is {near})" if (near := nearest(id, folder or ids)) else ""
+    wanted, known = _letters(id), {str(other): _letters(str(other)) for other in ids}
+    if other := next((other for other, letters in known.items() if letters == wanted), None):
+        return f" (there is {other}, spelt otherwise)"
+    if other := next((other for other, letters in known.items() if letters.name == wanted.name), None):
+        return f" (there is {other}, in another folder)"
+    same_folder = [other for other, letters in known.items() if letters.parent == wanted.parent]
+    return f" (the nearest is {near})" if (near := nearest(id, same_folder or known)) else ""
+
+
+def _letters(id: str) -> PurePath:
+    """Return an id without what differs between disks and programs: case, spaces and suffix."""
+    return PurePath("".join(nfc(id).casefold().split())).with_suffix("") if id.strip(". /") else PurePath()

@@ -1,4 +1,4 @@
-"""Check the raw files of a study and report all problems. The job fails if there are any."""
+"""Check the raw files of a study and report all problems; the job fails if there are any."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Report the weights, layers and costs of one model of the study. The job fails if there are problems."""
+"""Report the weights, layers and costs of one model of the study; the job fails if something is wrong."""
 
 from pathlib import Path
 

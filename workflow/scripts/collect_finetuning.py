@@ -1,4 +1,4 @@
-"""Collect the alignment tables and cards of all fine-tuned models and baselines in one table."""
+"""Join the alignment tables and cards of all fine-tuned models and baselines in one table."""
 
 from pathlib import Path
 

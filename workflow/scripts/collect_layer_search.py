@@ -1,4 +1,4 @@
-"""Collect the layer-search tables of all reference models in one table."""
+"""Join the layer-search tables of all reference models in one table."""
 
 from pathlib import Path
 

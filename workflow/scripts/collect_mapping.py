@@ -1,4 +1,4 @@
-"""Collect the mapping tables of all datasets and readouts in a table of scores and a table of gates."""
+"""Join the mapping tables of all datasets and readouts in one table of scores, and one of the gates of layer gates."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Collect the alignment tables and cards of all models in one table."""
+"""Join the alignment tables and cards of all models in one table."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Collect the scores of all projections and models in one table."""
+"""Join the scores of all projections and models in one table."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Sum the time and memory of every stage from Snakemake's benchmark files."""
+"""Sum up the time and memory of every stage from Snakemake's benchmark files."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Make Table S1, rank subjects by their noise ceilings, and compare released with recomputed statistics."""
+"""Make Table S1, rank subjects by their ceilings, and compare released statistics with recomputed ones."""
 
 from pathlib import Path
 

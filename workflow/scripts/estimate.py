@@ -1,4 +1,4 @@
-"""Estimate the time, memory and disk space of every stage on the machine that the config names."""
+"""Estimate time, memory and disk of every stage, on this machine or on the one that the config names."""
 
 from pathlib import Path
 from typing import Any

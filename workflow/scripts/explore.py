@@ -1,4 +1,4 @@
-"""Make the explore page: one HTML file with tables of scores and scaling laws."""
+"""Make the explore page, one HTML file with tables of scores and scaling laws."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Fine-tune a base model with frozen heads on recordings and labelled images. Write weights and a card."""
+"""Fine-tune a base model, with its heads, on recordings and labelled images; write weights and a card."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Fit the scaling laws of one axis to its result table. Write laws, curves and points."""
+"""Fit the scaling laws of one axis to its result table; write laws, curves and points."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Fit scaling laws of parameters and samples together. Write laws, the compute-optimal split, and the fitted models."""
+"""Fit scaling laws of parameters and samples together; write laws, the compute-optimal split, and the models behind them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Fit the published experiments to the published score table. Write laws, curves, and the models of each fit."""
+"""Fit the published experiments to the published score table; write laws, curves, and the models behind each."""
 
 import logging
 from pathlib import Path

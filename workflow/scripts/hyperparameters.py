@@ -1,4 +1,4 @@
-"""Make Tables S3, S5 and S6, as far as the study has recipes for them."""
+"""Make those of Tables S3, S5 and S6 that the study has recipes for."""
 
 from pathlib import Path
 

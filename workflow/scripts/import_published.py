@@ -1,4 +1,4 @@
-"""Check one published table, and rename its columns and datasets to the names of a study."""
+"""Rename the columns of one published table to those of this package."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Fit one readout to one dataset, from tokens and recordings. Write scores of all percentages and seeds, and the readouts."""
+"""Fit one readout to one dataset, from tokens and recordings; write scores of all percentages and seeds, and the readouts."""
 
 import shutil
 from pathlib import Path

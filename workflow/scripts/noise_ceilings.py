@@ -1,4 +1,4 @@
-"""Make the table of the noise ceilings of all examined units of one dataset."""
+"""Make the table of noise ceilings of all units of one dataset that were examined."""
 
 from pathlib import Path
 

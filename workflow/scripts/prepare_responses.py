@@ -1,4 +1,4 @@
-"""Compute the values that alignment needs and that depend only on the responses to a stimulus set."""
+"""Compute what alignment needs from the responses to a stimulus set alone, before any model is involved."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Make the report: one HTML file with the figures, tables, quality checks, costs and origins of a study."""
+"""Make the report, one HTML file with figures, tables, quality, cost and origins of a study."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Train the network of the simulated brain on labelled images."""
+"""Train the hidden network of the demo study on task images."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Draw the images of the demo study: labelled images, and stimuli in the layout of THINGS."""
+"""Paint the images of the demo study: labelled task images, and stimuli in the layout of THINGS."""
 
 from pathlib import Path
 

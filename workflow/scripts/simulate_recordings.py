@@ -1,4 +1,4 @@
-"""Simulate the subjects of one dataset of the demo study. Write files in the released layout, and the true responses."""
+"""Simulate the subjects of one dataset of the demo study; write files as they were released, and their truth."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Decode all images of one stimulus set, and make a table of their ids and hashes."""
+"""List the images of one stimulus set with their ids and hashes, after all of them were decoded once."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Extract the tokens of committed layers and the mean tokens of all candidate layers, for one model and stimulus set."""
+"""Extract the unprojected tokens of committed layers, and mean tokens of all candidates, of one model on a stimulus set."""
 
 from pathlib import Path
 

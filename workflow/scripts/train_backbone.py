@@ -1,4 +1,4 @@
-"""Train one model of a suite on labelled images. Write weights, a report of the training, and the list of its images."""
+"""Train one model of a suite on labelled images; write weights, a report of the training and the list of its images."""
 
 from pathlib import Path
 

@@ -57,7 +57,7 @@ def transformed_batches(
 
 
 class _TransformedImages:
-    """A maker of samples from images. Random numbers depend on the place of an image in the training, and not on the process."""
+    """Makes samples of images. Random numbers depend on the place of an image in the training, and not on the process."""
 
     def __init__(self, images: ReadableImages, transform: Callable[[Image.Image], torch.Tensor], seed: int) -> None:
         self.images, self.transform, self.seed = images, transform, seed

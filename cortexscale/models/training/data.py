@@ -156,9 +156,9 @@ class FileImages(LabelledImages):
 def class_order(folder: Path) -> dict[str, str]:
     """Return the class folders in a folder by their names in NFC, in the order in which the classes are numbered.
 
-    If all names are whole numbers, such as 0 to 999, they are in the order of these numbers, because this is their order in a
-    network that was trained on numbered classes. Otherwise they are in the order of their characters, as in torchvision's
-    ``ImageFolder``. An InputError is raised if two names are equal as numbers, or look equal.
+    Names that are all whole numbers, such as 0 to 999, are in the order of these numbers, because a head that was trained on
+    numbered classes has them in this order. All others are in the order of their characters, as torchvision's ``ImageFolder``
+    has them. It raises an InputError if two names are equal as numbers, or look equal.
     """
     names = listing(folder).folders
     require_distinct(folder, names)
