@@ -8,7 +8,7 @@ from cortexscale.alignment.super_rois import COMPOSITE_ROIS
 from cortexscale.catalogue.metrics import ALIGNMENT
 
 AVERAGE = "average"
-"""Name of the benchmark that stands for the mean of the others."""
+"""Value of ``benchmark_name`` for the mean over benchmarks."""
 
 
 def mean_scores(

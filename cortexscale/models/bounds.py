@@ -103,7 +103,7 @@ def network_name(model: Model) -> str:
 def checkpoint_download(machine: Machine, model: Model, network: Network) -> Cost:
     """Cost of downloading a published checkpoint.
 
-    start; the time of the transfer is not included; disk: 4 bytes per parameter, or 8 if the file also has averaged weights
+    start; time of the transfer not included; disk: 4 bytes per parameter, or 8 if the file also has averaged weights
     """
     copies = 2 if model.family.startswith(AVERAGED) else 1
     return Cost(machine.start, 1e9, 4 * copies * network.parameters)

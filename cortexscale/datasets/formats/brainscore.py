@@ -34,7 +34,7 @@ class Options(pydantic.BaseModel, extra="forbid"):
         test_fraction: fraction of the images that are test images. The number of test images is rounded up.
         split_seed: seed with which the test images are drawn.
         min_nc_percent: keep units whose noise ceiling is above this value, in percent of variance.
-        neuroids: area -> expected number of units, summed over all subjects.
+        neuroids: expected number of units in each area, summed over all subjects.
         images: expected number of images in the file.
         presentations: expected number of presentations in the file.
     """

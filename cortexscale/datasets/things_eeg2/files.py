@@ -72,7 +72,7 @@ class Release:
             return "It is image_metadata.npy of the image set, osf.io/y63gw."
         archive = self.root / f"{self.subject}.zip"
         if archive.is_file():
-            return f"Unpack {archive.name}, which lies there still packed; if it is damaged, fetch it again."
+            return f"Unpack {archive.name}, which is still packed. If it is damaged, fetch it again."
         return f"It is in {archive.name} of {_ARCHIVES[self.source]}; unpack that below {self.root}."
 
     def require_sessions(self, expected: int) -> None:
