@@ -27,9 +27,9 @@ This page describes all keys of a config file. `make docs` generates it from the
 `study` and `results`, remove `simulation`, and run `snakemake --configfile config/mine.yaml`. All problems of a config are
 reported at once. Each report says which key is wrong, what was found, what was expected, and what to do.
 
-A relative path begins at the folder in which Snakemake runs. `~` stands for the home folder, and `$NAME` or `${NAME}` for an
-environment variable; a dollar sign is written `$$`. Every list has every entry once. A name that YAML takes for something else,
-such as `no` or `01`, is written in quotes.
+Relative paths are relative to the folder in which Snakemake runs. `~` stands for the home folder, and `$NAME` or `${NAME}` for an
+environment variable. Write a dollar sign as `$$`. A list must not contain the same entry twice. Write names in quotes if YAML
+would read them as something else, such as `no` or `01`.
 
 In the column *Default*, *required* means that the key must be given, and – means that the key has no default.
 """

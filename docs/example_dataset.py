@@ -1,8 +1,8 @@
-"""A lab's own recording: neurons in two areas of a monkey that saw photographs. Copy this file and adapt it to yours.
+"""Read a lab's recordings of neurons in two areas of monkeys that saw photographs. Copy this file and adapt it to your files.
 
-For each subject there are two files: ``<subject>_responses.npz`` with spike counts, and ``<subject>_neurons.csv``, one row
-per neuron with its number and area. The arrays are ``train_ids`` (n,) and ``test_ids`` (m,), images relative to the image
-folder; ``train`` (n, neurons), one trial each; ``test`` (repetitions, m, neurons).
+Each subject has two files. ``<subject>_neurons.csv`` has one row per neuron, with its number and area.
+``<subject>_responses.npz`` has spike counts in four arrays. ``train_ids`` (n,) and ``test_ids`` (m,) are paths of images below
+the image folder. ``train`` (n, neurons) has one trial per image, and ``test`` (repetitions, m, neurons) has several.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ SOURCE = Source(
 
 
 class Options(BaseModel, extra="forbid"):
-    """Options of this dataset, which a study sets in its config."""
+    """Options of this dataset. A study sets them in its config."""
 
     min_nc_percent: float = Field(10, ge=0, lt=100, description="Keep neurons with a noise ceiling above this.")
     n_train: int = Field(2000, description="Training images.")
@@ -45,26 +45,26 @@ def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
-    """Raise an InputError unless the files are there and look right."""
-    _read_files(root, subject, options)  # they are small; large files are judged by their headers
+    """Raise an InputError if a file is missing or wrong."""
+    _read_files(root, subject, options)  # they are small; of large files, check only the headers
 
 
 def memory_mb(options: Options) -> int:
-    """Return the peak memory of :func:`read` in MB: the libraries, and every array about twice."""
+    """Return the peak memory of :func:`read` in MB: that of the libraries, and about twice that of every array."""
     trials = options.n_train + options.n_repetitions * options.n_test
     return 250 + 16 * trials * options.max_neurons // 10**6
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training images, test images, and units of all subjects, who saw the same images."""
+    """Return the numbers of training images, test images and units. All subjects saw the same images, so units are summed."""
     return options.n_train, options.n_test, options.max_neurons * len(subjects)
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
-    """Read one monkey, whose units are neurons.
+    """Read the recording of one monkey. Units are neurons.
 
     Raises:
-        InputError: a file is missing or unlike the others, or no neuron is good enough.
+        InputError: a file is missing, the files do not agree, or no neuron has a sufficient noise ceiling.
     """
     arrays, neurons = _read_files(root, subject, options)
     test = arrays["test"].astype(np.float64)
@@ -83,7 +83,7 @@ def read(root: Path, subject: str, options: Options) -> Recording:
 
 def _read_files(root: Path, subject: str, options: Options) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
     responses, table = (require_real_file(file, SOURCE.get) for file in raw_files(root, subject, options))
-    with np.load(responses) as file:  # allow_pickle stays off: a pickle can run code
+    with np.load(responses) as file:  # allow_pickle stays off, because a pickle can run code
         arrays = dict(file)
     neurons = pd.read_csv(table)
     n = len(neurons)

@@ -1,6 +1,7 @@
-"""Example of a user's own network: Gabor filters and their energy, a textbook model of V1. Copy this file and change it.
+"""Build a network of Gabor filters, a textbook model of V1, as an example of a user's own network. Copy this file and change it.
 
-Its layers are ``simple`` (rectified filters of two phases) and ``complex`` (energy of a pair of filters, pooled over places).
+The layer ``simple`` has rectified filters of two phases. The layer ``complex`` has the energy of pairs of filters, pooled over
+positions.
 """
 
 import math
@@ -14,7 +15,7 @@ SIZE = 64
 
 
 class GaborModel(nn.Module):
-    """Filters of all orientations at two wavelengths."""
+    """A network with Gabor filters of several orientations at two wavelengths."""
 
     def __init__(self, orientations: int) -> None:
         super().__init__()
@@ -43,11 +44,11 @@ def gabor(angle: float, wavelength: float, phase: float) -> Tensor:
 
 
 def build(orientations: int = 8) -> nn.Module:
-    """Build the network with its weights, which follow from formulas here. Or load them, or name a `checkpoint` in the config."""
+    """Build the network with its weights. Here, formulas give the weights; you can also load them, or name a `checkpoint`."""
     return GaborModel(orientations)
 
 
 def transform(image: Image.Image) -> Tensor:
-    """Make network input (3, height, width) from an RGB image of any size."""
+    """Make the input of the network (3, height, width) from an RGB image of any size."""
     steps = [transforms.Resize(SIZE), transforms.CenterCrop(SIZE), transforms.ToTensor()]
     return transforms.Compose(steps)(image)

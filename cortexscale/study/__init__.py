@@ -89,7 +89,7 @@ def read_study(config: dict[str, Any], files: Iterable[str | Path] = ()) -> Vali
     stand_ins = {"study": "study", "results": "results"}
     try:
         results = expanded(config["results"])
-    except (KeyError, TypeError, Refused):  # it is reported with the other keys
+    except (KeyError, TypeError, Refused):  # the wrong value is reported together with other problems
         results = stand_ins["results"]
     filled = _filled(config, results)
     read = validated(Study, filled, stand_ins=stand_ins)

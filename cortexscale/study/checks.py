@@ -51,7 +51,7 @@ def _repeated(node: yaml.Node | None, file: Path, path: str, seen: set[int]) -> 
 
 
 def _meaning(key: yaml.Node) -> Any:
-    """The value of a key: 1 for 1 and 0x1. It is the text of the key if the key has no value."""
+    """Return the value that YAML gives a key, such as 1 for both 1 and 0x1. If YAML cannot read the key, return its text."""
     try:
         return yaml.constructor.SafeConstructor().construct_object(key, deep=True)
     except (ValueError, yaml.YAMLError):
@@ -89,7 +89,7 @@ def _no_stimuli(read: "Validated[Study]", place: Place, names: Iterable[str]) ->
 
 
 def _not_in_section(read: "Validated[Study]", place: Place, names: Iterable[str], section: str, what: str) -> Found:
-    """Yield an error for each name that is no key of a section; none if the section is no mapping, which is reported itself."""
+    """Yield an error for each name that is not a key of a section. If the section is no mapping, only that is reported."""
     given = read.given.get(section, {})
     return _unknown(read, place, names, _keys(given), what, f"`{section}`") if isinstance(given, dict) else iter(())
 

@@ -172,7 +172,7 @@ class OwnModel(Section):
     ema: bool | Literal["auto"] = "auto"
     """Load the averaged weights if the file has both kinds of weights. `auto` prefers averaged weights."""
     weights_at: str | None = None
-    """Place of the weights in a file in which several sets of weights fit, such as `teacher` or `state_dict.encoder_q`."""
+    """Key of the weights in the file, such as `teacher` or `state_dict.encoder_q`. Give it if several sets of weights fit."""
     fit: bool = False
     """Fit the scaling laws to this model. By default the model is held out: figures show it, but laws are not fitted to it."""
 

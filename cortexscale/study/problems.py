@@ -139,7 +139,7 @@ def _place_of(error: ErrorDetails, given: Any) -> Place:
 
 
 def _misread(model: type[BaseModel], given: dict[str, Any], result: Validated[Any]) -> Iterator[tuple[Place, InputError]]:
-    """Yield what Python would take for a number and is none: ``yes`` and ``off``, which are 1 and 0 for it, and ``.inf``."""
+    """Yield an error for values that Python accepts as numbers by mistake: ``yes`` and ``off`` (as 1 and 0), and ``.inf``."""
     for path, value in _scalars(given):
         if not isinstance(value, bool) and not (isinstance(value, float) and not math.isfinite(value)):
             continue
@@ -159,7 +159,7 @@ def _scalars(given: Any, path: Place = ()) -> Iterator[tuple[Place, Any]]:
 
 
 def _as_written(value: Any) -> str:
-    """Return what YAML makes of a word without quotes, as the end of a remedy. It is empty for a string."""
+    """Return the end of a remedy, which says how YAML reads a word without quotes. It is empty for a string."""
     if isinstance(value, bool):
         return "; YAML takes yes, no, on and off for true and false unless they are in quotes ('no')"
     taken = "a number" if isinstance(value, int | float) and math.isfinite(value) else "a date" if isinstance(value, date) else ""

@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt
 from cortexscale.section import Contradiction, Section, Seed
 
 Exponent = Annotated[float, Field(ge=-30, le=30)]
-"""Powers of ten within the range of numbers in single precision."""
+"""Exponent of a power of ten that is within the range of single precision."""
 
 
 class Alphas(Section):

@@ -330,7 +330,10 @@ def test_a_module_without_its_parts(entry):
         undocumented=(', description="Training images."', ""),
         inspect=("def inspect(", "def look("),
         read=("def read(root: Path, subject: str, options: Options)", "def read(root: Path, options: Options)"),
-        docstring=('"""Return the peak memory of :func:`read` in MB: the libraries, and every array about twice."""', ""),
+        docstring=(
+            '"""Return the peak memory of :func:`read` in MB: that of the libraries, and about twice that of every array."""',
+            "",
+        ),
     )
     for line in (
         "SUBJECTS is ['anna', 'bruno']; a tuple of names is expected",
