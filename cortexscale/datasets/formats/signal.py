@@ -40,7 +40,7 @@ def require_voltages(where: object, volts: np.ndarray, channels: Sequence[str], 
 
     ``volts`` are (channels, samples) from the sample ``first`` on, at ``rate`` Hz.
     """
-    wrong = ~(np.abs(volts) < _MOST_VOLTS)  # True for nan
+    wrong = ~((volts > -_MOST_VOLTS) & (volts < _MOST_VOLTS))  # True for nan
     if wrong.any():
         row = int(wrong.any(axis=1).argmax())
         places = first + np.flatnonzero(wrong[row])

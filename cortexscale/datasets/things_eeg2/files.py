@@ -21,6 +21,7 @@ from cortexscale.listing import folders_in
 SplitName = Literal["training", "test"]
 SPLITS: tuple[SplitName, ...] = ("training", "test")
 
+SESSIONS = 4  # of every subject
 RATE = 1000  # in Hz, of both forms of the raw data
 TARGET = 99999  # condition of the images of Buzz Lightyear, which the subjects counted
 
@@ -75,13 +76,19 @@ class Release:
             return f"Unpack {archive.name}, which is still packed. If it is damaged, fetch it again."
         return f"It is in {archive.name} of {_ARCHIVES[self.source]}; unpack that below {self.root}."
 
-    def require_sessions(self, expected: int) -> None:
-        """Raise an InputError if any of the sessions 1 ... ``expected`` is missing. It names them."""
-        sessions = [self.session(number) for number in range(1, expected + 1)]
-        if missing := [session for session in sessions if not os.path.lexists(session)]:
-            names = ", ".join(session.name for session in missing)
-            found = f"{expected - len(missing)} of {expected} sessions of {self.subject}; missing {names}"
-            raise InputError(self.folder, found, f"{expected} sessions", self.remedy(missing[0]))
+    def sessions(self, expected: int) -> list[int]:
+        """Return the numbers of the first ``expected`` sessions that are there, or 1 ... ``expected`` if there are fewer."""
+        present = [number for number in range(1, SESSIONS + 1) if os.path.lexists(self.session(number))]
+        return present[:expected] if len(present) >= expected else list(range(1, expected + 1))
+
+    def require_sessions(self, numbers: list[int]) -> None:
+        """Raise an InputError if any of these sessions is missing. It names them."""
+        if missing := [number for number in numbers if not os.path.lexists(self.session(number))]:
+            names, present = ", ".join(self.session(number).name for number in missing), len(numbers) - len(missing)
+            found = f"{present} of {len(numbers)} sessions of {self.subject}; missing {names}"
+            fewer = f" To use the {present} that are there, set things_eeg2's `n_sessions: {present}`." if present else ""
+            remedy = self.remedy(self.session(missing[0])) + fewer
+            raise InputError(self.folder, found, f"{len(numbers)} sessions (`n_sessions`)", remedy)
 
 
 def _has_sessions(folder: Path) -> bool:

@@ -14,10 +14,11 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from cortexscale.datasets.formats import meeg
+from cortexscale.datasets.formats.signal import StillSamples, require_voltages
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.registry import all_facts
-from cortexscale.datasets.things_eeg2.design import Plan, Session, require_eeg, require_plan
-from cortexscale.datasets.things_eeg2.files import RATE, SPLITS, Part, Release, SplitName, open_dictionary, stimulus_ids
+from cortexscale.datasets.things_eeg2.design import HOLE, Plan, Session, require_eeg, require_plan
+from cortexscale.datasets.things_eeg2.files import RATE, SESSIONS, SPLITS, Part, Release, SplitName, open_dictionary, stimulus_ids
 from cortexscale.datasets.things_eeg2.source import open_recording, source_files
 from cortexscale.errors import InputError
 from cortexscale.recording import Recording, Split
@@ -56,7 +57,13 @@ class Options(meeg.EpochOptions):
     )
     n_train: PositiveInt = Field(16_540, description="Number of training images.")
     n_test: int = Field(200, ge=2, description="Number of test images.")
-    n_sessions: PositiveInt = Field(4, description="Number of sessions of a subject.")
+    n_sessions: int = Field(
+        SESSIONS,
+        ge=1,
+        le=SESSIONS,
+        description="Number of sessions of a subject. With fewer than 4, the first ones that are there are read; one session has "
+        "half of the training images.",
+    )
     train_images_per_session: PositiveInt = Field(
         8_270, description="Number of training images in a session. Every image is in the same number of sessions."
     )
@@ -78,6 +85,11 @@ class Options(meeg.EpochOptions):
         5, description="Number of recordings in the source data over which the training images of a session are spread."
     )
 
+    @property
+    def most_train(self) -> int:
+        """The number of training images that `n_sessions` can have."""
+        return min(self.n_train, self.n_sessions * self.train_images_per_session)
+
     def plan(self, split: SplitName) -> Plan:
         """Return the planned presentations of one split."""
         if split == "training":
@@ -89,7 +101,7 @@ class Options(meeg.EpochOptions):
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
     """List the released files that :func:`read` opens for ``subject``. They need not exist."""
     release, files = _release(root, subject, options), []
-    for session in range(1, options.n_sessions + 1):
+    for session in release.sessions(options.n_sessions):
         for split in SPLITS:
             if options.source == "npy":
                 files.append(release.dictionary(session, split))
@@ -113,14 +125,17 @@ def memory_mb(options: Options) -> int:
         per_session = options.test_presentations - options.test_targets
     trials = per_session * options.n_sessions
     test = 4 * units * (trials + options.n_test) + 8 * 8 * trials * n_times
-    train = 4 * units * (options.n_train + options.n_test)
+    train = 4 * units * (options.most_train + options.n_test)
     samples = _BLOCK * round((options.tmax - options.tmin) * RATE)
     return int(np.ceil((max(test, train) + 4 * 8 * samples * len(options.channels)) / 1e6)) + 350
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training stimuli, of test stimuli, and of units of all subjects. All saw the same images."""
-    return options.n_train, options.n_test, len(options.channels) * len(options.times(RATE)) * len(subjects)
+    """Return the numbers of training stimuli, of test stimuli, and of units of all subjects. All saw the same images.
+
+    Subjects with fewer than four sessions have at most this number of training stimuli, and may have different ones.
+    """
+    return options.most_train, options.n_test, len(options.channels) * len(options.times(RATE)) * len(subjects)
 
 
 def read(root: Path, subject: str, options: Options) -> Recording:
@@ -131,28 +146,31 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     """
     opened, times = _open(root, subject, options), options.times(RATE)
     (train_ids, training), (test_ids, testing) = opened["training"], opened["test"]
-    size = len(options.channels), len(times)
+    size, warnings = (len(options.channels), len(times)), list[str]()
 
     n_trials = [int(session.kept.sum()) for session in testing]
     trials, image = np.empty((sum(n_trials), *size), dtype=np.float32), np.empty(sum(n_trials), dtype=int)
     filled = 0
-    for images, responses in _trials(testing, options):
+    for images, responses in _trials(testing, options, warnings):
         rows = slice(filled, filled := filled + len(images))
         trials[rows], image[rows] = responses, images
     session_of = np.repeat(np.arange(len(n_trials)), n_trials)
     ncsnr = meeg.trial_ncsnr(trials, image, session_of, zscore=options.zscore)
     test = Split(test_ids, *meeg.average_trials([(image, trials)], options.n_test, size))
     del trials
-    train = Split(train_ids, *meeg.average_trials(_trials(training, options), options.n_train, size))
+    shown = np.unique(np.concatenate([session.conditions[session.kept] for session in training])) - 1
+    blocks = ((np.searchsorted(shown, images), responses) for images, responses in _trials(training, options, warnings))
+    train = Split(train_ids[shown], *meeg.average_trials(blocks, len(shown), size))
     notes = {
         "source": options.source,
-        "sessions": options.n_sessions,
+        "sessions": [session.number for session in testing],
         "unit": "microvolt",
         "targets_dropped": sum(int(session.is_target.sum()) for session in (*training, *testing)),
         "extra_repetitions_dropped": {
             split: sum(int((~session.kept & ~session.is_target).sum()) for session in sessions)
             for split, (_, sessions) in opened.items()
         },
+        "warnings": warnings,
     }
     lobes = {name: meeg.eeg_lobe(name, options.centroparietal) for name in options.channels}
     return meeg.build_recording("things_eeg2", subject, train, test, lobes, times, ncsnr, options.min_nc_percent, notes)
@@ -166,20 +184,21 @@ def _release(root: Path, subject: str, options: Options) -> Release:
 def _open(root: Path, subject: str, options: Options) -> dict[SplitName, tuple[np.ndarray, list[Session]]]:
     """Return, for each split, its THINGS ids and its recordings in each session."""
     release = _release(root, subject, options)
-    release.require_sessions(options.n_sessions)
+    numbers = release.sessions(options.n_sessions)
+    release.require_sessions(numbers)
     opened: dict[SplitName, tuple[np.ndarray, list[Session]]] = {}
     for split in SPLITS:
         plan = options.plan(split)
         at_most = None if options.extra_repetitions == "average" else plan.repetitions
         ids = stimulus_ids(release, split, plan.images)
         sessions = [
-            Session(f"{subject}/ses-{number:02d}, {split} images", _parts(release, number, split, options), at_most)
-            for number in range(1, options.n_sessions + 1)
+            Session(number, f"{subject}/ses-{number:02d}, {split} images", _parts(release, number, split, options), at_most)
+            for number in numbers
         ]
         require_plan(sessions, plan)
         for session in sessions:
             for part in session.parts:
-                require_eeg(part, options)
+                require_eeg(part, options.channels, options)
         opened[split] = ids, sessions
     return opened
 
@@ -191,8 +210,11 @@ def _parts(release: Release, session: int, split: SplitName, options: Options) -
     return [open_recording(release, header, log, options.channels) for header, log in files]
 
 
-def _trials(sessions: list[Session], options: Options) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield blocks of images (n,), counted from 0, and their responses (n, channels, times) in microvolts."""
+def _trials(sessions: list[Session], options: Options, warnings: list[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield blocks of images (n,), counted from 0, and their responses (n, channels, times) in microvolts.
+
+    Still samples are added to ``warnings``.
+    """
     import mne
 
     info = mne.create_info(list(options.channels), RATE, "eeg", verbose="error")
@@ -200,14 +222,18 @@ def _trials(sessions: list[Session], options: Options) -> Iterator[tuple[np.ndar
     for session in sessions:
         ends = np.cumsum([len(part.onsets) for part in session.parts])
         for part, keep in zip(session.parts, np.split(session.kept, ends[:-1]), strict=True):
+            still = StillSamples(part.path, options.channels, RATE)
             kept_onsets, kept_images = part.onsets[keep], part.conditions[keep] - 1
             for first in range(0, len(kept_onsets), _BLOCK):
                 onsets, images = kept_onsets[first : first + _BLOCK], kept_images[first : first + _BLOCK]
                 begin, stop = onsets[0] + before, onsets[-1] + after + 1
-                raw = mne.io.RawArray(part.segment(begin, stop), info, verbose="error")
+                volts = part.segment(begin, stop)
+                require_voltages(part.path, volts, options.channels, begin, RATE, HOLE)
+                still.add(volts, begin)
+                raw = mne.io.RawArray(volts, info, verbose="error")
                 responses = meeg.cut_epochs(raw, onsets - begin, options, baseline_first=True)
                 empty = ~responses.any(axis=(1, 2))
                 if empty.any():
-                    found = f"zeros around sample {onsets[empty][0]:,}"
-                    raise InputError(part.path, found, "EEG", "the file has a hole; fetch it again")
+                    raise InputError(part.path, f"zeros around sample {onsets[empty][0]:,}", "EEG", HOLE)
                 yield images, responses / np.float32(meeg.MICROVOLT)
+            warnings += still.warnings()

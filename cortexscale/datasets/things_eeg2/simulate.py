@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveIn
 
 from cortexscale.datasets.formats.meeg import MICROVOLT, build_recording, eeg_lobe
 from cortexscale.datasets.things_eeg2.files import RATE as RECORDED_RATE
-from cortexscale.datasets.things_eeg2.files import TARGET, Part, SplitName
+from cortexscale.datasets.things_eeg2.files import SESSIONS, TARGET, Part, SplitName
 from cortexscale.datasets.things_eeg2.reader import CHANNELS, Options
 from cortexscale.datasets.things_eeg2.simulated_files import EXEMPLARS, write_dictionary, write_image_metadata, write_source
 from cortexscale.recording import Recording, Split
@@ -22,8 +22,6 @@ from cortexscale.simulation.brain import ncsnr_of_ceiling
 from cortexscale.simulation.brainvision import RESOLUTION
 from cortexscale.simulation.meeg import RATE, continuous, evoked, interpolate, trial_noise, true_ceiling
 from cortexscale.simulation.visual_system import World
-
-SESSIONS = 4
 
 _FACTOR = RECORDED_RATE // RATE
 _BEFORE, _AFTER = 25, 85  # number of grid samples before and after the images of a part, so that no epoch crosses a joint

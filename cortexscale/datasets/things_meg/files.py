@@ -81,7 +81,7 @@ def open_participant(participant: Participant, n_epochs: int) -> "tuple[mne.Epoc
 
     _require_chain(participant.parts)
     try:
-        epochs = mne.read_epochs(participant.parts[0], preload=False, verbose="ERROR")
+        epochs = mne.read_epochs(participant.parts[0], proj=False, preload=False, verbose="ERROR")
     except Exception as error:  # MNE raises many types of exceptions, even AssertionError
         expected = "one recording, whose parts follow each other under their released names"
         raise participant.unlike(f"files that MNE cannot read together ({type(error).__name__}: {error})", expected) from error

@@ -6,6 +6,7 @@ to 100 Hz and cropped to 0 ... 1.29 s (paper, appendix A.5). Main images were pr
 session.
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,14 +16,17 @@ import pandas as pd
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt
 
 from cortexscale.datasets.formats import meeg
+from cortexscale.datasets.formats.signal import MOST_STILL
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.registry import all_facts
-from cortexscale.datasets.things_meg.files import SENSORS, TIMES, Participant, locate, open_participant
+from cortexscale.datasets.things_meg.files import SENSORS, TIMES, WHERE, Participant, locate, open_participant
 from cortexscale.errors import InputError
 from cortexscale.recording import Recording, Split
 
 if TYPE_CHECKING:
     import mne
+
+log = logging.getLogger(__name__)
 
 SUBJECTS = ("P1", "P2", "P3", "P4")
 """Names of subjects in the released files. In the raw recordings, their names are BIGMEG1 to BIGMEG4."""
@@ -31,6 +35,7 @@ SOURCE = all_facts()["things_meg"].source
 
 N_TIMES = 130
 _TARGET_RATE = 100.0
+_MOST = 1e6  # standard deviations of the baseline that no response reaches
 _BLOCK = 500  # number of epochs that are loaded at a time; they take 305 MB in float64
 
 
@@ -92,13 +97,14 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     train_ids = trials.loc[is_train, "stimulus"].to_numpy().astype(str)
     test_ids, image = np.unique(trials.loc[is_test, "stimulus"].to_numpy().astype(str), return_inverse=True)
 
-    test_trials = _responses(epochs, np.flatnonzero(is_test), subject)
+    file, warnings = raw_files(root, subject, options)[0], list[str]()
+    test_trials = _responses(epochs, np.flatnonzero(is_test), file, warnings)
     ncsnr = meeg.trial_ncsnr(test_trials, image, trials.loc[is_test, "session_nr"].to_numpy(), zscore=True)
     test = Split(test_ids, *meeg.average_trials([(image, test_trials)], len(test_ids), test_trials.shape[1:]))
     del test_trials
-    train = Split(train_ids, _responses(epochs, np.flatnonzero(is_train), subject), np.ones(len(train_ids), dtype=int))
+    train = Split(train_ids, _responses(epochs, np.flatnonzero(is_train), file, warnings), np.ones(len(train_ids), dtype=int))
     lobes, times = {sensor: meeg.meg_lobe(sensor) for sensor in epochs.ch_names}, np.arange(N_TIMES) / _TARGET_RATE
-    notes = {"sessions": options.n_sessions, "catch_trials_dropped": options.n_catch}
+    notes = {"sessions": options.n_sessions, "catch_trials_dropped": options.n_catch, "warnings": warnings}
     return meeg.build_recording("things_meg", subject, train, test, lobes, times, ncsnr, options.min_nc_percent, notes)
 
 
@@ -150,18 +156,40 @@ def _require_design(participant: Participant, trials: pd.DataFrame, options: Opt
         )
 
 
-def _responses(epochs: "mne.Epochs", rows: np.ndarray, subject: str) -> np.ndarray:
-    """Load epochs in blocks. Return float32 responses (rows, sensors, N_TIMES) at 100 Hz from 0 s."""
+def _responses(epochs: "mne.Epochs", rows: np.ndarray, file: Path, warnings: list[str]) -> np.ndarray:
+    """Load epochs in blocks. Return float32 responses (rows, sensors, N_TIMES) at 100 Hz from 0 s.
+
+    Sensors that do not change in some epochs are added to ``warnings``; ``file`` is the first of the epoch files.
+    """
     import mne
 
-    responses = np.empty((len(rows), len(epochs.ch_names), N_TIMES), np.float32)
+    responses, still = np.empty((len(rows), len(epochs.ch_names), N_TIMES), np.float32), np.zeros(len(epochs.ch_names), int)
     for first in range(0, len(rows), _BLOCK):
         with mne.use_log_level("ERROR"):
-            part = epochs[rows[first : first + _BLOCK]].load_data().resample(_TARGET_RATE).crop(0, None)
-        block = part.get_data(copy=False)
-        hollow = ~np.isfinite(block).all(axis=(1, 2)) | ~block.any(axis=(1, 2))
-        if hollow.any():
-            found = f"epoch {rows[first + np.flatnonzero(hollow)[0]] + 1:,} is empty or not finite"
-            raise InputError(f"epochs of {subject} (things_meg)", found, "finite responses", "download the files again")
+            part = epochs[rows[first : first + _BLOCK]].load_data()
+            recorded = part.get_data(copy=False)
+            _require_responses(recorded, rows[first:], epochs, file)
+            still += (recorded == recorded[:, :, :1]).all(axis=2).sum(axis=0)
+            block = part.resample(_TARGET_RATE).crop(0, None).get_data(copy=False)
         responses[first : first + len(block)] = block
+    for sensor in np.flatnonzero(still):
+        text = f"sensor {epochs.ch_names[sensor]} does not change in {still[sensor]:,} of {len(rows):,} epochs"
+        if still[sensor] > MOST_STILL * len(rows):
+            raise InputError(file, text, f"at most {MOST_STILL:.0%}", f"download the epochs again. {WHERE}")
+        warnings.append(f"{file}: {text}")
+        log.warning(warnings[-1])
     return responses
+
+
+def _require_responses(recorded: np.ndarray, rows: np.ndarray, epochs: "mne.Epochs", file: Path) -> None:
+    """Raise an InputError that names epoch, sensor and time unless all responses are finite and possible."""
+    empty = ~recorded.any(axis=(1, 2))
+    wrong = ~((recorded > -_MOST) & (recorded < _MOST))  # True for nan
+    wrong[empty] = True
+    if wrong.any():
+        epoch = int(wrong.any(axis=(1, 2)).argmax())
+        sensor = int(wrong[epoch].any(axis=1).argmax())
+        times = epochs.times[wrong[epoch, sensor]]
+        found = f"epoch {rows[epoch] + 1:,} of all parts is empty, not finite or beyond {_MOST:g} standard deviations "
+        found += f"(sensor {epochs.ch_names[sensor]}, {times[0]:g} to {times[-1]:g} s)"
+        raise InputError(file, found, "responses in standard deviations of their baseline", f"download the epochs again. {WHERE}")
