@@ -99,7 +99,10 @@ def reconcile(
         if unchanged and seen.get(str(result)) == state:
             continue
         origin = _read(note)
-        if why := _difference(result, note, origin, temporary):
+        why = _difference(result, note, origin, temporary)
+        if why and not makes(str(result)):  # the study has changed and no longer has this result
+            continue
+        if why:
             different[str(result)] = why
             seen.pop(str(result), None)
         else:

@@ -102,6 +102,11 @@ def test_what_no_rule_makes_and_what_is_remembered_needs_no_note(results):
     assert not compare(results, remembered, makes=lambda file: file.endswith(".h5"))[0]
 
 
+def test_a_deleted_result_that_the_study_no_longer_has_is_not_missed(results):
+    (results / "neural/a.h5").unlink()
+    assert not compare(results, makes=lambda file: False)[0]
+
+
 def test_a_deleted_result_that_came_back_is_fine_again(results):
     seen, memory = {}, Memory()
     aside = (results / "neural/a.h5").rename(results.parent / "aside")

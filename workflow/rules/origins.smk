@@ -7,8 +7,6 @@ Needs:  origins/<result>.json
 """
 
 import json
-from contextlib import suppress
-
 from cortexscale.files import write_text
 from cortexscale.origins import reconcile
 from snakemake.io import is_flagged
@@ -32,7 +30,10 @@ class SnakemakeRecords(FilePersistence):
 def reconcile_results():
     """Compare all results with their notes, and warn about results that will be made again."""
     memory = Path(".snakemake/origins.json")
-    seen = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else {}
+    try:
+        seen = json.loads(memory.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # the first start in this folder, or a damaged file: all notes are read
+        seen = {}
     different = reconcile(
         plan.results,
         SnakemakeRecords(nolock=True),
@@ -53,5 +54,7 @@ def reconcile_results():
 
 # A job on a cluster runs this file as well, but the process that submitted the job has already decided what it makes.
 if workflow.is_main_process and Path(plan.results).is_dir():
-    with suppress(PermissionError):  # the user may only read this study
+    try:
         reconcile_results()
+    except OSError as error:  # such as a study of somebody else, which may only be looked at
+        logger.warning(f"The results were not compared with the notes of their origins: {error}")
