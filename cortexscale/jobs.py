@@ -4,6 +4,7 @@ Params are plain values, because Snakemake compares them as text to decide wheth
 :func:`plain`, and :func:`run` converts them back to the annotated types.
 """
 
+import errno
 import inspect
 import io
 import logging
@@ -70,11 +71,25 @@ def run(main: Callable[..., None], job: Job) -> None:
         note(job.output, job.rule, job.params, job.input)
 
 
+_OF_THE_DISK = {
+    errno.EACCES: ("a file that this user may use", "change its permissions or those of its folder (chmod), as its owner"),
+    errno.EPERM: ("a file that this user may use", "change its permissions or those of its folder (chmod), as its owner"),
+    errno.EROFS: ("a disk that can be written", "choose a results folder on another disk"),
+    errno.ENOSPC: ("a disk with free space", "make room on the disk (also /tmp and /dev/shm), and run again"),
+    errno.EDQUOT: ("a quota with free space", "make room below the quota of this user, and run again"),
+    errno.EMFILE: ("fewer open files", "raise the limit of open files: ulimit -n 4096"),
+    errno.EIO: ("a disk that works", "check the disk or the network"),
+    errno.ESTALE: ("a disk that stays mounted", "mount the network disk again, and run again"),
+}
+"""What is expected and what to do about errors of the system that no code can prevent."""
+
+
 @contextmanager
 def logged(path: Path | str) -> Iterator[None]:
     """Write all log records of the block to ``path``, and warnings and errors also to the terminal.
 
-    After an InputError the process ends and shows only the message. Any other exception keeps its traceback.
+    After an InputError, or an error of the disk, the process ends and shows only the message. Any other exception keeps its
+    traceback.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -89,6 +104,12 @@ def logged(path: Path | str) -> Iterator[None]:
         yield
     except InputError as error:
         logging.error("%s", error)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            logging.exception("the job failed")
+            raise
+        logging.error("%s", InputError(error.filename or "a file", f"{error.strerror}", *_OF_THE_DISK[error.errno]))
         sys.exit(1)
     except Exception:
         logging.exception("the job failed")
