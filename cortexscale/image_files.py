@@ -6,15 +6,17 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from cortexscale.errors import InputError
 from cortexscale.files import HEAD, stand_in_of
-from cortexscale.listing import listing, nfc
+from cortexscale.listing import files_below, listing, nfc
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """Suffixes of image files in lower case: those that torchvision's ``ImageFolder`` takes."""
@@ -28,19 +30,25 @@ _UNREAD = (".avif", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jxl", "
 _MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}
 """Pillow's modes with 8 bits per channel, or fewer, whose conversion to RGB is that of torchvision and timm."""
 
+_DARK = 16  # an image of 16 bits whose upper bytes are all below this has values of 12 bits or fewer, and would become black
 _TURNED = 0x0112  # EXIF's tag of the orientation
+_BITS_PER_SAMPLE = 258  # tag of TIFF
 
 
 def image_names(folder: Path | str) -> list[str]:
     """List the names of the image files in a folder, in the order of their characters in NFC.
 
     It raises an InputError if a file is an image of a kind that is not read, a link to nothing, or has a name that is not UTF-8
-    or looks like that of another file.
+    or looks like that of another file; and if there are images in folders within the folder.
     """
     there = listing(folder)
     if unread := [name for name in there.files if name.lower().endswith(_UNREAD)]:
         found = f"{len(unread)} images of kinds that are not read, e.g. {', '.join(unread[:3])}"
         raise InputError(folder, found, f"images ({FORMATS})", "convert them to PNG, or move them elsewhere")
+    inside = chain.from_iterable(files_below(Path(folder, name)) for name in there.folders if not Path(folder, name).is_symlink())
+    if deeper := next((file for file in inside if file.name.lower().endswith(SUFFIXES)), None):
+        found = f"images in a folder within this folder, e.g. {deeper.relative_to(folder)}"
+        raise InputError(folder, found, "images directly in it", "move them up or elsewhere, or correct the path")
     names = [name for name in there.files if name.lower().endswith(SUFFIXES)]
     require_distinct(folder, names)
     if broken := [name for name in there.broken if name.lower().endswith(SUFFIXES)]:
@@ -107,6 +115,9 @@ def decoded(content: bytes, where: object, transparency: Literal["refused", "dro
             _require_one(image, where)
             image.load()
             rgb = _rgb(image, where)
+            if _bits(image, content) == 16 and np.asarray(rgb).max() < _DARK:
+                found = f"16-bit values up to {256 * _DARK:,} at most: an image of 8 to 12 bits, or a black one"
+                raise InputError(where, found, "values up to 65,535", "save the image with 8 bits, from black to white")
             if transparency == "refused" and image.has_transparency_data and _is_transparent(image):
                 remedy = "save it without transparency, on the background that the subjects saw"
                 raise InputError(where, "an image with transparent pixels", "an opaque image", remedy)
@@ -131,13 +142,16 @@ def _require_one(image: Image.Image, where: object) -> None:
         raise InputError(where, found, "one image", "save the frame that is meant as a file of its own")
 
 
+def _bits(image: Image.Image, content: bytes) -> int:
+    """Return the number of bits per channel in a PNG or TIFF file, 8 for other formats."""
+    if image.format == "PNG":
+        return content[24]
+    return max(np.atleast_1d(image.tag_v2.get(_BITS_PER_SAMPLE, 8))) if isinstance(image, TiffImageFile) else 8
+
+
 def _rgb(image: Image.Image, where: object) -> Image.Image:
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
-        values = np.asarray(image)
-        if 0 < values.max() < 256:
-            found = f"16-bit values that are all below {values.max() + 1}: an image of 8 bits in a file of 16 bits"
-            raise InputError(where, found, "values up to 65,535", "save the image with 8 bits")
-        grey = Image.fromarray((values >> 8).astype(np.uint8))
+        grey = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         grey.info = dict(image.info)
         return grey.convert("RGB")
     if image.mode not in _MODES:
@@ -151,8 +165,7 @@ def _is_transparent(image: Image.Image) -> bool:
     if image.mode.startswith("I;16") or key.max() > 255:  # the transparent colour of a PNG of 16 bits, which Pillow leaves out
         pixels = np.asarray(image).reshape(image.height, image.width, -1)
         return bool((pixels == (key if image.mode.startswith("I;16") else key >> 8)).all(axis=-1).any())
-    lowest, _ = image.convert("RGBA").getchannel("A").getextrema()
-    return bool(lowest < 255)
+    return bool(np.asarray(image.convert("RGBA").getchannel("A")).min() < 255)
 
 
 def _damage(content: bytes, where: object, error: Exception) -> InputError:
@@ -171,6 +184,6 @@ def _damage(content: bytes, where: object, error: Exception) -> InputError:
     elif content[4:8] == b"ftyp":
         found = f"an image of the kind {content[8:12].decode('ascii', 'replace')} (as HEIC of iPhones), which is not read"
         remedy = "convert the image to PNG"
-    elif isinstance(error, Image.UnidentifiedImageError):
+    elif isinstance(error, UnidentifiedImageError):
         found = f"{len(content):,} bytes of no kind of image that is read; they begin with {content[:12]!r}"
     return InputError(where, found, f"a whole image ({FORMATS})", remedy)

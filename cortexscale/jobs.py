@@ -81,7 +81,7 @@ _OF_THE_DISK = {
     errno.EIO: ("a disk that works", "check the disk or the network"),
     errno.ESTALE: ("a disk that stays mounted", "mount the network disk again, and run again"),
 }
-"""What is expected and what to do about errors of the system that no code can prevent."""
+"""Errors of the system that no code can prevent, with what is expected and what to do."""
 
 
 @contextmanager

@@ -121,7 +121,7 @@ def _is_doubtful(file: Path) -> bool:
         return True
 
 
-def _check_some(section: ReportSection, images: Mapping[str, Callable[[], Image.Image]], where: object) -> None:
+def _check_some(section: ReportSection, images: Mapping[str, Callable[[], Image.Image]], where: Path | str) -> None:
     """Decode images, and note those that cannot be used, and those that programs should turn."""
     bad, turned = [], []
     for id, image in images.items():

@@ -32,14 +32,14 @@ def loaded(
     says why. It raises the InputError that ``sample`` raises, or one if the inputs of a batch differ in size.
     """
     samples, places = _Samples(sample), iter(batches)
-    handed_out: deque[Sequence[Any]] = deque()
+    handed_out: deque[list[Any]] = deque()
     broken: list[Exception] = []
 
-    def noted() -> Iterator[Sequence[Any]]:
+    def noted() -> Iterator[list[Any]]:
         try:
             for batch in places:
-                handed_out.append(batch)
-                yield batch
+                handed_out.append(list(batch))
+                yield handed_out[-1]
         except Exception as error:  # an error of the batches themselves, and not of the processes
             broken.append(error)
             raise

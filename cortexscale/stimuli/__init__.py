@@ -115,7 +115,7 @@ def stimulus_rows(table: pd.DataFrame, ids: Sequence[str] | np.ndarray, wanted_b
     if known.has_duplicates:
         twice, remedy = known[known.duplicated()][0], "rename one of the two images, delete the stimulus table and run again"
         raise InputError(_place(table), f"two images whose ids look like {twice}", "an id of its own for every image", remedy)
-    rows = known.get_indexer([nfc(id) for id in ids])
+    rows = known.get_indexer(pd.Index([nfc(id) for id in ids]))
     if len(missing := np.asarray(ids)[rows < 0]):
         named = "; ".join(f"{id}{like(id, table['stimulus_id'])}" for id in missing[:3])
         found = f"no image for {len(missing)} of the {len(ids)} stimuli of {wanted_by}, e.g. {named}"

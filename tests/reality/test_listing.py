@@ -108,6 +108,15 @@ def test_images_that_are_not_read_are_named(images, name):
         ids(images)
 
 
+def test_images_in_deeper_folders_are_named(images):
+    (images / "a/up").symlink_to("..")
+    (images / "a/notes").mkdir()
+    assert len(ids(images)) == 3
+    picture(images / "a/notes/more/3.png")
+    with pytest.raises(InputError, match=r"images/a\n.*images in a folder within this folder, e\.g\. notes/more/3\.png"):
+        ids(images)
+
+
 def test_other_files_are_no_images(images):
     for name in ("readme.txt", "list.csv", "1.xml", "png"):
         (images / "a" / name).write_bytes(b"x")

@@ -58,11 +58,11 @@ def open_images(path: Path | str, split: str) -> LabelledImages:
     path = Path(path)
     if path.is_file():
         return ArrayImages.open(path, split)
-    if (path / split).is_dir():
+    if split in listing(path).folders:
         return FileImages(path, split)
-    if path.is_dir() and (shards := files_in(path, f"{split}*.tar")):
+    if shards := files_in(path, f"{split}*.tar"):
         return ShardImages(shards)
-    found = "nothing that holds labelled images" if path.exists() else "nothing"
+    found = "nothing that holds labelled images"
     expected = f"an .npz, or a folder with {split}/<class>/ (ImageNet, Ecoset) or {split}*.tar (webdataset)"
     raise InputError(path, found, expected, "correct the suite's `images` in the config")
 
