@@ -3,8 +3,10 @@
 # make docs        write docs/config.md and config/schema.json from the descriptions in the code
 # make test-fast   install, and run the tests that take only seconds
 PYTHON ?= python3
-BIN := .venv/bin
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+# The folder of the environment. Its path must not hold spaces: make demo VENV=$HOME/cortexscale_environment
+VENV ?= .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(BIN):$(PATH)
 # Tests run in two processes with one thread each. CONTRIBUTING.md says how to run fewer tests.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist worksteal
 
@@ -57,7 +59,7 @@ bench: $(BIN)/.installed
 
 # All versions are exact. The platform decides which build of torch is installed (on Linux, PyPI has the build with CUDA).
 $(BIN)/.installed: requirements.lock pyproject.toml
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@

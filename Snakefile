@@ -13,7 +13,7 @@ min_version("9.27")
 sys.path.insert(0, workflow.basedir)
 
 from cortexscale.jobs import place, plain
-from cortexscale.plan import DOWNLOADED_SCORES, Plan, share_library
+from cortexscale.plan import DOWNLOADED_SCORES, Plan, require_usable_paths, share_library
 from cortexscale.plan.tables import FIT
 from cortexscale.published import FILES
 
@@ -23,6 +23,7 @@ if not workflow.overwrite_configfiles:
     configfile: "config/config.yaml"
 
 
+require_usable_paths()
 share_library()
 # Only the command line tells a Snakefile what its targets are.
 plan = Plan(config, sys.argv, workflow.configfiles)

@@ -65,7 +65,7 @@ def apart(names: C) -> C:
 def expanded(path: str) -> str:
     """Return a path with the home folder in place of ``~`` and the values of environment variables, ``$NAME`` or ``${NAME}``.
 
-    ``$$`` stands for a dollar sign. A variable that is not set, and a character that ends a line, are refused.
+    ``$$`` stands for a dollar sign. Variables that are not set, line ends and braces are refused.
     """
     if any(unicodedata.category(letter) == "Cc" for letter in path):
         raise Refused(repr(path), "a path in one line", "remove what ends the line; a YAML text after | or > ends with one")
@@ -76,6 +76,9 @@ def expanded(path: str) -> str:
         raise Refused(found, "variables that are set", f"set it (export {error.args[0]}=...), or write the path out") from None
     except ValueError:
         raise Refused(path, "$NAME or ${NAME} for an environment variable", "write $$ for a dollar sign") from None
+    if "{" in path or "}" in path:
+        expected = "a path without { and }, which Snakemake takes for wildcards"
+        raise Refused(path, expected, "write {results} correctly, or rename the folder")
     try:
         return str(Path(path).expanduser())
     except RuntimeError:

@@ -14,10 +14,10 @@ from matplotlib.lines import Line2D
 from cortexscale.alignment.averages import AVERAGE
 from cortexscale.alignment.super_rois import region_order
 from cortexscale.figures.content import Datasets, Drawn, NothingToShow, Tables
-from cortexscale.figures.finetuning import draw_moves, draw_paths
+from cortexscale.figures.finetuning import draw_moves, draw_paths, rated
 from cortexscale.figures.finetuning_panels import DrawPanel, draw_parts, with_relations
 from cortexscale.figures.panels import ACCURACY, AVERAGE_SCORE, SCORE, name_models, panels, roi_name, roi_panels
-from cortexscale.figures.style import FAMILY_MARKERS, PRETRAINING, Style, colours, dataset_looks
+from cortexscale.figures.style import FAMILY_MARKERS, PRETRAINING, Style, colours, dataset_looks, legible
 from cortexscale.scaling.accuracy import HIGH_ACCURACY, accuracy_scores, correlations, roi_scores
 from cortexscale.scaling.finetuning import RELATIONS, finetuning_scores, fractions, lora_and_full, models_compared
 
@@ -113,7 +113,12 @@ def draw_trends(panel: Axes, models: pd.DataFrame, correlations: pd.DataFrame, s
         panel.plot(reach, line, color=shade, lw=1.4, ls=dashes, zorder=3)
         # Small text needs more contrast than a line.
         look: Style = {"ha": "right", "va": "bottom", "fontsize": size, "color": [0.75 * part for part in to_rgb(shade)]}
-        look |= {"xycoords": "axes fraction", "xytext": (-2, 2 + 1.4 * size * number), "textcoords": "offset points"}
+        look |= {
+            "parse_math": True,
+            "xycoords": "axes fraction",
+            "xytext": (-2, 2 + 1.4 * size * number),
+            "textcoords": "offset points",
+        }
         panel.annotate(f"r = {row['r']:.2f}, {p_value(row['p_fdr'])}", (1, 0), **look)
 
 
@@ -127,9 +132,9 @@ def p_value(p: float) -> str:
 
 def legend_of_models(models: pd.DataFrame) -> list[Line2D]:
     """Return the entries of a legend: first pretraining sets, then families."""
-    sets = [Line2D([], [], color=shade, lw=3, label=_NAMES.get(name, name)) for name, shade in _colours(models).items()]
+    sets = [Line2D([], [], color=shade, lw=3, label=legible(_NAMES.get(name, name))) for name, shade in _colours(models).items()]
     families = sorted(models["backbone_arch_family"].unique())
-    return sets + [Line2D([], [], color="0.3", marker=_marker(name), ms=4.5, lw=0, label=name) for name in families]
+    return sets + [Line2D([], [], color="0.3", marker=_marker(name), ms=4.5, lw=0, label=legible(name)) for name in families]
 
 
 def _colours(models: pd.DataFrame) -> dict[str, str]:
@@ -177,7 +182,7 @@ def _draw_correlations(panel: Axes, found: pd.DataFrame, dataset: str, rois: lis
         at = np.arange(len(rois)) + 0.26 * (number - (len(colour) - 1) / 2)
         reach = [points["r"] - points["low"], points["high"] - points["r"]]
         look: Style = {"color": shade, "marker": _MARKERS[number % len(_MARKERS)], "ms": 4, "lw": 0, "elinewidth": 1.2}
-        panel.errorbar(at, points["r"], reach, label=_NAMES.get(pretraining, pretraining), **look)
+        panel.errorbar(at, points["r"], reach, label=legible(_NAMES.get(pretraining, pretraining)), **look)
     panel.set_xticks(range(len(rois)), [roi_name(roi) for roi in rois], rotation=60, ha="right")
     panel.tick_params(labelsize=8)
     panel.set_xlim(-0.6, len(rois) - 0.4)
@@ -205,9 +210,9 @@ def draw_overview(tables: Tables, datasets: Datasets) -> Drawn:
     parts: list[tuple[DrawPanel, pd.DataFrame]] = [(draw_pretraining, models)] if len(models) else []
     if "finetuning" in tables:
         runs = finetuning_scores(tables["finetuning"])
-        kinds = set(runs["exp_type"])
-        if "data_pct" in kinds:
-            parts += [(draw_step, runs), (draw_growth, runs)]
+        kinds, known = set(runs["exp_type"]), runs[rated(runs)]
+        if "data_pct" in set(known["exp_type"]):
+            parts += [(draw_step, known), (draw_growth, known)]
         if {"data_pct", "lora"} <= kinds:
             parts += [(draw_lora, runs)]
     if not parts:

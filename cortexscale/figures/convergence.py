@@ -47,11 +47,11 @@ def draw_convergence(pair: Sequence[Axes], tables: Tables) -> pd.DataFrame:
 def usual_models(points: pd.DataFrame) -> pd.DataFrame:
     """Select the averages over datasets of usual models: supervised, not adversarial, and without flexible width.
 
-    Usual models were fitted or held out. The column ``held_out`` tells them apart.
+    Usual models were fitted or held out, and their number of parameters is known. The column ``held_out`` tells them apart.
     """
     kind = kinds(points)
     usual = ~points["flex"] & kind.isin(["fitted", "held out"]) & (points["benchmark_name"] == AVERAGE)
-    return points.assign(held_out=kind == "held out")[usual]
+    return points.assign(held_out=kind == "held out")[usual & points["backbone_n_params"].notna()]
 
 
 def draw_architectures(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:

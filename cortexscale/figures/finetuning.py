@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from cortexscale.alignment.averages import AVERAGE
 from cortexscale.alignment.super_rois import region_order
 from cortexscale.figures import finetuning_panels as parts
-from cortexscale.figures.content import Datasets, Drawn, Tables
+from cortexscale.figures.content import Datasets, Drawn, NothingToShow, Tables
 from cortexscale.figures.panels import ACCURACY, AVERAGE_SCORE, SCORE, SLANTED, legend_above, legend_over, panels
 from cortexscale.figures.style import dataset_looks
 from cortexscale.scaling.finetuning import best_lora, experiment, finetuning_scores, fractions, full_data, model_sizes, summary
@@ -213,7 +213,7 @@ def _draw_growth_by_dataset(rows: pd.DataFrame, datasets: Datasets, x: str, size
 
 def draw_accuracy(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw task accuracy against the number of stimuli, with one line per dataset of the fine-tuning."""
-    rows = fractions(finetuning_scores(tables["finetuning"]))
+    rows = _with_accuracy(fractions(finetuning_scores(tables["finetuning"])), "finetuning_accuracy")
     rows = rows[rows["benchmark_name"] == AVERAGE]
     figure, panel = plt.subplots(figsize=(4.4, 3.4), layout="constrained")
     numbers = parts.draw_growth(panel, rows, datasets, "fitting_samples", "task_evaluation_acc")
@@ -224,7 +224,7 @@ def draw_accuracy(tables: Tables, datasets: Datasets) -> Drawn:
 
 def draw_all_paths(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw :func:`draw_paths` in one panel per dataset on which models are scored, and in one panel for the average."""
-    rows = fractions(finetuning_scores(tables["finetuning"]))
+    rows = _with_accuracy(fractions(finetuning_scores(tables["finetuning"])), "finetuning_paths")
     tested = parts.dataset_labels(rows, datasets, "benchmark_name")
     figure, grid = panels(list(tested.values()), 3, (2.8, 2.2), x=ACCURACY, y=SCORE, sharex=True)
     plotted = []
@@ -234,6 +234,20 @@ def draw_all_paths(tables: Tables, datasets: Datasets) -> Drawn:
         panel.locator_params(nbins=5)
     legend_above(figure, grid[0], 7)
     return figure, pd.concat(plotted, ignore_index=True)
+
+
+def _with_accuracy(runs: pd.DataFrame, figure: str) -> pd.DataFrame:
+    """Select the runs whose task accuracy is known: those of models with labelled images."""
+    known = runs[rated(runs)]
+    if known.empty:
+        found, remedy = "no run with a known task accuracy", "give labelled images (finetuning.images), or leave the figure out"
+        raise NothingToShow(f"figure {figure}", found, "models with labelled images of their task", remedy)
+    return known
+
+
+def rated(runs: pd.DataFrame) -> pd.Series:
+    """Tell whether the task accuracy is known before and after a fine-tuning. It is unknown without labelled images."""
+    return runs[["task_evaluation_acc", "baseline_acc"]].notna().all(axis=1)
 
 
 def draw_paths(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:

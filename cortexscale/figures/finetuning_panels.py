@@ -102,7 +102,7 @@ def draw_bars(panel: Axes, means: pd.DataFrame, x: str, labels: Mapping[str, str
     places = {value: place for place, value in enumerate(labels)}
     for number, (value, (name, colour)) in enumerate(hue.looks.items()):
         rows = means[(means[hue.column] == value) & means[x].isin(places)]
-        at = rows[x].map(places) + width * (number - (len(hue.looks) - 1) / 2)
+        at = rows[x].map(places).astype(float) + width * (number - (len(hue.looks) - 1) / 2)
         hatch = _HATCHES[number % len(_HATCHES)]
         panel.bar(at, rows["mean"], width, color=colour, label=name, hatch=hatch, edgecolor="white", lw=0)
         draw_errors(panel, at, rows, error)

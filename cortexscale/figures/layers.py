@@ -15,7 +15,7 @@ from cortexscale.alignment.super_rois import SUPER_ROIS, region_order
 from cortexscale.catalogue.metrics import METRICS
 from cortexscale.figures.content import Datasets, Drawn, NothingToShow, Tables
 from cortexscale.figures.panels import SCORE, colour_bar, draw_means, panels, roi_panels
-from cortexscale.figures.style import Style, dataset_looks
+from cortexscale.figures.style import Style, dataset_looks, log_scale
 
 _STYLES = {
     "pearsonr_nc": ("#1b263b", "-", "o"),
@@ -149,7 +149,8 @@ def draw_dimensions(tables: Tables, datasets: Datasets) -> Drawn:
             means = rows[~full].groupby("dimensions", as_index=False)["score"].agg(mean="mean", low="min", high="max")
             draw_means(panel, means, "dimensions", color=look.colour, **_LINE)
             panel.axhline(rows.loc[full, "score"].iloc[0], color=look.colour, lw=0.9, ls="--")
-        panel.set(xscale="log", xlabel="Dimensions of the projection")
+        log_scale(panel, "x")
+        panel.set_xlabel("Dimensions of the projection")
         ticks = sorted(scores["dimensions"].dropna().unique())
         panel.set_xticks(ticks, [f"{dimensions:,.0f}" for dimensions in ticks], fontsize=7)
         panel.minorticks_off()

@@ -12,7 +12,7 @@ from cortexscale.catalogue.axes import AXES
 from cortexscale.catalogue.readouts import LINEAR, READOUTS, figure_name
 from cortexscale.figures.content import Datasets, Drawn, NothingToShow, Tables
 from cortexscale.figures.panels import BESIDE, SCORE, draw_law, letter_panels, panels
-from cortexscale.figures.style import Style, dataset_looks, log_x
+from cortexscale.figures.style import Style, dataset_looks, log_scale, log_x
 
 BEYOND = 2
 """Curves end at this multiple of the largest number of stimuli."""
@@ -29,7 +29,8 @@ def draw_linear(tables: Tables, datasets: Datasets) -> Drawn:
     for name, look in dataset_looks(points["benchmark_name"], datasets).items():
         rows, curve = (table[table["benchmark_name"] == name] for table in (points, curves))
         plotted += _draw_readout(panel, rows, curve, look.colour, look.label)
-    panel.set(xscale="log", xlabel=AXES["mapping"].label, ylabel=SCORE)
+    log_scale(panel, "x")
+    panel.set(xlabel=AXES["mapping"].label, ylabel=SCORE)
     panel.set_ylim(min(0, points["score"].min()), max(1, points["score"].max()))
     panel.legend(fontsize=8, **BESIDE)
     return figure, pd.concat(plotted, ignore_index=True)
@@ -49,8 +50,10 @@ def draw_laws(tables: Tables, datasets: Datasets) -> Drawn:
             if len(rows):
                 label = figure_name(readout) + (f": {formula(fit.iloc[0])}" if len(fit) else "")
                 plotted += _draw_readout(panel, rows, curve, colour, label)
-        panel.set(xscale="log", xlabel=AXES["mapping"].label)
-        panel.legend(fontsize=6.5, loc="best")
+        log_scale(panel, "x")
+        panel.set_xlabel(AXES["mapping"].label)
+        for text in panel.legend(fontsize=6.5, loc="best").get_texts():
+            text.set_parse_math(True)
     letter_panels(grid)
     return figure, pd.concat(plotted, ignore_index=True)
 

@@ -14,7 +14,7 @@ from cortexscale.catalogue.metrics import METRICS
 from cortexscale.figures.content import Datasets, Drawn, NothingToShow, Tables
 from cortexscale.figures.convergence import draw_convergence
 from cortexscale.figures.panels import BESIDE, FEW_MODELS, SCORE, draw_law, letter_panels, name_models
-from cortexscale.figures.style import FAMILIES, MARKERS, Look, Style, colours, dataset_looks, family_looks, log_x
+from cortexscale.figures.style import FAMILIES, MARKERS, Look, Style, colours, dataset_looks, family_looks, log_scale, log_x
 from cortexscale.scaling.laws import DISTANCES
 from cortexscale.scaling.points import ALL, worth_showing
 
@@ -154,9 +154,11 @@ def draw_optima(tables: Tables, datasets: Datasets) -> Drawn:
             if name == last:
                 band = curve[f"{quantity}_low"], curve[f"{quantity}_high"]
                 panel.fill_between(curve["compute"], *band, color=look.colour, alpha=0.15, lw=0)
-        panel.set(xscale="log", xlabel=MODEL_AXES["compute"].label, ylabel=label)
+        log_scale(panel, "x")
+        panel.set(xlabel=MODEL_AXES["compute"].label, ylabel=label)
         if quantity != "score":
-            panel.set(yscale="log", ylim=(models[column].min() / AROUND, models[column].max() * AROUND))
+            log_scale(panel, "y")
+            panel.set_ylim(models[column].min() / AROUND, models[column].max() * AROUND)
     letter_panels(panels)
     panels[-1].legend(fontsize=8, **BESIDE)
     measured = ["family", "benchmark_name", "model_id", "compute", "x", "x2", "score"]
@@ -180,7 +182,8 @@ def draw_published_scores(tables: Tables, datasets: Datasets) -> Drawn:
         for experiment, (label, colour) in experiments.items():
             if experiment in fitted:
                 plotted += _draw_fit(panel, tables, experiment, label, colour)
-        panel.set(xscale="log", xlabel=x_label, ylabel=y_label)
+        log_scale(panel, "x")
+        panel.set(xlabel=x_label, ylabel=y_label)
         panel.margins(y=0.2)
         panel.legend(loc="upper left", fontsize=7)
     letter_panels(grid[0])

@@ -6,7 +6,7 @@ import pandas as pd
 
 from cortexscale.alignment.averages import AVERAGE
 from cortexscale.catalogue.axes import MODEL_AXES
-from cortexscale.figures.content import Datasets, Drawn, Tables
+from cortexscale.figures.content import Datasets, Drawn, NothingToShow, Tables
 from cortexscale.figures.panels import AVERAGE_SCORE, SCORE, SLANTED, colour_bar, draw_cells, panels
 from cortexscale.figures.style import Style, dataset_looks, family_looks, log_x
 from cortexscale.scaling.points import selected_scores
@@ -18,7 +18,7 @@ _MARGIN = 0.15
 
 def draw_together(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw a group of bars per dataset, with one bar per model."""
-    scores = selected_scores(tables["pretraining"])
+    scores = _selected(tables)
     names, looks = list(dataset_looks(scores["benchmark_name"], datasets).items()), _bars(scores)
     figure, panel = plt.subplots(figsize=(9, 3.2), layout="constrained")
     width = 0.84 / len(looks)
@@ -35,7 +35,7 @@ def draw_together(tables: Tables, datasets: Datasets) -> Drawn:
 
 def draw_by_dataset(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw one panel per dataset, with one bar per model. Axes begin a little below the lowest score."""
-    scores = selected_scores(tables["pretraining"])
+    scores = _selected(tables)
     names, looks = dataset_looks(scores["benchmark_name"], datasets), _bars(scores)
     figure, grid = panels([look.label for look in names.values()], 3, (2.9, 1.7), y=SCORE)
     for name, panel in zip(names, grid, strict=True):
@@ -51,7 +51,7 @@ def draw_by_dataset(tables: Tables, datasets: Datasets) -> Drawn:
 
 def draw_table(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw a table of scores with one row per model and one column per dataset."""
-    scores = selected_scores(tables["pretraining"])
+    scores = _selected(tables)
     names, models = dataset_looks(scores["benchmark_name"], datasets), list(scores["name"].unique())
     table = scores.pivot(index="name", columns="benchmark_name", values="score").reindex(index=models, columns=list(names))
     figure, panel = plt.subplots(figsize=(0.62 * len(names) + 3, 0.3 * len(models) + 0.9), layout="constrained")
@@ -65,7 +65,7 @@ def draw_table(tables: Tables, datasets: Datasets) -> Drawn:
 
 def draw_size(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw alignment against the number of parameters. Models are named in the legend, because similar points overlap."""
-    scores = selected_scores(tables["pretraining"])
+    scores = _selected(tables)
     average = scores[scores["benchmark_name"] == AVERAGE]
     looks = _bars(average)
     figure, panel = plt.subplots(figsize=(6.6, 3.2), layout="constrained")
@@ -77,6 +77,13 @@ def draw_size(tables: Tables, datasets: Datasets) -> Drawn:
     log_x(panel, average["backbone_n_params"])
     figure.legend(*panel.get_legend_handles_labels(), loc="outside right center", fontsize=8)
     return figure, average
+
+
+def _selected(tables: Tables) -> pd.DataFrame:
+    scores = selected_scores(tables["pretraining"])
+    if scores.empty:
+        raise NothingToShow("table pretraining", "no model with a score", "models that were scored in at least one ROI")
+    return scores
 
 
 def _bars(models: pd.DataFrame) -> dict[str, Style]:

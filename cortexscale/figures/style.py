@@ -1,9 +1,10 @@
 """Colours, markers and fonts of all figures."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import cycle
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,8 @@ from cortexscale.figures.content import Datasets
 Style = dict[str, Any]
 """Properties of a line, a bar or a text, with the names that matplotlib uses."""
 
+_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
 STYLE: dict[Any, Any] = {
     "figure.dpi": 150,
     "savefig.dpi": 300,
@@ -26,6 +29,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,
+    "text.parse_math": False,  # labels of datasets are shown as they stand, with every $ and \\
     "pdf.fonttype": 42,
     "svg.fonttype": "none",
     "svg.hashsalt": "cortexscale",
@@ -57,6 +61,11 @@ def colours(names: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
     return {name: known.get(name) or next(others) for name in names}
 
 
+def legible(label: str) -> str:
+    """Return a label as legends show it. matplotlib leaves empty labels out, and labels that begin with an underscore."""
+    return f" {label}" if not label or label.startswith("_") else label
+
+
 @dataclass(frozen=True)
 class Look:
     """Colour, marker and label of a dataset or a family in figures."""
@@ -69,7 +78,7 @@ class Look:
 def family_looks(families: Iterable[str]) -> dict[str, Look]:
     """Return family -> look, in alphabetical order."""
     colour = colours(sorted(set(families)), FAMILIES)
-    return {name: Look(name, shade, FAMILY_MARKERS.get(name, "h")) for name, shade in colour.items()}
+    return {name: Look(legible(name), shade, FAMILY_MARKERS.get(name, "h")) for name, shade in colour.items()}
 
 
 def dataset_looks(names: Iterable[str], datasets: Datasets) -> dict[str, Look]:
@@ -88,11 +97,28 @@ def dataset_looks(names: Iterable[str], datasets: Datasets) -> dict[str, Look]:
     others = cycle("o^sDvP")
     marker = {name: known[name].marker if name in known else next(others) for name in order}
     looks = {
-        name: Look(datasets[name].label if name in datasets else name, colour[name], marker[name])
+        name: Look(legible(datasets[name].label if name in datasets else name), colour[name], marker[name])
         for name in order
         if name in names
     }
     return looks | ({AVERAGE: Look("Average", "#1b263b", "h")} if AVERAGE in names else {})
+
+
+class Powers(LogFormatterSciNotation):
+    """Labels of a logarithmic axis without mathematical notation, such as 10⁵ and 3×10⁵."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """Return the label of a tick at ``x``. It is empty for a tick without a label."""
+        label = re.sub(r"\$|\\mathdefault|\\times", lambda found: "×" if found[0] == r"\times" else "", super().__call__(x, pos))
+        return re.sub(r"\^\{(.+)\}", lambda found: found[1].translate(_SUPERSCRIPTS), label).strip("{}")
+
+
+def log_scale(panel: Axes, side: Literal["x", "y"]) -> None:
+    """Make the axis of x or y logarithmic."""
+    panel.set(**{f"{side}scale": "log"})
+    axis = panel.xaxis if side == "x" else panel.yaxis
+    axis.set_major_formatter(Powers())
+    axis.set_minor_formatter(Powers())
 
 
 def log_x(panel: Axes, x: pd.Series) -> None:
@@ -100,5 +126,5 @@ def log_x(panel: Axes, x: pd.Series) -> None:
     decades = np.log10(x.max() / x.min())
     panel.set_xscale("log")
     panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 1 else (1, 3) if decades < 2 else (1,)))
-    panel.xaxis.set_major_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(np.inf, np.inf)))
+    panel.xaxis.set_major_formatter(Powers(labelOnlyBase=False, minor_thresholds=(np.inf, np.inf)))
     panel.xaxis.set_minor_formatter(NullFormatter())

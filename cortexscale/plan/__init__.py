@@ -5,6 +5,8 @@ made before it.
 """
 
 import os
+import shlex
+import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,23 @@ def share_library() -> None:
     """Set PYTHONPATH so that scripts import the library from this checkout, in every environment and on every node."""
     paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+
+
+def require_usable_paths(checkout: Path = ROOT, python: str = sys.executable) -> None:
+    """Raise an InputError if Snakemake cannot run jobs because of the path of this checkout or of the Python interpreter.
+
+    Snakemake writes the path of the interpreter into commands without quotes, and takes braces in paths for wildcards.
+    """
+    if "{" in f"{checkout}{python}" or "}" in f"{checkout}{python}":
+        found, expected = (
+            f"{checkout}, with the interpreter {python}",
+            "paths without { and }, which Snakemake takes for wildcards",
+        )
+        raise InputError("path of the checkout", found, expected, "rename the folder, or move the checkout")
+    if shlex.quote(python) != python:
+        expected = "a path of letters, digits and ._-/ only, without spaces, because Snakemake gives it to a shell without quotes"
+        remedy = "make the environment elsewhere (make demo VENV=$HOME/cortexscale_environment), or move the checkout"
+        raise InputError("path of the Python interpreter", python, expected, remedy)
 
 
 class Checks(BaseModel, extra="forbid"):

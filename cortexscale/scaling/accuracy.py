@@ -30,7 +30,7 @@ def accuracy_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.Da
     rows = supervised(pretraining)
     models = rows[_MODEL].drop_duplicates("model_id")
     models = models.assign(backbone_arch_family=families(models))
-    means = benchmark_means(rows, "model_id", metric, composite_rois=True)
+    means = benchmark_means(rows, "model_id", metric, composite_rois=True).dropna(subset="score")
     return models.merge(means, on="model_id", validate="one_to_many")
 
 
@@ -41,7 +41,7 @@ def roi_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.DataFra
     """
     rows = supervised(pretraining)
     by = [*_MODEL, "benchmark_name", "roi"]
-    scores = mean_scores(rows, by, metric, composite_rois=True, levels=("subject",))
+    scores = mean_scores(rows, by, metric, composite_rois=True, levels=("subject",)).dropna(subset="score")
     return scores.assign(backbone_arch_family=families(scores))
 
 

@@ -108,7 +108,7 @@ def selected_scores(pretraining: pd.DataFrame) -> pd.DataFrame:
     Among models of the same size, models trained on ImageNet are preferred, because adversarial copies are trained on ImageNet.
     Among these, the model with most training images is chosen, and then the first id.
     """
-    scores = benchmark_scores(pretraining, composite_rois=True)
+    scores = benchmark_scores(pretraining, composite_rois=True).dropna(subset="score")
     models = scores.drop_duplicates("model_id")
     kind = kinds(models)
     models = models.assign(family=families(models), kind=kind, place=kind.map(KINDS.index))

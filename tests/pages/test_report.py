@@ -96,10 +96,10 @@ def test_origins_are_those_that_the_tables_carry(root):
 
 
 def test_a_table_in_markdown_is_the_same_table_in_html():
-    cells = pd.DataFrame({"Name": ["**x<y**", "a|b"], "n": ["1,000", ""]})
+    cells = pd.DataFrame({"Name": ["**x<y**", "a|b"], "n": ["**1.5**", ""]})
     text = MARKDOWN.render(markdown_table(cells, "A note.", left=["Name"]))
     left, right = (f'<td style="text-align:{side}">' for side in ("left", "right"))
-    assert f"{left}<strong>x&lt;y</strong></td>\n{right}1,000</td>" in text
+    assert f"{left}**x&lt;y**</td>\n{right}<strong>1.5</strong></td>" in text
     assert f"{left}a|b</td>\n{right}</td>" in text and text.endswith("<p>A note.</p>\n")
 
 

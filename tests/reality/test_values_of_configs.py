@@ -215,7 +215,9 @@ PATHS = ["results", "datasets.tvsd.path", "stimuli.things.path", "models.0.image
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("value", ["$NOWHERE_AT_ALL/x.py", "${NOWHERE_AT_ALL}/x.py", "a $5 b.py", "~nobody_here/x.py", "a\nb.py"])
+@pytest.mark.parametrize(
+    "value", ["$NOWHERE_AT_ALL/x.py", "${NOWHERE_AT_ALL}/x.py", "a $5 b.py", "~nobody_here/x.py", "a\nb.py", "{result}/x.py"]
+)
 def test_a_path_that_cannot_be_expanded_is_reported(demo, path, value):
     if path == "results":
         del demo["simulation"]
