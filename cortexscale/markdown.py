@@ -6,7 +6,7 @@ from collections.abc import Collection
 import pandas as pd
 
 _SPECIAL = re.compile(r"[\\`*|$]|<(?=[A-Za-z/!?])|\](?=\()|&(?=#?\w+;)|(?<!\w)_|_(?!\w)")
-"""What Markdown, or GitHub with formulas, takes for more than a letter. Underscores within a word are letters."""
+"""Characters that Markdown, or GitHub with formulas, takes for more than letters. An underscore within a word is a letter."""
 
 
 def markdown_table(cells: pd.DataFrame, note: str = "", *, left: Collection[str] = ()) -> str:
