@@ -4,6 +4,7 @@ import pandas as pd
 
 from cortexscale.alignment.averages import mean_scores
 from cortexscale.commitments import Commitments, CommittedLayer
+from cortexscale.errors import InputError
 
 
 def commit_layers(search: pd.DataFrame, model: str) -> Commitments:
@@ -16,14 +17,21 @@ def commit_rois(search: pd.DataFrame) -> dict[str, CommittedLayer]:
     """Choose for each ROI of a dataset the layer with the highest cross-validated score, averaged over subjects.
 
     If scores are equal, the shallower layer is chosen. The margin is the lead over the best layer at another depth. A stage and
-    its last block have the same depth, because they put out the same tensor.
+    its last block have the same depth, because they put out the same tensor. A layer without a score for a subject is never
+    chosen: it is dead or constant. An InputError is raised if an ROI has no layer with scores.
     """
     keys = ["roi", "layer_position", "layer_position_normalized", "layer_name"]
-    scores = mean_scores(search, keys, "cv_score", composite_rois=True, levels=("subject",))
+    unscored = search.loc[search["cv_score"].isna(), ["roi", "layer_name"]].apply(tuple, axis=1)
+    scored = search[~search[["roi", "layer_name"]].apply(tuple, axis=1).isin(set(unscored))]
+    scores = mean_scores(scored, keys, "cv_score", composite_rois=True, levels=("subject",))
     scores = scores.sort_values(["score", "layer_position"], ascending=[False, True], kind="stable")
     committed = {}
     for roi in search["roi"].unique():
         ranked = scores[scores["roi"] == roi]
+        if ranked.empty:
+            found = f"no score of any of the {search['layer_name'].nunique()} candidate layers: all are dead or constant"
+            remedy = "check the weights of the model, or choose other `layers` in the config"
+            raise InputError(f"layer search of {roi}", found, "a layer whose outputs differ between stimuli", remedy)
         best = ranked.iloc[0]
         others = ranked[ranked["layer_position"] != best["layer_position"]]
         committed[str(roi)] = CommittedLayer(

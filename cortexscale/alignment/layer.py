@@ -1,5 +1,6 @@
 """Ridge regression from one layer to all responses to a stimulus set, and means over the units of an ROI."""
 
+import logging
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -14,6 +15,8 @@ from cortexscale.kernels.gram import GramMatrix
 from cortexscale.kernels.nested_ridge import nested_ridge
 from cortexscale.kernels.ridge_problem import NestedRidge
 from cortexscale.study.ridge import Folds, Ridge
+
+log = logging.getLogger(__name__)
 
 
 def kernel_dtype(ridge: Ridge, device: torch.device) -> torch.dtype:
@@ -66,6 +69,14 @@ def layer_fits(
             predictions=predictions,
         )
         yield fit, kernel
+
+
+def warn_if_constant(kernel: GramMatrix, layer: str, target: Targets) -> bool:
+    """Tell whether a layer puts out the same numbers for all stimuli of a kernel, from which nothing can be predicted."""
+    constant = bool((kernel.K[0, 0] == kernel.K).all())
+    if constant:
+        log.warning("layer %s puts out the same numbers for all stimuli of %s: it is dead or constant", layer, target.dataset)
+    return constant
 
 
 def chosen_penalties(fit: NestedRidge, ridge: Ridge) -> tuple[np.ndarray, np.ndarray]:

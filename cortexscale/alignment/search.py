@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
-from cortexscale.alignment.layer import chosen_penalties, group_means, layer_fits
+from cortexscale.alignment.layer import chosen_penalties, group_means, layer_fits, warn_if_constant
 from cortexscale.alignment.score_rows import penalty_columns
 from cortexscale.alignment.targets import Targets
 from cortexscale.features.store import Store
@@ -19,12 +20,15 @@ def search_layers(store: Store, targets: Sequence[Targets], ridge: Ridge) -> pd.
     """Score every layer of a store on every dataset, subject and ROI. The test split is not used.
 
     ``cv_score`` is noise-normalised Pearson r, averaged over units and then over the outer folds. ``cv_score_sd`` is the standard
-    deviation over the folds. ``alpha`` is the penalty chosen on the whole training split.
+    deviation over the folds. ``alpha`` is the penalty chosen on the whole training split. If a layer puts out the same numbers
+    for all training stimuli, as a dead one does, both scores are nan, and a warning names the layer.
     """
     tables = []
     for number, (layer, place) in enumerate(store.layers.items(), start=1):
-        for target, (fit, _) in zip(targets, layer_fits(store, layer, targets, ridge, folds=True), strict=True):
+        for target, (fit, kernel) in zip(targets, layer_fits(store, layer, targets, ridge, folds=True), strict=True):
             folds = group_means(noise_normalised(fit.heldout_r, target.nc_percent[fit.unit]), fit.group)
+            if warn_if_constant(kernel, layer, target):
+                folds = np.full_like(folds, np.nan)
             tables.append(
                 target.groups.assign(
                     layer_name=layer,

@@ -1,7 +1,10 @@
 """Check that a model can be used: its weights, its layers, and the memory for extracting its features."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from cortexscale.check.report import Report, ReportSection
+from cortexscale.errors import InputError
 from cortexscale.features.bounds import Extraction
+from cortexscale.features.extract import require_range_of_float16
 from cortexscale.models.backbone import GREY, Backbone
 from cortexscale.models.build import build_backbone, load_backbone, weights_hash
 from cortexscale.models.counting import count_network, forward_flops
@@ -41,6 +46,8 @@ def check_model(model: Model, batch_size: int, projection: Projection, asked_mb:
         with section.collect("the transform", "correct the transform"):
             noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8))
             images = torch.stack([backbone.transform(GREY), backbone.transform(noise)])
+            if not torch.isfinite(images).all():
+                section.problems.append("the transform makes numbers that are not finite, of a grey image or of noise")
             with section.collect("a forward pass", "correct the network"):
                 _describe(section, backbone, images)
                 section = report.section("candidate layers", _HELP)
@@ -87,26 +94,43 @@ def _check_layers(section: ReportSection, backbone: Backbone, layers: Sequence[L
 
     Return the widths of the layers that take part in the forward pass.
     """
-    names = [layer.name for layer in layers]
-    with torch.inference_mode(), captured(backbone.network, names) as outputs:
+
+    def copied(_name: str, output: Tensor) -> Tensor:  # the network may work in place
+        return output.clone()
+
+    names, unusable, runs = [layer.name for layer in layers], dict[str, InputError](), Counter[str]()
+    with torch.inference_mode(), captured(backbone.network, names, copied, unusable) as outputs, ExitStack() as hooks:
         backbone.network(images[:1])
         alone = dict(outputs)
         outputs.clear()
+        for name in names:
+            count = partial(lambda name, *_: runs.update([name]), name)
+            hooks.enter_context(backbone.network.get_submodule(name).register_forward_hook(count))
         backbone.network(images)
-    silent = [name for name in names if name not in outputs]
+    silent = [name for name in names if name not in outputs and name not in unusable]
     section.add_cases("layers that do not take part in the forward pass; leave them out:", silent)
     widths, lines = [], []
     for layer in layers:
         if layer.name in silent:
             continue
         with section.collect(f"dividing the output of {layer.name}", _BLAME):
-            rows, row = backbone.rows(outputs[layer.name], 2, layer.name), backbone.rows(alone[layer.name], 1, layer.name)[0]
+            if layer.name in unusable:
+                raise unusable[layer.name]
+            rows = backbone.rows(outputs[layer.name], 2, layer.name).flatten(1)
+            row = backbone.rows(alone[layer.name], 1, layer.name).flatten()
             if not torch.isfinite(rows).all():
                 section.problems.append(f"{layer.name} puts out numbers that are not finite")
             elif rows.shape[1] != len(row) or not _agree(rows[0], row):
                 section.problems.append(f"{layer.name}: the row of an image depends on the other images of its batch")
+            elif torch.equal(rows[0], rows[1]):
+                section.problems.append(
+                    f"{layer.name} puts out the same numbers for a grey image and for noise: it is dead or constant"
+                )
+            else:
+                require_range_of_float16(rows, f"layer {layer.name} of a {type(backbone.network).__name__}")
+            again = f" (runs {runs[layer.name]} times in a pass; the last output counts)" if runs[layer.name] > 1 else ""
             widths.append(rows.shape[1])
-            lines.append(f"{layer.depth:6.3f}  {layer.position:4d}  {rows.shape[1]:>10,}  {layer.name}")
+            lines.append(f"{layer.depth:6.3f}  {layer.position:4d}  {rows.shape[1]:>10,}  {layer.name}{again}")
     section.facts += [f"{len(layers)} layers; depth, position, width, name:", *lines]
     return widths
 

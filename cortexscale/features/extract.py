@@ -34,6 +34,9 @@ from cortexscale.study.images import ImageFiles
 
 log = logging.getLogger(__name__)
 
+_SMALLEST_NORMAL = torch.finfo(torch.float16).smallest_normal
+"""Smaller numbers have fewer digits in float16, down to none below 3e-8."""
+
 
 class Inputs:
     """The network inputs (3, height, width) of some rows of a stimulus table."""
@@ -95,7 +98,9 @@ class ForwardPasses:
         batches = (range(start, min(start + self.batch_size, len(rest))) for start in range(0, len(rest), self.batch_size))
 
         def kept(name: str, output: Tensor) -> Tensor:
-            found = features(self.backbone.rows(output, len(batch), name))
+            found = features(self.backbone.rows(output, len(images), name))
+            if not done:
+                require_range_of_float16(found, f"layer {name} of a {type(network).__name__}")
             # This is a copy, because the network may work in place. A GPU transfers it while the network continues.
             return found.flatten(1).to(torch.float16, copy=True).to("cpu", non_blocking=True)
 
@@ -104,7 +109,10 @@ class ForwardPasses:
         # Here no_grad is used, because with inference_mode captured() cannot tell which outputs are the same.
         with torch.no_grad(), autocast, captured(network, names, kept) as outputs, ThreadPoolExecutor(1) as thread:
             for batch, _ in loaded(rest.sample, batches, self.workers, device):
-                network(batch)
+                self._require_finite(batch, inputs.rows[first + done :])
+                # One image alone shows that the first dimension is the batch, which may be as long as another dimension.
+                for images in (batch,) if done else (batch[:1], batch):
+                    network(images)
                 copied = torch.cuda.current_stream(device).record_event() if device.type == "cuda" else None
                 if writing:
                     writing.result()
@@ -113,6 +121,14 @@ class ForwardPasses:
                 log.info("%d of %d images, %.0f images/s", first + done, len(inputs), done / (time.monotonic() - started))
             if writing:
                 writing.result()
+
+    def _require_finite(self, batch: Tensor, rows: Sequence[int] | np.ndarray) -> None:
+        finite = torch.isfinite(batch).flatten(1).all(dim=1)
+        if not finite.all():
+            where = f"input of model {self.identity.get('model')}, stimulus row {rows[int(finite.int().argmin())]}"
+            found = "numbers that are not finite after the transform"
+            remedy = "correct the transform: it may divide by the standard deviation of an image, which is 0 for a uniform one"
+            raise InputError(where, found, "a finite number for every pixel", remedy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +205,16 @@ def project_activations(activations: FeatureStore, path: Path | str, projection:
         writer.write({layer: projected(rows).cpu().numpy() for layer, rows in on_device.items()})
     writer.finish({"layers": activations.layers})
     return FeatureStore(path)
+
+
+def require_range_of_float16(features: Tensor, where: str) -> None:
+    """Raise an InputError if features are so small that float16 keeps few of their digits, or none."""
+    size = features[features != 0].double().square().mean().sqrt().item()  # nan if all are 0
+    if size < _SMALLEST_NORMAL:
+        found = f"activations of about {size:.1g}, of which float16 keeps few digits or none"
+        scale = 10.0 ** -math.floor(math.log10(size))
+        remedy = f"let the module multiply its output by a constant, such as {scale:.0e}, or leave this layer out of `layers`"
+        raise InputError(where, found, f"activations above {_SMALLEST_NORMAL:.1g}, as features are stored in float16", remedy)
 
 
 def _projecting(projection: Projection) -> Callable[[Tensor], Tensor]:

@@ -70,7 +70,8 @@ class StoreWriter:
             where = f"features of model {self.identity.get('model')}, layer {layer}, stimulus row {row}"
             found = f"non-finite values: {n_nan} NaN, {n_infinite} infinite or too large, of {stored.shape[1]}"
             expected = "finite activations within the range of float16 (65,504)"
-            raise InputError(where, found, expected, "check the weights of this model, or leave this layer out of `layers`")
+            cure = "check the weights of this model" if n_nan else "let the module divide its output by a constant, such as 1e4"
+            raise InputError(where, found, expected, f"{cure}, or leave this layer out of `layers`")
         return stored
 
     def _flush(self, n: int) -> None:

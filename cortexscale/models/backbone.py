@@ -48,9 +48,9 @@ class Backbone:
         """Return the output of a layer as (n_images, ...). If it cannot be divided among the images, raise an InputError."""
         if self.stacked and len(output) % n_images == 0:
             return output.reshape(n_images, -1)
-        if len(output) != n_images:
+        if not output.ndim or len(output) != n_images:
             where, expected = f"layer {layer} of a {type(self.network).__name__}", "the batch as the first dimension"
-            found = f"an output of {len(output)} rows for {n_images} image(s)"
+            found = f"an output of {len(output) if output.ndim else 0} rows for {n_images} image(s), {tuple(output.shape)}"
             raise InputError(where, found, expected, "leave this layer out of `layers`, or choose a module around it")
         return output
 

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.bounds import Network
-from cortexscale.models.layers import captured
+from cortexscale.models.outputs import tensors_in
 
 _COUNTED_BY_ELEMENT = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.AdaptiveAvgPool2d)
 _WITH_WEIGHTS = (torch.ops.aten.convolution, torch.ops.aten.addmm, torch.ops.aten.mm)
@@ -40,9 +40,9 @@ def forward_flops(network: nn.Module, image: Tensor) -> Flops:
     """
     by_element = 0
 
-    def count(module: nn.Module, inputs: tuple[Tensor], _output: Tensor) -> None:
+    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal by_element
-        by_element += inputs[0].numel() * (1 if isinstance(module, nn.AdaptiveAvgPool2d) else 5)
+        by_element += next(tensors_in((inputs, output))).numel() * (1 if isinstance(module, nn.AdaptiveAvgPool2d) else 5)
 
     with ExitStack() as hooks, FlopCounterMode(display=False) as counter, torch.no_grad():
         for module in network.modules():
@@ -66,9 +66,12 @@ def n_parameters(network: nn.Module) -> int:
 def count_network(backbone: Backbone, image: Tensor, widths: Sequence[int]) -> Network:
     """Count the sizes of a network for one image (1, 3, height, width). ``widths`` are those of the candidate layers."""
     network = backbone.network
-    modules = [name for name, module in network.named_modules() if name and not any(module.children())]
+    modules = [module for name, module in network.named_modules() if name and not any(module.children())]
     outputs: list[int] = []
-    with torch.no_grad(), captured(network, modules, lambda _name, output: outputs.append(output.numel())):
+    with ExitStack() as hooks:
+        for module in modules:
+            hook = module.register_forward_hook(lambda _m, _i, output: outputs.extend(t.numel() for t in tensors_in(output)))
+            hooks.enter_context(hook)
         flops = forward_flops(network, image).products
     return Network(flops, tuple(widths), n_parameters(network), max(outputs, default=0))
 

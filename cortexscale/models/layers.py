@@ -12,6 +12,7 @@ from torch import nn
 
 from cortexscale.errors import InputError
 from cortexscale.models.backbone import Backbone
+from cortexscale.models.outputs import activations
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,10 @@ def flat_copy(_name: str, output: torch.Tensor) -> torch.Tensor:
 
 @contextmanager
 def captured(
-    network: nn.Module, names: Sequence[str], process: Callable[[str, torch.Tensor], Any] = flat_copy
+    network: nn.Module,
+    names: Sequence[str],
+    process: Callable[[str, torch.Tensor], Any] = flat_copy,
+    errors: dict[str, InputError] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Collect ``process(name, output)`` of modules during forward passes, and yield the results by module name.
 
@@ -87,6 +91,9 @@ def captured(
     first tensor is kept. A stage and its last block put out the same tensor and share one result, except in
     ``torch.inference_mode``, where this cannot be detected. After the first pass, only the last step of a recurrent block is
     processed. A block that runs fewer steps than in the previous pass therefore has no output.
+
+    If no tensor can be taken from an output (:func:`~cortexscale.models.outputs.activations`), an InputError is raised, or added to
+    ``errors`` by the name of the module.
     """
     modules = dict(network.named_modules())
     outputs: dict[str, Any] = {}
@@ -105,7 +112,13 @@ def captured(
             steps[name] += 1
             if steps[name] < steps_before[name]:
                 return
-            tensor = output[0] if isinstance(output, tuple | list) else output
+            try:
+                tensor = activations(output, f"layer {name} of a {type(network).__name__}")
+            except InputError as error:
+                if errors is None:
+                    raise
+                errors[name] = error
+                return
             if tensor.is_inference():
                 outputs[name] = process(name, tensor)
                 return

@@ -23,7 +23,7 @@ from cortexscale.features.store import SLAB, Store, StoreWriter
 from cortexscale.kernels.device import best_device
 from cortexscale.kernels.gram import GramMatrix, gram
 from cortexscale.models.layers import Layer, output_shapes
-from cortexscale.readouts.tokens import Tokens, as_tokens, pooled_layers
+from cortexscale.readouts.tokens import Tokens, as_tokens, pooled_layers, token_shape
 
 POOLED = "pooled"
 """Name of the mean tokens of all candidate layers, which a layer gate reads."""
@@ -45,7 +45,9 @@ def extract_tokens(
     """
     inputs, names = passes.inputs(rows), [layer.name for layer in layers]
     identity = passes.identity | {"layers": names, "images": hashlib.blake2b(rows.tobytes(), digest_size=16).hexdigest()}
-    shapes = output_shapes(passes.backbone, names, inputs[0].to(best_device()))
+    image = inputs[0].to(best_device())
+    found = output_shapes(passes.backbone, names, image)
+    shapes = {name: token_shape(shape, image.shape, f"layer {name}") for name, shape in found.items()}
     writer = TokenWriter(path, identity, rows, shapes, committed)
     passes.write(names, inputs, writer)
     kept = {name: list(shapes[name]) for name in committed}

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cortexscale.errors import InputError
+
 
 class Tokens(ABC):
     """Activations of a layer for all stimuli of a table, in memory or in a store.
@@ -18,6 +20,26 @@ class Tokens(ABC):
     @abstractmethod
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Read tokens (len(rows), tokens, channels) of rows of the stimulus table in any order. They are usually float16."""
+
+
+def token_shape(shape: Sequence[int], image: Sequence[int], layer: str) -> tuple[int, ...]:
+    """Return the shape by which :func:`as_tokens` reads the activations of a layer for one image.
+
+    A map has the proportions of the image (3, height, width). Its channels are the first dimension as usual, or the last, as in a
+    Swin transformer; the pixels of the latter are tokens already. An InputError is raised if there are no tokens.
+    """
+    if not 0 < len(shape) < 4:
+        found, expected = f"activations of shape {tuple(shape)} per image", "a vector, tokens, or a map"
+        raise InputError(layer, found, expected, "leave this layer out of `layers`, or leave out readouts of tokens")
+    if len(shape) < 3:
+        return tuple(shape)
+    height, width = image[-2:]
+
+    def is_grid(rows: int, columns: int) -> bool:  # a side may be rounded up or down
+        return abs(rows * width - columns * height) < max(height, width)
+
+    channels_last = is_grid(*shape[:2]) and not is_grid(*shape[1:])
+    return (shape[0] * shape[1], shape[2]) if channels_last else tuple(shape)
 
 
 def as_tokens(features: np.ndarray) -> np.ndarray:
