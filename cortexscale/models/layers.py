@@ -92,7 +92,7 @@ def captured(
     ``torch.inference_mode``, where this cannot be detected. After the first pass, only the last step of a recurrent block is
     processed. A block that runs fewer steps than in the previous pass therefore has no output.
 
-    If no tensor can be taken from an output (:func:`~cortexscale.models.outputs.activations`), an InputError is raised, or added to
+    If :func:`~cortexscale.models.outputs.activations` finds no tensor in an output, an InputError is raised, or is added to
     ``errors`` by the name of the module.
     """
     modules = dict(network.named_modules())
