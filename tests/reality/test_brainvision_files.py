@@ -174,7 +174,9 @@ REFUSED = {
     "markers of another file": (*marks(("=rest.eeg", "=run.eeg")), "DataFile=run.eeg"),
     "a marker without a sample": (*marks((",11,1,0", ",,1,0")), "the marker Mk2=Stimulus,S  1,,1,0"),
     "a marker at a word": (*marks((",11,", ",start,")), "the marker Mk2=Stimulus,S  1,start,1,0"),
-    "a cut marker": (*marks((",30,1,0\n", "")), "the marker Mk5=Stimulus,S255"),
+    "a cut resolution": (*head((r"^Ch3=O1[\s\S]*", "Ch3=O1,,0.0")), "an end within line 22, 'Ch3=O1,,0.0'"),
+    "a cut sample of a marker": (*marks((",30,1,0\n", ",3")), "an end within line 12"),
+    "a cut marker": (*marks((",30,1,0\n", "\n")), "the marker Mk5=Stimulus,S255"),
     "a sample cut": ("rest.eeg", lambda f: STORED.ravel()[:-1].tofile(f / "rest.eeg"), "more than a whole number of samples"),
     "samples cut": (
         "rest.eeg",

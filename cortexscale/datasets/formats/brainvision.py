@@ -204,6 +204,9 @@ def _sections(path: Path, kind: str, remedy: str) -> dict[str, dict[str, str]]:
                 raise InputError(path, f"a second entry {key} in line {number:,}", "one entry per key of a section", remedy)
             if equals:
                 entries[key] = value.strip()
+    if lines and lines[-1] and name in _READ:
+        found, remedy = f"an end within line {len(lines) + 1:,}, {lines[-1]!r}", f"if it is whole, end this line. {remedy}"
+        raise InputError(path, found, "a line end", f"the file was cut, fetch it again; {remedy}")
     return sections
 
 
