@@ -2,10 +2,11 @@
 
 Recorded responses are compared with the features (``c``, classical), or with the responses that ridge predicts from the features
 (``ve``, voxel encoding). Neither score is noise-normalised. On the training stimuli, each outer fold is predicted from the other
-folds.
+folds. The columns of these scores are ``rsa_ve_train_held_out`` and ``cka_ve_train_held_out``. For the
+published ``rsa_ve_train`` and ``cka_ve_train``, in contrast, ridge predicts the stimuli that it was fitted to.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -18,7 +19,15 @@ from cortexscale.kernels.similarity import Geometry, cka, feature_geometry, resp
 SplitName = Literal["train", "test"]
 SPLITS = get_args(SplitName)
 MEASURES = (rsa, cka)
-COLUMNS = [f"{measure.__name__}_{kind}_{split}" for measure in MEASURES for kind in ("c", "ve") for split in SPLITS]
+
+
+def column_of(measure: Callable[[Geometry, Geometry], float], kind: str, split: SplitName) -> str:
+    """Return the name of the column of a score, such as ``rsa_c_test`` or ``cka_ve_train_held_out``."""
+    held_out = "_held_out" if (kind, split) == ("ve", "train") else ""
+    return f"{measure.__name__}_{kind}_{split}{held_out}"
+
+
+COLUMNS = [column_of(measure, kind, split) for measure in MEASURES for kind in ("c", "ve") for split in SPLITS]
 
 
 def similarity_columns(
@@ -42,7 +51,7 @@ def similarity_columns(
             compared["ve"] = response_geometry(of_group.to(device))
             for kind, model in compared.items():
                 for measure in MEASURES:
-                    columns[f"{measure.__name__}_{kind}_{split}"][group] = measure(model, neural)
+                    columns[column_of(measure, kind, split)][group] = measure(model, neural)
     return columns
 
 

@@ -57,6 +57,9 @@ _FLAG = Column("true or false", _TRUTH.__getitem__, empty=False)
 _KEY = Column("text in every row", text, filled=True)
 _EXTRA = Column("numbers", number, required=False)
 _SIMILARITIES = [f"{kind}_{of}_{split}" for kind in ("rsa", "cka") for of in ("c", "ve") for split in ("train", "test")]
+IN_SAMPLE = {f"{kind}_ve_train": f"{kind}_ve_train_in_sample" for kind in ("rsa", "cka")}
+"""Published column -> its name here. For these similarities, ridge predicts the stimuli that it was fitted to. They are therefore
+higher than the ``rsa_ve_train_held_out`` and ``cka_ve_train_held_out`` of a study."""
 _RESULT = {
     "benchmark_name": Column(f"one of {', '.join(BENCHMARKS)}", BENCHMARKS.__getitem__, filled=True),
     **dict.fromkeys(("model_id", "subject", "roi"), _KEY),
@@ -149,11 +152,12 @@ def published_table(file: Path, name: str) -> pd.DataFrame:
 def normalised(table: pd.DataFrame, name: str, where: object) -> pd.DataFrame:
     """Check and convert a published table in memory. ``where`` is its name in messages.
 
-    Datasets get the names of their readers, as in ``config/paper.yaml``. Flags become booleans, and numbers float64. The table
-    ``pretraining`` gets the column ``held_out``, ``layer_search`` gets ``layer_position_normalized``, and ``finetuning`` gets
-    ``base_model_id`` and ``learning_rate``. Columns that were not published are nan.
+    Similarities of stimuli that ridge was fitted to have the names in ``IN_SAMPLE``. Datasets get the names of their readers,
+    as in ``config/paper.yaml``. Flags become booleans, and numbers float64. The table ``pretraining`` gets the column
+    ``held_out``, ``layer_search`` gets ``layer_position_normalized``, and ``finetuning`` gets ``base_model_id`` and
+    ``learning_rate``. Columns that were not published are nan.
     """
-    table = checked_columns(table, name, where)
+    table = checked_columns(table, name, where).rename(columns=IN_SAMPLE)
     for column in set(_UNKNOWN.get(name, ())) - set(table):
         table[column] = np.nan
     if name == "layer_search" and "layer_position_normalized" not in table:

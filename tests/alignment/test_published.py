@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from places import ROOT
 from published_tables import LABELS, published_tables
 
+from cortexscale.alignment.similarity import COLUMNS
 from cortexscale.errors import InputError
 from cortexscale.plan import Plan
 from cortexscale.published import FILES
-from cortexscale.published.tables import RATE, normalised, published_table
+from cortexscale.published.tables import IN_SAMPLE, RATE, normalised, published_table
 
 
 def published(name: str) -> pd.DataFrame:
@@ -48,7 +49,10 @@ def test_scores_are_those_of_the_file(name, folder):
     for column in ("model_id", "subject", "roi", "layer_name"):
         assert before[column].tolist() == after[column].tolist()
     assert set(after["benchmark_name"]) <= set(LABELS)
-    assert set(before) <= set(after)
+    assert set(before) - set(IN_SAMPLE) <= set(after)
+    for column, name in IN_SAMPLE.items():
+        np.testing.assert_array_equal(before[column], after[name])
+        assert column not in after and name.replace("in_sample", "held_out") in COLUMNS
 
 
 def test_benchmarks_sources_and_flags_have_our_names_and_types():
