@@ -4,7 +4,7 @@ import io
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
@@ -32,6 +32,15 @@ _MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK"
 
 _DARK = 16  # an image of 16 bits whose upper bytes are all below this has values of 12 bits or fewer, and would become black
 _TURNED = 0x0112  # EXIF's tag of the orientation
+_TRANSPARENT = "transparent in places"  # key of the notes of an image
+_TURNED_TEXT = (
+    "have an EXIF block that asks programs to turn them. Their pixels are used as they are stored. If they were shown turned, "
+    "store them so, without the block"
+)
+_TRANSPARENT_TEXT = (
+    "have transparent pixels. The colours under the transparency are used, as torchvision, timm and Brain-Score do. If they were "
+    "shown on another background, store them so, without transparency"
+)
 _BITS_PER_SAMPLE = 258  # tag of TIFF
 
 
@@ -78,16 +87,16 @@ def require_distinct(folder: Path | str, names: list[str]) -> None:
 
 
 @contextmanager
-def read_from(where: object, gone: str) -> Iterator[None]:
+def read_from(where: object, gone: str, near: Callable[[], str] = str) -> Iterator[None]:
     """Turn the errors that a block raises while it reads an image file into an InputError about ``where``.
 
-    ``gone`` says what to do if the image was removed on purpose.
+    ``gone`` says what to do if the image was removed on purpose; ``near`` returns words about an image of a similar name.
     """
     try:
         yield
         return
     except (FileNotFoundError, KeyError):
-        found, remedy = "nothing", f"restore the image; if it was removed on purpose, {gone}"
+        found, remedy = f"nothing{near()}", f"restore the image; if it was removed on purpose, {gone}"
     except PermissionError:
         found, remedy = "a file that this user may not read", "make it readable: chmod a+r, as its owner"
     except (NotImplementedError, RuntimeError) as error:  # a zip with a password, or packed by another method
@@ -103,7 +112,7 @@ def decoded(content: bytes, where: object, transparency: Literal["refused", "dro
     Pixels are those of ``Image.open(...).convert("RGB")``, on which the networks of torchvision and timm are trained, with these
     exceptions. Values of 16 bits are reduced to their upper 8 bits, as Pillow reduces 16-bit colours; it would clip grey values.
     An EXIF orientation is not applied, because torchvision, timm, MATLAB's ``imread`` and PsychoPy do not apply it;
-    :func:`is_turned` tells of it. Pillow's first conversion of CMYK is kept. Profiles of colours are not applied.
+    :func:`tried` tells of it. Pillow's first conversion of CMYK is kept. Profiles of colours are not applied.
 
     Where an image is transparent, its pixels depend on a background that the file does not say. ``refused`` is right for stimuli,
     because only the experimenter knows that background. ``dropped`` shows the colours under the transparency, as training by
@@ -118,9 +127,11 @@ def decoded(content: bytes, where: object, transparency: Literal["refused", "dro
             if _bits(image, content) == 16 and np.asarray(rgb).max() < _DARK:
                 found = f"16-bit values up to {256 * _DARK:,} at most: an image of 8 to 12 bits, or a black one"
                 raise InputError(where, found, "values up to 65,535", "save the image with 8 bits, from black to white")
-            if transparency == "refused" and image.has_transparency_data and _is_transparent(image):
-                remedy = "save it without transparency, on the background that the subjects saw"
-                raise InputError(where, "an image with transparent pixels", "an opaque image", remedy)
+            if image.has_transparency_data and _is_transparent(image):
+                if transparency == "refused":
+                    remedy = "save it without transparency, on the background that the subjects saw"
+                    raise InputError(where, "an image with transparent pixels", "an opaque image", remedy)
+                rgb.info[_TRANSPARENT] = True
             return rgb
     except InputError:
         raise
@@ -128,8 +139,37 @@ def decoded(content: bytes, where: object, transparency: Literal["refused", "dro
         raise _damage(content, where, error) from None
 
 
-def is_turned(image: Image.Image) -> bool:
-    """Whether the EXIF block of a decoded image says that programs should turn or mirror it."""
+def tried(
+    images: Iterable[tuple[str, Callable[[], Image.Image]]], where: Path | str, most: int
+) -> tuple[list[InputError], list[str]]:
+    """Decode images, given by name, until all are decoded or ``most`` of them cannot be used.
+
+    Returns:
+        The errors of images that cannot be used, and remarks on images that may not be what subjects saw.
+    """
+    errors: list[InputError] = []
+    turned: list[str] = []
+    transparent: list[str] = []
+    for name, image in images:
+        try:
+            pixels = image()
+        except InputError as error:
+            errors.append(error)
+            if len(errors) == most:
+                break
+            continue
+        if _is_turned(pixels):
+            turned.append(name)
+        if _TRANSPARENT in pixels.info:
+            transparent.append(name)
+    return errors, [
+        f"{len(names)} image(s) of {where}, e.g. {names[0]}, {text}."
+        for names, text in ((turned, _TURNED_TEXT), (transparent, _TRANSPARENT_TEXT))
+        if names
+    ]
+
+
+def _is_turned(image: Image.Image) -> bool:
     with suppress(Exception), warnings.catch_warnings(action="ignore"):  # a damaged EXIF block says nothing
         return image.getexif().get(_TURNED, 1) not in (0, 1)
     return False

@@ -13,10 +13,10 @@ from PIL import Image
 from cortexscale.check.misplaced import files_near, unpacked_hint
 from cortexscale.check.report import ReportSection
 from cortexscale.errors import InputError
-from cortexscale.image_files import SUFFIXES, is_turned
+from cortexscale.image_files import SUFFIXES, tried
 from cortexscale.listing import files_in, folders_in, listing
 from cortexscale.models.training.data import SPLITS, LabelledImages, open_images
-from cortexscale.stimuli import LAYOUTS, turned_images
+from cortexscale.stimuli import LAYOUTS
 from cortexscale.study.images import StimulusSet
 from cortexscale.study.models import Suite
 
@@ -46,11 +46,7 @@ def check_stimuli(section: ReportSection, images: StimulusSet) -> None:
         section.facts.append(f"{len(ids):,} images")
     doubtful = [id for id in ids if _is_doubtful(path / id)] if folder else []
     chosen = dict.fromkeys([*doubtful, *(ids[row] for row in _sample(len(ids)))])
-
-    def decoded(id: str) -> Image.Image:
-        return opened.decoded(id, opened.read(id))
-
-    _check_some(section, {id: partial(decoded, id) for id in chosen}, path)
+    _check_some(section, {id: partial(opened.image, id) for id in chosen}, path)
     if folder:
         _tell_what_is_left_out(section, [path, *(path / name for name in listing(path).folders)])
         if loose := [name for name in listing(path).files if name.lower().endswith(SUFFIXES)]:
@@ -122,22 +118,15 @@ def _is_doubtful(file: Path) -> bool:
 
 
 def _check_some(section: ReportSection, images: Mapping[str, Callable[[], Image.Image]], where: Path | str) -> None:
-    """Decode images, and note those that cannot be used, and those that programs should turn."""
-    bad, turned = [], []
-    for id, image in images.items():
-        try:
-            if is_turned(image()):
-                turned.append(id)
-        except InputError as error:
-            bad.append(f"{error.where}: {error.found}. {error.remedy}")
-    section.facts.append(f"{len(images):,} of them were decoded")
-    section.add_cases("images that cannot be used:", bad)
-    section.facts += [turned_images(where, turned)] if turned else []
+    """Decode images, and note those that cannot be used, and those that may not be what subjects saw."""
+    errors, remarks = tried(images.items(), where, len(images))
+    section.facts += [f"{len(images):,} of them were decoded", *remarks]
+    section.add_cases("images that cannot be used:", [f"{error.where}: {error.found}. {error.remedy}" for error in errors])
 
 
 def _tell_what_is_left_out(section: ReportSection, folders: Iterable[Path]) -> None:
     if names := [str(folder / name) for folder in folders for name in listing(folder).passed_over]:
-        section.facts.append(f"passed over {len(names)} hidden files and folders, and what systems leave behind, e.g. {names[0]}")
+        section.facts.append(f"passed over {len(names)} hidden files and folders or leftovers of systems, e.g. {names[0]}")
 
 
 def _folder_of_images(path: Path) -> Path | None:

@@ -126,6 +126,8 @@ def _why_alone(error: Exception) -> str:
         help = f"they need shared memory, and {free}. Give it more; for a container: docker run --shm-size 8g"
     elif "too many open files" in text or "ancdata" in text:
         help = "raise the limit of open files: ulimit -n 4096"
+    elif "pickle" in text:
+        help = "nothing; this system cannot hand the transform of the model to other processes"
     else:
         help = "perhaps they used too much memory. Give the job more, or fewer threads"
     return f"processes that read images failed ({reason}). This process reads the others by itself, more slowly. To do: {help}."

@@ -5,7 +5,8 @@ The stimulus table sets the order of the rows of every feature store. Recordings
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pandas as pd
 from PIL import Image
 
 from cortexscale.errors import InputError, Problems
-from cortexscale.image_files import is_turned
+from cortexscale.image_files import tried
 from cortexscale.listing import nfc
 from cortexscale.stimuli.brainscore import BrainScoreImages
 from cortexscale.stimuli.ids import like
@@ -42,29 +43,16 @@ def stimulus_table(layout: Layout, path: Path | str) -> pd.DataFrame:
     return pd.DataFrame({"stimulus_id": ids, "hash": hashes, "concept": images.concepts(ids)})
 
 
-def require_images(layout: Layout, path: Path | str, ids: Sequence[str]) -> None:
+def require_images(layout: Layout, path: Path | str, ids: Iterable[str]) -> None:
     """Decode images, and raise one InputError that names those that cannot be used, up to 20 of them.
 
-    A warning names images that programs should turn, according to their EXIF block.
+    Warnings name images that may not be what subjects saw, because they are transparent or were to be turned.
     """
-    images, problems, turned = LAYOUTS[layout](Path(path)), Problems(), []
-    for id in ids:
-        with problems.collected():
-            if is_turned(images.decoded(id, images.read(id))):
-                turned.append(id)
-        if len(problems.found) == _MOST:
-            break
-    if turned:
-        log.warning("%s", turned_images(path, turned))
-    problems.require_none()
-
-
-def turned_images(path: Path | str, ids: Sequence[str]) -> str:
-    """Say that programs should turn some images, and what became of them."""
-    return (
-        f"{len(ids)} image(s) of {path}, e.g. {ids[0]}, have an EXIF block that asks programs to turn them. Pixels are taken as "
-        "they are stored. If the images were shown turned, store them so, and without the block."
-    )
+    images = LAYOUTS[layout](Path(path))
+    errors, remarks = tried(((id, partial(images.image, id)) for id in ids), path, _MOST)
+    for remark in remarks:
+        log.warning("%s", remark)
+    Problems(errors).require_none()
 
 
 def read_stimulus_table(path: Path | str) -> pd.DataFrame:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
+from cortexscale.image_files import decoded
 from cortexscale.listing import folders_in, lies_in_left_behind, listing, nfc, path_of
 from cortexscale.stimuli.ids import like
 from cortexscale.stimuli.layouts import Images
@@ -81,6 +83,10 @@ class BrainScoreImages(Images):
         if self.images.is_file():
             return self._open().read(self._members[nfc(name)])
         return path_of(self.images, name).read_bytes()
+
+    def decoded(self, id: str, content: bytes) -> Image.Image:
+        # Published scores are of images without their transparency, as Brain-Score reads them.
+        return decoded(content, self.where(id), transparency="dropped")
 
     @cached_property
     def _members(self) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Layouts of stimulus sets: their common interface, a folder of images, and an HDF5 file."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 from cortexscale.image_files import FORMATS, decoded, image_names, read_from, require_distinct
 from cortexscale.listing import listing, nfc, path_of
+from cortexscale.stimuli.ids import like
 
 
 class Images:
@@ -42,12 +44,22 @@ class Images:
 
     def read(self, id: str) -> bytes:
         """Return the :meth:`content` of an image, or raise an InputError that says why it cannot be read."""
-        with read_from(self.where(id), "delete the stimulus table and run again"):
+        with read_from(self.where(id), "delete the stimulus table and run again", lambda: self.near(id)):
             return self.content(id)
+
+    def near(self, id: str) -> str:
+        """Name the image that is most like a missing one, in words for a message; empty if none is like it."""
+        with suppress(InputError):
+            return like(id, self.ids())
+        return ""
 
     def content(self, id: str) -> bytes:
         """Return the bytes of an image. Its hash is computed from them."""
         return path_of(self.path, id).read_bytes()
+
+    def image(self, id: str) -> Image.Image:
+        """Return the RGB image of an id, or raise an InputError if it cannot be read or decoded."""
+        return self.decoded(id, self.read(id))
 
     def decoded(self, id: str, content: bytes) -> Image.Image:
         """Return the RGB image that the :meth:`content` of an id encodes. It raises an InputError if there is none."""

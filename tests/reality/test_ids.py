@@ -91,6 +91,14 @@ def test_what_is_spelt_otherwise_is_named(tmp_path, there, wanted):
     assert error.value.where == str(tmp_path / "set.parquet") and "set.parquet" in error.value.remedy
 
 
+def test_a_file_that_was_renamed_is_named(tmp_path):
+    picture(tmp_path / "c/a.png")
+    table = stimulus_table("image_folder", tmp_path)
+    (tmp_path / "c/a.png").rename(tmp_path / "c/a.PNG")
+    with pytest.raises(InputError, match=r"c/a\.png\n.*nothing \(there is c/a\.PNG, spelt otherwise\)"):
+        StimulusImages("image_folder", tmp_path, table)[0]
+
+
 def test_the_nearest_is_named():
     assert like("scene1/photograph_001.png", ["scene1/photograph_011.png", "x"]) == " (the nearest is scene1/photograph_011.png)"
     assert like("scene1/photo.png", ["scene2/photo.jpg"]) == " (there is scene2/photo.jpg, in another folder)"

@@ -4,6 +4,7 @@ import io
 import re
 import struct
 import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image, PngImagePlugin
 from cortexscale.check.images import SAMPLE, check_stimuli
 from cortexscale.check.report import ReportSection
 from cortexscale.errors import InputError, InputErrors
-from cortexscale.image_files import decoded, is_turned
+from cortexscale.image_files import decoded, tried
 from cortexscale.models.training.data import open_images
 from cortexscale.stimuli import StimulusImages, require_images, stimulus_table
 from cortexscale.study.images import StimulusSet
@@ -223,10 +224,26 @@ def test_an_image_that_went_away_is_not_to_be_fetched_without_need(tmp_path):
 
 
 def test_orientation_is_told_whatever_the_exif_block_is():
-    assert is_turned(decoded(RIGHT["turned by EXIF"][0], "a"))
-    assert not is_turned(decoded(RIGHT["RGB PNG"][0], "a"))
     damaged = encoded(Image.fromarray(PIXELS), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
-    assert not is_turned(decoded(damaged, "a"))
+    contents = {"turned": RIGHT["turned by EXIF"][0], "plain": RIGHT["RGB PNG"][0], "damaged": damaged}
+    errors, remarks = tried(((name, partial(decoded, content, name)) for name, content in contents.items()), "set", 20)
+    assert not errors and len(remarks) == 1 and "1 image(s) of set, e.g. turned, have an EXIF" in remarks[0]
+
+
+def test_released_images_of_brainscore_lose_their_transparency_with_a_warning(tmp_path, caplog):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/a.png").write_bytes(REFUSED["transparent"][0])
+    (tmp_path / "set.csv").write_text("image_id,filename\nx,a.png\n")
+    table = stimulus_table("brainscore", tmp_path / "set.csv")
+    np.testing.assert_array_equal(np.asarray(StimulusImages("brainscore", tmp_path / "set.csv", table)[0]), PIXELS)
+    require_images("brainscore", tmp_path / "set.csv", table["stimulus_id"])
+    assert "e.g. x, have transparent pixels" in caplog.text
+
+
+def test_a_camera_may_add_previews():
+    large, small = Image.fromarray(PIXELS).resize((64, 48)), Image.fromarray(PIXELS).resize((32, 24))
+    image = decoded(encoded(large, "MPO", save_all=True, append_images=[small]), "a")
+    assert image.size == (64, 48)
 
 
 def test_check_data_decodes_a_sample_and_every_suspicious_file(tmp_path):

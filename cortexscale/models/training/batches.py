@@ -1,6 +1,7 @@
 """Micro-batches on the device. They are sliced from an array in memory, or read and augmented by worker processes."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TypeGuard
 
 import numpy as np
@@ -40,7 +41,7 @@ def training_batches(
         return ((pixels[rows], labels[rows]) for rows in (rows.to(device) for _, rows in micro_batches))
     transform = image_transform(recipe, image_size)
     places = ([(start + offset, int(row)) for offset, row in enumerate(rows)] for start, rows in micro_batches)
-    samples = _TransformedImages(images, lambda image: torch.from_numpy(np.array(transform(image))), seed)
+    samples = _TransformedImages(images, partial(_pixels, transform), seed)
     return loaded(samples.sample, places, workers, device)
 
 
@@ -54,6 +55,10 @@ def transformed_batches(
     """Yield transformed images (n, 3, height, width) and labels (n,) for each array of rows in ``batches``."""
     places = ([(int(row), int(row)) for row in rows] for rows in batches)
     return loaded(_TransformedImages(images, transform, seed=0).sample, places, workers, device)
+
+
+def _pixels(transform: Callable[[Image.Image], Image.Image], image: Image.Image) -> torch.Tensor:
+    return torch.from_numpy(np.array(transform(image)))
 
 
 class _TransformedImages:
