@@ -4,6 +4,7 @@ import ast
 import hashlib
 import importlib.util
 import sys
+import traceback
 from functools import cache
 from operator import itemgetter
 from pathlib import Path
@@ -94,9 +95,16 @@ def load_module(file: Path, where: str) -> ModuleType:
         raise InputError(where, f"{file}, which is not there", "a Python file", "correct the path in the config")
     try:
         return _load_file(file, file.stat().st_mtime_ns)
-    except Exception as error:
-        found = f"{file}, whose import fails with {type(error).__name__}: {error}"
+    except (Exception, SystemExit) as error:
+        found = f"{file}, whose import fails with {type(error).__name__}: {error}{line_of(file, error)}"
         raise InputError(where, found, "a Python module that can be imported", "correct the module") from error
+
+
+def line_of(file: Path, error: BaseException) -> str:
+    """Return the line of a file at which an error arose, as ` (line 3)`; an empty text if it did not arise there."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == file.resolve()]
+    return f" (line {lines[-1]} of {file.name})" if lines else ""
 
 
 @cache

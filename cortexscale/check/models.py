@@ -1,6 +1,5 @@
 """Check what models are made from: checkpoint files and names of pretrained networks."""
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,14 +21,11 @@ def check_checkpoints(section: ReportSection, files: Sequence[str]) -> None:
 
 
 def check_timm_names(section: ReportSection, names: Sequence[str]) -> None:
-    """Check that timm has pretrained weights for every name. Names of the hub, which have an owner, are not looked up."""
-    names = [name for name in names if "/" not in name]
+    """Check that timm has pretrained weights for every name. Whether a name of a hub exists there is not looked up."""
     if not names:
         return
-    from cortexscale.models.vision import timm
+    from cortexscale.models import timm_names
 
-    tagged = timm.list_models(pretrained=True)
-    known = {*tagged, *(name.split(".")[0] for name in tagged)}
-    near = {name: difflib.get_close_matches(name, known, n=2) for name in names if name not in known}
-    unknown = [name + (f"; did you mean {' or '.join(others)}?" if others else "") for name, others in near.items()]
-    section.add_cases("names for which timm has no pretrained weights (timm.list_models(pretrained=True) lists all):", unknown)
+    section.facts += [f"timm calls {name} {new} now" for name in names if (new := timm_names.renamed(name))]
+    wrong = [f"{name}; {advice}" for name in names if (advice := timm_names.unknown(name))]
+    section.add_cases("names for which timm has no pretrained weights:", wrong)

@@ -150,6 +150,6 @@ class ModelPlan:
 def _require_python(model: str, file: Path) -> None:
     try:
         parsed(file)
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         where = f"config key `file` of the model {model}"
         raise InputError(where, f"{file}: {error}", "a Python file", "correct the path or the file") from None

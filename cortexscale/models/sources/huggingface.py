@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from cortexscale.errors import InputError
 from cortexscale.models.backbone import GREY, Backbone, DescribedTransform, cannot_build
 from cortexscale.models.model import HubBuilder, Model
+from cortexscale.models.sources.fetching import fetching_remedy
 from cortexscale.models.vision import transforms
 
 try:
@@ -39,9 +40,11 @@ def build(model: Model, weights: bool) -> Backbone:
         else:
             network = transformers.AutoModel.from_config(config)
         return _KINDS.get(config.model_type, _image_model)(network, name)
-    except (OSError, RuntimeError, ValueError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # the reader of a damaged file in the cache can raise any exception
         remedy = "correct the name, or connect to the network once, where the jobs run or with HF_HOME on a disk that they share"
-        raise cannot_build(model, error, remedy) from None
+        raise cannot_build(model, error, fetching_remedy(error) or remedy) from None
 
 
 def _image_model(network: nn.Module, name: str) -> Backbone:

@@ -7,6 +7,8 @@ from cortexscale.models import architectures
 from cortexscale.models.backbone import Backbone, cannot_build
 from cortexscale.models.inputs import BILINEAR, evaluation_transform
 from cortexscale.models.model import Model, PublishedBuilder, TimmBuilder
+from cortexscale.models.sources.fetching import fetching_remedy
+from cortexscale.models.timm_names import unknown
 from cortexscale.models.vision import timm
 
 
@@ -36,8 +38,8 @@ def _timm_network(model: Model, builder: TimmBuilder, pretrained: bool) -> nn.Mo
     arguments = builder.arguments if builder.classes is None else builder.arguments | {"num_classes": builder.classes}
     try:
         return timm.create_model(builder.timm, pretrained=pretrained, **arguments)
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise cannot_build(model, error, "see timm.list_models() for names, and the model's own arguments") from None
-    except OSError as error:
-        remedy = "connect to the network once, where the jobs run or with HF_HOME on a disk that they share"
-        raise cannot_build(model, error, remedy) from None
+    except Exception as error:  # the reader of a damaged file in the cache can raise any exception
+        connect = "connect to the network once, where the jobs run or with HF_HOME on a disk that they share"
+        other = connect if isinstance(error, OSError) else "see timm.list_models() for names, and the model's own arguments"
+        name = None if timm.is_model(builder.timm) and not pretrained else unknown(builder.timm)
+        raise cannot_build(model, error, name or fetching_remedy(error) or other) from None

@@ -1,6 +1,7 @@
 """Building of networks by a function of the user. docs/example_model.py is an example."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,42 +9,79 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from cortexscale.code import load_module, stage_digest
+from cortexscale.code import line_of, load_module, stage_digest
 from cortexscale.errors import InputError
-from cortexscale.models.backbone import GREY, Backbone, DescribedTransform, cannot_build
+from cortexscale.models.backbone import GREY, Backbone, DescribedTransform
 from cortexscale.models.inputs import BILINEAR, evaluation_transform
 from cortexscale.models.model import FunctionBuilder, Model
+from cortexscale.models.outputs import described
 
 _HELP = "see docs/models.md and docs/example_model.py"
 
 
 def build(model: Model, weights: bool) -> Backbone:
-    """Call the function that builds the network.
+    """Call the function that builds the network. The network is converted to eval mode and float32.
 
-    An InputError is raised if the file has no such function, if the function fails, or if it does not return a network.
+    An InputError is raised if the file has no such function, if the function, the transform or a forward pass fails, or if the
+    function does not return a network. It names the line of the file.
     """
     builder = model.built_by(FunctionBuilder)
     file = Path(builder.file)
-    try:
+    where = f"{builder.function} of {file}"
+    with _faults(file, f"model {model.id}", f"a network from {where}"):
         network = _function(file, builder.function)(**builder.arguments)
-    except InputError:
-        raise
-    except Exception as error:
-        raise cannot_build(model, error, f"correct {builder.function} in {file}; {_HELP}") from error
     if not isinstance(network, nn.Module):
-        raise InputError(f"{builder.function} of {file}", f"a {type(network).__name__}", "a torch.nn.Module", _HELP)
-    return Backbone(network, _transform(file, builder.transform))
+        raise InputError(where, described(network), "a torch.nn.Module", f"return the network alone; {_HELP}")
+    if any(tensor.is_meta for tensor in network.state_dict().values()):
+        raise InputError(where, "a network on the meta device, which holds no numbers", "a network with numbers", _HELP)
+    network.eval().float()
+    transform = _transform(file, builder.transform)
+    with (
+        _faults(file, f"model {model.id}", f"a network from {where} that takes images (n, 3, height, width)"),
+        torch.inference_mode(),
+    ):
+        device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+        network(transform(GREY)[None].to(device))
+    return Backbone(network, transform)
 
 
 def _transform(file: Path, name: str | None) -> Callable[[Image.Image], Tensor]:
     if name is None:
         return evaluation_transform(256, 224, BILINEAR)
-    function = _function(file, name)
-    given = function(GREY)
-    if not (isinstance(given, torch.Tensor) and given.ndim == 3 and len(given) == 3):
-        found = f"shape {tuple(given.shape)}" if isinstance(given, torch.Tensor) else f"a {type(given).__name__}"
-        raise InputError(f"{name} of {file}", found, "a (3, height, width) tensor for one RGB image", _HELP)
-    return DescribedTransform(function, f"{name} of {file.name}, {stage_digest(file)}")
+    where, function = f"transform {name} of {file}", _function(file, name)
+
+    def checked(image: Image.Image) -> Tensor:
+        with _faults(file, where, "a transform of any RGB image"):
+            given = function(image)
+        if not (isinstance(given, Tensor) and given.ndim == 3 and len(given) == 3):
+            found = f"shape {tuple(given.shape)}" if isinstance(given, Tensor) else f"a {type(given).__name__}"
+            raise InputError(where, found, "a (3, height, width) tensor for one RGB image", _HELP)
+        return given
+
+    size = checked(GREY).shape
+
+    def transform(image: Image.Image) -> Tensor:
+        given = checked(image)
+        if given.shape != size:
+            found = (
+                f"shape {tuple(given.shape)} for an image of {image.width} x {image.height} pixels, and {tuple(size)} for another"
+            )
+            raise InputError(where, found, "one size for all images", "resize to a fixed height and width, or cut out the centre")
+        return given
+
+    return DescribedTransform(transform, f"{name} of {file.name}, {stage_digest(file)}")
+
+
+@contextmanager
+def _faults(file: Path, where: str, expected: str) -> Iterator[None]:
+    """Turn the errors of the user's code into an InputError that names the line of the file."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
+        found = f"{type(error).__name__}: {str(error)[:500]}{line_of(file, error)}"
+        raise InputError(where, found, expected, f"correct the file; {_HELP}") from error
 
 
 def _function(file: Path, name: str) -> Callable[..., Any]:
