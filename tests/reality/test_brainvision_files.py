@@ -49,6 +49,8 @@ Ch3=0,0,0
 [Comment]
 S o f t w a r e  F i l t e r s
 Ch1=overwritten,,7,V
+[Channel Infos]
+Ch2=overwritten,,7,V
 #     Low Cutoff [s]   High Cutoff [Hz]   Notch [Hz]
 """
 MARKERS = """Brain Vision Data Exchange Marker File, Version 1.0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from cortexscale.datasets.formats.meeg import meg_lobe
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 from cortexscale.listing import files_below
@@ -129,7 +130,7 @@ def _next_part(path: Path) -> str | None:
 
 
 def _require_grid(participant: Participant, epochs: "mne.Epochs") -> None:
-    n_channels, others = len(epochs.ch_names), [name for name in epochs.ch_names if not name.startswith("M")]
+    n_channels, others = len(epochs.ch_names), [name for name in epochs.ch_names if not _is_sensor(name)]
     if others or n_channels != SENSORS:
         found = f"{n_channels} channels, of which {n_channels - len(others)} are MEG sensors"
         found += f" (others: {', '.join(others[:3])})" if others else ""
@@ -138,6 +139,13 @@ def _require_grid(participant: Participant, epochs: "mne.Epochs") -> None:
     if times != TIMES or rate != RATE or not np.isclose(epochs.times[0], FIRST_TIME):
         found = f"{times} times from {epochs.times[0]:g} to {epochs.times[-1]:g} s at {rate:g} Hz"
         raise participant.unlike(found, f"{TIMES} times from {FIRST_TIME:g} to 1.3 s at {RATE:g} Hz")
+
+
+def _is_sensor(name: str) -> bool:
+    try:
+        return bool(meg_lobe(name))
+    except InputError:
+        return False
 
 
 def _attributes(participant: Participant) -> pd.DataFrame:
