@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, Po
 
 from cortexscale.section import Contradiction, Section, Words, each_once
 
+Levels = Annotated[float, Field(gt=0, le=255)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 AutoAugment = Annotated[
@@ -19,9 +20,9 @@ AutoAugment = Annotated[
 class Attack(Section):
     """Adversarial training: before each step, images are changed so that the network errs (FFGSM)."""
 
-    eps: PositiveFloat
+    eps: Levels
     """Largest change of a pixel, in units of 1/255."""
-    alpha: PositiveFloat
+    alpha: Levels
     """Size of the attack's step in units of 1/255. The step begins at a random change within `eps`."""
 
 

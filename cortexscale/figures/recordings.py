@@ -20,11 +20,13 @@ _CEILING = "Noise ceiling (% of variance)"
 def draw_noise_ceilings(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw one panel per ROI with one colour per subject: histograms over units or, for EEG and MEG, curves over time.
 
-    Raises an InputError if the table has no unit to draw, or units of more than one dataset.
+    Raises an InputError if the table has units of more than one dataset.
     """
     table = tables["noise_ceilings"]
     over_time = bool(table["time"].notna().any())
     table = table[table["nc_percent"].notna() & (table["kept"] | over_time)]
+    if table.empty:
+        raise NothingToShow("table noise_ceilings", "no unit with a known noise ceiling", "units that are kept")
     names = table["benchmark_name"].unique()
     if len(names) != 1:
         found = f"units of {len(names)} datasets"

@@ -1,13 +1,26 @@
 """The mapping axis of a study: its readouts, their datasets and their recipes."""
 
+from dataclasses import fields
+from typing import Any
+
+from pydantic import ConfigDict, create_model
+
 from cortexscale.catalogue.readouts import KINDS, kind_of, subjects_of
-from cortexscale.errors import InputError, Problems
+from cortexscale.errors import Problems
 from cortexscale.plan.data import DataPlan
 from cortexscale.plan.models import ModelPlan
 from cortexscale.readouts.recipes import ReadoutRecipe, recipe_for
 from cortexscale.study import Study
 from cortexscale.study.experiments import Mapping
+from cortexscale.study.problems import checked
 from cortexscale.study.targets import BestSubjects
+
+_Keys = create_model(  # type: ignore[call-overload]  # mypy does not read names that are computed
+    "_Keys",
+    __config__=ConfigDict(extra="forbid"),
+    **{each.name: (each.type, each.default) for each in fields(ReadoutRecipe) if each.name != "readout"},
+)
+"""The keys of a readout's recipe in the config, with their types."""
 
 
 class MappingPlan:
@@ -36,12 +49,10 @@ class MappingPlan:
         kind = kind_of(readout)
         if not KINDS[kind].trained:
             return None
-        given = self.settings.recipes.get(kind, {})
-        overrides = given.get("all", {}) | given.get(dataset, {})
-        known = ReadoutRecipe.__dataclass_fields__
-        if unknown := sorted(set(overrides) - set(known)):
-            where, expected = f"config key mapping.recipes.{kind}", f"keys among {', '.join(known)}"
-            raise InputError(where, ", ".join(unknown), expected, "correct the keys")
+        given, overrides = self.settings.recipes.get(kind, {}), dict[str, Any]()
+        for name in ("all", dataset):
+            keys = checked(_Keys, given.get(name, {}), f"config key mapping.recipes.{kind}.{name}")
+            overrides |= keys.model_dump(exclude_unset=True)
         return recipe_for(kind, self.data.datasets[dataset].reader, **overrides)
 
     def shared(self, readout: str) -> bool:

@@ -58,6 +58,7 @@ class ReadoutRecipe:
         for key in ("latents", "hidden", "rank", "epochs", "batch"):
             require(getattr(self, key) > 0, key, "at least 1")
         require(0 <= self.dropout < 1, "dropout", "a fraction in [0, 1)")
+        require(self.weight_decay >= 0, "weight_decay", "a number of at least 0")
         for key in ("learning_rate", "clip"):
             require(getattr(self, key) > 0, key, "a number above 0")
 

@@ -224,6 +224,12 @@ def test_a_path_that_cannot_be_expanded_is_reported(demo, path, value):
     assert path in problems(changed(demo, path, value))
 
 
+def test_results_in_a_file_are_refused(demo):
+    Path("results").touch()
+    with pytest.raises(InputError, match=r"config key results\n.*results, which is a file"):
+        Plan(demo)
+
+
 def test_every_path_of_the_config_is_expanded(demo, monkeypatch):
     monkeypatch.setenv("DATA", "/data")
     del demo["simulation"]
@@ -278,6 +284,18 @@ def test_a_regular_expression_is_tried_when_the_config_is_read(demo, pattern, pl
 def test_a_number_that_cannot_be_is_found_before_any_job(demo, path, value, expected):
     with pytest.raises(InputError, match=re.escape(expected)):
         Plan(changed(demo, path, value))
+
+
+@pytest.mark.parametrize(("value", "found"), [("width", True), ("epochs", float("nan")), ("batch", "many"), ("weight_decay", -1)])
+def test_values_of_readout_recipes_are_checked_by_the_plan(demo, value, found):
+    demo["mapping"]["recipes"]["attention"]["tvsd"] = {value: found}
+    with pytest.raises(InputError, match=value):
+        Plan(demo)
+
+
+def test_a_learning_rate_of_a_readout_may_lack_the_dot(demo):
+    demo["mapping"]["recipes"]["attention"]["all"]["learning_rate"] = yaml.safe_load("1e-3")
+    assert Plan(demo).mapping.recipe("tvsd", "attention_shared").learning_rate == 1e-3
 
 
 def test_a_loss_that_compares_stimuli_needs_two(demo):

@@ -142,7 +142,7 @@ def test_the_mapping_section_names_what_the_study_has(demo):
     with pytest.raises(InputError, match=r"mapping\.model\n.*vit\n"):
         Plan(demo | {"plan_without_data": True})
     demo["mapping"] |= {"model": "vit_base_objects_full_seed-0", "recipes": {"attention": {"tvsd": {"epoch": 3}}}}
-    with pytest.raises(InputError, match=r"mapping\.recipes\.attention\n.*epoch\n"):
+    with pytest.raises(InputError, match=r"mapping\.recipes\.attention\.tvsd\.epoch\n[\s\S]*did you mean `epochs`"):
         Plan(demo | {"plan_without_data": True})
     demo["mapping"]["recipes"] = {"attention": {"all": {"epochs": 3, "batch": 8}, "tvsd": {"epochs": 4}}}
     recipe = Plan(demo | {"plan_without_data": True}).mapping.recipe("tvsd", "attention_shared")

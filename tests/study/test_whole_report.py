@@ -53,7 +53,7 @@ def test_wrong_readers_models_and_recipes_are_one_report(demo):
         "datasets.tvsd.subjects",
         "datasets.tvsd.rois",
         "projection_study.models",
-        "mapping.recipes.attention",
+        "mapping.recipes.attention.all.epoch",
     }
     assert [where for where in found if "no_family" in found[where]] and [where for where in found if "nsd.options" in where]
     assert [where for where in found if where.startswith("simulation.datasets.things_meg")]
