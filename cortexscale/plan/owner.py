@@ -16,7 +16,7 @@ _WRITER = ".writer.json"
 
 
 def require_owner(results: str, study: str) -> None:
-    """Raise an InputError if the results are a file or belong to another study, or if the file that names their study is damaged."""
+    """Raise an InputError if the results are a file or belong to another study, or if the file that names it is damaged."""
     if Path(results).exists() and not Path(results).is_dir():
         raise InputError("config key results", f"{results}, which is a file", "a folder", "name another path")
     marker = Path(results) / OWNER
