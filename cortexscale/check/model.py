@@ -2,9 +2,10 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,7 @@ def _check_layers(section: ReportSection, backbone: Backbone, layers: Sequence[L
         backbone.network(images)
     silent = [name for name in names if name not in outputs and name not in unusable]
     section.add_cases("layers that do not take part in the forward pass; leave them out:", silent)
+    _note_order(section, {layer.name: layer.position for layer in layers}, list(alone))
     widths, lines = [], []
     for layer in layers:
         if layer.name in silent:
@@ -133,6 +135,13 @@ def _check_layers(section: ReportSection, backbone: Backbone, layers: Sequence[L
             lines.append(f"{layer.depth:6.3f}  {layer.position:4d}  {rows.shape[1]:>10,}  {layer.name}{again}")
     section.facts += [f"{len(layers)} layers; depth, position, width, name:", *lines]
     return widths
+
+
+def _note_order(section: ReportSection, positions: Mapping[str, int], run: Sequence[str]) -> None:
+    """Note the layers that run before another one that is defined before them."""
+    late = [one for one, other in pairwise(run) if positions[one] > positions[other]]
+    if late:
+        section.facts.append(f"depth follows the order of definition, in which {', '.join(late[:4])} come later than they run")
 
 
 def _agree(one: Tensor, other: Tensor) -> bool:

@@ -119,18 +119,21 @@ def draw_gates(tables: Tables, datasets: Datasets) -> Drawn:
     scores = tables["mapping"].merge(gates[["probe_type", "data_pct"]].drop_duplicates(), on=["probe_type", "data_pct"])
     depths = scores.groupby(at, as_index=False)[["expected_depth", "depth_sd", "gate_entropy"]].mean()
     depths = depths.merge(weights.loc[weights["committed"], [*at, "depth"]].rename(columns={"depth": "committed_depth"}), on=at)
-    depths["relative_entropy"] = depths["gate_entropy"] / np.log(weights["layer_name"].nunique())
+    depths["relative_entropy"] = depths["gate_entropy"] / np.log(max(weights["layer_name"].nunique(), 2))
     looks = dataset_looks(gates["benchmark_name"], datasets)
     widths = [max(2, (depths["benchmark_name"] == name).sum()) for name in looks]
     shape: Style = {"width_ratios": widths, "height_ratios": [3, 1], "figsize": (0.55 * sum(widths) + 2.4, 4.4)}
     shape |= {"sharex": "col", "sharey": "row", "squeeze": False, "layout": "constrained"}
     figure, grid = plt.subplots(2, len(looks), **shape)
-    greys = ScalarMappable(Normalize(0, weights["gate"].max()), "Greys")
+    greatest = weights.groupby([*at, "depth"])["gate"].sum().max()
+    greys = ScalarMappable(Normalize(0, greatest), "Greys")
     for (above, below), (name, look) in zip(grid.T, looks.items(), strict=True):
         of_name = depths[depths["benchmark_name"] == name].sort_values("expected_depth")
-        table = weights[weights["benchmark_name"] == name].pivot(index="depth", columns="roi", values="gate")[of_name["roi"]]
+        # A stage and its last block have the same depth, and the sum of their weights.
+        of_depth = weights[weights["benchmark_name"] == name].groupby(["depth", "roi"])["gate"].sum()
+        table = of_depth.unstack("roi")[of_name["roi"]]
         middles = (table.index[1:] + table.index[:-1]) / 2
-        edges = np.array([max(0, 2 * table.index[0] - middles[0]), *middles, 1.0])
+        edges = np.array([max(0, 2 * table.index[0] - middles[0]) if len(middles) else 0, *middles, 1.0])
         x = np.arange(len(of_name))
         above.pcolormesh(np.arange(len(x) + 1) - 0.5, edges, table, cmap=greys.cmap, norm=greys.norm)
         depth, sd = of_name["expected_depth"], of_name["depth_sd"]
