@@ -1,5 +1,8 @@
 """The points of a scaling axis: the X, score and family of every model, fine-tuning run or readout."""
 
+import logging
+
+import numpy as np
 import pandas as pd
 
 from cortexscale.alignment.averages import benchmark_means, mean_scores
@@ -7,6 +10,8 @@ from cortexscale.catalogue.axes import AXES, MODEL_AXES
 from cortexscale.catalogue.metrics import ALIGNMENT
 from cortexscale.models.inventory import SUITES
 from cortexscale.models.roles import KINDS, are_flex, common_base, families, kinds
+
+log = logging.getLogger(__name__)
 
 ALL = "all"
 """Family name of the law that is fitted to all families together, as in figure 2."""
@@ -32,6 +37,7 @@ def axis_points(scores: pd.DataFrame, axis: str) -> pd.DataFrame:
 
     A family of flexible width belongs to the family of which it is a variant. A model is ``fitted`` if it is not held out and is
     of the kind that varies along this axis. A model with an unknown number of samples per class counts as trained on full data.
+    A model whose X is 0, negative or infinite has no point on a logarithmic axis, and a warning names it.
     """
     spec, flex, fitted = MODEL_AXES[axis], are_flex(scores), kinds(scores) == "fitted"
     if spec.full_data_only:
@@ -39,6 +45,11 @@ def axis_points(scores: pd.DataFrame, axis: str) -> pd.DataFrame:
     if not spec.with_flex:
         fitted &= ~flex
     x = scores[spec.column].astype(float)
+    wrong = ~((x > 0) & np.isfinite(x)) & x.notna()
+    if wrong.any():
+        models = scores.loc[wrong, "model_id"].drop_duplicates().tolist()
+        log.warning("axis %s has no point of %s: %s is not above 0", axis, ", ".join(models[:5]), spec.column)
+    x = x.mask(wrong)
     points = scores.assign(x=x, family=families(scores), flex=flex, fitted=fitted)
     return points.dropna(subset=["x", "score"])
 
