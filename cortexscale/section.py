@@ -21,6 +21,10 @@ class Words:
     rule: str = ""
 
 
+_LONGEST_PART = 255
+"""Largest number of bytes of the name of a file or folder on usual disks."""
+
+
 class Refused(ValueError):
     """A value that the type of a field refuses, with what an InputError says of it."""
 
@@ -79,6 +83,8 @@ def expanded(path: str) -> str:
     if "{" in path or "}" in path:
         expected = "a path without { and }, which Snakemake takes for wildcards"
         raise Refused(path, expected, "write {results} correctly, or rename the folder")
+    if any(len(part.encode()) > _LONGEST_PART for part in Path(path).parts):
+        raise Refused(f"{path[:80]}...", f"names of at most {_LONGEST_PART} bytes between slashes", "correct the path")
     try:
         return str(Path(path).expanduser())
     except RuntimeError:
@@ -89,17 +95,19 @@ def compiled(pattern: str) -> str:
     """Return a regular expression, or refuse it with the place where it cannot be read."""
     try:
         re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         remedy = r"correct it; a bracket or dot of a name is written with a backslash, as in `blocks\.0`"
         raise Refused(f"{pattern!r} ({error})", "a regular expression", remedy) from None
     return pattern
 
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+LONGEST = 200
+"""Largest number of characters of a name that becomes part of the names of files, which have at most 255 bytes."""
+NAME = rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{LONGEST - 1}}}"
 Name = Annotated[
     str,
     Field(pattern=f"^{NAME}$"),
-    Words("name", "names", "letters, digits, dots, dashes and underscores; it begins with a letter or digit"),
+    Words("name", "names", f"at most {LONGEST} letters, digits, dots, dashes and underscores; it begins with a letter or digit"),
 ]
 FilePath = Annotated[str, Field(min_length=1), AfterValidator(expanded), Words("path", "paths")]
 """The path of a file or folder; a relative one begins at the folder that Snakemake runs in."""

@@ -11,6 +11,7 @@ from itertools import product
 from cortexscale.errors import InputError
 from cortexscale.models.model import Model, TunedBuilder
 from cortexscale.models.tuning import Tuning
+from cortexscale.section import LONGEST
 from cortexscale.study.data import Dataset
 from cortexscale.study.experiments import Finetuning, FinetuningGrid
 
@@ -22,13 +23,18 @@ def tunings(section: Finetuning, datasets: Mapping[str, Dataset]) -> tuple[dict[
     """Return every fine-tuned model of a study by id, and the names of the experiments that use it.
 
     Ids are ``<base>+<recipe>-<dataset>[-<rois>][-<k>subjects][-permuted]-<percent>-s<seed>``. ROIs are named only if they differ
-    from the ``targets`` of the section. Two different models with the same id raise an InputError.
+    from the ``targets`` of the section. Two different models with the same id raise an
+    InputError, and so does an id that is too long for the name of a file.
     """
     models: dict[str, Tuning] = {}
     experiments: dict[str, list[str]] = {}
     for name, grids in section.experiments.items():
         for tuning in (tuning for grid in grids for tuning in _combinations(grid, section, datasets)):
             id = _id(tuning, _ordered(section.targets.get(tuning.dataset, ()), datasets[tuning.dataset]))
+            if len(id) > LONGEST:
+                expected = f"at most {LONGEST} characters, because files are named by the id"
+                remedy = "fit fewer ROIs together, or make names of models, recipes and datasets shorter"
+                raise InputError(f"config key finetuning.experiments.{name}", f"a model with the id {id}", expected, remedy)
             if models.setdefault(id, tuning) != tuning:
                 found = f"two different models with the id {id}: {models[id]} and {tuning}"
                 remedy = "rename a recipe or dataset: names are joined by `-`"

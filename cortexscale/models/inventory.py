@@ -14,7 +14,7 @@ from cortexscale.models.families import LAYERS
 from cortexscale.models.model import Builder, FunctionBuilder, HubBuilder, Model, PublishedBuilder, TimmBuilder
 from cortexscale.models.training.recipes import resolve
 from cortexscale.recipe import Recipe
-from cortexscale.section import NAME, Refused, apart
+from cortexscale.section import LONGEST, NAME, Refused, apart
 from cortexscale.study import Study
 from cortexscale.study import models as sections
 
@@ -49,7 +49,7 @@ def _ids_that_are_no_file_names(ids: Sequence[str]) -> Iterator[InputError]:
         yield InputError(where, f"ids given twice: {', '.join(repeated[:5])}", "unique ids", "drop one of the sources")
     for id in ids:
         if not re.fullmatch(NAME, id):
-            expected = "an id of letters, digits, dots, dashes and underscores, because it becomes the name of files"
+            expected = f"an id of at most {LONGEST} letters, digits, dots, dashes and underscores, because files are named by it"
             yield InputError(where, f"the id {id!r}", expected, "rename the file or folder that the id is taken from")
     try:
         apart(dict.fromkeys(ids))

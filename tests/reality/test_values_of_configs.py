@@ -89,7 +89,7 @@ def test_keys_that_are_one_file_on_a_disk_that_ignores_case_are_reported(demo, s
     assert problems(demo)[section].found == f"{name} and {name.upper()}"
 
 
-@pytest.mark.parametrize("name", ["my data", "a/b", "..", ".hidden", "{model}", "a*", "naïve", "-x", ""])
+@pytest.mark.parametrize("name", ["my data", "a/b", "..", ".hidden", "{model}", "a*", "naïve", "-x", "", "a" * 201])
 def test_names_that_are_no_names_of_files_are_reported(demo, name):
     demo["datasets"][name] = demo["datasets"]["tvsd"]
     assert "letters, digits" in problems(demo)[f"datasets.{name}"].expected
@@ -104,6 +104,13 @@ def test_ids_of_models_are_names_of_files(demo):
         Plan(demo)
     assert "the id 'my model'" in str(raised.value)
     assert "the ids resnet18.a1_in1k and ResNet18.a1_in1k" in str(raised.value)
+
+
+def test_ids_of_fine_tuned_models_are_names_of_files(demo):
+    demo["models"].append(OWN | {"id": "m" * 190, "file": str(ROOT / "docs/example_model.py")})
+    demo["finetuning"]["experiments"]["own"] = {"models": ["m" * 190], "recipes": ["responses_alone"]}
+    with pytest.raises(InputError, match=r"finetuning\.experiments\.own\n[\s\S]*at most 200 characters"):
+        Plan(demo)
 
 
 def test_lists_without_repetition_are_kept():
@@ -216,7 +223,16 @@ PATHS = ["results", "datasets.tvsd.path", "stimuli.things.path", "models.0.image
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(
-    "value", ["$NOWHERE_AT_ALL/x.py", "${NOWHERE_AT_ALL}/x.py", "a $5 b.py", "~nobody_here/x.py", "a\nb.py", "{result}/x.py"]
+    "value",
+    [
+        "$NOWHERE_AT_ALL/x.py",
+        "${NOWHERE_AT_ALL}/x.py",
+        "a $5 b.py",
+        "~nobody_here/x.py",
+        "a\nb.py",
+        "{result}/x.py",
+        "a/" + 256 * "x" + ".py",
+    ],
 )
 def test_a_path_that_cannot_be_expanded_is_reported(demo, path, value):
     if path == "results":
@@ -251,7 +267,7 @@ def test_every_path_of_the_config_is_expanded(demo, monkeypatch):
 # ------------------------------------------------------------------------------------------ expressions and numbers
 
 
-@pytest.mark.parametrize("pattern", [r"blocks.*(norm", "[a", "*norm", r"a\k", "(?P<x>a)(?P<x>b)"])
+@pytest.mark.parametrize("pattern", [r"blocks.*(norm", "[a", "*norm", r"a\k", "(?P<x>a)(?P<x>b)", "a{99999999999}"])
 @pytest.mark.parametrize("place", ["models.0.architectures.vit_base.layers", "models.2.layers"])
 def test_a_regular_expression_is_tried_when_the_config_is_read(demo, pattern, place):
     demo["models"].append(copy.deepcopy(OWN))
