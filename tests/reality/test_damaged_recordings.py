@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from cortexscale.datasets.formats.signal import StillSamples, require_voltages
 from cortexscale.datasets.things_eeg1 import reader as eeg1
@@ -256,3 +257,37 @@ def test_sessions_that_are_there_are_read(of_eeg2, tmp_path):
     assert set(three.train.repetitions) == {1, 2}
     with pytest.raises(InputError, match=r"3 of 4 sessions of sub-01; missing ses-02[\s\S]*`n_sessions: 3`"):
         read(4)
+
+
+WRONG_ENTRIES = {
+    "a number as names": {"ch_names": 64},
+    "numbers as names": {"ch_names": list(range(64))},
+    "names as bytes": {"ch_names": [b"Fp1"] * 64},
+    "no types": {"ch_types": None},
+    "one name twice": {"ch_names": [*eeg2.CHANNELS[:-1], "CZ", "stim"]},
+    "two rates": {"sfreq": [1000, 1000]},
+    "no rate": {"sfreq": None},
+    "a list as data": {"raw_eeg_data": [[0.0] * 9] * 64},
+    "no data": {"raw_eeg_data": None},
+    "complex data": {"raw_eeg_data": np.zeros((64, 9), complex)},
+    "no samples": {"raw_eeg_data": np.zeros((64, 0))},
+    "no triggers": {"raw_eeg_data": np.zeros((64, 900))},
+}
+
+
+@pytest.mark.parametrize("case", WRONG_ENTRIES)
+def test_a_dictionary_of_other_values_is_named(of_eeg2, tmp_path, case):
+    shutil.copytree(of_eeg2.root, tmp_path / "copy")
+    path = tmp_path / "copy/sub-01/ses-01/raw_eeg_test.npy"
+    content = np.load(path, allow_pickle=True).item()
+    np.save(path, np.array(content | WRONG_ENTRIES[case], dtype=object))
+    with pytest.raises(InputError, match="sub-01/ses-01"):
+        eeg2.inspect(tmp_path / "copy", "sub-01", of_eeg2.options)
+
+
+@pytest.mark.parametrize("options", [{"channels": ["Oz", "Oz"]}, {"channels": ["XY1"]}, {"channels": []}])
+def test_channels_that_do_not_exist_are_refused_in_the_config(options):
+    with pytest.raises(ValidationError):
+        eeg2.Options(**options)
+    with pytest.raises(ValidationError):
+        eeg1.Options(exclude_channels=options["channels"] or ["oz"])

@@ -31,6 +31,15 @@ def match_channels(where: object, wanted: Sequence[str], stored: Sequence[str], 
     return {name: names[0] for name, names in found.items()}
 
 
+def require_of_cap(names: tuple[str, ...], cap: Sequence[str]) -> tuple[str, ...]:
+    """Return names of channels in an option, or raise a ValueError if one is not in the cap or is there twice."""
+    if unknown := [name for name in names if name not in cap]:
+        raise ValueError(f"no channel is called {', '.join(unknown)}; they are {', '.join(cap)}")
+    if len({*names}) < len(names):
+        raise ValueError("each channel may be named once")
+    return names
+
+
 def _plain(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip().rstrip(".").upper()
 

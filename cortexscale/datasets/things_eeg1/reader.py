@@ -16,6 +16,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
 from cortexscale.datasets.formats import meeg
 from cortexscale.datasets.formats.brainvision import Header, marker_samples, read_header
+from cortexscale.datasets.formats.signal import require_of_cap
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.registry import all_facts
 from cortexscale.datasets.things_eeg1.events import read_events
@@ -66,9 +67,7 @@ class Options(meeg.EpochOptions):
     @field_validator("exclude_channels")
     @classmethod
     def _channels_of_the_cap(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if unknown := [name for name in names if name not in CHANNELS]:
-            raise ValueError(f"no channel of the cap is called {', '.join(unknown)}; they are {', '.join(CHANNELS)}")
-        return names
+        return require_of_cap(names, CHANNELS)
 
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:

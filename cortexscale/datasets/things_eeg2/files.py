@@ -102,7 +102,7 @@ def stimulus_ids(release: Release, split: SplitName, expected: int) -> np.ndarra
     keys = (f"{prefix}_img_files", f"{prefix}_img_concepts")
     metadata = load_dict(path, remedy)
     _require_keys(path, metadata, keys, remedy)
-    files, folders = ([str(name) for name in metadata[key]] for key in keys)
+    files, folders = (_texts(path, metadata, key, remedy) for key in keys)
     if len(files) != expected or len(folders) != expected:
         found = f"{len(files):,} {keys[0]} and {len(folders):,} {keys[1]}"
         remedy = f"{remedy} If the set is simulated on purpose, set things_eeg2's counts"
@@ -145,11 +145,16 @@ def _names_and_data(path: Path, channels: Sequence[str], remedy: str) -> tuple[l
     content = load_dict(path, remedy)
     types_key = "ch_type" if "ch_type" in content else "ch_types"  # the names in the wiki and in the authors' code
     _require_keys(path, content, ("raw_eeg_data", "ch_names", types_key, "sfreq"), remedy)
-    names, types, data = [str(name) for name in content["ch_names"]], list(content[types_key]), content["raw_eeg_data"]
-    if content["sfreq"] != RATE:
+    names, types, data = (
+        _texts(path, content, "ch_names", remedy),
+        _texts(path, content, types_key, remedy),
+        content["raw_eeg_data"],
+    )
+    if np.ndim(content["sfreq"]) or content["sfreq"] != RATE:
         raise InputError(path, f"sfreq {content['sfreq']}", f"{RATE} Hz, the raw data", remedy)
-    if np.ndim(data) != 2 or len(data) != len(names) or data.dtype.kind != "f":
-        found = f"raw_eeg_data of shape {np.shape(data)} and type {getattr(data, 'dtype', type(data).__name__)}"
+    if not isinstance(data, np.ndarray) or data.ndim != 2 or len(data) != len(names) or data.dtype.kind != "f":
+        of = f"shape {data.shape} and type {data.dtype}" if isinstance(data, np.ndarray) else f"type {type(data).__name__}"
+        found = f"raw_eeg_data of {of}"
         raise InputError(path, found, f"floating-point numbers of shape ({len(names)}, samples), a row per channel", remedy)
     stored = match_channels(path, [*channels, "stim"], names, remedy)
     absent = [channel for channel in (*channels, "stim") if channel not in stored]
@@ -162,3 +167,11 @@ def _names_and_data(path: Path, channels: Sequence[str], remedy: str) -> tuple[l
 def _require_keys(path: Path, content: dict[str, Any], keys: Sequence[str], remedy: str) -> None:
     if absent := [key for key in keys if key not in content]:
         raise InputError(path, f"a dictionary of {', '.join(map(str, content))}", f"also {', '.join(absent)}", remedy)
+
+
+def _texts(path: Path, content: dict[str, Any], key: str, remedy: str) -> list[str]:
+    """Return the texts of a list, or of an array of one dimension."""
+    values = content[key].tolist() if isinstance(content[key], np.ndarray) else content[key]
+    if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
+        raise InputError(path, f"{key} of type {type(content[key]).__name__}, or not of texts", "a list of texts", remedy)
+    return [str(value) for value in values]

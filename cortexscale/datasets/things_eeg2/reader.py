@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
 from cortexscale.datasets.formats import meeg
-from cortexscale.datasets.formats.signal import StillSamples, require_voltages
+from cortexscale.datasets.formats.signal import StillSamples, require_of_cap, require_voltages
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.registry import all_facts
 from cortexscale.datasets.things_eeg2.design import HOLE, Plan, Session, require_eeg, require_plan
@@ -84,6 +84,11 @@ class Options(meeg.EpochOptions):
     source_parts: PositiveInt = Field(
         5, description="Number of recordings in the source data over which the training images of a session are spread."
     )
+
+    @field_validator("channels")
+    @classmethod
+    def _channels_of_the_cap(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return require_of_cap(names, CHANNELS)
 
     @property
     def most_train(self) -> int:
