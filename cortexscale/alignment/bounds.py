@@ -140,7 +140,7 @@ class Scoring:
         The job holds the responses of all datasets, a kernel of all images, a slab of features, and 4 GB for libraries and the
         host side of a CUDA context. For the largest dataset it also holds n x n matrices: the centred kernel, two factors and, if
         there are several datasets, the kernel of this dataset. It holds n x units matrices: responses and dual coefficients, or
-        five matrices for PLS of a subject. Old and new predictions are added, and three geometries with their ranks.
+        five matrices for PLS of a subject. It also holds old and new predictions, and three geometries with their ranks.
         """
         value, copies = 4 if self.ridge.precision == "float32" else 8, 3 if len(self.datasets) == 1 else 4
         largest, similarity, sizes = 0.0, 0.0, [dataset.images for dataset in self.datasets]

@@ -15,7 +15,7 @@ _FEWEST = 6
 
 
 def layer_metrics(layer_search: pd.DataFrame) -> list[str]:
-    """List the metrics on test stimuli in a table. If there are none, list the cross-validated score."""
+    """List the metrics on test stimuli that a table has. If it has none, list the cross-validated score."""
     known = [metric for metric in TEST_METRICS if metric in layer_search and layer_search[metric].notna().any()]
     return known or ["cv_score"]
 
@@ -23,7 +23,7 @@ def layer_metrics(layer_search: pd.DataFrame) -> list[str]:
 def layer_profiles(layer_search: pd.DataFrame, benchmark: str) -> pd.DataFrame:
     """Average the scores of one reference model over subjects at each layer. ``sem`` is the standard error.
 
-    A transformer with six blocks or more is shown with one layer per block, the second normalisation. The parts of a block score
+    A transformer with six blocks or more is shown with one layer per block: the second normalisation. The parts of a block score
     differently, so a curve through all of them would zigzag. A benchmark without layer scores raises an InputError.
     """
     metrics, places = layer_metrics(layer_search), ["roi", "layer_name", "layer_position_normalized"]

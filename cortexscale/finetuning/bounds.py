@@ -22,8 +22,9 @@ def heads(machine: Machine, dataset: DatasetSize, extraction: Extraction, ridge:
     """Cost of fitting the heads of one base model to one dataset.
 
     start_network + N (1 / images + FLOPs / forward) for N images + 4 N d / disk_write for each layer of d activations + kernels
-    and ridge as in alignment + 2 n d T / gemm for the weights of at most T units; disk: 4 d T; memory: that of tokens, responses
-    three times, a kernel of a subject with its factors, and the weights of a head twice
+    and ridge as in alignment + 2 n d T / gemm for the weights of at most T units, from n training stimuli; disk: 4 d T; memory:
+    the memory to extract tokens, three copies of the responses, the kernel of a subject with its factors, and two copies of the
+    weights of a head
     """
     network, layers = extraction.network, extraction.layers
     # Activations are written twice, to a folder and then to one file.
@@ -99,13 +100,13 @@ def finetuning(
 ) -> Cost:
     """Cost of one training.
 
-    ``responses`` is their size in bytes. ``image_arrays`` is the size of labelled images in memory, or None if they are read one
-    by one.
+    ``responses`` is the size of the responses in bytes. ``image_arrays`` is the size of labelled images in memory, or None if
+    they are read one by one.
 
     start_network + steps x max(images of a step / images, 3 FLOPs x images of a step / forward + 4 d T trials / gemm_float32).
     Images of a step are labelled images and distinct stimuli. All heads have at most d x T weights. Validation before and after
     the training is not counted; disk: 4 bytes per parameter; memory: libraries and labelled images, 16 bytes per parameter,
-    responses twice, and all heads if a GPU can hold them
+    two copies of the responses, and all heads if a GPU can hold them
     """
     seconds = steps * step_seconds(size, forward=machine.forward, gemm=machine.gemm_float32, images=machine.images)
     loaded = IMAGE_READERS if image_arrays is None else 4e9 + 2 * image_arrays

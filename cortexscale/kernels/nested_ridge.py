@@ -1,4 +1,4 @@
-"""Nested cross-validation of ridge, which chooses the penalty of each group of units and correlates its predictions.
+"""Nested cross-validation of ridge. It chooses the penalty of each group of units, and correlates predictions with responses.
 
 There are two ways to find the penalty with the smallest leave-one-out error. Both use one matrix inverse per penalty alpha
 (:mod:`~cortexscale.kernels.bordered_inverse`), and all folds, subjects and ROIs share it:
@@ -36,7 +36,7 @@ def nested_ridge(
     predictions: bool = False,
     units_per_block: int | None = None,
 ) -> NestedRidge:
-    """Choose alphas by leave-one-out error within each training set, and correlate the predictions at these alphas.
+    """Choose alphas by leave-one-out error within each training set, and correlate predictions at these alphas with responses.
 
     With k folds of n stimuli, an inverse costs n^3 (1 + 1/k) operations, and evaluating T units with it costs 4 n^2 T. ``full``
     does both at all A alphas. ``adaptive`` makes fewer than 2 A inverses, usually 5. It evaluates each unit 3 to 4 times, and its
@@ -86,7 +86,10 @@ def nested_ridge(
 
 
 def guessed_alphas(K: Tensor, responses: Responses, alphas: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Guess the index of the best alpha of each of G groups, (G,), from a sketch of its units on every second stimulus."""
+    """Guess the best alpha of each group, and return its index in ``alphas``, (groups,).
+
+    The guess uses every second stimulus, and random combinations of the units of a group (:meth:`Responses.sketch`).
+    """
     Kc = centred(K[::2, ::2])
     sketches = [responses.sketch(group, Kc, slice(None, None, 2)) for group in range(len(responses.members))]
     Z = torch.cat(sketches, dim=1)

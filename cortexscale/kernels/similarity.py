@@ -11,8 +11,8 @@ responses, the estimate is 0 on average. It may be negative. Features are centre
 of float32.
 
 Both measures are nan if there are fewer than 4 stimuli, or if the stimuli differ only by rounding. RSA also needs 3 features or
-units, and distances that are not all equal. At every stimulus, its features must differ from each other; in a layer without bias,
-they do not for a blank image.
+units, and distances that are not all equal. The features of a stimulus must not all be equal either. A blank image violates this
+in a layer without bias.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,8 +30,8 @@ _STRIP = 64
 """Number of rows of K that are processed together. Their float64 copies stay in the cache. The number also sets the order of
 pairs."""
 _FEW = 2**17
-"""Largest number of pairs for which distances are float64 and sorted. For few pairs, counting float32 is not faster, and it is
-too coarse."""
+"""Largest number of pairs for which distances are float64 and are sorted to get ranks. For few pairs, counting float32 distances
+in bins is not faster, and it is too coarse."""
 _DOT = 2**16
 """Number of values in a block of a dot product."""
 
@@ -111,7 +111,7 @@ def roi_geometries(responses: Tensor, members: np.ndarray) -> Iterator[Geometry]
 def _geometry(
     strip: Callable[[slice], Tensor], diagonal: Tensor, row_sums: Tensor, s: Tensor, w: Tensor, width: int, eps: float
 ) -> Geometry:
-    """Compute both vectors from K. ``strip`` returns rows i:j and columns i: of K. For s, w and ``width``, see GramMatrix."""
+    """Compute a geometry. ``strip`` returns rows i:j and columns i: of K. For s, w and ``width``, see GramMatrix."""
     n, rounding = len(diagonal), 100 * eps
     pairs = n * (n - 1) // 2
     dtype, device = torch.float64 if pairs <= _FEW else torch.float32, diagonal.device
@@ -149,7 +149,10 @@ def _geometry(
 
 
 def _write_pairs(strip: Tensor, out: Tensor) -> int:
-    """Write each pair of a strip (h, w) once, and return the number of pairs. The first h columns include the diagonal."""
+    """Write the elements of a strip (h, w) that are above the matrix diagonal into ``out``, and return the number of elements.
+
+    The diagonal starts at the first row and column of the strip.
+    """
     h, w = strip.shape
     beside = h * (w - h)
     out[:beside].view(h, w - h).copy_(strip[:, h:])

@@ -60,8 +60,8 @@ def linear_readouts(machine: Machine, size: Fits, ridge: Ridge) -> Cost:
     """Cost of linear readouts.
 
     start_network + for each committed layer, a kernel as in layer_search, and ridge as in alignment for each subset of stimuli;
-    disk: 4 d per unit and ROI; memory: 6 GB, responses three times, a kernel, its copy for a subset with its factors, and the
-    weights of a subject and ROI twice
+    disk: 4 d per unit and ROI; memory: 6 GB, three copies of the responses, a kernel, the kernel of a subset with its factors,
+    and two copies of the weights of a subject and ROI
     """
     dataset, width = size.dataset, size.network.width
     units_of, total = min(size.committed, dataset.rois_per_unit) / size.committed, 0.0
@@ -80,7 +80,7 @@ def trained_readouts(machine: Machine, size: Fits, recipe: ReadoutRecipe) -> Cos
     """Cost of trained readouts.
 
     start_network + images seen x (ROIs x 6 d w / forward + layers x 2 d / disk_read), with w channels of the readout; attention
-    has 18 d w in place of 6 d w; memory: 6 GB and responses three times
+    has 18 d w in place of 6 d w; memory: 6 GB and three copies of the responses
     """
     dataset, width = size.dataset, size.network.width
     seen = recipe.epochs * sum(size.percent) / 100 * size.seeds * dataset.kernels[0].n_train * len(dataset.units)

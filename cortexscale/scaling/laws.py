@@ -72,7 +72,7 @@ def distances(points: pd.DataFrame, laws: Laws) -> pd.DataFrame:
 
     ``residual`` is the score minus ``predicted``. ``residual_half_widths`` is the residual divided by half the width of the 95 %
     band: it shows whether the law could be wrong by this much. ``residual_spreads`` is the residual divided by the robust
-    standard deviation of the fitted models from the law: it shows whether a fitted model could be this far away.
+    standard deviation of the residuals of the fitted models: it shows whether a fitted model could be this far away.
     """
     found = pd.DataFrame(np.nan, points.index, DISTANCES)
     for benchmark, models in points.groupby("benchmark_name"):
@@ -106,7 +106,7 @@ def fit_families(
         for benchmark, points in members.groupby("benchmark_name", sort=False):
             name = f"{axis}/{family}/{benchmark}"
             if len(points) < needed:
-                log.info("%s: no fit, %d points are fewer than the %d that the %s form wants", name, len(points), needed, form)
+                log.info("%s: no fit, %d points are fewer than the %d that the %s form needs", name, len(points), needed, form)
                 continue
             if (points[list(x)].nunique() == 1).any():
                 log.info("%s: no fit, %s does not vary", name, " or ".join(x))

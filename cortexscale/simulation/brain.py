@@ -1,7 +1,7 @@
 """A simulated brain with known truth: the code of each visual area, the responses of its units, and their noise.
 
-The code of an area has few dimensions, the leading principal components of a feature space of images. Every unit reads a random
-mixture of them. Such a code can be learned from a few hundred trials, so a model that has the generating features reaches the
+The code of an area has few dimensions: the leading principal components of a feature space of images. Every unit reads a random
+mixture of them. Such a code can be learned from a few hundred trials, so a model that has the features of this space reaches the
 noise ceiling. If another model is below the ceiling, the reason is its features and not scarce data.
 """
 
@@ -72,21 +72,21 @@ class AreaCode:
         return cls(mean, components, values[: -dimensions - 1 : -1] / len(features))
 
     def latent(self, features: np.ndarray) -> np.ndarray:
-        """Return the coordinates (n, k) in the code of images with features (n, p)."""
+        """Return the coordinates (n, k) that images with features (n, p) have in the code."""
         return (features - self.mean) @ self.components
 
     def mixtures(self, latent: np.ndarray, n_units: int, seed: int) -> np.ndarray:
         """Return noise-free responses (n, n_units) to images with the coordinates ``latent`` (n, k).
 
-        Each unit weighs the components at random. They keep the spread that they have in the images, so units differ, but share
-        mostly the leading components, as in cortex. The variance of a unit over the images of the code is 1.
+        Each unit weighs the components at random. Components keep the spread that they have in the images. Units therefore
+        differ, but share mostly the leading components, as in cortex. The variance of a unit over the images of the code is 1.
         """
         weights = np.random.default_rng(seed).normal(size=(len(self.variance), n_units))
         return latent @ (weights / np.sqrt(self.variance @ weights**2))
 
 
 def ncsnr_of_ceiling(nc_percent: np.ndarray, repetitions: int) -> np.ndarray:
-    """Return the ncsnr (units,) of trials for which averages over ``repetitions`` have a given noise ceiling."""
+    """Return the ncsnr (units,) of single trials whose averages over ``repetitions`` have the given noise ceilings."""
     fraction = np.asarray(nc_percent) / 100
     return np.sqrt(fraction / ((1 - fraction) * repetitions))
 

@@ -1,8 +1,8 @@
 """Procedural images of labelled objects. They are the labelled images and the stimuli of the demo study.
 
-The label of an object is its shape and its texture, one of four each. All else is random in each image: place, size, orientation,
-spatial frequency, colours, lighting, background, clutter that may cover part of the object, and pixel noise. Colours give a hint
-of the label.
+An object has one of four shapes and one of four textures, which are its label. All else is random in each image: place, size,
+orientation, spatial frequency, colours, lighting, background, clutter that may cover part of the object, and pixel noise. Colours
+give a hint of the label.
 """
 
 from pathlib import Path
@@ -53,7 +53,7 @@ def _draw_scenes(label: np.ndarray, rng: np.random.Generator) -> Scenes:
 
 
 def _rotated(xy: np.ndarray, centre: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return coordinates (n, size, size) along the axes of objects. They are at ``centre`` (n, 2), turned by ``angle`` (n,)."""
+    """Return coordinates (n, size, size) along the axes of objects that are at ``centre`` (n, 2), turned by ``angle`` (n,)."""
     x = xy[None, None, :] - centre[:, 0, None, None]
     y = xy[None, :, None] - centre[:, 1, None, None]
     cos, sin = np.cos(angle)[:, None, None], np.sin(angle)[:, None, None]
@@ -73,7 +73,10 @@ def _outside(shape: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def _pattern(texture: str, u: np.ndarray, v: np.ndarray, phase: np.ndarray) -> np.ndarray:
-    """Return the amount of ink, in [0, 1]. ``u`` and ``v`` are coordinates in radians of its wave, and ``phase`` is (n, 2)."""
+    """Return the amount of ink, in [0, 1], at pixels of n images.
+
+    ``u`` and ``v`` (n, size, size) are coordinates of the pixels, in radians of the wave of the texture. ``phase`` is (n, 2).
+    """
     first, second = phase[:, 0, None, None], phase[:, 1, None, None]
     if texture == "plain":
         return np.zeros_like(u)

@@ -1,7 +1,7 @@
 """Evoked responses with known truth for simulated EEG and MEG recordings.
 
-Responses are made on a grid of 100 Hz, the rate to which readers resample. They are then interpolated to the recorded rate by
-Fourier. The signal is band-limited below 50 Hz, so the anti-aliasing filter does not change it.
+Responses are made on a grid of 100 Hz, the rate to which readers resample. They are then interpolated to the recorded rate by the
+Fourier method. The signal is band-limited below 50 Hz, so the anti-aliasing filter does not change it.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ WAVES = {
     "parietal": (("middle", 0.15, 0.03), ("late", 0.30, 0.04)),
     "temporal": (("middle", 0.15, 0.03), ("late", 0.30, 0.04)),
 }
-"""The waves that channels over each lobe record. A wave has the area whose code it carries, a latency (s) and a width (s,
-standard deviation of a Gaussian). Channels over other lobes record no signal. The waves of a channel are 150 ms apart. If images
+"""Lobe -> waves of every channel over the lobe. A wave has the area whose code it carries, a latency (s) and a width (s, standard
+deviation of a Gaussian). Channels over other lobes record no signal. The waves of a channel are 150 ms apart. If images
 follow each other every 100 ms, their responses overlap little at the peak of a wave."""
 
 
@@ -27,9 +27,9 @@ def evoked(
 ) -> np.ndarray:
     """Return noise-free float32 responses (n, channels, times) to images. ``lobes`` has the lobe of each channel.
 
-    In each of its waves, a channel records a random mixture of the code, times a Gaussian in time. The mean over images is 0,
-    because it carries no information. The variance at the peak of a wave is about 1. ``latents`` come from ``brain.look`` and are
-    (n, dimensions) for each area. ``times`` are in s from the onset; before the onset there is no response.
+    Each wave of a channel is a random mixture of the dimensions of an area's code, times a Gaussian in time. The mean over images
+    is subtracted, because it carries no information. The variance at the peak of a wave is about 1. ``latents`` come from
+    ``brain.look`` and are (n, dimensions) for each area. ``times`` are in s from the onset; before it, responses are 0.
     """
     times = np.asarray(times)
     signal = np.zeros((len(next(iter(latents.values()))), len(lobes), len(times)), dtype=np.float32)
@@ -79,10 +79,10 @@ def resampled_instants(tmin: float, tmax: float, recorded_rate: int) -> np.ndarr
 
 
 def trial_noise(signal: np.ndarray, noise_variance: np.ndarray | float, *, soa: int, length: int, baseline: int) -> np.ndarray:
-    """Return the variance (channels, times) of a trial that is not due to its own image, in random sequences.
+    """Return the variance (channels, times) of a trial that its own image does not cause.
 
-    It is the variance of white noise on the grid and of responses to other images of the sequence. Subtraction of a baseline adds
-    some of both. The result is exact except for terms of the order of 1 / images, because neighbours are drawn without
+    The causes are white noise on the grid, and responses to other images of the random sequence. Subtracting a baseline adds
+    variance from both. The result is exact except for terms of the order of 1 / images, because neighbours are drawn without
     replacement.
 
     Args:

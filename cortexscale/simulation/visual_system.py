@@ -59,13 +59,13 @@ class VisualSystem:
         return {"early": gabor_energy(images)} | {area: np.concatenate(values) for area, values in parts.items()}
 
     def look(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the generating features (n, dimensions) of each area, for uint8 images (n, size, size, 3)."""
+        """Return the coordinates (n, dimensions) of uint8 images (n, size, size, 3) in the code of each area."""
         return {area: self.codes[area].latent(values) for area, values in self._features(images).items()}
 
     def signal(self, latents: dict[str, np.ndarray], areas: list[str], seed: int) -> np.ndarray:
         """Return noise-free responses of units, with unit variance over images. ``areas`` has the area that each unit reads.
 
-        ``latents`` are features from :meth:`look`. Each ``seed`` gives a different subject with different units.
+        ``latents`` are coordinates from :meth:`look`. Each ``seed`` gives a different subject with different units.
         """
         n = len(next(iter(latents.values())))
         signal = np.empty((n, len(areas)))
@@ -90,11 +90,11 @@ class World:
 
     @cached_property
     def things_latents(self) -> dict[str, np.ndarray]:
-        """Generating features (images, dimensions) of each area for the images in the layout of THINGS."""
+        """Area -> coordinates (images, dimensions) in its code, for the images in the layout of THINGS."""
         return self.look_at("image_folder", self.things)
 
     def look_at(self, layout: Layout, path: Path) -> dict[str, np.ndarray]:
-        """Return the generating features (images, dimensions) of each area, for a stimulus set in its order."""
+        """Return coordinates (images, dimensions) in the code of each area, for the images of a stimulus set, in its order."""
         images, side = StimulusImages(layout, path, stimulus_table(layout, path)), (self.size, self.size)
         resized = [images[row].resize(side, Image.Resampling.BILINEAR) for row in range(len(images))]
         return self.brain.look(np.stack([np.asarray(image) for image in resized]))

@@ -37,11 +37,11 @@ class BrainScoreImages(Images):
 
     def __init__(self, path: Path):
         super().__init__(path)
-        self._archive: tuple[int, zipfile.ZipFile] | None = None  # the open zip, after the id of the process that opened it
+        self._archive: tuple[int, zipfile.ZipFile] | None = None  # id of the process that opened the zip, and the zip
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """File name of each image by its id."""
+        """Id of an image -> its file name."""
         table = read_stimuli(self.path, ["image_id", "filename"], self.remedy)
         return dict(zip(table["image_id"], table["filename"], strict=True))
 
@@ -85,12 +85,12 @@ class BrainScoreImages(Images):
         return path_of(self.images, name).read_bytes()
 
     def decoded(self, id: str, content: bytes) -> Image.Image:
-        # Published scores are of images without their transparency, as Brain-Score reads them.
+        # Brain-Score drops the transparency of images, and published scores were computed in this way.
         return decoded(content, self.where(id), transparency="dropped")
 
     @cached_property
     def _members(self) -> dict[str, str]:
-        """Name of a file in the zip, in NFC -> its name there."""
+        """Name of a file in NFC -> its name as the zip spells it."""
         return {nfc(name): name for name in self._open().namelist() if not lies_in_left_behind(name)}
 
     def _open(self) -> zipfile.ZipFile:

@@ -39,7 +39,7 @@ def kind_of_field(field: FieldInfo) -> Kind:
 
 
 def choices(kind: Kind) -> list[Kind]:
-    """List the members of a union without None. A kind that is not a union is its own only member."""
+    """List the members of a union, without None. If the kind is not a union, list only the kind itself."""
     if get_origin(kind.type) not in (Union, types.UnionType):
         return [kind]
     members = [choice for member in get_args(kind.type) if member is not types.NoneType for choice in choices(kind_of(member))]
@@ -47,7 +47,7 @@ def choices(kind: Kind) -> list[Kind]:
 
 
 def section_of(kind: Kind, given: Any = None) -> type[BaseModel] | None:
-    """Return the section that a kind stands for; None if it is not a section. In a union, the ``source`` in ``given`` decides."""
+    """Return the section that a kind stands for, or None. If it is a union of sections, the ``source`` in ``given`` decides."""
     sections, source = _sections(kind), entry(given, "source")
     if len(sections) < 2:
         return next(iter(sections), None)
@@ -63,14 +63,15 @@ def _sources(section: type[BaseModel]) -> tuple[str, ...]:
 
 
 def kind_at(model: type[BaseModel], path: Sequence[str | int], given: Any) -> Kind:
-    """Return the kind of the value at a path in a section with the values ``given``; ``Kind(Any)`` if no key has that name."""
+    """Return the kind of the value at a path in a section with the values ``given``; ``Kind(Any)`` if there is no such key."""
     return _followed(model, path, given)[0]
 
 
 def section_at(model: type[BaseModel], path: Sequence[str | int], given: Any) -> type[BaseModel]:
     """Return the section at a path in a section with the values ``given``."""
     kind, given = _followed(model, path, given)
-    section = section_of(kind, given) or section_of(kind_of(get_args(kind.type)[0]))  # one section instead of a list of one
+    # The user may write one section in place of a list of sections.
+    section = section_of(kind, given) or section_of(kind_of(get_args(kind.type)[0]))
     assert section is not None
     return section
 
@@ -94,7 +95,7 @@ def _entry(kind: Kind, part: str | int, given: Any) -> Kind:
         match get_origin(choice.type), part:
             case (origin, int()) if origin in (list, tuple):
                 return kind_of(members[0])
-            case (origin, str()) if origin is list:  # one section instead of a list of one
+            case (origin, str()) if origin is list:  # the user may write one section in place of a list
                 return _entry(kind_of(members[0]), part, given)
             case (origin, _) if origin is dict:
                 return kind_of(members[1])

@@ -76,7 +76,7 @@ def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
 
 
 def memory_mb(options: Options) -> int:
-    """Return the peak memory of :func:`read` in MB. It has libraries, the responses, and a copy while voxels are dropped."""
+    """Return the peak memory of :func:`read` in MB: libraries, the responses, and their copy while voxels are dropped."""
     return 400 + 2 * 4 * options.images_per_subject * options.max_voxels // 10**6
 
 
@@ -98,7 +98,8 @@ def read(root: Path, subject: str, options: Options) -> Recording:
 
     Units are voxels, ordered by their index (i, j, k) in the NIfTI volumes, which counts from 0. ``ncsnr`` is the released value.
     Stimulus ids are the ids of the 73,000 images as text, counted from 0. Both splits are ordered by id. A voxel that left the
-    slab in a session is constant there. It is averaged over its other sessions, and dropped if an image has no trial in them.
+    slab in a session is constant in this session. It is averaged over its other sessions. It is dropped if an image has no trial
+    in these sessions.
     """
     release = _release(root, subject, options)
     rows, masks, voxels = _look(release, options)
@@ -191,7 +192,7 @@ def _require_voxels(release: Release, nc_percent: pd.Series, passes: pd.Series, 
 
 
 def _why_empty(mask: np.ndarray, selected: np.ndarray) -> str:
-    """Say why an ROI has no unit. ``mask`` of the ROI and ``selected``, of the examined voxels, are (X, Y, Z)."""
+    """Say why an ROI has no unit. ``mask`` has the voxels of the ROI, and ``selected`` has all examined voxels, (X, Y, Z)."""
     if not mask.any():
         return "not drawn in this subject"
     return "no voxel above the noise-ceiling threshold" if (mask & selected).any() else "outside the selection"

@@ -1,4 +1,4 @@
-"""The released files of THINGS-EEG2: their paths, and the samples at which they present images.
+"""The released files of THINGS-EEG2: their paths, and the samples at which images were presented.
 
 The authors joined the five training parts of a session along time. They saved each session as two dictionaries
 (``raw_eeg_training.npy``, ``raw_eeg_test.npy``). The last channel, ``stim``, is zero except at one sample per image. The layout
@@ -21,12 +21,12 @@ from cortexscale.listing import folders_in
 SplitName = Literal["training", "test"]
 SPLITS: tuple[SplitName, ...] = ("training", "test")
 
-SESSIONS = 4  # of every subject
-RATE = 1000  # in Hz, of both forms of the raw data
+SESSIONS = 4  # number of sessions of every subject
+RATE = 1000  # sampling rate of both forms of the raw data, in Hz
 TARGET = 99999  # condition of the images of Buzz Lightyear, which the subjects counted
 
 _PLACES = {"npy": ("", "raw_data", "eeg_dataset/raw_data"), "brainvision": ("", "source_data", "eeg_dataset/source_data")}
-"""Places of the folders of subjects, for each form of the raw data: the root, or as in the authors' project folder."""
+"""Form of the raw data -> folders that may contain those of the subjects: the root, or a folder of the authors' project."""
 _ARCHIVES = {"npy": "the raw data (osf.io/crxs4, Figshare+ 18470912)", "brainvision": "the source data (osf.io/3jk45)"}
 
 
@@ -51,7 +51,7 @@ class Release:
 
     @property
     def folder(self) -> Path:
-        """Folder of the sessions. If an archive was unpacked, it may be in a folder of the same name."""
+        """Folder of the sessions. Unpacking an archive may put it inside another folder of the same name."""
         single = [self.root / place / self.subject for place in _PLACES[self.source]]
         found = (folder for one in single for folder in (one, one / self.subject) if _has_sessions(folder))
         return next(found, single[0])
@@ -82,7 +82,7 @@ class Release:
         return present[:expected] if len(present) >= expected else list(range(1, expected + 1))
 
     def require_sessions(self, numbers: list[int]) -> None:
-        """Raise an InputError if any of these sessions is missing. It names them."""
+        """Raise an InputError that names the missing sessions, if there are any."""
         if missing := [number for number in numbers if not os.path.lexists(self.session(number))]:
             names, present = ", ".join(self.session(number).name for number in missing), len(numbers) - len(missing)
             found = f"{present} of {len(numbers)} sessions of {self.subject}; missing {names}"
@@ -96,7 +96,10 @@ def _has_sessions(folder: Path) -> bool:
 
 
 def stimulus_ids(release: Release, split: SplitName, expected: int) -> np.ndarray:
-    """Return the THINGS ids (expected,), such as ``aardvark/aardvark_01b.jpg``, of the conditions 1, 2, 3 ... of a split."""
+    """Return the THINGS ids (expected,) of the images of a split, in the order of their conditions 1, 2, 3 ...
+
+    An example of an id is ``aardvark/aardvark_01b.jpg``.
+    """
     path, prefix = release.image_metadata, "train" if split == "training" else split
     remedy = release.remedy(path)
     keys = (f"{prefix}_img_files", f"{prefix}_img_concepts")
@@ -117,7 +120,7 @@ def stimulus_ids(release: Release, split: SplitName, expected: int) -> np.ndarra
 def open_dictionary(release: Release, session: int, split: SplitName, channels: Sequence[str], volts: float) -> Part:
     """Open the joined training or test part of one session. Only the channel ``stim`` is read.
 
-    ``channels`` are the channels of segments. ``volts`` is one unit of the file in V.
+    Segments have the ``channels``. One unit of the file is ``volts`` V.
     """
     path = release.dictionary(session, split)
     remedy = release.remedy(path)
