@@ -24,6 +24,9 @@ SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".
 FORMATS = "PNG, JPEG, TIFF, BMP, WebP, PPM or PGM"
 """These formats in words."""
 
+_READ = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""Pillow's names of the formats that a file may have, whatever its suffix. Others may start programs, as EPS does."""
+
 _UNREAD = (".avif", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jxl", ".svg")
 """Suffixes of images that are not read. They are errors, because a folder without some of its images gives other results."""
 
@@ -120,7 +123,7 @@ def decoded(content: bytes, where: object, transparency: Literal["refused", "dro
     """
     try:
         with warnings.catch_warnings(action="ignore"):  # some files of ImageNet have odd EXIF blocks and palettes
-            image = Image.open(io.BytesIO(content))
+            image = Image.open(io.BytesIO(content), formats=_READ)
             _require_one(image, where)
             image.load()
             rgb = _rgb(image, where)
@@ -226,4 +229,5 @@ def _damage(content: bytes, where: object, error: Exception) -> InputError:
         remedy = "convert the image to PNG"
     elif isinstance(error, UnidentifiedImageError):
         found = f"{len(content):,} bytes of no kind of image that is read; they begin with {content[:12]!r}"
+        remedy = "fetch the image again, convert it to PNG, or remove the file"
     return InputError(where, found, f"a whole image ({FORMATS})", remedy)

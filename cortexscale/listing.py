@@ -37,7 +37,8 @@ class Listing:
     """The names of what lies in a folder, in the order of their characters in NFC.
 
     A link counts as what it leads to. ``broken`` has the files that cannot be opened: links to nothing or in a circle, and
-    sockets and the like. ``passed_over`` has the names for which :func:`is_left_behind`.
+    sockets and the like. ``passed_over`` has the names for which :func:`is_left_behind`, and links
+    to the folder itself or to one above it.
     """
 
     folders: list[str] = field(default_factory=list)
@@ -52,7 +53,7 @@ def listing(folder: Path | str) -> Listing:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if is_left_behind(entry.name):
+                if is_left_behind(entry.name) or _leads_up(entry):
                     found.passed_over.append(entry.name)
                 elif _is(entry.is_dir):
                     found.folders.append(entry.name)
@@ -142,6 +143,14 @@ def path_of(root: Path | str, name: str) -> Path:
 
 def _listing(folder: Path | str) -> Listing:
     return listing(folder) if Path(folder).is_dir() else Listing()
+
+
+def _leads_up(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry of a folder is a link to this folder, or to one above it."""
+    if not entry.is_symlink():
+        return False
+    folder = os.path.realpath(Path(entry.path).parent)
+    return f"{folder}/".startswith(f"{os.path.realpath(entry.path).rstrip('/')}/")
 
 
 def _is(kind: Callable[[], bool]) -> bool:

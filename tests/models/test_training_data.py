@@ -141,7 +141,7 @@ def test_validation_without_class_folders_is_refused(tmp_path):
     [
         ("set.npz", b"not an array", r"train_images and train_labels"),
         ("train-0.tar", b"not a tar", r"train-0\.tar\n.*ReadError"),
-        ("other.txt", b"", r"nothing that holds labelled images[\s\S]*train/<class>/"),
+        ("other.txt", b"", r"only other\.txt[\s\S]*train/<class>/"),
     ],
 )
 def test_what_is_no_image_set_is_refused(tmp_path, name, data, message):

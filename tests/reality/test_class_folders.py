@@ -129,6 +129,37 @@ def test_labels_of_an_npz_are_class_numbers(tmp_path, labels):
         open_images(tmp_path / "set.npz", "train")
 
 
+def empty_npz(root: Path) -> Path:
+    np.savez(root / "set.npz", train_images=np.zeros((0, 8, 8, 3), np.uint8), train_labels=np.zeros(0, int))
+    return root / "set.npz"
+
+
+def shard(content: bytes, name: str = "train-0.tar"):
+    def write_shard(root: Path) -> Path:
+        (root / name).write_bytes(content)
+        return root
+
+    return write_shard
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (empty_npz, "no images"),
+        (shard(bytes(10240)), "no images"),
+        (shard(b""), "an empty file"),
+        (shard(b"/annex/objects/SHA256E-s1--0.tar"), "a git-annex pointer"),
+        (shard(b"<html>"), "an HTML page"),
+        (shard(b"\x1f\x8b", "train-0.tar.gz"), r"only train-0\.tar\.gz"),
+        (lambda root: root, "an empty folder"),
+        (lambda root: root / "none", "nothing"),
+    ],
+)
+def test_what_holds_no_labelled_images_is_told(tmp_path, write, message):
+    with pytest.raises(InputError, match=message):
+        open_images(write(tmp_path), "train")
+
+
 # ------------------------------------------------------------------------------------------------------------ check_data
 
 

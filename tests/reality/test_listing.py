@@ -90,6 +90,12 @@ def test_a_broken_link_is_named(images, target):
         ids(images)
 
 
+def test_links_to_the_folder_itself_or_above_are_passed_over(images):
+    for name, target in (("self", images), ("up", images.parent), ("a/self", images / "a"), ("a/up", images), ("b/root", "/")):
+        (images / name).symlink_to(target)
+    assert len(ids(images)) == 3 and len(listing(images).passed_over) == 2 and len(list(files_below(images))) == 3
+
+
 def test_a_broken_link_to_a_concept_is_no_image(images):
     (images / "c").symlink_to("nowhere")
     assert len(ids(images)) == 3

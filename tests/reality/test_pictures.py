@@ -134,6 +134,7 @@ REFUSED = {
     "Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n", "a Git LFS pointer"),
     "web page": (b"\n<!DOCTYPE html><title>Sign in</title>", "an HTML page"),
     "storage server": (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "AccessDenied"),
+    "EPS, which would start a program": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no kind of image"),
     "text": (b"not found", "no kind of image"),
     "AppleDouble": (b"\0\5\x16\7" + bytes(90), "no kind of image"),
     "zeros": (bytes(5000), "no kind of image"),
@@ -155,7 +156,7 @@ def test_refused_by_name(kind, tmp_path):
 
 def test_only_what_is_cut_is_to_be_fetched_again():
     again = {kind for kind, (content, _) in REFUSED.items() if "again" in remedy_for(content)}
-    assert again == {"empty", "cut", "cut JPEG", "text", "AppleDouble", "zeros"}
+    assert again == {"empty", "cut", "cut JPEG", "text", "AppleDouble", "zeros", "EPS, which would start a program"}
 
 
 def remedy_for(content: bytes) -> str:

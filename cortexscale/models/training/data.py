@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from cortexscale.errors import InputError
+from cortexscale.files import require_real_file
 from cortexscale.image_files import FORMATS, SUFFIXES, decoded, image_names, read_from, require_distinct
 from cortexscale.listing import files_in, lies_in_left_behind, listing, nfc, path_of
 
@@ -62,7 +63,8 @@ def open_images(path: Path | str, split: str) -> LabelledImages:
         return FileImages(path, split)
     if shards := files_in(path, f"{split}*.tar"):
         return ShardImages(shards)
-    found = "nothing that holds labelled images"
+    there = listing(path)
+    found = f"nothing that holds labelled images, only {', '.join([*there.folders, *there.files][:4]) or 'an empty folder'}"
     expected = f"an .npz, or a folder with {split}/<class>/ (ImageNet, Ecoset) or {split}*.tar (webdataset)"
     raise InputError(path, found, expected, "correct the suite's `images` in the config")
 
@@ -102,7 +104,7 @@ class ArrayImages(LabelledImages):
     @classmethod
     def open(cls, path: Path, split: str) -> Self:
         """Read ``<split>_images`` and ``<split>_labels`` of an ``.npz``. If the file has none, raise an InputError."""
-        name = SPLITS[split]
+        name, path = SPLITS[split], require_real_file(path, "make or fetch it again")
         try:
             with np.load(path) as file:
                 images, labels = file[f"{name}_images"], file[f"{name}_labels"]
@@ -115,6 +117,8 @@ class ArrayImages(LabelledImages):
         if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer) or (labels < 0).any():
             found = f"{labels.dtype} labels of shape {labels.shape}, e.g. {labels.ravel()[:3].tolist()}"
             raise InputError(f"{path}, {name}_labels", found, "(n,) class numbers, 0 or more", "convert the labels")
+        if not len(labels):
+            raise InputError(f"{path}, {name}_images", "no images", "images of this split", "make the file again")
         return cls(images, labels)
 
     def __getitem__(self, row: int) -> Image.Image:
@@ -142,7 +146,12 @@ class FileImages(LabelledImages):
             names += [nfc(f"{split}/{folder}/{file}") for file in files]
             labels += [label] * len(files)
         if not names:
-            raise InputError(root / split, "no images", f"images ({FORMATS}) in class folders", "unpack the data set")
+            raise InputError(
+                root / split,
+                "no images",
+                f"images ({FORMATS}) in class folders",
+                "unpack the data set, with a folder for each class",
+            )
         self.root, self.n_classes = root, len(classes)
         self.names, self.labels = np.array([name.encode() for name in names]), np.array(labels, dtype=np.int64)
 
@@ -198,6 +207,10 @@ class ShardImages(LabelledImages):
                 names.append(os.fsencode(f"{shard.name}/{key}"))
                 labels.append(classes[key])
                 places.append((number, *place))
+        if not names:
+            raise InputError(
+                shards[0], "no images", f"images ({FORMATS}) and their class numbers", "make or fetch the shards again"
+            )
         self.shards, self.n_classes = shards, max(labels) + 1
         self.names, self.labels, self.places = np.array(names), np.array(labels, dtype=np.int64), np.array(places, dtype=np.int64)
 
@@ -213,6 +226,7 @@ def _shard_index(shard: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int
     """Return the first byte and number of bytes of each image of a shard by key, and the class of each image by key."""
     images: dict[str, tuple[int, int]] = {}
     classes: dict[str, int] = {}
+    require_real_file(shard, "make or fetch the shard again")
     try:
         with tarfile.open(shard, "r:") as archive:
             for member in archive:
