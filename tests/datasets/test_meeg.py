@@ -284,8 +284,8 @@ def test_written_brainvision_is_what_mne_reads(tmp_path):
 
     header = read_header(tmp_path / "a.vhdr", "fetch it")
     assert (header.channels, header.rate, header.n_samples) == (["Oz", "Pz", "Fp1"], 500, 41_000)
-    assert marker_samples(header.markers, "Event", "E  1").tolist() == [20, 40_999]
-    assert marker_samples(header.markers, "Stimulus", "S 12").tolist() == [30]
+    assert marker_samples(header.markers, "Event", "E  1", "fetch it").tolist() == [20, 40_999]
+    assert marker_samples(header.markers, "Stimulus", "S 12", "fetch it").tolist() == [30]
 
 
 def test_written_brainvision_agrees_with_pybv(tmp_path):
