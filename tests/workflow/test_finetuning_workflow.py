@@ -98,25 +98,28 @@ def test_a_model_of_two_experiments_is_made_once(demo):
 
 
 DATASETS = load_study(yaml.safe_load((ROOT / "config/config.yaml").read_text())).datasets
-NUMBERS = st.lists(st.integers(0, 20), min_size=1, max_size=3)
+ROI_SETS = st.lists(st.sampled_from(["V1", "V4", "IT"]), min_size=1, unique=True)
+NUMBERS = st.lists(st.integers(0, 20), min_size=1, max_size=3, unique=True)
 GRID = st.fixed_dictionaries(
     {
-        "models": st.lists(st.sampled_from(["a", "b_full_seed-0"]), min_size=1, max_size=2),
+        "models": st.lists(st.sampled_from(["a", "b_full_seed-0"]), min_size=1, max_size=2, unique=True),
         "rois": st.dictionaries(
             st.sampled_from(["tvsd", "things_fmri"]),
-            st.lists(st.lists(st.sampled_from(["V1", "V4", "IT"]), min_size=1), min_size=1, max_size=3),
+            st.lists(
+                st.lists(st.sampled_from(["V1", "V4", "IT"]), min_size=1, unique=True), min_size=1, max_size=3, unique_by=tuple
+            ),
             min_size=1,
         ),
-        "recipes": st.lists(st.sampled_from(["full", "lora"]), min_size=1, max_size=2),
-        "percent": st.lists(st.sampled_from([0.25, 1, 10, 100]), min_size=1, max_size=3),
-        "subjects": st.none() | st.lists(st.integers(1, 3), min_size=1, max_size=2),
+        "recipes": st.lists(st.sampled_from(["full", "lora"]), min_size=1, max_size=2, unique=True),
+        "percent": st.lists(st.sampled_from([0.25, 1, 10, 100]), min_size=1, max_size=3, unique=True),
+        "subjects": st.none() | st.lists(st.integers(1, 3), min_size=1, max_size=2, unique=True),
         "seeds": NUMBERS,
         "permuted": st.booleans(),
     }
 )
 
 
-@given(st.lists(GRID, min_size=1, max_size=3))
+@given(st.lists(GRID, min_size=1, max_size=3, unique_by=repr))
 def test_ids_are_one_to_one_whatever_the_grids(grids):
     targets = {"tvsd": ["IT"], "things_fmri": ["V4", "IT"]}
     section = Finetuning(targets=targets, recipes={"full": {}, "lora": {}}, experiments={"e": grids})
@@ -212,7 +215,7 @@ def test_labelled_images_come_with_the_suite_or_with_the_section(demo):
     with pytest.raises(InputError, match=r"finetuning\.images\n.*none for resnet18_imagenet_full"):
         Plan(published(demo))
     demo["finetuning"]["recipes"] = {"full": {"lambda_img": 0}}
-    assert Plan(demo).finetuning.images_at_hand("resnet18_imagenet_full+full-tvsd-100-s0") == []
+    assert Plan(demo).finetuning.images_of("resnet18_imagenet_full+full-tvsd-100-s0") is None
     demo["finetuning"] |= {"recipes": {"full": {}}, "images": "imagenet"}
     assert Plan(demo).finetuning.images("resnet18_imagenet_full") == "imagenet"
     with pytest.raises(InputError, match="imagenet"):
@@ -348,7 +351,7 @@ class World:
     def finetune(self, id: str, **tuning) -> Model:
         weights = self.root / f"models/{id}.pt"
         told = {"dataset": "d", "rois": ("V4", "IT"), "percent": 100, "seed": 0, "subjects": None, "permuted": False} | tuning
-        files = {"heads": self.root / "heads/d", "base_weights": Path(self.base.checkpoint), "labelled_images": self.images}
+        files = {"heads": self.root / "heads/d", "labelled_images": self.images}
         recipes = {"recipe": NeuralRecipe(**BRIEF), "image_recipe": Recipe(steps=1)}
         script("finetune").main(
             weights=weights,
