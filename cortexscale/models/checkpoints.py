@@ -59,7 +59,7 @@ def load_weights(
     tensors = named_tensors(content)
     if not tensors:
         remedy = "save the weights alone: torch.save(network.state_dict(), file)"
-        raise InputError(path, described(content), "a state dict (names and tensors), alone or in a dictionary", remedy)
+        raise InputError(path, described(content), "a state dict: names and tensors, not NumPy arrays", remedy)
     wanted = _Wanted.of(network, spare)
     pool = _chosen(tensors, wanted, ema, weights_at, path)
     matches = wanted.search(pool)
