@@ -215,7 +215,7 @@ def test_a_voxel_constant_in_a_session_is_averaged_over_the_others(tmp_path):
     truth = write(tmp_path, "subj01", experiment, invalid=[(2, kept), (1, lost)])
     recording = nsd.read(tmp_path, "subj01", OPTIONS)
     assert recording.notes["constant_voxels_by_session"] == {"1": 1, "2": 1}
-    assert recording.notes["voxels_dropped_for_constant_sessions"] == 1
+    assert recording.notes["dropped_units"]["constant in a session, and an image was shown in no other"] == 1
     names = ["-".join(map(str, voxel)) for voxel in truth.cortex.voxels[[kept, lost]]]
     seen = recording.screening.set_index("unit").loc[names]
     assert seen["kept"].tolist() == [True, False] and seen["recomputed"].isna().all()
@@ -387,7 +387,7 @@ BAD = {
         "bytes",
     ),
     "no betas": (edit_betas(lambda f, b: f.create_dataset("beta", data=b)), SESSION, "the datasets beta"),
-    "session of zeros": (edit_betas(lambda f, b: f.create_dataset("betas", data=0 * b)), SESSION, "constant in every"),
+    "session of zeros": (edit_betas(lambda f, b: f.create_dataset("betas", data=0 * b)), SESSION, "in trial 1 to 750"),
     "truncated volume": (cut(NCSNR, lambda n: n // 2), NCSNR, "cannot be read"),
     "web page for a volume": (put(f"{ROI}/streams.nii.gz", HTML), f"{ROI}/streams.nii.gz", "an HTML page"),
     "junk for a volume": (put(f"{ROI}/streams.nii.gz", b"junk" * 200), f"{ROI}/streams.nii.gz", "cannot be read"),
@@ -496,14 +496,16 @@ def test_options_that_do_not_fit_the_files_are_refused(study, subject, change, f
     assert remedy in caught.value.remedy
 
 
-def test_betas_of_other_voxels_are_noticed(study, tmp_path, caplog):
+def test_betas_of_other_voxels_are_refused(study, tmp_path):
     shutil.copytree(study.root, tmp_path / "nsd")
+    inside = tuple(study.truth["subj03"].cortex.voxels[:, ::-1].T)
     for session in (1, 2):
         with h5py.File(tmp_path / "nsd" / BETAS / f"betas_session{session:02d}.hdf5", "r+") as file:
-            file["betas"][:] = file["betas"][:][:, ::-1]  # upside down
-    with caplog.at_level("WARNING"):
+            betas = file["betas"][:]
+            betas[:, *inside] = betas[:, *inside][:, ::-1]
+            file["betas"][:] = betas
+    with pytest.raises(InputError, match="other voxels"):
         nsd.read(tmp_path / "nsd", "subj03", OPTIONS)
-    assert "differs from the released one" in caplog.text
 
 
 # --- simulated subjects -----------------------------------------------------------------------------------------------

@@ -4,9 +4,7 @@ The layout is described in the NSD Data Manual (cvnlab.slite.page) and in Allen 
 from 1 in every file except the stimulus table. Functions of this module return ids that count from 0.
 """
 
-import gzip
 import os
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ import h5py
 import numpy as np
 
 from cortexscale.arrays import member, released_hdf5
+from cortexscale.datasets.formats.nifti import Volume, read_volume
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 
@@ -27,6 +26,8 @@ ROI_VOLUMES = {
     "floc-bodies": ("EBA", "FBA-1", "FBA-2"),
 }
 """The labels of each volume that the paper uses. Volumes overlap, so a voxel may have a label in each."""
+
+_SAME_CORTEX = 0.9  # least overlap, intersection over union; it is 1 in the release
 
 ROIS = (*(roi for rois in ROI_VOLUMES.values() for roi in rois), "nsdgeneral", "whole_brain")
 
@@ -65,10 +66,6 @@ class Release:
         """Return ``path``. Unless it is a data file of at least ``smallest`` bytes, raise an InputError."""
         return require_real_file(path, self.remedy(path), smallest)
 
-    def unreadable(self, path: Path, error: Exception, expected: str) -> InputError:
-        """Return the error for a file that a library cannot read."""
-        return InputError(path, f"cannot be read ({error})", expected, f"download it again; {self.remedy(path)}")
-
     def unlike(self, path: Path, found: str, expected: str) -> InputError:
         """Return the error for a file whose content differs from the release."""
         return InputError(path, found, expected, f"the file differs from the release; {self.remedy(path)}")
@@ -87,21 +84,6 @@ def require_sessions(release: Release, expected: int) -> None:
     raise InputError(release.betas, f"{present}; missing {', '.join(map(str, missing))}", files, remedy)
 
 
-def read_volume(release: Release, path: Path, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """Read a 3-D NIfTI volume as (X, Y, Z) float64."""
-    import nibabel as nib
-
-    release.require(path)
-    try:
-        volume = np.asarray(nib.Nifti1Image.from_filename(path).dataobj, dtype=np.float64)
-    except (OSError, EOFError, zlib.error, gzip.BadGzipFile, nib.filebasedimages.ImageFileError, ValueError) as error:
-        raise release.unreadable(path, error, "a whole NIfTI file") from error
-    if volume.ndim != 3 or (shape is not None and volume.shape != shape):
-        expected = f"{shape or 'three axes'}, the grid of {release.ncsnr.name}"
-        raise release.unlike(path, f"a volume of shape {volume.shape}", expected)
-    return volume
-
-
 def read_label_names(release: Release, name: str) -> dict[str, int]:
     """Read the label of each area in the ROI volume ``name`` from the subject's colour table."""
     path = release.require(release.label_names(name))
@@ -113,40 +95,54 @@ def read_label_names(release: Release, name: str) -> dict[str, int]:
         raise release.unlike(path, "lines that are not `<label> <name>`", expected) from error
 
 
-def read_labels(release: Release, name: str, largest: int, shape: tuple[int, ...]) -> np.ndarray:
+def read_labels(release: Release, name: str, largest: int, reference: Volume) -> np.ndarray:
     """Read an ROI volume as int16 (X, Y, Z).
 
-    Values are -1 outside cortex, 0 in cortex without a label, and 1 ... ``largest`` for labels.
+    Values are -1 outside cortex, 0 in cortex without a label, and 1 ... ``largest`` for labels. An InputError is raised if it is not on the grid of the ``reference``.
     """
     path = release.roi(name)
-    volume = read_volume(release, path, shape)
-    labels = np.round(volume)
-    if not np.array_equal(labels, volume) or labels.min() < -1 or labels.max() > largest:
-        found = f"values from {np.nanmin(volume):g} to {np.nanmax(volume):g}"
+    volume = read_volume(path, release.remedy(path))
+    volume.require_grid_of(reference, release.remedy(path))
+    labels = np.round(volume.values)
+    if not np.array_equal(labels, volume.values) or labels.min() < -1 or labels.max() > largest:
+        found = f"values from {np.nanmin(volume.values):g} to {np.nanmax(volume.values):g}"
         raise release.unlike(path, found, f"integers from -1 to {largest}")
     return labels.astype(np.int16)
 
 
-def read_masks(release: Release, ncsnr: np.ndarray, selection: str) -> dict[str, np.ndarray]:
+def read_masks(release: Release, ncsnr: Volume, selection: str) -> dict[str, np.ndarray]:
     """Return boolean masks (X, Y, Z) of all ROIs, on the grid of the released ``ncsnr``.
 
     The ROI ``whole_brain`` is nsdgeneral. With the selection ``whole_brain``, it has every voxel with an ncsnr.
     """
-    general = read_labels(release, "nsdgeneral", 1, ncsnr.shape) == 1
+    first = read_labels(release, "nsdgeneral", 1, ncsnr)
+    general, values = first == 1, ncsnr.values
     if not general.any():
         raise release.unlike(release.roi("nsdgeneral"), "no voxel with label 1", "the voxels of nsdgeneral")
-    bad = (general & ~np.isfinite(ncsnr)) | (ncsnr < 0)
+    bad = (general & ~np.isfinite(values)) | (values < 0)
     if bad.any():
         raise release.unlike(release.ncsnr, f"{bad.sum()} voxels that are negative, or not finite in nsdgeneral", "ncsnr >= 0")
-    masks = {"nsdgeneral": general, "whole_brain": general if selection == "nsdgeneral" else np.isfinite(ncsnr)}
+    masks = {"nsdgeneral": general, "whole_brain": general if selection == "nsdgeneral" else np.isfinite(values)}
     for volume, rois in ROI_VOLUMES.items():
         labels = read_label_names(release, volume)
         if unknown := [roi for roi in rois if roi not in labels]:
             found = f"no label named {', '.join(unknown)}"
             raise release.unlike(release.label_names(volume), found, f"the names {', '.join(rois)}")
-        drawn = read_labels(release, volume, max(labels.values()), ncsnr.shape)
+        drawn = read_labels(release, volume, max(labels.values()), ncsnr)
+        _require_same_cortex(release, volume, drawn, first)
         masks |= {roi: drawn == labels[roi] for roi in rois}
     return masks
+
+
+def _require_same_cortex(release: Release, name: str, drawn: np.ndarray, first: np.ndarray) -> None:
+    """Raise an InputError for a volume whose cortex is not that of nsdgeneral, for example because its data were mirrored."""
+    cortex, own = first >= 0, drawn >= 0
+    if cortex.all() or own.all():  # a volume that does not mark what lies outside of cortex
+        return
+    common = (cortex & own).sum() / (cortex | own).sum()
+    if common < _SAME_CORTEX:
+        found = f"a cortex (values from 0) of which {100 * common:.0f} % is that of {release.roi('nsdgeneral').name}"
+        raise release.unlike(release.roi(name), found, "the same cortex: all volumes were made from the surfaces of one subject")
 
 
 @contextmanager

@@ -4,7 +4,6 @@ Single-trial betas are z-scored within each session and averaged over the repeti
 images. The noise ceiling follows from the released ncsnr and the actual numbers of repetitions of the test images.
 """
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -13,16 +12,17 @@ import numpy as np
 import pandas as pd
 import pydantic
 
+from cortexscale.datasets.formats.nifti import read_volume
+from cortexscale.datasets.nsd.agreement import require_released_ncsnr, require_sessions_agree
 from cortexscale.datasets.nsd.average import average_over_repetitions
 from cortexscale.datasets.nsd.design import Rows, assign_rows, read_design
-from cortexscale.datasets.nsd.files import ROI_VOLUMES, ROIS, Release, open_betas, read_masks, read_volume, require_sessions
+from cortexscale.datasets.nsd.files import ROI_VOLUMES, ROIS, Release, open_betas, read_masks, require_sessions
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.registry import all_facts
+from cortexscale.datasets.screening import first_reason, reason_counts
 from cortexscale.errors import InputError
 from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
 from cortexscale.recording import Recording, Split
-
-log = logging.getLogger(__name__)
 
 SUBJECTS = tuple(f"subj{number:02d}" for number in range(1, 9))
 SOURCE = all_facts()["nsd"].source
@@ -105,34 +105,43 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     rows, masks, voxels = _look(release, options)
     passes = (voxels["nc_percent"] > options.min_nc_percent).to_numpy()
     places = voxels.loc[passes, ["i", "j", "k"]].to_numpy()
-    averages = average_over_repetitions(release, places, rows, masks["nsdgeneral"].shape)
-    keep = np.ones(len(places), bool)
+    released = voxels["ncsnr"].to_numpy()
+    averages = average_over_repetitions(release, places, released[passes], rows, masks["nsdgeneral"].shape)
+    require_sessions_agree(release, averages.z, rows, released[passes][averages.witnesses])
+    no_other = np.zeros(len(voxels), bool)  # whether an image has no trial outside the sessions in which the voxel is constant
     for voxel, counts in averages.counts.items():
         place = voxels.index[passes][voxel]
-        keep[voxel] = counts[: rows.test.stop].all()
-        if keep[voxel]:
+        no_other[place] = not counts[: rows.test.stop].all()
+        if not no_other[place]:
             repetitions = _ceiling_repetitions(counts, rows, options)
             voxels.loc[place, "nc_percent"] = noise_ceiling_percent(voxels.loc[place, "ncsnr"], repetitions)
-            keep[voxel] = voxels.loc[place, "nc_percent"] > options.min_nc_percent
 
-    kept = passes.copy()
-    kept[passes] = keep
-    recomputed = np.full(len(voxels), np.nan)
-    recomputed[passes] = averages.ncsnr
+    stuck, recomputed = np.zeros(len(voxels), bool), np.full(len(voxels), np.nan)
+    stuck[passes], recomputed[passes] = averages.stuck, averages.ncsnr
+    low = f"noise ceiling is not above {options.min_nc_percent:g} %"
+    above = (voxels["nc_percent"] > options.min_nc_percent).to_numpy()
+    conditions = {
+        low: ~passes,
+        "equal responses in a row": stuck,
+        "constant in a session, and an image was shown in no other": no_other,
+        f"{low} without the sessions in which it is constant": ~above,
+    }
+    reasons = first_reason(conditions)
+    kept = reasons == ""
     rois = pd.DataFrame({roi: masks[roi][masks["whole_brain"]] for roi in ROIS})
     notes = {
         "sessions": options.sessions[subject],
         "voxels_selected": len(voxels),
         "voxels_above_threshold": int(passes.sum()),
         "released_statistic": "ncsnr",
-        "ncsnr_recomputed": _compare(subject, voxels["ncsnr"].to_numpy(), recomputed),
+        "ncsnr_recomputed": require_released_ncsnr(release, released, recomputed, int((rows.counts == 3).sum())),
         "constant_voxels_by_session": {str(i + 1): int(n) for i, n in enumerate(averages.invalid.sum(axis=1)) if n},
-        "voxels_dropped_for_constant_sessions": int((~keep).sum()),
+        "dropped_units": reason_counts(reasons),
         "empty_rois": {roi: _why_empty(masks[roi], masks["whole_brain"]) for roi in ROIS if not rois.loc[kept, roi].any()},
     }
-    responses = averages.responses if keep.all() else averages.responses[:, keep]
+    responses = averages.responses if kept[passes].all() else averages.responses[:, kept[passes]]
     train, test = (Split(rows.ids[part].astype(str), responses[part], rows.counts[part]) for part in (rows.train, rows.test))
-    statistics = pd.DataFrame({"kept": kept, "released": voxels["ncsnr"], "recomputed": recomputed})
+    statistics = pd.DataFrame({"kept": kept, "reason": reasons, "released": voxels["ncsnr"], "recomputed": recomputed})
     screening = pd.concat([voxels[["unit", "nc_percent"]], statistics, rois], axis=1)
     units, rois = (table[kept].reset_index(drop=True) for table in (voxels, rois))
     return Recording("nsd", subject, train, test, units, rois, notes, screening).check()
@@ -142,8 +151,8 @@ def _look(release: Release, options: Options) -> tuple[Rows, dict[str, np.ndarra
     """Check everything except the betas. Return the rows of images, masks of ROIs, and selected voxels in the order of NIfTI."""
     require_sessions(release, options.sessions[release.subject])
     rows = _rows(release, options)
-    ncsnr = read_volume(release, release.ncsnr)
-    masks = read_masks(release, ncsnr, options.selection)
+    volume = read_volume(release.ncsnr, release.remedy(release.ncsnr))
+    masks, ncsnr = read_masks(release, volume, options.selection), volume.values
     places = np.argwhere(masks["whole_brain"])
     voxels = pd.DataFrame(places, columns=["i", "j", "k"])
     voxels.insert(0, "unit", ["-".join(map(str, place)) for place in places])
@@ -196,14 +205,3 @@ def _why_empty(mask: np.ndarray, selected: np.ndarray) -> str:
     if not mask.any():
         return "not drawn in this subject"
     return "no voxel above the noise-ceiling threshold" if (mask & selected).any() else "outside the selection"
-
-
-def _compare(subject: str, released: np.ndarray, recomputed: np.ndarray) -> dict[str, float]:
-    """Compare the ncsnr of the betas with the released ncsnr. This reveals voxels in another order or of another subject."""
-    difference = np.abs(recomputed - released)[np.isfinite(recomputed)]
-    if not len(difference):
-        return {"voxels": 0}
-    median, largest = float(np.median(difference)), float(difference.max())
-    if median > 0.02:
-        log.warning("nsd %s: ncsnr recomputed from the betas differs from the released one by %.3f (median)", subject, median)
-    return {"voxels": len(difference), "median_difference": median, "largest_difference": largest}
