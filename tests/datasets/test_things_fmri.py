@@ -213,7 +213,7 @@ def test_voxels_with_missing_or_constant_responses_are_dropped(copy):
         file["ResponseData/block0_values"][lost[1]] = 0.1
     recording = things_fmri.read(copy, "sub-01", OPTIONS)
     assert recording.units["unit"].tolist() == kept[:3] + kept[4:10] + kept[11:]
-    assert recording.notes["voxels_dropped_for_missing_or_constant_responses"] == 2
+    assert recording.notes["dropped_units"]["missing or constant responses"] == 2
     assert recording.screening["recomputed"][lost].isna().all()
 
 

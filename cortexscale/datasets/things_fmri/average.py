@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from cortexscale.datasets.screening import Damage
 from cortexscale.datasets.things_fmri.tables import Trials
 from cortexscale.kernels.noise_ceiling import ncsnr_from_repetitions, noise_ceiling_percent
 
@@ -13,27 +14,30 @@ _BLOCK_VALUES = 2**19  # number of float64 responses in one block of voxels
 BLOCK_BYTES = 6 * 8 * _BLOCK_VALUES  # size of a block and of everything that is computed from it
 
 
-def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trials) -> pd.DataFrame:
-    """Return the mean and sd of the single trials of each split, and ``recomputed``, the noise ceiling of the test images.
+def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trials) -> tuple[pd.DataFrame, Damage]:
+    """Return mean and sd of the single trials of each split, and ``recomputed``, the noise ceiling of the test images.
 
-    The noise ceiling is computed as in the authors' code (``thingsmri/anc.py``). A voxel is z-scored over the test images of each
-    repetition. The noise variance is the variance over repetitions, averaged over images. The signal variance is 1 minus the
-    noise variance. The table has one row per voxel of ``rows``, which are ascending indices into ``responses`` (voxels, trials).
-    A row is nan if a response is missing, or if all training trials or all test images of one repetition are equal.
+    The ceiling is computed like the released one (authors' code, ``thingsmri/anc.py``): a voxel is z-scored over the test images
+    of each repetition; the noise variance is the mean over images of the variance over repetitions, and the signal variance
+    is 1 minus the noise variance. There is one row per voxel in ``rows``, ascending indices into ``responses`` (voxels, trials).
+    It is nan where a response is missing or stuck, as the returned Damage says, or where all training trials, or all test images
+    of one repetition, are equal.
     """
     columns = ["train_mean", "train_sd", "test_mean", "test_sd", "recomputed"]
     table = np.empty((len(rows), len(columns)))
+    damage = Damage(responses.shape[1], len(rows))
     for block, values in _blocks(responses, rows):
         train, test = values[:, trials.train], values[:, trials.test]
         splits = (train.mean(axis=1), train.std(axis=1), test.mean(axis=(1, 2)), test.std(axis=(1, 2)))
-        bad = ~np.isfinite(values).all(axis=1) | (np.ptp(train, axis=1) == 0) | (np.ptp(test, axis=2) == 0).any(axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):  # bad voxels divide by 0, and become nan below
+        damage.add(block, values.T)
+        bad = damage.units[block] | (np.ptp(train, axis=1) == 0) | (np.ptp(test, axis=2) == 0).any(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):  # bad voxels divide by 0; they become nan below
             z = (test - test.mean(axis=2, keepdims=True)) / test.std(axis=2, keepdims=True)
         z[bad] = 0
         ncsnr = ncsnr_from_repetitions(np.moveaxis(z, 0, 2), zscored=True)
         table[block] = np.column_stack([*splits, noise_ceiling_percent(ncsnr, test.shape[1])])
         table[block][bad] = np.nan
-    return pd.DataFrame(table, index=rows, columns=columns)
+    return pd.DataFrame(table, index=rows, columns=columns), damage
 
 
 def zscored_averages(responses: h5py.Dataset, rows: np.ndarray, trials: Trials, scope: str) -> tuple[np.ndarray, np.ndarray]:
@@ -65,5 +69,5 @@ def _blocks(responses: h5py.Dataset, rows: np.ndarray) -> Iterator[tuple[slice, 
     """Yield slices of ``rows``, each with its float64 responses (rows, trials)."""
     width = max(1, _BLOCK_VALUES // responses.shape[1])
     for first in range(0, len(rows), width):
-        block = slice(first, first + width)
+        block = slice(first, min(first + width, len(rows)))
         yield block, responses[rows[block]].astype(np.float64, copy=False)

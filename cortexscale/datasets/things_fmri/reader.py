@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, PositiveInt
 
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.registry import all_facts
+from cortexscale.datasets.screening import first_reason, reason_counts
 from cortexscale.datasets.things_fmri.average import BLOCK_BYTES, moments_and_ceiling, zscored_averages
 from cortexscale.datasets.things_fmri.files import Release, find_release, open_responses
 from cortexscale.datasets.things_fmri.tables import ROI_COLUMNS, SECOND_VERSION_ROIS, Trials, read_trials, read_voxels
@@ -109,25 +110,33 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     """
     release, trials, voxels, candidate = _tables(root, subject, options)
     with open_responses(release, voxels["voxel_id"].to_numpy(), len(trials.session)) as responses:
-        moments = moments_and_ceiling(responses, np.flatnonzero(candidate), trials).reindex(voxels.index)
+        moments, damage = moments_and_ceiling(responses, np.flatnonzero(candidate), trials)
+        path, every = release.responses, np.ones(len(moments), bool)
+        damage.require_little(path, every, "trial_id", "voxels", release.remedy(path), first=0)
+        moments = moments.reindex(voxels.index)
         recomputed = moments.pop("recomputed")
         agreement = _compare(release, voxels["nc_testset"], recomputed, options)
         ceiling = voxels["nc_testset"] if options.noise_ceiling == "released" else recomputed
         above = candidate & (ceiling > options.min_nc_percent).to_numpy()
-        kept = above & moments.notna().all(axis=1).to_numpy()
+        conditions = {
+            f"noise ceiling is not above {options.min_nc_percent:g} %": ~above,
+            "missing or constant responses": moments.isna().any(axis=1).to_numpy(),
+        }
+        reasons = first_reason(conditions)
+        kept = reasons == ""
         _require_voxels(release, kept, ceiling, options)
         train, test = zscored_averages(responses, np.flatnonzero(kept), trials, options.zscore)
 
     names = [f"voxel{number:06d}" for number in voxels["voxel_id"]]
     units = pd.DataFrame({"unit": names, **voxels[["i", "j", "k"]], "nc_percent": ceiling, **moments})
     rois = voxels[list(ROIS)]
-    statistics = pd.DataFrame({"kept": kept, "released": voxels["nc_testset"], "recomputed": recomputed})
+    statistics = pd.DataFrame({"kept": kept, "reason": reasons, "released": voxels["nc_testset"], "recomputed": recomputed})
     screening = pd.concat([units[["unit", "nc_percent"]], statistics, rois], axis=1)[voxels["whole_brain"]]
     notes = {
         "files": [file.name for file in release.files],
         "voxels_selected": len(screening),
         "voxels_above_threshold": int(above.sum()),
-        "voxels_dropped_for_missing_or_constant_responses": int((above & ~kept).sum()),
+        "dropped_units": reason_counts(screening["reason"].to_numpy()),
         "zscore": options.zscore,
         "released_statistic": "nc_testset",
         "nc_testset_recomputed": agreement,
