@@ -98,7 +98,8 @@ def read_label_names(release: Release, name: str) -> dict[str, int]:
 def read_labels(release: Release, name: str, largest: int, reference: Volume) -> np.ndarray:
     """Read an ROI volume as int16 (X, Y, Z).
 
-    Values are -1 outside cortex, 0 in cortex without a label, and 1 ... ``largest`` for labels. An InputError is raised if it is not on the grid of the ``reference``.
+    Values are -1 outside cortex, 0 in cortex without a label, and 1 ... ``largest`` for labels. A volume on
+    another grid than the ``reference`` is an InputError.
     """
     path = release.roi(name)
     volume = read_volume(path, release.remedy(path))

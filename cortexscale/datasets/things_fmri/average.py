@@ -15,13 +15,13 @@ BLOCK_BYTES = 6 * 8 * _BLOCK_VALUES  # size of a block and of everything that is
 
 
 def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trials) -> tuple[pd.DataFrame, Damage]:
-    """Return mean and sd of the single trials of each split, and ``recomputed``, the noise ceiling of the test images.
+    """Return the mean and sd of the single trials of each split, and ``recomputed``, the noise ceiling of the test images.
 
-    The ceiling is computed like the released one (authors' code, ``thingsmri/anc.py``): a voxel is z-scored over the test images
-    of each repetition; the noise variance is the mean over images of the variance over repetitions, and the signal variance
-    is 1 minus the noise variance. There is one row per voxel in ``rows``, ascending indices into ``responses`` (voxels, trials).
-    It is nan where a response is missing or stuck, as the returned Damage says, or where all training trials, or all test images
-    of one repetition, are equal.
+    The noise ceiling is computed as in the authors' code (``thingsmri/anc.py``). A voxel is z-scored over the test images of each
+    repetition. The noise variance is the variance over repetitions, averaged over images. The signal variance is 1 minus the
+    noise variance. The table has one row per voxel of ``rows``, which are ascending indices into ``responses`` (voxels, trials).
+    A row is nan if a response is missing or stuck, as the returned Damage says, or if all training trials or all test images of
+    one repetition are equal.
     """
     columns = ["train_mean", "train_sd", "test_mean", "test_sd", "recomputed"]
     table = np.empty((len(rows), len(columns)))
@@ -31,7 +31,7 @@ def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trial
         splits = (train.mean(axis=1), train.std(axis=1), test.mean(axis=(1, 2)), test.std(axis=(1, 2)))
         damage.add(block, values.T)
         bad = damage.units[block] | (np.ptp(train, axis=1) == 0) | (np.ptp(test, axis=2) == 0).any(axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):  # bad voxels divide by 0; they become nan below
+        with np.errstate(invalid="ignore", divide="ignore"):  # bad voxels divide by 0, and become nan below
             z = (test - test.mean(axis=2, keepdims=True)) / test.std(axis=2, keepdims=True)
         z[bad] = 0
         ncsnr = ncsnr_from_repetitions(np.moveaxis(z, 0, 2), zscored=True)
