@@ -32,9 +32,10 @@ class Volume:
         voxel = np.linalg.norm(reference.affine[:3, :3], axis=0).min()
         if not apart <= _SAME * voxel:  # also where an affine is not finite
             remedy = f"the volume was mirrored, moved or resampled by some tool; take the released one. {remedy}"
-            raise InputError(self.path, self._place(), f"{reference._place()}, as {reference.path.name} has", remedy)
+            raise InputError(self.path, self.place(), f"{reference.place()}, as {reference.path.name} has", remedy)
 
-    def _place(self) -> str:
+    def place(self) -> str:
+        """Describe the voxels: their size, orientation and origin."""
         import nibabel as nib
 
         if not np.isfinite(self.affine).all():
