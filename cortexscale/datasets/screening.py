@@ -56,7 +56,7 @@ class Damage:
         It names the rows, each called ``row`` and numbered from ``first``; ``unit`` is the plural of what a unit is.
         """
         damaged, n = int((self.units & of).sum()), int(of.sum())
-        if damaged <= max(MOST_DAMAGED * n, 1) and damaged < n:
+        if not damaged or (damaged <= max(MOST_DAMAGED * n, 1) and damaged < n):
             return
         kinds = (("missing (not finite)", self._missing), ("stuck (all equal)", self._stuck))
         where = "; ".join(f"{kind} in {_spans(counts, row, unit, first)}" for kind, counts in kinds if counts.any())

@@ -551,3 +551,14 @@ def test_simulated_monkeys_are_read_with_their_truth(tmp_path):
     order = truths["monkeyF"].train.stimulus_ids.tolist()
     assert order == truths["monkeyN"].train.stimulus_ids.tolist() != sorted(order)
     assert tvsd.read(tmp_path, "monkeyN", options).notes["dead_electrodes"] == list(range(320, 384))
+
+
+@pytest.mark.parametrize(("name", "place"), [("train_MUA", np.s_[5]), ("test_MUA", np.s_[5]), ("test_MUA_reps", np.s_[0, 5])])
+def test_an_image_without_responses_is_named(copy, name, place):
+    with h5py.File(copy / "monkeyF/THINGS_normMUA.mat", "r+") as file:
+        values = file[name][:]
+        values[place] = np.nan
+        file[name][:] = values
+    with pytest.raises(InputError, match=rf"missing \(not finite\) in row of {name} 6 ") as caught:
+        tvsd.read(copy, "monkeyF", OPTIONS)
+    assert caught.value.where.endswith("THINGS_normMUA.mat")

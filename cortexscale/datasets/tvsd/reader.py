@@ -6,7 +6,7 @@ its rows. Electrodes count from 0, in the physical order of the normalised file,
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field, field_validator
 from cortexscale.datasets.formats.matlab import numbers, open_matlab, read_strings
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.registry import all_facts
+from cortexscale.datasets.screening import Damage
 from cortexscale.datasets.tvsd.electrodes import BLOCK_BYTES, N_ELECTRODES, blocks, describe_electrodes, select_electrodes
 from cortexscale.errors import InputError
 from cortexscale.recording import Recording, Split
@@ -110,10 +111,18 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     train_ids, test_ids = _stimulus_ids(root, subject, options)
     with _responses_file(root, subject, options) as file:
         electrodes = describe_electrodes(file, options.areas[subject])
+        reliable = (electrodes["area"] != "") & (electrodes["reliability"] > options.min_reliability)
+        repetitions = file["test_MUA_reps"]
+        n_trials = repetitions.shape[0] * repetitions.shape[1]
+        of_units = ((part, repetitions[:, :, part].reshape(n_trials, -1)) for part in blocks(N_ELECTRODES, 8 * n_trials))
+        _damaged("test_MUA_reps", n_trials, reliable.to_numpy(), of_units, responses_file)
         keep, dropped = select_electrodes(electrodes, options.min_reliability, responses_file)
         train, test = (_responses(file[name], keep) for name in ("train_MUA", "test_MUA"))
 
-    complete = np.isfinite(train).all(axis=0) & np.isfinite(test).all(axis=0)
+    complete = np.ones(train.shape[1], bool)
+    for name, values in (("train_MUA", train), ("test_MUA", test)):
+        of_units = ((part, values[:, part]) for part in blocks(values.shape[1], 8 * len(values)))
+        complete &= ~_damaged(name, len(values), np.ones(values.shape[1], bool), of_units, responses_file)
     dropped["a response is missing"] = int((~complete).sum())
     if not complete.all():
         keep[keep] = complete
@@ -137,6 +146,15 @@ def read(root: Path, subject: str, options: Options) -> Recording:
         },
         screening=pd.concat([statistics.assign(kept=keep, released=electrodes["reliability"]), in_roi], axis=1),
     ).check()
+
+
+def _damaged(name: str, rows: int, of: np.ndarray, parts: Iterable[tuple[slice, np.ndarray]], path: Path) -> np.ndarray:
+    """Return which electrodes have missing or stuck values in an array. Too many of the electrodes ``of`` are an InputError."""
+    damage = Damage(rows, len(of))
+    for part, values in parts:
+        damage.add(part, values)
+    damage.require_little(path, of, f"row of {name}", "electrodes", _source(path.parent.name, path.name))
+    return damage.units
 
 
 def _source(subject: str, file: str) -> str:
