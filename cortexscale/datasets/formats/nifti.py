@@ -58,7 +58,7 @@ def read_volume(path: Path | str, remedy: str) -> Volume:
         image = kind.from_bytes(content)
         values, affine = np.asanyarray(image.dataobj), np.asarray(image.affine, dtype=np.float64)
     except Exception as error:  # nibabel and gzip raise a dozen unrelated types on a damaged file
-        found = f"a volume that cannot be read ({error or type(error).__name__})"
+        found = f"a volume that cannot be read ({str(error) or type(error).__name__})"
         raise InputError(path, found, "a whole NIfTI file", f"the copy is damaged; download it again. {remedy}") from error
     if values.ndim != 3 or values.dtype.kind not in "iuf":
         found = f"an array of {values.dtype} of shape {values.shape}"
