@@ -88,7 +88,7 @@ def test_units_of_meeg_keep_their_time():
 
 def test_a_recording_without_screening_is_refused():
     bare = dataclasses.replace(two_subjects()[0], screening=pd.DataFrame())
-    with pytest.raises(InputError, match=r"nsd/s1[\s\S]*no table of the units"):
+    with pytest.raises(InputError, match=r"nsd/s1[\s\S]*no table of the examined units"):
         noise_ceilings([bare])
 
 
@@ -200,7 +200,7 @@ def test_curves_average_over_all_channels():
 
 def test_nothing_to_draw_is_said():
     nothing = noise_ceilings([recording("nsd", "s", nc_percent=[2.0], rois={"V1": [True]})])
-    with pytest.raises(InputError, match="units of 0 datasets"):
+    with pytest.raises(InputError, match="no unit with a known noise ceiling"):
         draw_noise_ceilings({"noise_ceilings": nothing}, {})
     with pytest.raises(InputError, match="released_statistics"):
         draw_released_statistics({"released_units": released_units([])}, {})
