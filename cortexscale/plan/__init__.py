@@ -37,7 +37,7 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 DOWNLOADED_SCORES = "resources/spvvs/benchmark_scores.csv"
 """The published score table, which the rule download_scores downloads."""
 CHECKS = {"check_data", "check_dataset", "check_model", "estimate", "list_figures"}
-"""Diagnostic rules. For these, the plan checks neither readers and their options nor raw files, because the rules themselves
+"""Diagnostic rules. The plan does not check readers, their options or raw files for these rules, because the rules themselves
 report what is missing or broken."""
 
 
@@ -73,7 +73,7 @@ class Checks(BaseModel, extra="forbid"):
 
 
 class Plan:
-    """A checked study. It has one part for each subject that rules ask about, such as data, models or figures.
+    """A checked study. It has several parts, such as data, models and figures. Rules read these parts.
 
     Args:
         config: the parsed config file.
@@ -139,7 +139,7 @@ class Plan:
     def begin(self) -> None:
         """Prepare a real run: require all input files, and note in the results folder which study and process writes into it.
 
-        Diagnostic rules make no results, and may be run beside a study.
+        Diagnostic rules make no results. They may run while the study runs.
         """
         if not self._checking:
             self._require_files(list(self.data.datasets))
@@ -147,7 +147,7 @@ class Plan:
 
     @property
     def _other_files(self) -> list[str]:
-        """The files of models, published layers, tables and scores."""
+        """Input files other than stimuli and recordings: labelled images, checkpoints, and files that the authors published."""
         files = self.models.files + self.alignment.files
         files += self.published.files if self.published else []
         files += [self.study.finetuning.images] if self.study.finetuning and self.study.finetuning.images else []
@@ -155,7 +155,7 @@ class Plan:
 
     @property
     def score_contents(self) -> list[str]:
-        """The digest of the published score table, unless a rule downloads it."""
+        """The digest of the published score table. The list is empty if a rule downloads the table."""
         given = [self.study.scores.path] if self.study.scores and self.study.scores.path != DOWNLOADED_SCORES else []
         return self.inputs.contents(given)
 
@@ -166,7 +166,7 @@ class Plan:
 
     @property
     def missing_files_of_models(self) -> list[str]:
-        """Missing files that are neither images nor recordings."""
+        """Missing input files other than stimuli and recordings."""
         return self.missing_files(self._other_files)
 
     def _require_files(self, datasets: list[str]) -> None:
@@ -178,5 +178,5 @@ class Plan:
         return Costs(sizes, machine, self.alignment, self.mapping, self.finetuning)
 
     def code(self, stage: str, *modules: str | Path) -> str:
-        """Return the digest of the code of a stage, for the ``params`` of its rule."""
+        """Return a digest of the code that a stage runs. The rule of the stage has this digest among its ``params``."""
         return stage_digest(SCRIPTS / f"{stage}.py", *modules)

@@ -57,7 +57,7 @@ class AlignmentPlan:
         return {name: (entry.released_name if entry else None, self.data.datasets[name].rois) for name, entry in known.items()}
 
     def commitments(self, stimuli: str, model: str) -> str:
-        """Return the path of the committed layers of a model's reference model."""
+        """Return the path of the committed layers that a model takes from its reference model."""
         return f"{self.results}/commitments/{stimuli}/{self.models.inventory[model].reference}.json"
 
     @property
@@ -81,9 +81,9 @@ class AlignmentPlan:
         return list(product([each for each in self.data.stimuli if study.stimuli is None or each in study.stimuli], study.models))
 
     def kernel_subjects(self, stimuli: str) -> dict[str, BestSubjects | None]:
-        """Return the datasets whose stimuli exact kernels contain -> the choice of their best subjects."""
+        """Return dataset -> its ``best_subjects``, for the datasets whose stimuli are in the exact kernels."""
         return {name: self.data.datasets[name].best_subjects for name in self.data.datasets_on(stimuli) if self.exact}
 
     def kernel_recordings(self, stimuli: str) -> list[str]:
-        """List the recordings that decide which stimuli exact kernels contain."""
+        """List the recordings that decide which stimuli are in the exact kernels."""
         return self.data.recordings(*self.kernel_subjects(stimuli))

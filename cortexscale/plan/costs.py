@@ -85,7 +85,7 @@ class Costs:
         return self._stored(stimuli, network, network.layers)
 
     def largest_sweep_mb(self, model: str) -> int:
-        """Return the memory in MB that extracting all candidate layers of a model needs, at most over all stimulus sets."""
+        """Return the memory in MB for extracting all candidate layers of a model from the stimulus set that needs most."""
         network = self.sizes.network(model)
         kernels = [self.sweep_features(stimuli, model).mb for stimuli in self.data.stimuli if self._alignment.exact]
         return max(self._extracted(network, network.layers, images=0).mb, *kernels, 0)
@@ -184,9 +184,12 @@ class Costs:
         )
 
     def finetuning_step(self, model: str, activations: float = 0) -> finetuning.StepSize:
-        """Return the sizes of a step. The network keeps ``activations`` numbers per image for the backward pass.
+        """Return the sizes of a step.
 
         The units of all ROIs are counted, because the number of units in an ROI is unknown until the data are read.
+
+        Args:
+            activations: how many numbers the network keeps per image for the backward pass.
         """
         assert self._finetuning
         tuning, recipe = self._finetuning.tunings[model], self._finetuning.recipe(model)

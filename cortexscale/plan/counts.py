@@ -1,4 +1,4 @@
-"""Numbers of the config that the numbers of training stimuli do not allow: folds, components, percentages."""
+"""Checks of folds, components and percentages in the config: a dataset may have too few training stimuli for them."""
 
 from collections.abc import Collection, Iterator
 
@@ -8,11 +8,14 @@ from cortexscale.study import Study
 from cortexscale.study.experiments import Finetuning, Mapping
 
 _FEWEST = 2
-"""Stimuli that a readout or a fine-tuned model is fitted to, at least."""
+"""Smallest number of stimuli that a readout or a fine-tuned model can be fitted to."""
 
 
 def check_counts(study: Study, data: DataPlan, datasets: Collection[str], problems: Problems) -> None:
-    """Report numbers that cannot be right, even if the ``datasets`` have as many training stimuli as their readers may keep."""
+    """Report numbers of the config that are certainly wrong.
+
+    Each dataset among ``datasets`` is assumed to have as many training stimuli as its reader can keep.
+    """
     stimuli = {name: data.shape(name)[0] for name in datasets}
     if not stimuli:
         return

@@ -123,7 +123,10 @@ class DataPlan:
         return images + [file for name, subject in subjects for file in self.raw_files(name, subject)]
 
     def raw_inputs(self, dataset: str, subject: str) -> list[str]:
-        """List the input of the rule that reads a subject: the folder that the simulation makes; nothing for released files."""
+        """List the inputs of the rule that reads a subject.
+
+        The folder of a simulated dataset is the only input. Released files are no inputs.
+        """
         if dataset in self.simulated:
             return [self.datasets[dataset].path]
         return []
@@ -139,7 +142,7 @@ class DataPlan:
     def stimulus_path(self, stimuli: str) -> list[str]:
         """List the inputs of the rule that makes the table of a stimulus set.
 
-        Some simulated datasets bring their own images, which are in the folder of the dataset.
+        Some simulated datasets bring their own images. The input is then the folder of the dataset.
         """
         path = self.study.stimuli[stimuli].path
         made = [self.datasets[name].path for name in self.simulated if Path(self.datasets[name].path) in Path(path).parents]
@@ -188,15 +191,18 @@ class DataPlan:
         return [name for name, dataset in self.datasets.items() if dataset.stimuli == stimuli]
 
     def targets(self, stimuli: str) -> dict[str, DatasetTargets]:
-        """Return dataset -> ROIs and subjects that are scored, for the datasets on a stimulus set."""
+        """Return dataset -> ROIs and subjects that are scored, for the datasets that were recorded with a stimulus set."""
         return {name: self.datasets[name].targets for name in self.datasets_on(stimuli)}
 
     def subjects_scored(self, dataset: str) -> list[str]:
-        """List as many subjects as will be scored. The subjects may be others, because noise ceilings decide later."""
+        """List the first subjects of the config, as many as will be scored. Noise ceilings may choose other subjects later."""
         return self.datasets[dataset].subjects[: self.datasets[dataset].scored]
 
     def shape(self, dataset: str, subjects: Sequence[str] | None = None) -> tuple[int, int, int]:
-        """Return the numbers of training stimuli, test stimuli and units of a kernel. The default is all scored subjects."""
+        """Return the numbers of training stimuli, test stimuli and units of the kernel of ``subjects``.
+
+        By default these are all scored subjects.
+        """
         return self.reader(dataset).shape(self._options(dataset), subjects or self.subjects_scored(dataset))
 
     def reading_mb(self, dataset: str) -> int:

@@ -71,8 +71,8 @@ class FigurePlan:
         """Report requested figures that do not exist or cannot be drawn, both in the config and among ``targets``.
 
         Args:
-            complete: whether every section of the config could be read. If not, only unknown names of figures are reported,
-                because a figure may lack its section only until the mistakes in this section are corrected.
+            complete: whether every section of the config could be read. If not, only unknown names of figures are reported.
+                Other figures may be possible once the mistakes in their sections are corrected.
         """
         files = asked_files(targets, self.results, rf"figures/(.+)\.(?:{'|'.join(KINDS)})")
         for where, names in (("config key figures", self.asked), ("figure", files)):
@@ -103,7 +103,7 @@ class FigurePlan:
 
     @property
     def fits(self) -> list[str]:
-        """The names of the fits that the requested figures and the mapping axis read."""
+        """The names of the fits that the requested figures read, and ``mapping`` if the study has this axis."""
         paths = [path for drawing in self.drawings for path in drawing.tables.values() if path.startswith("fits/")]
         names = [re.sub(r"(\.points|\.curves)?\.parquet$", "", Path(path).name) for path in paths]
         names += ["mapping"] if self.study.mapping else []

@@ -94,7 +94,7 @@ class FinetuningPlan:
 
     @property
     def labelled_images(self) -> dict[str, dict[str, int | None]]:
-        """Path of the labelled images -> base models that need them and are not of a suite -> their classes, None if unknown."""
+        """Path of the labelled images -> base model that is not of a suite -> its number of classes, None if unknown."""
         own = [base for base in self._bases if self.models.inventory[base].source != "suite"]
         classes = {base: self.models.inventory[base].classes for base in own}
         return {self.settings.images: classes} if self.settings.images and own else {}
@@ -104,7 +104,7 @@ class FinetuningPlan:
         return self.images(self.base(model).id)
 
     def contents(self, model: str) -> list[str | None]:
-        """Return the digests of the checkpoint and the labelled images of a model, if they are from outside."""
+        """Return the digests of a model's checkpoint and labelled images, except what the study makes or downloads itself."""
         return [*self.models.weights_contents(self.base(model).id), self.data.inputs.names(self.images_of(model))]
 
     def image_recipe(self, base: str) -> Recipe | None:
@@ -122,7 +122,10 @@ class FinetuningPlan:
         return resolve(*layers, *([given] if given else []))
 
     def weights(self, model: str) -> list[str]:
-        """List the checkpoint of a fine-tuned model or a baseline. The list is empty if the source of a baseline downloads it."""
+        """List the checkpoint of a fine-tuned model or a baseline.
+
+        The list is empty for a baseline whose weights no rule trains or downloads.
+        """
         return [self._weights_file(model)] if model in self.finetuned else self.models.weights(self.base(model).id)
 
     def _weights_file(self, model: str) -> str:
@@ -157,16 +160,16 @@ class FinetuningPlan:
         return [stimuli for stimuli in self.data.stimuli if self.benchmarks_on(stimuli)]
 
     def benchmarks_on(self, stimuli: str) -> list[str]:
-        """List the datasets on a stimulus set on which fine-tuned models are scored."""
+        """List the datasets that fine-tuned models are scored on and that were recorded with a stimulus set."""
         wanted = self.settings.benchmarks or self.data.datasets
         return [name for name in self.data.datasets_on(stimuli) if name in wanted]
 
     def scored(self, stimuli: str) -> dict[str, DatasetTargets]:
-        """Return dataset -> ROIs and subjects that are scored, for the datasets on a stimulus set."""
+        """Return dataset -> ROIs and subjects that are scored, for the datasets in ``benchmarks_on(stimuli)``."""
         return {name: entry for name, entry in self.data.targets(stimuli).items() if name in self.benchmarks_on(stimuli)}
 
     def commitments(self, stimuli: str, model: str) -> str:
-        """Return the path of the committed layers of a model's base model."""
+        """Return the path of the committed layers that a model takes from its base model."""
         return self.alignment.commitments(stimuli, self.base(model).id)
 
     @property

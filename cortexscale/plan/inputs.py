@@ -1,4 +1,4 @@
-"""The input files of a study from outside its results folder, and the owner of this folder."""
+"""The input files of a study: whether they exist or will be simulated, and the digests of their contents."""
 
 import os
 import re
@@ -30,18 +30,19 @@ class Inputs:
         return self.is_simulated(file) or Path(file).exists()
 
     def simulated(self, files: Iterable[str]) -> list[str]:
-        """List the files that the simulation makes, for which a rule waits."""
+        """List those ``files`` that the simulation makes. Rules wait for them."""
         return [file for file in files if self.is_simulated(file)]
 
     def contents(self, files: Iterable[str]) -> list[str]:
-        """Return the digests of the other files and folders, which are from outside, for the ``params`` of a rule.
+        """Return the digests of those ``files`` that the simulation does not make.
 
-        They are no inputs of rules, because their dates and places do not count.
+        Rules have the digests among their ``params``. The files are no inputs of rules, because only their content counts, and
+        not their date or place.
         """
         return [self._contents.of(file) for file in files if not self.is_simulated(file)]
 
     def names(self, images: str | None) -> str | None:
-        """Return the digest of the names of labelled images from outside, for the ``params`` of a rule."""
+        """Return the digest of the file names of labelled images, for the ``params`` of a rule; None if they are simulated."""
         return self._contents.names_in(images) if images and not self.is_simulated(images) else None
 
 

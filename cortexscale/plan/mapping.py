@@ -83,11 +83,11 @@ class MappingPlan:
         return [name for name in self.settings.datasets if self.data.datasets[name].stimuli == stimuli]
 
     def token_subjects(self, stimuli: str) -> dict[str, BestSubjects | None]:
-        """Return the datasets whose stimuli need tokens -> the choice of their best subjects."""
+        """Return dataset -> its ``best_subjects``, for the datasets whose stimuli need tokens."""
         return {name: self.data.datasets[name].best_subjects for name in self.datasets_on(stimuli)}
 
     def path(self, pattern: str, dataset: str) -> str:
-        """Insert the model and the stimulus set of a dataset into a pattern of a path."""
+        """Fill in the pattern of a path: the results folder, the stimulus set of a dataset, and the model of the readouts."""
         return pattern.format(results=self.results, stimuli=self.data.datasets[dataset].stimuli, model=self.model)
 
     def prepared(self, dataset: str) -> list[str]:

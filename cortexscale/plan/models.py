@@ -61,18 +61,24 @@ class ModelPlan:
         return list(dict.fromkeys(model.reference for model in self.inventory.values()))
 
     def code(self, *models: str) -> list[str | Path]:
-        """List the modules of sources and the user's files that build some models. Digests of stages cover them."""
+        """List the Python code that builds some models: modules of this library and files of the user.
+
+        The digests of stages include this code.
+        """
         entries = [self.inventory[model] for model in models]
         own = [Path(entry.builder.file) for entry in entries if isinstance(entry.builder, FunctionBuilder)]
         return list(dict.fromkeys([*(entry.built_in for entry in entries), *own]))
 
     def weights(self, model: str) -> list[str]:
-        """List the checkpoint of a model if its jobs wait for it, because the study trains or downloads the weights."""
+        """List the checkpoint of a model if the study trains or downloads this file.
+
+        Jobs of the model wait for the listed file.
+        """
         checkpoint = self.inventory[model].checkpoint
         return [checkpoint] if checkpoint and (self.weights_follow(model) or self._downloadable(checkpoint)) else []
 
     def weights_contents(self, model: str) -> list[str]:
-        """Return the digest of the checkpoint of a model if it is from outside."""
+        """Return the digest of the checkpoint of a model, unless the study trains or downloads it."""
         checkpoint = self.inventory[model].checkpoint
         return self.inputs.contents([checkpoint]) if checkpoint and not self.weights(model) else []
 
@@ -95,7 +101,7 @@ class ModelPlan:
     def downloads(self) -> dict[str, str]:
         """Published checkpoint that was missing when the plan was made -> its model.
 
-        Only missing checkpoints have a rule. An existing checkpoint is never downloaded again, even if the code changes.
+        A rule downloads the missing checkpoints only. An existing checkpoint is never downloaded again, even if the code changes.
         """
         folder = self.checkpoint_folder
         files = {model.checkpoint: model.id for model in self.inventory.values() if model.source == "spvvs"}

@@ -16,7 +16,7 @@ _WRITER = ".writer.json"
 
 
 def require_owner(results: str, study: str) -> None:
-    """Raise an InputError if the results are a file or belong to another study, or if the file that names it is damaged."""
+    """Raise an InputError if the results folder is a file, belongs to another study, or has a damaged file about its owner."""
     if Path(results).exists() and not Path(results).is_dir():
         raise InputError("config key results", f"{results}, which is a file", "a folder", "name another path")
     marker = Path(results) / OWNER
@@ -32,7 +32,7 @@ def require_owner(results: str, study: str) -> None:
 
 
 def claim(results: str, study: str) -> None:
-    """Note in a results folder that it belongs to a study, and that this process writes into it until it ends.
+    """Note in a results folder which study owns the folder, and that this process is writing into the folder.
 
     Raises:
         InputError: another process that has not ended writes into the folder.
@@ -60,7 +60,7 @@ def _become_writer(file: Path) -> None:
 
 
 def _leave(file: Path, process: int) -> None:
-    if os.getpid() == process:  # and not a copy of this process
+    if os.getpid() == process:  # a forked copy of the process keeps the file
         file.unlink(missing_ok=True)
 
 

@@ -29,7 +29,7 @@ class Sizes:
         return None
 
     def committed_layers(self, layers: int, rois: int) -> float:
-        """Return the number of different committed layers of ``rois`` ROIs, if there are ``layers`` candidate layers."""
+        """Return how many different layers are committed, given the numbers of candidate layers and of ROIs."""
         return most_committed_layers(layers, rois)
 
     def released_bytes(self, dataset: str, subject: str) -> float:
@@ -47,8 +47,8 @@ class Sizes:
     def dataset(self, name: str) -> DatasetSize:
         """Return the sizes of a dataset.
 
-        The subjects share one kernel, or each has its own, as in NSD. The latter is assumed if the number of units of a kernel
-        does not grow with the number of subjects, and the stimulus set has enough images for all subjects.
+        The subjects share one kernel, or each has its own, as in NSD. Own kernels are assumed if the number of units of a
+        kernel does not grow with the number of subjects, and the stimulus set has enough images for all subjects.
         """
         entry, subjects = self.data.datasets[name], self.data.subjects_scored(name)
         n_train, n_test, most = self.data.shape(name)

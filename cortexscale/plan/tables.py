@@ -85,7 +85,7 @@ class PublishedPlan:
     def downloads(self) -> dict[str, str]:
         """File that was missing when the plan was made -> name of the file in the repository.
 
-        Only missing files have a rule. An existing file is never downloaded again.
+        A rule downloads the missing files only. An existing file is never downloaded again.
         """
         files = zip(self.files, FILES.values(), strict=True)
         return {file: name for file, name in files if self.settings.repo and not Path(file).exists()}
