@@ -1,4 +1,7 @@
-"""Sections of the config for training. They have a module, so that stages need not depend on the code of all sections."""
+"""Sections of the config for training.
+
+They have a module of their own, so that stages need not depend on the code of all sections.
+"""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -130,7 +133,7 @@ class Lora(Section):
 
 
 class NeuralRecipe(Section):
-    """Hyper-parameters of a fine-tuning on responses and on labelled images. The paper has the defaults (Table S3)."""
+    """Hyper-parameters of a fine-tuning on responses and on labelled images. The defaults are those of the paper (Table S3)."""
 
     epochs: PositiveInt = 20
     """Number of passes over the stimuli."""
@@ -155,9 +158,9 @@ class NeuralRecipe(Section):
     loss: Literal["mse", "mae", "cka", "logcka"] = "mse"
     """Loss of the responses in one ROI of one subject: mean squared error, mean absolute error, 1 − CKA, or log(1 − CKA)."""
     batch_norm: Literal["both", "images", "frozen"] = "both"
-    """Batches that batch normalisation normalises by their own statistics, with which it also updates the running statistics:
-    `both` kinds as in the authors' code, only labelled `images`, or none (`frozen`). The other batches are normalised by the
-    running statistics, as in evaluation."""
+    """Batches that are normalised by their own statistics and update the running statistics of batch normalisation. `both` means
+    batches of labelled images and of stimuli, as in the authors' code. `images` means batches of labelled images only, and
+    `frozen` means none. All other batches are normalised by the running statistics, as in evaluation."""
     jitter: Jitter = Jitter()
     """Random moves of the stimuli before each step."""
     lora: Lora | None = None

@@ -14,7 +14,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 @dataclass(frozen=True)
 class Words:
-    """Names of a type of values in messages and in the config reference, in singular and plural, and a rule for such values."""
+    """The name of a type of values, in singular and plural, and a rule for its values.
+
+    Messages and the config reference use these words.
+    """
 
     one: str
     many: str
@@ -26,7 +29,7 @@ _LONGEST_PART = 255
 
 
 class Refused(ValueError):
-    """A value that the type of a field refuses, with what an InputError says of it."""
+    """Raised if the type of a field refuses a value. The attributes become parts of an InputError."""
 
     def __init__(self, found: str, expected: str, remedy: str) -> None:
         super().__init__(found)

@@ -84,7 +84,7 @@ def read_study(config: dict[str, Any], files: Iterable[str | Path] = ()) -> Vali
 
     Args:
         config: the parsed config files. ``{results}`` in any string stands for the results folder.
-        files: paths of the config files, in which repeated keys are searched.
+        files: paths of the config files, which are searched for repeated keys.
     """
     stand_ins = {"study": "study", "results": "results"}
     try:

@@ -33,7 +33,7 @@ def repeated_keys(files: Iterable[Path]) -> Found:
 
 
 def _repeated(node: yaml.Node | None, file: Path, path: str, seen: set[int]) -> Found:
-    if node is None or id(node) in seen:  # an alias is the node of its anchor
+    if node is None or id(node) in seen:  # an alias is the same node as its anchor
         return
     seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):
@@ -89,7 +89,10 @@ def _no_stimuli(read: "Validated[Study]", place: Place, names: Iterable[str]) ->
 
 
 def _not_in_section(read: "Validated[Study]", place: Place, names: Iterable[str], section: str, what: str) -> Found:
-    """Yield an error for each name that is not a key of a section. If the section is no mapping, only that is reported."""
+    """Yield an error for each name that is not a key of a section.
+
+    A section that is not a mapping has an error of its own, so nothing is yielded for it.
+    """
     given = read.given.get(section, {})
     return _unknown(read, place, names, _keys(given), what, f"`{section}`") if isinstance(given, dict) else iter(())
 

@@ -75,8 +75,9 @@ class Mapping(Section):
     datasets: NonEmpty[Name]
     """Datasets that readouts are fitted to: keys of `datasets`."""
     readouts: NonEmpty[Readout]
-    """Kinds of readout. Kinds with `individual` fit one readout per subject and ROI. In kinds with `shared` the subjects of an
-    ROI share all layers of the readout but the last. A `layer_gate` reads all candidate layers and needs no committed layer."""
+    """Kinds of readout. Kinds with `individual` fit one readout per subject and ROI. In kinds with `shared` all subjects
+    share the layers of the readout of an ROI, except the last layer. A `layer_gate` reads all candidate layers and needs no
+    committed layer."""
     percent: NonEmpty[Percent] = [1, 3, 5, 7, 10, 30, 50, 70, 100]
     """Percentages of the training stimuli that readouts are fitted to."""
     seeds: NonEmpty[Seed] = [0, 1, 2]
@@ -85,8 +86,8 @@ class Mapping(Section):
     """Readout → dataset or `all` → keys of its recipe that differ from the default (`ReadoutRecipe` in
     cortexscale/readouts/recipes.py)."""
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0
-    """Fraction of the training stimuli that trained readouts are not fitted to but scored on, in the column
-    `validation_pearsonr`. Set it to tune recipes."""
+    """Fraction of the training stimuli that is held out from trained readouts. The column `validation_pearsonr` has their scores
+    on these stimuli. Set it to tune recipes."""
     save: bool = True
     """Save the readouts of the largest percentage and the first seed in `<results>/readouts`."""
 

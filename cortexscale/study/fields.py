@@ -63,12 +63,15 @@ def _sources(section: type[BaseModel]) -> tuple[str, ...]:
 
 
 def kind_at(model: type[BaseModel], path: Sequence[str | int], given: Any) -> Kind:
-    """Return the kind of the value at a path in a section with the values ``given``; ``Kind(Any)`` if there is no such key."""
+    """Return the kind of the value at a path in a section; ``Kind(Any)`` if there is no such key.
+
+    ``given`` has the values of the section.
+    """
     return _followed(model, path, given)[0]
 
 
 def section_at(model: type[BaseModel], path: Sequence[str | int], given: Any) -> type[BaseModel]:
-    """Return the section at a path in a section with the values ``given``."""
+    """Return the inner section at a path in a section. ``given`` has the values of the outer section."""
     kind, given = _followed(model, path, given)
     # The user may write one section in place of a list of sections.
     section = section_of(kind, given) or section_of(kind_of(get_args(kind.type)[0]))

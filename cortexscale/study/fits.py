@@ -20,14 +20,14 @@ class FitSettings(Section):
     bootstraps: PositiveInt = 1000
     """Number of bootstrap resamples of every fit. Intervals and bands are computed from them."""
     bootstrap_unit: Literal["row", "config", "architecture"] = "row"
-    """Resample single models (`row`), or all models of a configuration or architecture together. If models are related, the
-    latter gives wider and more honest intervals."""
+    """Resample single models (`row`), or all models of a configuration or architecture together. If models are related,
+    resampling them together gives wider and more honest intervals."""
     delta: PositiveFloat = 1e-3
     """Delta of the Huber loss of ln(1 − S), where S is the score."""
     seed: Seed = 42
     """Seed of the resamples."""
     composite_rois: bool = True
-    """Average over ROIs that contain other ROIs (whole_brain, nsdgeneral, occipital_parietal) as well, as the paper does."""
+    """Include ROIs that contain other ROIs (whole_brain, nsdgeneral, occipital_parietal) in the averages, as the paper does."""
 
 
 class Fits(FitSettings):

@@ -43,7 +43,7 @@ class SuiteArchitecture(KnownNetwork):
 
 
 class AdversarialCopies(Section):
-    """Adversarial copies of full-data models of a suite, ``adv_<model>_ffgsm_eps-<eps>_alpha-<alpha>-ep<epochs>``."""
+    """Adversarial copies of full-data models of a suite. Ids are ``adv_<model>_ffgsm_eps-<eps>_alpha-<alpha>-ep<epochs>``."""
 
     architectures: NonEmpty[Name]
     """Architectures of the suite. Their full-data models are copied, and the copies are trained further."""
@@ -127,8 +127,9 @@ class HubModels(Section):
     pretraining_samples: dict[str, PositiveInt] = {}
     """Id → number of training images, if the id does not contain the number. Scaling laws of samples and compute need it."""
     family: str | None = None
-    """Architecture family. For `huggingface` the default is the family that `layers` names, if any; otherwise it is the source.
-    With a new name the models get a scaling law of their own. With the name of a family of the suite they belong to it."""
+    """Architecture family. If it is a family of the suite, the models belong to this family. If it is a new name, the models get
+    a scaling law of their own. The default is the name of the source. With `huggingface` it is the family that `layers` names, if
+    it names one."""
     fit: bool = False
     """Fit the scaling laws to these models. By default the models are held out: figures show them, but laws are not fitted to
     them."""
@@ -207,8 +208,8 @@ class PythonModel(OwnModel):
     arguments: dict[str, Any] = {}
     """Arguments that the function is called with."""
     transform: str | None = None
-    """Name of a function in the file that makes a (3, height, width) tensor of an RGB image. By default images are resized to 256
-    pixels, cropped to 224 and normalised."""
+    """Name of a function in the file that turns an RGB image into a (3, height, width) tensor. By default images are resized to
+    256 pixels, cropped to 224 and normalised."""
     checkpoint: FilePath | None = None
     """Path of the weights: a state dict."""
     family: str

@@ -44,7 +44,7 @@ class Validated(Generic[M]):
         return f"{self.where}.{dotted}" if path else self.where
 
     def written(self, path: Place) -> Place:
-        """Convert a place in the section to its place in the config, because lists of the section lack the wrong entries."""
+        """Convert a place in the section to its place in the config. Their indices differ if a list had wrong entries."""
         place: Place = ()
         given: Any = self.given
         for part in path:
@@ -62,7 +62,7 @@ class Validated(Generic[M]):
         return self.value
 
     def complete(self, path: Place) -> bool:
-        """Tell whether no value was removed at a place of the config or above it."""
+        """Tell whether nothing was removed from the value at a place of the config."""
         return not any(gone[: len(path)] == path for gone in self.removed)
 
 

@@ -1,4 +1,7 @@
-"""The responses of a dataset that are scored. They have a module, so that stages need not depend on the code of all sections."""
+"""The responses of a dataset that are scored.
+
+They have a module of their own, so that stages need not depend on the code of all sections.
+"""
 
 from dataclasses import dataclass
 
