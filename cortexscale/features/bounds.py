@@ -15,7 +15,7 @@ LIBRARIES = 1.2e9
 DEVICE_AND_READERS = 5e9
 """Host memory of a CUDA context and of the processes that read images, in bytes."""
 COPIES = 3
-"""Number of arrays of the size of the widest output that are in memory at a time: the output, its input and its projection."""
+"""Memory holds this many arrays that are as large as the widest output: the output, its input and its projection."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Extraction:
     """Sizes that decide the cost of extracting some layers of a model.
 
     Attributes:
-        layers: number of extracted layers. An expected number need not be whole.
+        layers: number of extracted layers. It may be an expected number, which need not be an integer.
         images: number of images that pass through the network.
         dimensions: number of dimensions of the projection, or None if all activations are extracted.
     """
@@ -54,15 +54,15 @@ class Extraction:
         return self.passes * self.forward_seconds(machine) + self.activations / machine.disk_write
 
     def kernel_seconds(self, machine: Machine, precision: str, kernels: Sequence[int]) -> float:
-        """Seconds to make the kernels of all activations. ``kernels`` has the number of images in each kernel of a layer."""
+        """Seconds to make the kernels of all layers. ``kernels`` has the number of images of each kernel that a layer has."""
         return self.layers * sum(gram_seconds(machine, precision, n, self.network.width) for n in kernels)
 
     @property
     def memory(self) -> dict[str, float]:
-        """Return the peak memory of the extraction, in bytes for each purpose.
+        """Return the peak memory of the extraction: purpose -> bytes.
 
         Rows wait in memory until their block is complete. Meanwhile, one batch is written and the next batch is computed. The
-        widest output of the network is in memory together with its input and its projection. A kernel of all images is not
+        widest output of the network is in memory together with its input and its projection. The memory of a kernel is not
         included.
         """
         network, batch, p = self.network, self.settings.batch_size, self.dimensions
@@ -84,7 +84,8 @@ class Extraction:
 def _matrix_bytes(family: str, n_in: float, n_out: int) -> float:
     """Return the size of a projection in bytes.
 
-    A sparse matrix has 8 bytes for each non-zero entry. A countsketch has 5 for each input, because signs are stored twice.
+    A sparse matrix has 8 bytes for each non-zero entry. A countsketch has 5 bytes for each input, because the sign of an input is
+    stored as int8 and as float32.
     """
     if n_in <= n_out or family == "gaussian":
         return 0
@@ -109,7 +110,7 @@ def projected_features(machine: Machine, size: Extraction) -> Cost:
 
 
 def exact_kernels(machine: Machine, size: Extraction, kernels: Sequence[int]) -> Cost:
-    """Cost of extracting exact kernels. ``kernels`` has the number of images in each kernel of a layer.
+    """Cost of extracting exact kernels. ``kernels`` has the number of images of each kernel that a layer has.
 
     start_network + passes x N x (1 / images + FLOPs / forward) + 2 N d / disk_write, for N images + for each kernel, n^2 d / gemm
     + 2 n d / disk_read + 3 n d / elementwise + written / disk_write. In one pass, activations fill scratch_gb or the memory for

@@ -37,9 +37,9 @@ def extract_kernels(
 ) -> None:
     """Write the kernels of all layers.
 
-    Each array in ``image_rows`` has rows of the stimulus table, all of which one kernel will contain. Activations are flattened,
-    with class and register tokens, and rounded to float16. A layer that needs more than ``scratch_gb`` of disk has a pass of its
-    own. An interrupted run continues after the last complete block of rows, or after the last complete layer.
+    Each array in ``image_rows`` has rows of the stimulus table. One kernel will contain all images of an array. Activations are
+    flattened, with class and register tokens, and rounded to float16. A layer that needs more than ``scratch_gb`` of disk has a
+    pass of its own. An interrupted run continues after the last complete block of rows, or after the last complete layer.
     """
     path, sets = Path(path), image_sets(image_rows)
     images = hashlib.blake2b(b"|".join(rows.tobytes() for rows in sets), digest_size=16).hexdigest()
@@ -88,9 +88,9 @@ def activations_on_disk(
 
 
 def _is_of(scratch: Path, identity: dict[str, Any]) -> bool:
-    """Tell whether an earlier run wrote these activations.
+    """Tell whether an earlier run wrote the activations with this ``identity`` to ``scratch``.
 
-    Other activations are deleted, so that the disk never holds both.
+    If the file has other activations, it is deleted, so that the disk never holds two sets of activations.
     """
     if scratch.exists() and FeatureStore(scratch).attributes["identity"] == json.loads(json.dumps(identity)):
         return True
@@ -99,7 +99,10 @@ def _is_of(scratch: Path, identity: dict[str, Any]) -> bool:
 
 
 def layers_at_a_time(widths: Mapping[str, int], n_images: int, scratch_bytes: float, batch_size: int) -> list[list[str]]:
-    """Group consecutive layers whose float16 activations fit on disk and in memory. A layer that is too large is alone."""
+    """Group consecutive layers whose float16 activations fit on disk and in memory.
+
+    A layer that does not fit forms its own group.
+    """
     most = columns_at_a_time(n_images, scratch_bytes, batch_size)
     passes: list[list[str]] = []
     columns: float = most

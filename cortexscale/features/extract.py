@@ -35,7 +35,7 @@ from cortexscale.study.images import ImageFiles
 log = logging.getLogger(__name__)
 
 _SMALLEST_NORMAL = torch.finfo(torch.float16).smallest_normal
-"""Smaller numbers have fewer digits in float16, down to none below 3e-8."""
+"""Smaller numbers lose digits in float16, and numbers below 3e-8 become 0."""
 
 
 class Inputs:
@@ -53,7 +53,7 @@ class Inputs:
         return self.transform(self.images[int(self.rows[item])])
 
     def sample(self, item: int) -> Sample:
-        """Make one of the inputs. It has no label."""
+        """Make the input ``item``, with 0 in place of a label."""
         return self[item], 0
 
 
@@ -106,11 +106,12 @@ class ForwardPasses:
 
         started, done = time.monotonic(), 0
         writing: Future[None] | None = None
-        # Here no_grad is used, because with inference_mode captured() cannot tell which outputs are the same.
+        # In inference_mode, captured() could not detect that two modules put out the same tensor, so no_grad is used.
         with torch.no_grad(), autocast, captured(network, names, kept) as outputs, ThreadPoolExecutor(1) as thread:
             for batch, _ in loaded(rest.sample, batches, self.workers, device):
                 self._require_finite(batch, inputs.rows[first + done :])
-                # One image alone shows that the first dimension is the batch, which may be as long as another dimension.
+                # The first image also passes alone. An output whose first dimension then has length 1 has the batch there. The
+                # length of a whole batch would not show this, because another dimension may have the same length.
                 for images in (batch,) if done else (batch[:1], batch):
                     network(images)
                 copied = torch.cuda.current_stream(device).record_event() if device.type == "cuda" else None

@@ -1,4 +1,4 @@
-"""Choice of the images that share a Gram matrix, and search for the images of one dataset in it."""
+"""Choice of the images that share a Gram matrix, and search for the images of one dataset in such a matrix."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,8 @@ def image_sets(wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
 
     Either all images form one set, or each array forms its own set, whichever needs fewer products. If arrays share most of their
     images, as in the datasets on THINGS, they share one Gram matrix. If most images differ, as between the subjects of NSD, each
-    array has its own. In a shared set, the images of the longest array come first and keep their order. Its part of the Gram
-    matrix can then be used without a copy.
+    array has its own. In a shared set, the images of the longest array come first and keep their order. The part of the Gram
+    matrix for this array can then be used without a copy.
     """
     entries = list({np.sort(rows).tobytes(): rows for rows in reversed(wanted)}.values())[::-1]
     union = pd.unique(np.concatenate(sorted(entries, key=len, reverse=True)))
@@ -35,6 +35,9 @@ def runs(rows: np.ndarray) -> list[slice]:
 
 
 def in_reading_order(sets: Sequence[np.ndarray]) -> np.ndarray:
-    """List every image of ``sets`` once, sorted by its sets. Each set then consists of a few runs of consecutive images."""
+    """List every image of ``sets`` once.
+
+    Images that belong to the same sets are neighbours, so each set has a few runs of images.
+    """
     union = pd.unique(np.concatenate(sets))
     return union[np.lexsort([~np.isin(union, images) for images in sets])]

@@ -30,8 +30,8 @@ class StoreWriter:
     """A writer of a store, which appends rows of all layers in order.
 
     ``identity`` has everything on which the features depend: weights, transform, stimuli, layers and projection. An earlier run
-    is continued only if it had the same identity. ``rows_written`` is the number of complete rows. ``stimuli`` has the row of the
-    stimulus table of each row of the store, for messages.
+    is continued only if it had the same identity. ``rows_written`` is the number of complete rows. For each row of the store,
+    ``stimuli`` has the row of the stimulus table. Error messages name this row.
     """
 
     chunk_columns = COLUMNS
@@ -119,9 +119,9 @@ class Store:
     def kernels(self, layer: str, wanted: Sequence[np.ndarray], dtype: torch.dtype, device: torch.device) -> Iterator[GramMatrix]:
         """Yield the Gram matrix of a layer for each array in ``wanted``, which has rows of the stimulus table.
 
-        Arrays may share a larger Gram matrix (:func:`~cortexscale.features.image_sets.image_sets`). Its features are centred by
-        their mean over all its images. If the images of an array are consecutive in it, a view is returned, otherwise a copy. A
-        layer or image that the store does not have raises an InputError.
+        Arrays may share a larger Gram matrix (:func:`~cortexscale.features.image_sets.image_sets`). The features of a shared
+        matrix are centred by their mean over all images of this matrix. If the images of an array are consecutive in the matrix,
+        a view is returned, otherwise a copy. A layer or image that the store does not have raises an InputError.
         """
         if layer not in self.layers:
             raise self._without(layer)

@@ -1,6 +1,7 @@
 """An unfinished store is an uncompressed zip that grows by complete blocks. A later run can continue after the last block.
 
-A finished store is a single file with its true size and time. A workflow cannot mistake an interrupted store for a complete one.
+A finished store is a single file, so the size and time of the file are those of the whole store. A store gets its final name only
+when it is complete, so a workflow cannot mistake an interrupted store for a complete one.
 """
 
 import io
@@ -15,8 +16,9 @@ import numpy as np
 import zarr
 
 _SYNCED = 2**26
-"""Number of bytes after which the file is flushed to the disk and dropped from the page cache. The next bytes then reuse this
-memory. On a virtual machine this takes a sixth of the kernel time of new pages. It also leaves the cache of a node to readers."""
+"""Number of bytes after which the file is flushed to the disk and dropped from the page cache. The next bytes then reuse the
+memory of these pages. On a virtual machine, reused pages take a sixth of the kernel time of new pages. Readers on the same node
+also keep more of the page cache."""
 
 
 class UnfinishedStore:
@@ -33,8 +35,8 @@ class UnfinishedStore:
         self._part, self._blocks = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.blocks")
         path.parent.mkdir(parents=True, exist_ok=True)
         self._entries, end, recorded = self._left_by_an_earlier_run()
-        # Files are unbuffered. Otherwise the buffer of an interrupted writer would be written when it is garbage-collected, into
-        # the file of the next writer.
+        # Files are unbuffered. Otherwise the garbage collection of an interrupted writer would write its buffer into the file of
+        # the next writer.
         self._file, self._records = (file.open("ab", buffering=0) for file in (self._part, self._blocks))
         self._file.truncate(end)
         self._records.truncate(recorded)
