@@ -17,11 +17,11 @@ def neural_pairs(
 ) -> list[Trials]:
     """Choose training stimuli and their responses, with the same number for each subject.
 
-    Subsets, subjects and permutations are drawn as in the authors' code, each from ``default_rng(seed)``. ``percent`` is a
-    percentage of the stimuli of the subject with the fewest stimuli. All subjects get stimuli at the same positions.
-    ``n_subjects`` subjects are chosen at random; by default all are used. With ``permuted``, the responses of each subject are
-    paired with its stimuli at random, as a control. An InputError is raised if there are fewer subjects, or if fewer than two
-    stimuli remain.
+    Subsets, subjects and permutations are drawn as in the authors' code, each from a new ``default_rng(seed)``. ``percent`` is a
+    percentage of the stimuli of the subject with the fewest stimuli. All subjects get stimuli at the same positions in their
+    lists of training stimuli. ``n_subjects`` subjects are chosen at random; by default all are used. With ``permuted``, the
+    responses of each subject are paired with its stimuli at random, as a control. An InputError is raised if there are fewer than
+    ``n_subjects`` subjects, or if fewer than two stimuli remain.
     """
     trials = training_trials(targets)
     if n_subjects is not None:
@@ -47,8 +47,8 @@ def neural_pairs(
 class SubjectStimuli:
     """Stimuli of a forward pass that one subject saw.
 
-    ``at`` (k,) has the positions of these k stimuli in the forward pass, ascending, or is None for the whole pass in order.
-    ``places`` (k,) has their positions among the training stimuli of the subject.
+    ``at`` (k,) has the positions of these k stimuli in the forward pass, ascending. It is None if the subject saw all stimuli of
+    the pass. ``places`` (k,) has the positions of the same stimuli among the training stimuli of the subject.
     """
 
     at: np.ndarray | None
@@ -57,7 +57,7 @@ class SubjectStimuli:
 
 @dataclass(frozen=True)
 class ForwardPass:
-    """The stimuli of one forward pass. ``rows`` (d,) has their rows of the stimulus table, each once."""
+    """The stimuli of one forward pass. ``rows`` (d,) has a row of the stimulus table for each of the d different stimuli."""
 
     rows: np.ndarray
     subjects: tuple[SubjectStimuli, ...]

@@ -11,7 +11,7 @@ from cortexscale.readouts.bounds import token_memory
 from cortexscale.study.ridge import Ridge
 
 BACKWARD = 2
-"""Number of FLOPs of a backward pass, divided by that of a forward pass."""
+"""FLOPs of a backward pass, divided by the FLOPs of a forward pass."""
 DEVICE = 80e9
 """Memory of a GPU in bytes. All heads of a training must fit in it."""
 IMAGE_READERS = 20e9
@@ -100,13 +100,13 @@ def finetuning(
 ) -> Cost:
     """Cost of one training.
 
-    ``responses`` is the size of the responses in bytes. ``image_arrays`` is the size of labelled images in memory, or None if
-    they are read one by one.
-
     start_network + steps x max(images of a step / images, 3 FLOPs x images of a step / forward + 4 d T trials / gemm_float32).
     Images of a step are labelled images and distinct stimuli. All heads have at most d x T weights. Validation before and after
     the training is not counted; disk: 4 bytes per parameter; memory: libraries and labelled images, 16 bytes per parameter,
     two copies of the responses, and all heads if a GPU can hold them
+
+    ``responses`` is the size of the responses in bytes. ``image_arrays`` is the size of labelled images in memory, or None if
+    they are read one by one.
     """
     seconds = steps * step_seconds(size, forward=machine.forward, gemm=machine.gemm_float32, images=machine.images)
     loaded = IMAGE_READERS if image_arrays is None else 4e9 + 2 * image_arrays

@@ -63,7 +63,8 @@ def finetune(
         image_recipe: resolved recipe of the base model. Each labelled image is augmented by it; images are never mixed. It may be
             None if ``lambda_img`` is 0.
         made_by: result of :func:`cortexscale.stores.provenance`, with everything else on which the weights depend.
-        base_report: report of the training of a base model of a suite, with whose accuracy the accuracy before is compared.
+        base_report: training report of the base model, if it is a model of a suite. The accuracy before the fine-tuning is
+            compared with the accuracy in this report.
 
     Returns:
         The card. ``task_evaluation_acc`` and ``task_evaluation_acc_before`` are the top-1 accuracies on the validation split

@@ -1,4 +1,4 @@
-"""The task that a base model brings: whether its outputs are the classes of the labelled images, in their order."""
+"""Check that a base model has the task of the labelled images: its outputs must be their classes, in the same order."""
 
 import json
 import logging
@@ -18,12 +18,13 @@ from cortexscale.models.training.loop import classes_named
 log = logging.getLogger(__name__)
 
 GUESSED = 1e-3
-"""An accuracy that guessing reaches with a larger probability than this is not better than guessing."""
+"""If the probability that guessing reaches an accuracy is larger than this, the accuracy is not better than guessing."""
 ENOUGH = 100
-"""Smallest number of images on which an accuracy is an error. With fewer images, good networks could look like guessing."""
+"""An accuracy that is too low is an error on at least this many images. On fewer images it is only a warning, because a good
+network could look like guessing by chance."""
 EXPECTED = 0.5
-"""Smallest fraction of the accuracy on its card that a model must reach. Other images of the same task cost less than this, such
-as ImageNetV2 with about a sixth."""
+"""A model must reach at least this fraction of the accuracy on its card. Other images of the same task reduce the accuracy less.
+ImageNetV2, for example, reduces it by about a sixth."""
 MANY = 5000
 """Largest number of classes for which other orders are tried."""
 
@@ -47,8 +48,8 @@ def accuracy_before(
 ) -> float:
     """Return the top-1 accuracy of a base model on validation images.
 
-    It raises an InputError if the accuracy is not better than guessing, is below half of the ``reported`` one, or would be higher
-    with the classes in another order. On fewer than :data:`ENOUGH` images it warns instead.
+    An InputError is raised if the accuracy is not better than guessing, is below half of the ``reported`` accuracy, or would be
+    higher with the classes in another order. With fewer than :data:`ENOUGH` images there is only a warning.
     """
     named, n = classes_named(backbone.network, images, transform=backbone.transform, workers=workers), len(images.labels)
     found = int((named == images.labels).sum()) / n
@@ -76,10 +77,11 @@ def accuracy_before(
 
 
 def reordered_accuracy(named: np.ndarray, labels: np.ndarray) -> float:
-    """Return the accuracy with the classes in the best order, from the ``named`` classes and the ``labels``, (n,) each.
+    """Return the accuracy with the classes in the best order.
 
-    The order is chosen on every other image and evaluated on the images between, because the best order for some images is better
-    for these than the right order, if a network errs often. With more than :data:`MANY` classes it is the accuracy as it is.
+    ``named`` (n,) has predicted classes, and ``labels`` (n,) true classes. For each half of the images, the order is chosen on
+    the other half. On the images on which it was chosen, the best order would give a higher accuracy than the right order if a
+    network errs often. With more than :data:`MANY` classes, no other order is tried.
     """
     n = int(max(named.max(), labels.max())) + 1
     if n > MANY:
@@ -88,17 +90,17 @@ def reordered_accuracy(named: np.ndarray, labels: np.ndarray) -> float:
     for chosen, other in ((order[::2], order[1::2]), (order[1::2], order[::2])):
         counts = np.zeros((n, n))
         np.add.at(counts, (named[chosen], labels[chosen]), 1)
-        counts[np.diag_indices(n)] += 0.5  # among equally good orders, the one that changes least
+        counts[np.diag_indices(n)] += 0.5  # of equally good orders, choose the one that changes least
         _, label_of = linear_sum_assignment(counts, maximize=True)
         hits += int((label_of[named[other]] == labels[other]).sum())
     return hits / len(labels)
 
 
 def _gain(n: int) -> float:
-    """The gain of accuracy by another order that is more than chance: five points, or three standard errors of a difference."""
+    """Return the largest gain of another order by chance: five points, or three standard errors of a difference."""
     return max(0.05, 3 * (0.5 / n) ** 0.5)
 
 
 def reported_accuracy(report: Path | None) -> float | None:
-    """Read the accuracy from the report of a training; None without a report."""
+    """Read the accuracy from the report of a training. Without a report, return None."""
     return json.loads(report.read_text(encoding="utf-8"))["task_evaluation_acc"] if report else None

@@ -32,7 +32,7 @@ from cortexscale.stimuli import StimulusImages
 def _one_minus_cka(predicted: Tensor, measured: Tensor) -> Tensor:
     """Compute 1 - linear CKA (Kornblith et al. 2019), with the biased estimate of the authors' code."""
     ours, theirs = (_similarities(values) for values in (predicted, measured))
-    smallest = torch.finfo(ours.dtype).tiny  # the norms of a single stimulus are 0
+    smallest = torch.finfo(ours.dtype).tiny  # avoids 0 / 0 for a single stimulus
     return 1 - (ours * theirs).sum() / (ours.norm() * theirs.norm()).clamp_min(smallest)
 
 
@@ -53,12 +53,11 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "cka": _one_minus_cka,
     "logcka": _log_one_minus_cka,
 }
-"""The loss of one subject and ROI for each value of the key ``loss`` of a recipe. It is averaged over stimuli and units (Eq.
-4)."""
+"""Key ``loss`` of a recipe -> the loss of one subject and ROI, averaged over stimuli and units (Eq. 4)."""
 
 
 class NeuralObjective:
-    """The loss of all subjects and ROIs as a function of the features of ``layers``, the committed layers.
+    """The loss of all subjects and ROIs, computed from the features of the committed layers, ``layers``.
 
     ``heads`` must include the heads of all subjects of ``trials``.
     """
@@ -76,7 +75,9 @@ class NeuralObjective:
         self.layers = list(dict.fromkeys(head.layer for _, head, _ in self._heads))
 
     def __call__(self, features: Mapping[str, Tensor], forward: ForwardPass, batch: int) -> Tensor:
-        """Compute the loss of a forward pass, summed over subjects and ROIs. The losses of all passes sum to that of the step.
+        """Compute the loss of a forward pass, summed over subjects and ROIs.
+
+        The losses of all passes sum to the loss of the step.
 
         Args:
             features: flattened features (d, width) of every layer for the d stimuli of the forward pass. They have gradients.
