@@ -23,7 +23,7 @@ from cortexscale.study.ridge import Ridge
 class LinearFit:
     """Ridge readouts of all subjects and ROIs of one Targets, fitted to the same training stimuli.
 
-    A pair is a group (subject x ROI) and one of its units, in the order of ``np.nonzero(targets.members)``.
+    A pair is a group (subject x ROI) with one of its units. Pairs have the order of ``np.nonzero(targets.members)``.
 
     Attributes:
         chosen: positions of the fitted stimuli among the training stimuli, ascending.
@@ -64,7 +64,7 @@ def linear_fits(
 
 
 def _fitted(K: Tensor, targets: Targets, chosen: np.ndarray, ridge: Ridge) -> dict[str, np.ndarray]:
-    """Fit readouts to the stimuli ``chosen``. Return the fields of a LinearFit from ``group`` on."""
+    """Fit readouts to the stimuli ``chosen``. Return the fields of a LinearFit that follow ``chosen``."""
     n, rows = len(targets.train_rows), torch.as_tensor(chosen, device=K.device)
     fit = nested_ridge(
         K[rows[:, None], rows],
@@ -104,7 +104,7 @@ def linear_weights(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute float32 weights (units, features) and intercepts (units,) of one readout, for predictions of new stimuli.
 
-    ``slabs`` are slabs of columns of the features from which K was made, for the training stimuli.
+    ``slabs`` has the features of the training stimuli, in slabs of columns. K was made from the same features.
     """
     rows = torch.as_tensor(fit.chosen, device=K.device)
     pairs, within = fit.group == group, K[rows[:, None], rows]

@@ -55,8 +55,8 @@ def fit_readouts(
     """Train the readouts of all subjects and ROIs. As many readouts of a layer as the device holds are trained together.
 
     Args:
-        tokens: tokens of each layer. A layer gate reads pooled layers, which have a name of their own.
-        layers: committed layer of each ROI. A subject need not have all ROIs.
+        tokens: tokens of each layer. For a layer gate, ``POOLED`` has the mean tokens of all layers.
+        layers: ROI -> its committed layer, or ``POOLED`` for a layer gate. A subject need not have all ROIs.
         shared: whether all subjects share one trunk for each ROI (multi-subject), or each subject has its own (single-subject).
         states: folder of states from which interrupted trainings continue. The caller deletes it after saving the results.
     """
@@ -81,7 +81,7 @@ def fit_readouts(
 
 
 def _side_by_side(layers: Mapping[str, str], trials: Sequence[Trials]) -> Iterator[tuple[str, list[str], list[Trials]]]:
-    """Yield layers, each with ROIs that read it and the subjects that have all of these ROIs."""
+    """Yield each layer with ROIs that read this layer and with the subjects that have all of these ROIs."""
     jobs: dict[tuple[str, tuple[int, ...]], list[str]] = {}
     for roi, layer in layers.items():
         having = tuple(number for number, subject in enumerate(trials) if roi in subject.units)

@@ -55,7 +55,7 @@ class Head(nn.Module):
     """A head predicts the z-scored responses of one subject's units in an ROI.
 
     Responses are z-scored by their mean and standard deviation over the training stimuli. The authors z-scored each split by its
-    own statistics, but those of the test split are not known in advance. Pearson r is the same.
+    own statistics, but the statistics of the test split are not known in advance. Pearson r does not depend on this.
     """
 
     mean: Tensor
@@ -114,7 +114,10 @@ class RoiReadouts(nn.Module):
         return torch.stack([head.loss(x, y) for head, x, y in heads])
 
     def clip_gradients(self, subject: int, limit: float) -> Tensor:
-        """Shorten the gradient of each ROI to ``limit``, over its trunk and a subject's head. Return the lengths before, (G,)."""
+        """Shorten the gradient of each ROI to at most ``limit``, and return the lengths (G,) before this.
+
+        The gradient of an ROI covers the parameters of its trunk and of the subject's head.
+        """
         shared = [p.grad for p in self.trunks.parameters() if p.grad is not None]
         own = [[p.grad for p in head.parameters() if p.grad is not None] for head in self.heads_of(subject)]
         squares = torch.stack([sum((grad.square().sum() for grad in grads), torch.tensor(0.0)) for grads in own])

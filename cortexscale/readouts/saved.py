@@ -91,7 +91,7 @@ class Readout:
 
         Args:
             features: unprojected features (n, tokens, channels) of the stimuli at ``facts.layer`` of ``facts.model``. A linear
-                readout takes (n, features), or an array that becomes this when it is flattened.
+                readout flattens them to (n, features).
             subject: one of ``subjects``. If there is only one subject, this argument may be omitted.
 
         Raises:
@@ -136,7 +136,7 @@ class Readout:
 
 
 def load_readout(path: Path | str) -> Readout:
-    """Load a saved readout. If the file is not one, raise an InputError."""
+    """Load a saved readout. If the file is not a saved readout, raise an InputError."""
     try:
         with safe_open(path, "pt") as file:
             facts = ReadoutFacts(**json.loads(file.metadata()["readout"]))

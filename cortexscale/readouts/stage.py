@@ -40,8 +40,8 @@ class Stage:
         stimulus_ids: stimulus id of each row of the stimulus table.
         seeds: seeds of the choice of stimuli and of trainings.
         parts: finished fits, which a restarted job skips.
-        validation_fraction: fraction of the training stimuli that is held out from trained readouts. Their score on it is
-            ``validation_pearsonr``.
+        validation_fraction: fraction of the training stimuli that is held out from trained readouts. ``validation_pearsonr`` is
+            the score of the readouts on these stimuli.
         save: whether the readouts of the largest percentage and the first seed are saved in the folder ``saved``.
     """
 

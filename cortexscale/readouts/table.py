@@ -14,9 +14,9 @@ SUBJECTS = {"individual": "Single-Subject", "shared": "Multi-Subject"}
 def mapping_table(mappings: Sequence[Path]) -> pd.DataFrame:
     """Combine the scores of all readouts, with a row per dataset x readout x percentage x seed x subject x ROI.
 
-    The table has the columns of :class:`cortexscale.readouts.stage.Stage`, ``probe_subj_config``, ``probe_subj_config_name``,
-    ``probe_name``, such as ``Attention (Multi-Subject)``, and ``n_params_per_subject``. The last one is ``n_params`` of a shared
-    readout, divided by the number of its subjects.
+    The table has the columns of ``scores`` in :data:`cortexscale.readouts.stage.Tables`, and also ``probe_subj_config``,
+    ``probe_subj_config_name``, ``probe_name``, such as ``Attention (Multi-Subject)``, and ``n_params_per_subject``. The last
+    column is ``n_params``, divided by the number of subjects that share the readout.
     """
     table = pd.concat([read_table(file, columns=("probe_type", "data_pct", "seed")) for file in mappings], ignore_index=True)
     kind, config = table["probe_type"].map(kind_of), table["probe_type"].map(subjects_of)

@@ -23,10 +23,11 @@ class Tokens(ABC):
 
 
 def token_shape(shape: Sequence[int], image: Sequence[int], layer: str) -> tuple[int, ...]:
-    """Return the shape by which :func:`as_tokens` reads the activations of a layer for one image.
+    """Return the shape that the activations of one image need before :func:`as_tokens` arranges them as tokens.
 
-    A map has the proportions of the image (3, height, width). Its channels are the first dimension as usual, or the last, as in a
-    Swin transformer; the pixels of the latter are tokens already. An InputError is raised if there are no tokens.
+    The first or last two dimensions of a map have the proportions of the image (3, height, width). Channels are usually the first
+    dimension. In a Swin transformer they are the last dimension; then each pixel is a token. An InputError is raised if the
+    activations are not a vector, tokens or a map.
     """
     if not 0 < len(shape) < 4:
         found, expected = f"activations of shape {tuple(shape)} per image", "a vector, tokens, or a map"

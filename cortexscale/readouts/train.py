@@ -36,11 +36,11 @@ def train_readouts(
 ) -> RoiReadouts:
     """Train readouts of ROIs on one layer, for one subject or for several subjects that share the trunk of each ROI.
 
-    Training is as in the paper (appendix K). Every epoch visits the subjects in random order, one after the other with all its
-    batches. The loss is the squared error of z-scored responses, averaged over stimuli and units. After each epoch, the learning
-    rate falls along a cosine to 0. The weights after the last epoch are the result. A GPU computes in bfloat16 with autocast, and
-    a CPU in float32. The order of stimuli and all dropout depend on the seed and the epoch, but not on the ROIs. Each ROI is
-    therefore trained as it would be alone. All subjects must have all of ``rois``.
+    Training is as in the paper (appendix K). Every epoch visits the subjects in random order, and all batches of a subject follow
+    each other. The loss is the squared error of z-scored responses, averaged over stimuli and units. After each epoch, the
+    learning rate falls along a cosine to 0. The weights after the last epoch are the result. A GPU computes in bfloat16 with
+    autocast, and a CPU in float32. The order of stimuli and all dropout depend on the seed and the epoch, but not on the ROIs.
+    Each ROI is therefore trained as it would be alone. All subjects must have all of ``rois``.
 
     If the loss of an ROI is not finite, an InputError is raised, and the saved ``state`` is not changed. After a
     torch.OutOfMemoryError, training fewer ROIs may succeed.
@@ -84,7 +84,10 @@ def train_readouts(
 
 
 def _batches(trials: Sequence[Trials], size: int, seed: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the batches of an epoch, each as a subject and positions of its stimuli. A subject's last batch may be smaller."""
+    """Yield the batches of an epoch. Each is the number of a subject, with positions of stimuli in its trials.
+
+    A subject's last batch may be smaller.
+    """
     rng = np.random.default_rng(seed)
     for subject in rng.permutation(len(trials)).tolist():
         order = rng.permutation(len(trials[subject].rows))

@@ -18,8 +18,8 @@ from torch.nn import functional as F
 from cortexscale.readouts.recipes import ReadoutRecipe
 
 _SPEED = 10.0
-"""Logits of a static gate, divided by its parameters. Adam changes every parameter by about the learning rate per step. Such a
-change may be large for a weight of a projection, but too small for a logit."""
+"""Each logit of a static gate is its parameter times this number. Adam changes every parameter by about the learning rate per
+step. Such a change is large enough for a weight of a projection, but too small for a logit."""
 
 
 def build_trunk(recipe: ReadoutRecipe, widths: Sequence[int]) -> "Trunk | LayerGate":
@@ -65,7 +65,10 @@ class Trunk(nn.Module):
 
 
 class Attention(Trunk):
-    """One layer of attention from latents to tokens (Perceiver IO, Jaegle et al. 2022), (B, T, C) to (B, latents x width)."""
+    """One layer of attention from latents to tokens (Perceiver IO, Jaegle et al. 2022).
+
+    It maps tokens (B, T, C) to features (B, latents x width).
+    """
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
         super().__init__(recipe, widths)
@@ -73,7 +76,7 @@ class Attention(Trunk):
         self.n_heads, self.dropout, self.n_features = recipe.heads, recipe.dropout, recipe.latents * width
         self.latents = nn.Parameter(0.02 * torch.randn(recipe.latents, width))
         self.latent_norm = nn.LayerNorm(width)
-        self.query_key_value = nn.Linear(width, 3 * width)  # a single matrix, because initial values depend on the shape
+        self.query_key_value = nn.Linear(width, 3 * width)  # a single matrix, because its shape decides the initial values
         self.out = nn.Linear(width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -94,7 +97,7 @@ class Attention(Trunk):
 
 
 class ShallowMLP(Trunk):
-    """One hidden layer that reads the mean token, (B, T, C) to (B, latents x width)."""
+    """One hidden layer that reads the mean token. It maps tokens (B, T, C) to features (B, latents x width)."""
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
         super().__init__(recipe, widths)
@@ -109,7 +112,7 @@ class ShallowMLP(Trunk):
 
 
 class PooledTokens(Trunk):
-    """The mean token, (B, T, C) to (B, width). Low-rank heads read it."""
+    """The mean of the tokens (B, T, C), which is (B, width). Low-rank heads read it."""
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
         super().__init__(recipe, widths)
