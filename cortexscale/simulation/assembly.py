@@ -14,7 +14,8 @@ from PIL import Image
 from cortexscale.arrays import open_hdf5
 
 Coordinates = Mapping[str, Mapping[str, np.ndarray]]
-"""The coordinates of each dimension by name, with one value per entry. Dimensions have the order of the array's axes."""
+"""Dimension -> name of a coordinate -> one value for each entry along the dimension. Dimensions have the order of the array's
+axes."""
 
 
 def write_assembly(path: Path, responses: Iterable[np.ndarray], coordinates: Coordinates, dtype: str) -> None:

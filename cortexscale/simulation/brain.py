@@ -78,8 +78,9 @@ class AreaCode:
     def mixtures(self, latent: np.ndarray, n_units: int, seed: int) -> np.ndarray:
         """Return noise-free responses (n, n_units) to images with the coordinates ``latent`` (n, k).
 
-        Each unit weighs the components at random. Components keep the spread that they have in the images. Units therefore
-        differ, but share mostly the leading components, as in cortex. The variance of a unit over the images of the code is 1.
+        Each unit weighs the components at random. The leading components vary most over the images, and are not scaled down.
+        Units therefore differ, but share mostly the leading components, as in cortex. The variance of a unit over the images from
+        which the code was found is 1.
         """
         weights = np.random.default_rng(seed).normal(size=(len(self.variance), n_units))
         return latent @ (weights / np.sqrt(self.variance @ weights**2))

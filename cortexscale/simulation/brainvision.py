@@ -45,8 +45,8 @@ def write_brainvision(
     """Write ``<base>.vhdr``, ``.vmrk`` and ``.eeg``, and return their paths.
 
     ``microvolts`` is (channels, samples), and is stored as IEEE_FLOAT_32, multiplexed, little endian. A marker has a type, a
-    description and a sample counted from 0, e.g. ``("Event", "E  1", 20)``. The marker ``New Segment`` is written before them.
-    The file counts samples from 1.
+    description and a sample counted from 0, e.g. ``("Event", "E  1", 20)``. The marker ``New Segment`` is written before these
+    markers. In the file, samples are counted from 1.
     """
     base.parent.mkdir(parents=True, exist_ok=True)
     header, marks, data = (base.with_name(f"{base.name}.{ending}") for ending in ("vhdr", "vmrk", "eeg"))

@@ -20,7 +20,7 @@ _THINGS_SIZES = (40, 48, 56, 64)
 _CHUNK = 500  # number of images painted at a time; it limits memory and does not change the result
 
 Scenes = dict[str, np.ndarray]
-"""The value of each property in each image. The unit of length is the side of an image."""
+"""Property -> its values in all images. The unit of length is the side of an image."""
 
 
 def _rgb(hue: np.ndarray, chroma: np.ndarray, light: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ def write_matlab(path: Path, variables: Mapping[str, np.ndarray | Fields]) -> No
     """Write variables to a MATLAB v7.3 file. Equal variables give equal bytes. The file appears complete or not at all.
 
     A variable is either an array or fields. An array is float64, in MATLAB's orientation, at least two-dimensional and not empty.
-    Fields have N texts each, which are not empty. They are written as a 1 x N struct array.
+    Each field has N texts, and no text is empty. The fields are written as a 1 x N struct array.
     """
     with whole_file(path) as part:
         with open_hdf5(part, "w", userblock_size=_HEADER_BYTES) as file:
@@ -50,7 +50,7 @@ def _write_texts(file: h5py.File, name: str, fields: Fields) -> None:
 def _write_text(file: h5py.File, text: str) -> h5py.Reference:
     """Store a 1 x n char array in #refs#, and return a reference to it."""
     pool = file.require_group("#refs#")
-    if "a" not in pool:  # the empty value that MATLAB files share
+    if "a" not in pool:  # every MATLAB file has this empty value
         empty = pool.create_dataset("a", data=np.zeros(2, dtype=np.uint64))
         empty.attrs["MATLAB_class"] = np.bytes_("canonical empty")
         empty.attrs["MATLAB_empty"] = np.uint8(1)

@@ -79,7 +79,7 @@ def resampled_instants(tmin: float, tmax: float, recorded_rate: int) -> np.ndarr
 
 
 def trial_noise(signal: np.ndarray, noise_variance: np.ndarray | float, *, soa: int, length: int, baseline: int) -> np.ndarray:
-    """Return the variance (channels, times) of a trial that its own image does not cause.
+    """Return the part of the variance of a trial (channels, times) that its own image does not cause.
 
     The causes are white noise on the grid, and responses to other images of the random sequence. Subtracting a baseline adds
     variance from both. The result is exact except for terms of the order of 1 / images, because neighbours are drawn without

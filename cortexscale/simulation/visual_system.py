@@ -85,7 +85,7 @@ class World:
 
     @cached_property
     def things_ids(self) -> np.ndarray:
-        """Ids of the images in the layout of THINGS, which are ``<concept>/<file>``, in byte order."""
+        """Ids of the images in the layout of THINGS, in byte order. An id is ``<concept>/<file>``."""
         return stimulus_table("image_folder", self.things)["stimulus_id"].to_numpy().astype(str)
 
     @cached_property
@@ -94,7 +94,10 @@ class World:
         return self.look_at("image_folder", self.things)
 
     def look_at(self, layout: Layout, path: Path) -> dict[str, np.ndarray]:
-        """Return coordinates (images, dimensions) in the code of each area, for the images of a stimulus set, in its order."""
+        """Return the coordinates (images, dimensions) of the images of a stimulus set in the code of each area.
+
+        Images have the order of the stimulus table.
+        """
         images, side = StimulusImages(layout, path, stimulus_table(layout, path)), (self.size, self.size)
         resized = [images[row].resize(side, Image.Resampling.BILINEAR) for row in range(len(images))]
         return self.brain.look(np.stack([np.asarray(image) for image in resized]))
