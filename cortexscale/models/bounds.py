@@ -120,11 +120,11 @@ def model_cards(machine: Machine, architectures: int) -> Cost:
 def backbone_training(machine: Machine, network: Network, *, images_seen: int, gpus: int, arrays: float | None) -> Cost:
     """Cost of training one backbone.
 
-    ``arrays`` is the size in bytes of an image set in one file, or None if images are read one by one.
-
     start_network + images seen x max(3 FLOPs / forward / GPUs, 1 / images); if images are one array, 1 / images is left out;
     memory: for each GPU, 4 GB, 16 bytes per parameter and the array twice; or, in place of arrays, 16 GB for all processes that
     read images
+
+    ``arrays`` is the size in bytes of an image set in one file, or None if images are read one by one.
     """
     seconds = PASSES * network.flops / machine.forward / gpus
     if arrays is None:
