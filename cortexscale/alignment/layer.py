@@ -80,15 +80,17 @@ def warn_if_constant(kernel: GramMatrix, layer: str, target: Targets) -> bool:
 
 
 def chosen_penalties(fit: NestedRidge, ridge: Ridge) -> tuple[np.ndarray, np.ndarray]:
-    """Return the penalty of each pair on all training stimuli, (P,), and whether it is an end of the grid, (P,)."""
+    """Return two arrays (P,). The first has the penalty that each pair has on all training stimuli. The second tells whether this
+    penalty is the first or the last one of the grid.
+    """
     chosen, penalties = fit.chosen[-1], np.asarray(ridge.alphas.values)
     return penalties[chosen], (chosen == 0) | (chosen == len(penalties) - 1)
 
 
 def group_means(values: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Average values (..., pairs) over the units of each group, to (..., groups).
+    """Average over the units of each group. The values have the shape (..., pairs), and the means (..., groups).
 
-    ``group`` (pairs,) has the number of each pair's group; numbers ascend from 0 without gaps.
+    ``group`` (pairs,) has the number of each pair's group. The numbers ascend from 0 without gaps.
     """
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     return np.add.reduceat(values, starts, axis=-1) / np.bincount(group)

@@ -32,8 +32,8 @@ def score_projections(
 ) -> pd.DataFrame:
     """Score the committed layers on all their activations, and on each projection. Each layer is in one of the stores.
 
-    Rows of all activations have an empty ``dimensions`` and ``seed``. A layer of at most ``dimensions`` activations is not
-    projected.
+    In the rows that score all activations, ``dimensions`` and ``seed`` are empty. A layer is not projected if it has no more
+    than ``dimensions`` activations.
     """
     tables = []
     for whole in activations:

@@ -17,7 +17,7 @@ from cortexscale.study.experiments import Metrics
 from cortexscale.study.ridge import Ridge
 
 RIDGE_ALONE = Metrics(similarity=[])
-"""The metrics of a study that only correlates the predictions of ridge."""
+"""The setting without RSA, CKA and PLS. The only score is then Pearson r between predicted and measured responses."""
 
 
 def score_alignment(
@@ -80,7 +80,7 @@ def score_unprojected(
     ridge: Ridge,
     metrics: Metrics,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score all activations in the same way as :func:`score_alignment` scores features. Each store has a few layers."""
+    """Score all activations in the same way as :func:`score_alignment` scores features. Each store has some of the layers."""
     tables = [score_alignment(whole, targets, commitments.at_layers(whole.layers), ridge, metrics) for whole in activations]
     rows, units = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     return rows, units

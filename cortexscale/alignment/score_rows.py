@@ -42,9 +42,10 @@ def score_rows(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compute Pearson r / sqrt(noise ceiling) of each unit's predictions, and the mean over each ROI (paper, section 3).
 
-    Scores above 1 are kept and counted. RSA and CKA on ``splits`` need prepared responses. To compare features, they also need
-    the ``kernel`` of the training stimuli followed by the test stimuli. The first result has one row per subject x ROI, to which
-    ``columns`` are added. The second has one row per subject x ROI x unit. ``docs/tables.md`` defines the columns.
+    Scores above 1 are kept and counted. RSA and CKA on ``splits`` need prepared responses. RSA and CKA of the features also
+    need the ``kernel`` of the training stimuli followed by the test stimuli. The first result has one row per subject x ROI. The
+    values in ``columns`` are added to these rows. The second has one row per subject x ROI x unit. ``docs/tables.md`` defines the
+    columns.
     """
     group, unit = np.nonzero(target.members)
     ceiling = target.nc_percent[unit]
@@ -65,5 +66,8 @@ def score_rows(
 
 
 def penalty_columns(alpha: np.ndarray, at_edge: np.ndarray, group: np.ndarray) -> dict[str, np.ndarray]:
-    """Average the results (P,) of :func:`cortexscale.alignment.layer.chosen_penalties` over each group, as table columns."""
+    """Return table columns with one value per group, from the results of :func:`cortexscale.alignment.layer.chosen_penalties`.
+
+    ``alpha`` is the geometric mean of the penalties. ``alpha_at_edge`` is the fraction of penalties at an end of the grid.
+    """
     return {"alpha": np.exp(group_means(np.log(alpha), group)), "alpha_at_edge": group_means(at_edge.astype(float), group)}

@@ -53,7 +53,7 @@ def load_targets(
     stimuli: pd.DataFrame,
     prepared: Path | None = None,
 ) -> list[Targets]:
-    """Load the responses of all datasets on one stimulus set from files ``<dataset>/<subject>.h5``."""
+    """Load the responses from files ``<dataset>/<subject>.h5``. All datasets are recorded with the same stimulus set."""
     targets, known = [], PreparedResponses(prepared) if prepared else None
     for name, dataset in datasets.items():
         files = scored_subjects([file for file in recordings if file.parent.name == name], dataset.best_subjects)

@@ -89,7 +89,7 @@ class Targets:
         return self.prepared.geometry(self.place(group), split, len(getattr(self, split)))
 
     def restricted(self, rois: Sequence[str], subjects: Sequence[str] | None = None) -> "Targets | None":
-        """Restrict the responses to some ROIs of some subjects, by default of all. If no group remains, return None."""
+        """Keep only these ROIs and subjects. Without ``subjects``, keep all subjects. If no group remains, return None."""
         wanted = self.groups["roi"].isin(rois).to_numpy()
         if subjects is not None:
             wanted = wanted & self.groups["subject"].isin(subjects).to_numpy()
@@ -110,7 +110,7 @@ class Targets:
 
 
 def prepare_responses(targets: Sequence[Targets], splits: Sequence[str], path: Path | str, made_by: Mapping[str, Any]) -> None:
-    """Write geometries of every subject x ROI in each split, and factors of those with many more units than stimuli.
+    """Write the geometry of every subject x ROI in each split, and a factor if the ROI has many more units than stimuli.
 
     The file has ``<dataset>/<subject>/<roi>/<split>/{distance_ranks, products}``, each (n (n - 1) / 2,) for n stimuli. It also
     has ``<dataset>/<subject>/<roi>/factor``, (n_train, r), from :meth:`~cortexscale.kernels.responses.Responses.factor`.
