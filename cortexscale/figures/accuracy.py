@@ -111,7 +111,7 @@ def draw_trends(panel: Axes, models: pd.DataFrame, correlations: pd.DataFrame, s
         line = row["intercept"] + row["slope"] * reach
         panel.plot(reach, line, color="white", lw=3, zorder=2)
         panel.plot(reach, line, color=shade, lw=1.4, ls=dashes, zorder=3)
-        # Small text needs more contrast than a line.
+        # The text is darker than the line, because small text needs more contrast.
         look: Style = {"ha": "right", "va": "bottom", "fontsize": size, "color": [0.75 * part for part in to_rgb(shade)]}
         look |= {
             "parse_math": True,
@@ -123,7 +123,7 @@ def draw_trends(panel: Axes, models: pd.DataFrame, correlations: pd.DataFrame, s
 
 
 def p_value(p: float) -> str:
-    """Format a p value that is corrected for false discoveries. A value below 0.001 is given as less than a power of ten."""
+    """Format a p value that is corrected for false discoveries. Below 0.001, only the next higher power of ten is given."""
     if p >= 0.001:
         return f"$p_\\mathrm{{FDR}}$ = {p:.3f}"
     power = math.ceil(math.log10(p)) if p > 0 else -300
@@ -253,7 +253,10 @@ def _finish(panel: Axes) -> None:
 
 
 def draw_lora(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
-    """Draw means over seeds, one point per pair of a dataset of the fine-tuning and one of the scores. Return the points."""
+    """Draw one point for every dataset of the fine-tuning with every dataset of the scores. Return the points.
+
+    Each point is a mean over seeds.
+    """
     pairs = lora_and_full(runs)
     pairs = with_relations(pairs[pairs["benchmark_name"] != AVERAGE], datasets)
     looks = dataset_looks(pairs["finetuning_dataset"], datasets)

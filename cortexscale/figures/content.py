@@ -28,7 +28,7 @@ LACKING = {
 
 
 class NothingToShow(InputError):
-    """The results of a study have nothing to draw in a figure. The figure is then a page with this message."""
+    """The results of a study have nothing that a figure can draw. A page with this message then takes the place of the figure."""
 
     def __init__(self, where: str, found: str, expected: str, remedy: str = "leave the figure out of `figures`"):
         super().__init__(where, found, expected, remedy)
@@ -63,11 +63,11 @@ class Available:
     """Contents of a study that figures can show. A field is None if only the result tables tell its value.
 
     Attributes:
-        tables: names of the result tables that the study makes or imports: keys of ``LACKING``.
+        tables: names of the result tables that the study makes or imports. They are keys of ``LACKING``.
         experiments: names of the experiments in the section ``finetuning``.
         readouts: readouts in the section ``mapping``.
         projections: model of the projection study -> numbers of dimensions to which its features are projected.
-        rated: number of supervised models of suites. Their task accuracy is known.
+        rated: number of models whose task accuracy is known, which are the supervised models of suites.
         unscored: metric that is missing from the tables -> reason.
     """
 
@@ -81,8 +81,8 @@ class Available:
 
 
 Need = Callable[[Available, str], str | None]
-"""Function of the contents of a study and the variant of a figure. It returns why the figure cannot be drawn, or None if it can
-be drawn."""
+"""Function that takes the contents of a study and the variant of a figure. It returns the reason why the figure cannot be drawn,
+or None if it can be drawn."""
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,7 @@ def draw_sizes(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_sizes_by_dataset(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw the bars of :func:`draw_sizes` for every dataset of the fine-tuning: means over seeds."""
+    """Draw the bars of :func:`draw_sizes` separately for every dataset of the fine-tuning. Bars are means over seeds."""
     rows = model_sizes(finetuning_scores(tables["finetuning"]))
     return _draw_gains_by_dataset(rows, datasets, parts.model_hue(rows.sort_values("baseline_acc")["arch"]), "sem")
 
@@ -237,7 +237,7 @@ def draw_all_paths(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def _with_accuracy(runs: pd.DataFrame, figure: str) -> pd.DataFrame:
-    """Select the runs whose task accuracy is known: those of models with labelled images."""
+    """Select the runs whose task accuracy is known. It is known only for models with labelled images."""
     known = runs[rated(runs)]
     if known.empty:
         found, remedy = "no run with a known task accuracy", "give labelled images (finetuning.images), or leave the figure out"

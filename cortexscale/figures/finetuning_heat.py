@@ -61,7 +61,8 @@ def draw_sweep(tables: Tables, datasets: Datasets, rows: str, facets: str) -> Dr
     means = summary(runs[runs[facet].isin(titles)], [facet, rows, "learning_rate"])
     means = means.assign(**{name: HUNDREDFOLD * means[name] for name in ("mean", "low", "high", "sem")})
     down, across = sorted(means[rows].unique()), sorted(means["learning_rate"].unique())
-    # All panels share one scale, which ends at the largest gain. Larger losses have the same colour but are written as numbers.
+    # All panels share one colour scale, from minus the largest gain to the largest gain. A larger loss has the last colour of the
+    # scale, but its number is written in the cell.
     most = means["mean"].max()
     norm = CenteredNorm(halfrange=most if most > 0 else means["mean"].abs().max())
     size = (0.62 * len(across) + 0.75, 0.42 * len(down) + 0.75)

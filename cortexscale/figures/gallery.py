@@ -54,7 +54,7 @@ class Gallery:
         return found
 
     def refusal(self, names: Sequence[str], reason: str, where: str) -> InputError:
-        """Return the error for figures that cannot be drawn for the same reason. ``where`` names what requested them."""
+        """Return the error for figures that cannot be drawn for one ``reason``. ``where`` is the place that asks for them."""
         known = [*self.drawable, *(alias for alias in PAPER if not self.reason(alias))]
         same = [name for name in known if name.partition("/")[0] == names[0].partition("/")[0]]
         nearest = dict.fromkeys([*difflib.get_close_matches(names[0], known, n=4), *same, *known])
@@ -69,7 +69,7 @@ class Gallery:
 
     @property
     def drawable(self) -> list[str]:
-        """The names by content of all figures that the study can draw."""
+        """All figures that the study can draw, by the names ``<content>`` and ``<content>/<variant>``."""
         return [name for name in self._names() if not self.reason(name)]
 
     def listing(self) -> str:
@@ -156,7 +156,10 @@ class Gallery:
         return {name: dataset.label for name, dataset in self.available.datasets.items()}
 
     def _names(self) -> list[str]:
-        """List the names by content of all figures. Without datasets, ``<content>/<dataset>`` stands for names with a dataset."""
+        """List all figures by the names ``<content>`` and ``<content>/<variant>``.
+
+        If the study has no datasets, the list has ``<content>/<dataset>`` for a figure that has one variant per dataset.
+        """
         names = []
         for name, content in CONTENTS.items():
             variants = self._variants(content) or content.variants
@@ -167,7 +170,10 @@ class Gallery:
         return [name for name, dataset in self.available.datasets.items() if dataset.reader == reader]
 
     def _by_content(self, figure: PaperFigure) -> str | None:
-        """Return the name by content of a figure of the paper; None if no such name stands for its choice of datasets."""
+        """Return the name ``<content>`` or ``<content>/<variant>`` of a figure of the paper.
+
+        Return None if the figure shows a choice of datasets that no such name stands for.
+        """
         if CONTENTS[figure.content].variants == PER_DATASET and len(figure.readers) == 1:
             datasets = self._read_by(figure.readers[0])
             return f"{figure.content}/{datasets[0]}" if len(datasets) == 1 else None

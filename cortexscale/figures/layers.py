@@ -53,9 +53,9 @@ def draw_profiles(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_agreement(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw one point per layer in a grid of panels: super-ROIs and pairs of datasets across, ranks and scores down.
+    """Draw a grid of panels with one point per layer. Each column compares two datasets in a super-ROI.
 
-    Each pair has the first dataset and another one.
+    The two datasets are the first one and one of the others. The upper panel has ranks, and the lower panel has scores.
     """
     one, *others = datasets
     layers = layer_agreement(tables["layer_search"], one, others)

@@ -61,7 +61,7 @@ def counted_parameters(has: Available, variant: str) -> str | None:
 
 
 def shared_projection(has: Available, variant: str) -> str | None:
-    """Need a number of dimensions to which the features of all models of the projection study are projected."""
+    """Need one number of dimensions that all models of the projection study have in common."""
     shared = set.intersection(*map(set, has.projections.values())) if has.projections else set()
     return None if shared else "projection_study.models have no number of dimensions in common"
 

@@ -129,7 +129,7 @@ def draw_gates(tables: Tables, datasets: Datasets) -> Drawn:
     greys = ScalarMappable(Normalize(0, greatest), "Greys")
     for (above, below), (name, look) in zip(grid.T, looks.items(), strict=True):
         of_name = depths[depths["benchmark_name"] == name].sort_values("expected_depth")
-        # A stage and its last block have the same depth, and the sum of their weights.
+        # A stage and its last block have the same depth, so their weights are added.
         of_depth = weights[weights["benchmark_name"] == name].groupby(["depth", "roi"])["gate"].sum()
         table = of_depth.unstack("roi")[of_name["roi"]]
         middles = (table.index[1:] + table.index[:-1]) / 2

@@ -36,9 +36,9 @@ PUBLISHED = (
     (_MEAN, "Training images seen", _OF_SET),
     (_MEAN, "Parameters", {"parameter_scaling": ("all models, full data", "#1b263b")}),
 )
-"""Panels of published scores. Each has the label of y, the label of x, and experiment -> (name, colour)."""
+"""Panels of published scores: label of y, label of x, and experiment -> (name, colour)."""
 MOST_OTHERS = 4
-"""Largest number of other experiments that are drawn. Each gets a panel of its own."""
+"""Experiments that are not in ``PUBLISHED`` are drawn if there are no more than this number. Each gets a panel of its own."""
 
 
 def draw(tables: Tables, datasets: Datasets) -> Drawn:
@@ -89,7 +89,8 @@ def draw_axes(panels: Sequence[Axes], tables: Tables, datasets: Datasets) -> pd.
             draw_points(panel, points[axis][points[axis]["family" if by_family else "benchmark_name"] == name], look.colour)
         farthest = points[axis].loc[points[axis]["fitted"], "x"].max()
         for name, look in laws.items():
-            # Markers distinguish laws without colours. If colours show families, laws have none: markers would look like models.
+            # Markers tell laws apart where colours cannot be seen. If colours show families, laws have no markers, because markers
+            # would look like models.
             colour, marker = (_LAW, "") if by_family else (look.colour, look.marker)
             line: Style = {"color": colour, "lw": 2.5 if name == AVERAGE else 1.5}
             marked: Style = {"marker": marker, "markevery": 0.2, "ms": 5, "mec": "white", "mew": 0.4}
@@ -115,7 +116,7 @@ def draw_axes(panels: Sequence[Axes], tables: Tables, datasets: Datasets) -> pd.
 
 
 def _line(look: Look, *, fitted: bool, bold: bool) -> Line2D:
-    """Return the line of a law for the legend; a point if no law was fitted."""
+    """Return the entry of a law in the legend. It is a line, or a point if no law was fitted."""
     law: Style = {"marker": look.marker, "lw": 2.5 if bold else 1.5, "ms": 5, "mec": "white", "mew": 0.4}
     point: Style = {"marker": "o", "lw": 0, "ms": 4}
     return Line2D([], [], color=look.colour, label=look.label, **(law if fitted else point))

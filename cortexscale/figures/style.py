@@ -84,8 +84,8 @@ def family_looks(families: Iterable[str]) -> dict[str, Look]:
 def dataset_looks(names: Iterable[str], datasets: Datasets) -> dict[str, Look]:
     """Return dataset -> look, in the order of the study. The average comes last.
 
-    A dataset of a built-in reader has the colour and marker of the paper, unless an earlier dataset of the study has them. The
-    name of a dataset that is not in the study is used as its reader and its label.
+    The first dataset of each built-in reader has the colour and marker of the paper. If a dataset is not in the study, its name
+    is used as its reader and as its label.
     """
     names = dict.fromkeys(names)
     order = [name for name in dict.fromkeys([*datasets, *names]) if name != AVERAGE]
