@@ -26,9 +26,9 @@ def explore_data(
     """Collect the data of the page as values that JSON can store.
 
     Args:
-        tables: those of the tables ``pretraining``, ``finetuning`` and ``mapping`` that the study has.
+        tables: the tables ``pretraining``, ``finetuning`` and ``mapping``, as far as the study has them.
         fits: name of a fit, such as ``compute`` or ``compute.rsa_c_test`` -> tables ``fits``, ``curves`` and ``points``.
-        composite_rois: whether averages include ROIs that contain other ROIs. The fits must have the same setting.
+        composite_rois: whether averages include ROIs that contain other ROIs. It must be as in the fits.
     """
     parts, labels = {}, {name: dataset.label for name, dataset in datasets.items()}
     if "pretraining" in tables:

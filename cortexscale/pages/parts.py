@@ -1,6 +1,6 @@
 """The parts of the explore page: models, fine-tuning runs and readouts with their scores, and the scaling laws of each axis.
 
-The argument ``composite_rois`` says whether averages include ROIs that contain other ROIs. The fits have the same setting.
+The argument ``composite_rois`` says whether averages include ROIs that contain other ROIs. It is as in the fits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,9 +20,9 @@ LABELS = {name: METRICS[name] for name in FITTED} | {ALIGNMENT: f"Alignment S ({
 """Metric that the page offers -> label."""
 _FITTED = "finetuning_data_pct"
 UNIT = 1e-4
-"""Unit of stored scores. Integer multiples of this unit take half as much space as decimal numbers."""
+"""Scores are stored as integer multiples of this unit, because integers take half as much space as decimal numbers."""
 Part = dict[str, Any]
-"""Items of one kind with their scores, in the form that the page reads."""
+"""All models, all fine-tuning runs or all readouts with their scores, in the form that the page reads."""
 _Scores = dict[str, dict[str, pd.Series]]
 """Metric -> place -> scores with the item as index. A place is ``average``, a benchmark, or ``benchmark/ROI``."""
 CARD = {
@@ -112,7 +112,7 @@ def _part(noun: str, items: pd.DataFrame, scores: _Scores, ids: pd.Series, card:
 
 
 def _axis(name: str, x: pd.Series, fitted: pd.Series) -> dict[str, Any]:
-    """Collect one axis of a part: its names, the X of every item, and which items laws are fitted to."""
+    """Collect one axis of a part: its names, the X of every item, and whether laws are fitted to the item."""
     axis = AXES[name]
     return {"label": axis.label, "symbol": axis.symbol, "x": _numbers(x), "fitted": fitted.astype(int).tolist()}
 
@@ -127,7 +127,7 @@ def _scores(table: pd.DataFrame, composite_rois: bool) -> _Scores:
 
 
 def _places(means: Mapping[str, pd.Series], rows: pd.DataFrame, item: str) -> _Scores:
-    """Combine the given means, by item and benchmark, with the means over subjects for every ROI in ``rows``."""
+    """Return ``means``, which are by item and benchmark, together with means over subjects for every ROI in ``rows``."""
     rois = rows.groupby([item, "benchmark_name", "roi"], sort=False)[list(means)].mean().reset_index()
     places = rois.pop("benchmark_name") + "/" + rois.pop("roi")
     rois = rois.set_index([rois.pop(item), places])

@@ -30,7 +30,7 @@ COUNTED = {
     "roi": "ROIs",
     "probe_type": "readouts",
 }
-"""Column of the numbers of a figure -> name of the things that the column identifies."""
+"""Column in the plotted numbers of a figure -> word for the things that the column names."""
 
 
 def report_page(
@@ -105,7 +105,7 @@ def _table(table: Path, root: Path) -> dict[str, Any]:
 
 
 def _scores(tables: Sequence[Path]) -> dict[str, pd.DataFrame]:
-    """Return the fraction of units with a score above 1, and the fraction whose penalty is at an end of the grid."""
+    """Return for each dataset the fraction of units with a score above 1, and with a penalty at an end of the grid."""
     pretraining = next((table for table in tables if table.stem == "pretraining"), None)
     rows = read_table(pretraining) if pretraining else pd.DataFrame()
     if not {"n_units", "n_units_above_1", "alpha_at_edge"} <= set(rows):
