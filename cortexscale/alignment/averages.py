@@ -21,9 +21,9 @@ def mean_scores(
 ) -> pd.DataFrame:
     """Average a metric over one level after the other, or over all rows at once if ``levels`` is empty.
 
-    Within a level, all values have equal weight. Rows that differ only in other columns, such as the
-    seed, are averaged together with the first level. ROIs that contain other ROIs are used only with ``composite_rois``, as in
-    the paper. The result has the columns ``by`` and ``score``. Its rows have the order in which their groups occur in ``rows``.
+    Within a level, all values have equal weight. Rows that differ only in other columns, such as the seed, are averaged
+    together with the first level. ROIs that contain other ROIs are used only with ``composite_rois``, as in the paper. The
+    result has the columns ``by`` and ``score``. Its rows have the order in which their groups occur in ``rows``.
     """
     means = rows if composite_rois else rows[~rows["roi"].isin(COMPOSITE_ROIS)]
     for level in range(1, max(len(levels), 1) + 1):

@@ -47,8 +47,8 @@ def draw_convergence(pair: Sequence[Axes], tables: Tables) -> pd.DataFrame:
 def usual_models(points: pd.DataFrame) -> pd.DataFrame:
     """Select the rows of usual models that are averages over datasets.
 
-    A usual model is supervised, not adversarial, and without flexible width. Its number of parameters is known. Scaling
-    laws may be fitted to it, or it is held out. The column ``held_out`` tells which.
+    A usual model is supervised, not adversarial, and without flexible width. Its number of parameters is known.
+    Scaling laws may be fitted to it, or it is held out. The column ``held_out`` tells which.
     """
     kind = kinds(points)
     usual = ~points["flex"] & kind.isin(["fitted", "held out"]) & (points["benchmark_name"] == AVERAGE)

@@ -89,8 +89,8 @@ def draw_axes(panels: Sequence[Axes], tables: Tables, datasets: Datasets) -> pd.
             draw_points(panel, points[axis][points[axis]["family" if by_family else "benchmark_name"] == name], look.colour)
         farthest = points[axis].loc[points[axis]["fitted"], "x"].max()
         for name, look in laws.items():
-            # Markers tell laws apart where colours cannot be seen. If colours show families, laws have no markers, because markers
-            # would look like models.
+            # Markers tell laws apart where colours cannot be seen. If colours show families, laws have no markers, because
+            # markers would look like models.
             colour, marker = (_LAW, "") if by_family else (look.colour, look.marker)
             line: Style = {"color": colour, "lw": 2.5 if name == AVERAGE else 1.5}
             marked: Style = {"marker": marker, "markevery": 0.2, "ms": 5, "mec": "white", "mew": 0.4}
