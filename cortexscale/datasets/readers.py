@@ -1,4 +1,4 @@
-"""Loading of modules that read datasets. They belong to built-in datasets, or are files of the user."""
+"""Loading of modules that read datasets. A module belongs to a built-in dataset, or is a file of the user."""
 
 import importlib
 from collections.abc import Sequence

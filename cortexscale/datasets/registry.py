@@ -1,4 +1,4 @@
-"""The built-in datasets. Each has a folder of its name beside this file, with everything that is known of the dataset."""
+"""The built-in datasets. Everything about a dataset is in the folder with its name, beside this file."""
 
 import tomllib
 from functools import cache
@@ -19,7 +19,7 @@ NAMES = (
 """Names of the built-in datasets, in the order of the paper's figures."""
 
 FACTS_FILES = tuple(Path(__file__).parent / name / "facts.toml" for name in NAMES)
-"""Files of facts. ``plan.code`` finds only imports, so a rule whose script reads facts gives it these files."""
+"""Files of facts. ``plan.code`` finds only imports. A rule whose script reads facts therefore also passes these files to it."""
 
 
 def reader_module(name: str) -> str:

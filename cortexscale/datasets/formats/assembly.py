@@ -22,7 +22,7 @@ DIMENSIONS = ("neuroid", "presentation", "time_bin")
 BLOCK_BYTES = 2**24
 """Largest size, in bytes, of a block of float64 responses while an assembly is streamed. A block has at least one unit."""
 
-_LABELS = 2**14  # number of labels decoded at a time, because as Python objects they are large
+_LABELS = 2**14  # number of labels that are decoded at a time; decoded labels are large Python objects
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Assembly:
     remedy: str  # says where the file comes from
     data: h5py.Dataset  # the responses
     dims: tuple[str, ...]  # names of the axes; their order differs between releases
-    labels: dict[str, dict[str, h5py.Dataset]]  # coordinates of each dimension by name
+    labels: dict[str, dict[str, h5py.Dataset]]  # dimension -> name of a coordinate -> coordinate
 
     def label(self, dim: str, name: str) -> h5py.Dataset:
         """Return a coordinate of ``dim``.

@@ -66,7 +66,7 @@ class _Opened:
     """An open recording that has passed all checks that do not need responses."""
 
     assembly: Assembly
-    image_ids: np.ndarray  # (images,) digests, ascending; in the order of the CSV, a contiguous fold would have only one category
+    image_ids: np.ndarray  # (images,) digests, ascending; in the CSV's order, a contiguous fold would have only one category
     is_test: np.ndarray  # (images,) bool
     image: np.ndarray  # (presentations,) position in image_ids
     neuroids: pd.DataFrame  # one row per unit of the file
@@ -76,7 +76,7 @@ class _Opened:
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """The files of one recording, and the functions of a dataset module that reads them."""
+    """The files of one recording, and the functions that a dataset module has to read them."""
 
     dataset: str  # name of the built-in dataset
     title: str  # name in messages

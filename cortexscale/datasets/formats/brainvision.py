@@ -22,8 +22,8 @@ _ORIENTATIONS = ("MULTIPLEXED", "VECTORIZED")
 _VOLTS = {"V": 1.0, "mV": 1e-3, "µV": 1e-6, "μV": 1e-6, "uV": 1e-6, "nV": 1e-9, "": 1e-6}  # without a unit, microvolts
 _READ = ("common infos", "binary infos", "channel infos", "marker infos")  # the sections that are read
 _SMALL = 1_000_000
-"""Number of bytes above which a file is neither a web page nor a git-annex pointer, and need not be opened to check this."""
-_BLOCK_BYTES = 2**24  # of the file, that are read at a time
+"""A file with more bytes is neither a web page nor a git-annex pointer, and need not be opened to check this."""
+_BLOCK_BYTES = 2**24  # number of bytes of the file that are read at a time
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Header:
 
     path: Path
     channels: list[str]  # names, in the order of the file: NFC, without outer white space
-    units: list[str]  # of each channel
-    resolutions: list[float]  # of each channel: units per stored number
+    units: list[str]  # unit of each channel
+    resolutions: list[float]  # how many units a stored 1 stands for, for each channel
     rate: float  # Hz
     data: Path  # the file of samples
     markers: Path  # the file of markers
-    n_samples: int  # per channel, from the size of the data file
+    n_samples: int  # number of samples per channel, from the size of the data file
     data_points: int  # the number of samples that the header names, or n_samples if it names none
     dtype: np.dtype
     vectorized: bool  # whether all samples of a channel follow each other
@@ -122,7 +122,7 @@ def read_header(path: Path, remedy: str) -> Header:
 def read_markers(path: Path, kind: str, remedy: str) -> tuple[list[str], np.ndarray]:
     """Read the markers of one type, such as ``Stimulus``: their descriptions, and their 0-based samples, (n,) int.
 
-    Runs of spaces in a description are read as one. The file must name the data file of the same name.
+    Runs of spaces in a description are read as one. The marker file must name a data file whose name differs only in its ending.
     """
     sections = _sections(path, "marker", remedy)
     _beside(path, sections.get("common infos", {}).get("datafile", path.with_suffix(".eeg").name), "DataFile", remedy)
@@ -183,7 +183,7 @@ def _sections(path: Path, kind: str, remedy: str) -> dict[str, dict[str, str]]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = content.decode("latin-1")  # that of Western Windows, for all characters that units have
+        text = content.decode("latin-1")  # equal to the Western Windows encoding for all characters that units have
     first, *lines = re.split(r"\r\n|\r|\n", text)
     if not re.match(rf"Brain ?Vision .*{kind} file", first, re.IGNORECASE) or "\0" in text:
         found = f"a first line {first[:60]!r}"

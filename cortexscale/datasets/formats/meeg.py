@@ -20,7 +20,7 @@ ROIS = (*LOBES, "occipital_parietal", "whole_brain")
 
 Lobe = Literal["central", "parietal"]  # lobes to which centro-parietal channels may belong
 
-MICROVOLT = 1e-6  # in volts, the unit of MNE; recordings are in microvolts
+MICROVOLT = 1e-6  # one microvolt in volts; MNE uses volts, and recordings are in microvolts
 
 _EEG_LOBES = {
     **dict.fromkeys(("O", "PO"), "occipital"),
@@ -169,7 +169,7 @@ def trial_ncsnr(trials: np.ndarray, image: np.ndarray, session: np.ndarray, *, z
 
     ``trials`` are (n, channels, times). Each has an image and a session (or repetition). With ``zscore``, they are first z-scored
     over each session (ddof 0), as the authors of THINGS-MEG do. Differences in offset and gain between sessions are then not
-    noise. The result is nan if the trials, or with ``zscore`` those of one session, have no variance.
+    noise. The result is nan if all trials are equal. With ``zscore``, it is also nan if all trials of one session are equal.
     """
     sessions = [np.flatnonzero(session == name) for name in np.unique(session)] if zscore else [np.arange(len(trials))]
     ncsnr = np.empty(trials.shape[1:])

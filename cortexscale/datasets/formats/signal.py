@@ -1,4 +1,4 @@
-"""Checks of recorded signals: their channels are found by name, and no sample is lost without a word."""
+"""Checks of recorded signals: the channels are found by name, and bad samples are reported."""
 
 import logging
 import unicodedata
@@ -13,14 +13,14 @@ log = logging.getLogger(__name__)
 _MOST_VOLTS = 1.0  # more than the input range of any amplifier
 _SHORTEST_RUN = 0.02  # s, the shortest run of equal samples that counts as still
 MOST_STILL = 0.05
-"""Fraction of the samples or epochs of a channel that may be still: flat, as without contact, or saturated."""
+"""Largest fraction of the samples or epochs of a channel that may be still. Still samples are flat (no contact) or saturated."""
 
 
 def match_channels(where: object, wanted: Sequence[str], stored: Sequence[str], remedy: str) -> dict[str, str]:
     """Return wanted name -> stored name of every wanted channel that a file has.
 
     Names are equal if they differ only in case, Unicode form, outer white space or a dot at their end (``Oz.``). An InputError
-    is raised if two stored channels have one of the wanted names.
+    is raised if two stored channels match the same wanted name.
     """
     named: dict[str, list[str]] = {}
     for name in stored:
@@ -71,7 +71,7 @@ class StillSamples:
         self._longest = [(0, 0)] * len(channels)
 
     def add(self, samples: Iterable[np.ndarray], first: int) -> None:
-        """Count some samples (n,) of every channel, of which the first is the sample ``first`` of the recording."""
+        """Count the still samples among (n,) samples of every channel, which begin at the sample ``first`` of the recording."""
         shortest = round(_SHORTEST_RUN * self._rate)
         for channel, values in enumerate(samples):
             ends = np.append(np.flatnonzero(np.diff(values)), len(values) - 1)  # the last sample of each run
@@ -85,7 +85,7 @@ class StillSamples:
                 self._longest[channel] = first + int(ends[run] - lengths[run]) + 1, first + int(ends[run]) + 1
 
     def warnings(self) -> list[str]:
-        """Describe the channels with still samples, and log them. More than 5 % of a channel are an InputError."""
+        """Describe the channels with still samples, and log them. Raise an InputError if more than 5 % of a channel is still."""
         texts = []
         for channel in map(int, np.flatnonzero(self._still)):
             begin, stop = self._longest[channel]

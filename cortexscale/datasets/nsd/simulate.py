@@ -33,7 +33,7 @@ def area(parcel: str) -> str:
 
 
 AREAS = {roi: area(parcel) for parcel, rois in PARCELS.items() for roi in rois if roi in ROIS}
-"""The area from which all parcels of each ROI read. ``nsdgeneral`` and ``whole_brain`` are left out, because they mix areas."""
+"""ROI -> the area from which all of its parcels read. ``nsdgeneral`` and ``whole_brain`` are left out, because they mix areas."""
 
 _SHAPES = ((12, 15, 11), (13, 14, 12), (11, 16, 12), (12, 13, 14), (14, 12, 13), (11, 15, 13), (13, 15, 11), (12, 16, 11))
 GRIDS = dict(zip(SUBJECTS, _SHAPES, strict=True))

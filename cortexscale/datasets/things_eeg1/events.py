@@ -8,7 +8,7 @@ import pandas as pd
 from cortexscale.errors import InputError
 from cortexscale.text_tables import column_names, read_table
 
-_MOST_SECONDS = 10_000  # larger onsets are in samples, because no recording has as many seconds
+_MOST_SECONDS = 10_000  # onsets above this are in samples, because no recording is this many seconds long
 
 
 def read_events(path: Path, rate: float, n_train: int, n_test: int, n_repetitions: int, remedy: str) -> tuple[pd.DataFrame, bool]:
@@ -18,9 +18,9 @@ def read_events(path: Path, rate: float, n_train: int, n_test: int, n_repetition
     InputError.
 
     Returns:
-        A table with one row per trial, in the order of the file, and whether onsets are in seconds, which they are from release
-        1.2.0 on. The columns are ``sample`` (counted from 0), ``id`` (``aardvark/aardvark_01b.jpg``), ``test``, ``number`` of a
-        test image, and ``sequence``.
+        A table with one row per trial, in the order of the file, and whether onsets are in seconds. From release 1.2.0 on, they
+        are. The columns are ``sample`` (counted from 0), ``id`` (``aardvark/aardvark_01b.jpg``), ``test``, ``number`` of a test
+        image, and ``sequence``.
     """
     optional = [name for name in ("sample", "isteststim", "teststimnumber") if name in column_names(path, "\t", remedy)]
     table = read_table(path, "\t", ["onset", "sequencenumber", *optional], ["stim"], remedy=remedy)
@@ -72,7 +72,7 @@ def _samples(table: pd.DataFrame, rate: float, path: Path, remedy: str) -> tuple
 
 
 def _line(rows: "np.ndarray | pd.Series[bool]") -> str:
-    """Name the line of the first marked row."""
+    """Return ``line N`` for the line of the file that has the first true row."""
     return f"line {np.asarray(rows).argmax() + 2:,}"
 
 

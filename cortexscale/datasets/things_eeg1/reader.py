@@ -86,7 +86,7 @@ def memory_mb(options: Options) -> int:
     """Return the peak memory of :func:`read` in MB, computed from the expected counts."""
     _, _, units = shape(options, SUBJECTS[:1])
     responses = 4 * units * (options.n_train + (options.n_repetitions + 1) * options.n_test)
-    checks = 2 * units * options.n_train  # one byte per response, twice
+    checks = 2 * units * options.n_train  # two bytes per training response
     return int(np.ceil((responses + checks + 5 * BLOCK_BYTES) / 1e6)) + 400
 
 

@@ -22,11 +22,12 @@ CHANNELS = (
     "PO8", "P6", "P2", "CPz", "CP4", "TP8", "C6", "C2", "FC4", "FT8", "F6", "AF8", "AF4", "F2", "FCz", "Cz",
 )
 # fmt: on
-"""The channels of the cap. A file lacks the channel of the online reference. This is Cz, or FCz in sub-49 and sub-50, who were
-recorded in a workspace of 127 channels. Channels are found by name; all others were not connected."""
+"""The channels of the cap. No file has the online reference, which is Cz. In sub-49 and sub-50, who were recorded in a workspace
+of 127 channels, it is FCz. Channels are found by name. All other channels of a file were not connected."""
 
 BLOCK_BYTES = 2**27
-"""Size, in bytes, of the float64 part of a recording in memory. A part has some channels, or some samples of all channels."""
+"""Size, in bytes, of the part of a recording that is in memory as float64. A part has some channels, or some samples of all
+channels."""
 
 _UNITS = "look at the unit and resolution of the channels in the header; if only some samples are wrong, fetch the file again"
 _PLAUSIBLE = (0.1, 300.0)  # limits, in µV, of the median size of the filtered signal; the unit in the headers is not documented
@@ -58,8 +59,8 @@ def filtered(
     Slices save memory, and give the same numbers as MNE on the whole recording. ``add_reference_channels``,
     ``set_eeg_reference("average")`` and ``filter`` (zero-phase FIR, ``highpass`` in Hz) treat samples and channels separately,
     except for the mean over channels, which is computed first. ``names`` has the name in the file of every channel except the
-    online reference, which is 0 by definition. The caller keeps ``at_least`` values per channel of a slice. If these are more
-    than the samples, slices are narrower.
+    online reference, which is 0 by definition. The caller keeps ``at_least`` values per channel of a slice. If this number is
+    larger than the number of samples, slices have fewer channels.
     """
     import mne
 

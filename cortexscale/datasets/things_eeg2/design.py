@@ -13,7 +13,7 @@ from cortexscale.datasets.formats.signal import require_voltages
 from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Part
 from cortexscale.errors import InputError
 
-_PLAUSIBLE = (1e-7, 1e-3)  # limits, in V, of the standard deviation over one epoch, as median over channels
+_PLAUSIBLE = (1e-7, 1e-3)  # limits, in V, of the median channel's standard deviation over one epoch
 HOLE = "the file has a hole; fetch it again"
 _REMEDY = "fetch the session again; if it is partial or simulated on purpose, set things_eeg2's counts"
 
@@ -36,7 +36,7 @@ class Session:
     number: int
     name: str
     parts: list[Part]  # in order of time
-    at_most: int | None  # only this number of first presentations of an image count; None for all
+    at_most: int | None  # only so many presentations of an image count, from the first on; None if all count
 
     @cached_property
     def conditions(self) -> np.ndarray:
@@ -55,10 +55,10 @@ class Session:
 
 
 def require_plan(sessions: list[Session], plan: Plan) -> None:
-    """Raise an InputError unless every session has the planned images, and consecutive ones share them out without overlap.
+    """Raise an InputError unless every session has the planned images, and sessions divide them without overlap.
 
-    A session has a part of the images, such as half of them. Sessions 1 and 2 then have all images once, and so have 3 and 4. If
-    one of two such sessions is missing, the other one has its own half.
+    A session has a part of the images, such as half of them. Sessions 1 and 2 then divide all images between them, and so do 3
+    and 4. If one of two such sessions is missing, the other one still has only its own half.
     """
     in_turn = max(1, plan.images // plan.images_per_session)  # number of sessions that have all images once
     seen: dict[int, np.ndarray] = {}

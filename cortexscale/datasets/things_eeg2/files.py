@@ -26,7 +26,7 @@ RATE = 1000  # sampling rate of both forms of the raw data, in Hz
 TARGET = 99999  # condition of the images of Buzz Lightyear, which the subjects counted
 
 _PLACES = {"npy": ("", "raw_data", "eeg_dataset/raw_data"), "brainvision": ("", "source_data", "eeg_dataset/source_data")}
-"""Form of the raw data -> folders that may contain those of the subjects: the root, or a folder of the authors' project."""
+"""Form of the raw data -> where the folders of the subjects may be: the root, or a folder of the authors' project."""
 _ARCHIVES = {"npy": "the raw data (osf.io/crxs4, Figshare+ 18470912)", "brainvision": "the source data (osf.io/3jk45)"}
 
 
@@ -77,7 +77,7 @@ class Release:
         return f"It is in {archive.name} of {_ARCHIVES[self.source]}; unpack that below {self.root}."
 
     def sessions(self, expected: int) -> list[int]:
-        """Return the numbers of the first ``expected`` sessions that are there, or 1 ... ``expected`` if there are fewer."""
+        """Return the numbers of the first ``expected`` sessions that exist. If fewer exist, return 1 ... ``expected``."""
         present = [number for number in range(1, SESSIONS + 1) if os.path.lexists(self.session(number))]
         return present[:expected] if len(present) >= expected else list(range(1, expected + 1))
 

@@ -122,7 +122,10 @@ def inspect(root: Path, subject: str, options: Options) -> None:
 
 
 def memory_mb(options: Options) -> int:
-    """Return the peak memory of :func:`read` in MB. It has libraries, a block, and the test trials or the training averages."""
+    """Return the peak memory of :func:`read` in MB.
+
+    It is the memory of libraries, a block, and the test trials or the training averages.
+    """
     n_times = len(options.times(RATE))
     units = len(options.channels) * n_times
     per_session = options.n_test * options.test_repetitions

@@ -59,8 +59,8 @@ def write_dictionary(root: Path, subject: str, session: int, split: SplitName, p
 def write_source(root: Path, subject: str, session: int, split: SplitName, parts: Sequence[Part]) -> None:
     """Write the BrainVision recordings and the logs of the parts of a session.
 
-    The trigger of a training image is the first two digits of its number. The trigger of a test image is its number, and that of
-    a target 255.
+    The trigger of a training image is the first two digits of its number. The trigger of a test image is its number, and the
+    trigger of a target is 255.
     """
     folder = root / subject / f"ses-{session:02d}"
     for number, part in enumerate(parts, start=1):

@@ -1,4 +1,4 @@
-"""Z-scored averages of the responses of THINGS-fMRI. There is one per image and voxel."""
+"""Z-scored averages of the responses of THINGS-fMRI. There is one average per image and voxel."""
 
 from collections.abc import Iterator
 

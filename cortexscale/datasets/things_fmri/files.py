@@ -75,8 +75,8 @@ def read_columns(release: Release, path: Path, numbers: Collection[str], text: C
 def open_responses(release: Release, voxel_ids: np.ndarray, n_trials: int) -> Iterator[h5py.Dataset]:
     """Open the float64 or float32 responses (voxels, trials) of a data frame that pandas stored in its fixed format.
 
-    The blocks of the frame are read directly. The labels of trials are pickled Python objects, and are never loaded. How the
-    frame was built decides which block has the responses.
+    The blocks of the frame are read directly. The labels of trials are pickled Python objects, and are never loaded. Which block
+    has the responses depends on how the frame was built.
     """
     path = release.responses
     with released_hdf5(path, "a whole HDF5 file", release.remedy(path)) as file:

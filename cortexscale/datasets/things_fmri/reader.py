@@ -90,7 +90,7 @@ def inspect(root: Path, subject: str, options: Options) -> None:
 def memory_mb(options: Options) -> int:
     """Return the peak memory of :func:`read` in MB.
 
-    It has libraries, the voxel table, the responses of selected voxels, and blocks.
+    It is the memory of libraries, the voxel table, the responses of selected voxels, and blocks.
     """
     table = 1500 * max(options.n_voxels.values(), default=0)
     responses = 4 * (options.n_train + options.n_test) * options.max_voxels

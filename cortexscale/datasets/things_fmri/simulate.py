@@ -37,7 +37,7 @@ PARCELS: dict[str, list[tuple[str, ...]]] = {
         *((roi,) for roi in ("lEBA", "rEBA", "lRSC", "rRSC", "lSTS")),
     ],
 }
-"""The ROI columns of each parcel of visual cortex, by the area from which its voxels read. As in the release, ROIs overlap."""
+"""Area -> the ROI columns of each parcel of visual cortex whose voxels read from this area. As in the release, ROIs overlap."""
 
 AREAS = {
     roi: area
@@ -45,7 +45,7 @@ AREAS = {
     for area, parcels in PARCELS.items()
     if any(column in parcel for parcel in parcels for column in columns)
 }
-"""The only area from which the voxels of each ROI of the reader read."""
+"""ROI of the reader -> the area from which all of its voxels read."""
 
 ABSENT = {"sub-03": "rTOS"}  # an ROI that was not found in this subject
 GRIDS = {"sub-01": (7, 9, 6), "sub-02": (9, 6, 7), "sub-03": (6, 10, 7)}

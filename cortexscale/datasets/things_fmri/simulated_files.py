@@ -47,7 +47,7 @@ def write_responses(path: Path, responses: np.ndarray) -> None:
 
 
 def _write_labels(frame: h5py.Group, name: str, labels: np.ndarray | str) -> None:
-    """Write the labels of an axis. If they are Python objects, they are one pickle in a ragged array of bytes."""
+    """Write the labels of an axis. Labels that are Python objects are pickled together, and stored as a ragged array of bytes."""
     frame.attrs[f"{name}_variety"] = np.array(b"regular", dtype=h5py.string_dtype("utf-8", len("regular")))
     if isinstance(labels, str):
         frame[name] = np.array([labels.encode()])

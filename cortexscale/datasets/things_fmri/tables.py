@@ -23,7 +23,7 @@ ROI_COLUMNS: dict[str, tuple[str, ...]] = {
 
 _NUMBERS = ("voxel_id", "subject_id", "voxel_x", "voxel_y", "voxel_z", "nc_singletrial", "nc_testset")
 
-SECOND_VERSION_ROIS = ("IT", "IT_glasser")  # they are not in the first version of the voxel table
+SECOND_VERSION_ROIS = ("IT", "IT_glasser")  # ROIs that are not in the first version of the voxel table
 
 
 @dataclass(frozen=True)

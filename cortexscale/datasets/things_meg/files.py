@@ -1,8 +1,8 @@
 """The released files of THINGS-MEG: their paths, and functions that open and check them.
 
 The epochs of a subject are one FIF recording in four files. Each file stores the name of the next, so renamed parts are not
-found. MNE reports a missing part. If the first part is truncated, MNE only warns, and most epochs are missing. It does not notice
-a name that leads back to an earlier part.
+found. MNE reports a missing part. If the first part is truncated, MNE only warns, and most epochs are missing. MNE does not
+notice a name that leads back to an earlier part.
 """
 
 import struct
@@ -32,7 +32,7 @@ _FILE_ID, _NEXT_FILE, _END = 100, 118, -1
 """Two kinds of FIF tags, and the value by which the last tag of a file is recognised."""
 
 COLUMNS = ("trial_type", "image_path", "session_nr", "things_image_nr")
-"""The columns that are read. A trial has 18 columns."""
+"""The columns that are read from the table of trials, which has 18."""
 WHERE = "They are derivatives/preprocessed/preprocessed_P*-epo*.fif of OpenNeuro ds004212 (2.0.0 or later)."
 
 
@@ -76,7 +76,7 @@ def _folder_of(root: Path, released: str, file: str) -> Path:
 def open_participant(participant: Participant, n_epochs: int) -> "tuple[mne.Epochs, pd.DataFrame]":
     """Open the epochs of one subject without loading them.
 
-    Return them with a table of at least :data:`COLUMNS` for each epoch.
+    Return the epochs, and a table with one row per epoch and at least :data:`COLUMNS`.
     """
     import mne
 

@@ -35,7 +35,7 @@ SOURCE = all_facts()["things_meg"].source
 
 N_TIMES = 130
 _TARGET_RATE = 100.0
-_MOST = 1e6  # standard deviations of the baseline that no response reaches
+_MOST = 1e6  # limit that no response reaches, in standard deviations of the baseline
 _BLOCK = 500  # number of epochs that are loaded at a time; they take 305 MB in float64
 
 
@@ -72,7 +72,7 @@ def inspect(root: Path, subject: str, options: Options) -> None:
 def memory_mb(options: Options) -> int:
     """Return the peak memory of :func:`read` in MB.
 
-    It has libraries, responses, test trials, and a block of epochs or the memory of the final check.
+    It is the memory of libraries, responses, test trials, and a block of epochs or the memory of the final check.
     """
     units = SENSORS * N_TIMES
     held = 4 * units * (options.n_train + options.n_test * (options.n_sessions + 2))
@@ -90,7 +90,7 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     """Read one subject. Training rows are in the order of presentation, and test rows are ordered by id.
 
     Noise ceilings are computed as the authors do. Test trials are z-scored over the images of a session, and the noise variance
-    is the variance over sessions. The average has as many trials as there are sessions.
+    is the variance over sessions. The average response to a test image has one trial per session.
     """
     epochs, trials = _open(root, subject, options)
     is_train, is_test = trials["split"] == "train", trials["split"] == "test"
@@ -120,7 +120,7 @@ def _participant(root: Path, subject: str, options: Options) -> Participant:
 
 
 def _open(root: Path, subject: str, options: Options) -> "tuple[mne.Epochs, pd.DataFrame]":
-    """Open the epochs. Return them with the split (``train``, ``test``, ``catch``), session and stimulus of each epoch."""
+    """Open the epochs. Return the epochs, and a table of their splits (``train``, ``test``, ``catch``), sessions and stimuli."""
     participant = _participant(root, subject, options)
     n_test = options.n_test * options.n_sessions
     epochs, released = open_participant(participant, options.n_train + n_test + options.n_catch)

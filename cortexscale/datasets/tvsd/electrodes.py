@@ -18,13 +18,13 @@ Copies need additional memory."""
 
 
 def describe_electrodes(file: h5py.File, areas: dict[str, tuple[int, int]]) -> pd.DataFrame:
-    """Describe every electrode of the file of responses. ``areas`` has the first and last + 1 electrode of each area.
+    """Describe every electrode of the file of responses. ``areas`` has the range (first, stop) of each area.
 
     Returns:
         A table with one row per electrode. It has ``unit``, ``electrode``, ``array``, ``area`` ("" outside all areas) and
-        ``nc_percent``. ``reliability`` is the mean of the released values over finite pairs, and ``recomputed`` is its value from
-        the repetitions. ``oracle_error`` and ``test_MUA_error`` are the largest differences between released values and values
-        from the repetitions. Statistics of dead electrodes are nan.
+        ``nc_percent``. ``reliability`` is the mean of the released reliabilities that are finite, one per pair of repetitions.
+        ``recomputed`` is the mean over all pairs, computed from the repetitions. ``oracle_error`` and ``test_MUA_error`` are the
+        largest differences between released values and values from the repetitions. Statistics of dead electrodes are nan.
     """
     electrode = np.arange(N_ELECTRODES)
     area = np.full(N_ELECTRODES, "", dtype=object)

@@ -31,7 +31,8 @@ SUBJECTS = ("monkeyF", "monkeyN")
 ROIS = ("V1", "V4", "IT")
 SOURCE = all_facts()["tvsd"].source
 
-# The order is from the authors' norm_MUA.m. V4 and IT have different orders in the two monkeys, which some packages overlook.
+# The order of the areas is from the authors' norm_MUA.m. It differs between the two monkeys for V4 and IT, which some packages
+# overlook.
 _AREAS = {
     "monkeyF": {"V1": (0, 512), "IT": (512, 832), "V4": (832, 1024)},
     "monkeyN": {"V1": (0, 512), "V4": (512, 768), "IT": (768, 1024)},

@@ -24,7 +24,7 @@ OUTLIER = 70.0  # one implausible response of each monkey, as in the release
 _DAYS = 4
 
 AREAS = {"V1": "early", "V4": "middle", "IT": "late"}
-"""The area of the simulated visual system from which each ROI reads."""
+"""ROI -> the area of the simulated visual system from which its electrodes read."""
 
 
 class Settings(BaseModel, extra="forbid"):
