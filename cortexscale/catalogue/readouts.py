@@ -43,12 +43,13 @@ KINDS = {
     "layer_gate": ReadoutKind(
         label="Layer gate",
         colours={"individual": "#a98467", "shared": "#6c584c"},
-        # All gates begin with equal weights and must separate within one training, so their rate is ten times that of attention.
+        # All gates begin with equal weights and must separate within one training. The learning rate is therefore ten times the
+        # learning rate of attention.
         recipe={"learning_rate": 1e-3},
         reads_all_layers=True,
     ),
 }
-"""Name -> kind of readout. The colours are the authors', with a darker yellow, except for the colours of the layer gate."""
+"""Name -> kind of readout. The colours are those of the authors, with a darker yellow. Only the layer gate has other colours."""
 
 READOUTS = {f"{name}_{subjects}": colour for name, kind in KINDS.items() for subjects, colour in kind.colours.items()}
 """Published name of a readout, such as ``attention_shared`` -> colour in figures."""
