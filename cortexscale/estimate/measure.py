@@ -135,7 +135,8 @@ def _disk(folder: Path) -> dict[str, float]:
             os.fsync(handle.fileno())
         rates["disk_write"] = _DISK_TEST / (time.perf_counter() - started)
         with file.open("rb", buffering=0) as handle:
-            if hasattr(os, "posix_fadvise"):  # on systems without it, such as macOS, the file is read from memory
+            # Systems without posix_fadvise, such as macOS, read the file from memory.
+            if hasattr(os, "posix_fadvise"):
                 os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             started = time.perf_counter()
             while handle.read(len(block)):

@@ -48,7 +48,7 @@ class ExpectedSizes(Sizes):
     def released_bytes(self, dataset: str, subject: str) -> float:
         """Return the size of a subject's released files in bytes.
 
-        The size of a missing file is the one in the release; it counts as 0 if it is unknown.
+        For a missing file, the size in the release is used. If this size is unknown, the file counts as 0 bytes.
         """
         return sum(self._released_bytes(dataset, Path(file)) for file in self.data.raw_files(dataset, subject))
 

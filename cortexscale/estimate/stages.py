@@ -55,7 +55,7 @@ class Estimate:
         return [stage for stage in stages if stage.costs]
 
     def _stage(self, name: str, cost: Callable[..., Cost], jobs: Iterable[tuple[str, ...]]) -> Stage:
-        """Make the stage of a rule. ``cost`` returns the costs of a job, and ``jobs`` has its arguments for each job."""
+        """Make the stage of a rule. ``cost`` returns the costs of one job. ``jobs`` has a tuple of arguments for each job."""
         jobs = list(jobs)
         costs, limits = ([getattr(each, name)(*job) for job in jobs] for each in (self.costs, self.plan.limits))
         return Stage(name, costs, limits, formula(cost))
