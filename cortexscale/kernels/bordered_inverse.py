@@ -98,7 +98,7 @@ def _inverse(Kc: Tensor, alpha: float) -> Tensor:
 
 @contextmanager
 def _precise_enough(alpha: float, Kc: Tensor) -> Iterator[None]:
-    """If a factorisation in the block fails, raise a ValueError that says what the user can change."""
+    """If a factorisation inside the ``with`` block fails, raise a ValueError that says what the user can change."""
     try:
         yield
     except torch.linalg.LinAlgError:

@@ -62,7 +62,10 @@ def gram_seconds(machine: Machine, precision: str, n: int, width: float) -> floa
 
 
 def stored_kernel_seconds(machine: Machine, precision: str, n: int, width: float) -> float:
-    """Seconds to load one exact kernel of 2 n^2 bytes. If the layer has at most n activations, it is made from these instead."""
+    """Seconds to load one exact kernel of 2 n^2 bytes.
+
+    If the layer has at most n activations, the kernel is made from the activations instead.
+    """
     if width <= n:
         return gram_seconds(machine, precision, n, width)
     return 2 * n**2 / machine.disk_read + 2 * n**2 / machine.elementwise

@@ -1,4 +1,4 @@
-"""A check that responses are finite, and the error for a matrix with other values."""
+"""Check that responses are finite, and make the error for a matrix that is not finite."""
 
 import numpy as np
 import torch
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def not_finite(values: Tensor, name: str) -> ValueError:
-    """Make an error that shows the first value in a matrix that is not finite. ``name`` is the name of a value in the message."""
+    """Make an error that shows the first value in a matrix that is not finite. The message calls each value ``name``."""
     row, column = (int(index) for index in (~values.isfinite()).nonzero()[0])
     return ValueError(f"{name} [{row}, {column}] is {values[row, column].item()}")
 

@@ -106,7 +106,7 @@ def resample_counts(n: int, bootstraps: int, seed: int, clusters: np.ndarray | N
     """Return how often each of n points occurs in each bootstrap resample, (bootstraps, n).
 
     Rows are drawn as in the published fits, with ``default_rng(seed).integers(0, n, (bootstraps, n))``. If the labels
-    ``clusters`` (n,) are given, whole clusters are drawn in this way, as many as there are.
+    ``clusters`` (n,) are given, whole clusters are drawn in the same way. The number of draws is the number of clusters.
     """
     if n == 0:
         raise ValueError("no points")

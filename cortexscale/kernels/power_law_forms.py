@@ -1,11 +1,13 @@
 """Parameters in which scaling laws are fitted.
 
 The loss is flat in two directions of (e, a, alpha, lambda). In one, e goes to -infinity, and E to 1. In the other, alpha and
-    10**lambda grow together, and the law becomes an exponential. The parameters here have no such flat directions: v = exp(e) = 1
-    - E,  bounded below, so that E = 1 is a bound instead of a point at infinity; c = the natural logarithm of the power term at
-    the geometric mean of X; k = minus the slope of this logarithm in ln X there, at least 0: alignment that falls with X does not
-    saturate, and a small resample in which it falls by chance would send the band at larger X to minus infinity; bend = lambda,
-    which here only bends the curve: from the power law (low) to the exponential (high).
+10**lambda grow together, and the law becomes an exponential. The parameters here have no such flat directions:
+
+* v = exp(e) = 1 - E. It is bounded below, so that E = 1 is a bound instead of a point at infinity.
+* c is the natural logarithm of the power term at the geometric mean of X.
+* k is minus the slope of this logarithm in ln X, at the same X. It is at least 0, because alignment that falls with X does not
+  saturate. In a small resample, alignment may fall by chance; a negative k would send the band at larger X to minus infinity.
+* bend = lambda. Here it only bends the curve, from the power law (low) to the exponential (high).
 """
 
 from itertools import product

@@ -10,7 +10,7 @@ BLOCK = 2**21
 
 
 def fit_full_sample(law: Offset | Powers, log_misalignment: np.ndarray, delta: float) -> tuple[np.ndarray, float]:
-    """Find the best optimum from a grid of starting points, to the last digits. Return its parameters (p,) and its loss."""
+    """Find the best optimum from a grid of starting points, to full precision. Return its parameters (p,) and its loss."""
     starts, n = law.starts(log_misalignment), len(log_misalignment)
     stages = [*coarse_stages(delta), (delta, 60)]
     solutions, losses = solve(law, log_misalignment, np.ones((len(starts), n)), starts, stages, 1e-6)

@@ -101,7 +101,7 @@ class RandomProjection:
             self._matrices[key] = self._signs(layout).to(x.device, x.dtype)
         sums = x.new_empty(len(x), self.n_out)
         for some, part in zip(*_some_images(_IMAGES, sums, x.permute(0, *order).flatten(1)), strict=True):
-            # A dimension of size 1 keeps torch from its routine for transposing matrices, which is slow for few rows.
+            # Torch transposes matrices with a routine that is slow for few rows. A third dimension of size 1 avoids this.
             table = part[:, None].movedim(0, 2).contiguous()[0]
             some[:, None].copy_((self._matrices[key] @ table).T[:, None])
         return sums
@@ -113,7 +113,7 @@ class RandomProjection:
         return _balanced_pieces(rng, self.n_out, self.n_in), _random_signs(rng, self.n_in)
 
     def _random(self, *stream: int) -> np.random.Generator:
-        """Make the random generator of this projection, or of one of its parts, which have the numbers ``stream``."""
+        """Make the random generator of this projection. With numbers ``stream``, it is for one part of the projection."""
         return np.random.default_rng([self.seed, FAMILIES.index(self.family), self.n_in, self.n_out, *stream])
 
     def _gaussian(self, x: Tensor) -> Tensor:
@@ -145,7 +145,7 @@ class RandomProjection:
         entries = torch.from_numpy(signs.astype(np.float32))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-            # The check of invariants requires sorted columns. Products do not need them.
+            # The check of invariants requires sorted columns. Products are also correct with unsorted columns.
             return torch.sparse_csr_tensor(starts, places, entries, size=(self.n_out, self.n_in), check_invariants=layout is None)
 
 

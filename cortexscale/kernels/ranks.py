@@ -1,4 +1,7 @@
-"""Ranks of a very large number of values. As unit vectors, their dot product is Spearman's correlation."""
+"""Ranks of a very large number of values.
+
+Ranks are centred and scaled to norm 1. The dot product of two such vectors is Spearman's correlation.
+"""
 
 import torch
 from torch import Tensor

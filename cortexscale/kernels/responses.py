@@ -81,7 +81,7 @@ class Responses:
 
         Leave-one-out residuals are linear in Y, so their squares, summed over columns, depend only on Y Y'. They are therefore
         the same for F as for Y at every alpha. F is U S of the singular value decomposition Y = U S V', and is computed from Y
-        Y'. It is kept for the next layers.
+        Y'. F is kept for the next layers.
         """
         if group not in self._factors:
             known = self._known_factor(group) if self._known_factor else None

@@ -1,4 +1,4 @@
-"""Evaluation of ridge at one alpha at a time for some groups or units, keeping the best alpha of each."""
+"""Evaluate ridge for groups or units, at one alpha at a time, and keep the best alpha of each group or unit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ class BestAlphas:
         return taken
 
     def keep(self, taken: np.ndarray, units: np.ndarray, evaluation: "Evaluation") -> None:
-        """Store an evaluation of ``units``, for those pairs whose choice has ``taken`` its alpha."""
+        """Store an evaluation of ``units`` for each pair if ``taken`` (k + 1, D) is true for its choice."""
         column = np.full(self.unit.max() + 1, -1)
         column[units] = np.arange(len(units))
         column = column[self.unit]

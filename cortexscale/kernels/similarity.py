@@ -143,7 +143,7 @@ def _geometry(
         start += count
 
     norm = _dot(products, products) ** 0.5
-    if not norm > rounding * pairs**0.5:  # in units of the mean diagonal
+    if not norm > rounding * pairs**0.5:  # both sides are in units of the mean diagonal
         return Geometry(distances.fill_(torch.nan), products.fill_(torch.nan))
     return Geometry(unit_ranks_(distances) if patterned else distances.fill_(torch.nan), products.div_(norm))
 
