@@ -1,4 +1,4 @@
-"""Make tables of single units: noise ceilings, and released statistics with the same statistics from single trials."""
+"""Make tables of noise ceilings of units, and compare released statistics with those recomputed from single trials."""
 
 from collections.abc import Iterable
 
