@@ -1,6 +1,6 @@
-"""Scaling laws S = E - A N**-alpha - B D**-beta of parameters and samples, and the best split of compute between both.
+"""Scaling laws S = E - A N**-alpha - B D**-beta of parameters and samples, and the best split of compute between N and D.
 
-S is the score at N parameters and D samples. Hoffmann et al. (2022) introduced the form. It is fitted as by Gokce & Schrimpf
+S is the score at N parameters and D samples. Hoffmann et al. (2022) introduced the form. The law is fitted as by Gokce & Schrimpf
 (2025). Compute is C = D F(N), where F(N) is the FLOPs of a forward pass, as on the compute axis of the paper.
 """
 
@@ -27,9 +27,10 @@ def fit_model_and_data(pretraining: pd.DataFrame, settings: FitSettings) -> tupl
     """Fit laws of parameters and samples to all families together, and to each family.
 
     Returns:
-        Three tables. The first has one fit per family and benchmark, with the columns of :func:`cortexscale.scaling.fit.fit_law`.
-        N is X, D is the second X, and ``flops_exponent`` is h in F ~ N**h. The second has the curves of :func:`compute_optimal`.
-        The third has the models, with ``x`` (N), ``x2`` (D) and ``compute``.
+        Three tables. The first table has one fit per family and benchmark. Its columns are those of
+        :func:`cortexscale.scaling.fit.fit_law`. N is X, D is the second X, and ``flops_exponent`` is h in F ~ N**h. The second
+        table has the curves of :func:`compute_optimal`. The third table has the models, with ``x`` (N), ``x2`` (D) and
+        ``compute``.
     """
     scores = benchmark_scores(pretraining, composite_rois=settings.composite_rois)
     parameters, samples = MODEL_AXES["parameters"], MODEL_AXES["samples"]

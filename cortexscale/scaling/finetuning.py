@@ -46,7 +46,7 @@ def finetuning_scores(finetuning: pd.DataFrame) -> pd.DataFrame:
 
 
 def _n_subjects(runs: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
-    """Return the number of subjects in each fine-tuning: k of ``randsubj_k``, or else all subjects that are scored."""
+    """Return the number of subjects in each fine-tuning: k for ``randsubj_k``, otherwise the number of scored subjects."""
     everyone = rows.groupby("benchmark_name")["subject"].nunique()
     some = pd.to_numeric(runs["finetuning_subjects"].str.extract(r"^randsubj_(\d+)$")[0])
     return some.fillna(runs["finetuning_dataset"].map(everyone))
@@ -99,7 +99,7 @@ def model_sizes(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def models_compared(runs: pd.DataFrame) -> pd.DataFrame:
-    """Select the full-data runs of every base model: of :func:`full_data`, and of experiments on architectures and sizes."""
+    """Select the full-data runs of all base models, from :func:`full_data` and from experiments on architectures and sizes."""
     kinds = {"architecture": lambda: experiment(runs, "architecture"), "explore": lambda: model_sizes(runs)}
     rows = [full_data(runs), *(select() for kind, select in kinds.items() if (runs["exp_type"] == kind).any())]
     return pd.concat(rows).drop_duplicates([*_SETTING, "benchmark_name"])
@@ -127,7 +127,7 @@ def best_lora(runs: pd.DataFrame, per_dataset: bool = False) -> pd.DataFrame:
 
 
 def lora_and_full(runs: pd.DataFrame) -> pd.DataFrame:
-    """Compare two gains, each averaged over seeds: of the best shared LoRA setting, and of full fine-tuning on all data."""
+    """Compare the best shared LoRA setting with full fine-tuning on all data, by their gains averaged over seeds."""
     pair = ["base_model_id", "finetuning_dataset", "benchmark_name"]
     tables = {"full": full_data(runs), "lora": best_lora(runs)}
     means = [rows.groupby(pair, sort=False)["delta"].mean().rename(name) for name, rows in tables.items()]

@@ -1,4 +1,4 @@
-"""Fit one scaling law to points. The results are a row of the table of fits and a curve. All axes and score tables use it."""
+"""Fit one scaling law to points. The results are a row of the table of fits and a curve. All axes and score tables use this."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +15,9 @@ CONSTANTS["chinchilla"] = (*CONSTANTS["reduced"], "ln_B", "beta", "allocation")
 FEW = 12
 """Number of points or of resampled units. With fewer, intervals mean little."""
 NO_SATURATION = 1 - 1e-6
-"""Smallest E that counts as 1, the upper bound of E. At the bound, E is no estimate, because the data show no saturation."""
+"""Smallest E that counts as 1. E cannot be above 1. At this bound, E is no estimate, because the data show no saturation."""
 FLAT = 1e-6
-"""Smallest exponent that does not count as 0, the lower bound of exponents. At the bound, the score does not rise with X."""
+"""Smallest exponent that does not count as 0. Exponents cannot be below 0. At this bound, the score does not rise with X."""
 TAIL = 0.025
 """Fraction of resamples beyond either end of the 95 % interval. If more resamples are at a bound, a warning is written."""
 EXPONENTS = {"alpha": "X", "beta": "the second X"}
@@ -63,8 +63,8 @@ def fit_law(
 
     X is raw and has the shape (n,), or (n, 2) for the form chinchilla. The form ``auto`` chooses between reduced and offset by
     cross-validation, which keeps points with the same label in ``clusters`` (n,) together. If the bootstrap unit is ``row``,
-    single points are resampled, as in the publication; otherwise all points of a cluster together. A law with a ``tau_raw`` is an
-    exponential, whose curve many combinations of ln_A, lambda and alpha describe.
+    single points are resampled, as in the publication. Otherwise whole clusters are resampled. A law with a ``tau_raw`` is an
+    exponential. Many combinations of ln_A, lambda and alpha then give the same curve.
     """
     x, score = np.asarray(x, float), np.asarray(score, float)
     rows = np.arange(len(score))

@@ -90,9 +90,10 @@ def mapping_points(mapping: pd.DataFrame, axis: str, metric: str = ALIGNMENT, *,
 
 
 def finetuning_points(finetuning: pd.DataFrame, axis: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
-    """Make the points of the experiment on the amount of data: per fine-tuned model, one for each benchmark and the average.
+    """Make the points of the experiment on the amount of data.
 
-    If the experiment has several base models, only the base model with the most scores is used.
+    Each fine-tuned model has one point for each benchmark and one for the average over benchmarks. If the experiment
+    has several base models, only the base model with the most scores is used.
     """
     rows = common_base(finetuning[finetuning["exp_type"] == "finetuning_data_pct"])
     means = benchmark_means(rows, "model_id", metric, composite_rois=composite_rois)
@@ -117,7 +118,7 @@ def selected_scores(pretraining: pd.DataFrame) -> pd.DataFrame:
     """Select the scores of the largest model of every kind and family (paper, appendix E.2), and give models unique names.
 
     Among models of the same size, models trained on ImageNet are preferred, because adversarial copies are trained on ImageNet.
-    Among these, the model with most training images is chosen, and then the first id.
+    If several remain, the model with the most training images is chosen, and then the first id.
     """
     scores = benchmark_scores(pretraining, composite_rois=True).dropna(subset="score")
     models = scores.drop_duplicates("model_id")
