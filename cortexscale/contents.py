@@ -1,4 +1,4 @@
-"""Digests of files and folders that a study gets from outside, which say whether what was made of them is still theirs.
+"""Digests of the files and folders that a study gets from outside. They tell whether a file has changed since it was used.
 
 A digest depends on the content alone. The date of a file, and the disk that it lies on, do not count.
 """
@@ -22,7 +22,7 @@ _BLOCKS, _BLOCK = 64, 2**16
 def digest_of(path: Path | str) -> str:
     """Return the digest of the content of a file.
 
-    Of a file of more than 64 MiB, its size and 64 blocks of 64 KiB are read, at equal distances from the first byte to the last.
+    A file of more than 64 MiB is not read as a whole: the digest covers its size and 64 evenly spaced blocks of 64 KiB.
     A change of some bytes between these blocks is not noticed.
     """
     digest = hashlib.blake2b(digest_size=16)
@@ -38,7 +38,7 @@ def digest_of(path: Path | str) -> str:
 
 
 class Contents:
-    """Digests of paths. Those of unchanged files are remembered in a file, so that each is read once.
+    """Digests of paths. They are stored in a JSON file, so that a file is read again only if it has changed.
 
     Args:
         memory: JSON file of the remembered digests. It need not exist.
@@ -72,7 +72,7 @@ class Contents:
                 write_text(self.memory, json.dumps(self._known))
 
     def _remembered(self, path: Path, digest: Callable[[Path], str]) -> str:
-        """Return a digest from memory if size and times of a path are those of then. Any change of a file sets its last time."""
+        """Return the stored digest if the size and times of the path have not changed; otherwise compute and store it."""
         stat = path.stat()
         now = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
         *then, known = self._known.get(key := str(path.absolute()), [""])
