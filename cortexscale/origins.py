@@ -107,7 +107,7 @@ def reconcile(
             seen.pop(str(result), None)
         else:
             seen[str(result)] = state
-        params = [f"{result} {why}"] if why else origin.params
+        params = [f"{result} {why}"] if why or origin is None else origin.params
         known = (params, origin.input_files(results) if origin else [])
         if records.get(str(result)) != known:
             records.put(str(result), origin.rule if origin else "", *known)

@@ -72,8 +72,8 @@ def test_training_mode_and_other_precisions_are_no_obstacle(tmp_path, made):
         (f"{NET}def build(): return Net().to('meta')", r"build of .*own\.py\n.*meta device"),
         (f"{NET}def build(size): return Net()", r"model own\n.*TypeError: build\(\) missing 1 required"),
         (
-            f"{NET}def build():\n    net = Net()\n    return net.boddy",
-            r"model own\n.*AttributeError: .*boddy.* \(line 18 of own\.py\)",
+            f"{NET}def build():\n    net = Net()\n    return net.absent",
+            r"model own\n.*AttributeError: .*absent.* \(line 18 of own\.py\)",
         ),
         (f"{NET}def build(): return nn.Linear(5, 2)", r"model own\n.*RuntimeError: .*shapes cannot be multiplied"),
         (

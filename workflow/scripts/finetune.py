@@ -40,9 +40,8 @@ def main(
     keep_freed_memory()
     table = read_stimulus_table(stimuli)
     inputs = {"commitments": commitments} | {file.stem: file for file in recordings}
-    inputs |= {
-        name: file for name, file in (("base", base.checkpoint), ("images", labelled_images)) if file and Path(file).is_file()
-    }
+    others = {"base": base.checkpoint and Path(base.checkpoint), "images": labelled_images}
+    inputs |= {name: file for name, file in others.items() if file and file.is_file()}
     finetune(
         base,
         heads,
