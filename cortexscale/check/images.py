@@ -29,7 +29,8 @@ _LAYOUTS_OF_TRAINING = "docs/models.md describes the layouts of labelled images.
 def check_stimuli(section: ReportSection, images: StimulusSet) -> None:
     """Check that the images of a stimulus set exist, in the number that the config says, and that some of them can be decoded.
 
-    These are :data:`SAMPLE` images at equal distances, and in a folder all files that are very small or must not be read.
+    The images that are decoded are :data:`SAMPLE` images at equal distances. In a folder, every file that is very small, or that
+    this user has no permission to read, is also decoded.
     """
     path, folder = Path(images.path), images.layout == "image_folder"
     opened = LAYOUTS[images.layout](path)
@@ -130,13 +131,13 @@ def _tell_what_is_left_out(section: ReportSection, folders: Iterable[Path]) -> N
 
 
 def _folder_of_images(path: Path) -> Path | None:
-    """Find a folder of folders with images, below a path or in the two folders above it."""
+    """Find a folder whose subfolders have images. The search covers the path and the two folders above it."""
     near = chain(files_near(path), *(_inside_folders(above) for above in islice(path.absolute().parents, 2)))
     return next((file.parents[1] for file in near if file.name.lower().endswith(SUFFIXES)), None)
 
 
 def _inside_folders(folder: Path) -> Iterator[Path]:
-    """List some files of every folder in a folder, as far as it can be read."""
+    """List at most 100 files of each folder in ``folder``. Folders that cannot be read are left out."""
     with suppress(InputError):
         for inside in folders_in(folder):
             with suppress(InputError):

@@ -38,14 +38,14 @@ def unpacked_hint(root: Path, below: Sequence[Path], wanted: Collection[str] = (
     They are in the same folder as ``root``, or among the files ``below`` it. Archives that are ``wanted`` files are left out.
     """
     beside: list[Path] = []
-    with suppress(InputError):  # the folder above need not be the user's
+    with suppress(InputError):  # the folder above may belong to somebody else, and be unreadable
         beside = files_in(root.parent)
     archives = [file for file in chain(below, beside) if file.name.lower().endswith(ARCHIVES) and file.name not in wanted]
     return [f"perhaps not unpacked: {', '.join(map(str, archives[:3]))}"] if archives else []
 
 
 def _other_root(root: Path, path: PurePath, named_so: Sequence[Path]) -> Path | None:
-    """Return the folder below which ``path`` would be found; None if there is none."""
+    """Return another folder that could be the root, because it has the file ``path``. If there is none, return None."""
     for above in islice(root.absolute().parents, 2):
         if (above / path).is_file():
             return above

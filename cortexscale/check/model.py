@@ -96,7 +96,7 @@ def _check_layers(section: ReportSection, backbone: Backbone, layers: Sequence[L
     Return the widths of the layers that take part in the forward pass.
     """
 
-    def copied(_name: str, output: Tensor) -> Tensor:  # the network may work in place
+    def copied(_name: str, output: Tensor) -> Tensor:  # a later module may change the output in place
         return output.clone()
 
     names, unusable, runs = [layer.name for layer in layers], dict[str, InputError](), Counter[str]()
@@ -138,7 +138,7 @@ def _check_layers(section: ReportSection, backbone: Backbone, layers: Sequence[L
 
 
 def _note_order(section: ReportSection, positions: Mapping[str, int], run: Sequence[str]) -> None:
-    """Note the layers that run before another one that is defined before them."""
+    """Note the layers that run earlier than their place in the order of definition."""
     late = [one for one, other in pairwise(run) if positions[one] > positions[other]]
     if late:
         section.facts.append(f"depth follows the order of definition, in which {', '.join(late[:4])} come later than they run")

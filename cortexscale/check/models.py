@@ -21,7 +21,7 @@ def check_checkpoints(section: ReportSection, files: Sequence[str]) -> None:
 
 
 def check_timm_names(section: ReportSection, names: Sequence[str]) -> None:
-    """Check that timm has pretrained weights for every name. Whether a name of a hub exists there is not looked up."""
+    """Check that timm has pretrained weights for every name. The names of models on a hub are not looked up."""
     if not names:
         return
     from cortexscale.models import timm_names

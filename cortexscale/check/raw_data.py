@@ -100,7 +100,10 @@ def _check_dataset(section: ReportSection, name: str, dataset: Dataset, checksum
 
 
 def _check_files(section: ReportSection, root: Path, files: Sequence[Path], reader: str | None, checksums: bool) -> set[Path]:
-    """Note the problems of files, and return the files that cannot be used. Files of a reader are compared with its release."""
+    """Note the problems of files, and return the files that cannot be used.
+
+    If there is a ``reader``, the files are compared with its release.
+    """
     missing: dict[Path, PurePath] = {}
     damaged: dict[Path, str] = {}
     wrong: dict[Path, str] = {}
@@ -140,7 +143,7 @@ def _dated_ahead(files: Sequence[Path]) -> list[str]:
 
 
 def _note_missing(section: ReportSection, root: Path, missing: Sequence[PurePath], n_files: int, reader: str | None) -> None:
-    """Note missing files, with hints where they may be. Many files are listed by folder."""
+    """Note missing files, with hints where they may be. If there are many, they are listed by folder."""
     if not missing:
         return
     known = [released for path in missing if reader and (released := released_file(reader, path))]
@@ -160,7 +163,10 @@ def _readable(size: int) -> str:
 
 
 def changed_counts(options: BaseModel) -> list[str]:
-    """List the options whose counts differ from the release. If there are any, released file sizes do not apply."""
+    """List the options that are counts and differ from their defaults, which are the counts of the release.
+
+    If there are any, the file sizes of the release do not apply.
+    """
 
     def counts(name: str, value: object) -> bool:
         values = value.values() if isinstance(value, dict) else [value]
@@ -172,7 +178,7 @@ def changed_counts(options: BaseModel) -> list[str]:
 
 
 def _image_sources(readers: Iterable[str]) -> list[str]:
-    """Return how to get the images of a stimulus set, as the readers of its datasets say. Faulty readers are left out."""
+    """Say where to get the images of a stimulus set, according to the readers of its datasets. Faulty readers are left out."""
     places = []
     for reader in readers:
         with suppress(InputError):
