@@ -23,7 +23,7 @@ def model_cards(models: Iterable[Model], fitted: Collection[str]) -> pd.DataFram
     rows = []
     for model in models:
         counted = model
-        if model.source == "spvvs":  # as in the authors' counts, all models of the published suite have ImageNet's classifier
+        if model.source == "spvvs":  # the authors counted all models with ImageNet's classifier
             counted = replace(model, builder=replace(model.built_by(PublishedBuilder), classes=CLASSES["imagenet"]))
         key = counted.source, counted.builder, counted.image_size
         if key not in costs:

@@ -93,7 +93,7 @@ def read_checkpoint(path: Path | str) -> Any:
         with safe_globals([_stand_in(name) for name in names]):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except Exception as error:  # a damaged file can raise any exception
-        # torch embeds the reason in the advice to load the file without its safeguard
+        # the reason stands inside torch's advice to load the file without its safeguard
         reason = str(error).split("\n\nCheck the documentation")[0].split("\n\n")[-1]
         reason = reason.split("WeightsUnpickler error:")[-1].split("Please use")[0]
         found = f"a file that cannot be read safely as a checkpoint ({type(error).__name__}: {reason.strip()[:200]})"
@@ -102,7 +102,7 @@ def read_checkpoint(path: Path | str) -> Any:
 
 
 def named_tensors(content: Any) -> dict[str, Tensor]:
-    """List all tensors of a checkpoint by place. A place has the keys of nested dictionaries and lists, joined by dots.
+    """Return all tensors of a checkpoint: place -> tensor. A place joins the keys of nested dictionaries and lists by dots.
 
     If a whole network was pickled, its weights have their names in the network.
     """

@@ -87,7 +87,7 @@ class _Match:
         place: beginning of the names of the weights, which is empty or ends with a dot.
         names: name in the file of each weight of the network.
         problems: weights that have each kind of problem.
-        nearness: it is larger if fewer weights are missing.
+        nearness: a tuple that is larger for a better match.
     """
 
     place: str
@@ -157,7 +157,7 @@ class _Wanted:
         return _Match(place, names, {kind: found for kind, found in problems.items() if found}, nearness)
 
     def _beside(self, name: str) -> bool:
-        """Tell whether the needed outputs do not depend on a tensor of a file."""
+        """Tell whether a tensor of a file can be ignored, because the needed outputs do not depend on it."""
         first, last = name.split(".")[0], name.rpartition(".")[2]
         of_training = first not in self.known and _TRAINING.search(first)
         return bool(of_training) or last in _COUNTERS or name in self.buffers or _within(name, self.spare)
@@ -175,7 +175,7 @@ def _places(key: str) -> Iterator[str]:
 
 
 def _common_place(keys: Sequence[str]) -> str:
-    """Return the longest place that contains all keys."""
+    """Return the longest place with which all keys begin."""
     places = _places(keys[0]) if keys else ""
     return max((place for place in places if all(key.startswith(place) for key in keys)), key=len, default="")
 

@@ -17,9 +17,9 @@ LAYERS |= {f"{family}Flex": LAYERS[family] for family in ("ResNet", "ConvNeXt", 
 """Candidate layers of each family, as regular expressions over whole module names.
 
 They are the layers of the published layer search, as far as its results show. ``ConvNeXt`` is from torchvision, and ``ViT`` from
-timm (DeiT-III, CLIP, DINOv2, DINOv3). For the language model of ``Qwen3-VL``, the results name a norm of its blocks, and their
-depths imply that the last norm is the deepest candidate. A stage and its last block put out the same tensor, and both are
-candidates.
+timm (DeiT-III, CLIP, DINOv2, DINOv3). The published results for the language model of ``Qwen3-VL`` name a norm of its
+blocks. The depths in these results imply that the last norm is the deepest candidate. A stage and its last block put out the same
+tensor, and both are candidates.
 """
 
 PUBLISHED_NAMES: dict[str, dict[str, str]] = {
@@ -29,7 +29,7 @@ PUBLISHED_NAMES: dict[str, dict[str, str]] = {
         for index in indices
     }
 }
-"""Our name of each layer that has another name in published commitments, for each family.
+"""Family -> name of a layer in published commitments -> our name of it, where the two names differ.
 
 AlexNet's ReLUs work in place. The authors' extraction kept the output tensors of convolutions, and so stored the results of the
 next ReLU. :func:`cortexscale.models.layers.captured` keeps the output of the module itself.

@@ -25,7 +25,8 @@ SUITES = ("suite", "spvvs")
 def model_inventory(study: Study, problems: Problems) -> dict[str, Model]:
     """Return every model of a study by id, in the order of the config.
 
-    Repeated ids, unknown references and unknown families of layers are added to ``problems``. A wrong source gives no models.
+    Repeated ids, unknown references and unknown families of layers are added to ``problems``. If a source is
+    wrong, its error is added too, and its models are left out.
     """
     models: list[Model] = []
     for source in study.models:

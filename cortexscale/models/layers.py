@@ -20,7 +20,8 @@ class Layer:
     """A module of a network.
 
     Attributes:
-        position: number of modules, in definition order, up to the last module within this one, as in published commitments.
+        position: number of the last module within this one. Modules are numbered in definition order, as in published
+            commitments.
         depth: position relative to the deepest candidate layer, in (0, 1].
     """
 

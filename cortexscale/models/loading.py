@@ -1,4 +1,4 @@
-"""Batches of images that worker processes read. If these fail, this process reads the other batches by itself."""
+"""Batches of images that worker processes read. If the workers fail, this process reads the remaining batches."""
 
 import logging
 import shutil
@@ -29,7 +29,7 @@ def loaded(
 
     ``sample`` makes a sample from a place, in one of ``workers`` processes, or in this process if there are none. If processes
     cannot be started, are killed, or have too little shared memory, this process makes the samples that are left, and a warning
-    says why. It raises the InputError that ``sample`` raises, or one if the inputs of a batch differ in size.
+    says why. An InputError is raised if ``sample`` raises it, or if the inputs of a batch differ in size.
     """
     samples, places = _Samples(sample), iter(batches)
     handed_out: deque[list[Any]] = deque()
@@ -62,7 +62,7 @@ def loaded(
                 batch = next(received)
             except StopIteration:
                 return
-            except Exception as error:  # whatever it is, it will be raised again below if it is not about the processes
+            except Exception as error:  # an error of another cause occurs again below, in this process
                 if broken:
                     raise broken[0] from None
                 log.warning("%s", _why_alone(error))
@@ -75,7 +75,7 @@ def loaded(
 
 
 class _Samples(Dataset[Sample | InputError]):
-    """Samples by place. One that cannot be made is its InputError, because processes hand on other exceptions as text."""
+    """Samples by place. A failed sample is returned as its InputError: a worker would pass on a raised one only as text."""
 
     def __init__(self, sample: Callable[[Any], Sample]) -> None:
         self.sample = sample
@@ -88,7 +88,7 @@ class _Samples(Dataset[Sample | InputError]):
 
 
 def _stacked(samples: list[Sample | InputError]) -> tuple[Tensor, list[int]] | InputError:
-    """Stack inputs, in shared memory in a worker process. Labels are numbers, which need none."""
+    """Stack inputs. A worker process stacks them in shared memory. Labels stay numbers, which need no shared memory."""
     made: list[Sample] = []
     for sample in samples:
         if isinstance(sample, InputError):
@@ -103,7 +103,7 @@ def _stacked(samples: list[Sample | InputError]) -> tuple[Tensor, list[int]] | I
 
 @contextmanager
 def _quiet_deaths() -> Iterator[None]:
-    """Keep torch from raising an error wherever this process is when a worker dies: the next batch then raises it."""
+    """Keep torch from interrupting this process with an error when a worker dies. The next batch raises the error instead."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -6,7 +6,10 @@ from typing import Any, Literal, TypeVar
 
 @dataclass(frozen=True)
 class TimmBuilder:
-    """An architecture of timm, with arguments of ``timm.create_model``. By default it has the ``classes`` of its pretraining."""
+    """An architecture of timm, with arguments of ``timm.create_model``.
+
+    If ``classes`` is None, it has the classes of its pretraining.
+    """
 
     timm: str
     arguments: dict[str, Any] = field(default_factory=dict, hash=False)
@@ -64,8 +67,8 @@ class Model:
         checkpoint: file with the weights, or None if the source fetches them.
         ema: whether to load the moving average of the weights. ``auto`` loads it if the file has one.
         weights_at: place of the weights in a file in which several sets of weights fit. It is None if only one fits.
-        image_size: side, in pixels, of the square to which images are resized. None stands for the evaluation of the
-            architecture.
+        image_size: side, in pixels, of the square to which images are resized. If it is None, they are resized as in the
+            evaluation by the network's authors.
         begins_with: id of the model whose training an adversarial copy continues.
     """
 

@@ -12,10 +12,10 @@ from cortexscale.errors import InputError
 
 
 def activations(output: Any, where: str) -> Tensor:
-    """Return the tensor that an output is or begins with: the first of a tuple or of an output of ``transformers``.
+    """Return the tensor of an output: the output itself, or the first tensor of a tuple or of an output of ``transformers``.
 
-    A list, a dictionary and a collection within another one must hold one tensor. Anything else raises an InputError that names
-    the layer, ``where``: there is no tensor or no clear choice, or no numbers that can be features.
+    A list, a dictionary or a collection within another one must hold exactly one tensor. An InputError that names the layer,
+    ``where``, is raised if there is no tensor, if the choice is not clear, or if the tensor has no numbers that can be features.
     """
     tensor = _first(output, outermost=True)
     if tensor is None:
@@ -67,7 +67,7 @@ def _first(output: Any, outermost: bool = False) -> Tensor | None:
 
 
 def _pyramid(entries: list[Any]) -> bool:
-    """Tell whether these are feature maps of several sizes, none of which stands for all."""
+    """Tell whether the entries are feature maps of several sizes, so that no single map can stand for all of them."""
     maps = [entry for entry in entries if isinstance(entry, Tensor) and entry.ndim == 4]
     return len(maps) == len(entries) and len({entry.shape[2:] for entry in maps}) > 1
 

@@ -22,7 +22,10 @@ def renamed(name: str) -> str | None:
 
 
 def unknown(name: str) -> str | None:
-    """Say what may be meant by a name that timm has no pretrained weights for; None if it has some, or the name is of a hub."""
+    """Say what may be meant by a name for which timm has no pretrained weights.
+
+    If timm has weights of this name, or the name is one of a hub, return None.
+    """
     if re.match(r"[a-z_-]+:", name):
         owned = name.startswith("local") or "/" in name
         return None if owned else f"a name of a hub needs its owner, such as hf-hub:timm/{name.partition(':')[2]}"

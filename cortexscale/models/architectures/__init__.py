@@ -1,4 +1,4 @@
-"""The architectures of the published suite. Their modules have the same names as in its checkpoints."""
+"""The architectures of the published suite. Their modules have the same names as in the published checkpoints."""
 
 from collections.abc import Callable
 
@@ -43,5 +43,5 @@ def build(arch: str, classes: int) -> nn.Module:
 
 
 def evaluation_size(arch: str) -> tuple[int, int]:
-    """Return the length, in pixels, of the shorter side after resizing, and of the side of the central square."""
+    """Return two lengths in pixels: the shorter side of the resized image, and the side of the square that is cropped from it."""
     return _SIZES.get(arch, (256, 224))

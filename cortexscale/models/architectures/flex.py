@@ -1,8 +1,8 @@
-"""Families of varied depth and width (Gokce & Schrimpf, 2025), which are known architectures with divided widths.
+"""Families of varied depth and width (Gokce & Schrimpf, 2025).
 
-The name of an architecture says what is varied. ``d-2-2-2-2`` gives the number of blocks in each stage. ``f-1-16-20-3`` divides
-widths by divisor number 3 of 20, which are spaced geometrically from 1 to 16. ``l-0`` divides widths by the first divisor that is
-not 1.
+Their networks are known architectures with other numbers of blocks or other widths. The name of an architecture says what is
+varied. ``d-2-2-2-2`` gives the number of blocks in each stage. ``f-1-16-20-3`` divides widths by divisor number 3 of 20, which
+are spaced geometrically from 1 to 16. ``l-0`` divides widths by the first divisor that is not 1.
 """
 
 from typing import Any
@@ -68,7 +68,10 @@ def resnet_flex(config: str, classes: int) -> ResNetFlex:
 
 
 def convnext_flex(config: str, classes: int) -> nn.Module:
-    """Build torchvision's ConvNeXt-Tiny without stochastic depth. Widths are divided, and rounded to multiples of eight."""
+    """Build torchvision's ConvNeXt-Tiny without stochastic depth.
+
+    Its widths are divided by the divisor of ``config``, and rounded to multiples of eight.
+    """
     widths = _round(_CONVNEXT_WIDTHS / _divisor(config), 8).tolist()
     stage = torchvision.models.convnext.CNBlockConfig
     stages = [stage(*each) for each in zip(widths, [*widths[1:], None], _CONVNEXT_BLOCKS, strict=True)]
@@ -76,7 +79,10 @@ def convnext_flex(config: str, classes: int) -> nn.Module:
 
 
 def vit_flex(config: str, classes: int) -> nn.Module:
-    """Build timm's DeiT-III-Small. Its width is divided, and rounded to a multiple of the six heads."""
+    """Build timm's DeiT-III-Small.
+
+    Its width is divided by the divisor of ``config``, and rounded to a multiple of six, the number of heads.
+    """
     width = int(_round(_VIT_WIDTH / _divisor(config), _VIT_HEADS))
     return deit("small", classes, embed_dim=width)
 

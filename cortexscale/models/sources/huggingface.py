@@ -57,7 +57,10 @@ def _image_model(network: nn.Module, name: str) -> Backbone:
 
 
 def _vjepa2(network: nn.Module, name: str) -> Backbone:
-    """Return the encoder of V-JEPA2. Its input is a video of one frame, which it repeats to the depth of a patch."""
+    """Return the encoder of V-JEPA2.
+
+    It gets each image as a video of one frame, and repeats this frame as often as a patch has frames.
+    """
     encoder = network.get_submodule("encoder")
     encoder.register_forward_pre_hook(lambda _encoder, inputs: (inputs[0][:, None],))
     processor = transformers.AutoVideoProcessor.from_pretrained(name)

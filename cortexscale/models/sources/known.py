@@ -15,9 +15,9 @@ from cortexscale.models.vision import timm
 def build(model: Model, weights: bool) -> Backbone:
     """Build a network. If ``weights`` are asked for and there is no checkpoint, timm fetches them.
 
-    The transform is the evaluation of the network's authors, or resizes to the model's image size. Architectures of the published
-    suite keep their authors' evaluation, also in suites that are trained here. An InputError is raised if timm does not know the
-    name or an argument, or cannot fetch the weights.
+    The transform resizes images to the model's image size. Without an image size, it is the transform by which the network's
+    authors evaluate it. In suites that are trained here, architectures of the published suite always keep their authors'
+    transform. An InputError is raised if timm does not know the name or an argument, or cannot fetch the weights.
     """
     size, arch = model.image_size, ""
     if isinstance(model.builder, TimmBuilder):

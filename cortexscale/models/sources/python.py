@@ -23,7 +23,7 @@ def build(model: Model, weights: bool) -> Backbone:
     """Call the function that builds the network. The network is converted to eval mode and float32.
 
     An InputError is raised if the file has no such function, if the function, the transform or a forward pass fails, or if the
-    function does not return a network. It names the line of the file.
+    function does not return a network. The error names the line of the file.
     """
     builder = model.built_by(FunctionBuilder)
     file = Path(builder.file)

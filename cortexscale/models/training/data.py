@@ -17,7 +17,7 @@ from cortexscale.image_files import FORMATS, SUFFIXES, decoded, image_names, rea
 from cortexscale.listing import files_in, lies_in_left_behind, listing, nfc, path_of
 
 SPLITS = {"train": "train", "val": "validation"}
-"""Name in an ``.npz`` of each split in folders and shards."""
+"""Name of a split in folders and shards -> its name in an ``.npz``."""
 
 
 class ReadableImages(Protocol):
@@ -33,8 +33,8 @@ class LabelledImages(ABC):
     """One split of a labelled image set.
 
     Attributes:
-        names: (n,) file names as bytes. Every process would copy a million Python strings that it reads.
-        n_classes: number of classes in the whole set, also if this is only a part of it.
+        names: (n,) file names as bytes. A list of Python strings would be copied by every process that reads it.
+        n_classes: number of classes in the whole set, even if this object has only some of its images.
         per_image: names of the attributes with an entry for every image.
     """
 
@@ -163,11 +163,11 @@ class FileImages(LabelledImages):
 
 
 def class_order(folder: Path) -> dict[str, str]:
-    """Return the class folders in a folder by their names in NFC, in the order in which the classes are numbered.
+    """Return name in NFC -> name on disk of each class folder, in the order in which the classes are numbered.
 
     Names that are all whole numbers, such as 0 to 999, are in the order of these numbers, because a head that was trained on
-    numbered classes has them in this order. All others are in the order of their characters, as torchvision's ``ImageFolder``
-    has them. It raises an InputError if two names are equal as numbers, or look equal.
+    numbered classes has them in this order. All other names are in the order of their characters, as in torchvision's
+    ``ImageFolder``. An InputError is raised if two names are equal as numbers, or look equal.
     """
     names = listing(folder).folders
     require_distinct(folder, names)
@@ -223,7 +223,7 @@ class ShardImages(LabelledImages):
 
 
 def _shard_index(shard: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
-    """Return the first byte and number of bytes of each image of a shard by key, and the class of each image by key."""
+    """Return two dictionaries of a shard: key -> first byte and number of bytes of the image, and key -> class of the image."""
     images: dict[str, tuple[int, int]] = {}
     classes: dict[str, int] = {}
     require_real_file(shard, "make or fetch the shard again")

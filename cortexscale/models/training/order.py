@@ -54,9 +54,12 @@ class Order:
 
 
 class MicroBatches:
-    """The micro-batches of one process, in order. Each is a pair of its first place in the training and its rows (size,).
+    """The micro-batches of one process, in order.
 
-    Process number ``rank`` gets every ``processes``-th micro-batch of a step. ``numbers`` has their numbers within the step.
+    Each is a pair: the place of its first image in the training, and its rows (size,).
+
+    Process number ``rank`` gets every ``processes``-th micro-batch of a step. ``numbers`` lists which micro-batches of a step
+    these are.
     """
 
     def __init__(self, order: Order, length: Length, rank: int = 0, processes: int = 1, first_step: int = 0) -> None:

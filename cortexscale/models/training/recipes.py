@@ -25,7 +25,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 """Keys of the published recipes. ConvNeXt and EfficientNet have the stochastic depth of torchvision's networks. The stochastic
 depth of DeiT-III depends on the size of the network, so each network gives it as ``drop_path``."""
 _FEW_STEPS = 10
-"""Largest number of steps of an epoch that keeps its last, partial batch. Longer epochs drop it, as in the authors' code."""
+"""An epoch of at most this number of whole batches keeps its last, partial batch. A longer one drops it, as the authors do."""
 
 
 def resolve(*layers: Recipe) -> Recipe:
@@ -73,7 +73,7 @@ class Length:
 
 
 def training_length(recipe: Recipe, n: int, processes: int = 1) -> Length:
-    """Compute the length of a training on ``n`` images, which is at least one batch.
+    """Compute the length of a training on ``n`` images. The length is at least one batch.
 
     An InputError is raised if a process would get no image.
     """

@@ -21,7 +21,7 @@ from cortexscale.recipe import Recipe
 log = logging.getLogger(__name__)
 
 CHECK_EVERY = 20
-"""Number of steps after which the loss is read. Reading waits for the GPU. Afterwards a state may be saved."""
+"""Number of steps between two readings of the loss. A reading waits for the GPU. After a reading, a state may be saved."""
 
 
 class Stateful(Protocol):
@@ -79,7 +79,7 @@ class Steps:
     """The steps of a training. ``left`` has the remaining steps, and ``losses`` has the losses of each finished step.
 
     The first process saves the state when it is due, and after the last step of an epoch. An interrupted training continues from
-    it. By default the whole training of ``count`` steps is one epoch.
+    this state. By default the whole training of ``count`` steps is one epoch.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Steps:
     def run(self, gradient: Callable[[int], Tensor]) -> None:
         """Run the remaining steps. ``gradient`` adds a step's gradient to that of the network, and returns the step's losses.
 
-        An InputError is raised if a loss or a weight is not finite. The state that was saved before is kept.
+        An InputError is raised if a loss or a weight is not finite. The state that was saved last is then kept.
         """
         fresh: list[Tensor] = []
         began = time.monotonic()
