@@ -56,14 +56,14 @@ def require_images(layout: Layout, path: Path | str, ids: Iterable[str]) -> None
 
 
 def read_stimulus_table(path: Path | str) -> pd.DataFrame:
-    """Read a table of :func:`stimulus_table` from its file, whose path messages about the table name."""
+    """Read a table of :func:`stimulus_table` from its file. The table keeps the path for messages."""
     table = read_table(path, columns=_COLUMNS)
     table.attrs["path"] = str(path)
     return table
 
 
 def content_hash(content: bytes) -> str:
-    """Return the hash of an image's content, which the stimulus table has."""
+    """Return the hash of an image's content, as in the stimulus table."""
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
@@ -96,8 +96,8 @@ class StimulusImages:
 def stimulus_rows(table: pd.DataFrame, ids: Sequence[str] | np.ndarray, wanted_by: str) -> np.ndarray:
     """Return the rows of stimuli in a stimulus table, (n,) int. Ids are compared in Unicode's form NFC.
 
-    It raises an InputError that says whose stimuli have no image, and which images have nearly these names, or that two images
-    have ids that look equal.
+    An InputError is raised if two images have ids that look equal, or if stimuli have no image. For missing images, the
+    error says whose stimuli they are (``wanted_by``), and which images have nearly the same names.
     """
     known = pd.Index([nfc(id) for id in table["stimulus_id"]])
     if known.has_duplicates:
@@ -113,5 +113,5 @@ def stimulus_rows(table: pd.DataFrame, ids: Sequence[str] | np.ndarray, wanted_b
 
 
 def _place(table: pd.DataFrame) -> str:
-    """Name the file of a stimulus table, as far as it is known."""
+    """Return the path of a stimulus table, or, if it is unknown, words for a message."""
     return str(table.attrs.get("path", "the stimulus table"))

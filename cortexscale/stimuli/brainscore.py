@@ -27,9 +27,9 @@ _SHA1 = re.compile("[0-9a-f]{40}")
 class BrainScoreImages(Images):
     """A stimulus CSV of Brain-Score, with its images in a zip or a folder of the same name.
 
-    The zip or folder is beside the CSV. In a cache of Brain-Score (``<sha1>/<file>``), it is in a folder beside that of the CSV.
-    Ids come from the column ``image_id``, in the order of the CSV. Images may have one, three or four channels. The concept of an
-    image is its object or its family of textures in the CSV.
+    The zip or folder is beside the CSV. In a cache of Brain-Score (``<sha1>/<file>``), it may also be in a folder beside the
+    CSV's folder. Ids come from the column ``image_id``, in the order of the CSV. Images may have one, three or four channels. The
+    concept of an image is its object or its family of textures in the CSV.
     """
 
     remedy = "download the CSV and the zip of one release; Brain-Score's registry of stimulus sets has their names"

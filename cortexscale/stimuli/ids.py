@@ -8,9 +8,9 @@ from cortexscale.listing import nfc
 
 
 def like(id: str, ids: Iterable[str]) -> str:
-    """Name the id that is most like one that is missing, in words for a message; empty if none is like it.
+    """Return words for a message that name the id that is most like the missing ``id``. If none is like it, they are empty.
 
-    An id that differs only in case, spaces or suffix is said to be spelt otherwise.
+    If the two differ only in case, spaces or suffix, the words say that the id is spelt otherwise.
     """
     wanted, known = _letters(id), {str(other): _letters(str(other)) for other in ids}
     if other := next((other for other, letters in known.items() if letters == wanted), None):
@@ -22,5 +22,5 @@ def like(id: str, ids: Iterable[str]) -> str:
 
 
 def _letters(id: str) -> PurePath:
-    """Return an id without what differs between disks and programs: case, spaces and suffix."""
+    """Remove from an id what may differ between disks and programs: case, spaces and suffix."""
     return PurePath("".join(nfc(id).casefold().split())).with_suffix("") if id.strip(". /") else PurePath()

@@ -48,7 +48,7 @@ class Images:
             return self.content(id)
 
     def near(self, id: str) -> str:
-        """Name the image that is most like a missing one, in words for a message; empty if none is like it."""
+        """Return words for a message that name the image that is most like a missing one. If none is like it, they are empty."""
         with suppress(InputError):
             return like(id, self.ids())
         return ""
@@ -62,7 +62,7 @@ class Images:
         return self.decoded(id, self.read(id))
 
     def decoded(self, id: str, content: bytes) -> Image.Image:
-        """Return the RGB image that the :meth:`content` of an id encodes. It raises an InputError if there is none."""
+        """Return the RGB image that the :meth:`content` of an id encodes. If it encodes none, raise an InputError."""
         return decoded(content, self.where(id))
 
 
