@@ -5,6 +5,7 @@ import hashlib
 import importlib.util
 import sys
 import traceback
+from contextlib import chdir
 from functools import cache
 from operator import itemgetter
 from pathlib import Path
@@ -115,5 +116,6 @@ def _load_file(file: Path, changed: int) -> ModuleType:
         raise ImportError("not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # pydantic looks up annotations there
-    spec.loader.exec_module(module)
+    with chdir(Path.cwd()):  # a module that changes the working directory would move every relative path of the study
+        spec.loader.exec_module(module)
     return module

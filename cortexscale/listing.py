@@ -17,6 +17,10 @@ _LEFT_BEHIND = {
 }  # fmt: skip
 
 
+_NOT_DOWNLOADED = ".icloud"
+"""iCloud keeps ``.photo.png.icloud`` in place of a ``photo.png`` whose content is not on the disk."""
+
+
 def is_left_behind(name: str) -> bool:
     """Whether a file or folder of this name is hidden, or was left behind by a system or a program.
 
@@ -53,7 +57,10 @@ def listing(folder: Path | str) -> Listing:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if is_left_behind(entry.name) or _leads_up(entry):
+                if entry.name.startswith(".") and entry.name.endswith(_NOT_DOWNLOADED):
+                    found.files.append(entry.name[1 : -len(_NOT_DOWNLOADED)])
+                    found.broken.append(found.files[-1])
+                elif is_left_behind(entry.name) or _leads_up(entry):
                     found.passed_over.append(entry.name)
                 elif _is(entry.is_dir):
                     found.folders.append(entry.name)

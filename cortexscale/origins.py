@@ -27,14 +27,15 @@ class Origin:
 
     Attributes:
         params: the texts of the params of its rule, sorted.
-        inputs: the files that its rule read, sorted. Those of the same results folder begin with ``<results>/``.
+        inputs: file that its rule read -> the digest of its content, if it has a note. Files of the same results folder begin
+            with ``<results>/``.
         made_ns: modification time of the result in nanoseconds.
         content: the digest of its content; None for a folder.
     """
 
     rule: str
     params: list[str]
-    inputs: list[str]
+    inputs: dict[str, str | None]
     made_ns: int
     content: str | None
 
@@ -43,7 +44,8 @@ class Origin:
         """Describe a result that was just made, by a rule with these params and input files."""
         texts = sorted(repr(value) for value in params if isinstance(value, _COMPARED))
         made_ns, content = (time.time_ns(), None) if result.is_dir() else (result.stat().st_mtime_ns, digest_of(result))
-        return cls(rule, texts, sorted(_relative(file, results) for file in inputs), made_ns, content)
+        contents = {_relative(file, results): _content(file, results) for file in inputs}
+        return cls(rule, texts, contents, made_ns, content)
 
     def input_files(self, results: str) -> list[str]:
         """Return the inputs as paths, for a results folder at ``results``."""
@@ -100,6 +102,8 @@ def reconcile(
             continue
         origin = _read(note)
         why = _difference(result, note, origin, temporary)
+        if origin and not why:
+            why = _other_input(origin, Path(results))
         if why and not makes(str(result)):  # the study has changed and no longer has this result
             continue
         if why:
@@ -134,8 +138,9 @@ def _without_note(results: Path) -> Iterator[Path]:
 
 def _read(note: Path) -> Origin | None:
     try:
-        return Origin(**json.loads(note.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        facts = json.loads(note.read_text(encoding="utf-8"))
+        return Origin(**facts) if isinstance(facts["inputs"], dict) else None
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
@@ -156,6 +161,22 @@ def _difference(result: Path, note: Path, origin: Origin | None, temporary: Coll
         for file in (result, note):
             os.utime(file, ns=(origin.made_ns, origin.made_ns))
     return ""
+
+
+def _other_input(origin: Origin, results: Path) -> str:
+    """Say which input has other content than when the result was made, as in results that were copied from another study."""
+    for file, content in origin.inputs.items():
+        now = _content(file.replace(_RESULTS, f"{results}/", 1), results)
+        if content and now and content != now:
+            return f"was made from another {file.removeprefix(_RESULTS)}"
+    return ""
+
+
+def _content(file: str, results: Path) -> str | None:
+    """Return the digest of a file of the results folder from its note; None if it has no note."""
+    place = _relative(file, results)
+    origin = _read(_note(results, Path(place.removeprefix(_RESULTS)))) if place.startswith(_RESULTS) else None
+    return origin.content if origin else None
 
 
 def _same_date(result: Path, note: Path) -> bool:

@@ -67,6 +67,10 @@ class Recording:
         ceiling = self.units["nc_percent"].to_numpy()
         if not ((ceiling > 0) & (ceiling <= 100)).all():
             found.append("noise ceilings outside (0, 100]; percent of variance, above 0")
+        elif ceiling.max() <= 1:
+            found.append("no noise ceiling above 1 (are these fractions?); percent of variance")
+        if wrong := [str(column) for column in (*self.rois, *self.units, *self.screening) if "/" in str(column)]:
+            found.append(f"the name {wrong[0]}; names of ROIs and columns without a slash, which HDF5 takes for a group")
         return found + self._screening_problems()
 
     def _split_problems(self, name: str) -> list[str]:

@@ -67,6 +67,9 @@ def read_table(path: Path | str, columns: tuple[str, ...] = ()) -> pd.DataFrame:
     remedy = "delete the file and run again"
     try:
         table = pd.read_parquet(path)
+    except FileNotFoundError:
+        where = f"{Path(path).absolute()}"
+        raise InputError(where, "nothing", "a table of the study", "run the study again; it makes the table") from None
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(path, f"not a readable table ({error})", "a parquet file", remedy) from None
     if missing := [column for column in columns if column not in table]:

@@ -84,8 +84,6 @@ def _problems(recording: Recording, subject: str) -> Iterator[str]:
             yield f"{name} responses have the type {split.responses.dtype}; float32 is expected"
         if split.repetitions.dtype.kind not in "iu":
             yield f"{name} repetitions have the type {split.repetitions.dtype}; integers are expected"
-    if recording.units["nc_percent"].max() <= 1:
-        yield "no noise ceiling is above 1; they are expected in percent of variance (are these fractions?)"
     if recording.screening.empty:
         yield "there is no screening table; one row per examined unit is expected (cortexscale/recording.py)"
     elif "released" in recording.screening and "released_statistic" not in recording.notes:

@@ -34,6 +34,8 @@ from cortexscale.study.images import ImageFiles
 
 log = logging.getLogger(__name__)
 
+_APART = 0.01
+"""Largest relative difference between two forward passes of one image in float32. Convolutions in TF32 reach a tenth of it."""
 _SMALLEST_NORMAL = torch.finfo(torch.float16).smallest_normal
 """Smaller numbers lose digits in float16, and numbers below 3e-8 become 0."""
 
@@ -100,10 +102,16 @@ class ForwardPasses:
         def kept(name: str, output: Tensor) -> Tensor:
             found = features(self.backbone.rows(output, len(images), name))
             if not done:
-                require_range_of_float16(found, f"layer {name} of a {type(network).__name__}")
+                where = f"layer {name} of a {type(network).__name__}"
+                require_range_of_float16(found, where)
+                if images is not batch:
+                    alone[name] = found[0]
+                elif name in alone:
+                    _require_same(alone[name], found[0], self.precision, where)
             # This is a copy, because the network may work in place. A GPU transfers it while the network continues.
             return found.flatten(1).to(torch.float16, copy=True).to("cpu", non_blocking=True)
 
+        alone: dict[str, Tensor] = {}
         started, done = time.monotonic(), 0
         writing: Future[None] | None = None
         # In inference_mode, captured() could not detect that two modules put out the same tensor, so no_grad is used.
@@ -206,6 +214,18 @@ def project_activations(activations: FeatureStore, path: Path | str, projection:
         writer.write({layer: projected(rows).cpu().numpy() for layer, rows in on_device.items()})
     writer.finish({"layers": activations.layers})
     return FeatureStore(path)
+
+
+def _require_same(alone: Tensor, in_batch: Tensor, precision: str, where: str) -> None:
+    """Raise an InputError if the features of an image differ when it passes alone and when it passes with other images."""
+    apart = (alone - in_batch).norm().item() / max(alone.norm().item(), 1e-30)
+    if apart > (_APART if precision == "float32" else 5 * _APART):
+        found = f"features that differ by {100 * apart:.1f} % between an image alone and the same image in a batch"
+        remedy = (
+            "the network normalises over the batch (BatchNorm without running statistics) or draws random numbers in eval mode; "
+            "keep running statistics, or fix the random numbers"
+        )
+        raise InputError(where, found, "features that depend on the image alone", remedy)
 
 
 def require_range_of_float16(features: Tensor, where: str) -> None:

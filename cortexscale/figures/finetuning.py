@@ -35,7 +35,8 @@ def draw_controls(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def _draw_experiments(tables: Tables, datasets: Datasets, known: Mapping[str, parts.DrawPanel], width: float) -> Drawn:
-    """Draw the experiments that the study has. If it has none, the first one raises an error that says what is missing."""
+    """Draw the experiments that the study has. If it has none of them, the first function is called all the same, and raises an
+    InputError that names the experiment to add."""
     runs = finetuning_scores(tables["finetuning"])
     runs = runs[runs["benchmark_name"] == AVERAGE]
     drawn = [draw_panel for kind, draw_panel in known.items() if kind in set(runs["exp_type"])] or list(known.values())[:1]

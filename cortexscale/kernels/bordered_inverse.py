@@ -30,7 +30,7 @@ from cortexscale.kernels.gram import centred
 
 
 class BorderedInverse:
-    """The matrix B (n, n) at one alpha, and the matrices that leave out each fold.
+    """The matrix B (n, n) of the docstring of this module at one alpha, and in ``folds`` what leaving out each fold needs.
 
     A fold is a slice of the rows. ``diagonal`` (n, 1) is the diagonal of B. The inverse costs n^3 operations, and all k folds
     together n^3 / k. In addition to the doubly centred Kc, memory holds two n x n matrices during the computation and one

@@ -40,6 +40,10 @@ def model_inventory(study: Study, problems: Problems) -> dict[str, Model]:
             found, expected = f"{model.reference}, which is not a model of this study", "the id of a model with the same layers"
             remedy = "add that model, or drop `reference`"
             problems.found.append(InputError(f"reference of {model.id}", found, expected, remedy))
+        elif (chosen := inventory[model.reference]).reference != chosen.id:
+            found, expected = f"{chosen.id}, whose own reference is {chosen.reference}", "a model whose layers are searched"
+            remedy = f"give both models one reference, or drop `reference` of {chosen.id}"
+            problems.found.append(InputError(f"reference of {model.id}", found, expected, remedy))
     return {id: model for id, model in inventory.items() if model.reference in inventory}
 
 

@@ -133,7 +133,8 @@ class DataPlan:
 
     def raw_contents(self, dataset: str, subject: str) -> list[str]:
         """Return the digests of the released files of a subject; nothing for a simulated dataset."""
-        return [] if dataset in self.simulated else self.inputs.contents(self.raw_files(dataset, subject))
+        named = self.inputs.named(self.options(dataset))
+        return named if dataset in self.simulated else self.inputs.contents(self.raw_files(dataset, subject)) + named
 
     def recordings(self, *datasets: str) -> list[str]:
         """List the recordings of all subjects of some datasets."""

@@ -41,6 +41,14 @@ class Inputs:
         """
         return [self._contents.of(file) for file in files if not self.is_simulated(file)]
 
+    def named(self, value: object) -> list[str]:
+        """Return the digests of the existing files that options or arguments name, in whatever place of a section."""
+        if isinstance(value, dict):
+            value = list(value.values())
+        if isinstance(value, list | tuple):
+            return [digest for entry in value for digest in self.named(entry)]
+        return [self._contents.of(value)] if isinstance(value, str) and value and Path(value).is_file() else []
+
     def names(self, images: str | None) -> str | None:
         """Return the digest of the file names of labelled images, for the ``params`` of a rule; None if they are simulated."""
         return self._contents.names_in(images) if images and not self.is_simulated(images) else None

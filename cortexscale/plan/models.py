@@ -80,7 +80,8 @@ class ModelPlan:
     def weights_contents(self, model: str) -> list[str]:
         """Return the digest of the checkpoint of a model, unless the study trains or downloads it."""
         checkpoint = self.inventory[model].checkpoint
-        return self.inputs.contents([checkpoint]) if checkpoint and not self.weights(model) else []
+        own = self.inputs.contents([checkpoint]) if checkpoint and not self.weights(model) else []
+        return own + self.inputs.named(getattr(self.inventory[model].builder, "arguments", {}))
 
     def weights_follow(self, model: str) -> bool:
         """Tell whether a rule of the study trains or downloads the weights of a model."""

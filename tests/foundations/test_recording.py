@@ -48,6 +48,8 @@ def broken(recording, **changes):
     [
         ({"stimulus_ids": np.array(["x", "x", "y"])}, "ids repeat"),
         ({"stimulus_ids": np.array(["t1", "x", "y"])}, "1 stimuli are in both splits, e.g. t1"),
+        ({"units": pd.DataFrame({"unit": list("abcd"), "nc_percent": [0.1, 0.2, 0.3, 1.0]})}, "are these fractions"),
+        ({"rois": pd.DataFrame({"V4/V4A": [True] * 4})}, "the name V4/V4A"),
         ({"responses": np.full((3, 4), np.nan, np.float32)}, "12 non-finite train responses, first in unit a"),
         ({"responses": np.zeros((2, 4), np.float32)}, r"\(3, 4\) and \(3,\)"),
         ({"test": Split(np.array([]), np.zeros((0, 4)), np.zeros(0))}, "n_test = 0"),

@@ -79,6 +79,14 @@ def test_a_selection_without_its_reference_is_refused():
         inventory(load_study(config))
 
 
+@pytest.mark.parametrize("last", ["a", "c"], ids=["circle", "chain"])
+def test_references_have_layers_of_their_own(last):
+    own = {"source": "python", "file": "f.py", "family": "F", "layers": ["x"]}
+    rows = [own | {"id": "a", "reference": "b"}, own | {"id": "b", "reference": last}, own | {"id": "c"}]
+    with pytest.raises(Exception, match="reference of a\n.*b, whose own reference is"):
+        inventory(load_study({"study": "s", "results": "r", "models": rows}))
+
+
 def test_the_same_model_twice_is_refused():
     timm = {"source": "timm", "ids": ["vit_base_patch16_dinov3.lvd1689m"], "layers": ["norm"]}
     with pytest.raises(Exception, match="ids given twice: vit_base_patch16_dinov3"):

@@ -157,6 +157,15 @@ def test_a_layer_that_runs_twice_gives_its_last_output(tmp_path):
     np.testing.assert_allclose(extract(Twice(), tmp_path, 7, 3, ["shared"]), (x - 0.5).relu(), atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "body", [nn.BatchNorm2d(3, track_running_stats=False), Body(lambda x: x + 0.1 * torch.randn_like(x))], ids=["batch", "noise"]
+)
+def test_features_that_depend_on_more_than_the_image_are_refused(tmp_path, body):
+    network = nn.Sequential(body, nn.Identity())
+    with pytest.raises(InputError, match=r"layer 0 of a Sequential\n.*between an image alone and the same image in a batch"):
+        extract(network, tmp_path, 7, 3, ["0"])
+
+
 # ---------------------------------------------------------------------------------------------- check_model
 
 

@@ -219,3 +219,10 @@ def test_no_other_module_lists_folders():
     lists = re.compile(r"\.r?glob\(|\.iterdir\(|\bscandir\(|\blistdir\(|os\.walk\(")
     files = [file for file in (ROOT / "cortexscale").rglob("*.py") if file.name not in ("listing.py", "origins.py")]
     assert [file.name for file in files if lists.search(file.read_text(encoding="utf-8"))] == []
+
+
+def test_a_file_that_icloud_has_not_downloaded_is_there_but_broken(tmp_path):
+    (tmp_path / ".photo.png.icloud").write_bytes(b"bplist00")
+    (tmp_path / "other.png").write_bytes(b"x")
+    found = listing(tmp_path)
+    assert found.files == ["other.png", "photo.png"] and found.broken == ["photo.png"] and not found.passed_over

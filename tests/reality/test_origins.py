@@ -136,3 +136,16 @@ def test_a_file_outside_of_a_results_folder_gets_no_note(tmp_path):
     (tmp_path / "weights.pt").write_bytes(b"")
     note([str(tmp_path / "weights.pt")], "download", [], [])
     assert [file.name for file in tmp_path.iterdir()] == ["weights.pt"]
+
+
+def test_a_result_that_was_made_from_another_input_is_named(results, tmp_path):
+    """A colleague's table and its note are copied here, where the recording is another one."""
+    table, its_note = results / "tables/t.parquet", results / "origins/tables/t.parquet.json"
+    shutil.copytree(results, tmp_path / "theirs")
+    theirs = tmp_path / "theirs/neural/a.h5"
+    theirs.write_bytes(b"another recording")
+    note([str(theirs)], "preprocess", ["anna", {"n": 3}], [])
+    note([str(tmp_path / "theirs/tables/t.parquet")], "collect", [1], [str(theirs), "/elsewhere/x.csv"])
+    for file in (table, its_note):
+        shutil.copy2(tmp_path / "theirs" / file.relative_to(results), file)
+    assert compare(results, makes=no_marker)[0] == {"tables/t.parquet": "was made from another neural/a.h5"}

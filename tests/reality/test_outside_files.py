@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from example_recording import documented_entry, write_example
+from places import ROOT
 
 from cortexscale.jobs import Place, plain
 from cortexscale.plan import Plan
@@ -59,3 +60,12 @@ def test_a_place_is_a_path_in_every_other_respect():
     place = Place("/a/b c.h5")
     assert place == "/a/b c.h5" and repr(place) == repr(Place("/elsewhere")) and str(place) == "/a/b c.h5"
     assert repr([Place("a"), Place("b")]) != repr([Place("a")])
+
+
+def test_a_file_that_arguments_or_options_name_counts_by_its_content(config, tmp_path):
+    (tmp_path / "bad.txt").write_text("7")
+    own = {"source": "python", "id": "own", "file": str(ROOT / "docs/example_model.py"), "transform": "transform"}
+    config["models"] = [own | {"arguments": {"orientations": 2, "list": ["bad.txt"]}, "family": "Gabor", "layers": ["simple"]}]
+    before = Plan(config).models.weights_contents("own")
+    (tmp_path / "bad.txt").write_text("7 8")
+    assert len(before) == 1 and Plan(config).models.weights_contents("own") != before

@@ -1,5 +1,7 @@
 """Models of the user's own code: what is wrong with a file, a function, a transform or a network is told with its line."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -122,3 +124,23 @@ def test_a_transform_that_fails_or_changes_its_size_for_another_image_is_named(t
     transform = load(tmp_path, OWN_TRANSFORM + "torch.ones(3, 8, 8) * (1 // image.getpixel((0, 0))[0])").transform
     with pytest.raises(InputError, match=r"ZeroDivisionError: .* \(line \d+ of own\.py\)"):
         transform(image)
+
+
+def test_a_network_without_a_seed_is_the_same_in_every_job(tmp_path):
+    code = f"{NET}def build():\n    import numpy, random\n    numpy.random.rand(), random.random()\n    return Net()\n{PIXELS}"
+    drawn = np.random.get_state()[1].copy()  # noqa: NPY002
+    first, second = (load(tmp_path, code).network.body.weight for _ in range(2))
+    assert torch.equal(first, second) and (np.random.get_state()[1] == drawn).all()  # noqa: NPY002
+
+
+def test_torchscript_is_refused_and_wrappers_are_taken_off(tmp_path):
+    with pytest.raises(InputError, match="TorchScript"):
+        load(tmp_path, f"{NET}def build(): return torch.jit.trace(Net().eval(), torch.ones(1, 3, 8, 8))\n{PIXELS}")
+    assert type(load(tmp_path, f"{NET}def build(): return nn.DataParallel(Net())\n{PIXELS}").network).__name__ == "Net"
+    assert type(load(tmp_path, f"{NET}def build(): return torch.compile(Net())\n{PIXELS}").network).__name__ == "Net"
+
+
+def test_a_file_that_changes_the_working_directory_leaves_it_as_it_was(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    load(tmp_path, f"import os\nos.chdir('/')\n{NET}def build(): return Net()\n{PIXELS}")
+    assert Path.cwd() == tmp_path

@@ -1,10 +1,12 @@
 """Building of networks by a function of the user. docs/example_model.py is an example."""
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -29,10 +31,16 @@ def build(model: Model, weights: bool) -> Backbone:
     file = Path(builder.file)
     where = f"{builder.function} of {file}"
     with _faults(file, f"model {model.id}", f"a network from {where}"):
-        network = _function(file, builder.function)(**builder.arguments)
+        network = _seeded(_function(file, builder.function), builder.arguments)
+    for wrapper in ("_orig_mod", "module"):  # torch.compile and DataParallel keep the network there
+        if type(network).__name__ in ("OptimizedModule", "DataParallel", "DistributedDataParallel"):
+            network = getattr(network, wrapper, network)
+    if isinstance(network, torch.jit.ScriptModule):
+        remedy = f"return the network itself and not its TorchScript, which runs without its modules; {_HELP}"
+        raise InputError(where, "a network in TorchScript, whose layers cannot be read", "a torch.nn.Module", remedy)
     if not isinstance(network, nn.Module):
         raise InputError(where, described(network), "a torch.nn.Module", f"return the network alone; {_HELP}")
-    if any(tensor.is_meta for tensor in network.state_dict().values()):
+    if any(isinstance(tensor, Tensor) and tensor.is_meta for tensor in network.state_dict().values()):
         raise InputError(where, "a network on the meta device, which holds no numbers", "a network with numbers", _HELP)
     network.eval().float()
     transform = _transform(file, builder.transform)
@@ -43,6 +51,20 @@ def build(model: Model, weights: bool) -> Backbone:
         device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
         network(transform(GREY)[None].to(device))
     return Backbone(network, transform)
+
+
+def _seeded(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    """Call a function with fixed random numbers, so that every job of a study builds the same untrained network."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        numbers, others = np.random.get_state(), random.getstate()  # noqa: NPY002 (the user's code may draw from it)
+        np.random.seed(0)  # noqa: NPY002
+        random.seed(0)
+        try:
+            return function(**arguments)
+        finally:
+            np.random.set_state(numbers)  # noqa: NPY002
+            random.setstate(others)
 
 
 def _transform(file: Path, name: str | None) -> Callable[[Image.Image], Tensor]:
