@@ -21,7 +21,7 @@ _SYSTEM_MESSAGE = re.compile(r"errno = [1-9]\d*, error message = '([^']*)'")
 def open_hdf5(path: Path | str, mode: Literal["r", "r+", "w"] = "r", **settings: Any) -> h5py.File:
     """Open an HDF5 file without locks, which NFS, Lustre and exFAT may lack. No file here is written and read at the same time.
 
-    The environment variable HDF5_USE_FILE_LOCKING is stronger. If it asks for locks that the file system does not have, an
+    The environment variable HDF5_USE_FILE_LOCKING overrides this. If it asks for locks and the file system has none, an
     InputError says so.
     """
     try:
@@ -53,8 +53,8 @@ def released_hdf5(path: Path | str, expected: str, remedy: str, smallest: int = 
 def hdf5_damage(path: Path, expected: str, remedy: str) -> Iterator[None]:
     """Turn the errors that HDF5 raises while a block reads a file into an InputError.
 
-    These are OSErrors, and other errors whose message is one of HDF5. The InputError says to fetch the file again, as ``remedy``
-    describes, only if its content is wrong, and not if the system cannot read it.
+    These are all OSErrors, and other errors whose message comes from the HDF5 library. If the content of the file is wrong, the
+    InputError says to fetch the file again, as ``remedy`` describes. It does not say so if the system cannot read the file.
     """
     try:
         yield

@@ -102,7 +102,7 @@ def load_module(file: Path, where: str) -> ModuleType:
 
 
 def line_of(file: Path, error: BaseException) -> str:
-    """Return the line of a file at which an error arose, as ` (line 3)`; an empty text if it did not arise there."""
+    """Say in which line of a file an error arose: ` (line 3 of a.py)`. The text is empty if it arose in another file."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == file.resolve()]
     return f" (line {lines[-1]} of {file.name})" if lines else ""

@@ -19,7 +19,7 @@ class CommittedLayer:
     Attributes:
         layer_position, layer_position_normalized: position and depth, as in :class:`cortexscale.models.layers.Layer`.
         score: score of the layer in the layer search, averaged over subjects.
-        margin: lead of the score over that of ``runner_up``, or None.
+        margin: score of this layer minus the score of ``runner_up``; None if there is no runner-up, or if it is unknown.
         runner_up: best layer at another depth; None if no other depth was searched, or if it is unknown.
     """
 

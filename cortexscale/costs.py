@@ -73,7 +73,7 @@ class Machine(BaseModel, extra="forbid", frozen=True):
         return self.gemm_float64 if self._is_double(precision) else self.gemm_float32
 
     def inverse(self, precision: str) -> float:
-        """Return the n^3 operations/s of an inverse. ``precision`` is as in :meth:`gemm`."""
+        """Return the speed of inverting (n, n) matrices, in n^3 operations/s. ``precision`` is as in :meth:`gemm`."""
         return self.inverse_float64 if self._is_double(precision) else self.inverse_float32
 
     def _is_double(self, precision: str) -> bool:

@@ -19,7 +19,7 @@ _OURS = {"precision": "bf16-mixed; float32 on a CPU", "schedule": "linear warm-u
 
 _PAPER = pd.read_csv(Path(__file__).with_name("hyperparameters.tsv"), sep="\t", dtype=str, keep_default_na=False)
 """The columns are table, group, parameter, key of the recipe, and value in the paper. The values come from Tables S3 and S5, from
-appendix G.1 for stimuli, and from appendix I for LoRA. A recipe cannot change a value without a key."""
+appendix G.1 for stimuli, and from appendix I for LoRA. If a row has no key, the value is fixed, and no recipe can change it."""
 _CHOSEN = ("epochs", "learning_rate", "dropout")
 
 
@@ -72,7 +72,7 @@ def readable(table: pd.DataFrame) -> str:
 
 
 def _beside(recipe: dict[str, Any], table: str) -> pd.DataFrame:
-    """Put the values of a recipe beside those of a table of the paper, for the rows whose key the recipe has."""
+    """Compare the values of a recipe with a table of the paper. Rows with a key that the recipe does not have are left out."""
     values = _OURS | pd.json_normalize(recipe).to_dict("records")[0]
     rows = _PAPER[(_PAPER["table"] == table) & _PAPER["key"].isin(["", *values])]
     study = [_text(values[key]) if key else paper for key, paper in zip(rows["key"], rows["paper"], strict=True)]

@@ -33,7 +33,7 @@ _UNREAD = (".avif", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jxl", "
 _MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}
 """Pillow's modes with 8 bits per channel, or fewer, whose conversion to RGB is that of torchvision and timm."""
 
-_DARK = 16  # an image of 16 bits whose upper bytes are all below this has values of 12 bits or fewer, and would become black
+_DARK = 16  # if all upper bytes of a 16-bit image are below this, its values have at most 12 bits, and it would become black
 _TURNED = 0x0112  # EXIF's tag of the orientation
 _TRANSPARENT = "transparent in places"  # key of the notes of an image
 _TURNED_TEXT = (
@@ -48,10 +48,11 @@ _BITS_PER_SAMPLE = 258  # tag of TIFF
 
 
 def image_names(folder: Path | str) -> list[str]:
-    """List the names of the image files in a folder, in the order of their characters in NFC.
+    """List the names of the image files in a folder, sorted by their form in Unicode's NFC.
 
-    It raises an InputError if a file is an image of a kind that is not read, a link to nothing, or has a name that is not UTF-8
-    or looks like that of another file; and if there are images in folders within the folder.
+    Raises:
+        InputError: a file is an image of a kind that is not read, or a link to a missing file; a name is not UTF-8, or looks like
+            the name of another file; or a folder within the folder has images.
     """
     there = listing(folder)
     if unread := [name for name in there.files if name.lower().endswith(_UNREAD)]:
@@ -112,8 +113,9 @@ def read_from(where: object, gone: str, near: Callable[[], str] = str) -> Iterat
 def decoded(content: bytes, where: object, transparency: Literal["refused", "dropped"] = "refused") -> Image.Image:
     """Decode an image file to RGB with 8 bits per channel, or raise an InputError that names ``where`` and the reason.
 
-    Pixels are those of ``Image.open(...).convert("RGB")``, on which the networks of torchvision and timm are trained, with these
-    exceptions. Values of 16 bits are reduced to their upper 8 bits, as Pillow reduces 16-bit colours; it would clip grey values.
+    Pixels are those of ``Image.open(...).convert("RGB")``, on which the networks of torchvision and timm are trained. There are
+    some exceptions. Values of 16 bits are reduced to their upper 8 bits. Pillow does the same for 16-bit colours, but clips
+    16-bit grey values.
     An EXIF orientation is not applied, because torchvision, timm, MATLAB's ``imread`` and PsychoPy do not apply it;
     :func:`tried` tells of it. Pillow's first conversion of CMYK is kept. Profiles of colours are not applied.
 

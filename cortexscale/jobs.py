@@ -21,15 +21,15 @@ from cortexscale.errors import InputError, Problems
 from cortexscale.origins import note
 
 _TRIGGERS = ("code", "made_of")
-"""The digest of a stage's code, and that of the files from outside that it reads. Rules have them among their params, so that a
-change makes the result again; ``main`` takes them only if the result notes its origin."""
+"""Params of rules: the digest of the code of a stage, and the digest of the files from outside the study that the stage reads. If
+one changes, the result is made again. ``main`` has a parameter for one only if it writes it to the provenance of a result."""
 
 _PLACES = ("checkpoint", "file", "path")
 """Keys of plain values that hold the path of a file from outside."""
 
 
 class Place(str):
-    """A path that does not count when params are compared. Where a file lies changes no result; its content may."""
+    """A path that does not count when params are compared. A result may depend on the content of a file, but not on its path."""
 
     def __repr__(self) -> str:
         return "a path"
@@ -62,7 +62,7 @@ def _with_places(value: Any) -> Any:
 
 
 def run(main: Callable[..., None], job: Job) -> None:
-    """Call the ``main`` of a script with the arguments that its job has for it, and note the origin of its results.
+    """Call the ``main`` of a script with the arguments from its job, and write a note of the origin of each result.
 
     Log messages go to the log of the job.
     """

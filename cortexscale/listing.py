@@ -80,17 +80,17 @@ def listing(folder: Path | str) -> Listing:
 
 
 def files_in(folder: Path | str, pattern: str = "*") -> list[Path]:
-    """List the files in a folder whose names match a pattern, without what was left behind, in the order of their names.
+    """List the files in a folder whose names match a pattern, sorted by name.
 
-    A folder that does not exist has none.
+    Files for which :func:`is_left_behind` is true are left out. A folder that does not exist has none.
     """
     return [Path(folder, name) for name in _listing(folder).files if PurePath(name).match(pattern)]
 
 
 def folders_in(folder: Path | str) -> list[Path]:
-    """List the folders in a folder, without what was left behind, in the order of their names.
+    """List the folders in a folder, sorted by name.
 
-    A folder that does not exist has none.
+    Folders for which :func:`is_left_behind` is true are left out. A folder that does not exist has none.
     """
     return [Path(folder, name) for name in _listing(folder).folders]
 
@@ -98,10 +98,11 @@ def folders_in(folder: Path | str) -> list[Path]:
 def files_below(
     folder: Path | str, depth: int | None = None, unreadable: Callable[[InputError], None] | None = None
 ) -> Iterator[Path]:
-    """List the files in a folder and in the folders below it, at most ``depth`` levels down, without what was left behind.
+    """List the files in a folder and in the folders below it, at most ``depth`` levels down.
 
-    Links to folders are followed, except for those to a folder above them. A folder that does not exist has no files. The
-    InputError about a folder that must not be listed is raised, or handed to ``unreadable``.
+    Files and folders for which :func:`is_left_behind` is true are left out. Links to folders are followed, except for those to a
+    folder above them. A folder that does not exist has no files. If this user may not list a folder, an InputError is raised, or
+    handed to ``unreadable``.
     """
     for place, found in _walk(Path(folder), depth, unreadable, ()):
         yield from (place / name for name in found.files)

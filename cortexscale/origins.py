@@ -1,7 +1,8 @@
-"""Notes of how results were made, which lie beside them, and the comparison of results with their notes.
+"""Notes of how results were made, and the comparison of results with these notes.
 
-``origins/<result>.json`` of a results folder says which rule made a result, with which params and from which inputs, and has the
-digest of its content. The note has the date of the result, so that both are compared without being read.
+The note of a result is the file ``origins/<result>.json`` in the results folder. It says which rule made the result, with which
+params and from which inputs, and has the digest of the result's content. A note has the same date as its result. While the two
+dates are equal, the result need not be read again.
 """
 
 import json
@@ -48,7 +49,7 @@ class Origin:
         return cls(rule, texts, contents, made_ns, content)
 
     def input_files(self, results: str) -> list[str]:
-        """Return the inputs as paths, for a results folder at ``results``."""
+        """Return the paths of the inputs if the results folder is at ``results``."""
         return sorted(file.replace(_RESULTS, f"{results}/", 1) if file.startswith(_RESULTS) else file for file in self.inputs)
 
     def save(self, note: Path) -> None:
@@ -57,7 +58,7 @@ class Origin:
 
 
 _COMPARED = (type(None), int, float, str, list, tuple, dict, set, frozenset, bytes)
-"""Types of params whose text is compared."""
+"""Types of params that a note has as text. Params of other types are not compared."""
 
 
 def note(outputs: Collection[str], rule: str, params: Collection[object], inputs: Collection[str]) -> None:
@@ -83,11 +84,12 @@ def reconcile(
 ) -> dict[str, str]:
     """Make a workflow remember the notes of all results of a folder, and return the results that differ from their notes.
 
-    Of such a result, the workflow remembers the difference in place of params, so that it makes the result again where it is
-    needed. Results that were copied from elsewhere with their notes are remembered as if they had been made here.
+    For a result that differs, the workflow remembers the difference instead of the params. It then makes the result again if it
+    is needed. Results that were copied from elsewhere with their notes are remembered as if they had been made here.
 
     Args:
-        seen: result -> the state in which it was last compared. A result in this state is not read. The comparison adds to it.
+        seen: result -> the state in which it was last compared. A result that is still in this state is not read. This function
+            updates ``seen``.
         temporary: the rules whose results the workflow deletes by itself.
         makes: tells whether the workflow can make a file.
 
@@ -123,13 +125,13 @@ def reconcile(
 
 
 def _noted(results: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield every result of a folder that has a note, whether it exists or not, with its note."""
+    """Yield the path of every result that has a note, and the path of the note. The result itself may not exist."""
     for note in sorted((results / FOLDER).rglob("*/*.json")):
         yield results / note.relative_to(results / FOLDER).with_suffix(""), note
 
 
 def _without_note(results: Path) -> Iterator[Path]:
-    """Yield every file that has no note, outside of folders that have one."""
+    """Yield every file that has no note. Files in a folder that has a note are left out."""
     for folder, folders, files in os.walk(results):
         place = Path(folder).relative_to(results)
         folders[:] = [name for name in folders if name != FOLDER and not _note(results, place / name).exists()]
@@ -147,7 +149,8 @@ def _read(note: Path) -> Origin | None:
 def _difference(result: Path, note: Path, origin: Origin | None, temporary: Collection[str]) -> str:
     """Say how a result differs from its note; an empty text if it does not.
 
-    A copy whose content is the noted one gets the noted date, so that it is as old as the result that it was copied from.
+    If the content of a copied result is the same as in its note, the result and the note get the date that the note states. The
+    copy is then as old as the result that it was copied from.
     """
     if origin is None:
         return "has a damaged note of its origin"
@@ -157,7 +160,7 @@ def _difference(result: Path, note: Path, origin: Origin | None, temporary: Coll
         return ""
     if digest_of(result) != origin.content:
         return "was changed after it was made"
-    with suppress(OSError):  # a folder that may only be read
+    with suppress(OSError):  # the folder may be read-only
         for file in (result, note):
             os.utime(file, ns=(origin.made_ns, origin.made_ns))
     return ""

@@ -31,13 +31,14 @@ class Recording:
 
     Attributes:
         units: a table with one row per unit. It has ``unit`` (id), ``nc_percent`` (noise ceiling of the test split, in percent of
-            variance) and columns of the modality, such as the electrode, the voxel's i/j/k, or the channel and time.
+            variance) and columns that depend on the modality, such as the electrode, the voxel's i/j/k, or the channel and time.
         rois: a table with one boolean column per ROI and one row per unit. ROIs may overlap or be empty.
-        notes: facts about the reading for the user, such as dropped units, the subject's sessions or ``released_statistic``.
+        notes: facts for the user about how the files were read, such as dropped units, the subject's sessions or
+            ``released_statistic``.
         screening: a table with one row for every unit that was examined, kept or not. It has ``unit``, ``nc_percent`` (nan if it
             cannot be computed), ``kept`` and the columns of ``rois``. M/EEG adds ``channel`` and ``time`` (s). If the release
-            includes a statistic of each unit, the table has it as ``released``, and its value from single trials as
-            ``recomputed`` (nan if it was not recomputed).
+            includes a statistic of each unit, the column ``released`` has this statistic, and the column ``recomputed`` has our
+            value of it from single trials (nan if it was not recomputed).
     """
 
     dataset: str
@@ -131,7 +132,7 @@ class Recording:
 
 
 def load_recording(path: Path | str, *, responses: bool = True) -> Recording:
-    """Read a Recording that :meth:`Recording.save` wrote. Without ``responses``, both splits have 0 columns."""
+    """Read a Recording that :meth:`Recording.save` wrote. If ``responses`` is False, no responses are read."""
     columns = slice(None) if responses else slice(0)
     with open_hdf5(path) as file:
         train, test = (

@@ -49,7 +49,7 @@ def write_table(table: pd.DataFrame, path: Path | str, made_by: dict[str, Any]) 
 
 
 def write_readable(table: pd.DataFrame, markdown: str, files: Iterable[Path], made_by: dict[str, Any]) -> None:
-    """Write a table in the format of each file's suffix: ``.parquet`` with its provenance, ``.csv``, or ``.md`` for people."""
+    """Write a table to files. A file's suffix decides its format: ``.parquet`` with provenance, ``.csv`` or ``.md``."""
     for file in files:
         match file.suffix:
             case ".parquet":
@@ -78,7 +78,7 @@ def read_table(path: Path | str, columns: tuple[str, ...] = ()) -> pd.DataFrame:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file of facts. A file that is cut, or that has no facts, raises an InputError."""
+    """Read a JSON file that holds one object. A file that is incomplete, or holds anything else, raises an InputError."""
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

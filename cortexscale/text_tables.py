@@ -1,4 +1,4 @@
-"""Released tables of text, such as ``events.tsv``: their columns are right, or the line and column at fault are named."""
+"""Read released tables of text, such as ``events.tsv``. If a table is wrong, an error names the line and the column."""
 
 import csv
 import math
@@ -20,7 +20,7 @@ _REMEDY = "take the file as it was released, not a copy that another program has
 
 
 def column_names(path: Path | str, separators: str, remedy: str) -> list[str]:
-    """Return the names of the columns of a table, as :func:`read_table` knows them. The arguments are the same."""
+    """Return the names of a table's columns. The arguments have the same meaning as in :func:`read_table`."""
     return _header(path, separators, remedy)[0]
 
 
@@ -35,16 +35,16 @@ def read_table(
 ) -> pd.DataFrame:
     """Read some columns of a table of UTF-8 text: ``numbers`` as float64 and ``text`` as it is, without outer white space.
 
-    The names of columns are compared without outer white space and line breaks. Lines without any text are passed over.
+    The names of columns are compared without outer white space and line breaks. Lines without any text are skipped.
 
     Args:
-        separators: the characters that may separate columns; that of the file is the most frequent one in its first line.
+        separators: the characters that may separate columns. The one that is most frequent in the first line of the file is used.
         remedy: says where the file comes from, and ends every message.
-        gaps: columns of ``numbers`` that may have empty fields (also ``n/a`` or ``nan``), which are nan.
+        gaps: columns of ``numbers`` in which fields may be empty, ``n/a`` or ``nan``. The number is then nan.
 
     Raises:
-        InputError: the file is missing, has other columns or no rows, is not UTF-8, or has a row of more or fewer fields than the
-            header, or a field that is empty or no finite number. The message names the line, from 1, and the column.
+        InputError: the file is missing, is not UTF-8, lacks a column or has no rows; a row has more or fewer fields than the
+            header; or a field is empty or not a finite number. The message names the line, from 1, and the column.
     """
     names, rows = _header(path, separators, remedy)
     wanted = [*numbers, *text]
@@ -82,7 +82,7 @@ def read_table(
 
 
 def _number(field: str, may_be_empty: bool) -> float:
-    """Return a finite number, or nan for a field that may be empty and is; raise a ValueError for any other text."""
+    """Return the finite number in a field, or nan if the field is empty and may be. Raise a ValueError for any other text."""
     if may_be_empty and field.strip() in _EMPTY:
         return math.nan
     number = float(field)
@@ -92,7 +92,7 @@ def _number(field: str, may_be_empty: bool) -> float:
 
 
 def _header(path: Path | str, separators: str, remedy: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """Return the names of the columns, and an iterator over the other lines: the number and the fields of each."""
+    """Return the names of the columns, and an iterator that gives the number and the fields of every other line."""
     lines = _lines(require_real_file(path, remedy), remedy)
     first = next(lines, "")
     if not first.strip():
@@ -120,7 +120,7 @@ def _rows(path: Path | str, lines: Iterator[str], separator: str, remedy: str) -
 
 
 def _lines(path: Path, remedy: str) -> Iterator[str]:
-    """Yield the lines of a file as text, without a mark of the encoding at its beginning."""
+    """Yield the lines of a file as text, without a byte-order mark at the beginning of the file."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if b"\0" in line:

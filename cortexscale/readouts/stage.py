@@ -28,7 +28,7 @@ from cortexscale.study.ridge import Ridge
 NO_GATES = pd.DataFrame(columns=["subject", "roi", "probe_type", "layer_name", "layer_position_normalized", "gate"])
 Tables = dict[str, pd.DataFrame]
 """Tables by kind. ``scores`` has a row per subject x ROI, ``units`` has scores of units at the largest percentage, and ``gates``
-has the gates of layer gates."""
+has the weights of the layers in layer-gate readouts."""
 
 
 @dataclass(frozen=True)

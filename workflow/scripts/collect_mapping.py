@@ -1,4 +1,4 @@
-"""Join the mapping tables of all datasets and readouts in one table of scores, and one of the gates of layer gates."""
+"""Join the mapping tables of all datasets and readouts in a table of scores, and their gates in a table of layer weights."""
 
 from pathlib import Path
 

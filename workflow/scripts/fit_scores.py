@@ -1,4 +1,4 @@
-"""Fit the published experiments to the published score table; write laws, curves, and the models behind each."""
+"""Fit the published experiments to the published score table; write laws, curves, and the models that each law was fitted to."""
 
 import logging
 from pathlib import Path

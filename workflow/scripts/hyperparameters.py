@@ -1,4 +1,4 @@
-"""Make those of Tables S3, S5 and S6 that the study has recipes for."""
+"""Make Tables S3, S5 and S6. A table is left out if the study has no recipe for it."""
 
 from pathlib import Path
 
