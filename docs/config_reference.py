@@ -36,7 +36,7 @@ In the column *Default*, *required* means that the key must be given, and – me
 
 
 def sections(root: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
-    """Yield every section with the first config key that contains it, from the top down."""
+    """Yield the first config key of every section, and the section. Sections come in the order of the config."""
     waiting: list[tuple[str, type[BaseModel]]] = [("", root)]
     seen = set()
     while waiting:
@@ -53,7 +53,7 @@ def sections(root: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
 
 
 def _inner(kind: Kind, path: str) -> Iterator[tuple[type[BaseModel], str]]:
-    """Yield the sections that a kind consists of, and their paths."""
+    """Yield the sections that a value of this kind can be or contain, with their paths in the config."""
     for choice in choices(kind):
         section, members = section_of(choice), get_args(choice.type)
         if section is not None:
@@ -91,7 +91,7 @@ def page(root: type[BaseModel]) -> str:
 
 
 def attributes(section: type[BaseModel]) -> dict[str, str]:
-    """The meaning of each field: its description, or what the docstring of the class says of it."""
+    """Return the meaning of each field: its description, or its entry in the docstring of the class."""
     found: dict[str, str] = {}
     for base in reversed(section.__mro__):
         entries = inspect.cleandoc(base.__doc__ or "").partition("Attributes:\n")[2]
@@ -122,7 +122,7 @@ def _escaped(text: str) -> str:
 
 
 def _anchor(title: str) -> str:
-    """The anchor that GitHub gives a heading."""
+    """Return the anchor that GitHub gives a heading."""
     return "".join(letter for letter in title.lower().replace(" ", "-") if letter.isalnum() or letter in "-_")
 
 
@@ -144,7 +144,7 @@ def _holds_sections(value: Any) -> bool:
 
 
 def schema(root: type[Study]) -> str:
-    """The JSON schema of a config file."""
+    """Return the JSON schema of a config file."""
     found = root.model_json_schema()
     recipe = found["$defs"]["Recipe"]
     found["$defs"]["Recipe"] = {"anyOf": [{"type": "string", "description": "A published recipe."}, recipe]}

@@ -46,11 +46,11 @@ def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
 
 def inspect(root: Path, subject: str, options: Options) -> None:
     """Raise an InputError if a file is missing or wrong."""
-    _read_files(root, subject, options)  # they are small; of large files, check only the headers
+    _read_files(root, subject, options)  # these files are small; if yours are large, check only their headers
 
 
 def memory_mb(options: Options) -> int:
-    """Return the peak memory of :func:`read` in MB: that of the libraries, and about twice that of every array."""
+    """Return the peak memory of :func:`read` in MB: the memory of the libraries, and about twice the size of all arrays."""
     trials = options.n_train + options.n_repetitions * options.n_test
     return 250 + 16 * trials * options.max_neurons // 10**6
 

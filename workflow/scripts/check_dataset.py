@@ -1,4 +1,4 @@
-"""Check a dataset module on its raw files and report every broken promise; the job fails if there are any."""
+"""Check a dataset module on its raw files and report every problem; the job fails if there are any."""
 
 from pathlib import Path
 

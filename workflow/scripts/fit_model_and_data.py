@@ -1,4 +1,4 @@
-"""Fit scaling laws of parameters and samples together; write laws, the compute-optimal split, and the models behind them."""
+"""Fit scaling laws of parameters and samples together; write laws, the compute-optimal split, and the models that were fitted."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Extract the unprojected tokens of committed layers, and mean tokens of all candidates, of one model on a stimulus set."""
+"""Extract tokens of one model for a stimulus set: all tokens of committed layers, and the mean tokens of all candidates."""
 
 from pathlib import Path
 
