@@ -83,7 +83,7 @@ def test_a_selection_without_its_reference_is_refused():
 def test_references_have_layers_of_their_own(last):
     own = {"source": "python", "file": "f.py", "family": "F", "layers": ["x"]}
     rows = [own | {"id": "a", "reference": "b"}, own | {"id": "b", "reference": last}, own | {"id": "c"}]
-    with pytest.raises(Exception, match="reference of a\n.*b, whose own reference is"):
+    with pytest.raises(Exception, match=r"reference of a\n.*b, whose own reference is"):
         inventory(load_study({"study": "s", "results": "r", "models": rows}))
 
 
