@@ -71,6 +71,8 @@ def test_an_edited_caption_draws_the_figure_again(tmp_path):
     tables = our_tables(0, "demo")
     for name in ("pretraining", "finetuning"):
         write_table(tables[name], tmp_path / f"results/tables/{name}.parquet", provenance(inputs={}, code="invented"))
+    made = [f"results/tables/{name}.parquet" for name in ("pretraining", "finetuning")]
+    assert snakemake(tmp_path, made, "--touch", checkout=checkout).returncode == 0  # now Snakemake knows how they were made
     target, trigger = ["results/figures/fig7.pdf"], ("--rerun-triggers", "params")
     drawn = snakemake(tmp_path, target, *trigger, checkout=checkout)
     assert drawn.returncode == 0 and len(pd.read_csv(tmp_path / "results/figures/fig7.csv")), drawn.stdout

@@ -115,14 +115,14 @@ def read(root: Path, subject: str, options: Options) -> Recording:
         reliable = (electrodes["area"] != "") & (electrodes["reliability"] > options.min_reliability)
         repetitions = file["test_MUA_reps"]
         n_trials = repetitions.shape[0] * repetitions.shape[1]
-        of_units = ((part, repetitions[:, :, part].reshape(n_trials, -1)) for part in blocks(N_ELECTRODES, 8 * n_trials))
+        of_units = ((part, repetitions[:, :, part].reshape(n_trials, -1)) for part in blocks(N_ELECTRODES, 16 * n_trials))  # with marks
         _damaged("test_MUA_reps", n_trials, reliable.to_numpy(), of_units, responses_file)
         keep, dropped = select_electrodes(electrodes, options.min_reliability, responses_file)
         train, test = (_responses(file[name], keep) for name in ("train_MUA", "test_MUA"))
 
     complete = np.ones(train.shape[1], bool)
     for name, values in (("train_MUA", train), ("test_MUA", test)):
-        of_units = ((part, values[:, part]) for part in blocks(values.shape[1], 8 * len(values)))
+        of_units = ((part, values[:, part]) for part in blocks(values.shape[1], 16 * len(values)))
         complete &= ~_damaged(name, len(values), np.ones(values.shape[1], bool), of_units, responses_file)
     dropped["a response is missing"] = int((~complete).sum())
     if not complete.all():
