@@ -166,7 +166,7 @@ def test_checkpoints_that_are_none_and_names_that_timm_does_not_know(tmp_path):
     text = check_data("s", {}, {}, checkpoints=files, timm_names=names).text()
     assert "page: an HTML page" in text and "pointer: a git-annex pointer" in text and "1 checkpoint(s) found" in text
     assert "good:" not in text and "not_yet" not in text
-    assert "resnet18.a1_in2k; did you mean resnet18.a1_in1k" in text and "visoin_transformer" in text
+    assert "resnet18.a1_in2k; resnet18 has the weights resnet18.a1_in1k" in text and "visoin_transformer" in text
     assert "owner/net" not in text and "resnet18\n" not in text
 
 

@@ -115,8 +115,12 @@ def read(root: Path, subject: str, options: Options) -> Recording:
         reliable = (electrodes["area"] != "") & (electrodes["reliability"] > options.min_reliability)
         repetitions = file["test_MUA_reps"]
         n_trials = repetitions.shape[0] * repetitions.shape[1]
-        of_units = ((part, repetitions[:, :, part].reshape(n_trials, -1)) for part in blocks(N_ELECTRODES, 16 * n_trials))  # with marks
+        of_units = (
+            (part, repetitions[:, :, part].astype(np.float32).reshape(n_trials, -1))
+            for part in blocks(N_ELECTRODES, 64 * n_trials)
+        )
         _damaged("test_MUA_reps", n_trials, reliable.to_numpy(), of_units, responses_file)
+        del repetitions, of_units
         keep, dropped = select_electrodes(electrodes, options.min_reliability, responses_file)
         train, test = (_responses(file[name], keep) for name in ("train_MUA", "test_MUA"))
 
