@@ -301,7 +301,9 @@ def test_every_row_of_the_manifest_is_a_file_that_the_reader_opens(reader, tmp_p
 def test_a_reader_that_crashes_is_a_problem_and_not_the_end(entry):
     own = Path("reader.py")
     text = (ROOT / "docs/example_dataset.py").read_text()
-    own.write_text(text.replace("    _read_files(root, subject, options)  # they", "    {}['x']  # they"), encoding="utf-8")
+    own.write_text(
+        text.replace("    _read_files(root, subject, options)  # these files", "    {}['x']  # these files"), encoding="utf-8"
+    )
     entry["datasets"]["crash"] = mylab(entry, reader=str(own))
     report = checked(entry)
     assert "inspecting anna fails with KeyError: 'x'" in report and "mylab (MyLab-EP) in resources/mylab: ok" in report
@@ -331,7 +333,8 @@ def test_a_module_without_its_parts(entry):
         inspect=("def inspect(", "def look("),
         read=("def read(root: Path, subject: str, options: Options)", "def read(root: Path, options: Options)"),
         docstring=(
-            '"""Return the peak memory of :func:`read` in MB: that of the libraries, and about twice that of every array."""',
+            '"""Return the peak memory of :func:`read` in MB: the memory of the libraries, and about twice '
+            'the size of all arrays."""',
             "",
         ),
     )
@@ -365,7 +368,7 @@ def test_a_recording_that_breaks_its_promises(entry):
         shape=("options.max_neurons * len(subjects)", "5"),
         memory=("return 250 + 16", "return 2 + 0"),
         subject=('Recording("mylab", subject,', 'Recording("mylab", "anna",'),
-        inspect=("    _read_files(root, subject, options)  # they", "    pass  # they"),
+        inspect=("    _read_files(root, subject, options)  # these files", "    pass  # they"),
     )
     for line in (
         "two reads give different recordings",
