@@ -333,8 +333,10 @@ def test_a_module_without_its_parts(entry):
         inspect=("def inspect(", "def look("),
         read=("def read(root: Path, subject: str, options: Options)", "def read(root: Path, options: Options)"),
         docstring=(
-            '"""Return the peak memory of :func:`read` in MB: the memory of the libraries, and about twice '
-            'the size of all arrays."""',
+            (
+                '"""Return the peak memory of :func:`read` in MB: the memory of the libraries, and about twice '
+                'the size of all arrays."""'
+            ),
             "",
         ),
     )
