@@ -17,7 +17,6 @@ class Inputs:
     """Tell which input files of a study exist or will be simulated."""
 
     def __init__(self, study: Study):
-        self.plan_without_data = study.plan_without_data
         self._simulated = Path(study.results) / "raw" if study.simulation else None
         self._contents = Contents(Path(study.results) / FOLDER / "contents.json")
 

@@ -1,4 +1,4 @@
-"""What changes from step to step of a fine-tuning and what does not, and what its settings do to weights."""
+"""Order, jitter and dropout change at every step of a fine-tuning, and its settings act on the weights as defined."""
 
 from collections.abc import Sequence
 from functools import cache

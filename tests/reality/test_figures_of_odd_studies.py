@@ -53,7 +53,7 @@ def results(*datasets: str, models: int | None = None, rois: int | None = None) 
 
 
 def own(tables: Results) -> Results:
-    """The same with models of the user's own, which are held out."""
+    """Return the tables of a study whose models are all the user's own, and are held out."""
     facts = {"backbone_source": "python", "held_out": True, "task_evaluation_acc": np.nan, "pretraining_dataset": None}
     facts |= {"is_adversarially_finetuned": False, "is_selfsupervised_learning": False}
     return tables | {"pretraining": tables["pretraining"].assign(**facts)}

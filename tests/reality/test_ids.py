@@ -66,7 +66,7 @@ def test_a_name_that_is_not_utf8_is_named(tmp_path, kind):
         for split in ("train", "val"):
             picture(tmp_path / split / name / "a.png")
     except OSError:
-        pytest.skip("this disk keeps no such names")
+        pytest.skip("the file system refuses names that are not UTF-8, as APFS does")
     with pytest.raises(InputError, match=r"the name b'caf\\xe9', which is not UTF-8(.*\n)*.*convmv"):
         stimulus_table("image_folder", tmp_path / "train") if kind == "stimuli" else open_images(tmp_path, "train")
 
@@ -111,6 +111,6 @@ def test_case_and_suffix_make_two_images(tmp_path):
     for name in ("a.png", "A.png", "a.PNG"):
         picture(tmp_path / "c" / name)
     if len(list((tmp_path / "c").iterdir())) < 3:
-        pytest.skip("this disk does not tell cases apart")
+        pytest.skip("the file system keeps one file for a.png and A.png, as APFS and exFAT do")
     table = stimulus_table("image_folder", tmp_path)
     assert stimulus_rows(table, ["c/a.png", "c/A.png", "c/a.PNG"], "d/s").tolist() == [2, 0, 1]

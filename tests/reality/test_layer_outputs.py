@@ -1,4 +1,4 @@
-"""What modules put out besides tensors: the right activations are taken, or the layer is refused by name and shape."""
+"""Modules may put out more than one tensor: the right activations are taken, or the layer is refused by name and shape."""
 
 from collections import OrderedDict, namedtuple
 from dataclasses import dataclass

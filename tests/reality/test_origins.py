@@ -11,7 +11,7 @@ from cortexscale.origins import note, reconcile
 
 
 class Memory(dict):
-    """What a workflow remembers, as a dictionary."""
+    """Stands for what a workflow remembers of its results."""
 
     def put(self, result, rule, params, inputs):
         self[result] = (params, inputs)

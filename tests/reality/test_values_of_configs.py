@@ -1,4 +1,4 @@
-"""What people write into a config: names twice, words that YAML misreads, paths with ~ and variables, impossible numbers."""
+"""Repeated names, words that YAML misreads, paths with ~ and variables, and impossible numbers are right or refused."""
 
 import copy
 import json
