@@ -1,19 +1,16 @@
 """Projected features beside all activations: the numbers of the normal pipeline; nearer to those of all, the more dimensions."""
 
-from dataclasses import replace
-
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 import yaml
-from PIL import Image
 from places import ROOT
 
 mpl.use("agg")
 
 from galleries import some
+from small_network import noise_images, small_backbone
 
 from cortexscale.alignment.projection_study import COLUMNS, score_projections
 from cortexscale.alignment.score import score_alignment
@@ -28,16 +25,13 @@ from cortexscale.features.kernel_store import open_store
 from cortexscale.features.store import FeatureStore, StoreWriter
 from cortexscale.figures import layers as layer_figures
 from cortexscale.jobs import plain
-from cortexscale.models.build import build_backbone, load_backbone
 from cortexscale.models.layers import candidate_layers
-from cortexscale.models.model import Model, TimmBuilder
 from cortexscale.plan import Plan
 from cortexscale.recording import Recording, Split
-from cortexscale.stimuli import StimulusImages, stimulus_table
+from cortexscale.stimuli import StimulusImages
 from cortexscale.study.features import Projection
 from cortexscale.study.ridge import Alphas, Ridge
 
-NETWORK = Model("small", "suite", "small", "ResNet", TimmBuilder("test_resnet", classes=3), (), reference="small", image_size=32)
 NAMES = ("layer1", "layer2", "global_pool")
 IDENTITY = {"model": "small", "stimuli": "s"}
 SETTINGS = Ridge(alphas=Alphas(low=-1, high=5, count=8), precision="float64")
@@ -52,19 +46,12 @@ def projection(dimensions: int, seed: int = 3, family: str = "sparse") -> Projec
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory) -> tuple:
-    root, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
-    (root / "a").mkdir()
-    for number in range(N_IMAGES):
-        Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(root / f"a/{number:04d}.png")
-    return root, stimulus_table("image_folder", root)
+    return noise_images(tmp_path_factory.mktemp("images"), N_IMAGES)
 
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory):
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "small.pt"
-    torch.save(build_backbone(NETWORK).network.state_dict(), path)
-    return load_backbone(replace(NETWORK, checkpoint=str(path)))
+    return small_backbone(tmp_path_factory.mktemp("weights"))
 
 
 def extract(backbone, pictures, path, dimensions) -> FeatureStore:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from small_network import SMALL, small_backbone
 from torch import nn
 
 from cortexscale.commitments import Commitments, CommittedLayer
@@ -15,17 +16,16 @@ from cortexscale.features.blocks import ROWS
 from cortexscale.features.extract import ForwardPasses, ModelOnImages, extract_features, forward_precision
 from cortexscale.features.store import FeatureStore
 from cortexscale.kernels.projection import RandomProjection
-from cortexscale.models.build import build_backbone, load_backbone
+from cortexscale.models.build import load_backbone
 from cortexscale.models.cards import model_cards
 from cortexscale.models.inputs import as_input
 from cortexscale.models.layers import candidate_layers, captured
-from cortexscale.models.model import Model, TimmBuilder
+from cortexscale.models.model import TimmBuilder
 from cortexscale.stimuli import StimulusImages, stimulus_table
 from cortexscale.study.features import Projection
 from cortexscale.study.images import ImageFiles
 
 PROJECTION = Projection(family="sparse", dimensions=100, seed=1)
-MODEL = Model("small", "suite", "small", "ResNet", TimmBuilder("test_resnet", classes=3), (), reference="small", image_size=32)
 
 
 class Recurrent(nn.Module):
@@ -54,10 +54,7 @@ def stimuli(tmp_path_factory) -> tuple:
 
 @pytest.fixture
 def backbone(tmp_path):
-    torch.manual_seed(0)
-    path = tmp_path / "small.pt"
-    torch.save(build_backbone(MODEL).network.state_dict(), path)
-    return load_backbone(replace(MODEL, checkpoint=str(path)))
+    return small_backbone(tmp_path)
 
 
 def run(backbone, stimuli, path, images=None, layers=("layer1", "layer4", "global_pool"), batch_size=32, **how):
@@ -157,7 +154,7 @@ def test_jobs_find_candidates_commitments_and_what_activations_depend_on(backbon
     root, table = stimuli
     table.to_parquet(tmp_path / "stimuli.parquet")
     layers = {"d": {"V1": "layer1", "IT": "layer4"}, "e": {"V1": "layer2"}}
-    model = replace(MODEL, checkpoint=str(tmp_path / "small.pt"), layers=(r"layer\d",))
+    model = replace(SMALL, checkpoint=str(tmp_path / "small.pt"), layers=(r"layer\d",))
     files = ImageFiles(layout="image_folder", path=str(root))
     job = ModelOnImages.load(model, tmp_path / "stimuli.parquet", files, "float32", batch_size=8)
     assert [layer.name for layer in job.candidates] == ["layer1", "layer2", "layer3", "layer4"]
@@ -209,7 +206,7 @@ def test_a_wrong_checkpoint_is_named(tmp_path, damage):
     elif damage == "other architecture":
         torch.save({"other.weight": torch.zeros(3)}, path)
     with pytest.raises(InputError, match=r"small\.pt\n(.*\n)+.*to do: "):
-        load_backbone(replace(MODEL, checkpoint=str(path)))
+        load_backbone(replace(SMALL, checkpoint=str(path)))
 
 
 def test_layers_are_positions_in_definition_order(backbone):
@@ -228,7 +225,7 @@ def test_the_transform_is_that_of_training(backbone):
 
 
 def test_cards_count_parameters_and_flops():
-    model = replace(MODEL, builder=TimmBuilder("resnet18", classes=1000), image_size=224, dataset="d", n_samples=10)
+    model = replace(SMALL, builder=TimmBuilder("resnet18", classes=1000), image_size=224, dataset="d", n_samples=10)
     card = model_cards([model, replace(model, id="other")], [])
     assert isinstance(card, pd.DataFrame) and list(card["model_id"]) == ["small", "other"]
     assert (card["backbone_n_params"] == 11_689_512).all()  # as published

@@ -10,7 +10,7 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 from memory import peak_mb
-from PIL import Image
+from small_network import noise_images, small_backbone
 
 from cortexscale.alignment.layer import check_store
 from cortexscale.alignment.score import score_alignment
@@ -27,11 +27,9 @@ from cortexscale.features.image_sets import image_sets, in_reading_order, places
 from cortexscale.features.kernel_store import KernelStore, KernelWriter, open_store
 from cortexscale.features.store import FeatureStore, StoreWriter
 from cortexscale.kernels.gram import gram
-from cortexscale.models.build import build_backbone, load_backbone
 from cortexscale.models.layers import candidate_layers
-from cortexscale.models.model import Model, TimmBuilder
 from cortexscale.recording import Recording, Split
-from cortexscale.stimuli import StimulusImages, stimulus_table
+from cortexscale.stimuli import StimulusImages
 from cortexscale.study.features import Projection
 from cortexscale.study.ridge import Alphas, Ridge
 from cortexscale.study.targets import BestSubjects
@@ -303,25 +301,17 @@ def test_only_subjects_that_are_scored_have_kernels(tmp_path):
 # ---------------------------------------------------------------------------------------------- extraction
 
 
-NETWORK = Model("small", "suite", "small", "ResNet", TimmBuilder("test_resnet", classes=3), (), reference="small", image_size=32)
 NAMES = ("layer1", "layer4", "global_pool")
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory) -> tuple:
-    root, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
-    (root / "a").mkdir()
-    for number in range(ROWS + 80):
-        Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(root / f"a/{number:04d}.png")
-    return root, stimulus_table("image_folder", root)
+    return noise_images(tmp_path_factory.mktemp("images"), ROWS + 80)
 
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory):
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "small.pt"
-    torch.save(build_backbone(NETWORK).network.state_dict(), path)
-    return load_backbone(replace(NETWORK, checkpoint=str(path)))
+    return small_backbone(tmp_path_factory.mktemp("weights"))
 
 
 SHOWN = [np.arange(ROWS + 20)[::-1], np.arange(30, ROWS + 60)]
