@@ -116,9 +116,9 @@ def test_blocks_of_epochs_are_bit_identical_to_one_shot(baseline_first, crop_fro
 
 
 def test_times_of_the_three_datasets():
-    assert len(EpochOptions(crop_from=0).times(1000)) == 80
-    assert len(EpochOptions().times(1000)) == 100
-    assert len(EpochOptions(tmin=-0.1, tmax=1.3, baseline=(-0.1, 0), crop_from=0).times(200)) == 130
+    assert len(EpochOptions().times(1000)) == 80
+    assert len(EpochOptions(crop_from=None).times(1000)) == 100
+    assert len(EpochOptions(tmin=-0.1, tmax=1.3, baseline=(-0.1, 0)).times(200)) == 130
 
 
 @pytest.mark.parametrize("sample", [199, 29_200, 10**6, -1])

@@ -71,7 +71,9 @@ class EpochOptions(BaseModel, extra="forbid"):
         description="Start and end of the baseline, in s from stimulus onset. The mean over this interval is subtracted.",
     )
     crop_from: float | None = Field(
-        None, description="Earliest time that is kept, in s from stimulus onset. With null all times are kept."
+        0,
+        description="Earliest time that is kept, in s from stimulus onset. With null all times are kept, and so are units that "
+        "record nothing but noise.",
     )
     rate: PositiveInt = Field(
         100, description="Sampling rate of the responses, in Hz. Resampling in MNE includes the anti-aliasing filter."

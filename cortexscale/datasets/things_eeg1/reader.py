@@ -49,9 +49,6 @@ class Options(meeg.EpochOptions):
         0.1, description="Cut-off frequency of the high-pass filter of the continuous recording, in Hz."
     )
     recorded_rate: PositiveInt = Field(1000, description="Sampling rate of the files, in Hz.")
-    crop_from: float | None = Field(
-        0, description="Earliest time that is kept, in s from stimulus onset. With null all times are kept."
-    )
     n_train: PositiveInt = Field(
         22_248,
         description="Number of training images. Each is presented once. Change counts for partial or simulated files only.",

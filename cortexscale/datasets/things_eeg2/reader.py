@@ -1,9 +1,9 @@
 """THINGS-EEG2: EEG of ten people who saw THINGS images five times a second (Gifford et al. 2022, NeuroImage 264:119754).
 
 The reader uses the raw data (63 channels, 1000 Hz, 0.1-100 Hz, V), because the authors' preprocessed data are whitened. It cuts
-epochs of -0.2 to 0.8 s, subtracts the mean of the baseline, resamples to 100 Hz, and averages over presentations (paper, appendix
-A.4). A session presents half of the training images twice, and all test images twenty times. A few images are presented once or
-twice more.
+epochs of -0.2 to 0.8 s, subtracts the mean of the baseline, resamples to 100 Hz, keeps the times from onset on, and averages over
+presentations (paper, appendix A.4). A session presents half of the training images twice, and all test images twenty times. A few
+images are presented once or twice more.
 """
 
 from collections.abc import Iterator, Sequence

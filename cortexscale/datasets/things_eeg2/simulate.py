@@ -141,9 +141,8 @@ def _truth(subject: str, ids: dict[SplitName, np.ndarray], signals: dict[SplitNa
     soa, length = round(settings.soa * RATE), settings.test_images * settings.test_repetitions
     length += settings.test_extra + settings.test_targets
     noise = trial_noise(signals["test"], 1.0, soa=soa, length=length, baseline=_BASELINE)
-    before = ((0, 0), (0, 0), (len(times) - signals["test"].shape[2], 0))
-    train, test = (_NOISE * np.pad(signals[split], before) for split in ("training", "test"))
-    ceiling = np.pad(true_ceiling(signals["test"], noise, repetitions), before[1:])
+    train, test = (_NOISE * signals[split] for split in ("training", "test"))
+    ceiling = true_ceiling(signals["test"], noise, repetitions)
     splits = (
         Split(ids["training"], train, np.full(len(train), SESSIONS // 2 * settings.train_repetitions)),
         Split(ids["test"], test, np.full(len(test), repetitions)),
