@@ -40,7 +40,7 @@ C = TypeVar("C", bound=Collection[Any])
 
 
 def _unequal(values: C, same: Callable[[Any], Any], expected: str, remedy: str) -> C:
-    """Return the values, or refuse the first two that ``same`` maps to one value."""
+    """Return the values, or refuse them if ``same`` maps two to one value. The error names the first such pair."""
     seen: list[tuple[Any, Any]] = []
     for value in values:
         for earlier, other in seen:
@@ -59,7 +59,7 @@ def _composed(value: Any) -> Any:
 
 
 def each_once(values: C) -> C:
-    """Return a list without repeated entries, or refuse it. 50 and 50.0 are equal, and so are two ways to store an é."""
+    """Return the values, or refuse them if two are equal. 50 and 50.0 are equal, and so are the two Unicode forms of an é."""
     return _unequal(values, _composed, "every entry once", "remove one of them")
 
 
@@ -95,7 +95,7 @@ def expanded(path: str) -> str:
 
 
 def compiled(pattern: str) -> str:
-    """Return a regular expression, or refuse it with the place where it cannot be read."""
+    """Return a regular expression, or refuse it if it cannot be read. The error says where."""
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:

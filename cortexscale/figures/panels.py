@@ -85,7 +85,10 @@ def columns_for(count: int) -> int:
 
 
 def name_models(panel: Axes, points: pd.DataFrame, x: str = "x") -> None:
-    """Label every point with its architecture, or with the model id if architectures repeat. Many points get no labels."""
+    """Label every point with its architecture, or with the model id if architectures repeat.
+
+    If there are more than :data:`FEW_MODELS` points, no point gets a label.
+    """
     if len(points) > FEW_MODELS:
         return
     by_arch = "backbone_arch" in points and points["backbone_arch"].is_unique

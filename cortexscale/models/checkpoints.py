@@ -44,9 +44,9 @@ def load_weights(
 ) -> None:
     """Load the weights of a network from a file of ``torch.save`` or safetensors.
 
-    The log says which weights were loaded and which tensors were not used. Exactly one set of weights in the file must fit: it
-    has all names with their shapes, and no other weight of a module in the network. Otherwise an InputError is raised, and the
-    network is not changed.
+    The log says which weights were loaded and which tensors were not used. Exactly one set of weights in the file must fit. A set
+    fits if it has every needed weight in the right shape, and no other tensor on which the needed outputs may depend. Otherwise
+    an InputError is raised, and the network is not changed.
 
     Args:
         ema: whether to load the moving average of the weights. "auto" loads it if there is one, as the authors of the published
@@ -81,12 +81,12 @@ def load_weights(
 
 @dataclass(frozen=True)
 class _Match:
-    """The weights below one place of a file.
+    """A comparison of a network's weights with the tensors of a file whose names begin with one place.
 
     Attributes:
-        place: beginning of the names of the weights, which is empty or ends with a dot.
-        names: name in the file of each weight of the network.
-        problems: weights that have each kind of problem.
+        place: beginning of the names of the tensors, which is empty or ends with a dot.
+        names: name of a weight in the network -> its name in the file.
+        problems: kind of problem -> names of the weights that have it.
         nearness: a tuple that is larger for a better match.
     """
 
@@ -119,9 +119,10 @@ class _Wanted:
         return cls(weights, needed, spared, tuple(spare), known, buffers)
 
     def search(self, pool: Tensors) -> list[_Match]:
-        """Match the weights below every place of a file by name. If no place fits, match them by shortened names.
+        """For every place in a file, match the tensors below it to the weights of the network by name.
 
-        If the network was wrapped after its training, its names may begin with parts that the file lacks.
+        If no place fits, tensors are matched by shortened names. If the network was wrapped after its training, its names may
+        begin with parts that the file lacks.
         """
         below: dict[str, list[str]] = defaultdict(list)
         for key in pool:

@@ -15,7 +15,11 @@ from cortexscale.study import Study
 
 
 class Sizes:
-    """Largest possible sizes of a study. ``snakemake estimate`` uses a subclass, which measures what this class assumes."""
+    """Sizes that decide the costs of jobs, such as numbers of units, images and layers.
+
+    If a size is not known before the study runs, the largest possible one is assumed. ``snakemake estimate`` uses the subclass
+    :class:`cortexscale.estimate.sizes.ExpectedSizes`, which replaces assumed sizes by expected ones.
+    """
 
     def __init__(self, study: Study, data: DataPlan, models: ModelPlan):
         self.study, self.data, self.models = study, data, models

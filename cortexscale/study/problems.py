@@ -44,7 +44,10 @@ class Validated(Generic[M]):
         return f"{self.where}.{dotted}" if path else self.where
 
     def written(self, path: Place) -> Place:
-        """Convert a place in the section to its place in the config. Their indices differ if a list had wrong entries."""
+        """Convert a place in the section to its place in the config.
+
+        The two differ in their indices if wrong entries were removed from a list.
+        """
         place: Place = ()
         given: Any = self.given
         for part in path:
@@ -111,7 +114,7 @@ def _without(given: Any, removed: set[Place], path: Place = ()) -> Any:
 
 
 def _remove(model: type[BaseModel], error: ValidationError, rest: dict[str, Any], result: Validated[Any]) -> None:
-    """Add the errors of pydantic to the result."""
+    """Add the errors of pydantic to ``result.problems``, and the places of their values to ``result.removed``."""
     found: dict[Place, ErrorDetails] = {}
     for each in sorted(error.errors(), key=lambda each: not isinstance(each.get("ctx", {}).get("error"), Refused)):
         found.setdefault(result.written(_place_of(each, rest)), each)

@@ -1,6 +1,7 @@
-"""The responses of a dataset that are scored.
+"""The ROIs and subjects of a dataset that models are scored on.
 
-They have a module of their own, so that stages need not depend on the code of all sections.
+These classes have a module of their own, so that scripts can import them without the other sections of the config. A change in
+the code of another section then does not repeat the jobs of these scripts.
 """
 
 from dataclasses import dataclass

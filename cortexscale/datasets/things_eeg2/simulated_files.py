@@ -11,14 +11,15 @@ from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Part, SplitName
 from cortexscale.datasets.things_eeg2.reader import CHANNELS
 from cortexscale.simulation.brainvision import write_brainvision
 
-EXEMPLARS = 10  # number of images of a training concept; the next image is used for a test concept
+EXEMPLARS = 10  # number of images of a training concept; a test concept has only its image after these
 _TRIGGER_OF_TARGET = 255
 
 
 def write_image_metadata(root: Path, things_ids: np.ndarray, ids: dict[SplitName, np.ndarray]) -> Path:
-    """Write ``image_metadata.npy``, with the file and the folder of every condition.
+    """Write ``image_metadata.npy``, with the file and the folder of the image of every condition.
 
-    Conditions are numbered within their split, and folders among all concepts.
+    The name of a folder is a number and a concept. Keys that end in ``_THINGS`` number the concepts of all ``things_ids``. The
+    other keys number the concepts of their split.
     """
     metadata = {}
     everything = sorted({str(id).split("/")[0] for id in things_ids})
