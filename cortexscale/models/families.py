@@ -1,4 +1,6 @@
-"""Candidate layers of each architecture family, by their module names in the published checkpoints."""
+"""Architecture families: their candidate layers, by module names in the published checkpoints, and the families of timm."""
+
+import re
 
 _TRANSFORMER = r"blocks\.\d+(\.(norm1|attn|norm2|mlp))?"
 
@@ -34,3 +36,20 @@ PUBLISHED_NAMES: dict[str, dict[str, str]] = {
 AlexNet's ReLUs work in place. The authors' extraction kept the output tensors of convolutions, and so stored the results of the
 next ReLU. :func:`cortexscale.models.layers.captured` keeps the output of the module itself.
 """
+
+_TIMM = re.compile(r"(?:(?:test|tf|dm|nf|legacy|wide|eca)_)*(tiny_vit|[a-z]+?(?:\d[a-z]{2,})?)(?=v?\d|_|$)")
+_SUITE = {family.lower(): family for family in LAYERS} | {"deit": "ViT"}
+
+
+def timm_family(arch: str) -> str:
+    """Return the family of an architecture of timm, from its name.
+
+    Architectures of the families of the published suite belong to these, whatever their version. The family of others is the
+    first word of the name. Words that say by whom or how a network was trained are skipped.
+
+    >>> [timm_family(arch) for arch in ("convnextv2_base", "deit3_small_patch16_224", "tf_efficientnet_b0", "swinv2_tiny")]
+    ['ConvNeXt', 'ViT', 'EfficientNet', 'swin']
+    """
+    found = _TIMM.match(arch)
+    name = found[1] if found else arch
+    return _SUITE.get(name, name)

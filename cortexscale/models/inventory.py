@@ -10,7 +10,7 @@ from typing import Any
 
 from cortexscale.errors import InputError, Problems
 from cortexscale.models import spvvs
-from cortexscale.models.families import LAYERS
+from cortexscale.models.families import LAYERS, timm_family
 from cortexscale.models.model import Builder, FunctionBuilder, HubBuilder, Model, PublishedBuilder, TimmBuilder
 from cortexscale.models.training.recipes import resolve
 from cortexscale.recipe import Recipe
@@ -178,15 +178,16 @@ def published_models(source: sections.PublishedSuite) -> list[Model]:
 def hub_models(source: sections.TimmModels | sections.HuggingFaceModels) -> list[Model]:
     """List pretrained models of timm or of the Hugging Face hub. Each is its own reference model."""
     models, of_timm = [], isinstance(source, sections.TimmModels)
-    named = source.layers if isinstance(source.layers, str) and not of_timm else source.source
+    named = source.layers if isinstance(source.layers, str) else source.source
     for name in source.ids:
         id = name.split("/")[-1]  # hf-hub:owner/name
+        arch = id.split(".")[0] if of_timm else id
         models.append(
             Model(
                 id=id,
                 source=source.source,
-                arch=id.split(".")[0] if of_timm else id,
-                family=source.family or named,
+                arch=arch,
+                family=source.family or (timm_family(arch) if of_timm else named),
                 builder=TimmBuilder(name) if of_timm else HubBuilder(name),
                 layers=layer_patterns(source.layers, name),
                 reference=id,
@@ -205,13 +206,13 @@ def checkpoint_model(entry: sections.CheckpointModel) -> Model:
     if entry.architecture and entry.architecture not in families:
         expected = f"one of {', '.join(arch for archs in spvvs.NAMED.values() for arch in archs)}, or a flex architecture"
         raise InputError(f"`architecture` of {entry.id}", entry.architecture, expected, "correct the name, or use `timm`")
-    family = entry.family or families.get(entry.architecture or "", "timm")
+    family, arch = entry.family or families.get(entry.architecture or "", ""), (entry.timm or "").split(".")[0]
     return Model(
         source="checkpoint",
-        arch=entry.architecture or (entry.timm or "").split(".")[0],
-        family=family,
+        arch=entry.architecture or arch,
+        family=family or timm_family(arch),
         builder=_builder(entry, entry.classes),
-        layers=layer_patterns(entry.layers or family, entry.id),
+        layers=layer_patterns(entry.layers or family or "no family", entry.id),
         checkpoint=entry.file,
         image_size=entry.image_size,
         **_common_fields(entry),

@@ -1,6 +1,5 @@
 """Tables of a study's models: complete cards, and a summary by family (paper, Table S2)."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,12 @@ import pandas as pd
 
 from cortexscale.markdown import markdown_table
 from cortexscale.models import spvvs
-from cortexscale.models.families import LAYERS
 from cortexscale.models.pretraining import IMAGE_TEXT, SELF_SUPERVISED, SUPERVISED
+from cortexscale.models.roles import families
 from cortexscale.stores import read_json
 
 _LABELS = {SUPERVISED: "SUP", SELF_SUPERVISED: "SSL", IMAGE_TEXT: "I–L"}
 _ADVERSARIAL, _UNKNOWN = "ADV", "?"
-_FAMILIES = {family.lower(): family for family in LAYERS} | {"deit": "ViT"}
 _MEASURES = {"n_params": "backbone_n_params", "n_samples": "pretraining_n_samples", "flops": "pretraining_total_flops_estimate"}
 
 
@@ -59,20 +57,13 @@ def model_table(cards: pd.DataFrame) -> pd.DataFrame:
     """Summarise complete cards by source and family. Flex families are merged into their parents (Table S2).
 
     Returns:
-        A table with one row per ``source`` and ``family``. The family of a timm model is inferred from its name. The table has
-        numbers of ``runs``, of ``configs`` (runs that differ in more than the seed at the end of their id), of ``archs`` and of
-        ``sizes`` (distinct numbers of parameters). It has the smallest and largest ``n_params_*``, ``n_samples_*`` (D) and
+        A table with one row per ``source`` and ``family``. It has numbers of ``runs``, of ``configs`` (runs that differ in more
+        than the seed at the end of their id), of ``archs`` and of ``sizes`` (distinct numbers of parameters). It has the smallest
+        and largest ``n_params_*``, ``n_samples_*`` (D) and
         ``flops_*`` (C), which are nan if unknown. ``datasets`` and ``objectives`` are text.
     """
-    family = [_family(*row) for row in cards[["backbone_arch_family", "backbone_arch"]].itertuples(index=False)]
-    groups = cards.assign(family=family).groupby(["backbone_source", "family"])
+    groups = cards.assign(family=families(cards)).groupby(["backbone_source", "family"])
     return pd.DataFrame([{"source": source, "family": family, **_row(rows)} for (source, family), rows in groups])
-
-
-def _family(family: str, arch: str) -> str:
-    if family == "timm":
-        return next((_FAMILIES[word] for word in re.findall("[a-z]+", arch) if word in _FAMILIES), family)
-    return family.removesuffix("Flex")
 
 
 def _row(rows: pd.DataFrame) -> dict[str, Any]:

@@ -128,8 +128,8 @@ class HubModels(Section):
     """Id → number of training images, if the id does not contain the number. Scaling laws of samples and compute need it."""
     family: str | None = None
     """Architecture family. If it is a family of the suite, the models belong to this family. If it is a new name, the models get
-    a scaling law of their own. The default is the name of the source. With `huggingface` it is the family that `layers` names, if
-    it names one."""
+    a scaling law of their own. The default with `timm` is the family that the id names, such as ConvNeXt. With `huggingface` it
+    is the family that `layers` names, or else `huggingface`."""
     fit: bool = False
     """Fit the scaling laws to these models. By default the models are held out: figures show them, but laws are not fitted to
     them."""
@@ -188,7 +188,7 @@ class CheckpointModel(KnownNetwork, OwnModel):
     classes: PositiveInt
     """Number of outputs of the classifier."""
     family: str | None = None
-    """Architecture family. The default is the family of the published architecture."""
+    """Architecture family. The default is the family of the architecture."""
     layers: Layers | None = None
     """Candidate layers: regular expressions of module names, or the name of a family. The default is the layers of `family`."""
     image_size: PositiveInt | None = None

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections import Counter
 
 import pandas as pd
 import pytest
@@ -100,6 +101,40 @@ def test_layers_are_patterns_or_the_name_of_a_family():
     assert list(models) == ["a.b", "c", "d"]
     assert models["a.b"].layers == LAYERS["ViT"] and models["c"].layers == ("norm",) and models["d"].layers == LAYERS["V-JEPA2"]
     assert models["c"].builder == TimmBuilder("hf-hub:me/c") and models["d"].n_samples == 9 and models["d"].family == "V-JEPA2"
+
+
+def test_timm_models_of_the_paper_belong_to_two_families():
+    """The published tables have four ConvNeXts and eight ViTs from timm."""
+    config = yaml.safe_load((ROOT / "config/paper.yaml").read_text(encoding="utf-8"))
+    rows = [row for row in config["models"] if row["source"] == "timm"]
+    models = inventory(load_study({"study": "s", "results": "r", "models": rows}))
+    assert Counter(model.family for model in models.values()) == {"ConvNeXt": 4, "ViT": 8}
+    assert all(model.family == ("ConvNeXt" if id.startswith("convnext") else "ViT") for id, model in models.items())
+
+
+@pytest.mark.parametrize(
+    ("arch", "family"),
+    {
+        "resnetv2_50x1_bit": "ResNet",
+        "wide_resnet50_2": "ResNet",
+        "test_vit": "ViT",
+        "deit3_base_patch16_224": "ViT",
+        "tf_efficientnetv2_s": "EfficientNet",
+        "efficientvit_b0": "efficientvit",
+        "swinv2_base_window8_256": "swin",
+        "tiny_vit_21m_224": "tiny_vit",
+        "res2net50_26w_4s": "res2net",
+        "resnext50_32x4d": "resnext",
+        "davit_base": "davit",
+    }.items(),
+)
+def test_the_name_of_an_architecture_tells_its_family(arch, family):
+    own = {"source": "checkpoint", "id": "mine", "file": "w.pt", "timm": arch, "classes": 2, "layers": ["norm"]}
+    rows = [{"source": "timm", "ids": [f"{arch}.tag", f"hf-hub:me/{arch}"], "layers": "ViT"}, own]
+    models = inventory(load_study({"study": "s", "results": "r", "models": rows}))
+    assert {model.family for model in models.values()} == {family}
+    named = inventory(load_study({"study": "s", "results": "r", "models": [row | {"family": "Mine"} for row in rows]}))
+    assert {model.family for model in named.values()} == {"Mine"}
 
 
 def test_a_pattern_or_a_number_of_samples_for_no_model_is_refused():
