@@ -19,7 +19,9 @@ _SYSTEM_MESSAGE = re.compile(r"errno = [1-9]\d*, error message = '([^']*)'")
 
 
 def open_hdf5(path: Path | str, mode: Literal["r", "r+", "w"] = "r", **settings: Any) -> h5py.File:
-    """Open an HDF5 file without locks, which NFS, Lustre and exFAT may lack. No file here is written and read at the same time.
+    """Open an HDF5 file without locks, because NFS, Lustre and exFAT often have none.
+
+    No file is read here while it is being written.
 
     The environment variable HDF5_USE_FILE_LOCKING overrides this. If it asks for locks and the file system has none, an
     InputError says so.
@@ -79,7 +81,10 @@ def hdf5_damage(path: Path, expected: str, remedy: str) -> Iterator[None]:
 
 
 def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
-    """Return the member ``name`` of a group, or None if there is none. A damaged member raises, which ``get`` would hide."""
+    """Return the member ``name`` of a group, or None if there is none.
+
+    A damaged member raises an error, which ``group.get`` would hide.
+    """
     if name not in group:
         return None
     return group[name]

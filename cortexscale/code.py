@@ -1,4 +1,7 @@
-"""Digests of a stage's code, which change only when its result may change, and loading of a user's own modules."""
+"""Digests of the code of stages, and loading of a user's own modules.
+
+A digest changes only if the statements of the code change, because only these can change a result.
+"""
 
 import ast
 import hashlib
@@ -43,7 +46,7 @@ def stage_digest(script: Path, *modules: str | Path) -> str:
 def parsed(file: Path) -> tuple[bytes, tuple[Path, ...]]:
     """Return the digest of the statements of a Python file, and the files of this package that it imports.
 
-    For a data file, this is the digest of its bytes.
+    For a data file, return the digest of its bytes, and no imported files.
     """
     if file.suffix != ".py":
         return hashlib.blake2b(file.read_bytes(), digest_size=8).digest(), ()
@@ -64,8 +67,8 @@ def parsed(file: Path) -> tuple[bytes, tuple[Path, ...]]:
 def _written(node: object) -> str:
     """Write a syntax tree as text that is the same under every version of Python.
 
-    ``ast.dump`` is not: a field that is new or empty in one version is missing in another. This text leaves out empty fields and
-    empty parts of f-strings.
+    The text of ``ast.dump`` differs between versions: some versions leave out empty fields, or have more fields than others. The
+    text here has no empty fields and no empty parts of f-strings.
     """
     if isinstance(node, list):
         return f"[{','.join(map(_written, node))}]"

@@ -1,4 +1,4 @@
-"""Committed layers: one layer of a model for each ROI of each dataset. All subjects of the dataset share it."""
+"""Committed layers: one layer of a model for each ROI of each dataset. It is the same layer for all subjects of the dataset."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping

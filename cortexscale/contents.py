@@ -47,11 +47,14 @@ class Contents:
     def __init__(self, memory: Path):
         self.memory, self._changed = memory.absolute(), False
         self._known: dict[str, list[int | str]] = {}
-        with suppress(OSError, ValueError):  # a missing or damaged memory costs time alone
+        with suppress(OSError, ValueError):  # without a readable memory, digests are computed again
             self._known = json.loads(memory.read_text(encoding="utf-8"))
 
     def of(self, path: Path | str) -> str:
-        """Return the digest of a file, or of the names and contents of all files in a folder; ``missing`` if there is nothing."""
+        """Return the digest of a file, or of the names and contents of all files in a folder.
+
+        If the path does not exist, return ``missing``.
+        """
         path = Path(path)
         if path.is_dir():
             return _digest(f"{nfc(file.relative_to(path))}\n{self.of(file)}" for file in files_below(path))
@@ -66,9 +69,9 @@ class Contents:
         return _digest(f"{nfc(folder.relative_to(root))}\n{self._remembered(folder, _names)}" for folder in folders)
 
     def _save(self) -> None:
-        """Write the memory, if there is a results folder."""
+        """Write the remembered digests to the JSON file, if the results folder exists."""
         if self.memory.parents[1].is_dir():
-            with suppress(OSError):  # a folder that may only be read
+            with suppress(OSError):  # the folder may be read-only
                 write_text(self.memory, json.dumps(self._known))
 
     def _remembered(self, path: Path, digest: Callable[[Path], str]) -> str:

@@ -77,7 +77,7 @@ class Machine(BaseModel, extra="forbid", frozen=True):
         return self.inverse_float64 if self._is_double(precision) else self.inverse_float32
 
     def _is_double(self, precision: str) -> bool:
-        """Tell whether products are float64. With ``auto``, this is so if float64 is about half as fast as float32."""
+        """Tell whether products are float64. With ``auto`` they are, if their rate is more than a quarter of the float32 rate."""
         return precision == "float64" or (precision == "auto" and self.gemm_float64 > self.gemm_float32 / 4)
 
 
@@ -99,9 +99,9 @@ _RATES = {
 }
 """Rates of the machines ``h200`` and ``slowest``. They were computed, not measured.
 
-The rates of ``h200`` follow from data sheets. A matrix product runs at three quarters of its peak rate, and an inverse at half of
-that. Eight workers read images from a shared file system. ``slowest`` is the slowest machine that time limits allow for. It is
-about half as fast as a V100, and programs take minutes to start on its busy file system.
+The rates of ``h200`` follow from data sheets. A matrix product is assumed to run at three quarters of the GPU's peak rate, and an
+inverse at half the rate of a matrix product. Eight workers read images from a shared file system. Time limits are long enough for
+the machine ``slowest``. It is about half as fast as a V100, and programs take minutes to start on its busy file system.
 """
 H200, SLOWEST = (Machine(**{name: rates[n] for name, rates in _RATES.items()}) for n in (0, 1))
 PRESETS = {"h200": H200, "slowest": SLOWEST}

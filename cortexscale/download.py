@@ -16,7 +16,7 @@ from filelock import FileLock
 from cortexscale.errors import InputError
 
 WAITS = (1, 5, 20)
-"""Seconds to wait before the second attempt and each later one."""
+"""Seconds to wait before the second, third and fourth attempts."""
 _PATIENCE = 60
 """Seconds of silence after which a connection counts as broken."""
 _TRANSIENT = (urllib.error.URLError, ConnectionError, TimeoutError, http.client.HTTPException, ssl.SSLError)
@@ -95,7 +95,7 @@ def _receive(url: str, part: Path, size: int | None, remedy: str) -> None:
 
 
 def _continue(url: str, part: Path, size: int | None, remedy: str) -> None:
-    """Make one attempt. It continues ``part`` if that is the beginning of the server's file; otherwise it starts again."""
+    """Make one attempt. If ``part`` is the beginning of the server's file, continue it; otherwise start again."""
     version = _version_file(part)
     known = version.read_text(encoding="utf-8") if part.exists() and version.exists() else ""
     offset = part.stat().st_size if known else 0
@@ -113,7 +113,7 @@ def _continue(url: str, part: Path, size: int | None, remedy: str) -> None:
     with answer:
         tag = answer.headers["ETag"] or ""
         begin, total = _extent(answer)
-        if begin not in (0, offset) or (begin and tag != known):  # a server without If-Range may continue another file
+        if begin not in (0, offset) or (begin and tag != known):  # a server without If-Range may send the end of another file
             version.unlink()
             raise ConnectionError("the file has changed on the server")
         if answer.headers.get_content_type() == "text/html":

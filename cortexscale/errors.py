@@ -19,7 +19,7 @@ def suggestions(name: str, known: Iterable[str], most: int = 6) -> str:
 
 
 def did_you_mean(name: object, known: Iterable[str], otherwise: str) -> str:
-    """Return the remedy for an unknown name. It suggests the nearest known name; without one it is ``otherwise``."""
+    """Return the remedy for an unknown name: it suggests the nearest known name. If no name is near, return ``otherwise``."""
     near = nearest(name, known)
     return f"did you mean `{near}`?" if near else otherwise
 
@@ -48,7 +48,7 @@ class InputErrors(InputError):
 
 
 class Problems:
-    """A list of InputErrors, so that one report shows the user all of them."""
+    """Collects InputErrors, so that one report shows the user all of them."""
 
     def __init__(self, found: Iterable[InputError] = ()) -> None:
         self.found = list(found)
@@ -64,7 +64,7 @@ class Problems:
             self.found.append(error)
 
     def of(self, where: str) -> list[InputError]:
-        """List the problems of one part of the inputs, such as a section of the config. Their names begin with ``where``."""
+        """List the problems whose ``where`` begins with this text, such as the name of a section of the config."""
         return [problem for problem in self.found if problem.where.startswith(where)]
 
     def require_none(self) -> None:

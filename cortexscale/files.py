@@ -1,4 +1,4 @@
-"""Writing of files that appear complete or not at all, and checks for files whose content is not what their names say."""
+"""Writing of files that appear complete or not at all, and checks whether a file really holds data."""
 
 import os
 import re
@@ -17,7 +17,7 @@ _WEB_PAGE = re.compile(rb"(<!doctype|<html|<head|<body|<script|<!--|<\?xml)")
 def whole_file(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, and rename it to ``path`` when the block succeeds.
 
-    After an exception no file remains. If the process is killed, the ``.part`` file remains, but no code reads it.
+    After an exception, the temporary file is deleted. If the process is killed, the ``.part`` file remains, but no code reads it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def write_text(path: Path | str, text: str) -> None:
 
 
 def link_or_copy(source: Path | str, target: Path | str) -> None:
-    """Link a file to a second name, or copy it if the file system has no links."""
+    """Give a file a second name by a hard link. If that is not possible, copy the file."""
     try:
         os.link(source, target)
     except OSError:
@@ -46,8 +46,9 @@ def link_or_copy(source: Path | str, target: Path | str) -> None:
 def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:
     """Return ``path`` if it is a data file.
 
-    An InputError is raised if the file is missing, cannot be opened or is shorter than ``smallest`` bytes. The same holds for a
-    pointer of git-annex or Git LFS whose content was not fetched, a web page, and an error message of a storage server.
+    An InputError is raised if the file is missing, cannot be opened or is shorter than ``smallest`` bytes. It is also raised if
+    the file is a pointer of git-annex or Git LFS whose content was not fetched, a web page, or an error message of a storage
+    server.
     """
     path = Path(path)
 
@@ -81,7 +82,7 @@ HEAD = 1024
 
 
 def stand_in_of(head: bytes) -> tuple[str, str, str] | None:
-    """Say what stands in the place of a data file, what is expected and what to do; None if the first bytes may be data."""
+    """Return what was found in place of a data file, what is expected and what to do; None if the first bytes may be data."""
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if _ANNEX_POINTER.match(head):
         return "a git-annex pointer", "the data file itself", "fetch the content (gin get-content, or git annex get). "

@@ -24,7 +24,9 @@ _CHOSEN = ("epochs", "learning_rate", "dropout")
 
 
 def finetuning_table(recipes: Mapping[str, NeuralRecipe]) -> pd.DataFrame:
-    """Make Table S3. It shows the first recipe of fine-tuning, and where every other recipe differs from it.
+    """Make Table S3.
+
+    It shows all values of the first recipe of fine-tuning, and the values in which other recipes differ from it.
 
     Returns:
         A table with ``recipe``, ``group``, ``parameter``, ``study`` and ``paper``. The last two are the values as text; ``paper``
@@ -52,7 +54,7 @@ def readout_table(
 
     Returns:
         A table with ``readout``, ``dataset`` (a label), ``epochs``, ``learning_rate`` and ``dropout`` (nan for a readout without
-        dropout). The columns ``paper_*`` have the paper's values for attention, and nan where it gives none.
+        dropout). The columns ``paper_*`` have the paper's values for attention, and nan where the paper gives no value.
     """
     rows = []
     for readout, of_readout in recipes.items():

@@ -1,4 +1,4 @@
-"""Image files: which files of a folder are images, and how all of them, stimuli and training images, become RGB pixels."""
+"""Image files: which files of a folder are images, and how stimuli and training images become RGB pixels."""
 
 import io
 import warnings
@@ -22,20 +22,21 @@ SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".
 """Suffixes of image files in lower case: those that torchvision's ``ImageFolder`` takes."""
 
 FORMATS = "PNG, JPEG, TIFF, BMP, WebP, PPM or PGM"
-"""These formats in words."""
+"""The formats of these suffixes, in words."""
 
 _READ = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""Pillow's names of the formats that a file may have, whatever its suffix. Others may start programs, as EPS does."""
+"""Pillow's names of the formats that a file may have, whatever its suffix. Other formats are refused, because Pillow may start
+programs for them, as for EPS."""
 
 _UNREAD = (".avif", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jxl", ".svg")
-"""Suffixes of images that are not read. They are errors, because a folder without some of its images gives other results."""
+"""Suffixes of images that are not read. Such a file raises an error, because results would change if it were skipped."""
 
 _MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}
-"""Pillow's modes with 8 bits per channel, or fewer, whose conversion to RGB is that of torchvision and timm."""
+"""Pillow's modes with at most 8 bits per channel. torchvision and timm convert them to RGB in the same way."""
 
 _DARK = 16  # if all upper bytes of a 16-bit image are below this, its values have at most 12 bits, and it would become black
 _TURNED = 0x0112  # EXIF's tag of the orientation
-_TRANSPARENT = "transparent in places"  # key of the notes of an image
+_TRANSPARENT = "transparent in places"  # key in the ``info`` of an image with transparent pixels
 _TURNED_TEXT = (
     "have an EXIF block that asks programs to turn them. Their pixels are used as they are stored. If they were shown turned, "
     "store them so, without the block"
@@ -48,7 +49,7 @@ _BITS_PER_SAMPLE = 258  # tag of TIFF
 
 
 def image_names(folder: Path | str) -> list[str]:
-    """List the names of the image files in a folder, sorted by their form in Unicode's NFC.
+    """List the names of the image files in a folder, sorted by their form in Unicode NFC.
 
     Raises:
         InputError: a file is an image of a kind that is not read, or a link to a missing file; a name is not UTF-8, or looks like
@@ -72,7 +73,7 @@ def image_names(folder: Path | str) -> list[str]:
 
 
 def require_distinct(folder: Path | str, names: list[str]) -> None:
-    """Raise an InputError if two names are equal in NFC, so that they look equal, or a name is not UTF-8."""
+    """Raise an InputError if two names are equal in NFC (and so look equal), or if a name is not UTF-8."""
     seen: dict[str, str] = {}
     for name in names:
         if not name.isascii():
@@ -94,7 +95,8 @@ def require_distinct(folder: Path | str, names: list[str]) -> None:
 def read_from(where: object, gone: str, near: Callable[[], str] = str) -> Iterator[None]:
     """Turn the errors that a block raises while it reads an image file into an InputError about ``where``.
 
-    ``gone`` says what to do if the image was removed on purpose; ``near`` returns words about an image of a similar name.
+    ``gone`` says what to do if the image was removed on purpose. If there is no image, the message includes the text that
+    ``near`` returns, such as the name of a similar image.
     """
     try:
         yield
@@ -103,7 +105,7 @@ def read_from(where: object, gone: str, near: Callable[[], str] = str) -> Iterat
         found, remedy = f"nothing{near()}", f"restore the image; if it was removed on purpose, {gone}"
     except PermissionError:
         found, remedy = "a file that this user may not read", "make it readable: chmod a+r, as its owner"
-    except (NotImplementedError, RuntimeError) as error:  # a zip with a password, or packed by another method
+    except (NotImplementedError, RuntimeError) as error:  # a zip with a password, or with an unknown compression
         found, remedy = f"an image that cannot be unpacked ({error})", "unpack the zip, and pack it again without a password"
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         found, remedy = f"an image that cannot be read ({error})", "fetch the image again; if that does not help, check the disk"
@@ -117,11 +119,11 @@ def decoded(content: bytes, where: object, transparency: Literal["refused", "dro
     some exceptions. Values of 16 bits are reduced to their upper 8 bits. Pillow does the same for 16-bit colours, but clips
     16-bit grey values.
     An EXIF orientation is not applied, because torchvision, timm, MATLAB's ``imread`` and PsychoPy do not apply it;
-    :func:`tried` tells of it. Pillow's first conversion of CMYK is kept. Profiles of colours are not applied.
+    :func:`tried` reports images that have one. CMYK is converted by Pillow's default formula. Colour profiles are not applied.
 
-    Where an image is transparent, its pixels depend on a background that the file does not say. ``refused`` is right for stimuli,
-    because only the experimenter knows that background. ``dropped`` shows the colours under the transparency, as training by
-    torchvision and timm does.
+    The colour that subjects saw at a transparent pixel depends on a background that is not in the file. ``refused`` raises an
+    error for such images. It is right for stimuli, because only the experimenter knows the background. ``dropped`` ignores the
+    transparency and takes the stored colours, as torchvision and timm do in training.
     """
     try:
         with warnings.catch_warnings(action="ignore"):  # some files of ImageNet have odd EXIF blocks and palettes
@@ -147,10 +149,10 @@ def decoded(content: bytes, where: object, transparency: Literal["refused", "dro
 def tried(
     images: Iterable[tuple[str, Callable[[], Image.Image]]], where: Path | str, most: int
 ) -> tuple[list[InputError], list[str]]:
-    """Decode images, given by name, until all are decoded or ``most`` of them cannot be used.
+    """Decode images until all are decoded, or until ``most`` errors have occurred.
 
     Returns:
-        The errors of images that cannot be used, and remarks on images that may not be what subjects saw.
+        The errors of images that cannot be used, and remarks on images that subjects perhaps saw in another form.
     """
     errors: list[InputError] = []
     turned: list[str] = []
@@ -175,20 +177,23 @@ def tried(
 
 
 def _is_turned(image: Image.Image) -> bool:
-    with suppress(Exception), warnings.catch_warnings(action="ignore"):  # a damaged EXIF block says nothing
+    with suppress(Exception), warnings.catch_warnings(action="ignore"):  # a damaged EXIF block counts as none
         return image.getexif().get(_TURNED, 1) not in (0, 1)
     return False
 
 
 def _require_one(image: Image.Image, where: object) -> None:
-    """Raise an InputError for an animation or a file of several pages. A JPEG of a camera (MPO) may have previews after it."""
+    """Raise an InputError for an animation or a file of several pages.
+
+    A camera's JPEG file (MPO) is accepted, although it may contain previews as further images.
+    """
     if image.format != "MPO" and (frames := getattr(image, "n_frames", 1)) > 1:
         found = f"a {image.format} file of {frames} frames"
         raise InputError(where, found, "one image", "save the frame that is meant as a file of its own")
 
 
 def _bits(image: Image.Image, content: bytes) -> int:
-    """Return the number of bits per channel in a PNG or TIFF file, 8 for other formats."""
+    """Return the number of bits per channel in a PNG or TIFF file. For other formats, return 8."""
     if image.format == "PNG":
         return content[24]
     return max(np.atleast_1d(image.tag_v2.get(_BITS_PER_SAMPLE, 8))) if isinstance(image, TiffImageFile) else 8
@@ -207,7 +212,7 @@ def _rgb(image: Image.Image, where: object) -> Image.Image:
 
 def _is_transparent(image: Image.Image) -> bool:
     key = np.atleast_1d(image.info.get("transparency", 0)) if image.mode.startswith(("I;16", "RGB")) else np.array([0])
-    if image.mode.startswith("I;16") or key.max() > 255:  # the transparent colour of a PNG of 16 bits, which Pillow leaves out
+    if image.mode.startswith("I;16") or key.max() > 255:  # Pillow ignores the transparent colour of a 16-bit PNG
         pixels = np.asarray(image).reshape(image.height, image.width, -1)
         return bool((pixels == (key if image.mode.startswith("I;16") else key >> 8)).all(axis=-1).any())
     return bool(np.asarray(image.convert("RGBA").getchannel("A")).min() < 255)

@@ -21,11 +21,12 @@ from cortexscale.errors import InputError, Problems
 from cortexscale.origins import note
 
 _TRIGGERS = ("code", "made_of")
-"""Params of rules: the digest of the code of a stage, and the digest of the files from outside the study that the stage reads. If
-one changes, the result is made again. ``main`` has a parameter for one only if it writes it to the provenance of a result."""
+"""Names of params of rules: the digest of the code of a stage, and the digest of the files from outside the study that the stage
+reads. If a digest changes, the result is made again. ``main`` takes a digest as an argument only if it writes the digest to the
+provenance of a result."""
 
 _PLACES = ("checkpoint", "file", "path")
-"""Keys of plain values that hold the path of a file from outside."""
+"""Keys of dicts whose values are paths of files from outside the study."""
 
 
 class Place(str):
@@ -40,14 +41,14 @@ Job = Any
 
 
 def place(path: str | None) -> Place | None:
-    """Return a path as a :class:`Place`; None for None."""
+    """Return a path as a :class:`Place`. If it is None, return None."""
     return None if path is None else Place(path)
 
 
 def plain(value: Any) -> Any:
     """Return a value as plain JSON; dataclasses, sections of the config and paths are converted, within lists and dicts too.
 
-    Paths of files from outside become :class:`Place`.
+    Paths of files from outside the study become :class:`Place`.
     """
     return _with_places(to_jsonable_python(value))
 
@@ -81,19 +82,19 @@ _OF_THE_DISK = {
     errno.EIO: ("a disk that works", "check the disk or the network"),
     errno.ESTALE: ("a disk that stays mounted", "mount the network disk again, and run again"),
 }
-"""Errors of the system that no code can prevent, with what is expected and what to do."""
+"""Errors of the operating system that no code can prevent. Their values are ``expected`` and ``remedy`` of an InputError."""
 
 
 @contextmanager
 def logged(path: Path | str) -> Iterator[None]:
     """Write all log records of the block to ``path``, and warnings and errors also to the terminal.
 
-    After an InputError, or an error of the disk, the process ends and shows only the message. Any other exception keeps its
-    traceback.
+    After an InputError, or an error in ``_OF_THE_DISK``, the process ends and shows only the message. Any other exception keeps
+    its traceback.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # letters that the terminal lacks are no reason to fail
+            stream.reconfigure(errors="backslashreplace")  # a letter that the terminal cannot show does not end the job
     to_file, to_terminal = logging.FileHandler(path, mode="w", encoding="utf-8"), logging.StreamHandler()
     to_terminal.setLevel(logging.WARNING)
     logging.basicConfig(
@@ -120,8 +121,8 @@ def arguments_of(main: Callable[..., None], job: Job) -> dict[str, Any]:
     """Get the arguments of a script's ``main`` from its job.
 
     ``main`` needs a parameter for every named input, output and param of the rule. An input that a job only waits for has no
-    name. The rule may omit a parameter with a default. A parameter for a single file accepts a list of one file; an empty list
-    stands for its default.
+    name. The rule may omit a parameter with a default. A parameter for a single file accepts a list of one file. If the list is
+    empty, the parameter has its default.
 
     Raises:
         InputError: it lists names that only the rule or only ``main`` has, names that the rule uses twice, and values that do not

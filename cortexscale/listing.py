@@ -1,4 +1,7 @@
-"""Folders as their users see them: what systems leave behind is passed over, and an unreadable folder is an error."""
+"""Lists folders as their users see them.
+
+Files that operating systems leave behind are left out. An unreadable folder raises an InputError.
+"""
 
 import os
 import unicodedata
@@ -24,25 +27,25 @@ _NOT_DOWNLOADED = ".icloud"
 def is_left_behind(name: str) -> bool:
     """Whether a file or folder of this name is hidden, or was left behind by a system or a program.
 
-    Names that begin with a dot are hidden: ``._photo.png`` and ``.DS_Store`` of macOS, ``.ipynb_checkpoints``, unfinished files.
-    Names that end with ``~``, begin with ``~$`` or are ``#between#`` these signs are backups and locks of editors.
+    Names that begin with a dot are hidden, such as ``.DS_Store``, ``.ipynb_checkpoints`` and names of unfinished files. Names
+    such as ``photo~``, ``~$photo`` and ``#photo#`` belong to backups and locks of editors.
     """
     backup = name.endswith("~") or name.startswith("~$") or name[0] == name[-1] == "#"
     return backup or name.startswith(".") or name.lower() in _LEFT_BEHIND
 
 
 def lies_in_left_behind(path: str) -> bool:
-    """Whether a file or folder on a path within an archive :func:`is_left_behind`."""
+    """Whether :func:`is_left_behind` is true for any part of a path within an archive."""
     return any(is_left_behind(part) for part in PurePath(path).parts if part not in (".", "..", "/"))
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The names of what lies in a folder, in the order of their characters in NFC.
+    """The names of the files and folders in a folder, each list sorted by the NFC form of the names.
 
-    A link counts as what it leads to. ``broken`` has the files that cannot be opened: links to nothing or in a circle, and
-    sockets and the like. ``passed_over`` has the names for which :func:`is_left_behind`, and links
-    to the folder itself or to one above it.
+    A link counts as the file or folder that it leads to. ``broken`` has those of ``files`` that cannot be opened, such as links
+    to missing files, links in a circle, and sockets. ``passed_over`` has the names for which :func:`is_left_behind` is true, and
+    links to the folder itself or to a folder above it.
     """
 
     folders: list[str] = field(default_factory=list)
@@ -52,7 +55,7 @@ class Listing:
 
 
 def listing(folder: Path | str) -> Listing:
-    """List a folder, or raise an InputError if it is missing, is no folder, or must not be listed or entered."""
+    """List a folder. Raise an InputError if it is missing, is not a folder, or cannot be listed or entered."""
     found = Listing()
     try:
         with os.scandir(folder) as entries:
@@ -82,7 +85,7 @@ def listing(folder: Path | str) -> Listing:
 def files_in(folder: Path | str, pattern: str = "*") -> list[Path]:
     """List the files in a folder whose names match a pattern, sorted by name.
 
-    Files for which :func:`is_left_behind` is true are left out. A folder that does not exist has none.
+    Files for which :func:`is_left_behind` is true are left out. For a folder that does not exist, the list is empty.
     """
     return [Path(folder, name) for name in _listing(folder).files if PurePath(name).match(pattern)]
 
@@ -90,7 +93,7 @@ def files_in(folder: Path | str, pattern: str = "*") -> list[Path]:
 def folders_in(folder: Path | str) -> list[Path]:
     """List the folders in a folder, sorted by name.
 
-    Folders for which :func:`is_left_behind` is true are left out. A folder that does not exist has none.
+    Folders for which :func:`is_left_behind` is true are left out. For a folder that does not exist, the list is empty.
     """
     return [Path(folder, name) for name in _listing(folder).folders]
 
@@ -101,15 +104,15 @@ def files_below(
     """List the files in a folder and in the folders below it, at most ``depth`` levels down.
 
     Files and folders for which :func:`is_left_behind` is true are left out. Links to folders are followed, except for those to a
-    folder above them. A folder that does not exist has no files. If this user may not list a folder, an InputError is raised, or
-    handed to ``unreadable``.
+    folder above them. For a folder that does not exist, nothing is listed. If a folder cannot be listed, an InputError is raised
+    or, if ``unreadable`` is given, passed to this function.
     """
     for place, found in _walk(Path(folder), depth, unreadable, ()):
         yield from (place / name for name in found.files)
 
 
 def folders_below(folder: Path | str) -> Iterator[Path]:
-    """List the folders below a folder, each before the folders in it, as :func:`files_below` finds them."""
+    """List the folders below a folder, by the rules of :func:`files_below`. Each folder comes before the folders in it."""
     return islice((place for place, _ in _walk(Path(folder), None, None, ())), 1, None)
 
 
@@ -135,9 +138,9 @@ def nfc(name: object) -> str:
 
 
 def path_of(root: Path | str, name: str) -> Path:
-    """Find a file by its path below ``root`` in NFC. If there is none, the path is returned as it is.
+    """Find a file below ``root`` by its path in NFC. If there is no such file, return the path unchanged.
 
-    Disks of macOS spell letters with accents in another way (NFD); such a file is found by listing its folders.
+    Disks of macOS may store letters with accents in another form (NFD). A file with such a name is found by listing its folders.
     """
     path = Path(root, name)
     if name.isascii() or os.path.lexists(path):

@@ -6,7 +6,7 @@ from collections.abc import Collection
 import pandas as pd
 
 _SPECIAL = re.compile(r"[\\`*|$]|<(?=[A-Za-z/!?])|\](?=\()|&(?=#?\w+;)|(?<!\w)_|_(?!\w)")
-"""Characters that Markdown, or GitHub with formulas, takes for more than letters. An underscore within a word is a letter."""
+"""Characters with a meaning in Markdown or in GitHub's formulas. An underscore within a word has no such meaning."""
 
 
 def markdown_table(cells: pd.DataFrame, note: str = "", *, left: Collection[str] = ()) -> str:

@@ -1,8 +1,8 @@
 """Notes of how results were made, and the comparison of results with these notes.
 
 The note of a result is the file ``origins/<result>.json`` in the results folder. It says which rule made the result, with which
-params and from which inputs, and has the digest of the result's content. A note has the same date as its result. While the two
-dates are equal, the result need not be read again.
+params and from which inputs, and has the digest of the result's content. A note has the same modification time as its result.
+While the two times are equal, the result need not be read again.
 """
 
 import json
@@ -27,11 +27,11 @@ class Origin:
     """Describes how a result was made.
 
     Attributes:
-        params: the texts of the params of its rule, sorted.
-        inputs: file that its rule read -> the digest of its content, if it has a note. Files of the same results folder begin
-            with ``<results>/``.
+        params: the params of the rule that made the result, as sorted texts.
+        inputs: path of a file that the rule read -> digest of its content, or None if the file has no note. Paths of files in the
+            same results folder begin with ``<results>/``.
         made_ns: modification time of the result in nanoseconds.
-        content: the digest of its content; None for a folder.
+        content: digest of the content of the result; None for a folder.
     """
 
     rule: str
@@ -58,11 +58,11 @@ class Origin:
 
 
 _COMPARED = (type(None), int, float, str, list, tuple, dict, set, frozenset, bytes)
-"""Types of params that a note has as text. Params of other types are not compared."""
+"""Types of params that a note stores as text. Params of other types are not compared."""
 
 
 def note(outputs: Collection[str], rule: str, params: Collection[object], inputs: Collection[str]) -> None:
-    """Write the notes of the results of a job. A file outside of a results folder gets none."""
+    """Write the notes of the results of a job. A file outside of a results folder gets no note."""
     for output in map(Path, outputs):
         results = next((folder for folder in output.parents if (folder / OWNER).is_file()), None)
         if results:
@@ -73,7 +73,7 @@ class Records(Protocol):
     """Gives access to what the workflow remembers of each result that it made."""
 
     def get(self, result: str) -> tuple[list[str], list[str]] | None:
-        """Return the params and inputs that a result was made from; None if it is not remembered."""
+        """Return the params and inputs that a result was made from; None if the workflow does not remember the result."""
 
     def put(self, result: str, rule: str, params: list[str], inputs: list[str]) -> None:
         """Remember what a result was made from."""
@@ -84,8 +84,9 @@ def reconcile(
 ) -> dict[str, str]:
     """Make a workflow remember the notes of all results of a folder, and return the results that differ from their notes.
 
-    For a result that differs, the workflow remembers the difference instead of the params. It then makes the result again if it
-    is needed. Results that were copied from elsewhere with their notes are remembered as if they had been made here.
+    For a result that differs, the workflow remembers the difference instead of the params. The workflow then makes the result
+    again if a requested result needs it. Results that were copied from elsewhere with their notes are remembered as if they had
+    been made here.
 
     Args:
         seen: result -> the state in which it was last compared. A result that is still in this state is not read. This function
@@ -125,7 +126,7 @@ def reconcile(
 
 
 def _noted(results: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield the path of every result that has a note, and the path of the note. The result itself may not exist."""
+    """Yield the path of every result that has a note, and the path of the note. The result itself may be missing."""
     for note in sorted((results / FOLDER).rglob("*/*.json")):
         yield results / note.relative_to(results / FOLDER).with_suffix(""), note
 
@@ -147,10 +148,10 @@ def _read(note: Path) -> Origin | None:
 
 
 def _difference(result: Path, note: Path, origin: Origin | None, temporary: Collection[str]) -> str:
-    """Say how a result differs from its note; an empty text if it does not.
+    """Say how a result differs from its note. If it does not differ, return an empty text.
 
-    If the content of a copied result is the same as in its note, the result and the note get the date that the note states. The
-    copy is then as old as the result that it was copied from.
+    If a result was copied and its content agrees with its note, the result and the note get the modification time that the note
+    states. The copy is then as old as the result that it was copied from.
     """
     if origin is None:
         return "has a damaged note of its origin"
@@ -167,7 +168,7 @@ def _difference(result: Path, note: Path, origin: Origin | None, temporary: Coll
 
 
 def _other_input(origin: Origin, results: Path) -> str:
-    """Say which input has other content than when the result was made, as in results that were copied from another study."""
+    """Say which input was different when the result was made, as it may be for results that were copied from another study."""
     for file, content in origin.inputs.items():
         now = _content(file.replace(_RESULTS, f"{results}/", 1), results)
         if content and now and content != now:
@@ -176,7 +177,7 @@ def _other_input(origin: Origin, results: Path) -> str:
 
 
 def _content(file: str, results: Path) -> str | None:
-    """Return the digest of a file of the results folder from its note; None if it has no note."""
+    """Return the digest that the note of a file in the results folder states; None if the file has no note."""
     place = _relative(file, results)
     origin = _read(_note(results, Path(place.removeprefix(_RESULTS)))) if place.startswith(_RESULTS) else None
     return origin.content if origin else None

@@ -1,6 +1,6 @@
-"""Sections of the config for training.
+"""Config sections for training and fine-tuning.
 
-They have a module of their own, so that stages need not depend on the code of all sections.
+They are in a separate module, so that a stage that imports them does not run again when other sections of the config change.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ class Attack(Section):
     eps: Levels
     """Largest change of a pixel, in units of 1/255."""
     alpha: Levels
-    """Size of the attack's step in units of 1/255. The step begins at a random change within `eps`."""
+    """Size of the attack's step in units of 1/255. Before this step, each pixel is changed at random by at most `eps`."""
 
 
 class Recipe(Section):
@@ -40,9 +40,10 @@ class Recipe(Section):
     steps: PositiveInt | None = None
     """Number of steps of the optimiser. It does not depend on the size of the training set."""
     batch: PositiveInt = 256
-    """Number of images in a step, summed over all GPUs. If the training set is smaller, a step has all of its images."""
+    """Number of images in a step, summed over all GPUs. If the training set is smaller, every step uses the whole set."""
     micro_batch: PositiveInt | None = None
-    """Number of images that a GPU holds, normalises and mixes at a time. The default is the batch. Lower it to save memory."""
+    """Number of images that a GPU holds, normalises and mixes at a time. By default this is the whole batch. A smaller number
+    saves memory."""
     optimiser: Literal["adamw", "sgd"] = "adamw"
     """Optimiser: AdamW, or SGD with momentum."""
     learning_rate: PositiveFloat = 1e-3
@@ -60,8 +61,8 @@ class Recipe(Section):
     ema: Fraction | None = None
     """Decay of the moving average of the weights. If it is given, the averaged weights are the result of the training."""
     drop_path: Fraction | None = None
-    """Stochastic depth of a transformer: the probability that a block is skipped, the same in every block (DeiT-III). Other
-    networks have their own setting."""
+    """Stochastic depth of a transformer: the probability that a block is skipped, the same in every block (DeiT-III). Do not set
+    it for other networks: they have their own stochastic depth, or none."""
     loss: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
     """Loss function for the labels."""
     smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -95,7 +96,7 @@ class Recipe(Section):
 
     @property
     def augments(self) -> bool:
-        """Whether single images are augmented in more ways than mirroring."""
+        """Whether images are augmented one by one in other ways than mirroring."""
         return self.crop < 1 or self.auto_augment is not None or self.color_jitter > 0
 
     @property
@@ -150,7 +151,8 @@ class NeuralRecipe(Section):
     neural_batch: PositiveInt = 256
     """Number of stimuli of each subject in a step."""
     micro_batch: PositiveInt | None = None
-    """Number of images that the GPU holds at a time. The default is the batch. Lower it if the memory is too small."""
+    """Number of images that the GPU holds at a time. By default this is a whole batch. Choose a smaller number if the memory is
+    too small."""
     lambda_img: NonNegativeFloat = 0.1
     """Weight of the cross-entropy of labelled images. With 0 no labelled images are needed."""
     lambda_neural: NonNegativeFloat = 100.0

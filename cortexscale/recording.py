@@ -51,7 +51,10 @@ class Recording:
     screening: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def problems(self) -> list[str]:
-        """List the requirements of the class that are not met, as "found; expected" lines. A valid recording has none."""
+        """List the requirements of the class that are not met, each as a line "found; expected".
+
+        For a valid recording the list is empty.
+        """
         n_units = len(self.units)
         if n_units == 0:
             return ["no unit passes the selection; at least one unit above the noise-ceiling threshold is needed"]
@@ -106,7 +109,10 @@ class Recording:
         return []
 
     def check(self) -> "Recording":
-        """Return the recording. If it breaks requirements of the class, raise an InputError that names them all."""
+        """Return the recording.
+
+        If it does not meet all requirements of the class, raise an InputError that names all of :meth:`problems`.
+        """
         if problems := self.problems():
             found = problems[0] if len(problems) == 1 else "\n      - ".join([f"{len(problems)} problems", *problems])
             remedy = "correct the reader of this dataset, or the files that it read"

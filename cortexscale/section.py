@@ -40,7 +40,10 @@ C = TypeVar("C", bound=Collection[Any])
 
 
 def _unequal(values: C, same: Callable[[Any], Any], expected: str, remedy: str) -> C:
-    """Return the values, or refuse them if ``same`` maps two to one value. The error names the first such pair."""
+    """Return the values.
+
+    If ``same`` returns equal results for two of them, raise :class:`Refused`, which names the first such pair.
+    """
     seen: list[tuple[Any, Any]] = []
     for value in values:
         for earlier, other in seen:
@@ -59,20 +62,23 @@ def _composed(value: Any) -> Any:
 
 
 def each_once(values: C) -> C:
-    """Return the values, or refuse them if two are equal. 50 and 50.0 are equal, and so are the two Unicode forms of an é."""
+    """Return the values.
+
+    If two of them are equal, raise :class:`Refused`. 50 and 50.0 are equal, and so are the two Unicode forms of é.
+    """
     return _unequal(values, _composed, "every entry once", "remove one of them")
 
 
 def apart(names: C) -> C:
-    """Return names, or refuse them if two are the same file on a disk that ignores upper and lower case."""
+    """Return the names. If two of them differ only in upper and lower case, raise :class:`Refused`."""
     expected = "names that differ in more than upper and lower case, because they become names of files"
     return _unequal(names, lambda name: _composed(name).casefold(), expected, "rename one of them")
 
 
 def expanded(path: str) -> str:
-    """Return a path with the home folder in place of ``~`` and the values of environment variables, ``$NAME`` or ``${NAME}``.
+    """Return a path in which ``~`` is replaced by the home folder, and ``$NAME`` and ``${NAME}`` by environment variables.
 
-    ``$$`` stands for a dollar sign. Variables that are not set, line ends and braces are refused.
+    ``$$`` stands for a dollar sign. A path with an unset variable, a line end or a brace is refused.
     """
     if any(unicodedata.category(letter) == "Cc" for letter in path):
         raise Refused(repr(path), "a path in one line", "remove what ends the line; a YAML text after | or > ends with one")
@@ -95,7 +101,7 @@ def expanded(path: str) -> str:
 
 
 def compiled(pattern: str) -> str:
-    """Return a regular expression, or refuse it if it cannot be read. The error says where."""
+    """Return a regular expression. If it is not valid, raise :class:`Refused`, which says where the mistake is."""
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
@@ -105,7 +111,7 @@ def compiled(pattern: str) -> str:
 
 
 LONGEST = 200
-"""Largest number of characters of a name that becomes part of the names of files, which have at most 255 bytes."""
+"""Largest number of characters of a name. Names become parts of file names, which have at most 255 bytes."""
 NAME = rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{LONGEST - 1}}}"
 Name = Annotated[
     str,
@@ -113,7 +119,7 @@ Name = Annotated[
     Words("name", "names", f"at most {LONGEST} letters, digits, dots, dashes and underscores; it begins with a letter or digit"),
 ]
 FilePath = Annotated[str, Field(min_length=1), AfterValidator(expanded), Words("path", "paths")]
-"""The path of a file or folder; a relative one begins at the folder that Snakemake runs in."""
+"""The path of a file or folder; a relative path begins at the folder in which Snakemake runs."""
 PythonFile = Annotated[str, Field(pattern=r"\.py$"), AfterValidator(expanded), Words("path of a .py file", "paths of .py files")]
 Pattern = Annotated[str, AfterValidator(compiled), Words("regular expression", "regular expressions")]
 Percent = Annotated[float, Field(gt=0, le=100), Words("percentage up to 100", "percentages up to 100", "above 0")]
@@ -121,7 +127,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32), Words("whole number from 0 to 42949
 """A seed that all generators of random numbers take."""
 T = TypeVar("T")
 Once = Annotated[list[T], Field(json_schema_extra={"uniqueItems": True}), AfterValidator(each_once)]
-"""A list that has every entry once."""
+"""A list in which no two entries are equal."""
 NonEmpty = Annotated[Once[T], Field(min_length=1)]
 Named = Annotated[dict[Name, T], AfterValidator(apart)]
 """A mapping whose keys become names of files."""

@@ -63,7 +63,7 @@ def write_readable(table: pd.DataFrame, markdown: str, files: Iterable[Path], ma
 
 
 def read_table(path: Path | str, columns: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Read a parquet table. A file of another kind, or one without all ``columns``, raises an InputError."""
+    """Read a parquet table. A file of another kind, or a table that lacks one of the ``columns``, raises an InputError."""
     remedy = "delete the file and run again"
     try:
         table = pd.read_parquet(path)

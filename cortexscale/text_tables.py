@@ -82,7 +82,10 @@ def read_table(
 
 
 def _number(field: str, may_be_empty: bool) -> float:
-    """Return the finite number in a field, or nan if the field is empty and may be. Raise a ValueError for any other text."""
+    """Return the finite number in a field, or nan for an empty field that is allowed.
+
+    Raise a ValueError for any other text.
+    """
     if may_be_empty and field.strip() in _EMPTY:
         return math.nan
     number = float(field)
@@ -92,7 +95,7 @@ def _number(field: str, may_be_empty: bool) -> float:
 
 
 def _header(path: Path | str, separators: str, remedy: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """Return the names of the columns, and an iterator that gives the number and the fields of every other line."""
+    """Return the names of the columns, and an iterator over the lines below them, which yields a line's number and its fields."""
     lines = _lines(require_real_file(path, remedy), remedy)
     first = next(lines, "")
     if not first.strip():
