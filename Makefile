@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(BIN):$(PATH)
 # Tests run in two processes with one thread each. CONTRIBUTING.md says how to run fewer tests.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo docs test test-fast lint browser test-slurm bench clean
+.PHONY: demo docs test test-fast test-mutations lint browser test-slurm bench clean
 
 demo: $(BIN)/.installed
 	snakemake --quiet rules host
@@ -21,6 +21,10 @@ test: lint demo browser
 
 test-fast: $(BIN)/.installed
 	$(PYTEST) -m "not slow and not demo and not slurm"
+
+# Mistakes are made in copies of the code, to see whether the fast tests notice them (docs/reliability.md).
+test-mutations: $(BIN)/.installed
+	python tests/mutations
 
 # The tests of the pages need a browser. Without one, they are skipped with the reason.
 browser:
