@@ -15,4 +15,4 @@ METRICS = {
 """Metric -> name in figures and pages."""
 
 FITTED = tuple(name for name in METRICS if name != "cv_score")
-"""Metrics of the test stimuli. Scaling laws are fitted to these metrics, and the explore page offers them."""
+"""Metrics that are computed on test stimuli. Scaling laws are fitted to these metrics, and the explore page offers them."""

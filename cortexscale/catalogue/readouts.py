@@ -16,8 +16,8 @@ class ReadoutKind:
         varied: values of the recipe that differ between datasets (Table S6).
         reads_all_layers: whether the readout reads the mean token of every candidate layer instead of the tokens of the committed
             layer.
-        projections: number of times that each token is projected to the channels of the readout. This takes most of the training
-            time.
+        projections: number of times that each token is projected to the channels of the readout. The projections take most of the
+            training time.
     """
 
     label: str
@@ -43,13 +43,14 @@ KINDS = {
     "layer_gate": ReadoutKind(
         label="Layer gate",
         colours={"individual": "#a98467", "shared": "#6c584c"},
-        # All gates begin with equal weights and must separate within one training. The learning rate is therefore ten times the
-        # learning rate of attention.
+        # The weights of all layers are equal at first and must become different within one training. The learning rate is
+        # therefore ten times the learning rate of attention.
         recipe={"learning_rate": 1e-3},
         reads_all_layers=True,
     ),
 }
-"""Name -> kind of readout. The colours are those of the authors, with a darker yellow. Only the layer gate has other colours."""
+"""Name -> kind of readout. The colours are those of the authors, but the yellow is darker. The colours of the layer gate are not
+from the authors."""
 
 READOUTS = {f"{name}_{subjects}": colour for name, kind in KINDS.items() for subjects, colour in kind.colours.items()}
 """Published name of a readout, such as ``attention_shared`` -> colour in figures."""

@@ -25,7 +25,7 @@ def machine_of(name: str, rates: dict[str, float], folder: Path) -> tuple[Machin
     ``name`` is ``here`` or one of ``PRESETS``. This machine is measured with files in ``folder``. The given ``rates`` replace
     rates of the machine. An unknown rate raises an InputError.
     """
-    checked(Machine, dict.fromkeys(Machine.model_fields, 1.0) | rates, "config key estimate.rates")  # before seconds are spent
+    checked(Machine, dict.fromkeys(Machine.model_fields, 1.0) | rates, "config key estimate.rates")  # before rates are measured
     base = measure(folder) if name == "here" else PRESETS[name]
     origin = "measured just now" if name == "here" else f"preset {name}: arithmetic from data sheets, not measured"
     return base.model_copy(update=rates), origin + (f"; set in the config: {', '.join(rates)}" if rates else "")
@@ -148,7 +148,7 @@ def _disk(folder: Path) -> dict[str, float]:
 
 
 def _start(*modules: str) -> float:
-    """Measure the CPU seconds of a new Python process that imports some modules. Jobs with small data take little longer."""
+    """Measure the CPU seconds of a new Python process that imports some modules. A job with small data takes little longer."""
     before = os.times()
     subprocess.run([sys.executable, "-c", f"import {', '.join(modules)}"], check=True)
     after = os.times()

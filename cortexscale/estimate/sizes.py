@@ -1,4 +1,4 @@
-"""The expected sizes of the arrays of a study, which are counted before the study runs."""
+"""The expected sizes of the arrays of a study, which are calculated before the study runs."""
 
 import os
 from functools import cache
@@ -26,7 +26,7 @@ class ExpectedSizes(Sizes):
     def units_kept(self, dataset: str) -> float | None:
         return self.units_source(dataset)[0]
 
-    @cache  # noqa: B019 (one of these per process)
+    @cache  # noqa: B019 (one ExpectedSizes per process)
     def units_source(self, dataset: str) -> tuple[float | None, str]:
         """Return the mean number of units per subject that pass the selection, and where the number comes from.
 
@@ -44,7 +44,7 @@ class ExpectedSizes(Sizes):
         """Return the expected number of different committed layers of ``rois`` ROIs."""
         return committed_layers(layers, rois)
 
-    @cache  # noqa: B019 (one of these per process)
+    @cache  # noqa: B019 (one ExpectedSizes per process)
     def released_bytes(self, dataset: str, subject: str) -> float:
         """Return the size of a subject's released files in bytes.
 

@@ -28,7 +28,7 @@ def explore_data(
     Args:
         tables: the tables ``pretraining``, ``finetuning`` and ``mapping``, as far as the study has them.
         fits: name of a fit, such as ``compute`` or ``compute.rsa_c_test`` -> tables ``fits``, ``curves`` and ``points``.
-        composite_rois: whether averages include ROIs that contain other ROIs. It must be as in the fits.
+        composite_rois: whether averages include ROIs that contain other ROIs. The value must be the same as in the fits.
     """
     parts, labels = {}, {name: dataset.label for name, dataset in datasets.items()}
     if "pretraining" in tables:

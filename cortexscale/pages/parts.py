@@ -1,6 +1,6 @@
 """The parts of the explore page: models, fine-tuning runs and readouts with their scores, and the scaling laws of each axis.
 
-The argument ``composite_rois`` says whether averages include ROIs that contain other ROIs. It is as in the fits.
+The argument ``composite_rois`` says whether averages include ROIs that contain other ROIs. Its value is the same as in the fits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,8 @@ UNIT = 1e-4
 Part = dict[str, Any]
 """All models, all fine-tuning runs or all readouts with their scores, in the form that the page reads."""
 _Scores = dict[str, dict[str, pd.Series]]
-"""Metric -> place -> scores with the item as index. A place is ``average``, a benchmark, or ``benchmark/ROI``."""
+"""Metric -> place -> scores, whose index has the models, runs or readouts. A place is ``average``, a benchmark, or
+``benchmark/ROI``."""
 CARD = {
     "backbone_arch": "Architecture",
     "backbone_n_params": "Parameters",
@@ -58,7 +59,7 @@ READOUT = {
 
 
 def pretraining_part(table: pd.DataFrame, composite_rois: bool) -> Part:
-    """Collect all models, with their X on the axes of pretraining."""
+    """Collect all models, with their X values on the axes of pretraining."""
     card = [column for column in CARD if column in table and column not in MODEL_COLUMNS]
     models = table[[*MODEL_COLUMNS, *card]].drop_duplicates("model_id", ignore_index=True)
     part = _part("model", models, _scores(table, composite_rois), models["model_id"], CARD)
@@ -72,7 +73,7 @@ def pretraining_part(table: pd.DataFrame, composite_rois: bool) -> Part:
 
 
 def finetuning_part(table: pd.DataFrame, composite_rois: bool, labels: Mapping[str, str]) -> Part:
-    """Collect all fine-tuning runs, with X on the fine-tuning axis. Baselines have no X and are left out."""
+    """Collect all fine-tuning runs, with their X values on the fine-tuning axis. Baselines have no X value and are left out."""
     table = table[table["fitting_samples"].notna()]
     known = ["model_id", "exp_type", "finetuning_dataset", "fitting_samples", *(column for column in RUN if column in table)]
     runs = table[known].sort_values("exp_type", key=lambda kind: kind != _FITTED, kind="stable")  # experiments can share a run
@@ -87,7 +88,10 @@ def finetuning_part(table: pd.DataFrame, composite_rois: bool, labels: Mapping[s
 
 
 def mapping_part(table: pd.DataFrame, composite_rois: bool) -> Part:
-    """Collect all readouts, with X on the mapping axis. An item is a kind, dataset, number of stimuli and seed."""
+    """Collect all readouts, with their X values on the mapping axis.
+
+    Readouts differ in kind, dataset, number of stimuli or seed.
+    """
     keys = ["probe_type", "benchmark_name", "fitting_samples", "data_pct", "seed"]
     card = ["model_id", *(column for column in READOUT if column in table and column not in keys)]
     readouts = table[[*keys, *card]].drop_duplicates(keys, ignore_index=True)
@@ -112,7 +116,7 @@ def _part(noun: str, items: pd.DataFrame, scores: _Scores, ids: pd.Series, card:
 
 
 def _axis(name: str, x: pd.Series, fitted: pd.Series) -> dict[str, Any]:
-    """Collect one axis of a part: its names, the X of every item, and whether laws are fitted to the item."""
+    """Collect one axis of a part: its label and symbol, the X value of every item, and whether laws are fitted to each item."""
     axis = AXES[name]
     return {"label": axis.label, "symbol": axis.symbol, "x": _numbers(x), "fitted": fitted.astype(int).tolist()}
 
@@ -127,7 +131,7 @@ def _scores(table: pd.DataFrame, composite_rois: bool) -> _Scores:
 
 
 def _places(means: Mapping[str, pd.Series], rows: pd.DataFrame, item: str) -> _Scores:
-    """Return ``means``, which are by item and benchmark, together with means over subjects for every ROI in ``rows``."""
+    """Return the scores at every place: ``means`` at benchmarks, and means of ``rows`` over subjects at ROIs."""
     rois = rows.groupby([item, "benchmark_name", "roi"], sort=False)[list(means)].mean().reset_index()
     places = rois.pop("benchmark_name") + "/" + rois.pop("roi")
     rois = rois.set_index([rois.pop(item), places])
@@ -146,7 +150,7 @@ def _metrics(table: pd.DataFrame) -> list[str]:
 
 
 def _fitted_readouts(points: pd.DataFrame) -> pd.Series:
-    """Return the name of the readout of every point of :func:`cortexscale.scaling.points.mapping_points`."""
+    """Return the name of the readout for every point that :func:`cortexscale.scaling.points.mapping_points` returns."""
     name = points["family"].map(figure_name) + ", " + points["benchmark_name"] + ", "
     name += points["data_pct"].map("{:g} %".format) + " = " + points["x"].map("{:g}".format) + " stimuli"
     return name + ", seed " + points["seed"].astype(str)

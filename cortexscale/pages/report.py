@@ -105,7 +105,7 @@ def _table(table: Path, root: Path) -> dict[str, Any]:
 
 
 def _scores(tables: Sequence[Path]) -> dict[str, pd.DataFrame]:
-    """Return for each dataset the fraction of units with a score above 1, and with a penalty at an end of the grid."""
+    """Return two fractions for each dataset: scores above 1, and ridge penalties at an end of their grid."""
     pretraining = next((table for table in tables if table.stem == "pretraining"), None)
     rows = read_table(pretraining) if pretraining else pd.DataFrame()
     if not {"n_units", "n_units_above_1", "alpha_at_edge"} <= set(rows):
@@ -121,7 +121,7 @@ def _scores(tables: Sequence[Path]) -> dict[str, pd.DataFrame]:
 
 
 def _laws_with_warnings(fits: Sequence[Path]) -> pd.DataFrame:
-    """Return the scaling laws with warnings about their constants."""
+    """Return the scaling laws that have warnings about their constants."""
     tables = (read_table(file).assign(fit=file.stem) for file in fits)
     warned = [table[table["warnings"].fillna("") != ""] for table in tables if "warnings" in table]
     rows = pd.concat(warned) if warned else pd.DataFrame()
@@ -153,7 +153,7 @@ def run_facts(config: Mapping[str, Any], tables: Sequence[Path]) -> dict[str, st
 
 
 def _commit() -> str:
-    """Return the commit of the code in words, which say whether files differ from the commit."""
+    """Return a text with the commit of the code, which also says whether files differ from the commit."""
     try:
         found = _git("rev-parse", "HEAD")
         return f"git {found}" + (", with changes that are not committed" if _git("status", "--porcelain") else "")

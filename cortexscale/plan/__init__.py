@@ -129,7 +129,7 @@ class Plan:
         require_owner(self.results, study.study)
 
     def _check_targets(self, checks: Collection[str], problems: Problems) -> None:
-        """Report a diagnostic rule that was requested without a dataset or model of the study."""
+        """Report a request of ``check_dataset`` or ``check_model`` that names no dataset or no model of the study."""
         for kind, known in (("dataset", self.data.datasets), ("model", self.models.inventory)):
             asked, rule = getattr(self.checks, kind), f"check_{kind}"
             if rule in checks and asked not in known:
@@ -139,7 +139,7 @@ class Plan:
     def begin(self) -> None:
         """Prepare a real run: require all input files, and note in the results folder which study and process writes into it.
 
-        Diagnostic rules make no results. They may run while the study runs.
+        Diagnostic rules make no results. They can run while the study runs.
         """
         if not self._checking:
             self._require_files(list(self.data.datasets))

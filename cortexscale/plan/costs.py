@@ -26,7 +26,10 @@ PUBLISHED_READOUTS = 18 * 27
 
 
 class Costs:
-    """Costs of the jobs of a study. A public method has the name of a rule and takes the wildcards of the rule as arguments."""
+    """Costs of the jobs of a study.
+
+    A method with the name of a rule returns the cost of one job; its arguments are the rule's wildcards.
+    """
 
     def __init__(
         self,
@@ -85,12 +88,12 @@ class Costs:
         return self._stored(stimuli, network, network.layers)
 
     def largest_sweep_mb(self, model: str) -> int:
-        """Return the memory in MB for extracting all candidate layers of a model from the stimulus set that needs most."""
+        """Return the memory in MB for extracting all candidate layers of a model, for the stimulus set that needs most memory."""
         network = self.sizes.network(model)
         kernels = [self.sweep_features(stimuli, model).mb for stimuli in self.data.stimuli if self._alignment.exact]
         return max(self._extracted(network, network.layers, images=0).mb, *kernels, 0)
 
-    @cache  # noqa: B019 (few of these per process; hundreds of models share a network)
+    @cache  # noqa: B019 (few Costs per process; hundreds of models share a network)
     def _stored(self, stimuli: str, network: Network, layers: float) -> Cost:
         images = self.sizes.images(stimuli)
         if not self._alignment.exact:
@@ -104,11 +107,11 @@ class Costs:
             return features.exact_kernels(self.machine, size, kernels)
         return features.projected_features(self.machine, size)
 
-    @cache  # noqa: B019 (few of these per process)
+    @cache  # noqa: B019 (few Costs per process)
     def prepare_responses(self, stimuli: str) -> Cost:
         return alignment.prepared_responses(self.machine, self.sizes.scoring(stimuli, self.data.datasets_on(stimuli)))
 
-    @cache  # noqa: B019 (few of these per process)
+    @cache  # noqa: B019 (few Costs per process)
     def layer_search(self, stimuli: str, model: str) -> Cost:
         network = self.sizes.network(model)
         size = self.sizes.scoring(stimuli, self.data.datasets_on(stimuli), network)
@@ -120,13 +123,13 @@ class Costs:
     def alignment(self, stimuli: str, model: str) -> Cost:
         return self._scored(stimuli, self.sizes.network(model))
 
-    @cache  # noqa: B019 (few of these per process; hundreds of models share a network)
+    @cache  # noqa: B019 (few Costs per process; hundreds of models share a network)
     def _scored(self, stimuli: str, network: Network) -> Cost:
         names = self.data.datasets_on(stimuli)
         size, layers = self.sizes.scoring(stimuli, names, network), self.sizes.committed(names, network)
         return alignment.alignment(self.machine, size, network, self.dimensions, layers)
 
-    @cache  # noqa: B019 (few of these per process)
+    @cache  # noqa: B019 (few Costs per process)
     def projection_study(self, stimuli: str, model: str) -> Cost:
         network, names = self.sizes.network(model), self.data.datasets_on(stimuli)
         extraction = self.sizes.extraction(network, self.sizes.committed(names, network), self.sizes.images(stimuli))
@@ -143,7 +146,7 @@ class Costs:
         layers = self.sizes.committed(self.data.datasets_on(stimuli), network)
         return readouts.tokens(self.machine, self.sizes.extraction(network, layers, images))
 
-    @cache  # noqa: B019 (few of these per process)
+    @cache  # noqa: B019 (few Costs per process)
     def mapping(self, dataset: str, readout: str) -> Cost:
         assert self._mapping
         settings, network = self._mapping.settings, self.sizes.network(self._mapping.model)
@@ -162,7 +165,7 @@ class Costs:
 
     # ------------------------------------------------------------------------------------------ fine-tuning
 
-    @cache  # noqa: B019 (few of these per process)
+    @cache  # noqa: B019 (few Costs per process)
     def finetuning_heads(self, model: str, dataset: str) -> Cost:
         assert self._finetuning
         network, size = self.sizes.network(model), self.sizes.dataset(dataset)
@@ -170,7 +173,7 @@ class Costs:
         extraction = self.sizes.extraction(network, layers, size.images * len(size.kernels))
         return finetuning.heads(self.machine, size, extraction, self.study.ridge)
 
-    @cache  # noqa: B019 (few of these per process)
+    @cache  # noqa: B019 (few Costs per process)
     def finetune(self, model: str) -> Cost:
         assert self._finetuning
         tuning, recipe = self._finetuning.tunings[model], self._finetuning.recipe(model)
@@ -184,7 +187,7 @@ class Costs:
         )
 
     def finetuning_step(self, model: str, activations: float = 0) -> finetuning.StepSize:
-        """Return the sizes of a step.
+        """Return the sizes of one training step of a fine-tuned model.
 
         The units of all ROIs are counted, because the number of units in an ROI is unknown until the data are read.
 
@@ -219,7 +222,7 @@ class Costs:
         assert self._finetuning
         return self._unprojected(stimuli, self._finetuning.base(model).id)
 
-    @cache  # noqa: B019 (few of these per process; many models have one base)
+    @cache  # noqa: B019 (few Costs per process; many models have one base)
     def _unprojected(self, stimuli: str, base: str) -> Cost:
         assert self._finetuning
         network, names = self.sizes.network(base), self._finetuning.benchmarks_on(stimuli)

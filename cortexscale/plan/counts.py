@@ -12,7 +12,7 @@ _FEWEST = 2
 
 
 def check_counts(study: Study, data: DataPlan, datasets: Collection[str], problems: Problems) -> None:
-    """Report numbers of the config that are certainly wrong.
+    """Report numbers of the config that no possible number of training stimuli allows.
 
     Each dataset among ``datasets`` is assumed to have as many training stimuli as its reader can keep.
     """
@@ -37,7 +37,7 @@ def _too_many(key: str, found: int, expected: str) -> InputError:
 
 
 def _too_small(key: str, percents: Collection[float], datasets: Collection[str], stimuli: dict[str, int]) -> Iterator[InputError]:
-    """Yield an error for the percentages that leave too few stimuli of a dataset."""
+    """Yield an error for each dataset of which some percentages leave too few stimuli."""
     for name in datasets:
         small = [f"{percent:g}" for percent in percents if int(stimuli.get(name, 100 * _FEWEST) * percent / 100) < _FEWEST]
         if name in stimuli and small:

@@ -78,7 +78,7 @@ class DataPlan:
         return {name: self.modality(name) for name in self.readers}
 
     def modality(self, dataset: str) -> Modality | None:
-        """Return the modality of a dataset, which the config or its reader states; None if neither does."""
+        """Return the modality of a dataset, which the config or the reader states; None if neither states it."""
         given = self.datasets[dataset].modality if dataset in self.datasets else None
         return given or default_modality(self.readers[dataset], f"{_key(dataset)}.reader")
 
@@ -125,14 +125,17 @@ class DataPlan:
     def raw_inputs(self, dataset: str, subject: str) -> list[str]:
         """List the inputs of the rule that reads a subject.
 
-        The folder of a simulated dataset is the only input. Released files are no inputs.
+        A simulated dataset has one input, its folder. A released dataset has none, because rules get the digests of its files.
         """
         if dataset in self.simulated:
             return [self.datasets[dataset].path]
         return []
 
     def raw_contents(self, dataset: str, subject: str) -> list[str]:
-        """Return the digests of the released files of a subject; nothing for a simulated dataset."""
+        """Return the digests of the released files of a subject, and of files that the reader's options name.
+
+        Simulated files have none.
+        """
         named = self.inputs.named(self.options(dataset))
         return named if dataset in self.simulated else self.inputs.contents(self.raw_files(dataset, subject)) + named
 
@@ -143,7 +146,8 @@ class DataPlan:
     def stimulus_path(self, stimuli: str) -> list[str]:
         """List the inputs of the rule that makes the table of a stimulus set.
 
-        Some simulated datasets bring their own images. The input is then the folder of the dataset.
+        Some simulated datasets bring their own images. The input is then the folder of the dataset. For released images the list
+        is empty.
         """
         path = self.study.stimuli[stimuli].path
         made = [self.datasets[name].path for name in self.simulated if Path(self.datasets[name].path) in Path(path).parents]
@@ -196,13 +200,16 @@ class DataPlan:
         return {name: self.datasets[name].targets for name in self.datasets_on(stimuli)}
 
     def subjects_scored(self, dataset: str) -> list[str]:
-        """List the first subjects of the config, as many as will be scored. Noise ceilings may choose other subjects later."""
+        """List as many subjects as will be scored, from the beginning of the config's list.
+
+        Noise ceilings can later decide for others.
+        """
         return self.datasets[dataset].subjects[: self.datasets[dataset].scored]
 
     def shape(self, dataset: str, subjects: Sequence[str] | None = None) -> tuple[int, int, int]:
-        """Return the numbers of training stimuli, test stimuli and units of the kernel of ``subjects``.
+        """Return the numbers of training stimuli, test stimuli and units in a kernel that ``subjects`` share.
 
-        By default these are all scored subjects.
+        By default, ``subjects`` are all scored subjects.
         """
         return self.reader(dataset).shape(self._options(dataset), subjects or self.subjects_scored(dataset))
 

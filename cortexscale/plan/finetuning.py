@@ -53,7 +53,7 @@ class FinetuningPlan:
         self.evaluated = {model.id: model for model in baselines} | self.finetuned
 
     def check(self, problems: Problems) -> None:
-        """Report base models without labelled images, or without a known recipe for them."""
+        """Report base models that need labelled images but have none, or have no recipe for augmenting them."""
         unlabelled: dict[str, str] = {}
         for id, tuning in self.tunings.items():
             if self.recipe(id).lambda_img and self.images(tuning.base) is None:

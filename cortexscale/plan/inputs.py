@@ -41,7 +41,7 @@ class Inputs:
         return [self._contents.of(file) for file in files if not self.is_simulated(file)]
 
     def named(self, value: object) -> list[str]:
-        """Return the digests of the existing files that options or arguments name, in whatever place of a section."""
+        """Return the digests of all existing files whose paths occur in a value, also within its lists and dicts."""
         if isinstance(value, dict):
             value = list(value.values())
         if isinstance(value, list | tuple):

@@ -42,7 +42,10 @@ class ModelPlan:
                     _require_python(model.id, Path(model.builder.file))
 
     def lacks(self, model: str) -> bool:
-        """Tell whether the study certainly has no model of this name. If a source is wrong, nothing is certain."""
+        """Tell whether the study certainly has no model of this name.
+
+        If a source is wrong, this is not certain, and False is returned.
+        """
         return self.complete and model not in self.inventory
 
     def unknown(self, model: str, where: str, remedy: str = "correct the name") -> InputError:
@@ -78,7 +81,10 @@ class ModelPlan:
         return [checkpoint] if checkpoint and (self.weights_follow(model) or self._downloadable(checkpoint)) else []
 
     def weights_contents(self, model: str) -> list[str]:
-        """Return the digest of the checkpoint of a model, unless the study trains or downloads it."""
+        """Return the digests of a model's files: its checkpoint, and the files that its arguments name.
+
+        A checkpoint that the study trains or downloads has none.
+        """
         checkpoint = self.inventory[model].checkpoint
         own = self.inputs.contents([checkpoint]) if checkpoint and not self.weights(model) else []
         return own + self.inputs.named(getattr(self.inventory[model].builder, "arguments", {}))

@@ -41,7 +41,10 @@ class Sizes:
         return 0 if dataset in self.data.simulated else LARGEST_RELEASE
 
     def image_arrays(self, model: str) -> float | None:
-        """Return the size in bytes of a suite's labelled images if they are arrays in one file; None if each has its own file."""
+        """Return the size in bytes of a suite's labelled images if they are arrays in one file.
+
+        Return None if each image has its own file.
+        """
         if self.models.inventory[model].source != "suite":
             return None
         suite = self.models.suite(model)
@@ -52,7 +55,8 @@ class Sizes:
         """Return the sizes of a dataset.
 
         The subjects share one kernel, or each has its own, as in NSD. Own kernels are assumed if the number of units of a
-        kernel does not grow with the number of subjects, and the stimulus set has enough images for all subjects.
+        kernel does not grow with the number of subjects, and the stimulus set has enough images to show different ones to all
+        subjects.
         """
         entry, subjects = self.data.datasets[name], self.data.subjects_scored(name)
         n_train, n_test, most = self.data.shape(name)
