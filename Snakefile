@@ -38,8 +38,8 @@ pathvars:
 
 
 wildcard_constraints:
-    dataset="|".join(plan.data.datasets),
-    stimuli="|".join(plan.study.stimuli),
+    dataset="|".join(map(re.escape, plan.data.datasets)),
+    stimuli="|".join(map(re.escape, plan.study.stimuli)),
     model="|".join(map(re.escape, plan.models.inventory)),
     fit=FIT,
     figure=r"[^/]+(?:/[^/]+)?",  # any name, because the plan reports names that are not figures

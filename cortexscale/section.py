@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -24,6 +24,8 @@ class Words:
     rule: str = ""
 
 
+LONGEST = 200
+"""Largest number of characters of a name. Names become parts of file names, which have at most 255 bytes."""
 _LONGEST_PART = 255
 """Largest number of bytes of the name of a file or folder on usual disks."""
 
@@ -75,6 +77,41 @@ def apart(names: C) -> C:
     return _unequal(names, lambda name: _composed(name).casefold(), expected, "rename one of them")
 
 
+def without_all(names: C) -> C:
+    """Return names, or refuse them if the word ``all``, which stands for the whole list, is one of them."""
+    if "all" in names:
+        raise Refused(
+            "`all` in a list", "`all` alone, or a list of names", "write `all` without brackets or a dash, or leave it out"
+        )
+    return names
+
+
+def visible(label: str) -> str:
+    """Return a label of figures, or refuse it if it has more than one line or nothing that can be seen."""
+    if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in label):
+        raise Refused(repr(label), "a label in one line", "remove what ends the line; a YAML text after | or > ends with one")
+    if not any(letter.isprintable() and letter != " " for letter in label):
+        raise Refused(repr(label), "a label that can be seen, by which figures tell entries apart", "write a short name")
+    return label
+
+
+_FORBIDDEN = r'/\:*?"<>|{}'
+"""Letters that usual disks refuse in names, or that Snakemake takes for wildcards."""
+
+
+def part_of_path(name: str) -> str:
+    """Return a name that becomes part of the names of files, or refuse it if some disk or Snakemake would misread it."""
+    apart = name != name.strip() or name.startswith((".", "-")) or name.endswith(".")
+    if not name or apart or any(letter in _FORBIDDEN or unicodedata.category(letter) == "Cc" for letter in name):
+        expected = (
+            f"a name without {' '.join(_FORBIDDEN)}, without dots or spaces at its ends, and without a dash at its beginning"
+        )
+        raise Refused(repr(name), f"{expected}, because files are named by it", "rename it")
+    if len(name.encode()) > LONGEST:
+        raise Refused(f"{name[:80]}...", f"a name of at most {LONGEST} bytes, because files are named by it", "rename it")
+    return name
+
+
 def expanded(path: str) -> str:
     """Return a path in which ``~`` is replaced by the home folder, and ``$NAME`` and ``${NAME}`` by environment variables.
 
@@ -110,14 +147,15 @@ def compiled(pattern: str) -> str:
     return pattern
 
 
-LONGEST = 200
-"""Largest number of characters of a name. Names become parts of file names, which have at most 255 bytes."""
 NAME = rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{LONGEST - 1}}}"
 Name = Annotated[
     str,
     Field(pattern=f"^{NAME}$"),
     Words("name", "names", f"at most {LONGEST} letters, digits, dots, dashes and underscores; it begins with a letter or digit"),
 ]
+RoiName = Annotated[str, AfterValidator(part_of_path), Words("name of an ROI", "names of ROIs")]
+Label = Annotated[str, AfterValidator(visible)]
+"""The name of something in figures and tables."""
 FilePath = Annotated[str, Field(min_length=1), AfterValidator(expanded), Words("path", "paths")]
 """The path of a file or folder; a relative path begins at the folder in which Snakemake runs."""
 PythonFile = Annotated[str, Field(pattern=r"\.py$"), AfterValidator(expanded), Words("path of a .py file", "paths of .py files")]
@@ -129,6 +167,8 @@ T = TypeVar("T")
 Once = Annotated[list[T], Field(json_schema_extra={"uniqueItems": True}), AfterValidator(each_once)]
 """A list in which no two entries are equal."""
 NonEmpty = Annotated[Once[T], Field(min_length=1)]
+AllOr = Literal["all"] | Annotated[Once[T], AfterValidator(without_all)]
+"""A list of names, or the word ``all`` in place of the list."""
 Named = Annotated[dict[Name, T], AfterValidator(apart)]
 """A mapping whose keys become names of files."""
 

@@ -9,9 +9,13 @@ from cortexscale.code import load_module
 from cortexscale.datasets.facts import MODALITY_NAMES
 from cortexscale.datasets.registry import NAMES, facts, reader_module, simulator_module
 from cortexscale.errors import InputError
+from cortexscale.section import Refused, apart, part_of_path
 from cortexscale.study.data import Modality
 
 INTERFACE = ("SUBJECTS", "ROIS", "SOURCE", "Options", "raw_files", "inspect", "memory_mb", "shape", "read")
+
+_COLUMNS = {"unit", "nc_percent", "kept", "released", "recomputed", "channel", "time"}
+"""Columns beside those of the ROIs in the screening table of a recording. No ROI can have such a name."""
 
 
 def load_reader(reader: str, where: str = "reader") -> ModuleType:
@@ -52,6 +56,24 @@ def require_interface(module: ModuleType, where: str) -> None:
         expected = f"a dataset module with {', '.join(INTERFACE)}"
         remedy = "`snakemake check_dataset --config dataset=NAME` says more; see docs/adding_a_dataset.md"
         raise InputError(where, f"{module.__file__} without {', '.join(missing)}", expected, remedy)
+
+
+def require_names(module: ModuleType, where: str) -> None:
+    """Raise an InputError if the subjects or ROIs of a reader are no names, or are names that no file can have."""
+    for kind in ("SUBJECTS", "ROIS"):
+        names, remedy = getattr(module, kind), f"correct {kind} in the module"
+        if not (isinstance(names, tuple | list) and names and all(isinstance(name, str) for name in names)):
+            raise InputError(where, f"{kind} {names!r:.200} in {module.__file__}", "a tuple of names", remedy)
+        try:
+            apart([part_of_path(name) for name in names])
+        except Refused as refused:
+            raise InputError(where, f"{refused.found} among {kind} of {module.__file__}", refused.expected, remedy) from None
+        if taken := _COLUMNS.intersection(names):
+            found, expected = (
+                f"the name {min(taken)} among {kind} of {module.__file__}",
+                "other names than columns of a recording",
+            )
+            raise InputError(where, found, f"{expected}: {', '.join(sorted(_COLUMNS))}", remedy)
 
 
 def require_known(names: Sequence[str], known: Sequence[str], where: str) -> None:

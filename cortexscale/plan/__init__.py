@@ -25,11 +25,12 @@ from cortexscale.plan.finetuning import FinetuningPlan
 from cortexscale.plan.inputs import Inputs, require_files
 from cortexscale.plan.mapping import MappingPlan
 from cortexscale.plan.models import ModelPlan
-from cortexscale.plan.owner import claim, require_owner
+from cortexscale.plan.owner import claim, require_owner, require_place
 from cortexscale.plan.pages import PagePlan
 from cortexscale.plan.sizes import Sizes
 from cortexscale.plan.tables import FitPlan, PublishedPlan, TablePlan
 from cortexscale.study import Study, read_study
+from cortexscale.study.models import Suite
 from cortexscale.study.problems import checked
 
 ROOT = Path(__file__).parents[2]
@@ -105,7 +106,8 @@ class Plan:
         self.published = PublishedPlan(study.published) if study.published else None
         self.finetuning: FinetuningPlan | None = None
         with problems.collected():
-            if study.finetuning and self.models.complete and not problems.of("config key finetuning"):
+            possible = self.models.complete and "datasets" not in incomplete and not problems.of("config key finetuning")
+            if study.finetuning and possible:
                 self.finetuning = FinetuningPlan(study, study.finetuning, self.data, self.models, self.alignment)
         self.figures = FigurePlan(study, self.data, self.models, self.alignment)
         self.tables = TablePlan(study, self.alignment, self.mapping, self.finetuning)
@@ -113,6 +115,9 @@ class Plan:
         self.limits = self.costs(Sizes(study, self.data, self.models), SLOWEST)
 
         self._check_targets(checks, problems)
+        with problems.collected():
+            contained = {"this checkout": ROOT, "the folder that Snakemake runs in": Path.cwd()}
+            require_place(self.results, contained, self._folders_of_inputs)
         for part in (self.models, self.mapping, self.published, self.finetuning):
             if part:
                 part.check(problems)
@@ -152,6 +157,15 @@ class Plan:
         files += self.published.files if self.published else []
         files += [self.study.finetuning.images] if self.study.finetuning and self.study.finetuning.images else []
         return files + ([self.study.scores.path] if self.study.scores else [])
+
+    @property
+    def _folders_of_inputs(self) -> dict[str, str]:
+        """Config key -> path of recordings or images that the study gets from outside."""
+        study = self.study
+        given = {f"datasets.{name}.path": dataset.path for name, dataset in study.datasets.items()}
+        given |= {f"stimuli.{name}.path": images.path for name, images in study.stimuli.items()}
+        given |= {f"models.{number}.images": each.images for number, each in enumerate(study.models) if isinstance(each, Suite)}
+        return given | ({"finetuning.images": study.finetuning.images} if study.finetuning and study.finetuning.images else {})
 
     @property
     def score_contents(self) -> list[str]:

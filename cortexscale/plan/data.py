@@ -10,7 +10,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from cortexscale.datasets.facts import Facts
-from cortexscale.datasets.readers import default_modality, load_reader, load_simulator, require_interface, require_known
+from cortexscale.datasets.readers import (
+    default_modality,
+    load_reader,
+    load_simulator,
+    require_interface,
+    require_known,
+    require_names,
+)
 from cortexscale.datasets.registry import NAMES, facts
 from cortexscale.errors import Problems
 from cortexscale.plan.inputs import Inputs
@@ -45,6 +52,7 @@ class DataPlan:
         """Report every problem of a dataset's entry. If its reader cannot be loaded, other problems are not found."""
         entry, reader, key = self.datasets[dataset], self.reader(dataset), _key(dataset)
         require_interface(reader, f"{key}.reader")
+        require_names(reader, f"{key}.reader")
         with problems.collected():
             self.modality(dataset)
         best = [entry.best_subjects.roi] if entry.best_subjects else []

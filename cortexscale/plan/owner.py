@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,38 @@ from cortexscale.origins import OWNER
 _WRITER = ".writer.json"
 
 
+def require_place(results: str, contained: Mapping[str, Path], given: Mapping[str, str]) -> None:
+    """Raise an InputError if a path cannot be a results folder. Links are followed.
+
+    Args:
+        contained: description -> folder that a results folder may neither be nor contain.
+        given: config key -> path of input files. The results folder may neither be this folder nor lie in it, because new files
+            there would change the inputs.
+    """
+    where, expected, remedy = "config key results", "a folder of its own for results", "write `results: results`, or another path"
+    folder = Path(results).resolve()
+    if file := next((place for place in (folder, *folder.parents) if place.exists() and not place.is_dir()), None):
+        found = "which is a file" if file == folder else f"and {file} is a file"
+        raise InputError(where, f"{results}, {found}", "a folder", "name another path")
+    for what, place in contained.items():
+        if _is_in(place.resolve(), folder):
+            raise InputError(
+                where, f"{results}, which {'is' if place.resolve() == folder else 'contains'} {what}", expected, remedy
+            )
+    for key, path in given.items():
+        if _is_in(folder, Path(path).resolve()):
+            found = (
+                f"{results}, which {'is' if Path(path).resolve() == folder else 'lies in'} the raw data {path} (config key {key})"
+            )
+            raise InputError(where, found, f"{expected}, apart from raw data", remedy)
+
+
+def _is_in(folder: Path, other: Path) -> bool:
+    return other in (folder, *folder.parents)
+
+
 def require_owner(results: str, study: str) -> None:
-    """Raise an InputError if the results folder is a file, belongs to another study, or has a damaged file about its owner."""
-    if Path(results).exists() and not Path(results).is_dir():
-        raise InputError("config key results", f"{results}, which is a file", "a folder", "name another path")
+    """Raise an InputError if the results folder belongs to another study, or has a damaged file about its owner."""
     marker = Path(results) / OWNER
     if not marker.exists():
         return
@@ -35,13 +64,20 @@ def claim(results: str, study: str) -> None:
     """Note in a results folder which study owns the folder, and that this process is writing into the folder.
 
     Raises:
-        InputError: another process that has not ended writes into the folder.
+        InputError: another process that has not ended writes into the folder, or this user may not write there.
     """
     folder = Path(results)
-    folder.mkdir(parents=True, exist_ok=True)
-    _become_writer(folder.absolute() / _WRITER)  # Snakemake leaves its working directory before it ends
-    if not (folder / OWNER).exists():
-        write_text(folder / OWNER, json.dumps({"study": study}) + "\n")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _become_writer(folder.absolute() / _WRITER)  # Snakemake leaves its working directory before it ends
+        if not (folder / OWNER).exists():
+            write_text(folder / OWNER, json.dumps({"study": study}) + "\n")
+    except OSError as error:
+        found, remedy = (
+            f"{results}, where nothing can be written: {error.strerror}",
+            "name another path, or mend the permissions or disk",
+        )
+        raise InputError("config key results", found, "a folder that this user may write into", remedy) from error
 
 
 def _become_writer(file: Path) -> None:

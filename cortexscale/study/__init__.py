@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
-from cortexscale.section import FilePath, Name, Named, Once, Refused, Section, expanded
+from cortexscale.section import AllOr, FilePath, Name, Named, Once, Refused, Section, expanded
 from cortexscale.study.checks import reference_problems, repeated_keys
 from cortexscale.study.data import Dataset, Published, Scores, Simulation
 from cortexscale.study.experiments import Finetuning, LayerCommitment, Mapping, Metrics, ProjectionStudy
@@ -74,7 +74,7 @@ class Study(Section):
     """Use the result tables that the authors of the paper published, instead of datasets and models."""
     estimate: Estimate = Estimate()
     """The machine for which `snakemake estimate` predicts time and disk."""
-    figures: Literal["all"] | Once[str] = []
+    figures: AllOr[str] = []
     """Names of the figures that are drawn by default, or `all` for every figure that the study can draw. `snakemake list_figures`
     prints the names."""
 

@@ -1,6 +1,7 @@
 """Check a config for problems that the types of its values cannot show: repeated keys, and names that no section defines."""
 
-from collections.abc import Iterable, Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,8 +115,23 @@ def _data(read: "Validated[Study]", study: "Study") -> Found:
     for name, dataset in study.datasets.items():
         yield from _no_stimuli(read, ("datasets", name, "stimuli"), [dataset.stimuli])
     yield from _no_dataset(read, ("estimate", "units"), study.estimate.units)
+    yield from _same_labels(read, {("datasets", name, "label"): dataset.label for name, dataset in study.datasets.items()})
+    if study.published:
+        yield from _same_labels(read, {("published", "labels", name): label for name, label in study.published.labels.items()})
     if study.projection_study:
         yield from _no_stimuli(read, ("projection_study", "stimuli"), study.projection_study.stimuli or ())
+
+
+def _same_labels(read: "Validated[Study]", labels: Mapping[Place, str]) -> Found:
+    """Yield an error for each label that looks like an earlier one, from which figures could not tell it."""
+    seen: dict[str, Place] = {}
+    for place, label in labels.items():
+        first = seen.setdefault(" ".join(unicodedata.normalize("NFKC", label).split()), place)
+        if first != place:
+            found = f"{label}, as in {'.'.join(map(str, first))}"
+            yield InputError(
+                read.key(place), found, "a label of its own, by which figures tell datasets apart", "change one of them"
+            )
 
 
 def _models(read: "Validated[Study]", study: "Study") -> Found:

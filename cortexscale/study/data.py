@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt
 
-from cortexscale.section import Contradiction, FilePath, Name, NonEmpty, Once, Section, Seed, apart, expanded
+from cortexscale.section import AllOr, Contradiction, FilePath, Label, Name, NonEmpty, RoiName, Section, Seed, apart, expanded
 from cortexscale.study.targets import BestSubjects, DatasetTargets
 
 Modality = Literal["ephys", "fmri", "eeg", "meg", "calcium", "behaviour"]
@@ -14,9 +14,9 @@ Modality = Literal["ephys", "fmri", "eeg", "meg", "calcium", "behaviour"]
 class Dataset(Section):
     """One neural dataset."""
 
-    label: str
-    """Name of the dataset in figures and tables, such as `TVSD-EP`. It may be changed at any time, because nothing is looked up
-    by it."""
+    label: Label
+    """Name of the dataset in figures and tables, such as `TVSD-EP`. No other dataset may have it. It may be changed at any time,
+    because nothing is looked up by it."""
     modality: Modality | None = None
     """Method of recording. The default is the modality that the reader states."""
     reader: Annotated[str, Field(pattern=r"^(\w+|.+\.py)$"), AfterValidator(expanded)]
@@ -27,7 +27,7 @@ class Dataset(Section):
     """Folder of the raw files."""
     subjects: Annotated[NonEmpty[Name], AfterValidator(apart)]
     """Subjects that are read. The reader defines the names that are allowed."""
-    rois: Annotated[NonEmpty[str], AfterValidator(apart)]
+    rois: Annotated[NonEmpty[RoiName], AfterValidator(apart)]
     """Regions of interest that are scored. The reader defines the names that are allowed."""
     best_subjects: BestSubjects | None = None
     """Score only the subjects with the highest noise ceilings; all subjects are still read. By default all subjects are
@@ -89,7 +89,7 @@ class Scores(Section):
     """Address from which the table is downloaded. It is not needed if the file exists."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """SHA-256 checksum of the downloaded table."""
-    experiments: Literal["all"] | Once[str] = "all"
+    experiments: AllOr[str] = "all"
     """Names of the experiments that laws are fitted to, such as `compute_neuro`, or `all`."""
     bootstraps: PositiveInt = 1000
     """Number of bootstrap resamples of every fit."""
@@ -106,5 +106,5 @@ class Published(Section):
     """Data set of the Hugging Face hub from which missing files are downloaded."""
     revision: str = "main"
     """Branch, tag or commit of `repo`. With a commit, the tables can never change."""
-    labels: dict[str, str]
+    labels: dict[str, Label]
     """Reader → label of its dataset in figures. Figures show the datasets in this order."""

@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from cortexscale.errors import did_you_mean
 from cortexscale.recipe import Recipe
-from cortexscale.section import Contradiction, FilePath, Name, Named, NonEmpty, Once, Pattern, PythonFile, Section, Seed
+from cortexscale.section import Contradiction, FilePath, Label, Name, Named, NonEmpty, Once, Pattern, PythonFile, Section, Seed
 
 
 class KnownNetwork(Section):
@@ -32,7 +32,7 @@ class KnownNetwork(Section):
 class SuiteArchitecture(KnownNetwork):
     """One architecture of a suite."""
 
-    family: str
+    family: Label
     """Architecture family. Every family gets a scaling law of its own. A family `<name>Flex` is merged into `<name>`."""
     layers: NonEmpty[Pattern]
     """Candidate layers: regular expressions that match whole module names."""
@@ -126,7 +126,7 @@ class HubModels(Section):
     """Candidate layers: regular expressions of module names, or a family of cortexscale/models/families.py."""
     pretraining_samples: dict[str, PositiveInt] = {}
     """Id → number of training images, if the id does not contain the number. Scaling laws of samples and compute need it."""
-    family: str | None = None
+    family: Label | None = None
     """Architecture family. If it is a family of the suite, the models belong to this family. If it is a new name, the models get
     a scaling law of their own. The default with `timm` is the family that the id names, such as ConvNeXt. With `huggingface` it
     is the family that `layers` names, or else `huggingface`."""
@@ -187,7 +187,7 @@ class CheckpointModel(KnownNetwork, OwnModel):
     """Path of the weights: a state dict, or a checkpoint that contains one."""
     classes: PositiveInt
     """Number of outputs of the classifier."""
-    family: str | None = None
+    family: Label | None = None
     """Architecture family. The default is the family of the architecture."""
     layers: Layers | None = None
     """Candidate layers: regular expressions of module names, or the name of a family. The default is the layers of `family`."""
@@ -212,7 +212,7 @@ class PythonModel(OwnModel):
     256 pixels, cropped to 224 and normalised."""
     checkpoint: FilePath | None = None
     """Path of the weights: a state dict."""
-    family: str
+    family: Label
     """Architecture family."""
     layers: Layers
     """Candidate layers: regular expressions that match whole module names, or the name of a family."""

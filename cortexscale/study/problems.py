@@ -5,7 +5,7 @@ import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -192,6 +192,8 @@ def _problem(model: type[BaseModel], error: ErrorDetails, path: Place, result: V
     if value is None:
         return InputError(where, "nothing", expected, "give a value, or remove the key")
     remedy = "correct the value" + (_as_written(value) if error["type"] == "string_type" else "")
+    if isinstance(value, str) and any(get_origin(choice.type) is list for choice in choices(kind)):
+        remedy = f"write a list: [{value}]"
     return InputError(where, reprlib.repr(value), expected, did_you_mean(value, options(kind), remedy))
 
 

@@ -47,7 +47,7 @@ def close_figures():
 def study(folder, *datasets: str) -> dict:
     """A study with the documented entry, once per name."""
     entry = documented_entry()
-    entries = {name: entry["datasets"]["mylab"] | {"label": "Mine"} for name in datasets}
+    entries = {name: entry["datasets"]["mylab"] | {"label": f"Mine {name}"} for name in datasets}
     config = {"study": "mine", "results": str(folder / "results"), "plan_without_data": True, "models": [SUITE]}
     return config | {"stimuli": entry["stimuli"], "datasets": entries, "finetuning": TUNED}
 
