@@ -1,8 +1,9 @@
 """Saturating power laws of alignment, fitted robustly (paper, Eq. 3; Gokce & Schrimpf 2025).
 
 The score S at X is S = E - A (X + 10**lambda)**-alpha with E = 1 - exp(e) and A = exp(a). The law is fitted to ln(1 - S) =
-logsumexp(e, a - alpha ln(X + 10**lambda)). The fit minimises Huber's loss with threshold delta, summed over points. There are
-three forms:
+logsumexp(e, a - alpha ln(X + 10**lambda)). The fit minimises Huber's loss with threshold delta, summed over points. A score of 1
+or more has no logarithm. It counts as a point far above the law, as in censored least absolute deviations (Powell 1984): Huber's
+loss is linear there, so that the law depends on the side of such a point and not on its distance. There are three forms:
 
     reduced     e, a, alpha             without the offset 10**lambda
     offset      e, a, alpha, lambda
@@ -14,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from cortexscale.kernels.power_law_forms import Offset, Powers
+from cortexscale.kernels.power_law_forms import LOWEST_V, Offset, Powers
 from cortexscale.kernels.power_law_search import fit_full_sample, fit_resamples
 from cortexscale.kernels.robust_curve import huber
 
@@ -127,7 +128,7 @@ def fit_power_law(
     delta: float = 1e-3,
     counts: np.ndarray | None = None,
 ) -> PowerLawFit:
-    """Fit a law to scores below 1 at raw X above 0, and to every resample of these points.
+    """Fit a law to scores at raw X above 0, and to every resample of these points.
 
     X is (n,), or (n, 2) for chinchilla. ``x_scale`` sets the unit of X in the constants and does not change the curve. ``delta``
     is the residual of ln(1 - S) from which Huber's loss is linear. ``counts`` (resamples, n) come from :func:`resample_counts`;
@@ -137,10 +138,10 @@ def fit_power_law(
     check_points(x, score, form)
     scale = np.broadcast_to(np.asarray(x_scale, float), x.shape[1:])
     law = Offset(x[:, 0] / scale[0]) if form == "offset" else Powers(x / scale)
-    log_misalignment = np.log1p(-score)
-    best, loss = fit_full_sample(law, log_misalignment, delta)
+    target = log_misalignment(score)
+    best, loss = fit_full_sample(law, target, delta)
     counts = np.empty((0, len(score))) if counts is None else counts
-    resampled, losses = fit_resamples(law, log_misalignment, counts, best, delta)
+    resampled, losses = fit_resamples(law, target, counts, best, delta)
     return PowerLawFit(form, law.parameters(best[None])[0], loss, scale, law.parameters(resampled), losses)
 
 
@@ -162,9 +163,14 @@ def choose_form(
     losses = {}
     for form in ("reduced", "offset"):
         fit = fit_power_law(x, score, form=form, delta=delta, counts=~held_out * 1.0)
-        residual = np.log1p(-fit.curves(fit.bootstrap, x)) - np.log1p(-np.asarray(score, float))
+        residual = np.log1p(-fit.curves(fit.bootstrap, x)) - log_misalignment(np.asarray(score, float))
         losses[form] = float(huber(residual, delta)[held_out].mean())
     return min(losses, key=lambda form: losses[form]), losses
+
+
+def log_misalignment(score: np.ndarray) -> np.ndarray:
+    """Compute ln(1 - S), (n,), from scores (n,). For scores of 1 and above it is the value of the highest law."""
+    return np.log1p(-np.minimum(score, 1 - LOWEST_V))
 
 
 def check_points(x: np.ndarray, score: np.ndarray, form: str) -> None:
@@ -177,11 +183,10 @@ def check_points(x: np.ndarray, score: np.ndarray, form: str) -> None:
     bad = ~(np.isfinite(x) & (x > 0)).all(axis=1)
     if bad.any():
         raise ValueError(f"{bad.sum()} of {len(x)} X are not finite and positive, the first is {x[bad][0]} in row {bad.argmax()}")
-    bad = ~np.isfinite(score) | (score >= 1)
+    bad = ~np.isfinite(score)
     if bad.any():
-        raise ValueError(
-            f"{bad.sum()} of {len(x)} scores are not finite and below 1, the first is {score[bad][0]} in row {bad.argmax()}; "
-            "the law is fitted to ln(1 - score)"
-        )
+        raise ValueError(f"{bad.sum()} of {len(x)} scores are not finite, the first is {score[bad][0]} in row {bad.argmax()}")
+    if len(score) and (score >= 1).all():
+        raise ValueError(f"none of {len(x)} scores is below 1; the law is fitted to ln(1 - score)")
     if len(score) < needed or (np.ptp(x, axis=0) == 0).any():
         raise ValueError(f"{len(score)} points with {len(np.unique(x))} values of X; the {form} form has {needed} parameters")

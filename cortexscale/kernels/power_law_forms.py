@@ -24,9 +24,16 @@ STEEPNESSES = (0.03, 0.1, 0.3, 1.0, 3.0)
 def levels(misalignment: np.ndarray) -> np.ndarray:
     """Return starting values of v.
 
-    Three are in the lowest third of 1 - S, because noise raises some scores above E. Four are below all of 1 - S.
+    Three are in the lowest third of 1 - S, because noise raises some scores above E. Four are below all of 1 - S. Scores of 1 and
+    above tell nothing about v.
     """
-    return np.r_[np.quantile(misalignment, [0.02, 0.1, 0.3]), misalignment.min() * np.array([0.9, 0.7, 0.4, 0.05])]
+    known = below_one(misalignment)
+    return np.r_[np.quantile(known, [0.02, 0.1, 0.3]), known.min() * np.array([0.9, 0.7, 0.4, 0.05])]
+
+
+def below_one(misalignment: np.ndarray) -> np.ndarray:
+    """Select the misalignment of scores below 1."""
+    return misalignment[misalignment > 2 * LOWEST_V]
 
 
 def excess(misalignment: np.ndarray, v: float) -> np.ndarray:
@@ -123,7 +130,9 @@ class Offset:
         Curves close to an exponential lead to the best fit most often.
         """
         misalignment = np.exp(log_misalignment)
-        return np.array([self._start(misalignment, 0.9 * misalignment.min(), k, self.high + 1) for k in (0.03, 1.0, 3.0)])
+        return np.array(
+            [self._start(misalignment, 0.9 * below_one(misalignment).min(), k, self.high + 1) for k in (0.03, 1.0, 3.0)]
+        )
 
     def parameters(self, theta: np.ndarray) -> np.ndarray:
         """Convert ``theta`` (problems, 4) to (e, a, alpha, lambda), (problems, 4)."""

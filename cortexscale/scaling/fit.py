@@ -1,5 +1,6 @@
 """Fit one scaling law to points. The results are a row of the table of fits and a curve. All axes and score tables use this."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,8 +59,11 @@ def fit_law(
     bootstrap_unit: str = "row",
     clusters: np.ndarray | None = None,
     experiment: str = "points",
+    names: Sequence[str] = (),
 ) -> Law:
     """Fit one law. ``docs/tables.md`` describes its row. Points that the form cannot describe raise an InputError.
+
+    The warnings of the row name points with scores of 1 and above by their ``names`` (n,), if these are given.
 
     X is raw and has the shape (n,), or (n, 2) for the form chinchilla. The form ``auto`` chooses between reduced and offset by
     cross-validation, which keeps points with the same label in ``clusters`` (n,) together. If the bootstrap unit is ``row``,
@@ -84,7 +88,8 @@ def fit_law(
         row["x2_scale"] = float(fit.x_scale[1])
     row |= {"loss": fit.loss, "delta": delta, "tau_raw": fit.tau_raw, "saturates": bool(fit.constants["E"] < NO_SATURATION)}
     row |= {"bootstraps": bootstraps, "bootstrap_unit": bootstrap_unit, "seed": seed}
-    row["warnings"] = "; ".join(warnings_of(fit, x, len(np.unique(resampled)), bootstrap_unit))
+    found = [*warnings_of(fit, x, len(np.unique(resampled)), bootstrap_unit), *_not_below_one(score, names)]
+    row["warnings"] = "; ".join(found)
     return Law(row, fit, x, score, counts)
 
 
@@ -123,6 +128,14 @@ def warnings_of(fit: PowerLawFit, x: np.ndarray, units: int, unit: str) -> list[
     if unit != "row" and units < FEW:
         found.append(f"{units} units ({unit}) to resample, fewer than {FEW}")
     return found
+
+
+def _not_below_one(score: np.ndarray, names: Sequence[str]) -> list[str]:
+    above = np.flatnonzero(score >= 1).tolist()
+    if not above:
+        return []
+    named = f" ({', '.join(dict.fromkeys(names[row] for row in above))})" if len(names) else ""
+    return [f"{len(above)} of {len(score)} scores are not below 1{named}: the law knows their side but not their distance"]
 
 
 def _saturation(fit: PowerLawFit) -> list[str]:

@@ -123,6 +123,7 @@ def fit_families(
                 bootstrap_unit=unit,
                 clusters=labels.to_numpy(),
                 experiment=name,
+                names=points["model_id"].tolist() if "model_id" in points else (),
             )
             laws[family, str(benchmark)] = law
             log.info("%s: loss %.6f, E %.3f from %d points", name, law.row["loss"], law.row["E"], law.row["n"])

@@ -135,6 +135,44 @@ def test_a_fifth_of_outliers_does_not_move_the_law():
     assert fit.constants["alpha"] == pytest.approx(0.25, abs=0.01)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_the_law_knows_the_side_of_a_score_above_1_and_not_its_distance(form):
+    """Huber's loss is linear far from the law, so a point above the law may be lifted to any score without moving the law."""
+    x, score = points(form, 80, 0.05, 11)
+    plain = fit_power_law(x, score, form=form, delta=1e-4)
+    above = np.flatnonzero(score > plain.predict(x) + 1e-3)[::6]
+    assert len(above) >= 3
+    at = 10 ** np.random.default_rng(0).uniform(2, 8, np.shape(x))
+    for height in (1.0, 1.2, 40.0):
+        lifted = score.copy()
+        lifted[above] = height
+        fit = fit_power_law(x, lifted, form=form, delta=1e-4)
+        np.testing.assert_allclose(fit.predict(at), plain.predict(at), atol=2e-5)
+
+
+def test_scores_above_1_do_not_bias_the_law():
+    """Without its scores above 1, a truth near 1 is estimated too low by many standard errors."""
+    rng, at = np.random.default_rng(0), np.array([1e4, 1e6])
+    errors: dict[str, list[np.ndarray]] = {"all": [], "below 1": []}
+    for _ in range(25):
+        x = 10 ** rng.uniform(0, 6, 120)
+        score = 0.97 - 0.5 * x**-0.3 + rng.normal(0, 0.05, 120)
+        for name, kept in (("all", slice(None)), ("below 1", score < 1)):
+            errors[name].append(fit_power_law(x[kept], score[kept], form="reduced").predict(at) - (0.97 - 0.5 * at**-0.3))
+    bias = {name: np.mean(of, axis=0) / (np.std(of, axis=0, ddof=1) / 5) for name, of in errors.items()}
+    assert (np.abs(bias["all"]) < 3).all() and (bias["below 1"] < -3).all()
+
+
+@pytest.mark.parametrize("form", ["reduced", "offset"])
+def test_scores_that_fall_with_x_never_give_an_exponent_below_0(form):
+    """A negative exponent would send the law to minus infinity at large X."""
+    x = np.geomspace(1, 1e6, 40)
+    noise = 0.02 * np.random.default_rng(0).standard_normal(40)
+    fit = fit_power_law(x, 0.5 - 0.05 * np.log10(x) + noise, form=form, counts=resample_counts(40, 50, 0))
+    assert fit.constants["alpha"] >= 0 and (fit.bootstrap_constants["alpha"] >= 0).all()
+    assert (np.diff(fit.curves(fit.bootstrap, np.geomspace(1, 1e12, 60)), axis=1) >= -1e-12).all()
+
+
 @settings(max_examples=15)
 @given(st.sampled_from(["reduced", "offset"]), st.floats(-8, 8), st.integers(0, 1000))
 def test_units_of_x_only_rename_the_constants(form, decades, seed):
@@ -252,7 +290,8 @@ X, SCORE = points("reduced", 20, 0.01, 8)
 @pytest.mark.parametrize(
     ("x", "score", "form", "message"),
     [
-        (X, np.where(np.arange(20) == 7, 1.0, SCORE), "reduced", "1 of 20 scores .* 1.0 in row 7"),
+        (X, np.where(np.arange(20) == 7, np.inf, SCORE), "reduced", "1 of 20 scores .* inf in row 7"),
+        (X, SCORE + 1, "reduced", "none of 20 scores is below 1"),
         (X, np.where(np.arange(20) == 3, np.nan, SCORE), "reduced", "nan in row 3"),
         (np.where(np.arange(20) == 4, 0.0, X), SCORE, "offset", "1 of 20 X .* row 4"),
         (np.where(np.arange(20) == 4, -1.0, X), SCORE, "reduced", "1 of 20 X"),

@@ -201,6 +201,17 @@ def test_points_without_a_fit_have_no_distance():
     assert points["residual"].isna().all() and len(points) == 6
 
 
+def test_a_score_above_1_is_named_and_all_laws_are_fitted():
+    table = suite(noise=0.01)
+    table.loc[40, "pearsonr_nc"] = 1.04
+    fits, curves, points = fit_axis(table, "samples", "reduced", FitSettings(bootstraps=20))
+    assert set(fits["family"]) == {ALL, "A"} and len(curves) == 2 * 2 * 100 and points["score"].max() == 1.04
+    assert fits["warnings"].str.contains(r"1 of 90 scores are not below 1 \(m40\)").all()
+    without, *_ = fit_axis(suite(noise=0.01), "samples", "reduced", FitSettings(bootstraps=20))
+    np.testing.assert_allclose(fits["E"], without["E"], atol=0.005)
+    assert not without["warnings"].str.contains("below 1").any()
+
+
 def test_architectures_are_kept_together_and_one_alone_is_resampled_by_configuration():
     points = axis_points(benchmark_scores(suite(), composite_rois=True), "samples")
     points = points[points["fitted"] & (points["benchmark_name"] == "tvsd")]

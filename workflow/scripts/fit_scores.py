@@ -36,6 +36,7 @@ def main(
             x_scale=experiment.x_scale,
             bootstraps=bootstraps,
             seed=seed,
+            names=selected["model_id"].tolist(),
         )
         rows.append(row)
         fitted_curves.append(curve)
