@@ -1,6 +1,6 @@
 """Config sections for training and fine-tuning.
 
-They are in a separate module, so that a stage that imports them does not run again when other sections of the config change.
+They are in a separate module, so that a change in the code of other sections does not repeat the stages that import this module.
 """
 
 from collections.abc import Iterator

@@ -15,7 +15,7 @@ TABLE = Path(__file__).with_name("networks.tsv")
 PIXELS = 224
 """Width and height, in pixels, of the images of most networks in the table."""
 PASSES = 3
-"""Time of a training step, divided by that of a forward pass. A backward pass takes as long as two forward passes."""
+"""Time of a training step, divided by the time of a forward pass. A backward pass takes as long as two forward passes."""
 ASSUMED = "deit_large"
 """Architecture whose sizes are assumed for architectures that are not in the table."""
 

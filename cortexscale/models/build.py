@@ -19,7 +19,7 @@ from cortexscale.models.model import Model, PublishedBuilder, TimmBuilder, Tuned
 def load_backbone(model: Model, *, classifier: bool = False) -> Backbone:
     """Build a model's network with its trained weights, in eval mode.
 
-    Unless the ``classifier`` is needed, the checkpoint may lack modules after the deepest candidate layer.
+    Unless the ``classifier`` is needed, modules after the deepest candidate layer can be missing from the checkpoint.
     """
     backbone = _build(model, weights=True)
     if model.checkpoint:
@@ -37,7 +37,7 @@ def untrained(model: Model) -> tuple[Backbone, Tensor]:
     """Build a network without trained weights, and its input (1, 3, height, width) for a grey image.
 
     Known architectures are on the meta device, where tensors have shapes but no values. Networks of any size can thus be counted.
-    Other networks may need values.
+    All other networks are on the CPU, because building them may need values.
     """
     device = torch.device("meta" if isinstance(model.builder, TimmBuilder | PublishedBuilder) else "cpu")
     with device:

@@ -1,4 +1,4 @@
-"""Reading of files with weights. Code that a file may contain is never run."""
+"""Reading of files with weights. If a file contains code, the code is never run."""
 
 import json
 import zipfile
@@ -72,9 +72,9 @@ class Pickled:
 def read_checkpoint(path: Path | str) -> Any:
     """Read a file of ``torch.save`` or safetensors. Tensors are loaded from disk when they are used.
 
-    torch may create only tensors and plain Python objects. Every other object, such as the state of the trainer in a published
-    checkpoint, is replaced by an empty stand-in. An InputError is raised if the file is missing, damaged or of another format, or
-    cannot be read in this way.
+    torch is allowed to create only tensors and plain Python objects. Every other object, such as the state of the trainer in a
+    published checkpoint, is replaced by an empty stand-in. An InputError is raised if the file is missing, damaged or of another
+    format, or cannot be read in this way.
     """
     if Path(path).is_dir():
         inside = ", ".join([file.name for file in files_in(path)][:4])
@@ -102,7 +102,7 @@ def read_checkpoint(path: Path | str) -> Any:
 
 
 def named_tensors(content: Any) -> dict[str, Tensor]:
-    """Return all tensors of a checkpoint: place -> tensor. A place joins the keys of nested dictionaries and lists by dots.
+    """Return all tensors of a checkpoint: place -> tensor. A place has the keys of nested dictionaries and lists, joined by dots.
 
     If a whole network was pickled, its weights have their names in the network.
     """

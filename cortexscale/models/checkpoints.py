@@ -3,7 +3,7 @@
 The name of a tensor is its place in the file, with dots (:func:`~cortexscale.models.checkpoint_files.named_tensors`). Trainers
 and wrappers add parts to the names of weights. They add keys and prefixes before a name (``state_dict.module.``), or a wrapper
 within it (``features.module.0.weight``). The search looks for a place below which all needed weights are found by name and shape.
-If there is none, it also tries names without the parts that the network does not know.
+If there is no such place, it also tries names without the parts that the network does not know.
 """
 
 import logging
@@ -52,8 +52,8 @@ def load_weights(
         ema: whether to load the moving average of the weights. "auto" loads it if there is one, as the authors of the published
             suite do for evaluation.
         weights_at: place of the weights, such as ``teacher``, in a file in which several sets of weights fit.
-        spare: names of modules that may be missing, such as a classifier that is not needed. Their weights become NaN, so that
-            results computed from them are noticed.
+        spare: names of modules whose weights are not needed, such as a classifier. If these weights are missing, they become NaN,
+            so that results computed from them are noticed.
     """
     content = read_checkpoint(path)
     tensors = named_tensors(content)

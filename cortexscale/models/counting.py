@@ -36,7 +36,7 @@ class Flops:
 def forward_flops(network: nn.Module, image: Tensor) -> Flops:
     """Count the FLOPs of a network in eval mode for one image (1, 3, height, width).
 
-    Neither count includes activations, biases, residual sums, soft-max, or max pooling.
+    Neither ``products`` nor ``published`` includes activations, biases, residual sums, soft-max, or max pooling.
     """
     by_element = 0
 
@@ -64,7 +64,7 @@ def n_parameters(network: nn.Module) -> int:
 
 
 def count_network(backbone: Backbone, image: Tensor, widths: Sequence[int]) -> Network:
-    """Count the sizes of a network for one image (1, 3, height, width). ``widths`` are those of the candidate layers."""
+    """Count the sizes of a network for one image (1, 3, height, width). ``widths`` are the widths of the candidate layers."""
     network = backbone.network
     modules = [module for name, module in network.named_modules() if name and not any(module.children())]
     outputs: list[int] = []

@@ -44,8 +44,8 @@ _SUITE = {family.lower(): family for family in LAYERS} | {"deit": "ViT"}
 def timm_family(arch: str) -> str:
     """Return the family of an architecture of timm, from its name.
 
-    Architectures of the families of the published suite belong to these, whatever their version. The family of others is the
-    first word of the name. Words that say by whom or how a network was trained are skipped.
+    An architecture of a family in the published suite gets this family, whatever its version. For any other architecture, the
+    family is the first word of the name. Words that say by whom or how a network was trained are skipped.
 
     >>> [timm_family(arch) for arch in ("convnextv2_base", "deit3_small_patch16_224", "tf_efficientnet_b0", "swinv2_tiny")]
     ['ConvNeXt', 'ViT', 'EfficientNet', 'swin']

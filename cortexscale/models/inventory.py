@@ -134,7 +134,7 @@ def _builder(entry: sections.SuiteArchitecture | sections.CheckpointModel, class
 
 
 def adversarial_copy(original: Model, recipe: Recipe, results: str) -> Model:
-    """Make an adversarial copy of a model, which continues its training.
+    """Make an adversarial copy of a model. The copy continues the training of the model.
 
     A recipe without an attack raises an InputError.
     """

@@ -139,7 +139,7 @@ def captured(
 def output_shapes(backbone: Backbone, names: Sequence[str], image: torch.Tensor) -> dict[str, tuple[int, ...]]:
     """Return the shapes of modules' outputs for one image, such as (tokens, channels) or (channels, height, width).
 
-    ``image`` is a transformed image (3, height, width). The network is moved to its device.
+    ``image`` is a transformed image (3, height, width). The network is moved to the device of the image.
     """
     first = 0 if backbone.stacked else 1
     network = backbone.network.to(image.device)

@@ -19,17 +19,18 @@ from cortexscale.errors import InputError
 log = logging.getLogger(__name__)
 
 Sample = tuple[Tensor, int]
-"""The input of a network that was made from an image, and the label of the image."""
+"""The network input that was made from an image, and the label of the image."""
 
 
 def loaded(
     sample: Callable[[Any], Sample], batches: Iterable[Sequence[Any]], workers: int, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the samples of each batch of places, stacked: inputs (n, ...) and labels (n,), on the device.
+    """Yield inputs (n, ...) and labels (n,) for each batch, on the device. A batch is a list of places.
 
-    ``sample`` makes a sample from a place, in one of ``workers`` processes, or in this process if there are none. If processes
-    cannot be started, are killed, or have too little shared memory, this process makes the samples that are left, and a warning
-    says why. An InputError is raised if ``sample`` raises it, or if the inputs of a batch differ in size.
+    ``sample`` makes the sample of a place, such as the row of an image. It runs in ``workers`` processes, or in this process if
+    ``workers`` is 0. If processes cannot be started, are killed, or have too little shared memory, this process makes the samples
+    that are left, and a warning says why. An InputError is raised if ``sample`` raises it, or if the inputs of a batch differ in
+    size.
     """
     samples, places = _Samples(sample), iter(batches)
     handed_out: deque[list[Any]] = deque()
@@ -75,7 +76,10 @@ def loaded(
 
 
 class _Samples(Dataset[Sample | InputError]):
-    """Samples by place. A failed sample is returned as its InputError: a worker would pass on a raised one only as text."""
+    """Samples by place.
+
+    If a sample fails, its InputError is returned and not raised, because a worker passes on raised errors as text.
+    """
 
     def __init__(self, sample: Callable[[Any], Sample]) -> None:
         self.sample = sample

@@ -1,4 +1,7 @@
-"""The facts of one model of a study. They have a module of their own, so that stages with networks depend on little code."""
+"""The facts of one model of a study.
+
+They are in a separate module with little code, so that changes in other code do not repeat the stages that run networks.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -8,7 +11,7 @@ from typing import Any, Literal, TypeVar
 class TimmBuilder:
     """An architecture of timm, with arguments of ``timm.create_model``.
 
-    If ``classes`` is None, it has the classes of its pretraining.
+    If ``classes`` is None, the classifier has the classes of the pretraining.
     """
 
     timm: str

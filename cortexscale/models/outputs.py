@@ -1,4 +1,4 @@
-"""The activations in what a module puts out, which may be a tensor or a collection of tensors."""
+"""Finds the activations in the output of a module, which is a tensor or a collection of tensors."""
 
 import dataclasses
 from collections import OrderedDict

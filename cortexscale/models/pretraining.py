@@ -12,8 +12,8 @@ SAMPLES = {
     "lvd1689m": 1_689_000_000,
 }
 """Number of images in each pretraining set, by its name in a timm tag. ``laion2b`` and ``in22k`` have the paper's numbers. For
-``in22k``, Table S2 prints 14M, but its compute implies 13.6M. The numbers for CLIP, DINOv2 and DINOv3 are from Radford et al.
-(2021), Oquab et al. (2024) and Siméoni et al. (2025)."""
+``in22k``, Table S2 prints 14M, but the compute in this table implies 13.6M. The numbers for CLIP, DINOv2 and DINOv3 are from
+Radford et al. (2021), Oquab et al. (2024) and Siméoni et al. (2025)."""
 SUPERVISED, SELF_SUPERVISED, IMAGE_TEXT = "supervised", "self-supervised", "image-text"
 
 _LABELLED = {"in1k", "in12k", "in21k", "in22k", "jft"}

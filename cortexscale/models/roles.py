@@ -11,7 +11,7 @@ _PAPER_REFERENCE = "deit_small"
 def kinds(models: pd.DataFrame) -> pd.Series:
     """Return one of ``KINDS`` for each row.
 
-    The kind is ``fitted`` if scaling laws may be fitted to the model. Any other kind is the reason why they may not.
+    Scaling laws are fitted only to models of the kind ``fitted``. Any other kind says why they are not fitted to the model.
 
     A self-supervised model is fitted only if the config says ``fit: true``. An adversarial copy is never fitted.
     """

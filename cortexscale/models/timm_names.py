@@ -24,7 +24,7 @@ def renamed(name: str) -> str | None:
 def unknown(name: str) -> str | None:
     """Say what may be meant by a name for which timm has no pretrained weights.
 
-    If timm has weights of this name, or the name is one of a hub, return None.
+    If timm has weights of this name, or the name is the name of a model on a hub, return None.
     """
     if re.match(r"[a-z_-]+:", name):
         owned = name.startswith("local") or "/" in name

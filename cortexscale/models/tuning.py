@@ -1,4 +1,7 @@
-"""The facts of fine-tuned models. They have a module of their own, so that a fine-tuning depends on little code."""
+"""The facts of fine-tuned models.
+
+They are in a separate module with little code, so that changes in other code do not repeat fine-tunings.
+"""
 
 from dataclasses import dataclass
 

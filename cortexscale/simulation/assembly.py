@@ -51,7 +51,7 @@ def png(image: np.ndarray) -> tuple[bytes, str]:
 
 
 def write_stimuli(table: Path, rows: pd.DataFrame, files: Mapping[str, bytes]) -> None:
-    """Write a stimulus CSV and a zip of its images with the same name. ``files`` has the content of each image file."""
+    """Write a stimulus CSV, and a zip file of the same name with its images. ``files`` has the content of each image file."""
     table.parent.mkdir(parents=True, exist_ok=True)
     rows.to_csv(table, index=False, lineterminator="\r\n")
     with zipfile.ZipFile(table.with_suffix(".zip"), "w") as archive:

@@ -1,8 +1,8 @@
 """A simulated brain with known truth: the code of each visual area, the responses of its units, and their noise.
 
 The code of an area has few dimensions: the leading principal components of a feature space of images. Every unit reads a random
-mixture of them. Such a code can be learned from a few hundred trials, so a model that has the features of this space reaches the
-noise ceiling. If another model is below the ceiling, the reason is its features and not scarce data.
+mixture of these components. Such a code can be learned from a few hundred trials, so a model that has the features of this space
+reaches the noise ceiling. If another model is below the ceiling, the reason is its features and not scarce data.
 """
 
 from dataclasses import dataclass
@@ -95,7 +95,8 @@ def ncsnr_of_ceiling(nc_percent: np.ndarray, repetitions: int) -> np.ndarray:
 def noisy_trials(signal: np.ndarray, shown: np.ndarray, ncsnr: np.ndarray, seed: int) -> np.ndarray:
     """Return float32 single trials (trials, units), which are signal plus independent noise, with unit variance.
 
-    ``signal`` (images, units) has unit variance. ``shown`` has the row of the image of each trial. ``ncsnr`` is (units,).
+    ``signal`` (images, units) has unit variance. ``shown`` says for each trial which row of ``signal`` its image has. ``ncsnr``
+    is (units,).
     """
     scale = np.sqrt(1 + np.square(ncsnr))
     noise = np.random.default_rng(seed).standard_normal((len(shown), signal.shape[1]), dtype=np.float32)

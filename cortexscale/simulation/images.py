@@ -1,8 +1,8 @@
 """Procedural images of labelled objects. They are the labelled images and the stimuli of the demo study.
 
-An object has one of four shapes and one of four textures, which are its label. All else is random in each image: place, size,
-orientation, spatial frequency, colours, lighting, background, clutter that may cover part of the object, and pixel noise. Colours
-give a hint of the label.
+An object has one of four shapes and one of four textures. Shape and texture together are the label. All else is random in each
+image: place, size, orientation, spatial frequency, colours, lighting, background, clutter that may cover part of the object, and
+pixel noise. Colours give a hint of the label.
 """
 
 from pathlib import Path

@@ -58,7 +58,7 @@ class Study(Section):
     metrics: Metrics = Metrics()
     """Metrics of alignment in addition to Pearson r between predicted and measured responses."""
     layer_commitment: LayerCommitment = LayerCommitment()
-    """Choice of the layer of each model that predicts an ROI."""
+    """For each model and ROI, choice of the layer that predicts the responses in the ROI."""
     projection_study: ProjectionStudy | None = None
     """Compare projected features with all activations (figures S9 and S10). Without this section the stage is left out."""
     fits: Fits = Fits()

@@ -15,8 +15,8 @@ class Dataset(Section):
     """One neural dataset."""
 
     label: Label
-    """Name of the dataset in figures and tables, such as `TVSD-EP`. No other dataset may have it. It may be changed at any time,
-    because nothing is looked up by it."""
+    """Name of the dataset in figures and tables, such as `TVSD-EP`. Two datasets cannot have the same label. You can change it at
+    any time, because datasets are found by their keys in `datasets` and not by this name."""
     modality: Modality | None = None
     """Method of recording. The default is the modality that the reader states."""
     reader: Annotated[str, Field(pattern=r"^(\w+|.+\.py)$"), AfterValidator(expanded)]

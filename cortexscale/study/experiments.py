@@ -36,7 +36,7 @@ class Metrics(Section):
 
 
 class LayerCommitment(Section):
-    """Choice of the layer of each model that predicts an ROI."""
+    """For each model and ROI, choice of the layer that predicts the responses in the ROI."""
 
     borrow: bool = True
     """If true, layers are searched for the reference model of an architecture, and the other models of the architecture use its
@@ -64,7 +64,7 @@ class ProjectionStudy(Section):
     seeds: NonEmpty[Seed] = [42]
     """Seeds of the random matrix. Every seed gives one comparison."""
     stimuli: Once[Name] | None = None
-    """Stimulus sets whose datasets are used. The default is all."""
+    """Stimulus sets whose datasets are used. By default all stimulus sets are used."""
 
 
 class Mapping(Section):
@@ -86,8 +86,8 @@ class Mapping(Section):
     """Readout → dataset or `all` → keys of its recipe that differ from the default (`ReadoutRecipe` in
     cortexscale/readouts/recipes.py)."""
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0
-    """Fraction of the training stimuli that is held out from trained readouts. The column `validation_pearsonr` has their scores
-    on these stimuli. Set it to tune recipes."""
+    """Fraction of the training stimuli to which trained readouts are not fitted. The column `validation_pearsonr` has the scores
+    of the readouts on these stimuli, with which you can tune recipes."""
     save: bool = True
     """Save the readouts of the largest percentage and the first seed in `<results>/readouts`."""
 
@@ -98,8 +98,8 @@ class FinetuningGrid(Section):
     models: NonEmpty[str]
     """Ids of the base models."""
     datasets: NonEmpty[Name] | None = None
-    """Datasets to whose responses models are fitted. The default is the datasets that `rois` names. Without `rois` it is all
-    datasets of `finetuning.targets`."""
+    """Datasets to whose responses models are fitted. By default these are the datasets in `rois` or, without `rois`, all datasets
+    in `finetuning.targets`."""
     rois: dict[Name, NonEmpty[NonEmpty[str]]] = {}
     """Dataset → sets of ROIs. Each set gives one model, which is fitted to all ROIs of the set together. The default is one set:
     the ROIs of `finetuning.targets`."""
@@ -119,8 +119,8 @@ class Finetuning(Section):
     """Training of models on responses and on their task together (paper, sections 3 and 4.3 to 4.6)."""
 
     targets: Annotated[dict[Name, NonEmpty[str]], Field(min_length=1)]
-    """Dataset → ROIs to whose responses a model is fitted together. The responses of an ROI are predicted from the layer that the
-    base model is committed to."""
+    """Dataset → ROIs to whose responses a model is fitted together. The responses in an ROI are predicted from the layer to which
+    the base model is committed for this ROI."""
     images: FilePath | None = None
     """Labelled images for base models that do not come from a `suite`, in a layout that the key `images` of a suite allows. Base
     models of a suite use the images of the suite."""

@@ -1,4 +1,7 @@
-"""The section of stimulus sets. It has a module of its own, so that stages need not depend on the code of all sections."""
+"""The section of stimulus sets.
+
+It is in a separate module, so that a change in the code of other sections does not repeat the stages that import this module.
+"""
 
 from typing import Literal
 

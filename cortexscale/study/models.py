@@ -109,7 +109,8 @@ class PublishedSuite(Section):
     download: bool = True
     """Download checkpoints that are missing from the folder. With false, a missing checkpoint is an error."""
     ema: bool | Literal["auto"] = "auto"
-    """Load the averaged weights if the file has both kinds of weights. `auto` prefers averaged weights, as the authors do."""
+    """Whether to load the moving average of the weights (EMA). `auto` loads the average if the file has one, as the authors
+    do."""
     fit: bool = True
     """Fit the scaling laws to these models. With false, the models are held out."""
 
@@ -171,7 +172,7 @@ class OwnModel(Section):
     seed: Seed | None = None
     """Seed with which the model was trained. It appears in the tables."""
     ema: bool | Literal["auto"] = "auto"
-    """Load the averaged weights if the file has both kinds of weights. `auto` prefers averaged weights."""
+    """Whether to load the moving average of the weights (EMA). `auto` loads the average if the file has one."""
     weights_at: str | None = None
     """Key of the weights in the file, such as `teacher` or `state_dict.encoder_q`. Give it if several sets of weights fit."""
     fit: bool = False

@@ -52,7 +52,7 @@ class Validated(Generic[M]):
         given: Any = self.given
         for part in path:
             if isinstance(part, int) and isinstance(given, dict) and part not in given:
-                continue  # the config has one section instead of a list of one
+                continue  # the config has a single section where a list is allowed
             if isinstance(part, int) and isinstance(given, list):
                 part = [number for number in range(len(given)) if (*place, number) not in self.removed][part]
             place, given = (*place, part), entry(given, part)
@@ -77,7 +77,7 @@ def validated(model: type[M], given: dict[str, Any], where: str = "", stand_ins:
 
     Args:
         where: name of the section in messages, as in :class:`Validated`.
-        stand_ins: values for required keys of the model that are missing or wrong.
+        stand_ins: values that are used for required keys of the section if these are missing or wrong.
     """
     result: Validated[M] = Validated(given, where)
     for path, problem in _misread(model, given, result):
@@ -142,7 +142,7 @@ def _place_of(error: ErrorDetails, given: Any) -> Place:
 
 
 def _misread(model: type[BaseModel], given: dict[str, Any], result: Validated[Any]) -> Iterator[tuple[Place, InputError]]:
-    """Yield an error for values that Python accepts as numbers by mistake: ``yes`` and ``off`` (as 1 and 0), and ``.inf``."""
+    """Yield an error for each value that would be a number only by mistake: ``yes`` and ``off`` (as 1 and 0), and ``.inf``."""
     for path, value in _scalars(given):
         if not isinstance(value, bool) and not (isinstance(value, float) and not math.isfinite(value)):
             continue
@@ -162,7 +162,7 @@ def _scalars(given: Any, path: Place = ()) -> Iterator[tuple[Place, Any]]:
 
 
 def _as_written(value: Any) -> str:
-    """Return the end of a remedy, which says how YAML reads a word without quotes. It is empty for a string."""
+    """Return the last part of a remedy, which says how YAML reads a word without quotes. For a string, return an empty text."""
     if isinstance(value, bool):
         return "; YAML takes yes, no, on and off for true and false unless they are in quotes ('no')"
     taken = "a number" if isinstance(value, int | float) and math.isfinite(value) else "a date" if isinstance(value, date) else ""

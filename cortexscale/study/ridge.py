@@ -1,4 +1,7 @@
-"""The section of ridge regression. It has a module of its own, so that stages need not depend on the code of all sections."""
+"""The section of ridge regression.
+
+It is in a separate module, so that a change in the code of other sections does not repeat the stages that import this module.
+"""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal

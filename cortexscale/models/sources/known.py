@@ -15,8 +15,8 @@ from cortexscale.models.vision import timm
 def build(model: Model, weights: bool) -> Backbone:
     """Build a network. If ``weights`` are asked for and there is no checkpoint, timm fetches them.
 
-    The transform resizes images to the model's image size. Without an image size, it is the transform by which the network's
-    authors evaluate it. In suites that are trained here, architectures of the published suite always keep their authors'
+    The transform resizes images to the model's image size. Without an image size, it is the transform with which the network's
+    authors evaluate the network. In suites that are trained here, architectures of the published suite always keep their authors'
     transform. An InputError is raised if timm does not know the name or an argument, or cannot fetch the weights.
     """
     size, arch = model.image_size, ""

@@ -216,7 +216,7 @@ class ShardImages(LabelledImages):
 
     def __getitem__(self, row: int) -> Image.Image:
         number, offset, length = self.places[row]
-        with self.shards[number].open("rb") as shard:  # there may be more shards than a process may keep open
+        with self.shards[number].open("rb") as shard:  # there may be more shards than a process can keep open
             shard.seek(offset)
             content = shard.read(length)
         return decoded(content, f"{self.shards[number]}, {os.fsdecode(self.names[row])}", transparency="dropped")

@@ -39,7 +39,7 @@ class TrainingJob:
         images: path for :func:`cortexscale.models.training.data.open_images`.
         base: file with initial weights of the same architecture; None stands for random weights.
         weights, report, training_set: files to write.
-        workers: number of processes that read images, in all. Processes that train share them.
+        workers: total number of processes that read images. They are divided among the processes that train.
         code: digest of the code. An interrupted training continues only if the code is the same.
     """
 

@@ -107,7 +107,7 @@ class _Gradient:
         self.criterion = criterion(recipe)
 
     def add(self, batches: Iterator[Batch], seeds: list[int]) -> torch.Tensor:
-        """Add the gradient of the next micro-batches to that of the network, and return their mean loss.
+        """Add the gradient of the next micro-batches to the network's gradient, and return the mean loss of these micro-batches.
 
         There is one micro-batch for each seed.
         """

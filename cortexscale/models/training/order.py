@@ -32,7 +32,9 @@ def seed_everything(seed: int) -> None:
 
 
 class Order:
-    """Consecutive epochs of n images in random order. A batch may have the last images of one epoch and the first of the next.
+    """Consecutive epochs of n images in random order.
+
+    A batch can have the last images of one epoch and the first images of the next.
 
     With ``repeats``, each image occurs that number of times in a row, and an epoch has n / repeats different images (repeated
     augmentation).

@@ -29,7 +29,9 @@ _FEW_STEPS = 10
 
 
 def resolve(*layers: Recipe) -> Recipe:
-    """Merge recipes into a complete one. Keys of a later recipe replace those of its preset and of earlier recipes.
+    """Merge recipes into a complete one.
+
+    Keys of a later recipe replace keys of earlier ones; its preset replaces all earlier keys.
 
     An InputError is raised if a preset is unknown, or unless exactly one of ``epochs`` and ``steps`` is given.
     """

@@ -21,7 +21,8 @@ from cortexscale.recipe import Recipe
 log = logging.getLogger(__name__)
 
 CHECK_EVERY = 20
-"""Number of steps between two readings of the loss. A reading waits for the GPU. After a reading, a state may be saved."""
+"""Number of steps between two readings of the loss. A reading waits for the GPU. The state of the training can be saved only
+after a reading."""
 
 
 class Stateful(Protocol):
@@ -41,7 +42,10 @@ class TrainingState:
         self._saved = time.monotonic()
 
     def restore(self, parts: dict[str, Stateful]) -> tuple[int, list[Any]]:
-        """Load ``parts``, and return the number of finished steps and their losses. Without a usable file, there are none."""
+        """Load ``parts``, and return the number of finished steps and their losses.
+
+        Without a usable file, no step is finished.
+        """
         try:
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
@@ -102,7 +106,7 @@ class Steps:
         self.left = range(first, count)
 
     def run(self, gradient: Callable[[int], Tensor]) -> None:
-        """Run the remaining steps. ``gradient`` adds a step's gradient to that of the network, and returns the step's losses.
+        """Run the remaining steps. ``gradient`` adds a step's gradient to the network's gradient, and returns the step's losses.
 
         An InputError is raised if a loss or a weight is not finite. The state that was saved last is then kept.
         """
