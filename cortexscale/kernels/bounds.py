@@ -28,7 +28,8 @@ def ridge_seconds(
     There are I inverses, each of n^3 (1 + 1/k) operations with k ``folds`` and n^3 without folds. Each of E evaluations takes 4
     n^2 T operations for products (2 n^2 T without folds), 2 n m T for the test stimuli, and 10 k + 5 passes over n x T values.
     The passes matter if n is small. A ``full`` search of A alphas has I = E = A. An ``adaptive`` search has I =
-    ``ADAPTIVE_INVERSES`` and E = ``ADAPTIVE_EVALUATIONS``; its first guess takes A n^3 / 8 operations more.
+    ``ADAPTIVE_INVERSES`` and E = ``ADAPTIVE_EVALUATIONS``, as for errors with one minimum; its first guess takes A n^3 / 8
+    operations more.
     """
     inverses = evaluations = alphas
     guess = 0.0

@@ -4,10 +4,11 @@ There are two ways to find the penalty with the smallest leave-one-out error. Bo
 (:mod:`~cortexscale.kernels.bordered_inverse`), and all folds, subjects and ROIs share it:
 
 * ``full`` evaluates every unit at every alpha.
-* ``adaptive`` evaluates every group only at alphas around the minimum of its error. It first guesses the minimum from every
-  second stimulus and random combinations of units, at an eighth of the cost of the inverses. It starts one alpha below the guess,
-  goes up the grid until the error has risen in every fold, and then goes down in the same way. If the error has a single minimum,
-  the result is the same as for ``full``.
+* ``adaptive`` evaluates every group only at alphas around the minima of its error. It first guesses the curve of the error from
+  half of the stimuli and random combinations of units, at an eighth of the cost of the inverses. The curve may have several
+  valleys if a few features are much larger than the others, and both kinds predict the responses. From one alpha below the
+  bottom of every valley, the search goes up the grid until the error has risen in every fold, and then goes down in the same
+  way. The result is the same as for ``full`` unless the error has a valley that the guess does not show.
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ from cortexscale.kernels.responses import Responses
 from cortexscale.kernels.ridge_problem import BestAlphas, NestedRidge, RidgeProblem
 
 SEARCHES = ("adaptive", "full")
+_FEW = 400
+"""Number of stimuli from which on half of them show every valley of the error. An inverse for fewer takes milliseconds."""
 
 
 def nested_ridge(
@@ -39,10 +42,11 @@ def nested_ridge(
     """Choose alphas by leave-one-out error within each training set, and correlate predictions at these alphas with responses.
 
     With k folds of n stimuli, an inverse costs n^3 (1 + 1/k) operations, and evaluating T units with it costs 4 n^2 T. ``full``
-    does both at all A alphas. ``adaptive`` makes fewer than 2 A inverses, usually 5. It evaluates each unit 3 to 4 times, and its
-    guess costs A n^3 / 8 operations. Besides the arguments, memory holds 3 n^2 values, blocks of units, and two tables of (k + 1)
-    P values for the P pairs of a group and a unit. Predictions take 2 m values per pair, and 2 n more with folds. In float32, the
-    error of r is at most 1e-3 for alphas between 1e-4 and 1e2 times the largest eigenvalue of K, and 1e-5 well within that range.
+    does both at all A alphas. ``adaptive`` makes fewer than 2 A inverses. If errors have one valley, it usually makes 5 and
+    evaluates each unit 3 to 4 times. Its guess costs A n^3 / 8 operations, or A n^3 for few stimuli. Besides the arguments,
+    memory holds 3 n^2 values, blocks of units, and two tables of (k + 1) P values for the P pairs of a group and a unit.
+    Predictions take 2 m values per pair, and 2 n more with folds. In float32, the error of r is at most 1e-3 for alphas between
+    1e-4 and 1e2 times the largest eigenvalue of K, and 1e-5 well within that range.
 
     Args:
         K: (n, n) Gram matrix of the training stimuli, in any centring. Computations use its dtype and device.
@@ -61,44 +65,53 @@ def nested_ridge(
     problem = RidgeProblem(K, responses, folds, cross, units_per_block, predictions)
     best = BestAlphas(problem, alpha_per)
     n_alphas, n_choices = len(grid), best.error.shape[1]
-    wanted, seen = (np.zeros((n_alphas, n_choices), dtype=bool) for _ in range(2))
+    seen = np.zeros((n_alphas, n_choices), dtype=bool)
+    error = np.full((n_alphas + 2, *best.error.shape), np.inf)  # rows -1 and -2 are also the neighbours of row 0
 
-    def evaluate(a: int) -> None:
-        choices = np.flatnonzero(wanted[a] & ~seen[a])
+    def evaluate(a: int, wanted: np.ndarray) -> None:
+        choices = np.flatnonzero(wanted & ~seen[a])
         if len(choices):
-            problem.evaluate(a, grid[a], choices, best)
+            error[a][:, choices] = problem.evaluate(a, grid[a], choices, best)
             seen[a, choices] = True
 
     if search == "full":
-        wanted[:] = True
         for a in range(n_alphas):
-            evaluate(a)
+            evaluate(a, np.ones(n_choices, dtype=bool))
     else:
-        wanted[np.maximum(guessed_alphas(K, responses, grid) - 1, 0), np.arange(n_choices)] = True
+        bottom, group = np.nonzero(valleys(guessed_errors(K, responses, grid)))
+        starts = np.zeros_like(seen)
+        starts[np.maximum(bottom - 1, 0), group] = True
         for a in range(n_alphas):
-            evaluate(a)
-            if a + 1 < n_alphas:
-                wanted[a + 1] |= best.is_at(a)
+            evaluate(a, starts[a] | (error[a - 1] < error[a - 2]).any(axis=0))
         for a in reversed(range(n_alphas - 1)):
-            wanted[a] |= best.is_at(a + 1)
-            evaluate(a)
+            evaluate(a, seen[a + 1] & (error[a + 1] <= error[a + 2]).any(axis=0))
     return best.result()
 
 
-def guessed_alphas(K: Tensor, responses: Responses, alphas: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Guess the best alpha of each group, and return its index in ``alphas``, (groups,).
+def guessed_errors(K: Tensor, responses: Responses, alphas: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Guess the leave-one-out error of each group at each alpha, (alphas, groups), in units that differ between groups.
 
-    The guess uses every second stimulus, and random combinations of the units of a group (:meth:`Responses.sketch`).
+    The guess uses every second stimulus, or every stimulus if there are fewer than ``_FEW``, and random combinations of the units
+    of a group (:meth:`Responses.sketch`).
     """
-    Kc = centred(K[::2, ::2])
-    sketches = [responses.sketch(group, Kc, slice(None, None, 2)) for group in range(len(responses.members))]
+    some = slice(None, None, 1 if len(K) < _FEW else 2)
+    Kc = centred(K[some, some])
+    sketches = [responses.sketch(group, Kc, some) for group in range(len(responses.members))]
     Z = torch.cat(sketches, dim=1)
     bounds = np.cumsum([0, *(sketch.shape[1] for sketch in sketches)])[:-1]
     errors = []
     for alpha in alphas:
         inverse = BorderedInverse(alpha, Kc, [])
         errors.append(np.add.reduceat(inverse.errors(inverse.B @ Z, [])[-1].cpu().numpy(), bounds))
-    return np.argmin(errors, axis=0)
+    return np.array(errors)
+
+
+def valleys(curves: np.ndarray) -> np.ndarray:
+    """Tell where curves (alphas, groups) have a local minimum. The minimum of a flat valley is its first alpha."""
+    rim = np.full_like(curves[:1], np.inf)
+    walled = np.concatenate([rim, curves, rim])
+    falls = walled[1:] < walled[:-1]
+    return falls[:-1] & ~falls[1:]
 
 
 def _checked_alphas(alphas: Sequence[float]) -> np.ndarray:

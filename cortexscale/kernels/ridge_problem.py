@@ -55,10 +55,6 @@ class BestAlphas:
         self.r = np.full((problem.n_training_sets, len(self.unit)), np.nan)
         self.predicted = problem.no_predictions(len(self.unit))
 
-    def is_at(self, a: int) -> np.ndarray:
-        """Tell for each choice, (D,), whether alpha ``a`` is the best so far on any training set."""
-        return (self.chosen == a).any(axis=0)
-
     def offer(self, a: int, choices: np.ndarray, error: np.ndarray) -> np.ndarray:
         """Replace the best alpha by ``a`` wherever its error is lower. Return where this happened, (k + 1, D).
 
@@ -165,26 +161,34 @@ class RidgeProblem:
             heldout = heldout[np.argsort(self.rows.cpu().numpy())]
         return heldout, None if self.cross is None else predicted[test]
 
-    def evaluate(self, a: int, alpha: float, choices: np.ndarray, best: BestAlphas) -> None:
-        """Evaluate ``choices`` (groups or single units) at alpha number ``a``. Where it is better, update ``best``."""
+    def evaluate(self, a: int, alpha: float, choices: np.ndarray, best: BestAlphas) -> np.ndarray:
+        """Evaluate ``choices`` (groups or single units) at alpha number ``a``. Where it is better, update ``best``.
+
+        Returns:
+            The leave-one-out errors, (k + 1, choices).
+        """
         inverse = BorderedInverse(alpha, self.Kc, self.folds)
         if best.choice is best.unit:
             evaluation = self._evaluate_units(inverse, choices)
             best.keep(best.offer(a, choices, evaluation.error), choices, evaluation)
-            return
+            return evaluation.error
         members = self.responses.members
         wide = np.array([self.responses.is_wide(group) for group in choices])
-        narrow = choices[~wide]
+        error, narrow = np.empty((self.n_training_sets, len(choices))), choices[~wide]
         if len(narrow):
             units = np.flatnonzero(members[narrow].any(axis=0))
             evaluation = self._evaluate_units(inverse, units)
-            means = np.stack([evaluation.error[:, inside].mean(axis=1) for inside in members[narrow][:, units]], axis=1)
-            best.keep(best.offer(a, narrow, means), units, evaluation)
-        for group in choices[wide]:
+            means = [evaluation.error[:, inside].mean(axis=1) for inside in members[narrow][:, units]]
+            error[:, ~wide] = np.stack(means, axis=1)
+            best.keep(best.offer(a, narrow, error[:, ~wide]), units, evaluation)
+        for column in np.flatnonzero(wide):
+            group = choices[column]
             units = np.flatnonzero(members[group])
-            taken = best.offer(a, np.array([group]), self._factor_error(inverse, group)[:, None] / len(units))
+            error[:, column] = self._factor_error(inverse, group) / len(units)
+            taken = best.offer(a, choices[[column]], error[:, [column]])
             if taken.any():
                 best.keep(taken, units, self._evaluate_units(inverse, units, with_error=False))
+        return error
 
     def _evaluate_units(self, inverse: BorderedInverse, units: np.ndarray, *, with_error: bool = True) -> Evaluation:
         error, r = np.empty((self.n_training_sets, len(units))), np.full((self.n_training_sets, len(units)), np.nan)

@@ -24,8 +24,8 @@ class Alphas(Section):
     count: PositiveInt = 10
     """Number of penalties. Their logarithms are evenly spaced."""
     search: Literal["adaptive", "full"] = "adaptive"
-    """`full` tries all penalties. `adaptive` tries only penalties near the minimum of the error in each ROI. Both find the same
-    penalty if the error has a single minimum."""
+    """`full` tries all penalties. `adaptive` tries only penalties near the minima of the error in each ROI, as it estimates them
+    from half of the stimuli. Both find the same penalty unless the estimate misses a minimum."""
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.low >= self.high and self.count > 1:

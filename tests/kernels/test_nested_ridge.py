@@ -13,7 +13,7 @@ from cortexscale.kernels import nested_ridge as module
 from cortexscale.kernels.bordered_inverse import BorderedInverse, HeldOutBlock
 from cortexscale.kernels.folds import k_folds
 from cortexscale.kernels.gram import gram
-from cortexscale.kernels.nested_ridge import guessed_alphas, nested_ridge
+from cortexscale.kernels.nested_ridge import guessed_errors, nested_ridge, valleys
 from cortexscale.kernels.responses import SKETCH, Responses
 
 ALPHAS = np.logspace(-1, 5, 10)
@@ -237,12 +237,17 @@ def test_adaptive_search_equals_the_full_grid_unless_a_curve_has_two_valleys(n, 
     assert one_valley.mean() > 0.5 or n_alphas > 3  # that is, the property says something
 
 
+def one_valley_each(bottoms):
+    """Guessed errors (alphas, groups) whose only minimum is at ``bottoms``."""
+    return np.abs(np.arange(len(ALPHAS))[:, None] - bottoms).astype(float)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_wrong_guess_costs_time_but_changes_nothing(monkeypatch, seed):
     X, Y = problem(60, 40, 12)
     members = np.repeat(np.eye(4, dtype=bool), 3, axis=1)
     full = fit(X, Y, 60, ALPHAS, k_folds(60, 5), members, search="full")
-    monkeypatch.setattr(module, "guessed_alphas", lambda *_: np.random.default_rng(seed).integers(0, len(ALPHAS), 4))
+    monkeypatch.setattr(module, "guessed_errors", lambda *_: one_valley_each(np.random.default_rng(seed).integers(0, 10, 4)))
     assert_same(fit(X, Y, 60, ALPHAS, k_folds(60, 5), members), full, atol=1e-12)
 
 
@@ -254,7 +259,34 @@ def test_the_guess_is_near():
     alphas = np.logspace(-2, 6, 12)
     chosen = fit(X, Y, 240, alphas, k_folds(240, 5), members, search="full").chosen[:, ::40]
     assert len(np.unique(chosen)) > 3
-    assert np.abs(guessed_alphas(K, Responses(Y[:240], members), alphas) - chosen).max() <= 1
+    assert np.abs(guessed_errors(K, Responses(Y[:240], members), alphas).argmin(axis=0) - chosen).max() <= 1
+
+
+def with_massive_features(n, massive, size, groups, units, *, n_test=60, seed=0):
+    """Responses of ``units`` per group, which depend on small features and, growing from group to group, on massive ones."""
+    rng = np.random.default_rng(seed)
+    small = rng.normal(size=(n + n_test, 2 * n)) * np.arange(1, 2 * n + 1) ** -0.5
+    large = rng.normal(size=(n + n_test, massive))
+    of_small, of_large = (part @ rng.normal(size=(part.shape[1], groups * units)) for part in (small, large))
+    weight, noise = np.repeat(np.geomspace(0.01, 10, groups), units), np.tile(np.geomspace(0.3, 5, units), groups)
+    Y = of_small / of_small.std(axis=0) + weight * of_large / of_large.std(axis=0)
+    return np.column_stack([size * large, small]), Y + noise * rng.normal(size=Y.shape)
+
+
+@pytest.mark.parametrize(("n", "massive", "size"), [(120, 6, 30), (120, 6, 300), (420, 12, 30)])
+def test_massive_features_that_carry_signal_do_not_hide_the_minimum(n, massive, size):
+    X, Y = with_massive_features(n, massive, size, groups=12, units=10)
+    alphas, members, folds = np.logspace(1, 7, 10), np.repeat(np.eye(12, dtype=bool), 10, axis=1), k_folds(n, 5)
+    full, adaptive = (fit(X, Y, n, alphas, folds, members, search=search) for search in ("full", "adaptive"))
+    curves = np.stack([fit(X, Y, n, [alpha], folds, members, search="full").loo_error[-1] for alpha in alphas])
+    assert valleys(curves).sum(axis=0).max() > 1, "the case has several valleys"
+    assert_same(adaptive, full, atol=1e-9)
+
+
+def test_a_valley_is_lower_than_its_neighbours_and_a_flat_one_is_its_first_alpha():
+    curves = np.array([[3, 1, 2, 2, 1, 5], [1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1], [2, 2, 2, 2, 2, 2], [4, 1, 1, 3, 0, 0]])
+    found = [np.flatnonzero(row).tolist() for row in valleys(curves.T.astype(float)).T]
+    assert found == [[1, 4], [0], [5], [0], [1, 4]]
 
 
 def counted(monkeypatch, n):
@@ -278,8 +310,10 @@ def test_factorisations_depend_on_alphas_and_folds_only(monkeypatch, units, bloc
 def test_an_adaptive_search_factorises_fewer_than_twice_the_alphas(monkeypatch, seed):
     X, Y = problem(40, 60, 60, seed=seed)
     members = np.repeat(np.eye(30, dtype=bool), 2, axis=1)
+    monkeypatch.setattr(module, "_FEW", 0)  # the guess factorises half of the stimuli
     if seed < 3:  # as badly as can be
-        monkeypatch.setattr(module, "guessed_alphas", lambda *_: np.random.default_rng(seed).integers(0, len(ALPHAS), 30))
+        guess = one_valley_each(np.random.default_rng(seed).integers(0, 10, 30))
+        monkeypatch.setattr(module, "guessed_errors", lambda *_: guess)
     n_calls = counted(monkeypatch, 40)
     fit(X, Y, 40, ALPHAS, k_folds(40, 5), members)
     assert 0 < n_calls() < 2 * len(ALPHAS)
@@ -288,6 +322,7 @@ def test_an_adaptive_search_factorises_fewer_than_twice_the_alphas(monkeypatch, 
 @pytest.mark.parametrize(("n_alphas", "most"), [(10, 5), (99, 33)])
 def test_one_group_is_evaluated_at_few_alphas(monkeypatch, n_alphas, most):
     X, Y = problem(240, 300, 40)
+    monkeypatch.setattr(module, "_FEW", 0)
     n_calls = counted(monkeypatch, 240)
     fit(X, Y, 240, np.logspace(-3, 7, n_alphas), k_folds(240, 5))
     assert 3 <= n_calls() <= most
@@ -312,7 +347,7 @@ def test_running_out_of_memory_halves_the_block_and_goes_on(monkeypatch, caplog)
         return errors(inverse, C, residuals)
 
     monkeypatch.setattr(BorderedInverse, "errors", with_room_for_five)
-    monkeypatch.setattr(module, "guessed_alphas", lambda *_: np.array([4]))
+    monkeypatch.setattr(module, "guessed_errors", lambda *_: one_valley_each(np.array([4])))
     parts = fit(X, Y, 40, ALPHAS, k_folds(40, 3), units_per_block=30)
     assert_same(parts, whole, rtol=1e-11, atol=1e-11)
     halves = [f"out of device memory: going on with {n} units at a time" for n in (15, 7, 3)]
