@@ -43,8 +43,8 @@ def open_hdf5(path: Path | str, mode: Literal["r", "r+", "w"] = "r", **settings:
 def released_hdf5(path: Path | str, expected: str, remedy: str, smallest: int = 1) -> Iterator[h5py.File]:
     """Open a released HDF5 file of at least ``smallest`` bytes for reading.
 
-    An error that HDF5 raises when the file is opened, or in the block, becomes an InputError. ``remedy`` says where
-    the file comes from.
+    An error that HDF5 raises when the file is opened, or while the block reads the file, becomes an InputError. ``remedy`` says
+    where the file comes from.
     """
     path = require_real_file(path, remedy, smallest)
     with hdf5_damage(path, expected, remedy), open_hdf5(path) as file:

@@ -38,7 +38,7 @@ def digest_of(path: Path | str) -> str:
 
 
 class Contents:
-    """Digests of paths. They are stored in a JSON file, so that a file is read again only if it has changed.
+    """Digests of files and folders. They are stored in a JSON file, so that a file is read again only if it has changed.
 
     Args:
         memory: JSON file of the remembered digests. It need not exist.

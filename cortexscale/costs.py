@@ -51,7 +51,7 @@ def formula(cost: Callable[..., Cost]) -> str:
 
 
 class Machine(BaseModel, extra="forbid", frozen=True):
-    """Rates at which a machine works on one job."""
+    """Speeds of a machine for one job, such as FLOP/s and bytes/s."""
 
     gemm_float64: PositiveFloat = Field(description="FLOP/s of float64 matrix products")
     gemm_float32: PositiveFloat = Field(description="FLOP/s of float32 matrix products")
@@ -73,7 +73,10 @@ class Machine(BaseModel, extra="forbid", frozen=True):
         return self.gemm_float64 if self._is_double(precision) else self.gemm_float32
 
     def inverse(self, precision: str) -> float:
-        """Return the speed of inverting (n, n) matrices, in n^3 operations/s. ``precision`` is as in :meth:`gemm`."""
+        """Return the speed of inverting (n, n) matrices, in n^3 operations/s.
+
+        ``precision`` has the same values as in :meth:`gemm`.
+        """
         return self.inverse_float64 if self._is_double(precision) else self.inverse_float32
 
     def _is_double(self, precision: str) -> bool:

@@ -49,7 +49,7 @@ def fetch(url: str, path: Path | str, *, size: int | None = None, sha256: str | 
             else:
                 _download(url, path, size, sha256)
         finally:
-            lock.unlink(missing_ok=True)  # FileLock notices that its file was deleted, and asks again
+            lock.unlink(missing_ok=True)  # FileLock notices that its file was deleted, and makes a new one
 
 
 def _download(url: str, path: Path, size: int | None, sha256: str | None) -> None:
@@ -67,7 +67,7 @@ def _download(url: str, path: Path, size: int | None, sha256: str | None) -> Non
 
 
 def _verify(file: Path, where: object, size: int | None, sha256: str | None, remedy: str) -> None:
-    """Raise an InputError that names ``where`` if a file has another size or checksum."""
+    """Raise an InputError that names ``where`` if a file does not have the expected size and checksum."""
     length = file.stat().st_size
     if size is not None and size != length:
         raise InputError(where, f"{length:,} bytes", f"{size:,} bytes", remedy)

@@ -64,11 +64,11 @@ class Problems:
             self.found.append(error)
 
     def of(self, where: str) -> list[InputError]:
-        """List the problems whose ``where`` begins with this text, such as the name of a section of the config."""
+        """List the problems of one part of the inputs. Their attribute ``where`` begins with the argument ``where``."""
         return [problem for problem in self.found if problem.where.startswith(where)]
 
     def require_none(self) -> None:
-        """Raise the problem that was found. If there are several, raise one InputError that lists each of them once."""
+        """If one problem was found, raise it. If several were found, raise one InputError that lists each of them once."""
         unlike = list({str(problem): problem for problem in self.found}.values())
         if len(unlike) > 1:
             raise InputErrors(unlike)

@@ -82,7 +82,10 @@ HEAD = 1024
 
 
 def stand_in_of(head: bytes) -> tuple[str, str, str] | None:
-    """Return what was found in place of a data file, what is expected and what to do; None if the first bytes may be data."""
+    """Return what was found in place of a data file, what is expected and what to do.
+
+    If ``head`` can be the beginning of a data file, return None.
+    """
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if _ANNEX_POINTER.match(head):
         return "a git-annex pointer", "the data file itself", "fetch the content (gin get-content, or git annex get). "

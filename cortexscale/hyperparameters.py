@@ -49,7 +49,7 @@ def readout_table(
     """Make Table S6, which has the hyper-parameters of trained readouts that differ between datasets.
 
     Args:
-        recipes: recipes by readout and dataset.
+        recipes: readout -> dataset -> recipe.
         readers: reader of each dataset, such as ``tvsd``; it decides which values of the paper are shown.
 
     Returns:

@@ -34,7 +34,7 @@ _UNREAD = (".avif", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jxl", "
 _MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}
 """Pillow's modes with at most 8 bits per channel. torchvision and timm convert them to RGB in the same way."""
 
-_DARK = 16  # if all upper bytes of a 16-bit image are below this, its values have at most 12 bits, and it would become black
+_DARK = 16  # if all upper bytes of a 16-bit image are below this, its values have at most 12 bits, and it would look black
 _TURNED = 0x0112  # EXIF's tag of the orientation
 _TRANSPARENT = "transparent in places"  # key in the ``info`` of an image with transparent pixels
 _TURNED_TEXT = (
@@ -45,7 +45,7 @@ _TRANSPARENT_TEXT = (
     "have transparent pixels. The colours under the transparency are used, as torchvision, timm and Brain-Score do. If they were "
     "shown on another background, store them so, without transparency"
 )
-_BITS_PER_SAMPLE = 258  # tag of TIFF
+_BITS_PER_SAMPLE = 258  # TIFF's tag of the number of bits per channel
 
 
 def image_names(folder: Path | str) -> list[str]:

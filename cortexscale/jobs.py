@@ -30,7 +30,7 @@ _PLACES = ("checkpoint", "file", "path")
 
 
 class Place(str):
-    """A path that does not count when params are compared. A result may depend on the content of a file, but not on its path."""
+    """A path that does not count when params are compared. Results depend on the content of the file, and not on its path."""
 
     def __repr__(self) -> str:
         return "a path"
@@ -46,7 +46,7 @@ def place(path: str | None) -> Place | None:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as plain JSON; dataclasses, sections of the config and paths are converted, within lists and dicts too.
+    """Return a value as plain JSON. Dataclasses, sections of the config and paths are converted, also within lists and dicts.
 
     Paths of files from outside the study become :class:`Place`.
     """
@@ -82,7 +82,7 @@ _OF_THE_DISK = {
     errno.EIO: ("a disk that works", "check the disk or the network"),
     errno.ESTALE: ("a disk that stays mounted", "mount the network disk again, and run again"),
 }
-"""Errors of the operating system that no code can prevent. Their values are ``expected`` and ``remedy`` of an InputError."""
+"""Error number -> ``expected`` and ``remedy`` of an InputError, for errors of the operating system that no code can prevent."""
 
 
 @contextmanager
@@ -121,7 +121,7 @@ def arguments_of(main: Callable[..., None], job: Job) -> dict[str, Any]:
     """Get the arguments of a script's ``main`` from its job.
 
     ``main`` needs a parameter for every named input, output and param of the rule. An input that a job only waits for has no
-    name. The rule may omit a parameter with a default. A parameter for a single file accepts a list of one file. If the list is
+    name. The rule can omit a parameter with a default. A parameter for a single file accepts a list of one file. If the list is
     empty, the parameter has its default.
 
     Raises:

@@ -49,7 +49,7 @@ class Origin:
         return cls(rule, texts, contents, made_ns, content)
 
     def input_files(self, results: str) -> list[str]:
-        """Return the paths of the inputs if the results folder is at ``results``."""
+        """Return the paths of the inputs, for a results folder at the path ``results``."""
         return sorted(file.replace(_RESULTS, f"{results}/", 1) if file.startswith(_RESULTS) else file for file in self.inputs)
 
     def save(self, note: Path) -> None:
@@ -168,7 +168,7 @@ def _difference(result: Path, note: Path, origin: Origin | None, temporary: Coll
 
 
 def _other_input(origin: Origin, results: Path) -> str:
-    """Say which input was different when the result was made, as it may be for results that were copied from another study."""
+    """Say which input was different when the result was made. This happens if results are copied from another study."""
     for file, content in origin.inputs.items():
         now = _content(file.replace(_RESULTS, f"{results}/", 1), results)
         if content and now and content != now:

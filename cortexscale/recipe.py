@@ -38,7 +38,8 @@ class Recipe(Section):
     epochs: PositiveFloat | None = None
     """Number of passes over the training set. Give either `epochs` or `steps`."""
     steps: PositiveInt | None = None
-    """Number of steps of the optimiser. It does not depend on the size of the training set."""
+    """Number of steps of the optimiser. With this key, the length of the training does not depend on the size of the training
+    set."""
     batch: PositiveInt = 256
     """Number of images in a step, summed over all GPUs. If the training set is smaller, every step uses the whole set."""
     micro_batch: PositiveInt | None = None
@@ -96,7 +97,7 @@ class Recipe(Section):
 
     @property
     def augments(self) -> bool:
-        """Whether images are augmented one by one in other ways than mirroring."""
+        """Whether single images are augmented in other ways than by mirroring."""
         return self.crop < 1 or self.auto_augment is not None or self.color_jitter > 0
 
     @property
@@ -106,7 +107,10 @@ class Recipe(Section):
 
 
 class Jitter(Section):
-    """Random moves of stimuli in a fine-tuning (paper, appendix G.1). A value of 0 turns a kind of move off."""
+    """Random shifts, rotations and scalings of stimuli in a fine-tuning (paper, appendix G.1).
+
+    The value 0 turns one of them off.
+    """
 
     shift: NonNegativeFloat = 0.5
     """Largest shift in each direction, horizontal and vertical, in degrees of visual angle."""
@@ -164,7 +168,7 @@ class NeuralRecipe(Section):
     batches of labelled images and of stimuli, as in the authors' code. `images` means batches of labelled images only, and
     `frozen` means none. All other batches are normalised by the running statistics, as in evaluation."""
     jitter: Jitter = Jitter()
-    """Random moves of the stimuli before each step."""
+    """Random shifts, rotations and scalings of the stimuli before each step."""
     lora: Lora | None = None
     """Train low-rank adapters instead of all weights."""
 

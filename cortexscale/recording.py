@@ -32,7 +32,7 @@ class Recording:
     Attributes:
         units: a table with one row per unit. It has ``unit`` (id), ``nc_percent`` (noise ceiling of the test split, in percent of
             variance) and columns that depend on the modality, such as the electrode, the voxel's i/j/k, or the channel and time.
-        rois: a table with one boolean column per ROI and one row per unit. ROIs may overlap or be empty.
+        rois: a table with one boolean column per ROI and one row per unit. ROIs can overlap, and can be empty.
         notes: facts for the user about how the files were read, such as dropped units, the subject's sessions or
             ``released_statistic``.
         screening: a table with one row for every unit that was examined, kept or not. It has ``unit``, ``nc_percent`` (nan if it
@@ -111,7 +111,7 @@ class Recording:
     def check(self) -> "Recording":
         """Return the recording.
 
-        If it does not meet all requirements of the class, raise an InputError that names all of :meth:`problems`.
+        If it does not meet all requirements of the class, raise an InputError that lists its :meth:`problems`.
         """
         if problems := self.problems():
             found = problems[0] if len(problems) == 1 else "\n      - ".join([f"{len(problems)} problems", *problems])

@@ -1,4 +1,4 @@
-"""The base of every section of the config, and the types of values that several sections share."""
+"""The base class of all sections of the config, and the types of values that several sections share."""
 
 import os
 import re
@@ -78,7 +78,7 @@ def apart(names: C) -> C:
 
 
 def without_all(names: C) -> C:
-    """Return names, or refuse them if the word ``all``, which stands for the whole list, is one of them."""
+    """Return the names. If one of them is the word ``all``, which stands for the whole list, raise :class:`Refused`."""
     if "all" in names:
         raise Refused(
             "`all` in a list", "`all` alone, or a list of names", "write `all` without brackets or a dash, or leave it out"
@@ -87,7 +87,7 @@ def without_all(names: C) -> C:
 
 
 def visible(label: str) -> str:
-    """Return a label of figures, or refuse it if it has more than one line or nothing that can be seen."""
+    """Return a label for figures. If it has more than one line, or no visible character, raise :class:`Refused`."""
     if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in label):
         raise Refused(repr(label), "a label in one line", "remove what ends the line; a YAML text after | or > ends with one")
     if not any(letter.isprintable() and letter != " " for letter in label):
@@ -96,11 +96,14 @@ def visible(label: str) -> str:
 
 
 _FORBIDDEN = r'/\:*?"<>|{}'
-"""Letters that usual disks refuse in names, or that Snakemake takes for wildcards."""
+"""Characters that usual disks refuse in names, or that Snakemake takes for wildcards."""
 
 
 def part_of_path(name: str) -> str:
-    """Return a name that becomes part of the names of files, or refuse it if some disk or Snakemake would misread it."""
+    """Return a name that becomes part of the names of files.
+
+    If some disk or Snakemake would misread it, raise :class:`Refused`.
+    """
     apart = name != name.strip() or name.startswith((".", "-")) or name.endswith(".")
     if not name or apart or any(letter in _FORBIDDEN or unicodedata.category(letter) == "Cc" for letter in name):
         expected = (
@@ -155,7 +158,7 @@ Name = Annotated[
 ]
 RoiName = Annotated[str, AfterValidator(part_of_path), Words("name of an ROI", "names of ROIs")]
 Label = Annotated[str, AfterValidator(visible)]
-"""The name of something in figures and tables."""
+"""A name that is shown in figures and tables, such as the label of a dataset."""
 FilePath = Annotated[str, Field(min_length=1), AfterValidator(expanded), Words("path", "paths")]
 """The path of a file or folder; a relative path begins at the folder in which Snakemake runs."""
 PythonFile = Annotated[str, Field(pattern=r"\.py$"), AfterValidator(expanded), Words("path of a .py file", "paths of .py files")]
@@ -174,7 +177,7 @@ Named = Annotated[dict[Name, T], AfterValidator(apart)]
 
 
 class Contradiction(NamedTuple):
-    """An error about values of one section that contradict each other. ``key`` may lie in a nested section."""
+    """An error about values of one section that contradict each other. ``key`` can belong to a nested section."""
 
     key: str
     found: str

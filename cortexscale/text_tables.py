@@ -38,13 +38,13 @@ def read_table(
     The names of columns are compared without outer white space and line breaks. Lines without any text are skipped.
 
     Args:
-        separators: the characters that may separate columns. The one that is most frequent in the first line of the file is used.
+        separators: possible separators of columns. The separator that is most frequent in the first line of the file is used.
         remedy: says where the file comes from, and ends every message.
-        gaps: columns of ``numbers`` in which fields may be empty, ``n/a`` or ``nan``. The number is then nan.
+        gaps: columns of ``numbers`` in which the texts ``n/a`` and ``nan`` and empty fields are allowed. They are read as nan.
 
     Raises:
         InputError: the file is missing, is not UTF-8, lacks a column or has no rows; a row has more or fewer fields than the
-            header; or a field is empty or not a finite number. The message names the line, from 1, and the column.
+            header; or a field is empty or not a finite number. The message names the column and the line, counted from 1.
     """
     names, rows = _header(path, separators, remedy)
     wanted = [*numbers, *text]
@@ -82,7 +82,7 @@ def read_table(
 
 
 def _number(field: str, may_be_empty: bool) -> float:
-    """Return the finite number in a field, or nan for an empty field that is allowed.
+    """Return the finite number in a field, or nan if the field is empty and ``may_be_empty`` is True.
 
     Raise a ValueError for any other text.
     """

@@ -13,7 +13,7 @@ class Axis:
 
     Attributes:
         table: result table from which the points come.
-        column: column with X.
+        column: column with the values of X.
         family: column that groups points. A scaling law is fitted to each group.
         scale: unit of X in the formula of a law.
         form: form of the laws, unless the config names another form.

@@ -34,8 +34,8 @@ class Backbone:
     Attributes:
         network: network in eval mode. It takes a batch of transformed images, and its modules can be hooked by name.
         transform: function that makes the input (3, height, width) from an RGB image, as in the evaluation by the network's
-            authors. The text ``str(transform)`` is stored with features, which are not used for another text. It must therefore
-            say what the transform does, and must not contain a memory address.
+            authors. The text ``str(transform)`` is stored with the features. Stored features with another text are not used. The
+            text must therefore say what the transform does, and must not contain a memory address.
         stacked: whether layers put out the tokens of all images of a batch as rows, (batch * tokens, channels), in the order of
             the images. By default the first dimension is the batch.
     """

@@ -1,7 +1,7 @@
 """Building of a model's network, with its weights and the transform that makes its input.
 
-Each module of :mod:`cortexscale.models.sources` has a function ``build(model, weights) -> Backbone``. With ``weights``, it
-fetches the weights of a model that has no checkpoint.
+Each module of :mod:`cortexscale.models.sources` has a function ``build(model, weights) -> Backbone``. With ``weights``, this
+function also fetches the weights of a model that has no checkpoint.
 """
 
 import hashlib

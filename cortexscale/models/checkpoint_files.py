@@ -44,7 +44,7 @@ _SUFFIXES = {
     ".caffemodel": "a Caffe model",
     ".gguf": "a GGUF model",
 }
-"""Files of other programs that have no mark, by the ends of their names."""
+"""Ends of names by which files of other programs are recognised if they have no mark."""
 _IN_ZIP = (
     ("/code/", "a TorchScript archive", "save its weights alone: torch.save(torch.jit.load(file).state_dict(), other_file)"),
     ("/models/model.json", "a program of torch.export", "save the weights alone: torch.save(program.state_dict, file)"),

@@ -1,4 +1,4 @@
-"""Loading of a network's weights from a checkpoint, in any structure that a trainer may add around them.
+"""Loading of a network's weights from a checkpoint, in any structure that a trainer adds around them.
 
 The name of a tensor is its place in the file, with dots (:func:`~cortexscale.models.checkpoint_files.named_tensors`). Trainers
 and wrappers add parts to the names of weights. They add keys and prefixes before a name (``state_dict.module.``), or a wrapper
@@ -45,7 +45,7 @@ def load_weights(
     """Load the weights of a network from a file of ``torch.save`` or safetensors.
 
     The log says which weights were loaded and which tensors were not used. Exactly one set of weights in the file must fit. A set
-    fits if it has every needed weight in the right shape, and no other tensor on which the needed outputs may depend. Otherwise
+    fits if it has every needed weight in the right shape, and no other tensor on which the needed outputs could depend. Otherwise
     an InputError is raised, and the network is not changed.
 
     Args:
@@ -81,7 +81,7 @@ def load_weights(
 
 @dataclass(frozen=True)
 class _Match:
-    """A comparison of a network's weights with the tensors of a file whose names begin with one place.
+    """A comparison of a network's weights with those tensors of a file whose names begin with ``place``.
 
     Attributes:
         place: beginning of the names of the tensors, which is empty or ends with a dot.

@@ -93,8 +93,8 @@ def captured(
     ``torch.inference_mode``, where this cannot be detected. After the first pass, only the last step of a recurrent block is
     processed. A block that runs fewer steps than in the previous pass therefore has no output.
 
-    If :func:`~cortexscale.models.outputs.activations` finds no tensor in an output, an InputError is raised, or is added to
-    ``errors`` by the name of the module.
+    If :func:`~cortexscale.models.outputs.activations` finds no tensor in an output, an InputError is raised or, if ``errors`` is
+    given, stored in it under the name of the module.
     """
     modules = dict(network.named_modules())
     outputs: dict[str, Any] = {}

@@ -4,7 +4,7 @@ import pandas as pd
 
 KINDS = ("fitted", "adversarial", "self-supervised", "held out")
 FLEX = "Flex"
-"""Ending of the names of families in which only the widths of architectures differ."""
+"""Ending of the names of families whose architectures are variants of one network with other widths or depths."""
 _PAPER_REFERENCE = "deit_small"
 
 
@@ -39,10 +39,13 @@ def reference_shown(layers: pd.DataFrame) -> str:
 
 
 def common_base(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the fine-tuning runs of the base model with the most rows. If several have as many, the first is used."""
+    """Return the fine-tuning runs of the base model with the most rows.
+
+    If several base models have equally many rows, the first of them is used.
+    """
     return runs[runs["base_model_id"] == most_frequent(runs["base_model_id"])]
 
 
 def most_frequent(names: pd.Series) -> str:
-    """Return the value that occurs most often. If several occur as often, return the first."""
+    """Return the value that occurs most often. If several values occur equally often, return the first of them."""
     return str(names.value_counts(sort=False).idxmax())

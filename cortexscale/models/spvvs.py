@@ -1,4 +1,4 @@
-"""The 620 supervised ImageNet and Ecoset models of Gokce & Schrimpf (2025). Their ids follow rules.
+"""The 620 supervised ImageNet and Ecoset models of Gokce & Schrimpf (2025). Their ids follow the rules of :func:`model_id`.
 
 The suite is a grid of architectures x training sets x images per class x seeds. Four runs of the grid were never made.
 """

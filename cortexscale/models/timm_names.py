@@ -10,7 +10,7 @@ from cortexscale.models.vision import timm
 
 @cache
 def _pretrained() -> tuple[str, ...]:
-    """Names with the tag of their weights, and the same names without it."""
+    """Names with the tag of their weights, and the same names without the tag."""
     tagged = timm.list_models(pretrained=True)
     return (*tagged, *dict.fromkeys(name.split(".")[0] for name in tagged))
 

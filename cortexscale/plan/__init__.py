@@ -66,7 +66,7 @@ def require_usable_paths(checkout: Path = ROOT, python: str = sys.executable) ->
 
 
 class Checks(BaseModel, extra="forbid"):
-    """Keys that ``--config`` may pass to a diagnostic rule in addition to the keys of the study."""
+    """Keys that a user can pass to a diagnostic rule with ``--config``, in addition to the keys of the study."""
 
     dataset: str | None = None
     model: str | None = None
@@ -169,7 +169,7 @@ class Plan:
 
     @property
     def score_contents(self) -> list[str]:
-        """The digest of the published score table. The list is empty if a rule downloads the table."""
+        """A list with the digest of the published score table. The list is empty if a rule downloads the table."""
         given = [self.study.scores.path] if self.study.scores and self.study.scores.path != DOWNLOADED_SCORES else []
         return self.inputs.contents(given)
 

@@ -48,7 +48,7 @@ class AlignmentPlan:
 
     @property
     def files(self) -> list[str]:
-        """The file of published layers, if the study takes layers from one."""
+        """A list with the path of the file of published layers. The list is empty if the study does not read such a file."""
         return [self.study.layer_commitment.file] if self.study.layer_commitment.file else []
 
     def published_datasets(self, *stimuli: str) -> dict[str, tuple[str | None, Sequence[str]]]:

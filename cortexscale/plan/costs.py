@@ -28,7 +28,7 @@ PUBLISHED_READOUTS = 18 * 27
 class Costs:
     """Costs of the jobs of a study.
 
-    A method with the name of a rule returns the cost of one job; its arguments are the rule's wildcards.
+    A method with the name of a rule returns the cost of one job of this rule. Its arguments are the wildcards of the rule.
     """
 
     def __init__(

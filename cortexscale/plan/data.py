@@ -142,7 +142,7 @@ class DataPlan:
     def raw_contents(self, dataset: str, subject: str) -> list[str]:
         """Return the digests of the released files of a subject, and of files that the reader's options name.
 
-        Simulated files have none.
+        Simulated files have no digest.
         """
         named = self.inputs.named(self.options(dataset))
         return named if dataset in self.simulated else self.inputs.contents(self.raw_files(dataset, subject)) + named
@@ -210,7 +210,7 @@ class DataPlan:
     def subjects_scored(self, dataset: str) -> list[str]:
         """List as many subjects as will be scored, from the beginning of the config's list.
 
-        Noise ceilings can later decide for others.
+        The study may score other subjects, because it can choose them by their noise ceilings.
         """
         return self.datasets[dataset].subjects[: self.datasets[dataset].scored]
 

@@ -89,7 +89,10 @@ class FinetuningPlan:
         return self.settings.recipes[self.tunings[model].recipe]
 
     def images(self, base: str) -> str | None:
-        """Return the path of the labelled images for a base model: the images of its suite, or otherwise of the section."""
+        """Return the path of the labelled images for a base model.
+
+        A model of a suite has the images of the suite. Other models have the images of the section ``finetuning``.
+        """
         return self.models.suite(base).images if self.models.inventory[base].source == "suite" else self.settings.images
 
     @property
@@ -132,7 +135,7 @@ class FinetuningPlan:
         return f"{self.results}/finetuning/models/{model}.pt"
 
     def heads(self, model: str) -> str:
-        """Return the folder of the frozen heads that a fine-tuned model is trained with."""
+        """Return the folder of the frozen heads with which a fine-tuned model is trained."""
         tuning = self.tunings[model]
         return f"{self.results}/finetuning/heads/{tuning.base}/{tuning.dataset}"
 

@@ -70,7 +70,7 @@ class MappingPlan:
 
     @property
     def attention(self) -> ReadoutRecipe | None:
-        """The recipe of attention for datasets that have no recipe of their own; None in a study without attention."""
+        """The attention readout's recipe for datasets without a recipe of their own; None in a study without this readout."""
         overrides = self.settings.recipes.get("attention", {}).get("all", {})
         return recipe_for("attention", "", **overrides) if "attention" in self.trained else None
 
@@ -87,7 +87,7 @@ class MappingPlan:
         return {name: self.data.datasets[name].best_subjects for name in self.datasets_on(stimuli)}
 
     def path(self, pattern: str, dataset: str) -> str:
-        """Fill in the pattern of a path: the results folder, the stimulus set of a dataset, and the model of the readouts."""
+        """Fill the pattern of a path with the results folder, the stimulus set of a dataset, and the model of the readouts."""
         return pattern.format(results=self.results, stimuli=self.data.datasets[dataset].stimuli, model=self.model)
 
     def prepared(self, dataset: str) -> list[str]:

@@ -83,7 +83,7 @@ class ModelPlan:
     def weights_contents(self, model: str) -> list[str]:
         """Return the digests of a model's files: its checkpoint, and the files that its arguments name.
 
-        A checkpoint that the study trains or downloads has none.
+        A checkpoint that the study trains or downloads has no digest.
         """
         checkpoint = self.inventory[model].checkpoint
         own = self.inputs.contents([checkpoint]) if checkpoint and not self.weights(model) else []

@@ -56,7 +56,7 @@ class TablePlan:
 
     @property
     def attention(self) -> ReadoutRecipe | None:
-        """The recipe of attention for datasets that have no recipe of their own; None in a study without attention."""
+        """The attention readout's recipe for datasets without a recipe of their own; None in a study without this readout."""
         return self.mapping.attention if self.mapping else None
 
     @property

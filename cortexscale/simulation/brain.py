@@ -20,8 +20,8 @@ def gabor_energy(images: np.ndarray) -> np.ndarray:
     """Return the feature space of the early area: responses of complex cells and averaged colours.
 
     Complex cells respond with the contrast amplitude of quadrature Gabor pairs on luminance (Adelson & Bergen 1985, J. Opt. Soc.
-    Am. A 2, 284), at 2 wavelengths x 4 orientations. There are two opponent colours. All are averaged over 4 x 4 pixels. Filters
-    wrap around the border. Images are uint8 (n, size, size, 3), and the result is float32 (n, 10 (size / 4)^2).
+    Am. A 2, 284), at 2 wavelengths x 4 orientations. There are two opponent colours. Responses and colours are averaged over 4 x
+    4 pixels. Filters wrap around the border. Images are uint8 (n, size, size, 3), and the result is float32 (n, 10 (size / 4)^2).
     """
     size = images.shape[1]
     filters = _gabor_bank(size)

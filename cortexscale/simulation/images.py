@@ -24,7 +24,7 @@ Scenes = dict[str, np.ndarray]
 
 
 def _rgb(hue: np.ndarray, chroma: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """Return colours (n, 3) at the distance ``chroma`` from grey ``light``, in the direction ``hue`` (in turns)."""
+    """Return RGB colours (n, 3) of ``hue`` (in turns), at the distance ``chroma`` from grey. ``light`` is the channels' mean."""
     return light[:, None] + chroma[:, None] * np.cos(2 * np.pi * (hue[:, None] - np.arange(3) / 3))
 
 
@@ -53,7 +53,10 @@ def _draw_scenes(label: np.ndarray, rng: np.random.Generator) -> Scenes:
 
 
 def _rotated(xy: np.ndarray, centre: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return coordinates (n, size, size) along the axes of objects that are at ``centre`` (n, 2), turned by ``angle`` (n,)."""
+    """Return the pixels' coordinates along the two axes of n objects, each (n, size, size).
+
+    Objects are at ``centre`` (n, 2) and turned by ``angle`` (n,).
+    """
     x = xy[None, None, :] - centre[:, 0, None, None]
     y = xy[None, :, None] - centre[:, 1, None, None]
     cos, sin = np.cos(angle)[:, None, None], np.sin(angle)[:, None, None]

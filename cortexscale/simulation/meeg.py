@@ -29,7 +29,7 @@ def evoked(
 
     Each wave of a channel is a random mixture of the dimensions of an area's code, times a Gaussian in time. The mean over images
     is subtracted, because it carries no information. The variance at the peak of a wave is about 1. ``latents`` come from
-    ``brain.look`` and are (n, dimensions) for each area. ``times`` are in s from the onset; before it, responses are 0.
+    ``brain.look`` and are (n, dimensions) for each area. ``times`` are in s from the onset. Before the onset, responses are 0.
     """
     times = np.asarray(times)
     signal = np.zeros((len(next(iter(latents.values()))), len(lobes), len(times)), dtype=np.float32)
@@ -82,16 +82,16 @@ def trial_noise(signal: np.ndarray, noise_variance: np.ndarray | float, *, soa: 
     """Return the part of the variance of a trial (channels, times) that its own image does not cause.
 
     The causes are white noise on the grid, and responses to other images of the random sequence. Subtracting a baseline adds
-    variance from both. The result is exact except for terms of the order of 1 / images, because neighbours are drawn without
-    replacement.
+    variance from both causes. The result is exact except for terms of the order of 1 / images, because neighbours are drawn
+    without replacement.
 
     Args:
         signal: (images, channels, times) on the grid, from the onset. Images follow each other in random order.
         noise_variance: variance of the white noise on the grid, one number or (channels,).
         soa: number of grid samples between onsets.
         length: number of images in a sequence. Sequences are too far apart to overlap.
-        baseline: number of grid samples whose mean is subtracted. The last one is at the onset. With 0, no baseline is
-            subtracted.
+        baseline: number of grid samples whose mean is subtracted. The last of these samples is at the onset. With 0, no baseline
+            is subtracted.
     """
     n_channels, n_times = signal.shape[1:]
     noise = np.full((n_channels, n_times), 1 + (1 / baseline if baseline else 0))

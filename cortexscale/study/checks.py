@@ -123,7 +123,7 @@ def _data(read: "Validated[Study]", study: "Study") -> Found:
 
 
 def _same_labels(read: "Validated[Study]", labels: Mapping[Place, str]) -> Found:
-    """Yield an error for each label that looks like an earlier one, from which figures could not tell it."""
+    """Yield an error for each label that looks like an earlier label. In figures nobody could tell the two apart."""
     seen: dict[str, Place] = {}
     for place, label in labels.items():
         first = seen.setdefault(" ".join(unicodedata.normalize("NFKC", label).split()), place)

@@ -22,11 +22,11 @@ class Metrics(Section):
     """Metrics of alignment in addition to Pearson r between predicted and measured responses."""
 
     similarity: Once[Literal["train", "test"]] = ["test"]
-    """Splits whose stimuli RSA and CKA are computed on. With an empty list neither is computed. The training stimuli of THINGS
+    """Splits on whose stimuli RSA and CKA are computed. With an empty list neither is computed. The training stimuli of THINGS
     take 2 GB per subject and ROI."""
     pls_components: PositiveInt | None = None
-    """Number of components of partial least squares regression (PLS). Brain-Score uses 25. One regression predicts all units of
-    a subject and ROI. The results then have the metrics `pls` and `pls_nc`. Without this key PLS is left out."""
+    """Number of components of partial least squares regression (PLS). Brain-Score uses 25. One regression predicts all units of a
+    subject and ROI. With this key, the results have the metrics `pls` and `pls_nc`. Without this key, PLS is left out."""
 
     @property
     def unscored(self) -> dict[str, str]:
@@ -58,7 +58,7 @@ class ProjectionStudy(Section):
     """Comparison of alignment with projected features and with all activations, for some models (figures S9 and S10)."""
 
     models: Annotated[dict[str, NonEmpty[PositiveInt]], Field(min_length=1)]
-    """Model id → numbers of dimensions to project to. Each is compared with all activations."""
+    """Model id → numbers of dimensions to project to. Each projection is compared with all activations."""
     family: Literal["sparse", "countsketch", "gaussian"] = "sparse"
     """Kind of random matrix."""
     seeds: NonEmpty[Seed] = [42]
@@ -104,7 +104,8 @@ class FinetuningGrid(Section):
     """Dataset → sets of ROIs. Each set gives one model, which is fitted to all ROIs of the set together. The default is one set:
     the ROIs of `finetuning.targets`."""
     subjects: NonEmpty[PositiveInt] | None = None
-    """Numbers of subjects to fit. The subjects are chosen at random. The default is all subjects that are scored."""
+    """Numbers of subjects to whose responses models are fitted. The subjects are chosen at random. The default is all subjects
+    that are scored."""
     recipes: NonEmpty[Name] = ["full"]
     """Names of recipes: keys of `finetuning.recipes`."""
     percent: NonEmpty[Percent] = [100]
@@ -112,15 +113,15 @@ class FinetuningGrid(Section):
     seeds: NonEmpty[Seed] | None = None
     """Seeds of the fine-tunings. The default is `finetuning.seeds`."""
     permuted: bool = False
-    """Pair each subject's responses with its stimuli at random. This is the control of the fine-tuning."""
+    """Pair each subject's responses with its stimuli at random. This is the control condition of the fine-tuning."""
 
 
 class Finetuning(Section):
     """Training of models on responses and on their task together (paper, sections 3 and 4.3 to 4.6)."""
 
     targets: Annotated[dict[Name, NonEmpty[str]], Field(min_length=1)]
-    """Dataset → ROIs to whose responses a model is fitted together. The responses in an ROI are predicted from the layer to which
-    the base model is committed for this ROI."""
+    """Dataset → ROIs. A model is fitted to the responses in all these ROIs together, unless an experiment names other ROIs. The
+    responses in an ROI are predicted from the layer to which the base model is committed for this ROI."""
     images: FilePath | None = None
     """Labelled images for base models that do not come from a `suite`, in a layout that the key `images` of a suite allows. Base
     models of a suite use the images of the suite."""

@@ -43,7 +43,7 @@ class Features(Section):
     """Number format of the network on a GPU. A CPU computes in float32. Choose float32 or bfloat16 for a network that overflows
     float16."""
     batch_size: PositiveInt = 32
-    """Number of images in a forward pass. Lower it if the memory of the GPU is too small."""
+    """Number of images in a forward pass. Choose a smaller number if the memory of the GPU is too small."""
     scratch_gb: PositiveInt = 100
     """Disk space in GB for the activations that exact kernels are computed from. With less space, the network processes the
     images more often."""

@@ -73,7 +73,7 @@ def kind_at(model: type[BaseModel], path: Sequence[str | int], given: Any) -> Ki
 def section_at(model: type[BaseModel], path: Sequence[str | int], given: Any) -> type[BaseModel]:
     """Return the inner section at a path in a section. ``given`` has the values of the outer section."""
     kind, given = _followed(model, path, given)
-    # The user may write one section in place of a list of sections.
+    # A config can have one section in place of a list of sections.
     section = section_of(kind, given) or section_of(kind_of(get_args(kind.type)[0]))
     assert section is not None
     return section
@@ -98,7 +98,7 @@ def _entry(kind: Kind, part: str | int, given: Any) -> Kind:
         match get_origin(choice.type), part:
             case (origin, int()) if origin in (list, tuple):
                 return kind_of(members[0])
-            case (origin, str()) if origin is list:  # the user may write one section in place of a list
+            case (origin, str()) if origin is list:  # a config can have one section in place of a list
                 return _entry(kind_of(members[0]), part, given)
             case (origin, _) if origin is dict:
                 return kind_of(members[1])

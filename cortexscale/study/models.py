@@ -71,7 +71,7 @@ class Suite(Section):
     architectures: Named[SuiteArchitecture]
     """Name of an architecture in model ids → the architecture."""
     samples_per_class: NonEmpty[NonNegativeInt]
-    """Numbers of training images per class; 0 is the full set. One model is trained on each number."""
+    """Numbers of training images per class; 0 is the full set. One model is trained with each number of images."""
     seeds: NonEmpty[Seed] = [0]
     """Seeds of the subsets and trainings. One model is trained with each seed."""
     recipe: Recipe
@@ -126,7 +126,8 @@ class HubModels(Section):
     layers: Layers
     """Candidate layers: regular expressions of module names, or a family of cortexscale/models/families.py."""
     pretraining_samples: dict[str, PositiveInt] = {}
-    """Id → number of training images, if the id does not contain the number. Scaling laws of samples and compute need it."""
+    """Id → number of training images, if the id does not contain the number. Scaling laws of samples and compute need this
+    number."""
     family: Label | None = None
     """Architecture family. If it is a family of the suite, the models belong to this family. If it is a new name, the models get
     a scaling law of their own. The default with `timm` is the family that the id names, such as ConvNeXt. With `huggingface` it
@@ -174,7 +175,8 @@ class OwnModel(Section):
     ema: bool | Literal["auto"] = "auto"
     """Whether to load the moving average of the weights (EMA). `auto` loads the average if the file has one."""
     weights_at: str | None = None
-    """Key of the weights in the file, such as `teacher` or `state_dict.encoder_q`. Give it if several sets of weights fit."""
+    """Key of the weights in the file, such as `teacher` or `state_dict.encoder_q`. Give this key if several sets of weights in
+    the file fit the network."""
     fit: bool = False
     """Fit the scaling laws to this model. By default the model is held out: figures show it, but laws are not fitted to it."""
 

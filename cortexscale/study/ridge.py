@@ -57,12 +57,12 @@ class Ridge(Section):
     alphas: Alphas = Alphas()
     """Penalties that ridge regression tries."""
     alpha_per: Literal["roi", "unit"] = "roi"
-    """Choose one penalty per ROI (`roi`) or one per unit (`unit`). The latter needs `alphas.search: full`."""
+    """Choose one penalty per ROI (`roi`) or one per unit (`unit`). One penalty per unit needs `alphas.search: full`."""
     folds: Folds = Folds()
     """Cross-validation of the layer search."""
     precision: Literal["auto", "float32", "float64"] = "auto"
-    """Number format of ridge regression. `auto` is float64 on devices that compute fast in it, such as any CPU, and float32 on
-    others."""
+    """Number format of ridge regression. `auto` is float64 on devices that are fast with float64, such as any CPU, and float32 on
+    other devices."""
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.alpha_per == "unit" and self.alphas.search != "full":

@@ -1,4 +1,4 @@
-"""The ROIs and subjects of a dataset that models are scored on.
+"""The ROIs and subjects of a dataset on which models are scored.
 
 These classes have a module of their own, so that scripts can import them without the other sections of the config. A change in
 the code of another section then does not repeat the jobs of these scripts.
@@ -22,7 +22,7 @@ class BestSubjects(Section):
 
 @dataclass(frozen=True)
 class DatasetTargets:
-    """ROIs and subjects of a dataset that models are scored on. If ``best_subjects`` is None, all subjects are scored."""
+    """ROIs and subjects of a dataset on which models are scored. If ``best_subjects`` is None, all subjects are scored."""
 
     rois: list[str]
     best_subjects: BestSubjects | None = None

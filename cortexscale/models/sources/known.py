@@ -13,7 +13,7 @@ from cortexscale.models.vision import timm
 
 
 def build(model: Model, weights: bool) -> Backbone:
-    """Build a network. If ``weights`` are asked for and there is no checkpoint, timm fetches them.
+    """Build a network. If ``weights`` is true and the model has no checkpoint, timm fetches the weights.
 
     The transform resizes images to the model's image size. Without an image size, it is the transform with which the network's
     authors evaluate the network. In suites that are trained here, architectures of the published suite always keep their authors'

@@ -23,15 +23,16 @@ PRESETS: dict[str, dict[str, Any]] = {
     | {"epochs": 10, "decay": "linear", "min_learning_rate": 0.0, "warmup": 2 / 10, "attack": {"eps": 1, "alpha": 1.25}},
 }
 """Keys of the published recipes. ConvNeXt and EfficientNet have the stochastic depth of torchvision's networks. The stochastic
-depth of DeiT-III depends on the size of the network, so each network gives it as ``drop_path``."""
+depth of DeiT-III depends on the size of the network, so configs give ``drop_path`` for each network."""
 _FEW_STEPS = 10
-"""An epoch of at most this number of whole batches keeps its last, partial batch. A longer one drops it, as the authors do."""
+"""An epoch of at most this number of whole batches keeps its last, partial batch. A longer epoch drops the partial batch, as the
+authors do."""
 
 
 def resolve(*layers: Recipe) -> Recipe:
     """Merge recipes into a complete one.
 
-    Keys of a later recipe replace keys of earlier ones; its preset replaces all earlier keys.
+    Keys of a later recipe replace keys of earlier recipes. The preset of a later recipe replaces all earlier keys.
 
     An InputError is raised if a preset is unknown, or unless exactly one of ``epochs`` and ``steps`` is given.
     """
@@ -57,7 +58,7 @@ def resolve(*layers: Recipe) -> Recipe:
 class Length:
     """The length of a training: its number of ``steps``, of micro-batches in a step, and of images in a micro-batch.
 
-    ``parts`` is the number of micro-batches over all processes, and ``size`` the number of images.
+    ``parts`` is the number of micro-batches in a step over all processes, and ``size`` is the number of images in a micro-batch.
     """
 
     steps: int

@@ -82,8 +82,8 @@ class Average(Stateful, Protocol):
 class Steps:
     """The steps of a training. ``left`` has the remaining steps, and ``losses`` has the losses of each finished step.
 
-    The first process saves the state when it is due, and after the last step of an epoch. An interrupted training continues from
-    this state. By default the whole training of ``count`` steps is one epoch.
+    The first process saves the state at regular times, and after the last step of an epoch. An interrupted training continues
+    from this state. By default the whole training of ``count`` steps is one epoch.
     """
 
     def __init__(
