@@ -19,7 +19,7 @@ _SYSTEM_MESSAGE = re.compile(r"errno = [1-9]\d*, error message = '([^']*)'")
 
 
 def open_hdf5(path: Path | str, mode: Literal["r", "r+", "w"] = "r", **settings: Any) -> h5py.File:
-    """Open an HDF5 file without locks, because NFS, Lustre and exFAT often have none.
+    """Open an HDF5 file without locks, because NFS, Lustre and exFAT often have no locks.
 
     No file is read here while it is being written.
 

@@ -63,7 +63,7 @@ class Recipe(Section):
     """Decay of the moving average of the weights. If it is given, the averaged weights are the result of the training."""
     drop_path: Fraction | None = None
     """Stochastic depth of a transformer: the probability that a block is skipped, the same in every block (DeiT-III). Do not set
-    it for other networks: they have their own stochastic depth, or none."""
+    this key for other networks, which have their own stochastic depth or no stochastic depth."""
     loss: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
     """Loss function for the labels."""
     smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -166,7 +166,7 @@ class NeuralRecipe(Section):
     batch_norm: Literal["both", "images", "frozen"] = "both"
     """Batches that are normalised by their own statistics and update the running statistics of batch normalisation. `both` means
     batches of labelled images and of stimuli, as in the authors' code. `images` means batches of labelled images only, and
-    `frozen` means none. All other batches are normalised by the running statistics, as in evaluation."""
+    `frozen` means no batches. All other batches are normalised by the running statistics, as in evaluation."""
     jitter: Jitter = Jitter()
     """Random shifts, rotations and scalings of the stimuli before each step."""
     lora: Lora | None = None

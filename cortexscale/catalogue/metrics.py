@@ -1,4 +1,7 @@
-"""Metrics: kinds of scores of a subject and ROI. Each is a column of result tables. ``docs/tables.md`` defines them."""
+"""Metrics: kinds of scores of a subject and ROI.
+
+Each metric is a column of result tables. ``docs/tables.md`` defines the metrics.
+"""
 
 ALIGNMENT = "pearsonr_nc"
 """The metric of the paper, alignment S. Fits and figures use it unless they name another metric."""

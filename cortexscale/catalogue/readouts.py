@@ -1,4 +1,7 @@
-"""Readouts, which predict responses from features. The linear readout is ridge regression. All others are trained networks."""
+"""Readouts, which predict responses from features.
+
+The linear readout is ridge regression. All other readouts are trained networks.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

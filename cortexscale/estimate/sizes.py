@@ -13,7 +13,7 @@ from cortexscale.recording import load_recording
 
 
 class ExpectedSizes(Sizes):
-    """Expected sizes in place of the largest possible ones. ``networks`` maps the id of every model to its network."""
+    """Expected sizes in place of the largest possible sizes. ``networks`` maps the id of every model to its network."""
 
     def __init__(self, plan: Plan, networks: dict[str, Network]):
         super().__init__(plan.study, plan.data, plan.models)

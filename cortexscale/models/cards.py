@@ -50,7 +50,7 @@ def model_cards(models: Iterable[Model], fitted: Collection[str]) -> pd.DataFram
 
 
 def _cost(model: Model) -> dict[str, float]:
-    """Count the parameters, including the classifier's, and the FLOPs for one image. A multiply-add has two FLOPs.
+    """Count the parameters, including the classifier's, and the FLOPs for one image. A multiply-add counts as two FLOPs.
 
     ``backbone_flops`` follows the rule of the published tables. ``backbone_flops_products`` counts all products (:class:`Flops`).
     """

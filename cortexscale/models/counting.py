@@ -18,7 +18,7 @@ _WITH_WEIGHTS = (torch.ops.aten.convolution, torch.ops.aten.addmm, torch.ops.ate
 
 @dataclass(frozen=True)
 class Flops:
-    """Numbers of floating-point operations of a forward pass of one image. A multiply-add has two.
+    """Numbers of floating-point operations of a forward pass of one image. A multiply-add counts as two operations.
 
     Attributes:
         products: FLOPs of convolutions and matrix products, including products between the tokens of attention.

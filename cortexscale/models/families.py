@@ -18,10 +18,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
 LAYERS |= {f"{family}Flex": LAYERS[family] for family in ("ResNet", "ConvNeXt", "ViT")}
 """Candidate layers of each family, as regular expressions over whole module names.
 
-They are the layers of the published layer search, as far as its results show. ``ConvNeXt`` is from torchvision, and ``ViT`` from
-timm (DeiT-III, CLIP, DINOv2, DINOv3). The published results for the language model of ``Qwen3-VL`` name a norm of its
-blocks. The depths in these results imply that the last norm is the deepest candidate. A stage and its last block put out the same
-tensor, and both are candidates.
+They are the layers that the published layer search used, as far as the published results show them. ``ConvNeXt`` is from
+torchvision, and ``ViT`` from timm (DeiT-III, CLIP, DINOv2, DINOv3). The published results for the language model of ``Qwen3-VL``
+name a norm of its blocks. The depths in these results imply that the last norm is the deepest candidate. A stage and its last
+block put out the same tensor, and both are candidates.
 """
 
 PUBLISHED_NAMES: dict[str, dict[str, str]] = {

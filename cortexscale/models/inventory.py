@@ -176,7 +176,7 @@ def published_models(source: sections.PublishedSuite) -> list[Model]:
 
 
 def hub_models(source: sections.TimmModels | sections.HuggingFaceModels) -> list[Model]:
-    """List pretrained models of timm or of the Hugging Face hub. Each is its own reference model."""
+    """List pretrained models of timm or of the Hugging Face hub. Each model is its own reference model."""
     models, of_timm = [], isinstance(source, sections.TimmModels)
     named = source.layers if isinstance(source.layers, str) else source.source
     for name in source.ids:

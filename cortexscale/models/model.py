@@ -69,7 +69,7 @@ class Model:
             the full training set.
         checkpoint: file with the weights, or None if the source fetches them.
         ema: whether to load the moving average of the weights. ``auto`` loads it if the file has one.
-        weights_at: place of the weights in a file in which several sets of weights fit. It is None if only one fits.
+        weights_at: place of the weights in a file in which several sets of weights fit; None if only one set fits.
         image_size: side, in pixels, of the square to which images are resized. If it is None, they are resized as in the
             evaluation by the network's authors.
         begins_with: id of the model whose training an adversarial copy continues.

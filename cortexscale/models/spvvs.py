@@ -35,7 +35,7 @@ FLEX = {
     "ConvNeXtFlex": tuple(f"convnextflex-l-{width}" for width in range(4)),
     "ViTFlex": tuple(f"deitflex-l-{width}" for width in range(4)),
 }
-"""Architectures of varied depth and width. Each was trained once on each full training set."""
+"""Architectures of varied depth and width. Each architecture was trained once on each full training set."""
 
 AVERAGED = ("ConvNeXt", "ViT")
 """Families that, with their flex families, were trained for 300 epochs. Their files also have averaged weights."""

@@ -1,11 +1,11 @@
 """Imports of timm and torchvision that work with every build of torch, and do not load torch.compile.
 
 PyPI's torchvision wheel is compiled against the CUDA build of torch. With the CPU build, its shared library does not load.
-``import torchvision`` then fails when it registers fake kernels of two operators, ``nms`` and ``qnms``. They belong to object
-detection, and no backbone calls them. If they are declared, the import succeeds; calling one still fails.
+``import torchvision`` then fails when it registers fake kernels of two operators, ``nms`` and ``qnms``. These operators belong to
+object detection, and no backbone calls them. If they are declared, the import succeeds, but a call of an operator still fails.
 
 ``roi_align`` of torchvision and a method of timm load all of torch.compile (``torch._dynamo``), which takes longer than the rest
-of the import. Each is replaced by a stand-in that loads torch.compile only when it is called.
+of the import. Both functions are replaced by stand-ins, which load torch.compile only when they are called.
 """
 
 import importlib

@@ -26,7 +26,7 @@ def explore_data(
     """Collect the data of the page as values that JSON can store.
 
     Args:
-        tables: the tables ``pretraining``, ``finetuning`` and ``mapping``, or those of them that the study has.
+        tables: the tables ``pretraining``, ``finetuning`` and ``mapping``. Tables that the study does not make are left out.
         fits: name of a fit, such as ``compute`` or ``compute.rsa_c_test`` -> tables ``fits``, ``curves`` and ``points``.
         composite_rois: whether averages include ROIs that contain other ROIs. The value must be the same as in the fits.
     """

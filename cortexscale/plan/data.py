@@ -133,7 +133,8 @@ class DataPlan:
     def raw_inputs(self, dataset: str, subject: str) -> list[str]:
         """List the inputs of the rule that reads a subject.
 
-        A simulated dataset has one input, its folder. A released dataset has none, because rules get the digests of its files.
+        A simulated dataset has one input, its folder. A released dataset has no inputs, because rules get the digests of its
+        files instead.
         """
         if dataset in self.simulated:
             return [self.datasets[dataset].path]

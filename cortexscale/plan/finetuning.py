@@ -113,7 +113,7 @@ class FinetuningPlan:
     def image_recipe(self, base: str) -> Recipe | None:
         """Return the recipe with which the labelled images of a base model are augmented.
 
-        It is None if neither the family of the model nor the section has a recipe.
+        Return None if neither the family of the model nor the section has a recipe.
         """
         model, given = self.models.inventory[base], self.settings.image_recipe
         if model.source == "suite":

@@ -17,8 +17,8 @@ from cortexscale.study import Study
 class Sizes:
     """Sizes that decide the costs of jobs, such as numbers of units, images and layers.
 
-    If a size is not known before the study runs, the largest possible one is assumed. ``snakemake estimate`` uses the subclass
-    :class:`cortexscale.estimate.sizes.ExpectedSizes`, which replaces assumed sizes by expected ones.
+    If a size is not known before the study runs, the largest possible size is assumed. ``snakemake estimate`` uses the subclass
+    :class:`cortexscale.estimate.sizes.ExpectedSizes`, which replaces assumed sizes by expected sizes.
     """
 
     def __init__(self, study: Study, data: DataPlan, models: ModelPlan):

@@ -64,7 +64,7 @@ def _rotated(xy: np.ndarray, centre: np.ndarray, angle: np.ndarray) -> tuple[np.
 
 
 def _outside(shape: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Return the signed distance to the outline of a shape of radius one. It is negative inside."""
+    """Return the signed distance to the outline of a shape of radius 1. The distance is negative inside the shape."""
     if shape == "disc":
         return np.hypot(u, v) - 0.85
     u, v_abs = np.abs(u), np.abs(v)

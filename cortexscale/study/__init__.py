@@ -42,7 +42,7 @@ class Study(Section):
     """Allow a dry-run (`snakemake -n`) even if raw files are missing. A real run always needs all files."""
     simulation: Simulation | None = None
     """Simulate the data: labelled images, and recordings of a brain whose true responses are known. The files have the same
-    layout as the released ones."""
+    layout as the released files."""
     stimuli: Named[StimulusSet] = {}
     """Name → stimulus set. Features are extracted once per model and stimulus set."""
     datasets: Named[Dataset] = {}

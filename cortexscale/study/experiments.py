@@ -42,7 +42,7 @@ class LayerCommitment(Section):
     """If true, layers are searched for the reference model of an architecture, and the other models of the architecture use its
     committed layers. If false, layers are searched for every model."""
     commit: Literal["search", "published"] = "search"
-    """Search the layers, or take the published ones. A model without published layers is always searched."""
+    """Search the layers, or take the published layers. For a model without published layers, they are always searched."""
     file: FilePath | None = None
     """Path of the authors' `layer_commitments.json` or `.json.gz`. It is required with `commit: published`."""
 

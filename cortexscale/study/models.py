@@ -103,7 +103,7 @@ class PublishedSuite(Section):
     source: Literal["spvvs"]
     """The 620 supervised ImageNet and Ecoset checkpoints of Gokce & Schrimpf (2025)."""
     path: FilePath
-    """Folder of the checkpoints. Each is a file `<model id>/ep<epoch>.pt`."""
+    """Folder of the checkpoints. Each checkpoint is a file `<model id>/ep<epoch>.pt`."""
     only: Once[str] = ["*"]
     """Shell patterns of the ids of the models that are used, such as `resnet18_imagenet_*`."""
     download: bool = True
@@ -129,9 +129,9 @@ class HubModels(Section):
     """Id → number of training images, if the id does not contain the number. Scaling laws of samples and compute need this
     number."""
     family: Label | None = None
-    """Architecture family. If it is a family of the suite, the models belong to this family. If it is a new name, the models get
-    a scaling law of their own. The default with `timm` is the family that the id names, such as ConvNeXt. With `huggingface` it
-    is the family that `layers` names, or else `huggingface`."""
+    """Architecture family. If the suite has this family, the models belong to it. With a new name, the models get a scaling law
+    of their own. The default with `timm` is the family that the id names, such as ConvNeXt. With `huggingface` it is the family
+    that `layers` names, or else `huggingface`."""
     fit: bool = False
     """Fit the scaling laws to these models. By default the models are held out: figures show them, but laws are not fitted to
     them."""

@@ -104,7 +104,7 @@ def checked(model: type[M], given: dict[str, Any], where: str) -> M:
 
 
 def _without(given: Any, removed: set[Place], path: Place = ()) -> Any:
-    """Return the values of the config without the removed ones."""
+    """Return the values of the config without the removed values."""
     if isinstance(given, dict):
         kept = ((key, value) for key, value in given.items() if (*path, key) not in removed)
         return {key: _without(value, removed, (*path, key)) for key, value in kept}

@@ -1,7 +1,7 @@
 """The ROIs and subjects of a dataset on which models are scored.
 
-These classes have a module of their own, so that scripts can import them without the other sections of the config. A change in
-the code of another section then does not repeat the jobs of these scripts.
+These classes are in a separate module, so that scripts can import them without the other sections of the config. A change in the
+code of another section then does not repeat the jobs of these scripts.
 """
 
 from dataclasses import dataclass

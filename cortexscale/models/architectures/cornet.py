@@ -23,8 +23,8 @@ class StridedConv2d(nn.Conv2d):
 class RecurrentArea(nn.Module):
     """A bottleneck block that runs for several time steps, each on the output of the previous step.
 
-    The first step halves the resolution. All steps share the convolutions, but each has its own batch norms. A hook on ``output``
-    is called at every step. A hook on the area is called once, at the end.
+    The first step halves the resolution. All steps share the convolutions, but each step has its own batch norms. A hook on
+    ``output`` is called at every step. A hook on the area is called once, at the end.
     """
 
     def __init__(self, inputs: int, outputs: int, steps: int) -> None:

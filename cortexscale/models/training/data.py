@@ -103,7 +103,7 @@ class ArrayImages(LabelledImages):
 
     @classmethod
     def open(cls, path: Path, split: str) -> Self:
-        """Read ``<split>_images`` and ``<split>_labels`` of an ``.npz``. If the file has none, raise an InputError."""
+        """Read ``<split>_images`` and ``<split>_labels`` of an ``.npz``. If the file does not have them, raise an InputError."""
         name, path = SPLITS[split], require_real_file(path, "make or fetch it again")
         try:
             with np.load(path) as file:

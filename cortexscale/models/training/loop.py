@@ -81,8 +81,8 @@ def classes_named(
 ) -> np.ndarray:
     """Return the class that a network ranks first for each image, (n,) int64. The network is set to eval mode.
 
-    ``transform`` makes the input of the network from an image. Arrays of the right size need none. An InputError is raised if an
-    image cannot be read.
+    ``transform`` makes the input of the network from an image. Arrays of the right size need no transform. An InputError is
+    raised if an image cannot be read.
     """
     device, n = next(network.parameters()).device, len(images.labels)
     rows = (np.arange(start, min(start + batch, n)) for start in range(0, n, batch))

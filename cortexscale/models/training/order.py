@@ -58,7 +58,7 @@ class Order:
 class MicroBatches:
     """The micro-batches of one process, in order.
 
-    Each is a pair: the place of its first image in the training, and its rows (size,).
+    Each micro-batch is a pair: the place of its first image in the training, and the rows of its images (size,).
 
     Process number ``rank`` gets every ``processes``-th micro-batch of a step. ``numbers`` lists which micro-batches of a step
     these are.

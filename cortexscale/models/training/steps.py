@@ -161,5 +161,5 @@ def reproducible() -> Iterator[None]:
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """Return an autocast to bfloat16 for a GPU, and a disabled one for a CPU."""
+    """Return an autocast to bfloat16 for a GPU, and a disabled autocast for a CPU."""
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
