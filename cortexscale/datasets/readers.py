@@ -18,11 +18,20 @@ _COLUMNS = {"unit", "nc_percent", "kept", "released", "recomputed", "channel", "
 """Columns beside those of the ROIs in the screening table of a recording. No ROI can have such a name."""
 
 
+DESCRIBED = "table"
+"""Name of the reader for recordings that the config describes. It belongs to no dataset."""
+
+
 def load_reader(reader: str, where: str = "reader") -> ModuleType:
-    """Import the module of a built-in dataset, or load a ``.py`` file relative to the working directory."""
+    """Import the module of a built-in dataset or of the reader ``table``.
+
+    The path of a ``.py`` file is relative to the working directory.
+    """
     if reader.endswith(".py"):
         return load_module(Path(reader), where)
-    _require_built_in(reader, "or the path of a .py file", where)
+    if reader == DESCRIBED:
+        return importlib.import_module("cortexscale.datasets.table")
+    _require_built_in(reader, f"{DESCRIBED}, or the path of a .py file", where)
     return importlib.import_module(reader_module(reader))
 
 
@@ -62,6 +71,8 @@ def require_names(module: ModuleType, where: str) -> None:
     """Raise an InputError if the subjects or ROIs of a reader are no names, or are names that no file can have."""
     for kind in ("SUBJECTS", "ROIS"):
         names, remedy = getattr(module, kind), f"correct {kind} in the module"
+        if names is None:  # only the files have the names
+            continue
         if not (isinstance(names, tuple | list) and names and all(isinstance(name, str) for name in names)):
             raise InputError(where, f"{kind} {names!r:.200} in {module.__file__}", "a tuple of names", remedy)
         try:
@@ -76,8 +87,10 @@ def require_names(module: ModuleType, where: str) -> None:
             raise InputError(where, found, f"{expected}: {', '.join(sorted(_COLUMNS))}", remedy)
 
 
-def require_known(names: Sequence[str], known: Sequence[str], where: str) -> None:
-    """Raise an InputError if there are subjects or ROIs that a reader does not have."""
+def require_known(names: Sequence[str], known: Sequence[str] | None, where: str) -> None:
+    """Raise an InputError if there are subjects or ROIs that a reader does not have. With None, only the files know them."""
+    if known is None:
+        return
     unknown = [name for name in names if name not in known]
     if unknown:
         raise InputError(where, ", ".join(unknown), f"names among {', '.join(known)}", "correct the names")

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from cortexscale.datasets.formats import assembly as module
 from cortexscale.datasets.formats.assembly import open_assembly
-from cortexscale.datasets.formats.brainscore import Release, stratified_test
+from cortexscale.datasets.formats.brainscore import Release
+from cortexscale.datasets.splits import stratified_test
 from cortexscale.errors import InputError
 from cortexscale.simulation.assembly import write_assembly
 from cortexscale.stimuli.brainscore import read_stimuli

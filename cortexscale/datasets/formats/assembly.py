@@ -50,7 +50,7 @@ class Assembly:
     def table(self, dim: str) -> pd.DataFrame:
         """Return a table with all coordinates of ``dim`` as columns. Text is str."""
         with _reading(self.path, self.remedy):
-            return pd.DataFrame({name: _values(data) for name, data in self.labels[dim].items()})
+            return pd.DataFrame({name: values_of(data) for name, data in self.labels[dim].items()})
 
     def coded(self, dim: str, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the sorted distinct values of a text coordinate, and the position of each entry among them."""
@@ -60,7 +60,7 @@ class Assembly:
         with _reading(self.path, self.remedy):
             for first in range(0, len(data), _LABELS):
                 block = slice(first, first + _LABELS)
-                codes[block] = [seen.setdefault(value, len(seen)) for value in _values(data, block)]
+                codes[block] = [seen.setdefault(value, len(seen)) for value in values_of(data, block)]
         values = np.array(list(seen), dtype=np.str_)
         order = np.argsort(values)
         return values[order], np.argsort(order)[codes]
@@ -116,7 +116,7 @@ def open_assembly(path: Path | str, remedy: str) -> Iterator[Assembly]:
     with file:
         with _reading(path, remedy):
             variables = [item for item in file.values() if isinstance(item, h5py.Dataset) and not item.is_scale]
-            named = [(variable, _dimensions(variable)) for variable in variables]
+            named = [(variable, dimensions_of(variable)) for variable in variables]
         arrays = [(variable, dims) for variable, dims in named if variable.ndim > 1]
         again = f"take the released file. {remedy}"
         if len(arrays) != 1:
@@ -137,11 +137,11 @@ def _reading(path: Path, remedy: str) -> AbstractContextManager[None]:
     return hdf5_damage(path, "a whole netCDF-4 file", remedy)
 
 
-def _dimensions(variable: h5py.Dataset) -> tuple[str, ...]:
+def dimensions_of(variable: h5py.Dataset) -> tuple[str, ...]:
     """Return the name of each axis, which is the name of its dimension scale, or "?" if it has none."""
     scales = [axis[0].name if len(axis) else "?" for axis in variable.dims]
     return tuple(scale.rsplit("/", 1)[-1] for scale in scales)
 
 
-def _values(data: h5py.Dataset, part: slice = slice(None)) -> np.ndarray:
+def values_of(data: h5py.Dataset, part: slice = slice(None)) -> np.ndarray:
     return data.asstr()[part].astype(object) if h5py.check_string_dtype(data.dtype) else data[part]

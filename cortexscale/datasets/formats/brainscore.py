@@ -17,6 +17,7 @@ import pydantic
 
 from cortexscale.datasets.formats.assembly import BLOCK_BYTES, Assembly, open_assembly
 from cortexscale.datasets.readers import require_known
+from cortexscale.datasets.splits import number_of_test, stratified_test
 from cortexscale.errors import InputError
 from cortexscale.kernels.noise_ceiling import ncsnr_from_trials, noise_ceiling_percent
 from cortexscale.listing import folders_in
@@ -57,7 +58,7 @@ def memory_mb(options: Options) -> int:
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
     """Return the numbers of training images, of test images, and of units of all subjects. All saw the same images."""
-    n_test = _n_test(options.images, options.test_fraction)
+    n_test = number_of_test(options.images, options.test_fraction)
     return options.images - n_test, n_test, sum(options.neuroids.values())
 
 
@@ -199,31 +200,6 @@ class Release:
         screening = pd.concat([units[["unit", "nc_percent"]].assign(kept=kept), in_roi], axis=1)
         units, in_roi = (frame[kept].reset_index(drop=True) for frame in (units, in_roi))
         return Recording(self.dataset, subject, train, test, units, in_roi, notes, screening).check()
-
-
-def stratified_test(ids: np.ndarray, strata: np.ndarray, fraction: float, seed: int, where: str) -> np.ndarray:
-    """Draw the test images from all strata in proportion to their sizes (largest remainders).
-
-    ``fraction`` is their fraction of all images; their number is rounded up. The result (images,) bool does not depend on the
-    order of the ids. More strata than test images raise an InputError.
-    """
-    names, counts = np.unique(strata, return_counts=True)
-    n_test = _n_test(len(ids), fraction)
-    if n_test < len(names):
-        found = f"{n_test} test images ({fraction:g} of {len(ids)}) for {len(names)} strata ({', '.join(names[:4])} ...)"
-        raise InputError(where, found, "at least one test image of each", "raise `test_fraction`, or show more images")
-    proportion = counts * n_test / len(ids)
-    take = np.floor(proportion).astype(int)
-    take[np.argsort(take - proportion, kind="stable")[: n_test - take.sum()]] += 1
-    rng, test = np.random.default_rng(seed), np.zeros(len(ids), dtype=bool)
-    order = np.argsort(ids)
-    for name, n in zip(names, take, strict=True):
-        test[rng.permutation(order[strata[order] == name])[:n]] = True
-    return test
-
-
-def _n_test(images: int, fraction: float) -> int:
-    return math.ceil(round(images * fraction, 6))  # 0.07 x 100 is 7.000000000000001
 
 
 def _locate(root: Path, names: Sequence[str]) -> Path:

@@ -92,6 +92,35 @@ def read_integers(path: Path | str, names: Iterable[str], remedy: str) -> dict[s
     return {name: _whole_numbers(path, name, value, remedy) for name, value in values.items()}
 
 
+def read_numbers(path: Path | str, name: str | None, remedy: str) -> np.ndarray:
+    """Read an array of real numbers, with its axes as in MATLAB, from a file of any version.
+
+    ``name`` may be None if the file has one variable. Every error message ends with ``remedy``.
+    """
+    if _version(path, remedy) == "7.3":
+        with open_matlab(path, [name] if name else [], remedy) as file:
+            variable = name or _only(path, [key for key in file if not key.startswith("#")], remedy)
+            data = file[variable]
+            if _is_matrix(data):
+                return data[()].T
+            found = _kind(data)
+    else:
+        content = _read_version_5(Path(path), [name] if name else None, remedy)
+        variable = name or _only(path, list(content), remedy)
+        value = content[variable]
+        if isinstance(value, np.ndarray) and value.dtype.kind in "iuf":
+            return value
+        found = f"an array of {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+    raise InputError(path, f"{variable} is {found}", "an array of real numbers", remedy)
+
+
+def _only(path: Path | str, names: list[str], remedy: str) -> str:
+    if len(names) != 1:
+        found = f"the variables {', '.join(names)}" if names else "no variable"
+        raise InputError(path, found, "one variable, or its name in the option `variable`", remedy)
+    return names[0]
+
+
 def _whole_numbers(path: Path | str, name: str, value: Any, remedy: str) -> np.ndarray:
     expected = "a matrix of whole numbers"
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "iufb" or value.ndim != 2:
@@ -104,7 +133,8 @@ def _whole_numbers(path: Path | str, name: str, value: Any, remedy: str) -> np.n
     return whole
 
 
-def _read_version_5(path: Path, names: list[str], remedy: str) -> dict[str, Any]:
+def _read_version_5(path: Path, names: list[str] | None, remedy: str) -> dict[str, Any]:
+    """Read variables of a file of v5 to v7. If ``names`` is None, read all of them."""
     import scipy.io
     import scipy.sparse
 
@@ -114,6 +144,8 @@ def _read_version_5(path: Path, names: list[str], remedy: str) -> dict[str, Any]
         found = f"a file that scipy cannot read ({type(error).__name__}: {error})"
         remedy = f"the copy is incomplete or damaged; repeat the download. {remedy}"
         raise InputError(path, found, "a whole MATLAB file", remedy) from error
+    if names is None:
+        names = [name for name in content if not name.startswith("__")]
     if absent := [name for name in names if name not in content]:
         there = ", ".join(name for name, *_ in scipy.io.whosmat(path)) or "nothing"
         raise InputError(path, f"no variable {', '.join(absent)}; there is {there}", f"the variables {', '.join(names)}", remedy)

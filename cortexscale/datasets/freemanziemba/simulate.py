@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, Field, PositiveInt
 
-from cortexscale.datasets.formats.brainscore import stratified_test
 from cortexscale.datasets.freemanziemba import reader as freemanziemba
+from cortexscale.datasets.splits import stratified_test
 from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
 from cortexscale.recording import Recording, Split
 from cortexscale.simulation.assembly import fade_into_gray, luminance, png, write_assembly, write_stimuli

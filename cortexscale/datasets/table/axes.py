@@ -1,0 +1,115 @@
+"""Tables of what lies along the axes of an array: a row for each stimulus or unit."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cortexscale.datasets.table.options import SUBJECT, Stimuli, Units, fields_of
+from cortexscale.errors import InputError, did_you_mean
+from cortexscale.files import require_real_file
+from cortexscale.listing import files_in, nfc
+
+_TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
+
+
+class AxisTable:
+    """The table of an axis.
+
+    Args:
+        where: the file or the option that the table comes from.
+        option: the option that describes the axis, for remedies.
+    """
+
+    def __init__(self, table: pd.DataFrame, where: Path | str, option: str):
+        self.table, self.where, self.option = table.reset_index(drop=True), where, option
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def column(self, name: str) -> np.ndarray:
+        """Return a column, (rows,). A missing column, or one with empty fields, raises an InputError."""
+        if name not in self.table:
+            found = f"the columns {', '.join(map(str, self.table))}" if len(self.table.columns) else "no columns"
+            remedy = did_you_mean(name, list(map(str, self.table)), f"correct `{self.option}` of this dataset")
+            raise InputError(self.where, found, f"a column {name}", remedy)
+        values = self.table[name]
+        if values.isna().any():
+            row = int(values.isna().to_numpy().argmax()) + 1
+            raise InputError(self.where, f"nothing in row {row} of the column {name}", "a value in every row", "fill the gap")
+        return values.to_numpy()
+
+    def names(self, name: str) -> np.ndarray:
+        """Return a column as text, (rows,) str, in Unicode's form NFC and without outer white space."""
+        return np.array([nfc(value).strip() for value in self.column(name)], dtype=str)
+
+    def flags(self, name: str) -> np.ndarray:
+        """Return a column of true and false, (rows,) bool. The words yes and no and the numbers 1 and 0 count as such."""
+        words = np.char.lower(self.names(name))
+        if (other := ~np.isin(words, (*_TRUE, *_FALSE))).any():
+            raise InputError(self.where, f"{words[other][0]!r} in the column {name}", "true or false", "correct the table")
+        return np.isin(words, _TRUE)
+
+    def numbers(self, name: str) -> np.ndarray:
+        """Return a column of numbers, (rows,) float64."""
+        try:
+            return self.column(name).astype(np.float64)
+        except ValueError as error:
+            raise InputError(self.where, f"{error} in the column {name}", "numbers", "correct the table") from error
+
+
+def stimuli_along(
+    root: Path, subject: str, stimuli: Stimuli, coordinates: pd.DataFrame | None, responses: Path
+) -> tuple[AxisTable, np.ndarray]:
+    """Return the table of the axis ``stimulus`` and the id of each of its rows, (rows,) str."""
+    if stimuli.images:
+        folder, _, pattern = stimuli.images.rpartition("/")
+        found = sorted(files_in(root / folder, pattern), key=lambda file: _natural(file.name))
+        ids = np.array([nfc(f"{folder.rpartition('/')[2]}/{file.name}".lstrip("/")) for file in found], dtype=str)
+        if not len(ids):
+            raise InputError(root / stimuli.images, "no file", "image files", "correct `stimuli.images` of this dataset")
+        return AxisTable(pd.DataFrame({"stimulus_id": ids}), root / stimuli.images, "stimuli"), ids
+    table = _table(root, stimuli.table, subject, coordinates, responses, "stimuli")
+    if table is None:
+        found = "no coordinates of the axis `stimulus`, and no table of stimuli"
+        raise InputError(responses, found, "one of them", "name a table in `stimuli.table`, or a pattern in `stimuli.images`")
+    columns = {name: table.names(name) for name in fields_of(stimuli.id)}
+    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    return table, np.array([stimuli.id.format(**row) for row in rows], dtype=str)
+
+
+def units_along(
+    root: Path, subject: str, units: Units, coordinates: pd.DataFrame | None, responses: Path, length: int
+) -> AxisTable:
+    """Return the table of the axis ``unit``. Without any table, it has ``length`` rows without columns."""
+    table = _table(root, units.table, subject, coordinates, responses, "units")
+    return table or AxisTable(pd.DataFrame(index=range(length)), responses, "units")
+
+
+def _table(
+    root: Path, file: str | None, subject: str, coordinates: pd.DataFrame | None, responses: Path, option: str
+) -> AxisTable | None:
+    """Read the table of an axis from its file, or take the coordinates of the array; None if there is neither."""
+    if file is None:
+        return None if coordinates is None else AxisTable(coordinates, responses, option)
+    path = require_real_file(
+        root / file.replace(SUBJECT, subject), f"correct `{option}.table` of this dataset, or put the file there"
+    )
+    separators = {".csv": ",", ".tsv": "\t"}
+    if path.suffix not in (*separators, ".parquet"):
+        found, expected = f"the suffix {path.suffix or 'nothing'}", "one of .csv, .tsv, .parquet"
+        raise InputError(path, found, expected, "write the table as one of these")
+    try:
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+        else:  # as text, so that ids such as 007 keep their zeros
+            table = pd.read_csv(path, sep=separators[path.suffix], dtype=str, encoding="utf-8-sig", skipinitialspace=True)
+    except (ValueError, OSError) as error:  # the errors of pandas, of pyarrow and of decoding are ValueErrors
+        raise InputError(path, f"no readable table ({error})", f"a {path.suffix} table in UTF-8", "write it again") from error
+    return AxisTable(table.rename(columns=lambda name: nfc(name).strip()), path, option)
+
+
+def _natural(name: str) -> tuple[tuple[int, str], ...]:
+    """Return a key by which image2 comes before image10."""
+    return tuple((int(part or 0), text) for text, part in re.findall(r"(\D*)(\d*)", name))

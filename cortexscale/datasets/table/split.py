@@ -1,0 +1,60 @@
+"""Which stimuli are training stimuli, and which are test stimuli."""
+
+from pathlib import Path
+
+import numpy as np
+
+from cortexscale.datasets.splits import stratified_test
+from cortexscale.datasets.table.axes import AxisTable
+from cortexscale.datasets.table.options import SplitRule
+from cortexscale.errors import InputError
+from cortexscale.files import require_real_file
+from cortexscale.listing import nfc
+
+
+def split_stimuli(
+    root: Path, rule: SplitRule, table: AxisTable, first: np.ndarray, ids: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return whether each stimulus is a training stimulus and whether it is a test stimulus, each (stimuli,) bool.
+
+    Args:
+        first: row of ``table`` in which each stimulus comes first, (stimuli,).
+        ids: ids of the stimuli, (stimuli,) str.
+
+    Raises:
+        InputError: a column or file is missing, an id in the file is unknown, or there is no training or no test stimulus.
+    """
+    where = f"{table.where}: the option `split`"
+    if rule.column is not None:
+        names = table.names(rule.column)[first]
+        train, test = (np.char.lower(names) == str(value).lower() for value in (rule.train, rule.test))
+        found = f"{train.sum()} training and {test.sum()} test stimuli among the values {', '.join(np.unique(names)[:5])}"
+    else:
+        if rule.file is not None:
+            where = str(root / rule.file)
+            test = _listed(root / rule.file, ids)
+        elif rule.every is not None:
+            test = np.arange(len(ids)) % rule.every == rule.first
+        else:
+            strata = table.names(rule.by)[first] if rule.by else np.zeros(len(ids), int)
+            test = stratified_test(ids, strata, rule.random or 0, rule.seed, where)
+        train = ~test
+        found = f"{train.sum()} training and {test.sum()} test stimuli"
+    if not train.any() or test.sum() < 2:
+        raise InputError(where, found, "training stimuli, and at least two test stimuli", "correct `split` of this dataset")
+    return train, test
+
+
+def _listed(path: Path, ids: np.ndarray) -> np.ndarray:
+    """Return whether each stimulus has a line in a text file, (stimuli,) bool."""
+    try:
+        text = require_real_file(path, "correct `split.file` of this dataset").read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            path, f"text that is not UTF-8 ({error})", "a line of UTF-8 text for each id", "write it again"
+        ) from error
+    wanted = [nfc(line).strip() for line in text.splitlines() if line.strip()]
+    if len(unknown := np.setdiff1d(wanted, ids)):
+        found = f"{len(unknown)} ids that no stimulus has, e.g. {unknown[0]}"
+        raise InputError(path, found, f"ids such as {ids[0]}", "correct the list, or `stimuli.id` of this dataset")
+    return np.isin(ids, wanted)
