@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from cortexscale.check.report import MANY, Report, ReportSection
 from cortexscale.datasets.facts import MODALITY_NAMES
-from cortexscale.datasets.readers import load_reader, require_known
+from cortexscale.datasets.readers import DESCRIBED, load_reader, require_known
 from cortexscale.datasets.source import Source
 from cortexscale.errors import InputError
 from cortexscale.listing import nfc
@@ -51,7 +51,8 @@ def check_dataset(name: str, dataset: Dataset, images: StimulusSet) -> Report:
     section = report.section("module", _HELP)
     with section.collect("loading the module", "correct the module"):
         module = load_reader(dataset.reader, f"config key datasets.{name}.reader")
-        section.problems += [*_interface_problems(module), *_options_problems(getattr(module, "Options", None))]
+        if dataset.reader != DESCRIBED:
+            section.problems += [*_interface_problems(module), *_options_problems(getattr(module, "Options", None))]
         if section.problems:
             section.facts.append("no subject was read, because the module must be corrected first")
             return report
@@ -75,8 +76,10 @@ def check_entry(section: ReportSection, name: str, dataset: Dataset, module: Mod
 def _interface_problems(module: ModuleType) -> Iterator[str]:
     for name in ("SUBJECTS", "ROIS"):
         value = getattr(module, name, None)
+        if value is None and hasattr(module, name):
+            continue
         if not (isinstance(value, tuple) and value and all(isinstance(entry, str) for entry in value)):
-            yield f"{name} is {value!r}; a tuple of names is expected"
+            yield f"{name} is {value!r}; a tuple of names is expected, or None if only the files have the names"
         elif len(set(value)) < len(value):
             yield f"{name} has a name twice"
     source = getattr(module, "SOURCE", None)
@@ -206,7 +209,7 @@ def _size_problems(module: ModuleType, dataset: Dataset, options: BaseModel, ans
 
 def _roi_problems(module: ModuleType, dataset: Dataset, answers: dict[str, Answer]) -> Iterator[str]:
     """Check that recordings have all ROIs of the module, and that every ROI of the study has units."""
-    for subject, answer in answers.items():
+    for subject, answer in answers.items() if module.ROIS is not None else ():
         if absent := [roi for roi in module.ROIS if roi not in answer["rois"]]:
             yield f"the recording of {subject} has no column for {', '.join(absent)}; a column for each of ROIS is expected"
         if extra := [roi for roi in answer["rois"] if roi not in module.ROIS]:

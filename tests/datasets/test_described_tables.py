@@ -56,7 +56,7 @@ def world(tmp_path):
 
 
 def test_responses_are_averages_and_ceilings_those_of_test_trials(world):
-    root, trials, stimuli, units = world
+    root, trials, stimuli, _ = world
     recording = table.read(root, "anna", changed())
     kept = [0, 1, 2, 3, 5]
     assert recording.units["unit"].tolist() == [f"e{n}" for n in kept] and recording.units["x"].tolist() == [n / 2 for n in kept]

@@ -13,6 +13,7 @@ import pandas as pd
 
 from cortexscale.datasets.source import Source
 from cortexscale.datasets.splits import number_of_test
+from cortexscale.datasets.table.axes import listed_images
 from cortexscale.datasets.table.described import described
 from cortexscale.datasets.table.options import SUBJECT, Options
 from cortexscale.errors import InputError
@@ -31,8 +32,15 @@ SOURCE = Source(
 
 def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
     """List every file that is read. The files need not exist yet."""
-    named = [options.responses.file, options.stimuli.table, options.units.table, options.split.file]
-    return [Path(root) / name.replace(SUBJECT, subject) for name in named if name]
+    named = (options.responses.file, options.stimuli.table, options.units.table, options.split.file)
+    places = [Path(root) / name.replace(SUBJECT, subject) for name in named if name]
+    if options.stimuli.images:
+        places += listed_images(Path(root), options.stimuli.images)
+    return [file for place in places for file in (_files_of_zarr(place) if place.is_dir() else [place])]
+
+
+def _files_of_zarr(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.is_file())
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:

@@ -64,11 +64,10 @@ def stimuli_along(
 ) -> tuple[AxisTable, np.ndarray]:
     """Return the table of the axis ``stimulus`` and the id of each of its rows, (rows,) str."""
     if stimuli.images:
-        folder, _, pattern = stimuli.images.rpartition("/")
-        found = sorted(files_in(root / folder, pattern), key=lambda file: _natural(file.name))
-        ids = np.array([nfc(f"{folder.rpartition('/')[2]}/{file.name}".lstrip("/")) for file in found], dtype=str)
-        if not len(ids):
+        found = listed_images(root, stimuli.images)
+        if not found:
             raise InputError(root / stimuli.images, "no file", "image files", "correct `stimuli.images` of this dataset")
+        ids = np.array([nfc(f"{file.parent.name}/{file.name}") for file in found], dtype=str)
         return AxisTable(pd.DataFrame({"stimulus_id": ids}), root / stimuli.images, "stimuli"), ids
     table = _table(root, stimuli.table, subject, coordinates, responses, "stimuli")
     if table is None:
@@ -77,6 +76,12 @@ def stimuli_along(
     columns = {name: table.names(name) for name in fields_of(stimuli.id)}
     rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
     return table, np.array([stimuli.id.format(**row) for row in rows], dtype=str)
+
+
+def listed_images(root: Path, pattern: str) -> list[Path]:
+    """List the files in one folder that match a pattern such as ``images/*.jpg``. ``image2.jpg`` is before ``image10.jpg``."""
+    folder, _, names = pattern.rpartition("/")
+    return sorted(files_in(root / folder, names), key=lambda file: _natural(file.name))
 
 
 def units_along(
