@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from cortexscale.datasets.readers import load_reader, load_simulator
+from cortexscale.datasets.readers import DESCRIBED, load_reader, load_simulator
 from cortexscale.datasets.registry import NAMES
 from cortexscale.study import Study
 from cortexscale.study.fields import Kind, choices, kind_of, kind_of_field, plain, section_of
@@ -81,12 +81,17 @@ def page(root: type[BaseModel]) -> str:
             )
             + "\n"
         )
-    for reader in NAMES:
-        found = {"options": load_reader(reader).Options, "simulation settings": load_simulator(reader, "reader").Settings}
-        for what, section in found.items():
-            meanings = attributes(section)
-            rows = [(*_row(name, field, {})[:3], meanings[name]) for name, field in section.model_fields.items()]
-            parts.append(f"## {what.capitalize()} of the reader `{reader}`\n\n{_table(rows)}\n")
+    for reader in (DESCRIBED, *NAMES):
+        found = {"options": load_reader(reader).Options}
+        if reader != DESCRIBED:
+            found["simulation settings"] = load_simulator(reader, "reader").Settings
+        for what, settings in found.items():
+            heading = f"{what.capitalize()} of the reader `{reader}`"
+            titles = {section: f"{heading}: {key}" if key else heading for key, section in sections(settings)}
+            for section, title in titles.items():
+                meanings = attributes(section)
+                rows = [(*_row(name, field, titles)[:3], meanings[name]) for name, field in section.model_fields.items()]
+                parts.append(f"## {title}\n\n{_table(rows)}\n")
     return "\n".join(parts)
 
 

@@ -20,7 +20,8 @@ class Dataset(Section):
     modality: Modality | None = None
     """Method of recording. The default is the modality that the reader states."""
     reader: Annotated[str, Field(pattern=r"^(\w+|.+\.py)$"), AfterValidator(expanded)]
-    """A built-in reader, such as `tvsd`, or the path of your own reader, such as `my/reader.py` (docs/adding_a_dataset.md)."""
+    """A built-in reader, such as `tvsd`; `table` for a recording that `options` describe (docs/describing_a_dataset.md); or the
+    path of your own reader, such as `my/reader.py` (docs/adding_a_dataset.md)."""
     stimuli: Name
     """Stimulus set that the subjects were shown: a key of `stimuli`."""
     path: FilePath

@@ -1,6 +1,7 @@
 """The reader `table`: recordings that the config describes, in every format and arrangement, with planted responses."""
 
 import copy
+import re
 from pathlib import Path
 
 import h5py
@@ -9,11 +10,17 @@ import pandas as pd
 import pytest
 import scipy.io
 import xarray as xr
-from places import SHARED
+import yaml
+from PIL import Image
+from places import ROOT, SHARED
 
+from cortexscale.check.dataset import check_dataset
 from cortexscale.datasets import table
 from cortexscale.errors import InputError
+from cortexscale.plan import Plan
 from cortexscale.simulation.matlab import write_matlab
+from cortexscale.study.data import Dataset
+from cortexscale.study.images import StimulusSet
 
 N_STIMULI, N_UNITS, N_REPETITIONS = 40, 6, 4
 OPTIONS = {
@@ -304,6 +311,37 @@ def test_options_that_contradict_each_other(options, message):
     with pytest.raises(ValueError) as caught:
         changed(**options)
     assert message in str(caught.value)
+
+
+def test_the_entry_of_the_page_is_read_by_the_plan(tmp_path):
+    text = (ROOT / "docs/describing_a_dataset.md").read_text(encoding="utf-8")
+    entry = yaml.safe_load(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])
+    models = [{"source": "timm", "ids": ["test_resnet"], "layers": ["layer1"]}]
+    config = {"study": "mine", "results": str(tmp_path / "r"), "models": models, "plan_without_data": True, **entry}
+    data = Plan(config).data
+    assert [Path(file).name for file in data.raw_files("mylab", "bruno")] == ["bruno.npy", "stimuli.csv", "bruno_units.csv"]
+    assert data.shape("mylab") == (700, 700, 2 * 96) and data.modality("mylab") == "ephys"
+    assert list(data.options("mylab")["responses"]["axes"]) == ["stimulus", "unit", "repetition"]
+    entry["datasets"]["mylab"]["options"]["units"]["areas"] = "area"
+    entry["datasets"]["mylab"]["options"]["responses"]["axes"]["trial"] = 3
+    with pytest.raises(InputError) as caught:
+        Plan(config | entry)
+    assert "options.units.areas" in str(caught.value) and "options.responses.axes.trial" in str(caught.value)
+
+
+@pytest.mark.slow
+def test_recordings_in_a_file_for_each_subject_pass_the_check(world, monkeypatch):
+    root, trials, _, _ = world
+    (root / "pictures").mkdir()
+    for id in range(N_STIMULI):
+        Image.fromarray(np.full((8, 8, 3), id, np.uint8)).save(root / f"pictures/{id:03d}.png")
+    monkeypatch.chdir(root)
+    for subject in ("anna", "bruno"):
+        np.save(f"{subject}.npy", trials)
+    options = changed(("responses.file", "{subject}.npy"), ("stimuli.id", "pictures/{number}.png")).model_dump(mode="json")
+    entry = {"label": "L", "reader": "table", "stimuli": "s", "path": ".", "subjects": ["anna", "bruno"], "rois": ["V4", "V1"]}
+    report = check_dataset("mylab", Dataset(**entry, options=options), StimulusSet(layout="image_folder", path="."))
+    assert report.n_problems == 1 and "no subject has a unit in V1" in report.text(), report.text()
 
 
 @pytest.mark.skipif(not (SHARED / "data/real").is_dir(), reason="no ../shared/data/real")
