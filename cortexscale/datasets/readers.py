@@ -14,7 +14,7 @@ from cortexscale.study.data import Modality
 
 INTERFACE = ("SUBJECTS", "ROIS", "SOURCE", "Options", "raw_files", "inspect", "memory_mb", "shape", "read")
 
-_COLUMNS = {"unit", "nc_percent", "kept", "released", "recomputed", "channel", "time"}
+COLUMNS = {"unit", "nc_percent", "kept", "released", "recomputed", "channel", "time"}
 """Columns beside those of the ROIs in the screening table of a recording. No ROI can have such a name."""
 
 
@@ -79,12 +79,12 @@ def require_names(module: ModuleType, where: str) -> None:
             apart([part_of_path(name) for name in names])
         except Refused as refused:
             raise InputError(where, f"{refused.found} among {kind} of {module.__file__}", refused.expected, remedy) from None
-        if taken := _COLUMNS.intersection(names):
+        if taken := COLUMNS.intersection(names):
             found, expected = (
                 f"the name {min(taken)} among {kind} of {module.__file__}",
                 "other names than columns of a recording",
             )
-            raise InputError(where, found, f"{expected}: {', '.join(sorted(_COLUMNS))}", remedy)
+            raise InputError(where, found, f"{expected}: {', '.join(sorted(COLUMNS))}", remedy)
 
 
 def require_known(names: Sequence[str], known: Sequence[str] | None, where: str) -> None:

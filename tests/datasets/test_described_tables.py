@@ -244,6 +244,8 @@ def spoil(root: Path, kind: str) -> dict:
         case "an unknown id":
             (root / "test.txt").write_text("cat/1000.jpg")
             return {"split": {"file": "test.txt"}}
+        case "an ROI called kept":
+            units.assign(area="kept").to_csv(root / "units.csv", index=False)
         case "no test":
             return {"split": {"column": "split", "test": "validation"}}
         case "swapped axes":
@@ -276,6 +278,7 @@ def spoil(root: Path, kind: str) -> dict:
         ("single trials", "responses.npy", "at most 1 trial of 8 test stimuli"),
         ("fractions", "table/anna", "no noise ceiling above 1"),
         ("an unknown id", "test.txt", "cat/1000.jpg"),
+        ("an ROI called kept", "units.csv", "an ROI called kept"),
         ("no test", "split", "32 training and 0 test stimuli among the values test, train"),
         ("swapped axes", "responses.npy", "shape (40, 6, 4)"),
         ("misspelt column", "units.csv", "electrode, area, x"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cortexscale.datasets.readers import COLUMNS
 from cortexscale.datasets.screening import MOST_DAMAGED
 from cortexscale.datasets.table.arrays import StoredArray, open_array
 from cortexscale.datasets.table.axes import AxisTable, stimuli_along, units_along
@@ -82,11 +83,16 @@ class Described:
         """Return a boolean column for each ROI, with a row for each of the subject's units."""
         units = self.options.units
         if units.roi:
-            return pd.DataFrame({units.roi: np.ones(len(self.own), bool)})
-        if units.roi_column:
+            members = {units.roi: np.ones(len(self.units), bool)}
+        elif units.roi_column:
             names = self.units.names(units.roi_column)
-            return pd.DataFrame({str(roi): (names == roi)[self.own] for roi in np.unique(names)})
-        return pd.DataFrame({roi: self.units.flags(roi)[self.own] for roi in units.roi_columns})
+            members = {str(roi): names == roi for roi in np.unique(names)}
+        else:
+            members = {roi: self.units.flags(roi) for roi in units.roi_columns}
+        if taken := COLUMNS.intersection(members):
+            expected = f"other names than {', '.join(sorted(COLUMNS))}, which are columns of a recording"
+            raise InputError(self.units.where, f"an ROI called {min(taken)}", expected, "rename the ROI")
+        return pd.DataFrame({roi: inside[self.own] for roi, inside in members.items()})
 
     def other_columns(self) -> pd.DataFrame:
         """Return the columns of the units that the options do not name, such as positions, for the subject's units."""
