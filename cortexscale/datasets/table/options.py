@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, field_valida
 Axis = Literal["stimulus", "unit", "repetition", "time"]
 
 SUBJECT = "{subject}"
-"""What stands for the name of the subject in the names of files."""
+"""Stands for the name of the subject in the names of files."""
 
 
 class Responses(BaseModel, extra="forbid", frozen=True):
@@ -86,7 +86,7 @@ class Units(BaseModel, extra="forbid", frozen=True):
 
 
 class SplitRule(BaseModel, extra="forbid", frozen=True):
-    """Which stimuli are test stimuli: exactly one of `column`, `file`, `every` and `random`."""
+    """The division into training and test stimuli: exactly one of `column`, `file`, `every` and `random`."""
 
     column: str | None = Field(None, description="Column of the stimuli. Stimuli with neither of the two values are left out.")
     train: str | bool = Field("train", description="Value of `column` for training stimuli.")

@@ -1,4 +1,4 @@
-"""Which stimuli are training stimuli, and which are test stimuli."""
+"""The division of stimuli into training and test stimuli."""
 
 from pathlib import Path
 
