@@ -115,10 +115,9 @@ def read_from(where: object, gone: str, near: Callable[[], str] = str) -> Iterat
 def decoded(content: bytes, where: object, transparency: Literal["refused", "dropped"] = "refused") -> Image.Image:
     """Decode an image file to RGB with 8 bits per channel, or raise an InputError that names ``where`` and the reason.
 
-    Pixels are those of ``Image.open(...).convert("RGB")``, on which the networks of torchvision and timm are trained. There are
-    some exceptions. Values of 16 bits are reduced to their upper 8 bits. Pillow does the same for 16-bit colours, but clips
-    16-bit grey values.
-    An EXIF orientation is not applied, because torchvision, timm, MATLAB's ``imread`` and PsychoPy do not apply it;
+    Pixels are those of ``Image.open(...).convert("RGB")``, on which the networks of torchvision and timm are trained. Only values
+    of 16 bits can differ: they are reduced to their upper 8 bits. Pillow does the same for 16-bit colours, but clips 16-bit grey
+    values. An EXIF orientation is not applied, because torchvision, timm, MATLAB's ``imread`` and PsychoPy do not apply it;
     :func:`tried` reports images that have one. CMYK is converted by Pillow's default formula. Colour profiles are not applied.
 
     The colour that subjects saw at a transparent pixel depends on a background that is not in the file. ``refused`` raises an

@@ -21,7 +21,7 @@ AutoAugment = Annotated[
 
 
 class Attack(Section):
-    """Adversarial training: before each step, images are changed so that the network errs (FFGSM)."""
+    """Adversarial training: before each step, images are changed so that the network makes more errors (FFGSM)."""
 
     eps: Levels
     """Largest change of a pixel, in units of 1/255."""

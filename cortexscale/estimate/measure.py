@@ -148,7 +148,10 @@ def _disk(folder: Path) -> dict[str, float]:
 
 
 def _start(*modules: str) -> float:
-    """Measure the CPU seconds of a new Python process that imports some modules. A job with small data takes little longer."""
+    """Measure the CPU seconds of a new Python process that imports some modules.
+
+    With small data, a job takes only a little longer.
+    """
     before = os.times()
     subprocess.run([sys.executable, "-c", f"import {', '.join(modules)}"], check=True)
     after = os.times()

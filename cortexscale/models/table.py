@@ -57,10 +57,10 @@ def model_table(cards: pd.DataFrame) -> pd.DataFrame:
     """Summarise complete cards by source and family. Flex families are merged into their parents (Table S2).
 
     Returns:
-        A table with one row per ``source`` and ``family``. It has numbers of ``runs``, of ``configs`` (runs that differ in more
-        than the seed at the end of their id), of ``archs`` and of ``sizes`` (distinct numbers of parameters). It has the smallest
-        and largest ``n_params_*``, ``n_samples_*`` (D) and
-        ``flops_*`` (C), which are nan if unknown. ``datasets`` and ``objectives`` are text.
+        A table with one row per ``source`` and ``family``. It has the numbers of ``runs``, of ``configs`` (runs that differ in
+        more than the seed at the end of their id), of ``archs`` and of ``sizes`` (distinct numbers of parameters). It has the
+        smallest and largest ``n_params_*``, ``n_samples_*`` (D) and ``flops_*`` (C), which are nan if unknown. ``datasets`` and
+        ``objectives`` are text.
     """
     groups = cards.assign(family=families(cards)).groupby(["backbone_source", "family"])
     return pd.DataFrame([{"source": source, "family": family, **_row(rows)} for (source, family), rows in groups])

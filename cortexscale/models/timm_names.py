@@ -1,4 +1,4 @@
-"""Names of timm's pretrained networks: which exist, which were renamed, and which one an unknown name may mean."""
+"""Names of timm's pretrained networks: which exist, which were renamed, and which is probably meant by an unknown name."""
 
 import difflib
 import importlib
@@ -22,7 +22,7 @@ def renamed(name: str) -> str | None:
 
 
 def unknown(name: str) -> str | None:
-    """Say what may be meant by a name for which timm has no pretrained weights.
+    """Say what is probably meant by a name for which timm has no pretrained weights.
 
     If timm has weights of this name, or the name is the name of a model on a hub, return None.
     """

@@ -20,8 +20,8 @@ def require_place(results: str, contained: Mapping[str, Path], given: Mapping[st
     """Raise an InputError if a path cannot be a results folder. Links are followed.
 
     Args:
-        contained: description -> folder that a results folder may neither be nor contain.
-        given: config key -> path of input files. The results folder may neither be this folder nor lie in it, because new files
+        contained: description -> folder that a results folder must neither be nor contain.
+        given: config key -> path of input files. The results folder must neither be this folder nor lie in it, because new files
             there would change the inputs.
     """
     where, expected, remedy = "config key results", "a folder of its own for results", "write `results: results`, or another path"
@@ -64,7 +64,7 @@ def claim(results: str, study: str) -> None:
     """Note in a results folder which study owns the folder, and that this process is writing into the folder.
 
     Raises:
-        InputError: another process that has not ended writes into the folder, or this user may not write there.
+        InputError: another process that has not ended writes into the folder, or this user has no permission to write into it.
     """
     folder = Path(results)
     try:

@@ -24,7 +24,7 @@ class Alphas(Section):
     count: PositiveInt = 10
     """Number of penalties. Their logarithms are evenly spaced."""
     search: Literal["adaptive", "full"] = "adaptive"
-    """`full` tries all penalties. `adaptive` tries only penalties near the minima of the error in each ROI, as it estimates them
+    """`full` tries all penalties. `adaptive` tries only penalties near the minima of the error in each ROI, which it estimates
     from half of the stimuli. Both find the same penalty unless the estimate misses a minimum."""
 
     def contradictions(self) -> Iterator[Contradiction]:

@@ -14,7 +14,7 @@ import torch
 from cortexscale.models.training.recipes import Length
 
 EPOCH, IMAGE, MICRO_BATCH, STIMULI = range(4)
-"""Purposes of seeds. A purpose is the first number of the place in :func:`seed_of`."""
+"""Purposes of seeds. In calls of :func:`seed_of`, the first number of ``place`` is a purpose."""
 
 
 def seed_of(seed: int, *place: int) -> int:

@@ -32,7 +32,9 @@ class Stateful(Protocol):
 
 
 class TrainingState:
-    """A file with the state of a training: its parts and the losses of its steps. Random numbers need no state.
+    """A file with the state of a training: states of its parts (such as the network and the optimiser), and losses of its steps.
+
+    Random numbers need no state.
 
     ``made_of`` describes everything on which the result depends. A file with another description is ignored.
     """
