@@ -10,6 +10,7 @@ import pytest
 mpl.use("agg")
 
 import matplotlib.pyplot as plt
+from few_runs import BASES, GROWTH, LORA, NAMES, finetuned, run, runs_of
 from galleries import some
 from matplotlib.axes import Axes
 from matplotlib.container import BarContainer, ErrorbarContainer
@@ -17,60 +18,18 @@ from matplotlib.container import BarContainer, ErrorbarContainer
 from cortexscale.figures import accuracy, finetuning, finetuning_heat
 from cortexscale.scaling.finetuning import (
     best_lora,
-    finetuning_scores,
-    fractions,
-    full_data,
     lora_and_full,
     model_sizes,
     rate_sweep,
 )
 
-BASES = {"other": ("resnet50", 0.3, 0.2, 0.6), "small": ("deit_small", 0.5, 0.4, 0.7)}
-"""Base model -> architecture, scores on TVSD and NSD, and accuracy. The first one has fewer runs, and is first in all tables."""
 DATASETS = some("tvsd", "nsd")
-NAMES = ("tvsd", "nsd")
 
 
 @pytest.fixture(autouse=True)
 def closed():
     yield
     plt.close("all")
-
-
-def rows(model: str, base: str, scores: tuple[float, float], right: float, **columns: object) -> list[dict[str, object]]:
-    """Scores of a model on TVSD and NSD, each for two subjects that differ by 0.2."""
-    about = {"model_id": model, "base_model_id": base, "arch": BASES[base][0], "task_evaluation_acc": right, "roi": "V1"}
-    return [
-        about | {"benchmark_name": name, "subject": subject, "pearsonr_nc": score + step} | columns
-        for name, score in zip(NAMES, scores, strict=True)
-        for subject, step in (("a", -0.1), ("b", 0.1))
-    ]
-
-
-def run(kind: str, base: str, gains: tuple[float, float], **columns: object) -> list[dict[str, object]]:
-    """A run in an experiment, given by its gains on TVSD and NSD. Its accuracy is 0.1 below that of its base model."""
-    _, tvsd, nsd, right = BASES[base]
-    plain = {"finetuning_dataset": "tvsd", "finetuning_regions": "IT", "finetuning_subjects": "all", "data_pct": 100.0, "seed": 0}
-    plain |= {"epochs": 20, "learning_rate": 1e-5, "random_shuffle": False, "lora_rank": np.nan, "fitting_samples": 1000.0}
-    plain |= {"exp_type": f"finetuning_{kind}"} | columns
-    name = "-".join(map(str, [base, *plain.values()]))
-    return rows(name, base, (tvsd + gains[0], nsd + gains[1]), right - 0.1, **plain)
-
-
-def finetuned(*runs: list[dict[str, object]]) -> pd.DataFrame:
-    baselines = [rows(base, base, BASES[base][1:3], BASES[base][3], exp_type="finetuning_baseline") for base in BASES]
-    return pd.DataFrame([row for each in (*baselines, *runs) for row in each])
-
-
-GROWTH = (
-    run("data_pct", "other", (0.9, 0.9)),
-    run("data_pct", "small", (0.01, 0.01), data_pct=1.0, fitting_samples=10.0),
-    run("data_pct", "small", (0.01, 0.03), data_pct=1.0, fitting_samples=14.0, seed=1),
-    run("data_pct", "small", (0.02, 0.04)),
-    run("data_pct", "small", (0.04, 0.06), seed=1),
-    run("data_pct", "small", (0.10, 0.30), finetuning_dataset="nsd", fitting_samples=500.0),
-)
-"""Of the base model ``small``, the mean gains are .01 and .02 at one percent, and .03 and .05 (TVSD) or .2 (NSD) on all data."""
 
 
 def marks(panel: Axes) -> list[list[float]]:
@@ -87,52 +46,12 @@ def errors(panel: Axes) -> list[list[float]]:
     return [sorted(segment[:, 1].tolist()) for group in bars for segment in group[2][-1].get_segments()]
 
 
-def runs_of(*runs: list[dict[str, object]]) -> pd.DataFrame:
-    return finetuning_scores(finetuned(*runs))
-
-
 def average(runs: pd.DataFrame) -> pd.DataFrame:
     return runs[runs["benchmark_name"] == "average"]
 
 
 def panel() -> Axes:
     return plt.subplots()[1]
-
-
-# ---------------------------------------------------------------------------------------------- gains
-
-
-def test_a_gain_is_the_score_minus_that_of_the_own_base_model():
-    found = runs_of(*GROWTH).set_index(["base_model_id", "finetuning_dataset", "data_pct", "seed", "benchmark_name"])
-    columns = ["score", "baseline", "delta", "baseline_acc", "task_evaluation_acc", "n_subjects"]
-    assert found.loc[("small", "tvsd", 1.0, 1, "nsd"), columns].tolist() == pytest.approx([0.43, 0.4, 0.03, 0.7, 0.6, 2])
-    assert found.loc[("small", "tvsd", 1.0, 1, "average"), columns].tolist() == pytest.approx([0.47, 0.45, 0.02, 0.7, 0.6, 2])
-    assert found.loc[("other", "tvsd", 100.0, 0, "average"), columns].tolist() == pytest.approx([1.15, 0.25, 0.9, 0.6, 0.5, 2])
-
-
-def test_gains_are_means_over_subjects_then_rois_that_contain_others_too():
-    """Of V1 there are two subjects, of IT and of the whole brain one."""
-
-    def scored(kind: str, model: str, v1: tuple[float, float], it: float, whole: float) -> pd.DataFrame:
-        table = pd.DataFrame([("a", "V1", v1[0]), ("b", "V1", v1[1]), ("a", "IT", it), ("a", "whole_brain", whole)])
-        known = run(kind, "small", (0, 0))[0] | {"model_id": model, "benchmark_name": "tvsd"}
-        return table.set_axis(["subject", "roi", "pearsonr_nc"], axis=1).assign(
-            **{key: value for key, value in known.items() if key not in ("subject", "roi", "pearsonr_nc")}
-        )
-
-    table = pd.concat([scored("baseline", "small", (0.1, 0.3), 0.5, 0.8), scored("data_pct", "run", (0.2, 0.4), 0.6, 1.0)])
-    found = finetuning_scores(table)
-    assert found["baseline"].tolist() == pytest.approx([(0.2 + 0.5 + 0.8) / 3] * 2)
-    assert found["score"].tolist() == pytest.approx([(0.3 + 0.6 + 1.0) / 3] * 2)
-    assert found["n_subjects"].tolist() == [2, 2]
-
-
-def test_all_seeds_of_a_percentage_are_at_their_mean_number_of_stimuli():
-    found = fractions(runs_of(*GROWTH))
-    assert set(found["base_model_id"]) == {"small"}
-    of_percent = found.groupby(["finetuning_dataset", "data_pct"])["fitting_samples"].unique().map(list).to_dict()
-    assert of_percent == {("tvsd", 1.0): [12.0], ("tvsd", 100.0): [1000.0], ("nsd", 100.0): [500.0]}
-    assert set(full_data(runs_of(*GROWTH))["data_pct"]) == {100.0}
 
 
 # ---------------------------------------------------------------------------------------------- figures
@@ -247,22 +166,6 @@ def test_heat_maps_show_a_hundred_times_the_mean_gain():
     assert figure.axes[0].images[0].get_array().ravel().tolist() == pytest.approx([2, 2])
     _, numbers = finetuning_heat.draw_sweep({"finetuning": finetuned(*rates)}, DATASETS, rows="epochs", facets="same_dataset")
     assert set(numbers["finetuning_dataset"]) == {"tvsd"} and numbers["n"].tolist() == [2, 2]
-
-
-LORA = (
-    *GROWTH,
-    *(
-        run("lora", "small", gains, lora_rank=rank, finetuning_dataset=name)
-        for rank, name, gains in [
-            (8.0, "tvsd", (0.5, -0.3)),
-            (8.0, "nsd", (0.0, 0.0)),
-            (16.0, "tvsd", (0.0, 0.12)),
-            (16.0, "nsd", (0.04, 0.16)),
-            (32.0, "tvsd", (0.9, 0.9)),
-        ]
-    ),
-)
-"""Mean gains: .1 and 0 at rank 8, .06 and .1 at rank 16, and .9 at rank 32, which only TVSD has."""
 
 
 def test_lora_is_compared_at_the_setting_that_is_best_over_all_datasets():
