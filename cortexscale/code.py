@@ -6,15 +6,22 @@ A digest changes only if the statements of the code change, because only these c
 import ast
 import hashlib
 import importlib.util
+import logging
+import os
 import sys
+import sysconfig
 import traceback
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import chdir
 from functools import cache
 from operator import itemgetter
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 from cortexscale.errors import InputError
+
+log = logging.getLogger(__name__)
 
 PACKAGE = Path(__file__).parent
 
@@ -26,42 +33,95 @@ def stage_digest(script: Path, *modules: str | Path) -> str:
     Comments, layout and docstrings do not change the digest.
 
     Args:
-        modules: other modules that the script loads, such as ``cortexscale.datasets.tvsd.reader``, and files of code or data.
+        modules: other modules that the script loads, such as ``cortexscale.datasets.tvsd.reader``, and files of code or data. For
+            a user's file, the digest also covers its :func:`helpers`.
     """
     files: set[Path] = set()
-    named = [module if isinstance(module, Path) else module_file(module) for module in modules]
-    waiting = [script, *filter(None, named)]
+    waiting = [script]
+    for module in modules:
+        file = module if isinstance(module, Path) else module_file(module)
+        waiting += [file, *helpers(file)] if file else []
     while waiting:
         file = waiting.pop()
         if file not in files:
             files.add(file)
-            waiting += parsed(file)[1]
+            waiting += parsed(file).ours
     digest = hashlib.blake2b(digest_size=8)
     for file in sorted(files, key=lambda file: (file.name, file)):  # the digest does not depend on the folder of a user's module
-        digest.update(file.name.encode() + parsed(file)[0])
+        digest.update(file.name.encode() + parsed(file).digest)
     return digest.hexdigest()
 
 
 @cache
-def parsed(file: Path) -> tuple[bytes, tuple[Path, ...]]:
-    """Return the digest of the statements of a Python file, and the files of this package that it imports.
+def helpers(file: Path) -> tuple[Path, ...]:
+    """List the modules that a user's Python file imports, directly or indirectly, from its own folder or from ``PYTHONPATH``.
 
-    For a data file, return the digest of its bytes, and no imported files.
+    Installed packages and modules of this package are not listed. A file of this package, and a data file, have no helpers.
     """
+    if PACKAGE in file.parents:
+        return ()
+    folders = [file.parent, *map(Path, filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))]
+    found: dict[Path, None] = {}
+    waiting = [file]
+    while waiting:
+        importing = waiting.pop()
+        for name in _imports(importing, whose=file):
+            dots = len(name) - len(name.lstrip("."))  # `.clean` lies beside the importing file, and `..clean` one folder above
+            roots = [importing.parents[dots - 1]] if dots else folders
+            parts = name.lstrip(".").split(".")
+            new = [place for place in _modules_on(parts, roots) if place != file and place not in found]
+            found |= dict.fromkeys(new)
+            waiting += new
+    return tuple(found)
+
+
+def _imports(helper: Path, whose: Path) -> tuple[str, ...]:
+    """Return the imports of a helper, or raise an InputError if it cannot be parsed. ``whose`` is the file that needs it."""
+    try:
+        return parsed(helper).imports
+    except (OSError, SyntaxError, ValueError) as error:
+        where = f"{helper}, imported by {whose.name}" if helper != whose else helper
+        raise InputError(where, f"{type(error).__name__}: {error}", "a Python file", "correct the file") from None
+
+
+def _modules_on(parts: Sequence[str], roots: Iterable[Path]) -> Iterator[Path]:
+    """Yield the files that run when the module of dotted ``parts`` is imported from one of the folders ``roots``."""
+    for root in roots:
+        places = [root.joinpath(*parts[:n]) for n in range(1, len(parts) + 1)]
+        yield from (file for place in places for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file())
+
+
+class Parsed(NamedTuple):
+    """A Python file: the digest of its statements, the modules that it imports, and the files of this package among them.
+
+    A relative import keeps its dots, as in ``.clean``. A data file has the digest of its bytes, and no imports.
+    """
+
+    digest: bytes
+    imports: tuple[str, ...] = ()
+    ours: tuple[Path, ...] = ()
+
+
+@cache
+def parsed(file: Path) -> Parsed:
+    """Parse a Python file, or compute the digest of a data file."""
     if file.suffix != ".py":
-        return hashlib.blake2b(file.read_bytes(), digest_size=8).digest(), ()
+        return Parsed(hashlib.blake2b(file.read_bytes(), digest_size=8).digest())
     tree = ast.parse(file.read_bytes())
     names: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            joint = "." if node.module else ""
+            names += [*([module] if node.module else []), *(f"{module}{joint}{alias.name}" for alias in node.names)]
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [entry for entry in body if not _is_text(entry)]  # type: ignore[attr-defined]
-    ours = (module_file(name) for name in dict.fromkeys(names) if name.split(".")[0] == PACKAGE.name)
-    return hashlib.blake2b(_written(tree).encode(), digest_size=8).digest(), tuple(filter(None, ours))
+    imports = tuple(dict.fromkeys(names))
+    ours = (module_file(name) for name in imports if name.split(".")[0] == PACKAGE.name)
+    return Parsed(hashlib.blake2b(_written(tree).encode(), digest_size=8).digest(), imports, tuple(filter(None, ours)))
 
 
 def _written(node: object) -> str:
@@ -99,9 +159,13 @@ def load_module(file: Path, where: str) -> ModuleType:
         raise InputError(where, f"{file}, which is not there", "a Python file", "correct the path in the config")
     try:
         return _load_file(file, file.stat().st_mtime_ns)
+    except InputError:
+        raise
     except (Exception, SystemExit) as error:
         found = f"{file}, whose import fails with {type(error).__name__}: {error}{line_of(file, error)}"
-        raise InputError(where, found, "a Python module that can be imported", "correct the module") from error
+        beside = isinstance(error, ModuleNotFoundError) and any(_modules_on([str(error.name).split(".")[0]], [file.parent]))
+        remedy = f"let Python find the helper: export PYTHONPATH={file.parent}" if beside else "correct the module"
+        raise InputError(where, found, "a Python module that can be imported", remedy) from error
 
 
 def line_of(file: Path, error: BaseException) -> str:
@@ -119,6 +183,22 @@ def _load_file(file: Path, changed: int) -> ModuleType:
         raise ImportError("not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # pydantic looks up annotations there
+    before = set(sys.modules)
     with chdir(Path.cwd()):  # a module that changes the working directory would move every relative path of the study
         spec.loader.exec_module(module)
+    _warn_of_unnoticed(file, set(sys.modules) - before)
     return module
+
+
+def _warn_of_unnoticed(file: Path, loaded: Iterable[str]) -> None:
+    """Warn of modules that a user's file has loaded from a place where changes are not noticed."""
+    noticed = {file, *(place.resolve() for place in helpers(file))}
+    ours = [PACKAGE, *(Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "platstdlib"))]
+    places = (getattr(sys.modules.get(name), "__file__", None) for name in loaded)
+    for place in sorted({Path(place).resolve() for place in places if place} - noticed):
+        if not any(folder in place.parents for folder in ours) and _INSTALLED.isdisjoint(place.parts):
+            log.warning("%s imports %s, and results are not made again if that file changes; %s", file, place, _NOTICED)
+
+
+_INSTALLED = {"site-packages", "dist-packages"}
+_NOTICED = "a helper beside the importing file or in a folder of PYTHONPATH is noticed"

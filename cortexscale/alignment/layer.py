@@ -1,6 +1,5 @@
 """Ridge regression from one layer to all responses to a stimulus set, and means over the units of an ROI."""
 
-import logging
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -15,8 +14,6 @@ from cortexscale.kernels.gram import GramMatrix
 from cortexscale.kernels.nested_ridge import nested_ridge
 from cortexscale.kernels.ridge_problem import NestedRidge
 from cortexscale.study.ridge import Folds, Ridge
-
-log = logging.getLogger(__name__)
 
 
 def kernel_dtype(ridge: Ridge, device: torch.device) -> torch.dtype:
@@ -51,13 +48,16 @@ def layer_fits(
     """Fit ridge regression from one layer to all units of each element of ``targets``. Yield each fit with its kernel.
 
     With ``folds``, each outer fold of the training split is predicted from the other folds. With ``test``, the test split is
-    predicted, and the kernel has the training stimuli followed by the test stimuli.
+    predicted, and the kernel has the training stimuli followed by the test stimuli. A layer that puts out the same numbers for
+    all of them then raises an InputError, because it must not have a score.
     """
     device = best_device()
     dtype = kernel_dtype(ridge, device)
     wanted = [np.concatenate([target.train_rows, target.test_rows]) if test else target.train_rows for target in targets]
     for target, kernel in zip(targets, store.kernels(layer, wanted, dtype, device), strict=True):
         n = len(target.train_rows)
+        if test and is_constant(kernel):
+            raise dead_layer(layer, store.attributes["identity"].get("model"), target.dataset, len(kernel.K))
         fit = nested_ridge(
             kernel.K[:n, :n],
             target.responses,
@@ -71,12 +71,18 @@ def layer_fits(
         yield fit, kernel
 
 
-def warn_if_constant(kernel: GramMatrix, layer: str, target: Targets) -> bool:
-    """Tell whether a layer puts out the same numbers for all stimuli of a kernel, from which nothing can be predicted."""
-    constant = bool((kernel.K[0, 0] == kernel.K).all())
-    if constant:
-        log.warning("layer %s puts out the same numbers for all stimuli of %s: it is dead or constant", layer, target.dataset)
-    return constant
+def is_constant(kernel: GramMatrix) -> bool:
+    """Tell whether a layer puts out the same numbers for all stimuli of a kernel, up to the rounding of the kernel."""
+    least, most = torch.aminmax(kernel.K)
+    return bool(most - least <= 100 * torch.finfo(kernel.K.dtype).eps * torch.maximum(-least, most))
+
+
+def dead_layer(layer: str, model: object, dataset: str, n_stimuli: int) -> InputError:
+    """Return the error for a committed layer that puts out the same numbers for all stimuli of a dataset."""
+    found = f"the same activations for all {n_stimuli:,} stimuli of {dataset}: the layer is dead or constant"
+    remedy = "check the weights of this model; if it uses the committed layers of another model, let its own layers be searched"
+    expected = "activations that differ between stimuli, because nothing can be predicted from equal ones"
+    return InputError(f"committed layer {layer} of model {model}", found, expected, f"{remedy} (drop `reference`)")
 
 
 def chosen_penalties(fit: NestedRidge, ridge: Ridge) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from cortexscale.alignment.layer import chosen_penalties, layer_fits, warn_if_constant
+from cortexscale.alignment.layer import chosen_penalties, layer_fits
 from cortexscale.alignment.score_rows import Predictions, penalty_columns, score_rows
 from cortexscale.alignment.targets import Targets
 from cortexscale.commitments import Commitments, rois_at
@@ -38,7 +38,6 @@ def score_alignment(
         committed = [target for target in committed if target is not None]
         fits = layer_fits(store, layer, committed, ridge, folds="train" in compared, test=True, predictions=len(compared) > 0)
         for target, (fit, kernel) in zip(committed, fits, strict=True):
-            warn_if_constant(kernel, layer, target)
             place = target.groups["roi"].map(commitments[target.dataset])
             columns = {
                 "layer_name": layer,

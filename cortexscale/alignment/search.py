@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cortexscale.alignment.layer import chosen_penalties, group_means, layer_fits, warn_if_constant
+from cortexscale.alignment.layer import chosen_penalties, group_means, is_constant, layer_fits
 from cortexscale.alignment.score_rows import penalty_columns
 from cortexscale.alignment.targets import Targets
 from cortexscale.features.store import Store
@@ -27,7 +27,10 @@ def search_layers(store: Store, targets: Sequence[Targets], ridge: Ridge) -> pd.
     for number, (layer, place) in enumerate(store.layers.items(), start=1):
         for target, (fit, kernel) in zip(targets, layer_fits(store, layer, targets, ridge, folds=True), strict=True):
             folds = group_means(noise_normalised(fit.heldout_r, target.nc_percent[fit.unit]), fit.group)
-            if warn_if_constant(kernel, layer, target):
+            if is_constant(kernel):
+                log.warning(
+                    "layer %s puts out the same numbers for all stimuli of %s: it is dead or constant", layer, target.dataset
+                )
                 folds = np.full_like(folds, np.nan)
             tables.append(
                 target.groups.assign(

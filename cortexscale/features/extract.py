@@ -28,14 +28,13 @@ from cortexscale.models.build import load_backbone, weights_hash
 from cortexscale.models.layers import Layer, candidate_layers, captured, chosen_layers
 from cortexscale.models.loading import Sample, loaded
 from cortexscale.models.model import Model
+from cortexscale.models.repeated import BATCH, CHANCE, MOST, Cause, difference
 from cortexscale.stimuli import StimulusImages, read_stimulus_table, table_hash
 from cortexscale.study.features import Precision, Projection
 from cortexscale.study.images import ImageFiles
 
 log = logging.getLogger(__name__)
 
-_APART = 0.01
-"""Largest relative difference between two forward passes of one image in float32. Convolutions in TF32 reach a tenth of it."""
 _SMALLEST_NORMAL = torch.finfo(torch.float16).smallest_normal
 """Smaller numbers lose digits in float16, and numbers below 3e-8 become 0."""
 
@@ -104,10 +103,10 @@ class ForwardPasses:
             if not done:
                 where = f"layer {name} of a {type(network).__name__}"
                 require_range_of_float16(found, where)
-                if images is not batch:
+                if images is first_image:
                     alone[name] = found[0]
-                elif name in alone:
-                    _require_same(alone[name], found[0], self.precision, where)
+                else:
+                    _require_same(alone[name], found[0], self.precision, where, BATCH if images is batch else CHANCE)
             # This is a copy, because the network may work in place. A GPU transfers it while the network continues.
             return found.flatten(1).to(torch.float16, copy=True).to("cpu", non_blocking=True)
 
@@ -118,9 +117,11 @@ class ForwardPasses:
         with torch.no_grad(), autocast, captured(network, names, kept) as outputs, ThreadPoolExecutor(1) as thread:
             for batch, _ in loaded(rest.sample, batches, self.workers, device):
                 self._require_finite(batch, inputs.rows[first + done :])
+                first_image = batch[:1]
                 # The first image also passes alone. An output whose first dimension then has length 1 has the batch there. The
-                # length of a whole batch would not show this, because another dimension may have the same length.
-                for images in (batch,) if done else (batch[:1], batch):
+                # length of a whole batch would not show this, because another dimension may have the same length. It passes
+                # alone twice, which tells random numbers from a dependence on the batch.
+                for images in (batch,) if done else (first_image, batch[:1], batch):
                     network(images)
                 copied = torch.cuda.current_stream(device).record_event() if device.type == "cuda" else None
                 if writing:
@@ -174,8 +175,21 @@ class ModelOnImages(ForwardPasses):
         )
 
     def committed(self, commitments: Commitments) -> list[Layer]:
-        """Return the committed layers, from shallow to deep."""
-        return chosen_layers(self.candidates, commitments.layer_names, f"commitments of {commitments.model_id}")
+        """Return the committed layers, from shallow to deep.
+
+        Raises:
+            InputError: the model uses the committed layers of another model and lacks some of them, or the commitments are of
+                other ``layers`` than the config now has.
+        """
+        model, reference, remedy = self.identity["model"], commitments.model_id, None
+        where = f"committed layers of {reference}"
+        if model != reference:
+            where = f"model {model}, which uses the committed layers of its reference model {reference}"
+            modules = dict(self.backbone.network.named_modules())
+            if not all(name in modules for name in commitments.layer_names):
+                remedy = f"name a reference model with the same layers as {model}, or let its own layers be searched: drop its "
+                remedy += "`reference`, or set layer_commitment.borrow: false"
+        return chosen_layers(self.candidates, commitments.layer_names, where, remedy)
 
 
 def forward_precision(wanted: str) -> str:
@@ -216,16 +230,12 @@ def project_activations(activations: FeatureStore, path: Path | str, projection:
     return FeatureStore(path)
 
 
-def _require_same(alone: Tensor, in_batch: Tensor, precision: str, where: str) -> None:
-    """Raise an InputError if the features of an image differ when it passes alone and when it passes with other images."""
-    apart = (alone - in_batch).norm().item() / max(alone.norm().item(), 1e-30)
-    if apart > (_APART if precision == "float32" else 5 * _APART):
-        found = f"features that differ by {100 * apart:.1f} % between an image alone and the same image in a batch"
-        remedy = (
-            "the network normalises over the batch (BatchNorm without running statistics) or draws random numbers in eval mode; "
-            "keep running statistics, or fix the random numbers"
-        )
-        raise InputError(where, found, "features that depend on the image alone", remedy)
+def _require_same(first: Tensor, second: Tensor, precision: str, where: str, cause: Cause) -> None:
+    """Raise an InputError if the features of an image differ between two passes. ``cause`` is what makes them differ."""
+    apart = difference(first, second)
+    if apart > (MOST if precision == "float32" else 5 * MOST):
+        found = f"features of one image that differ by {100 * apart:.1f} % {cause.text}"
+        raise InputError(where, found, "features that depend on the image alone", cause.remedy)
 
 
 def require_range_of_float16(features: Tensor, where: str) -> None:

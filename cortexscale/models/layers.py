@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from cortexscale.errors import InputError
+from cortexscale.errors import InputError, suggestions
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.outputs import activations
 
@@ -62,15 +62,15 @@ def modules_behind(network: nn.Module, patterns: Sequence[str]) -> list[str]:
     return names[within[-1] + 1 :] if within else []
 
 
-def chosen_layers(candidates: Sequence[Layer], names: Iterable[str], where: str) -> list[Layer]:
+def chosen_layers(candidates: Sequence[Layer], names: Iterable[str], where: str, remedy: str | None = None) -> list[Layer]:
     """Select the candidate layers with these names, from shallow to deep. An unknown name raises an InputError."""
-    wanted = set(names)
-    unknown = sorted(wanted - {layer.name for layer in candidates})
+    wanted, known = set(names), [layer.name for layer in candidates]
+    unknown = sorted(wanted.difference(known))
     if unknown:
-        known = ", ".join(layer.name for layer in candidates[:5])
         found = f"{len(unknown)} layer(s) that are not candidates: {', '.join(unknown[:8])}"
-        remedy = "widen `layers` of this model in the config, or take commitments of this architecture"
-        raise InputError(where, found, f"names among the {len(candidates)} candidate layers: {known}, ...", remedy)
+        expected = f"names among the {len(known)} candidate layers: {suggestions(unknown[0], known)}"
+        remedy = remedy or "widen `layers` of this model in the config, or take commitments of this architecture"
+        raise InputError(where, found, expected, remedy)
     return [layer for layer in candidates if layer.name in wanted]
 
 

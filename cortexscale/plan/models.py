@@ -3,7 +3,7 @@
 from functools import cache, cached_property
 from pathlib import Path
 
-from cortexscale.code import parsed
+from cortexscale.code import helpers, parsed
 from cortexscale.errors import InputError, Problems, suggestions
 from cortexscale.models.inventory import fitted_models, model_inventory
 from cortexscale.models.model import FunctionBuilder, Model
@@ -161,8 +161,10 @@ class ModelPlan:
 
 
 def _require_python(model: str, file: Path) -> None:
+    """Raise an InputError if a model's Python file, or a helper that it imports, cannot be parsed."""
     try:
         parsed(file)
     except (OSError, SyntaxError, ValueError) as error:
         where = f"config key `file` of the model {model}"
         raise InputError(where, f"{file}: {error}", "a Python file", "correct the path or the file") from None
+    helpers(file)

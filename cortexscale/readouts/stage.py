@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from cortexscale.alignment.layer import kernel_dtype
+from cortexscale.alignment.layer import dead_layer, is_constant, kernel_dtype
 from cortexscale.alignment.targets import Targets
 from cortexscale.catalogue.readouts import KINDS
 from cortexscale.commitments import RoiLayers, rois_at
+from cortexscale.errors import InputError
 from cortexscale.kernels.device import best_device
 from cortexscale.readouts.linear import LinearFit, linear_fits, linear_scores, linear_weights
 from cortexscale.readouts.mapping import Fitted, fit_readouts, gate_tables, score_readouts, validation_scores
@@ -22,6 +24,7 @@ from cortexscale.readouts.parts import Parts
 from cortexscale.readouts.recipes import ReadoutRecipe
 from cortexscale.readouts.saved import Readout
 from cortexscale.readouts.token_store import POOLED, TokenStore
+from cortexscale.readouts.tokens import Tokens
 from cortexscale.readouts.trials import Trials, held_out, training_trials
 from cortexscale.study.ridge import Ridge
 
@@ -71,9 +74,15 @@ class Stage:
             wanted = [np.concatenate([target.train_rows, target.test_rows]) for target in missing.values()]
             kernels = self.store.kernels(layer, wanted, kernel_dtype(ridge, device), device) if wanted else ()
             for (name, target), kernel in zip(missing.items(), kernels, strict=True):
+                if is_constant(kernel):
+                    raise self._dead(layer, target)
                 self.parts.tables(name, partial(self._linear_part, kernel.K, target, layer, ridge))
             parts += [self.parts.tables(name, dict) for name in named]
         return _together(parts)
+
+    def _dead(self, layer: str, target: Targets) -> InputError:
+        n_stimuli = len(target.train_rows) + len(target.test_rows)
+        return dead_layer(layer, self.store.attributes["identity"].get("model"), target.dataset, n_stimuli)
 
     def _linear_part(self, K: Tensor, target: Targets, layer: str, ridge: Ridge) -> Tables:
         tables = []
@@ -91,6 +100,9 @@ class Stage:
         depth_of = {name: place["depth"] for name, place in self.store.layers.items()}
         layers = {roi: POOLED if gate else entry.layer_name for roi, entry in self.commitments.items()}
         tokens = {layer: self.store.tokens(layer) for layer in layers.values()}
+        for (layer, stored), target in product(tokens.items(), self.targets):
+            if _is_constant(stored, target.test_rows):
+                raise self._dead(layer, target)
         states = self.parts.folder / "states"
 
         def part(percent: float, seed: int) -> Tables:
@@ -174,6 +186,12 @@ class Stage:
         alpha = {subject: alpha[: 1 if (alpha == alpha[0]).all() else None].tolist()}
         readout = Readout.linear(weights, intercept, **facts, roi=roi, layer=layer, alpha=alpha)
         readout.save(self.saved / subject / f"{roi}.safetensors")
+
+
+def _is_constant(tokens: Tokens, rows: np.ndarray) -> bool:
+    """Tell whether all stimuli in some rows of the stimulus table have the same tokens. Usually two stimuli are read."""
+    first = tokens.read(rows[:1])
+    return all((tokens.read(rows[place : place + 1]) == first).all() for place in range(1, len(rows)))
 
 
 def _together(parts: Sequence[Tables]) -> Tables:

@@ -163,7 +163,7 @@ def test_jobs_find_candidates_commitments_and_what_activations_depend_on(backbon
     committed = commitments(layers)
     assert [layer.name for layer in job.committed(committed)] == ["layer1", "layer2", "layer4"]
     assert [layer.name for layer in job.committed(committed.restricted(["d"]))] == ["layer1", "layer4"]
-    with pytest.raises(InputError, match=r"commitments of small\n.*stem"):
+    with pytest.raises(InputError, match=r"committed layers of small\n.*stem"):
         job.committed(commitments({"d": {"V1": "stem"}}))
 
 

@@ -7,13 +7,23 @@ import torch
 from torch import nn
 
 from cortexscale.alignment.commit import commit_layers, commit_rois
-from cortexscale.alignment.layer import warn_if_constant
+from cortexscale.alignment.layer import is_constant
+from cortexscale.alignment.score import score_alignment
+from cortexscale.alignment.search import search_layers
+from cortexscale.alignment.targets import Targets
+from cortexscale.commitments import Commitments, CommittedLayer
 from cortexscale.errors import InputError
 from cortexscale.features.extract import ForwardPasses, extract_features, require_range_of_float16
+from cortexscale.features.store import FeatureStore
 from cortexscale.kernels.gram import gram
 from cortexscale.models.backbone import Backbone
 from cortexscale.models.layers import candidate_layers
+from cortexscale.readouts.parts import Parts
+from cortexscale.readouts.recipes import ReadoutRecipe
+from cortexscale.readouts.stage import Stage
+from cortexscale.readouts.tokens import Tokens
 from cortexscale.study.features import Projection
+from cortexscale.study.ridge import Ridge
 
 
 class Scaled(nn.Module):
@@ -63,13 +73,89 @@ def test_a_few_large_activations_are_enough():
         require_range_of_float16(torch.tensor([[0, 1e-7, 1e-7, 0]]), "layer a")
 
 
-@pytest.mark.parametrize(("features", "constant"), [(np.zeros((9, 4)), True), (np.full((9, 4), 3.7), True), (np.eye(9), False)])
-def test_a_constant_layer_is_told(features, constant, caplog):
-    class Target:
-        dataset = "TVSD"
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("features", "constant"),
+    [
+        (np.zeros((9, 4)), True),
+        (np.full((9, 4), 3.7), True),
+        (np.tile(np.random.default_rng(0).normal(size=3_000), (300, 1)), True),
+        (np.eye(9), False),
+        (np.eye(9) * 1e-4 + 3.7, False),
+        (np.pad(np.eye(1), ((0, 299), (0, 999))), False),
+    ],
+)
+def test_a_constant_layer_is_told(features, constant, dtype):
+    assert is_constant(gram([features.astype(np.float16 if constant else np.float32)], dtype)) == constant
 
-    assert warn_if_constant(gram([features.astype(np.float16)]), "relu9", Target) == constant
-    assert ("layer relu9 puts out the same numbers for all stimuli of TVSD" in caplog.text) == constant
+
+def test_a_layer_that_is_constant_on_some_images_is_told():
+    """The kernel is centred by the mean of all images, so that the constant images have a kernel that is not 0."""
+    features = np.random.default_rng(0).normal(size=(300, 2_000))
+    features[:200] = features[0]
+    kernel = gram([features.astype(np.float16)])
+    assert is_constant(kernel.subset(np.arange(200))) and not is_constant(kernel)
+
+
+RIDGE = Ridge(folds={"count": 2}, alphas={"low": 1, "high": 2, "count": 2})
+
+
+class Constant(FeatureStore):
+    """A store of one dead layer and one that knows the responses, for 40 images."""
+
+    def __init__(self, path: str):
+        self.path, self.attributes, self.n_rows = path, {"identity": {"model": "borrower"}}, 40
+        self.layers = {name: {"position": 1, "depth": 1.0} for name in ("dead", "good")}
+        signal = np.random.default_rng(0).normal(size=(40, 50)).astype(np.float16)
+        self.features = {"dead": np.full((40, 50), 0.5, np.float16), "good": signal}
+        self._group = self.features
+
+    def slabs(self, layer, columns=1000):
+        return iter([self.features[layer]])
+
+
+def targets(store: Constant) -> Targets:
+    responses = store.features["good"][:, :3].astype(np.float32)
+    groups = pd.DataFrame({"benchmark_name": ["d"], "subject": ["s"], "roi": ["V4"], "n_units": [3]})
+    train, test = np.arange(30), np.arange(30, 40)
+    names = np.array(["a", "b", "c"])
+    return Targets(
+        "d", train, test, train, responses[:30], responses[30:], np.full(3, 50.0), groups, np.ones((1, 3), bool), names
+    )
+
+
+def committed(layer: str) -> Commitments:
+    return Commitments("reference", {"d": {"V4": CommittedLayer(layer, 1, 1.0, 0.5)}})
+
+
+def test_a_committed_layer_that_is_dead_has_no_score_but_an_error():
+    store = Constant("features.zarr.zip")
+    rows, _ = score_alignment(store, [targets(store)], committed("good"), RIDGE)
+    assert rows["pearsonr"].notna().all()
+    with pytest.raises(InputError, match=r"committed layer dead of model borrower\n.*all 40 stimuli of d: the layer is dead"):
+        score_alignment(store, [targets(store)], committed("dead"), RIDGE)
+
+
+def test_the_search_gives_a_dead_layer_no_score(caplog):
+    store = Constant("sweep.zarr.zip")
+    table = search_layers(store, [targets(store)], RIDGE).set_index("layer_name")
+    assert np.isnan(table["cv_score"]["dead"]) and table["cv_score"]["good"] > 0.5
+    assert "layer dead puts out the same numbers for all stimuli of d" in caplog.text
+
+
+@pytest.mark.parametrize("recipe", [None, ReadoutRecipe(readout="low_rank")])
+def test_readouts_refuse_a_dead_layer(recipe, tmp_path):
+    store = Constant("tokens.zarr.zip")
+
+    class Stored(Tokens):
+        def read(self, rows):
+            return store.features["dead"][rows][:, None]
+
+    store.tokens = lambda layer: Stored()
+    roi = {"V4": committed("dead")["d"]["V4"]}
+    stage = Stage(store, [targets(store)], roi, np.arange(40), [100], [0], Parts(tmp_path / "parts", {}), 0, save=False)
+    with pytest.raises(InputError, match="committed layer dead of model borrower"):
+        stage.trained(recipe, shared=False) if recipe else stage.linear(RIDGE)
 
 
 def search(**scores: list[float]) -> pd.DataFrame:

@@ -91,7 +91,7 @@ def _transform(file: Path, name: str | None) -> Callable[[Image.Image], Tensor]:
             raise InputError(where, found, "one size for all images", "resize to a fixed height and width, or cut out the centre")
         return given
 
-    return DescribedTransform(transform, f"{name} of {file.name}, {stage_digest(file)}")
+    return DescribedTransform(transform, f"{name} of {file.name}, {stage_digest(file, file)}")
 
 
 @contextmanager
