@@ -11,8 +11,11 @@ CUDA = torch.device("cuda")
 
 @pytest.mark.parametrize(
     ("capability", "precision"),
-    [((9, 0), torch.float64), ((8, 0), torch.float64), ((8, 6), torch.float32), ((8, 9), torch.float32), ((7, 5), torch.float32)],
-    ids=["H100", "A100", "RTX 3090", "RTX 4090", "T4"],
+    [
+        *((capability, torch.float64) for capability in ((6, 0), (7, 0), (8, 0), (9, 0), (10, 0))),
+        *((capability, torch.float32) for capability in ((6, 1), (7, 5), (8, 6), (8, 9), (12, 0))),
+    ],
+    ids=["P100", "V100", "A100", "H100", "B200", "GTX 1080", "T4", "RTX 3090", "RTX 4090", "RTX 5090"],
 )
 def test_float64_where_the_device_is_fast_at_it(monkeypatch, capability, precision):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)

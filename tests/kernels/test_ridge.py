@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, KFold
 
 from cortexscale.kernels.bordered_inverse import dual_coefficients
-from cortexscale.kernels.folds import k_folds
+from cortexscale.kernels.folds import contiguous, k_folds
 from cortexscale.kernels.gram import gram
 
 
@@ -88,3 +88,23 @@ def test_folds_follow_their_seed_and_groups_are_balanced_as_in_scikit_learn():
     assert sorted(len(fold) for fold in k_folds(50, 4, groups=groups)) == sorted(theirs)
     labels = np.array(["dog", "cat"] * 4)
     assert [set(labels[fold]) for fold in k_folds(8, 2, groups=labels)] in ([{"cat"}, {"dog"}], [{"dog"}, {"cat"}])
+
+
+def test_folds_become_slices_of_the_stimuli_in_their_order():
+    folds = [np.array([1, 4]), np.array([0, 2, 5]), np.array([3])]
+    order, blocks = contiguous(folds, 6)
+    assert all(np.array_equal(order[block], fold) for block, fold in zip(blocks, folds, strict=True))
+    assert blocks == [slice(0, 2), slice(2, 5), slice(5, 6)]
+    assert contiguous([], 3)[0].tolist() == [0, 1, 2] and contiguous([], 3)[1] == []
+
+
+@pytest.mark.parametrize("folds", [[[0, 1], [1, 2]], [[0], [1]], [[0, 1, 2, 3]]])
+def test_folds_that_are_no_partition_are_refused(folds):
+    with pytest.raises(ValueError, match=r"do not hold each of 3 stimuli exactly once"):
+        contiguous([np.array(fold) for fold in folds], 3)
+
+
+def test_every_fold_leaves_two_stimuli_to_train_on():
+    assert len(contiguous([np.arange(3), np.array([3, 4])], 5)[1]) == 2
+    with pytest.raises(ValueError, match="a fold of 4 leaves 1 of 5 stimuli to train on; leave-one-out needs two"):
+        contiguous([np.array([0]), np.arange(1, 5)], 5)

@@ -54,10 +54,13 @@ def main() -> None:
 
 
 def modules(part: str) -> list[str]:
-    """List the Python files of a folder of the package. Simulators are left out: they make the truth of tests."""
+    """List the Python files of a folder of the package that compute results.
+
+    Simulators are left out, because they make the truth of tests, and so are bounds, which only estimate the cost of a job.
+    """
     place = ROOT / "cortexscale" / part
     files = [place] if place.is_file() else sorted(place.rglob("*.py"))
-    return [str(file.relative_to(ROOT)) for file in files if not file.name.startswith("simulate")]
+    return [str(file.relative_to(ROOT)) for file in files if not file.name.startswith(("simulate", "bounds"))]
 
 
 def copy(folder: Path) -> Path:

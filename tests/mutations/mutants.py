@@ -44,8 +44,10 @@ _NAMES = {
 _NAMES |= {other: name for name, other in _NAMES.items()}
 _MESSAGES = ("log", "logging", "warnings", "InputError", "ValueError", "TypeError", "KeyError", "RuntimeError")
 """Names of calls within which nothing is changed: the words of messages are not what the tests of numbers are about."""
-_CAUTION = ("strict", "encoding")
-"""Keywords that no right input can show: ``zip`` checks lengths that are equal, and text is UTF-8 on most machines."""
+_CAUTION = ("strict", "encoding", "frozen", "validate")
+"""Keywords that right code cannot show: ``zip`` and ``merge`` check what holds, objects stay as they are, text is UTF-8."""
+_SYMMETRIC = ("max", "min", "maximum", "minimum")
+"""Functions of which the order of two arguments does not matter."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def _others(node: ast.expr) -> Iterator[ast.expr]:
             for keyword in keywords:
                 if keyword.arg and keyword.arg not in _CAUTION:
                     yield ast.Call(function, arguments, [other for other in keywords if other is not keyword])
-            if len(arguments) == 2:
+            if len(arguments) == 2 and getattr(function, "attr", getattr(function, "id", "")) not in _SYMMETRIC:
                 yield ast.Call(function, arguments[::-1], keywords)
 
 
