@@ -18,7 +18,7 @@ from itertools import chain
 from pathlib import Path
 
 from mutants import Mutant, mutants
-from trial import FORK, Watched, fails, load_libraries, watch
+from trial import AT_IMPORT, FORK, Watched, fails, load_libraries, watch
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("kernels", "alignment", "scaling", "readouts", "finetuning", "datasets")
@@ -104,13 +104,13 @@ def noticed(watched: Watched, checkout: Path, mutant: Mutant) -> bool:
 
 
 def tests_of(watched: Watched, mutant: Mutant) -> list[str]:
-    """Choose the tests that are run with a mistake. What runs at import belongs to all tests of the module, or of its folder."""
+    """Choose the tests that are run with a mistake. What runs at import belongs to all tests of the module and of its folder."""
     own = f"tests/{mutant.file.split('/')[1]}/"
     first, last = mutant.statement
-    lines = [0] if mutant.at_import else range(first, last + 1)
-    running = set().union(*(watched.lines.get((mutant.file, line), set()) for line in lines))
-    if mutant.at_import:
-        running |= {test for test in watched.seconds if test.startswith(own)}
+    running = set().union(*(watched.lines.get((mutant.file, line), set()) for line in range(first, last + 1)))
+    if mutant.at_import or AT_IMPORT in running:
+        running |= watched.lines.get((mutant.file, 0), set()) | {test for test in watched.seconds if test.startswith(own)}
+    running.discard(AT_IMPORT)
     chosen, total = [], 0.0
     for test in sorted(running, key=lambda test: (not test.startswith(own), watched.seconds[test], test)):
         total += watched.seconds[test]

@@ -22,6 +22,8 @@ _LIBRARIES = (
     *("h5py", "hypothesis", "matplotlib.pyplot", "mne", "netCDF4", "nibabel", "numpy", "pandas", "pyarrow", "pydantic"),
     *("scipy.io", "scipy.optimize", "scipy.stats", "seaborn", "sklearn", "torch.utils.data", "xarray", "yaml", "zarr"),
 )
+AT_IMPORT = ""
+"""What runs the lines that are run before the first test, when the test files are imported."""
 _FAST = "not slow and not demo and not slurm"
 _MEMORY = 8 * 2**30
 """Bytes that one process of a test may take. A mistake in a shape can ask for any number."""
@@ -33,7 +35,8 @@ class Watched:
 
     Attributes:
         seconds: time of each test that passes.
-        lines: the tests that run a line of a module; with line 0, the tests that run any of its lines.
+        lines: the tests that run a line of a module, and ``AT_IMPORT`` if it runs before the first test; with line 0, the same
+            of any of its lines.
         failing: tests that fail although nothing was changed.
     """
 
@@ -64,7 +67,7 @@ def watch(checkout: Path, folders: Iterable[str]) -> Watched:
     lines: dict[tuple[str, int], set[str]] = defaultdict(set)
     for file, numbers in found["lines"].items():
         for number, tests in numbers.items():
-            passing = {test for test in tests if test in found["seconds"]}
+            passing = {test for test in tests if test in found["seconds"] or test == AT_IMPORT}
             lines[file, int(number)] |= passing
             lines[file, 0] |= passing
     return Watched(found["seconds"], lines, found["failing"])
@@ -143,7 +146,7 @@ class _Watch:
         began = time.perf_counter()
         ran = yield
         self._seconds[item.nodeid] = time.perf_counter() - began
-        self._coverage.switch_context("")
+        self._coverage.switch_context(AT_IMPORT)
         return ran
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -155,7 +158,7 @@ class _Watch:
         data = self._coverage.get_data()
         lines = {
             str(Path(file).relative_to(self._checkout)): {
-                number: sorted(filter(None, tests)) for number, tests in data.contexts_by_lineno(file).items()
+                number: sorted(tests) for number, tests in data.contexts_by_lineno(file).items()
             }
             for file in data.measured_files()
         }

@@ -15,8 +15,6 @@ from cortexscale.figures.scaling_laws import draw_published_scores
 from cortexscale.kernels.power_law import PowerLawFit, choose_form, fit_power_law, resample_counts
 from cortexscale.scaling.experiments import EXPERIMENTS, find_experiment, read_scores, select_rows
 
-pytestmark = pytest.mark.slow
-
 DATA = ROOT / "../shared/data/spvvs"
 SCORES = DATA / "benchmark_scores.csv.gz"
 needs_scores = pytest.mark.skipif(not SCORES.exists(), reason="the published score table is not on this machine")
@@ -80,6 +78,7 @@ def test_every_experiment_selects_its_models(name):
     assert not rows["arch_family"].str.endswith("Flex").any()
 
 
+@pytest.mark.slow
 @needs_scores
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_loss_is_not_above_the_published_one(name):
@@ -89,6 +88,7 @@ def test_loss_is_not_above_the_published_one(name):
     assert fit.loss <= PUBLISHED[name]["loss_sum_huber"] * (1 + 1e-6)
 
 
+@pytest.mark.slow
 @needs_scores
 @pytest.mark.parametrize("name", CURVES)
 def test_curve_is_the_published_one(name):
@@ -103,6 +103,7 @@ STOPPED_EARLY = pytest.mark.xfail(
 )
 
 
+@pytest.mark.slow
 @needs_scores
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=STOPPED_EARLY) if name == "model_vit_neuro" else name for name in CURVES]
@@ -114,6 +115,7 @@ def test_band_is_the_published_one(name):
     np.testing.assert_allclose(high, published["ci95_high"], atol=3e-3, rtol=0)
 
 
+@pytest.mark.slow
 @needs_scores
 @pytest.mark.parametrize("name", CURVES)
 def test_the_published_band_holds_95_percent_of_our_resamples(name):
@@ -126,6 +128,7 @@ def test_the_published_band_holds_95_percent_of_our_resamples(name):
         assert ((outside.mean(axis=0) > 0.01) & (outside.mean(axis=0) < 0.05)).all()
 
 
+@pytest.mark.slow
 @needs_scores
 @pytest.mark.parametrize("name", sorted(set(PUBLISHED) - {"model_vit_neuro", "region_avg_group2"}))
 def test_percentiles_of_the_constants(name):
@@ -138,6 +141,7 @@ def test_percentiles_of_the_constants(name):
         )
 
 
+@pytest.mark.slow
 @needs_scores
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_constants_in_raw_units(name):
@@ -150,6 +154,7 @@ def test_constants_in_raw_units(name):
     assert fit.constants[f"ln_A{raw}"] == pytest.approx(published["ln_A"], rel=2e-3)
 
 
+@pytest.mark.slow
 @needs_scores
 def test_compute_optimal_allocation():
     fit, published = fitted("compute_chinchilla")[0], PUBLISHED["compute_chinchilla"]["allocation"]
@@ -157,6 +162,7 @@ def test_compute_optimal_allocation():
     np.testing.assert_allclose(np.percentile(fit.bootstrap_constants["allocation"], (2.5, 97.5)), published["ci95"], atol=1e-4)
 
 
+@pytest.mark.slow
 @needs_scores
 @pytest.mark.parametrize("name", CURVES)
 def test_loss_of_the_other_form(name):
@@ -166,6 +172,7 @@ def test_loss_of_the_other_form(name):
         assert fit.loss <= PUBLISHED[name]["other_form_loss"][key] * (1 + 1e-6)
 
 
+@pytest.mark.slow
 @needs_scores
 def test_behaviour_saturates_in_the_form_that_predicts_better():
     rows = select_rows(table(), "compute_behavior")
@@ -192,6 +199,7 @@ def test_models_that_do_not_exist_leave_no_row():
         select_rows(table().query("dataset != 'infimnist'"), "sample_infimnist_scaling")
 
 
+@pytest.mark.slow
 @needs_scores
 def test_script_writes_tables_that_the_figure_reads(tmp_path):
     names = ["compute_chinchilla", "model_vit_avg", "parameter_scaling"]
