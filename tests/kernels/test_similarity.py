@@ -146,10 +146,11 @@ def test_what_is_not_defined_is_nan():
     assert rsa(of_responses(constant), roi) == pytest.approx(plain_rsa(constant, Y), abs=1e-11)
 
 
-def test_stimuli_alike_within_a_larger_set_are_nan():
-    X, _ = sides(30, p=300)
-    X[10:20] = X[0]
-    subset = gram([X.astype(np.float32)]).subset(slice(10, 20))
+@pytest.mark.parametrize("alike", [10, 200])
+def test_stimuli_alike_within_a_larger_set_are_nan(alike):
+    X, _ = sides(alike + 20, p=300)
+    X[10:-10] = X[0]
+    subset = gram([X.astype(np.float32)]).subset(slice(10, alike + 10))
     layer = feature_geometry(subset)
     assert layer.products.isnan().all() and layer.distance_ranks.isnan().all()
 
