@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cortexscale.errors import InputError
+from cortexscale.listing import DOWNLOAD, IN_ICLOUD, is_in_cloud
 
 _ANNEX_POINTER = re.compile(rb"(/annex/objects/|(\.\./)*\.git/annex/)")
 _WEB_PAGE = re.compile(rb"(<!doctype|<html|<head|<body|<script|<!--|<\?xml)")
@@ -60,13 +61,16 @@ def require_real_file(path: Path | str, remedy: str, smallest: int = 1) -> Path:
             raise error("a link to a file that is not there (git-annex content not fetched?)", "a data file")
         if path.is_dir():
             raise error("a folder", "a data file")
+        if not path.is_file() and is_in_cloud(path):
+            raise InputError(path, IN_ICLOUD, "a data file", DOWNLOAD)
         if not path.is_file():
             raise error("nothing", "a data file")
         with path.open("rb") as content:
             head = content.read(HEAD)
     except OSError as failure:
         found = f"a file that this machine cannot read: {failure.strerror}"
-        raise InputError(path, found, "a data file", "mend the permissions, the disk or the mount, and run again") from failure
+        remedy = DOWNLOAD if is_in_cloud(path, failure) else "mend the permissions, the disk or the mount, and run again"
+        raise InputError(path, found, "a data file", remedy) from failure
     size = path.stat().st_size
     if not size:
         raise error("an empty file (0 bytes)", "a data file", "the download or copy did not begin; repeat it. ")

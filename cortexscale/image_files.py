@@ -16,7 +16,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from cortexscale.errors import InputError
 from cortexscale.files import HEAD, stand_in_of
-from cortexscale.listing import files_below, listing, nfc
+from cortexscale.listing import DOWNLOAD, IN_ICLOUD, files_below, is_in_cloud, listing, nfc
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """Suffixes of image files in lower case: those that torchvision's ``ImageFolder`` takes."""
@@ -65,7 +65,11 @@ def image_names(folder: Path | str) -> list[str]:
         raise InputError(folder, found, "images directly in it", "move them up or elsewhere, or correct the path")
     names = [name for name in there.files if name.lower().endswith(SUFFIXES)]
     require_distinct(folder, names)
-    if broken := [name for name in there.broken if name.lower().endswith(SUFFIXES)]:
+    broken = [name for name in there.broken if name.lower().endswith(SUFFIXES)]
+    if clouded := [name for name in broken if is_in_cloud(Path(folder, name))]:
+        found = f"{len(clouded)} images that are in iCloud and not on this disk, e.g. {', '.join(clouded[:3])}"
+        raise InputError(folder, found, "image files", DOWNLOAD)
+    if broken:
         found = f"{len(broken)} links to files that are not there, e.g. {', '.join(broken[:3])}"
         remedy = "fetch the content (git annex get), or correct the links"
         raise InputError(folder, found, "image files", remedy)
@@ -101,7 +105,9 @@ def read_from(where: object, gone: str, near: Callable[[], str] = str) -> Iterat
     try:
         yield
         return
-    except (FileNotFoundError, KeyError):
+    except (FileNotFoundError, KeyError) as error:
+        if isinstance(error, OSError) and is_in_cloud(str(where)):
+            raise InputError(where, IN_ICLOUD, "an image file", DOWNLOAD) from None
         found, remedy = f"nothing{near()}", f"restore the image; if it was removed on purpose, {gone}"
     except PermissionError:
         found, remedy = "a file that this user may not read", "make it readable: chmod a+r, as its owner"
@@ -109,6 +115,8 @@ def read_from(where: object, gone: str, near: Callable[[], str] = str) -> Iterat
         found, remedy = f"an image that cannot be unpacked ({error})", "unpack the zip, and pack it again without a password"
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         found, remedy = f"an image that cannot be read ({error})", "fetch the image again; if that does not help, check the disk"
+        if isinstance(error, OSError) and is_in_cloud(str(where), error):
+            remedy = DOWNLOAD
     raise InputError(where, found, "an image file", remedy)
 
 

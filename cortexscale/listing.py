@@ -3,6 +3,7 @@
 Files that operating systems leave behind are left out. An unreadable folder raises an InputError.
 """
 
+import errno
 import os
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -22,6 +23,29 @@ _LEFT_BEHIND = {
 
 _NOT_DOWNLOADED = ".icloud"
 """iCloud keeps ``.photo.png.icloud`` in place of a ``photo.png`` whose content is not on the disk."""
+
+
+IN_ICLOUD = "a placeholder of iCloud, whose content is not on this disk"
+DOWNLOAD = "download it: choose `Download Now` for its folder in the Finder, or run `brctl download FILE`"
+"""What to do about a file whose content is in iCloud or a similar service."""
+_DATALESS = 0x40000000  # macOS's flag SF_DATALESS
+
+
+def is_in_cloud(path: Path | str, error: OSError | None = None) -> bool:
+    """Tell whether the content of a file is in iCloud or a similar service and not on this disk.
+
+    ``error`` is the error of an attempt to read the file. Newer versions of macOS keep the name of such a file, and download its
+    content when it is read, unless the machine is offline.
+    """
+    path = Path(path)
+    if path.name and os.path.lexists(path.with_name(f".{path.name}{_NOT_DOWNLOADED}")):
+        return True
+    if error is None:
+        return False
+    try:
+        return error.errno == errno.EDEADLK or bool(getattr(path.stat(), "st_flags", 0) & _DATALESS)
+    except OSError:
+        return False
 
 
 def is_left_behind(name: str) -> bool:

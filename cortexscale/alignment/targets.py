@@ -5,6 +5,7 @@ every decomposition. A unit that lies in several ROIs is fitted once.
 """
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,6 +24,8 @@ from cortexscale.kernels.responses import Responses
 from cortexscale.kernels.similarity import Geometry, roi_geometries
 from cortexscale.recording import Recording
 from cortexscale.stimuli import stimulus_rows
+
+log = logging.getLogger(__name__)
 
 
 class PreparedResponses:
@@ -142,6 +145,21 @@ def shared_targets(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois:
         key = (*recording.train.stimulus_ids, None, *recording.test.stimulus_ids)
         by_stimuli.setdefault(key, []).append(recording)
     return [_side_by_side(group, stimuli, rois) for group in by_stimuli.values()]
+
+
+def warn_of_shared_images(targets: Sequence[Targets], stimuli: pd.DataFrame) -> None:
+    """Warn of images that are among both the training and the test stimuli of a subject, under two names."""
+    ids, hashes = stimuli["stimulus_id"].to_numpy(), stimuli["hash"].to_numpy()
+    for target in targets:
+        trained = dict(zip(hashes[target.train_rows], ids[target.train_rows], strict=True))
+        same = [row for row in target.test_rows if hashes[row] in trained]
+        if same:
+            subjects = ", ".join(target.groups["subject"].unique())
+            log.warning(
+                "%s (%s): %d of %d test stimuli are the same images as training stimuli, e.g. %s and %s. Scores of such "
+                "stimuli are too high: leave one of each pair out of the recordings",
+                *(target.dataset, subjects, len(same), len(target.test_rows), ids[same[0]], trained[hashes[same[0]]]),
+            )
 
 
 def recording_rows(recording: Recording, stimuli: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """Check stimuli and labelled images: which there are, what was passed over, and whether a sample can be decoded."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import chain, islice
@@ -12,9 +12,10 @@ from PIL import Image
 
 from cortexscale.check.misplaced import files_near, unpacked_hint
 from cortexscale.check.report import ReportSection
+from cortexscale.contents import digest_of
 from cortexscale.errors import InputError
 from cortexscale.image_files import SUFFIXES, tried
-from cortexscale.listing import files_in, folders_in, listing
+from cortexscale.listing import files_in, folders_in, listing, path_of
 from cortexscale.models.training.data import SPLITS, LabelledImages, open_images
 from cortexscale.stimuli import LAYOUTS
 from cortexscale.study.images import StimulusSet
@@ -49,9 +50,42 @@ def check_stimuli(section: ReportSection, images: StimulusSet) -> None:
     chosen = dict.fromkeys([*doubtful, *(ids[row] for row in _sample(len(ids)))])
     _check_some(section, {id: partial(opened.image, id) for id in chosen}, path)
     if folder:
+        section.facts += _copies(path, ids)
         _tell_what_is_left_out(section, [path, *(path / name for name in listing(path).folders)])
         if loose := [name for name in listing(path).files if name.lower().endswith(SUFFIXES)]:
             section.facts.append(f"{len(loose)} images beside the folders are no stimuli, e.g. {loose[0]}")
+
+
+def _copies(path: Path, ids: Sequence[str]) -> list[str]:
+    """Say which images of a folder have the content of another one.
+
+    Only files of equal size and with equal last bytes are read as a whole.
+    """
+    groups = [list(ids)]
+    for part in (_size, _end, digest_of):
+        divided: list[list[str]] = []
+        for group in groups:
+            alike: dict[object, list[str]] = {}
+            for id in group:
+                with suppress(OSError):
+                    alike.setdefault(part(path_of(path, id)), []).append(id)
+            divided += [each for each in alike.values() if len(each) > 1]
+        groups = divided
+    if not groups:
+        return []
+    n = sum(len(group) - 1 for group in groups)
+    consequence = "if one is a training and the other a test stimulus, scores are too high"
+    return [f"{n} images are copies of another one, e.g. {groups[0][1]} of {groups[0][0]}; {consequence}"]
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size
+
+
+def _end(file: Path) -> bytes:
+    with file.open("rb") as content:
+        content.seek(max(0, file.stat().st_size - _SUSPICIOUS))
+        return content.read()
 
 
 def check_images_of_suite(section: ReportSection, suite: Suite) -> None:

@@ -19,6 +19,7 @@ from cortexscale.datasets.readers import load_reader
 from cortexscale.datasets.source import IMAGES
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
+from cortexscale.listing import DOWNLOAD
 from cortexscale.study.data import Dataset
 from cortexscale.study.images import StimulusSet
 from cortexscale.study.models import Suite
@@ -115,7 +116,7 @@ def _check_files(section: ReportSection, root: Path, files: Sequence[Path], read
             if error.found == "nothing":
                 missing[file] = path
             else:
-                damaged[file] = f"{path}: {error.found}"
+                damaged[file] = f"{path}: {error.found}" + (f"; {DOWNLOAD}" if error.remedy == DOWNLOAD else "")
             continue
         except OSError as error:
             damaged[file] = f"{path}: cannot be opened ({error.strerror})"

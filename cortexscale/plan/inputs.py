@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cortexscale.contents import Contents
 from cortexscale.errors import InputError
+from cortexscale.listing import DOWNLOAD, is_in_cloud
 from cortexscale.origins import FOLDER
 from cortexscale.study import Study
 
@@ -57,13 +58,16 @@ def require_files(missing: list[str], n_wanted: int) -> None:
     """Raise an InputError that lists all missing files of a study, if any are missing."""
     if not missing:
         return
-    listed = "".join(f"\n      - {file}" for file in missing[:_MOST_LISTED])
+    clouded = [file for file in missing if is_in_cloud(file)]
+    missing = sorted(missing, key=lambda file: file not in clouded)
+    listed = "".join(f"\n      - {file}{' (in iCloud)' if file in clouded else ''}" for file in missing[:_MOST_LISTED])
     listed += "\n      - ..." if len(missing) > _MOST_LISTED else ""
     raise InputError(
         "raw data",
         f"{len(missing)} of {n_wanted} files are missing{listed}",
         "every file where the config says",
-        "`snakemake check_data` says more: fetch them, correct their paths in the config, or plan (-n) with "
+        (f"{len(clouded)} of them are in iCloud and not on this disk; {DOWNLOAD}; " if clouded else "")
+        + "`snakemake check_data` says more: fetch them, correct their paths in the config, or plan (-n) with "
         "plan_without_data: true",
     )
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cortexscale.alignment.similarity import SplitName
 from cortexscale.alignment.subjects import load_targets, named_recordings
-from cortexscale.alignment.targets import prepare_responses
+from cortexscale.alignment.targets import prepare_responses, warn_of_shared_images
 from cortexscale.jobs import run
 from cortexscale.stimuli import read_stimulus_table
 from cortexscale.stores import provenance
@@ -22,7 +22,9 @@ def main(
 ) -> None:
     images = read_stimulus_table(stimuli)
     made_by = provenance(inputs=named_recordings(recordings), splits=splits, code=code)
-    prepare_responses(load_targets(recordings, datasets, images), splits, prepared, made_by)
+    targets = load_targets(recordings, datasets, images)
+    warn_of_shared_images(targets, images)
+    prepare_responses(targets, splits, prepared, made_by)
 
 
 if "snakemake" in globals():
