@@ -27,7 +27,7 @@ _NOT_DOWNLOADED = ".icloud"
 
 IN_ICLOUD = "a placeholder of iCloud, whose content is not on this disk"
 DOWNLOAD = "download it: choose `Download Now` for its folder in the Finder, or run `brctl download FILE`"
-"""What to do about a file whose content is in iCloud or a similar service."""
+"""The remedy for a file whose content is in iCloud or a similar service."""
 _DATALESS = 0x40000000  # macOS's flag SF_DATALESS
 
 
