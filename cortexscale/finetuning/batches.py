@@ -1,4 +1,7 @@
-"""Choice of the stimuli of each step and forward pass. Subjects that saw the same stimulus share its forward pass."""
+"""Choice of the stimuli of each step and forward pass.
+
+A stimulus that several subjects saw passes through the network once for all of them.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,10 +18,10 @@ from cortexscale.readouts.trials import Trials, training_trials
 def neural_pairs(
     targets: Sequence[Targets], *, percent: float = 100, seed: int = 0, n_subjects: int | None = None, permuted: bool = False
 ) -> list[Trials]:
-    """Choose training stimuli and their responses, with the same number for each subject.
+    """Choose training stimuli and the responses to them. Every subject gets the same number of stimuli.
 
-    Subsets, subjects and permutations are drawn as in the authors' code, each from a new ``default_rng(seed)``. ``percent`` is a
-    percentage of the stimuli of the subject with the fewest stimuli. All subjects get stimuli at the same positions in their
+    Subsets, subjects and permutations are drawn as in the authors' code, each from a new ``default_rng(seed)``. ``percent`` is
+    relative to the number of stimuli of the subject that has the fewest. All subjects get stimuli at the same positions in their
     lists of training stimuli. ``n_subjects`` subjects are chosen at random; by default all are used. With ``permuted``, the
     responses of each subject are paired with its stimuli at random, as a control. An InputError is raised if there are fewer than
     ``n_subjects`` subjects, or if fewer than two stimuli remain.
@@ -45,7 +48,7 @@ def neural_pairs(
 
 @dataclass(frozen=True)
 class SubjectStimuli:
-    """Stimuli of a forward pass that one subject saw.
+    """The stimuli of one forward pass that one subject saw.
 
     ``at`` (k,) has the positions of these k stimuli in the forward pass, ascending. It is None if the subject saw all stimuli of
     the pass. ``places`` (k,) has the positions of the same stimuli among the training stimuli of the subject.
@@ -57,7 +60,7 @@ class SubjectStimuli:
 
 @dataclass(frozen=True)
 class ForwardPass:
-    """The stimuli of one forward pass. ``rows`` (d,) has a row of the stimulus table for each of the d different stimuli."""
+    """The stimuli of one forward pass. ``rows`` (d,) has the rows of its d different stimuli in the stimulus table."""
 
     rows: np.ndarray
     subjects: tuple[SubjectStimuli, ...]
@@ -66,9 +69,9 @@ class ForwardPass:
 class NeuralBatches:
     """Batches of stimuli. Each step has one batch of every subject, and each epoch has a new random order.
 
-    The stimuli at the same position in all subjects belong to the same step. Therefore subjects that saw the same stimuli share
-    forward passes. All subjects have the same number of stimuli, and a batch has ``size`` of them. A forward pass has at most
-    ``at_a_time`` stimuli; if this is None, it has all stimuli of a step.
+    A step takes the stimuli at the same positions in the lists of all subjects. Therefore subjects that saw the same stimuli
+    share forward passes. All subjects have the same number of stimuli, and a batch has ``size`` of them. A forward pass has at
+    most ``at_a_time`` stimuli; if this is None, it has all stimuli of a step.
     """
 
     def __init__(self, trials: Sequence[Trials], size: int, at_a_time: int | None, seed: int) -> None:

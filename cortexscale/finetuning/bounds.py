@@ -1,4 +1,4 @@
-"""Costs of fine-tuning: heads of base models, one step, and a whole training."""
+"""Costs of fine-tuning: of fitting the heads of a base model, of one step, and of a whole training."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from cortexscale.study.ridge import Ridge
 BACKWARD = 2
 """FLOPs of a backward pass, divided by the FLOPs of a forward pass."""
 DEVICE = 80e9
-"""Memory of a GPU in bytes. All heads of a training must fit in it."""
+"""Memory of a GPU in bytes. All heads of a training must fit into this memory."""
 IMAGE_READERS = 20e9
 """Memory of libraries and of the processes that read labelled images one by one, in bytes."""
 
@@ -84,7 +84,7 @@ def step_bytes(size: StepSize, *, half: bool) -> float:
 
 
 def step_seconds(size: StepSize, *, forward: float, gemm: float, images: float) -> float:
-    """Return the seconds of a step. Images are read while the device computes.
+    """Return the duration of a step in seconds. Images are read while the device computes.
 
     The rates are FLOP/s of forward passes (``forward``), FLOP/s of float32 matrix products (``gemm``), and images read per second
     (``images``).

@@ -35,7 +35,7 @@ def fit_heads(
     interrupted run continues from there.
 
     Returns:
-        A table with one row per subject x ROI, and ``COLUMNS``. Correlations are for the test stimuli.
+        A table with one row per subject x ROI and the columns ``COLUMNS``. Correlations are over the test stimuli.
     """
     committed = {roi: commitments[roi] for target in targets for roi in target.groups["roi"]}
     layers = {
@@ -61,7 +61,7 @@ def fit_heads(
 
 @dataclass(frozen=True)
 class FrozenHead:
-    """A linear map from the flattened output of a layer to the units of a subject in an ROI.
+    """A linear map from the flattened output of a layer to the responses of one subject's units in one ROI.
 
     ``weights`` is (units, features), and ``intercept`` is (units,).
     """

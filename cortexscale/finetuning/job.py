@@ -58,18 +58,19 @@ def finetune(
     the recipe has ``lora``, adapters are trained and merged into the network at the end.
 
     Args:
-        heads: folder written by :func:`cortexscale.finetuning.heads.fit_heads`. It must have the heads of all these targets.
-        images: path for :func:`cortexscale.models.training.data.open_images`. It may be None if ``lambda_img`` is 0.
-        image_recipe: resolved recipe of the base model. Each labelled image is augmented by it; images are never mixed. It may be
-            None if ``lambda_img`` is 0.
+        heads: folder written by :func:`cortexscale.finetuning.heads.fit_heads`. It must have the heads of all ``targets``.
+        images: path for :func:`cortexscale.models.training.data.open_images`. None is allowed if ``lambda_img`` is 0.
+        image_recipe: resolved recipe of the base model. It says how each labelled image is augmented; images are never mixed.
+            None is allowed if ``lambda_img`` is 0.
         made_by: result of :func:`cortexscale.stores.provenance`, with everything else on which the weights depend.
-        base_report: training report of the base model, if it is a model of a suite. The accuracy before the fine-tuning is
-            compared with the accuracy in this report.
+        base_report: training report of the base model, if a suite trained it. The accuracy before the fine-tuning is compared
+            with the accuracy in this report.
 
     Returns:
         The card. ``task_evaluation_acc`` and ``task_evaluation_acc_before`` are the top-1 accuracies on the validation split
         after and before the fine-tuning (None without ``images``). ``fitting_samples`` is the number of stimuli per subject. The
-        other keys are ``subjects``, ``n_params``, ``n_trainable_params``, ``made_by`` and those of :func:`finetune_backbone`.
+        other keys are ``subjects``, ``n_params``, ``n_trainable_params``, ``made_by`` and all keys that :func:`finetune_backbone`
+        returns.
     """
     if recipe.lambda_img and (images is None or image_recipe is None):
         found, expected = "no labelled images, or no recipe for them", "both, so that the network keeps its task"
@@ -139,15 +140,15 @@ def finetune_backbone(
 ) -> dict[str, Any]:
     """Train those parameters of a network that require gradients. The network stays on its device and ends in eval mode.
 
-    Each step has one batch of labelled images and one batch of stimuli of every subject. Its loss is ``lambda_img`` x the
-    cross-entropy of images + ``lambda_neural`` x the sum of the losses of all subjects and ROIs. Forward passes use bfloat16
+    Each step has one batch of labelled images and one batch of stimuli of every subject. The loss of a step is ``lambda_img`` x
+    the cross-entropy of images + ``lambda_neural`` x the sum of the losses of all subjects and ROIs. Forward passes use bfloat16
     autocast on a GPU and float32 on a CPU. Order, augmentation and dropout depend only on the seed and the step. Interruptions
-    and the number of workers therefore do not change the result.
+    and the number of workers therefore do not change the trained weights.
 
     Returns:
-        A dictionary with ``steps``, ``seconds_per_step`` and ``losses``. ``seconds_per_step`` is measured since the last start,
-        and None if no step was left. ``losses`` has a dictionary for each epoch: ``epoch``, counted from 1, and the unweighted
-        means ``neural_loss`` and, with images, ``image_loss``.
+        A dictionary with ``steps``, ``seconds_per_step`` and ``losses``. ``seconds_per_step`` is measured since the last start of
+        the job, and None if no step was left to do. ``losses`` has a dictionary for each epoch: ``epoch``, counted from 1, and
+        the unweighted means ``neural_loss`` and, with images, ``image_loss``.
     """
     network, device = backbone.network, next(backbone.network.parameters()).device
     batches = NeuralBatches(trials, recipe.neural_batch, recipe.micro_batch, seed)

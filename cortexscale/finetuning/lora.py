@@ -11,7 +11,7 @@ from cortexscale.recipe import Lora
 
 
 class Adapters:
-    """Adapters of the linear layers of a network. Training changes only them and, if asked for, the classifier.
+    """Adapters of the linear layers of a network. Training changes only the adapters and, if the recipe says so, the classifier.
 
     The network keeps the names of its modules and the shapes of their outputs. An InputError is raised if ``peft`` is not
     installed, if the network has no linear layers with the names in the recipe, or if it has no classifier to train.
@@ -45,9 +45,9 @@ class Adapters:
 
 
 def classifier(network: nn.Module) -> nn.Module:
-    """Return the module that scores classes: the one that timm names, or the last linear layer.
+    """Return the classifier of a network: the module that timm names, or otherwise the last linear layer.
 
-    If there is none, raise an InputError.
+    If there is no such module, raise an InputError.
     """
     found: nn.Module | None = getattr(network, "get_classifier", lambda: None)()
     found = found or next((module for module in reversed(list(network.modules())) if isinstance(module, nn.Linear)), None)

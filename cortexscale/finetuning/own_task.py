@@ -1,4 +1,4 @@
-"""Check that a base model has the task of the labelled images: its outputs must be their classes, in the same order."""
+"""Check that a base model classifies labelled images: its outputs must be the classes of the images, in the same order."""
 
 import json
 import logging
@@ -18,19 +18,19 @@ from cortexscale.models.training.loop import classes_named
 log = logging.getLogger(__name__)
 
 GUESSED = 1e-3
-"""If the probability that guessing reaches an accuracy is larger than this, the accuracy is not better than guessing."""
+"""An accuracy that guessing reaches with a larger probability than this counts as guessing."""
 ENOUGH = 100
-"""An accuracy that is too low is an error on at least this many images. On fewer images it is only a warning, because a good
-network could look like guessing by chance."""
+"""An accuracy that is too low is an error if it was measured on at least this many images. On fewer images it is only a warning,
+because by chance even a good network could be no better than guessing."""
 EXPECTED = 0.5
-"""A model must reach at least this fraction of the accuracy on its card. Other images of the same task reduce the accuracy less.
-ImageNetV2, for example, reduces it by about a sixth."""
+"""A model must reach at least this fraction of the accuracy on its card. New images of the same task cost less accuracy than
+that: ImageNetV2, for example, costs about a sixth."""
 MANY = 5000
-"""Largest number of classes for which other orders are tried."""
+"""Largest number of classes for which other orders of the classes are tried."""
 
 
 def require_outputs(backbone: Backbone, n_classes: int, where: Path | str, base: str) -> None:
-    """Raise an InputError if the outputs of a network are not numbers per class, or are fewer than the classes of the images."""
+    """Raise an InputError if a network does not put out one number per class, or if the images have more classes."""
     device = next(backbone.network.parameters()).device
     with torch.inference_mode():
         output = backbone.network.eval()(backbone.transform(GREY)[None].to(device))
@@ -79,9 +79,9 @@ def accuracy_before(
 def reordered_accuracy(named: np.ndarray, labels: np.ndarray) -> float:
     """Return the accuracy with the classes in the best order.
 
-    ``named`` (n,) has predicted classes, and ``labels`` (n,) true classes. For each half of the images, the order is chosen on
-    the other half. On the images on which it was chosen, the best order would give a higher accuracy than the right order if a
-    network errs often. With more than :data:`MANY` classes, no other order is tried.
+    ``named`` (n,) has predicted classes, and ``labels`` (n,) true classes. The order for each half of the images is chosen on the
+    other half. If it were chosen on the same images, a network that errs often would always seem better with a wrong order. With
+    more than :data:`MANY` classes, no other order is tried.
     """
     n = int(max(named.max(), labels.max())) + 1
     if n > MANY:
@@ -97,10 +97,13 @@ def reordered_accuracy(named: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _gain(n: int) -> float:
-    """Return the largest gain of another order by chance: five points, or three standard errors of a difference."""
+    """Return the largest gain in accuracy that another order of classes can have by chance.
+
+    It is five percentage points, or three standard errors of a difference if these are larger.
+    """
     return max(0.05, 3 * (0.5 / n) ** 0.5)
 
 
 def reported_accuracy(report: Path | None) -> float | None:
-    """Read the accuracy from the report of a training. Without a report, return None."""
+    """Read the accuracy from a training report. Without a report, return None."""
     return json.loads(report.read_text(encoding="utf-8"))["task_evaluation_acc"] if report else None

@@ -22,8 +22,8 @@ def finetuning_table(
     Returns:
         One row per experiment x model x dataset x subject x ROI, with the scores, ``exp_type``, the training data and recipe, and
         the card of the base model. Base models have the ``exp_type`` ``finetuning_baseline`` and their own ids. In their rows,
-        the columns that describe a fine-tuning are empty. ``task_evaluation_acc`` is the accuracy of the model itself. For a base
-        model, it was measured before its fine-tunings, on the same images.
+        the columns that describe a fine-tuning are empty. ``task_evaluation_acc`` is the accuracy of the model in the row. For a
+        base model, it is the accuracy that was measured before the fine-tuning, or otherwise the accuracy on the card.
     """
     scores = pd.concat([read_table(file, columns=("model_id", "pearsonr_nc")) for file in alignment], ignore_index=True)
     told = {file.name.removesuffix(".json"): read_json(file) for file in tuned}

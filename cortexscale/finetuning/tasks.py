@@ -42,7 +42,7 @@ def _log_one_minus_cka(predicted: Tensor, measured: Tensor) -> Tensor:
 
 
 def _similarities(values: Tensor) -> Tensor:
-    """Compute inner products of centred responses between stimuli, (stimuli, stimuli)."""
+    """Compute the inner product of the centred responses to every pair of stimuli, (stimuli, stimuli)."""
     centred = values - values.mean(dim=0)
     return centred @ centred.T
 
@@ -57,7 +57,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 class NeuralObjective:
-    """The loss of all subjects and ROIs, computed from the features of the committed layers, ``layers``.
+    """The loss of predicted responses, summed over subjects and ROIs. It reads the features of the committed layers (``layers``).
 
     ``heads`` must include the heads of all subjects of ``trials``.
     """
@@ -100,7 +100,7 @@ def layer_features(backbone: Backbone, layers: Sequence[str], inputs: Tensor) ->
     """Compute float32 features (n, width) of every layer from network inputs (n, 3, height, width). They have gradients."""
 
     def flattened(name: str, output: Tensor) -> Tensor:
-        return backbone.rows(output, len(inputs), name).clone().flatten(1)  # a later ReLU may work in place
+        return backbone.rows(output, len(inputs), name).clone().flatten(1)  # a later ReLU could change the output in place
 
     with captured(backbone.network, layers, flattened) as outputs:
         backbone.network(inputs)
@@ -108,7 +108,7 @@ def layer_features(backbone: Backbone, layers: Sequence[str], inputs: Tensor) ->
 
 
 class Task(ABC):
-    """A loss of a network. Its gradient is multiplied by ``weight``."""
+    """A task trains a network with one loss. The gradient of the loss is multiplied by ``weight``."""
 
     loss_name: str
     batch: Literal["images", "stimuli"]
@@ -134,7 +134,7 @@ class Task(ABC):
 class ImageTask(Task):
     """Cross-entropy of labelled images. Each image is augmented as in the pretraining; images are never mixed.
 
-    From the recipe ``augmentation``, only keys for single images are used. ``steps`` has the remaining steps.
+    Only those keys of the recipe ``augmentation`` are used that change single images. ``steps`` are the steps that remain.
     """
 
     loss_name = "image_loss"
@@ -174,7 +174,7 @@ class ImageTask(Task):
 
 
 class NeuralTask(Task):
-    """The loss of the predictions of all heads. It is summed over subjects and ROIs.
+    """The loss of the responses that all heads predict, summed over subjects and ROIs.
 
     Stimuli are transformed as when the heads were fitted, and then jittered.
     """
@@ -221,10 +221,10 @@ class _UnlabelledImages:
 
 
 def prepare_norms(network: nn.Module, moved_by: Literal["both", "images", "frozen"], batch: Literal["images", "stimuli"]) -> None:
-    """Choose the statistics by which batch norms normalise.
+    """Choose the statistics with which batch norms normalise the next batch.
 
-    If ``moved_by`` includes this batch, they use the statistics of the batch, and update the running statistics with them.
-    Otherwise they use the running statistics.
+    If ``moved_by`` includes this kind of ``batch``, batch norms use the statistics of the batch, and also update their running
+    statistics. Otherwise they use the running statistics.
     """
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -234,7 +234,7 @@ def prepare_norms(network: nn.Module, moved_by: Literal["both", "images", "froze
 def jittered(inputs: Tensor, jitter: Jitter, fill: Tensor, generator: torch.Generator) -> Tensor:
     """Shift, rotate and scale each of the inputs (n, 3, height, width) at random (paper, appendix G.1).
 
-    Inputs are interpolated bilinearly. They are changed after the evaluation transform, so without jitter they are the inputs to
+    Inputs are interpolated bilinearly. They already passed the evaluation transform, so without jitter they equal the inputs to
     which the heads were fitted. ``fill`` (3,) is the normalised colour beyond the border of an image. Random numbers come from
     the CPU, so that they are the same on all devices.
     """

@@ -1,4 +1,4 @@
-"""Make tables of noise ceilings of units, and compare released statistics with those recomputed from single trials."""
+"""Make tables of the noise ceilings of units, and compare released statistics with statistics recomputed from single trials."""
 
 from collections.abc import Iterable
 
@@ -13,8 +13,8 @@ def noise_ceilings(recordings: Iterable[Recording]) -> pd.DataFrame:
     """Collect the noise ceilings of all examined units, with one row per dataset, subject, ROI and unit.
 
     The columns are ``benchmark_name``, ``subject``, ``roi``, ``unit``, ``kept``, ``nc_percent`` and ``time``. ``nc_percent`` is
-    nan if it cannot be computed. ``time`` is in seconds, and nan outside EEG and MEG. Names are categorical, because each occurs
-    up to a million times.
+    nan if the noise ceiling cannot be computed. ``time`` is in seconds, and nan outside EEG and MEG. Columns of names are
+    categorical, because the same name can occur a million times.
     """
     parts = []
     for recording in recordings:
@@ -31,7 +31,7 @@ def noise_ceilings(recordings: Iterable[Recording]) -> pd.DataFrame:
 def released_units(recordings: Iterable[Recording]) -> pd.DataFrame:
     """Collect released statistics and the same statistics from single trials, with one row per unit that has both.
 
-    The columns are ``benchmark_name``, ``subject``, ``statistic`` (a name), ``unit``, ``released`` and ``recomputed``.
+    The columns are ``benchmark_name``, ``subject``, ``statistic`` (its name), ``unit``, ``released`` and ``recomputed``.
     """
     columns = ["benchmark_name", "subject", "statistic", "unit", "released", "recomputed"]
     parts = [pd.DataFrame(columns=columns).astype({"released": float, "recomputed": float})]
@@ -45,10 +45,11 @@ def released_units(recordings: Iterable[Recording]) -> pd.DataFrame:
 
 
 def released_statistics(units: pd.DataFrame) -> pd.DataFrame:
-    """Compare released with recomputed statistics, with one row per dataset, subject and statistic of :func:`released_units`.
+    """Compare the released with the recomputed statistics in a table of :func:`released_units`.
 
-    The columns are ``n_units``, ``median_difference``, ``largest_difference`` and ``pearsonr``. Differences are absolute, in the
-    unit of the statistic. ``pearsonr`` is over units. It is nan for a single unit, or if one of the statistics is constant.
+    The result has one row per dataset, subject and statistic, with ``n_units``, ``median_difference``, ``largest_difference`` and
+    ``pearsonr``. Differences are absolute, in the unit of the statistic. ``pearsonr`` is computed over units. It is nan if there
+    is only one unit, or if all released or all recomputed values are equal.
     """
     rows = []
     for names, group in units.groupby(["benchmark_name", "subject", "statistic"], sort=False, observed=True):

@@ -9,12 +9,13 @@ from cortexscale.markdown import markdown_table
 
 
 def cost_table(benchmarks: Path) -> pd.DataFrame:
-    """Sum the costs of the jobs of every stage and of all stages. The stage that took longest comes first.
+    """Sum the costs of the jobs of each stage, and the costs of all jobs.
 
-    The folder has ``<stage>.tsv`` and ``<stage>/**.tsv``. The last run of every job counts, even if its model has left the study.
-    The columns are ``stage``, ``jobs``, ``wall_s``, ``cpu_s``, ``longest_s`` and ``peak_rss_mb``. ``wall_s`` and ``cpu_s`` are
-    sums over jobs in seconds. A job that is shorter than a sampling interval has no CPU time. ``longest_s`` is the time of the
-    longest job, and ``peak_rss_mb`` the memory of the largest job in MB.
+    The stage that took longest comes first, the total last. The folder has ``<stage>.tsv`` and ``<stage>/**.tsv``. Each job
+    counts with its last run, even if the study no longer has the model of this job. The columns are ``stage``, ``jobs``,
+    ``wall_s``, ``cpu_s``, ``longest_s`` and ``peak_rss_mb``. ``wall_s`` and ``cpu_s`` are sums over jobs in seconds. Snakemake
+    measures CPU time at intervals, so a very short job has none. ``longest_s`` is the time of the longest job, and
+    ``peak_rss_mb`` is the largest memory of a job, in MB.
     """
     tables = []
     for file in (file for file in files_below(benchmarks) if file.suffix == ".tsv"):
@@ -29,7 +30,7 @@ def cost_table(benchmarks: Path) -> pd.DataFrame:
 
 
 def readable(table: pd.DataFrame) -> str:
-    """Write a table of :func:`cost_table` in Markdown."""
+    """Format the table from :func:`cost_table` in Markdown."""
     cells = pd.DataFrame(
         {
             "Stage": table["stage"].str.replace("_", " "),

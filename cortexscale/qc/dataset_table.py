@@ -1,4 +1,4 @@
-"""The table of the datasets of a study, compared with those of the paper (Table S1)."""
+"""The table of the datasets of a study: counts and noise ceilings of the study next to the paper's (Table S1)."""
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import fields
@@ -19,7 +19,7 @@ def dataset_table(
     modalities: Mapping[str, Modality | None],
     paper: Mapping[str, Mapping[str, float]],
 ) -> pd.DataFrame:
-    """Make a table with one row per dataset: the numbers of the study, and the numbers of the paper (Table S1).
+    """Make a table with one row per dataset. It has the numbers of the study and the numbers of the paper (Table S1).
 
     Numbers of units and of training and test stimuli are means over subjects. Repetitions are means over images and subjects.
     Noise ceilings are averaged over the kept units of a subject, then over subjects.
@@ -29,7 +29,7 @@ def dataset_table(
         in both splits and all subjects), ``subjects``, ``rois`` (number of ROIs in which a subject has units), ``units``,
         ``train``, ``test``, ``train_repetitions``, ``test_repetitions``, ``nc_percent`` (noise ceiling in percent of variance)
         and ``nc_r`` (the square root of the noise ceiling, which bounds Pearson r). The columns ``paper_stimuli`` to
-        ``paper_noise_ceiling`` have the paper's numbers, or nan if it has none.
+        ``paper_noise_ceiling`` have the paper's numbers, or nan where the paper has none.
     """
     rows = []
     for name, recordings in datasets.items():
@@ -65,7 +65,7 @@ def _counts(recordings: Iterable[Recording]) -> dict[str, float]:
 
 
 def readable(table: pd.DataFrame) -> str:
-    """Write a table of :func:`dataset_table` in Markdown. The paper's numbers follow the study's in brackets."""
+    """Format the table from :func:`dataset_table` in Markdown. The paper's numbers stand in brackets after the study's."""
     cells = [
         {
             "Dataset": row["handle"],

@@ -1,6 +1,6 @@
 """Stimulus sets: listing, locating and opening their images.
 
-The stimulus table sets the order of the rows of every feature store. Recordings use the same ids as the table.
+Every feature store has its rows in the order of the stimulus table. Recordings use the same ids as the table.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from cortexscale.study.images import Layout
 log = logging.getLogger(__name__)
 
 LAYOUTS: dict[str, type[Images]] = {"image_folder": ImageFolder, "hdf5": Hdf5Images, "brainscore": BrainScoreImages}
-"""The class that reads each layout of a stimulus set from a path."""
+"""Layout of a stimulus set -> class that reads it."""
 
 _COLUMNS = ("stimulus_id", "hash", "concept")
 _MOST = 20  # largest number of unreadable images that are named at once
@@ -34,8 +34,9 @@ _MOST = 20  # largest number of unreadable images that are named at once
 def stimulus_table(layout: Layout, path: Path | str) -> pd.DataFrame:
     """List the images of a stimulus set.
 
-    The order is the byte order of the ids in a folder, the order of rows in an HDF5 file, or the order of the CSV. The columns
-    are ``stimulus_id``, ``hash`` (of the image's content) and ``concept``. No image is decoded.
+    Images in a folder are in the byte order of their ids. Images of an HDF5 file are in the order of rows, and images of
+    Brain-Score in the order of the CSV. The columns are ``stimulus_id``, ``hash`` (of the image's content) and ``concept``. No
+    image is decoded.
     """
     images = LAYOUTS[layout](Path(path))
     ids = images.ids()
@@ -44,9 +45,9 @@ def stimulus_table(layout: Layout, path: Path | str) -> pd.DataFrame:
 
 
 def require_images(layout: Layout, path: Path | str, ids: Iterable[str]) -> None:
-    """Decode images, and raise one InputError that names those that cannot be used, up to 20 of them.
+    """Decode all images with these ``ids``. Raise one InputError that names up to 20 images that cannot be used.
 
-    Warnings name images that may not be what subjects saw, because they are transparent or were to be turned.
+    Warnings name images that subjects perhaps saw differently, because they are transparent or their files ask for a rotation.
     """
     images = LAYOUTS[layout](Path(path))
     errors, remarks = tried(((id, partial(images.image, id)) for id in ids), path, _MOST)
@@ -56,7 +57,7 @@ def require_images(layout: Layout, path: Path | str, ids: Iterable[str]) -> None
 
 
 def read_stimulus_table(path: Path | str) -> pd.DataFrame:
-    """Read a table of :func:`stimulus_table` from its file. The table keeps the path for messages."""
+    """Read a file with a table that :func:`stimulus_table` made. The table remembers its path, so that messages can name it."""
     table = read_table(path, columns=_COLUMNS)
     table.attrs["path"] = str(path)
     return table
@@ -83,7 +84,7 @@ class StimulusImages:
         return len(self.ids)
 
     def __getitem__(self, row: int) -> Image.Image:
-        """Open the image of a row. If it is missing, damaged or not the listed image, raise an InputError."""
+        """Open the image of a row. If the image is missing or damaged, or is not the image in the table, raise an InputError."""
         id = self.ids[row]
         content = self.images.read(id)
         image = self.images.decoded(id, content)
@@ -94,10 +95,10 @@ class StimulusImages:
 
 
 def stimulus_rows(table: pd.DataFrame, ids: Sequence[str] | np.ndarray, wanted_by: str) -> np.ndarray:
-    """Return the rows of stimuli in a stimulus table, (n,) int. Ids are compared in Unicode's form NFC.
+    """Find the row of each stimulus in a stimulus table, (n,) int. Ids are compared in Unicode's form NFC.
 
-    An InputError is raised if two images have ids that look equal, or if stimuli have no image. For missing images, the
-    error says whose stimuli they are (``wanted_by``), and which images have nearly the same names.
+    An InputError is raised if two images have ids that look equal, or if stimuli have no image. For missing images, the error
+    names the dataset or subject that needs them (``wanted_by``), and images with similar names.
     """
     known = pd.Index([nfc(id) for id in table["stimulus_id"]])
     if known.has_duplicates:
@@ -113,5 +114,5 @@ def stimulus_rows(table: pd.DataFrame, ids: Sequence[str] | np.ndarray, wanted_b
 
 
 def _place(table: pd.DataFrame) -> str:
-    """Return the path of a stimulus table, or, if it is unknown, words for a message."""
+    """Name a stimulus table in a message: by its path, if the path is known."""
     return str(table.attrs.get("path", "the stimulus table"))

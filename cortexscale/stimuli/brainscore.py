@@ -19,7 +19,7 @@ from cortexscale.stimuli.ids import like
 from cortexscale.stimuli.layouts import Images
 
 ALIASES = {"image_id": "stimulus_id", "stimulus_id": "image_id", "filename": "image_file_name"}
-"""Columns of a stimulus CSV or assembly, with the name of the same column in other releases."""
+"""Column of a stimulus CSV or assembly -> name of the same column in other releases."""
 
 _SHA1 = re.compile("[0-9a-f]{40}")
 
@@ -27,9 +27,9 @@ _SHA1 = re.compile("[0-9a-f]{40}")
 class BrainScoreImages(Images):
     """A stimulus CSV of Brain-Score, with its images in a zip or a folder of the same name.
 
-    The zip or folder is beside the CSV. In a cache of Brain-Score (``<sha1>/<file>``), it may also be in a folder beside the
-    CSV's folder. Ids come from the column ``image_id``, in the order of the CSV. Images may have one, three or four channels. The
-    concept of an image is its object or its family of textures in the CSV.
+    The zip or folder is beside the CSV. In a cache of Brain-Score (``<sha1>/<file>``), the zip or folder can also be inside a
+    folder beside the CSV's folder. Ids come from the column ``image_id``, in the order of the CSV. Images can have one, three or
+    four channels. The concept of an image is its object or its family of textures in the CSV.
     """
 
     remedy = "download the CSV and the zip of one release; Brain-Score's registry of stimulus sets has their names"
@@ -94,7 +94,7 @@ class BrainScoreImages(Images):
         return {nfc(name): name for name in self._open().namelist() if not lies_in_left_behind(name)}
 
     def _open(self) -> zipfile.ZipFile:
-        # A forked worker shares the position in its parent's open file, so it could read the bytes of another image.
+        # A forked worker would share the position in its parent's open file, and could read the bytes of another image.
         if self._archive is None or self._archive[0] != os.getpid():
             require_real_file(self.images, self.remedy)
             try:
@@ -106,15 +106,15 @@ class BrainScoreImages(Images):
 
 
 def read_stimuli(path: Path | str, columns: Sequence[str], remedy: str) -> pd.DataFrame:
-    """Read columns of the stimulus CSV of an assembly as text. The first column is the id.
+    """Read some columns of the stimulus CSV of an assembly as text. The first of ``columns`` must be the column of ids.
 
-    The result has one row per image, in the order of the file. Columns are also found by their names in other releases
+    The result has one row per image, in the order of the file. A column is also found if the file uses its name in other releases
     (:data:`ALIASES`). An InputError is raised if the file is not a table, if a column or an entry is missing, or if an id occurs
     twice. ``remedy`` says where the file comes from.
     """
     path, id = require_real_file(path, remedy), columns[0]
     try:
-        # All columns are read as text, because an id may have only digits, and a category may be called NA.
+        # All columns are read as text, because some ids have only digits, and a category can be called NA.
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (ValueError, OSError) as error:  # pandas raises subclasses of ValueError
         raise InputError(path, f"not a readable table ({error})", "the stimulus CSV", f"repeat the download. {remedy}") from None

@@ -1,4 +1,4 @@
-"""Ids of stimuli that have no image, and ids that are nearly the same."""
+"""Search for ids that are nearly the same as an id that is missing."""
 
 from collections.abc import Iterable
 from pathlib import PurePath
@@ -8,9 +8,9 @@ from cortexscale.listing import nfc
 
 
 def like(id: str, ids: Iterable[str]) -> str:
-    """Return words for a message that name the id that is most like the missing ``id``. If none is like it, they are empty.
+    """Name, for a message, which of ``ids`` is most like the missing ``id``. If none of them is similar, return "".
 
-    If the two differ only in case, spaces or suffix, the words say that the id is spelt otherwise.
+    If both ids differ only in case, spaces or suffix, the text says that the id is spelt otherwise.
     """
     wanted, known = _letters(id), {str(other): _letters(str(other)) for other in ids}
     if other := next((other for other, letters in known.items() if letters == wanted), None):
@@ -22,5 +22,5 @@ def like(id: str, ids: Iterable[str]) -> str:
 
 
 def _letters(id: str) -> PurePath:
-    """Remove from an id what may differ between disks and programs: case, spaces and suffix."""
+    """Remove the parts of an id that often differ between disks and programs: case, spaces and suffix."""
     return PurePath("".join(nfc(id).casefold().split())).with_suffix("") if id.strip(". /") else PurePath()

@@ -19,7 +19,7 @@ from cortexscale.stimuli.ids import like
 
 
 class Images:
-    """The images of one stimulus set below a path. A subclass reads one layout.
+    """The images of one stimulus set, in a folder or a file. Each subclass reads one layout.
 
     Files are opened at first use and never pickled, so that each worker process opens its own.
     """
@@ -31,11 +31,11 @@ class Images:
         return type(self), (self.path,)
 
     def ids(self) -> list[str]:
-        """List the ids of all images in order. If there are none, or the layout is another one, raise an InputError."""
+        """List the ids of all images in order. If there are no images, or if the path has another layout, raise an InputError."""
         raise NotImplementedError
 
     def concepts(self, ids: Sequence[str]) -> list[str]:
-        """Return the concept of each image. An image without a known concept is a concept of its own."""
+        """Return the concept of each image. If the concept of an image is not known, return the id of the image instead."""
         return list(ids)
 
     def where(self, id: str) -> str:
@@ -48,26 +48,26 @@ class Images:
             return self.content(id)
 
     def near(self, id: str) -> str:
-        """Return words for a message that name the image that is most like a missing one. If none is like it, they are empty."""
+        """Name, for a message, the image whose id is most like that of a missing image. If no id is similar, return ""."""
         with suppress(InputError):
             return like(id, self.ids())
         return ""
 
     def content(self, id: str) -> bytes:
-        """Return the bytes of an image. Its hash is computed from them."""
+        """Return the bytes of an image. The hash of the image is computed from these bytes."""
         return path_of(self.path, id).read_bytes()
 
     def image(self, id: str) -> Image.Image:
-        """Return the RGB image of an id, or raise an InputError if it cannot be read or decoded."""
+        """Return the image with this id in RGB, or raise an InputError if it cannot be read or decoded."""
         return self.decoded(id, self.read(id))
 
     def decoded(self, id: str, content: bytes) -> Image.Image:
-        """Return the RGB image that the :meth:`content` of an id encodes. If it encodes none, raise an InputError."""
+        """Decode the :meth:`content` of an image to RGB, or raise an InputError if it cannot be decoded."""
         return decoded(content, self.where(id))
 
 
 class ImageFolder(Images):
-    """A folder with a folder of images for each concept.
+    """A folder that has one folder of images for each concept.
 
     The id of an image is ``<concept>/<image>.jpg`` in Unicode's form NFC; ids are in byte order.
     """
