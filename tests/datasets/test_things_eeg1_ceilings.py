@@ -13,6 +13,11 @@ from cortexscale.datasets.things_eeg1.recording import CHANNELS
 IMAGES, SEQUENCES, TIMES = 12, 5, 80
 
 
+def parts_of(channels: list[str]) -> list[tuple[slice, slice, list[str]]]:
+    """Return two parts of the channels, which stand for their recordings."""
+    return [(part, part, []) for part in (slice(0, 40), slice(40, len(channels)))]
+
+
 @pytest.fixture
 def epochs(monkeypatch) -> np.ndarray:
     """Test epochs (sequences, images, channels, times) in µV. Sequences differ much more in offset and gain than images."""
@@ -30,11 +35,11 @@ def epochs(monkeypatch) -> np.ndarray:
     names = {name: name for name in CHANNELS if name != "Cz"}
     notes = {"online_reference": "Cz", "warnings": []}
     monkeypatch.setattr(reader, "_text_files", lambda *_: (events, SimpleNamespace(), names, notes))
-    monkeypatch.setattr(reader, "filtered", lambda *_: [(slice(0, 40), 0, []), (slice(40, 64), 40, [])])
+    monkeypatch.setattr(reader, "filtered", lambda header, channels, *_: parts_of(channels))
 
-    def cut(first: int, samples: np.ndarray, options: reader.Options, *, baseline_first: bool) -> np.ndarray:
+    def cut(channels: slice, samples: np.ndarray, options: reader.Options, *, baseline_first: bool) -> np.ndarray:
         assert not baseline_first, "the baseline is subtracted after resampling (appendix A.3)"
-        return (shown[samples, first : first + (40 if first == 0 else 24)] * 1e-6).astype(np.float32)
+        return (shown[samples, channels] * 1e-6).astype(np.float32)
 
     monkeypatch.setattr(meeg, "cut_epochs", cut)
     return trials.astype(float)
@@ -65,3 +70,31 @@ def test_units_above_the_threshold_are_kept(epochs, least):
     kept = found.screening["nc_percent"] > least
     assert found.screening["kept"].tolist() == kept.tolist() and 0.1 < kept.mean() < 1
     assert found.test.responses.shape == (IMAGES, kept.sum()) and found.units["nc_percent"].min() > least
+
+
+@pytest.mark.parametrize("reference", ["average", "none"])
+def test_options_of_the_recording_reach_its_filter(epochs, monkeypatch, reference):
+    """The online reference is a channel only if it is restored. The lobe of centro-parietal channels is an option."""
+    given = []
+    monkeypatch.setattr(reader, "filtered", lambda *arguments: given.append(arguments) or parts_of(arguments[1]))
+    counts = {"n_train": 3, "n_test": IMAGES, "n_repetitions": SEQUENCES}
+    options = reader.Options(**counts, reference=reference, highpass=0.5, centroparietal="parietal")
+    found = reader.read("nowhere", "sub-02", options)
+    ((_, channels, names, average, highpass, _),) = given
+    assert (average, highpass, len(names)) == (reference == "average", 0.5, 63)
+    assert len(channels) == (64 if reference == "average" else 63) and ("Cz" in channels) == average
+    lobes = found.screening.drop_duplicates("channel")
+    assert lobes.loc[lobes["channel"].str.startswith("CP"), "parietal"].all()
+
+
+def test_epochs_have_the_times_baseline_and_rate_of_their_options():
+    """A ramp of 1 V per s, from which its mean over the baseline is subtracted."""
+    mne = pytest.importorskip("mne")
+    seconds = np.arange(8000) / 1000
+    raw = mne.io.RawArray(np.tile(seconds, (2, 1)), mne.create_info(["Oz", "Pz"], 1000.0, "eeg"), verbose="error")
+    options = meeg.EpochOptions(tmin=-0.3, tmax=0.5, baseline=(-0.2, -0.1), crop_from=0.1, rate=50)
+    found = meeg.cut_epochs(raw, np.array([3000, 5000]), options, baseline_first=True)
+    times = options.times(1000)
+    assert times[0] == pytest.approx(0.1) and np.diff(times) == pytest.approx(0.02) and found.shape == (2, 2, len(times))
+    inner = slice(2, -6)  # resampling bends the ends of a ramp
+    np.testing.assert_allclose(found[:, :, inner], np.broadcast_to(times[inner] + 0.15, found[:, :, inner].shape), atol=0.02)

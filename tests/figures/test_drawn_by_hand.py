@@ -50,7 +50,7 @@ def projected(scores: dict[tuple[str, str], float], **columns: object) -> pd.Dat
 def test_dimensions_of_a_projection_are_drawn_with_means_over_subjects_then_rois_then_seeds():
     """Of V1 there are two subjects and of IT one, so a flat mean of all rows would weigh V1 twice."""
     places = [("a", "V1"), ("b", "V1"), ("a", "IT")]
-    scores = {(10, 1): (0.1, 0.2, 0.5), (10, 2): (0.3, 0.4, 0.9), (20, 1): (0.4, 0.4, 0.8), (20, 2): (0.4, 0.4, 0.8)}
+    scores = {(10, 1): (0.1, 0.2, 0.5), (10, 2): (0.3, 0.4, 0.9), (10, 3): (0.0, 0.0, 0.1), (20, 1): (0.4, 0.4, 0.8)}
     parts = [
         projected(dict(zip(places, each, strict=True)), dimensions=dimensions, seed=seed)
         for (dimensions, seed), each in scores.items()
@@ -61,20 +61,20 @@ def test_dimensions_of_a_projection_are_drawn_with_means_over_subjects_then_rois
     ways = numbers.set_index(["dimensions", "seed"])["score"]
     assert ways.loc[10, 1] == pytest.approx((0.15 + 0.5) / 2) and ways.loc[10, 2] == pytest.approx((0.35 + 0.9) / 2)
     (x, y), (_, full) = lines_of(figure.axes[0])
-    assert x == [10, 20] and y == pytest.approx([(0.325 + 0.625) / 2, 0.6]) and full == pytest.approx([0.8, 0.8])
+    assert x == [10, 20] and y == pytest.approx([(0.325 + 0.625 + 0.05) / 3, 0.6]) and full == pytest.approx([0.8, 0.8])
 
 
 def test_projected_and_whole_features_are_compared_at_the_most_dimensions_that_all_models_have():
     """A layer that is no wider than the projection was not projected, and is not shown."""
     subjects = {("a", "V1"): 0.2, ("b", "V1"): 0.4, ("c", "V1"): 0.9}
     narrow = {"roi": "IT", "layer_width": 20}
-    made = [(10, 1, 0.1), (20, 1, 0.2), (20, 2, 0.3), (pd.NA, pd.NA, 0.0)]
+    made = [(10, 1, 0.1), (20, 1, 0.2), (20, 2, 0.3), (30, 1, 0.4), (pd.NA, pd.NA, 0.0)]
     parts = [
         projected({place: score - loss for place, score in subjects.items()}, dimensions=dimensions, seed=seed, **changed)
         for dimensions, seed, loss in made
         for changed in ({}, narrow)
     ]
-    other = [projected(subjects, dimensions=dimensions, seed=1, model_id="n") for dimensions in (20, pd.NA)]
+    other = [projected(subjects, dimensions=dimensions, seed=1, model_id="n") for dimensions in (10, 20, pd.NA)]
     table = pd.concat([*parts, *other], ignore_index=True).astype({"dimensions": "Int64", "seed": "Int64"})
     numbers, dimensions = layers.paired_scores(table)
     of_m = numbers[numbers["model_id"] == "m"]
@@ -103,18 +103,18 @@ def test_parameters_of_readouts_have_their_geometric_centre_and_mean_score():
     rows = [
         ("nsd", "V1", 100, 100, 0.2),
         ("nsd", "V1", 300, 100, 0.4),
-        ("nsd", "IT", 20_000, 100, 0.5),
+        ("nsd", "IT", 20_000, 100, 0.2),
         ("tvsd", "IT", 2_000_000, 100, 0.7),
         ("nsd", "V1", 1, 50, 0.9),
     ]
     table = pd.DataFrame(rows, columns=["benchmark_name", "roi", "n_params_per_subject", "data_pct", "pearsonr_nc"])
     figure, numbers = readouts.draw_parameters({"mapping": table.assign(probe_type="linear_individual")}, some("nsd", "tvsd"))
     points, (centre,) = (numbers[numbers["kind"] == kind].to_dict("records") for kind in ("roi", "centroid"))
-    assert [(point["n_params"], round(point["score"], 9)) for point in points] == [(200, 0.3), (20_000, 0.5), (2_000_000, 0.7)]
+    assert [(point["n_params"], round(point["score"], 9)) for point in points] == [(200, 0.3), (20_000, 0.2), (2_000_000, 0.7)]
     assert centre["n_params"] == pytest.approx(geometric_mean([200, 20_000, 2_000_000])) == pytest.approx(20_000)
-    assert centre["score"] == pytest.approx(0.5)
+    assert centre["score"] == pytest.approx(0.4)
     small, (large,) = dots_of(figure.axes[0])
-    assert len(small) == 3 and large == pytest.approx([20_000, 0.5])
+    assert len(small) == 3 and large == pytest.approx([20_000, 0.4])
     assert figure.axes[0].get_legend().texts[0].get_text() == "Linear (SS), 2e+04"
 
 

@@ -15,7 +15,7 @@ from galleries import some
 from matplotlib.axes import Axes
 from matplotlib.container import BarContainer, ErrorbarContainer
 
-from cortexscale.figures import accuracy, finetuning, finetuning_heat
+from cortexscale.figures import accuracy, finetuning, finetuning_heat, finetuning_panels
 from cortexscale.scaling.finetuning import (
     best_lora,
     lora_and_full,
@@ -136,6 +136,14 @@ def test_transfer_shows_the_gain_on_each_dataset():
     assert [marks(where) for where in figure.axes] == [[pytest.approx([0.03, 0.05])], [pytest.approx([0.1, 0.3])]]
     low, high = errors(figure.axes[0])[0]
     assert (low, high) == pytest.approx((0.02, 0.04)), "the interval of two values reaches from one to the other"
+
+
+def test_error_bars_reach_from_the_low_to_the_high_end_or_by_a_standard_error():
+    means = pd.DataFrame({"mean": [0.03], "low": [0.0], "high": [0.09], "sem": [0.01]})
+    for error, ends in (("interval", [0, 0.09]), ("sem", [0.02, 0.04])):
+        where = panel()
+        finetuning_panels.draw_errors(where, [0], means, error)
+        assert errors(where) == [pytest.approx(ends)]
 
 
 SIZES = (

@@ -197,6 +197,18 @@ def test_images_and_micro_batches_are_augmented_in_another_way_in_every_step(mon
     assert len(set(seeds(0))) == 20 and not set(seeds(0)) & set(seeds(1)) and seeds(0) == seeds(0)
 
 
+def test_every_epoch_shows_all_images_in_another_order_or_a_part_of_them_repeatedly():
+    def epochs(seed: int, repeats: int) -> list[tuple[int, ...]]:
+        rows = Order(N, seed, repeats).rows(0, 4 * N).tolist()
+        return [tuple(rows[start : start + N]) for start in range(0, 4 * N, N)]
+
+    assert all(sorted(epoch) == list(range(N)) for epoch in epochs(0, 1)) and len(set(epochs(0, 1))) == 4
+    assert not set(epochs(0, 1)) & set(epochs(1, 1)) and epochs(0, 1) == epochs(0, 1)
+    for epoch in epochs(0, 2):
+        assert epoch[::2] == epoch[1::2] and len(set(epoch)) == N / 2, "each of half of the images, twice in a row"
+    assert len({frozenset(epoch) for epoch in epochs(0, 2)}) == 4, "another half in every epoch"
+
+
 def test_an_image_is_augmented_in_another_way_in_every_epoch():
     files = ArrayImages(np.tile(IMAGES.images[:1], (4, 1, 1, 1)), np.zeros(4, int))
     recipe = Recipe(steps=3, batch=4, crop=0.1)
