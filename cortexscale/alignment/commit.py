@@ -23,7 +23,7 @@ def commit_rois(search: pd.DataFrame) -> dict[str, CommittedLayer]:
     keys = ["roi", "layer_position", "layer_position_normalized", "layer_name"]
     unscored = search.loc[search["cv_score"].isna(), ["roi", "layer_name"]].apply(tuple, axis=1)
     scored = search[~search[["roi", "layer_name"]].apply(tuple, axis=1).isin(set(unscored))]
-    scores = mean_scores(scored, keys, "cv_score", composite_rois=True, levels=("subject",))
+    scores = mean_scores(scored, keys, "cv_score", levels=("subject",))
     scores = scores.sort_values(["score", "layer_position"], ascending=[False, True], kind="stable")
     committed = {}
     for roi in search["roi"].unique():

@@ -50,7 +50,7 @@ def layer_agreement(layer_search: pd.DataFrame, one: str, others: list[str]) -> 
     columns = ["benchmark_name", *layer[:3], "roi", "subject", metric]
     rows = layer_search.loc[wanted, columns].dropna(subset=metric).copy()
     rows["super_roi"] = rows["roi"].map({roi: super_roi(roi) for roi in rows["roi"].unique()})
-    scores = mean_scores(rows, ["benchmark_name", *layer], metric, composite_rois=True)
+    scores = mean_scores(rows, ["benchmark_name", *layer], metric)
     of_model = scores.groupby(["benchmark_name", "model_id", "super_roi"])["score"]
     scores["rank"] = (of_model.rank(ascending=False) - 1) / (of_model.transform("size") - 1)
     first = scores[scores["benchmark_name"] == one].drop(columns="benchmark_name")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cortexscale.errors import InputError
+from cortexscale.study.fits import AverageSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,6 +70,7 @@ class Available:
         projections: model of the projection study -> numbers of dimensions to which its features are projected.
         rated: number of models whose task accuracy is known, which are the supervised models of suites.
         unscored: metric that is missing from the tables -> reason.
+        averages: settings of averages over ROIs and datasets.
     """
 
     datasets: Datasets
@@ -78,6 +80,7 @@ class Available:
     projections: Mapping[str, Sequence[int]] = field(default_factory=dict)
     rated: int | None = None
     unscored: Mapping[str, str] = field(default_factory=dict)
+    averages: AverageSettings = field(default_factory=AverageSettings)
 
 
 Need = Callable[[Available, str], str | None]
@@ -103,6 +106,7 @@ class Content:
         needs: needs of the figure besides its tables.
         select: function that returns the datasets that the figure shows. By default it shows the dataset of the variant, or all
             datasets of the study.
+        every_roi: whether the figure shows every ROI on its own, so that the settings of averages do not apply to it.
     """
 
     title: str
@@ -114,6 +118,7 @@ class Content:
     optional: tuple[str, ...] = ()
     needs: tuple[Need, ...] = ()
     select: Callable[[Available, str], list[str]] | None = None
+    every_roi: bool = False
 
 
 PER_DATASET = {"<dataset>": "a dataset"}

@@ -21,6 +21,7 @@ from cortexscale.scaling.finetuning import summary
 
 _MARKERS = FAMILY_MARKERS | {"ViT": "v"}
 """Family -> marker. ViT has no cross here, because crosses mark models that are held out."""
+_ARCHITECTURE = ["family", "backbone_arch", "backbone_source", "backbone_n_params"]
 _MANY = 12
 """Largest number of architectures that fit into a legend."""
 
@@ -62,9 +63,10 @@ def draw_architectures(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
     norm, palette = LogNorm(size.min() / 2, 2 * size.max()), plt.get_cmap("magma")
     families = sorted(rows["family"].unique())
     dashes = dict(zip(families, cycle(["-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3))]), strict=False))
-    for (family, arch, source), models in rows.groupby(["family", "backbone_arch", "backbone_source"]):
-        count = models["backbone_n_params"].iloc[0]
-        means, colour = models.groupby("x", as_index=False)["score"].mean(), palette(norm(count))
+    plotted = [rows.assign(kind="model")]
+    for (family, arch, source, count), models in rows.groupby(_ARCHITECTURE):
+        means, colour = models.groupby([*_ARCHITECTURE, "x"], as_index=False)["score"].mean(), palette(norm(count))
+        plotted.append(means.assign(kind="mean"))
         panel.plot(means["x"], means["score"], label=f"{arch} ({compact(count)})", color=colour, ls=dashes[family], lw=1.2)
         dots: Style = {"color": colour, "marker": MARKERS[str(source)], "s": 12 + 50 * norm(count), "linewidths": 0.3}
         panel.scatter(models["x"], models["score"], edgecolors="white", alpha=0.8, zorder=3, **dots)
@@ -76,7 +78,8 @@ def draw_architectures(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
     else:
         panel.legend([Line2D([], [], color="0.3", ls=dashes[name], lw=1.2) for name in families], families, fontsize=7)
         colour_bar(panel.figure, ScalarMappable(norm, palette), [panel], MODEL_AXES["parameters"].label, aspect=30, pad=0.05)
-    return rows.assign(panel="a")[["panel", "model_id", "backbone_arch", "backbone_n_params", "x", "score"]]
+    shown = ["panel", "kind", "model_id", *_ARCHITECTURE, "x", "score", "n_benchmarks"]
+    return pd.concat(plotted, ignore_index=True).assign(panel="a")[shown]
 
 
 def draw_families(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
@@ -94,8 +97,8 @@ def draw_families(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
     log_x(panel, points["x"])
     panel.set_xlabel(MODEL_AXES["samples"].label)
     panel.legend(fontsize=7)
-    models = points[["model_id", "family", "held_out", "x", "score"]]
-    return pd.concat([models, *plotted], ignore_index=True).assign(panel="b")
+    models = points[["model_id", "family", "held_out", "x", "score", "n_benchmarks"]].assign(kind="model")
+    return pd.concat([models, *(means.assign(kind="mean") for means in plotted)], ignore_index=True).assign(panel="b")
 
 
 def compact(count: float) -> str:

@@ -8,6 +8,7 @@ from cortexscale.errors import InputError
 from cortexscale.figures.content import LACKING, PER_DATASET, Available, Content, Datasets, FigureDataset, table_of
 from cortexscale.figures.paper import PAPER, PaperFigure
 from cortexscale.figures.registry import CONTENTS
+from cortexscale.study.fits import AverageSettings
 
 KINDS = ("pdf", "png", "svg", "csv")
 """Suffixes of the files of a figure. The CSV file has every plotted number."""
@@ -20,6 +21,7 @@ class Drawing:
     Attributes:
         name: the name by which the figure was requested. Its files are ``figures/<name>.pdf`` and so on.
         heading: the name, followed by the labels of the datasets if the figure shows only some.
+        averages: settings that select the rows that the figure averages; None if it shows every ROI on its own.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Drawing:
     draw: str
     tables: dict[str, str]
     datasets: dict[str, FigureDataset]
+    averages: AverageSettings | None = None
     arguments: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -146,6 +149,7 @@ class Gallery:
             draw=content.draw,
             tables=tables,
             datasets=datasets,
+            averages=None if content.every_roi else self.available.averages,
             arguments={key: value.format(variant=variant) for key, value in content.arguments.items()},
         )
 

@@ -132,7 +132,7 @@ def draw_projected_scores(tables: Tables, datasets: Datasets) -> Drawn:
 def draw_dimensions(tables: Tables, datasets: Datasets) -> Drawn:
     """Draw one panel per model whose features were projected to several numbers of dimensions, with one line per dataset."""
     # Scores are averaged over subjects, then over ROIs.
-    scores = mean_scores(tables["projection"], ["model_id", "benchmark_name", "dimensions", "seed"], composite_rois=True)
+    scores = mean_scores(tables["projection"], ["model_id", "benchmark_name", "dimensions", "seed"])
     swept = scores.groupby("model_id", sort=False)["dimensions"].nunique()
     models = swept.index[swept > 1].tolist()
     if not models:

@@ -54,10 +54,16 @@ CONTENTS = dict(
             "recordings.draw_noise_ceilings",
             {"noise_ceilings": "qc/noise_ceilings/{variant}.parquet"},
             variants=PER_DATASET,
+            every_roi=True,
         ),
-        _figure("released_statistics", "recordings.draw_released_statistics", {"released_units": "qc/released_units.parquet"}),
+        _figure(
+            "released_statistics",
+            "recordings.draw_released_statistics",
+            {"released_units": "qc/released_units.parquet"},
+            every_roi=True,
+        ),
         # layers and projection
-        _figure("layers", "layers.draw_profiles", _LAYERS, variants=PER_DATASET),
+        _figure("layers", "layers.draw_profiles", _LAYERS, variants=PER_DATASET, every_roi=True),
         _figure(
             "layer_agreement",
             "layers.draw_agreement",
@@ -66,7 +72,7 @@ CONTENTS = dict(
             variants=PER_DATASET,
             select=needs.comparable,
         ),
-        _figure("projection_scores", "layers.draw_projected_scores", _PROJECTION, needs.shared_projection),
+        _figure("projection_scores", "layers.draw_projected_scores", _PROJECTION, needs.shared_projection, every_roi=True),
         _figure("projection_dimensions", "layers.draw_dimensions", _PROJECTION, needs.several_projections),
         # pretraining
         _figure("scaling_laws", "scaling_laws.draw", _axes()),
@@ -108,9 +114,9 @@ CONTENTS = dict(
             optional=("finetuning",),
         ),
         _figure("accuracy_by_dataset", "accuracy.draw_by_dataset", _PRETRAINING, needs.rated(1)),
-        _figure("accuracy", "accuracy.draw_by_roi", _PRETRAINING, needs.rated(1), variants=PER_DATASET),
+        _figure("accuracy", "accuracy.draw_by_roi", _PRETRAINING, needs.rated(1), variants=PER_DATASET, every_roi=True),
         _figure("accurate_models", "accuracy.draw_accurate", _PRETRAINING, needs.rated(1)),
-        _figure("accuracy_correlations", "accuracy.draw_correlations", _PRETRAINING, needs.rated(3)),
+        _figure("accuracy_correlations", "accuracy.draw_correlations", _PRETRAINING, needs.rated(3), every_roi=True),
         # fine-tuning
         _figure("finetuning_gains", "finetuning.draw", _FINETUNING, needs.one_experiment("data_pct", "region", "architecture")),
         _figure("transfer", "finetuning.draw_transfer", _FINETUNING, needs.experiments("data_pct")),
@@ -146,7 +152,7 @@ CONTENTS = dict(
         _figure("readouts_linear", "readouts.draw_linear", _fits("mapping", "points", "curves"), needs.linear_readout),
         _figure("readouts_laws", "readouts.draw_laws", {"fits": "fits/mapping.parquet", **_fits("mapping", "points", "curves")}),
         _figure("readouts_parameters", "readouts.draw_parameters", _tables("mapping"), needs.counted_parameters),
-        _figure("gate_depth", "readouts.draw_gates", _tables("mapping", "gates")),
+        _figure("gate_depth", "readouts.draw_gates", _tables("mapping", "gates"), every_roi=True),
     ]
 )
 """Name of a figure -> definition. A figure with variants is requested as ``<name>/<variant>``."""

@@ -18,7 +18,7 @@ from cortexscale.figures.style import FAMILIES, MARKERS, Look, Style, colours, d
 from cortexscale.scaling.laws import DISTANCES
 from cortexscale.scaling.points import ALL, worth_showing
 
-_NUMBERS = ["axis", "metric", "kind", "benchmark_name", "model_id", "x", "score", "low", "high", *DISTANCES]
+_NUMBERS = ["axis", "metric", "kind", "benchmark_name", "model_id", "x", "score", "n_benchmarks", "low", "high", *DISTANCES]
 _LAW = "0.2"
 """Colour of the law in panels whose colours distinguish families."""
 _HELD_OUT = {"o": "held out", "X": "held out", "D": "held out, own model"}

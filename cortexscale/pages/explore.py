@@ -14,6 +14,7 @@ from cortexscale.figures.content import Datasets
 from cortexscale.figures.style import FAMILIES, Look, colours, dataset_looks
 from cortexscale.pages.parts import LABELS, UNIT, distances, finetuning_part, laws, mapping_part, pretraining_part
 from cortexscale.pages.template import render
+from cortexscale.study.fits import AverageSettings
 
 
 def explore_data(
@@ -21,22 +22,22 @@ def explore_data(
     fits: dict[str, dict[str, pd.DataFrame]],
     datasets: Datasets,
     study: str,
-    composite_rois: bool,
+    averages: AverageSettings,
 ) -> dict[str, Any]:
     """Collect the data of the page as values that JSON can store.
 
     Args:
         tables: the tables ``pretraining``, ``finetuning`` and ``mapping``. Tables that the study does not make are left out.
         fits: name of a fit, such as ``compute`` or ``compute.rsa_c_test`` -> tables ``fits``, ``curves`` and ``points``.
-        composite_rois: whether averages include ROIs that contain other ROIs. The value must be the same as in the fits.
+        averages: settings of averages over ROIs and datasets. They must be those of the fits.
     """
     parts, labels = {}, {name: dataset.label for name, dataset in datasets.items()}
     if "pretraining" in tables:
-        parts["pretraining"] = pretraining_part(tables["pretraining"], composite_rois)
+        parts["pretraining"] = pretraining_part(tables["pretraining"], averages)
     if "finetuning" in tables:
-        parts["finetuning"] = finetuning_part(tables["finetuning"], composite_rois, labels)
+        parts["finetuning"] = finetuning_part(tables["finetuning"], averages, labels)
     if "mapping" in tables:
-        parts["mapping"] = mapping_part(tables["mapping"], composite_rois)
+        parts["mapping"] = mapping_part(tables["mapping"], averages)
     for name, fit in fits.items():
         axis, _, metric = name.partition(".")
         if axis in MODEL_AXES:

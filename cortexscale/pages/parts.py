@@ -1,6 +1,6 @@
 """The parts of the explore page: models, fine-tuning runs and readouts with their scores, and the scaling laws of each axis.
 
-The argument ``composite_rois`` says whether averages include ROIs that contain other ROIs. Its value is the same as in the fits.
+The argument ``averages`` has the settings of averages over ROIs and datasets, which are those of the fits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cortexscale.alignment.averages import benchmark_means
+from cortexscale.alignment.averages import averaged_rows, benchmark_means
 from cortexscale.catalogue.axes import AXES, MODEL_AXES, axes_of
 from cortexscale.catalogue.metrics import ALIGNMENT, FITTED, METRICS
 from cortexscale.catalogue.readouts import figure_name
 from cortexscale.models.roles import families
 from cortexscale.scaling.points import MODEL_COLUMNS, axis_points, mapping_points, worth_showing
+from cortexscale.study.fits import AverageSettings
 
 LABELS = {name: METRICS[name] for name in FITTED} | {ALIGNMENT: f"Alignment S ({METRICS[ALIGNMENT]})"}
 """Metric that the page offers -> label."""
@@ -58,11 +59,11 @@ READOUT = {
 }
 
 
-def pretraining_part(table: pd.DataFrame, composite_rois: bool) -> Part:
+def pretraining_part(table: pd.DataFrame, averages: AverageSettings) -> Part:
     """Collect all models, with their X values on the axes of pretraining."""
     card = [column for column in CARD if column in table and column not in MODEL_COLUMNS]
     models = table[[*MODEL_COLUMNS, *card]].drop_duplicates("model_id", ignore_index=True)
-    part = _part("model", models, _scores(table, composite_rois), models["model_id"], CARD)
+    part = _part("model", models, _scores(table, averages), models["model_id"], CARD)
     part["family"] = {"label": "Family", "of": _texts(families(models))}
     part["source"] = {"label": "Source", "of": _texts(models["backbone_source"])}
     for axis in MODEL_AXES:
@@ -72,13 +73,13 @@ def pretraining_part(table: pd.DataFrame, composite_rois: bool) -> Part:
     return part
 
 
-def finetuning_part(table: pd.DataFrame, composite_rois: bool, labels: Mapping[str, str]) -> Part:
+def finetuning_part(table: pd.DataFrame, averages: AverageSettings, labels: Mapping[str, str]) -> Part:
     """Collect all fine-tuning runs, with their X values on the fine-tuning axis. Baselines have no X value and are left out."""
     table = table[table["fitting_samples"].notna()]
     known = ["model_id", "exp_type", "finetuning_dataset", "fitting_samples", *(column for column in RUN if column in table)]
     runs = table[known].sort_values("exp_type", key=lambda kind: kind != _FITTED, kind="stable")  # experiments can share a run
     runs = runs.drop_duplicates("model_id", ignore_index=True)
-    part = _part("run", runs, _scores(table, composite_rois), runs["model_id"], RUN)
+    part = _part("run", runs, _scores(table, averages), runs["model_id"], RUN)
     part["family"] = {"label": "Fine-tuned on", "of": _texts(runs["finetuning_dataset"].replace(dict(labels)))}
     experiments = _texts(runs["exp_type"].str.removeprefix("finetuning_").str.replace("_", " "))
     part["source"] = {"label": "Experiment", "of": experiments, "first": ["data pct"]}
@@ -87,7 +88,7 @@ def finetuning_part(table: pd.DataFrame, composite_rois: bool, labels: Mapping[s
     return part
 
 
-def mapping_part(table: pd.DataFrame, composite_rois: bool) -> Part:
+def mapping_part(table: pd.DataFrame, averages: AverageSettings) -> Part:
     """Collect all readouts, with their X values on the mapping axis.
 
     Readouts differ in kind, dataset, number of stimuli or seed.
@@ -99,7 +100,7 @@ def mapping_part(table: pd.DataFrame, composite_rois: bool) -> Part:
     rows = table.merge(readouts[keys].assign(readout=ids), on=keys, validate="many_to_one")
     means = {}
     for metric in _metrics(table):
-        points = mapping_points(table, "mapping", metric, composite_rois=composite_rois)
+        points = mapping_points(averaged_rows(table, averages), "mapping", metric)
         means[metric] = points["score"].set_axis([_fitted_readouts(points), points["benchmark_name"]])
     part = _part("readout", readouts, _places(means, rows, "readout"), ids, READOUT)
     part["family"] = {"label": "Readout", "of": _texts(readouts["probe_type"].map(figure_name))}
@@ -121,11 +122,11 @@ def _axis(name: str, x: pd.Series, fitted: pd.Series) -> dict[str, Any]:
     return {"label": axis.label, "symbol": axis.symbol, "x": _numbers(x), "fitted": fitted.astype(int).tolist()}
 
 
-def _scores(table: pd.DataFrame, composite_rois: bool) -> _Scores:
+def _scores(table: pd.DataFrame, averages: AverageSettings) -> _Scores:
     """Return the scores of all models at every place."""
     means = {}
     for metric in _metrics(table):
-        scores = benchmark_means(table, "model_id", metric, composite_rois=composite_rois)
+        scores = benchmark_means(averaged_rows(table, averages), "model_id", metric)
         means[metric] = scores.set_index(["model_id", "benchmark_name"])["score"]
     return _places(means, table, "model_id")
 

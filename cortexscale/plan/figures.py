@@ -34,7 +34,8 @@ class FigurePlan:
         """All figures of the study."""
         study = self.study
         if study.published:
-            return Gallery(Available(datasets=self.datasets, tables=frozenset(FILES), unscored=study.metrics.unscored))
+            has = Available(self.datasets, frozenset(FILES), unscored=study.metrics.unscored, averages=study.fits.averages)
+            return Gallery(has)
         readouts = tuple(study.mapping.readouts) if study.mapping else ()
         has = {
             "pretraining": study.datasets,
@@ -54,6 +55,7 @@ class FigurePlan:
             readouts=readouts,
             projections=study.projection_study.models if study.projection_study else {},
             unscored=study.metrics.unscored,
+            averages=study.fits.averages,
             rated=sum(self.models.inventory[model].source in SUITES for model in self.models.fitted),
         )
         return Gallery(available)

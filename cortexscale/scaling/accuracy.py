@@ -24,13 +24,12 @@ def supervised(pretraining: pd.DataFrame) -> pd.DataFrame:
 def accuracy_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.DataFrame:
     """Average the scores of supervised models on each benchmark and over all benchmarks.
 
-    ROIs that contain other ROIs are included, as in the paper. A family of flexible width belongs to the family of which it is a
-    variant.
+    A family of flexible width belongs to the family of which it is a variant.
     """
     rows = supervised(pretraining)
     models = rows[_MODEL].drop_duplicates("model_id")
     models = models.assign(backbone_arch_family=families(models))
-    means = benchmark_means(rows, "model_id", metric, composite_rois=True).dropna(subset="score")
+    means = benchmark_means(rows, "model_id", metric).dropna(subset="score")
     return models.merge(means, on="model_id", validate="one_to_many")
 
 
@@ -41,7 +40,7 @@ def roi_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.DataFra
     """
     rows = supervised(pretraining)
     by = [*_MODEL, "benchmark_name", "roi"]
-    scores = mean_scores(rows, by, metric, composite_rois=True, levels=("subject",)).dropna(subset="score")
+    scores = mean_scores(rows, by, metric, levels=("subject",)).dropna(subset="score")
     return scores.assign(backbone_arch_family=families(scores))
 
 

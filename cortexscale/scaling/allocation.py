@@ -9,6 +9,7 @@ import logging
 import numpy as np
 import pandas as pd
 
+from cortexscale.alignment.averages import averaged_rows
 from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.scaling.fit import FLAT, Law
 from cortexscale.scaling.laws import BEYOND, MODEL_CLUSTERS, fit_families, fits_table, stacked
@@ -32,7 +33,7 @@ def fit_model_and_data(pretraining: pd.DataFrame, settings: FitSettings) -> tupl
         table has the curves of :func:`compute_optimal`. The third table has the models, with ``x`` (N), ``x2`` (D) and
         ``compute``.
     """
-    scores = benchmark_scores(pretraining, composite_rois=settings.composite_rois)
+    scores = benchmark_scores(averaged_rows(pretraining, settings))
     parameters, samples = MODEL_AXES["parameters"], MODEL_AXES["samples"]
     models = axis_points(scores, "compute").rename(columns={"x": "compute"})
     models = models.assign(x=models[parameters.column].astype(float), x2=models[samples.column].astype(float))

@@ -30,10 +30,10 @@ def finetuning_scores(finetuning: pd.DataFrame) -> pd.DataFrame:
     rows["run"] = rows.groupby(_RUN, dropna=False, sort=False).ngroup()
     runs = rows[["run", *_RUN]].drop_duplicates("run")
     runs = runs.assign(n_subjects=_n_subjects(runs, rows), exp_type=runs["exp_type"].str.removeprefix(_PREFIX))
-    before = benchmark_means(bases, "model_id", composite_rois=True)
-    before = before.rename(columns={"model_id": "base_model_id", "score": "baseline"})
+    before = benchmark_means(bases, "model_id")
+    before = before.drop(columns="n_benchmarks").rename(columns={"model_id": "base_model_id", "score": "baseline"})
     accuracy = bases.drop_duplicates("model_id").set_index("model_id")["task_evaluation_acc"]
-    scores = benchmark_means(rows, "run", composite_rois=True).merge(runs, on="run", validate="many_to_one")
+    scores = benchmark_means(rows, "run").merge(runs, on="run", validate="many_to_one")
     scores = scores.merge(before, on=["base_model_id", "benchmark_name"], how="left", validate="many_to_one")
     expected = scores["base_model_id"].map(before.groupby("base_model_id").size())
     wrong = scores[scores["baseline"].isna() | (scores.groupby("run")["score"].transform("size") != expected)]

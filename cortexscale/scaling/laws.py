@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
+from cortexscale.alignment.averages import AVERAGE, averaged_rows, incomplete
 from cortexscale.catalogue.axes import AXES, MODEL_AXES
 from cortexscale.catalogue.metrics import ALIGNMENT
 from cortexscale.kernels.power_law import FORMS
@@ -49,7 +50,7 @@ def fit_axis(
     Return three tables: the fits; their curves (``x``, ``score``, ``low``, ``high``); and the points with :func:`distances`.
     """
     names, of_models = {"axis": axis, "metric": metric}, axis in MODEL_AXES
-    points = points_of(table, axis, metric, composite_rois=settings.composite_rois)
+    points = points_of(averaged_rows(table, settings), axis, metric)
     families = (
         law_families(points, axis) if of_models else [(str(name), rows) for name, rows in points.groupby("family", sort=False)]
     )
@@ -125,6 +126,8 @@ def fit_families(
                 experiment=name,
                 names=points["model_id"].tolist() if "model_id" in points else (),
             )
+            if benchmark == AVERAGE and (lacking := incomplete(points, "model_id")):
+                law.row["warnings"] = "; ".join(filter(None, [law.row["warnings"], lacking]))
             laws[family, str(benchmark)] = law
             log.info("%s: loss %.6f, E %.3f from %d points", name, law.row["loss"], law.row["E"], law.row["n"])
             if law.row["warnings"]:

@@ -18,7 +18,7 @@ def readout_table(mapping: pd.DataFrame, fits: pd.DataFrame, readouts: list[str]
     rows = mapping[mapping["data_pct"] == mapping["data_pct"].max()]
     rows = rows if readouts is None else rows[rows["probe_type"].isin(readouts)]
     names = rows.drop_duplicates("probe_type").set_index("probe_type")["probe_name"]
-    scores = mean_scores(rows, ["benchmark_name", "probe_type"], composite_rois=True, levels=())
+    scores = mean_scores(rows, ["benchmark_name", "probe_type"], levels=())
     if len(fits):
         constants = fits.rename(columns={"family": "probe_type"})
         constants = constants[["benchmark_name", "probe_type", "E", "E_low", "E_high", "saturates"]]

@@ -22,13 +22,13 @@ _READOUT = ["probe_type", "benchmark_name", "fitting_samples", "data_pct", "seed
 _RUN = ["model_id", "finetuning_dataset", "fitting_samples", "data_pct", "seed"]
 
 
-def benchmark_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
+def benchmark_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.DataFrame:
     """Average the scores of each model on each benchmark and over all benchmarks.
 
-    The columns are ``MODEL_COLUMNS``, ``benchmark_name`` and ``score``.
+    The columns are ``MODEL_COLUMNS``, ``benchmark_name``, ``score`` and ``n_benchmarks``.
     """
     models = pretraining[MODEL_COLUMNS].drop_duplicates("model_id")
-    scores = benchmark_means(pretraining, "model_id", metric, composite_rois=composite_rois)
+    scores = benchmark_means(pretraining, "model_id", metric)
     return scores.merge(models, on="model_id", validate="many_to_one")
 
 
@@ -80,23 +80,23 @@ def law_families(points: pd.DataFrame, axis: str) -> list[tuple[str, pd.DataFram
     return [(ALL, fitted), *members]
 
 
-def mapping_points(mapping: pd.DataFrame, axis: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
+def mapping_points(mapping: pd.DataFrame, axis: str, metric: str = ALIGNMENT) -> pd.DataFrame:
     """Make one point per readout, dataset, number of stimuli and seed: the mean over all rows, which are subjects and ROIs.
 
     If subjects have different numbers of stimuli, as in NSD, each number has a point of its own. Rows have equal weights here,
     while on the axes of pretraining ROIs have equal weights.
     """
-    return _with_x(mean_scores(mapping, _READOUT, metric, composite_rois=composite_rois, levels=()), axis)
+    return _with_x(mean_scores(mapping, _READOUT, metric, levels=()), axis)
 
 
-def finetuning_points(finetuning: pd.DataFrame, axis: str, metric: str = ALIGNMENT, *, composite_rois: bool) -> pd.DataFrame:
+def finetuning_points(finetuning: pd.DataFrame, axis: str, metric: str = ALIGNMENT) -> pd.DataFrame:
     """Make the points of the experiment on the amount of data.
 
     Each fine-tuned model has one point for each benchmark and one for the average over benchmarks. If the experiment
     has several base models, only the base model with the most scores is used.
     """
     rows = common_base(finetuning[finetuning["exp_type"] == "finetuning_data_pct"])
-    means = benchmark_means(rows, "model_id", metric, composite_rois=composite_rois)
+    means = benchmark_means(rows, "model_id", metric)
     return _with_x(means.merge(rows[_RUN].drop_duplicates("model_id"), on="model_id", validate="many_to_one"), axis)
 
 
@@ -106,12 +106,12 @@ def _with_x(points: pd.DataFrame, axis: str) -> pd.DataFrame:
     return points.assign(x=points.pop(spec.column).astype(float))
 
 
-def points_of(table: pd.DataFrame, axis: str, metric: str, *, composite_rois: bool) -> pd.DataFrame:
+def points_of(table: pd.DataFrame, axis: str, metric: str) -> pd.DataFrame:
     """Make the points of any axis from the result table of the axis."""
     if axis in MODEL_AXES:
-        return axis_points(benchmark_scores(table, metric, composite_rois=composite_rois), axis)
+        return axis_points(benchmark_scores(table, metric), axis)
     make = {"finetuning": finetuning_points, "mapping": mapping_points}[AXES[axis].table]
-    return make(table, axis, metric, composite_rois=composite_rois)
+    return make(table, axis, metric)
 
 
 def selected_scores(pretraining: pd.DataFrame) -> pd.DataFrame:
@@ -120,7 +120,7 @@ def selected_scores(pretraining: pd.DataFrame) -> pd.DataFrame:
     Among models of the same size, models trained on ImageNet are preferred, because adversarial copies are trained on ImageNet.
     If several remain, the model with the most training images is chosen, and then the first id.
     """
-    scores = benchmark_scores(pretraining, composite_rois=True).dropna(subset="score")
+    scores = benchmark_scores(pretraining).dropna(subset="score")
     models = scores.drop_duplicates("model_id")
     kind = kinds(models)
     models = models.assign(family=families(models), kind=kind, place=kind.map(KINDS.index))

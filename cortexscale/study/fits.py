@@ -14,8 +14,25 @@ else:
 FORMS = {name: axis.form for name, axis in AXES.items()}
 
 
-class FitSettings(Section):
+class AverageSettings(Section):
+    """Settings of all averages over ROIs and datasets, in fits, figures, tables and pages."""
+
+    composite_rois: bool = True
+    """Include ROIs that contain other ROIs (whole_brain, nsdgeneral, occipital_parietal) in averages over ROIs, as the paper
+    does. The key applies to all fits, figures, tables and pages. If a dataset has only such ROIs, they are always included."""
+    incomplete_models: bool = True
+    """Include models that lack a score on some datasets, so that their averages are over fewer datasets. The column
+    `n_benchmarks` has the number of datasets. With `false` such models are left out of all fits, and of all figures and tables
+    with averages."""
+
+
+class FitSettings(AverageSettings):
     """Settings of the averages, fits and resamples on every scaling axis."""
+
+    @property
+    def averages(self) -> AverageSettings:
+        """The settings of averages alone, for stages that fit nothing."""
+        return AverageSettings(**{key: getattr(self, key) for key in AverageSettings.model_fields})
 
     bootstraps: PositiveInt = 1000
     """Number of bootstrap resamples of every fit. Intervals and bands are computed from them."""
@@ -26,8 +43,6 @@ class FitSettings(Section):
     """Delta of the Huber loss of ln(1 − S), where S is the score."""
     seed: Seed = 42
     """Seed of the resamples."""
-    composite_rois: bool = True
-    """Include ROIs that contain other ROIs (whole_brain, nsdgeneral, occipital_parietal) in the averages, as the paper does."""
 
 
 class Fits(FitSettings):

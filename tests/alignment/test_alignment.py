@@ -353,8 +353,7 @@ def test_averages_go_from_subjects_over_rois_to_benchmarks(tmp_path):
     pd.DataFrame(card).to_parquet(tmp_path / "cards.parquet")
     table = pretraining_table([tmp_path / "scores.parquet"], tmp_path / "cards.parquet")
     assert (table["pretraining_total_flops_estimate"] == 70).all()
-    means = benchmark_scores(table, composite_rois=True).set_index("benchmark_name")["score"]
+    means = benchmark_scores(table).set_index("benchmark_name")["score"]
     assert means["a"] == pytest.approx((0.2 + 0.6) / 2)
     assert means["b"] == pytest.approx(0.8)
     assert means["average"] == pytest.approx((0.4 + 0.8) / 2)
-    assert benchmark_scores(table, composite_rois=False).set_index("benchmark_name")["score"]["b"] == pytest.approx(0.7)

@@ -74,7 +74,7 @@ def test_adversarial_copies_are_held_out_of_every_fit():
     table = pretraining(4)
     copy = table[table["model_id"] == "resnet_3"].assign(model_id="adv_resnet_3", is_adversarially_finetuned=True)
     for axis in MODEL_AXES:
-        points = axis_points(benchmark_scores(pd.concat([table, copy]), composite_rois=True), axis).set_index("model_id")
+        points = axis_points(benchmark_scores(pd.concat([table, copy])), axis).set_index("model_id")
         assert points.loc["resnet_3", "fitted"].all() and not points.loc["adv_resnet_3", "fitted"].any()
 
 

@@ -202,7 +202,7 @@ def test_every_figure_draws(figure, size):
 
 @pytest.mark.parametrize("axis", ["samples", "parameters"])
 def test_families_show_the_mean_of_models_of_one_x(axis):
-    points = axis_points(benchmark_scores(our_tables(0, "thin")["pretraining"], composite_rois=True), axis)
+    points = axis_points(benchmark_scores(our_tables(0, "thin")["pretraining"]), axis)
     figure, numbers = convergence.draw_by_dataset({"points": points}, DATASETS, axis)
     assert [panel.get_title() for panel in figure.axes] == sorted(numbers["family"].unique())
     row = numbers.iloc[len(numbers) // 2]
@@ -241,7 +241,7 @@ def test_agreement_wants_two_datasets():
 
 
 def test_figure_3_shows_models_that_are_usual_and_keeps_those_held_out_apart():
-    scores = benchmark_scores(our_tables(0, "demo")["pretraining"], composite_rois=True)
+    scores = benchmark_scores(our_tables(0, "demo")["pretraining"])
     points = axis_points(scores, "samples").assign(metric="pearsonr_nc")
     shown = usual_models(points)
     assert set(shown["benchmark_name"]) == {"average"} and not shown["model_id"].str.contains("flex|adv_|dinov2|vjepa").any()
@@ -255,7 +255,7 @@ def test_figure_3_shows_models_that_are_usual_and_keeps_those_held_out_apart():
 
 def test_another_metric_has_the_panels_of_figures_2_and_3():
     table = our_tables(0, "demo")["pretraining"]
-    scores = benchmark_scores(table, metric="rsa_c_test", composite_rois=True)
+    scores = benchmark_scores(table, metric="rsa_c_test")
     empty = pd.DataFrame(columns=["axis", "metric", "family", "benchmark_name"]).assign(x=0.0, score=0.0, low=0.0, high=0.0)
     tables = {}
     for axis in MODEL_AXES:

@@ -203,7 +203,7 @@ def test_names_and_parameters_are_those_of_the_published_table(mapping):
 @pytest.mark.slow
 def test_points_are_flat_means_and_fits_have_all_of_them(mapping):
     table, _ = mapping
-    points = mapping_points(table, "mapping", composite_rois=True)
+    points = mapping_points(table, "mapping")
     assert len(points) == 5 * 5 * 2
     one = table.query("probe_type == 'attention_shared' and data_pct == 30 and seed == 1")
     found = points.query("family == 'attention_shared' and data_pct == 30 and seed == 1")
@@ -250,7 +250,7 @@ def test_figures_without_their_readouts_say_so(mapping):
     nothing = {
         "mapping": table,
         "gates": gates[:0],
-        "points": mapping_points(table, "mapping", composite_rois=True)[:0],
+        "points": mapping_points(table, "mapping")[:0],
         "curves": pd.DataFrame({"family": []}),
     }
     for draw in (readouts.draw_linear, readouts.draw_gates):

@@ -59,9 +59,7 @@ def test_self_supervised_models_may_be_fitted_and_adversarial_copies_never_are()
     table = pd.concat(
         [own_models(3, is_selfsupervised_learning=True), own_models(1, is_adversarially_finetuned=True, model_id="adv")]
     )
-    points = (
-        axis_points(benchmark_scores(table, composite_rois=True), "compute").drop_duplicates("model_id").set_index("model_id")
-    )
+    points = axis_points(benchmark_scores(table), "compute").drop_duplicates("model_id").set_index("model_id")
     assert points["fitted"].to_dict() == {"mine_1": True, "mine_2": True, "mine_3": True, "adv": False}
     table["held_out"] = True
     assert kinds(table).tolist() == ["self-supervised"] * 3 + ["adversarial"]

@@ -109,7 +109,7 @@ def test_models_of_other_kinds_are_not_fitted():
     other = table[table["model_id"] == "resnet50_imagenet_full"].assign(
         model_id="simclr_resnet50_imagenet_full", held_out=True, is_selfsupervised_learning=True
     )
-    models = benchmark_scores(pd.concat([table, other], ignore_index=True), composite_rois=True)
+    models = benchmark_scores(pd.concat([table, other], ignore_index=True))
     for axis, spec in MODEL_AXES.items():
         points = axis_points(models, axis)
         fitted = points[points["fitted"]]
@@ -120,7 +120,7 @@ def test_models_of_other_kinds_are_not_fitted():
 
 
 def test_a_family_of_one_architecture_has_a_law_of_samples_only():
-    models = benchmark_scores(tables(size="demo")["pretraining"], composite_rois=True)
+    models = benchmark_scores(tables(size="demo")["pretraining"])
     names = {axis: {name for name, _ in law_families(axis_points(models, axis), axis)} for axis in MODEL_AXES}
     assert names["samples"] - names["compute"] == names["samples"] - names["parameters"] != set()
     for name in names["samples"] - names["compute"] - {ALL}:
@@ -133,7 +133,7 @@ def test_another_metric_is_another_column():
     table = tables(size="demo")["pretraining"]
     fits, curves, points = fit_axis(table, "samples", "reduced", SETTINGS, "rsa_c_test")
     assert set(fits["metric"]) == set(curves["metric"]) == {"rsa_c_test"}
-    expected = benchmark_means(table, "model_id", "rsa_c_test", composite_rois=True)
+    expected = benchmark_means(table, "model_id", "rsa_c_test")
     expected = expected.set_index(["model_id", "benchmark_name"])["score"]
     found = points.set_index(["model_id", "benchmark_name"])["score"]
     np.testing.assert_allclose(found, expected[found.index])
@@ -143,11 +143,11 @@ def test_another_metric_is_another_column():
 
 def test_fine_tuned_models_are_points_of_the_data_they_saw():
     table = tables(size="demo")["finetuning"]
-    points = finetuning_points(table, "finetuning", composite_rois=True)
+    points = finetuning_points(table, "finetuning")
     rows = table[table["exp_type"] == "finetuning_data_pct"]
     assert len(points) == rows["model_id"].nunique() * (rows["benchmark_name"].nunique() + 1)
     other = rows[rows["seed"] == 0].assign(model_id=lambda runs: "other_" + runs["model_id"], base_model_id="other")
-    pd.testing.assert_frame_equal(finetuning_points(pd.concat([table, other]), "finetuning", composite_rois=True), points)
+    pd.testing.assert_frame_equal(finetuning_points(pd.concat([table, other]), "finetuning"), points)
     one = points.query("benchmark_name == 'nsd'").iloc[0]
     of_it = rows[(rows["model_id"] == one["model_id"]) & (rows["benchmark_name"] == "nsd")]
     assert one["score"] == pytest.approx(of_it.groupby("roi")["pearsonr_nc"].mean().mean())
@@ -213,7 +213,7 @@ def test_a_score_above_1_is_named_and_all_laws_are_fitted():
 
 
 def test_architectures_are_kept_together_and_one_alone_is_resampled_by_configuration():
-    points = axis_points(benchmark_scores(suite(), composite_rois=True), "samples")
+    points = axis_points(benchmark_scores(suite()), "samples")
     points = points[points["fitted"] & (points["benchmark_name"] == "tvsd")]
     unit, labels = cluster_labels(points, "row", MODEL_CLUSTERS)
     assert unit == "row" and labels.nunique() == 6

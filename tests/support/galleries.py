@@ -1,6 +1,5 @@
 """Galleries of figures as studies have them, and figures drawn from tables in memory."""
 
-import importlib
 from collections.abc import Mapping
 
 import matplotlib as mpl
@@ -13,6 +12,7 @@ mpl.use("agg")
 from matplotlib.figure import Figure
 
 from cortexscale.figures.content import LACKING, Available, FigureDataset
+from cortexscale.figures.drawing import draw as draw_figure
 from cortexscale.figures.gallery import Drawing, Gallery
 
 MODALITIES = dict(zip(LABELS, ("ephys", "ephys", "ephys", "fmri", "fmri", "meg", "eeg", "eeg"), strict=True))
@@ -37,5 +37,4 @@ def gallery(datasets: Mapping[str, FigureDataset] = DATASETS, **available) -> Ga
 
 def draw(drawing: Drawing, tables: Mapping[str, pd.DataFrame]) -> tuple[Figure, pd.DataFrame]:
     """Draw a figure from tables by the names that its function knows them by, as the rule does."""
-    function = getattr(importlib.import_module(drawing.module), drawing.draw.rpartition(".")[2])
-    return function(tables, drawing.datasets, **drawing.arguments)
+    return draw_figure(drawing, tables)

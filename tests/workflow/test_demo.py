@@ -247,14 +247,14 @@ def noise_free_scores(recordings, truths, stimuli, settings, pretraining) -> pd.
             table, _ = score_alignment(store, targets, committed(name, layers), settings)
             rows.append(table.assign(model_id=file.stem))
     cards = pretraining.drop_duplicates("model_id")[MODEL_COLUMNS]
-    return benchmark_scores(pd.concat(rows).merge(cards, on="model_id"), composite_rois=True)
+    return benchmark_scores(pd.concat(rows).merge(cards, on="model_id"))
 
 
 @pytest.mark.parametrize("benchmark", [*DATASETS, "average"])
 def test_models_are_ranked_as_by_a_brain_without_noise(pretraining, noise_free_scores, benchmark):
     found, true = (
         scores[scores["benchmark_name"] == benchmark].set_index("model_id")["score"]
-        for scores in (benchmark_scores(pretraining, composite_rois=True), noise_free_scores)
+        for scores in (benchmark_scores(pretraining), noise_free_scores)
     )
     assert len(true) == 27 and spearmanr(found[true.index], true).statistic > 0.9
 
@@ -264,7 +264,7 @@ def test_alignment_rises_with_the_training_set(pretraining, benchmark):
     """But for ConvNeXt on gray pictures: it has learned the least, from coloured ones. An architecture has four models of one
     seed, so rank correlations are averaged over architectures.
     """
-    scores = benchmark_scores(pretraining, composite_rois=True)
+    scores = benchmark_scores(pretraining)
     scores = scores[(scores["benchmark_name"] == benchmark) & ~scores["backbone_arch_family"].str.endswith("Flex")]
     if benchmark in ("freemanziemba", "majajhong"):
         scores = scores[scores["backbone_arch_family"] != "ConvNeXt"]
@@ -329,7 +329,7 @@ def test_every_figure_is_there_in_every_format(figure):
 @pytest.mark.parametrize("figure", ["fig2", "fig3"])
 def test_figures_come_with_their_numbers(pretraining, figure):
     numbers = pd.read_csv(RESULTS / f"figures/{figure}.csv")
-    scores = benchmark_scores(pretraining, composite_rois=True).set_index(["model_id", "benchmark_name"])["score"]
+    scores = benchmark_scores(pretraining).set_index(["model_id", "benchmark_name"])["score"]
     plotted = numbers.dropna(subset=["model_id"]).assign(benchmark_name=lambda t: t.get("benchmark_name", "average"))
     shown = pretraining[~pretraining["backbone_arch_family"].str.endswith("Flex")] if figure == "fig3" else pretraining
     assert set(plotted["model_id"]) == set(shown["model_id"])

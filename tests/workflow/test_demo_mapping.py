@@ -37,7 +37,7 @@ def at_full_data(mapping) -> pd.DataFrame:
 
 @pytest.mark.parametrize(("dataset", "readout"), PLACES)
 def test_alignment_rises_with_mapping_data(mapping, dataset, readout):
-    points = mapping_points(mapping, "mapping", composite_rois=True).query("family == @readout and benchmark_name == @dataset")
+    points = mapping_points(mapping, "mapping").query("family == @readout and benchmark_name == @dataset")
     assert spearmanr(points["data_pct"], points["score"]).statistic > 0.9
     means = points.groupby("data_pct")["score"].mean()
     assert means[100] > means[3] + 0.2

@@ -33,7 +33,7 @@ rule explore:
     params:
         study=plan.study.study,
         datasets=plain(plan.figures.datasets),
-        composite_rois=plan.study.fits.composite_rois,
+        averages=plain(plan.study.fits.averages),
         code=plan.code("explore", *FACTS_FILES),
     script:
         "../scripts/explore.py"

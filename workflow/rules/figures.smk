@@ -136,6 +136,7 @@ rule readout_tables:
         runtime=30,
     params:
         labels=plan.data.labels,
+        averages=plain(plan.study.fits.averages),
         code=plan.code("readout_tables"),
     script:
         "../scripts/readout_tables.py"

@@ -7,6 +7,7 @@ from cortexscale.files import write_text
 from cortexscale.jobs import run
 from cortexscale.pages.explore import explore_data, explore_page
 from cortexscale.stores import read_table
+from cortexscale.study.fits import AverageSettings
 
 
 def main(
@@ -17,14 +18,14 @@ def main(
     points: list[Path],
     study: str,
     datasets: dict[str, FigureDataset],
-    composite_rois: bool,
+    averages: AverageSettings,
     page: Path,
 ) -> None:
     laws = {
         fit.name.removesuffix(".parquet"): {"fits": read_table(fit), "curves": read_table(curve), "points": read_table(of)}
         for fit, curve, of in zip(fits, curves, points, strict=True)
     }
-    data = explore_data({file.stem: read_table(file) for file in tables}, laws, datasets, study, composite_rois)
+    data = explore_data({file.stem: read_table(file) for file in tables}, laws, datasets, study, averages)
     write_text(page, explore_page(data))
 
 

@@ -1,6 +1,5 @@
 """Draw one figure from result tables, as pdf, png and svg, and write the plotted numbers as csv."""
 
-import importlib
 import logging
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import matplotlib as mpl
 mpl.use("agg")
 
 from cortexscale.figures.content import NothingToShow
+from cortexscale.figures.drawing import draw
 from cortexscale.figures.gallery import Drawing
 from cortexscale.figures.panels import blank
 from cortexscale.figures.style import STYLE
@@ -19,10 +19,9 @@ from cortexscale.stores import read_table
 
 def main(*, tables: list[Path], drawing: Drawing, pdf: Path, png: Path, svg: Path, csv: Path) -> None:
     mpl.rcParams.update(STYLE)
-    draw = getattr(importlib.import_module(drawing.module), drawing.draw.rpartition(".")[2])
     named = {name: read_table(path) for name, path in zip(drawing.tables, tables, strict=True)}
     try:
-        figure, numbers = draw(named, drawing.datasets, **drawing.arguments)
+        figure, numbers = draw(drawing, named)
     except NothingToShow as reason:
         logging.warning("%s", reason)
         figure, numbers = blank(drawing.title, reason)
