@@ -19,7 +19,7 @@ from cortexscale.pages.explore import explore_data, explore_page
 from cortexscale.pages.template import render
 from cortexscale.plan import ROOT, Plan
 from cortexscale.scaling.laws import fit_axis
-from cortexscale.study.fits import FitSettings
+from cortexscale.study.fits import AverageSettings, FitSettings
 
 SETTINGS = FitSettings(bootstraps=5, seed=0)
 ALONE = ["benchmark_name", "roi"]
@@ -44,7 +44,7 @@ def tables():
 def data(tables):
     fits = {axis: fit(tables["pretraining"], axis) for axis in ("compute", "parameters")}
     fits |= {axis: fit(tables[axis], axis) for axis in ("finetuning", "mapping")}
-    return explore_data(tables, fits, DATASETS, "test", True)
+    return explore_data(tables, fits, DATASETS, "test", AverageSettings())
 
 
 # ------------------------------------------------------------------------------------------ numbers
@@ -80,7 +80,7 @@ def test_laws_have_the_curve_of_their_constants(data):
 
 
 def test_a_study_without_fine_tuning_offers_no_such_axis(tables):
-    shown = explore_data({"pretraining": tables["pretraining"]}, {}, DATASETS, "test", True)
+    shown = explore_data({"pretraining": tables["pretraining"]}, {}, DATASETS, "test", AverageSettings())
     assert list(shown["parts"]) == ["pretraining"] and shown["laws"] == []
     assert set(shown["parts"]["pretraining"]["axes"]) == {"compute", "samples", "parameters"}
 

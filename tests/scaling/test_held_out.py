@@ -93,7 +93,7 @@ def test_suites_are_fitted_by_default_and_other_models_where_their_entry_says_so
     study = load_study({"study": "s", "results": "r", "models": ROWS})
     models = model_inventory(study, Problems())
     assert fitted_models(study) == ["alexnet_imagenet_full_seed-0", "resnet26.bt_in1k", "resnet34.a1_in1k", "gabors"]
-    assert [models[id].family for id in ("resnet18.a1_in1k", "resnet26.bt_in1k", "net")] == ["timm", "ResNet", "Mine"]
+    assert [models[id].family for id in ("resnet18.a1_in1k", "resnet26.bt_in1k", "net")] == ["ResNet", "ResNet", "Mine"]
     assert not fitted_models(load_study({"study": "s", "results": "r", "models": [ROWS[0] | {"fit": False}]}))
 
 
