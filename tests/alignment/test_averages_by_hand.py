@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from cortexscale.alignment import layer, subjects
-from cortexscale.alignment.averages import benchmark_means, mean_scores, over_benchmarks
+from cortexscale.alignment.averages import averaged_rows, benchmark_means, mean_scores, over_benchmarks
 from cortexscale.alignment.layer_profiles import layer_agreement, layer_profiles
 from cortexscale.alignment.subjects import rank_subjects, scored_subjects
 from cortexscale.alignment.super_rois import super_roi
+from cortexscale.study.fits import AverageSettings
 from cortexscale.study.ridge import Alphas, Folds, Ridge
 from cortexscale.study.targets import BestSubjects
 
@@ -24,18 +25,20 @@ SCORES = pd.DataFrame(
 
 @pytest.mark.parametrize(("composite", "flat", "hierarchical"), [(True, 1.6 / 4, 1.3 / 3), (False, 1.5 / 3, 1.2 / 2)])
 def test_rois_that_contain_others_are_averaged_only_if_asked_for(composite, flat, hierarchical):
-    by = ["model_id"]
-    assert mean_scores(SCORES, by, composite_rois=composite)["score"].tolist() == pytest.approx([hierarchical])
-    assert mean_scores(SCORES, by, composite_rois=composite, levels=())["score"].tolist() == pytest.approx([flat])
+    by, settings = ["model_id"], AverageSettings(composite_rois=composite)
+    rows = averaged_rows(SCORES, settings)
+    assert mean_scores(rows, by)["score"].tolist() == pytest.approx([hierarchical])
+    assert mean_scores(rows, by, levels=())["score"].tolist() == pytest.approx([flat])
     other = SCORES.assign(benchmark_name="tvsd", pearsonr_nc=0.0)
     third = SCORES.assign(benchmark_name="meg", pearsonr_nc=0.0)
-    found = benchmark_means(pd.concat([SCORES, other, third]), "model_id", composite_rois=composite).set_index("benchmark_name")
+    rows = averaged_rows(pd.concat([SCORES, other, third]), settings)
+    found = benchmark_means(rows, "model_id").set_index("benchmark_name")
     assert found["score"].to_dict() == pytest.approx({"nsd": hierarchical, "tvsd": 0, "meg": 0, "average": hierarchical / 3})
 
 
 def test_seeds_are_averaged_with_the_first_level():
     table = pd.concat([SCORES.assign(seed=0), SCORES[:1].assign(seed=1, pearsonr_nc=0.9)])
-    found = mean_scores(table, ["model_id"], composite_rois=False)["score"]
+    found = mean_scores(table[table["roi"] != "nsdgeneral"], ["model_id"])["score"]
     assert found.tolist() == pytest.approx([(mean([0.2, 0.4, 0.9]) + 0.9) / 2])
     assert over_benchmarks(pd.DataFrame({"m": [1, 1, 1], "score": [0.0, 0.0, 0.9]}), ["m"])["score"].tolist() == pytest.approx(
         [0.3]

@@ -172,7 +172,10 @@ def models(*rows: tuple[str, str, float, float], **columns: object) -> pd.DataFr
     table = pd.DataFrame(rows, columns=["model_id", "family", "x", "score"])
     plain = {"backbone_source": "spvvs", "flex": False, "fitted": True, "held_out": False, "metric": "pearsonr_nc"}
     plain |= {"is_selfsupervised_learning": False, "is_adversarially_finetuned": False, "benchmark_name": "average"}
-    return table.assign(**{"backbone_arch": table["family"].str.lower(), "backbone_n_params": 1e6, **plain, **columns})
+    plain |= {"n_benchmarks": 2}
+    return table.assign(
+        **{"backbone_arch": table["family"].str.lower(), "backbone_n_params": 1e6, "n_benchmarks": 2, **plain, **columns}
+    )
 
 
 def test_convergence_is_drawn_with_the_mean_of_models_of_one_x():
@@ -183,7 +186,7 @@ def test_convergence_is_drawn_with_the_mean_of_models_of_one_x():
     outside = models(("g", "ResNet", 1e7, 0.4), held_out=True, fitted=False, backbone_source="timm", backbone_arch="big")
     points = pd.concat([usual, flex, adversarial, on_one, outside], ignore_index=True)
     figure, numbers = convergence.draw({"compute_points": points, "samples_points": points}, some("tvsd"))
-    assert sorted(numbers.loc[numbers["panel"] == "a", "model_id"]) == list("abcdg")
+    assert sorted(numbers.loc[(numbers["panel"] == "a") & (numbers["kind"] == "model"), "model_id"]) == list("abcdg")
     (big,), (of_architecture,) = ([line for line in lines_of(figure.axes[0]) if len(line[0]) == n] for n in (1, 2))
     assert of_architecture[1] == pytest.approx([0.3, 0.7]) and big == ([1e7], [0.4])
     means = numbers[(numbers["panel"] == "b") & numbers["n"].notna()]

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import gmean, norm
 
+from cortexscale.alignment.averages import averaged_rows
 from cortexscale.kernels.power_law import PowerLawFit
 from cortexscale.scaling import laws
 from cortexscale.scaling.allocation import BUDGETS, compute_optimal, fit_model_and_data
@@ -46,13 +47,13 @@ def model(**columns: object) -> pd.DataFrame:
 @pytest.mark.parametrize("composite", [True, False])
 def test_points_of_readouts_are_means_of_all_rows_and_those_of_models_of_rois(composite):
     settings = FitSettings(composite_rois=composite, bootstraps=2)
-    found = mapping_points(readouts(), "mapping", composite_rois=composite)
+    found = mapping_points(averaged_rows(readouts(), settings), "mapping")
     assert found["score"].tolist() == pytest.approx([FLAT[composite]])
     tuned = model(
         exp_type="finetuning_data_pct", finetuning_dataset="nsd", fitting_samples=10, data_pct=1.0, base_model_id="b", seed=0
     )
     other = tuned.assign(exp_type="finetuning_region", model_id="other", pearsonr_nc=0.0)
-    found = finetuning_points(pd.concat([tuned, other]), "finetuning", composite_rois=composite)
+    found = finetuning_points(averaged_rows(pd.concat([tuned, other]), settings), "finetuning")
     assert found["score"].tolist() == pytest.approx([HIERARCHICAL[composite]] * 2), "the dataset and the average"
     for _, _, points in (fit_axis(model(), "samples", "reduced", settings), fit_model_and_data(model(), settings)):
         assert points["score"].tolist() == pytest.approx([HIERARCHICAL[composite]] * 2)
@@ -72,7 +73,7 @@ def test_models_of_an_unknown_subset_count_as_full_data_and_flexible_ones_as_the
     kinds = {"unknown": {"pretraining_samples_per_class": np.nan}, "few": {"pretraining_samples_per_class": 10.0}}
     kinds |= {"flexible": {"backbone_arch_family": "ViTFlex"}, "full": {}}
     table = pd.concat([model(model_id=name, **columns) for name, columns in kinds.items()])
-    scores = benchmark_scores(table, composite_rois=True)
+    scores = benchmark_scores(table)
     fitted = {axis: set(axis_points(scores, axis).query("fitted")["model_id"]) for axis in ("compute", "samples", "parameters")}
     assert fitted["compute"] == set(kinds) and fitted["samples"] == set(kinds) - {"flexible"}
     assert fitted["parameters"] == set(kinds) - {"few"}
