@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 
-_HDF5_MESSAGE = re.compile(r"(Unable to|Can't) .*\(|Invalid HDF5|error in H5|No NumPy equivalent|codec can't decode")
+_HDF5_MESSAGE = re.compile(r"(Unable to|Can't|failed) .*\(|Invalid HDF5|error in H5|No NumPy equivalent|codec can't decode")
 _SYSTEM_MESSAGE = re.compile(r"errno = [1-9]\d*, error message = '([^']*)'")
 
 

@@ -49,6 +49,15 @@ class Training:
 
 
 @dataclass(frozen=True, kw_only=True, config=_CHECKED)
+class ReleasedUnits:
+    """Numbers of units of the release whose released statistic is above a threshold."""
+
+    statistic: str  # its name in the released files
+    above: float
+    counts: Mapping[str, Mapping[str, int]]  # subject -> ROI -> number of units
+
+
+@dataclass(frozen=True, kw_only=True, config=_CHECKED)
 class Facts:
     """Facts about a built-in dataset that its released files do not have.
 
@@ -64,3 +73,5 @@ class Facts:
     source: Source
     counts: PaperCounts | None = None  # None for a dataset that is not in the paper
     readouts: Mapping[str, Training] = Field(default_factory=dict)
+    released_units: ReleasedUnits | None = None
+    released_grids: Mapping[str, tuple[int, int, int]] = Field(default_factory=dict)  # subject -> shape (X, Y, Z) of its volumes

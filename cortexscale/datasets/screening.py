@@ -11,6 +11,7 @@ MOST_DAMAGED = 0.05
 """Largest fraction of the units that pass the other conditions which may be left out because of damaged responses. Single dead
 electrodes and voxels at the edge of a slab stay well below it; a damaged trial, session or file does not."""
 
+_TOO_LARGE = 1e6  # times the median size of responses; implausible measurements of the releases are some hundred times as large
 _RUN = 10  # equal responses; measured ones are noisy, so even integers do not repeat that often
 _LISTED = 3  # spans of rows that a message names
 
@@ -30,11 +31,20 @@ def reason_counts(reasons: np.ndarray) -> dict[str, int]:
     return {str(reason): int(count) for reason, count in zip(found, counts, strict=True)}
 
 
+def impossible(values: np.ndarray) -> np.ndarray:
+    """Whether each response is not finite, or more than a million times as large as the median response that is not 0."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        size = np.abs(values)
+        some = size[np.isfinite(size) & (size > 0)]
+        return ~(size <= _TOO_LARGE * np.median(some)) if some.size else ~np.isfinite(values)
+
+
 class Damage:
     """Responses of ``n_units`` to ``n_rows`` that are missing or stuck, collected over blocks of units.
 
-    A response is missing if it is not finite. It is stuck if it is one of ten or more equal responses of a unit in a row, or in a
-    row where ten or more units are all equal: such are holes of zeros, saturated spans, and constant units.
+    A response is missing if it is :func:`impossible`: not finite, or far too large. It is stuck if it is one of ten or more equal
+    responses of a unit in a row, or in a row where ten or more units are all equal: such are holes of zeros, saturated spans, and
+    constant units.
     """
 
     def __init__(self, n_rows: int, n_units: int):
@@ -43,7 +53,7 @@ class Damage:
 
     def add(self, units: slice, values: np.ndarray) -> None:
         """Look at the responses (rows, units) of a block."""
-        missing, stuck = ~np.isfinite(values), _stuck(values)
+        missing, stuck = impossible(values), _stuck(values)
         if values.shape[1] >= _RUN:
             stuck |= (values == values[:, :1]).all(axis=1, keepdims=True)
         self.units[units] |= missing.any(axis=0) | stuck.any(axis=0)
@@ -58,7 +68,7 @@ class Damage:
         damaged, n = int((self.units & of).sum()), int(of.sum())
         if not damaged or (damaged <= max(MOST_DAMAGED * n, 1) and damaged < n):
             return
-        kinds = (("missing (not finite)", self._missing), ("stuck (all equal)", self._stuck))
+        kinds = (("missing (not finite, or far too large)", self._missing), ("stuck (all equal)", self._stuck))
         where = "; ".join(f"{kind} in {_spans(counts, row, unit, first)}" for kind, counts in kinds if counts.any())
         found = f"damaged responses in {damaged:,} of {n:,} {unit}: {where}"
         expected = f"at most {100 * MOST_DAMAGED:g} % of the {unit} with responses that are missing or stuck"

@@ -113,7 +113,7 @@ def test_areas_can_be_redefined(release):
     assert recording.units["electrode"].max() < 128
     assert recording.rois["V4"].any()
     assert not recording.rois["IT"].any()
-    assert recording.notes["dropped_electrodes"]["in no area"] == 1024 - 128
+    assert recording.notes["dropped_units"]["in no area"] == 1024 - 128
 
 
 @pytest.mark.parametrize(
@@ -127,9 +127,9 @@ def test_impossible_areas_are_refused(spans):
 def test_notes_tell_what_was_dropped_and_what_is_odd(release):
     notes = tvsd.read(release[0], "monkeyN", OPTIONS).notes
     assert notes["dead_electrodes"] == list(range(320, 384))
-    assert notes["dropped_electrodes"]["reliability is not finite"] == 64
+    assert notes["dropped_units"]["reliability is not finite"] == 64
     # Electrodes without signal: one in ten, less those of the dead array (320, 330 ... 380) and the lucky few.
-    assert 0 < notes["dropped_electrodes"]["reliability is not above 0.1"] <= 103 - 7
+    assert 0 < notes["dropped_units"]["reliability is not above 0.1"] <= 103 - 7
     assert notes["warnings"] == []
 
     outliers = tvsd.read(release[0], "monkeyF", OPTIONS.model_copy(update={"min_reliability": -1})).notes["train_outliers"]
@@ -142,7 +142,7 @@ def test_missing_response_drops_its_electrode(copy):
     recording = tvsd.read(copy, "monkeyF", OPTIONS)
     assert 11 in electrodes
     assert recording.units["electrode"].tolist() == [electrode for electrode in electrodes if electrode != 11]
-    assert recording.notes["dropped_electrodes"]["a response is missing"] == 1
+    assert recording.notes["dropped_units"]["missing or constant responses"] == 1
 
 
 @pytest.mark.parametrize("monkey", tvsd.SUBJECTS)
@@ -559,6 +559,6 @@ def test_an_image_without_responses_is_named(copy, name, place):
         values = file[name][:]
         values[place] = np.nan
         file[name][:] = values
-    with pytest.raises(InputError, match=rf"missing \(not finite\) in row of {name} 6 ") as caught:
+    with pytest.raises(InputError, match=rf"missing \(not finite, or far too large\) in row of {name} 6 ") as caught:
         tvsd.read(copy, "monkeyF", OPTIONS)
     assert caught.value.where.endswith("THINGS_normMUA.mat")

@@ -26,8 +26,8 @@ def good():
 @pytest.mark.parametrize(
     ("rows", "units", "value", "found"),
     [
-        (7, slice(None), np.nan, "missing (not finite) in trial 8 (up to 48 voxels)"),
-        (7, slice(None, None, 2), np.inf, "24 of 48 voxels: missing (not finite) in trial 8 (up to 24 voxels)"),
+        (7, slice(None), np.nan, "missing (not finite, or far too large) in trial 8 (up to 48 voxels)"),
+        (7, slice(None, None, 2), np.inf, "24 of 48 voxels: missing (not finite, or far too large) in trial 8 (up to 24 voxels)"),
         (slice(20, 32), slice(0, 20), 0, "stuck (all equal) in trial 21 to 32 (up to 20 voxels)"),
         (slice(20, 32), slice(0, 20), 32767, "stuck (all equal) in trial 21 to 32"),
         (slice(3, 5), slice(None), 0, "stuck (all equal) in trial 4 to 5 (up to 48 voxels)"),

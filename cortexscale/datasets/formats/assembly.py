@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from cortexscale.arrays import hdf5_damage, open_hdf5
+from cortexscale.datasets.screening import impossible
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 from cortexscale.stimuli.brainscore import ALIASES
@@ -67,20 +68,27 @@ class Assembly:
 
     def time_bins(self, window: tuple[float, float]) -> slice:
         """Return the bins that cover ``window`` (ms from stimulus onset) without gap or overlap."""
-        starts, ends = (self.label("time_bin", f"time_bin_{edge}")[:] for edge in ("start", "end"))
+        starts, ends = (self._numbers("time_bin", f"time_bin_{edge}") for edge in ("start", "end"))
         low, high = window
         inside = np.flatnonzero((starts >= low) & (ends <= high))
         first, stop = (inside[0], inside[-1] + 1) if len(inside) else (0, 0)
         edges = np.append(starts[first:stop], ends[stop - 1 : stop])
         covers = len(edges) > 1 and edges[0] == low and edges[-1] == high
-        touch = (starts[first + 1 : stop] == ends[first : stop - 1]).all()
+        touch = np.array_equal(starts[first + 1 : stop], ends[first : max(stop - 1, first)])
         if not (covers and touch and np.allclose(np.diff(edges), edges[1] - edges[0])):
             bins = ", ".join(f"{start:g}-{end:g}" for start, end in list(zip(starts, ends, strict=True))[:3])
             more = " ..." if len(starts) > 3 else ""
-            found = f"{len(starts)} time bins ({bins}{more}; the last ends at {ends.max():g} ms)"
+            found = f"{len(starts)} time bins ({bins}{more}; the last ends at {ends.max(initial=0):g} ms)"
             remedy = f"correct the option `window`, or take the right file. {self.remedy}"
             raise InputError(self.path, found, f"equal bins that tile {low:g}-{high:g} ms", remedy)
         return slice(int(first), int(stop))
+
+    def _numbers(self, dim: str, name: str) -> np.ndarray:
+        data = self.label(dim, name)
+        if data.dtype.kind not in "iuf":
+            raise InputError(self.path, f"{name} of type {data.dtype}", "numbers", f"take the released file. {self.remedy}")
+        with _reading(self.path, self.remedy):
+            return data[:]
 
     def unit_blocks(self, units: np.ndarray, time_bins: slice) -> Iterator[tuple[slice, np.ndarray]]:
         """Average responses over time bins, one block of units at a time.
@@ -99,11 +107,13 @@ class Assembly:
             block = block.mean(axis=time_axis, dtype=np.float64)
             if self.dims.index("neuroid") < self.dims.index("presentation"):
                 block = block.T
-            bad = ~np.isfinite(block).all(axis=0)
+            bad = impossible(block)
             if bad.any():
-                found = f"responses that are not finite, first in unit {units[part][bad][0] + 1} of the file"
+                trial, unit = np.argwhere(bad)[0]
+                found = f"{bad.sum():,} responses that are not finite or far too large"
+                place = f"the first in presentation {trial + 1:,} of unit {units[part][unit] + 1:,} of the file"
                 remedy = f"the copy is damaged; repeat the download. {self.remedy}"
-                raise InputError(self.path, found, "no missing response: the release has none", remedy)
+                raise InputError(self.path, f"{found}, {place}", "no missing response: the release has none", remedy)
             yield part, block
 
 
@@ -125,10 +135,16 @@ def open_assembly(path: Path | str, remedy: str) -> Iterator[Assembly]:
         data, dims = arrays[0]
         if sorted(dims) != sorted(DIMENSIONS):
             raise InputError(path, f"an array over {', '.join(dims)}", f"the dimensions {', '.join(DIMENSIONS)}", again)
+        if data.dtype.kind not in "iuf" or data.dtype == np.float16:
+            raise InputError(path, f"responses of type {data.dtype}", "integers, float32 or float64", again)
         labels: dict[str, dict[str, h5py.Dataset]] = {dim: {} for dim in dims}
         for variable, (dim, *more) in ((variable, dims) for variable, dims in named if dims):
             if not more and dim in labels:
-                labels[dim][variable.name.strip("/")] = variable
+                name, length = variable.name.strip("/"), data.shape[dims.index(dim)]
+                if len(variable) != length:
+                    found = f"{len(variable):,} values of the coordinate {name}, and {length:,} responses along {dim}"
+                    raise InputError(path, found, "a value for each response", again)
+                labels[dim][name] = variable
         yield Assembly(path, remedy, data, dims, labels)
 
 
@@ -139,8 +155,8 @@ def _reading(path: Path, remedy: str) -> AbstractContextManager[None]:
 
 def dimensions_of(variable: h5py.Dataset) -> tuple[str, ...]:
     """Return the name of each axis, which is the name of its dimension scale, or "?" if it has none."""
-    scales = [axis[0].name if len(axis) else "?" for axis in variable.dims]
-    return tuple(scale.rsplit("/", 1)[-1] for scale in scales)
+    scales = [axis[0].name if len(axis) else None for axis in variable.dims]  # a scale that was deleted has no name
+    return tuple((scale or "?").rsplit("/", 1)[-1] for scale in scales)
 
 
 def values_of(data: h5py.Dataset, part: slice = slice(None)) -> np.ndarray:

@@ -172,6 +172,8 @@ def _is_matrix(data: Any) -> TypeGuard[h5py.Dataset]:
     """Tell whether an item has real numbers. An empty array has none: the file stores its dimensions instead."""
     if not isinstance(data, h5py.Dataset) or data.dtype.kind not in "iuf" or _class(data) == "char":
         return False
+    if data.dtype == np.float16:  # not a type of MATLAB
+        return False
     return "MATLAB_empty" not in data.attrs and "MATLAB_object_decode" not in data.attrs
 
 

@@ -86,14 +86,15 @@ def open_responses(release: Release, voxel_ids: np.ndarray, n_trials: int) -> It
         if frame.attrs.get("pandas_type") != b"frame":
             found = f"ResponseData of pandas type {frame.attrs.get('pandas_type')}"
             raise release.unlike(path, found, "`frame`, pandas' fixed format")
-        blocks = [frame[name] for name in frame if re.fullmatch(r"block\d+_values", name)]
-        responses = [block for block in blocks if block.dtype.kind == "f"]
+        members = [frame[name] for name in frame if re.fullmatch(r"block\d+_values", name)]
+        blocks = [block for block in members if isinstance(block, h5py.Dataset)]
+        responses = [block for block in blocks if block.dtype in (np.float32, np.float64)]
         shape = (len(voxel_ids), n_trials)
         if [block.shape for block in responses] != [shape]:
             found = " and ".join(str(block.shape) for block in responses) or "none"
             expected = f"one of shape {shape}: rows of {release.voxels.name} x rows of {release.trials.name}"
             raise release.unlike(path, f"blocks of responses of shape {found}", expected)
-        ids = [block[:].ravel() for block in blocks if block.dtype.kind in "iu"]
+        ids = [block[()].ravel() for block in blocks if block.dtype.kind in "iu"]
         if len(ids) != 1 or not np.array_equal(ids[0], voxel_ids):
             raise release.unlike(path, "voxel_id unlike that of the voxel table", f"the voxel_id of {release.voxels.name}")
         yield responses[0]

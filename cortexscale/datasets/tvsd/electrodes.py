@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from cortexscale.datasets.screening import first_reason
 from cortexscale.errors import InputError
 from cortexscale.kernels.noise_ceiling import ncsnr_from_repetitions, noise_ceiling_percent
 
@@ -24,7 +25,8 @@ def describe_electrodes(file: h5py.File, areas: dict[str, tuple[int, int]]) -> p
         A table with one row per electrode. It has ``unit``, ``electrode``, ``array``, ``area`` ("" outside all areas) and
         ``nc_percent``. ``reliability`` is the mean of the released reliabilities that are finite, one per pair of repetitions.
         ``recomputed`` is the mean over all pairs, computed from the repetitions. ``oracle_error`` and ``test_MUA_error`` are the
-        largest differences between released values and values from the repetitions. Statistics of dead electrodes are nan.
+        largest differences between released values and values from the repetitions. ``sem`` is the standard error of the mean
+        over repetitions, averaged over images. Statistics of dead electrodes are nan.
     """
     electrode = np.arange(N_ELECTRODES)
     area = np.full(N_ELECTRODES, "", dtype=object)
@@ -39,22 +41,29 @@ def describe_electrodes(file: h5py.File, areas: dict[str, tuple[int, int]]) -> p
 
 
 def _statistics(file: h5py.File, block: slice) -> pd.DataFrame:
-    pairs, repetitions = file["reliab"][:, block], file["test_MUA_reps"][:, :, block]
-    with np.errstate(invalid="ignore"):  # for a dead electrode, 0 / 0 pairs give nan
-        reliability = np.nansum(pairs, axis=0) / np.isfinite(pairs).sum(axis=0)
+    repetitions = file["test_MUA_reps"][:, :, block]
+    sem = repetitions.std(axis=0, ddof=1).mean(axis=0) / np.sqrt(len(repetitions))
     return pd.DataFrame(
         {
-            "reliability": reliability,
+            "reliability": released_reliability(file["reliab"][:, block]),
             "recomputed": mean_pairwise_reliability(repetitions),
             "nc_percent": noise_ceiling_percent(ncsnr_from_repetitions(repetitions), len(repetitions)),
             "oracle_error": np.abs(file["oracle"][block, 0] - leave_one_out_reliability(repetitions)),
             "test_MUA_error": np.abs(file["test_MUA"][:, block] - repetitions.mean(axis=0)).max(axis=0),
+            "sem": sem,
         }
     )
 
 
-def select_electrodes(electrodes: pd.DataFrame, min_reliability: float, path: Path) -> tuple[np.ndarray, dict[str, int]]:
-    """Select electrodes of :func:`describe_electrodes`, and count how many each condition drops.
+def released_reliability(pairs: np.ndarray) -> np.ndarray:
+    """Return the mean over finite released reliabilities (pairs, electrodes) of each electrode; nan for dead electrodes."""
+    finite = np.isfinite(pairs)
+    with np.errstate(invalid="ignore"):
+        return np.where(finite, pairs, 0).sum(axis=0) / finite.sum(axis=0)
+
+
+def reasons_to_drop(electrodes: pd.DataFrame, min_reliability: float, path: Path) -> np.ndarray:
+    """Return why each electrode of :func:`describe_electrodes` is left out, (electrodes,) text, empty for those that are kept.
 
     At least one must remain.
     """
@@ -65,15 +74,34 @@ def select_electrodes(electrodes: pd.DataFrame, min_reliability: float, path: Pa
         f"reliability is not above {min_reliability:g}": ~(reliability > min_reliability),
         "noise ceiling is not above 0": ~(electrodes["nc_percent"] > 0),
     }
-    keep, dropped = np.ones(len(electrodes), dtype=bool), {}
-    for reason, fails in conditions.items():
-        dropped[reason] = int((keep & fails).sum())
-        keep &= ~fails.to_numpy()
-    if not keep.any():
+    reasons = first_reason(conditions)
+    if (reasons != "").all():
         found = f"no electrode that passes the selection; the highest reliability is {reliability.max():.3g}"
         expected = f"electrodes with a reliability above {min_reliability:g} and a noise ceiling above 0"
         raise InputError(path, found, expected, "lower tvsd's min_reliability, or check that the file is whole")
-    return keep, dropped
+    return reasons
+
+
+def require_released_statistics(electrodes: pd.DataFrame, n_images: int, path: Path, remedy: str) -> None:
+    """Raise an InputError if released statistics of ``electrodes`` are not those of the repetitions in the same file.
+
+    The released ones were computed from these repetitions. They may differ by less than those of another sample: the median
+    difference of ``reliab`` by less than the standard error of Pearson r over images, (1 - r^2) / sqrt(images), and the median of
+    the largest difference of ``test_MUA`` over images by less than 3 standard errors of the mean over repetitions.
+    """
+    r, recomputed = electrodes["reliability"], electrodes["recomputed"]
+    if not (r.abs() <= 1).all():
+        raise InputError(path, f"reliab from {r.min():.3g} to {r.max():.3g} (mean of an electrode)", "Pearson r, -1 to 1", remedy)
+    limits = {
+        "reliab": ((r - recomputed).abs(), (1 - recomputed**2) / np.sqrt(n_images)),
+        "test_MUA": (electrodes["test_MUA_error"], 3 * electrodes["sem"]),
+    }
+    for name, (difference, limit) in limits.items():
+        found, allowed = float(difference.median()), float(limit.median())
+        if found > allowed:
+            found_text = f"{name} that differs from what test_MUA_reps gives by {found:.2g} (median over {len(r):,} electrodes)"
+            remedy = f"these arrays are of different electrodes, images or monkeys. {remedy}"
+            raise InputError(path, found_text, f"at most {allowed:.2g}, the sampling error", remedy)
 
 
 def mean_pairwise_reliability(repetitions: np.ndarray) -> np.ndarray:

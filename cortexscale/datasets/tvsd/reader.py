@@ -20,8 +20,17 @@ from pydantic import BaseModel, Field, field_validator
 from cortexscale.datasets.formats.matlab import numbers, open_matlab, read_strings
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.registry import all_facts
-from cortexscale.datasets.screening import Damage
-from cortexscale.datasets.tvsd.electrodes import BLOCK_BYTES, N_ELECTRODES, blocks, describe_electrodes, select_electrodes
+from cortexscale.datasets.released import require_released_units
+from cortexscale.datasets.screening import Damage, reason_counts
+from cortexscale.datasets.tvsd.electrodes import (
+    BLOCK_BYTES,
+    N_ELECTRODES,
+    blocks,
+    describe_electrodes,
+    reasons_to_drop,
+    released_reliability,
+    require_released_statistics,
+)
 from cortexscale.errors import InputError
 from cortexscale.recording import Recording, Split
 
@@ -121,16 +130,19 @@ def read(root: Path, subject: str, options: Options) -> Recording:
         )
         _damaged("test_MUA_reps", n_trials, reliable.to_numpy(), of_units, responses_file)
         del repetitions, of_units
-        keep, dropped = select_electrodes(electrodes, options.min_reliability, responses_file)
+        reasons = reasons_to_drop(electrodes, options.min_reliability, responses_file)
+        keep = reasons == ""
+        source = _source(subject, responses_file.name)
+        require_released_statistics(electrodes[keep], options.n_test, responses_file, source)
         train, test = (_responses(file[name], keep) for name in ("train_MUA", "test_MUA"))
 
     complete = np.ones(train.shape[1], bool)
     for name, values in (("train_MUA", train), ("test_MUA", test)):
         of_units = ((part, values[:, part]) for part in blocks(values.shape[1], 16 * len(values)))
         complete &= ~_damaged(name, len(values), np.ones(values.shape[1], bool), of_units, responses_file)
-    dropped["a response is missing"] = int((~complete).sum())
     if not complete.all():
-        keep[keep] = complete
+        reasons[np.flatnonzero(keep)[~complete]] = "missing or constant responses"
+        keep = reasons == ""
         train, test = train[:, complete], test[:, complete]
 
     units, statistics = electrodes[keep].reset_index(drop=True), electrodes[["unit", "nc_percent", "recomputed"]]
@@ -143,13 +155,13 @@ def read(root: Path, subject: str, options: Options) -> Recording:
         units=units[["unit", "electrode", "array", "area", "reliability", "nc_percent"]],
         rois=in_roi[keep].reset_index(drop=True),
         notes={
-            "dropped_electrodes": dropped,
+            "dropped_units": reason_counts(reasons),
             "dead_electrodes": electrodes.loc[electrodes["reliability"].isna(), "electrode"].tolist(),
             "train_outliers": _outliers(train, units["electrode"].to_numpy()),
             "released_statistic": "reliability",
             **_compare(units, responses_file),
         },
-        screening=pd.concat([statistics.assign(kept=keep, released=electrodes["reliability"]), in_roi], axis=1),
+        screening=pd.concat([statistics.assign(kept=keep, reason=reasons, released=electrodes["reliability"]), in_roi], axis=1),
     ).check()
 
 
@@ -172,7 +184,7 @@ def _stimulus_ids(root: Path, subject: str, options: Options) -> tuple[np.ndarra
     ids = []
     with open_matlab(path, ("train_imgs", "test_imgs"), _source(subject, "_logs/things_imgs.mat")) as file:
         for variable, option, expected in (("train_imgs", "n_train", options.n_train), ("test_imgs", "n_test", options.n_test)):
-            names = np.char.replace(read_strings(file, variable, "things_path"), "\\", "/")
+            names = np.array([name.replace("\\", "/") for name in read_strings(file, variable, "things_path")], dtype=np.str_)
             if len(names) != expected:
                 remedy = f"download the file again; if the set is partial or simulated on purpose, set tvsd's {option}"
                 raise InputError(path, f"{len(names):,} images in {variable}", f"{expected:,}", remedy)
@@ -195,6 +207,9 @@ def _responses_file(root: Path, subject: str, options: Options) -> Iterator[h5py
     with open_matlab(path, shapes, _source(subject, "THINGS_normMUA.mat")) as file:
         for name, shape in shapes.items():
             numbers(file, name, shape, _OF_ONE_RELEASE)
+        reliability, number = released_reliability(file["reliab"][:]), np.arange(N_ELECTRODES)
+        in_area = {roi: (number >= first) & (number < stop) for roi, (first, stop) in options.areas[subject].items()}
+        require_released_units(path, "tvsd", subject, options, reliability, in_area)
         yield file
 
 
