@@ -161,6 +161,11 @@ def nfc(name: object) -> str:
     return unicodedata.normalize("NFC", str(name))
 
 
+def plain(name: object) -> str:
+    """Return a name of a table in the form in which names are compared: in NFC, without white space around it."""
+    return nfc(name).strip()
+
+
 def path_of(root: Path | str, name: str) -> Path:
     """Find a file below ``root`` by its path in NFC. If there is no such file, return the path unchanged.
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
+from cortexscale.listing import plain
 
 _SEPARATORS = {"\t": "tabs", ",": "commas", ";": "semicolons"}
 _EMPTY = ("", "n/a", "N/A", "NA", "nan", "NaN")
@@ -33,7 +34,7 @@ def read_table(
     remedy: str,
     gaps: Collection[str] = (),
 ) -> pd.DataFrame:
-    """Read some columns of a table of UTF-8 text: ``numbers`` as float64 and ``text`` as it is, without outer white space.
+    """Read some columns of a table of UTF-8 text: ``numbers`` as float64 and ``text`` in NFC, without outer white space.
 
     The names of columns are compared without outer white space and line breaks. Lines without any text are skipped.
 
@@ -72,7 +73,7 @@ def read_table(
                 found = f"{repr(field) if field else 'nothing'} in line {line:,}, column {name}"
                 raise InputError(path, found, expected, _REMEDY + remedy) from None
         for place, words in of_text:
-            if not (word := row[place].strip()):
+            if not (word := plain(row[place])):
                 raise InputError(path, f"nothing in line {line:,}, column {names[place]}", "text", _REMEDY + remedy)
             words.append(word)
     if not n_rows:

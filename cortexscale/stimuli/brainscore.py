@@ -14,7 +14,7 @@ from PIL import Image
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 from cortexscale.image_files import decoded
-from cortexscale.listing import folders_in, lies_in_left_behind, listing, nfc, path_of
+from cortexscale.listing import folders_in, lies_in_left_behind, listing, nfc, path_of, plain
 from cortexscale.stimuli.ids import like
 from cortexscale.stimuli.layouts import Images
 
@@ -122,7 +122,7 @@ def read_stimuli(path: Path | str, columns: Sequence[str], remedy: str) -> pd.Da
     if missing := [name for name, source in sources.items() if source not in table]:
         found, expected = f"the columns {', '.join(map(str, table))}", f"also {', '.join(missing)}"
         raise InputError(path, found, expected, f"take the released file. {remedy}")
-    table = pd.DataFrame({name: table[source] for name, source in sources.items()})
+    table = pd.DataFrame({name: table[source].map(plain, na_action="ignore") for name, source in sources.items()})
     incomplete = (table.isna() | (table == "")).any(axis=1).to_numpy()
     if incomplete.any() or table.empty:
         found = f"row {np.flatnonzero(incomplete)[0] + 1} without {' or '.join(columns)}" if len(table) else "no rows"

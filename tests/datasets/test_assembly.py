@@ -192,7 +192,7 @@ BAD = {
     ),
     "a response is missing": (
         lambda p: edited(p, lambda f: f["__xarray_dataarray_variable__"].__setitem__((3, 4, 5), np.nan)),
-        "not finite, first in unit 4 of the file",
+        "the first in presentation 6 of unit 4 of the file",
         "no missing response",
     ),
 }

@@ -320,3 +320,58 @@ def test_one_array_of_another_kind_is_named_or_does_not_matter(release, request,
                 if what:
                     release.require_named_or_equal(copy, (file,), f"{name}: {what}")
                 restore(release, copy, file)
+
+
+# --- statistics of the release that belong to other responses -------------------------------------------------------
+
+
+def change(path: Path, name: str, changed) -> None:
+    with h5py.File(path, "r+") as file:
+        file[name][...] = changed(file[name][...])
+
+
+def test_two_exchanged_sessions_of_things_fmri_are_refused(of_things_fmri, tmp_path):
+    shutil.copytree(of_things_fmri.root, tmp_path / "copy")
+    session = pd.read_csv(tmp_path / "copy/betas_csv/sub-01_StimulusMetadata.csv")["session"].to_numpy()
+    order = np.arange(len(session))
+    order[session == 3], order[session == 8] = np.flatnonzero(session == 8), np.flatnonzero(session == 3)
+    path = tmp_path / "copy/betas_csv/sub-01_ResponseData.h5"
+    change(path, "ResponseData/block0_values", lambda values: values[:, order])
+    with pytest.raises(
+        InputError, match=r"sub-01_ResponseData.h5[\s\S]*points from the released ones[\s\S]*sessions were exchanged"
+    ):
+        of_things_fmri.read(tmp_path / "copy")
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("reliab", lambda values: values[:, ::-1]),
+        ("reliab", lambda values: np.full_like(values, 0.2)),
+        ("test_MUA", lambda values: np.roll(values, 1, axis=0)),
+        ("test_MUA", lambda values: values[:, ::-1]),
+    ],
+)
+def test_statistics_of_tvsd_that_are_of_other_electrodes_or_images_are_refused(of_tvsd, tmp_path, name, changed):
+    shutil.copytree(of_tvsd.root, tmp_path / "copy")
+    change(tmp_path / "copy/monkeyF/THINGS_normMUA.mat", name, changed)
+    with pytest.raises(InputError, match=rf"THINGS_normMUA.mat[\s\S]*{name} that differs from what test_MUA_reps gives"):
+        of_tvsd.read(tmp_path / "copy")
+
+
+def test_reasons_of_tvsd_are_those_of_the_screening(of_tvsd):
+    screening, counts = of_tvsd.truth.screening, of_tvsd.truth.notes["dropped_units"]
+    assert ((screening["reason"] == "") == screening["kept"]).all()
+    assert screening["reason"][~screening["kept"]].value_counts().to_dict() == counts
+
+
+@pytest.mark.parametrize("release", ["of_freemanziemba", "of_majajhong"])
+def test_the_trial_of_a_missing_response_is_named(release, request, tmp_path):
+    release = request.getfixturevalue(release)
+    shutil.copytree(release.root, tmp_path / "copy")
+    with h5py.File(tmp_path / "copy" / release.files[0], "r+") as file:
+        data = file["__xarray_dataarray_variable__"]
+        data[6, 16, 0] = np.nan
+        data[7, 19, 0] = np.inf
+    with pytest.raises(InputError, match=r"2 responses, not finite .* first in presentation 17 of unit 7 of the file"):
+        release.read(tmp_path / "copy")

@@ -17,6 +17,7 @@ from cortexscale.arrays import hdf5_damage, open_hdf5
 from cortexscale.datasets.screening import impossible
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
+from cortexscale.listing import plain
 from cortexscale.stimuli.brainscore import ALIASES
 
 DIMENSIONS = ("neuroid", "presentation", "time_bin")
@@ -110,7 +111,7 @@ class Assembly:
             bad = impossible(block)
             if bad.any():
                 trial, unit = np.argwhere(bad)[0]
-                found = f"{bad.sum():,} responses that are not finite or far too large"
+                found = f"{bad.sum():,} response{'s' * bool(bad.sum() > 1)}, not finite or far too large"
                 place = f"the first in presentation {trial + 1:,} of unit {units[part][unit] + 1:,} of the file"
                 remedy = f"the copy is damaged; repeat the download. {self.remedy}"
                 raise InputError(self.path, f"{found}, {place}", "no missing response: the release has none", remedy)
@@ -160,4 +161,6 @@ def dimensions_of(variable: h5py.Dataset) -> tuple[str, ...]:
 
 
 def values_of(data: h5py.Dataset, part: slice = slice(None)) -> np.ndarray:
-    return data.asstr()[part].astype(object) if h5py.check_string_dtype(data.dtype) else data[part]
+    if not h5py.check_string_dtype(data.dtype):
+        return data[part]
+    return np.array([plain(text) for text in data.asstr()[part]], dtype=object)

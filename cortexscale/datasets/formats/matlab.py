@@ -14,6 +14,7 @@ import numpy as np
 from cortexscale.arrays import member, released_hdf5
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
+from cortexscale.listing import plain
 
 _HEADER_BYTES = 512
 _OTHER_FILE = "check that this is the released file, and whole"
@@ -38,7 +39,7 @@ def read_strings(file: h5py.File, struct: str, field: str) -> np.ndarray:
     """Read one text field of a list of N records.
 
     A list is a 1 x N struct array or a scalar struct of cell arrays, with N references to char arrays. A field of a scalar struct
-    may also be one char array, with a text in each row. Spaces around a text are removed.
+    may also be one char array, with a text in each row. Texts are in NFC, without spaces around them.
     """
     place = f"{file.filename}: {struct}.{field}"
 
@@ -52,7 +53,7 @@ def read_strings(file: h5py.File, struct: str, field: str) -> np.ndarray:
         raise wrong(f"only the fields {', '.join(group)}")
     content = group[field]
     if (rows := _char_rows(content)) is not None:
-        return np.array([row.strip() for row in rows], dtype=np.str_)
+        return np.array([plain(row) for row in rows], dtype=np.str_)
     if not isinstance(content, h5py.Dataset) or h5py.check_ref_dtype(content.dtype) is not h5py.Reference:
         raise wrong(_kind(content))
     texts = []
@@ -60,7 +61,7 @@ def read_strings(file: h5py.File, struct: str, field: str) -> np.ndarray:
         rows = _char_rows(file[reference]) if reference else None
         if rows is None or len(rows) != 1:
             raise wrong(f"no text in entry {position + 1}")
-        texts.append(rows[0].strip())
+        texts.append(plain(rows[0]))
     return np.array(texts, dtype=np.str_)
 
 

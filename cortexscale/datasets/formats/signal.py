@@ -1,12 +1,12 @@
 """Checks of recorded signals: the channels are found by name, and bad samples are reported."""
 
 import logging
-import unicodedata
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from cortexscale.errors import InputError
+from cortexscale.listing import plain
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def require_of_cap(names: tuple[str, ...], cap: Sequence[str]) -> tuple[str, ...
 
 
 def _plain(name: str) -> str:
-    return unicodedata.normalize("NFC", name).strip().rstrip(".").upper()
+    return plain(name).rstrip(".").upper()
 
 
 def require_voltages(where: object, volts: np.ndarray, channels: Sequence[str], first: int, rate: float, remedy: str) -> None:

@@ -171,7 +171,8 @@ def _tables(root: Path, subject: str, options: Options) -> tuple[Release, Trials
     trials = read_trials(release, options.n_train, options.n_test, options.n_repetitions)
     voxels = read_voxels(release, options.n_voxels[subject], options.n_repetitions, options.voxel_metadata)
     voxels["whole_brain"] = True if options.selection == "whole_brain" else voxels[list(ROI_COLUMNS)].any(axis=1)
-    require_released_units(release.voxels, "things_fmri", subject, options, voxels["nc_testset"].to_numpy(), voxels)
+    members = {roi: voxels[roi].to_numpy() for roi in ROIS}
+    require_released_units(release.voxels, "things_fmri", subject, options, voxels["nc_testset"].to_numpy(), members)
     candidate = voxels["whole_brain"].to_numpy()
     if options.noise_ceiling == "released":
         candidate = candidate & (voxels["nc_testset"] > options.min_nc_percent).to_numpy()
