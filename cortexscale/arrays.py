@@ -2,6 +2,7 @@
 
 import os
 import re
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 
 _HDF5_MESSAGE = re.compile(r"(Unable to|Can't|failed) .*\(|Invalid HDF5|error in H5|No NumPy equivalent|codec can't decode")
+_HEAP = re.compile(rb"GCOL\x01\0\0\0")  # beginning of a global heap, in which HDF5 stores texts of variable length
+_SCANNED = 2**24  # bytes that are searched for heaps at once
 _SYSTEM_MESSAGE = re.compile(r"errno = [1-9]\d*, error message = '([^']*)'")
 
 
@@ -78,6 +81,29 @@ def hdf5_damage(path: Path, expected: str, remedy: str) -> Iterator[None]:
         else:
             found = f"a file that HDF5 cannot read ({text})"
         raise InputError(path, found, expected, again) from error
+
+
+def require_whole_heaps(path: Path | str, remedy: str) -> None:
+    """Raise an InputError if there are zeros among the entries of a global heap of an HDF5 file.
+
+    HDF5 would read such a heap without end, because every entry says where the next one begins (HDF5 File Format Specification
+    3.0, section III.E). The whole file is read, which takes some seconds for 1 GB.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        for first in range(0, path.stat().st_size, _SCANNED):
+            file.seek(first)
+            for found in _HEAP.finditer(file.read(_SCANNED + 7)):
+                file.seek(first + found.start() + 8)
+                (size,) = struct.unpack("<Q", file.read(8).ljust(8, b"\0"))
+                heap, place = file.read(min(size, _SCANNED)), 0
+                while place + 16 <= min(len(heap), size - 16):
+                    index, length = struct.unpack_from("<H6xQ", heap, place)
+                    step = 16 + -(-length // 8) * 8 if index else length  # entry 0 is the unused rest
+                    if not step:
+                        where = f"zeros among its texts, at byte {first + found.start() + 16 + place:,}"
+                        raise InputError(path, where, "a whole file", f"the copy is damaged; repeat the download. {remedy}")
+                    place += step
 
 
 def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:

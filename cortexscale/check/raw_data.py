@@ -13,6 +13,7 @@ from cortexscale.check.dataset import check_entry
 from cortexscale.check.images import check_images_of_finetuning, check_images_of_suite, check_stimuli
 from cortexscale.check.misplaced import hints
 from cortexscale.check.models import check_checkpoints, check_timm_names
+from cortexscale.check.released_counts import compare_counts
 from cortexscale.check.report import MANY, Report, ReportSection
 from cortexscale.datasets.manifest import released_file
 from cortexscale.datasets.readers import load_reader
@@ -94,6 +95,8 @@ def _check_dataset(section: ReportSection, name: str, dataset: Dataset, checksum
             log.info("inspecting %s %s", name, subject)
             with section.collect(f"inspecting {subject}", _READERS_FAULT):
                 module.inspect(root, subject, options)
+                if not changed:
+                    compare_counts(section, dataset.reader, module, root, subject, options)
     good = [file for file in every if file not in bad]
     size = sum(file.stat().st_size for file in good)
     section.facts += _dated_ahead(good)

@@ -50,9 +50,9 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True, config=_CHECKED)
 class ReleasedUnits:
-    """Numbers of units of the release whose released statistic is above a threshold."""
+    """Numbers of units in the release whose released statistic is above a threshold. The reader's ``count_units`` counts them."""
 
-    statistic: str  # its name in the released files
+    statistic: str  # name in the released files
     above: float
     counts: Mapping[str, Mapping[str, int]]  # subject -> ROI -> number of units
 
@@ -73,5 +73,4 @@ class Facts:
     source: Source
     counts: PaperCounts | None = None  # None for a dataset that is not in the paper
     readouts: Mapping[str, Training] = Field(default_factory=dict)
-    released_units: ReleasedUnits | None = None
-    released_grids: Mapping[str, tuple[int, int, int]] = Field(default_factory=dict)  # subject -> shape (X, Y, Z) of its volumes
+    released_units: ReleasedUnits | None = None  # None if the numbers are not known

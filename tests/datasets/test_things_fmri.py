@@ -128,6 +128,11 @@ def test_rois_are_the_columns_of_the_release_under_the_names_of_the_paper(study)
         np.testing.assert_array_equal(recording.rois["IT_glasser"], voxels[nine].sum(axis=1) > 0)
         assert recording.rois["whole_brain"].all()
         np.testing.assert_array_equal(recording.units[["i", "j", "k"]], voxels[["voxel_x", "voxel_y", "voxel_z"]])
+        columns = {roi: [renamed.get(roi, roi)] for roi in things_fmri.ROIS[:-2]} | {"IT_glasser": nine}
+        _, _, every = released(study.root, subject)
+        counts = {roi: int(((every["nc_testset"] > 30) & every[of].any(axis=1)).sum()) for roi, of in columns.items()}
+        table = study.root / f"betas_csv/{subject}_VoxelMetadata.csv"
+        assert things_fmri.count_units(study.root, subject, OPTIONS, 30) == (table, counts)
     assert study.recordings["sub-03"].notes["empty_rois"] == {"rTOS": "not drawn in this subject"}
     assert study.recordings["sub-01"].notes["empty_rois"] == {}
     assert study.recordings["sub-01"].rois[list(things_fmri.ROIS)].any().all()

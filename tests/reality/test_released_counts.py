@@ -1,94 +1,146 @@
-"""Counts of the real releases: files of another subject are refused, and files of other sizes are not compared."""
+"""Numbers of units of real releases: check_data names files of another subject, and a study with such files still runs."""
+
+import re
 
 import numpy as np
 import pytest
+from places import SHARED
 
-from cortexscale.datasets.nsd import reader as nsd
+from cortexscale.check.raw_data import check_data
+from cortexscale.check.released_counts import compare_counts
+from cortexscale.check.report import ReportSection
+from cortexscale.datasets.facts import ReleasedUnits
 from cortexscale.datasets.registry import all_facts
-from cortexscale.datasets.released import of_release, require_released_grid, require_released_units
 from cortexscale.datasets.things_fmri import reader as things_fmri
 from cortexscale.datasets.tvsd import reader as tvsd
+from cortexscale.datasets.tvsd.simulate import write_tvsd
 from cortexscale.errors import InputError
+from cortexscale.simulation.matlab import write_matlab
+from cortexscale.study.data import Dataset
 
 READERS = {"tvsd": tvsd, "things_fmri": things_fmri}
 PAIRS = [(name, own, other) for name in READERS for own in READERS[name].SUBJECTS for other in READERS[name].SUBJECTS]
 
 
-def units_of(dataset, subject, factor=1.0):
-    """Return the statistic and ROIs of units with the counts of a subject of the release, and as many units below."""
-    facts = all_facts()[dataset].released_units
-    roi = np.repeat(list(facts.counts[subject]), 2000)
-    statistic = np.full(len(roi), np.nan)
-    for name, count in facts.counts[subject].items():
-        places = np.flatnonzero(roi == name)
-        statistic[places[:1000]] = facts.above
-        statistic[places[: round(count * factor)]] = facts.above + 1
-    return statistic, {name: roi == name for name in facts.counts[subject]}
+def test_numbers_are_those_of_the_real_releases():
+    file = SHARED / "data/real/README.md"
+    if not file.exists():
+        pytest.skip("the reference data beside the checkout are absent")
+    text = next(line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("TVSD, units"))
+    subjects = {"F": "monkeyF", "N": "monkeyN", "sub-01": "sub-01", "sub-02": "sub-02", "sub-03": "sub-03"}
+    for name, subject in subjects.items():
+        found = re.search(rf"{name} (?:V1 )?(\d+)(?:/|, V2 )(\d+)(?:/|, hV4 )(\d+)(?:(?:/|, IT )(\d+))?", text)
+        dataset = "things_fmri" if subject.startswith("sub") else "tvsd"
+        counts = all_facts()[dataset].released_units.counts[subject]
+        assert list(counts.values()) == [int(number) for number in found.groups() if number]
+        assert list(counts) == (["V1", "V4", "IT"] if dataset == "tvsd" else ["V1", "V2", "V4", "IT_glasser"])
+
+
+class CountedReader:
+    """A reader that only counts units."""
+
+    def __init__(self, counts):
+        self.counts = counts
+
+    def count_units(self, root, subject, options, above):
+        return root / "file", self.counts
 
 
 @pytest.mark.parametrize(("dataset", "own", "other"), PAIRS)
-def test_files_of_another_subject_are_refused(dataset, own, other):
-    statistic, rois = units_of(dataset, other)
+def test_files_of_another_subject_are_named(dataset, own, other, tmp_path):
+    released, section = all_facts()[dataset].released_units, ReportSection("")
+    counts = {"V3": 77, **released.counts[other]}
+    arguments = section, dataset, CountedReader(counts), tmp_path, own, READERS[dataset].Options()
     if own == other:
-        require_released_units("file", dataset, own, READERS[dataset].Options(), statistic, rois)
+        compare_counts(*arguments)
+        assert section.facts == [
+            f"{own} has about as many units as in the release: units with a {released.statistic} above {released.above:g}: "
+            + ", ".join(f"{roi} {count}" for roi, count in released.counts[own].items())
+        ]
         return
-    with pytest.raises(InputError, match=f"as {other} has[\\s\\S]*as in the release of {own}[\\s\\S]*exchanged"):
-        require_released_units("file", dataset, own, READERS[dataset].Options(), statistic, rois)
+    with pytest.raises(InputError) as caught:
+        compare_counts(*arguments)
+    assert caught.value.where == str(tmp_path / "file")
+    for roi, count in released.counts[other].items():
+        assert f"{roi} {count}" in caught.value.found
+    for roi, count in released.counts[own].items():
+        assert f"{roi} {count}" in caught.value.expected
+    assert f"as {other} has" in caught.value.found and "exchanged" in caught.value.remedy
 
 
-@pytest.mark.parametrize(("factor", "passes"), [(0.97, True), (1.03, True), (0.9, False), (1.1, False), (0, False)])
-def test_counts_may_differ_a_little(factor, passes):
-    statistic, rois = units_of("tvsd", "monkeyN", factor)
-    if passes:
-        require_released_units("file", "tvsd", "monkeyN", tvsd.Options(), statistic, rois)
-        return
-    with pytest.raises(InputError, match=r"reliab above 0.3: V1 \d+"):
-        require_released_units("file", "tvsd", "monkeyN", tvsd.Options(), statistic, rois)
+@pytest.mark.parametrize(("factor", "passes"), [(0.96, True), (1.04, True), (0.94, False), (1.06, False), (0, False)])
+def test_counts_may_differ_by_a_twentieth(factor, passes, tmp_path):
+    counts = {roi: round(factor * count) for roi, count in all_facts()["tvsd"].released_units.counts["monkeyN"].items()}
+    section = ReportSection("")
+    with section.collect("", ""):
+        compare_counts(section, "tvsd", CountedReader(counts), tmp_path, "monkeyN", tvsd.Options())
+    assert (len(section.facts), len(section.problems)) == ((1, 0) if passes else (0, 1))
 
 
-@pytest.mark.parametrize(
-    ("options", "compared"),
-    [
-        (tvsd.Options(), True),
-        (tvsd.Options(min_reliability=0.3), True),
-        (tvsd.Options(n_train=100), False),
-        (tvsd.Options(areas={"monkeyF": {"V1": (0, 9)}, "monkeyN": {"V1": (0, 9)}}), False),
-        (things_fmri.Options(max_voxels=5, min_nc_percent=3), True),
-        (things_fmri.Options(voxel_metadata="v1"), False),
-        (things_fmri.Options(selection="rois"), False),
-        (nsd.Options(sessions={"subj01": 2}), False),
-    ],
-)
-def test_only_options_of_the_release_are_compared(options, compared):
-    assert of_release(options) == compared
+def test_readers_and_rois_without_known_numbers_are_not_compared(tmp_path):
+    section = ReportSection("")
+    compare_counts(section, "nsd", CountedReader({}), tmp_path, "subj01", None)
+    compare_counts(section, "mylab.py", CountedReader({}), tmp_path, "anna", None)
+    assert section.facts == []
+    first = {"V1": 385, "V2": 257, "V4": 152}  # the first version of the table has no IT_glasser
+    compare_counts(section, "things_fmri", CountedReader(first), tmp_path, "sub-01", things_fmri.Options(voxel_metadata="v1"))
+    assert len(section.facts) == 1
 
 
-def test_a_volume_of_another_subject_is_refused():
-    require_released_grid("ncsnr.nii.gz", "nsd", "subj01", nsd.Options(), (81, 104, 83))
-    require_released_grid("ncsnr.nii.gz", "nsd", "subj02", nsd.Options(), (9, 9, 9))
-    require_released_grid("ncsnr.nii.gz", "nsd", "subj01", nsd.Options(space="func1mm"), (9, 9, 9))
-    with pytest.raises(InputError, match=r"shape \(82, 106, 84\)[\s\S]*\(81, 104, 83\)"):
-        require_released_grid("ncsnr.nii.gz", "nsd", "subj01", nsd.Options(), (82, 106, 84))
+@pytest.mark.parametrize("monkey", tvsd.SUBJECTS)
+def test_electrodes_are_counted_in_the_areas_of_the_release(monkey, tmp_path):
+    """In every area, the first electrodes have a mean reliability just above 0.3, and others lie just below."""
+    counts = all_facts()["tvsd"].released_units.counts[monkey]
+    pairs = np.full((1024, 3), 0.29)
+    for area, (first, _) in tvsd.Options().areas[monkey].items():
+        pairs[first : first + counts[area]] = [0.1, 0.41, 0.4]
+    pairs[:200:7, 1] = np.nan  # means over finite pairs: 0.25 and 0.29
+    expected = counts | {"V1": counts["V1"] - 29}
+    arrays = {"train_MUA": (1024, 1), "test_MUA": (1024, 2), "test_MUA_reps": (1024, 2, 3), "oracle": (1, 1024)}
+    content = {name: np.zeros(shape) for name, shape in arrays.items()} | {"reliab": pairs}
+    write_matlab(tmp_path / monkey / "THINGS_normMUA.mat", content)
+    options = tvsd.Options(n_train=1, n_test=2, n_repetitions=3, areas={name: {"V1": (0, 9)} for name in tvsd.SUBJECTS})
+    file, found = tvsd.count_units(tmp_path, monkey, options, 0.3)
+    assert file == tmp_path / monkey / "THINGS_normMUA.mat" and found == expected
 
 
-def test_exchanged_files_of_the_monkeys_are_noticed_by_inspection(tmp_path, monkeypatch):
-    from cortexscale.datasets.tvsd.simulate import write_tvsd
-
-    rng, ids = np.random.default_rng(0), [f"cat/cat_{number:02d}s.jpg" for number in range(12)]
+@pytest.fixture
+def exchanged(tmp_path, monkeypatch):
+    """Options and files of two monkeys whose responses were exchanged, of a release whose numbers of units are known."""
+    ids = [[f"{concept}/{concept}_{number:02d}s.jpg" for number in range(12)] for concept in ("cat", "dog")]
     options = tvsd.Options(n_train=12, n_test=12, n_repetitions=3)
-    monkeypatch.setattr("cortexscale.datasets.released.of_release", lambda _: True)
-    for monkey in tvsd.SUBJECTS:
-        counts, live = all_facts()["tvsd"].released_units.counts[monkey], np.zeros(1024, bool)
+    counts = {"monkeyF": {"V1": 300, "V4": 60, "IT": 90}, "monkeyN": {"V1": 200, "V4": 90, "IT": 60}}
+    for number, monkey in enumerate(tvsd.SUBJECTS):
+        rng, live = np.random.default_rng(number), np.zeros(1024, bool)
         for roi, (first, _) in options.areas[monkey].items():
-            live[first : first + counts[roi]] = True
-        noise = np.where(live, 0.01, 1e6)
-        repetitions = rng.normal(size=(12, 1024)) * live + rng.normal(size=(3, 12, 1024)) * noise
+            live[first : first + counts[monkey][roi]] = True
+        repetitions = rng.normal(size=(12, 1024)) * live + rng.normal(size=(3, 12, 1024)) * np.where(live, 0.1, 1)
         repetitions[:, :, ~live] = np.nan
         train = rng.normal(size=(12, 1024))
-        write_tvsd(tmp_path, monkey, train_ids=ids, test_ids=ids, train=train, test_repetitions=repetitions)
-        tvsd.inspect(tmp_path, monkey, options)
+        write_tvsd(tmp_path, monkey, train_ids=ids[0], test_ids=ids[1], train=train, test_repetitions=repetitions)
+    released = ReleasedUnits(statistic="reliab", above=0.3, counts=counts)
+    facts = all_facts()["tvsd"].__class__(**vars(all_facts()["tvsd"]) | {"released_units": released})
+    monkeypatch.setattr("cortexscale.check.released_counts.facts", {"tvsd": facts}.get)
+    return options
+
+
+def report(root, options) -> str:
+    entry = {"label": "TVSD", "reader": "tvsd", "path": str(root), "stimuli": "x", "subjects": [*tvsd.SUBJECTS], "rois": ["V1"]}
+    return check_data("mine", {"tvsd": Dataset(**entry, options=options.model_dump())}, {}).text()
+
+
+def test_exchanged_files_are_a_problem_of_check_data_and_a_study_still_runs(exchanged, tmp_path, monkeypatch):
+    assert "units with" not in report(tmp_path, exchanged), "the config changes counts of the release"
+    monkeypatch.setattr("cortexscale.check.raw_data.changed_counts", lambda options: [])
+    monkeypatch.setattr("cortexscale.check.raw_data.released_file", lambda reader, path: None)
+    text = report(tmp_path, exchanged)
+    assert "in order" in text
+    assert "monkeyN has about as many units as in the release: units with a reliab above 0.3: V1 200, V4 90, IT 60" in text
+
     one, other = (tmp_path / monkey / "THINGS_normMUA.mat" for monkey in tvsd.SUBJECTS)
     one.rename(tmp_path / "aside"), other.rename(one), (tmp_path / "aside").rename(other)
+    text = report(tmp_path, exchanged)
+    assert "2 problem(s)" in text
     for monkey in tvsd.SUBJECTS:
-        with pytest.raises(InputError, match=rf"{monkey}/THINGS_normMUA.mat[\s\S]*as in the release of {monkey}"):
-            tvsd.inspect(tmp_path, monkey, options)
+        assert re.search(rf"{monkey}/THINGS_normMUA.mat\s+found: +units with a reliab above 0.3: V1 \d+, .*\s+expected: V1", text)
+        assert len(tvsd.read(tmp_path, monkey, exchanged).units)

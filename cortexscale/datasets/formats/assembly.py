@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from cortexscale.arrays import hdf5_damage, open_hdf5
+from cortexscale.arrays import hdf5_damage, open_hdf5, require_whole_heaps
 from cortexscale.datasets.screening import impossible
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
@@ -122,6 +122,7 @@ class Assembly:
 def open_assembly(path: Path | str, remedy: str) -> Iterator[Assembly]:
     """Open an assembly for reading. Every error message ends with ``remedy``."""
     path = require_real_file(path, remedy)
+    require_whole_heaps(path, remedy)
     with _reading(path, remedy):
         file = open_hdf5(path)
     with file:

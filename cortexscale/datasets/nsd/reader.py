@@ -19,7 +19,6 @@ from cortexscale.datasets.nsd.design import Rows, assign_rows, read_design
 from cortexscale.datasets.nsd.files import ROI_VOLUMES, ROIS, Release, open_betas, read_masks, require_sessions
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.registry import all_facts
-from cortexscale.datasets.released import require_released_grid
 from cortexscale.datasets.screening import first_reason, reason_counts
 from cortexscale.errors import InputError
 from cortexscale.kernels.noise_ceiling import noise_ceiling_percent
@@ -153,7 +152,6 @@ def _look(release: Release, options: Options) -> tuple[Rows, dict[str, np.ndarra
     require_sessions(release, options.sessions[release.subject])
     rows = _rows(release, options)
     volume = read_volume(release.ncsnr, release.remedy(release.ncsnr))
-    require_released_grid(release.ncsnr, "nsd", release.subject, options, volume.values.shape)
     masks, ncsnr = read_masks(release, volume, options.selection), volume.values
     places = np.argwhere(masks["whole_brain"])
     voxels = pd.DataFrame(places, columns=["i", "j", "k"])

@@ -15,7 +15,6 @@ from pydantic import BaseModel, Field, PositiveInt
 
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.registry import all_facts
-from cortexscale.datasets.released import require_released_units
 from cortexscale.datasets.screening import first_reason, reason_counts
 from cortexscale.datasets.things_fmri.average import BLOCK_BYTES, moments_and_ceiling, zscored_averages
 from cortexscale.datasets.things_fmri.files import Release, find_release, open_responses
@@ -85,6 +84,14 @@ def inspect(root: Path, subject: str, options: Options) -> None:
     release, trials, voxels, _ = _tables(root, subject, options)
     with open_responses(release, voxels["voxel_id"].to_numpy(), len(trials.session)):
         pass
+
+
+def count_units(root: Path, subject: str, options: Options, above: float) -> tuple[Path, dict[str, int]]:
+    """Count the voxels of each ROI with a released noise ceiling above ``above`` percent. Return the voxel table as well."""
+    release = _release(root, subject, options)
+    voxels = read_voxels(release, options.n_voxels[subject], options.n_repetitions, options.voxel_metadata)
+    rois = [roi for roi in ROI_COLUMNS if options.voxel_metadata == "v2" or roi not in SECOND_VERSION_ROIS]
+    return release.voxels, {roi: int(voxels.loc[voxels["nc_testset"] > above, roi].sum()) for roi in rois}
 
 
 def memory_mb(options: Options) -> int:
@@ -171,8 +178,6 @@ def _tables(root: Path, subject: str, options: Options) -> tuple[Release, Trials
     trials = read_trials(release, options.n_train, options.n_test, options.n_repetitions)
     voxels = read_voxels(release, options.n_voxels[subject], options.n_repetitions, options.voxel_metadata)
     voxels["whole_brain"] = True if options.selection == "whole_brain" else voxels[list(ROI_COLUMNS)].any(axis=1)
-    members = {roi: voxels[roi].to_numpy() for roi in ROIS}
-    require_released_units(release.voxels, "things_fmri", subject, options, voxels["nc_testset"].to_numpy(), members)
     candidate = voxels["whole_brain"].to_numpy()
     if options.noise_ceiling == "released":
         candidate = candidate & (voxels["nc_testset"] > options.min_nc_percent).to_numpy()

@@ -20,7 +20,6 @@ from pydantic import BaseModel, Field, field_validator
 from cortexscale.datasets.formats.matlab import numbers, open_matlab, read_strings
 from cortexscale.datasets.readers import require_known
 from cortexscale.datasets.registry import all_facts
-from cortexscale.datasets.released import require_released_units
 from cortexscale.datasets.screening import Damage, reason_counts
 from cortexscale.datasets.tvsd.electrodes import (
     BLOCK_BYTES,
@@ -95,6 +94,14 @@ def inspect(root: Path, subject: str, options: Options) -> None:
     _stimulus_ids(root, subject, options)
     with _responses_file(root, subject, options):
         pass
+
+
+def count_units(root: Path, subject: str, options: Options, above: float) -> tuple[Path, dict[str, int]]:
+    """Count the electrodes of each released area with a reliability above ``above``. Return the file of responses as well."""
+    path, _ = raw_files(root, subject, options)
+    with _responses_file(root, subject, options) as file:
+        reliable = released_reliability(file["reliab"][:]) > above
+    return path, {area: int(reliable[first:stop].sum()) for area, (first, stop) in _AREAS[subject].items()}
 
 
 def memory_mb(options: Options) -> int:
@@ -207,9 +214,6 @@ def _responses_file(root: Path, subject: str, options: Options) -> Iterator[h5py
     with open_matlab(path, shapes, _source(subject, "THINGS_normMUA.mat")) as file:
         for name, shape in shapes.items():
             numbers(file, name, shape, _OF_ONE_RELEASE)
-        reliability, number = released_reliability(file["reliab"][:]), np.arange(N_ELECTRODES)
-        in_area = {roi: (number >= first) & (number < stop) for roi, (first, stop) in options.areas[subject].items()}
-        require_released_units(path, "tvsd", subject, options, reliability, in_area)
         yield file
 
 
