@@ -44,9 +44,14 @@ _NAMES = {
 _NAMES |= {other: name for name, other in _NAMES.items()}
 _MESSAGES = ("log", "logging", "warnings", "InputError", "ValueError", "TypeError", "KeyError", "RuntimeError")
 """Names of calls within which nothing is changed: the words of messages are not what the tests of numbers are about."""
-_CAUTION = ("strict", "encoding", "frozen", "validate")
-"""Keywords that right code cannot show: ``zip`` and ``merge`` check what holds, objects stay as they are, text is UTF-8."""
-_SYMMETRIC = ("max", "min", "maximum", "minimum")
+_WORDS = ("where", "found", "expected", "remedy")
+"""Names of texts that InputError puts together."""
+_CAUTION = ("strict", "encoding", "frozen", "validate", "verbose", "description")
+"""Keywords that right results cannot show: ``zip`` and ``merge`` check what holds, objects stay as they are, text is UTF-8, and
+the others are for readers."""
+_COSTS = ("memory_mb",)
+"""Functions that only estimate the cost of a job."""
+_SYMMETRIC = ("max", "min", "maximum", "minimum", "pearson")
 """Functions of which the order of two arguments does not matter."""
 
 
@@ -105,6 +110,8 @@ def _changes(
             continue
         if isinstance(child, ast.keyword) and child.arg in _CAUTION:
             continue
+        if isinstance(child, ast.FunctionDef) and child.name in _COSTS:
+            continue
         if isinstance(child, ast.stmt):
             in_function = isinstance(node, ast.FunctionDef) and child in node.body
             yield from _changes(child, _before_body(child), at_import=at_import and not in_function)
@@ -122,6 +129,12 @@ def _before_body(statement: ast.stmt) -> tuple[int, int]:
 
 
 def _is_message(node: ast.AST) -> bool:
+    """Whether a node only makes text for people."""
+    if isinstance(node, ast.Assign | ast.AugAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        names = {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+        texts = any(isinstance(part, ast.Constant) and isinstance(part.value, str) for part in ast.walk(node.value))
+        return texts and bool(names) and names <= set(_WORDS)
     called = node.func if isinstance(node, ast.Call) else None
     while isinstance(called, ast.Attribute):
         called = called.value
