@@ -85,7 +85,7 @@ def make(watched: Watched, checkout: Path, drawn: list[Mutant]) -> list[str]:
             outcomes.append("noticed")
             continue
         before, after = mutant.lines((checkout / mutant.file).read_bytes())
-        outcomes.append("explained" if after in reasons.get(mutant.file, {}) else "NOT NOTICED")
+        outcomes.append("explained" if {before, after} & set(reasons.get(mutant.file, {})) else "NOT NOTICED")
         print(f"{mutant.file}:{mutant.line} {outcomes[-1]}\n    - {before}\n    + {after}", flush=True)
     return outcomes
 
