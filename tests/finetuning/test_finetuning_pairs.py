@@ -47,8 +47,10 @@ def test_fractions_and_subjects_are_drawn_as_by_the_authors(world):
         full = next(other for other in whole if other.subject == subject.subject)
         np.testing.assert_array_equal(subject.rows, full.rows[places])
         np.testing.assert_array_equal(subject.responses, full.responses[places])
-    for wrong in ({"percent": 1}, {"n_subjects": 5}):
-        with pytest.raises(InputError, match=r"[12] st|5 subjects"):
+    assert [len(neural_pairs(targets, n_subjects=number)) for number in (1, 4)] == [1, 4]
+    assert [len(subject.rows) for subject in neural_pairs(targets, percent=2)] == [2] * 4
+    for wrong in ({"percent": 1}, {"n_subjects": 5}, {"n_subjects": 0}):
+        with pytest.raises(InputError, match=r"1 stimuli|[05] subjects"):
             neural_pairs(targets, **wrong)
 
 

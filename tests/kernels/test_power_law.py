@@ -14,6 +14,7 @@ from cortexscale.errors import InputError
 from cortexscale.kernels.power_law import FORMS, choose_form, fit_power_law, resample_counts
 from cortexscale.kernels.power_law_forms import Offset, Powers
 from cortexscale.kernels.robust_curve import huber
+from cortexscale.scaling import fit as law_fit
 from cortexscale.scaling.fit import fit_experiment
 
 TRUTH = {  # for X in units of 1
@@ -264,6 +265,15 @@ def test_cross_validation_finds_the_form(form):
     assert found == form and losses[form] == min(losses.values())
     row, _ = fit_experiment(x, score, form="auto", x_scale=1.0, bootstraps=5, clusters=np.arange(120) // 3)
     assert row["form"] == found
+
+
+def test_cross_validation_of_single_points_needs_no_labels_and_with_labels_keeps_them_together(monkeypatch):
+    x, score = points("reduced", 40, 0.01, 1)
+    labels, given = np.arange(40) // 4, []
+    monkeypatch.setattr(law_fit, "choose_form", lambda x, score, groups, delta: given.append(groups) or ("reduced", {}))
+    for clusters in (None, labels):
+        fit_experiment(x, score, form="auto", x_scale=1.0, bootstraps=2, clusters=clusters)
+    np.testing.assert_array_equal(given, [np.arange(40), labels])
 
 
 def test_cross_validation_scores_groups_that_the_fit_has_not_seen():

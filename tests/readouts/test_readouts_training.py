@@ -212,5 +212,11 @@ def test_a_validation_share_is_held_out_of_training(tokens, targets):
         assert len(validation.rows) == 18
         assert np.array_equal(np.sort([*train.rows, *validation.rows]), whole.rows)
     fits = fit_readouts({"l": tokens}, {"IT": "l"}, [train for train, _ in parts], ATTENTION, shared=True, seed=0)
-    table = validation_scores(next(iter(fits)), tokens, [validation for _, validation in parts])
-    assert table["subject"].tolist() == list("abc") and table["pearsonr"].between(-1, 1).all()
+    fitted, scored = next(iter(fits)), [validation for _, validation in parts]
+    table = validation_scores(fitted, tokens, scored)
+    assert table["subject"].tolist() == list("abc") and (table["roi"] == "IT").all()
+    for subject, found in zip(scored, table["pearsonr"], strict=True):
+        predicted = fitted.readouts.predict(tokens, subject.rows, subject.subject)["IT"]
+        measured = subject.responses[:, subject.units["IT"]]
+        r = [np.corrcoef(predicted[:, unit], measured[:, unit])[0, 1] for unit in range(measured.shape[1])]
+        assert found == pytest.approx(np.mean(r), abs=1e-5), "sums of 18 products in float32"
