@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cortexscale.errors import InputError
 from cortexscale.finetuning.table import finetuning_table
 from cortexscale.models.tuning import TunedModel, Tuning
 from cortexscale.recipe import Lora, NeuralRecipe
@@ -83,3 +84,16 @@ def test_the_accuracy_of_a_base_model_was_measured_before_its_fine_tunings_or_is
     assert bases["arch"].to_dict() == {"cnn": "resnet", "vit": "deit"}
     assert bases[["finetuning_dataset", "seed", "epochs"]].isna().all(axis=None)
     assert np.isnan(table.loc[table["model_id"] == "other", "task_evaluation_acc"].astype(float)).all()
+
+
+def test_cards_and_scores_of_another_kind_are_refused(tmp_path):
+    scores, cards = tmp_path / "scores.parquet", tmp_path / "cards.parquet"
+    write_table(pd.DataFrame({"model_id": ["whole"]}), scores, {})
+    with pytest.raises(InputError, match="no column pearsonr_nc"):
+        finetuning_table([scores], [], cards, {})
+    write_table(pd.DataFrame({"model_id": ["whole"], "pearsonr_nc": [0.1]}), scores, {})
+    write_table(pd.DataFrame({"model_id": ["vit"]}), cards, {})
+    card = {"fitting_samples": 40, "n_trainable_params": 9, "task_evaluation_acc": 0.5, "task_evaluation_acc_before": 0.6}
+    (tmp_path / "whole.json").write_text(json.dumps(card), encoding="utf-8")
+    with pytest.raises(InputError, match="no column backbone_arch"):
+        finetuning_table([scores], [tmp_path / "whole.json"], cards, {"whole": MODELS["whole"]})

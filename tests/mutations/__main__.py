@@ -23,7 +23,7 @@ from trial import AT_IMPORT, FORK, Watched, fails, load_libraries, watch
 ROOT = Path(__file__).parents[2]
 PARTS = ("kernels", "alignment", "scaling", "readouts", "finetuning", "datasets")
 SECONDS = 40
-"""Time of the tests of one mistake. The tests of the folder of the changed module come first, and of them the quickest."""
+"""Largest sum of the times of the tests of one mistake, of which the quickest come first."""
 
 
 def main() -> None:
@@ -104,15 +104,22 @@ def noticed(watched: Watched, checkout: Path, mutant: Mutant) -> bool:
 
 
 def tests_of(watched: Watched, mutant: Mutant) -> list[str]:
-    """Choose the tests that are run with a mistake. What runs at import belongs to all tests of the module and of its folder."""
+    """Choose the tests that are run with a mistake, in their order.
+
+    Tests that run the statement come first, and then the other tests of their files, because they may share a fixture or a cached
+    value. What runs at import belongs to all tests of the module and of its folder.
+    """
     own = f"tests/{mutant.file.split('/')[1]}/"
     first, last = mutant.statement
     running = set().union(*(watched.lines.get((mutant.file, line), set()) for line in range(first, last + 1)))
     if mutant.at_import or AT_IMPORT in running:
         running |= watched.lines.get((mutant.file, 0), set()) | {test for test in watched.seconds if test.startswith(own)}
     running.discard(AT_IMPORT)
+    files = {test.split("::")[0] for test in running}
+    candidates = [test for test in watched.seconds if test.split("::")[0] in files]
+    candidates.sort(key=lambda test: (test not in running, not test.startswith(own), watched.seconds[test], test))
     chosen, total = [], 0.0
-    for test in sorted(running, key=lambda test: (not test.startswith(own), watched.seconds[test], test)):
+    for test in candidates:
         total += watched.seconds[test]
         if chosen and total > SECONDS:
             break

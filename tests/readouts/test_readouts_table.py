@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from cortexscale.errors import InputError
 from cortexscale.readouts.table import gates_table, mapping_table
 from cortexscale.stores import write_table
 
@@ -40,3 +41,10 @@ def test_gates_of_all_files_are_in_one_table(tmp_path):
     table = gates_table(written(tmp_path, [gates[:0], gates, gates]))
     assert table["gate"].tolist() == [0.25, 0.75] * 2 and table.index.tolist() == [0, 1, 2, 3]
     assert list(gates_table(written(tmp_path, [gates[:0], gates[:0]]))) == ["layer_name", "gate"], "no readout has gates"
+
+
+def test_tables_of_another_kind_are_refused(tmp_path):
+    with pytest.raises(InputError, match="no column data_pct"):
+        mapping_table(written(tmp_path, [scores("attention_shared", ["a"]).drop(columns="data_pct")]))
+    with pytest.raises(InputError, match="no column gate"):
+        gates_table(written(tmp_path, [pd.DataFrame({"layer_name": ["one"]})]))
