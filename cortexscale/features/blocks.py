@@ -1,4 +1,4 @@
-"""Sizes of blocks of activations in memory and on disk. Estimates of costs also use them."""
+"""Sizes of blocks of activations in memory and on disk. Estimates of costs use the same sizes."""
 
 ROWS, COLUMNS = 256, 2048
 """Number of rows and number of columns in a chunk of a store. Layers are written by whole rows and read by whole columns."""

@@ -1,4 +1,4 @@
-"""Costs of extracting features after random projection, and exact kernels of all activations."""
+"""Costs of extracting randomly projected features, and of extracting exact kernels of all activations."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ LIBRARIES = 1.2e9
 DEVICE_AND_READERS = 5e9
 """Host memory of a CUDA context and of the processes that read images, in bytes."""
 COPIES = 3
-"""Memory holds this many arrays that are as large as the widest output: the output, its input and its projection."""
+"""Number of arrays as large as the widest output that are in memory together: the output, its input and its projection."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Extraction:
     """Sizes that decide the cost of extracting some layers of a model.
 
     Attributes:
-        layers: number of extracted layers. It may be an expected number, which need not be an integer.
+        layers: number of extracted layers. It need not be an integer, because it can be an estimate.
         images: number of images that pass through the network.
         dimensions: number of dimensions of the projection, or None if all activations are extracted.
     """
@@ -54,7 +54,7 @@ class Extraction:
         return self.passes * self.forward_seconds(machine) + self.activations / machine.disk_write
 
     def kernel_seconds(self, machine: Machine, precision: str, kernels: Sequence[int]) -> float:
-        """Seconds to make the kernels of all layers. ``kernels`` has the number of images of each kernel that a layer has."""
+        """Seconds to make the kernels of all layers. For each kernel of a layer, ``kernels`` has its number of images."""
         return self.layers * sum(gram_seconds(machine, precision, n, self.network.width) for n in kernels)
 
     @property
@@ -110,7 +110,7 @@ def projected_features(machine: Machine, size: Extraction) -> Cost:
 
 
 def exact_kernels(machine: Machine, size: Extraction, kernels: Sequence[int]) -> Cost:
-    """Cost of extracting exact kernels. ``kernels`` has the number of images of each kernel that a layer has.
+    """Cost of extracting exact kernels. For each kernel of a layer, ``kernels`` has its number of images.
 
     start_network + passes x N x (1 / images + FLOPs / forward) + 2 N d / disk_write, for N images + for each kernel, n^2 d / gemm
     + 2 n d / disk_read + 3 n d / elementwise + written / disk_write. In one pass, activations fill scratch_gb or the memory for

@@ -37,9 +37,10 @@ def extract_kernels(
 ) -> None:
     """Write the kernels of all layers.
 
-    Each array in ``image_rows`` has rows of the stimulus table. One kernel will contain all images of an array. Activations are
-    flattened, with class and register tokens, and rounded to float16. A layer that needs more than ``scratch_gb`` of disk has a
-    pass of its own. An interrupted run continues after the last complete block of rows, or after the last complete layer.
+    Each array in ``image_rows`` has rows of the stimulus table. Every layer gets a kernel that contains all images of this array.
+    Activations are flattened, with class and register tokens, and rounded to float16. A layer that needs more than ``scratch_gb``
+    of disk has a pass of its own. An interrupted run continues after the last complete block of rows, or after the last complete
+    layer.
     """
     path, sets = Path(path), image_sets(image_rows)
     images = hashlib.blake2b(b"|".join(rows.tobytes() for rows in sets), digest_size=16).hexdigest()
@@ -65,7 +66,7 @@ def activations_on_disk(
     rows: np.ndarray | None = None,
     wanted: Callable[[str], bool] = lambda name: True,
 ) -> Iterator[FeatureStore]:
-    """Yield all activations of some rows of the stimulus table, a few layers at a time. They are deleted after use.
+    """Yield all activations for some rows of the stimulus table, in stores of a few layers. Each store is deleted after use.
 
     The file ``scratch`` takes at most ``scratch_gb``, or more if a single layer needs more. A pass over the images is skipped if
     none of its layers is wanted. An interrupted pass continues after its last complete block of rows.

@@ -54,7 +54,7 @@ class Inputs:
         return self.transform(self.images[int(self.rows[item])])
 
     def sample(self, item: int) -> Sample:
-        """Make the input ``item``, with 0 in place of a label."""
+        """Return the input at position ``item``, and 0 in place of a label."""
         return self[item], 0
 
 
@@ -83,11 +83,12 @@ class ForwardPasses:
     def write(
         self, names: Sequence[str], inputs: Inputs, writer: StoreWriter, features: Callable[[Tensor], Tensor] = lambda x: x
     ) -> None:
-        """Write the features of some layers for all inputs that are not written yet.
+        """Write the features of some layers for all inputs that ``writer`` has not written yet.
 
-        ``features`` makes features from activations (batch, ...) as soon as a layer has run, so memory holds the activations of
-        one layer at a time. Features are rounded to float16. Each batch is written while the next one is computed; no other batch
-        waits. An InputError is raised if a layer has no output, or if the first dimension of its output is not the batch.
+        The function ``features`` turns the activations (batch, ...) of a layer into features as soon as the layer has run, so
+        memory holds the activations of one layer at a time. Features are rounded to float16. Each batch is written while the next
+        batch is computed, so memory holds the features of two batches. An InputError is raised if a layer has no output, or if
+        the first dimension of its output is not the batch.
         """
         device = best_device()
         network = self.backbone.network.to(device)
@@ -107,7 +108,8 @@ class ForwardPasses:
                     alone[name] = found[0]
                 else:
                     _require_same(alone[name], found[0], self.precision, where, BATCH if images is batch else CHANCE)
-            # This is a copy, because the network may work in place. A GPU transfers it while the network continues.
+            # Features are copied, because the network can change them in place. A GPU transfers the copy while the network
+            # continues.
             return found.flatten(1).to(torch.float16, copy=True).to("cpu", non_blocking=True)
 
         alone: dict[str, Tensor] = {}
@@ -118,9 +120,10 @@ class ForwardPasses:
             for batch, _ in loaded(rest.sample, batches, self.workers, device):
                 self._require_finite(batch, inputs.rows[first + done :])
                 first_image = batch[:1]
-                # The first image also passes alone. An output whose first dimension then has length 1 has the batch there. The
-                # length of a whole batch would not show this, because another dimension may have the same length. It passes
-                # alone twice, which tells random numbers from a dependence on the batch.
+                # The first image also passes through the network alone. If the first dimension of an output then has length 1, it
+                # is the batch. A whole batch would not show this, because another dimension can have the same length. The first
+                # image passes alone twice: features that differ between these passes are random, and features that differ only in
+                # the whole batch depend on other images.
                 for images in (batch,) if done else (first_image, batch[:1], batch):
                     network(images)
                 copied = torch.cuda.current_stream(device).record_event() if device.type == "cuda" else None
@@ -178,8 +181,8 @@ class ModelOnImages(ForwardPasses):
         """Return the committed layers, from shallow to deep.
 
         Raises:
-            InputError: the model uses the committed layers of another model and lacks some of them, or the commitments are of
-                other ``layers`` than the config now has.
+            InputError: the model uses the committed layers of another model and lacks some of them, or the config had other
+                ``layers`` when the layers were committed.
         """
         model, reference, remedy = self.identity["model"], commitments.model_id, None
         where = f"committed layers of {reference}"
@@ -203,10 +206,11 @@ def forward_precision(wanted: str) -> str:
 def extract_features(
     passes: ForwardPasses, layers: Sequence[Layer], path: Path | str, *, projection: Projection, made_by: dict[str, Any]
 ) -> None:
-    """Write the features of all images at all layers into the store at ``path``.
+    """Write the features of all images in all ``layers`` into the store at ``path``.
 
     Activations are flattened, with class and register tokens. If a layer has more than ``projection.dimensions`` activations,
-    they are projected to that number (paper, section 3). An interrupted run continues after its last complete block of rows.
+    they are projected to this number of dimensions (paper, section 3). An interrupted run continues after its last complete block
+    of rows.
     """
     names, inputs = [layer.name for layer in layers], passes.inputs()
     writer = StoreWriter(path, passes.identity | {"layers": names, "projection": plain(projection)}, len(inputs))
@@ -215,7 +219,7 @@ def extract_features(
 
 
 def project_activations(activations: FeatureStore, path: Path | str, projection: Projection) -> FeatureStore:
-    """Write the same store as :func:`extract_features` with this projection, but from activations rounded to float16.
+    """Project stored activations, which are rounded to float16, and write the same store as :func:`extract_features`.
 
     One block of rows is held in memory. An interrupted run continues after its last complete block.
     """
@@ -231,7 +235,7 @@ def project_activations(activations: FeatureStore, path: Path | str, projection:
 
 
 def _require_same(first: Tensor, second: Tensor, precision: str, where: str, cause: Cause) -> None:
-    """Raise an InputError if the features of an image differ between two passes. ``cause`` is what makes them differ."""
+    """Raise an InputError if the features of an image differ between two passes. ``cause`` says why they differ."""
     apart = difference(first, second)
     if apart > (MOST if precision == "float32" else 5 * MOST):
         found = f"features of one image that differ by {100 * apart:.1f} % {cause.text}"

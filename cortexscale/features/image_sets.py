@@ -7,7 +7,7 @@ import pandas as pd
 
 
 def image_sets(wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Choose sets of images, one for each Gram matrix, so that every array of rows in ``wanted`` lies in one set.
+    """Choose sets of images, one for each Gram matrix. Each array of rows in ``wanted`` is a part of one set.
 
     Either all images form one set, or each array forms its own set, whichever needs fewer products. If arrays share most of their
     images, as in the datasets on THINGS, they share one Gram matrix. If most images differ, as between the subjects of NSD, each
@@ -20,7 +20,10 @@ def image_sets(wanted: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def places(rows: np.ndarray, images: np.ndarray) -> np.ndarray | slice | None:
-    """Return the indices of ``rows`` in ``images``. Consecutive indices are a slice. If some rows are missing, return None."""
+    """Return the indices of ``rows`` in ``images``. Consecutive indices are returned as a slice.
+
+    If some rows are missing, return None.
+    """
     found = pd.Index(images).get_indexer(rows)
     if (found < 0).any():
         return None
@@ -29,7 +32,7 @@ def places(rows: np.ndarray, images: np.ndarray) -> np.ndarray | slice | None:
 
 
 def runs(rows: np.ndarray) -> list[slice]:
-    """Turn ascending rows into slices of consecutive rows."""
+    """Turn ascending row numbers into slices, one for each run of consecutive rows."""
     stretches = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
     return [slice(int(stretch[0]), int(stretch[-1]) + 1) for stretch in stretches]
 
@@ -37,7 +40,7 @@ def runs(rows: np.ndarray) -> list[slice]:
 def in_reading_order(sets: Sequence[np.ndarray]) -> np.ndarray:
     """List every image of ``sets`` once.
 
-    Images that belong to the same sets are neighbours, so each set has a few runs of images.
+    Images that belong to the same sets are neighbours, so each set consists of a few runs of images in this order.
     """
     union = pd.unique(np.concatenate(sets))
     return union[np.lexsort([~np.isin(union, images) for images in sets])]

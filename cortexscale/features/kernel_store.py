@@ -1,7 +1,8 @@
 """The store of exact kernels. It has the Gram matrix of all activations for each layer and set of images.
 
 The lower triangle is stored in float32, which takes 2 n^2 bytes for n images. If a layer has at most n activations, the
-activations are stored instead. Its Gram matrix would be singular, so the rounding of float32 would matter at small penalties.
+activations are stored instead. The Gram matrix of such a layer would be singular, so the rounding of float32 would matter at
+small penalties.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ BLOCK = 1024
 
 
 class KernelWriter:
-    """A writer of kernels, layer by layer. Complete layers of an earlier run are kept if it had the same ``identity``.
+    """A writer of kernels, layer by layer. Complete layers of an earlier run are kept if that run had the same ``identity``.
 
     Each array in ``sets`` has the images (rows of the stimulus table) of one kernel. ``images`` has the images of all sets, in
     the order in which their activations must be given.
@@ -42,7 +43,7 @@ class KernelWriter:
     def add(self, layer: str, activations: zarr.Array[Any]) -> None:
         """Compute and write the kernels of a layer from its float16 activations (images, width), in the order of ``images``.
 
-        Memory holds one kernel and one slab of columns. Products are computed in float64 on devices where it is fast.
+        Memory holds one kernel and one slab of columns. Products are computed in float64 on devices where float64 is fast.
         """
         for number, rows in enumerate(self._rows):
             name = f"kernels/{layer}/{number}"

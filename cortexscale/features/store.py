@@ -1,7 +1,7 @@
 """The feature store: one file per model and stimulus set, with one float16 array per layer.
 
 The file grows by blocks of rows (:mod:`~cortexscale.features.unfinished_store`), and the blocks of an interrupted run are kept. A
-slab of columns is read without the rest of a layer. ``benchmarks/store.py`` compares this layout with others.
+slab of columns can be read without the rest of its layer. ``benchmarks/store.py`` compares this layout with others.
 """
 
 import zipfile
@@ -27,7 +27,7 @@ _EXPONENT = np.uint16(0x7C00)
 
 
 class StoreWriter:
-    """A writer of a store, which appends rows of all layers in order.
+    """A writer that appends rows of all layers to a store, in order.
 
     ``identity`` has everything on which the features depend: weights, transform, stimuli, layers and projection. An earlier run
     is continued only if it had the same identity. ``rows_written`` is the number of complete rows. For each row of the store,
@@ -75,7 +75,10 @@ class StoreWriter:
         return stored
 
     def _flush(self, n: int) -> None:
-        """Write the first ``n`` waiting rows, and record that they are complete. They are whole blocks or the last rows."""
+        """Write the first ``n`` waiting rows, and record that they are complete.
+
+        These rows are whole blocks, or the last rows of the store.
+        """
         first, height = self.rows_written // ROWS, min(ROWS, self.n_rows)
         for layer in self._waiting[0] if n else ():
             batches = [batch[layer] for batch in self._waiting]
@@ -117,11 +120,11 @@ class Store:
         self.layers: dict[str, dict[str, Any]] = self.attributes["layers"]
 
     def kernels(self, layer: str, wanted: Sequence[np.ndarray], dtype: torch.dtype, device: torch.device) -> Iterator[GramMatrix]:
-        """Yield the Gram matrix of a layer for each array in ``wanted``, which has rows of the stimulus table.
+        """Yield a Gram matrix of a layer for each array in ``wanted``. An array has rows of the stimulus table.
 
-        Arrays may share a larger Gram matrix (:func:`~cortexscale.features.image_sets.image_sets`). The features of a shared
-        matrix are centred by their mean over all images of this matrix. If the images of an array are consecutive in the matrix,
-        a view is returned, otherwise a copy. A layer or image that the store does not have raises an InputError.
+        Several arrays can be parts of one larger Gram matrix (:func:`~cortexscale.features.image_sets.image_sets`). The features
+        of such a matrix are centred by their mean over all images of the matrix. If the images of an array are consecutive in the
+        matrix, a view is returned, otherwise a copy. A layer or image that the store does not have raises an InputError.
         """
         if layer not in self.layers:
             raise self._without(layer)
@@ -170,7 +173,7 @@ class FeatureStore(Store):
         self.n_rows: int = self.attributes["n_rows"]
 
     def slabs(self, layer: str, columns: int = SLAB) -> Iterator[np.ndarray]:
-        """Yield a layer in float16 slabs (n_rows, <= columns)."""
+        """Yield the features of a layer in float16 slabs (n_rows, <= columns)."""
         if layer not in self._group:
             raise self._without(layer)
         return column_slabs(self.array(layer), columns=columns)

@@ -17,14 +17,14 @@ import zarr
 
 _SYNCED = 2**26
 """Number of bytes after which the file is flushed to the disk and dropped from the page cache. The next bytes then reuse the
-memory of these pages. On a virtual machine, reused pages take a sixth of the kernel time of new pages. Readers on the same node
-also keep more of the page cache."""
+memory of these pages. On a virtual machine, reused pages take a sixth of the kernel time of new pages. More of the page cache
+also remains for other processes that read files on the same machine."""
 
 
 class UnfinishedStore:
-    """A writer of the file ``path``, a group of zarr arrays. A second file records how much of it is complete.
+    """A writer of a file that has a group of zarr arrays. A second file records how much of the first file is complete.
 
-    The process may be killed at any byte. When the store is opened again, everything after the last complete block is cut off.
+    The process can be killed at any byte. When the store is opened again, everything after the last complete block is cut off.
     The file of an earlier run is continued only if that run had the same ``attributes``. ``done`` is the value recorded with the
     last complete block, or None before the first block.
     """
@@ -80,7 +80,7 @@ class UnfinishedStore:
     def write(self, name: str, place: tuple[int, ...], values: np.ndarray, chunks: tuple[int, ...]) -> None:
         """Write the chunk at ``place`` in the grid of chunks.
 
-        A chunk has the shape ``chunks``; at an edge it is padded with zeros.
+        A chunk has the shape ``chunks``; at an edge of the array, the chunk is padded with zeros.
         """
         if values.shape != chunks:
             values = np.pad(values, [(0, whole - given) for whole, given in zip(chunks, values.shape, strict=True)])
@@ -102,7 +102,7 @@ class UnfinishedStore:
         self._synced = self._end
 
     def mark_complete(self, done: Any = None) -> None:
-        """Record that everything written so far is complete. ``done`` is the caller's record of how much that is."""
+        """Record that everything written so far is complete. ``done`` says how much this is, in the caller's own form."""
         self._sync()
         new = [(entry.filename, entry.header_offset, entry.file_size, entry.CRC) for entry in self._entries[self._n_recorded :]]
         _append(self._records, _line({"done": done, "end": self._end, "entries": new}))

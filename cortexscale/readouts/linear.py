@@ -52,7 +52,7 @@ def linear_fits(
 
     The cost grows with the cube of the number of stimuli, so the nine percentages of the paper cost only 1.5 times as much as the
     largest. A subset of all stimuli is the same for every seed, and is fitted once. K is the Gram matrix (n + m, n + m) of the
-    training stimuli followed by the test stimuli, in any centring.
+    training stimuli followed by the test stimuli; it can be centred by any mean.
     """
     n, of_all = len(targets.train_rows), dict[str, np.ndarray]()
     for seed in seeds:

@@ -24,7 +24,7 @@ from cortexscale.readouts.trials import Trials
 
 @dataclass(frozen=True)
 class Fitted:
-    """Trained readouts of some ROIs from one layer.
+    """Trained readouts of some ROIs, all of which read the same layer.
 
     Attributes:
         trials: training trials of each subject.
@@ -52,7 +52,7 @@ def fit_readouts(
     seed: int,
     states: Path | None = None,
 ) -> Iterator[Fitted]:
-    """Train the readouts of all subjects and ROIs. As many readouts of a layer as the device holds are trained together.
+    """Train the readouts of all subjects and ROIs. ROIs with the same layer are trained together, as many as the device can hold.
 
     Args:
         tokens: tokens of each layer. For a layer gate, ``POOLED`` has the mean tokens of all layers.
@@ -105,9 +105,9 @@ def score_readouts(fitted: Fitted, tokens: Tokens, targets: Sequence[Targets]) -
     """Score trained readouts on the test split, in float32.
 
     Returns:
-        The two tables of :func:`cortexscale.alignment.score_rows.score_rows`. Rows per subject x ROI also have ``probe_type``,
-        ``layer_name``, ``fitting_samples`` and ``n_params``. ``n_params`` counts the whole readout. For a shared readout, this
-        includes the heads of all subjects, so all its subjects have the same number.
+        The two tables of :func:`cortexscale.alignment.score_rows.score_rows`. The table with rows per subject x ROI also has
+        ``probe_type``, ``layer_name``, ``fitting_samples`` and ``n_params``. ``n_params`` counts the whole readout. For a shared
+        readout, this includes the heads of all subjects, so all its subjects have the same number.
     """
     rows, units = [], []
     for target in targets:
@@ -150,7 +150,7 @@ def _correlations(predicted: np.ndarray, observed: np.ndarray) -> np.ndarray:
 
 
 def gate_tables(fitted: Fitted, tokens: Tokens, depths: Mapping[str, float]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Average the gates of trained layer gates over each subject's training stimuli. ``depths`` has the depths of layers.
+    """Average the gates of trained layer gates over each subject's training stimuli. ``depths`` is layer -> depth.
 
     Returns:
         Two tables. The first has ``layer_name``, ``layer_position_normalized`` and ``gate`` for each subject x ROI x layer. The
@@ -170,8 +170,8 @@ def gate_summary(gates: np.ndarray, depths: np.ndarray) -> dict[str, float]:
     """Summarise the depths at which an ROI reads a network, from the gates (L,) and depths (L,) of L layers.
 
     Returns:
-        ``expected_depth``, ``depth_sd`` and ``gate_entropy``. The entropy, in nats, is 0 for a single layer and log L for equal
-        gates.
+        ``expected_depth``, ``depth_sd`` and ``gate_entropy``. The entropy, in nats, is 0 if one layer has all the weight, and log
+        L if all gates are equal.
     """
     expected = float(gates @ depths)
     positive = gates[gates > 0]

@@ -1,4 +1,4 @@
-"""Finished parts of a long job: tables in a folder beside its result. A restarted job continues from them."""
+"""Finished parts of a long job, which are tables in a folder beside its result. A restarted job continues after these parts."""
 
 import json
 import shutil
@@ -14,7 +14,10 @@ from cortexscale.stores import read_table, write_table
 
 
 class Parts:
-    """A folder of finished parts. Parts of an earlier run are kept if its ``made_of`` was equal, and deleted otherwise."""
+    """A folder of finished parts.
+
+    Parts of an earlier run are kept if that run had the same ``made_of``, and are deleted otherwise.
+    """
 
     def __init__(self, folder: Path, made_of: Mapping[str, Any]):
         self.folder, self._made_of = folder, json.dumps(made_of, sort_keys=True, default=str)
@@ -27,7 +30,7 @@ class Parts:
         return (self.folder / name).exists()
 
     def tables(self, name: str, make: Callable[[], dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
-        """Return the tables of a part by kind. If the folder does not have them, ``make`` makes them."""
+        """Return the tables of a part: kind -> table. If the folder does not have these tables, ``make`` makes them."""
         folder = self.folder / name
         if name not in self:
             unfinished = folder.with_name(f".{name}")

@@ -28,7 +28,7 @@ class ReadoutRecipe:
             layer gate.
         epochs, learning_rate, weight_decay, batch: settings of AdamW. After each epoch, the learning rate falls along a cosine to
             0.
-        clip: largest norm of the gradient of an ROI. Longer gradients are shortened to it.
+        clip: largest norm of the gradient of an ROI. Longer gradients are shortened to this norm.
     """
 
     readout: str
@@ -64,14 +64,14 @@ class ReadoutRecipe:
 
 
 def recipe_for(readout: str, reader: str, **overrides: Any) -> ReadoutRecipe:
-    """Make the recipe of a readout for a reader. Published values replace defaults, and ``overrides`` replace both."""
+    """Make the recipe of a readout for the dataset of a reader. Published values replace defaults; ``overrides`` replace both."""
     return replace(ReadoutRecipe(readout), **{**KINDS[readout].recipe, **_published(readout, reader), **overrides})
 
 
 def _published(readout: str, reader: str) -> dict[str, Any]:
-    """Return the published values for a reader.
+    """Return the published values of a readout for the dataset of a reader.
 
-    The layer gate is not in the paper. It is trained for as many epochs as attention.
+    The layer gate is not in the paper. A layer gate is trained for as many epochs as attention.
     """
     known = facts(reader)
     trained = known.readouts if known else {}

@@ -24,7 +24,7 @@ Built = TypeVar("Built", bound=nn.Module)
 class Stacked(nn.Module):
     """A stack of G modules of the same architecture. The first dimension of each parameter runs over the modules.
 
-    All modules have the same dropout masks. The output of each is therefore the same as if it were evaluated alone.
+    All modules have the same dropout masks. Each module therefore has the same output as if it were evaluated alone.
     """
 
     def __init__(self, modules: Sequence[nn.Module]):
@@ -55,7 +55,7 @@ class Head(nn.Module):
     """A head predicts the z-scored responses of one subject's units in an ROI.
 
     Responses are z-scored by their mean and standard deviation over the training stimuli. The authors z-scored each split by its
-    own statistics, but the statistics of the test split are not known in advance. Pearson r does not depend on this.
+    own statistics, but a readout that predicts new responses does not know their statistics. Pearson r is the same either way.
     """
 
     mean: Tensor
@@ -82,7 +82,7 @@ class Head(nn.Module):
 class RoiReadouts(nn.Module):
     """Readouts of G ROIs for subjects that have all of these ROIs.
 
-    ROIs share no parameters, so each is trained as it would be alone. Initial values depend on the seed and the names of the
+    ROIs share no parameters, so each ROI is trained as it would be alone. Initial values depend on the seed and the names of the
     subject and ROI. ``widths`` has the number of channels of each token.
     """
 
@@ -114,7 +114,7 @@ class RoiReadouts(nn.Module):
         return torch.stack([head.loss(x, y) for head, x, y in heads])
 
     def clip_gradients(self, subject: int, limit: float) -> Tensor:
-        """Shorten the gradient of each ROI to at most ``limit``, and return the lengths (G,) before this.
+        """Shorten the gradient of each ROI to the length ``limit`` if it is longer. Return the lengths (G,) before shortening.
 
         The gradient of an ROI covers the parameters of its trunk and of the subject's head.
         """
@@ -143,7 +143,7 @@ class RoiReadouts(nn.Module):
         return {roi: np.concatenate(parts) for roi, parts in zip(self.rois, predicted, strict=True)}
 
     def gates(self, tokens: Tokens, rows: np.ndarray) -> np.ndarray:
-        """Average the gates of layer-gate readouts over some stimuli, to (G, L)."""
+        """Average the gates of layer-gate readouts over some stimuli. The result is (G, L)."""
         alone = [cast(LayerGate, self.trunks.module(g)).eval() for g in range(len(self.rois))]
         total = torch.zeros(len(alone), len(self.widths), dtype=torch.float64, device=self._device)
         with torch.inference_mode():
@@ -167,7 +167,10 @@ class RoiReadouts(nn.Module):
 
 
 def _seeded(build: Callable[..., Built], seed: int, *names: str) -> Callable[..., Built]:
-    """Wrap ``build`` so that torch's random state depends on the seed and the names while it runs. Afterwards it is restored."""
+    """Wrap ``build`` so that torch's random state depends on the seed and the names while it runs.
+
+    Afterwards the random state is restored.
+    """
 
     def built(*arguments: object) -> Built:
         with torch.random.fork_rng(devices=[]):

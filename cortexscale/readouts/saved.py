@@ -28,7 +28,7 @@ class ReadoutFacts:
 
     Attributes:
         readout: kind of readout, such as ``linear`` or ``attention``.
-        layer: layer that the readout reads. For a layer gate, it is the name of the pooled layers.
+        layer: layer that the readout reads. For a layer gate, it is ``pooled``, the name of the mean tokens of all layers.
         model, weights_hash: model whose features the readout reads, and hash of the model's weights.
         units: names of the units of each subject, in the order of predictions.
         training_stimuli: ids of the stimuli to which the readout was fitted, for each subject.
@@ -59,7 +59,7 @@ class Readout:
     def of_fitted(cls, fitted: Fitted, roi: str, **facts: Any) -> "Readout":
         """Make the readout of one ROI from trained readouts.
 
-        ``facts`` has the fields of :class:`ReadoutFacts` that a fit lacks.
+        ``facts`` has the fields of :class:`ReadoutFacts` that ``fitted`` does not have.
         """
         readouts = fitted.readouts
         g = readouts.rois.index(roi)
@@ -92,7 +92,7 @@ class Readout:
         Args:
             features: unprojected features (n, tokens, channels) of the stimuli at ``facts.layer`` of ``facts.model``. A linear
                 readout flattens them to (n, features).
-            subject: one of ``subjects``. If there is only one subject, this argument may be omitted.
+            subject: one of ``subjects``. If there is only one subject, this argument can be omitted.
 
         Raises:
             InputError: the features have another shape, or the readout has no head for the subject.

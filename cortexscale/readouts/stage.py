@@ -41,7 +41,7 @@ class Stage:
     Attributes:
         targets: responses of one dataset. To compute RSA and CKA, they need prepared geometries.
         stimulus_ids: stimulus id of each row of the stimulus table.
-        seeds: seeds of the choice of stimuli and of trainings.
+        seeds: seeds for the choice of stimuli and for training.
         parts: finished fits, which a restarted job skips.
         validation_fraction: fraction of the training stimuli that is held out from trained readouts. ``validation_pearsonr`` is
             the score of the readouts on these stimuli.
@@ -189,7 +189,7 @@ class Stage:
 
 
 def _is_constant(tokens: Tokens, rows: np.ndarray) -> bool:
-    """Tell whether all stimuli in some rows of the stimulus table have the same tokens. Usually two stimuli are read."""
+    """Tell whether all stimuli in some rows of the stimulus table have the same tokens. Reading stops at the first difference."""
     first = tokens.read(rows[:1])
     return all((tokens.read(rows[place : place + 1]) == first).all() for place in range(1, len(rows)))
 

@@ -15,8 +15,8 @@ def mapping_table(mappings: Sequence[Path]) -> pd.DataFrame:
     """Combine the scores of all readouts, with a row per dataset x readout x percentage x seed x subject x ROI.
 
     The table has the columns of ``scores`` in :data:`cortexscale.readouts.stage.Tables`, and also ``probe_subj_config``,
-    ``probe_subj_config_name``, ``probe_name``, such as ``Attention (Multi-Subject)``, and ``n_params_per_subject``. The last
-    column is ``n_params``, divided by the number of subjects that share the readout.
+    ``probe_subj_config_name``, ``probe_name`` (such as ``Attention (Multi-Subject)``) and ``n_params_per_subject``, which is
+    ``n_params`` divided by the number of subjects that share the readout.
     """
     table = pd.concat([read_table(file, columns=("probe_type", "data_pct", "seed")) for file in mappings], ignore_index=True)
     kind, config = table["probe_type"].map(kind_of), table["probe_type"].map(subjects_of)

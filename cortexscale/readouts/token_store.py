@@ -1,7 +1,7 @@
 """The store of tokens: unprojected activations of committed layers, and the mean token of every candidate layer.
 
 The store is read by rows, because training visits stimuli in random order. The rows of a block are consecutive in the file, and
-the file is mapped into memory. Zarr would take a quarter of a second to read 256 rows, a hundred times as long.
+the file is mapped into memory. Reading 256 rows with zarr would take a quarter of a second, which is a hundred times as long.
 """
 
 import hashlib

@@ -23,11 +23,11 @@ class Tokens(ABC):
 
 
 def token_shape(shape: Sequence[int], image: Sequence[int], layer: str) -> tuple[int, ...]:
-    """Return the shape that the activations of one image need before :func:`as_tokens` arranges them as tokens.
+    """Return the shape to which the activations of one image must be reshaped before :func:`as_tokens` arranges them as tokens.
 
     The first or last two dimensions of a map have the proportions of the image (3, height, width). Channels are usually the first
-    dimension. In a Swin transformer they are the last dimension; then each pixel is a token. An InputError is raised if the
-    activations are not a vector, tokens or a map.
+    dimension of a map. In a Swin transformer they are the last dimension; each pixel of such a map becomes a token. An InputError
+    is raised if the activations are not a vector, tokens or a map.
     """
     if not 0 < len(shape) < 4:
         found, expected = f"activations of shape {tuple(shape)} per image", "a vector, tokens, or a map"
@@ -36,7 +36,7 @@ def token_shape(shape: Sequence[int], image: Sequence[int], layer: str) -> tuple
         return tuple(shape)
     height, width = image[-2:]
 
-    def is_grid(rows: int, columns: int) -> bool:  # a side may be rounded up or down
+    def is_grid(rows: int, columns: int) -> bool:  # a side of a map is rounded up or down
         return abs(rows * width - columns * height) < max(height, width)
 
     channels_last = is_grid(*shape[:2]) and not is_grid(*shape[1:])

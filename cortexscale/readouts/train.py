@@ -43,7 +43,7 @@ def train_readouts(
     Each ROI is therefore trained as it would be alone. All subjects must have all of ``rois``.
 
     If the loss of an ROI is not finite, an InputError is raised, and the saved ``state`` is not changed. After a
-    torch.OutOfMemoryError, training fewer ROIs may succeed.
+    torch.OutOfMemoryError, try fewer ROIs.
     """
     device = best_device()
     readouts = RoiReadouts(recipe, tokens.widths, trials, rois, seed).to(device)
@@ -84,9 +84,9 @@ def train_readouts(
 
 
 def _batches(trials: Sequence[Trials], size: int, seed: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the batches of an epoch. Each is the number of a subject, with positions of stimuli in its trials.
+    """Yield the batches of an epoch. Each batch is the number of a subject, and positions of stimuli in the subject's trials.
 
-    A subject's last batch may be smaller.
+    A subject's last batch can be smaller.
     """
     rng = np.random.default_rng(seed)
     for subject in rng.permutation(len(trials)).tolist():

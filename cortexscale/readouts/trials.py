@@ -13,7 +13,7 @@ from cortexscale.errors import InputError
 class Trials:
     """Training stimuli of one subject, as ``rows`` of the stimulus table, and float32 responses (stimuli, units) to them.
 
-    ``units`` has the columns of ``responses`` for each ROI. ROIs may overlap, and each has at least one unit.
+    ``units`` has the columns of ``responses`` for each ROI. ROIs can overlap, and each ROI has at least one unit.
     """
 
     subject: str
@@ -27,7 +27,7 @@ class Trials:
 
 
 def subset(n: int, percent: float, seed: int) -> np.ndarray:
-    """Choose the first ``percent`` of n training stimuli in the random order of a seed. Return their positions, ascending.
+    """Put n training stimuli into a random order, and choose the first ``percent`` of them. Return their positions, ascending.
 
     With the same seed, a larger subset contains every smaller one, and subjects with equal n get the same positions. An
     InputError is raised if fewer than two stimuli are chosen.

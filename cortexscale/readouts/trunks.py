@@ -1,12 +1,13 @@
 """Trunks of trained readouts. A trunk turns the tokens of a layer into features, which all heads of an ROI read.
 
-Each class is the trunk of one ROI. The trunks of many ROIs are evaluated together. Shapes, dropout and initial values are those
-of the paper (section 3, appendices J.1 and K) and of the authors' release. The release has three peculiarities, which are kept:
+An object of a class is the trunk of one ROI. The trunks of several ROIs are evaluated together. Shapes, dropout and initial
+values are those of the paper (section 3, appendices J.1 and K) and of the authors' release. The release has three peculiarities,
+which are kept:
 
-* the shallow MLP and the low-rank readout pool tokens after projecting and normalising them and adding positions, but in the
-  paper's formulas they pool first;
-* every trunk has a last norm, which only attention uses;
-* attention adds its output to itself, where a feed-forward block would be usual.
+* the shallow MLP and the low-rank readout first project and normalise tokens and add positions, and then pool them; in the
+  paper's formulas, pooling comes first;
+* every trunk has a last norm, but only attention uses it;
+* attention adds its output to itself; usually, the output of a feed-forward block would be added.
 """
 
 from collections.abc import Sequence
@@ -92,12 +93,12 @@ class Attention(Trunk):
         return self.norm(answers + answers).flatten(1)
 
     def _by_head(self, x: Tensor) -> Tensor:
-        """Split channels (..., n, width) by head, to (..., heads, n, width / heads)."""
+        """Split the channels (..., n, width) among the heads, and return (..., heads, n, width / heads)."""
         return x.unflatten(-1, (self.n_heads, -1)).transpose(-3, -2)
 
 
 class ShallowMLP(Trunk):
-    """One hidden layer that reads the mean token. It maps tokens (B, T, C) to features (B, latents x width)."""
+    """A network with one hidden layer that reads the mean token. It maps tokens (B, T, C) to features (B, latents x width)."""
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
         super().__init__(recipe, widths)
@@ -112,7 +113,7 @@ class ShallowMLP(Trunk):
 
 
 class PooledTokens(Trunk):
-    """The mean of the tokens (B, T, C), which is (B, width). Low-rank heads read it."""
+    """The trunk of low-rank readouts, which maps tokens (B, T, C) to the mean of the encoded tokens, (B, width)."""
 
     def __init__(self, recipe: ReadoutRecipe, widths: Sequence[int]):
         super().__init__(recipe, widths)
@@ -127,7 +128,7 @@ class LayerGate(nn.Module):
 
     It maps the mean tokens of L layers, (B, L, C), to features (B, width). The mean token of every layer is projected to a common
     width and normalised to the same length. A gate is then the weight of its layer in the mixture, and gates sum to 1. ``static``
-    gates are the same for all stimuli. With ``query`` gates, a learned query attends to the layers, and may choose a different
+    gates are the same for all stimuli. With ``query`` gates, a learned query attends to the layers, and can choose a different
     depth for each stimulus. Channels beyond the ``widths`` of the layers are padding.
     """
 
@@ -170,4 +171,4 @@ TRUNKS: dict[str, type[Trunk] | type[LayerGate]] = {
     "low_rank": PooledTokens,
     "layer_gate": LayerGate,
 }
-"""The class of the trunk of each kind of readout."""
+"""Kind of readout -> class of its trunk."""
