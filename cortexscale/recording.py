@@ -13,6 +13,7 @@ from cortexscale.arrays import open_hdf5
 from cortexscale.errors import InputError
 from cortexscale.files import whole_file
 
+_TABLES = ("units", "rois", "screening", "perfect")
 _ROWS = 256  # number of stimuli whose responses are checked at a time
 
 
@@ -39,6 +40,8 @@ class Recording:
             cannot be computed), ``kept`` and the columns of ``rois``. M/EEG adds ``channel`` and ``time`` (s). If the release
             includes a statistic of each unit, the column ``released`` has this statistic, and the column ``recomputed`` has our
             value of it from single trials (nan if it was not recomputed).
+        perfect: a table with one row per unit and one column per ROI: the expected r^2 of a perfect model
+            (:mod:`cortexscale.kernels.perfect_model`), nan for units outside the ROI. It is empty if it is not known.
     """
 
     dataset: str
@@ -49,6 +52,7 @@ class Recording:
     rois: pd.DataFrame
     notes: dict[str, Any] = field(default_factory=dict)
     screening: pd.DataFrame = field(default_factory=pd.DataFrame)
+    perfect: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def problems(self) -> list[str]:
         """List the requirements of the class that are not met, each as a line "found; expected".
@@ -130,8 +134,8 @@ class Recording:
                 group["stimulus_ids"] = np.asarray(split.stimulus_ids, dtype=h5py.string_dtype())
                 group["responses"] = split.responses.astype(np.float32, copy=False)
                 group["repetitions"] = split.repetitions
-            for name, table in (("units", self.units), ("rois", self.rois), ("screening", self.screening)):
-                group = file.create_group(name, track_order=True)
+            for name in _TABLES:
+                group, table = file.create_group(name, track_order=True), getattr(self, name)
                 for column in table:
                     values = table[column].to_numpy()
                     group[column] = values.astype(h5py.string_dtype()) if values.dtype.kind in "OUT" else values
@@ -145,9 +149,9 @@ def load_recording(path: Path | str, *, responses: bool = True) -> Recording:
             Split(_column(split["stimulus_ids"]), split["responses"][:, columns], split["repetitions"][:])
             for split in (file["train"], file["test"])
         )
-        units, rois, screening = (_table(file[name]) for name in ("units", "rois", "screening"))
+        units, rois, screening, perfect = (_table(file[name]) for name in _TABLES)
         dataset, subject, notes = (file.attrs[name] for name in ("dataset", "subject", "notes"))
-    return Recording(dataset, subject, train, test, units, rois, json.loads(notes), screening)
+    return Recording(dataset, subject, train, test, units, rois, json.loads(notes), screening, perfect)
 
 
 def load_screening(path: Path | str) -> pd.DataFrame:

@@ -36,7 +36,7 @@ def score_alignment(
     for layer in commitments.layer_names:
         committed = [target.restricted(rois_at(commitments[target.dataset], layer)) for target in targets]
         committed = [target for target in committed if target is not None]
-        fits = layer_fits(store, layer, committed, ridge, folds="train" in compared, test=True, predictions=len(compared) > 0)
+        fits = layer_fits(store, layer, committed, ridge, folds="train" in compared, test=True, predictions=True)
         for target, (fit, kernel) in zip(committed, fits, strict=True):
             place = target.groups["roi"].map(commitments[target.dataset])
             columns = {

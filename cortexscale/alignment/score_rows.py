@@ -10,9 +10,10 @@ import pandas as pd
 from cortexscale.alignment.layer import group_means
 from cortexscale.alignment.similarity import SplitName, similarity_columns
 from cortexscale.alignment.targets import Targets
-from cortexscale.catalogue.metrics import ALIGNMENT
+from cortexscale.catalogue.metrics import ALIGNMENT, CALIBRATED
 from cortexscale.kernels.correlation import noise_normalised
 from cortexscale.kernels.gram import GramMatrix
+from cortexscale.kernels.perfect_model import calibrated_interval, calibrated_score
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,27 @@ def score_rows(
         **columns,
         **{metric: group_means(values, group) for metric, values in scores.items()},
         noise_ceiling=group_means(np.sqrt(ceiling / 100), group),
+        **_calibrated_columns(target, predicted),
         n_units_above_1=np.bincount(group, units[ALIGNMENT] > 1).astype(int),
         **similarity_columns(target, {"train": predicted.heldout, "test": predicted.test}, splits, kernel),
         n_test=len(target.test_rows),
     )
     return rows, units
+
+
+def _calibrated_columns(target: Targets, predicted: Predictions) -> dict[str, np.ndarray]:
+    """Compute the calibrated score of each group, and its 95 % interval if predictions of the test split were kept."""
+    group, unit = np.nonzero(target.members)
+    scores = np.full((len(target.groups), 3), np.nan)
+    for number in range(len(scores)):
+        of_group = group == number
+        units = unit[of_group]
+        perfect = target.perfect[number, units]
+        scores[number, 0] = calibrated_score(predicted.test_r[of_group], perfect, len(target.test))
+        if predicted.test is not None:
+            responses = predicted.test[:, of_group], target.test[:, units]
+            scores[number, 1:] = calibrated_interval(*responses, target.nc_percent[units], perfect)
+    return dict(zip((CALIBRATED, f"{CALIBRATED}_low", f"{CALIBRATED}_high"), scores.T, strict=True))
 
 
 def penalty_columns(alpha: np.ndarray, at_edge: np.ndarray, group: np.ndarray) -> dict[str, np.ndarray]:

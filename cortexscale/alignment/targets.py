@@ -61,7 +61,8 @@ class Targets:
     ``train_rows`` and ``test_rows`` are row numbers in the stimulus table. ``train_concepts`` has the concept of each training
     stimulus, by which folds may be grouped. ``nc_percent`` is the noise ceiling of the test responses in percent of variance.
     ``groups`` has one row for each subject x ROI that has units. The boolean ``members`` (groups, units) tells which units each
-    group has. ``unit_names`` are unique within a subject.
+    group has. ``unit_names`` are unique within a subject. ``perfect`` (groups, units) is the expected r^2 of a perfect model
+    for the units of each group, nan if it is not known (:class:`cortexscale.recording.Recording`).
     """
 
     dataset: str
@@ -74,6 +75,7 @@ class Targets:
     groups: pd.DataFrame
     members: np.ndarray
     unit_names: np.ndarray
+    perfect: np.ndarray
     prepared: PreparedResponses | None = None
 
     @cached_property
@@ -109,6 +111,7 @@ class Targets:
             groups=self.groups[wanted].reset_index(drop=True),
             members=self.members[wanted][:, units],
             unit_names=self.unit_names[units],
+            perfect=self.perfect[wanted][:, units],
         )
 
 
@@ -176,13 +179,16 @@ def _side_by_side(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: 
     if not sum(sizes):
         where = f"recording {first.dataset}/{first.subject}"
         raise InputError(where, f"no unit in {', '.join(rois)}", "units in at least one ROI", "correct `rois`")
-    groups, members, start = [], [], 0
+    groups, members, perfect, start = [], [], [], 0
     for recording, units, size in zip(recordings, kept, sizes, strict=True):
         for roi in rois:
             inside = recording.rois[roi].to_numpy()[units]
             if inside.any():
                 groups.append((recording.dataset, recording.subject, roi, int(inside.sum())))
-                members.append(np.pad(inside, (start, sum(sizes) - start - size)))
+                around = (start, sum(sizes) - start - size)
+                members.append(np.pad(inside, around))
+                known = recording.perfect.get(roi, pd.Series(np.nan, recording.units.index)).to_numpy()
+                perfect.append(np.pad(known[units], around, constant_values=np.nan))
         start += size
     pairs = list(zip(recordings, kept, strict=True))
     train_rows, test_rows = recording_rows(first, stimuli)
@@ -197,4 +203,5 @@ def _side_by_side(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: 
         groups=pd.DataFrame(groups, columns=["benchmark_name", "subject", "roi", "n_units"]),
         members=np.array(members),
         unit_names=np.concatenate([recording.units["unit"].to_numpy().astype(str)[units] for recording, units in pairs]),
+        perfect=np.array(perfect),
     )

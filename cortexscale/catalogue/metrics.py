@@ -6,10 +6,14 @@ Each metric is a column of result tables. ``docs/tables.md`` defines the metrics
 ALIGNMENT = "pearsonr_nc"
 """The metric of the paper, alignment S. Fits and figures use it unless they name another metric."""
 
+CALIBRATED = "score_calibrated"
+"""Alignment in units of what a perfect model would score on the same noisy responses of the same selected units."""
+
 SIMILARITY = {"rsa_c_test": "cRSA", "rsa_ve_test": "veRSA", "cka_c_test": "cCKA", "cka_ve_test": "veCKA"}
 PLS = {"pls": "Pearson r of PLS", "pls_nc": "noise-normalised r of PLS"}
 METRICS = {
     ALIGNMENT: "noise-normalised r",
+    CALIBRATED: "calibrated score",
     "pearsonr": "Pearson r",
     **SIMILARITY,
     **PLS,

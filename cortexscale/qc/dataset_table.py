@@ -28,8 +28,9 @@ def dataset_table(
         A table with the columns ``handle`` (the label), ``modality`` (empty if unknown), ``stimuli`` (number of distinct stimuli
         in both splits and all subjects), ``subjects``, ``rois`` (number of ROIs in which a subject has units), ``units``,
         ``train``, ``test``, ``train_repetitions``, ``test_repetitions``, ``nc_percent`` (noise ceiling in percent of variance)
-        and ``nc_r`` (the square root of the noise ceiling, which bounds Pearson r). The columns ``paper_stimuli`` to
-        ``paper_noise_ceiling`` have the paper's numbers, or nan where the paper has none.
+        and ``nc_r`` (the square root of the noise ceiling, which bounds Pearson r). ``kept_by_chance`` is the fraction of kept
+        units that noise alone would explain (M/EEG only). ``perfect_pearsonr_nc`` is the paper's score of a perfect model, as a
+        mean over ROIs. The columns ``paper_stimuli`` to ``paper_noise_ceiling`` have the paper's numbers. What is unknown is nan.
     """
     rows = []
     for name, recordings in datasets.items():
@@ -46,6 +47,7 @@ def _counts(recordings: Iterable[Recording]) -> dict[str, float]:
     rois: set[str] = set()
     subjects = []
     for recording in recordings:
+        perfect = recording.notes.get("perfect_pearsonr_nc", {}).values()
         for split in (recording.train, recording.test):
             stimuli.update(split.stimulus_ids.tolist())
         rois.update(recording.rois.columns[recording.rois.any()])
@@ -59,6 +61,8 @@ def _counts(recordings: Iterable[Recording]) -> dict[str, float]:
                 "test_repetitions": recording.test.repetitions.mean(),
                 "nc_percent": 100 * fraction.mean(),
                 "nc_r": np.sqrt(fraction).mean(),
+                "kept_by_chance": recording.notes.get("kept_by_chance", np.nan),
+                "perfect_pearsonr_nc": np.mean(list(perfect)) if perfect else np.nan,
             }
         )
     return {"stimuli": len(stimuli), "subjects": len(subjects), "rois": len(rois), **pd.DataFrame(subjects).mean()}
@@ -80,10 +84,16 @@ def readable(table: pd.DataFrame) -> str:
             "Ceiling, % of variance": f"{row['nc_percent']:.1f}",
             "Ceiling of r": f"{row['nc_r']:.3f}",
             "Paper's ceiling": _number(row["paper_noise_ceiling"], 3),
+            "Kept by chance": _number(row["kept_by_chance"]),
+            "Score of a perfect model": _number(row["perfect_pearsonr_nc"], 3),
         }
         for row in table.to_dict("records")
     ]
-    note = "Paper's numbers (Table S1) in brackets. Units, train, test: mean over subjects."
+    note = (
+        "Paper's numbers (Table S1) in brackets. Units, train, test: mean over subjects. Kept by chance: number of EEG and MEG "
+        "units that pass the threshold if trials are permuted, divided by the number of kept units. Score of a perfect model: "
+        "`pearsonr_nc` of a model that knows every signal; its calibrated score is 1."
+    )
     return markdown_table(pd.DataFrame(cells), note, left=["Dataset", "Modality"])
 
 

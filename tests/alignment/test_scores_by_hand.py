@@ -1,5 +1,6 @@
 """Choices, counts and averages of the layer search and of scores, on numbers that can be checked by hand."""
 
+from dataclasses import replace
 from statistics import geometric_mean, mean, stdev
 from types import SimpleNamespace
 from typing import ClassVar
@@ -68,6 +69,7 @@ def targets(members: list[list[int]], nc_percent: list[float], n_train: int = 30
         groups=groups.assign(n_units=[len(of) for of in members]),
         members=np.array([[unit in of for unit in range(n_units)] for of in members]),
         unit_names=np.array([f"u{unit}" for unit in range(n_units)]),
+        perfect=np.full((len(members), n_units), np.nan),
     )
 
 
@@ -83,6 +85,17 @@ def test_scores_above_1_are_those_of_normalised_r_and_are_kept_in_the_mean():
     assert rows["pearsonr_nc"].tolist() == pytest.approx([3.2 / 3, 1.0625])
     assert rows["noise_ceiling"].tolist() == pytest.approx([(0.5 + 0.8 + 0.5) / 3, (0.5 + 0.8) / 2])
     assert rows["n_test"].tolist() == [12, 12]
+
+
+def test_the_calibrated_score_is_a_ratio_of_sums():
+    """With 11 test stimuli, chance is r^2 = 0.1: (0.36 + 0.16 - 0.2) / (0.5 + 0.5 - 0.2) = 0.4 for r0; a perfect r1 scores 1."""
+    target = targets([[0, 1], [1]], [25, 64], n_test=11)
+    perfect = np.array([[0.5, 0.5], [np.nan, 0.25]])
+    rows, _ = score_rows(replace(target, perfect=perfect), Predictions(np.array([0.6, 0.4, 0.5])), {})
+    assert rows["score_calibrated"].tolist() == pytest.approx([np.sqrt(0.4), 1])
+    assert rows[["score_calibrated_low", "score_calibrated_high"]].isna().all(axis=None), "no predictions were kept"
+    unknown, _ = score_rows(target, Predictions(np.array([0.6, 0.4, 0.5]), target.test[:, [0, 1, 1]]), {})
+    assert unknown.filter(like="score_calibrated").isna().all(axis=None)
 
 
 def test_another_regression_is_normalised_by_the_same_ceilings():

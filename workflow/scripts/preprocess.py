@@ -6,11 +6,13 @@ from typing import Any
 
 from cortexscale.datasets.readers import load_reader
 from cortexscale.jobs import run
+from cortexscale.qc.calibration import calibrated
 
 
 def main(*, dataset: str, subject: str, reader: str, path: Path, options: dict[str, Any], recording: Path) -> None:
     module = load_reader(reader)
-    replace(module.read(path, subject, module.Options(**options)), dataset=dataset).save(recording)
+    read = module.read(path, subject, module.Options(**options))
+    calibrated(replace(read, dataset=dataset)).save(recording)
 
 
 if "snakemake" in globals():

@@ -190,6 +190,7 @@ class Release:
         )
         notes = {
             "dropped_units": int((~kept).sum()),
+            "ceiling_stimuli": len(opened.image_ids),
             "split": {"stratified_by": self.stratum, "seed": options.split_seed},
             "time_bins": opened.time_bins.stop - opened.time_bins.start,
             "images_by_repetitions": {

@@ -188,6 +188,15 @@ def trial_ncsnr(trials: np.ndarray, image: np.ndarray, session: np.ndarray, *, z
     return ncsnr
 
 
+def permuted_ncsnr(trials: np.ndarray, image: np.ndarray, session: np.ndarray, *, zscore: bool) -> np.ndarray:
+    """Estimate ncsnr as :func:`trial_ncsnr`, after the images of the trials of each session were permuted. All of it is noise."""
+    rng, shuffled = np.random.default_rng(0), image.copy()
+    for name in np.unique(session):
+        rows = np.flatnonzero(session == name)
+        shuffled[rows] = image[rng.permutation(rows)]
+    return trial_ncsnr(trials, shuffled, session, zscore=zscore)
+
+
 def build_recording(
     dataset: str,
     subject: str,
@@ -198,6 +207,7 @@ def build_recording(
     ncsnr: np.ndarray,
     min_nc_percent: float = 1,
     notes: dict[str, Any] | None = None,
+    permuted: np.ndarray | None = None,
 ) -> Recording:
     """Build the recording of one subject.
 
@@ -211,6 +221,8 @@ def build_recording(
         lobes: lobe of each channel, one of :data:`LOBES`, in the order of the responses.
         times: (times,) in s from stimulus onset.
         ncsnr: (channels, times), from the test trials; nan if undefined.
+        permuted: (channels, times), from :func:`permuted_ncsnr`. The note ``kept_by_chance`` then has the number of units that
+            pass with these values, divided by the number of kept units, and at most 1.
     """
     nc_percent = noise_ceiling_percent(ncsnr.ravel(), test.repetitions)
     keep = nc_percent > max(min_nc_percent, 0)  # False for nan
@@ -222,6 +234,10 @@ def build_recording(
             "noise ceilings above `min_nc_percent`",
             "lower `min_nc_percent`, or leave this subject out of `subjects`",
         )
+    notes = dict(notes or {})
+    if permuted is not None:
+        by_chance = noise_ceiling_percent(permuted.ravel(), test.repetitions) > max(min_nc_percent, 0)
+        notes["kept_by_chance"] = min(1.0, float(by_chance.sum() / keep.sum()))
     rois = sensor_rois(np.repeat([*lobes.values()], len(times)))
     names = [f"{channel}@{round(1000 * time)}ms" for channel in lobes for time in times]
     pairs = pd.DataFrame({"unit": names, "channel": np.repeat([*lobes], len(times)), "time": np.tile(times, len(lobes))})
@@ -233,7 +249,7 @@ def build_recording(
         Split(test.stimulus_ids, _columns(test.responses, keep), test.repetitions),
         pairs[keep].reset_index(drop=True),
         rois[keep].reset_index(drop=True),
-        notes or {},
+        notes,
         pd.concat([pairs.drop(columns="ncsnr").assign(kept=keep), rois], axis=1),
     ).check()
 

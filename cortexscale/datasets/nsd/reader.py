@@ -134,6 +134,7 @@ def read(root: Path, subject: str, options: Options) -> Recording:
         "voxels_selected": len(voxels),
         "voxels_above_threshold": int(passes.sum()),
         "released_statistic": "ncsnr",
+        "ceiling_stimuli": max(int((rows.counts == 3).sum()), len(rows.ids[rows.test])),
         "ncsnr_recomputed": require_released_ncsnr(release, released, recomputed, int((rows.counts == 3).sum())),
         "constant_voxels_by_session": {str(i + 1): int(n) for i, n in enumerate(averages.invalid.sum(axis=1)) if n},
         "dropped_units": reason_counts(reasons),

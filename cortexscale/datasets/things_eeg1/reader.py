@@ -118,13 +118,14 @@ def read(root: Path, subject: str, options: Options) -> Recording:
             train[row[block][~test], columns] = responses[~test]
             trials[row[block][test], columns] = responses[test]
 
-    ncsnr = meeg.trial_ncsnr(trials, image, events.loc[is_test, "sequence"].to_numpy(), zscore=options.zscore)
+    sequence = events.loc[is_test, "sequence"].to_numpy()
+    ncsnr, permuted = (of(trials, image, sequence, zscore=options.zscore) for of in (meeg.trial_ncsnr, meeg.permuted_ncsnr))
     splits = (
         Split(train_ids, train, np.ones(len(train_ids), dtype=int)),
         Split(test_ids, *meeg.average_trials([(image, trials)], len(test_ids), trials.shape[1:])),
     )
     lobes = {name: meeg.eeg_lobe(name, options.centroparietal) for name in channels}
-    return meeg.build_recording("things_eeg1", subject, *splits, lobes, times, ncsnr, options.min_nc_percent, notes)
+    return meeg.build_recording("things_eeg1", subject, *splits, lobes, times, ncsnr, options.min_nc_percent, notes, permuted)
 
 
 def _text_files(root: Path, subject: str, options: Options) -> tuple[pd.DataFrame, Header, dict[str, str], dict[str, Any]]:

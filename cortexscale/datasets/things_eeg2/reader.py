@@ -163,7 +163,7 @@ def read(root: Path, subject: str, options: Options) -> Recording:
         rows = slice(filled, filled := filled + len(images))
         trials[rows], image[rows] = responses, images
     session_of = np.repeat(np.arange(len(n_trials)), n_trials)
-    ncsnr = meeg.trial_ncsnr(trials, image, session_of, zscore=options.zscore)
+    ncsnr, permuted = (of(trials, image, session_of, zscore=options.zscore) for of in (meeg.trial_ncsnr, meeg.permuted_ncsnr))
     test = Split(test_ids, *meeg.average_trials([(image, trials)], options.n_test, size))
     del trials
     shown = np.unique(np.concatenate([session.conditions[session.kept] for session in training])) - 1
@@ -181,7 +181,8 @@ def read(root: Path, subject: str, options: Options) -> Recording:
         "warnings": warnings,
     }
     lobes = {name: meeg.eeg_lobe(name, options.centroparietal) for name in options.channels}
-    return meeg.build_recording("things_eeg2", subject, train, test, lobes, times, ncsnr, options.min_nc_percent, notes)
+    splits = train, test
+    return meeg.build_recording("things_eeg2", subject, *splits, lobes, times, ncsnr, options.min_nc_percent, notes, permuted)
 
 
 def _release(root: Path, subject: str, options: Options) -> Release:

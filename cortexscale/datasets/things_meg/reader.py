@@ -99,13 +99,15 @@ def read(root: Path, subject: str, options: Options) -> Recording:
 
     file, warnings = raw_files(root, subject, options)[0], list[str]()
     test_trials = _responses(epochs, np.flatnonzero(is_test), file, warnings)
-    ncsnr = meeg.trial_ncsnr(test_trials, image, trials.loc[is_test, "session_nr"].to_numpy(), zscore=True)
+    session = trials.loc[is_test, "session_nr"].to_numpy()
+    ncsnr, permuted = (of(test_trials, image, session, zscore=True) for of in (meeg.trial_ncsnr, meeg.permuted_ncsnr))
     test = Split(test_ids, *meeg.average_trials([(image, test_trials)], len(test_ids), test_trials.shape[1:]))
     del test_trials
     train = Split(train_ids, _responses(epochs, np.flatnonzero(is_train), file, warnings), np.ones(len(train_ids), dtype=int))
     lobes, times = {sensor: meeg.meg_lobe(sensor) for sensor in epochs.ch_names}, np.arange(N_TIMES) / _TARGET_RATE
     notes = {"sessions": options.n_sessions, "catch_trials_dropped": options.n_catch, "warnings": warnings}
-    return meeg.build_recording("things_meg", subject, train, test, lobes, times, ncsnr, options.min_nc_percent, notes)
+    splits = train, test
+    return meeg.build_recording("things_meg", subject, *splits, lobes, times, ncsnr, options.min_nc_percent, notes, permuted)
 
 
 def stimulus_id(image_path: str) -> str:
