@@ -34,7 +34,7 @@ class FigurePlan:
         """All figures of the study."""
         study = self.study
         if study.published:
-            has = Available(self.datasets, frozenset(FILES), unscored=study.metrics.unscored, averages=study.fits.averages)
+            has = Available(self.datasets, frozenset(FILES), unscored=study.unscored, averages=study.fits.averages)
             return Gallery(has)
         readouts = tuple(study.mapping.readouts) if study.mapping else ()
         has = {
@@ -54,7 +54,7 @@ class FigurePlan:
             experiments=frozenset(study.finetuning.experiments) if study.finetuning else frozenset(),
             readouts=readouts,
             projections=study.projection_study.models if study.projection_study else {},
-            unscored=study.metrics.unscored,
+            unscored=study.unscored,
             averages=study.fits.averages,
             rated=sum(self.models.inventory[model].source in SUITES for model in self.models.fitted),
         )

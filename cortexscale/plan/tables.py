@@ -95,7 +95,7 @@ class FitPlan:
     """The section ``fits`` of a study. The name of a fit consists of its axis and its metric."""
 
     def __init__(self, study: Study):
-        self.results, self.settings, self.unscored = study.results, study.fits, study.metrics.unscored
+        self.results, self.settings, self.unscored = study.results, study.fits, study.unscored
 
     def check(self, problems: Problems, targets: Collection[str]) -> None:
         """Report requested fits whose metric the study does not compute."""

@@ -20,7 +20,7 @@ def calibrated(recording: Recording) -> Recording:
     if reason := _reason(recording):
         return replace(recording, notes=recording.notes | {"uncalibrated": reason})
     screening, kept = recording.screening, recording.screening["kept"].to_numpy(bool)
-    n, repetitions = len(recording.test.stimulus_ids), 1 / np.mean(1 / recording.test.repetitions)
+    n, repetitions = len(recording.test.stimulus_ids), float(1 / np.mean(1 / recording.test.repetitions))
     perfect, scores = pd.DataFrame(index=recording.units.index), {}
     for roi in map(str, recording.rois):
         inside = screening[roi].to_numpy(bool)

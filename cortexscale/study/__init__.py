@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
+from cortexscale.catalogue.metrics import CALIBRATED
 from cortexscale.section import AllOr, FilePath, Name, Named, Once, Refused, Section, expanded
 from cortexscale.study.checks import reference_problems, repeated_keys
 from cortexscale.study.data import Dataset, Published, Scores, Simulation
@@ -77,6 +78,12 @@ class Study(Section):
     figures: AllOr[str] = []
     """Names of the figures that are drawn by default, or `all` for every figure that the study can draw. `snakemake list_figures`
     prints the names."""
+
+    @property
+    def unscored(self) -> dict[str, str]:
+        """Metric of the test stimuli that the study lacks -> the reason."""
+        reason = "published tables do not have the noise ceilings of all examined units"
+        return self.metrics.unscored | ({CALIBRATED: reason} if self.published else {})
 
 
 def read_study(config: dict[str, Any], files: Iterable[str | Path] = ()) -> Validated[Study]:

@@ -50,7 +50,9 @@ def test_a_perfect_model_scores_1_in_every_roi(world, tmp_path):
     assert list(rows.index) == ["all", "strong"]
     # 750 units with signal: the fraction of signal variance has a standard error of about 0.02, and its root half of this.
     np.testing.assert_allclose(rows["score_calibrated"], 1, atol=0.04)
-    assert rows["score_calibrated"].between(rows["score_calibrated_low"], rows["score_calibrated_high"], inclusive="neither").all()
+    assert (
+        rows["score_calibrated"].between(rows["score_calibrated_low"], rows["score_calibrated_high"], inclusive="neither").all()
+    )
     assert rows.loc["all", "pearsonr_nc"] < 0.8, "the paper's score is far from 1"
     predicted_scores = pd.Series(loaded.notes["perfect_pearsonr_nc"])
     np.testing.assert_allclose(predicted_scores[["all", "strong"]], rows["pearsonr_nc"], atol=0.06)
