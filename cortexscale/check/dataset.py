@@ -44,8 +44,8 @@ Answer = dict[str, Any]  # what :mod:`cortexscale.check.one_read` returns for a 
 def check_dataset(name: str, dataset: Dataset, images: StimulusSet) -> Report:
     """Call every function of a dataset module on the raw files of a study, and check the results.
 
-    Every subject is read in a process of its own, which measures its memory. The first subject is read twice, and both results
-    must be equal.
+    Every subject is read in a process of its own, which measures the memory of the read. The first subject is read twice, and
+    both results must be equal.
     """
     report = Report(f"The dataset `{name}` and its reader `{dataset.reader}`")
     section = report.section("module", _HELP)

@@ -1,4 +1,4 @@
-"""Check stimuli and labelled images: which there are, what was passed over, and whether a sample can be decoded."""
+"""Check stimuli and labelled images: which images exist, which files were passed over, and whether a sample can be decoded."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,8 +30,8 @@ _LAYOUTS_OF_TRAINING = "docs/models.md describes the layouts of labelled images.
 def check_stimuli(section: ReportSection, images: StimulusSet) -> None:
     """Check that the images of a stimulus set exist, in the number that the config says, and that some of them can be decoded.
 
-    The images that are decoded are :data:`SAMPLE` images at equal distances. In a folder, every file that is very small, or that
-    this user has no permission to read, is also decoded.
+    The images that are decoded are :data:`SAMPLE` images at equal distances. In a folder, decoding is also tried for every file
+    that is very small, or that this user has no permission to read.
     """
     path, folder = Path(images.path), images.layout == "image_folder"
     opened = LAYOUTS[images.layout](path)
@@ -96,9 +96,10 @@ def check_images_of_suite(section: ReportSection, suite: Suite) -> None:
 
 
 def check_images_of_finetuning(section: ReportSection, path: str, classes: Mapping[str, int | None]) -> None:
-    """Check ``finetuning.images`` in the same way. ``classes`` has the number of classes of every base model that needs them.
+    """Check ``finetuning.images``: classes must be those of the base models, and a sample of each split must be decodable.
 
-    None stands for a number that is not known without loading the model.
+    For every base model that needs labelled images, ``classes`` has its number of classes. None stands for a number that is not
+    known without loading the model.
     """
     section.help.append(f"{_LAYOUTS_OF_TRAINING} The order of the classes must be that of the outputs of the base models.")
     for split, images in _splits(section, path):
@@ -112,7 +113,7 @@ def check_images_of_finetuning(section: ReportSection, path: str, classes: Mappi
 
 
 def _splits(section: ReportSection, path: str) -> Iterator[tuple[str, LabelledImages]]:
-    """Open both splits, note how large they are, and decode a sample of each."""
+    """Open both splits of labelled images, report how large they are, and decode a sample of each split."""
     for split in SPLITS:
         with section.collect(f"listing {split}", "a fault of Cortex Scale"):
             images = open_images(path, split)
@@ -153,7 +154,7 @@ def _is_doubtful(file: Path) -> bool:
 
 
 def _check_some(section: ReportSection, images: Mapping[str, Callable[[], Image.Image]], where: Path | str) -> None:
-    """Decode images, and note those that cannot be used, and those that may not be what subjects saw."""
+    """Decode images. Report images that cannot be used, and images that subjects perhaps saw differently."""
     errors, remarks = tried(images.items(), where, len(images))
     section.facts += [f"{len(images):,} of them were decoded", *remarks]
     section.add_cases("images that cannot be used:", [f"{error.where}: {error.found}. {error.remedy}" for error in errors])

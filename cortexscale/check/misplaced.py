@@ -15,7 +15,7 @@ _MOST = 50_000  # largest number of files that are examined
 
 
 def hints(root: Path, missing: Sequence[PurePath]) -> list[str]:
-    """Suggest where missing files may be. ``missing`` has paths relative to ``root``."""
+    """Suggest where missing files could be. ``missing`` has paths relative to ``root``."""
     found, unreadable = [] if root.is_dir() else [f"there is no folder {root}"], list[InputError]()
     below = list(islice(files_below(root, _DEPTH, unreadable.append), _MOST))
     found += [f"{error.where} is {error.found}" for error in unreadable[:3]]
@@ -28,17 +28,17 @@ def hints(root: Path, missing: Sequence[PurePath]) -> list[str]:
 
 
 def files_near(root: Path) -> list[Path]:
-    """List files in ``root`` and in a few levels of folders below it that can be read."""
+    """List readable files in ``root`` and in a few levels of folders below it."""
     return list(islice(files_below(root, _DEPTH, lambda error: None), _MOST))
 
 
 def unpacked_hint(root: Path, below: Sequence[Path], wanted: Collection[str] = ()) -> list[str]:
-    """Name archives that may not have been unpacked yet.
+    """Name archives that perhaps were not unpacked yet.
 
     They are in the same folder as ``root``, or among the files ``below`` it. Archives that are ``wanted`` files are left out.
     """
     beside: list[Path] = []
-    with suppress(InputError):  # the folder above may belong to somebody else, and be unreadable
+    with suppress(InputError):  # the folder above can be unreadable if it belongs to somebody else
         beside = files_in(root.parent)
     archives = [file for file in chain(below, beside) if file.name.lower().endswith(ARCHIVES) and file.name not in wanted]
     return [f"perhaps not unpacked: {', '.join(map(str, archives[:3]))}"] if archives else []

@@ -33,7 +33,7 @@ def check_model(model: Model, batch_size: int, projection: Projection, asked_mb:
     """Load a model, run it on two images and check all of its candidate layers.
 
     ``asked_mb`` is the memory in MB that a job requests to extract all candidate layers in batches of ``batch_size`` images. With
-    ``weights_follow``, weights may be missing, because the study itself trains or downloads them.
+    ``weights_follow``, missing weights are not a problem, because the study itself trains or downloads them.
     """
     report = Report(f"The model `{model.id}` of the source `{model.source}`")
     backbone = _load(report.section("weights", _HELP), model, weights_follow)
@@ -89,12 +89,12 @@ def _describe(section: ReportSection, backbone: Backbone, images: Tensor) -> Non
 
 
 def _check_layers(section: ReportSection, backbone: Backbone, layers: Sequence[Layer], images: Tensor) -> list[int]:
-    """Check that every layer puts out finite numbers, always the same for one image, which depend on no other image of a batch.
+    """Check that the output of every layer is finite, is the same in every pass, and does not depend on other images of a batch.
 
     Return the widths of the layers that take part in the forward pass.
     """
 
-    def copied(_name: str, output: Tensor) -> Tensor:  # a later module may change the output in place
+    def copied(_name: str, output: Tensor) -> Tensor:  # a later module can change the output in place
         return output.clone()
 
     names, unusable, runs = [layer.name for layer in layers], dict[str, InputError](), Counter[str]()

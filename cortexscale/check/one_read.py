@@ -22,7 +22,7 @@ from cortexscale.errors import InputError
 from cortexscale.recording import Recording
 
 HEAVY = ("torch", "timm", "mne", "scipy", "matplotlib", "zarr", "nibabel", "xarray", "netCDF4")
-"""Packages that a dataset module may import only inside functions, because every job of the workflow loads all such modules."""
+"""Packages that a dataset module must import inside functions, because every job of the workflow loads all dataset modules."""
 
 
 def main(reader: str, root: str, subject: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _content(recording: Recording) -> dict[str, Any]:
 
 
 def _problems(recording: Recording, subject: str) -> Iterator[str]:
-    """Yield one line, "found; expected", for every problem of a recording."""
+    """Yield one line for every problem of a recording: what was found; what is expected."""
     yield from recording.problems()
     if recording.subject != subject:
         yield f"the recording has the subject {recording.subject}; {subject} was asked for"

@@ -44,7 +44,7 @@ def check_data(
 ) -> Report:
     """Check the raw files of all datasets and stimulus sets of a study, and the files and names of its models.
 
-    With ``checksums``, every file is read to compare it with the released checksum. ``checkpoints`` may include missing files.
+    With ``checksums``, every file is read to compare it with the released checksum. Files in ``checkpoints`` need not exist.
     ``missing`` lists other files that the study needs but does not have.
     """
     report = Report(f"Raw data of study `{study}`")
@@ -106,7 +106,7 @@ def _check_dataset(section: ReportSection, name: str, dataset: Dataset, checksum
 def _check_files(section: ReportSection, root: Path, files: Sequence[Path], reader: str | None, checksums: bool) -> set[Path]:
     """Note the problems of files, and return the files that cannot be used.
 
-    If there is a ``reader``, the files are compared with its release.
+    If there is a ``reader``, the files are compared with the released files of the reader.
     """
     missing: dict[Path, PurePath] = {}
     damaged: dict[Path, str] = {}
@@ -147,7 +147,7 @@ def _dated_ahead(files: Sequence[Path]) -> list[str]:
 
 
 def _note_missing(section: ReportSection, root: Path, missing: Sequence[PurePath], n_files: int, reader: str | None) -> None:
-    """Note missing files, with hints where they may be. If there are many, they are listed by folder."""
+    """Report missing files, with hints where they could be. If many files are missing, they are listed by folder."""
     if not missing:
         return
     known = [released for path in missing if reader and (released := released_file(reader, path))]

@@ -40,7 +40,8 @@ class ReportSection:
     def collect(self, doing: str, blame: str) -> Iterator[None]:
         """Note an exception in the block as a problem, and continue after the block.
 
-        For exceptions other than InputError, ``doing`` says what the block does, and ``blame`` who should correct it.
+        For exceptions other than InputError, ``doing`` says what the block does, and ``blame`` says what is wrong or should be
+        corrected.
         """
         try:
             yield

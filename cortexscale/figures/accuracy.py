@@ -1,4 +1,4 @@
-"""Figures of task accuracy and alignment: of single models, of their correlation in every ROI, and with fine-tuning."""
+"""Figures of task accuracy and alignment: as points for models, as correlations in every ROI, and with fine-tuning."""
 
 import math
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from cortexscale.scaling.accuracy import HIGH_ACCURACY, accuracy_scores, correla
 from cortexscale.scaling.finetuning import RELATIONS, finetuning_scores, fractions, lora_and_full, models_compared
 
 _MANY = 100
-"""Number of models from which on points are drawn small."""
+"""Points are drawn small if there are at least this many models."""
 _NAMES = {"imagenet": "ImageNet", "ecoset": "Ecoset"}
 _MARKERS = "osD^vP"
 _RELATIONS = dict(zip(RELATIONS, ("#9d0208", "#e09f3e", "#577590"), strict=True))
@@ -92,7 +92,10 @@ def _required(scores: pd.DataFrame, what: str) -> pd.DataFrame:
 
 
 def draw_models(panel: Axes, models: pd.DataFrame, *, named: bool = True) -> None:
-    """Draw alignment against accuracy, with a colour per pretraining set and a marker per family. Few models are named."""
+    """Draw alignment against accuracy, with a colour per pretraining set and a marker per family.
+
+    If models are few, they are named.
+    """
     colour, size = _colours(models), 20 if len(models) < _MANY else 9
     if named:
         name_models(panel, models, "task_evaluation_acc")
@@ -204,7 +207,7 @@ def _rows(counts: Mapping[str, int]) -> list[dict[str, int]]:
 
 
 def draw_overview(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw pretraining in panel a, and one more panel for every experiment in the table ``finetuning``, if it exists."""
+    """Draw pretrained models in the first panel. If there is a table ``finetuning``, draw its experiments in further panels."""
     models = accuracy_scores(tables["pretraining"])
     models = models[models["benchmark_name"] == AVERAGE]
     parts: list[tuple[DrawPanel, pd.DataFrame]] = [(draw_pretraining, models)] if len(models) else []
@@ -239,7 +242,7 @@ def draw_step(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFra
 
 
 def draw_growth(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
-    """Draw one model over growing data, with one line per dataset of the fine-tuning. Return the plotted numbers."""
+    """Draw how one model moves as the data grow, with one line per dataset of the fine-tuning. Return the plotted numbers."""
     rows = fractions(runs)
     numbers = draw_paths(panel, rows[rows["benchmark_name"] == AVERAGE], datasets)
     _finish(panel)
@@ -253,9 +256,9 @@ def _finish(panel: Axes) -> None:
 
 
 def draw_lora(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
-    """Draw one point for every dataset of the fine-tuning with every dataset of the scores. Return the points.
+    """Draw gains with LoRA against gains with full fine-tuning. Return the points.
 
-    Each point is a mean over seeds.
+    Each point is one dataset of the fine-tuning with one dataset of the scores. Points are means over seeds.
     """
     pairs = lora_and_full(runs)
     pairs = with_relations(pairs[pairs["benchmark_name"] != AVERAGE], datasets)

@@ -1,4 +1,4 @@
-"""Figures of the convergence of models with pretraining, for architectures, for families, and for families on every dataset."""
+"""Figures of how models converge with more pretraining: by architecture, by family, and by family on every dataset."""
 
 from collections.abc import Sequence
 from itertools import cycle
@@ -35,7 +35,7 @@ def draw(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_convergence(pair: Sequence[Axes], tables: Tables) -> pd.DataFrame:
-    """Draw both panels and return the plotted numbers. Only models that :func:`usual_models` selects are shown."""
+    """Draw alignment against compute and samples into two panels. Return the plotted numbers."""
     by_compute, by_samples = (usual_models(tables[f"{axis}_points"]) for axis in ("compute", "samples"))
     if by_compute.empty or by_samples.empty:
         found, expected = "no supervised model with a known number of samples", "models whose pretraining is known"
@@ -48,8 +48,8 @@ def draw_convergence(pair: Sequence[Axes], tables: Tables) -> pd.DataFrame:
 def usual_models(points: pd.DataFrame) -> pd.DataFrame:
     """Select the rows of usual models that are averages over datasets.
 
-    A usual model is supervised, not adversarial, and without flexible width. Its number of parameters is known.
-    Scaling laws may be fitted to it, or it is held out. The column ``held_out`` tells which.
+    A usual model is supervised, not adversarial, and without flexible width. Its number of parameters is known. The column
+    ``held_out`` tells whether a model is held out from scaling laws.
     """
     kind = kinds(points)
     usual = ~points["flex"] & kind.isin(["fitted", "held out"]) & (points["benchmark_name"] == AVERAGE)

@@ -35,8 +35,11 @@ def draw_controls(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def _draw_experiments(tables: Tables, datasets: Datasets, known: Mapping[str, parts.DrawPanel], width: float) -> Drawn:
-    """Draw the experiments that the study has. If it has none of them, the first function is called all the same, and raises an
-    InputError that names the experiment to add."""
+    """Draw the experiments that the study has.
+
+    If the study has none of the ``known`` experiments, the first function is called all the same, and raises an InputError that
+    names the experiment to add.
+    """
     runs = finetuning_scores(tables["finetuning"])
     runs = runs[runs["benchmark_name"] == AVERAGE]
     drawn = [draw_panel for kind, draw_panel in known.items() if kind in set(runs["exp_type"])] or list(known.values())[:1]
@@ -52,9 +55,9 @@ def draw_fractions(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.Da
 
 
 def draw_regions(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
-    """Draw bars of regions and return the plotted numbers.
+    """Draw one bar per region on which models were fine-tuned. Return the plotted numbers.
 
-    The order is from early to late regions, and later regions are darker. Sets of several regions come last.
+    Regions are in order from early to late, and later regions are darker. Sets of several regions come last.
     """
     rows = experiment(runs, "region")
     means = summary(rows, ["finetuning_dataset", "finetuning_regions"])
@@ -79,7 +82,7 @@ def draw_regions(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.Data
 
 
 def draw_architectures(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
-    """Draw bars of every architecture, for every dataset of the fine-tuning and over all. Return the plotted numbers."""
+    """Draw one bar per architecture, for every dataset of the fine-tuning and for their average. Return the plotted numbers."""
     rows = experiment(runs, "architecture")
     rows = pd.concat([rows, rows.assign(finetuning_dataset=AVERAGE)])
     means = summary(rows, ["finetuning_dataset", "arch"])
@@ -114,7 +117,7 @@ def _draw_growth(panel: Axes, rows: pd.DataFrame, datasets: Datasets, x: str) ->
 
 
 def draw_lora(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw bars of full fine-tuning and of the best LoRA setting, for every dataset of the fine-tuning and over all."""
+    """Draw bars of full fine-tuning and of the best LoRA setting, for every dataset of the fine-tuning and for their average."""
     runs = finetuning_scores(tables["finetuning"])
     methods = {"full": full_data(runs), "lora": best_lora(runs, per_dataset=True)}
     rows = pd.concat([rows.assign(method=name) for name, rows in methods.items()])
@@ -224,7 +227,7 @@ def draw_accuracy(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_all_paths(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw :func:`draw_paths` in one panel per dataset on which models are scored, and in one panel for the average."""
+    """Call :func:`draw_paths` for one panel per dataset on which models are scored, and for one panel with the average."""
     rows = _with_accuracy(fractions(finetuning_scores(tables["finetuning"])), "finetuning_paths")
     tested = parts.dataset_labels(rows, datasets, "benchmark_name")
     figure, grid = panels(list(tested.values()), 3, (2.8, 2.2), x=ACCURACY, y=SCORE, sharex=True)
@@ -238,7 +241,7 @@ def draw_all_paths(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def _with_accuracy(runs: pd.DataFrame, figure: str) -> pd.DataFrame:
-    """Select the runs whose task accuracy is known. It is known only for models with labelled images."""
+    """Select the runs whose task accuracy is known. The accuracy is known only for models with labelled images."""
     known = runs[rated(runs)]
     if known.empty:
         found, remedy = "no run with a known task accuracy", "give labelled images (finetuning.images), or leave the figure out"
@@ -247,7 +250,7 @@ def _with_accuracy(runs: pd.DataFrame, figure: str) -> pd.DataFrame:
 
 
 def rated(runs: pd.DataFrame) -> pd.Series:
-    """Tell whether the task accuracy is known before and after a fine-tuning. It is unknown without labelled images."""
+    """Tell whether the task accuracy is known both before and after each fine-tuning, which needs labelled images."""
     return runs[["task_evaluation_acc", "baseline_acc"]].notna().all(axis=1)
 
 
@@ -255,8 +258,8 @@ def draw_paths(panel: Axes, runs: pd.DataFrame, datasets: Datasets) -> pd.DataFr
     """Draw how accuracy and alignment of a model move as the data grow, and return the plotted numbers.
 
     Every dataset of the fine-tuning has one line, from the base model (star) to the model that was fine-tuned on all data. Points
-    are means over seeds. The last point has 95 % bootstrap intervals of both values. All runs must be of one model that was
-    scored on one dataset.
+    are means over seeds. The last point has 95 % bootstrap intervals of accuracy and alignment. All runs must be of one model
+    that was scored on one dataset.
     """
     numbers = []
     for name, look in dataset_looks(runs["finetuning_dataset"], datasets).items():
@@ -283,7 +286,7 @@ def draw_moves(panel: Axes, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw_path(panel: Axes, rows: pd.DataFrame, by: list[str], colour: str, marker: str, label: str) -> pd.DataFrame:
-    """Draw a line from the base model over the means of all groups. Return the means and intervals of both values."""
+    """Draw a line from the base model through the means of all groups. Return means and intervals of accuracy and alignment."""
     found = {"accuracy": summary(rows, by, "task_evaluation_acc"), "score": summary(rows, by, "score")}
     means = found["score"][by]
     for value, of_value in found.items():

@@ -33,7 +33,7 @@ DrawPanel = Callable[[Axes, pd.DataFrame, Datasets], pd.DataFrame]
 
 
 class Hue(NamedTuple):
-    """A column whose values are shown as colours, with value -> (name, colour) in the order of the legend."""
+    """A column whose values are shown as colours. ``looks`` is value -> (name, colour), in the order of the legend."""
 
     column: str
     looks: Mapping[Any, tuple[str, str]]
@@ -96,7 +96,7 @@ def draw_growth(
 def draw_bars(panel: Axes, means: pd.DataFrame, x: str, labels: Mapping[str, str], hue: Hue, error: str = "interval") -> None:
     """Draw a group of bars for every value of the column ``x`` that has a label, in the order of ``labels``.
 
-    Error bars show the columns ``low`` and ``high``. If ``error`` is ``sem``, they show standard errors.
+    Error bars show the columns ``low`` and ``high``. If ``error`` is ``sem``, error bars show standard errors.
     """
     width = 0.8 / len(hue.looks)
     places = {value: place for place, value in enumerate(labels)}

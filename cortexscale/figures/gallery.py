@@ -57,7 +57,7 @@ class Gallery:
         return found
 
     def refusal(self, names: Sequence[str], reason: str, where: str) -> InputError:
-        """Return the error for figures that cannot be drawn for one ``reason``. ``where`` is the place that asks for them."""
+        """Return an error that says why figures cannot be drawn. ``where`` is the place that asks for these figures."""
         known = [*self.drawable, *(alias for alias in PAPER if not self.reason(alias))]
         same = [name for name in known if name.partition("/")[0] == names[0].partition("/")[0]]
         nearest = dict.fromkeys([*difflib.get_close_matches(names[0], known, n=4), *same, *known])
@@ -114,7 +114,7 @@ class Gallery:
         return self._draw(alias or name, content, variant, datasets)
 
     def _find_of_paper(self, name: str, figure: PaperFigure) -> Drawing | str:
-        """Return a figure of the paper that shows its own choice of datasets, or the reason why it cannot be drawn."""
+        """Return a figure of the paper that shows only some datasets, or the reason why the figure cannot be drawn."""
         shown = []
         for reader in figure.readers:
             read = self._read_by(reader)
@@ -154,7 +154,7 @@ class Gallery:
         )
 
     def _variants(self, content: Content) -> Mapping[str, str]:
-        """Return the variants of a figure in this study: name -> words."""
+        """Return the variants of a figure in this study: name -> words for the variant in titles."""
         if content.variants != PER_DATASET:
             return content.variants
         return {name: dataset.label for name, dataset in self.available.datasets.items()}

@@ -53,9 +53,9 @@ def draw_profiles(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def draw_agreement(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw a grid of panels with one point per layer. Each column compares two datasets in a super-ROI.
+    """Draw a grid of panels with one point per layer. Each column compares the first dataset with another one in a super-ROI.
 
-    The two datasets are the first one and one of the others. The upper panel has ranks, and the lower panel has scores.
+    The upper panel of a column compares the ranks of layers, and the lower panel compares their scores.
     """
     one, *others = datasets
     layers = layer_agreement(tables["layer_search"], one, others)
@@ -90,7 +90,7 @@ def draw_agreement(tables: Tables, datasets: Datasets) -> Drawn:
 
 
 def _draw_layers(panel: Axes, layers: pd.DataFrame, aspect: str) -> None:
-    """Draw one dot per layer. Each dot is a pixel, because panels of the paper have 5,000 dots."""
+    """Draw one dot per layer. Dots are stored as pixels, because panels of the paper have 5,000 dots."""
     look: Style = {"cmap": "viridis", "vmin": 0, "vmax": 1, "s": 7, "alpha": 0.7, "linewidths": 0, "rasterized": True}
     panel.scatter(layers[aspect], layers[f"{aspect}_other"], c=layers["layer_position_normalized"], **look)
     if aspect == "rank":

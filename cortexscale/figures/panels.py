@@ -18,7 +18,7 @@ SCORE = "Alignment S (noise-normalised r)"
 AVERAGE_SCORE = "Average alignment S (noise-normalised r)"
 ACCURACY = "Task accuracy (top-1)"
 FEW_MODELS = 12
-"""Largest number of models at which points are labelled with names."""
+"""Points are labelled with the names of models if there are at most this many models."""
 BESIDE: Style = {"loc": "center left", "bbox_to_anchor": (1.02, 0.5)}
 """Place of a legend to the right of a panel."""
 SLANTED: Style = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}

@@ -38,7 +38,7 @@ PUBLISHED = (
 )
 """Panels of published scores: label of y, label of x, and experiment -> (name, colour)."""
 MOST_OTHERS = 4
-"""Experiments that are not in ``PUBLISHED`` are drawn if there are no more than this number. Each gets a panel of its own."""
+"""Experiments that are not in ``PUBLISHED`` are drawn if they are at most this many. Each of them gets a panel of its own."""
 
 
 def draw(tables: Tables, datasets: Datasets) -> Drawn:
@@ -123,7 +123,10 @@ def _line(look: Look, *, fitted: bool, bold: bool) -> Line2D:
 
 
 def draw_points(panel: Axes, points: pd.DataFrame, colour: str) -> None:
-    """Draw the models of one dataset or family. Fitted models are small, and pale if they are many. Others are larger."""
+    """Draw the models of one dataset or family. Models to which a law was fitted are small, and pale if they are many.
+
+    Other models are larger.
+    """
     many = len(points) > FEW_MODELS
     for (source, fitted), rows in points.groupby(["backbone_source", "fitted"]):
         small: Style = {"s": 7 if many else 16, "alpha": 0.25 if many else 0.8, "linewidths": 0, "zorder": 1}

@@ -62,7 +62,7 @@ def colours(names: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
 
 
 def legible(label: str) -> str:
-    """Return a label as legends show it. matplotlib leaves empty labels out, and labels that begin with an underscore."""
+    """Change a label so that legends show it. Matplotlib leaves out empty labels and labels that begin with an underscore."""
     return f" {label}" if not label or label.startswith("_") else label
 
 

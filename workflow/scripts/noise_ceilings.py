@@ -1,4 +1,4 @@
-"""Make the table of noise ceilings of all units of one dataset that were examined."""
+"""Make the table of noise ceilings of one dataset, with every unit that was examined."""
 
 from pathlib import Path
 

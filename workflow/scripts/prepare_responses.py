@@ -1,4 +1,4 @@
-"""Compute what alignment needs from the responses to a stimulus set alone, before any model is involved."""
+"""Prepare the responses to a stimulus set for alignment. This needs no model, and is done once for all models."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Simulate the subjects of one dataset of the demo study; write files as they were released, and their truth."""
+"""Simulate the subjects of one dataset of the demo study; write files in the released formats, and the true responses."""
 
 from dataclasses import replace
 from pathlib import Path
