@@ -64,7 +64,8 @@ def draw_architectures(panel: Axes, points: pd.DataFrame) -> pd.DataFrame:
     families = sorted(rows["family"].unique())
     dashes = dict(zip(families, cycle(["-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3))]), strict=False))
     plotted = [rows.assign(kind="model")]
-    for (family, arch, source, count), models in rows.groupby(_ARCHITECTURE):
+    for (family, arch, source, _), models in rows.groupby(_ARCHITECTURE):
+        count = float(models["backbone_n_params"].iloc[0])
         means, colour = models.groupby([*_ARCHITECTURE, "x"], as_index=False)["score"].mean(), palette(norm(count))
         plotted.append(means.assign(kind="mean"))
         panel.plot(means["x"], means["score"], label=f"{arch} ({compact(count)})", color=colour, ls=dashes[family], lw=1.2)

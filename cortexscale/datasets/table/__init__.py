@@ -17,6 +17,7 @@ from cortexscale.datasets.table.axes import listed_images
 from cortexscale.datasets.table.described import described
 from cortexscale.datasets.table.options import SUBJECT, Options
 from cortexscale.errors import InputError
+from cortexscale.listing import files_below
 from cortexscale.recording import Recording, Split
 
 __all__ = ["ROIS", "SOURCE", "SUBJECTS", "Options", "inspect", "memory_mb", "raw_files", "read", "shape"]
@@ -36,11 +37,7 @@ def raw_files(root: Path, subject: str, options: Options) -> list[Path]:
     places = [Path(root) / name.replace(SUBJECT, subject) for name in named if name]
     if options.stimuli.images:
         places += listed_images(Path(root), options.stimuli.images)
-    return [file for place in places for file in (_files_of_zarr(place) if place.is_dir() else [place])]
-
-
-def _files_of_zarr(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.rglob("*") if file.is_file())
+    return [file for place in places for file in (files_below(place) if place.is_dir() else [place])]
 
 
 def inspect(root: Path, subject: str, options: Options) -> None:
