@@ -57,7 +57,7 @@ def check_stimuli(section: ReportSection, images: StimulusSet) -> None:
 
 
 def _copies(path: Path, ids: Sequence[str]) -> list[str]:
-    """Say which images of a folder have the content of another one.
+    """Find images of a folder that have the same content as another image of the folder.
 
     Only files of equal size and with equal last bytes are read as a whole.
     """

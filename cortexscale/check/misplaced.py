@@ -35,7 +35,7 @@ def files_near(root: Path) -> list[Path]:
 def unpacked_hint(root: Path, below: Sequence[Path], wanted: Collection[str] = ()) -> list[str]:
     """Name archives that perhaps were not unpacked yet.
 
-    They are in the same folder as ``root``, or among the files ``below`` it. Archives that are ``wanted`` files are left out.
+    The archives are beside ``root``, or among the files ``below`` it. Archives that are ``wanted`` files are left out.
     """
     beside: list[Path] = []
     with suppress(InputError):  # the folder above can be unreadable if it belongs to somebody else

@@ -169,7 +169,7 @@ def _readable(size: int) -> str:
 def changed_counts(options: BaseModel) -> list[str]:
     """List the options that are counts and differ from their defaults, which are the counts of the release.
 
-    If there are any, the file sizes of the release do not apply.
+    If any count was changed, the file sizes of the release do not apply.
     """
 
     def counts(name: str, value: object) -> bool:

@@ -1,4 +1,4 @@
-"""Comparison of a download with the numbers of units in its release, which notices files of another subject or version."""
+"""Compare the number of units in downloaded files with the release, to notice files of another subject or version."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +14,10 @@ _SAME = 0.05  # largest relative difference of a count; the counts of two subjec
 
 
 def compare_counts(section: ReportSection, reader: str, module: ModuleType, root: Path, subject: str, options: BaseModel) -> None:
-    """Note whether one subject of a built-in dataset has about as many units as in ``released_units`` of its facts.
+    """Check that a subject of a built-in dataset has about as many units as the facts of the dataset say (``released_units``).
 
-    Options that describe the files must have their defaults. Subjects and ROIs without known numbers are not compared. An
-    InputError names the file and both lists of numbers.
+    Options that describe the files must have their defaults. Subjects and ROIs without known numbers are not compared. If the
+    numbers differ, an InputError names the file, the numbers that were found and the numbers of the release.
     """
     known = facts(reader)
     released = known.released_units if known else None

@@ -198,7 +198,7 @@ class ModelOnImages(ForwardPasses):
 def forward_precision(wanted: str) -> str:
     """Return the precision of forward passes.
 
-    It is ``wanted`` on a GPU, and float32 on a CPU, where lower precision is not faster.
+    The precision is ``wanted`` on a GPU, and float32 on a CPU, where lower precision is not faster.
     """
     return wanted if best_device().type == "cuda" else "float32"
 

@@ -94,7 +94,7 @@ def _required(scores: pd.DataFrame, what: str) -> pd.DataFrame:
 def draw_models(panel: Axes, models: pd.DataFrame, *, named: bool = True) -> None:
     """Draw alignment against accuracy, with a colour per pretraining set and a marker per family.
 
-    If models are few, they are named.
+    Points are named if there are few models.
     """
     colour, size = _colours(models), 20 if len(models) < _MANY else 9
     if named:

@@ -29,7 +29,7 @@ LACKING = {
 
 
 class NothingToShow(InputError):
-    """The results of a study have nothing that a figure can draw. A page with this message then takes the place of the figure."""
+    """An error: the results of a study have nothing that a figure can draw. A page with the message replaces the figure."""
 
     def __init__(self, where: str, found: str, expected: str, remedy: str = "leave the figure out of `figures`"):
         super().__init__(where, found, expected, remedy)

@@ -8,9 +8,9 @@ from cortexscale.figures.gallery import Drawing
 
 
 def draw(drawing: Drawing, tables: Tables) -> Drawn:
-    """Draw a figure from result tables, by the names that its function knows them by.
+    """Draw a figure from its result tables. The keys of ``tables`` are those of ``drawing.tables``.
 
-    Rows that do not enter averages are removed first, unless the figure shows every ROI on its own.
+    Rows that do not count in averages are removed first, unless the figure shows every ROI on its own.
     """
     function = getattr(importlib.import_module(drawing.module), drawing.draw.rpartition(".")[2])
     if drawing.averages:

@@ -11,7 +11,8 @@ class PaperFigure:
 
     Attributes:
         content: name of the content in the registry.
-        variant: variant of the content. If its variants are datasets, the figure shows the dataset of the first reader.
+        variant: variant of the content. If the variants of the content are datasets, the figure shows the dataset of the first
+            reader.
         readers: readers of the datasets that the figure shows. Without readers and modalities, the figure shows all datasets.
         modalities: modalities of the datasets that the figure shows.
     """

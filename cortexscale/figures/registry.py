@@ -1,4 +1,4 @@
-"""The registry of figures: the function that draws each figure, and the tables that it needs.
+"""The registry of figures: the function that draws each figure, and the tables that the figure needs.
 
 ``captions.toml`` has the titles and captions. A new figure needs a function in a module of this package, an entry in this
 registry and an entry in ``captions.toml``.

@@ -108,7 +108,7 @@ class Powers(LogFormatterSciNotation):
     """Labels of a logarithmic axis without mathematical notation, such as 10⁵ and 3×10⁵."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
-        """Return the label of a tick at ``x``. It is empty for a tick without a label."""
+        """Return the label of a tick at ``x``. The label is empty for a tick that has no label."""
         label = re.sub(r"\$|\\mathdefault|\\times", lambda found: "×" if found[0] == r"\times" else "", super().__call__(x, pos))
         return re.sub(r"\^\{(.+)\}", lambda found: found[1].translate(_SUPERSCRIPTS), label).strip("{}")
 

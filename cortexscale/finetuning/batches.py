@@ -50,8 +50,8 @@ def neural_pairs(
 class SubjectStimuli:
     """The stimuli of one forward pass that one subject saw.
 
-    ``at`` (k,) has the positions of these k stimuli in the forward pass, ascending. It is None if the subject saw all stimuli of
-    the pass. ``places`` (k,) has the positions of the same stimuli among the training stimuli of the subject.
+    ``at`` (k,) has the positions of these k stimuli in the forward pass, ascending. ``at`` is None if the subject saw all stimuli
+    of the pass. ``places`` (k,) has the positions of the same stimuli among the training stimuli of the subject.
     """
 
     at: np.ndarray | None
@@ -60,7 +60,7 @@ class SubjectStimuli:
 
 @dataclass(frozen=True)
 class ForwardPass:
-    """The stimuli of one forward pass. ``rows`` (d,) has the rows of its d different stimuli in the stimulus table."""
+    """The stimuli of one forward pass. ``rows`` (d,) has the rows of the d different stimuli in the stimulus table."""
 
     rows: np.ndarray
     subjects: tuple[SubjectStimuli, ...]
@@ -86,7 +86,7 @@ class NeuralBatches:
         return self._order.rows(first, min(first + self.size, (epoch + 1) * self.n)).numpy()
 
     def forward_passes(self, step: int) -> Iterator[ForwardPass]:
-        """Yield the forward passes of a step. They have about the same number of stimuli."""
+        """Yield the forward passes of a step, which have about equal numbers of stimuli."""
         places = self.places(step)
         wanted = np.stack([subject.rows[places] for subject in self.trials])
         rows, index = np.unique(wanted, return_inverse=True)

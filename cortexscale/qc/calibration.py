@@ -12,10 +12,11 @@ from cortexscale.recording import Recording
 def calibrated(recording: Recording) -> Recording:
     """Add the table ``perfect`` and notes to a recording, from the noise ceilings of all units that its reader examined.
 
-    The note ``perfect_pearsonr_nc`` has the score by which the paper would rate a perfect model in each ROI: its expected Pearson
-    r of each kept unit, divided by the root of the unit's noise ceiling, averaged over units. If a reader estimates the ceilings
-    from other stimuli than the test stimuli too, its note ``ceiling_stimuli`` has the number of all of them. A recording that
-    cannot be calibrated gets the note ``uncalibrated`` with the reason.
+    The note ``perfect_pearsonr_nc`` has the score that a perfect model would get in each ROI with the paper's method. For each
+    kept unit, the expected Pearson r of the perfect model is divided by the square root of the unit's noise ceiling. The score is
+    the mean over units. If a reader estimates noise ceilings from more stimuli than the test stimuli, the note
+    ``ceiling_stimuli`` has the number of all these stimuli. A recording that cannot be calibrated gets the note ``uncalibrated``
+    with the reason.
     """
     if reason := _reason(recording):
         return replace(recording, notes=recording.notes | {"uncalibrated": reason})

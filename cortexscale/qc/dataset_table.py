@@ -29,8 +29,9 @@ def dataset_table(
         in both splits and all subjects), ``subjects``, ``rois`` (number of ROIs in which a subject has units), ``units``,
         ``train``, ``test``, ``train_repetitions``, ``test_repetitions``, ``nc_percent`` (noise ceiling in percent of variance)
         and ``nc_r`` (the square root of the noise ceiling, which bounds Pearson r). ``kept_by_chance`` is the fraction of kept
-        units that noise alone would explain (M/EEG only). ``perfect_pearsonr_nc`` is the paper's score of a perfect model, as a
-        mean over ROIs. The columns ``paper_stimuli`` to ``paper_noise_ceiling`` have the paper's numbers. What is unknown is nan.
+        units that noise alone would explain (M/EEG only). ``perfect_pearsonr_nc`` is the score that a perfect model would get
+        with the paper's method, as a mean over ROIs. The columns ``paper_stimuli`` to ``paper_noise_ceiling`` have the paper's
+        numbers. Unknown numbers are nan.
     """
     rows = []
     for name, recordings in datasets.items():

@@ -71,7 +71,7 @@ def recipe_for(readout: str, reader: str, **overrides: Any) -> ReadoutRecipe:
 def _published(readout: str, reader: str) -> dict[str, Any]:
     """Return the published values of a readout for the dataset of a reader.
 
-    The layer gate is not in the paper. A layer gate is trained for as many epochs as attention.
+    The paper has no layer gate, so a layer gate is trained for as many epochs as attention.
     """
     known = facts(reader)
     trained = known.readouts if known else {}

@@ -24,7 +24,7 @@ step. Such a change is large enough for a weight of a projection, but too small 
 
 
 def build_trunk(recipe: ReadoutRecipe, widths: Sequence[int]) -> "Trunk | LayerGate":
-    """Build the trunk of a recipe, with initial values from torch's generator. It has ``n_features`` outputs."""
+    """Build the trunk of a recipe, with initial values from torch's generator. The trunk has ``n_features`` outputs."""
     trunk = TRUNKS[recipe.readout](recipe, widths)
     for module in trunk.modules():
         if isinstance(module, nn.Linear):
@@ -34,7 +34,7 @@ def build_trunk(recipe: ReadoutRecipe, widths: Sequence[int]) -> "Trunk | LayerG
 
 
 def build_head(recipe: ReadoutRecipe, n_features: int, n_units: int) -> nn.Module:
-    """Build the head of one subject and ROI, with torch's initial values. It maps features (B, F) to (B, units)."""
+    """Build the head of one subject and ROI, with torch's initial values. The head maps features (B, F) to (B, units)."""
     if recipe.readout == "low_rank":
         return nn.Sequential(nn.Linear(n_features, recipe.rank, bias=False), nn.Linear(recipe.rank, n_units))
     return nn.Linear(n_features, n_units)

@@ -1,4 +1,4 @@
-"""Tables of the hyper-parameters of fine-tuning and trained readouts, which compare them with those of the paper.
+"""Tables of the hyper-parameters of fine-tuning and trained readouts, next to the hyper-parameters of the paper.
 
 Makes:  tables/tableS3.*              fine-tuning: the first recipe, and the keys that differ in the others
         tables/tableS5.*, tableS6.*   readouts: the default recipe of attention, and the keys that differ between datasets
@@ -9,7 +9,7 @@ from cortexscale.datasets.registry import FACTS_FILES
 
 
 rule hyperparameters:
-    """Make the tables that compare hyper-parameters with those of the paper."""
+    """Make the tables that compare the hyper-parameters of the study with the hyper-parameters of the paper."""
     output:
         **{
             name: collect(

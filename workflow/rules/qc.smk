@@ -32,7 +32,7 @@ rule noise_ceilings:
 
 
 rule dataset_table:
-    """Compare the datasets with those of the paper, and released with recomputed statistics."""
+    """Compare the datasets of the study with the datasets of the paper, and released with recomputed statistics."""
     input:
         recordings=plan.data.recordings(*plan.data.datasets),
     output:
