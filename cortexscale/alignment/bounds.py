@@ -148,7 +148,7 @@ class Scoring:
             kernel = dataset.kernels[0]
             units = 5 * dataset.images * max(dataset.units) if self.metrics.pls_components else 0
             largest = max(largest, value * (copies * dataset.images**2 + max(2 * kernel.n_train * kernel.units, units)))
-            predicted = sum(2 * ROIS_OF_UNIT * value * n * kernel.units for n in self.compared(kernel))
+            predicted = sum(2 * ROIS_OF_UNIT * value * n * kernel.units for n in {*self.compared(kernel), kernel.n_test})
             similarity = max(similarity, predicted + 16 * max(self.compared(kernel), default=0) ** 2)
         n = max(self.images, *sizes) if len(sizes) > 1 else sizes[0]
         responses = sum(dataset.response_bytes for dataset in self.datasets)

@@ -13,7 +13,7 @@ from cortexscale.alignment.targets import Targets
 from cortexscale.catalogue.metrics import ALIGNMENT, CALIBRATED
 from cortexscale.kernels.correlation import noise_normalised
 from cortexscale.kernels.gram import GramMatrix
-from cortexscale.kernels.perfect_model import calibrated_interval, calibrated_score
+from cortexscale.kernels.perfect_model import calibrated_interval, calibrated_score, has_signal
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,13 @@ def _calibrated_columns(target: Targets, predicted: Predictions) -> dict[str, np
     for number in range(len(scores)):
         of_group = group == number
         units = unit[of_group]
-        perfect = target.perfect[number, units]
+        perfect, nc_percent = target.perfect[number, units], target.nc_percent[units]
+        if not has_signal(target.test[:, units], nc_percent, perfect):
+            continue
         scores[number, 0] = calibrated_score(predicted.test_r[of_group], perfect, len(target.test))
         if predicted.test is not None:
             responses = predicted.test[:, of_group], target.test[:, units]
-            scores[number, 1:] = calibrated_interval(*responses, target.nc_percent[units], perfect)
+            scores[number, 1:] = calibrated_interval(*responses, nc_percent, perfect)
     return dict(zip((CALIBRATED, f"{CALIBRATED}_low", f"{CALIBRATED}_high"), scores.T, strict=True))
 
 

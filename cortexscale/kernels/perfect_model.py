@@ -100,6 +100,21 @@ def calibrated_interval(
     return float(low), float(high)
 
 
+def has_signal(observed: np.ndarray, nc_percent: np.ndarray, perfect_r_squared: np.ndarray) -> bool:
+    """Tell whether what a perfect model explains beyond chance is above 0 by more than its error, for (stimuli, units).
+
+    The error is that of a jackknife as in :func:`calibrated_interval`. Without signal, the calibrated score has no meaning.
+    """
+    n, blocks = len(observed), min(_BLOCKS, len(observed))
+    possible = _possible(perfect_r_squared, n)
+    if n < 4 or not possible > 0:
+        return False
+    block, whole = np.arange(n) % blocks, observed.var(axis=0, dtype=np.float64)
+    parts = [observed[block != left_out].var(axis=0, dtype=np.float64) for left_out in range(blocks)]
+    changes = [((1 - nc_percent / 100) * (1 - whole / np.maximum(part, 1e-300))).sum() for part in parts]
+    return bool(possible > _student_t(blocks - 1) * np.sqrt((blocks - 1) * np.var(changes)))
+
+
 def _student_t(degrees: int) -> float:
     """Return the 97.5th percentile of Student's t."""
     from scipy.special import stdtrit

@@ -89,7 +89,7 @@ def test_scores_above_1_are_those_of_normalised_r_and_are_kept_in_the_mean():
 
 def test_the_calibrated_score_is_a_ratio_of_sums():
     """With 11 test stimuli, chance is r^2 = 0.1: (0.36 + 0.16 - 0.2) / (0.5 + 0.5 - 0.2) = 0.4 for r0; a perfect r1 scores 1."""
-    target = targets([[0, 1], [1]], [25, 64], n_test=11)
+    target = targets([[0, 1], [1]], [98, 99], n_test=11)
     perfect = np.array([[0.5, 0.5], [np.nan, 0.25]])
     rows, _ = score_rows(replace(target, perfect=perfect), Predictions(np.array([0.6, 0.4, 0.5])), {})
     assert rows["score_calibrated"].tolist() == pytest.approx([np.sqrt(0.4), 1])

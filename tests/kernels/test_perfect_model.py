@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ncf
 
-from cortexscale.kernels.perfect_model import calibrated_interval, calibrated_score, perfect_scores
+from cortexscale.kernels.perfect_model import calibrated_interval, calibrated_score, has_signal, perfect_scores
 
 DESIGNS = {"M/EEG": (200, 12, 1), "T-fMRI": (100, 12, 10), "ephys": (100, 30, 10)}
 """Design -> number of test stimuli, number of repetitions, threshold of the noise ceiling in percent of variance."""
@@ -110,6 +110,17 @@ def recording(rng: np.random.Generator, design: str, ceilings: list[float], rho:
     noise = rng.chisquare(n * (k - 1), n_units) / (n * (k - 1))
     nc_percent = np.maximum(0, 100 * (1 - noise / observed.var(axis=0, ddof=1)))
     return [rho * signal + np.sqrt(1 - rho**2) * error, observed, nc_percent]
+
+
+@pytest.mark.parametrize(("ceilings", "expected"), [([0], False), ([0, 0, 0, 1, 5, 20, 40], True), ([70], True)], ids=str)
+def test_pure_noise_has_no_signal(ceilings, expected):
+    """The error is of 19 degrees of freedom at 97.5 %, so that pure noise passes in a few of 40 recordings at most."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(40):
+        _, observed, nc_percent = recording(rng, "M/EEG", ceilings, 1.0)
+        kept = nc_percent > 1
+        found.append(has_signal(observed[:, kept], nc_percent[kept], perfect_scores(nc_percent, 200, 12)[0][kept]))
+    assert np.mean(found) > 0.95 if expected else np.mean(found) < 0.1
 
 
 @pytest.mark.slow
