@@ -13,7 +13,8 @@ from cortexscale.alignment.super_rois import region_order
 from cortexscale.figures import finetuning_panels as parts
 from cortexscale.figures.content import Datasets, Drawn, NothingToShow, Tables
 from cortexscale.figures.panels import ACCURACY, AVERAGE_SCORE, SCORE, SLANTED, legend_above, legend_over, panels
-from cortexscale.figures.style import dataset_looks
+from cortexscale.figures.style import Style, dataset_looks
+from cortexscale.models.tuning import SEEN
 from cortexscale.scaling.finetuning import best_lora, experiment, finetuning_scores, fractions, full_data, model_sizes, summary
 
 _PERMUTED = parts.Hue("random_shuffle", {False: ("responses to their stimuli", "#1f4e79"), True: ("permuted", "#c9ced6")})
@@ -148,6 +149,10 @@ def draw_transfer(tables: Tables, datasets: Datasets) -> Drawn:
         parts.draw_errors(panel, bars.index, bars)
         panel.axhline(0, color="black", lw=0.7)
         panel.set_xticks(bars.index, [look.label for look in tested.values()], **SLANTED)
+        for place, seen in bars.get(SEEN, pd.Series(dtype=float)).items():
+            if seen > 0:
+                grey: Style = {"ha": "center", "va": "top", "fontsize": 6, "color": "0.45"}
+                panel.text(place, 0.99, f"{seen:.0%}", transform=panel.get_xaxis_transform(), **grey)
     return figure, means
 
 

@@ -34,16 +34,20 @@ def neural_pairs(
         chosen = np.random.default_rng(seed).choice(len(trials), n_subjects, replace=False)
         trials = [trials[number] for number in sorted(chosen)]
     n = min(len(subject.rows) for subject in trials)
-    count = int(percent * n / 100)
-    if count < 2:
-        where = f"{percent:g} % of {n} training stimuli of {targets[0].dataset}"
-        raise InputError(where, f"{count} stimuli", "at least 2", "leave this percentage out of `percent` of this experiment")
-    places = np.random.default_rng(seed).choice(n, count, replace=False)
+    places = drawn_places(n, percent, seed)
+    if len(places) < 2:
+        where, found = f"{percent:g} % of {n} training stimuli of {targets[0].dataset}", f"{len(places)} stimuli"
+        raise InputError(where, found, "at least 2", "leave this percentage out of `percent` of this experiment")
     trials = [subject.some(places) for subject in trials]
     if permuted:
         rng = np.random.default_rng(seed)
-        trials = [replace(subject, responses=subject.responses[rng.permutation(count)]) for subject in trials]
+        trials = [replace(subject, responses=subject.responses[rng.permutation(len(places))]) for subject in trials]
     return trials
+
+
+def drawn_places(n: int, percent: float, seed: int) -> np.ndarray:
+    """Draw the positions of ``percent`` of n training stimuli, as the authors do."""
+    return np.random.default_rng(seed).choice(n, int(percent * n / 100), replace=False)
 
 
 @dataclass(frozen=True)

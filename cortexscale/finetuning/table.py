@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cortexscale.finetuning.overlap import fractions_seen
 from cortexscale.models.finetuned import BASELINE
 from cortexscale.models.tuning import TunedModel
 from cortexscale.stores import read_json, read_table
@@ -15,9 +16,16 @@ _PREFIX = "finetuning_"
 
 
 def finetuning_table(
-    alignment: Sequence[Path], tuned: Sequence[Path], cards: Path, models: Mapping[str, TunedModel]
+    alignment: Sequence[Path],
+    tuned: Sequence[Path],
+    cards: Path,
+    models: Mapping[str, TunedModel],
+    images: pd.DataFrame,
+    left_out: set[str],
 ) -> pd.DataFrame:
     """Make a table of the scores and cards of fine-tuned models and baselines.
+
+    ``images`` and ``left_out`` are those of :func:`cortexscale.finetuning.overlap.fractions_seen`, whose fractions are a column.
 
     Returns:
         One row per experiment x model x dataset x subject x ROI, with the scores, ``exp_type``, the training data and recipe, and
@@ -39,6 +47,8 @@ def finetuning_table(
         base_cards.drop(columns="task_evaluation_acc"), left_on="base_model_id", right_index=True, validate="many_to_one"
     )
     table = described.assign(arch=described["backbone_arch"]).merge(scores, on="model_id", validate="many_to_many")
+    seen = fractions_seen(images, {id: model.tuning for id, model in models.items()}, told, left_out)
+    table = table.merge(seen, on=["model_id", "benchmark_name", "subject"], how="left", validate="many_to_one")
     return table.assign(model_id=table["model_id"].str.removesuffix(BASELINE))
 
 

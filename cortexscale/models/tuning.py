@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from cortexscale.recipe import NeuralRecipe
 
+SEEN = "test_stimuli_seen"
+"""Column with the fraction of the test stimuli whose images are among those that a model was fine-tuned on."""
+
 
 @dataclass(frozen=True)
 class Tuning:

@@ -167,6 +167,27 @@ class FinetuningPlan:
         wanted = self.settings.benchmarks or self.data.datasets
         return [name for name in self.data.datasets_on(stimuli) if name in wanted]
 
+    @property
+    def benchmarks(self) -> list[str]:
+        """The datasets on which fine-tuned models are scored."""
+        return [name for stimuli in self.stimuli for name in self.benchmarks_on(stimuli)]
+
+    @property
+    def left_out(self) -> list[str]:
+        """The datasets whose test images are left out of the training stimuli."""
+        return [] if self.settings.train_on_test_images else self.benchmarks
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """Dataset -> stimulus set, for all datasets that models are fine-tuned on or scored on."""
+        names = dict.fromkeys([*self.benchmarks, *(tuning.dataset for tuning in self.tunings.values())])
+        return {name: self.data.datasets[name].stimuli for name in names}
+
+    @property
+    def split_images(self) -> str:
+        """Path of the table of the images of all splits."""
+        return f"{self.results}/finetuning/split_images.parquet"
+
     def scored(self, stimuli: str) -> dict[str, DatasetTargets]:
         """Return dataset -> ROIs and subjects that are scored, for the datasets in ``benchmarks_on(stimuli)``."""
         return {name: entry for name, entry in self.data.targets(stimuli).items() if name in self.benchmarks_on(stimuli)}

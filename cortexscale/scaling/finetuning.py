@@ -8,6 +8,7 @@ import pandas as pd
 from cortexscale.alignment.averages import AVERAGE, benchmark_means
 from cortexscale.errors import InputError
 from cortexscale.models.roles import common_base, most_frequent
+from cortexscale.models.tuning import SEEN
 
 RELATIONS = ("same dataset", "same modality", "cross modality")
 BOOTSTRAPS = 1000
@@ -22,7 +23,7 @@ def finetuning_scores(finetuning: pd.DataFrame) -> pd.DataFrame:
 
     For each seed, scores are averaged over subjects, then ROIs, then benchmarks. ``n_subjects`` is the number of subjects in the
     fine-tuning. A run that several experiments share has rows for each of them. A base model that was not scored on the same
-    benchmarks as a run raises an InputError.
+    benchmarks as a run raises an InputError. ``SEEN`` is averaged as the scores are, if the table has it.
     """
     bases = finetuning[finetuning["exp_type"] == _PREFIX + "baseline"]
     rows = finetuning[finetuning["exp_type"] != _PREFIX + "baseline"]
@@ -34,6 +35,9 @@ def finetuning_scores(finetuning: pd.DataFrame) -> pd.DataFrame:
     before = before.drop(columns="n_benchmarks").rename(columns={"model_id": "base_model_id", "score": "baseline"})
     accuracy = bases.drop_duplicates("model_id").set_index("model_id")["task_evaluation_acc"]
     scores = benchmark_means(rows, "run").merge(runs, on="run", validate="many_to_one")
+    if SEEN in rows:
+        seen = benchmark_means(rows, "run", SEEN).rename(columns={"score": SEEN}).drop(columns="n_benchmarks")
+        scores = scores.merge(seen, on=["run", "benchmark_name"], validate="one_to_one")
     scores = scores.merge(before, on=["base_model_id", "benchmark_name"], how="left", validate="many_to_one")
     expected = scores["base_model_id"].map(before.groupby("base_model_id").size())
     wrong = scores[scores["baseline"].isna() | (scores.groupby("run")["score"].transform("size") != expected)]
@@ -156,7 +160,7 @@ def relations(runs: pd.DataFrame, modality: Mapping[str, str]) -> pd.Series:
 def summary(rows: pd.DataFrame, by: list[str], value: str = "delta") -> pd.DataFrame:
     """Return the mean of each group, with a 95 % interval from 1,000 resamples of the rows and a standard error.
 
-    For a group of one row, the interval and the error are nan.
+    For a group of one row, the interval and the error are nan. If ``rows`` have the column ``SEEN``, its means are added.
     """
     summaries = []
     for key, values in rows.groupby(by, sort=False, dropna=False)[value]:
@@ -167,4 +171,5 @@ def summary(rows: pd.DataFrame, by: list[str], value: str = "delta") -> pd.DataF
             low, high = np.percentile(numbers[drawn].mean(axis=1), (2.5, 97.5))
             sem = numbers.std(ddof=1) / np.sqrt(n)
         summaries.append((*key, numbers.mean(), low, high, sem, n))
-    return pd.DataFrame(summaries, columns=[*by, "mean", "low", "high", "sem", "n"])
+    table = pd.DataFrame(summaries, columns=[*by, "mean", "low", "high", "sem", "n"])
+    return table.assign(**{SEEN: rows.groupby(by, sort=False, dropna=False)[SEEN].mean().to_numpy()}) if SEEN in rows else table

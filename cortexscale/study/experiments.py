@@ -136,6 +136,10 @@ class Finetuning(Section):
     is trained once."""
     benchmarks: NonEmpty[Name] | None = None
     """Datasets on which fine-tuned models and their base models are scored, without projection. The default is all datasets."""
+    train_on_test_images: bool = True
+    """Train models on images that are test images of another of these datasets, as the paper does. With `false` such images are
+    left out of the training stimuli of heads and fine-tunings. Images are compared by content. The column `test_stimuli_seen`
+    of the results says which fraction of the test stimuli was trained on."""
 
     @model_validator(mode="before")
     @classmethod

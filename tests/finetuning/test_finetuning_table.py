@@ -23,19 +23,21 @@ MODELS = {
     "other": TunedModel(Tuning("cnn", "full", "tvsd", ("V1",), None, False, 100, 0), NeuralRecipe(), ("architecture",)),
 }
 ACCURACIES = {"whole": (0.7, 0.6), "adapted": (0.8, 0.6), "other": (None, None)}
+PLACE = {"benchmark_name": "tvsd", "subject": "s"}
 SCORES = {"whole": 0.1, "adapted": 0.2, "other": 0.3, "vit+baseline": 0.4, "cnn+baseline": 0.5}
 
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finetuning_table")
-    scores = pd.DataFrame({"model_id": SCORES.keys(), "pearsonr_nc": SCORES.values(), "roi": "IT"})
+    scores = pd.DataFrame({"model_id": SCORES.keys(), "pearsonr_nc": SCORES.values(), "roi": "IT"}).assign(**PLACE)
     files = [folder / "one.parquet", folder / "two.parquet"]
     write_table(scores[:2], files[0], {})
     write_table(pd.concat([scores[2:], scores[4:].assign(roi="V1", pearsonr_nc=0.6)]), files[1], {})
     for model, (after, before) in ACCURACIES.items():
         card = {
             "fitting_samples": 40,
+            "subjects": ["s"],
             "n_trainable_params": 9,
             "task_evaluation_acc": after,
             "task_evaluation_acc_before": before,
@@ -44,7 +46,17 @@ def table(tmp_path_factory):
     cards = {"model_id": ["cnn", "unused", "vit"], "backbone_arch": ["resnet", "alexnet", "deit"]}
     cards |= {"task_evaluation_acc": [0.55, 0.1, 0.65], "backbone_n_params": [1, 2, 3]}
     write_table(pd.DataFrame(cards), folder / "cards.parquet", {})
-    return finetuning_table(files, [folder / f"{model}.json" for model in MODELS], folder / "cards.parquet", MODELS)
+    shown = [("tvsd", "train", "ab"), ("nsd", "train", "cd"), ("tvsd", "test", "ac")]
+    rows = [(dataset, "s", split, image) for dataset, split, images in shown for image in images]
+    images = pd.DataFrame(rows, columns=["benchmark_name", "subject", "split", "hash"])
+    reports = [folder / f"{model}.json" for model in MODELS]
+    return finetuning_table(files, reports, folder / "cards.parquet", MODELS, images, {"a"})
+
+
+def test_the_fraction_of_test_stimuli_that_a_model_has_seen_is_a_column(table):
+    """Image a is left out of the training, so a model that is trained on nsd has seen c, and one on tvsd neither."""
+    found = table.drop_duplicates("model_id").set_index("model_id")["test_stimuli_seen"]
+    assert found[["whole", "adapted", "other"]].tolist() == [0, 0.5, 0] and found[["vit", "cnn"]].isna().all()
 
 
 def test_a_model_has_rows_for_each_of_its_experiments_and_a_base_model_its_own(table):

@@ -345,7 +345,7 @@ class World:
     def heads(self) -> Path:
         heads, network = self.root / "heads/d", {"model": self.base, "precision": "float32", "batch_size": 64}
         outputs = {"heads": heads, "table": self.root / "heads/d.parquet"}
-        script("finetuning_heads").main(**outputs, **network, dataset="d", targets=ROIS, **self.how)
+        script("finetuning_heads").main(**outputs, **network, dataset="d", targets=ROIS, left_out=[], **self.how)
         return heads
 
     def finetune(self, id: str, **tuning) -> Model:
@@ -360,6 +360,7 @@ class World:
             tuning=Tuning(base="vit", recipe="full", **told),
             targets=ROIS,
             heads_code="code",
+            left_out=[],
             **files,
             **recipes,
             **self.how,
@@ -406,8 +407,19 @@ def finetuning(world) -> pd.DataFrame:
     scores = [world.score(model) for model in (baseline(world.base), *models)]
     tuned = [world.root / f"models/{model.id}.json" for model in models]
     table = world.root / "finetuning.parquet"
+    images = world.root / "split_images.parquet"
+    script("split_images").main(
+        recordings=world.recordings, stimuli=[world.stimuli], datasets={"d": "stimuli"}, table=images, code="code"
+    )
     script("collect_finetuning").main(
-        alignment=scores, tuned=tuned, cards=world.root / "cards.parquet", models=facts, table=table, code="code"
+        alignment=scores,
+        tuned=tuned,
+        cards=world.root / "cards.parquet",
+        split_images=images,
+        models=facts,
+        left_out=[],
+        table=table,
+        code="code",
     )
     return read_table(table)
 

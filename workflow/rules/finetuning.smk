@@ -5,11 +5,37 @@ scores activations. Recordings are params and not inputs of this job, because in
 would take most of the time of a plan. The job waits for the prepared responses, which are made from all recordings.
 
 Needs:  recordings, stimulus tables with their images, prepared responses, commitments and weights of base models, labelled images
-Makes:  finetuning/heads/<model>/<dataset>/<subject>/<roi>.safetensors   frozen heads of a base model; <dataset>.parquet: scores
+Makes:  finetuning/split_images.parquet         images of the training and test stimuli of all recordings
+        finetuning/heads/<model>/<dataset>/<subject>/<roi>.safetensors   frozen heads of a base model; <dataset>.parquet: scores
         finetuning/models/<model>.pt, .json             weights, and how they were trained
         finetuning/alignment/<set>/<model>.parquet      scores per dataset x subject x ROI; .units.parquet: per unit
         tables/finetuning.parquet                       all scores, one row per experiment that uses the model
 """
+
+
+rule split_images:
+    """List the images of the training and test stimuli of all recordings that models are fine-tuned on or scored on."""
+    input:
+        recordings=lambda wildcards: plan.data.recordings(*plan.finetuning.shown),
+        stimuli=expand(
+            "<results>/stimuli/{stimuli}.parquet", stimuli=sorted(set(plan.finetuning.shown.values()))
+        ),
+    output:
+        table="<results>/finetuning/split_images.parquet",
+    log:
+        "<logs>/split_images.log",
+    benchmark:
+        "<benchmarks>/split_images.tsv"
+    conda:
+        "../envs/cortexscale.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        datasets=plan.finetuning.shown,
+        code=plan.code("split_images"),
+    script:
+        "../scripts/split_images.py"
 
 
 rule finetuning_heads:
@@ -21,6 +47,7 @@ rule finetuning_heads:
         commitments=lambda wildcards: plan.alignment.commitments(
             plan.data.datasets[wildcards.dataset].stimuli, wildcards.model
         ),
+        split_images=[plan.finetuning.split_images] if plan.finetuning.left_out else [],
     output:
         heads=directory("<results>/finetuning/heads/{model}/{dataset}"),
         table="<results>/finetuning/heads/{model}/{dataset}.parquet",
@@ -41,6 +68,7 @@ rule finetuning_heads:
         dataset=lambda wildcards: wildcards.dataset,
         images=lambda wildcards: plain(plan.data.images_of(wildcards.dataset)),
         targets=lambda wildcards: plain(plan.finetuning.head_targets(wildcards.model, wildcards.dataset)),
+        left_out=plan.finetuning.left_out,
         precision=plan.study.features.precision,
         ridge=plain(plan.study.ridge),
         made_of=lambda wildcards: plan.models.weights_contents(wildcards.model),
@@ -61,6 +89,7 @@ rule finetune:
         commitments=lambda wildcards: plan.finetuning.commitments(
             plan.data.datasets[plan.finetuning.dataset(wildcards.model)].stimuli, wildcards.model
         ),
+        split_images=[plan.finetuning.split_images] if plan.finetuning.left_out else [],
     output:
         weights="<results>/finetuning/models/{model}.pt",
         card="<results>/finetuning/models/{model}.json",
@@ -85,6 +114,7 @@ rule finetune:
         image_recipe=lambda wildcards: plain(
             plan.finetuning.image_recipe(plan.finetuning.base(wildcards.model).id)
         ),
+        left_out=plan.finetuning.left_out,
         ridge=plain(plan.study.ridge),
         labelled_images=lambda wildcards: place(plan.finetuning.images_of(wildcards.model)),
         heads_code=plan.code("finetuning_heads"),
@@ -149,6 +179,7 @@ rule collect_finetuning:
         ),
         tuned=expand("<results>/finetuning/models/{model}.json", model=plan.finetuning.finetuned),
         cards="<results>/tables/model_cards.parquet",
+        split_images=plan.finetuning.split_images,
     output:
         table="<results>/tables/finetuning.parquet",
     log:
@@ -162,6 +193,7 @@ rule collect_finetuning:
         runtime=60,
     params:
         models=plain(plan.finetuning.facts),
+        left_out=plan.finetuning.left_out,
         code=plan.code("collect_finetuning"),
     script:
         "../scripts/collect_finetuning.py"

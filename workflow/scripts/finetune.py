@@ -4,13 +4,14 @@ from pathlib import Path
 
 from cortexscale.alignment.subjects import load_targets
 from cortexscale.finetuning.job import finetune
+from cortexscale.finetuning.overlap import images_of_tests, without_images
 from cortexscale.jobs import run
 from cortexscale.kernels.device import keep_freed_memory
 from cortexscale.models.model import Model
 from cortexscale.models.tuning import Tuning
 from cortexscale.recipe import NeuralRecipe, Recipe
 from cortexscale.stimuli import StimulusImages, read_stimulus_table, table_hash
-from cortexscale.stores import provenance
+from cortexscale.stores import provenance, read_table
 from cortexscale.study.images import ImageFiles
 from cortexscale.study.ridge import Ridge
 from cortexscale.study.targets import DatasetTargets
@@ -22,6 +23,7 @@ def main(
     stimuli: Path,
     recordings: list[Path],
     commitments: Path,
+    split_images: Path | None = None,
     base_report: Path | None = None,
     labelled_images: Path | None = None,
     base: Model,
@@ -30,6 +32,7 @@ def main(
     images: ImageFiles,
     recipe: NeuralRecipe,
     image_recipe: Recipe | None = None,
+    left_out: list[str],
     ridge: Ridge,
     heads_code: str,
     threads: int,
@@ -42,10 +45,14 @@ def main(
     inputs = {"commitments": commitments} | {file.stem: file for file in recordings}
     others = {"base": base.checkpoint and Path(base.checkpoint), "images": labelled_images}
     inputs |= {name: file for name, file in others.items() if file and file.is_file()}
+    loaded = load_targets(recordings, {tuning.dataset: targets}, table)
+    if split_images:
+        inputs["split_images"] = split_images
+        loaded = without_images(loaded, table, images_of_tests(read_table(split_images), left_out))
     finetune(
         base,
         heads,
-        load_targets(recordings, {tuning.dataset: targets}, table),
+        loaded,
         StimulusImages(images.layout, images.path, table),
         recipe,
         labelled_images,

@@ -6,9 +6,10 @@ from cortexscale.alignment.subjects import load_targets
 from cortexscale.commitments import Commitments
 from cortexscale.features.extract import ModelOnImages
 from cortexscale.finetuning.heads import fit_heads
+from cortexscale.finetuning.overlap import images_of_tests, without_images
 from cortexscale.jobs import run
 from cortexscale.models.model import Model
-from cortexscale.stores import provenance, write_table
+from cortexscale.stores import provenance, read_table, write_table
 from cortexscale.study.features import Precision
 from cortexscale.study.images import ImageFiles
 from cortexscale.study.ridge import Ridge
@@ -20,11 +21,13 @@ def main(
     stimuli: Path,
     recordings: list[Path],
     commitments: Path,
+    split_images: Path | None = None,
     model: Model,
     dataset: str,
     images: ImageFiles,
     targets: DatasetTargets,
     precision: Precision,
+    left_out: list[str],
     ridge: Ridge,
     batch_size: int,
     threads: int,
@@ -34,8 +37,13 @@ def main(
 ) -> None:
     job = ModelOnImages.load(model, stimuli, images, precision, batch_size=batch_size, workers=threads - 1)
     committed = Commitments.load(commitments)[dataset]
+    inputs = {"commitments": commitments} | {file.stem: file for file in recordings}
+    loaded = load_targets(recordings, {dataset: targets}, job.table)
+    if split_images:
+        inputs["split_images"] = split_images
+        loaded = without_images(loaded, job.table, images_of_tests(read_table(split_images), left_out))
     made_by = provenance(
-        inputs={"commitments": commitments} | {file.stem: file for file in recordings},
+        inputs=inputs,
         activations=job.identity,
         dataset=dataset,
         targets=targets,
@@ -44,7 +52,7 @@ def main(
     )
     scores = fit_heads(
         job,
-        load_targets(recordings, {dataset: targets}, job.table),
+        loaded,
         {roi: committed[roi] for roi in targets.rois},
         ridge,
         heads,
