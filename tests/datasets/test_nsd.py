@@ -425,6 +425,11 @@ BAD = {
         "900 trials",
     ),
     "0-based ordering": (edit_design(lambda d: d.update(masterordering=d["masterordering"] - 1)), DESIGN, "from 0 to 749"),
+    "ordering beyond the images": (
+        edit_design(lambda d: d.update(masterordering=d["masterordering"] + 1)),
+        DESIGN,
+        "from 2 to 751",
+    ),
     "ids beyond the stimuli": (
         edit_design(lambda d: d.update(subjectim=d["subjectim"] + 5000 * (d["subjectim"] > 2000))),
         DESIGN,

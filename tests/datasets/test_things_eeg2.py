@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from cortexscale.datasets.formats.meeg import MICROVOLT, ROIS, trial_ncsnr
 from cortexscale.datasets.formats.safe_npy import load_dict
 from cortexscale.datasets.things_eeg2 import reader as things_eeg2
-from cortexscale.datasets.things_eeg2.files import TARGET, Part
+from cortexscale.datasets.things_eeg2.files import TARGET, Part, Release
 from cortexscale.datasets.things_eeg2.reader import CHANNELS
 from cortexscale.datasets.things_eeg2.simulate import SESSIONS, Settings, simulate
 from cortexscale.datasets.things_eeg2.simulated_files import EXEMPLARS, write_dictionary, write_image_metadata
@@ -707,3 +707,11 @@ def test_declared_memory_and_shape_of_the_release():
     assert things_eeg2.shape(options, ["sub-01", "sub-02"]) == (16540, 200, 2 * 5040)
     # 16,000 test trials and as much again at most for one block and the libraries.
     assert 4 * 16000 * 5040 / 1e6 + 300 < things_eeg2.memory_mb(options) < 1500
+
+
+def test_the_first_sessions_that_exist_are_read(tmp_path):
+    release = Release(tmp_path, "sub-01", "npy")
+    for number in (2, 4):
+        release.session(number).mkdir(parents=True)
+    assert [release.sessions(n) for n in (1, 2)] == [[2], [2, 4]]
+    assert release.sessions(3) == [1, 2, 3], "the sessions that should exist, of which a message names the missing ones"

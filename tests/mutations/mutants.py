@@ -46,9 +46,9 @@ _MESSAGES = ("log", "logging", "warnings", "InputError", "ValueError", "TypeErro
 """Names of calls within which nothing is changed: the words of messages are not what the tests of numbers are about."""
 _WORDS = ("where", "found", "expected", "remedy")
 """Names of texts that InputError puts together."""
-_CAUTION = ("strict", "encoding", "frozen", "validate", "verbose", "description")
-"""Keywords that right results cannot show: ``zip`` and ``merge`` check what holds, objects stay as they are, text is UTF-8, and
-the others are for readers."""
+_CAUTION = ("strict", "encoding", "frozen", "validate", "verbose", "description", "device", "non_blocking")
+"""Keywords that right results on a CPU cannot show: ``zip`` and ``merge`` check what holds, objects stay as they are, text is
+UTF-8, tensors are on the CPU, and the others are for readers."""
 _COSTS = ("memory_mb",)
 """Functions that only estimate the cost of a job."""
 _SYMMETRIC = ("max", "min", "maximum", "minimum", "pearson")

@@ -76,7 +76,10 @@ def watch(checkout: Path, folders: Iterable[str]) -> Watched:
 def fails(checkout: Path, tests: list[str], seconds: float) -> bool:
     """Whether one of the tests fails, breaks off, or takes far more than the seconds that all of them should take."""
     files = sorted({test.split("::")[0] for test in tests})
-    return _pytest(checkout, files, _Choose(tests), seconds) not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    return bool(tests) and _pytest(checkout, files, _Choose(tests), seconds) not in (
+        pytest.ExitCode.OK,
+        pytest.ExitCode.NO_TESTS_COLLECTED,
+    )
 
 
 def _pytest(checkout: Path, files: list[str], plugin: object, seconds: float | None) -> int | None:

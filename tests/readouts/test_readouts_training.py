@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from plain_similarity import plain_cka, plain_rsa
 from readout_data import TokensInMemory, raises_at, synthetic_targets, tokens_of
 from torch import nn
 from torch.nn import functional as F
 
+from cortexscale.alignment.targets import PreparedResponses, prepare_responses
 from cortexscale.errors import InputError
 from cortexscale.models.training.order import seed_of
 from cortexscale.models.training.steps import TrainingState
@@ -136,6 +138,27 @@ def test_scores_are_those_of_the_predictions(tokens, targets):
             mine = units.query("subject == @row.subject and roi == @row.roi")
             assert mine["pearsonr"].to_numpy() == pytest.approx(r, abs=1e-5)
             assert (row.fitting_samples, row.n_test, row.probe_type) == (45, 30, "attention_shared")
+        assert list(units) == ["benchmark_name", "subject", "roi", "unit", "pearsonr", "pearsonr_nc"]
+
+
+def test_responses_that_were_prepared_are_compared_with_the_predictions(tokens, targets, tmp_path):
+    prepare_responses(targets, ["test"], tmp_path / "prepared.h5", {})
+    prepared = [replace(target, prepared=PreparedResponses(tmp_path / "prepared.h5")) for target in targets]
+    (fit,) = fit_readouts({"l": tokens}, {"IT": "l"}, training_trials(targets), ATTENTION, shared=True, seed=0)
+    rows, _ = score_readouts(fit, tokens, prepared)
+    for row in rows.itertuples():
+        group = targets[0].groups.query("subject == @row.subject and roi == 'IT'").index[0]
+        observed = targets[0].test[:, targets[0].members[group]].astype(float)
+        predicted = fit.readouts.predict(tokens, targets[0].test_rows, row.subject)["IT"].astype(float)
+        assert row.rsa_ve_test == pytest.approx(plain_rsa(predicted, observed), abs=1e-9)
+        assert row.cka_ve_test == pytest.approx(plain_cka(predicted, observed), abs=1e-9)
+    assert score_readouts(fit, tokens, targets)[0]["rsa_ve_test"].isna().all()
+
+
+def test_subjects_keep_the_order_of_the_recordings(tokens):
+    signal = tokens.array.mean(axis=1).astype(float)
+    targets = synthetic_targets({"b": {"V1": signal}, "a": {"V1": signal}}, 90, 30)
+    assert [trials.subject for trials in training_trials(targets)] == ["b", "a"]
 
 
 def test_the_test_responses_leave_no_trace(tokens, targets):

@@ -214,6 +214,7 @@ def test_check_model_tells_every_layer_at_once():
         ((96, 10, 14), (3, 320, 448), (96, 10, 14)),
         ((10, 14, 96), (3, 320, 448), (140, 96)),
         ((64, 7, 4), (3, 224, 224), (64, 7, 4)),
+        ((7, 8, 96), (3, 224, 224), (7, 8, 96)),
     ],
 )
 def test_channels_are_first_or_last(shape, image, expected):
