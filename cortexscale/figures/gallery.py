@@ -21,7 +21,7 @@ class Drawing:
     Attributes:
         name: the name by which the figure was requested. Its files are ``figures/<name>.pdf`` and so on.
         heading: the name, followed by the labels of the datasets if the figure shows only some.
-        averages: settings that select the rows that the figure averages; None if it shows every ROI on its own.
+        averages: settings that select the rows that the figure averages; None if the figure shows every ROI on its own.
     """
 
     name: str

@@ -103,7 +103,7 @@ def _draw_layers(panel: Axes, layers: pd.DataFrame, aspect: str) -> None:
 
 
 def draw_projected_scores(tables: Tables, datasets: Datasets) -> Drawn:
-    """Draw one panel per model, with one point per ROI and projection."""
+    """Draw one panel per model, with one point per ROI and seed of the projection."""
     numbers, dimensions = paired_scores(tables["projection"])
     models = numbers["model_id"].unique().tolist()
     looks = dataset_looks(numbers["benchmark_name"], datasets)

@@ -31,8 +31,8 @@ def fit_heads(
     """Fit heads to all training stimuli of a dataset, and write them to ``<subject>/<roi>.safetensors`` in ``folder``.
 
     Heads are linear readouts of unprojected features (:mod:`cortexscale.readouts.saved`) with one penalty per subject and ROI.
-    ``folder`` appears complete or not at all. Features and finished fits are kept in a hidden folder beside it, and an
-    interrupted run continues from there.
+    ``folder`` appears complete or not at all. Features and finished fits are kept in a hidden folder beside ``folder``, so that
+    an interrupted run can continue.
 
     Returns:
         A table with one row per subject x ROI and the columns ``COLUMNS``. Correlations are over the test stimuli.

@@ -30,7 +30,7 @@ MANY = 5000
 
 
 def require_outputs(backbone: Backbone, n_classes: int, where: Path | str, base: str) -> None:
-    """Raise an InputError if a network does not put out one number per class, or if the images have more classes."""
+    """Raise an InputError if a network does not put out one number per class, or has fewer outputs than images have classes."""
     device = next(backbone.network.parameters()).device
     with torch.inference_mode():
         output = backbone.network.eval()(backbone.transform(GREY)[None].to(device))

@@ -57,9 +57,10 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 class NeuralObjective:
-    """The loss of predicted responses, summed over subjects and ROIs. It reads the features of the committed layers (``layers``).
+    """The loss of predicted responses, summed over subjects and ROIs.
 
-    ``heads`` must include the heads of all subjects of ``trials``.
+    The loss needs the features of the committed layers, ``layers``. ``heads`` must include the heads of all subjects of
+    ``trials``.
     """
 
     def __init__(self, heads: Sequence[FrozenHead], trials: Sequence[Trials], loss: str, device: torch.device) -> None:
