@@ -1,5 +1,6 @@
 """Arrays in files: HDF5 files, opened without locks, and memory maps, on any file system."""
 
+import math
 import os
 import re
 import struct
@@ -104,6 +105,29 @@ def require_whole_heaps(path: Path | str, remedy: str) -> None:
                         where = f"zeros among its texts, at byte {first + found.start() + 16 + place:,}"
                         raise InputError(path, where, "a whole file", f"the copy is damaged; repeat the download. {remedy}")
                     place += step
+
+
+def require_stored(path: Path | str, data: h5py.Dataset, remedy: str) -> None:
+    """Raise an InputError if numbers of an array are in other files, or were never written.
+
+    HDF5 reads zeros in their place without an error. An array with another fill value than 0 passes, because its gaps can be
+    told from numbers.
+    """
+    sources = data.virtual_sources() if data.is_virtual else data.external or ()
+    if others := sorted({name for source in sources if (name := getattr(source, "file_name", source[0])) != "."}):
+        found = f"the array {data.name}, whose numbers are in other files: {', '.join(others[:5])}"
+        raise InputError(path, found, "an array that is stored in this file", f"copy the numbers into one file, or {remedy}")
+    if data.is_virtual or not data.size or data.fillvalue != 0:
+        return
+    if data.chunks is None:
+        blocks, written = 1, int(data.id.get_storage_size() > 0)
+    else:
+        blocks = math.prod(-(-length // size) for length, size in zip(data.shape, data.chunks, strict=True))
+        written = data.id.get_num_chunks()
+    if written < blocks:
+        found = f"the array {data.name}, of which {blocks - written:,} of {blocks:,} blocks were never written"
+        again = f"the program that wrote the file was interrupted; write or fetch the file again, or {remedy}"
+        raise InputError(path, found, "an array that was written to its end", again)
 
 
 def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:

@@ -137,8 +137,7 @@ class Recording:
             for name in _TABLES:
                 group, table = file.create_group(name, track_order=True), getattr(self, name)
                 for column in table:
-                    values = table[column].to_numpy()
-                    group[column] = values.astype(h5py.string_dtype()) if values.dtype.kind in "OUT" else values
+                    group[column] = _storable(table[column])
 
 
 def load_recording(path: Path | str, *, responses: bool = True) -> Recording:
@@ -158,6 +157,13 @@ def load_screening(path: Path | str) -> pd.DataFrame:
     """Read only the screening table of a Recording that :meth:`Recording.save` wrote."""
     with open_hdf5(path) as file:
         return _table(file["screening"])
+
+
+def _storable(column: pd.Series) -> np.ndarray:
+    """Return a column of numbers as it is, and any other one, such as dates or notes, as text. Its gaps become empty texts."""
+    if (values := column.to_numpy()).dtype.kind in "biuf":
+        return values
+    return column.astype(object).where(column.notna(), "").map(str).to_numpy(dtype=h5py.string_dtype())
 
 
 def _column(dataset: h5py.Dataset) -> np.ndarray:

@@ -16,7 +16,7 @@ from cortexscale.files import require_real_file
 from cortexscale.listing import plain
 
 _SEPARATORS = {"\t": "tabs", ",": "commas", ";": "semicolons"}
-_EMPTY = ("", "n/a", "N/A", "NA", "nan", "NaN")
+EMPTY = ("", "n/a", "N/A", "NA", "nan", "NaN")
 _REMEDY = "take the file as it was released, not a copy that another program has saved. "
 
 
@@ -58,13 +58,8 @@ def read_table(
     of_text: list[tuple[int, list[str]]] = [(names.index(name), []) for name in text]
     n_rows = 0
     expected = "a number without a decimal comma or a unit"
-    for line, row in rows:
-        if not any(row):
-            continue
+    for line, row in _whole_rows(path, names, rows, remedy):
         n_rows += 1
-        if len(row) != len(names):
-            found = f"{len(row)} field{'s' * (len(row) != 1)} in line {line:,}, and {len(names)} names of columns"
-            raise InputError(path, found, "a field per column in every line", _REMEDY + remedy)
         for name, place, values in of_numbers:
             try:
                 values.append(_number(row[place], name in gaps))
@@ -82,12 +77,44 @@ def read_table(
     return pd.DataFrame(columns | {names[place]: words for place, words in of_text})[wanted]
 
 
+def read_text(path: Path | str, separators: str, *, remedy: str) -> pd.DataFrame:
+    """Read all columns of a table as text in NFC, without outer white space. Empty fields are None; ``NA`` is a text.
+
+    Columns without a name are left out. The arguments, and all other rules, are those of :func:`read_table`.
+
+    Raises:
+        InputError: the file is missing or is not UTF-8, two columns have one name, or a row has more or fewer fields than the
+            header.
+    """
+    names, rows = _header(path, separators, remedy)
+    if twice := sorted({plain(name) for name in names if name and names.count(name) > 1}):
+        raise InputError(path, f"several columns {', '.join(twice)}", "one column of each name", remedy)
+    fields = [[plain(field) or None for field in row] for _, row in _whole_rows(path, names, rows, remedy)]
+    columns = zip(*fields, strict=True) if fields else [()] * len(names)
+    return pd.DataFrame(
+        {plain(name): pd.Series(column, dtype=object) for name, column in zip(names, columns, strict=True) if name}
+    )
+
+
+def _whole_rows(
+    path: Path | str, names: list[str], rows: Iterator[tuple[int, list[str]]], remedy: str
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows with any text. A row with more or fewer fields than there are names raises an InputError."""
+    for line, row in rows:
+        if not any(row):
+            continue
+        if len(row) != len(names):
+            found = f"{len(row)} field{'s' * (len(row) != 1)} in line {line:,}, and {len(names)} names of columns"
+            raise InputError(path, found, "a field per column in every line", _REMEDY + remedy)
+        yield line, row
+
+
 def _number(field: str, may_be_empty: bool) -> float:
     """Return the finite number in a field, or nan if the field is empty and ``may_be_empty`` is True.
 
     Raise a ValueError for any other text.
     """
-    if may_be_empty and field.strip() in _EMPTY:
+    if may_be_empty and field.strip() in EMPTY:
         return math.nan
     number = float(field)
     if not math.isfinite(number) or "_" in field:
@@ -112,7 +139,7 @@ def _header(path: Path | str, separators: str, remedy: str) -> tuple[list[str], 
 
 
 def _rows(path: Path | str, lines: Iterator[str], separator: str, remedy: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(lines, delimiter=separator)
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
     while True:
         try:
             row = next(reader, None)

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from cortexscale.arrays import hdf5_damage, open_hdf5
+from cortexscale.arrays import hdf5_damage, open_hdf5, require_stored
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 from cortexscale.image_files import FORMATS, decoded, image_names, read_from, require_distinct
@@ -103,6 +103,7 @@ class Hdf5Images(Images):
             found = ", ".join(f"{item.name.strip('/')} {item.shape} {item.dtype}" for item in arrays) or "no array"
             file.close()
             raise InputError(self.path, found, "one array (images, height, width, 3) uint8", self.remedy)
+        require_stored(self.path, images[0], self.remedy)
         return images[0]
 
     def ids(self) -> list[str]:

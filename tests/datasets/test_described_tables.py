@@ -284,7 +284,7 @@ def spoil(root: Path, kind: str) -> dict:
         ("misspelt column", "units.csv", "electrode, area, x"),
         ("two arrays", "a.npz", "one, two"),
         ("netCDF 3", "a.nc", "not HDF5"),
-        ("latin-1", "units.csv", "no readable table"),
+        ("latin-1", "units.csv", "not UTF-8"),
         ("Excel", "units.xlsx", "the suffix .xlsx"),
     ],
 )

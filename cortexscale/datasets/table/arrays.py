@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from cortexscale.arrays import mapped, released_hdf5
+from cortexscale.arrays import mapped, released_hdf5, require_stored
 from cortexscale.datasets.formats.assembly import dimensions_of, values_of
 from cortexscale.datasets.formats.matlab import read_numbers
 from cortexscale.errors import InputError
@@ -39,10 +39,11 @@ class StoredArray:
 def open_array(path: Path, variable: str | None) -> Iterator[StoredArray]:
     """Open the array ``variable`` of a file. The name may be None if the file has one array.
 
-    The axes are in the order in which numpy, xarray or MATLAB shows them. Missing values of whole numbers in netCDF are nan.
+    The axes are in the order in which numpy, xarray or MATLAB shows them. Numbers that equal the fill value of the file are nan.
 
     Raises:
-        InputError: the file is missing, damaged or of another format, lacks the array, or has no real numbers in it.
+        InputError: the file is missing, damaged or of another format, lacks the array, has no real numbers in it, or lacks some
+            of its numbers.
     """
     match path.suffix:
         case ".npy":
@@ -105,7 +106,9 @@ def _hdf5(path: Path, file: h5py.File, variable: str | None) -> StoredArray:
         if along:
             coordinates[axis] = pd.DataFrame(along)
     shape = _numbers(path, data.dtype, data.shape)
-    return StoredArray(shape, data.dtype, lambda: _with_gaps(data[()], data.attrs.get("_FillValue")), coordinates)
+    require_stored(path, data, REMEDY)
+    fills = [data.fillvalue or None, *(data.attrs.get(name) for name in ("_FillValue", "missing_value"))]
+    return StoredArray(shape, data.dtype, lambda: _with_gaps(data[()], fills), coordinates)
 
 
 def _zarr(path: Path, variable: str | None) -> StoredArray:
@@ -114,6 +117,7 @@ def _zarr(path: Path, variable: str | None) -> StoredArray:
     try:
         found = zarr.open(path, mode="r")
         if isinstance(found, zarr.Array):
+            _require_blocks(path, found)
             return StoredArray(_numbers(path, found.dtype, found.shape), found.dtype, lambda: np.asarray(found[...]))
         arrays = dict(found.arrays())
         data = arrays[_name(path, [name for name, item in arrays.items() if item.ndim > 1], variable)]
@@ -126,12 +130,14 @@ def _zarr(path: Path, variable: str | None) -> StoredArray:
             }
             if along:
                 coordinates[axis] = pd.DataFrame(along)
+        _require_blocks(path, data)
+        fills = _fills_of_zarr(data)
     except InputError:
         raise
     except Exception as error:  # zarr and its codecs raise many unrelated types
         raise _damaged(path, error) from error
     shape = _numbers(path, data.dtype, data.shape)
-    return StoredArray(shape, data.dtype, lambda: _with_gaps(np.asarray(data[...]), data.attrs.get("_FillValue")), coordinates)
+    return StoredArray(shape, data.dtype, lambda: _with_gaps(np.asarray(data[...]), fills), coordinates)
 
 
 def _zarr_dimensions(array: Any) -> tuple[str, ...]:
@@ -140,11 +146,28 @@ def _zarr_dimensions(array: Any) -> tuple[str, ...]:
     return tuple(named) or ("",) * array.ndim
 
 
-def _with_gaps(values: np.ndarray, fill: Any) -> np.ndarray:
-    """Return whole numbers as float64 with nan where they equal the fill value of netCDF; other arrays as they are."""
-    if fill is None or values.dtype.kind == "f":
-        return values
-    return np.where(values == np.asarray(fill).ravel()[0], np.nan, values)
+def _require_blocks(path: Path, array: Any) -> None:
+    """Raise an InputError if files of a zarr array are missing and would be read as zeros."""
+    if missing := array.nchunks - array.nchunks_initialized if array.fill_value == 0 else 0:
+        found = f"{array.nchunks - missing:,} of the {array.nchunks:,} blocks of the array"
+        remedy = "copy the folder again; if a block has only zeros, write the array with the setting `write_empty_chunks` of zarr"
+        raise InputError(path, found, "a file for every block", remedy)
+
+
+def _fills_of_zarr(array: Any) -> list[Any]:
+    """Return the values that stand for missing numbers. Version 2 of zarr has xarray's fill value in the array itself."""
+    from xarray.backends.zarr import FillValueCoder
+
+    fill = array.attrs.get("_FillValue")
+    if isinstance(fill, str):
+        fill = FillValueCoder.decode(fill, array.dtype)
+    return [fill, array.attrs.get("missing_value"), array.fill_value or None]
+
+
+def _with_gaps(values: np.ndarray, fills: list[Any]) -> np.ndarray:
+    """Return the numbers with nan in place of the fill values. Whole numbers with such gaps become float64."""
+    gaps = np.isin(values, [np.asarray(fill).ravel()[0] for fill in fills if fill is not None])
+    return np.where(gaps, np.nan, values) if gaps.any() else values
 
 
 def _is_empty(item: h5py.Dataset) -> bool:

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cortexscale.datasets.table.options import SUBJECT, Stimuli, Units, fields_of
+from cortexscale.datasets.table.options import SUBJECT, Stimuli, Units, fields_of, filled
 from cortexscale.errors import InputError, did_you_mean
 from cortexscale.files import require_real_file
-from cortexscale.listing import files_in, nfc
+from cortexscale.listing import files_in, nfc, plain
+from cortexscale.text_tables import read_text
 
-_TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
+_FLAGS = {word: flag for flag, words in (("true", ("1", "1.0", "yes")), ("false", ("0", "0.0", "no"))) for word in words}
 
 
 class AxisTable:
@@ -42,21 +43,41 @@ class AxisTable:
 
     def names(self, name: str) -> np.ndarray:
         """Return a column as text, (rows,) str, in Unicode's form NFC and without outer white space."""
-        return np.array([nfc(value).strip() for value in self.column(name)], dtype=str)
+        return np.array([plain(value) for value in self.column(name)], dtype=str)
 
     def flags(self, name: str) -> np.ndarray:
         """Return a column of true and false, (rows,) bool. The words yes and no and the numbers 1 and 0 count as such."""
-        words = np.char.lower(self.names(name))
-        if (other := ~np.isin(words, (*_TRUE, *_FALSE))).any():
+        words = np.array([word(value) for value in self.column(name)], dtype=str)
+        if (other := ~np.isin(words, ("true", "false"))).any():
             raise InputError(self.where, f"{words[other][0]!r} in the column {name}", "true or false", "correct the table")
-        return np.isin(words, _TRUE)
+        return words == "true"
+
+    def spelt_once(self, name: str) -> np.ndarray:
+        """Return :meth:`names`. Two names that differ only in upper and lower case raise an InputError."""
+        names = self.names(name)
+        seen: dict[str, str] = {}
+        for each in np.unique(names):
+            if (other := seen.setdefault(each.casefold(), each)) != each:
+                found = f"both {other} and {each} in the column {name}"
+                raise InputError(self.where, found, "one spelling of each name", "correct the table")
+        return names
 
     def numbers(self, name: str) -> np.ndarray:
         """Return a column of numbers, (rows,) float64."""
         try:
-            return self.column(name).astype(np.float64)
+            numbers = self.column(name).astype(np.float64)
         except ValueError as error:
             raise InputError(self.where, f"{error} in the column {name}", "numbers", "correct the table") from error
+        if (wrong := ~np.isfinite(numbers)).any():
+            found = f"{numbers[wrong][0]} in row {wrong.argmax() + 1} of the column {name}"
+            raise InputError(self.where, found, "a number in every row", "correct the table")
+        return numbers
+
+
+def word(value: object) -> str:
+    """Return a value of a table or of the config in the form in which values are compared: yes, 1 and true are one value."""
+    text = plain(value).lower()
+    return _FLAGS.get(text, text)
 
 
 def stimuli_along(
@@ -73,9 +94,13 @@ def stimuli_along(
     if table is None:
         found = "no coordinates of the axis `stimulus`, and no table of stimuli"
         raise InputError(responses, found, "one of them", "name a table in `stimuli.table`, or a pattern in `stimuli.images`")
-    columns = {name: table.names(name) for name in fields_of(stimuli.id)}
-    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
-    return table, np.array([stimuli.id.format(**row) for row in rows], dtype=str)
+    columns = [table.names(name) for name in fields_of(stimuli.id)]
+    try:
+        return table, np.array([filled(stimuli.id, row) for row in zip(*columns, strict=True)], dtype=str)
+    except ValueError as error:
+        raise InputError(
+            table.where, f"{error} in {stimuli.id}", "whole numbers", "correct `stimuli.id` of this dataset"
+        ) from error
 
 
 def listed_images(root: Path, pattern: str) -> list[Path]:
@@ -108,11 +133,12 @@ def _table(
     try:
         if path.suffix == ".parquet":
             table = pd.read_parquet(path)
+            table = table.reset_index(drop=not any(table.index.names))
         else:  # as text, so that ids such as 007 keep their zeros
-            table = pd.read_csv(path, sep=separators[path.suffix], dtype=str, encoding="utf-8-sig", skipinitialspace=True)
-    except (ValueError, OSError) as error:  # the errors of pandas, of pyarrow and of decoding are ValueErrors
-        raise InputError(path, f"no readable table ({error})", f"a {path.suffix} table in UTF-8", "write it again") from error
-    return AxisTable(table.rename(columns=lambda name: nfc(name).strip()), path, option)
+            table = read_text(path, separators[path.suffix], remedy="If the table is your own, correct it.")
+    except (ValueError, OSError) as error:  # the errors of pyarrow are ValueErrors
+        raise InputError(path, f"no readable table ({error})", f"a {path.suffix} table", "write it again") from error
+    return AxisTable(table.rename(columns=plain), path, option)
 
 
 def _natural(name: str) -> tuple[tuple[int, str], ...]:

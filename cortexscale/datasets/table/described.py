@@ -14,8 +14,10 @@ from cortexscale.datasets.table.arrays import StoredArray, open_array
 from cortexscale.datasets.table.axes import AxisTable, stimuli_along, units_along
 from cortexscale.datasets.table.options import SUBJECT, Options
 from cortexscale.datasets.table.split import split_stimuli
+from cortexscale.datasets.table.trials import require_no_copies, require_recorded
 from cortexscale.errors import InputError
 from cortexscale.kernels.noise_ceiling import ncsnr_from_trials, noise_ceiling_percent
+from cortexscale.text_tables import EMPTY
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Described:
         """
         values, names = self.array.read(), list(self.options.responses.axes)
         if "time" in names:
-            values = values.mean(axis=names.index("time"), dtype=np.float64)
+            values = self._over_time(values, names.index("time"))
             names.remove("time")
         if "repetition" not in names:
             values, names = values[..., None], [*names, "repetition"]
@@ -55,7 +57,18 @@ class Described:
         repetitions = values.shape[1]
         trials = values.reshape(-1, len(self.own)).astype(np.float64, copy=False)
         shown = np.isfinite(trials).any(axis=1)
-        return trials[shown], np.repeat(self.stimulus, repetitions)[shown]
+        trials, stimulus = trials[shown], np.repeat(self.stimulus, repetitions)[shown]
+        require_recorded(self.path, trials, self.ids[stimulus])
+        return trials, stimulus
+
+    def _over_time(self, values: np.ndarray, axis: int) -> np.ndarray:
+        """Average over the axis of time. Responses of which only some bins are missing raise an InputError."""
+        missing = np.isnan(values)
+        if (cut := missing.any(axis=axis) & ~missing.all(axis=axis)).any():
+            found = f"{cut.sum():,} of {cut.size:,} responses of which only some bins of time are nan"
+            remedy = "cut all trials to the bins that every trial has"
+            raise InputError(self.path, found, "nan in all bins of a trial that was not recorded, and in no other", remedy)
+        return values.mean(axis=axis, dtype=np.float64)
 
     def ceilings(self, trials: np.ndarray, stimulus: np.ndarray) -> np.ndarray:
         """Return the noise ceiling of each unit in percent, (units,): the given one, or the one of the trials of test stimuli.
@@ -65,6 +78,7 @@ class Described:
         if column := self.options.units.nc_percent:
             return self.units.numbers(column)[self.own]
         of_test = self.test[stimulus]
+        require_no_copies(self.path, trials[of_test], self.ids[stimulus[of_test]])
         counts = np.bincount(stimulus[of_test], minlength=len(self.ids))[self.test]
         counts = counts[counts > 0]
         if len(counts) < 2 or counts.max() < 2:
@@ -85,7 +99,7 @@ class Described:
         if units.roi:
             members = {units.roi: np.ones(len(self.units), bool)}
         elif units.roi_column:
-            names = self.units.names(units.roi_column)
+            names = self.units.spelt_once(units.roi_column)
             members = {str(roi): names == roi for roi in np.unique(names)}
         else:
             members = {roi: self.units.flags(roi) for roi in units.roi_columns}
@@ -129,8 +143,8 @@ def described(root: Path, subject: str, options: Options) -> Iterator[Described]
                 )
         ids, first, stimulus = np.unique(entries, return_index=True, return_inverse=True)
         order = np.argsort(first)
-        ids, first, stimulus = ids[order], first[order], np.argsort(order)[stimulus]
-        train, test = split_stimuli(root, options.split, stimuli, first, ids)
+        ids, stimulus = ids[order], np.argsort(order)[stimulus]
+        train, test = split_stimuli(root, options.split, stimuli, stimulus, ids)
         own = _units_of(subject, options, units)
         yield Described(path, options, array, ids, stimulus, train, test, units, own)
 
@@ -151,7 +165,7 @@ def _require_shape(path: Path, array: StoredArray, options: Options) -> None:
 def _units_of(subject: str, options: Options, units: AxisTable) -> np.ndarray:
     if options.units.subject is None:
         return np.arange(len(units))
-    names = units.names(options.units.subject)
+    names = units.spelt_once(options.units.subject)
     if subject not in names:
         found = f"units of {', '.join(np.unique(names)[:10])}"
         raise InputError(units.where, found, f"units of {subject}", "correct `subjects` of this dataset")
@@ -159,8 +173,10 @@ def _units_of(subject: str, options: Options, units: AxisTable) -> np.ndarray:
 
 
 def _as_numbers(column: pd.Series) -> pd.Series:
-    """Return a column of text as numbers if all its fields are numbers."""
+    """Return a column of text as numbers if all its fields are numbers or stand for none, such as NA."""
+    if not (isinstance(column.dtype, pd.StringDtype) or column.dtype == object):
+        return column
     try:
-        return pd.to_numeric(column)
+        return pd.to_numeric(column.where(~column.isin(EMPTY)))
     except (ValueError, TypeError):
         return column

@@ -1,5 +1,6 @@
 """The description of a recording in the config: which file has the responses, and what its axes are."""
 
+from collections.abc import Sequence
 from string import Formatter
 from typing import Literal, Self
 
@@ -46,14 +47,19 @@ class Stimuli(BaseModel, extra="forbid", frozen=True):
     )
     id: str = Field(
         "{stimulus_id}",
-        description="How the stimulus set calls an image, written with columns of the table in braces: `{concept}/{file}.jpg`.",
+        description="How the stimulus set calls an image, written with columns of the table in braces: `{concept}/{file}.jpg`. "
+        "`{number:04d}` writes a number with four digits.",
     )
 
     @model_validator(mode="after")
     def _one_list(self) -> Self:
         if self.table and self.images:
             raise ValueError("`table` and `images` both list the stimuli; one of them is expected")
-        if not self.images and not fields_of(self.id):
+        try:
+            fields = fields_of(self.id)
+        except ValueError:
+            raise ValueError(f"`id` is {self.id!r}; a closing brace for every opening one is expected") from None
+        if not self.images and not fields:
             raise ValueError(f"`id` is {self.id!r}, the same for all stimuli; a column in braces is expected: {{{self.id}}}")
         return self
 
@@ -89,8 +95,8 @@ class SplitRule(BaseModel, extra="forbid", frozen=True):
     """The division into training and test stimuli: exactly one of `column`, `file`, `every` and `random`."""
 
     column: str | None = Field(None, description="Column of the stimuli. Stimuli with neither of the two values are left out.")
-    train: str | bool = Field("train", description="Value of `column` for training stimuli.")
-    test: str | bool = Field("test", description="Value of `column` for test stimuli.")
+    train: str | bool | int = Field("train", description="Value of `column` for training stimuli.")
+    test: str | bool | int = Field("test", description="Value of `column` for test stimuli.")
     file: str | None = Field(None, description="Text file, relative to `path`, with the id of a test stimulus on each line.")
     every: int | None = Field(None, ge=2, description="With 5, the first of every five stimuli is a test stimulus.")
     first: NonNegativeInt = Field(0, description="Number of stimuli before the first test stimulus of `every`.")
@@ -126,3 +132,15 @@ class Options(BaseModel, extra="forbid", frozen=True):
 def fields_of(template: str) -> list[str]:
     """List the names in braces of a template."""
     return [name for _, name, _, _ in Formatter().parse(template) if name]
+
+
+def filled(template: str, values: Sequence[str]) -> str:
+    """Return a template with values in place of its names in braces, in their order.
+
+    ``{number:04d}`` writes a whole number with four digits. A ValueError says that a value cannot be written so.
+    """
+    text, rest = "", iter(values)
+    for literal, name, form, _ in Formatter().parse(template):
+        value = next(rest) if name else ""
+        text += literal + (format(int(value) if value.isdecimal() else value, form) if form else value)
+    return text
