@@ -138,15 +138,24 @@ def test_a_base_model_has_the_accuracy_that_was_measured_before_its_fine_tuning(
     tuning = Tuning("base", "full", "nsd", ("early", "ventral"), 3, False, 30, 1)
     tuned = TunedModel(tuning, NeuralRecipe(lora=Lora(rank=8)), ("data_pct", "lora"))
     other = TunedModel(replace(tuning, base="card", subjects=None), NeuralRecipe(), ("data_pct",))
-    facts = {"fitting_samples": 2700, "n_trainable_params": 5, "task_evaluation_acc": 0.6, "task_evaluation_acc_before": 0.7}
+    facts = {
+        "fitting_samples": 2700,
+        "subjects": ["s"],
+        "n_trainable_params": 5,
+        "task_evaluation_acc": 0.6,
+        "task_evaluation_acc_before": 0.7,
+    }
     for name, known in (("run", facts), ("other", facts | {"task_evaluation_acc": None, "task_evaluation_acc_before": None})):
         (tmp_path / f"{name}.json").write_text(pd.Series(known).to_json(), encoding="utf-8")
     cards = pd.DataFrame({"model_id": ["base", "card"], "backbone_arch": ["v", "w"], "task_evaluation_acc": [0.1, 0.8]})
     write_table(cards, tmp_path / "cards.parquet", {})
     scores = pd.DataFrame({"model_id": ["base+baseline", "card+baseline", "run", "other"], "pearsonr_nc": [0.1, 0.2, 0.3, 0.4]})
+    scores = scores.assign(benchmark_name="nsd", subject="s")
     write_table(scores, tmp_path / "scores.parquet", {})
     files = [tmp_path / "run.json", tmp_path / "other.json"]
-    table = finetuning_table([tmp_path / "scores.parquet"], files, tmp_path / "cards.parquet", {"run": tuned, "other": other})
+    shown = {"benchmark_name": "nsd", "subject": "s", "split": ["train"] * 9 + ["test"], "hash": list("abcdefghij")}
+    models, images = {"run": tuned, "other": other}, pd.DataFrame(shown)
+    table = finetuning_table([tmp_path / "scores.parquet"], files, tmp_path / "cards.parquet", models, images, set())
     found = table.set_index(["exp_type", "model_id"])
     assert found["task_evaluation_acc"].dropna().to_dict() == {
         ("finetuning_baseline", "base"): 0.7,

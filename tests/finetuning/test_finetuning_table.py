@@ -102,10 +102,10 @@ def test_cards_and_scores_of_another_kind_are_refused(tmp_path):
     scores, cards = tmp_path / "scores.parquet", tmp_path / "cards.parquet"
     write_table(pd.DataFrame({"model_id": ["whole"]}), scores, {})
     with pytest.raises(InputError, match="no column pearsonr_nc"):
-        finetuning_table([scores], [], cards, {})
+        finetuning_table([scores], [], cards, {}, pd.DataFrame(), set())
     write_table(pd.DataFrame({"model_id": ["whole"], "pearsonr_nc": [0.1]}), scores, {})
     write_table(pd.DataFrame({"model_id": ["vit"]}), cards, {})
     card = {"fitting_samples": 40, "n_trainable_params": 9, "task_evaluation_acc": 0.5, "task_evaluation_acc_before": 0.6}
     (tmp_path / "whole.json").write_text(json.dumps(card), encoding="utf-8")
     with pytest.raises(InputError, match="no column backbone_arch"):
-        finetuning_table([scores], [tmp_path / "whole.json"], cards, {"whole": MODELS["whole"]})
+        finetuning_table([scores], [tmp_path / "whole.json"], cards, {"whole": MODELS["whole"]}, pd.DataFrame(), set())
