@@ -155,6 +155,16 @@ def test_stimuli_alike_within_a_larger_set_are_nan(alike):
     assert layer.products.isnan().all() and layer.distance_ranks.isnan().all()
 
 
+def test_small_differences_within_a_larger_set_count():
+    """Stimuli differ by 2 % of their distance from the mean. Products are 1e-4 of the diagonal, and float32 rounds by 1e-7."""
+    X, Y = sides(80, p=300)
+    rows = slice(10, 70)
+    X[rows] = 5 + 0.01 * 5 * X[rows]
+    X[:10] = X[70:] = -30
+    layer, roi = feature_geometry(gram([X.astype(np.float32)]).subset(rows)), of_responses(Y[rows])
+    assert cka(layer, roi) == pytest.approx(plain_cka(X[rows], Y[rows]), abs=0.01)
+
+
 def test_bad_inputs_are_named():
     X, Y = sides(30)
     with pytest.raises(ValueError, match="435 pairs of stimuli with one of 406"):
