@@ -28,6 +28,8 @@ _TRAINING = re.compile(
     r"(?i)loss|criterion|metric|accuracy|(^|_)acc(_|$)|auroc|prototype|predictor|projector|proj(ection)?_head|decoder|mask_token|queue"
 )
 """Part of the name of modules that only training uses, and evaluation does not run."""
+_PART = re.compile(r"-\d+-of-\d+\.")
+_REWRITTEN = re.compile(r"\.parametrizations\.|\.weight_(orig|mask|g|v)$")  # by torch.nn.utils in place of a weight
 _COUNTERS = ("num_batches_tracked", "n_averaged", "total_ops", "total_params")
 """Names of buffers on which no output depends. torch before 0.4.1 had no ``num_batches_tracked``."""
 
@@ -71,7 +73,7 @@ def load_weights(
         remedy = f"choose one in the config: `weights_at: {places[0]}`"
         raise InputError(path, f"weights that fit at {len(places)} places: {', '.join(places)}", "one set of weights", remedy)
     match = fitting[0]
-    _require_finite(match, pool, wanted, path)
+    _require_numbers(match, pool, wanted, path)
     network.load_state_dict({name: pool[key] for name, key in match.names.items()}, strict=False)
     absent = [key for key in wanted.spared if key not in match.names and not wanted.shared(key, match.names)]
     for key in absent:
@@ -227,9 +229,14 @@ def _equal(one: _Match, other: _Match, wanted: _Wanted, pool: Tensors) -> bool:
     return all(first == second or torch.equal(pool[first], pool[second]) for first, second in pairs)
 
 
-def _require_finite(match: _Match, pool: Tensors, wanted: _Wanted, path: Path | str) -> None:
+def _require_numbers(match: _Match, pool: Tensors, wanted: _Wanted, path: Path | str) -> None:
+    """Raise an InputError if needed weights have no numbers at all, or some that are not finite."""
+    if empty := [name for name in wanted.needed if name in match.names and pool[match.names[name]].is_meta]:
+        found = f"{len(empty)} weights of the device `meta`, which have shapes and no numbers: {', '.join(empty[:4])}"
+        remedy = "the network was saved before its weights were loaded, or while they were on disk; load them, and save it again"
+        raise InputError(path, found, "weights with numbers", remedy)
     floating = [name for name in wanted.needed if name in match.names and wanted.weights[name].is_floating_point()]
-    wrong = [name for name in floating if not torch.isfinite(pool[match.names[name]]).all()]
+    wrong = [name for name in floating if not torch.isfinite(pool[match.names[name]].float()).all()]
     if wrong:
         found = f"{len(wrong)} of {len(floating)} weights with numbers that are not finite: {', '.join(wrong[:4])}"
         remedy = "the training diverged, or half precision overflowed: take an earlier checkpoint"
@@ -264,7 +271,15 @@ def _does_not_fit(match: _Match, pool: Tensors, wanted: _Wanted, path: Path | st
     last = [key for key in wanted.weights if _within(key, {list(wanted.weights)[-1].rpartition(".")[0]})]
     only_shapes = bool(shapes) and not missing and "unexpected" not in match.problems
     same_input = all(wanted.weights[name].shape[1:] == pool[match.names[name]].shape[1:] for name in shapes)
-    if only_shapes and same_input and shapes == list(wanted.weights)[-len(shapes) :]:
+    if _PART.search(Path(path).name):
+        found.insert(0, "one of several files of a network")
+        remedy = "join the state dicts of all its files in one file, or use the source `huggingface`"
+    elif any(_REWRITTEN.search(name) for name in match.problems.get("unexpected", [])):
+        found.insert(0, "weights of a parametrization or a pruning")
+        remedy = (
+            "remove these from the network (torch.nn.utils.parametrize.remove_parametrizations, prune.remove), and save it again"
+        )
+    elif only_shapes and same_input and shapes == list(wanted.weights)[-len(shapes) :]:
         classes = [len(tensor) for tensor in (pool[match.names[shapes[0]]], wanted.weights[shapes[0]])]
         found.insert(0, f"{classes[0]} classes instead of {classes[1]}")
         remedy = "give the number of classes of its training set, or a checkpoint that was trained on the other one"

@@ -110,12 +110,12 @@ def test_safetensors(tmp_path):
             load_weights(target, tmp_path / "cut.safetensors")
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float16, torch.bfloat16, torch.float64])
 def test_other_precisions_become_that_of_the_network(tmp_path, dtype):
     content = {key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in weights().items()}
     target = loaded(tmp_path, content)
     assert target.head.weight.dtype == torch.float32
-    torch.testing.assert_close(target.head.weight, network(1).head.weight, rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(target.head.weight, network(1).head.weight, rtol=torch.finfo(dtype).eps, atol=2**-10)
 
 
 def test_files_before_torch_0_4_1_have_no_counters(tmp_path):
@@ -166,6 +166,12 @@ def test_the_config_chooses(tmp_path):
 # ---------------------------------------------------------------------------------------------- what does not fit
 
 
+def reparametrized(made: nn.Module) -> dict[str, torch.Tensor]:
+    """Return the weights of a network whose first layer was reparametrized for its training."""
+    nn.utils.parametrizations.weight_norm(made.features[0])
+    return made.state_dict()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -179,6 +185,8 @@ def test_the_config_chooses(tmp_path):
         ),
         (weights() | {"head.weight": torch.ones(10, 8, dtype=torch.int8)}, r"head\.weight int8 instead of float32"),
         (weights() | {"head.weight": torch.full((10, 8), torch.nan)}, r"not finite: head\.weight\n(.*\n)*.*diverged"),
+        ({name: tensor.to("meta") for name, tensor in weights().items()}, r"10 weights of the device `meta`"),
+        (reparametrized(network()), r"of a parametrization.*1 missing: features\.0\.weight;"),
         (without(weights(), "head"), r"no classifier; 2 missing: head\.weight, head\.bias\n(.*\n)*.*features alone"),
         (weights() | {"head.weight": torch.ones(7, 8), "head.bias": torch.ones(7)}, r"7 classes instead of 10"),
         ({"a": {"head.weight": torch.ones(10, 8)}, "b": torch.ones(3)}, r"missing: features\.0\.weight"),
@@ -187,6 +195,12 @@ def test_the_config_chooses(tmp_path):
 def test_what_does_not_fit_is_told_by_the_nearest_place(tmp_path, content, message):
     with pytest.raises(InputError, match=message):
         loaded(tmp_path, content)
+
+
+def test_one_of_several_files_of_a_network_is_told(tmp_path):
+    save_file(without(weights(), "head", "features.3"), tmp_path / "model-00001-of-00002.safetensors")
+    with pytest.raises(InputError, match=r"one of several files of a network; 4 missing"):
+        load_weights(network(), tmp_path / "model-00001-of-00002.safetensors")
 
 
 def test_position_embeddings_of_another_image_size(tmp_path):

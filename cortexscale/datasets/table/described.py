@@ -159,7 +159,10 @@ def _require_shape(path: Path, array: StoredArray, options: Options) -> None:
     if not fits:
         named = ", ".join(f"{name} {length:,}" for name, length in axes.items())
         found, most = f"an array of shape {array.shape}", "" if options.is_shared else "at most "
-        raise InputError(path, found, f"{most}{expected} ({named})", "correct `responses.axes` of this dataset")
+        remedy = "correct `responses.axes` of this dataset"
+        if sorted(array.shape) == sorted(expected):
+            remedy += "; the order of its entries is that of the file's axes, and programs that write YAML may sort them"
+        raise InputError(path, found, f"{most}{expected} ({named})", remedy)
 
 
 def _units_of(subject: str, options: Options, units: AxisTable) -> np.ndarray:
