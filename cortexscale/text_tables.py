@@ -1,12 +1,15 @@
 """Read released tables of text, such as ``events.tsv``. If a table is wrong, an error names the line and the column."""
 
 import csv
+import gzip
 import math
 import re
+import zlib
 from array import array
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -150,10 +153,27 @@ def _rows(path: Path | str, lines: Iterator[str], separator: str, remedy: str) -
         yield reader.line_num, row
 
 
+def open_unpacked(path: Path | str) -> IO[bytes]:
+    """Open a file, or the content of a file that gzip has compressed, whatever its name."""
+    with Path(path).open("rb") as file:
+        is_compressed = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path) if is_compressed else Path(path).open("rb")
+
+
+def _whole(path: Path, lines: Iterable[bytes], remedy: str) -> Iterator[bytes]:
+    try:
+        yield from lines
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        expected = "a whole compressed file"
+        raise InputError(
+            path, f"compressed text that is cut or damaged ({error})", expected, f"fetch it again. {remedy}"
+        ) from error
+
+
 def _lines(path: Path, remedy: str) -> Iterator[str]:
     """Yield the lines of a file as text, without a byte-order mark at the beginning of the file."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+    with open_unpacked(path) as file:
+        for number, line in enumerate(_whole(path, file, remedy), start=1):
             if b"\0" in line:
                 found = f"zero bytes in line {number:,}: binary data, or text that is not UTF-8"
                 raise InputError(path, found, "a table of UTF-8 text", _REMEDY + remedy)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from cortexscale.errors import InputError
+from cortexscale.text_tables import open_unpacked, read_table
 
 REGIONS = ("V1", "V2", "V4", "IT", "Behavioral")
 BENCHMARKS = {"avg": REGIONS, "neuro": REGIONS[:4], "behavior": REGIONS[4:]}
@@ -89,14 +90,22 @@ def find_experiment(name: str) -> Experiment:
 
 
 def read_scores(path: Path | str) -> pd.DataFrame:
-    """Read the published score table from a CSV file, which may be compressed."""
-    remedy = "use benchmark_scores.csv of github.com/epflneuroailab/scaling-primate-vvs"
-    try:
-        scores = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"not a readable table ({error})", "a csv table of scores", remedy) from None
-    missing = [column for column in (*KEYS, "region", "score", "ssl_method", *FLAGS) if column not in scores]
-    if missing:
+    """Read the published score table from a CSV file, which gzip may have compressed.
+
+    Raises:
+        InputError: the file is missing, cut or no such table, a field is not a number or a flag, or scores are not fractions.
+    """
+    remedy = "Use benchmark_scores.csv of github.com/epflneuroailab/scaling-primate-vvs."
+    numbers = [*KEYS[KEYS.index("samples_per_class") :], "score"]
+    fields = read_table(path, ",", numbers, ["region", *FLAGS], remedy=remedy, gaps=numbers)
+    for flag in FLAGS:
+        if (other := ~fields[flag].str.lower().isin(("true", "false", "0", "1"))).any():
+            raise InputError(path, f"{fields[flag][other].iloc[0]!r} in the column {flag}", "True or False", remedy)
+    if (largest := fields["score"].max()) > 2:
+        raise InputError(path, f"a score of {largest:g}", "correlations, not percent", remedy)
+    with open_unpacked(path) as file:
+        scores = pd.read_csv(file)
+    if missing := [column for column in (*KEYS, "ssl_method") if column not in scores]:
         raise InputError(path, f"no column {', '.join(missing)}", "the columns of the published score table", remedy)
     return scores
 
