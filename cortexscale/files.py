@@ -1,10 +1,12 @@
-"""Writing of files that appear complete or not at all, and checks whether a file really holds data."""
+"""Writing of files that appear complete or not at all, checks whether a file really holds data, and compressed files."""
 
+import gzip
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
 
 from cortexscale.errors import InputError
@@ -101,3 +103,10 @@ def stand_in_of(head: bytes) -> tuple[str, str, str] | None:
     if _WEB_PAGE.match(start):
         return "an HTML page", "a data file", "the download saved a web page; use the direct link. "
     return None
+
+
+def open_unpacked(path: Path | str) -> BufferedIOBase:
+    """Open a file, or the content of a file that gzip has compressed, whatever its name."""
+    with Path(path).open("rb") as file:
+        is_compressed = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path) if is_compressed else Path(path).open("rb")

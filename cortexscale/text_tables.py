@@ -9,13 +9,12 @@ from array import array
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import pandas as pd
 
 from cortexscale.errors import InputError
-from cortexscale.files import require_real_file
+from cortexscale.files import open_unpacked, require_real_file
 from cortexscale.listing import plain
 
 _SEPARATORS = {"\t": "tabs", ",": "commas", ";": "semicolons"}
@@ -151,13 +150,6 @@ def _rows(path: Path | str, lines: Iterator[str], separator: str, remedy: str) -
         if row is None:
             return
         yield reader.line_num, row
-
-
-def open_unpacked(path: Path | str) -> IO[bytes]:
-    """Open a file, or the content of a file that gzip has compressed, whatever its name."""
-    with Path(path).open("rb") as file:
-        is_compressed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path) if is_compressed else Path(path).open("rb")
 
 
 def _whole(path: Path, lines: Iterable[bytes], remedy: str) -> Iterator[bytes]:

@@ -1,34 +1,44 @@
 """The committed layers that the authors of the paper released in ``layer_commitments.json``."""
 
-import gzip
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from cortexscale.commitments import Commitments, CommittedLayer, RoiLayers
 from cortexscale.errors import InputError
+from cortexscale.files import open_unpacked, require_real_file
 
 
 def read_published(file: Path | str) -> dict[str, Commitments]:
-    """Read the commitments of each model id from a ``.json`` or ``.json.gz`` file.
+    """Read the commitments of each model id from a JSON file, which gzip may have compressed, whatever its name.
 
     Datasets and layers keep the authors' names.
     """
-    file = Path(file)
     remedy = "take layer_commitments.json from configs/evaluation/layer_commitment of the authors' release"
+    file = require_real_file(file, remedy)
     try:
-        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-        models = {id: datasets for id, datasets in json.loads(content).items() if id != "config"}
+        with open_unpacked(file) as opened:
+            content = json.loads(opened.read(), object_pairs_hook=_without_repetition)
+        models = {id: datasets for id, datasets in content.items() if id != "config"}
         layers = TypeAdapter(Annotated[dict[str, dict[str, dict[str, CommittedLayer]]], Field(min_length=1)])
         return {model: Commitments(model, datasets) for model, datasets in layers.validate_python(models).items()}
     except ValidationError:
         expected = "model -> dataset -> ROI -> layer_name, layer_position, layer_position_normalized, score"
         raise InputError(file, "another structure", expected, remedy) from None
-    except (OSError, EOFError, ValueError, AttributeError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, AttributeError) as error:
         raise InputError(file, f"{type(error).__name__}: {error}", "published layer commitments", remedy) from None
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON. If a key occurs twice, raise a ValueError, because Python would keep the last one only."""
+    keys = [key for key, _ in pairs]
+    if twice := [key for key in keys if keys.count(key) > 1]:
+        raise ValueError(f"{twice[0]} twice")
+    return dict(pairs)
 
 
 def commitments_for(

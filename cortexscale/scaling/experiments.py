@@ -11,7 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from cortexscale.errors import InputError
-from cortexscale.text_tables import open_unpacked, read_table
+from cortexscale.files import open_unpacked
+from cortexscale.text_tables import read_table
 
 REGIONS = ("V1", "V2", "V4", "IT", "Behavioral")
 BENCHMARKS = {"avg": REGIONS, "neuro": REGIONS[:4], "behavior": REGIONS[4:]}
