@@ -17,7 +17,7 @@ def stratified_test(ids: np.ndarray, strata: np.ndarray, fraction: float, seed: 
     n_test = number_of_test(len(ids), fraction)
     if n_test < len(names):
         found = f"{n_test} test images ({fraction:g} of {len(ids)}) for {len(names)} strata ({', '.join(names[:4])} ...)"
-        raise InputError(where, found, "at least one test image of each", "raise `test_fraction`, or show more images")
+        raise InputError(where, found, "at least one test image of each", "raise the fraction, or show more images")
     proportion = counts * n_test / len(ids)
     take = np.floor(proportion).astype(int)
     take[np.argsort(take - proportion, kind="stable")[: n_test - take.sum()]] += 1

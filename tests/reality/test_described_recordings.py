@@ -193,6 +193,15 @@ def test_ids_of_other_columns(lab):
     refused(lab, "stimuli.csv", "{split:03d}", stimuli={"id": "{split:03d}.png"})
 
 
+@pytest.mark.parametrize(("form", "warned"), [("image{}.png", True), ("image{:04d}.png", False)])
+def test_an_order_of_images_that_programs_disagree_about_is_told(lab, form, warned, caplog):
+    (lab / "images").mkdir()
+    for number in range(STIMULI):
+        (lab / "images" / form.format(number)).touch()
+    read(lab, stimuli={"table": None, "images": "images/*.png"}, split={"column": None, "every": 4})
+    assert ("stimulus 3 is image2.png" in caplog.text and "have image10.png there" in caplog.text) == warned
+
+
 # ------------------------------------------------------------------------------------------- trials that nobody recorded
 
 

@@ -1,5 +1,6 @@
 """Tables of what lies along the axes of an array: a row for each stimulus or unit."""
 
+import logging
 import re
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from cortexscale.errors import InputError, did_you_mean
 from cortexscale.files import require_real_file
 from cortexscale.listing import files_in, nfc, plain
 from cortexscale.text_tables import read_text
+
+logger = logging.getLogger(__name__)
 
 _FLAGS = {word: flag for flag, words in (("true", ("1", "1.0", "yes")), ("false", ("0", "0.0", "no"))) for word in words}
 
@@ -88,6 +91,14 @@ def stimuli_along(
         found = listed_images(root, stimuli.images)
         if not found:
             raise InputError(root / stimuli.images, "no file", "image files", "correct `stimuli.images` of this dataset")
+        names = [file.name for file in found]
+        if names != (as_text := sorted(names)):
+            place = next(n for n, (one, other) in enumerate(zip(names, as_text, strict=True)) if one != other)
+            logger.warning(
+                "%s: stimulus %d is %s, because numbers are compared as numbers. Programs that compare them as text "
+                "have %s there. If the responses are in that order, list the images in a table",
+                *(root / stimuli.images, place + 1, names[place], as_text[place]),
+            )
         ids = np.array([nfc(f"{file.parent.name}/{file.name}") for file in found], dtype=str)
         return AxisTable(pd.DataFrame({"stimulus_id": ids}), root / stimuli.images, "stimuli"), ids
     table = _table(root, stimuli.table, subject, coordinates, responses, "stimuli")
