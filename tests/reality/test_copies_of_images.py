@@ -53,7 +53,7 @@ def targets(train: list[int], test: list[int]) -> Targets:
     rows, tested = np.array(train), np.array(test)
     ceilings, names = np.full(2, 50.0), np.array(["a", "b"])
     responses = [np.zeros((len(each), 2), np.float32) for each in (train, test)]
-    return Targets("d", rows, tested, rows, *responses, ceilings, groups, np.eye(2, dtype=bool), names)
+    return Targets("d", rows, tested, rows, *responses, ceilings, groups, np.eye(2, dtype=bool), names, np.eye(2))
 
 
 def test_a_training_stimulus_among_the_test_stimuli_is_a_warning_that_names_both(pictures, caplog):

@@ -119,9 +119,8 @@ def targets(store: Constant) -> Targets:
     groups = pd.DataFrame({"benchmark_name": ["d"], "subject": ["s"], "roi": ["V4"], "n_units": [3]})
     train, test = np.arange(30), np.arange(30, 40)
     names = np.array(["a", "b", "c"])
-    return Targets(
-        "d", train, test, train, responses[:30], responses[30:], np.full(3, 50.0), groups, np.ones((1, 3), bool), names
-    )
+    members, perfect = np.ones((1, 3), bool), np.full((1, 3), 0.5)
+    return Targets("d", train, test, train, responses[:30], responses[30:], np.full(3, 50.0), groups, members, names, perfect)
 
 
 def committed(layer: str) -> Commitments:

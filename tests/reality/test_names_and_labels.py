@@ -100,7 +100,6 @@ def plan_with(reader: str, folder) -> Plan:
         ('("V4", "IT", "kept")', "the name kept among ROIS"),
         ('("V4", "IT", 7)', "ROIS \\('V4', 'IT', 7\\)"),
         ('"V4"', "ROIS 'V4'"),
-        ("None", "ROIS None"),
         ("()", r"ROIS \(\)"),
     ],
 )

@@ -99,7 +99,7 @@ def test_scripts_go_from_result_tables_to_laws(tmp_path):
     assert read_table(both["fits"]).empty and len(read_table(both["points"])), "models of one size"
     written = {name: [tmp_path / f"{name}.{kind}" for kind in ("csv", "md", "parquet")] for name in ("table2", "tableS4")}
     inputs = {"table": tmp_path / "mapping.parquet", "fits": outputs["mapping"]["fits"]}
-    script("readout_tables").main(labels={"tvsd": "TVSD-EP"}, code="digest", **inputs, **written)
+    script("readout_tables").main(labels={"tvsd": "TVSD-EP"}, averages=AverageSettings(), code="digest", **inputs, **written)
     assert "| TVSD-EP |" in unpadded((tmp_path / "table2.md").read_text(encoding="utf-8"))
     assert len(read_table(tmp_path / "tableS4.parquet"))
 

@@ -203,7 +203,7 @@ def test_models_are_scored_on_the_benchmarks(demo):
 
 def published(demo: dict) -> dict:
     models = [{"source": "spvvs", "path": "c", "only": ["resnet18_imagenet_full"]}]
-    models.append({"source": "timm", "ids": ["vit_small_patch16_224"], "layers": "ViT"})
+    models.append({"source": "timm", "ids": ["swin_tiny_patch4_window7_224"], "layers": ["norm"]})
     demo |= {"models": models, "mapping": None, "projection_study": None, "plan_without_data": True}
     demo["finetuning"]["experiments"]["data_pct"]["models"] = ["resnet18_imagenet_full"]
     return demo
@@ -229,8 +229,8 @@ def test_images_are_augmented_as_in_pretraining(demo):
     demo["finetuning"]["image_recipe"] = {"crop": 0.5}
     recipe = Plan(demo).finetuning.image_recipe("resnet18_imagenet_full")
     assert (recipe.crop, recipe.optimiser) == (0.5, "sgd")
-    demo["finetuning"] |= {"image_recipe": None, "experiments": {"e": {"models": ["vit_small_patch16_224"]}}}
-    with pytest.raises(InputError, match=r"image_recipe\n.*vit_small_patch16_224 of the family timm"):
+    demo["finetuning"] |= {"image_recipe": None, "experiments": {"e": {"models": ["swin_tiny_patch4_window7_224"]}}}
+    with pytest.raises(InputError, match=r"image_recipe\n.*swin_tiny_patch4_window7_224 of the family swin"):
         Plan(demo)
 
 
