@@ -20,7 +20,7 @@ from cortexscale.scaling.laws import MODEL_CLUSTERS, cluster_labels, fit_axis, f
 from cortexscale.scaling.points import ALL, axis_points, benchmark_scores, finetuning_points, law_families
 from cortexscale.stores import read_table, table_provenance, write_table
 from cortexscale.study import Study
-from cortexscale.study.fits import Fits, FitSettings
+from cortexscale.study.fits import AverageSettings, Fits, FitSettings
 
 SETTINGS = FitSettings(bootstraps=20, seed=0)
 TABLES = {"finetuning": "finetuning", "mapping": "mapping"}
