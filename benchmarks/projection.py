@@ -121,7 +121,7 @@ def store_exact(path: Path, x: torch.Tensor) -> None:
         rows.write({"layer": batch.numpy()})
     rows.finish(LAYER)
     writer = KernelWriter(path, {"model": "m"}, [np.arange(len(x))])
-    writer.add("layer", FeatureStore(scratch).array("layer"))
+    writer.add("layer", FeatureStore(scratch).features("layer"))
     writer.finish(LAYER)
 
 

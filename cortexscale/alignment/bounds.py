@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cortexscale.costs import Cost, Machine
+from cortexscale.features.blocks import COLUMNS
 from cortexscale.features.bounds import DEVICE_AND_READERS, Extraction
 from cortexscale.kernels import bounds as kernels
 from cortexscale.kernels.bounds import Kernel
@@ -14,8 +15,8 @@ from cortexscale.study.ridge import Ridge
 
 UNIT_ROW, PLS_ROW = 22, 16
 """Number of bytes of a row of ``*.units.parquet`` without PLS, and number of bytes that PLS adds to it."""
-SLAB = 4 * 4096
-"""Number of bytes that a slab of feature columns takes per image."""
+SLAB = 10 * COLUMNS
+"""Number of bytes that slabs of feature columns take per image: two in float32, and one in float16 while it is decoded."""
 ROIS_OF_UNIT = 3
 """Largest number of ROIs per unit for which predictions are kept."""
 

@@ -16,7 +16,6 @@ from torch import Tensor
 from cortexscale.check.report import Report, ReportSection
 from cortexscale.errors import InputError
 from cortexscale.features.bounds import Extraction
-from cortexscale.features.extract import require_range_of_float16
 from cortexscale.models.backbone import GREY, Backbone
 from cortexscale.models.build import build_backbone, load_backbone, weights_hash
 from cortexscale.models.counting import count_network, forward_flops
@@ -134,8 +133,6 @@ def _check_layers(section: ReportSection, backbone: Backbone, layers: Sequence[L
                 section.problems.append(
                     f"{layer.name} puts out the same numbers for a grey image and for a pattern: it is dead or constant"
                 )
-            else:
-                require_range_of_float16(rows, f"layer {layer.name} of a {type(backbone.network).__name__}")
             several = f" (runs {runs[layer.name]} times in a pass; the last output counts)" if runs[layer.name] > 1 else ""
             widths.append(rows.shape[1])
             lines.append(f"{layer.depth:6.3f}  {layer.position:4d}  {rows.shape[1]:>10,}  {layer.name}{several}")

@@ -7,9 +7,14 @@ WAITING = 2e9
 
 
 def columns_at_a_time(n_images: int, scratch_bytes: float, batch_size: int) -> float:
-    """Return the number of float16 columns that fit in memory and on disk.
+    """Return the number of columns that fit in memory and on disk.
 
-    On disk, columns of all images must fit in the scratch space. In memory, columns of a block of rows must fit in
+    On disk, float16 columns of all images must fit in the scratch space. In memory, columns of the rows that wait must fit in
     ``WAITING``.
     """
-    return min(scratch_bytes / n_images, WAITING / min(n_images, ROWS + batch_size)) / 2
+    return min(scratch_bytes / (2 * n_images), WAITING / waiting_bytes(n_images, batch_size))
+
+
+def waiting_bytes(n_images: int, batch_size: int) -> int:
+    """Return the size of a column of the rows that wait, in bytes: float16 rows of a block, and float32 rows of two batches."""
+    return 2 * min(n_images, ROWS) + 8 * min(n_images, batch_size)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cortexscale.costs import Cost, Machine
-from cortexscale.features.blocks import ROWS, WAITING, columns_at_a_time
+from cortexscale.features.blocks import COLUMNS, WAITING, columns_at_a_time, waiting_bytes
 from cortexscale.kernels.bounds import gram_seconds, projection_seconds
 from cortexscale.models.bounds import Network
 from cortexscale.study.features import Features
@@ -66,7 +66,7 @@ class Extraction:
         included.
         """
         network, batch, p = self.network, self.settings.batch_size, self.dimensions
-        rows, widest = 2 * (ROWS + 2 * batch), min(network.widest, p or math.inf)
+        rows, widest = waiting_bytes(max(self.images, 1), batch), min(network.widest, p or math.inf)
         waiting = rows * min(self.layers * widest, network.layers * network.stored_width(p))
         parts = {
             "libraries and freed memory": LIBRARIES,
@@ -98,7 +98,7 @@ def projected_features(machine: Machine, size: Extraction) -> Cost:
     start_network + number of images x (1 / images + FLOPs / forward + projections) + written / disk_write. Each layer of d > p
     activations adds a projection, which costs p sqrt(d) / projection if sparse, d / projection if countsketch, and 2 p d /
     gemm_float32 if gaussian; disk: 2 x images x layers x min(d, p); memory: 6 GB, 8 bytes per parameter, projections, outputs of
-    a batch, and 2 x layers x min(d, p) for each waiting row
+    a batch, and rows that wait: layers x min(d, p) numbers of 2 bytes for a block and of 4 bytes for two batches
     """
     network, family, batch, p = size.network, size.settings.projection.family, size.settings.batch_size, size.dimensions
     assert p is not None
@@ -120,5 +120,5 @@ def exact_kernels(machine: Machine, size: Extraction, kernels: Sequence[int]) ->
     network, n = size.network, max(kernels, default=0)
     written = size.layers * sum(2 * n * min(n, width) for n in kernels for width in network.widths) / network.layers
     seconds = size.activation_seconds(machine) + size.kernel_seconds(machine, "auto", kernels)
-    memory = DEVICE_AND_READERS + sum(size.memory.values()) + 8 * n**2 + n * (4 * 4096 + 8 * 2048)
+    memory = DEVICE_AND_READERS + sum(size.memory.values()) + 8 * n**2 + n * (10 + 8) * COLUMNS
     return Cost(machine.start_network + seconds + written / machine.disk_write, memory, written, resumes=True)

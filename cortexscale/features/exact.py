@@ -53,7 +53,7 @@ def extract_kernels(
     for activations in wanted:
         for name in activations.layers:
             if name not in kernels:
-                kernels.add(name, activations.array(name))
+                kernels.add(name, activations.features(name))
     kernels.finish({"layers": layer_places(layers), "made_by": made_by})
 
 

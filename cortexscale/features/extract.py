@@ -35,9 +35,6 @@ from cortexscale.study.images import ImageFiles
 
 log = logging.getLogger(__name__)
 
-_SMALLEST_NORMAL = torch.finfo(torch.float16).smallest_normal
-"""Smaller numbers lose digits in float16, and numbers below 3e-8 become 0."""
-
 
 class Inputs:
     """The network inputs (3, height, width) of some rows of a stimulus table."""
@@ -86,7 +83,7 @@ class ForwardPasses:
         """Write the features of some layers for all inputs that ``writer`` has not written yet.
 
         The function ``features`` turns the activations (batch, ...) of a layer into features as soon as the layer has run, so
-        memory holds the activations of one layer at a time. Features are rounded to float16. Each batch is written while the next
+        memory holds the activations of one layer at a time. Each batch is written while the next
         batch is computed, so memory holds the features of two batches. An InputError is raised if a layer has no output, or if
         the first dimension of its output is not the batch.
         """
@@ -102,15 +99,14 @@ class ForwardPasses:
         def kept(name: str, output: Tensor) -> Tensor:
             found = features(self.backbone.rows(output, len(images), name))
             if not done:
-                where = f"layer {name} of a {type(network).__name__}"
-                require_range_of_float16(found, where)
                 if images is first_image:
                     alone[name] = found[0]
                 else:
+                    where = f"layer {name} of a {type(network).__name__}"
                     _require_same(alone[name], found[0], self.precision, where, BATCH if images is batch else CHANCE)
             # Features are copied, because the network can change them in place. A GPU transfers the copy while the network
             # continues.
-            return found.flatten(1).to(torch.float16, copy=True).to("cpu", non_blocking=True)
+            return found.flatten(1).to(torch.float32, copy=True).to("cpu", non_blocking=True)
 
         alone: dict[str, Tensor] = {}
         started, done = time.monotonic(), 0
@@ -227,8 +223,8 @@ def project_activations(activations: FeatureStore, path: Path | str, projection:
     n, device, projected = activations.n_rows, best_device(), _projecting(projection)
     writer = StoreWriter(path, identity, n)
     for start in range(writer.rows_written, n, ROWS):
-        blocks = {layer: activations.array(layer)[start : start + ROWS] for layer in activations.layers}
-        on_device = {layer: torch.from_numpy(rows).to(device).float() for layer, rows in blocks.items()}
+        blocks = {layer: activations.features(layer)[start : start + ROWS] for layer in activations.layers}
+        on_device = {layer: torch.from_numpy(rows).to(device) for layer, rows in blocks.items()}
         writer.write({layer: projected(rows).cpu().numpy() for layer, rows in on_device.items()})
     writer.finish({"layers": activations.layers})
     return FeatureStore(path)
@@ -240,16 +236,6 @@ def _require_same(first: Tensor, second: Tensor, precision: str, where: str, cau
     if apart > (MOST if precision == "float32" else 5 * MOST):
         found = f"features of one image that differ by {100 * apart:.1f} % {cause.text}"
         raise InputError(where, found, "features that depend on the image alone", cause.remedy)
-
-
-def require_range_of_float16(features: Tensor, where: str) -> None:
-    """Raise an InputError if features are so small that float16 keeps few of their digits, or none."""
-    size = features[features != 0].double().square().mean().sqrt().item()  # nan if all are 0
-    if size < _SMALLEST_NORMAL:
-        found = f"activations of about {size:.1g}, of which float16 keeps few digits or none"
-        scale = 10.0 ** -math.floor(math.log10(size))
-        remedy = f"let the module multiply its output by a constant, such as {scale:.0e}, or leave this layer out of `layers`"
-        raise InputError(where, found, f"activations above {_SMALLEST_NORMAL:.1g}, as features are stored in float16", remedy)
 
 
 def _projecting(projection: Projection) -> Callable[[Tensor], Tensor]:

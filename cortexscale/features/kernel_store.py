@@ -11,11 +11,11 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-import zarr
 
 from cortexscale.features.blocks import COLUMNS
+from cortexscale.features.coding import CodedArray
 from cortexscale.features.image_sets import in_reading_order
-from cortexscale.features.store import FeatureStore, Store, column_slabs
+from cortexscale.features.store import FeatureStore, Store
 from cortexscale.features.unfinished_store import UnfinishedStore
 from cortexscale.kernels.device import best_device, working_precision
 from cortexscale.kernels.gram import GramMatrix, gram, mirror
@@ -40,8 +40,8 @@ class KernelWriter:
     def __contains__(self, layer: str) -> bool:
         return f"kernels/{layer}" in self._store
 
-    def add(self, layer: str, activations: zarr.Array[Any]) -> None:
-        """Compute and write the kernels of a layer from its float16 activations (images, width), in the order of ``images``.
+    def add(self, layer: str, activations: CodedArray) -> None:
+        """Compute and write the kernels of a layer from its activations (images, width), in the order of ``images``.
 
         Memory holds one kernel and one slab of columns. Products are computed in float64 on devices where float64 is fast.
         """
@@ -51,11 +51,13 @@ class KernelWriter:
             if width <= n:
                 chunks = n, min(COLUMNS, width)
                 self._store.create(f"{name}/activations", (n, width), chunks, "f2")
-                for column, slab in enumerate(column_slabs(activations, rows, COLUMNS)):
-                    self._store.write(f"{name}/activations", (0, column), slab, chunks)
+                activations.coding.write(self._store, f"{name}/activations")
+                for column, slab in enumerate(activations.slabs(rows)):
+                    columns = slice(column * COLUMNS, (column + 1) * COLUMNS)
+                    self._store.write(f"{name}/activations", (0, column), activations.coding.encoded(slab, columns), chunks)
             else:
                 device = best_device()
-                self._write_gram(name, gram(column_slabs(activations, rows), working_precision(device), device))
+                self._write_gram(name, gram(activations.slabs(rows), working_precision(device), device))
         self._store.mark_complete()
 
     def _write_gram(self, name: str, matrix: GramMatrix) -> None:
@@ -90,7 +92,7 @@ class KernelStore(Store):
     def _gram(self, layer: str, number: int, images: np.ndarray, dtype: torch.dtype, device: torch.device) -> GramMatrix:
         name = f"kernels/{layer}/{number}"
         if f"{name}/activations" in self._group:
-            return gram(column_slabs(self.array(f"{name}/activations")), dtype=dtype, device=device)
+            return gram(CodedArray(self._group, f"{name}/activations").slabs(), dtype=dtype, device=device)
         stored, n = self.array(f"{name}/K"), len(images)
         K = torch.empty(n, n, dtype=dtype, device=device)
         block = stored.chunks[0]

@@ -1,4 +1,4 @@
-"""The feature store: one file per model and stimulus set, with one float16 array per layer.
+"""The feature store: one file per model and stimulus set, with one array per layer (:mod:`~cortexscale.features.coding`).
 
 The file grows by blocks of rows (:mod:`~cortexscale.features.unfinished_store`), and the blocks of an interrupted run are kept. A
 slab of columns can be read without the rest of its layer. ``benchmarks/store.py`` compares this layout with others.
@@ -16,12 +16,11 @@ from zarr.storage import ZipStore
 
 from cortexscale.errors import InputError
 from cortexscale.features.blocks import COLUMNS, ROWS
-from cortexscale.features.image_sets import image_sets, places, runs
-from cortexscale.features.unfinished_store import UnfinishedStore
+from cortexscale.features.coding import FIRST, CodedArray, Coding
+from cortexscale.features.image_sets import image_sets, places
+from cortexscale.features.unfinished_store import FORMAT, UnfinishedStore
 from cortexscale.kernels.gram import GramMatrix, gram
 
-SLAB = 2 * COLUMNS
-"""Number of columns that are read at a time."""
 _EXPONENT = np.uint16(0x7C00)
 """Exponent bits of a float16. All of them are set in infinity and NaN, and in no finite number."""
 
@@ -44,14 +43,24 @@ class StoreWriter:
         self.store = UnfinishedStore(Path(path), {"identity": identity, "n_rows": n_rows})
         self.rows_written: int = self.store.done or 0
         self._waiting: list[dict[str, np.ndarray]] = []
+        self._first: list[dict[str, np.ndarray]] = []  # the rows that decide the codings, until there are enough of them
+        self._codings: dict[str, Coding] = {}
 
     def write(self, features: dict[str, np.ndarray]) -> None:
         """Append features (rows, width) of every layer.
 
         The arrays must not change afterwards. A value that is not finite raises an InputError.
         """
-        stored = {layer: self._as_stored(layer, rows) for layer, rows in features.items()}
-        self._waiting.append(stored)
+        if not self._codings and self.rows_written:
+            self._codings = {layer: Coding.of_earlier_run(self.store, layer) for layer in features}
+        if not self._codings:
+            self._first.append(features)
+            features = {layer: np.concatenate([batch[layer] for batch in self._first]) for layer in features}
+            if len(next(iter(features.values()))) < min(FIRST, self.n_rows):
+                return
+            self._first = []
+            self._codings = {layer: Coding.of(rows) for layer, rows in features.items()}
+        self._waiting.append({layer: self._as_stored(layer, rows) for layer, rows in features.items()})
         if self._n_waiting >= ROWS:
             self._flush(self._n_waiting // ROWS * ROWS)
 
@@ -60,18 +69,19 @@ class StoreWriter:
         return sum(len(next(iter(batch.values()))) for batch in self._waiting)
 
     def _as_stored(self, layer: str, rows: np.ndarray) -> np.ndarray:
-        with np.errstate(over="ignore"):
-            stored = rows.astype(np.float16, copy=False)
+        stored = self._codings[layer].encoded(rows)
         if (stored.view(np.uint16) & _EXPONENT).max() == _EXPONENT:  # four times as fast as isfinite
             bad = int(np.flatnonzero(~np.isfinite(stored).all(axis=1))[0])
             row = int(self.stimuli[self.rows_written + self._n_waiting + bad])
-            n_nan = int(np.isnan(stored[bad]).sum())
-            n_infinite = int(np.isinf(stored[bad]).sum())
+            n_nan, n_infinite = (int(test(rows[bad]).sum()) for test in (np.isnan, np.isinf))
+            n_large = int((~np.isfinite(stored[bad])).sum()) - n_nan - n_infinite
             where = f"features of model {self.identity.get('model')}, layer {layer}, stimulus row {row}"
-            found = f"non-finite values: {n_nan} NaN, {n_infinite} infinite or too large, of {stored.shape[1]}"
-            expected = "finite activations within the range of float16 (65,504)"
-            cure = "check the weights of this model" if n_nan else "let the module divide its output by a constant, such as 1e4"
-            raise InputError(where, found, expected, f"{cure}, or leave this layer out of `layers`")
+            found = f"non-finite values: {n_nan} NaN, {n_infinite} infinite, {n_large} too large, of {stored.shape[1]}"
+            expected = f"finite features that are at most 4,000 times as large as the largest of most of the first {FIRST} images"
+            cure = "leave this layer out of `layers`"
+            if n_nan or n_infinite:
+                cure = f"check the weights of this model, set `features.precision: float32`, or {cure}"
+            raise InputError(where, found, expected, cure)
         return stored
 
     def _flush(self, n: int) -> None:
@@ -86,6 +96,7 @@ class StoreWriter:
             chunks = height, min(self.chunk_columns, width)
             if layer not in self.store:
                 self.store.create(layer, (self.n_rows, width), chunks, "f2")
+                self._codings[layer].write(self.store, layer)
             for column, start in enumerate(range(0, width, chunks[1])):
                 slab = np.concatenate([batch[:, start : start + chunks[1]] for batch in batches])[:n]
                 for number in range(-(-n // height)):
@@ -117,6 +128,9 @@ class Store:
             found = f"not a readable feature store ({error})"
             raise InputError(path, found, "a .zarr.zip store", "delete it and run again") from None
         self.attributes: dict[str, Any] = dict(self._group.attrs)
+        if self.attributes.get("format") != FORMAT:
+            found = f"a store of the format {self.attributes.get('format', 'float16')}"
+            raise InputError(self.path, found, FORMAT, "another version of this code made it: delete it and run again")
         self.layers: dict[str, dict[str, Any]] = self.attributes["layers"]
 
     def kernels(self, layer: str, wanted: Sequence[np.ndarray], dtype: torch.dtype, device: torch.device) -> Iterator[GramMatrix]:
@@ -151,7 +165,7 @@ class Store:
         return InputError(self.path, f"layers {', '.join(self.layers)}", f"layer {layer}", "delete the store and run again")
 
     def array(self, name: str) -> zarr.Array[Any]:
-        """Return an array of the file, such as the features of a layer, (n_rows, width) float16."""
+        """Return an array of the file as it is stored."""
         array = self._group[name]
         assert isinstance(array, zarr.Array), f"{name} is a group of arrays"
         return array
@@ -172,19 +186,15 @@ class FeatureStore(Store):
         super().__init__(path)
         self.n_rows: int = self.attributes["n_rows"]
 
-    def slabs(self, layer: str, columns: int = SLAB) -> Iterator[np.ndarray]:
-        """Yield the features of a layer in float16 slabs (n_rows, <= columns)."""
+    def features(self, layer: str) -> CodedArray:
+        """Return the features of a layer, (n_rows, width)."""
         if layer not in self._group:
             raise self._without(layer)
-        return column_slabs(self.array(layer), columns=columns)
+        return CodedArray(self._group, layer)
+
+    def slabs(self, layer: str, columns: int = COLUMNS) -> Iterator[np.ndarray]:
+        """Yield a layer in float32 slabs (n_rows, <= columns)."""
+        return self.features(layer).slabs(columns=columns)
 
     def _gram(self, layer: str, number: int, images: np.ndarray, dtype: torch.dtype, device: torch.device) -> GramMatrix:
         return gram((slab[images] for slab in self.slabs(layer)), dtype=dtype, device=device)
-
-
-def column_slabs(array: zarr.Array[Any], rows: np.ndarray | None = None, columns: int = SLAB) -> Iterator[np.ndarray]:
-    """Yield features in slabs (rows, <= columns), for all rows or for some rows in ascending order."""
-    stretches = [slice(None)] if rows is None else runs(rows)
-    for start in range(0, array.shape[1], columns):
-        parts = [np.asarray(array[stretch, start : start + columns]) for stretch in stretches]
-        yield parts[0] if len(parts) == 1 else np.concatenate(parts)

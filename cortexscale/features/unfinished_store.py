@@ -21,6 +21,10 @@ memory of these pages. On a virtual machine, reused pages take a sixth of the ke
 also remains for other processes that read files on the same machine."""
 
 
+FORMAT = "float16 with offset and scale"
+"""What the arrays of a store contain. A store of another format is neither continued nor read."""
+
+
 class UnfinishedStore:
     """A writer of a file that has a group of zarr arrays. A second file records how much of the first file is complete.
 
@@ -30,7 +34,7 @@ class UnfinishedStore:
     """
 
     def __init__(self, path: Path, attributes: dict[str, Any]) -> None:
-        self._path, self._attributes = path, attributes
+        self._path, self._attributes = path, {"format": FORMAT} | attributes
         self.done: Any = None
         self._part, self._blocks = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.blocks")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,6 +71,13 @@ class UnfinishedStore:
 
     def __contains__(self, name: str) -> bool:
         return f"{name}/zarr.json" in self._names
+
+    def content(self, file: str) -> bytes:
+        """Return the content of a file in the zip, such as a chunk of an array."""
+        entry = next(entry for entry in self._entries if entry.filename == file)
+        with self._part.open("rb") as part:
+            part.seek(entry.header_offset + len(entry.FileHeader()))
+            return part.read(entry.file_size)
 
     def create(self, name: str, shape: tuple[int, ...], chunks: tuple[int, ...], dtype: str, **attributes: Any) -> None:
         """Begin an array and the groups that contain it. A chunk that is never written reads as zeros."""

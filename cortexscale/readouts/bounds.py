@@ -27,7 +27,7 @@ def tokens(machine: Machine, size: Extraction) -> Cost:
 def token_memory(size: Extraction) -> float:
     """Return the memory that an extraction of tokens needs, in bytes."""
     batch = size.settings.batch_size
-    waiting = 4 * size.network.widest * size.layers * (2 * ROWS + batch) + 4 * sum(size.network.widths) * batch
+    waiting = 4 * size.network.widest * size.layers * (2 * ROWS + batch) + 8 * sum(size.network.widths) * batch
     return DEVICE_AND_READERS + sum(size.memory.values()) + waiting
 
 

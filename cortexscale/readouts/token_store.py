@@ -18,8 +18,10 @@ import torch
 
 from cortexscale.arrays import mapped
 from cortexscale.errors import InputError
+from cortexscale.features.blocks import COLUMNS
+from cortexscale.features.coding import CodedArray
 from cortexscale.features.extract import ForwardPasses, layer_places
-from cortexscale.features.store import SLAB, Store, StoreWriter
+from cortexscale.features.store import Store, StoreWriter
 from cortexscale.kernels.device import best_device
 from cortexscale.kernels.gram import GramMatrix, gram
 from cortexscale.models.layers import Layer, output_shapes
@@ -102,7 +104,7 @@ class TokenStore(Store):
         return StoredTokens(self, layer)
 
     def read(self, layer: str, rows: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
-        """Read float16 activations (len(rows), columns) of rows in any order. A missing row raises an InputError."""
+        """Read float32 activations (len(rows), columns) of rows in any order. A missing row raises an InputError."""
         places = self._images.get_indexer(pd.Index(rows))
         if (places < 0).any():
             found = f"no tokens of {(places < 0).sum()} of {len(rows)} images"
@@ -113,7 +115,11 @@ class TokenStore(Store):
         for number in np.unique(block):
             inside = block == number
             out[inside] = self._block(layer, int(number))[within[inside], columns]
-        return out
+        return self._features(layer).coding.decoded(out, columns)
+
+    @cache  # noqa: B019 (a store lives as long as its job)
+    def _features(self, layer: str) -> CodedArray:
+        return CodedArray(self._group, layer)
 
     @cache  # noqa: B019 (a store lives as long as its job)
     def _block(self, layer: str, number: int) -> np.ndarray:
@@ -124,9 +130,9 @@ class TokenStore(Store):
         return gram(self.slabs(layer, images), dtype=dtype, device=device)
 
     def slabs(self, layer: str, rows: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield the flattened activations of ``rows`` in float16 slabs (len(rows), <= SLAB)."""
-        for start in range(0, self.width(layer), SLAB):
-            yield self.read(layer, rows, slice(start, start + SLAB))
+        """Yield the flattened activations of ``rows`` in slabs (len(rows), <= COLUMNS)."""
+        for start in range(0, self.width(layer), COLUMNS):
+            yield self.read(layer, rows, slice(start, start + COLUMNS))
 
 
 class StoredTokens(Tokens):

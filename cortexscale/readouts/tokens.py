@@ -19,7 +19,7 @@ class Tokens(ABC):
 
     @abstractmethod
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Read tokens (len(rows), tokens, channels) of rows of the stimulus table in any order. They are usually float16."""
+        """Read tokens (len(rows), tokens, channels) of rows of the stimulus table in any order."""
 
 
 def token_shape(shape: Sequence[int], image: Sequence[int], layer: str) -> tuple[int, ...]:
@@ -57,9 +57,9 @@ def as_tokens(features: np.ndarray) -> np.ndarray:
 def pooled_layers(layers: Sequence[np.ndarray]) -> np.ndarray:
     """Average the tokens (n, tokens, channels) of each layer to one token, which a layer gate reads.
 
-    The result is float16 (n, layers, channels of the widest layer). Narrower layers are padded with zeros.
+    The result is float32 (n, layers, channels of the widest layer). Narrower layers are padded with zeros.
     """
-    pooled = np.zeros((len(layers[0]), len(layers), max(layer.shape[2] for layer in layers)), dtype=np.float16)
+    pooled = np.zeros((len(layers[0]), len(layers), max(layer.shape[2] for layer in layers)), dtype=np.float32)
     for number, layer in enumerate(layers):
         pooled[:, number, : layer.shape[2]] = layer.mean(axis=1, dtype=np.float32)
     return pooled

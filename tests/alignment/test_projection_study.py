@@ -75,7 +75,7 @@ def targets(backbone, pictures, tmp_path_factory) -> list:
     whole, rng = extract(backbone, pictures, tmp_path_factory.mktemp("whole") / "f.zarr.zip", 10**6), np.random.default_rng(1)
     responses = []
     for layer in NAMES:
-        left, singular, _ = np.linalg.svd(centred(whole.array(layer)[:].astype(float)), full_matrices=False)
+        left, singular, _ = np.linalg.svd(centred(whole.features(layer)[:].astype(float)), full_matrices=False)
         signal = (left[:, :20] * singular[:20]) @ rng.standard_normal((20, 6))
         responses.append(signal / signal.std() + 0.3 * rng.standard_normal(signal.shape))
     order, ids = rng.permutation(N_IMAGES), pictures[1]["stimulus_id"].to_numpy()
@@ -166,7 +166,7 @@ def test_an_interrupted_projection_continues(tmp_path, monkeypatch):
     continued = project_activations(activations, tmp_path / "p.zarr.zip", wanted)
     assert Interrupted.calls == 3 + 2 * 2, "two layers of two more blocks"
     for layer in ("a", "b"):
-        np.testing.assert_array_equal(continued.array(layer)[:], whole.array(layer)[:])
+        np.testing.assert_array_equal(continued.features(layer)[:], whole.features(layer)[:])
 
 
 # ---------------------------------------------------------------------------------------------- figures

@@ -1,6 +1,7 @@
 """Exact kernels: the numbers of unprojected features, in fewer bytes; whole or absent; of the images that recordings show."""
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from cortexscale.commitments import Commitments, CommittedLayer
 from cortexscale.errors import InputError
 from cortexscale.features import kernel_store
 from cortexscale.features.blocks import ROWS, WAITING
+from cortexscale.features.coding import CodedArray, Coding
 from cortexscale.features.exact import extract_kernels, layers_at_a_time
 from cortexscale.features.extract import ForwardPasses, extract_features
 from cortexscale.features.image_sets import image_sets, in_reading_order, places, runs
@@ -85,10 +87,16 @@ def activations(seed: int = 0) -> dict[str, np.ndarray]:
     }
 
 
-def on_disk(rows: np.ndarray) -> zarr.Array:
-    array = zarr.create_array({}, shape=rows.shape, dtype="f2", chunks=(ROWS, 2048))
-    array[:] = rows
-    return array
+def as_it_is(rows: np.ndarray) -> Coding:
+    """A coding in which numbers that are float16 stay the same, so that tests can compare Gram matrices exactly."""
+    return Coding(np.zeros(rows.shape[1], np.float32), 1.0)
+
+
+def on_disk(rows: np.ndarray) -> CodedArray:
+    group, coding = zarr.create_group({}), as_it_is(rows)
+    group.create_array("l", shape=rows.shape, dtype="f2", chunks=(ROWS, 2048))[:] = coding.encoded(rows)
+    group.create_array(".offsets/l", shape=rows.shape[1:], dtype="f4", attributes={"scale": coding.scale})[:] = coding.offset
+    return CodedArray(group, "l")
 
 
 def write_kernels(path, sets, identity=IDENTITY) -> KernelStore:
@@ -101,7 +109,8 @@ def write_kernels(path, sets, identity=IDENTITY) -> KernelStore:
 
 def write_features(path) -> FeatureStore:
     writer = StoreWriter(path, IDENTITY, N_IMAGES)
-    writer.write(activations())
+    with patch.object(Coding, "of", as_it_is):
+        writer.write(activations())
     writer.finish(LAYERS)
     return open_store(path)
 
@@ -345,7 +354,8 @@ def assert_same_kernels(one, other, rtol=0.0):
             torch.testing.assert_close(ours, theirs, rtol=0, atol=rtol * theirs.diagonal().mean().item())
 
 
-def test_extracted_kernels_are_those_of_features_kept_whole(backbone, pictures, tmp_path):
+def test_extracted_kernels_are_those_of_features_kept_whole(backbone, pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(Coding, "of", as_it_is)
     path = tmp_path / "f.zarr.zip"
     passes = ForwardPasses(backbone, StimulusImages("image_folder", *pictures), {"model": "small", "stimuli": "s"}, 32)
     whole = Projection(family="sparse", dimensions=100_000, seed=0)

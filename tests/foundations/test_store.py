@@ -35,6 +35,11 @@ def write(path, rows, batch, stop=None, identity=IDENTITY):
     return writer
 
 
+def assert_stored(found, values):
+    """Float16 rounds the distance from the median of the first rows to 11 bits. That median is smaller than 1 here."""
+    assert (np.abs(found - values) <= 2.0**-11 * (np.abs(values) + 1)).all()
+
+
 @pytest.mark.parametrize(("n", "batch"), [(1, 1), (ROWS, 32), (ROWS + 1, 100), (3 * ROWS + 5, 1000), (600, 7)])
 def test_what_is_written_is_read(tmp_path, n, batch):
     rows = features(n)
@@ -44,7 +49,7 @@ def test_what_is_written_is_read(tmp_path, n, batch):
     for layer, values in rows.items():
         slabs = list(store.slabs(layer, columns=2048))
         assert max(slab.shape[1] for slab in slabs) <= 2048
-        np.testing.assert_array_equal(np.concatenate(slabs, axis=1), values.astype(np.float16))
+        assert_stored(np.concatenate(slabs, axis=1), values)
         assert store.width(layer) == values.shape[1]
 
 
@@ -54,7 +59,7 @@ def test_an_interrupted_write_leaves_no_store_and_continues(tmp_path):
     assert not path.exists()
     assert StoreWriter(path, IDENTITY, len(rows["a"])).rows_written == 2 * ROWS
     write(path, rows, batch=100)
-    np.testing.assert_array_equal(read(path)["a"], rows["a"].astype(np.float16))
+    assert_stored(read(path)["a"], rows["a"])
     assert [file.name for file in tmp_path.iterdir()] == ["m.zarr.zip"]
 
 
@@ -127,9 +132,9 @@ def test_rows_of_other_features_are_not_continued(tmp_path):
 def test_non_finite_features_name_model_layer_and_stimulus(tmp_path, bad):
     rows = features(ROWS + 60)
     rows["b.c"][ROWS + 57, 3] = bad
-    with pytest.raises(InputError, match=rf"model m, layer b\.c, stimulus row {ROWS + 57}\n.*non-finite") as caught:
+    with pytest.raises(InputError, match=rf"model m, layer b\.c, stimulus row {ROWS + 57}\n.*too large") as caught:
         write(tmp_path / "m.zarr.zip", rows, batch=50)
-    assert ("check the weights" if np.isnan(bad) else "divide its output") in str(caught.value)
+    assert ("check the weights" in str(caught.value)) == (not np.isfinite(bad))
     assert not (tmp_path / "m.zarr.zip").exists()
 
 

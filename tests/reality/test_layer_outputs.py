@@ -119,7 +119,7 @@ def extract(network: nn.Module, tmp_path, n: int, batch_size: int, layers=("body
     found = candidate_layers(network, layers)
     projection = Projection(family="sparse", dimensions=1_000, seed=0)
     extract_features(passes, found, tmp_path / "m.zarr.zip", projection=projection, made_by={})
-    return FeatureStore(tmp_path / "m.zarr.zip").array(layers[0])[:]
+    return FeatureStore(tmp_path / "m.zarr.zip").features(layers[0])[:]
 
 
 TOKENS_FIRST = lambda x: x.reshape(-1, 16, 3).transpose(0, 1)  # noqa: E731
