@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cortexscale.costs import Cost, Machine
-from cortexscale.features.blocks import COLUMNS, WAITING, columns_at_a_time, waiting_bytes
+from cortexscale.features.blocks import COLUMNS, ROWS, WAITING, columns_at_a_time, waiting_bytes
 from cortexscale.kernels.bounds import gram_seconds, projection_seconds
 from cortexscale.models.bounds import Network
 from cortexscale.study.features import Features
@@ -66,7 +66,7 @@ class Extraction:
         included.
         """
         network, batch, p = self.network, self.settings.batch_size, self.dimensions
-        rows, widest = waiting_bytes(max(self.images, 1), batch), min(network.widest, p or math.inf)
+        rows, widest = waiting_bytes(ROWS + batch, batch), min(network.widest, p or math.inf)
         waiting = rows * min(self.layers * widest, network.layers * network.stored_width(p))
         parts = {
             "libraries and freed memory": LIBRARIES,

@@ -165,7 +165,7 @@ def test_memory_is_told_by_what_takes_it():
         map(torch.ones(1, map.n_in))
         stored += sum(8 * matrix.values().numel() for matrix in map._matrices.values()) / 1e6
     assert f"{stored:,.0f} MB of sparse projections to 500" in text
-    assert f"{2 * 1_000 * (ROWS + 2 * 32) / 1e6:,.0f} MB of rows that wait" in text
+    assert f"{1_000 * (2 * ROWS + 8 * 32) / 1e6:,.0f} MB of rows that wait" in text
     problems, text = report(GABORS, asked_mb=1_000)
     assert problems == 1 and "lower features.batch_size" in text
 
