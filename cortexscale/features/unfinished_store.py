@@ -22,7 +22,7 @@ also remains for other processes that read files on the same machine."""
 
 
 FORMAT = "float16 with offset and scale"
-"""What the arrays of a store contain. A store of another format is neither continued nor read."""
+"""Format of the arrays of a store. A store of another format is neither continued nor read."""
 
 
 class UnfinishedStore:
