@@ -192,19 +192,22 @@ def test_images_that_have_no_kernel_say_that_the_recordings_changed(tmp_path):
 
 IMPORT = """
 import numpy as np, torch, zarr
+from cortexscale.features.coding import CodedArray
 from cortexscale.features.kernel_store import KernelWriter, open_store
 torch.set_num_threads(1)
 n, width = {n}, {width}
 """
 MAKE = """
-rows = zarr.create_array("{folder}/rows", shape=(n, width), dtype="f2", chunks=(256, 2048), overwrite=True)
+group = zarr.create_group("{folder}/rows", overwrite=True)
+rows = group.create_array("l", shape=(n, width), dtype="f2", chunks=(256, 2048))
+group.create_array(".offsets/l", shape=(width,), dtype="f4", attributes=dict(scale=1.0))[:] = 0
 rng = np.random.default_rng(0)
 for start in range(0, width, 2048):
     rows[:, start : start + 2048] = rng.standard_normal((n, min(2048, width - start)), dtype=np.float32)
 """
 WRITE = """
 writer = KernelWriter("{folder}/k{n}.zarr.zip", dict(stimuli="s"), [np.arange(n)])
-writer.add("layer", rows)
+writer.add("layer", CodedArray(group, "l"))
 writer.finish(dict(layers=dict(layer=dict(position=1, depth=1.0))))
 """
 READ = """

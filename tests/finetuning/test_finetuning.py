@@ -10,6 +10,7 @@ from sklearn.linear_model import RidgeCV
 from torch import nn
 
 from cortexscale.errors import InputError
+from cortexscale.features.coding import Coding
 from cortexscale.finetuning import job
 from cortexscale.finetuning.batches import NeuralBatches, neural_pairs
 from cortexscale.finetuning.heads import fit_heads, load_heads
@@ -78,8 +79,11 @@ def test_heads_are_ridge_on_unprojected_features(world, heads):
     with torch.no_grad(), captured(backbone.network, list(LAYERS.values())) as outputs:
         backbone.network(inputs)
     assert len(scores) == 4 and (scores["fitting_samples"] == 120).all()
+    shown = np.union1d(target.train_rows, target.test_rows)
     for group, row in enumerate(target.groups.itertuples()):
-        x = outputs[LAYERS[row.roi]].half().double().numpy()
+        x = outputs[LAYERS[row.roi]].numpy().astype(np.float32)
+        coding = Coding.of(x[shown].reshape(len(shown), -1))  # heads read features as a store has them
+        x = coding.decoded(coding.encoded(x.reshape(len(x), -1))).reshape(x.shape).astype(float)
         y = target.train[:, target.members[group]]
         reference = RidgeCV(alphas=SETTINGS.alphas.values).fit(x[target.train_rows], y)
         readout = load_readout(out / row.subject / f"{row.roi}.safetensors")
