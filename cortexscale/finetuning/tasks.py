@@ -37,8 +37,11 @@ def _one_minus_cka(predicted: Tensor, measured: Tensor) -> Tensor:
 
 
 def _log_one_minus_cka(predicted: Tensor, measured: Tensor) -> Tensor:
-    """Compute log(1 - CKA), with 1e-8 added to the argument of the logarithm."""
-    return torch.log(_one_minus_cka(predicted, measured) + 1e-8)
+    """Compute log(1 - CKA), with 1e-8 added to the argument of the logarithm.
+
+    Rounding may make 1 - CKA negative, above all for two stimuli, whose CKA is 1. It then counts as 0 and has no gradient.
+    """
+    return torch.log(_one_minus_cka(predicted, measured).clamp_min(0) + 1e-8)
 
 
 def _similarities(values: Tensor) -> Tensor:

@@ -208,6 +208,19 @@ def test_losses():
         assert gradient.isfinite().all(), "a single stimulus has no similarities"
 
 
+def test_the_logarithm_of_a_perfect_prediction_is_finite():
+    """1 - CKA of two stimuli is 0, and rounding to float32 makes it negative. A forward pass of a small micro_batch may have two."""
+    negative = 0
+    for seed in range(200):
+        x, y = torch.randn(2, 2, 5, generator=torch.Generator().manual_seed(seed))
+        predicted = x.requires_grad_()
+        negative += LOSSES["cka"](predicted, y).item() < -1e-8
+        loss = LOSSES["logcka"](predicted, y)
+        (gradient,) = torch.autograd.grad(loss, predicted)
+        assert np.log(1e-8) - 1e-3 <= loss.item() < np.log(1e-5) and gradient.isfinite().all()
+    assert negative > 10, "the case happens"
+
+
 @pytest.mark.parametrize(("moved_by", "by_images", "by_stimuli"), [("both", 1, 1), ("images", 1, 0), ("frozen", 0, 0)])
 def test_batch_norm_moves_as_the_recipe_says(moved_by, by_images, by_stimuli):
     network = pretrained(RESNET).network.train()
