@@ -209,7 +209,7 @@ def test_losses():
 
 
 def test_the_logarithm_of_a_perfect_prediction_is_finite():
-    """1 - CKA of two stimuli is 0, and rounding to float32 makes it negative. A forward pass of a small micro_batch may have two."""
+    """1 - CKA of two stimuli is 0, and rounding makes it negative. A forward pass of a small `micro_batch` may have two."""
     negative = 0
     for seed in range(200):
         x, y = torch.randn(2, 2, 5, generator=torch.Generator().manual_seed(seed))
