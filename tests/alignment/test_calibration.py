@@ -79,3 +79,13 @@ def test_restricted_targets_keep_their_calibration(world):
     strong = target.restricted(["strong"])
     assert strong is not None and strong.perfect.shape == strong.members.shape
     np.testing.assert_array_equal(strong.perfect[0], recording.perfect.loc[recording.rois["strong"], "strong"])
+
+
+def test_unequal_repetitions_count_by_their_harmonic_mean(world):
+    """The harmonic mean of 4 and 12 is 6."""
+    one, other = (
+        calibrated(replace(world[0], test=replace(world[0].test, repetitions=np.resize(repetitions, N_TEST))))
+        for repetitions in ([4, 12], [6])
+    )
+    pd.testing.assert_frame_equal(one.perfect, other.perfect)
+    assert one.notes == other.notes

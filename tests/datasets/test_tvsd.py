@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
+import scipy.stats
 import torch
 from memory import peak_mb
 from pydantic import ValidationError
@@ -16,7 +17,7 @@ from pydantic import ValidationError
 from cortexscale.datasets.formats.matlab import open_matlab, read_strings
 from cortexscale.datasets.tvsd import reader as tvsd
 from cortexscale.datasets.tvsd import simulate as simulation
-from cortexscale.datasets.tvsd.electrodes import leave_one_out_reliability, mean_pairwise_reliability
+from cortexscale.datasets.tvsd.electrodes import describe_electrodes, leave_one_out_reliability, mean_pairwise_reliability
 from cortexscale.datasets.tvsd.simulate import DEAD_ELECTRODES, write_tvsd
 from cortexscale.errors import InputError
 from cortexscale.models.build import build_backbone
@@ -136,6 +137,14 @@ def test_notes_tell_what_was_dropped_and_what_is_odd(release):
     assert outliers == {"beyond_sd": 20, "responses": 1, "electrodes": [ABSURD[1]], "largest_response": ABSURD[2]}
 
 
+def test_outliers_are_more_than_20_normal_standard_deviations_from_the_median():
+    """The median absolute deviation is 1, so the limit is 20 x 1.4826 = 29.652."""
+    usual = np.resize([-1.0, 1.0], 41)
+    train = np.stack([np.append(usual, 29.0), np.append(usual, 30.0)], axis=1)
+    found = tvsd._outliers(train, np.array([4, 9]))
+    assert found == {"beyond_sd": 20, "responses": 1, "electrodes": [9], "largest_response": 30.0}
+
+
 def test_missing_response_drops_its_electrode(copy):
     electrodes = tvsd.read(copy, "monkeyF", OPTIONS).units["electrode"].tolist()
     damage(copy, "monkeyF/THINGS_normMUA.mat", lambda file: file["train_MUA"].__setitem__((3, 11), np.nan))
@@ -216,6 +225,13 @@ def test_leave_one_out_reliability_is_that_of_each_repetition_with_the_others():
     rest = [np.delete(repetitions, r, axis=0).mean(axis=0) for r in range(5)]
     expected = [np.mean([np.corrcoef(repetitions[r, :, u], rest[r][:, u])[0, 1] for r in range(5)]) for u in range(3)]
     np.testing.assert_allclose(leave_one_out_reliability(repetitions), expected, atol=1e-13)
+
+
+def test_the_standard_error_of_a_mean_over_repetitions_is_that_of_scipy():
+    repetitions = np.random.default_rng(0).normal(size=(4, 3, 1024))
+    arrays = {"test_MUA_reps": repetitions, "test_MUA": repetitions.mean(axis=0), "oracle": np.zeros((1024, 1))}
+    found = describe_electrodes(arrays | {"reliab": np.zeros((6, 1024))}, {})["sem"]
+    np.testing.assert_allclose(found, scipy.stats.sem(repetitions, axis=0).mean(axis=0))
 
 
 # --- the written files ------------------------------------------------------------------------------------------------

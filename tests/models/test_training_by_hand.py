@@ -30,7 +30,7 @@ class Network(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.pos_embed = nn.Parameter(torch.ones(3 * SIZE**2))
+        self.pos_embed = nn.Parameter(torch.ones(1, 3 * SIZE**2))  # a matrix, which would otherwise decay
         self.dropout, self.head = nn.Dropout(0.25), nn.Linear(3 * SIZE**2, CLASSES)
         self.modes: list[bool] = []
 

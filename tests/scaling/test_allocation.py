@@ -64,6 +64,17 @@ def test_with_flops_in_proportion_to_parameters_it_is_the_closed_form_of_hoffman
     np.testing.assert_allclose(found["n_params_low"], found["n_params"])
 
 
+def test_resamples_in_which_a_resource_does_not_help_are_left_out():
+    """A resample without an effect of samples would give all compute to parameters, and widen the interval."""
+    law, compute = planted(40, 0.02, 4, bootstraps=20)
+    costs, budgets = flops_by_parameters(law, compute), np.array([1e12, 1e16])
+    expected = compute_optimal(law, costs, budgets)
+    for name, values in law.fit.bootstrap_constants.items():
+        law.fit.bootstrap_constants[name] = np.r_[values, 1e-9 if name == "beta" else values[0]]
+    h, log_g = (np.r_[values, values[1]] for values in costs)
+    pd.testing.assert_frame_equal(compute_optimal(law, (h, log_g), budgets), expected)
+
+
 def test_the_cost_of_parameters_is_fitted_to_every_resample():
     law, compute = planted(40, 0.01, 3, bootstraps=5)
     flops = compute / law.x[:, 1] * np.exp(0.2 * np.random.default_rng(0).standard_normal(40))
