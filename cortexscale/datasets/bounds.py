@@ -3,7 +3,8 @@
 from cortexscale.costs import Cost, Machine
 
 LARGEST_RELEASE = 250e9
-"""Assumed size, in bytes, of one subject's released files if it is unknown. No subject of the paper has larger files."""
+"""Size, in bytes, that is assumed for one subject's released files if their size is unknown. No subject of the paper has larger
+files."""
 
 
 def preprocess(machine: Machine, *, released: float, images: int, units: float, reader_mb: int) -> Cost:

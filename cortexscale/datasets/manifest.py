@@ -43,7 +43,8 @@ class Released:
 
 @cache
 def _manifest(reader: str) -> dict[str, Released]:
-    """Return the released files by path and by unique file name. Names are used because copies may be nested differently."""
+    """Return the released files by path and by unique file name. Names are used because the folders of a copy can differ from
+    those of the release."""
     table = Path(__file__).parent / reader / "manifest.tsv"
     if reader not in NAMES or not table.exists():
         return {}

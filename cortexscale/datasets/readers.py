@@ -15,7 +15,7 @@ from cortexscale.study.data import Modality
 INTERFACE = ("SUBJECTS", "ROIS", "SOURCE", "Options", "raw_files", "inspect", "memory_mb", "shape", "read")
 
 COLUMNS = {"unit", "nc_percent", "kept", "released", "recomputed", "channel", "time"}
-"""Columns beside those of the ROIs in the screening table of a recording. No ROI can have such a name."""
+"""Columns of the screening table of a recording that are not ROIs. No ROI can have such a name."""
 
 
 DESCRIBED = "table"
@@ -88,7 +88,8 @@ def require_names(module: ModuleType, where: str) -> None:
 
 
 def require_known(names: Sequence[str], known: Sequence[str] | None, where: str) -> None:
-    """Raise an InputError if there are subjects or ROIs that a reader does not have. With None, only the files know them."""
+    """Raise an InputError if there are subjects or ROIs that a reader does not have. None means that the names are only in the
+    files."""
     if known is None:
         return
     unknown = [name for name in names if name not in known]

@@ -9,11 +9,11 @@ from cortexscale.errors import InputError
 
 MOST_DAMAGED = 0.05
 """Largest fraction of the units that pass the other conditions which may be left out because of damaged responses. Single dead
-electrodes and voxels at the edge of a slab stay well below it; a damaged trial, session or file does not."""
+electrodes and voxels at the edge of a slab are a much smaller fraction; a damaged trial, session or file damages a larger one."""
 
 _TOO_LARGE = 1e6  # times the median size of responses; implausible measurements of the releases are some hundred times as large
 _RUN = 10  # equal responses; measured ones are noisy, so even integers do not repeat that often
-_LISTED = 3  # spans of rows that a message names
+_LISTED = 3  # largest number of spans of rows that a message names
 
 
 def first_reason(conditions: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -63,7 +63,8 @@ class Damage:
     def require_little(self, path: Path, of: np.ndarray, row: str, unit: str, remedy: str, first: int = 1) -> None:
         """Raise an InputError if more than one and :data:`MOST_DAMAGED` of the units ``of``, (units,) bool, are damaged.
 
-        It names the rows, each called ``row`` and numbered from ``first``; ``unit`` is the plural of what a unit is.
+        The error names the rows. A row is called ``row``, and rows are numbered from ``first``. ``unit`` is the plural of the
+        word for a unit.
         """
         damaged, n = int((self.units & of).sum()), int(of.sum())
         if not damaged or (damaged <= max(MOST_DAMAGED * n, 1) and damaged < n):

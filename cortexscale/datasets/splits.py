@@ -10,8 +10,9 @@ from cortexscale.errors import InputError
 def stratified_test(ids: np.ndarray, strata: np.ndarray, fraction: float, seed: int, where: str) -> np.ndarray:
     """Draw the test images from all strata in proportion to their sizes (largest remainders).
 
-    ``fraction`` is their fraction of all images; their number is rounded up. The result (images,) bool does not depend on the
-    order of the ids. More strata than test images raise an InputError.
+    ``fraction`` is the fraction of all images that are test images; the number of test images is rounded up. The result,
+    (images,) bool, is True for test images. It does not depend on the order of the ids. An InputError is raised if there are
+    more strata than test images.
     """
     names, counts = np.unique(strata, return_counts=True)
     n_test = number_of_test(len(ids), fraction)

@@ -151,7 +151,7 @@ def open_assembly(path: Path | str, remedy: str) -> Iterator[Assembly]:
 
 
 def _reading(path: Path, remedy: str) -> AbstractContextManager[None]:
-    """Turn HDF5's errors about a damaged file into an InputError. The block must only read."""
+    """Turn HDF5's errors about a damaged file into an InputError. The code in the ``with`` block must only read."""
     return hdf5_damage(path, "a whole netCDF-4 file", remedy)
 
 

@@ -57,7 +57,7 @@ def memory_mb(options: Options) -> int:
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training images, of test images, and of units of all subjects. All saw the same images."""
+    """Return the numbers of training images, of test images, and of units of all subjects. All subjects saw the same images."""
     n_test = number_of_test(options.images, options.test_fraction)
     return options.images - n_test, n_test, sum(options.neuroids.values())
 
@@ -206,7 +206,7 @@ class Release:
 def _locate(root: Path, names: Sequence[str]) -> Path:
     """Return the path of the newest of ``names`` in the folder or in a cache below it.
 
-    If there is none, return its place in the folder.
+    If none exists, return the path that the newest would have in the folder.
     """
     flat = [root / name for name in names]
     folders = [folder for folder in folders_in(root) if _CACHE.fullmatch(folder.name)]

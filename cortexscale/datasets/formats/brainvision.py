@@ -1,7 +1,8 @@
 """BrainVision recordings: a header, a list of markers and samples, in three files.
 
-The format is that of the Core Data Format 1.0 of Brain Products. Headers of older and of other programs differ in encoding,
-line ends, sections and units. MNE passes over some faults of these files with a warning, and fails at others; here both are
+The format is that of the Core Data Format 1.0 of Brain Products. Headers that older programs or other programs wrote differ in
+encoding, line ends, sections and units. MNE passes over some faults of these files with a warning, and fails at others; here
+both are
 errors that name the file.
 """
 
@@ -122,7 +123,8 @@ def read_header(path: Path, remedy: str) -> Header:
 def read_markers(path: Path, kind: str, remedy: str) -> tuple[list[str], np.ndarray]:
     """Read the markers of one type, such as ``Stimulus``: their descriptions, and their 0-based samples, (n,) int.
 
-    Runs of spaces in a description are read as one. The marker file must name a data file whose name differs only in its ending.
+    Several spaces in a row in a description are read as one space. The marker file must name a data file whose name differs only
+    in its ending.
     """
     sections = _sections(path, "marker", remedy)
     _beside(path, sections.get("common infos", {}).get("datafile", path.with_suffix(".eeg").name), "DataFile", remedy)

@@ -170,7 +170,7 @@ def _class(item: Any) -> str:
 
 
 def _is_matrix(data: Any) -> TypeGuard[h5py.Dataset]:
-    """Tell whether an item has real numbers. An empty array has none: the file stores its dimensions instead."""
+    """Tell whether an item has real numbers. An empty array has no real numbers: the file stores its dimensions instead."""
     if not isinstance(data, h5py.Dataset) or data.dtype.kind not in "iuf" or _class(data) == "char":
         return False
     if data.dtype == np.float16:  # not a type of MATLAB

@@ -169,7 +169,8 @@ def average_trials(
 def trial_ncsnr(trials: np.ndarray, image: np.ndarray, session: np.ndarray, *, zscore: bool) -> np.ndarray:
     """Estimate the ncsnr of every channel and time (Allen et al. 2022), one channel at a time.
 
-    ``trials`` are (n, channels, times). Each has an image and a session (or repetition). With ``zscore``, they are first z-scored
+    ``trials`` are (n, channels, times). Each trial has an image and a session (or repetition). With ``zscore``, they are first
+    z-scored
     over each session (ddof 0), as the authors of THINGS-MEG do. Differences in offset and gain between sessions are then not
     noise. The result is nan if all trials are equal. With ``zscore``, it is also nan if all trials of one session are equal.
     """
@@ -189,7 +190,8 @@ def trial_ncsnr(trials: np.ndarray, image: np.ndarray, session: np.ndarray, *, z
 
 
 def permuted_ncsnr(trials: np.ndarray, image: np.ndarray, session: np.ndarray, *, zscore: bool) -> np.ndarray:
-    """Estimate ncsnr as :func:`trial_ncsnr`, after the images of the trials of each session were permuted. All of it is noise."""
+    """Estimate ncsnr as :func:`trial_ncsnr`, after the images of the trials of each session were permuted. The result contains
+    only noise."""
     rng, shuffled = np.random.default_rng(0), image.copy()
     for name in np.unique(session):
         rows = np.flatnonzero(session == name)

@@ -23,7 +23,7 @@ class Volume:
     affine: np.ndarray  # (4, 4) from 0-based indices to mm
 
     def require_grid_of(self, reference: "Volume", remedy: str) -> None:
-        """Raise an InputError unless every voxel lies where that of the ``reference`` does, within a tenth of a voxel."""
+        """Raise an InputError unless every voxel lies within a tenth of a voxel of the same voxel of the ``reference``."""
         if self.values.shape != reference.values.shape:
             found = f"a volume of shape {self.values.shape}"
             raise InputError(self.path, found, f"{reference.values.shape}, the grid of {reference.path.name}", remedy)

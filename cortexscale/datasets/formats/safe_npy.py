@@ -25,7 +25,7 @@ _LARGE = 2**20  # in bytes; arrays of at least this size are mapped and not read
 class _Source:
     """A file for an unpickler. The bytes of large arrays stay in the file, and their places are recorded.
 
-    Instead of these bytes, uninitialised memory is returned. It only takes address space for a moment.
+    The unpickler gets uninitialised memory instead of these bytes. This memory only takes address space, and only for a moment.
     """
 
     def __init__(self, path: Path, file: FileIO):
@@ -119,7 +119,7 @@ def _resolved(value: Any) -> Any:
 
 
 class _Unpickler(pickle.Unpickler):
-    """An unpickler that allows only the four names that arrays need. Plain values need no names."""
+    """An unpickler that allows only the four names that arrays need. A pickle of plain values contains no names."""
 
     def __init__(self, source: _Source, remedy: str):
         super().__init__(source)

@@ -32,7 +32,7 @@ def match_channels(where: object, wanted: Sequence[str], stored: Sequence[str], 
 
 
 def require_of_cap(names: tuple[str, ...], cap: Sequence[str]) -> tuple[str, ...]:
-    """Return names of channels in an option, or raise a ValueError if one is not in the cap or is there twice."""
+    """Return the names of channels in an option. Raise a ValueError if a name is not in the cap or is listed twice."""
     if unknown := [name for name in names if name not in cap]:
         raise ValueError(f"no channel is called {', '.join(unknown)}; they are {', '.join(cap)}")
     if len({*names}) < len(names):

@@ -51,7 +51,7 @@ def require_sessions_agree(release: Release, z: np.ndarray, rows: Rows, ncsnr: n
 def require_released_ncsnr(release: Release, released: np.ndarray, recomputed: np.ndarray, thrice: int) -> dict[str, float]:
     """Compare the ncsnr of the betas with the released one; raise an InputError if they are not of the same voxels and trials.
 
-    Both arrays are (voxels,); voxels where ``recomputed`` is nan do not count. ``thrice`` is the number of images that were
+    Both arrays are (voxels,); voxels where ``recomputed`` is nan are ignored. ``thrice`` is the number of images that were
     presented three times. The noise variance v = 1 / (ncsnr^2 + 1) has a sampling error of v / sqrt(thrice), which allows for
     studies that read fewer sessions than the release was computed from.
     """

@@ -33,8 +33,8 @@ def average_over_repetitions(
 ) -> Averages:
     """Z-score ``voxels`` (n, 3), given as i, j, k, within each session, and average over the trials of each row.
 
-    As the NSD team does, the z-score uses all trials of the session, with n - 1 in the standard deviation. A session in which
-    more than a few voxels are constant or stuck is an InputError. ``ncsnr`` is the released one.
+    As the NSD team does, the z-score uses all trials of the session, with n - 1 in the standard deviation. An InputError is
+    raised if more than a few voxels are constant or stuck in a session. ``ncsnr`` is the released ncsnr.
     """
     n_sessions, trials = rows.of_trial.shape
     witnesses = np.sort(np.argsort(-ncsnr, kind="stable")[:WITNESSES])

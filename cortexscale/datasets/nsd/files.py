@@ -1,7 +1,7 @@
 """The released files of NSD: their paths, and functions that read and check them.
 
 The layout is described in the NSD Data Manual (cvnlab.slite.page) and in Allen et al. 2022, Nature Neuroscience 25. Ids count
-from 1 in every file except the stimulus table. Functions of this module return ids that count from 0.
+from 1 in every file except the stimulus table, where they count from 0. Functions of this module return ids that count from 0.
 """
 
 import os
@@ -63,7 +63,7 @@ class Release:
         return f"agree to the NSD terms, then: aws s3 cp --no-sign-request {source} {path}"
 
     def require(self, path: Path, smallest: int = 1) -> Path:
-        """Return ``path``. Unless it is a data file of at least ``smallest`` bytes, raise an InputError."""
+        """Return ``path``. Raise an InputError unless ``path`` is a data file of at least ``smallest`` bytes."""
         return require_real_file(path, self.remedy(path), smallest)
 
     def unlike(self, path: Path, found: str, expected: str) -> InputError:
@@ -98,8 +98,8 @@ def read_label_names(release: Release, name: str) -> dict[str, int]:
 def read_labels(release: Release, name: str, largest: int, reference: Volume) -> np.ndarray:
     """Read an ROI volume as int16 (X, Y, Z).
 
-    Values are -1 outside cortex, 0 in cortex without a label, and 1 ... ``largest`` for labels. A volume on
-    another grid than the ``reference`` is an InputError.
+    Values are -1 outside cortex, 0 in cortex without a label, and 1 ... ``largest`` for labels. An InputError is raised if the
+    volume is not on the grid of the ``reference``.
     """
     path = release.roi(name)
     volume = read_volume(path, release.remedy(path))

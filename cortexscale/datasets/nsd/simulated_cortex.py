@@ -44,7 +44,7 @@ class Cortex:
 
     shape: tuple[int, int, int]  # the grid (X, Y, Z)
     voxels: np.ndarray  # (n, 3) i, j, k of the responding voxels, in the order of np.argwhere
-    parcel: np.ndarray  # (n,) parcel of each of these voxels
+    parcel: np.ndarray  # (n,) parcel of each responding voxel
     volumes: dict[str, np.ndarray]  # (X, Y, Z) of each ROI volume: -1 outside cortex, 0 without a label, 1 ... as in LABELS
 
     def members(self, roi: str) -> np.ndarray:

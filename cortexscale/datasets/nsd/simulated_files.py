@@ -150,7 +150,8 @@ def _write_volume(path: Path, volume: np.ndarray) -> None:
 
 
 def _stimulus_table(experiment: Experiment, shared: np.ndarray) -> pd.DataFrame:
-    """Make the table nsd_stim_info_merged.csv. Only its column ``nsdId`` counts from 0. Its index column has no name."""
+    """Make the table nsd_stim_info_merged.csv. Of the columns of this table, only ``nsdId`` counts from 0. Its index column has
+    no name."""
     n = experiment.n_images
     ids = np.arange(n)
     table = pd.DataFrame({"cocoId": 1_000_000 + ids, "cocoSplit": "train2017", "cropBox": "(0, 0, 0.1, 0.1)"})

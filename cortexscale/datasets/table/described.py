@@ -26,7 +26,7 @@ class Described:
 
     Attributes:
         path: file with the array.
-        ids: ids of the stimuli, (stimuli,) str, in the order in which they come first along the axis.
+        ids: ids of the stimuli, (stimuli,) str, in the order of their first entries on the axis.
         stimulus: position in ``ids`` of each entry of the axis ``stimulus``.
         train, test: whether a stimulus is a training or a test stimulus, (stimuli,) bool.
         own: positions of the subject's units on the axis ``unit``.
@@ -62,7 +62,7 @@ class Described:
         return trials, stimulus
 
     def _over_time(self, values: np.ndarray, axis: int) -> np.ndarray:
-        """Average over the axis of time. Responses of which only some bins are missing raise an InputError."""
+        """Average over the axis of time. An InputError is raised if some time bins of a response are missing, but not all."""
         missing = np.isnan(values)
         if (cut := missing.any(axis=axis) & ~missing.all(axis=axis)).any():
             found = f"{cut.sum():,} of {cut.size:,} responses of which only some bins of time are nan"
@@ -71,7 +71,8 @@ class Described:
         return values.mean(axis=axis, dtype=np.float64)
 
     def ceilings(self, trials: np.ndarray, stimulus: np.ndarray) -> np.ndarray:
-        """Return the noise ceiling of each unit in percent, (units,): the given one, or the one of the trials of test stimuli.
+        """Return the noise ceiling of each unit in percent, (units,). It is given in the table of units, or computed from the
+        trials of test stimuli.
 
         It is nan for a unit that lacks a response in such a trial.
         """

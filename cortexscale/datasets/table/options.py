@@ -137,7 +137,7 @@ def fields_of(template: str) -> list[str]:
 def filled(template: str, values: Sequence[str]) -> str:
     """Return a template with values in place of its names in braces, in their order.
 
-    ``{number:04d}`` writes a whole number with four digits. A ValueError says that a value cannot be written so.
+    ``{number:04d}`` writes a whole number with four digits. A ValueError is raised if a value cannot be written in this form.
     """
     text, rest = "", iter(values)
     for literal, name, form, _ in Formatter().parse(template):

@@ -11,8 +11,8 @@ from cortexscale.errors import InputError
 logger = logging.getLogger(__name__)
 
 _FEWEST_UNITS = 10  # fewer units may have equal responses by chance
-_FEWEST_VALUES = 5  # different responses of a trial, from which an equal trial is no chance
-_EXAMINED = 1000  # units in which these are counted
+_FEWEST_VALUES = 5  # different responses in a trial; trials with fewer may be equal by chance
+_EXAMINED = 1000  # different responses are counted in this many units
 
 
 def require_recorded(path: Path, trials: np.ndarray, ids: np.ndarray) -> None:

@@ -18,8 +18,9 @@ def read_events(path: Path, rate: float, n_train: int, n_test: int, n_repetition
     InputError.
 
     Returns:
-        A table with one row per trial, in the order of the file, and whether onsets are in seconds. From release 1.2.0 on, they
-        are. The columns are ``sample`` (counted from 0), ``id`` (``aardvark/aardvark_01b.jpg``), ``test``, ``number`` of a test
+        A table with one row per trial, in the order of the file, and whether onsets are in seconds. From release 1.2.0 on,
+        onsets are in seconds. The columns are ``sample`` (counted from 0), ``id`` (``aardvark/aardvark_01b.jpg``), ``test``,
+        ``number`` of a test
         image, and ``sequence``.
     """
     optional = [name for name in ("sample", "isteststim", "teststimnumber") if name in column_names(path, "\t", remedy)]
@@ -77,7 +78,8 @@ def _line(rows: "np.ndarray | pd.Series[bool]") -> str:
 
 
 def _things_ids(stim: pd.Series, path: Path, remedy: str) -> np.ndarray:
-    r"""Return ``aardvark/aardvark_01b.jpg`` for ``stimuli\aardvark\aardvark_01b.jpg``. Other columns have -1 for test images."""
+    r"""Return ``aardvark/aardvark_01b.jpg`` for ``stimuli\aardvark\aardvark_01b.jpg``. The other columns of the
+    file have -1 for test images."""
     parts = stim.str.replace("\\", "/").str.extract(r"([^/]+)/([^/]+)$")
     concept, file = parts[0], parts[1]
     bad = (concept != file.str.rsplit("_", n=1).str[0]).to_numpy()

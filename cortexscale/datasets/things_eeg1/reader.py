@@ -1,7 +1,8 @@
 """THINGS-EEG1: human EEG during rapid serial presentation (Grootswagers et al. 2022, Scientific Data 9, 3).
 
-A recording has 63 channels at 1000 Hz. The online reference is not stored. 22,248 images are presented once and 200 test images
-12 times, one every 100 ms. The reader restores the online reference and subtracts the average reference, as the dataset's authors
+A recording has 63 channels at 1000 Hz. The online reference is not stored. There are 22,248 images that are presented once, and
+200 test images that are presented 12 times. A new image appears every 100 ms. The reader restores the online reference and
+subtracts the average reference, as the dataset's authors
 do. It then high-pass filters at 0.1 Hz, cuts epochs, resamples them to 100 Hz, subtracts the baseline, and crops (paper, appendix
 A.3).
 """
@@ -88,7 +89,7 @@ def memory_mb(options: Options) -> int:
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training stimuli, of test stimuli, and of units of all subjects. All saw the same images."""
+    """Return the numbers of training stimuli, of test stimuli, and of units of all subjects. All subjects saw the same images."""
     units = (len(CHANNELS) - len(options.exclude_channels)) * len(options.times(options.recorded_rate))
     return options.n_train, options.n_test, units * len(subjects)
 

@@ -22,8 +22,9 @@ CHANNELS = (
     "PO8", "P6", "P2", "CPz", "CP4", "TP8", "C6", "C2", "FC4", "FT8", "F6", "AF8", "AF4", "F2", "FCz", "Cz",
 )
 # fmt: on
-"""The channels of the cap. No file has the online reference, which is Cz. In sub-49 and sub-50, who were recorded in a workspace
-of 127 channels, it is FCz. Channels are found by name. All other channels of a file were not connected."""
+"""The channels of the cap. No file has the online reference, which is Cz. For sub-49 and sub-50, who were recorded in a
+workspace of 127 channels, the online reference is FCz. Channels are found by name. All other channels of a file were not
+connected."""
 
 BLOCK_BYTES = 2**27
 """Size, in bytes, of the part of a recording that is in memory as float64. A part has some channels, or some samples of all

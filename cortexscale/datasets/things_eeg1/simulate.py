@@ -113,7 +113,7 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
     """Write the files of all subjects, and yield each truth: noise-free responses in µV, and true noise ceilings above 1 %.
 
     Truths are for the average reference. Noise has two parts: what is added to the recording, and the responses to neighbouring
-    images. Subtracting the baseline adds some of both (:func:`cortexscale.simulation.meeg.trial_noise`).
+    images. Subtracting the baseline adds more noise of both kinds (:func:`cortexscale.simulation.meeg.trial_noise`).
     """
     options = Options()
     times = options.times(RECORDED_RATE)

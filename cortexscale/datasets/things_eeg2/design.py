@@ -36,7 +36,7 @@ class Session:
     number: int
     name: str
     parts: list[Part]  # in order of time
-    at_most: int | None  # only so many presentations of an image count, from the first on; None if all count
+    at_most: int | None  # number of presentations of an image that count, from the first on; None if all count
 
     @cached_property
     def conditions(self) -> np.ndarray:

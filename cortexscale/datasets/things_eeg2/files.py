@@ -1,6 +1,6 @@
 """The released files of THINGS-EEG2: their paths, and the samples at which images were presented.
 
-The authors joined the five training parts of a session along time. They saved each session as two dictionaries
+The authors joined the five training parts of a session along time. The authors saved each session as two dictionaries
 (``raw_eeg_training.npy``, ``raw_eeg_test.npy``). The last channel, ``stim``, is zero except at one sample per image. The layout
 is described in the wikis of osf.io/crxs4 and osf.io/y63gw, and in github.com/gifale95/eeg_encoding.
 """

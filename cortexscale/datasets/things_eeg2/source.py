@@ -1,7 +1,7 @@
 """The source data of THINGS-EEG2: BrainVision recordings, and MATLAB logs that give the image of each trigger.
 
-A trigger has one byte, which is too small for the number of an image. In the training parts, it is the first two digits of the
-number. Images are therefore read from the log. The triggers only confirm that recording and log belong together.
+A trigger has one byte, which is too small for the number of an image. In the training parts, the trigger is the first two digits
+of this number. Images are therefore read from the log. The triggers only confirm that recording and log belong together.
 """
 
 import re

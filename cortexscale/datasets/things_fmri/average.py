@@ -11,7 +11,7 @@ from cortexscale.datasets.things_fmri.tables import Trials
 from cortexscale.kernels.noise_ceiling import ncsnr_from_repetitions, noise_ceiling_percent
 
 _BLOCK_VALUES = 2**19  # number of float64 responses in one block of voxels
-BLOCK_BYTES = 6 * 8 * _BLOCK_VALUES  # size of a block and of everything that is computed from it
+BLOCK_BYTES = 6 * 8 * _BLOCK_VALUES  # size, in bytes, of a block and of everything that is computed from it
 
 
 def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trials) -> tuple[pd.DataFrame, Damage]:
@@ -49,7 +49,7 @@ def zscored_averages(responses: h5py.Dataset, rows: np.ndarray, trials: Trials, 
     train = np.empty((len(trials.train_ids), len(rows)), np.float32)
     test = np.empty((len(trials.test_ids), len(rows)), np.float32)
     every = np.arange(len(trials.session))
-    # Each pair has trials to standardise, and the trials whose mean and sd are used.
+    # Each pair has the trials to standardise, and the trials from which the mean and sd are computed.
     scopes = {
         "split": [(trials.train, trials.train), (trials.test.ravel(), trials.test.ravel())],
         "train": [(every, trials.train)],

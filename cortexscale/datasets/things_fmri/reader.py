@@ -27,8 +27,9 @@ ROIS = (*ROI_COLUMNS, "whole_brain")
 SOURCE = all_facts()["things_fmri"].source
 
 _AGREEMENT = 2.0
-"""Largest median difference, in percentage points, between released ceilings and those of the trials. It is near 0: both are of
-the same trials. Two exchanged sessions of the twelve take a third of the signal: 4 points of a ceiling of 15 %, 8 of 30 %."""
+"""Largest allowed median difference, in percentage points, between released ceilings and ceilings computed from the trials. In
+the release it is near 0, because both ceilings are computed from the same trials. If two of the twelve sessions are exchanged, a
+third of the signal is lost: a ceiling of 15 % falls by 4 points, and one of 30 % by 8 points."""
 
 
 class Options(BaseModel, extra="forbid"):
@@ -105,7 +106,7 @@ def memory_mb(options: Options) -> int:
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training stimuli, of test stimuli, and of units of all subjects. All saw the same images."""
+    """Return the numbers of training stimuli, of test stimuli, and of units of all subjects. All subjects saw the same images."""
     return options.n_train, options.n_test, options.max_voxels * len(subjects)
 
 
@@ -197,7 +198,8 @@ def _require_voxels(release: Release, passes: np.ndarray, ceiling: pd.Series, op
 
 
 def _compare(release: Release, released: pd.Series, recomputed: pd.Series, options: Options) -> dict[str, float]:
-    """Compare noise ceilings of the single trials with released ones. This reveals trials in another order."""
+    """Compare noise ceilings of the single trials with released ones. Large differences reveal that the trials are in another
+    order."""
     both = recomputed.notna() & (released > options.min_nc_percent)
     if not both.any():
         return {"voxels": 0}

@@ -19,7 +19,7 @@ ROI_COLUMNS: dict[str, tuple[str, ...]] = {
     roi: (_RENAMED.get(roi, roi),)
     for roi in ("V1", "V2", "V3", "V4", "VO1", "VO2", "LO1", "LO2", "TO1", "TO2", "V3a", "V3b", *_SIDED, "IT")
 } | {"IT_glasser": tuple(f"glasser-{area}" for area in _GLASSER_IT)}
-"""The columns of the voxel table that form each ROI. Those of ``IT_glasser`` are from the authors' notebook on ROIs."""
+"""The columns of the voxel table that form each ROI. The columns of ``IT_glasser`` are from the authors' notebook on ROIs."""
 
 _NUMBERS = ("voxel_id", "subject_id", "voxel_x", "voxel_y", "voxel_z", "nc_singletrial", "nc_testset")
 
@@ -120,7 +120,7 @@ def _require_rows(release: Release, path: Path, table: pd.DataFrame, key: str, p
 def _check_ceilings(release: Release, table: pd.DataFrame, n_repetitions: int) -> None:
     """Raise an InputError unless the two released ceilings are percentages and match each other.
 
-    One is for a single trial, the other for the average of ``n_repetitions`` trials.
+    One ceiling is for a single trial, the other ceiling is for the average of ``n_repetitions`` trials.
     """
     path = release.voxels
     single, average = (table[name].to_numpy() for name in ("nc_singletrial", "nc_testset"))

@@ -2,7 +2,7 @@
 
 The epochs of a subject are one FIF recording in four files. Each file stores the name of the next, so renamed parts are not
 found. MNE reports a missing part. If the first part is truncated, MNE only warns, and most epochs are missing. MNE does not
-notice a name that leads back to an earlier part.
+notice if a file names an earlier part as the next one.
 """
 
 import struct

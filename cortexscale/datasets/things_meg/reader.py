@@ -82,7 +82,7 @@ def memory_mb(options: Options) -> int:
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training stimuli, of test stimuli, and of units of all subjects. All saw the same images."""
+    """Return the numbers of training stimuli, of test stimuli, and of units of all subjects. All subjects saw the same images."""
     return options.n_train, options.n_test, SENSORS * N_TIMES * len(subjects)
 
 

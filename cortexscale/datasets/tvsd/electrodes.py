@@ -85,7 +85,7 @@ def reasons_to_drop(electrodes: pd.DataFrame, min_reliability: float, path: Path
 def require_released_statistics(electrodes: pd.DataFrame, n_images: int, path: Path, remedy: str) -> None:
     """Raise an InputError if released statistics of ``electrodes`` are not those of the repetitions in the same file.
 
-    The released ones were computed from these repetitions. They may differ by less than those of another sample: the median
+    The released statistics were computed from these repetitions. They may differ by less than those of another sample: the median
     difference of ``reliab`` by less than the standard error of Pearson r over images, (1 - r^2) / sqrt(images), and the median of
     the largest difference of ``test_MUA`` over images by less than 3 standard errors of the mean over repetitions.
     """

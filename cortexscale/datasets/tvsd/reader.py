@@ -1,6 +1,6 @@
 """TVSD, the THINGS Ventral Stream Spiking Dataset: macaque V1, V4 and IT (Papale et al. 2025, Neuron 113).
 
-Two files of each monkey are read. ``THINGS_normMUA.mat`` has multi-unit activity, averaged in one window per area. The authors
+Two files are read for each monkey. ``THINGS_normMUA.mat`` has multi-unit activity, averaged in one window per area. The authors
 normalised it per day and electrode, so it has no physical unit. ``_logs/things_imgs.mat`` has the THINGS images in the order of
 its rows. Electrodes count from 0, in the physical order of the normalised file, which has 16 arrays of 64.
 """
@@ -113,7 +113,7 @@ def memory_mb(options: Options) -> int:
 
 
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
-    """Return the numbers of training stimuli, of test stimuli, and of units of all monkeys. Both saw the same images."""
+    """Return the numbers of training stimuli, of test stimuli, and of units of all monkeys. Both monkeys saw the same images."""
     return options.n_train, options.n_test, N_ELECTRODES * len(subjects)
 
 
@@ -173,7 +173,8 @@ def read(root: Path, subject: str, options: Options) -> Recording:
 
 
 def _damaged(name: str, rows: int, of: np.ndarray, parts: Iterable[tuple[slice, np.ndarray]], path: Path) -> np.ndarray:
-    """Return which electrodes have missing or stuck values in an array. Too many of the electrodes ``of`` are an InputError."""
+    """Return which electrodes have missing or stuck values in an array. An InputError is raised if too many of the electrodes
+    ``of`` have such values."""
     damage = Damage(rows, len(of))
     for part, values in parts:
         damage.add(part, values)
