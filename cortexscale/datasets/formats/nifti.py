@@ -47,7 +47,8 @@ class Volume:
 
 
 def read_volume(path: Path | str, remedy: str) -> Volume:
-    """Read a NIfTI volume of three axes and real numbers, compressed or not whatever its name; ``remedy`` ends every message."""
+    """Read a NIfTI volume of three axes and real numbers. Its name need not tell whether it is compressed. ``remedy`` ends every
+    message."""
     import nibabel as nib
 
     path = require_real_file(path, remedy)

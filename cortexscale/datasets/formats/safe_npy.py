@@ -23,7 +23,7 @@ _LARGE = 2**20  # in bytes; arrays of at least this size are mapped and not read
 
 
 class _Source:
-    """A file for an unpickler. The bytes of large arrays stay in the file, and their places are recorded.
+    """A file for an unpickler. The bytes of large arrays stay in the file, and their offsets and lengths are recorded.
 
     The unpickler gets uninitialised memory instead of these bytes. This memory only takes address space, and only for a moment.
     """

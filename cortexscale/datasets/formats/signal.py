@@ -60,7 +60,8 @@ def require_voltages(where: object, volts: np.ndarray, channels: Sequence[str], 
 
 
 class StillSamples:
-    """Counts the still samples of the channels of one recording at ``rate`` Hz: runs of at least 20 ms of one value.
+    """Counts the still samples of each channel of a recording at ``rate`` Hz. A sample is still if it is in a run of equal
+    values of at least 20 ms.
 
     Such runs are gaps, loose electrodes or saturated amplifiers, because noise changes every sample of a working channel.
     """

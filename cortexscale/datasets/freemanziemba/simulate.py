@@ -102,7 +102,7 @@ def _phase_randomised(images: np.ndarray, rng: np.random.Generator) -> np.ndarra
 def _write(
     path: Path, ids: np.ndarray, regions: np.ndarray, spikes: np.ndarray, repetitions: int, rng: np.random.Generator
 ) -> None:
-    """Write the float64 assembly (neuroid, time_bin, presentation). The repetitions of an image follow each other."""
+    """Write the float64 assembly (neuroid, time_bin, presentation). All repetitions of one image follow each other directly."""
     time = np.arange(BINS)
     low, high = freemanziemba.Options().window
     inside = (time >= low) & (time < high)

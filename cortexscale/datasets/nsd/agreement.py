@@ -1,4 +1,4 @@
-"""Checks that the betas of NSD are those of the sessions and voxels that their files are named after."""
+"""Checks that the files of NSD's betas have the sessions and voxels that their names say."""
 
 import numpy as np
 
@@ -7,11 +7,11 @@ from cortexscale.datasets.nsd.files import Release
 from cortexscale.errors import InputError
 
 WITNESSES = 100
-"""Number of voxels, those with the highest ncsnr, whose single trials are compared between sessions."""
+"""Number of voxels whose single trials are compared between sessions. They are the voxels with the highest ncsnr."""
 
 _LEAST_SIGNAL = 0.1  # fraction of variance of the witnesses that is signal; with less, chance agreement could pass for signal
-_LEAST_TRIALS = 50  # of a session, of images that were presented again
-_LEAST_AGREEMENT = 0.25  # of the expected one; trials of other images agree by 0, and those of a poor session by more than half
+_LEAST_TRIALS = 50  # number of trials of a session whose images were also presented in other trials
+_LEAST_AGREEMENT = 0.25  # fraction of the expected agreement; other images have 0, and even a poor session has more than half
 _SYSTEMATIC = 0.02  # difference of ncsnr that is not sampling error; it is 0 for the betas that the release was computed from
 
 
@@ -19,7 +19,8 @@ def require_sessions_agree(release: Release, z: np.ndarray, rows: Rows, ncsnr: n
     """Raise an InputError if the trials of a session do not agree with other presentations of the same images.
 
     The mean product of a z-scored trial and of the mean of the other trials of its image is the fraction of the variance that is
-    signal, which the released ncsnr gives as ncsnr^2 / (ncsnr^2 + 1). It is about 0 for betas of another session or subject.
+    signal, which the released ncsnr gives as ncsnr^2 / (ncsnr^2 + 1). The mean product is about 0 for betas of another session
+    or subject.
 
     Args:
         z: (sessions, trials, voxels) z-scored betas of voxels that vary in every session.
@@ -49,7 +50,8 @@ def require_sessions_agree(release: Release, z: np.ndarray, rows: Rows, ncsnr: n
 
 
 def require_released_ncsnr(release: Release, released: np.ndarray, recomputed: np.ndarray, thrice: int) -> dict[str, float]:
-    """Compare the ncsnr of the betas with the released one; raise an InputError if they are not of the same voxels and trials.
+    """Compare the ncsnr of the betas with the released ncsnr. Raise an InputError if the two are not of the same voxels and
+    trials.
 
     Both arrays are (voxels,); voxels where ``recomputed`` is nan are ignored. ``thrice`` is the number of images that were
     presented three times. The noise variance v = 1 / (ncsnr^2 + 1) has a sampling error of v / sqrt(thrice), which allows for

@@ -23,7 +23,7 @@ class Averages:
     invalid: np.ndarray  # (sessions, voxels) bool, whether a voxel is constant in a session
     stuck: np.ndarray  # (voxels,) bool, whether a voxel has equal betas in a row in a session in which it varies
     witnesses: np.ndarray  # voxels with the highest ncsnr that vary in every session, by index
-    z: np.ndarray  # (sessions, trials, witnesses) float32, their z-scored betas
+    z: np.ndarray  # (sessions, trials, witnesses) float32, z-scored betas of the witnesses
     counts: dict[int, np.ndarray]  # for each voxel with an invalid session, (images,) number of averaged trials, which may be 0
     ncsnr: np.ndarray  # (voxels,) as in the release, from images presented three times; nan if a session is invalid
 

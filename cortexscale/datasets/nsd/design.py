@@ -90,7 +90,7 @@ class Rows:
     test: slice
 
     def counts_in(self, sessions: np.ndarray) -> np.ndarray:
-        """Return the number of trials of each image, (n,), in some sessions. These are given as a mask or as indices."""
+        """Return the number of trials of each image, (n,), in some sessions. The sessions are given as a mask or as indices."""
         return np.bincount(self.of_trial[sessions].ravel(), minlength=len(self.ids))
 
 

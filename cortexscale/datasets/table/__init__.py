@@ -76,7 +76,8 @@ def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
 def read(root: Path, subject: str, options: Options) -> Recording:
     """Read the recording of a subject.
 
-    A trial is missing if it is nan in all units of the subject. A unit with a missing response in other trials is left out.
+    A trial is missing if it is nan in all units of the subject. A unit is left out if it lacks a response in a trial that is not
+    missing.
     Noise ceilings are computed from the trials of the test stimuli, unless the table of units has them.
 
     Raises:

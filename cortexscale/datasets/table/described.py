@@ -43,7 +43,7 @@ class Described:
     own: np.ndarray
 
     def trials(self) -> tuple[np.ndarray, np.ndarray]:
-        """Read the responses to every trial, (trials, units) float64, and the stimulus of each, (trials,).
+        """Read the responses to every trial, (trials, units) float64, and the stimulus of every trial, (trials,).
 
         A trial without a finite response in any unit was not recorded, and is left out.
         """
@@ -74,7 +74,7 @@ class Described:
         """Return the noise ceiling of each unit in percent, (units,). It is given in the table of units, or computed from the
         trials of test stimuli.
 
-        It is nan for a unit that lacks a response in such a trial.
+        The noise ceiling is nan for a unit that lacks a response in a trial of a test stimulus.
         """
         if column := self.options.units.nc_percent:
             return self.units.numbers(column)[self.own]
@@ -177,7 +177,7 @@ def _units_of(subject: str, options: Options, units: AxisTable) -> np.ndarray:
 
 
 def _as_numbers(column: pd.Series) -> pd.Series:
-    """Return a column of text as numbers if all its fields are numbers or stand for none, such as NA."""
+    """Return a column of text as numbers if all its fields are numbers or stand for a missing number, such as NA."""
     if not (isinstance(column.dtype, pd.StringDtype) or column.dtype == object):
         return column
     try:

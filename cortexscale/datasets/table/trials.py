@@ -35,7 +35,8 @@ def require_recorded(path: Path, trials: np.ndarray, ids: np.ndarray) -> None:
 
 
 def require_no_copies(path: Path, trials: np.ndarray, ids: np.ndarray) -> None:
-    """Raise an InputError if more than half of the repeated stimuli have equal trials, from which a noise ceiling is too high.
+    """Raise an InputError if more than half of the repeated stimuli have equal trials, because a noise ceiling computed from
+    copies is too high.
 
     The trials (trials, units) have the stimuli ``ids``, (trials,) str.
     """

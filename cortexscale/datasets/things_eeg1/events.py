@@ -78,8 +78,8 @@ def _line(rows: "np.ndarray | pd.Series[bool]") -> str:
 
 
 def _things_ids(stim: pd.Series, path: Path, remedy: str) -> np.ndarray:
-    r"""Return ``aardvark/aardvark_01b.jpg`` for ``stimuli\aardvark\aardvark_01b.jpg``. The other columns of the
-    file have -1 for test images."""
+    r"""Return ``aardvark/aardvark_01b.jpg`` for ``stimuli\aardvark\aardvark_01b.jpg``. Other columns that number the images have
+    -1 for test images."""
     parts = stim.str.replace("\\", "/").str.extract(r"([^/]+)/([^/]+)$")
     concept, file = parts[0], parts[1]
     bad = (concept != file.str.rsplit("_", n=1).str[0]).to_numpy()

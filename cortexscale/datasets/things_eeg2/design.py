@@ -55,12 +55,12 @@ class Session:
 
 
 def require_plan(sessions: list[Session], plan: Plan) -> None:
-    """Raise an InputError unless every session has the planned images, and sessions divide them without overlap.
+    """Raise an InputError unless every session has the planned images, and sessions divide the images without overlap.
 
-    A session has a part of the images, such as half of them. Sessions 1 and 2 then divide all images between them, and so do 3
-    and 4. If one of two such sessions is missing, the other one still has only its own half.
+    A session has a part of the images. If it has half of them, sessions 1 and 2 together have every image once, and so do
+    sessions 3 and 4. If one of two such sessions is missing, the other one still has only its own half.
     """
-    in_turn = max(1, plan.images // plan.images_per_session)  # number of sessions that have all images once
+    in_turn = max(1, plan.images // plan.images_per_session)  # number of consecutive sessions that together have every image once
     seen: dict[int, np.ndarray] = {}
     for session in sessions:
         n_images, n_targets = len(session.conditions), session.is_target.sum()

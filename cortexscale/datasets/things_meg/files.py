@@ -32,7 +32,7 @@ _FILE_ID, _NEXT_FILE, _END = 100, 118, -1
 """Two kinds of FIF tags, and the value by which the last tag of a file is recognised."""
 
 COLUMNS = ("trial_type", "image_path", "session_nr", "things_image_nr")
-"""The columns that are read from the table of trials, which has 18."""
+"""The columns that are read from the table of trials, which has 18 columns."""
 WHERE = "They are derivatives/preprocessed/preprocessed_P*-epo*.fif of OpenNeuro ds004212 (2.0.0 or later)."
 
 
@@ -57,7 +57,8 @@ class Participant:
 def locate(root: Path, name: str, n_parts: int, *, table: bool) -> Participant:
     """Return the files of one subject below ``root``.
 
-    They need not exist. They may have the paths of OpenNeuro, or be together in any folder, where the first part is searched.
+    They need not exist. They may have the paths of OpenNeuro, or be in any other folder, which is found by the name of the first
+    part.
     """
     names = [f"preprocessed_{name}-epo{f'-{part}' if part else ''}.fif" for part in range(n_parts)]
     folder = _folder_of(Path(root), "derivatives/preprocessed", names[0])

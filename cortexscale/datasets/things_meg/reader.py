@@ -111,7 +111,7 @@ def read(root: Path, subject: str, options: Options) -> Recording:
 
 
 def stimulus_id(image_path: str) -> str:
-    """Return ``bat/bat_01b.jpg`` for ``images_meg/bat/bat_01b.jpg`` or ``images_test_meg/bat_01b.jpg``."""
+    """Return the THINGS id ``bat/bat_01b.jpg`` for ``images_meg/bat/bat_01b.jpg`` or ``images_test_meg/bat_01b.jpg``."""
     file = image_path.replace("\\", "/").rsplit("/", 1)[-1]
     return f"{file.rsplit('_', 1)[0]}/{file}"
 

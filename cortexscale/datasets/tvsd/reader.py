@@ -2,7 +2,7 @@
 
 Two files are read for each monkey. ``THINGS_normMUA.mat`` has multi-unit activity, averaged in one window per area. The authors
 normalised it per day and electrode, so it has no physical unit. ``_logs/things_imgs.mat`` has the THINGS images in the order of
-its rows. Electrodes count from 0, in the physical order of the normalised file, which has 16 arrays of 64.
+the rows of the responses. Electrodes count from 0, in the physical order of the normalised file, which has 16 arrays of 64.
 """
 
 import logging
@@ -97,7 +97,8 @@ def inspect(root: Path, subject: str, options: Options) -> None:
 
 
 def count_units(root: Path, subject: str, options: Options, above: float) -> tuple[Path, dict[str, int]]:
-    """Count the electrodes of each released area with a reliability above ``above``. Return the file of responses as well."""
+    """Count the electrodes of each released area with a reliability above ``above``. Also return the path of the file of
+    responses."""
     path, _ = raw_files(root, subject, options)
     with _responses_file(root, subject, options) as file:
         reliable = released_reliability(file["reliab"][:]) > above
