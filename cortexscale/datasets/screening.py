@@ -8,16 +8,17 @@ import numpy as np
 from cortexscale.errors import InputError
 
 MOST_DAMAGED = 0.05
-"""Largest fraction of the units that pass the other conditions which may be left out because of damaged responses. Single dead
+"""Of the units that pass all other conditions, at most this fraction may be left out because of damaged responses. Single dead
 electrodes and voxels at the edge of a slab are a much smaller fraction; a damaged trial, session or file damages a larger one."""
 
-_TOO_LARGE = 1e6  # times the median size of responses; implausible measurements of the releases are some hundred times as large
-_RUN = 10  # equal responses; measured ones are noisy, so even integers do not repeat that often
+_TOO_LARGE = 1e6  # limit, in median sizes of responses; the releases have implausible ones of some hundred median sizes
+_RUN = 10  # number of equal responses; measured responses are noisy, so even integers do not repeat that often
 _LISTED = 3  # largest number of spans of rows that a message names
 
 
 def first_reason(conditions: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return for each unit the first condition, (units,) bool, that leaves it out: (units,) text, empty for kept units."""
+    """Return, for each unit, the name of the first condition that leaves it out: (units,) text, empty for kept units. A
+    condition is (units,) bool."""
     (n_units,) = {len(holds) for holds in conditions.values()}
     reasons = np.full(n_units, "", dtype=object)
     for reason, holds in conditions.items():
@@ -42,14 +43,14 @@ def impossible(values: np.ndarray) -> np.ndarray:
 class Damage:
     """Responses of ``n_units`` to ``n_rows`` that are missing or stuck, collected over blocks of units.
 
-    A response is missing if it is :func:`impossible`: not finite, or far too large. It is stuck if it is one of ten or more equal
-    responses of a unit in a row, or in a row where ten or more units are all equal: such are holes of zeros, saturated spans, and
-    constant units.
+    A response is missing if it is :func:`impossible`: not finite, or far too large. It is stuck if it belongs to ten or more
+    consecutive equal responses of one unit, or to a row in which all units (at least ten) have equal responses. Examples are
+    holes of zeros, saturated spans, and constant units.
     """
 
     def __init__(self, n_rows: int, n_units: int):
-        self.units = np.zeros(n_units, bool)  # whether a unit has such responses
-        self._missing, self._stuck = np.zeros(n_rows, int), np.zeros(n_rows, int)  # units by row
+        self.units = np.zeros(n_units, bool)  # whether a unit has missing or stuck responses
+        self._missing, self._stuck = np.zeros(n_rows, int), np.zeros(n_rows, int)  # number of such units in each row
 
     def add(self, units: slice, values: np.ndarray) -> None:
         """Look at the responses (rows, units) of a block."""
@@ -77,7 +78,8 @@ class Damage:
 
 
 def _stuck(values: np.ndarray) -> np.ndarray:
-    """Whether a value (rows, units) is in a run of at least ten equal ones, or of all rows if these are fewer."""
+    """Whether each value (rows, units) is in a run of at least ten equal values. With fewer than ten rows, the run must have all
+    rows."""
     length = min(_RUN, len(values))
     equal = values[1:] == values[:-1]
     if length < 2 or not equal.any():
@@ -92,7 +94,7 @@ def _stuck(values: np.ndarray) -> np.ndarray:
 
 
 def _spans(counts: np.ndarray, row: str, unit: str, first: int) -> str:
-    """List the spans of rows with damaged responses, those of most units first."""
+    """List the spans of rows with damaged responses, beginning with the span that has the most damaged responses."""
     edges = np.flatnonzero(np.diff(np.r_[0, counts > 0, 0]))
     spans = sorted(zip(edges[::2], edges[1::2], strict=True), key=lambda span: -counts[slice(*span)].sum())
     texts = []

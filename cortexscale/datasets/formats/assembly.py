@@ -40,7 +40,7 @@ class Assembly:
     def label(self, dim: str, name: str) -> h5py.Dataset:
         """Return a coordinate of ``dim``.
 
-        It is also found by its name in other releases, such as ``image_id`` for ``stimulus_id``.
+        A coordinate is also found if the file has its name in another release, such as ``image_id`` for ``stimulus_id``.
         """
         found = self.labels[dim].get(name, self.labels[dim].get(ALIASES.get(name, name)))
         if found is None:
@@ -55,7 +55,7 @@ class Assembly:
             return pd.DataFrame({name: values_of(data) for name, data in self.labels[dim].items()})
 
     def coded(self, dim: str, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return the sorted distinct values of a text coordinate, and the position of each entry among them."""
+        """Return the sorted distinct values of a text coordinate, and, for each entry, the position of its value among them."""
         data = self.label(dim, name)
         seen: dict[str, int] = {}
         codes = np.empty(len(data), dtype=np.int64)

@@ -223,8 +223,8 @@ def build_recording(
         lobes: lobe of each channel, one of :data:`LOBES`, in the order of the responses.
         times: (times,) in s from stimulus onset.
         ncsnr: (channels, times), from the test trials; nan if undefined.
-        permuted: (channels, times), from :func:`permuted_ncsnr`. The note ``kept_by_chance`` then has the number of units that
-            pass with these values, divided by the number of kept units, and at most 1.
+        permuted: (channels, times), from :func:`permuted_ncsnr`. If given, the note ``kept_by_chance`` has the number of units
+        that pass with these values, divided by the number of kept units (at most 1).
     """
     nc_percent = noise_ceiling_percent(ncsnr.ravel(), test.repetitions)
     keep = nc_percent > max(min_nc_percent, 0)  # False for nan
@@ -261,6 +261,6 @@ def _columns(responses: np.ndarray, keep: np.ndarray) -> np.ndarray:
     responses = np.ascontiguousarray(responses, dtype=np.float32).reshape(len(responses), -1)
     width, memory = int(keep.sum()), responses.reshape(-1)
     for first in range(0, len(responses), 500):
-        rows = responses[first : first + 500][:, keep]  # this copy then overwrites the same or earlier rows
+        rows = responses[first : first + 500][:, keep]  # these rows are a copy; it overwrites the same or earlier rows
         memory[first * width : first * width + rows.size] = rows.ravel()
     return memory[: len(responses) * width].reshape(len(responses), width)

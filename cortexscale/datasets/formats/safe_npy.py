@@ -30,7 +30,7 @@ class _Source:
 
     def __init__(self, path: Path, file: FileIO):
         self.path = path
-        self.skipped: list[tuple[int, int]] = []  # offset and length of large arrays, until their array is built
+        self.skipped: list[tuple[int, int]] = []  # offset and length of the bytes of large arrays that are not built yet
         self._file, self._size = file, path.stat().st_size
 
     def read(self, size: int) -> bytes:
@@ -128,7 +128,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         match module.replace("numpy._core.", "numpy.core."), name:  # numpy 2 and numpy 1 have different names
             case "numpy", "ndarray":
-                return None  # it is only passed to _reconstruct
+                return None  # the type is only passed to _reconstruct
             case "numpy", "dtype":
                 return _Type
             case "numpy.core.multiarray", "_reconstruct":

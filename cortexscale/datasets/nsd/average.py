@@ -21,7 +21,7 @@ class Averages:
 
     responses: np.ndarray  # (images, voxels) float32, z-scored betas averaged over the trials of an image
     invalid: np.ndarray  # (sessions, voxels) bool, whether a voxel is constant in a session
-    stuck: np.ndarray  # (voxels,) bool, whether a voxel has equal betas in a row in a session in which it varies
+    stuck: np.ndarray  # (voxels,) bool, whether a voxel has runs of equal betas in a session in which it is not constant
     witnesses: np.ndarray  # voxels with the highest ncsnr that vary in every session, by index
     z: np.ndarray  # (sessions, trials, witnesses) float32, z-scored betas of the witnesses
     counts: dict[int, np.ndarray]  # for each voxel with an invalid session, (images,) number of averaged trials, which may be 0

@@ -28,7 +28,7 @@ class Experiment:
     """The images that all subjects are planned to see. Each image is planned three times."""
 
     subject_images: np.ndarray  # (subjects, n) stimulus ids of each subject's images; shared images come first
-    ordering: np.ndarray  # (sessions * 750,) column of subject_images for each trial; it is the same for every subject
+    ordering: np.ndarray  # (sessions * 750,) column of subject_images for each trial; the column is the same for every subject
     n_shared: int
 
     @property
@@ -89,7 +89,7 @@ def write_subject(root: Path, subject: str, experiment: Experiment, cortex: Cort
     """Write betas, ncsnr, ROI volumes, label names and the behavioural log of one subject.
 
     ``trials`` (sessions * 750, voxels) are percent signal change of ``cortex.voxels`` in order of presentation, for all planned
-    sessions or the first of them. A voxel that is all zeros in a session is invalid in it.
+    sessions or only the first few. A voxel that is all zeros in a session is invalid in that session.
     """
     release = _release(root, subject)
     shown = experiment.subject_images[int(subject.removeprefix("subj")) - 1, experiment.ordering[: len(trials)]]

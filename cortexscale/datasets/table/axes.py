@@ -49,7 +49,7 @@ class AxisTable:
         return np.array([plain(value) for value in self.column(name)], dtype=str)
 
     def flags(self, name: str) -> np.ndarray:
-        """Return a column of true and false, (rows,) bool. The words yes and no and the numbers 1 and 0 count as such."""
+        """Return a column of true and false, (rows,) bool. Yes and 1 count as true, and no and 0 as false."""
         words = np.array([word(value) for value in self.column(name)], dtype=str)
         if (other := ~np.isin(words, ("true", "false"))).any():
             raise InputError(self.where, f"{words[other][0]!r} in the column {name}", "true or false", "correct the table")

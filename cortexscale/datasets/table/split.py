@@ -48,7 +48,7 @@ def split_stimuli(
 
 
 def _of_stimuli(table: AxisTable, column: str, stimulus: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Return the value of a column for each stimulus, (stimuli,) str, which is the same in all its rows."""
+    """Return the value of a column for each stimulus, (stimuli,) str. All rows of a stimulus must have the same value."""
     names = table.names(column)
     of_each = names[np.unique(stimulus, return_index=True)[1]]
     if (differ := names != of_each[stimulus]).any():

@@ -130,7 +130,7 @@ def read(root: Path, subject: str, options: Options) -> Recording:
 
 
 def _text_files(root: Path, subject: str, options: Options) -> tuple[pd.DataFrame, Header, dict[str, str], dict[str, Any]]:
-    """Return the events, the header, the name in the file of each channel of the cap, and the recording's notes."""
+    """Return the events, the header, a dictionary (channel of the cap -> its name in the file), and the recording's notes."""
     header_file, _, data_file, events_file = raw_files(root, subject, options)
     remedy = f"It is {subject}/eeg/ of OpenNeuro ds003825, version 1.2.0."
     header = read_header(header_file, remedy)

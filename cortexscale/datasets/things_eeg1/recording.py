@@ -35,9 +35,9 @@ _PLAUSIBLE = (0.1, 300.0)  # limits, in µV, of the median size of the filtered 
 
 
 def find_channels(path: Path, channels: Sequence[str], remedy: str, excluded: Sequence[str] = ()) -> tuple[dict[str, str], str]:
-    """Return the name in the file of each of :data:`CHANNELS`, and the online reference, ``Cz`` or ``FCz``.
+    """Return channel of the cap -> its name in the file, and the online reference, ``Cz`` or ``FCz``.
 
-    An InputError is raised if the file lacks another channel of the cap that is not ``excluded``.
+    An InputError is raised if the file lacks any other channel of the cap, unless the channel is ``excluded``.
     """
     names = match_channels(path, [name for name in CHANNELS if name not in excluded], channels, remedy)
     references = [name for name in ("Cz", "FCz") if name not in names and name not in excluded]
@@ -59,9 +59,9 @@ def filtered(
 
     Slices save memory, and give the same numbers as MNE on the whole recording. ``add_reference_channels``,
     ``set_eeg_reference("average")`` and ``filter`` (zero-phase FIR, ``highpass`` in Hz) treat samples and channels separately,
-    except for the mean over channels, which is computed first. ``names`` has the name in the file of every channel except the
-    online reference, which is 0 by definition. The caller keeps ``at_least`` values per channel of a slice. If this number is
-    larger than the number of samples, slices have fewer channels.
+    except for the mean over channels, which is computed first. ``names`` is channel -> its name in the file. It lacks the online
+    reference, whose signal is 0 by definition. The caller keeps ``at_least`` values per channel of a slice; if these are more
+    than the samples, slices have fewer channels.
     """
     import mne
 

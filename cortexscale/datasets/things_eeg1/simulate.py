@@ -110,7 +110,8 @@ def write_things_eeg1(root: Path, subject: str, events: pd.DataFrame, potentials
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
-    """Write the files of all subjects, and yield each truth: noise-free responses in µV, and true noise ceilings above 1 %.
+    """Write the files of all subjects, and yield the truth of each subject: noise-free responses in µV, and true noise ceilings
+    above 1 %.
 
     Truths are for the average reference. Noise has two parts: what is added to the recording, and the responses to neighbouring
     images. Subtracting the baseline adds more noise of both kinds (:func:`cortexscale.simulation.meeg.trial_noise`).

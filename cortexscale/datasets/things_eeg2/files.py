@@ -51,7 +51,7 @@ class Release:
 
     @property
     def folder(self) -> Path:
-        """Folder of the sessions. Unpacking an archive may put it inside another folder of the same name."""
+        """Folder of the sessions. An unpacked archive may be inside another folder of the same name."""
         single = [self.root / place / self.subject for place in _PLACES[self.source]]
         found = (folder for one in single for folder in (one, one / self.subject) if _has_sessions(folder))
         return next(found, single[0])

@@ -80,7 +80,8 @@ def choose_images(things_ids: np.ndarray, settings: Settings, seed: int) -> dict
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
-    """Write the files of all subjects, and yield each truth: noise-free responses, and true noise ceilings above 1 %.
+    """Write the files of all subjects, and yield the truth of each subject: noise-free responses, and true noise ceilings above
+    1 %.
 
     True noise ceilings are exact in expectation. Noise includes the responses to the previous and next images.
     """

@@ -11,7 +11,7 @@ from cortexscale.datasets.things_eeg2.files import RATE, TARGET, Part, SplitName
 from cortexscale.datasets.things_eeg2.reader import CHANNELS
 from cortexscale.simulation.brainvision import write_brainvision
 
-EXEMPLARS = 10  # number of images of a training concept; a test concept has only its image after these
+EXEMPLARS = 10  # number of images of a training concept; a test concept has one image, which has the next number
 _TRIGGER_OF_TARGET = 255
 
 

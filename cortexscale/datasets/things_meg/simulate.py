@@ -145,14 +145,15 @@ def write_things_meg(root: Path, subject: str, trials: pd.DataFrame, epochs: np.
 def save_in_parts(epochs: "mne.Epochs", first: Path) -> None:
     """Save loaded epochs as a chain of four files.
 
-    MNE reserves 1.3 MB of the size of a part for content that all parts repeat.
+    MNE reserves 1.3 MB in each part for content that is the same in all parts.
     """
     size = int(4 * epochs.get_data(copy=False).size / (PARTS - 0.5)) + 1_300_000
     epochs.save(first, split_size=size, overwrite=True, verbose="ERROR")
 
 
 def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settings, seed: int) -> Iterator[tuple[str, Recording]]:
-    """Write the files of all subjects, and yield each truth: noise-free responses, and true noise ceilings above 1 %.
+    """Write the files of all subjects, and yield the truth of each subject: noise-free responses, and true noise ceilings above
+    1 %.
 
     True noise ceilings follow from the variances of signal and noise. The variance of the noise is measured on all epochs and
     sensors of the subject (about 1e5 draws).

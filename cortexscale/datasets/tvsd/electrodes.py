@@ -23,8 +23,10 @@ def describe_electrodes(file: h5py.File, areas: dict[str, tuple[int, int]]) -> p
 
     Returns:
         A table with one row per electrode. It has ``unit``, ``electrode``, ``array``, ``area`` ("" outside all areas) and
-        ``nc_percent``. ``reliability`` is the mean of the released reliabilities that are finite, one per pair of repetitions.
-        ``recomputed`` is the mean over all pairs, computed from the repetitions. ``oracle_error`` and ``test_MUA_error`` are the
+        ``nc_percent``. The release has one reliability per pair of repetitions; ``reliability`` is the mean of those that are
+        finite.
+        ``recomputed`` is the mean reliability over all pairs, computed here from the repetitions. ``oracle_error`` and
+        ``test_MUA_error`` are the
         largest differences between released values and values from the repetitions. ``sem`` is the standard error of the mean
         over repetitions, averaged over images. Statistics of dead electrodes are nan.
     """
@@ -56,7 +58,7 @@ def _statistics(file: h5py.File, block: slice) -> pd.DataFrame:
 
 
 def released_reliability(pairs: np.ndarray) -> np.ndarray:
-    """Return the mean over finite released reliabilities (pairs, electrodes) of each electrode; nan for dead electrodes."""
+    """Average the finite released reliabilities (pairs, electrodes) of each electrode. The mean is nan for dead electrodes."""
     finite = np.isfinite(pairs)
     with np.errstate(invalid="ignore"):
         return np.where(finite, pairs, 0).sum(axis=0) / finite.sum(axis=0)
@@ -65,7 +67,7 @@ def released_reliability(pairs: np.ndarray) -> np.ndarray:
 def reasons_to_drop(electrodes: pd.DataFrame, min_reliability: float, path: Path) -> np.ndarray:
     """Return why each electrode of :func:`describe_electrodes` is left out, (electrodes,) text, empty for those that are kept.
 
-    At least one must remain.
+    An InputError is raised if no electrode is kept.
     """
     reliability = electrodes["reliability"]
     conditions = {
@@ -85,9 +87,10 @@ def reasons_to_drop(electrodes: pd.DataFrame, min_reliability: float, path: Path
 def require_released_statistics(electrodes: pd.DataFrame, n_images: int, path: Path, remedy: str) -> None:
     """Raise an InputError if released statistics of ``electrodes`` are not those of the repetitions in the same file.
 
-    The released statistics were computed from these repetitions. They may differ by less than those of another sample: the median
-    difference of ``reliab`` by less than the standard error of Pearson r over images, (1 - r^2) / sqrt(images), and the median of
-    the largest difference of ``test_MUA`` over images by less than 3 standard errors of the mean over repetitions.
+    The released statistics were computed from these repetitions. Released and recomputed statistics may differ, but by less than
+    the sampling error. The limit for the median difference of ``reliab`` is the standard error of Pearson r over images, (1 -
+    r^2) / sqrt(images). The difference of ``test_MUA`` is the largest over images; the limit for its median is 3 standard errors
+    of the mean over repetitions.
     """
     r, recomputed = electrodes["reliability"], electrodes["recomputed"]
     if not (r.abs() <= 1).all():
@@ -116,7 +119,7 @@ def mean_pairwise_reliability(repetitions: np.ndarray) -> np.ndarray:
 
 
 def leave_one_out_reliability(repetitions: np.ndarray) -> np.ndarray:
-    """Return Pearson r across images between one repetition and the mean of all others, averaged, (units,)."""
+    """Return Pearson r across images between one repetition and the mean of all others, averaged over repetitions, (units,)."""
     others = repetitions.sum(axis=0) - repetitions
     return (_unit_length(repetitions) * _unit_length(others)).sum(axis=1).mean(axis=0)
 
