@@ -8,10 +8,11 @@ import numpy as np
 from cortexscale.errors import InputError
 
 MOST_DAMAGED = 0.05
-"""Of the units that pass all other conditions, at most this fraction may be left out because of damaged responses. Single dead
-electrodes and voxels at the edge of a slab are a much smaller fraction; a damaged trial, session or file damages a larger one."""
+"""Largest fraction of units that may be left out because of damaged responses. It is a fraction of the units that pass all other
+conditions. Single dead electrodes and voxels at the edge of a slab are a much smaller fraction; a damaged trial, session or file
+damages a larger one."""
 
-_TOO_LARGE = 1e6  # limit, in median sizes of responses; the releases have implausible ones of some hundred median sizes
+_TOO_LARGE = 1e6  # limit, as a multiple of the median size; implausible responses in the releases reach only some hundred
 _RUN = 10  # number of equal responses; measured responses are noisy, so even integers do not repeat that often
 _LISTED = 3  # largest number of spans of rows that a message names
 

@@ -50,7 +50,7 @@ class Options(pydantic.BaseModel, extra="forbid"):
 
 
 def memory_mb(options: Options) -> int:
-    """Return the peak memory of :meth:`Release.read` in MB. It is computed as if one subject had all units."""
+    """Return the peak memory of :meth:`Release.read` in MB. The estimate assumes that one subject has all units."""
     averages, labels = 3 * 8 * options.images * sum(options.neuroids.values()), 64 * options.presentations
     libraries = 200
     return math.ceil((averages + labels + 6 * BLOCK_BYTES) / 1e6) + libraries
@@ -67,7 +67,7 @@ class _Opened:
     """An open recording that has passed all checks that do not need responses."""
 
     assembly: Assembly
-    image_ids: np.ndarray  # (images,) digests, ascending; in the CSV's order, a contiguous fold would have only one category
+    image_ids: np.ndarray  # (images,) digests, ascending; with the CSV's order, a fold of neighbours would have one category
     is_test: np.ndarray  # (images,) bool
     image: np.ndarray  # (presentations,) position in image_ids
     neuroids: pd.DataFrame  # one row per unit of the file

@@ -2,8 +2,7 @@
 
 The format is that of the Core Data Format 1.0 of Brain Products. Headers that older programs or other programs wrote differ in
 encoding, line ends, sections and units. MNE passes over some faults of these files with a warning, and fails at others; here
-both are
-errors that name the file.
+both are errors that name the file.
 """
 
 import csv
@@ -23,7 +22,7 @@ _ORIENTATIONS = ("MULTIPLEXED", "VECTORIZED")
 _VOLTS = {"V": 1.0, "mV": 1e-3, "µV": 1e-6, "μV": 1e-6, "uV": 1e-6, "nV": 1e-9, "": 1e-6}  # without a unit, microvolts
 _READ = ("common infos", "binary infos", "channel infos", "marker infos")  # the sections that are read
 _SMALL = 1_000_000
-"""A file with more bytes is neither a web page nor a git-annex pointer, and need not be opened to check this."""
+"""A file with more bytes need not be opened to check that it is no web page and no git-annex pointer."""
 _BLOCK_BYTES = 2**24  # number of bytes of the file that are read at a time
 
 
@@ -32,16 +31,16 @@ class Header:
     """The content of the header of a recording."""
 
     path: Path
-    channels: list[str]  # names, in the order of the file: NFC, without outer white space
+    channels: list[str]  # names in the order of the file, in NFC and without outer white space
     units: list[str]  # unit of each channel
-    resolutions: list[float]  # how many units a stored 1 stands for, for each channel
+    resolutions: list[float]  # size of one stored step, in the unit of the channel; one number per channel
     rate: float  # Hz
     data: Path  # the file of samples
     markers: Path  # the file of markers
     n_samples: int  # number of samples per channel, from the size of the data file
     data_points: int  # the number of samples that the header names, or n_samples if it names none
     dtype: np.dtype
-    vectorized: bool  # whether all samples of a channel follow each other
+    vectorized: bool  # whether the file has all samples of one channel, then all of the next
 
     def require_all_samples(self, remedy: str) -> None:
         """Raise an InputError unless the data file has as many samples as the header says."""
@@ -165,7 +164,7 @@ def _channels(path: Path, entries: dict[str, str], n_channels: int, remedy: str)
 
 
 def _fields(value: str) -> list[str]:
-    r"""Split an entry at its commas. Commas of names are written as ``\1``, or within quotes."""
+    r"""Split an entry at its commas. A comma in a name is written as ``\1``, or the name is in quotes."""
     fields = next(csv.reader([value], skipinitialspace=True), [])
     return [field.replace(r"\1", ",").strip() for field in fields]
 

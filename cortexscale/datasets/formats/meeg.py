@@ -224,7 +224,7 @@ def build_recording(
         times: (times,) in s from stimulus onset.
         ncsnr: (channels, times), from the test trials; nan if undefined.
         permuted: (channels, times), from :func:`permuted_ncsnr`. If given, the note ``kept_by_chance`` has the number of units
-        that pass with these values, divided by the number of kept units (at most 1).
+            that pass with these values, divided by the number of kept units (at most 1).
     """
     nc_percent = noise_ceiling_percent(ncsnr.ravel(), test.repetitions)
     keep = nc_percent > max(min_nc_percent, 0)  # False for nan

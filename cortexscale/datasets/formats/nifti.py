@@ -30,7 +30,7 @@ class Volume:
         corners = np.array([*product(*((0, n - 1) for n in self.values.shape), (1,))][: 2**3]).reshape(-1, 4)
         apart = np.linalg.norm((self.affine - reference.affine) @ corners.T, axis=0).max()
         voxel = np.linalg.norm(reference.affine[:3, :3], axis=0).min()
-        if not apart <= _SAME * voxel:  # also where an affine is not finite
+        if not apart <= _SAME * voxel:  # also True if an affine is not finite
             remedy = f"the volume was mirrored, moved or resampled by some tool; take the released one. {remedy}"
             raise InputError(self.path, self.place(), f"{reference.place()}, as {reference.path.name} has", remedy)
 
@@ -47,7 +47,8 @@ class Volume:
 
 
 def read_volume(path: Path | str, remedy: str) -> Volume:
-    """Read a NIfTI volume of three axes and real numbers. Its name need not tell whether it is compressed. ``remedy`` ends every
+    """Read a NIfTI volume of three axes and real numbers. The file may be compressed or not, whatever its name. ``remedy`` ends
+    every
     message."""
     import nibabel as nib
 

@@ -72,7 +72,8 @@ class StillSamples:
         self._longest = [(0, 0)] * len(channels)
 
     def add(self, samples: Iterable[np.ndarray], first: int) -> None:
-        """Count the still samples among (n,) samples of every channel, which begin at the sample ``first`` of the recording."""
+        """Count the still samples of every channel. ``samples`` has (n,) samples per channel, from sample ``first`` of the
+        recording on."""
         shortest = round(_SHORTEST_RUN * self._rate)
         for channel, values in enumerate(samples):
             ends = np.append(np.flatnonzero(np.diff(values)), len(values) - 1)  # the last sample of each run

@@ -21,7 +21,7 @@ AREAS = {"V4": "middle", "IT": "late"}
 CATEGORIES = ("Animals", "Boats", "Cars", "Chairs", "Faces", "Fruits", "Planes", "Tables")
 OBJECTS = [(category, f"{category[:-1].lower()}{number}") for category in CATEGORIES for number in range(8)]
 ARRAYS = {"V4": ("P", ("V4",)), "IT": ("A", ("aIT", "cIT", "pIT"))}
-"""The array of each area, and the subregions in which its sites may be."""
+"""Area -> its electrode array, and the subregions in which the sites of the area may be."""
 
 _SIDE = 64  # in pixels; released images have 256, and image names here also say 256
 _CEILINGS = (60, 95)  # percent of variance

@@ -65,7 +65,7 @@ def average_over_repetitions(
     for block in _slices(len(voxels), _VOXELS_OF_ALL_IMAGES) if thrice.any() else ():
         within = squares[block] - np.square(sums[thrice, block], dtype=np.float64).sum(axis=0) / 3
         noise = within / (2 * thrice.sum())
-        with np.errstate(divide="ignore", invalid="ignore"):  # only invalid voxels divide by 0, and become nan
+        with np.errstate(divide="ignore", invalid="ignore"):  # only invalid voxels are divided by 0, and become nan
             recomputed[block] = np.sqrt(np.maximum(1 - noise, 0) / noise)
     recomputed[invalid.any(axis=0) | stuck] = np.nan
 

@@ -33,13 +33,14 @@ def area(parcel: str) -> str:
 
 
 AREAS = {roi: area(parcel) for parcel, rois in PARCELS.items() for roi in rois if roi in ROIS}
-"""ROI -> the area from which all of its parcels read. ``nsdgeneral`` and ``whole_brain`` are left out, because they mix areas."""
+"""ROI -> the area from which all of its parcels read. ``nsdgeneral`` and ``whole_brain`` are left out, because their parcels
+read from several areas."""
 
 _SHAPES = ((12, 15, 11), (13, 14, 12), (11, 16, 12), (12, 13, 14), (14, 12, 13), (11, 15, 13), (13, 15, 11), (12, 16, 11))
 GRIDS = dict(zip(SUBJECTS, _SHAPES, strict=True))
 """The shape of each subject's voxel grid. The axes of a grid differ in length, so that a forgotten transpose is noticed."""
 
-ABSENT = {"subj03": ("FFA-2",)}  # labels that were not drawn in each subject
+ABSENT = {"subj03": ("FFA-2",)}  # subject -> labels that were not drawn in this subject
 
 
 class Settings(BaseModel, extra="forbid"):
@@ -72,7 +73,7 @@ def simulate(root: Path, subjects: Sequence[str], world: World, settings: Settin
 def _simulate_subject(
     root: Path, subject: str, world: World, latents: dict[str, np.ndarray], experiment: Experiment, settings: Settings, seed: int
 ) -> Recording:
-    """Simulate one subject. As in the release, there is a voxel that is invalid in a session, here in the last session."""
+    """Simulate one subject. As in the release, one voxel is invalid in one session (here the last)."""
     rng = np.random.default_rng(seed)
     cortex = lay_out_cortex(GRIDS[subject], settings.voxels_per_parcel, seed, absent=ABSENT.get(subject, ()))
     images = experiment.subject_images[SUBJECTS.index(subject)]

@@ -56,7 +56,8 @@ class Cortex:
 def lay_out_cortex(shape: tuple[int, int, int], voxels_per_parcel: int, seed: int, absent: Collection[str] = ()) -> Cortex:
     """Draw all 20 parcels into the outer shell of an ellipsoid, from back to front.
 
-    ``absent`` labels are not drawn, but their voxels keep their labels in other volumes. A grid that is too small raises a
+    Labels in ``absent`` are not drawn. The voxels that would have had such a label keep their labels in other volumes. A grid
+    that is too small raises a
     ValueError.
     """
     half = (np.array(shape) - 1) / 2

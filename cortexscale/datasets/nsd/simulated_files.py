@@ -17,7 +17,7 @@ from cortexscale.datasets.nsd.simulated_cortex import LABELS, Cortex
 from cortexscale.files import whole_file, write_text
 from cortexscale.kernels.noise_ceiling import ncsnr_from_trials
 
-TRIALS = 750  # number of trials in a session, which has 12 runs of alternately 63 and 62 trials
+TRIALS = 750  # number of trials in a session; its 12 runs have 63 and 62 trials in turn
 
 _RUN = np.repeat(np.arange(1, 13), np.tile((63, 62), 6))
 _SCALE = 300  # integer that stands for one percent of signal change
@@ -39,7 +39,8 @@ class Experiment:
 
 
 def plan_experiment(subjects: int, sessions: int, n_shared: int, seed: int) -> Experiment:
-    """Plan an experiment in which each subject sees 250 images per session, in random order."""
+    """Plan an experiment in which each subject has 250 images per session, each in three trials. All trials are in random
+    order."""
     rng = np.random.default_rng(seed)
     n = sessions * TRIALS // 3
     n_own = n - n_shared

@@ -141,7 +141,7 @@ def _zarr(path: Path, variable: str | None) -> StoredArray:
 
 
 def _zarr_dimensions(array: Any) -> tuple[str, ...]:
-    """Return the names that xarray gave the axes; in version 2 of zarr these are an attribute."""
+    """Return the names that xarray gave the axes; in version 2 of zarr, the names are an attribute."""
     named = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS") or ()
     return tuple(named) or ("",) * array.ndim
 
@@ -171,7 +171,7 @@ def _with_gaps(values: np.ndarray, fills: list[Any]) -> np.ndarray:
 
 
 def _is_empty(item: h5py.Dataset) -> bool:
-    """Whether a dimension scale of netCDF stands for a dimension without values."""
+    """Whether an item is a netCDF dimension without values."""
     name = item.attrs.get("NAME", b"")
     return item.is_scale and bytes(name).startswith(b"This is a netCDF dimension but not a netCDF variable")
 

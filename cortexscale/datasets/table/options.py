@@ -135,7 +135,7 @@ def fields_of(template: str) -> list[str]:
 
 
 def filled(template: str, values: Sequence[str]) -> str:
-    """Return a template with values in place of its names in braces, in their order.
+    """Return a template in which the names in braces are replaced by ``values``, in the same order.
 
     ``{number:04d}`` writes a whole number with four digits. A ValueError is raised if a value cannot be written in this form.
     """

@@ -20,8 +20,8 @@ def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trial
     The noise ceiling is computed as in the authors' code (``thingsmri/anc.py``). A voxel is z-scored over the test images of each
     repetition. The noise variance is the variance over repetitions, averaged over images. The signal variance is 1 minus the
     noise variance. The table has one row per voxel of ``rows``, which are ascending indices into ``responses`` (voxels, trials).
-    A row is nan if a response is missing or stuck, as the returned Damage says, or if all training trials or all test images of
-    one repetition are equal.
+    A row is nan if a response is missing or stuck (see the returned Damage), if all training responses are equal, or if the
+    responses to all test images are equal in one repetition.
     """
     columns = ["train_mean", "train_sd", "test_mean", "test_sd", "recomputed"]
     table = np.empty((len(rows), len(columns)))
@@ -31,7 +31,7 @@ def moments_and_ceiling(responses: h5py.Dataset, rows: np.ndarray, trials: Trial
         splits = (train.mean(axis=1), train.std(axis=1), test.mean(axis=(1, 2)), test.std(axis=(1, 2)))
         damage.add(block, values.T)
         bad = damage.units[block] | (np.ptp(train, axis=1) == 0) | (np.ptp(test, axis=2) == 0).any(axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):  # bad voxels divide by 0, and become nan below
+        with np.errstate(invalid="ignore", divide="ignore"):  # bad voxels are divided by 0; they are set to nan below
             z = (test - test.mean(axis=2, keepdims=True)) / test.std(axis=2, keepdims=True)
         z[bad] = 0
         ncsnr = ncsnr_from_repetitions(np.moveaxis(z, 0, 2), zscored=True)

@@ -37,7 +37,8 @@ PARCELS: dict[str, list[tuple[str, ...]]] = {
         *((roi,) for roi in ("lEBA", "rEBA", "lRSC", "rRSC", "lSTS")),
     ],
 }
-"""Area -> the ROI columns of each parcel of visual cortex whose voxels read from this area. As in the release, ROIs overlap."""
+"""Area -> the parcels of visual cortex whose voxels read from this area. A parcel is given by its ROI columns. As in the
+release, ROIs overlap."""
 
 AREAS = {
     roi: area
@@ -47,7 +48,7 @@ AREAS = {
 }
 """ROI of the reader -> the area from which all of its voxels read."""
 
-ABSENT = {"sub-03": "rTOS"}  # an ROI that was not found in this subject
+ABSENT = {"sub-03": "rTOS"}  # subject -> an ROI that was not found in this subject
 GRIDS = {"sub-01": (7, 9, 6), "sub-02": (9, 6, 7), "sub-03": (6, 10, 7)}
 """The shape of each subject's voxel grid. The axes of a grid differ in length, so that a forgotten transpose is noticed."""
 

@@ -88,9 +88,9 @@ def require_released_statistics(electrodes: pd.DataFrame, n_images: int, path: P
     """Raise an InputError if released statistics of ``electrodes`` are not those of the repetitions in the same file.
 
     The released statistics were computed from these repetitions. Released and recomputed statistics may differ, but by less than
-    the sampling error. The limit for the median difference of ``reliab`` is the standard error of Pearson r over images, (1 -
-    r^2) / sqrt(images). The difference of ``test_MUA`` is the largest over images; the limit for its median is 3 standard errors
-    of the mean over repetitions.
+    the sampling error. The limit for the median difference of ``reliab`` is the standard error of Pearson r over images,
+    (1 - r^2) / sqrt(images). The difference of ``test_MUA`` is the largest over images; the limit for its median is 3 standard
+    errors of the mean over repetitions.
     """
     r, recomputed = electrodes["reliability"], electrodes["recomputed"]
     if not (r.abs() <= 1).all():
