@@ -10,7 +10,7 @@ files."""
 def preprocess(machine: Machine, *, released: float, images: int, units: float, reader_mb: int) -> Cost:
     """Cost of reading one subject of a dataset.
 
-    start + released bytes / release + written / disk_write; disk: 4 x images x units; memory: that of the reader, plus 0.5 GB
+    start + released bytes / release + written / disk_write; disk: 4 x images x units; memory: memory of the reader + 0.5 GB
     """
     written = 4 * images * units
     return Cost(machine.start + released / machine.release + written / machine.disk_write, 0.5e9 + 1e6 * reader_mb, written)

@@ -20,7 +20,7 @@ class Released:
     path: str  # relative to the root of the release
     release: str  # archive and version
     bytes: int | None
-    at_least: int | None  # lower bound of the size (that of its arrays), if the size of the file is unknown
+    at_least: int | None  # if the size of the file is unknown, a lower bound: the size of its arrays
     algo: str | None  # algorithm of the checksum
     digest: str | None
 

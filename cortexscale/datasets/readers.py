@@ -68,7 +68,7 @@ def require_interface(module: ModuleType, where: str) -> None:
 
 
 def require_names(module: ModuleType, where: str) -> None:
-    """Raise an InputError if the subjects or ROIs of a reader are no names, or are names that no file can have."""
+    """Raise an InputError if the subjects or ROIs of a reader are not names, or are names that a file cannot have."""
     for kind in ("SUBJECTS", "ROIS"):
         names, remedy = getattr(module, kind), f"correct {kind} in the module"
         if names is None:  # only the files have the names

@@ -66,7 +66,7 @@ def read_strings(file: h5py.File, struct: str, field: str) -> np.ndarray:
 
 
 def numbers(file: h5py.File, name: str, shape: tuple[int, ...], remedy: str) -> h5py.Dataset:
-    """Return the array ``name`` of real numbers, on disk.
+    """Return the array ``name`` of real numbers without reading its values.
 
     In h5py it must have the shape ``shape``. Every error message ends with ``remedy``.
     """

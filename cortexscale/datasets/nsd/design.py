@@ -14,7 +14,7 @@ class Design:
     """The images that one subject would see in all planned sessions. Some sessions did not take place."""
 
     images: np.ndarray  # (n,) 0-based stimulus ids
-    ordering: np.ndarray  # (planned trials,) index into images of each trial; the same for every subject
+    ordering: np.ndarray  # (planned trials,) for each trial, an index into the images; the same for every subject
     n_shared: int  # number of shared images, which every subject sees; they come first
 
 
@@ -97,8 +97,8 @@ class Rows:
 def assign_rows(design: Design, sessions: int, trials_per_session: int, test_seen_thrice_by: int = 0) -> Rows:
     """Assign rows to the images of the first ``sessions`` sessions.
 
-    Shared images are test images, and all others are training images. If ``test_seen_thrice_by`` is a session, shared images that
-    were not presented three times by its end are unused.
+    Shared images are test images, and all others are training images. If ``test_seen_thrice_by`` is a session, shared images
+    that were not presented three times by the end of this session are unused.
     """
     index, inverse, counts = np.unique(design.ordering[: sessions * trials_per_session], return_inverse=True, return_counts=True)
     is_shared = index < design.n_shared

@@ -98,8 +98,8 @@ def read(root: Path, subject: str, options: Options) -> Recording:
 
     Units are voxels, ordered by their index (i, j, k) in the NIfTI volumes, which counts from 0. ``ncsnr`` is the released value.
     Stimulus ids are the ids of the 73,000 images as text, counted from 0. Both splits are ordered by id. A voxel that left the
-    slab in a session is constant in this session. It is averaged over its other sessions. It is dropped if an image has no trial
-    in these sessions.
+    slab in a session is constant in this session. Such a voxel is averaged over its other sessions. It is dropped if an image
+    has no trial in the other sessions.
     """
     release = _release(root, subject, options)
     rows, masks, voxels = _look(release, options)

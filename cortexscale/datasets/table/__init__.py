@@ -47,7 +47,7 @@ def inspect(root: Path, subject: str, options: Options) -> None:
 
 
 def memory_mb(options: Options) -> int:
-    """Return the peak memory of :func:`read` in MB: the array as it is stored, and its responses as float64, twice."""
+    """Return the peak memory of :func:`read` in MB: the array as it is stored, and two float64 copies of its responses."""
     return 400 + math.ceil(28 * math.prod(options.responses.axes.values()) / 1e6)
 
 

@@ -2,8 +2,8 @@
 
 The reader uses the raw data (63 channels, 1000 Hz, 0.1-100 Hz, V), because the authors' preprocessed data are whitened. It cuts
 epochs of -0.2 to 0.8 s, subtracts the mean of the baseline, resamples to 100 Hz, keeps the times from onset on, and averages over
-presentations (paper, appendix A.4). A session presents half of the training images twice, and all test images twenty times. A few
-images are presented once or twice more.
+presentations (paper, appendix A.4). A session presents half of the training images twice, and all test images twenty times. A
+few images are presented one or two more times.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Reading of the trial table and the voxel table of THINGS-fMRI. They are checked against the release."""
+"""Reading of the trial table and the voxel table of THINGS-fMRI. Both tables are checked against the release."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -97,7 +97,7 @@ def open_participant(participant: Participant, n_epochs: int) -> "tuple[mne.Epoc
 
 
 def _require_chain(parts: list[Path]) -> None:
-    """Raise an InputError unless every part is complete and names the next one. MNE would follow a circle of names forever."""
+    """Raise an InputError unless every part is complete and names the next part. MNE would follow a circle of names forever."""
     for part, following in zip(parts, [*parts[1:], None], strict=True):
         named, expected = _next_part(part), following.name if following else None
         if named != expected:
