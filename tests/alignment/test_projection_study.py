@@ -123,7 +123,8 @@ def test_scores_are_those_of_the_normal_pipeline(backbone, pictures, targets, tm
     width = table.groupby("layer_name")["layer_width"].first()
     assert width["global_pool"] < 128 < 300 < width["layer2"] < width["layer1"]
     narrow = table.loc[table["layer_name"] == "global_pool", "pearsonr"]
-    assert (narrow == narrow.iloc[0]).all(), "a layer that is not wider is not projected"
+    # It is not projected, but its activations are rounded to float16 again. The error of r is of second order in the rounding.
+    np.testing.assert_allclose(narrow, narrow.iloc[0], rtol=0, atol=2.0**-22)
 
 
 @pytest.mark.slow

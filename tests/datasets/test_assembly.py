@@ -297,5 +297,5 @@ def test_the_released_splits():
 
 
 def test_more_strata_than_test_images_are_refused():
-    with pytest.raises(InputError, match=r"kind of x\.csv\n.*3 test images \(0\.1 of 30\) for 5 strata[\s\S]*test_fraction"):
+    with pytest.raises(InputError, match=r"kind of x\.csv\n.*3 test images \(0\.1 of 30\) for 5 strata[\s\S]*raise the fraction"):
         stratified_test(np.arange(30).astype(str), np.tile(list("abcde"), 6), 0.1, 0, "kind of x.csv")

@@ -136,7 +136,7 @@ def test_counts_of_the_release_are_expected_unless_told_otherwise(release):
 
 def test_too_few_images_for_the_categories(release):
     with pytest.raises(
-        InputError, match=r"category_name of .*hvm-public\.csv\n.*2 test images[\s\S]*3 strata[\s\S]*`test_fraction`"
+        InputError, match=r"category_name of .*hvm-public\.csv\n.*2 test images[\s\S]*3 strata[\s\S]*raise the fraction"
     ):
         reader.inspect(release[0], "Tito", OPTIONS.model_copy(update={"test_fraction": 0.03}))
 

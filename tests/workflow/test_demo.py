@@ -139,6 +139,7 @@ def noise_free(recording: Recording, truth: Recording) -> Recording:
         units=recording.units[live].assign(nc_percent=100.0).reset_index(drop=True),
         rois=recording.rois[live].reset_index(drop=True),
         screening=pd.DataFrame(),
+        perfect=pd.DataFrame(),
     )
 
 
