@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 AVERAGE = "average"
 """Value of ``benchmark_name`` for the mean over benchmarks."""
 _ITEM = ("model_id", "probe_type")
-"""Columns that identify what is averaged over benchmarks: a model, or a readout."""
+"""Columns that identify the model or readout whose scores are averaged."""
 _NAMED = 5
 """Largest number of models that a warning names."""
 
@@ -74,7 +74,7 @@ def over_benchmarks(scores: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Average scores over benchmarks.
 
     The result has the columns ``by``, ``score``, ``n_benchmarks`` and ``benchmark_name``, which is ``average``. A warning names
-    what lacks a benchmark that others have: its average is not comparable with theirs.
+    the models or readouts without a benchmark that others have, because their averages are not comparable.
     """
     means = scores.groupby(list(by), sort=False)["score"].agg(score="mean", n_benchmarks="count").reset_index()
     if lacking := incomplete(means, by[0]):
@@ -83,7 +83,9 @@ def over_benchmarks(scores: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def incomplete(means: pd.DataFrame, name: str) -> str:
-    """Say which averages lack benchmarks that others have. ``name`` is the column that names them. Without any, return ""."""
+    """Say which averages lack benchmarks that others have. ``name`` is the column with the names of the averages. If no average
+    lacks one, return "".
+    """
     most = means["n_benchmarks"].max()
     few = means[means["n_benchmarks"] < most]
     names = few[name].astype(str).drop_duplicates().tolist()

@@ -48,8 +48,8 @@ def layer_fits(
     """Fit ridge regression from one layer to all units of each element of ``targets``. Yield each fit with its kernel.
 
     With ``folds``, each outer fold of the training split is predicted from the other folds. With ``test``, the test split is
-    predicted, and the kernel has the training stimuli followed by the test stimuli. A layer that puts out the same numbers for
-    all of them then raises an InputError, because it must not have a score.
+    predicted, and the kernel has the training stimuli followed by the test stimuli. With ``test``, a layer that puts out the
+    same numbers for all these stimuli raises an InputError, because it must not have a score.
     """
     device = best_device()
     dtype = kernel_dtype(ridge, device)
@@ -86,8 +86,8 @@ def dead_layer(layer: str, model: object, dataset: str, n_stimuli: int) -> Input
 
 
 def chosen_penalties(fit: NestedRidge, ridge: Ridge) -> tuple[np.ndarray, np.ndarray]:
-    """Return two arrays (P,). The first has the penalty that each pair has on all training stimuli. The second tells whether this
-    penalty is the first or the last one of the grid.
+    """Return two arrays (P,). The first array has the penalty that was chosen for each pair on all training stimuli. The second
+    tells whether this penalty is the smallest or the largest of the grid.
     """
     chosen, penalties = fit.chosen[-1], np.asarray(ridge.alphas.values)
     return penalties[chosen], (chosen == 0) | (chosen == len(penalties) - 1)

@@ -34,7 +34,9 @@ def read_published(file: Path | str) -> dict[str, Commitments]:
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of JSON. If a key occurs twice, raise a ValueError, because Python would keep the last one only."""
+    """Make a dictionary from a JSON object. If a key occurs twice, raise a ValueError, because Python would keep the last one
+    only.
+    """
     keys = [key for key, _ in pairs]
     if twice := [key for key in keys if keys.count(key) > 1]:
         raise ValueError(f"{twice[0]} twice")

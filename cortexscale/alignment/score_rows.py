@@ -44,9 +44,9 @@ def score_rows(
     """Compute Pearson r / sqrt(noise ceiling) of each unit's predictions, and the mean over each ROI (paper, section 3).
 
     Scores above 1 are kept and counted. RSA and CKA on ``splits`` need prepared responses. RSA and CKA of the features also
-    need the ``kernel`` of the training stimuli followed by the test stimuli. The first result has one row per subject x ROI. The
-    values in ``columns`` are added to these rows. The second has one row per subject x ROI x unit. ``docs/tables.md`` defines the
-    columns.
+    need the ``kernel`` of the training stimuli followed by the test stimuli. The first result has one row per subject x ROI.
+    The values in ``columns`` are added to these rows. The second result has one row per subject x ROI x unit.
+    ``docs/tables.md`` defines the columns.
     """
     group, unit = np.nonzero(target.members)
     ceiling = target.nc_percent[unit]

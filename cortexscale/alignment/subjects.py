@@ -14,10 +14,11 @@ from cortexscale.study.targets import BestSubjects, DatasetTargets
 
 
 def rank_subjects(recordings: Sequence[Path], best_subjects: BestSubjects | None) -> pd.DataFrame:
-    """Rank subjects by their mean noise ceiling over all examined units. A unit without a noise ceiling counts as 0.
+    """Rank subjects by their mean noise ceiling over all examined units. The noise ceiling counts as 0 if a unit has none.
 
-    ``best_subjects`` names the ROI whose units count (paper, appendix A.3). Without it, all subjects are scored. The columns are
-    ``subject``, ``mean_nc_percent`` (percent of variance) and ``scored``. The best subject comes first.
+    ``best_subjects`` names the ROI whose units count (paper, appendix A.3). Without ``best_subjects``, all subjects are scored.
+    The columns are ``subject``, ``mean_nc_percent`` (percent of variance) and ``scored``. The subject with the highest mean
+    comes first.
     """
     means = []
     for file in recordings:

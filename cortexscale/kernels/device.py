@@ -45,7 +45,9 @@ def working_precision(device: torch.device) -> torch.dtype:
 
 
 def units_at_a_time(bytes_per_unit: int, reserved_bytes: int, device: torch.device) -> int:
-    """Return the number of units whose intermediate results fill half of an accelerator's free memory. On a CPU it is fixed."""
+    """Return the number of units whose intermediate results fill half of an accelerator's free memory. On a CPU the number is
+    fixed.
+    """
     if device.type != "cuda":
         return _CPU_UNITS
     free, _ = torch.cuda.mem_get_info(device)

@@ -24,7 +24,9 @@ from cortexscale.kernels.ridge_problem import BestAlphas, NestedRidge, RidgeProb
 
 SEARCHES = ("adaptive", "full")
 _FEW = 400
-"""Number of stimuli from which on half of them show every valley of the error. An inverse for fewer takes milliseconds."""
+"""Number of stimuli from which on half of them show every valley of the error. With fewer stimuli, all are used, because an
+inverse takes milliseconds.
+"""
 
 
 def nested_ridge(

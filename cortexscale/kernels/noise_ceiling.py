@@ -15,10 +15,10 @@ def ncsnr_from_trials(trials: np.ndarray, stimulus: np.ndarray, *, zscored: bool
     """Compute ncsnr (units,) float64 from ``trials`` (trials, units) and the ``stimulus`` of each trial (trials,).
 
     The noise variance is the variance over repetitions, pooled over stimuli by degrees of freedom. Stimuli may thus have
-    different numbers k of repetitions. The signal variance is the variance of the stimulus means minus the noise that remains in
-    them, which is noise variance x mean(1 / k). It is clipped at 0. For ``zscored`` units, the signal variance is 1 - noise
-    variance, as in NSD's released ncsnr. ncsnr is 0 for a unit without any variance, inf for a unit with identical repetitions,
-    and nan for a unit with a trial that is not finite.
+    different numbers k of repetitions. The signal variance is the variance of the stimulus means minus the noise that remains
+    in them, which is noise variance x mean(1 / k). A negative signal variance counts as 0. For ``zscored`` units, the signal
+    variance is 1 - noise variance, as in NSD's released ncsnr. ncsnr is 0 for a unit without any variance, inf for a unit with
+    identical repetitions, and nan for a unit with a trial that is not finite.
     """
     trials = np.asarray(trials)
     if len(stimulus) != len(trials):

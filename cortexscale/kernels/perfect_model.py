@@ -76,8 +76,9 @@ def calibrated_interval(
 ) -> tuple[float, float]:
     """Compute the 95 % interval of :func:`calibrated_score` over stimuli, from predicted and observed responses (stimuli, units).
 
-    The square of the score is recomputed without each of at most 20 blocks of stimuli (jackknife, Student's t). What is possible
-    then follows the estimated ceilings, which change with the variance of the observed responses at a constant noise variance.
+    The square of the score is recomputed without each of at most 20 blocks of stimuli (jackknife, Student's t). Without a
+    block, the observed responses have another variance. The noise variance is kept, so the estimated ceilings change. The sum
+    for a perfect model changes by as much.
     """
     n, blocks = len(observed), min(_BLOCKS, len(observed))
     if n < 4 or not np.isfinite(possible := _possible(perfect_r_squared, n)):
@@ -101,7 +102,8 @@ def calibrated_interval(
 
 
 def has_signal(observed: np.ndarray, nc_percent: np.ndarray, perfect_r_squared: np.ndarray) -> bool:
-    """Tell whether what a perfect model explains beyond chance is above 0 by more than its error, for (stimuli, units).
+    """Tell whether a perfect model explains more than chance, by more than the error of the difference. ``observed`` is
+    (stimuli, units).
 
     The error is that of a jackknife as in :func:`calibrated_interval`. Without signal, the calibrated score has no meaning.
     """

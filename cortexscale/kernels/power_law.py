@@ -148,7 +148,8 @@ def fit_power_law(
 def choose_form(
     x: np.ndarray, score: np.ndarray, groups: np.ndarray, *, delta: float = 1e-3, folds: int = 10
 ) -> tuple[str, dict[str, float]]:
-    """Choose the form, reduced or offset, with the lower mean Huber loss on held-out points. Return it with both losses.
+    """Choose the form, reduced or offset, with the lower mean Huber loss on held-out points. Return this form, and the losses
+    of both forms.
 
     Points of the same group, such as an architecture, are held out together. ``groups`` (n,) are assigned to folds from the
     largest to the smallest. A single group raises ValueError.

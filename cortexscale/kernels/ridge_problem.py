@@ -162,7 +162,7 @@ class RidgeProblem:
         return heldout, None if self.cross is None else predicted[test]
 
     def evaluate(self, a: int, alpha: float, choices: np.ndarray, best: BestAlphas) -> np.ndarray:
-        """Evaluate ``choices`` (groups or single units) at alpha number ``a``. Where it is better, update ``best``.
+        """Evaluate ``choices`` (groups or single units) at alpha number ``a``. Update ``best`` where this alpha is better.
 
         Returns:
             The leave-one-out errors, (k + 1, choices).

@@ -103,7 +103,9 @@ def response_geometry(responses: Tensor) -> Geometry:
 
 
 def roi_geometries(responses: Tensor, members: np.ndarray) -> Iterator[Geometry]:
-    """Yield the geometry of each ROI of ``members`` (ROIs, units). The caller decides how many are in memory at a time."""
+    """Yield the geometry of each ROI of ``members`` (ROIs, units). The caller decides how many geometries are in memory at a
+    time.
+    """
     for units in members:
         yield response_geometry(responses[:, torch.as_tensor(units, device=responses.device)])
 

@@ -47,9 +47,9 @@ def roi_scores(pretraining: pd.DataFrame, metric: str = ALIGNMENT) -> pd.DataFra
 def correlations(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Correlate alignment with accuracy in every group of models (paper, appendix F).
 
-    Groups of fewer than three models are left out, and groups in which accuracy or alignment does not vary. ``low`` and ``high``
-    are the 95 % interval of Pearson's ``r``: percentiles of 1,000 resamples of the models with seed 0. ``p_fdr`` is the two-sided
-    ``p``, corrected over all rows of the table by the method of Benjamini and Hochberg.
+    Groups of fewer than three models are left out. Groups in which accuracy or alignment does not vary are left out as well.
+    ``low`` and ``high`` are the 95 % interval of Pearson's ``r``: percentiles of 1,000 resamples of the models with seed 0.
+    ``p_fdr`` is the two-sided ``p``, corrected over all rows of the table by the method of Benjamini and Hochberg.
     """
     found = []
     for key, group in scores.dropna(subset="score").groupby(by, sort=False):
@@ -65,7 +65,9 @@ def correlations(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def bootstrap_interval(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Return the 95 % percentile interval of Pearson's r of two vectors. Pairs are resampled, without constant resamples."""
+    """Return the 95 % percentile interval of Pearson's r of two vectors. Pairs are resampled. Resamples in which a vector is
+    constant do not count.
+    """
     drawn = np.random.default_rng(0).integers(len(x), size=(BOOTSTRAPS, len(x)))
     x, y = (values[drawn] - values[drawn].mean(axis=1, keepdims=True) for values in (x, y))
     with np.errstate(invalid="ignore"):

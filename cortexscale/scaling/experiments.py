@@ -25,7 +25,7 @@ PATCH_BASED = ("ConvNeXt", "ViT")
 PRETRAINED = ("ConvNeXt", "DaVit", "EfficientNet", "EfficientViT-B", "FastViT", "LeViT", "MaxxViT", "MobileViT", "ResNet", "ViT")
 DESCRIPTION = ["model_id", "arch", "arch_family", "dataset", "samples_per_class"]
 KEYS = [*DESCRIPTION, "flops", "n_params", "n_samples", "n_samples_seen", "total_flops"]
-"""Columns that must have a value. Models without one are dropped, as in the published selection."""
+"""Columns that must have a value. A model that lacks one of these values is dropped, as in the published selection."""
 FLAGS = ("is_pretrained", "is_random", "is_ssl", "is_adv", "is_ablation")
 
 

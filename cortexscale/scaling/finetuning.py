@@ -68,7 +68,7 @@ def fractions(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def full_data(runs: pd.DataFrame) -> pd.DataFrame:
-    """Select the runs of :func:`fractions` on the largest percentage of each dataset. Controls are compared with them."""
+    """Select the runs of :func:`fractions` on the largest percentage of each dataset. Controls are compared with these runs."""
     rows = fractions(runs)
     return rows[rows["data_pct"] == rows.groupby("finetuning_dataset")["data_pct"].transform("max")]
 

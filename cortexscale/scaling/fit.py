@@ -14,7 +14,7 @@ CURVE_POINTS = 100
 CONSTANTS = {"reduced": ("E", "ln_A", "alpha"), "offset": ("E", "ln_A", "lambda", "alpha")}
 CONSTANTS["chinchilla"] = (*CONSTANTS["reduced"], "ln_B", "beta", "allocation")
 FEW = 12
-"""Number of points or of resampled units. With fewer, intervals mean little."""
+"""Number of points, and of resampled units, below which intervals mean little."""
 NO_SATURATION = 1 - 1e-6
 """Smallest E that counts as 1. E cannot be above 1. At this bound, E is no estimate, because the data show no saturation."""
 FLAT = 1e-6

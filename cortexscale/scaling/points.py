@@ -118,7 +118,8 @@ def selected_scores(pretraining: pd.DataFrame) -> pd.DataFrame:
     """Select the scores of the largest model of every kind and family (paper, appendix E.2), and give models unique names.
 
     Among models of the same size, models trained on ImageNet are preferred, because adversarial copies are trained on ImageNet.
-    If several remain, the model with the most training images is chosen, and then the first id.
+    If several models remain, the model with the most training images is chosen. Among models with equally many images, the
+    first id is chosen.
     """
     scores = benchmark_scores(pretraining).dropna(subset="score")
     models = scores.drop_duplicates("model_id")
