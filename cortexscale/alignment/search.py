@@ -21,8 +21,8 @@ def search_layers(store: Store, targets: Sequence[Targets], ridge: Ridge) -> pd.
 
     ``cv_score`` is noise-normalised Pearson r, averaged over units and then over the outer folds. ``cv_score_sd`` is the standard
     deviation over the folds. ``alpha`` is the penalty chosen on the whole training split. If a layer puts out the same numbers
-    for all training stimuli, as a dead one does, both scores are nan, and a warning names the layer. A warning also names a layer
-    whose activations are so small that all units take the smallest penalty.
+    for all training stimuli, as a dead one does, both scores are nan, and a warning names the layer. The same holds for a layer
+    whose activations are so small beside the penalties that its predictions do not vary.
     """
     tables = []
     for number, (layer, place) in enumerate(store.layers.items(), start=1):
@@ -33,9 +33,12 @@ def search_layers(store: Store, targets: Sequence[Targets], ridge: Ridge) -> pd.
                     "layer %s puts out the same numbers for all stimuli of %s: it is dead or constant", layer, target.dataset
                 )
                 folds = np.full_like(folds, np.nan)
-            elif len(ridge.alphas.values) > 1 and (fit.chosen[-1] == 0).all():
+            elif not fit.heldout_r.any():
                 remedy = "lower `ridge.alphas: low`, or multiply the output of the layer by a constant"
-                log.warning("layer %s takes the smallest penalty in all units of %s: %s", layer, target.dataset, remedy)
+                log.warning(
+                    "layer %s is too small for the penalties, and predicts nothing of %s: %s", layer, target.dataset, remedy
+                )
+                folds = np.full_like(folds, np.nan)
             tables.append(
                 target.groups.assign(
                     layer_name=layer,
