@@ -149,7 +149,7 @@ def draw_transfer(tables: Tables, datasets: Datasets) -> Drawn:
         parts.draw_errors(panel, bars.index, bars)
         panel.axhline(0, color="black", lw=0.7)
         panel.set_xticks(bars.index, [look.label for look in tested.values()], **SLANTED)
-        for place, seen in bars.get(SEEN, pd.Series(dtype=float)).items():
+        for place, seen in enumerate(bars.get(SEEN, pd.Series(dtype=float))):
             if seen > 0:
                 grey: Style = {"ha": "center", "va": "top", "fontsize": 6, "color": "0.45"}
                 panel.text(place, 0.99, f"{seen:.0%}", transform=panel.get_xaxis_transform(), **grey)
