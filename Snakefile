@@ -14,6 +14,7 @@ sys.path.insert(0, workflow.basedir)
 
 from cortexscale.jobs import place, plain
 from cortexscale.plan import DOWNLOADED_SCORES, Plan, require_usable_paths, share_library
+from cortexscale.plan.progress import Progress, follow
 from cortexscale.plan.tables import FIT
 from cortexscale.published import FILES
 
@@ -107,6 +108,9 @@ include: "workflow/rules/origins.smk"  # comes last, because it asks which rules
 
 onstart:
     plan.begin()
+    dag = workflow.dag
+    jobs = {dag.jobid(job): (job.rule.name, job.wildcards_dict) for job in dag.needrun_jobs()}
+    follow(logger, Progress(plan.expected_costs, jobs, logger.info))
 
 
 rule all:

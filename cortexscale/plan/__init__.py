@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from cortexscale.code import stage_digest
-from cortexscale.costs import SLOWEST, Machine
+from cortexscale.costs import H200, SLOWEST, Machine
 from cortexscale.errors import InputError, Problems, suggestions
 from cortexscale.plan.alignment import AlignmentPlan
 from cortexscale.plan.costs import Costs
@@ -186,6 +186,11 @@ class Plan:
     def _require_files(self, datasets: list[str]) -> None:
         wanted = self.data.all_raw_files(datasets) + self._other_files
         require_files(self.missing_files(wanted), len(wanted))
+
+    @property
+    def expected_costs(self) -> Costs:
+        """The costs of all jobs on a GPU of today, at the rates that the config sets. They compare jobs of different rules."""
+        return self.costs(self.limits.sizes, H200.model_copy(update=self.study.estimate.rates))
 
     def costs(self, sizes: Sizes, machine: Machine) -> Costs:
         """Return the costs of all jobs on a machine. Rules ask the scheduler for the resources in ``limits``."""

@@ -131,7 +131,7 @@ PLAN_FLOORS = [
     {"alignment", "counts", "mapping", "sizes"},
     {"finetuning"},
     {"costs", "figures", "tables"},
-    {"pages"},
+    {"pages", "progress"},
     {"__init__"},
 ]
 """Parts of the plan from the ground up. A part imports parts below its floor only; ``__init__`` alone puts them together."""
