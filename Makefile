@@ -63,6 +63,8 @@ bench: $(BIN)/.installed
 
 # All versions are exact. The platform decides which build of torch is installed (on Linux, PyPI has the build with CUDA).
 $(BIN)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "PYTHON=$(PYTHON) is not Python 3.11, 3.12 or 3.13: name one, as in make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .

@@ -5,12 +5,22 @@ The workflow makes the figures of the paper from released recordings and model c
 """
 
 import sys
+from pathlib import Path
 
+from snakemake.cli import parse_args
 from snakemake.utils import min_version
 
 min_version("9.27")
 
 sys.path.insert(0, workflow.basedir)
+
+from cortexscale.environment import require_environment
+
+# With --sdm, jobs run in environments of their own, and this one only plans.
+require_environment(
+    Path(workflow.basedir) / "pyproject.toml",
+    only={"pydantic", "pyyaml", "snakemake"} if workflow.deployment_settings.deployment_method else None,
+)
 
 from cortexscale.jobs import place, plain
 from cortexscale.plan import DOWNLOADED_SCORES, Plan, require_usable_paths, share_library
@@ -27,7 +37,8 @@ if not workflow.overwrite_configfiles:
 require_usable_paths()
 share_library()
 # Only the command line tells a Snakefile what its targets are.
-plan = Plan(config, sys.argv, workflow.configfiles)
+targets = parse_args(sys.argv[1:])[1].targets or []
+plan = Plan(config, targets, workflow.configfiles)
 if plan.results != config["results"]:
     logger.info(f"Results: {plan.results}")
 
@@ -104,6 +115,17 @@ if plan.finetuning:  # comes after the rules that it refers to
 
 
 include: "workflow/rules/origins.smk"  # comes last, because it asks which rules there are
+
+
+single = [rule.name for rule in workflow.rules if not rule.has_wildcards()]
+plan.require_known_targets(
+    [
+        target
+        for target in targets
+        if target not in single and not any(rule.is_producer(target) for rule in workflow.rules)
+    ],
+    {rule.name: list(map(str, rule.output)) for rule in workflow.rules},
+)
 
 
 onstart:

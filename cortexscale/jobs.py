@@ -110,7 +110,12 @@ def logged(path: Path | str) -> Iterator[None]:
         if error.errno not in _OF_THE_DISK:
             logging.exception("the job failed")
             raise
-        logging.error("%s", InputError(error.filename or "a file", f"{error.strerror}", *_OF_THE_DISK[error.errno]))
+        logging.error(
+            "%s",
+            InputError(
+                error.filename or f"a file of the job with the log {path}", f"{error.strerror}", *_OF_THE_DISK[error.errno]
+            ),
+        )
         sys.exit(1)
     except Exception:
         logging.exception("the job failed")

@@ -7,7 +7,7 @@ made before it.
 import os
 import shlex
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from cortexscale.plan.owner import claim, require_owner, require_place
 from cortexscale.plan.pages import PagePlan
 from cortexscale.plan.sizes import Sizes
 from cortexscale.plan.tables import FitPlan, PublishedPlan, TablePlan
+from cortexscale.plan.targets import require_known_targets
 from cortexscale.study import Study, read_study
 from cortexscale.study.models import Suite
 from cortexscale.study.problems import checked
@@ -78,7 +79,7 @@ class Plan:
 
     Args:
         config: the parsed config file.
-        targets: the words of the command line, which include the requested rules and files.
+        targets: the requested rules and files.
         files: the config files that ``config`` was read from. They are searched for repeated keys.
 
     Raises:
@@ -149,6 +150,16 @@ class Plan:
         if not self._checking:
             self._require_files(list(self.data.datasets))
             claim(self.results, self.study.study)
+
+    def require_known_targets(self, unknown: Iterable[str], rules: Mapping[str, Collection[str]]) -> None:
+        """Raise an InputError that suggests similar targets if there are targets that no rule makes.
+
+        ``rules`` has the name of every rule -> paths of the files that it makes. They can have wildcards.
+        """
+        known = {"model": self.models.inventory, "stimuli": self.study.stimuli, "dataset": self.data.datasets}
+        tables = [f"{self.results}/tables/{name}.parquet" for name in self.tables.names]
+        files = [*self.figures.files(), *tables, *(f"{self.results}/{page}" for page in self.pages.names)]
+        require_known_targets(unknown, rules, known, files)
 
     @property
     def _other_files(self) -> list[str]:

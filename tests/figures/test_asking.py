@@ -85,3 +85,10 @@ def test_an_edited_caption_draws_the_figure_again(tmp_path):
     assert "figure" in again.stdout and "params" in again.stdout.lower() and "Nothing to be done" not in again.stdout, (
         again.stdout
     )
+
+
+def test_a_misspelt_target_is_named_with_what_was_meant(tmp_path):
+    write_own_study(tmp_path)
+    done = snakemake(tmp_path, ["results/tables/pretrainin.parquet", "lst_figures"], "--dry-run")
+    assert done.returncode and "did you mean `snakemake results/tables/pretraining.parquet`?" in done.stdout
+    assert "did you mean `snakemake list_figures`?" in done.stdout and "MissingRule" not in done.stdout

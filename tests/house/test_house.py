@@ -15,7 +15,7 @@ PACKAGE = ROOT / "cortexscale"
 
 FLOORS = [
     {"errors"},
-    {"catalogue", "costs"},
+    {"catalogue", "costs", "environment"},
     {
         "arrays",
         "code",
@@ -126,7 +126,7 @@ def test_the_lock_holds_every_declared_dependency():
 
 
 PLAN_FLOORS = [
-    {"inputs", "owner"},
+    {"inputs", "owner", "targets"},
     {"data", "models"},
     {"alignment", "counts", "mapping", "sizes"},
     {"finetuning"},
