@@ -156,7 +156,11 @@ class Plan:
 
         ``rules`` has the name of every rule -> paths of the files that it makes. They can have wildcards.
         """
-        known = {"model": self.models.inventory, "stimuli": self.study.stimuli, "dataset": self.data.datasets}
+        known: dict[str, Collection[str]] = {
+            "model": self.models.inventory,
+            "stimuli": self.study.stimuli,
+            "dataset": self.data.datasets,
+        }
         tables = [f"{self.results}/tables/{name}.parquet" for name in self.tables.names]
         files = [*self.figures.files(), *tables, *(f"{self.results}/{page}" for page in self.pages.names)]
         require_known_targets(unknown, rules, known, files)
