@@ -1,6 +1,6 @@
 # make demo        install, and run the demo study, whose figures are in results/figures/
 # make test        install, and check everything
-# make docs        write docs/config.md and config/schema.json from the descriptions in the code
+# make docs        write docs/config.md and config/schema.json from the descriptions in the code, and build the site of all pages
 # make test-fast   install, and run the tests that take only seconds
 PYTHON ?= python3
 # The folder of the environment. Its path must not hold spaces: make demo VENV=$HOME/cortexscale_environment
@@ -10,13 +10,13 @@ export PATH := $(CURDIR)/$(BIN):$(BIN):$(PATH)
 # Tests run in two processes with one thread each. CONTRIBUTING.md says how to run fewer tests.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo docs test test-fast test-mutations lint browser test-slurm bench clean
+.PHONY: demo docs site test test-fast test-mutations lint browser test-slurm bench clean
 
 demo: $(BIN)/.installed
 	snakemake --quiet rules host
 	@echo "Figures: results/figures/fig2.pdf, results/figures/fig3.pdf; all results: results/report.html, results/explore.html"
 
-test: lint demo browser
+test: lint site demo browser
 	$(PYTEST)
 
 test-fast: $(BIN)/.installed
@@ -47,6 +47,16 @@ test-slurm: $(BIN)/.installed
 
 docs: $(BIN)/.installed
 	python docs/config_reference.py
+	$(MAKE) site
+
+# Warnings are errors: a link that leads nowhere stops the build.
+site: $(BIN)/.docs
+	sphinx-build -q -W --keep-going -b html docs docs/_site
+	@echo "Pages: docs/_site/index.html"
+
+$(BIN)/.docs: $(BIN)/.installed docs/requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r docs/requirements.lock
+	touch $@
 
 bench: $(BIN)/.installed
 	python benchmarks/ridge.py
