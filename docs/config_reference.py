@@ -154,7 +154,7 @@ def schema(root: type[Study]) -> str:
     recipe = found["$defs"]["Recipe"]
     found["$defs"]["Recipe"] = {"anyOf": [{"type": "string", "description": "A published recipe."}, recipe]}
     grids = found["$defs"]["Finetuning"]["properties"]["experiments"]["patternProperties"]
-    for pattern, several in grids.items():  # a grid may stand for a list of one
+    for pattern, several in grids.items():  # a single grid can replace a list with one grid
         grids[pattern] = {"anyOf": [several["items"], several]}
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **found}, indent=1, ensure_ascii=False) + "\n"
 

@@ -44,7 +44,7 @@ def gabor(angle: float, wavelength: float, phase: float) -> Tensor:
 
 
 def build(orientations: int = 8) -> nn.Module:
-    """Build the network with its weights. Here, formulas give the weights; you can also load them, or name a `checkpoint`."""
+    """Build the network with its weights. Here the weights are computed; you can also load them, or name a `checkpoint`."""
     return GaborModel(orientations)
 
 
