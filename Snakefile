@@ -16,7 +16,7 @@ sys.path.insert(0, workflow.basedir)
 
 from cortexscale.environment import require_environment
 
-# With --sdm, jobs run in environments of their own, and this one only plans.
+# With --sdm, jobs run in environments of their own, and this environment only plans the jobs.
 require_environment(
     Path(workflow.basedir) / "pyproject.toml",
     only={"pydantic", "pyyaml", "snakemake"} if workflow.deployment_settings.deployment_method else None,

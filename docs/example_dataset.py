@@ -2,7 +2,8 @@
 
 Each subject has two files. ``<subject>_neurons.csv`` has one row per neuron, with its number and area.
 ``<subject>_responses.npz`` has spike counts in four arrays. ``train_ids`` (n,) and ``test_ids`` (m,) are paths of images below
-the image folder. ``train`` (n, neurons) has one trial per image, and ``test`` (repetitions, m, neurons) has several trials per image.
+the image folder. ``train`` (n, neurons) has one trial per image, and ``test`` (repetitions, m, neurons) has several trials per
+image.
 """
 
 from collections.abc import Sequence

@@ -23,7 +23,7 @@ from trial import AT_IMPORT, FORK, Watched, fails, load_libraries, watch
 ROOT = Path(__file__).parents[2]
 PARTS = ("kernels", "alignment", "scaling", "readouts", "finetuning", "datasets")
 SECONDS = 40
-"""Largest sum of the times of the tests of one mistake, of which the quickest come first."""
+"""Largest total time, in seconds, of the tests that are run with one mistake."""
 
 
 def main() -> None:
@@ -56,7 +56,8 @@ def main() -> None:
 def modules(part: str) -> list[str]:
     """List the Python files of a folder of the package that compute results.
 
-    Simulators are left out, because they make the truth of tests, and so are bounds, which only estimate the cost of a job.
+    Simulators are left out, because they make the truth with which tests compare. Bounds are left out, because they only estimate
+    the cost of a job.
     """
     place = ROOT / "cortexscale" / part
     files = [place] if place.is_file() else sorted(place.rglob("*.py"))
@@ -107,7 +108,8 @@ def tests_of(watched: Watched, mutant: Mutant) -> list[str]:
     """Choose the tests that are run with a mistake, in their order.
 
     Tests that run the statement come first, and then the other tests of their files, because they may share a fixture or a cached
-    value. What runs at import belongs to all tests of the module and of its folder.
+    value. A statement that runs at import belongs to all tests of its module and of its folder. Within these groups, the quickest
+    tests come first.
     """
     own = f"tests/{mutant.file.split('/')[1]}/"
     first, last = mutant.statement

@@ -43,16 +43,17 @@ _NAMES = {
 }
 _NAMES |= {other: name for name, other in _NAMES.items()}
 _MESSAGES = ("log", "logging", "warnings", "InputError", "ValueError", "TypeError", "KeyError", "RuntimeError")
-"""Names of calls within which nothing is changed: the words of messages are not what the tests of numbers are about."""
+"""Names of functions whose calls are not changed. They make messages, which tests of numbers do not check."""
 _WORDS = ("where", "found", "expected", "remedy")
-"""Names of texts that InputError puts together."""
+"""Names of variables that hold the texts of an InputError."""
 _CAUTION = ("strict", "encoding", "frozen", "validate", "verbose", "description", "device", "non_blocking")
-"""Keywords that right results on a CPU cannot show: ``zip`` and ``merge`` check what holds, objects stay as they are, text is
-UTF-8, tensors are on the CPU, and the others are for readers."""
+"""Keywords that make no difference if the code is right and runs on a CPU. ``strict`` and ``validate`` only check, and ``frozen``
+only forbids changes. Text is UTF-8 by default. ``device`` and ``non_blocking`` matter on a GPU, and ``verbose`` and
+``description`` are for people."""
 _COSTS = ("memory_mb",)
 """Functions that only estimate the cost of a job."""
 _SYMMETRIC = ("max", "min", "maximum", "minimum", "pearson")
-"""Functions of which the order of two arguments does not matter."""
+"""Functions for which the order of their two arguments does not matter."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,11 @@ class Mutant:
     Attributes:
         file: path of the module in the checkout.
         line: line on which the expression begins, from 1.
-        statement: first and last line of its statement; of a statement with a body, of the lines before the body.
+        statement: first and last line of the statement with the expression. If the statement has a body, the last line is the one
+            before the body.
         at_import: the statement runs when the module is imported, and not when a function is called.
         start, stop: the changed bytes of the file.
-        text: what takes their place.
+        text: the code that replaces these bytes.
     """
 
     file: str
@@ -104,7 +106,8 @@ def mutants(root: Path, file: str) -> list[Mutant]:
 def _changes(
     node: ast.AST, statement: tuple[int, int], *, at_import: bool
 ) -> Iterator[tuple[ast.expr, tuple[int, int], bool, list[ast.expr]]]:
-    """Yield each expression below a node that can be changed: itself, its statement, and what can take its place."""
+    """Yield each expression below a node that can be changed, the lines of its statement, whether it runs at import, and the
+    expressions that can replace it."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.arg | ast.Raise | ast.JoinedStr) or _is_message(child) or _is_annotation(node, child):
             continue

@@ -1,4 +1,4 @@
-"""Runs of tests, each in a process that is forked from this one and so begins with the libraries loaded."""
+"""Run tests, each time in a process that is forked from this one. Such a process begins with the libraries loaded."""
 
 import json
 import multiprocessing
@@ -23,10 +23,10 @@ _LIBRARIES = (
     *("scipy.io", "scipy.optimize", "scipy.stats", "seaborn", "sklearn", "torch.utils.data", "xarray", "yaml", "zarr"),
 )
 AT_IMPORT = ""
-"""What runs the lines that are run before the first test, when the test files are imported."""
+"""Takes the place of the name of a test for lines that run before the first test, when the test files are imported."""
 _FAST = "not slow and not demo and not slurm"
 _MEMORY = 8 * 2**30
-"""Bytes that one process of a test may take. A mistake in a shape can ask for any number."""
+"""Largest memory, in bytes, of a process that runs tests. A mistake in a shape can ask for any amount of memory."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Watched:
 
     Attributes:
         seconds: time of each test that passes.
-        lines: the tests that run a line of a module, and ``AT_IMPORT`` if it runs before the first test; with line 0, the same
-            of any of its lines.
+        lines: (module, line) -> the tests that run this line, and ``AT_IMPORT`` if the line runs before the first test. Line 0
+            stands for all lines of the module.
         failing: tests that fail although nothing was changed.
     """
 
@@ -46,7 +46,7 @@ class Watched:
 
 
 def load_libraries() -> None:
-    """Import what the tests need besides our own code. A process that is forked afterwards need not wait for it."""
+    """Import the libraries that the tests need. A process that is forked afterwards need not import them again."""
     os.environ["OMP_NUM_THREADS"] = "1"
     for name in _LIBRARIES:
         import_module(name)
@@ -57,7 +57,7 @@ def watch(checkout: Path, folders: Iterable[str]) -> Watched:
     """Run the fast tests of the folders once, and record which lines each of them runs.
 
     Raises:
-        RuntimeError: pytest could not collect them.
+        RuntimeError: pytest could not collect the tests.
     """
     place = checkout.parent / "watched.json"
     code = _pytest(checkout, list(folders), _Watch(checkout, place), None)
@@ -88,7 +88,7 @@ def _pytest(checkout: Path, files: list[str], plugin: object, seconds: float | N
     process.join(None if seconds is None else 5 * _limit(seconds))
     code = process.exitcode
     with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # it, and what it started
+        os.killpg(process.pid, signal.SIGKILL)  # the process, and those that it started
     process.join()
     return code
 
@@ -106,7 +106,7 @@ def _in_child(checkout: Path, files: list[str], plugin: object, seconds: float |
             os.dup2(nothing.fileno(), stream)
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
     ours = [name for name in sys.modules if name.split(".")[0] == "cortexscale"]
-    _replaced = [sys.modules.pop(name) for name in ours]  # kept, because declarations of operators last as long as their module
+    _replaced = [sys.modules.pop(name) for name in ours]  # kept: operators exist only as long as their module
     sys.path.insert(0, str(checkout))
     os.environ["PYTHONPATH"] = str(checkout)
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))

@@ -6,7 +6,7 @@ layer.
 Needs:  recordings, stimulus tables and feature stores
 Makes:  prepared/<stimuli>.h5                      values that depend only on responses: geometries for RSA and CKA, reduced ROIs
         layer_search/<stimuli>/<model>.parquet     every candidate layer of a reference model x dataset x subject x ROI
-        commitments/<stimuli>/<model>.json         one layer per dataset and ROI, and how much better it is than the next
+        commitments/<stimuli>/<model>.json         one layer per dataset and ROI, and its margin over the next best
         alignment/<stimuli>/<model>.parquet        scores per dataset x subject x ROI at the committed layers
         alignment/<stimuli>/<model>.units.parquet  the same per unit
 """
@@ -43,7 +43,7 @@ rule layer_search:
         features="<results>/sweeps/{stimuli}/{model}.zarr.zip",
         stimuli="<results>/stimuli/{stimuli}.parquet",
         recordings=lambda wildcards: plan.data.recordings(*plan.data.datasets_on(wildcards.stimuli)),
-        prepared=ancient("<results>/prepared/{stimuli}.h5"),  # recordings are inputs as well, so its date does not matter
+        prepared=ancient("<results>/prepared/{stimuli}.h5"),  # its date does not matter: recordings are inputs as well
     output:
         table="<results>/layer_search/{stimuli}/{model}.parquet",
     log:

@@ -3,7 +3,7 @@
 The commands are `snakemake check_data`, `snakemake check_dataset --config dataset=NAME` and
 `snakemake check_model --config model=ID`.
 
-Needs:  the config; with a simulation, its files. Released files may be missing, which is reported
+Needs:  the config; with a simulation, its files. Released files need not exist: the checks report missing files
 Makes:  qc/check_data.txt, qc/check_dataset_<dataset>.txt, qc/check_model_<model>.txt, and the same text on the terminal. These
         files are not outputs of the rules: a rule without outputs and benchmark always runs on request, and keeps its report if it
         fails

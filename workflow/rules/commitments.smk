@@ -1,7 +1,7 @@
 """Committed layers that the authors of the paper published, which replace a layer search.
 
 Needs:  layer_commitments.json of their release
-Makes:  commitments/<stimuli>/<model>.json  for the models that it lists; the layers of other models are searched
+Makes:  commitments/<stimuli>/<model>.json  for the models in that file; the layers of other models are searched
 """
 
 

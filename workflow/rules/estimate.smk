@@ -1,7 +1,7 @@
 """Prediction of the time, memory and disk space of a study: `snakemake estimate [--configfile config/paper.yaml]`.
 
 Needs:  the config
-Makes:  qc/estimate.txt, and the same text on the terminal. It is not an output: see check.smk
+Makes:  qc/estimate.txt, and the same text on the terminal. The file is not an output of the rule, for the reason in check.smk
 """
 
 

@@ -2,8 +2,9 @@
 
 Needs:  stimuli/<set>.parquet with its images, the weights of the model, and for `features` the committed layers;
         with `projection.family: exact` the recordings, which say what images were shown
-Makes:  features/<set>/<model>.zarr.zip  one float16 array per layer, randomly projected where wider than that; or exact
-                                         kernels, the Gram matrix of each layer between these images
+Makes:  features/<set>/<model>.zarr.zip  one float16 array per layer, randomly projected if the layer has more
+                                         features than `dimensions`; or exact kernels, which are the Gram matrix
+                                         of each layer between these images
         sweeps/<set>/<model>.zarr.zip    the same for all candidate layers of a reference model; temporary
 """
 

@@ -3,11 +3,11 @@
 Needs:  alignment and layer-search tables, model cards; the tables of fine-tuning and mapping
 Makes:  tables/pretraining.parquet    all scores with the model's pretraining, in the columns of the published table
         tables/layer_search.parquet   all layer scores
-        fits/<axis>.parquet           scaling laws of one axis, all families x benchmarks; with <axis>.curves.parquet
-                                      and <axis>.points.parquet, the points
+        fits/<axis>.parquet           scaling laws of one axis, all families x benchmarks; <axis>.curves.parquet has
+                                      the curves, and <axis>.points.parquet the points
         fits/<axis>.<metric>.parquet  the same for another metric, such as rsa_c_test
         fits/model_and_data.parquet   scaling laws of parameters and samples together, and the compute-optimal split
-        tables/table2.*, tableS4.*    readouts at the largest percentage, and where they saturate
+        tables/table2.*, tableS4.*    readouts at the largest percentage, and the limits of their laws
         figures/<figure>.*            pdf, png, svg, and csv of every plotted number; `snakemake list_figures` prints all names
 """
 

@@ -1,6 +1,6 @@
 """Models: train the controlled suite, and describe every model (paper, appendix B).
 
-Needs:  labelled images for the training of a suite; counting architectures needs nothing
+Needs:  labelled images for the training of a suite; the cards need nothing
 Makes:  models/<model>.pt             weights of a suite model
         models/<model>.training.json  how it was trained, its accuracy and cost
         models/<model>.training_set.parquet  the images that it was trained on

@@ -56,5 +56,5 @@ def reconcile_results():
 if workflow.is_main_process and Path(plan.results).is_dir():
     try:
         reconcile_results()
-    except OSError as error:  # such as a study of somebody else, which may only be looked at
+    except OSError as error:  # such as somebody else's results folder, which can only be read
         logger.warning(f"The results were not compared with the notes of their origins: {error}")

@@ -2,7 +2,7 @@
 
 Needs:  the raw folder of each dataset and stimulus set of the config
 Makes:  neural/<dataset>/<subject>.h5   responses, noise ceilings and ROIs of one subject
-        stimuli/<set>.parquet           ids and content hashes of the images, in the order of every feature store
+        stimuli/<set>.parquet           ids and content hashes of the images, in the order of the rows of feature stores
 """
 
 

@@ -4,7 +4,7 @@ Existing files have no rule that makes them, so they are never downloaded again.
 
 Needs:  the parquet files in the folder of `published: path`; missing files are downloaded from `published: repo`
 Makes:  <folder>/<file>.parquet    as published
-        tables/pretraining.parquet, layer_search.parquet, finetuning.parquet, mapping.parquet   with the names of this package
+        tables/pretraining.parquet, layer_search.parquet, finetuning.parquet, mapping.parquet   with our names of columns
 """
 
 from cortexscale.datasets.registry import FACTS_FILES

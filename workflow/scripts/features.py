@@ -1,4 +1,4 @@
-"""Extract the features or exact kernels of one model for one stimulus set, at committed layers or at all candidates."""
+"""Extract the features or exact kernels of one model for one stimulus set, at committed layers or at all candidate layers."""
 
 from pathlib import Path
 

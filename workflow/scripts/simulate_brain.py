@@ -1,4 +1,4 @@
-"""Train the hidden network of the demo study on task images."""
+"""Train the hidden network on task images. From its layers, the demo study simulates the responses of higher areas."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Extract tokens of one model for a stimulus set: all tokens of committed layers, and the mean tokens of all candidates."""
+"""Extract tokens of one model for a stimulus set: all tokens of committed layers, and the mean tokens of all candidate layers."""
 
 from pathlib import Path
 
