@@ -26,8 +26,8 @@ class PaperCounts:
     """One row of the paper's Table S1.
 
     The paper does not say over which values its noise ceilings are averages, nor whether a noise ceiling limits the explained
-    variance
-    or its square root. Its numbers of stimuli for TVSD, THINGS-fMRI, THINGS-MEG and THINGS-EEG1 do not include the test images.
+    variance or its square root. Its numbers of stimuli for TVSD, THINGS-fMRI, THINGS-MEG and THINGS-EEG1 do not include the test
+    images.
     """
 
     stimuli: int

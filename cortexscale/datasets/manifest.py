@@ -1,6 +1,6 @@
 """Known sizes and checksums of released files, from ``manifest.tsv`` in the folder of a dataset.
 
-They come from git-annex keys of the OpenNeuro and NEMAR datasets, and from Brain-Score's registry.
+Sizes and checksums come from git-annex keys of the OpenNeuro and NEMAR datasets, and from Brain-Score's registry.
 """
 
 import csv

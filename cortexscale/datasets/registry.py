@@ -19,7 +19,8 @@ NAMES = (
 """Names of the built-in datasets, in the order of the paper's figures."""
 
 FACTS_FILES = tuple(Path(__file__).parent / name / "facts.toml" for name in NAMES)
-"""Files of facts. ``plan.code`` finds only imports. A rule whose script reads facts therefore also passes these files to it."""
+"""Files of facts. ``plan.code`` finds only imported files. A rule whose script reads facts therefore passes these files to
+``plan.code`` as well."""
 
 
 def reader_module(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Why units are left out of a recording, and how many may be left out because their responses are damaged."""
+"""Why units are left out of a recording, and how many damaged units a recording can have before it is refused."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,9 +8,9 @@ import numpy as np
 from cortexscale.errors import InputError
 
 MOST_DAMAGED = 0.05
-"""Largest fraction of units that may be left out because of damaged responses. It is a fraction of the units that pass all other
-conditions. Single dead electrodes and voxels at the edge of a slab are a much smaller fraction; a damaged trial, session or file
-damages a larger one."""
+"""A recording is refused if more than this fraction of its units have damaged responses. Only units that pass all other
+conditions count. Single dead electrodes and voxels at the edge of a slab are a much smaller fraction; a damaged trial, session or
+file damages a larger one."""
 
 _TOO_LARGE = 1e6  # limit, as a multiple of the median size; implausible responses in the releases reach only some hundred
 _RUN = 10  # number of equal responses; measured responses are noisy, so even integers do not repeat that often
@@ -63,10 +63,10 @@ class Damage:
         self._stuck += stuck.sum(axis=1)
 
     def require_little(self, path: Path, of: np.ndarray, row: str, unit: str, remedy: str, first: int = 1) -> None:
-        """Raise an InputError if more than one and :data:`MOST_DAMAGED` of the units ``of``, (units,) bool, are damaged.
+        """Raise an InputError if more than one unit, and more than :data:`MOST_DAMAGED`, of the units ``of`` are damaged.
 
-        The error names the rows. A row is called ``row``, and rows are numbered from ``first``. ``unit`` is the plural of the
-        word for a unit.
+        ``of`` is (units,) bool. The error names the rows. A row is called ``row``, and rows are numbered from ``first``. ``unit``
+        is the plural of the word for a unit.
         """
         damaged, n = int((self.units & of).sum()), int(of.sum())
         if not damaged or (damaged <= max(MOST_DAMAGED * n, 1) and damaged < n):

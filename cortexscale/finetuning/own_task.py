@@ -23,8 +23,8 @@ ENOUGH = 100
 """An accuracy that is too low is an error if it was measured on at least this many images. On fewer images it is only a warning,
 because by chance even a good network could be no better than guessing."""
 EXPECTED = 0.5
-"""A model must reach at least this fraction of the accuracy on its card. New images of the same task cost less accuracy than
-that: ImageNetV2, for example, costs about a sixth."""
+"""A model must reach at least this fraction of the accuracy on its card. On new images of the same task, accuracy falls less: on
+ImageNetV2, for example, by about a sixth."""
 MANY = 5000
 """Largest number of classes for which other orders of the classes are tried."""
 

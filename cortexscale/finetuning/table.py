@@ -25,7 +25,8 @@ def finetuning_table(
 ) -> pd.DataFrame:
     """Make a table of the scores and cards of fine-tuned models and baselines.
 
-    ``images`` and ``left_out`` are those of :func:`cortexscale.finetuning.overlap.fractions_seen`, whose fractions are a column.
+    ``images`` and ``left_out`` are arguments of :func:`cortexscale.finetuning.overlap.fractions_seen`, which computes one of the
+    columns.
 
     Returns:
         One row per experiment x model x dataset x subject x ROI, with the scores, ``exp_type``, the training data and recipe, and

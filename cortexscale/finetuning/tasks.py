@@ -39,7 +39,8 @@ def _one_minus_cka(predicted: Tensor, measured: Tensor) -> Tensor:
 def _log_one_minus_cka(predicted: Tensor, measured: Tensor) -> Tensor:
     """Compute log(1 - CKA), with 1e-8 added to the argument of the logarithm.
 
-    Rounding may make 1 - CKA negative, above all for two stimuli, whose CKA is 1. It then counts as 0 and has no gradient.
+    Rounding can make 1 - CKA negative, above all for two stimuli, whose CKA is 1. A negative value counts as 0 and has no
+    gradient.
     """
     return torch.log(_one_minus_cka(predicted, measured).clamp_min(0) + 1e-8)
 
@@ -138,7 +139,7 @@ class Task(ABC):
 class ImageTask(Task):
     """Cross-entropy of labelled images. Each image is augmented as in the pretraining; images are never mixed.
 
-    Only those keys of the recipe ``augmentation`` are used that change single images. ``steps`` are the steps that remain.
+    Of the recipe ``augmentation``, only the keys that change single images are used. ``steps`` are the steps that remain.
     """
 
     loss_name = "image_loss"

@@ -55,7 +55,7 @@ class Head(nn.Module):
     """A head predicts the z-scored responses of one subject's units in an ROI.
 
     Responses are z-scored by their mean and standard deviation over the training stimuli. The authors z-scored each split by its
-    own statistics, but the mean and standard deviation of new responses are not known before they are predicted. Pearson r is the
+    own statistics, but the mean and standard deviation of new responses are not known at the time of prediction. Pearson r is the
     same either way.
     """
 

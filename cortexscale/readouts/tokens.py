@@ -25,9 +25,9 @@ class Tokens(ABC):
 def token_shape(shape: Sequence[int], image: Sequence[int], layer: str) -> tuple[int, ...]:
     """Return the shape to which the activations of one image must be reshaped before :func:`as_tokens` arranges them as tokens.
 
-    The first or last two dimensions of a map have the proportions of the image (3, height, width). Channels are usually the first
-    dimension of a map. In a Swin transformer they are the last dimension; each pixel of such a map becomes a token. An InputError
-    is raised if the activations are not a vector, tokens or a map.
+    The first two or the last two dimensions of a map have the proportions of the image (3, height, width). Channels are usually
+    the first dimension of a map. In a Swin transformer they are the last dimension; each pixel of such a map becomes a token. An
+    InputError is raised if the activations are not a vector, tokens or a map.
     """
     if not 0 < len(shape) < 4:
         found, expected = f"activations of shape {tuple(shape)} per image", "a vector, tokens, or a map"

@@ -1,8 +1,7 @@
 """Brain-Score assemblies: responses in netCDF-4 files, which are HDF5 files.
 
 A dimension has no values of its own. Each level of the MultiIndex of a dimension is a 1-D variable on this dimension. h5py reads
-these files independently
-of the versions of xarray and brainio that wrote them.
+these files independently of the versions of xarray and brainio that wrote them.
 """
 
 from collections.abc import Iterator

@@ -67,7 +67,7 @@ class _Opened:
     """An open recording that has passed all checks that do not need responses."""
 
     assembly: Assembly
-    image_ids: np.ndarray  # (images,) digests, ascending; with the CSV's order, a fold of neighbours would have one category
+    image_ids: np.ndarray  # (images,) digests, ascending; in the CSV's order, a fold of neighbours has one category
     is_test: np.ndarray  # (images,) bool
     image: np.ndarray  # (presentations,) position in image_ids
     neuroids: pd.DataFrame  # one row per unit of the file
@@ -109,7 +109,7 @@ class Release:
     def read(self, root: Path, subject: str, options: Options) -> Recording:
         """Average the trials of one subject, estimate noise ceilings, and select units.
 
-        The signal and noise variance of a unit are estimated from all images, because a test set may have as few as 14 images.
+        The signal and noise variance of a unit are estimated from all images, because a test set can have as few as 14 images.
         The noise ceiling is for averages over the repetitions of the test images. The unit table has the coordinates of the
         release, ``ncsnr`` and ``nc_percent``.
         """

@@ -1,8 +1,8 @@
 """BrainVision recordings: a header, a list of markers and samples, in three files.
 
-The format is that of the Core Data Format 1.0 of Brain Products. Headers that older programs or other programs wrote differ in
-encoding, line ends, sections and units. MNE passes over some faults of these files with a warning, and fails at others; here
-both are errors that name the file.
+The format is the Core Data Format 1.0 of Brain Products. Headers that older programs or other programs wrote differ in encoding,
+line ends, sections and units. MNE passes over some faults of these files with a warning, and fails at others; here both are
+errors that name the file.
 """
 
 import csv
@@ -22,7 +22,7 @@ _ORIENTATIONS = ("MULTIPLEXED", "VECTORIZED")
 _VOLTS = {"V": 1.0, "mV": 1e-3, "µV": 1e-6, "μV": 1e-6, "uV": 1e-6, "nV": 1e-9, "": 1e-6}  # without a unit, microvolts
 _READ = ("common infos", "binary infos", "channel infos", "marker infos")  # the sections that are read
 _SMALL = 1_000_000
-"""A file with more bytes need not be opened to check that it is no web page and no git-annex pointer."""
+"""Web pages and git-annex pointers have fewer bytes than this. A larger file is therefore not opened to look for them."""
 _BLOCK_BYTES = 2**24  # number of bytes of the file that are read at a time
 
 

@@ -39,7 +39,7 @@ def read_strings(file: h5py.File, struct: str, field: str) -> np.ndarray:
     """Read one text field of a list of N records.
 
     A list is a 1 x N struct array or a scalar struct of cell arrays, with N references to char arrays. A field of a scalar struct
-    may also be one char array, with a text in each row. Texts are in NFC, without spaces around them.
+    can also be one char array, with a text in each row. Texts are in NFC, without spaces around them.
     """
     place = f"{file.filename}: {struct}.{field}"
 
@@ -96,7 +96,7 @@ def read_integers(path: Path | str, names: Iterable[str], remedy: str) -> dict[s
 def read_numbers(path: Path | str, name: str | None, remedy: str) -> np.ndarray:
     """Read an array of real numbers, with its axes as in MATLAB, from a file of any version.
 
-    ``name`` may be None if the file has one variable. Every error message ends with ``remedy``.
+    ``name`` can be None if the file has one variable. Every error message ends with ``remedy``.
     """
     if _version(path, remedy) == "7.3":
         with open_matlab(path, [name] if name else [], remedy) as file:

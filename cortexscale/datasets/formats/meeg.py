@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LOBES = ("occipital", "parietal", "temporal", "frontal", "central")
 ROIS = (*LOBES, "occipital_parietal", "whole_brain")
 
-Lobe = Literal["central", "parietal"]  # lobes to which centro-parietal channels may belong
+Lobe = Literal["central", "parietal"]  # lobes to which centro-parietal channels can be assigned
 
 MICROVOLT = 1e-6  # one microvolt in volts; MNE uses volts, and recordings are in microvolts
 
@@ -170,9 +170,8 @@ def trial_ncsnr(trials: np.ndarray, image: np.ndarray, session: np.ndarray, *, z
     """Estimate the ncsnr of every channel and time (Allen et al. 2022), one channel at a time.
 
     ``trials`` are (n, channels, times). Each trial has an image and a session (or repetition). With ``zscore``, they are first
-    z-scored
-    over each session (ddof 0), as the authors of THINGS-MEG do. Differences in offset and gain between sessions are then not
-    noise. The result is nan if all trials are equal. With ``zscore``, it is also nan if all trials of one session are equal.
+    z-scored over each session (ddof 0), as the authors of THINGS-MEG do. Differences in offset and gain between sessions are then
+    not noise. The result is nan if all trials are equal. With ``zscore``, it is also nan if all trials of one session are equal.
     """
     sessions = [np.flatnonzero(session == name) for name in np.unique(session)] if zscore else [np.arange(len(trials))]
     ncsnr = np.empty(trials.shape[1:])

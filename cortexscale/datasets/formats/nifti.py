@@ -23,7 +23,7 @@ class Volume:
     affine: np.ndarray  # (4, 4) from 0-based indices to mm
 
     def require_grid_of(self, reference: "Volume", remedy: str) -> None:
-        """Raise an InputError unless every voxel lies within a tenth of a voxel of the same voxel of the ``reference``."""
+        """Raise an InputError unless each voxel is at most a tenth of a voxel away from the same voxel of ``reference``."""
         if self.values.shape != reference.values.shape:
             found = f"a volume of shape {self.values.shape}"
             raise InputError(self.path, found, f"{reference.values.shape}, the grid of {reference.path.name}", remedy)
@@ -47,9 +47,8 @@ class Volume:
 
 
 def read_volume(path: Path | str, remedy: str) -> Volume:
-    """Read a NIfTI volume of three axes and real numbers. The file may be compressed or not, whatever its name. ``remedy`` ends
-    every
-    message."""
+    """Read a NIfTI volume of three axes and real numbers. The file can be compressed or not, whatever its name. Every error
+    message ends with ``remedy``."""
     import nibabel as nib
 
     path = require_real_file(path, remedy)

@@ -1,6 +1,6 @@
 """Reading of Python dictionaries in ``.npy`` files. Code that a file may contain is never run.
 
-``np.save`` writes a dictionary as a pickle, and a pickle may call any function while it is loaded. The unpickler here accepts
+``np.save`` writes a dictionary as a pickle, and a pickle can call any function while it is loaded. The unpickler here accepts
 only the names from which numpy arrays are rebuilt. It does not use numpy's own functions, because the states of ``numpy.ndarray``
 and ``numpy.dtype`` can be forged so that an array of objects points anywhere in memory.
 """

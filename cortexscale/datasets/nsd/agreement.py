@@ -18,9 +18,9 @@ _SYSTEMATIC = 0.02  # difference of ncsnr that is not sampling error; it is 0 fo
 def require_sessions_agree(release: Release, z: np.ndarray, rows: Rows, ncsnr: np.ndarray) -> None:
     """Raise an InputError if the trials of a session do not agree with other presentations of the same images.
 
-    The mean product of a z-scored trial and of the mean of the other trials of its image is the fraction of the variance that is
-    signal, which the released ncsnr gives as ncsnr^2 / (ncsnr^2 + 1). The mean product is about 0 for betas of another session
-    or subject.
+    Each z-scored trial is multiplied by the mean of the other trials of its image. The mean of these products is the fraction of
+    the variance that is signal. According to the released ncsnr, this fraction is ncsnr^2 / (ncsnr^2 + 1). For betas of another
+    session or subject, the mean is about 0.
 
     Args:
         z: (sessions, trials, voxels) z-scored betas of voxels that vary in every session.
@@ -50,8 +50,8 @@ def require_sessions_agree(release: Release, z: np.ndarray, rows: Rows, ncsnr: n
 
 
 def require_released_ncsnr(release: Release, released: np.ndarray, recomputed: np.ndarray, thrice: int) -> dict[str, float]:
-    """Compare the ncsnr of the betas with the released ncsnr. Raise an InputError if the two are not of the same voxels and
-    trials.
+    """Compare the ncsnr of the betas with the released ncsnr. Raise an InputError if the two were not computed from the same
+    voxels and trials.
 
     Both arrays are (voxels,); voxels where ``recomputed`` is nan are ignored. ``thrice`` is the number of images that were
     presented three times. The noise variance v = 1 / (ncsnr^2 + 1) has a sampling error of v / sqrt(thrice), which allows for

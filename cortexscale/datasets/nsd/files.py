@@ -25,7 +25,7 @@ ROI_VOLUMES = {
     "floc-faces": ("OFA", "FFA-1", "FFA-2"),
     "floc-bodies": ("EBA", "FBA-1", "FBA-2"),
 }
-"""The labels of each volume that the paper uses. Volumes overlap, so a voxel may have a label in each."""
+"""The labels of each volume that the paper uses. Volumes overlap, so a voxel can have a label in several volumes."""
 
 _SAME_CORTEX = 0.9  # least overlap, intersection over union; it is 1 in the release
 

@@ -57,8 +57,7 @@ def lay_out_cortex(shape: tuple[int, int, int], voxels_per_parcel: int, seed: in
     """Draw all 20 parcels into the outer shell of an ellipsoid, from back to front.
 
     Labels in ``absent`` are not drawn. The voxels that would have had such a label keep their labels in other volumes. A grid
-    that is too small raises a
-    ValueError.
+    that is too small raises a ValueError.
     """
     half = (np.array(shape) - 1) / 2
     position = (np.indices(shape) - half[:, None, None, None]) / (half[:, None, None, None] + 0.5)

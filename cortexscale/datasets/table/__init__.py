@@ -77,8 +77,7 @@ def read(root: Path, subject: str, options: Options) -> Recording:
     """Read the recording of a subject.
 
     A trial is missing if it is nan in all units of the subject. A unit is left out if it lacks a response in a trial that is not
-    missing.
-    Noise ceilings are computed from the trials of the test stimuli, unless the table of units has them.
+    missing. Noise ceilings are computed from the trials of the test stimuli, unless the table of units has them.
 
     Raises:
         InputError: a file is missing or does not fit the options, more than 5 % of the units lack responses, no test stimulus

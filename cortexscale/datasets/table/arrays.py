@@ -37,13 +37,13 @@ class StoredArray:
 
 @contextmanager
 def open_array(path: Path, variable: str | None) -> Iterator[StoredArray]:
-    """Open the array ``variable`` of a file. The name may be None if the file has one array.
+    """Open the array ``variable`` of a file. The name can be None if the file has one array.
 
     The axes are in the order in which numpy, xarray or MATLAB shows them. Numbers that equal the fill value of the file are nan.
 
     Raises:
-        InputError: the file is missing, damaged or of another format, lacks the array, has no real numbers in it, or lacks some
-            of its numbers.
+        InputError: the file is missing, damaged or of another format, or its array is missing, has no real numbers, or lacks some
+            numbers.
     """
     match path.suffix:
         case ".npy":

@@ -117,7 +117,8 @@ class Described:
         return table[[name for name in table if name not in named]].iloc[self.own].apply(_as_numbers).reset_index(drop=True)
 
     def require_most_whole(self, whole: np.ndarray) -> None:
-        """Raise an InputError if more than one and 5 % of the units lack responses. ``whole`` is (units,) bool."""
+        """Raise an InputError if more than one unit, and more than 5 % of the units, lack responses. ``whole`` is (units,)
+        bool."""
         damaged = int((~whole).sum())
         if damaged > max(1, MOST_DAMAGED * len(whole)):
             found = f"{damaged:,} of {len(whole):,} units with a missing response in trials that other units have"

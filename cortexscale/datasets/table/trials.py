@@ -16,9 +16,9 @@ _EXAMINED = 1000  # different responses are counted in this many units
 
 
 def require_recorded(path: Path, trials: np.ndarray, ids: np.ndarray) -> None:
-    """Raise an InputError if trials (trials, units) have one number, such as -999, in all units. ``ids`` is (trials,) str.
+    """Raise an InputError if trials (trials, units) have the same number, such as -999, in all units. ``ids`` is (trials,) str.
 
-    If the number is 0, there is only a warning, because units may be silent.
+    If the number is 0, there is only a warning, because units can be silent.
     """
     if trials.shape[1] < _FEWEST_UNITS:
         return

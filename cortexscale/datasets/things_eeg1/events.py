@@ -20,8 +20,7 @@ def read_events(path: Path, rate: float, n_train: int, n_test: int, n_repetition
     Returns:
         A table with one row per trial, in the order of the file, and whether onsets are in seconds. From release 1.2.0 on,
         onsets are in seconds. The columns are ``sample`` (counted from 0), ``id`` (``aardvark/aardvark_01b.jpg``), ``test``,
-        ``number`` of a test
-        image, and ``sequence``.
+        ``number`` of a test image, and ``sequence``.
     """
     optional = [name for name in ("sample", "isteststim", "teststimnumber") if name in column_names(path, "\t", remedy)]
     table = read_table(path, "\t", ["onset", "sequencenumber", *optional], ["stim"], remedy=remedy)

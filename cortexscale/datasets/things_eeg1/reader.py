@@ -2,9 +2,8 @@
 
 A recording has 63 channels at 1000 Hz. The online reference is not stored. There are 22,248 images that are presented once, and
 200 test images that are presented 12 times. A new image appears every 100 ms. The reader restores the online reference and
-subtracts the average reference, as the dataset's authors
-do. It then high-pass filters at 0.1 Hz, cuts epochs, resamples them to 100 Hz, subtracts the baseline, and crops (paper, appendix
-A.3).
+subtracts the average reference, as the dataset's authors do. It then high-pass filters at 0.1 Hz, cuts epochs, resamples them to
+100 Hz, subtracts the baseline, and crops (paper, appendix A.3).
 """
 
 from collections.abc import Sequence

@@ -141,7 +141,7 @@ def memory_mb(options: Options) -> int:
 def shape(options: Options, subjects: Sequence[str]) -> tuple[int, int, int]:
     """Return the numbers of training stimuli, of test stimuli, and of units of all subjects. All subjects saw the same images.
 
-    Subjects with fewer than four sessions have at most this number of training stimuli, and may have different ones.
+    Subjects with fewer than four sessions have at most this number of training stimuli, and not always the same ones.
     """
     return options.most_train, options.n_test, len(options.channels) * len(options.times(RATE)) * len(subjects)
 

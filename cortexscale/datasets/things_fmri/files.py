@@ -56,7 +56,7 @@ class Release:
 def find_release(root: Path, subject: str) -> Release:
     """Find the files of ``subject`` in either release under ``root``, at most one folder deeper than released.
 
-    If several folders have files, the first folder with the most files counts. If no folder has files, the paths on Figshare are
+    If several folders have files, the first folder with the most files is used. If no folder has files, the paths on Figshare are
     returned.
     """
     openneuro = f"derivatives/ICA-betas/{subject}/voxel-metadata/{subject}_task-things"

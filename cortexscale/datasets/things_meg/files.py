@@ -57,7 +57,7 @@ class Participant:
 def locate(root: Path, name: str, n_parts: int, *, table: bool) -> Participant:
     """Return the files of one subject below ``root``.
 
-    They need not exist. They may have the paths of OpenNeuro, or be in any other folder, which is found by the name of the first
+    They need not exist. They can have the paths of OpenNeuro, or be in any other folder, which is found by the name of the first
     part.
     """
     names = [f"preprocessed_{name}-epo{f'-{part}' if part else ''}.fif" for part in range(n_parts)]

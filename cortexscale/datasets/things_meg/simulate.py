@@ -1,9 +1,8 @@
 """A simulation of THINGS-MEG in the layout of its released epochs.
 
 An epoch is the evoked response to an image plus noise of up to 40 Hz. Response and noise are divided by the standard deviation
-of the sensor's baseline in this epoch. An epoch with a quiet baseline is therefore larger than others. As in the release, this
-is part of the
-noise.
+of the sensor's baseline in this epoch. An epoch with a quiet baseline is therefore larger than others. As in the release, this is
+part of the noise.
 """
 
 from collections.abc import Iterator, Sequence

@@ -24,11 +24,9 @@ def describe_electrodes(file: h5py.File, areas: dict[str, tuple[int, int]]) -> p
     Returns:
         A table with one row per electrode. It has ``unit``, ``electrode``, ``array``, ``area`` ("" outside all areas) and
         ``nc_percent``. The release has one reliability per pair of repetitions; ``reliability`` is the mean of those that are
-        finite.
-        ``recomputed`` is the mean reliability over all pairs, computed here from the repetitions. ``oracle_error`` and
-        ``test_MUA_error`` are the
-        largest differences between released values and values from the repetitions. ``sem`` is the standard error of the mean
-        over repetitions, averaged over images. Statistics of dead electrodes are nan.
+        finite. ``recomputed`` is the mean reliability over all pairs, computed here from the repetitions. ``oracle_error`` and
+        ``test_MUA_error`` are the largest differences between released values and values from the repetitions. ``sem`` is the
+        standard error of the mean over repetitions, averaged over images. Statistics of dead electrodes are nan.
     """
     electrode = np.arange(N_ELECTRODES)
     area = np.full(N_ELECTRODES, "", dtype=object)
