@@ -51,8 +51,9 @@ def load_weights(
     an InputError is raised, and the network is not changed.
 
     Args:
-        ema: whether to load the moving average of the weights. "auto" loads it if there is one, as the authors of the published
-            suite do for evaluation.
+        ema: whether to load the moving average of the weights. "auto" loads it if the file has one. An average is recognised by
+            the word ``ema``, ``swa`` or ``average`` in the keys that lead to it, such as ``model_ema_state_dict``. False leaves
+            all averages out, so that the raw weights remain. With ``weights_at``, ``ema`` has no effect.
         weights_at: place of the weights, such as ``teacher``, in a file in which several sets of weights fit.
         spare: names of modules whose weights are not needed, such as a classifier. If these weights are missing, they become NaN,
             so that results computed from them are noticed.

@@ -109,8 +109,8 @@ class PublishedSuite(Section):
     download: bool = True
     """Download checkpoints that are missing from the folder. With false, a missing checkpoint is an error."""
     ema: bool | Literal["auto"] = "auto"
-    """Whether to load the moving average of the weights (EMA). `auto` loads the average if the file has one, as the authors
-    do."""
+    """Whether to load the moving average of the weights (EMA). `auto` loads the average if the file has one, as the suite's own
+    loader does for its ConvNeXts and ViTs. `false` loads the raw weights, as the code of the paper does."""
     fit: bool = True
     """Fit the scaling laws to these models. With false, the models are held out."""
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 from inventories import inventory
-from places import ROOT, SHARED
+from places import ROOT
+from shipped_data import COMMITMENTS
 
 from cortexscale.alignment.import_commitments import import_commitments
 from cortexscale.alignment.published import commitments_for, read_published
@@ -20,7 +21,6 @@ from cortexscale.models.layers import candidate_layers
 from cortexscale.plan import Plan
 from cortexscale.study import load_study
 
-PUBLISHED = SHARED / "data/published/layer_commitments.json.gz"
 PAPER = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
 DATASETS = {name: (facts(dataset["reader"]).released_name, dataset["rois"]) for name, dataset in PAPER["datasets"].items()}
 ALEXNET = "alexnet_imagenet_full_seed-0"
@@ -122,9 +122,8 @@ def test_snakemake_writes_what_scoring_reads(file, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="the published commitments are not at hand")
 def test_every_reference_of_the_paper_can_be_imported():
-    published = read_published(PUBLISHED)
+    published = read_published(COMMITMENTS)
     assert len(published) == 85 and {entry["reader"] for entry in PAPER["datasets"].values()} == set(NAMES)
     models = inventory(load_study(PAPER))
     references = [models[id] for id in dict.fromkeys(model.reference for model in models.values())]

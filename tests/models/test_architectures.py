@@ -3,11 +3,10 @@
 from functools import cache
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from places import SHARED
+from shipped_data import suite
 from torch import nn
 from torch.nn import functional
 
@@ -18,7 +17,6 @@ from cortexscale.models.inputs import evaluation_transform
 from cortexscale.models.spvvs import NAMED
 from cortexscale.models.vision import torchvision, transforms
 
-SCORES = SHARED / "data/spvvs/benchmark_scores.csv.gz"
 ONE_PER_FAMILY = (
     "alexnet",
     "cornet_s",
@@ -43,16 +41,6 @@ NOT_WITHIN_2_PERCENT = {
 
 
 @cache
-def published() -> pd.DataFrame:
-    if not SCORES.exists():
-        pytest.skip(f"the published score table is not at {SCORES}")
-    table = pd.read_csv(SCORES)
-    flags = ["is_pretrained", "is_random", "is_ssl", "is_adv", "is_ablation"]
-    core = table[~table[flags].any(axis=1) & table["dataset"].isin(["imagenet", "ecoset"])]
-    return core.drop_duplicates("model_id").set_index("model_id")
-
-
-@cache
 def shapes(arch: str) -> nn.Module:
     with torch.device("meta"):
         return build(arch, 1000).eval()
@@ -72,25 +60,25 @@ def flops(arch: str) -> Flops:
 
 
 def test_the_suite_is_complete():
-    rows = published()
+    rows = suite()
     assert len(rows) == 620 and set(rows["arch"]) == set(ARCHITECTURES) and len(ARCHITECTURES) == 60
 
 
 @pytest.mark.slow
 def test_parameters_equal_the_published_table():
-    for id, row in published().iterrows():
+    for id, row in suite().iterrows():
         assert sum(parameter.numel() for parameter in shapes(row["arch"]).parameters()) == row["n_params"], id
 
 
 @pytest.mark.slow
 def test_flops_by_the_published_rule_equal_the_published_table():
-    for id, row in published().iterrows():
+    for id, row in suite().iterrows():
         assert flops(row["arch"]).published == row["flops"], id
 
 
 @pytest.mark.slow
 def test_products_are_the_published_flops_within_2_percent():
-    ratios = {row["arch"]: flops(row["arch"]).products / row["flops"] for _, row in published().iterrows()}
+    ratios = {row["arch"]: flops(row["arch"]).products / row["flops"] for _, row in suite().iterrows()}
     assert {arch for arch, ratio in ratios.items() if not 0.98 <= ratio <= 1.02} == set(NOT_WITHIN_2_PERCENT)
 
 

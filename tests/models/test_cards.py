@@ -8,7 +8,8 @@ import pytest
 import yaml
 from inventories import inventory
 from markdown_cells import unpadded
-from places import ROOT, SHARED
+from places import ROOT
+from shipped_data import SCORES
 
 from cortexscale.models.cards import model_cards
 from cortexscale.models.model import Model
@@ -17,7 +18,6 @@ from cortexscale.models.spvvs import CLASSES, FULL
 from cortexscale.models.table import complete_cards, model_table, readable
 from cortexscale.study import load_study
 
-SCORES = SHARED / "data/spvvs/benchmark_scores.csv.gz"
 TABLE_S2 = """
 | spvvs | AlexNet | 30 | 14 | 1 | 1 | 61.1 | 565–1.4M | 8.07e11–2.06e15 | ecoset, imagenet | SUP:30 |
 | spvvs | CORnet-S | 30 | 14 | 1 | 1 | 53.4 | 565–1.4M | 1.86e13–4.76e16 | ecoset, imagenet | SUP:30 |
@@ -46,13 +46,6 @@ def counted() -> pd.DataFrame:
     return pd.concat([first.astype(object), rest.astype(object)], ignore_index=True).infer_objects()
 
 
-@pytest.fixture(scope="module")
-def published() -> pd.DataFrame:
-    if not SCORES.exists():
-        pytest.skip(f"the published score table is not at {SCORES}")
-    return pd.read_csv(SCORES)
-
-
 # ---------------------------------------------------------------------------------------------- against the paper
 
 
@@ -64,7 +57,8 @@ def test_the_inventory_by_family_is_that_of_the_paper(counted):
 
 
 @pytest.mark.slow
-def test_cards_of_the_suite_equal_the_published_table(counted, published):
+def test_cards_of_the_suite_equal_the_published_table(counted):
+    published = pd.read_csv(SCORES)
     complete = complete_cards(counted, [], published).set_index("model_id").query("backbone_source == 'spvvs'")
     rows = published.drop_duplicates("model_id").set_index("model_id").loc[complete.index]
     for ours, theirs in (

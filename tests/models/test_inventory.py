@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 from inventories import inventory
-from places import ROOT, SHARED
+from places import ROOT
+from shipped_data import suite
 
 from cortexscale.errors import InputError
 from cortexscale.models import spvvs
@@ -18,20 +19,9 @@ from cortexscale.models.model import TimmBuilder
 from cortexscale.plan import Plan
 from cortexscale.study import load_study
 
-SCORES = SHARED / "data/spvvs/benchmark_scores.csv.gz"
 
-
-@pytest.fixture(scope="module")
-def published() -> pd.DataFrame:
-    if not SCORES.exists():
-        pytest.skip(f"the published score table is not at {SCORES}")
-    table = pd.read_csv(SCORES)
-    flags = ["is_pretrained", "is_random", "is_ssl", "is_adv", "is_ablation"]
-    core = table[~table[flags].any(axis=1) & table["dataset"].isin(["imagenet", "ecoset"])]
-    return core.drop_duplicates("model_id").set_index("model_id").sort_index()
-
-
-def test_ids_and_properties_equal_the_published_table(published):
+def test_ids_and_properties_equal_the_published_table():
+    published = suite()
     generated = pd.DataFrame([entry.__dict__ for entry in spvvs.checkpoints()]).set_index("id").sort_index()
     assert list(generated.index) == list(published.index)
     assert len(generated) == 620
@@ -47,10 +37,10 @@ def test_ids_and_properties_equal_the_published_table(published):
         assert (generated[ours] == published[theirs]).all(), ours
 
 
-def test_checkpoint_paths_follow_the_published_urls(published):
+def test_checkpoint_paths_follow_the_published_urls():
     study = load_study({"study": "s", "results": "r", "models": [{"source": "spvvs", "path": "checkpoints"}]})
     models = inventory(study)
-    for id, url in published["checkpoint_url"].items():
+    for id, url in suite()["checkpoint_url"].items():
         assert models[id].checkpoint.split("/", 1)[1] == url.split("/checkpoints/")[1]
 
 

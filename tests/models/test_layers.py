@@ -1,13 +1,11 @@
 """Candidate layers hold every published choice, at its published place; hooks see what a module puts out."""
 
-import gzip
-import json
 import re
 from functools import cache
 
 import pytest
 import torch
-from places import SHARED
+from shipped_data import read_json
 from torch import nn
 
 from cortexscale.models import spvvs
@@ -16,7 +14,6 @@ from cortexscale.models.families import LAYERS, PUBLISHED_NAMES
 from cortexscale.models.layers import Layer, candidate_layers, captured
 from cortexscale.models.vision import timm
 
-PUBLISHED = SHARED / "data/published"
 FAMILIES = {arch: family for grid in (spvvs.NAMED, spvvs.FLEX) for family, archs in grid.items() for arch in archs}
 
 NOT_BUILT_HERE = {"Qwen3-VL-2B-Instruct": "Qwen3-VL", "vjepa2-vitl-fpc64-256": "V-JEPA2"}
@@ -24,10 +21,7 @@ NOT_BUILT_HERE = {"Qwen3-VL-2B-Instruct": "Qwen3-VL", "vjepa2-vitl-fpc64-256": "
 
 
 def read(name: str) -> dict:
-    path = PUBLISHED / name
-    if not path.exists():
-        pytest.skip(f"the published commitments are not at {path}")
-    content = json.loads(gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_text())
+    content = read_json(f"multimodal_brain_scaling/{name}.json.gz")
     return {model: entries for model, entries in content.items() if model != "config"}
 
 
@@ -59,9 +53,9 @@ def is_candidate(model: str, name: str) -> bool:
 def test_every_published_layer_is_a_candidate():
     committed = {
         model: {layer for layers in sets.values() for layer in layers}
-        for model, sets in read("committed_extraction_layers.json").items()
+        for model, sets in read("committed_extraction_layers").items()
     }
-    for model, datasets in read("layer_commitments.json.gz").items():
+    for model, datasets in read("layer_commitments").items():
         committed[model] |= {entry["layer_name"] for rois in datasets.values() for entry in rois.values()}
     assert len(committed) == 85
     for model, names in committed.items():
@@ -71,7 +65,7 @@ def test_every_published_layer_is_a_candidate():
 @pytest.mark.slow
 def test_published_positions_are_ours():
     compared = 0
-    for model, datasets in read("layer_commitments.json.gz").items():
+    for model, datasets in read("layer_commitments").items():
         if model in NOT_BUILT_HERE:
             continue
         for entry in (entry for rois in datasets.values() for entry in rois.values()):

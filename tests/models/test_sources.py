@@ -10,7 +10,8 @@ import torch
 import yaml
 from inventories import inventory as inventory_of
 from PIL import Image
-from places import ROOT, SHARED
+from places import ROOT
+from shipped_data import COMMITMENTS
 
 from cortexscale.alignment.published import read_published
 from cortexscale.code import stage_digest
@@ -23,7 +24,6 @@ from cortexscale.models.model import HubBuilder, Model
 from cortexscale.plan import Plan
 from cortexscale.study import load_study
 
-PUBLISHED = SHARED / "data/published/layer_commitments.json.gz"
 EXAMPLE = ROOT / "docs/example_model.py"
 GABORS = {"source": "python", "id": "gabors", "file": str(EXAMPLE), "transform": "transform", "family": "Gabor"}
 GABORS |= {"layers": ["simple", "complex"]}
@@ -232,7 +232,6 @@ def test_a_video_model_sees_a_picture_as_two_equal_frames(hub):
     torch.testing.assert_close(outputs["layer.1"], states[2].flatten(1))
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="the published commitments are not at hand")
 @pytest.mark.parametrize(("name", "family"), [("vjepa2-vitl-fpc64-256", "V-JEPA2"), ("Qwen3-VL-2B-Instruct", "Qwen3-VL")])
 def test_candidates_have_the_published_names_positions_and_depths(name, family):
     """The networks are as deep as the published ones, and narrow."""
@@ -246,7 +245,7 @@ def test_candidates_have_the_published_names_positions_and_depths(name, family):
         else:
             network = transformers.Qwen3VLModel(transformers.Qwen3VLConfig(vision_config=vision, text_config=text))
     ours = {layer.name: (layer.position, layer.depth) for layer in candidate_layers(network, LAYERS[family])}
-    published = [entry for rois in read_published(PUBLISHED)[name].datasets.values() for entry in rois.values()]
+    published = [entry for rois in read_published(COMMITMENTS)[name].datasets.values() for entry in rois.values()]
     assert published
     for entry in published:
         expected = entry.layer_position, pytest.approx(entry.layer_position_normalized, abs=1e-12)

@@ -4,7 +4,6 @@ import re
 
 import numpy as np
 import pytest
-from places import SHARED
 
 from cortexscale.check.raw_data import check_data
 from cortexscale.check.released_counts import compare_counts
@@ -19,21 +18,32 @@ from cortexscale.simulation.matlab import write_matlab
 from cortexscale.study.data import Dataset
 
 READERS = {"tvsd": tvsd, "things_fmri": things_fmri}
+COUNTED = [
+    (
+        "tvsd",
+        "reliab",
+        0.3,
+        {"monkeyF": {"V1": 332, "V4": 117, "IT": 157}, "monkeyN": {"V1": 410, "V4": 198, "IT": 141}},
+    ),
+    (
+        "things_fmri",
+        "nc_testset",
+        30,
+        {
+            "sub-01": {"V1": 385, "V2": 257, "V4": 152, "IT_glasser": 250},
+            "sub-02": {"V1": 356, "V2": 278, "V4": 225, "IT_glasser": 389},
+            "sub-03": {"V1": 174, "V2": 131, "V4": 101, "IT_glasser": 120},
+        },
+    ),
+]
+"""Numbers of units above a threshold, counted in the real files of both datasets."""
 PAIRS = [(name, own, other) for name in READERS for own in READERS[name].SUBJECTS for other in READERS[name].SUBJECTS]
 
 
-def test_numbers_are_those_of_the_real_releases():
-    file = SHARED / "data/real/README.md"
-    if not file.exists():
-        pytest.skip("the reference data beside the checkout are absent")
-    text = next(line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("TVSD, units"))
-    subjects = {"F": "monkeyF", "N": "monkeyN", "sub-01": "sub-01", "sub-02": "sub-02", "sub-03": "sub-03"}
-    for name, subject in subjects.items():
-        found = re.search(rf"{name} (?:V1 )?(\d+)(?:/|, V2 )(\d+)(?:/|, hV4 )(\d+)(?:(?:/|, IT )(\d+))?", text)
-        dataset = "things_fmri" if subject.startswith("sub") else "tvsd"
-        counts = all_facts()[dataset].released_units.counts[subject]
-        assert list(counts.values()) == [int(number) for number in found.groups() if number]
-        assert list(counts) == (["V1", "V4", "IT"] if dataset == "tvsd" else ["V1", "V2", "V4", "IT_glasser"])
+@pytest.mark.parametrize(("dataset", "statistic", "above", "counts"), COUNTED)
+def test_numbers_are_those_of_the_real_releases(dataset, statistic, above, counts):
+    released = all_facts()[dataset].released_units
+    assert (released.statistic, released.above, released.counts) == (statistic, above, counts)
 
 
 class CountedReader:
