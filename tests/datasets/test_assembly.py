@@ -1,5 +1,6 @@
 """Assemblies: what netCDF tools write is read by name, whatever its order and storage; bad files are refused by name."""
 
+import hashlib
 import itertools
 import re
 
@@ -11,10 +12,13 @@ import scipy.io
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
 
 from cortexscale.datasets.formats import assembly as module
 from cortexscale.datasets.formats.assembly import open_assembly
 from cortexscale.datasets.formats.brainscore import Release
+from cortexscale.datasets.freemanziemba import reader as freemanziemba
+from cortexscale.datasets.majajhong import reader as majajhong
 from cortexscale.datasets.splits import stratified_test
 from cortexscale.errors import InputError
 from cortexscale.simulation.assembly import write_assembly
@@ -272,7 +276,7 @@ def test_files_are_found_flat_in_a_cache_and_by_their_old_names(tmp_path):
     assert release.files(tmp_path) == [tmp_path / "assy.nc", tmp_path / "image_old.csv"]
 
 
-@given(st.lists(st.integers(10, 40), min_size=1, max_size=6), st.integers(0, 2**32), st.floats(0.1, 0.6))
+@given(st.lists(st.integers(10, 40), min_size=1, max_size=6), st.integers(0, 2**32 - 1), st.floats(0.1, 0.6))
 def test_the_split_is_in_proportion_and_does_not_depend_on_the_order(sizes, seed, fraction):
     strata = np.repeat([f"kind {n}" for n in range(len(sizes))], sizes)
     ids = np.array([f"{n:04d}" for n in np.random.default_rng(0).permutation(len(strata))])
@@ -282,18 +286,40 @@ def test_the_split_is_in_proportion_and_does_not_depend_on_the_order(sizes, seed
     assert (np.abs(per_stratum - np.array(sizes) * test.sum() / len(ids)) < 1).all()
     order = np.random.default_rng(seed).permutation(len(ids))
     np.testing.assert_array_equal(stratified_test(ids[order], strata[order], fraction, seed, ""), test[order])
+    ascending = np.argsort(ids)
+    _, expected = train_test_split(ids[ascending], test_size=int(test.sum()), stratify=strata[ascending], random_state=seed)
+    assert set(ids[test]) == set(expected), "the draw of scikit-learn"
+
+
+def authors_draw(ids: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """Draw the test images of both releases as the authors' notebooks ``data_prep/bs_fz.ipynb`` and ``bs_mh.ipynb`` do."""
+    order = np.argsort(ids)
+    indices = np.arange(len(ids))
+    _, test = train_test_split(indices, stratify=strata[order], test_size=0.1, random_state=42, shuffle=True)
+    return np.isin(ids, ids[order][test])
 
 
 def test_the_released_splits():
-    """The reader holds out 14 of 67 and of 68 textures, and 40 of the 400 images of each of 8 categories."""
-    ids = np.array([f"{n:04d}" for n in range(3200)])
+    """14 of 67 and 68 textures are held out, 40 of the 400 images of each of 8 categories, and the images are the authors'."""
+    digests = np.array([hashlib.sha1(str(n).encode()).hexdigest() for n in range(3200)])
     kinds = np.repeat(["noise", "texture"], [67, 68])
-    test = stratified_test(ids[:135], kinds, 0.1, 42, "")
+    options = freemanziemba.Options()
+    test = stratified_test(digests[:135], kinds, options.test_fraction, options.split_seed, "")
+    np.testing.assert_array_equal(test, authors_draw(digests[:135], kinds))
     assert test[:67].sum() == 7 and test[67:].sum() == 7
-    categories = np.repeat(np.arange(8).astype(str), 400)
-    held_out = stratified_test(ids, categories, 0.1, 42, "")
+    options = majajhong.Options()
+    categories = np.repeat(["Animals", "Boats", "Cars", "Chairs", "Faces", "Fruits", "Planes", "Tables"], 400)
+    held_out = stratified_test(digests, categories, options.test_fraction, options.split_seed, "")
+    np.testing.assert_array_equal(held_out, authors_draw(digests, categories))
     np.testing.assert_array_equal(held_out.reshape(8, 400).sum(axis=1), 40)
-    assert (stratified_test(ids, categories, 0.1, 43, "") != held_out).any()
+    assert (stratified_test(digests, categories, 0.1, 43, "") != held_out).any()
+
+
+def test_drawn_images_do_not_depend_on_versions_of_libraries():
+    """The positions were drawn with scikit-learn 1.9.1 from numbered ids, 67 of noise before 68 textures."""
+    ids = np.array([f"{n:04d}" for n in range(135)])
+    test = stratified_test(ids, np.repeat(["noise", "texture"], [67, 68]), 0.1, 42, "")
+    assert np.flatnonzero(test).tolist() == [14, 18, 20, 38, 51, 57, 60, 76, 84, 100, 102, 110, 128, 129]
 
 
 def test_more_strata_than_test_images_are_refused():

@@ -1,7 +1,7 @@
 """A reader of recordings that Brain-Score distributes.
 
-The releases have no test set, so a fraction of the images is drawn, stratified by content. The draw depends only on the ids, the
-strata and a seed. It is therefore the same for every subject and on every machine.
+The releases have no test set, so a fraction of the images is drawn, stratified by content, as the authors of the paper did. The
+draw depends only on the ids, the strata and a seed. It is therefore the same for every subject and on every machine.
 """
 
 import math
@@ -22,6 +22,7 @@ from cortexscale.errors import InputError
 from cortexscale.kernels.noise_ceiling import ncsnr_from_trials, noise_ceiling_percent
 from cortexscale.listing import folders_in
 from cortexscale.recording import Recording, Split
+from cortexscale.section import Seed
 from cortexscale.stimuli.brainscore import read_stimuli
 
 _CACHE = re.compile("[0-9a-f]{40}")
@@ -33,7 +34,7 @@ class Options(pydantic.BaseModel, extra="forbid"):
     Attributes:
         window: start and end of a time window, in ms after stimulus onset. Responses are means over its time bins.
         test_fraction: fraction of the images that are test images. The number of test images is rounded up.
-        split_seed: seed with which the test images are drawn.
+        split_seed: seed with which the test images are drawn. The default is the authors'.
         min_nc_percent: keep units whose noise ceiling is above this value, in percent of variance.
         neuroids: expected number of units in each area, summed over all subjects.
         images: expected number of images in the file.
@@ -42,7 +43,7 @@ class Options(pydantic.BaseModel, extra="forbid"):
 
     window: tuple[float, float]
     test_fraction: float = pydantic.Field(default=0.1, gt=0, lt=1)
-    split_seed: int = 42
+    split_seed: Seed = 42
     min_nc_percent: float = pydantic.Field(default=10, ge=0, lt=100)
     neuroids: dict[str, pydantic.PositiveInt]
     images: int = pydantic.Field(ge=3)

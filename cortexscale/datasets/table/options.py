@@ -6,6 +6,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
+from cortexscale.section import Seed
+
 Axis = Literal["stimulus", "unit", "repetition", "time"]
 
 SUBJECT = "{subject}"
@@ -101,7 +103,7 @@ class SplitRule(BaseModel, extra="forbid", frozen=True):
     every: int | None = Field(None, ge=2, description="With 5, the first of every five stimuli is a test stimulus.")
     first: NonNegativeInt = Field(0, description="Number of stimuli before the first test stimulus of `every`.")
     random: float | None = Field(None, gt=0, lt=1, description="Fraction of the stimuli that is drawn for the test.")
-    seed: int = Field(42, description="Seed of `random`. The draw does not depend on the order of the stimuli.")
+    seed: Seed = Field(42, description="Seed of `random`. The draw does not depend on the order of the stimuli.")
     by: str | None = Field(None, description="Column of the stimuli. `random` draws the same fraction for each of its values.")
 
     @model_validator(mode="after")
