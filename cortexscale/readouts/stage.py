@@ -182,10 +182,14 @@ class Stage:
         rows = target.train_rows[fit.chosen]
         weights, intercept = linear_weights(K, self.store.slabs(layer, target.train_rows), target, fit, group)
         facts = self._facts(target.dataset, {subject: rows}, {subject: target.unit_names[fit.unit[of_group]]})
-        alpha = fit.alpha[of_group]
-        alpha = {subject: alpha[: 1 if (alpha == alpha[0]).all() else None].tolist()}
+        alpha = {subject: _without_repeats(fit.alpha[of_group])}
         readout = Readout.linear(weights, intercept, **facts, roi=roi, layer=layer, alpha=alpha)
         readout.save(self.saved / subject / f"{roi}.safetensors")
+
+
+def _without_repeats(alpha: np.ndarray) -> list[float]:
+    """Return the penalty of each unit, or only one penalty if it is that of all units."""
+    return alpha[: 1 if (alpha == alpha[0]).all() else None].tolist()
 
 
 def _is_constant(tokens: Tokens, rows: np.ndarray) -> bool:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
 from cortexscale.datasets.formats import assembly as module
-from cortexscale.datasets.formats.assembly import open_assembly
+from cortexscale.datasets.formats.assembly import Assembly, open_assembly
 from cortexscale.datasets.formats.brainscore import Release
 from cortexscale.datasets.freemanziemba import reader as freemanziemba
 from cortexscale.datasets.majajhong import reader as majajhong
@@ -325,3 +325,14 @@ def test_drawn_images_do_not_depend_on_versions_of_libraries():
 def test_more_strata_than_test_images_are_refused():
     with pytest.raises(InputError, match=r"kind of x\.csv\n.*3 test images \(0\.1 of 30\) for 5 strata[\s\S]*raise the fraction"):
         stratified_test(np.arange(30).astype(str), np.tile(list("abcde"), 6), 0.1, 0, "kind of x.csv")
+
+
+def test_a_damaged_coordinate_is_an_error_that_names_the_file(tmp_path, monkeypatch):
+    def damaged(data):
+        raise OSError("can't read data")
+
+    assembly = Assembly(tmp_path / "a.nc", "fetch it", None, ("presentation",), {"presentation": {"image_id": None}})
+    monkeypatch.setattr("cortexscale.datasets.formats.assembly.values_of", damaged)
+    with pytest.raises(InputError) as error:
+        assembly.table("presentation")
+    assert error.value.where == str(tmp_path / "a.nc") and error.value.remedy.endswith("fetch it")

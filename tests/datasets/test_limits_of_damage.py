@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
+from cortexscale.datasets.formats.matlab import numbers
 from cortexscale.datasets.formats.nifti import Volume
 from cortexscale.datasets.formats.signal import StillSamples, require_voltages
-from cortexscale.datasets.screening import Damage
+from cortexscale.datasets.screening import Damage, impossible
 from cortexscale.datasets.tvsd.electrodes import reasons_to_drop
 from cortexscale.errors import InputError
 
@@ -30,6 +32,13 @@ def refused(values: np.ndarray, of: np.ndarray | None = None) -> str:
     except InputError as error:
         return error.found
     return ""
+
+
+def test_a_response_a_million_times_the_median_size_is_impossible():
+    """The median is that of the sizes that are finite and not 0."""
+    values = np.array([0, 0, 0, 0, -2.0, 2.0, -2.0, np.inf, np.nan, 2.0e6, -2.1e6])
+    assert impossible(values).tolist() == [False] * 7 + [True, True, False, True]
+    assert impossible(np.array([0.0, np.nan])).tolist() == [False, True]
 
 
 @pytest.mark.parametrize(("run", "stuck"), [(9, False), (10, True)])
@@ -160,3 +169,14 @@ def test_electrodes_are_above_both_thresholds_and_left_out_for_the_first_that_th
     assert reasons_to_drop(electrodes, 0.3, Path("file")).tolist() == expected
     with pytest.raises(InputError, match=r"the highest reliability is 0\.9(.|\n)*above 0\.95"):
         reasons_to_drop(electrodes, 0.95, Path("file"))
+
+
+@pytest.mark.parametrize(("kind", "matlab"), [("f8", True), ("f4", True), ("u2", True), ("i8", True), ("f2", False)])
+def test_arrays_of_a_type_that_matlab_lacks_are_refused(tmp_path, kind, matlab):
+    with h5py.File(tmp_path / "a.mat", "w") as file:
+        file["x"] = np.zeros((2, 3), kind)
+        if matlab:
+            assert numbers(file, "x", (2, 3), "fetch it").shape == (2, 3)
+        else:
+            with pytest.raises(InputError, match="x is "):
+                numbers(file, "x", (2, 3), "fetch it")

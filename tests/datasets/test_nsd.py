@@ -134,6 +134,8 @@ def test_ceiling_uses_the_repetitions_of_the_test_images(study):
     mixed = (a / 3 + b / 2 + c) / (a + b + c)
     ncsnr = recording.units["ncsnr"]
     np.testing.assert_allclose(recording.units["nc_percent"], 100 * ncsnr**2 / (ncsnr**2 + mixed), rtol=1e-12)
+    everything = np.concatenate([recording.train.repetitions, recording.test.repetitions])
+    assert recording.notes["ceiling_stimuli"] == max((everything == 3).sum(), len(recording.test.repetitions)) > 1
     three = nsd.read(study.root, "subj03", OPTIONS.model_copy(update={"ceiling_repetitions": 3})).units
     np.testing.assert_allclose(three["nc_percent"], 100 * three["ncsnr"] ** 2 / (three["ncsnr"] ** 2 + 1 / 3), rtol=1e-12)
 
@@ -402,6 +404,11 @@ BAD = {
         "from -0.5 to 3.5",
     ),
     "label beyond the names": (edit_volume(f"{ROI}/streams.nii.gz", lambda v: v * 9), f"{ROI}/streams.nii.gz", "to 63"),
+    "label below -1": (
+        edit_volume(f"{ROI}/streams.nii.gz", lambda v: np.where(v < 0, -2, v)),
+        f"{ROI}/streams.nii.gz",
+        "from -2 to",
+    ),
     "empty nsdgeneral": (
         edit_volume(f"{ROI}/nsdgeneral.nii.gz", lambda v: np.minimum(v, 0)),
         f"{ROI}/nsdgeneral.nii.gz",

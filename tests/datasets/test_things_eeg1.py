@@ -367,6 +367,13 @@ BAD_FILES = {
         "seconds",
         "1.2.0",
     ),
+    "one onset in samples": (
+        "events.tsv",
+        lambda r: rewrite_events(r, lambda t: t.assign(onset=t["onset"].where(t.index != 4, t["sample"]))),
+        "beside sample 3401 in line 6",
+        "seconds",
+        "1.2.0",
+    ),
     "events shuffled": (
         "events.tsv",
         lambda r: rewrite_events(r, lambda t: t.sample(frac=1, random_state=0)),

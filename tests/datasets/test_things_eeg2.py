@@ -315,6 +315,11 @@ def rewrite(path: Path, **changes) -> None:
     np.save(path, content)
 
 
+def test_names_of_channels_may_be_arrays(copy):
+    rewrite(dictionary(copy, 1, "test"), ch_names=np.array, ch_types=np.array)
+    things_eeg2.inspect(copy, "sub-01", OPTIONS)
+
+
 def test_the_wikis_name_of_the_channel_types_is_read_too(copy):
     types = np.load(dictionary(copy, 1, "test"), allow_pickle=True).item()["ch_types"]
     rewrite(dictionary(copy, 1, "test"), ch_types=None, ch_type=types)

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import struct
 import warnings
 from textwrap import dedent
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ import pytest
 from memory import peak_mb
 
 from cortexscale.datasets.things_meg import reader as things_meg
-from cortexscale.datasets.things_meg.files import CATCH
+from cortexscale.datasets.things_meg.files import CATCH, _next_part
 from cortexscale.datasets.things_meg.reader import Options, stimulus_id
 from cortexscale.datasets.things_meg.simulate import (
     PARTS,
@@ -435,3 +436,17 @@ def test_memory_grows_with_what_is_kept_only(tmp_path):
     small, large = (things_meg.memory_mb(option) for option in options)
     assert peaks[1] - peaks[0] < 4e-6 * UNITS * 3 * (36 + 3 * 14) + 10, peaks
     assert peaks[0] < small and peaks[1] < large
+
+
+def fif(*tags: tuple[int, bytes, int]) -> bytes:
+    """Pack FIF tags, each given by its kind, its content and the place of the next tag."""
+    return b"".join(struct.pack(">iIii", kind, 10, len(content), following) + content for kind, content, following in tags)
+
+
+@pytest.mark.parametrize("hole", [0, 500])
+def test_the_next_part_is_found_where_the_tags_lead(tmp_path, hole):
+    """A tag names the place of the next one, or 0 if the next one follows at once. Bytes that no tag leads to are not read."""
+    first = fif((100, b"id" * 10, 0 if hole == 0 else 36 + hole))
+    file = tmp_path / "a.fif"
+    file.write_bytes(first + b"\xff" * hole + fif((118, b"next.fif", 0), (999, b"\0" * 1200, -1)))
+    assert _next_part(file) == "next.fif"

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,7 +89,9 @@ def test_weights_and_card(root, tmp_path, model):
     arguments = job(
         root, model, weights=tmp_path / "tuned.pt", card=tmp_path / "tuned.json", tuning=replace(TUNING, percent=50, seed=1)
     )
+    began = time.monotonic()
     card = finetune(**arguments)
+    assert card["steps"] * card["seconds_per_step"] < time.monotonic() - began
     assert card == json.loads(arguments["card"].read_text())
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["tuned.json", "tuned.pt"]
     assert (card["fitting_samples"], card["subjects"], card["steps"]) == (48, ["s0", "s1"], 6)
@@ -235,6 +238,10 @@ def test_what_lora_needs_is_said(monkeypatch):
         lora.Adapters(pretrained(RESNET).network, Lora(), seed=0)
     with pytest.raises(InputError, match="a last linear layer"):
         lora.classifier(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()))
+    without_weights = nn.Sequential(nn.Conv2d(3, 4, 1))
+    without_weights.get_classifier = nn.Identity  # as timm answers for a network without classes
+    with pytest.raises(InputError, match="last linear layer"):
+        lora.classifier(without_weights)
     monkeypatch.setitem(sys.modules, "peft.tuners.lora", None)
     with pytest.raises(InputError, match=r"no package peft[\s\S]*pip install"):
         lora.Adapters(pretrained().network, Lora(), seed=0)

@@ -146,3 +146,42 @@ def test_intervals_cover_the_truth(design, ceilings, rho):
         found.append(calibrated_score(r, perfect, n))
     assert 0.9 <= np.mean(inside) <= 0.99
     assert np.mean(found) == pytest.approx(rho, abs=0.02)
+
+
+@pytest.mark.parametrize(("n", "ceiling_stimuli"), [(10, None), (100, 400)])
+def test_squared_correlations_are_those_that_a_simulation_finds(n, ceiling_stimuli):
+    """Of 20,000 units, 0, 30 and 60 % of whose variance is signal. The error is that of the mean."""
+    rng, k, units = np.random.default_rng(4), 20, 20_000
+    c = np.resize([0, 0.3, 0.6], units)
+    signal = rng.standard_normal((ceiling_stimuli or n, units)) * np.sqrt(c)
+    means = signal + rng.standard_normal(signal.shape) * np.sqrt(1 - c)
+    d = len(signal) - 1
+    noise = (1 - c) * rng.chisquare(d * (k - 1), units) / (d * (k - 1))
+    nc_percent = 100 * np.maximum(1 - noise / means.var(axis=0, ddof=1), 0)
+    r_squared, _ = perfect_scores(nc_percent, n, k, ceiling_stimuli)
+    x, y = signal[:n] - signal[:n].mean(axis=0), means[:n] - means[:n].mean(axis=0)
+    r = (x * y).sum(axis=0) / np.sqrt(np.maximum((x * x).sum(axis=0) * (y * y).sum(axis=0), 1e-300))
+    found = np.where(c > 0, r**2, 1 / (n - 1))  # a perfect model of a unit without signal is right by chance
+    assert r_squared.mean() == pytest.approx(found.mean(), abs=4 * found.std() / np.sqrt(units))
+
+
+def test_the_interval_is_the_jackknife_of_plain_correlations():
+    """Left out one stimulus at a time. The predicted responses have means that differ between units."""
+    rng, n = np.random.default_rng(2), 8
+    observed = rng.standard_normal((n, 5))
+    predicted = observed + 0.5 * rng.standard_normal((n, 5)) + 100 * np.arange(5)
+    nc_percent, perfect = np.array([20.0, 40, 60, 80, 90]), np.full(5, 0.8)
+    whole = observed.var(axis=0)
+
+    def square(rows: np.ndarray, possible: float) -> float:
+        r = [np.corrcoef(predicted[rows, unit], observed[rows, unit])[0, 1] for unit in range(5)]
+        return np.sum(np.square(r) - 1 / (len(rows) - 1)) / possible
+
+    possible = np.sum(perfect - 1 / (n - 1))
+    without = [np.delete(np.arange(n), left_out) for left_out in range(n)]
+    changes = [np.sum((1 - nc_percent / 100) * (1 - whole / observed[rows].var(axis=0))) for rows in without]
+    squares = [square(rows, possible + change) for rows, change in zip(without, changes, strict=True)]
+    half = 2.364624 * np.sqrt((n - 1) * np.var(squares))  # 97.5th percentile of Student's t with 7 degrees of freedom
+    middle = square(np.arange(n), possible)
+    expected = [np.sign(value) * np.sqrt(abs(value)) for value in (middle - half, middle + half)]
+    assert calibrated_interval(predicted, observed, nc_percent, perfect) == pytest.approx(expected, rel=1e-6)

@@ -16,6 +16,7 @@ from cortexscale.readouts import linear, train
 from cortexscale.readouts.mapping import gate_summary
 from cortexscale.readouts.recipes import ReadoutRecipe, recipe_for
 from cortexscale.readouts.roi_readouts import Head, RoiReadouts
+from cortexscale.readouts.stage import _is_constant, _without_repeats
 from cortexscale.readouts.train import train_readouts
 from cortexscale.readouts.trials import Trials, held_out, subset
 from cortexscale.readouts.trunks import build_head, build_trunk, sinusoids
@@ -23,6 +24,19 @@ from cortexscale.study.ridge import Alphas, Ridge
 
 SMALL = {"width": 8, "heads": 2, "latents": 3, "hidden": 5, "rank": 4, "batch": 8, "epochs": 4, "learning_rate": 1e-2}
 N, TOKENS, CHANNELS = 20, 6, 8
+
+
+@pytest.mark.parametrize(("penalties", "saved"), [([7, 7, 7], [7]), ([7, 7, 70], [7, 7, 70]), ([7], [7])])
+def test_a_saved_readout_has_one_penalty_if_all_units_share_it(penalties, saved):
+    assert _without_repeats(np.array(penalties)) == saved
+
+
+@pytest.mark.parametrize(("different", "constant"), [(None, True), (1, False), (3, False)])
+def test_tokens_are_constant_only_if_no_stimulus_has_others(different, constant):
+    values = np.ones((4, 2, 3), np.float32)
+    if different:
+        values[different, 1, 2] = 2
+    assert _is_constant(SimpleNamespace(read=lambda rows: values[rows]), np.arange(4)) == constant
 
 
 def random(trunk: nn.Module) -> nn.Module:

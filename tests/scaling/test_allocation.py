@@ -1,5 +1,7 @@
 """Parameters and samples at once: the law is found, and compute is divided as no other division does better."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -73,6 +75,16 @@ def test_resamples_in_which_a_resource_does_not_help_are_left_out():
         law.fit.bootstrap_constants[name] = np.r_[values, 1e-9 if name == "beta" else values[0]]
     h, log_g = (np.r_[values, values[1]] for values in costs)
     pd.testing.assert_frame_equal(compute_optimal(law, (h, log_g), budgets), expected)
+
+
+def test_an_optimum_needs_a_full_sample_in_which_both_resources_help():
+    law, compute = planted(40, 0.02, 4, bootstraps=5)
+    costs = flops_by_parameters(law, compute)
+    fit = SimpleNamespace(constants=law.fit.constants | {"beta": 0.0}, bootstrap_constants=law.fit.bootstrap_constants)
+    assert compute_optimal(SimpleNamespace(fit=fit), costs, np.array([1e12])).empty
+    none = {name: np.zeros_like(values) for name, values in law.fit.bootstrap_constants.items()}
+    fit = SimpleNamespace(constants=law.fit.constants, bootstrap_constants=none)
+    assert compute_optimal(SimpleNamespace(fit=fit), costs, np.array([1e12])).empty
 
 
 def test_the_cost_of_parameters_is_fitted_to_every_resample():
