@@ -24,8 +24,8 @@ def averaged_rows(rows: pd.DataFrame, settings: AverageSettings) -> pd.DataFrame
     """Select the rows of a result table that enter averages. Fits, figures and tables that average begin with this selection.
 
     ROIs that contain other ROIs are left out unless ``composite_rois`` is set, and models or readouts without a score on every
-    benchmark are left out unless ``incomplete_models`` is set. If a benchmark has only ROIs that contain others, they are kept. A
-    table without ROIs is returned as it is. An InputError is raised if no model has a score on every benchmark.
+    benchmark are left out unless ``incomplete_models`` is set. If a benchmark has only such ROIs, these are kept. A table without
+    ROIs is returned as it is. An InputError is raised if no model has a score on every benchmark.
     """
     if "roi" not in rows:
         return rows

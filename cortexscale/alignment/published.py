@@ -14,7 +14,7 @@ from cortexscale.files import open_unpacked, require_real_file
 
 
 def read_published(file: Path | str) -> dict[str, Commitments]:
-    """Read the commitments of each model id from a JSON file, which gzip may have compressed, whatever its name.
+    """Read the commitments of each model id from a JSON file, plain or compressed with gzip.
 
     Datasets and layers keep the authors' names.
     """

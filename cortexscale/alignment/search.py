@@ -21,7 +21,7 @@ def search_layers(store: Store, targets: Sequence[Targets], ridge: Ridge) -> pd.
 
     ``cv_score`` is noise-normalised Pearson r, averaged over units and then over the outer folds. ``cv_score_sd`` is the standard
     deviation over the folds. ``alpha`` is the penalty chosen on the whole training split. If a layer puts out the same numbers
-    for all training stimuli, as a dead one does, both scores are nan, and a warning names the layer. The same holds for a layer
+    for all training stimuli, as a dead layer does, both scores are nan, and a warning names the layer. The same holds for a layer
     whose activations are so small beside the penalties that its predictions do not vary.
     """
     tables = []

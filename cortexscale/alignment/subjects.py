@@ -54,7 +54,7 @@ def load_targets(
     stimuli: pd.DataFrame,
     prepared: Path | None = None,
 ) -> list[Targets]:
-    """Load the responses from files ``<dataset>/<subject>.h5``. All datasets are recorded with the same stimulus set."""
+    """Load the responses from files ``<dataset>/<subject>.h5``. All datasets have the same stimulus set."""
     targets, known = [], PreparedResponses(prepared) if prepared else None
     for name, dataset in datasets.items():
         files = scored_subjects([file for file in recordings if file.parent.name == name], dataset.best_subjects)

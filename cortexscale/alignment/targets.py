@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class PreparedResponses:
-    """A file of :func:`prepare_responses`, with results that depend only on responses."""
+    """A file that :func:`prepare_responses` wrote. It has results that depend only on responses."""
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
@@ -59,10 +59,10 @@ class Targets:
     """The float32 responses of all units of those subjects that saw the same stimuli.
 
     ``train_rows`` and ``test_rows`` are row numbers in the stimulus table. ``train_concepts`` has the concept of each training
-    stimulus, by which folds may be grouped. ``nc_percent`` is the noise ceiling of the test responses in percent of variance.
+    stimulus, by which folds can be grouped. ``nc_percent`` is the noise ceiling of the test responses in percent of variance.
     ``groups`` has one row for each subject x ROI that has units. The boolean ``members`` (groups, units) tells which units each
-    group has. ``unit_names`` are unique within a subject. ``perfect`` (groups, units) is the expected r^2 of a perfect model
-    for the units of each group, nan if it is not known (:class:`cortexscale.recording.Recording`).
+    group has. ``unit_names`` are unique within a subject. ``perfect`` (groups, units) is the expected r^2 of a perfect model for
+    the units of each group, nan if it is not known (:class:`cortexscale.recording.Recording`).
     """
 
     dataset: str

@@ -6,16 +6,16 @@ and
 
     B = (Kc + alpha I)^-1 - 11' / (n alpha),      C = B Y.
 
-The intercept adds a row and column of ones to Kc + alpha I. B is the upper left block of the inverse of that matrix, so B 1 = 0.
-Let S be the held-out stimuli and R the other stimuli. As subscripts they select rows and columns:
+The intercept adds a row and column of ones to Kc + alpha I. B is the upper left block of the inverse of this larger matrix. Thus
+B 1 = 0. Let S be the held-out stimuli and R the other stimuli. As subscripts they select rows and columns:
 
     residuals of S predicted from R              E_S = B_SS^-1 C_S
     B of the problem on R alone                  B_RR - B_RS B_SS^-1 B_SR
     C of the problem on R alone                  C_R - B_RS E_S
     leave-one-out residual in either problem     C_i / B_ii
 
-The last line is the closed form of Rifkin & Lippert 2007 (MIT-CSAIL-TR-2007-025); the others are Schur complements. Therefore all
-subjects, ROIs and folds share one factorisation per alpha.
+The last line is the closed form of Rifkin & Lippert 2007 (MIT-CSAIL-TR-2007-025); the other lines are Schur complements.
+Therefore all subjects, ROIs and folds share one factorisation per alpha.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,11 +30,12 @@ from cortexscale.kernels.gram import centred
 
 
 class BorderedInverse:
-    """The matrix B (n, n) of the docstring of this module at one alpha, and in ``folds`` what leaving out each fold needs.
+    """The matrix B (n, n) that the docstring of this module defines, at one alpha.
 
-    A fold is a slice of the rows. ``diagonal`` (n, 1) is the diagonal of B. The inverse costs n^3 operations, and all k folds
-    together n^3 / k. In addition to the doubly centred Kc, memory holds two n x n matrices during the computation and one
-    afterwards. An alpha that is too small for the precision of Kc raises ValueError.
+    A fold is a slice of the rows. For each fold, ``folds`` has the matrices that leave it out. ``diagonal`` (n, 1) is the
+    diagonal of B. The inverse costs n^3 operations, and all k folds together n^3 / k. In addition to the doubly centred Kc,
+    memory holds two n x n matrices during the computation and one afterwards. An alpha that is too small for the precision of Kc
+    raises ValueError.
     """
 
     def __init__(self, alpha: float, Kc: Tensor, blocks: Sequence[slice]) -> None:
@@ -44,13 +45,13 @@ class BorderedInverse:
             self.folds = [HeldOutBlock(self.B, block) for block in blocks]
 
     def residuals(self, C: Tensor) -> list[Tensor]:
-        """Compute the residuals (len(S), T) of each fold S, predicted from the other folds, from C = B Y for T units."""
+        """Compute the residuals (len(S), T) of each fold S when the other folds predict it. C is B Y for T units."""
         return [fold.inverse @ C[fold.block] for fold in self.folds]
 
     def errors(self, C: Tensor, residuals: list[Tensor]) -> Tensor:
         """Compute mean squared leave-one-out errors, (k + 1, T) float64.
 
-        The first k rows are errors on the training stimuli of each fold, the last row on all stimuli.
+        Each of the first k rows has the errors on the stimuli outside one fold. The last row has the errors on all stimuli.
         """
         errors = torch.empty(len(self.folds) + 1, C.shape[1], dtype=torch.float64, device=C.device)
         for f, (fold, residual) in enumerate(zip(self.folds, residuals, strict=True)):

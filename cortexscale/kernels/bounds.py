@@ -5,9 +5,9 @@ from typing import NamedTuple
 from cortexscale.costs import Machine
 
 ADAPTIVE_INVERSES, ADAPTIVE_EVALUATIONS = 6, 4
-"""Number of penalties for which an adaptive search inverts a matrix, and number for which it evaluates each unit."""
+"""Number of penalties for which an adaptive search inverts a matrix, and number of penalties for which it evaluates each unit."""
 PLS_STEPS = 40
-"""Number of steps that Lanczos' method usually needs at most for one component of PLS."""
+"""Largest number of steps that Lanczos' method usually needs for one component of PLS."""
 EIGENVECTORS = 6
 """Time to compute all eigenvectors of a symmetric matrix, divided by the time to invert it (measured on a CPU)."""
 
@@ -28,8 +28,8 @@ def ridge_seconds(
     There are I inverses, each of n^3 (1 + 1/k) operations with k ``folds`` and n^3 without folds. Each of E evaluations takes 4
     n^2 T operations for products (2 n^2 T without folds), 2 n m T for the test stimuli, and 10 k + 5 passes over n x T values.
     The passes matter if n is small. A ``full`` search of A alphas has I = E = A. An ``adaptive`` search has I =
-    ``ADAPTIVE_INVERSES`` and E = ``ADAPTIVE_EVALUATIONS``, as for errors with one minimum; its first guess takes A n^3 / 8
-    operations more.
+    ``ADAPTIVE_INVERSES`` and E = ``ADAPTIVE_EVALUATIONS``, which are the numbers for errors with one minimum. The first guess of
+    the search takes another A n^3 / 8 operations.
     """
     inverses = evaluations = alphas
     guess = 0.0
@@ -73,7 +73,7 @@ def stored_kernel_seconds(machine: Machine, precision: str, n: int, width: float
 
 
 def geometry_seconds(machine: Machine, precision: str, n: int, groups: float, units: float) -> float:
-    """Seconds of RSA and CKA, with n^2 U operations for U ``units`` and 20 passes over the n^2 / 2 pairs of each group."""
+    """Seconds of RSA and CKA: n^2 U operations for U ``units``, and 20 passes over the n^2 / 2 pairs of each group."""
     return n**2 * units / machine.gemm(precision) + groups * 10 * n**2 / machine.elementwise
 
 

@@ -32,7 +32,8 @@ def pearson(predicted: Tensor, observed: Tensor, floor: float = 0.0) -> Tensor:
 def noise_normalised(r: np.ndarray, nc_percent: np.ndarray) -> np.ndarray:
     """Divide r (..., units) by the square root of noise ceilings (units,) in percent of variance.
 
-    The result estimates r with noise-free responses. Values above 1 are kept, because clipping would bias the mean over units.
+    The result estimates the r that noise-free responses would give. Values above 1 are kept, because clipping would bias the mean
+    over units.
     """
     nc_percent = np.asarray(nc_percent)
     if not (nc_percent > 0).all():

@@ -38,7 +38,7 @@ def keep_freed_memory() -> None:
 
 
 def working_precision(device: torch.device) -> torch.dtype:
-    """Return float64 for a CPU and for accelerators on which it takes at most twice as long as float32, otherwise float32."""
+    """Return float64 for a CPU and for accelerators that compute it at least half as fast as float32, otherwise float32."""
     if device.type == "cpu" or (device.type == "cuda" and torch.cuda.get_device_capability(device) in FAST_FLOAT64):
         return torch.float64
     return torch.float32
@@ -55,7 +55,7 @@ def units_at_a_time(bytes_per_unit: int, reserved_bytes: int, device: torch.devi
 
 
 class Blocks:
-    """A range in blocks that fit in the memory of the device.
+    """Work through a long range in blocks that fit in the memory of the device.
 
     Whenever a block does not fit, all later blocks have half its size.
     """
@@ -64,7 +64,7 @@ class Blocks:
         self.size = size
 
     def run(self, length: int, work: Callable[[slice], None]) -> None:
-        """Call ``work`` for consecutive slices of ``range(length)``. If a slice runs out of memory, its parts are tried."""
+        """Call ``work`` for consecutive slices of ``range(length)``. If a slice needs too much memory, a shorter one is tried."""
         first = 0
         while first < length:
             try:

@@ -28,7 +28,7 @@ class GramMatrix:
     mean_products: Tensor
 
     def subset(self, rows: np.ndarray | slice) -> "GramMatrix":
-        """Select some of the stimuli. Their centring does not change. If ``rows`` is a slice, the result is a view."""
+        """Select some of the stimuli. The features are not centred again. If ``rows`` is a slice, the new K is a view of K."""
         K = self.K[rows, rows] if isinstance(rows, slice) else self.between(rows, rows)
         index = rows if isinstance(rows, slice) else torch.as_tensor(rows, device=K.device)
         return GramMatrix(K, self.width, self.row_sums[index], self.mean_products[index])
@@ -65,7 +65,7 @@ def gram(
             x = work[:, : part.shape[1]].copy_(part)
             x.sub_(x[0].clone())  # a constant feature becomes exactly 0
             mean = x.mean(dim=0)
-            if not mean.isfinite().all():  # this checks every value, because one that is not finite spoils its mean
+            if not mean.isfinite().all():  # one value that is not finite is enough, so this checks all values
                 raise ValueError(_describe_not_finite(part, width))
             _add_lower(K, x.sub_(mean).to(dtype))
             mean = mean.add_(part[0].to(x)).double()

@@ -6,9 +6,9 @@ There are two ways to find the penalty with the smallest leave-one-out error. Bo
 * ``full`` evaluates every unit at every alpha.
 * ``adaptive`` evaluates every group only at alphas around the minima of its error. It first guesses the curve of the error from
   half of the stimuli and random combinations of units, at an eighth of the cost of the inverses. The curve may have several
-  valleys if a few features are much larger than the others, and both kinds predict the responses. From one alpha below the
-  bottom of every valley, the search goes up the grid until the error has risen in every fold, and then goes down in the same
-  way. The result is the same as for ``full`` unless the error has a valley that the guess does not show.
+  valleys if a few features are much larger than the others, and both the large and the small features predict the responses. From
+  one alpha below the bottom of every valley, the search goes up the grid until the error has risen in every fold, and then goes
+  down in the same way. The result is the same as for ``full`` unless the error has a valley that the guess does not show.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from cortexscale.kernels.ridge_problem import BestAlphas, NestedRidge, RidgeProb
 
 SEARCHES = ("adaptive", "full")
 _FEW = 400
-"""Number of stimuli from which on half of them show every valley of the error. With fewer stimuli, all are used, because an
+"""Smallest number of stimuli of which half show every valley of the error. If there are fewer stimuli, all are used, because an
 inverse takes milliseconds.
 """
 
@@ -44,19 +44,19 @@ def nested_ridge(
     """Choose alphas by leave-one-out error within each training set, and correlate predictions at these alphas with responses.
 
     With k folds of n stimuli, an inverse costs n^3 (1 + 1/k) operations, and evaluating T units with it costs 4 n^2 T. ``full``
-    does both at all A alphas. ``adaptive`` makes fewer than 2 A inverses. If errors have one valley, it usually makes 5 and
-    evaluates each unit 3 to 4 times. Its guess costs A n^3 / 8 operations, or A n^3 for few stimuli. Besides the arguments,
-    memory holds 3 n^2 values, blocks of units, and two tables of (k + 1) P values for the P pairs of a group and a unit.
-    Predictions take 2 m values per pair, and 2 n more with folds. In float32, the error of r is at most 1e-3 for alphas between
-    1e-4 and 1e2 times the largest eigenvalue of K, and 1e-5 well within that range.
+    does both at all A alphas. ``adaptive`` makes fewer than 2 A inverses. If the errors have one valley, it usually makes 5
+    inverses and evaluates each unit 3 to 4 times. Its guess costs A n^3 / 8 operations, or A n^3 for few stimuli. Besides the
+    arguments, memory holds 3 n^2 values, blocks of units, and two tables of (k + 1) P values for the P pairs of a group and a
+    unit. Predictions take 2 m values per pair, and 2 n more with folds. In float32, the error of r is at most 1e-3 for alphas
+    between 1e-4 and 1e2 times the largest eigenvalue of K, and 1e-5 well within that range.
 
     Args:
         K: (n, n) Gram matrix of the training stimuli, in any centring. Computations use its dtype and device.
         alphas: grid of penalties above 0, ascending.
         folds: index arrays that partition the n stimuli. If empty, there is no cross-validation.
         cross: (m, n) Gram matrix between test and training stimuli. Its features are centred as in K.
-        alpha_per: ``group`` chooses one alpha per group, by the mean error of its units. ``unit`` chooses one alpha per unit. It
-            needs the full search, because the error of a single unit is noisy and may have several minima.
+        alpha_per: ``group`` chooses one alpha per group, by the mean error of its units. ``unit`` chooses one alpha per unit and
+            needs the full search, because the error of a single unit is noisy and can have several minima.
         units_per_block: number of units that are evaluated at a time; by default as many as the device holds.
     """
     grid = _checked_alphas(alphas)
@@ -68,7 +68,8 @@ def nested_ridge(
     best = BestAlphas(problem, alpha_per)
     n_alphas, n_choices = len(grid), best.error.shape[1]
     seen = np.zeros((n_alphas, n_choices), dtype=bool)
-    error = np.full((n_alphas + 2, *best.error.shape), np.inf)  # rows -1 and -2 are also the neighbours of row 0
+    # The last two rows stay infinite. Row 0 has them as its neighbours, because they are also rows -1 and -2.
+    error = np.full((n_alphas + 2, *best.error.shape), np.inf)
 
     def evaluate(a: int, wanted: np.ndarray) -> None:
         choices = np.flatnonzero(wanted & ~seen[a])
@@ -91,7 +92,7 @@ def nested_ridge(
 
 
 def guessed_errors(K: Tensor, responses: Responses, alphas: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Guess the leave-one-out error of each group at each alpha, (alphas, groups), in units that differ between groups.
+    """Guess the leave-one-out error of each group at each alpha, (alphas, groups), on a scale that differs between groups.
 
     The guess uses every second stimulus, or every stimulus if there are fewer than ``_FEW``, and random combinations of the units
     of a group (:meth:`Responses.sketch`).

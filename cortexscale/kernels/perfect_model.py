@@ -7,21 +7,21 @@ unit is then a posterior mean, given the unit's estimated ceiling. Selection by 
 conditioned on this quantity (Efron 2011, JASA 106, 1602-1614).
 
 The test responses of a unit to n stimuli, minus their mean, are a vector y = s + e with d = n - 1 dimensions: signal plus
-Gaussian noise. In terms of the estimated noise variance v of a mean, the estimated ceiling is c = 1 - 1 / F with F = |y|^2 / (d
-v). The squared length |y|^2 is noncentral chi-squared. It is thus chi-squared with d + 2 J degrees of freedom, where J is a
-Poisson variable with mean |s|^2 / (2 v). Given J, the squared correlation of y and s has the mean (1 + 2 J) / (d + 2 J) and is
-independent of |y| and of v. It is therefore sufficient to know the distribution of J over units.
+Gaussian noise. With the estimated noise variance v of a mean over repetitions, the estimated ceiling is c = 1 - 1 / F with F =
+|y|^2 / (d v). The squared length |y|^2 is noncentral chi-squared. It is thus chi-squared with d + 2 J degrees of freedom, where J
+is a Poisson variable with mean |s|^2 / (2 v). Given J, the squared correlation of y and s has the mean (1 + 2 J) / (d + 2 J) and
+is independent of |y| and of v. It is therefore sufficient to know the distribution of J over units.
 """
 
 from functools import cache
 
 import numpy as np
 
-_LARGEST = 1000.0  # F beyond which units are not told apart; it is a ceiling of 99.9 %
+_LARGEST = 1000.0  # units with a larger F are not told apart; this F is a ceiling of 99.9 %
 _BINS = 250  # number of bins of F above 1; a unit with F below 1 has an estimated ceiling of 0
-_ITERATIONS = 2000  # of the EM algorithm
+_ITERATIONS = 2000  # number of steps of the EM algorithm
 _NEGLIGIBLE = 1e-9  # likelihood below which a point of the grid explains no unit
-_BLOCKS = 20  # of stimuli, in the jackknife
+_BLOCKS = 20  # largest number of blocks of stimuli in the jackknife
 
 
 def perfect_scores(
@@ -29,10 +29,10 @@ def perfect_scores(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Estimate r^2 and r of a perfect model for every examined unit: two arrays (units,), nan without an estimated ceiling.
 
-    They are right on average over all units, and over any units that were selected by their estimated ceilings.
+    The estimates are right on average over all units, and over any units that were selected by their estimated ceilings.
 
     Args:
-        nc_percent: (units,) estimated noise ceilings of all examined units, in percent of variance, 0 for those below 0.
+        nc_percent: (units,) estimated noise ceilings of all examined units, in percent of variance, with 0 for negative ones.
         n_stimuli: number of test stimuli.
         repetitions: number of trials of each stimulus (harmonic mean if it differs).
         ceiling_stimuli: number of stimuli that the ceilings were estimated from, if these are not only the test stimuli.
@@ -66,7 +66,7 @@ def calibrated_score(r: np.ndarray, perfect_r_squared: np.ndarray, n_stimuli: in
 
     The score is the root of A / B. A is the sum over units of r^2 - 1 / d, and B is the same sum for a perfect model. Here,
     d = ``n_stimuli`` - 1, and 1 / d is the mean of r^2 of a model that knows nothing. A perfect model thus scores 1. If A is
-    negative, the score is minus the root of -A / B. It is nan if B is not known or not above 0.
+    negative, the score is minus the root of -A / B. The score is nan if B is not known or not above 0.
     """
     return float(_signed_root(_explained(r, n_stimuli) / _possible(perfect_r_squared, n_stimuli)))
 
@@ -77,8 +77,8 @@ def calibrated_interval(
     """Compute the 95 % interval of :func:`calibrated_score` over stimuli, from predicted and observed responses (stimuli, units).
 
     The square of the score is recomputed without each of at most 20 blocks of stimuli (jackknife, Student's t). Without a
-    block, the observed responses have another variance. The noise variance is kept, so the estimated ceilings change. The sum
-    for a perfect model changes by as much.
+    block, the observed responses have another variance. The noise variance is kept, so the estimated ceilings change. The sum for
+    a perfect model changes by the sum of these changes.
     """
     n, blocks = len(observed), min(_BLOCKS, len(observed))
     if n < 4 or not np.isfinite(possible := _possible(perfect_r_squared, n)):
@@ -102,10 +102,9 @@ def calibrated_interval(
 
 
 def has_signal(observed: np.ndarray, nc_percent: np.ndarray, perfect_r_squared: np.ndarray) -> bool:
-    """Tell whether a perfect model explains more than chance, by more than the error of the difference. ``observed`` is
-    (stimuli, units).
+    """Tell whether a perfect model exceeds chance by more than the error of this difference. ``observed`` is (stimuli, units).
 
-    The error is that of a jackknife as in :func:`calibrated_interval`. Without signal, the calibrated score has no meaning.
+    The error comes from a jackknife as in :func:`calibrated_interval`. Without signal, the calibrated score has no meaning.
     """
     n, blocks = len(observed), min(_BLOCKS, len(observed))
     possible = _possible(perfect_r_squared, n)

@@ -3,7 +3,9 @@
 The score S at X is S = E - A (X + 10**lambda)**-alpha with E = 1 - exp(e) and A = exp(a). The law is fitted to ln(1 - S) =
 logsumexp(e, a - alpha ln(X + 10**lambda)). The fit minimises Huber's loss with threshold delta, summed over points. A score of 1
 or more has no logarithm. It counts as a point far above the law, as in censored least absolute deviations (Powell 1984): Huber's
-loss is linear there, so that the law depends on the side of such a point and not on its distance. There are three forms:
+loss is linear there, so that the law depends on which side of it such a point lies, and not on the distance.
+
+There are three forms:
 
     reduced     e, a, alpha             without the offset 10**lambda
     offset      e, a, alpha, lambda
@@ -65,12 +67,12 @@ class PowerLawFit:
 
     @cached_property
     def constants(self) -> dict[str, float]:
-        """Constants of the fitted law by name. :meth:`bootstrap_constants` lists the names."""
+        """Constants of the fitted law by name. :meth:`bootstrap_constants` explains the names."""
         return {name: float(value[0]) for name, value in self._constants(self.parameters[None]).items()}
 
     @cached_property
     def bootstrap_constants(self) -> dict[str, np.ndarray]:
-        """Constants of the laws of all resamples by name, (resamples,) each.
+        """Constants of the laws of all resamples: an array (resamples,) for each name.
 
         Constants named ``_raw`` are for raw X, all others for X / ``x_scale``. ``allocation`` is beta / (alpha + beta): the
         optimal N grows with compute C as N ~ C**allocation.
@@ -131,7 +133,7 @@ def fit_power_law(
     """Fit a law to scores at raw X above 0, and to every resample of these points.
 
     X is (n,), or (n, 2) for chinchilla. ``x_scale`` sets the unit of X in the constants and does not change the curve. ``delta``
-    is the residual of ln(1 - S) from which Huber's loss is linear. ``counts`` (resamples, n) come from :func:`resample_counts`;
+    is the residual of ln(1 - S) above which Huber's loss is linear. ``counts`` (resamples, n) come from :func:`resample_counts`;
     by default there are no resamples.
     """
     x, score = as_columns(x), np.asarray(score, float)
@@ -170,7 +172,7 @@ def choose_form(
 
 
 def log_misalignment(score: np.ndarray) -> np.ndarray:
-    """Compute ln(1 - S), (n,), from scores (n,). For scores of 1 and above it is the value of the highest law."""
+    """Compute ln(1 - S), (n,), from scores (n,). Scores of 1 and above get the smallest value that a law can have."""
     return np.log1p(-np.minimum(score, 1 - LOWEST_V))
 
 

@@ -6,7 +6,7 @@ The loss is flat in two directions of (e, a, alpha, lambda). In one, e goes to -
 * v = exp(e) = 1 - E. It is bounded below, so that E = 1 is a bound instead of a point at infinity.
 * c is the natural logarithm of the power term at the geometric mean of X.
 * k is minus the slope of this logarithm in ln X, at the same X. It is at least 0, because alignment that falls with X does not
-  saturate. In a small resample, alignment may fall by chance; a negative k would send the band at larger X to minus infinity.
+  saturate. In a small resample, alignment can fall by chance; a negative k would send the band at larger X to minus infinity.
 * bend = lambda. Here it only bends the curve, from the power law (low) to the exponential (high).
 """
 
@@ -24,8 +24,8 @@ STEEPNESSES = (0.03, 0.1, 0.3, 1.0, 3.0)
 def levels(misalignment: np.ndarray) -> np.ndarray:
     """Return starting values of v.
 
-    Three are in the lowest third of 1 - S, because noise raises some scores above E. Four are below all of 1 - S. Scores of 1 and
-    above tell nothing about v.
+    Three are among the lowest third of the values 1 - S, because noise raises some scores above E. Four are below all these
+    values. Scores of 1 and above say nothing about v and are left out.
     """
     known = below_one(misalignment)
     return np.r_[np.quantile(known, [0.02, 0.1, 0.3]), known.min() * np.array([0.9, 0.7, 0.4, 0.05])]
@@ -37,9 +37,9 @@ def below_one(misalignment: np.ndarray) -> np.ndarray:
 
 
 def excess(misalignment: np.ndarray, v: float) -> np.ndarray:
-    """Return the logarithm of misalignment minus v, which the power term must explain.
+    """Return ln(misalignment - v), which the power term must explain.
 
-    It has a floor where v exceeds misalignment.
+    The difference is at least a thousandth of the misalignment, so that it has a logarithm.
     """
     return np.log(np.maximum(misalignment - v, 1e-3 * misalignment))
 

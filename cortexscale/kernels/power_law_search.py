@@ -1,4 +1,4 @@
-"""Search for the best law. The full sample is fitted from a grid of starting points, and resamples from its solution."""
+"""Search for the best law. The full sample is fitted from a grid of starting points, and resamples start from its solution."""
 
 import numpy as np
 
@@ -46,7 +46,7 @@ def fit_resamples(
 
 
 def coarse_stages(delta: float) -> list[tuple[float, int]]:
-    """Return stages (delta, largest number of steps) of :func:`minimise_huber` from 0.1 down to just above ``delta``."""
+    """Return stages (level, number of steps) of :func:`minimise_huber`. Levels fall from 0.1 to just above ``delta``."""
     return [(level, 20) for level in 10.0 ** -np.arange(1, 12) if level > 1.5 * delta]
 
 

@@ -113,7 +113,7 @@ class RandomProjection:
         return _balanced_pieces(rng, self.n_out, self.n_in), _random_signs(rng, self.n_in)
 
     def _random(self, *stream: int) -> np.random.Generator:
-        """Make the random generator of this projection. With numbers ``stream``, it is for one part of the projection."""
+        """Make the random generator of this projection. If numbers ``stream`` are given, it belongs to one part."""
         return np.random.default_rng([self.seed, FAMILIES.index(self.family), self.n_in, self.n_out, *stream])
 
     def _gaussian(self, x: Tensor) -> Tensor:
@@ -173,7 +173,7 @@ def _random_signs(rng: np.random.Generator, n: int) -> np.ndarray:
 def _balanced_pieces(rng: np.random.Generator, n_out: int, n_in: int) -> list[tuple[int, int, int]]:
     """Cut n_in inputs into consecutive pieces (first input, one past the last input, first output).
 
-    Every n_out consecutive inputs are cut at random places. Their pieces cover each output once, in random order.
+    Every n_out consecutive inputs are cut at random places. The pieces of such a stretch cover each output once, in random order.
     """
     pieces = []
     for stretch in range(0, n_in, n_out):

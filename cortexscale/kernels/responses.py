@@ -98,7 +98,7 @@ class Responses:
     def sketch(self, group: int, like: Tensor, rows: slice) -> Tensor:
         """Return up to ``SKETCH`` random combinations (rows, combinations) of the units of a group.
 
-        In expectation, their squared errors sum to those of the group.
+        In expectation, the sum of their squared errors is the sum of the squared errors of the units.
         """
         units = np.flatnonzero(self.members[group])
         if len(units) <= SKETCH:
@@ -123,6 +123,6 @@ def _finite_mean(values: Tensor, name: str) -> Tensor:
     mean = torch.empty(values.shape[1], dtype=torch.float64, device=values.device)
     for part, part_mean in zip(values.split(_COLUMNS, dim=1), mean.split(_COLUMNS), strict=True):
         part_mean.copy_(part.mean(dim=0, dtype=torch.float64))  # taken in parts, because torch makes a float64 copy of its input
-    if not mean.isfinite().all():  # this checks every value, because one that is not finite spoils its mean
+    if not mean.isfinite().all():  # one value that is not finite is enough, so this checks all values
         raise not_finite(values, name)
     return mean

@@ -21,11 +21,11 @@ from cortexscale.kernels.responses import Responses
 class NestedRidge:
     """Results of P pairs of a group and a unit, in the order of ``np.nonzero(members)``, with k outer folds.
 
-    ``chosen`` (k + 1, P) is the index of the chosen alpha. Its first k rows are chosen on the training stimuli of each fold, and
-    its last row on all training stimuli. ``loo_error`` (k + 1, P) is the mean squared leave-one-out error at that alpha, averaged
-    over the units that share it. ``heldout`` (n, P) has predictions of each fold from the other folds, and ``test`` (m, P) has
-    predictions of the test stimuli. ``heldout_r`` (k, P) and ``test_r`` (P,) are Pearson r of these predictions. Results that
-    were not asked for are None.
+    ``chosen`` (k + 1, P) has the index of the chosen alpha. Each of the first k rows was chosen on the stimuli outside one fold,
+    and the last row on all training stimuli. ``loo_error`` (k + 1, P) is the mean squared leave-one-out error at that alpha,
+    averaged over the units that share the alpha. ``heldout`` (n, P) has predictions of each fold from the other folds, and
+    ``test`` (m, P) has predictions of the test stimuli. ``heldout_r`` (k, P) and ``test_r`` (P,) are Pearson r of these
+    predictions. Results that were not asked for are None.
     """
 
     group: np.ndarray
@@ -56,7 +56,7 @@ class BestAlphas:
         self.predicted = problem.no_predictions(len(self.unit))
 
     def offer(self, a: int, choices: np.ndarray, error: np.ndarray) -> np.ndarray:
-        """Replace the best alpha by ``a`` wherever its error is lower. Return where this happened, (k + 1, D).
+        """Replace the best alpha by ``a`` wherever the error at ``a`` is lower. Return where this happened, (k + 1, D).
 
         If errors are equal, the smaller alpha is chosen.
         """
@@ -68,7 +68,7 @@ class BestAlphas:
         return taken
 
     def keep(self, taken: np.ndarray, units: np.ndarray, evaluation: "Evaluation") -> None:
-        """Store an evaluation of ``units`` for each pair if ``taken`` (k + 1, D) is true for its choice."""
+        """Store the evaluation of ``units`` for the pairs whose choice is true in ``taken`` (k + 1, D)."""
         column = np.full(self.unit.max() + 1, -1)
         column[units] = np.arange(len(units))
         column = column[self.unit]
@@ -137,7 +137,7 @@ class RidgeProblem:
 
     @property
     def predicted_rows(self) -> list[slice]:
-        """Rows of predictions that are made from each training set: held-out stimuli in the order of Kc, then test stimuli."""
+        """Rows that each training set predicts: the folds of held-out stimuli in the order of Kc, and last the test stimuli."""
         start = self.folds[-1].stop if self.folds else 0
         return [*self.folds, slice(start, start + (0 if self.cross is None else len(self.cross)))]
 
@@ -193,8 +193,8 @@ class RidgeProblem:
     def _evaluate_units(self, inverse: BorderedInverse, units: np.ndarray, *, with_error: bool = True) -> Evaluation:
         error, r = np.empty((self.n_training_sets, len(units))), np.full((self.n_training_sets, len(units)), np.nan)
         predicted = self.no_predictions(len(units))
-        # Held-out predictions are computed as observed - residual. If they vary less than this fraction of the observed
-        # responses, their variation is rounding.
+        # Held-out predictions are computed as observed - residual. If their standard deviation is below this fraction of that of
+        # the observed responses, their variation is only rounding.
         floor = 100 * torch.finfo(self.Kc.dtype).eps
 
         def block(part: slice) -> None:

@@ -7,7 +7,7 @@ mean rank.
 CKA is linear, with the unbiased estimate of HSIC (Song et al. 2012, JMLR 13:1393; Kornblith et al. 2019, ICML; Nguyen et al.
 2021, ICLR). This estimate is the inner product of two U-centred Gram matrices of n stimuli, divided by n (n - 3) (Szekely & Rizzo
 2014, Annals of Statistics 42:2382). U-centring sets the diagonal to 0 and makes every row sum to 0. For independent features and
-responses, the estimate is 0 on average. It may be negative. Features are centred only because an offset would use up the digits
+responses, the estimate is 0 on average. It can be negative. Features are centred only because an offset would use up the digits
 of float32.
 
 Both measures are nan if there are fewer than 4 stimuli, or if the stimuli differ only by rounding. RSA also needs 3 features or
@@ -129,7 +129,7 @@ def _geometry(
     one, sq, wq = torch.ones_like(q), s * q / width**0.5, w * q
     left, right = torch.stack([one, sq, -wq, -q], dim=1), torch.stack([one, sq, q, wq])
 
-    # U-centred values are K_ij - a_i - a_j + sum(a) / (n - 1), where a_i is the sum of row i without its diagonal, over n - 2.
+    # U-centred values are K_ij - a_i - a_j + sum(a) / (n - 1), where a_i is the sum of row i without its diagonal / (n - 2).
     a = (row_sums - diagonal) / (scale * (n - 2))
     u_left, u_right = torch.stack([a.sum() / (n - 1) - a, -one], dim=1), torch.stack([one, a])
 

@@ -17,7 +17,7 @@ _MODEL = ["model_id", "backbone_arch_family", "pretraining_dataset", "task_evalu
 
 
 def supervised(pretraining: pd.DataFrame) -> pd.DataFrame:
-    """Select the rows of models to which scaling laws are fitted, if their accuracy is known."""
+    """Select the rows of models to which scaling laws are fitted and whose accuracy is known."""
     return pretraining[(kinds(pretraining) == "fitted") & pretraining["task_evaluation_acc"].notna()]
 
 

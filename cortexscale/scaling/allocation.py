@@ -59,8 +59,8 @@ def fit_model_and_data(pretraining: pd.DataFrame, settings: FitSettings) -> tupl
 def flops_by_parameters(law: Law, compute: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Fit g N**h to the FLOPs of a forward pass, by least squares of logarithms, for all models and for each resample.
 
-    ``compute`` (n,) is C of the models of the law. Return h and ln g, each of shape (1 + resamples,). The first values are those
-    of the full sample.
+    ``compute`` (n,) is C of the models of the law. Return h and ln g, each of shape (1 + resamples,). The first values belong to
+    the full sample.
     """
     log_n, log_flops = np.log(law.x[:, 0]), np.log(compute / law.x[:, 1])
     weights = np.vstack([np.ones(len(log_n)), law.counts])

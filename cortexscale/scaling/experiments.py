@@ -33,8 +33,9 @@ FLAGS = ("is_pretrained", "is_random", "is_ssl", "is_adv", "is_ablation")
 class Experiment:
     """One published fit. X is divided by ``X_SCALES``. If ``datasets`` or ``families`` is empty, all are kept.
 
-    ``only`` is the flag in ``FLAGS`` that models must have; by default they must have none. ``well_trained`` drops ConvNeXt and
-    ViT models that were trained on fewer than 300 images per class, because these families learn too little from so few images.
+    ``only`` is the flag in ``FLAGS`` that models must have; by default, models must have none of these flags. ``well_trained``
+    drops ConvNeXt and ViT models that were trained on fewer than 300 images per class, because these families learn too little
+    from so few images.
     """
 
     name: str
@@ -91,10 +92,11 @@ def find_experiment(name: str) -> Experiment:
 
 
 def read_scores(path: Path | str) -> pd.DataFrame:
-    """Read the published score table from a CSV file, which gzip may have compressed.
+    """Read the published score table from a CSV file, plain or compressed with gzip.
 
     Raises:
-        InputError: the file is missing, cut or no such table, a field is not a number or a flag, or scores are not fractions.
+        InputError: the file is missing, incomplete or another table, a field is not a number or a flag, or scores are not
+        fractions.
     """
     remedy = "Use benchmark_scores.csv of github.com/epflneuroailab/scaling-primate-vvs."
     numbers = [*KEYS[KEYS.index("samples_per_class") :], "score"]

@@ -23,7 +23,7 @@ def finetuning_scores(finetuning: pd.DataFrame) -> pd.DataFrame:
 
     For each seed, scores are averaged over subjects, then ROIs, then benchmarks. ``n_subjects`` is the number of subjects in the
     fine-tuning. A run that several experiments share has rows for each of them. A base model that was not scored on the same
-    benchmarks as a run raises an InputError. ``SEEN`` is averaged as the scores are, if the table has it.
+    benchmarks as a run raises an InputError. If the table has the column ``SEEN``, it is averaged in the same way as the scores.
     """
     bases = finetuning[finetuning["exp_type"] == _PREFIX + "baseline"]
     rows = finetuning[finetuning["exp_type"] != _PREFIX + "baseline"]
@@ -110,16 +110,16 @@ def models_compared(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def lora_sweep(runs: pd.DataFrame) -> pd.DataFrame:
-    """Select the runs with low-rank adapters (LoRA), for the base model that has most of them."""
+    """Select the runs with low-rank adapters (LoRA), for the base model that has the most such runs."""
     return common_base(_required(runs[runs["exp_type"] == "lora"], "lora"))
 
 
 def best_lora(runs: pd.DataFrame, per_dataset: bool = False) -> pd.DataFrame:
-    """Select the runs of :func:`lora_sweep` with the best rank and learning rate: those with the largest mean gain.
+    """Select the runs of :func:`lora_sweep` with the best setting: the rank and learning rate with the largest mean gain.
 
-    The mean is over benchmarks. The same scores choose the setting and are reported, as in the paper (appendix I). One setting
-    is chosen for all datasets, among the settings that every dataset has. With ``per_dataset``, each dataset has its own best
-    setting, which is the descriptive upper bound of the paper.
+    The mean is over benchmarks and runs. The same scores choose the setting and are reported, as in the paper (appendix I). One
+    setting is chosen for all datasets, among the settings that every dataset has. With ``per_dataset``, each dataset has its own
+    best setting, which is the descriptive upper bound of the paper.
     """
     rows, setting = lora_sweep(runs), ["lora_rank", "learning_rate"]
     key = ["finetuning_dataset"] if per_dataset else []
@@ -149,7 +149,7 @@ def _required(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
 def relations(runs: pd.DataFrame, modality: Mapping[str, str]) -> pd.Series:
     """Return the relation of each benchmark to the dataset of the fine-tuning, one of ``RELATIONS``.
 
-    A dataset without a known modality has no other dataset of the same modality.
+    A dataset whose modality is not known shares it with no other dataset.
     """
     trained, tested = runs["finetuning_dataset"], runs["benchmark_name"]
     alike = trained.map(modality).notna() & (trained.map(modality) == tested.map(modality))
@@ -158,7 +158,7 @@ def relations(runs: pd.DataFrame, modality: Mapping[str, str]) -> pd.Series:
 
 
 def summary(rows: pd.DataFrame, by: list[str], value: str = "delta") -> pd.DataFrame:
-    """Return the mean of each group, with a 95 % interval from 1,000 resamples of the rows and a standard error.
+    """Return the mean of each group, with a standard error, and with a 95 % interval from 1,000 resamples of the rows.
 
     For a group of one row, the interval and the error are nan. If ``rows`` have the column ``SEEN``, its means are added.
     """

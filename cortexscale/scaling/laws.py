@@ -36,7 +36,7 @@ FRACTION_CLUSTERS = {"config": ["data_pct", "x"], "architecture": ["data_pct", "
 All seeds of a percentage are one unit, because there is a single architecture.
 """
 BEYOND = 10.0
-"""Curves end at this multiple of the largest fitted X, or at the largest X of a held-out model if it is larger."""
+"""Curves end at this multiple of the largest fitted X, or at the largest X of a held-out model, if that is farther."""
 NORMAL = 1.4826
 """Standard deviation of a normal distribution, divided by its median absolute deviation."""
 DISTANCES = ["predicted", "residual", "residual_half_widths", "residual_spreads"]
@@ -98,8 +98,9 @@ def fit_families(
 ) -> Laws:
     """Fit a law for every family and benchmark. Laws with too few points for the form or with a single X are left out.
 
-    ``clusters`` are the columns that identify configurations and architectures. The cross-validation of the form ``auto`` keeps
-    models of an architecture together. In a family of one architecture, it keeps models of a configuration together.
+    ``clusters`` has the columns that identify a configuration, and those that identify an architecture. The cross-validation of
+    the form ``auto`` keeps models of an architecture together. In a family of one architecture, it keeps models of a
+    configuration together.
     """
     needed = POINTS_PER_PARAMETER * len(FORMS["offset" if form == "auto" else form])
     laws = {}

@@ -32,7 +32,10 @@ def readout_table(mapping: pd.DataFrame, fits: pd.DataFrame, readouts: list[str]
 
 
 def readable(table: pd.DataFrame, labels: dict[str, str], parameters: str) -> str:
-    """Write a table of :func:`readout_table` in Markdown, with the column ``parameters``. The best score of a row is bold."""
+    """Write a table of :func:`readout_table` in Markdown. The best score of a row is bold.
+
+    ``parameters`` is the column with the numbers of parameters.
+    """
     wide = table.pivot(index="benchmark_name", columns="probe_type")
     names = table.drop_duplicates("probe_type").set_index("probe_type")["probe_name"]
     lines = []
