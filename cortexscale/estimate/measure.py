@@ -150,7 +150,7 @@ def _disk(folder: Path) -> dict[str, float]:
 def _start(*modules: str) -> float:
     """Measure the CPU seconds of a new Python process that imports some modules.
 
-    With small data, a job takes only a little longer.
+    A job with small data takes only a little longer than this.
     """
     before = os.times()
     subprocess.run([sys.executable, "-c", f"import {', '.join(modules)}"], check=True)

@@ -16,5 +16,5 @@ def columns_at_a_time(n_images: int, scratch_bytes: float, batch_size: int) -> f
 
 
 def waiting_bytes(n_images: int, batch_size: int) -> int:
-    """Return the size of a column of the rows that wait, in bytes: float16 rows of a block, and float32 rows of two batches."""
+    """Return the bytes of one column of the waiting rows: float16 for the rows of a block, and float32 for two batches."""
     return 2 * min(n_images, ROWS) + 8 * min(n_images, batch_size)

@@ -18,10 +18,10 @@ from cortexscale.features.image_sets import runs
 from cortexscale.features.unfinished_store import UnfinishedStore
 
 FIRST = 64
-"""Number of first rows that decide offset and scale. The batch size therefore does not matter."""
+"""Number of first rows that decide offset and scale, whatever the batch size is."""
 _LARGEST = 4
-"""The largest number of a usual row is stored as a number below 2^4, so others may be 4,000 times as large. Features that are
-100,000 times smaller than the largest one keep their digits."""
+"""Exponent of a power of two. The largest number of a usual row is stored as a number below 2^4, so that other numbers can be
+4,000 times as large. Features that are 100,000 times smaller than the largest one keep their digits."""
 _SMALLEST_EXPONENT = -120
 """Exponent of the smallest scale whose inverse is a float32."""
 
@@ -40,7 +40,8 @@ class Coding:
     def of(cls, rows: np.ndarray) -> "Coding":
         """Choose the median of the first rows (n, width) as the offset, and the scale by the largest distance in a usual row.
 
-        A few unusual or infinite rows have no influence. Constant features, and the zeros of sparse ones, are stored exactly.
+        A distance is the absolute difference of a feature and its offset. A few unusual or infinite rows have no influence.
+        Constant features, and the zeros of sparse features, are stored exactly.
         """
         rows = rows[:FIRST].astype(np.float32, copy=False)
         with np.errstate(invalid="ignore", over="ignore"):
@@ -53,7 +54,7 @@ class Coding:
         return cls(offset, 2.0 ** max(exponent, _SMALLEST_EXPONENT))
 
     def encoded(self, rows: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
-        """Return the float16 numbers of features (n, columns). What exceeds the range of float16 is infinite."""
+        """Return the float16 numbers of features (n, columns). A number beyond the range of float16 becomes infinite."""
         distance = torch.from_numpy(rows).to(torch.float32) - torch.from_numpy(self.offset[columns])
         return distance.mul_(1 / self.scale).to(torch.float16).numpy()
 
@@ -84,7 +85,7 @@ class CodedArray:
         self.coding = Coding(np.asarray(offset[:]), float(offset.attrs["scale"]))  # type: ignore[arg-type]
 
     def __getitem__(self, key: slice | tuple[slice, slice]) -> np.ndarray:
-        """Read a slice of the rows, or a slice of the rows and one of the columns."""
+        """Read a slice of the rows, or a slice of the rows and a slice of the columns."""
         rows, columns = key if isinstance(key, tuple) else (key, slice(None))
         return self.coding.decoded(np.asarray(self.stored[rows, columns]), columns)
 
@@ -97,5 +98,5 @@ class CodedArray:
 
 
 def _beside(name: str) -> str:
-    """Name the array of offsets of the array ``name``. No module of a network has a name that begins with a period."""
+    """Name the array that has the offsets of the array ``name``. No module of a network has a name that begins with a period."""
     return f".offsets/{name}"

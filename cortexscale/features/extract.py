@@ -83,9 +83,9 @@ class ForwardPasses:
         """Write the features of some layers for all inputs that ``writer`` has not written yet.
 
         The function ``features`` turns the activations (batch, ...) of a layer into features as soon as the layer has run, so
-        memory holds the activations of one layer at a time. Each batch is written while the next
-        batch is computed, so memory holds the features of two batches. An InputError is raised if a layer has no output, or if
-        the first dimension of its output is not the batch.
+        memory holds the activations of one layer at a time. Each batch is written while the next batch is computed, so that
+        memory holds the features of two batches. An InputError is raised if a layer has no output, or if the first dimension of
+        its output is not the batch.
         """
         device = best_device()
         network = self.backbone.network.to(device)
@@ -116,10 +116,10 @@ class ForwardPasses:
             for batch, _ in loaded(rest.sample, batches, self.workers, device):
                 self._require_finite(batch, inputs.rows[first + done :])
                 first_image = batch[:1]
-                # The first image also passes through the network alone. If the first dimension of an output then has length 1, it
-                # is the batch. A whole batch would not show this, because another dimension can have the same length. The first
-                # image passes alone twice: features that differ between these passes are random, and features that differ only in
-                # the whole batch depend on other images.
+                # The first image also passes through the network alone. If the first dimension of an output then has length 1,
+                # this dimension is the batch. A whole batch would not show this, because another dimension can have the same
+                # length. The first image passes alone twice: features that differ between these passes are random, and features
+                # that differ only in the whole batch depend on other images.
                 for images in (batch,) if done else (first_image, batch[:1], batch):
                     network(images)
                 copied = torch.cuda.current_stream(device).record_event() if device.type == "cuda" else None

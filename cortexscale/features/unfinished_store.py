@@ -1,7 +1,7 @@
 """An unfinished store is an uncompressed zip that grows by complete blocks. A later run can continue after the last block.
 
-A finished store is a single file, so the size and time of the file are those of the whole store. A store gets its final name only
-when it is complete, so a workflow cannot mistake an interrupted store for a complete one.
+A finished store is a single file, so its size and its date are those of the whole store. A store gets its final name only when it
+is complete, so a workflow cannot mistake an interrupted store for a complete one.
 """
 
 import io

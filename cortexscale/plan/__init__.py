@@ -143,7 +143,7 @@ class Plan:
                 problems.found.append(InputError(rule, found, expected, f"snakemake {rule} --config {kind}=NAME"))
 
     def begin(self) -> None:
-        """Prepare a real run: require all input files, and note in the results folder which study and process writes into it.
+        """Prepare a real run: require all input files, and note in the results folder which study and which process write there.
 
         Diagnostic rules make no results. They can run while the study runs.
         """
@@ -154,7 +154,7 @@ class Plan:
     def require_known_targets(self, unknown: Iterable[str], rules: Mapping[str, Collection[str]]) -> None:
         """Raise an InputError that suggests similar targets if there are targets that no rule makes.
 
-        ``rules`` has the name of every rule -> paths of the files that it makes. They can have wildcards.
+        ``rules`` has the name of every rule -> paths of the files that it makes. The paths can have wildcards.
         """
         known: dict[str, Collection[str]] = {
             "model": self.models.inventory,
@@ -204,7 +204,7 @@ class Plan:
 
     @property
     def expected_costs(self) -> Costs:
-        """The costs of all jobs on a GPU of today, at the rates that the config sets. They compare jobs of different rules."""
+        """The costs of all jobs on a GPU of today, at the rates that the config sets, to compare jobs of different rules."""
         return self.costs(self.limits.sizes, H200.model_copy(update=self.study.estimate.rates))
 
     def costs(self, sizes: Sizes, machine: Machine) -> Costs:

@@ -12,7 +12,7 @@ _FEWEST = 2
 
 
 def check_counts(study: Study, data: DataPlan, datasets: Collection[str], problems: Problems) -> None:
-    """Report numbers of the config that no possible number of training stimuli allows.
+    """Report numbers in the config for which a dataset cannot have enough training stimuli.
 
     Each dataset among ``datasets`` is assumed to have as many training stimuli as its reader can keep.
     """

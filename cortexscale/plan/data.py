@@ -211,7 +211,7 @@ class DataPlan:
     def subjects_scored(self, dataset: str) -> list[str]:
         """List as many subjects as will be scored, from the beginning of the config's list.
 
-        The study may score other subjects, because it can choose them by their noise ceilings.
+        In the end, the study can score other subjects, because subjects can be chosen by their noise ceilings.
         """
         return self.datasets[dataset].subjects[: self.datasets[dataset].scored]
 

@@ -74,7 +74,7 @@ class FigurePlan:
 
         Args:
             complete: whether every section of the config could be read. If not, only unknown names of figures are reported.
-                Other figures may be possible once the mistakes in their sections are corrected.
+                Other figures can become possible when the mistakes in their sections are corrected.
         """
         files = asked_files(targets, self.results, rf"figures/(.+)\.(?:{'|'.join(KINDS)})")
         for where, names in (("config key figures", self.asked), ("figure", files)):

@@ -1,4 +1,4 @@
-"""The fine-tuning of a study: its models, and the recipes, files and datasets with which each is trained and scored."""
+"""The fine-tuning of a study: its models, and the recipes, files and datasets with which each model is trained and scored."""
 
 from functools import cached_property
 

@@ -141,7 +141,7 @@ class ModelPlan:
         return resolve(suite.recipe, suite.architectures[entry.arch].recipe)
 
     def base_weights(self, model: str) -> list[str]:
-        """List the weights with which the training of a suite's model begins. The list is empty if they are random."""
+        """List the weights with which the training of a suite's model begins. The list is empty if these weights are random."""
         base = self.inventory[model].begins_with
         return self.weights(base) if base else []
 

@@ -21,7 +21,7 @@ def require_place(results: str, contained: Mapping[str, Path], given: Mapping[st
 
     Args:
         contained: description -> folder that a results folder must neither be nor contain.
-        given: config key -> path of input files. The results folder must neither be this folder nor lie in it, because new files
+        given: config key -> path of input files. The results folder must neither be at this path nor below it, because new files
             there would change the inputs.
     """
     where, expected, remedy = "config key results", "a folder of its own for results", "write `results: results`, or another path"

@@ -23,8 +23,9 @@ class Progress(logging.Handler):
     """Follow a run in Snakemake's log records, and write a line about it from time to time.
 
     The time left is the expected time of all unfinished jobs, divided by the average number of jobs that have run at a time. The
-    expected time of a job comes from the formulas of the target ``estimate``. It is multiplied by how much longer than expected
-    the finished jobs of its rule took or, if there are none, by how much longer all finished jobs took.
+    expected time of a job comes from the formulas of the target ``estimate``. It is multiplied by a ratio: the time that the
+    finished jobs of the same rule took, divided by their expected time. If no job of the rule has finished, the ratio of all
+    finished jobs is used.
 
     Args:
         costs: the costs of the jobs of the study.
@@ -49,7 +50,7 @@ class Progress(logging.Handler):
         self._took: dict[int, float] = {}  # number of a finished job -> the seconds that it took
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Note that jobs started or finished, and write a line if the last one is old."""
+        """Note that jobs started or finished, and write a line if the last line is old."""
         event, now = getattr(record, "event", None), self._clock()
         if event == "job_started":
             self._running |= dict.fromkeys(record.jobs, now)  # type: ignore[attr-defined]

@@ -54,9 +54,9 @@ class Sizes:
     def dataset(self, name: str) -> DatasetSize:
         """Return the sizes of a dataset.
 
-        The subjects share one kernel, or each has its own, as in NSD. Own kernels are assumed if the number of units of a
-        kernel does not grow with the number of subjects, and the stimulus set has enough images to show different ones to all
-        subjects.
+        All subjects share one kernel, or each subject has its own kernel, as in NSD. Subjects are assumed to have their own
+        kernels if two conditions hold. The number of units of a kernel does not grow with the number of subjects, and the
+        stimulus set has enough images to show different images to every subject.
         """
         entry, subjects = self.data.datasets[name], self.data.subjects_scored(name)
         n_train, n_test, most = self.data.shape(name)

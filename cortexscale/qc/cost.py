@@ -14,7 +14,7 @@ def cost_table(benchmarks: Path) -> pd.DataFrame:
     The stage that took longest comes first, the total last. The folder has ``<stage>.tsv`` and ``<stage>/**.tsv``. Each job
     counts with its last run, even if the study no longer has the model of this job. The columns are ``stage``, ``jobs``,
     ``wall_s``, ``cpu_s``, ``longest_s`` and ``peak_rss_mb``. ``wall_s`` and ``cpu_s`` are sums over jobs in seconds. Snakemake
-    measures CPU time at intervals, so a very short job has none. ``longest_s`` is the time of the longest job, and
+    measures CPU time at intervals, so a very short job has no CPU time. ``longest_s`` is the time of the longest job, and
     ``peak_rss_mb`` is the largest memory of a job, in MB.
     """
     tables = []

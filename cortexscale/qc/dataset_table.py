@@ -1,4 +1,4 @@
-"""The table of the datasets of a study: counts and noise ceilings of the study next to the paper's (Table S1)."""
+"""The table of the datasets of a study: counts and noise ceilings of the study beside those in the paper (Table S1)."""
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import fields

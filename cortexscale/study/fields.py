@@ -47,7 +47,7 @@ def choices(kind: Kind) -> list[Kind]:
 
 
 def section_of(kind: Kind, given: Any = None) -> type[BaseModel] | None:
-    """Return the section that a kind stands for, or None. If it is a union of sections, the ``source`` in ``given`` decides."""
+    """Return the section that a kind stands for, or None. In a union of sections, the ``source`` in ``given`` decides."""
     sections, source = _sections(kind), entry(given, "source")
     if len(sections) < 2:
         return next(iter(sections), None)

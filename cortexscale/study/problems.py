@@ -200,7 +200,7 @@ def _problem(model: type[BaseModel], error: ErrorDetails, path: Place, result: V
 def _contradictions(result: Validated[Any]) -> Iterator[InputError]:
     for place, section in _sections(result.value):
         path = result.written(place)
-        if result.complete(path):  # otherwise the section may have defaults instead of values of the config
+        if result.complete(path):  # otherwise the section can have defaults instead of values of the config
             for key, *said in section.contradictions():
                 yield InputError(result.key((*path, key)), *said)
 
