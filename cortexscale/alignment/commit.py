@@ -16,9 +16,10 @@ def commit_layers(search: pd.DataFrame, model: str) -> Commitments:
 def commit_rois(search: pd.DataFrame) -> dict[str, CommittedLayer]:
     """Choose for each ROI of a dataset the layer with the highest cross-validated score, averaged over subjects.
 
-    If scores are equal, the shallower layer is chosen. The margin is the lead over the best layer at another depth. A stage and
-    its last block have the same depth, because they put out the same tensor. A layer without a score for a subject is never
-    chosen: it is dead or constant. An InputError is raised if an ROI has no layer with scores.
+    If scores are equal, the shallower layer is chosen. The margin is the score of the chosen layer minus the score of the best
+    layer at another depth. A stage and its last block have the same depth, because they put out the same tensor. A layer that has
+    no score for at least one subject is dead or constant, and is never chosen. An InputError is raised if an ROI has no layer
+    with scores.
     """
     keys = ["roi", "layer_position", "layer_position_normalized", "layer_name"]
     unscored = search.loc[search["cv_score"].isna(), ["roi", "layer_name"]].apply(tuple, axis=1)

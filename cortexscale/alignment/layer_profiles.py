@@ -39,7 +39,8 @@ def layer_profiles(layer_search: pd.DataFrame, benchmark: str) -> pd.DataFrame:
 
 
 def layer_agreement(layer_search: pd.DataFrame, one: str, others: list[str]) -> pd.DataFrame:
-    """Compare the layer scores on one dataset with those on other datasets, for each super-ROI that both datasets have.
+    """Compare the layer scores on one dataset with the layer scores on other datasets, for each super-ROI that both datasets
+    have.
 
     ``score`` and ``score_other`` are averaged over subjects and then over ROIs. ``rank`` and ``rank_other`` rank the layers of a
     model from 0 (best) to 1.

@@ -56,7 +56,7 @@ class PreparedResponses:
 
 @dataclass(frozen=True)
 class Targets:
-    """The float32 responses of all units of those subjects that saw the same stimuli.
+    """The float32 responses of subjects that saw the same stimuli, with the units of all these subjects side by side.
 
     ``train_rows`` and ``test_rows`` are row numbers in the stimulus table. ``train_concepts`` has the concept of each training
     stimulus, by which folds can be grouped. ``nc_percent`` is the noise ceiling of the test responses in percent of variance.

@@ -1,4 +1,4 @@
-"""Write the estimate of a study as text: a table of stages, followed by how its numbers were computed."""
+"""Write the estimate of a study as text: a table of stages, and then the formulas, rates and sizes behind its numbers."""
 
 import textwrap
 

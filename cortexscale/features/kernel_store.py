@@ -28,7 +28,7 @@ class KernelWriter:
     """A writer of kernels, layer by layer. Complete layers of an earlier run are kept if that run had the same ``identity``.
 
     Each array in ``sets`` has the images (rows of the stimulus table) of one kernel. ``images`` has the images of all sets, in
-    the order in which their activations must be given.
+    the order in which :meth:`add` expects their activations.
     """
 
     def __init__(self, path: Path | str, identity: dict[str, Any], sets: Sequence[np.ndarray]) -> None:

@@ -29,8 +29,8 @@ class StoreWriter:
     """A writer that appends rows of all layers to a store, in order.
 
     ``identity`` has everything on which the features depend: weights, transform, stimuli, layers and projection. An earlier run
-    is continued only if it had the same identity. ``rows_written`` is the number of complete rows. For each row of the store,
-    ``stimuli`` has the row of the stimulus table. Error messages name this row.
+    is continued only if it had the same identity. ``rows_written`` is the number of complete rows. ``stimuli`` has a row number
+    of the stimulus table for each row of the store. Error messages give this number.
     """
 
     chunk_columns = COLUMNS

@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def not_finite(values: Tensor, name: str) -> ValueError:
-    """Make an error that shows the first value in a matrix that is not finite. The message calls each value ``name``."""
+    """Make an error that shows the first value in a matrix that is not finite. The message calls the value ``name``."""
     row, column = (int(index) for index in (~values.isfinite()).nonzero()[0])
     return ValueError(f"{name} [{row}, {column}] is {values[row, column].item()}")
 

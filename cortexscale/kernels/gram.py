@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 _COLUMNS = 2048
-"""Number of features that are centred and multiplied at a time."""
+"""Number of features that are centred, and whose products are computed, at a time."""
 _SMALLEST = 200
 """Largest number of stimuli for which the whole matrix is computed. For more stimuli, only the lower triangle is computed."""
 

@@ -1,8 +1,8 @@
 """Noise ceilings from repeated trials (Allen et al. 2022, Nature Neuroscience 25, Methods, "noise ceiling estimation").
 
 The response of a unit in a trial is modelled as a signal plus independent noise; the signal depends only on the stimulus. ncsnr
-is the standard deviation of the signal divided by that of the noise. The noise ceiling is the percentage of the variance of trial
-averages that is signal. It bounds explained variance, and its square root bounds Pearson r.
+is the standard deviation of the signal divided by the standard deviation of the noise. The noise ceiling is the percentage of the
+variance of trial averages that is signal. It bounds explained variance, and its square root bounds Pearson r.
 """
 
 import numpy as np

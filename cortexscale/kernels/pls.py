@@ -3,9 +3,9 @@
 A component is the direction of the features that covaries most with a direction of the responses. Let K = X X' be the kernel of
 the centred features X, and let Y be the responses minus the part that earlier components explain. The direction c of the
 responses is the leading eigenvector of Y' K Y. The scores of the stimuli are t = K Y c, made orthogonal to earlier scores and
-scaled to length 1. Then Y is replaced by Y - t t' Y. Let the columns of T be the scores t of all components, and the columns of U
-their vectors Y c. With the initial Y, predictions are K U (T' K U)^-1 T' Y. This is scikit-learn's ``PLSRegression`` with
-``scale=False``, as in Brain-Score. Here c is computed by Lanczos' method, because power iteration may stop early.
+scaled to length 1. Then Y is replaced by Y - t t' Y. Let T have the scores t of all components as its columns, and let U have the
+vectors Y c as its columns. With the initial Y, predictions are K U (T' K U)^-1 T' Y. This is scikit-learn's ``PLSRegression``
+with ``scale=False``, as in Brain-Score. Here c is computed by Lanczos' method, because power iteration can stop too early.
 """
 
 import numpy as np

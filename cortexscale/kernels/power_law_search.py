@@ -58,7 +58,7 @@ def solve(
     stages: list[tuple[float, int]],
     tolerance: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Run :func:`minimise_huber` in blocks of problems. The arguments are the same."""
+    """Run :func:`minimise_huber` in blocks of problems, with the curve and the bounds of ``law``."""
     size = max(1, BLOCK // start.shape[1] // len(log_misalignment))
     solutions, losses = np.empty_like(start), np.empty(len(start))
     for first in range(0, len(start), size):

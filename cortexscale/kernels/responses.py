@@ -1,4 +1,4 @@
-"""Responses to predict. Results that depend only on responses are computed once for all layers."""
+"""The responses that ridge predicts. Results that depend only on responses are computed once for all layers."""
 
 from collections.abc import Callable
 
@@ -73,7 +73,7 @@ class Responses:
         return self.test[:, _columns(units)].to(like)
 
     def is_wide(self, group: int) -> bool:
-        """Tell whether a group has so many units that its penalty is chosen with :meth:`factor` instead."""
+        """Tell whether a group has so many units that its penalty is chosen with :meth:`factor` and not with the units."""
         return bool(np.count_nonzero(self.members[group]) > _WIDE * self.n_stimuli)
 
     def factor(self, group: int, device: torch.device) -> Tensor:

@@ -11,8 +11,8 @@ responses, the estimate is 0 on average. It can be negative. Features are centre
 of float32.
 
 Both measures are nan if there are fewer than 4 stimuli, or if the stimuli differ only by rounding. RSA also needs 3 features or
-units, and distances that are not all equal. The features of a stimulus must not all be equal either. A blank image violates this
-in a layer without bias.
+units, and distances that are not all equal. RSA is also nan if all features or units of a stimulus are equal, as for a blank
+image in a layer without bias.
 """
 
 from collections.abc import Callable, Iterator
@@ -151,7 +151,7 @@ def _geometry(
 
 
 def _write_pairs(strip: Tensor, out: Tensor) -> int:
-    """Write the elements of a strip (h, w) that are above the matrix diagonal into ``out``, and return the number of elements.
+    """Write those elements of a strip (h, w) that lie above the diagonal of the matrix into ``out``, and return their number.
 
     The diagonal starts at the first row and column of the strip.
     """

@@ -49,7 +49,7 @@ class DataPlan:
         return sound
 
     def _check_entry(self, dataset: str, problems: Problems) -> None:
-        """Report every problem of a dataset's entry. If its reader cannot be loaded, other problems are not found."""
+        """Report every problem of a dataset's entry. If the reader cannot be loaded, the other checks are left out."""
         entry, reader, key = self.datasets[dataset], self.reader(dataset), _key(dataset)
         require_interface(reader, f"{key}.reader")
         require_names(reader, f"{key}.reader")

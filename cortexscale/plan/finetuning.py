@@ -103,7 +103,7 @@ class FinetuningPlan:
         return {self.settings.images: classes} if self.settings.images and own else {}
 
     def images_of(self, model: str) -> str | None:
-        """Return the labelled images that a model is trained on, if there are any."""
+        """Return the path of the labelled images that a model is trained on; None if there are none."""
         return self.images(self.base(model).id)
 
     def contents(self, model: str) -> list[str | None]:

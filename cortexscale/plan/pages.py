@@ -39,7 +39,7 @@ class PagePlan:
         return [table for table in EXPLORED if table in self._tables.names]
 
     def fits(self, what: str = "") -> list[str]:
-        """List the fits of the explored tables: one fit per axis, and the fits of other metrics that figures show.
+        """List the fits of the explored tables: one fit per axis, and the fits of other metrics that the figures show.
 
         If ``what`` is ``.curves`` or ``.points``, the files of curves or points are listed instead of the fits.
         """

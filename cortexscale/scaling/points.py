@@ -83,8 +83,8 @@ def law_families(points: pd.DataFrame, axis: str) -> list[tuple[str, pd.DataFram
 def mapping_points(mapping: pd.DataFrame, axis: str, metric: str = ALIGNMENT) -> pd.DataFrame:
     """Make one point per readout, dataset, number of stimuli and seed: the mean over all rows, which are subjects and ROIs.
 
-    If subjects have different numbers of stimuli, as in NSD, each number has a point of its own. Rows have equal weights here,
-    while on the axes of pretraining ROIs have equal weights.
+    If subjects have different numbers of stimuli, as in NSD, every number of stimuli has its own point. Rows have equal weights
+    here, while on the axes of pretraining ROIs have equal weights.
     """
     return _with_x(mean_scores(mapping, _READOUT, metric, levels=()), axis)
 
