@@ -48,6 +48,11 @@ _TRANSPARENT_TEXT = (
 _BITS_PER_SAMPLE = 258  # TIFF's tag of the number of bits per channel
 
 
+def is_image(name: str) -> bool:
+    """Tell whether a file has the name of an image that can be read."""
+    return name.lower().endswith(SUFFIXES)
+
+
 def image_names(folder: Path | str) -> list[str]:
     """List the names of the image files in a folder, sorted by their form in Unicode NFC.
 
@@ -60,12 +65,12 @@ def image_names(folder: Path | str) -> list[str]:
         found = f"{len(unread)} images of kinds that are not read, e.g. {', '.join(unread[:3])}"
         raise InputError(folder, found, f"images ({FORMATS})", "convert them to PNG, or move them elsewhere")
     inside = chain.from_iterable(files_below(Path(folder, name)) for name in there.folders if not Path(folder, name).is_symlink())
-    if deeper := next((file for file in inside if file.name.lower().endswith(SUFFIXES)), None):
+    if deeper := next((file for file in inside if is_image(file.name)), None):
         found = f"images in a folder within this folder, e.g. {deeper.relative_to(folder)}"
         raise InputError(folder, found, "images directly in it", "move them up or elsewhere, or correct the path")
-    names = [name for name in there.files if name.lower().endswith(SUFFIXES)]
+    names = list(filter(is_image, there.files))
     require_distinct(folder, names)
-    broken = [name for name in there.broken if name.lower().endswith(SUFFIXES)]
+    broken = list(filter(is_image, there.broken))
     if clouded := [name for name in broken if is_in_cloud(Path(folder, name))]:
         found = f"{len(clouded)} images that are in iCloud and not on this disk, e.g. {', '.join(clouded[:3])}"
         raise InputError(folder, found, "image files", DOWNLOAD)

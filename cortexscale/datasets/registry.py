@@ -15,8 +15,9 @@ NAMES = (
     "things_eeg1",
     "things_eeg2",
     "things_meg",
+    "cowley2023",
 )
-"""Names of the built-in datasets, in the order of the paper's figures."""
+"""Names of the built-in datasets: those of the paper in the order of its figures, and others after them."""
 
 FACTS_FILES = tuple(Path(__file__).parent / name / "facts.toml" for name in NAMES)
 """Files of facts. ``plan.code`` finds only imported files. A rule whose script reads facts therefore passes these files to

@@ -18,13 +18,18 @@ from cortexscale.image_files import tried
 from cortexscale.listing import nfc
 from cortexscale.stimuli.brainscore import BrainScoreImages
 from cortexscale.stimuli.ids import like
-from cortexscale.stimuli.layouts import Hdf5Images, ImageFolder, Images
+from cortexscale.stimuli.layouts import Hdf5Images, ImageFolder, Images, ZippedImages
 from cortexscale.stores import read_table
 from cortexscale.study.images import Layout
 
 log = logging.getLogger(__name__)
 
-LAYOUTS: dict[str, type[Images]] = {"image_folder": ImageFolder, "hdf5": Hdf5Images, "brainscore": BrainScoreImages}
+LAYOUTS: dict[str, type[Images]] = {
+    "image_folder": ImageFolder,
+    "zip": ZippedImages,
+    "hdf5": Hdf5Images,
+    "brainscore": BrainScoreImages,
+}
 """Layout of a stimulus set -> class that reads it."""
 
 _COLUMNS = ("stimulus_id", "hash", "concept")
@@ -34,7 +39,7 @@ _MOST = 20  # largest number of unreadable images that are named at once
 def stimulus_table(layout: Layout, path: Path | str) -> pd.DataFrame:
     """List the images of a stimulus set.
 
-    Images in a folder are in the byte order of their ids. Images of an HDF5 file are in the order of rows, and images of
+    Images in a folder or a zip are in the byte order of their ids. Images of an HDF5 file are in the order of rows, and images of
     Brain-Score in the order of the CSV. The columns are ``stimulus_id``, ``hash`` (of the image's content) and ``concept``. No
     image is decoded.
     """

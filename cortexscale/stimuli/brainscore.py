@@ -1,8 +1,6 @@
 """Stimulus sets of Brain-Score. A CSV lists the images, and a zip or a folder contains them."""
 
-import os
 import re
-import zipfile
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +12,8 @@ from PIL import Image
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
 from cortexscale.image_files import decoded
-from cortexscale.listing import folders_in, lies_in_left_behind, listing, nfc, path_of, plain
+from cortexscale.listing import folders_in, listing, nfc, path_of, plain
+from cortexscale.stimuli.archive import Archive
 from cortexscale.stimuli.ids import like
 from cortexscale.stimuli.layouts import Images
 
@@ -34,10 +33,6 @@ class BrainScoreImages(Images):
 
     remedy = "download the CSV and the zip of one release; Brain-Score's registry of stimulus sets has their names"
     concept_columns = ("object_name", "texture_family")
-
-    def __init__(self, path: Path):
-        super().__init__(path)
-        self._archive: tuple[int, zipfile.ZipFile] | None = None  # id of the process that opened the zip, and the zip
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -60,7 +55,7 @@ class BrainScoreImages(Images):
 
     def ids(self) -> list[str]:
         names, images = self.names, self.images
-        there = self._members if images.is_file() else {nfc(name): name for name in listing(images).files}
+        there = self._archive.members if images.is_file() else {nfc(name): name for name in listing(images).files}
         if missing := [name for name in names.values() if nfc(name) not in there]:
             named = "; ".join(f"{name}{like(name, there)}" for name in missing[:3])
             found = f"{len(missing)} of the {len(names)} images are not there, e.g. {named}"
@@ -81,7 +76,7 @@ class BrainScoreImages(Images):
     def content(self, id: str) -> bytes:
         name = self.names[id]
         if self.images.is_file():
-            return self._open().read(self._members[nfc(name)])
+            return self._archive.read(nfc(name))
         return path_of(self.images, name).read_bytes()
 
     def decoded(self, id: str, content: bytes) -> Image.Image:
@@ -89,20 +84,8 @@ class BrainScoreImages(Images):
         return decoded(content, self.where(id), transparency="dropped")
 
     @cached_property
-    def _members(self) -> dict[str, str]:
-        """Name of a file in NFC -> its name as the zip spells it."""
-        return {nfc(name): name for name in self._open().namelist() if not lies_in_left_behind(name)}
-
-    def _open(self) -> zipfile.ZipFile:
-        # A forked worker would share the position in its parent's open file, and could read the bytes of another image.
-        if self._archive is None or self._archive[0] != os.getpid():
-            require_real_file(self.images, self.remedy)
-            try:
-                self._archive = os.getpid(), zipfile.ZipFile(self.images)
-            except (zipfile.BadZipFile, OSError) as error:
-                remedy = f"repeat the download: {self.remedy}"
-                raise InputError(self.images, f"not a readable zip ({error})", "the zip of the images", remedy) from None
-        return self._archive[1]
+    def _archive(self) -> Archive:
+        return Archive(self.images, self.remedy)
 
 
 def read_stimuli(path: Path | str, columns: Sequence[str], remedy: str) -> pd.DataFrame:

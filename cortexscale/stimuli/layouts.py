@@ -1,4 +1,4 @@
-"""Layouts of stimulus sets: their common interface, a folder of images, and an HDF5 file."""
+"""Layouts of stimulus sets: their common interface, a folder of images, a zip file of images, and an HDF5 file."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,8 +13,9 @@ from PIL import Image
 from cortexscale.arrays import hdf5_damage, open_hdf5, require_stored
 from cortexscale.errors import InputError
 from cortexscale.files import require_real_file
-from cortexscale.image_files import FORMATS, decoded, image_names, read_from, require_distinct
+from cortexscale.image_files import FORMATS, decoded, image_names, is_image, read_from, require_distinct
 from cortexscale.listing import listing, nfc, path_of
+from cortexscale.stimuli.archive import Archive
 from cortexscale.stimuli.ids import like
 
 
@@ -84,6 +85,30 @@ class ImageFolder(Images):
 
     def concepts(self, ids: Sequence[str]) -> list[str]:
         return [id.split("/")[0] for id in ids]
+
+
+class ZippedImages(Images):
+    """A zip file of images, which stays packed. The id of an image is its path in the zip, in Unicode's form NFC.
+
+    Ids are in byte order.
+    """
+
+    remedy = "correct the path of the stimulus set, or fetch the file again"
+
+    @cached_property
+    def archive(self) -> Archive:
+        return Archive(self.path, self.remedy)
+
+    def ids(self) -> list[str]:
+        ids = sorted(filter(is_image, self.archive.members))
+        if not ids:
+            raise InputError(self.path, "no images", f"images ({FORMATS})", self.remedy)
+        return ids
+
+    def content(self, id: str) -> bytes:
+        if id not in self.archive.members:
+            raise InputError(self.path, f"no file {id}", "the images of the stimulus table", "delete the table and run again")
+        return self.archive.read(id)
 
 
 class Hdf5Images(Images):

@@ -9,17 +9,17 @@ from pydantic import PositiveInt
 
 from cortexscale.section import FilePath, Section
 
-Layout = Literal["image_folder", "hdf5", "brainscore"]
+Layout = Literal["image_folder", "zip", "hdf5", "brainscore"]
 
 
 class ImageFiles(Section):
     """Place and layout of images."""
 
     layout: Layout
-    """`image_folder` is a folder of `<concept>/<image>.jpg`, as in THINGS. `hdf5` is one file, such as `nsd_stimuli.hdf5`.
-    `brainscore` is a CSV file and a zip file."""
+    """`image_folder` is a folder of `<concept>/<image>.jpg`, as in THINGS. `zip` is a zip file of images, which stays
+    packed. `hdf5` is one file, such as `nsd_stimuli.hdf5`. `brainscore` is a CSV file and a zip file."""
     path: FilePath
-    """The folder, HDF5 file or CSV file with the images."""
+    """The folder, zip file, HDF5 file or CSV file with the images."""
 
 
 class StimulusSet(ImageFiles):

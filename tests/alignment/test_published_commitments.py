@@ -124,7 +124,8 @@ def test_snakemake_writes_what_scoring_reads(file, tmp_path):
 @pytest.mark.slow
 def test_every_reference_of_the_paper_can_be_imported():
     published = read_published(COMMITMENTS)
-    assert len(published) == 85 and {entry["reader"] for entry in PAPER["datasets"].values()} == set(NAMES)
+    readers = {entry["reader"] for entry in PAPER["datasets"].values()}
+    assert len(published) == 85 and readers == {name for name in NAMES if facts(name).counts}
     models = inventory(load_study(PAPER))
     references = [models[id] for id in dict.fromkeys(model.reference for model in models.values())]
     assert len(references) == 72

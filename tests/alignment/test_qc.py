@@ -122,7 +122,7 @@ def test_the_readable_table_has_both_numbers():
 
 
 def test_the_papers_table_is_copied_right():
-    counts = {name: entry.counts for name, entry in all_facts().items()}
+    counts = {name: entry.counts for name, entry in all_facts().items() if entry.counts}
     assert len(counts) == 8
     for name, reader in {"tvsd": tvsd, "things_meg": things_meg}.items():
         assert (counts[name].train, counts[name].test) == (reader.Options().n_train, reader.Options().n_test)
@@ -156,9 +156,9 @@ def test_one_compared_unit_has_no_correlation():
 # --- figures ----------------------------------------------------------------------------------------------------------
 
 
-def test_every_dataset_has_its_figure():
+def test_every_dataset_of_the_paper_has_its_figure():
     figures = [PAPER_FIGURES[f"figS{number}"] for number in range(1, 9)]
-    assert {reader for figure in figures for reader in figure.readers} == set(NAMES)
+    assert {reader for figure in figures for reader in figure.readers} == {name for name in NAMES if facts(name).counts}
     assert {figure.content for figure in figures} == {"noise_ceilings"}
 
 

@@ -11,6 +11,7 @@ from cortexscale.datasets.table.options import SUBJECT, Stimuli, Units, fields_o
 from cortexscale.errors import InputError, did_you_mean
 from cortexscale.files import require_real_file
 from cortexscale.listing import files_in, nfc, plain
+from cortexscale.stimuli.layouts import ZippedImages
 from cortexscale.text_tables import read_text
 
 logger = logging.getLogger(__name__)
@@ -88,18 +89,7 @@ def stimuli_along(
 ) -> tuple[AxisTable, np.ndarray]:
     """Return the table of the axis ``stimulus`` and the id of each of its rows, (rows,) str."""
     if stimuli.images:
-        found = listed_images(root, stimuli.images)
-        if not found:
-            raise InputError(root / stimuli.images, "no file", "image files", "correct `stimuli.images` of this dataset")
-        names = [file.name for file in found]
-        if names != (as_text := sorted(names)):
-            place = next(n for n, (one, other) in enumerate(zip(names, as_text, strict=True)) if one != other)
-            logger.warning(
-                "%s: stimulus %d is %s, because numbers are compared as numbers. Programs that compare them as text "
-                "have %s there. If the responses are in that order, list the images in a table",
-                *(root / stimuli.images, place + 1, names[place], as_text[place]),
-            )
-        ids = np.array([nfc(f"{file.parent.name}/{file.name}") for file in found], dtype=str)
+        ids = _image_ids(root, stimuli.images)
         return AxisTable(pd.DataFrame({"stimulus_id": ids}), root / stimuli.images, "stimuli"), ids
     table = _table(root, stimuli.table, subject, coordinates, responses, "stimuli")
     if table is None:
@@ -114,9 +104,33 @@ def stimuli_along(
         ) from error
 
 
-def listed_images(root: Path, pattern: str) -> list[Path]:
-    """List the files in one folder that match a pattern such as ``images/*.jpg``. ``image2.jpg`` is before ``image10.jpg``."""
-    folder, _, names = pattern.rpartition("/")
+def _image_ids(root: Path, images: str) -> np.ndarray:
+    """Return the ids of the images in a zip, or of those that match a pattern, (images,) str. image2 is before image10."""
+    where = root / images
+    if images.endswith(".zip"):
+        ids = sorted(ZippedImages(where).ids(), key=_natural)
+    else:
+        ids = [nfc(f"{file.parent.name}/{file.name}") for file in listed_images(root, images)]
+    if not ids:
+        raise InputError(where, "no file", "image files", "correct `stimuli.images` of this dataset")
+    if ids != (as_text := sorted(ids)):
+        place = next(n for n, (one, other) in enumerate(zip(ids, as_text, strict=True)) if one != other)
+        logger.warning(
+            "%s: stimulus %d is %s, because numbers are compared as numbers. Programs that compare them as text "
+            "have %s there. If the responses are in that order, list the images in a table",
+            *(where, place + 1, ids[place], as_text[place]),
+        )
+    return np.array(ids, dtype=str)
+
+
+def listed_images(root: Path, images: str) -> list[Path]:
+    """List the files in one folder that match a pattern such as ``images/*.jpg``, or one zip file of images.
+
+    ``image2.jpg`` is before ``image10.jpg``.
+    """
+    if images.endswith(".zip"):
+        return [root / images]
+    folder, _, names = images.rpartition("/")
     return sorted(files_in(root / folder, names), key=lambda file: _natural(file.name))
 
 

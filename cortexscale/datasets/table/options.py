@@ -45,7 +45,9 @@ class Stimuli(BaseModel, extra="forbid", frozen=True):
         "is the table of coordinates in an `.nc` or `.zarr` file that xarray wrote.",
     )
     images: str | None = Field(
-        None, description="In place of a table: a pattern of the image files, such as `images/*.jpg`, in the order of the axis."
+        None,
+        description="In place of a table: a pattern of the image files, such as `images/*.jpg`, or a zip file of images. Their "
+        "names are in the order of the axis.",
     )
     id: str = Field(
         "{stimulus_id}",
