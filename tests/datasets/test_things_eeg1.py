@@ -476,9 +476,9 @@ def write_noise(root, concepts: int) -> None:
 
 @pytest.mark.slow
 def test_memory_grows_by_the_responses_only(tmp_path):
-    """The second subject has four times the trials, in a recording of four times the length; blocks are small."""
+    """The second subject has 3.25 times the trials, in a recording of 3.25 times the length; blocks are small."""
     peaks, block = {}, 2**22
-    for concepts in (25, 100):
+    for concepts in (20, 65):
         root = tmp_path / str(concepts)
         write_noise(root, concepts)
         peaks[concepts] = peak_mb(
@@ -490,9 +490,9 @@ def test_memory_grows_by_the_responses_only(tmp_path):
         )
         declared = things_eeg1.memory_mb(things_eeg1.Options(n_train=12 * concepts, n_test=20, n_repetitions=2))
         assert peaks[concepts] < declared
-    responses = 4 * 12 * (100 - 25) * 64 * 80 / 2**20
-    continuous = 8 * 64 * 12 * (100 - 25) * 100 / 2**20
-    growth = peaks[100] - peaks[25]
+    responses = 4 * 12 * (65 - 20) * 64 * 80 / 2**20
+    continuous = 8 * 64 * 12 * (65 - 20) * 100 / 2**20
+    growth = peaks[65] - peaks[20]
     assert growth < responses + 3 * block / 2**20 < responses + continuous / 2, f"{growth:.0f} MB"
 
 

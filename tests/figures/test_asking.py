@@ -62,7 +62,8 @@ def test_an_edited_caption_draws_the_figure_again(tmp_path):
     checkout = tmp_path / "checkout"
     for part in ("cortexscale", "workflow", "profiles"):
         shutil.copytree(ROOT / part, checkout / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "Snakefile", checkout)
+    for file in ("Snakefile", "pyproject.toml"):
+        shutil.copy(ROOT / file, checkout)
     config = {"study": "mine", "results": "results", "plan_without_data": True, "published": {"path": "no", "labels": LABELS}}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
     (tmp_path / "no").mkdir()

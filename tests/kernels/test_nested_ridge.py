@@ -442,8 +442,8 @@ nested_ridge(K, Responses(Y, members), [1.0, 10.0, 100.0], k_folds(300, 5))
 @pytest.mark.slow
 def test_no_second_copy_of_the_responses_is_held():
     """A copy would add the responses once more in float32, twice in float64. Tables per unit and the allocator need a third."""
-    small, large = (peak_mb(PEAK.format(units=units)) for units in (10_000, 60_000))
-    responses = 50_000 * 300 * 4 / 2**20
+    small, large = (peak_mb(PEAK.format(units=units)) for units in (10_000, 30_000))
+    responses = 20_000 * 300 * 4 / 2**20
     assert responses < large - small < 1.7 * responses
 
 

@@ -1,4 +1,4 @@
-"""The architectures are those of the published table: parameters, cost, names, and what they compute."""
+"""The architectures are those of the published suite: cost, names, and what they compute. Cards are held against its table."""
 
 from functools import cache
 
@@ -14,7 +14,6 @@ from cortexscale.errors import InputError
 from cortexscale.models.architectures import ARCHITECTURES, build, evaluation_size
 from cortexscale.models.counting import Flops, forward_flops
 from cortexscale.models.inputs import evaluation_transform
-from cortexscale.models.spvvs import NAMED
 from cortexscale.models.vision import torchvision, transforms
 
 ONE_PER_FAMILY = (
@@ -28,16 +27,6 @@ ONE_PER_FAMILY = (
     "convnextflex-l-3",
     "deitflex-l-3",
 )
-
-NORMS = "the table counts batch norms, five multiply-adds an element; its convolutions are narrow, so that weighs"
-ATTENTION = "the table counts no products between tokens; there are as many tokens as in wide networks"
-NOT_WITHIN_2_PERCENT = {
-    **dict.fromkeys(NAMED["EfficientNet"], NORMS),
-    **dict.fromkeys((f"resnetflexfilters-f-1-16-20-{index}" for index in range(14, 20)), NORMS),
-    "convnextflex-l-3": NORMS.replace("batch", "layer"),
-    **dict.fromkeys([*NAMED["ViT"], *(f"deitflex-l-{index}" for index in range(4))], ATTENTION),
-}
-"""Architectures of whose products alone the table is not: counted by the table's own rule, all 60 are equal to it."""
 
 
 @cache
@@ -64,25 +53,7 @@ def test_the_suite_is_complete():
     assert len(rows) == 620 and set(rows["arch"]) == set(ARCHITECTURES) and len(ARCHITECTURES) == 60
 
 
-@pytest.mark.slow
-def test_parameters_equal_the_published_table():
-    for id, row in suite().iterrows():
-        assert sum(parameter.numel() for parameter in shapes(row["arch"]).parameters()) == row["n_params"], id
-
-
-@pytest.mark.slow
-def test_flops_by_the_published_rule_equal_the_published_table():
-    for id, row in suite().iterrows():
-        assert flops(row["arch"]).published == row["flops"], id
-
-
-@pytest.mark.slow
-def test_products_are_the_published_flops_within_2_percent():
-    ratios = {row["arch"]: flops(row["arch"]).products / row["flops"] for _, row in suite().iterrows()}
-    assert {arch for arch, ratio in ratios.items() if not 0.98 <= ratio <= 1.02} == set(NOT_WITHIN_2_PERCENT)
-
-
-@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("arch", ONE_PER_FAMILY)
 def test_every_module_with_weights_is_counted(arch):
     for name, module in shapes(arch).named_modules():
         if isinstance(module, nn.Conv2d | nn.Linear):

@@ -47,4 +47,9 @@ class LabStudy:
         """The rules that a dry-run would run."""
         done = self.snakemake("--dry-run", "--", *targets)
         assert done.returncode == 0, done.stdout
-        return {line.split()[1].rstrip(":") for line in done.stdout.splitlines() if line.startswith(("rule ", "localrule "))}
+        return self.rules(done)
+
+    @staticmethod
+    def rules(run: subprocess.CompletedProcess[str]) -> set[str]:
+        """The rules that a run or a dry-run names."""
+        return {line.split()[1].rstrip(":") for line in run.stdout.splitlines() if line.startswith(("rule ", "localrule "))}

@@ -151,8 +151,10 @@ def test_the_paper_is_planned_within_two_gigabytes():
 
 
 def test_a_real_run_without_raw_data_says_what_is_missing(tmp_path):
+    """Files of the whole study are required, whatever the target is."""
+    target = f"{tmp_path}/paper/neural/tvsd/monkeyF.h5"
     failed = subprocess.run(
-        [*SNAKEMAKE, "--configfile", "config/paper.yaml", "--config", f"results={tmp_path / 'paper'}"],
+        [*SNAKEMAKE, "--configfile", "config/paper.yaml", "--config", f"results={tmp_path / 'paper'}", "--", target],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -160,4 +162,5 @@ def test_a_real_run_without_raw_data_says_what_is_missing(tmp_path):
     )
     assert failed.returncode != 0
     assert "files are missing" in failed.stdout and "resources/tvsd/monkeyF/THINGS_normMUA.mat" in failed.stdout
+    assert "resources/majajhong/stimulus_hvm-public.csv" in failed.stdout
     assert not (tmp_path / "paper").exists()
