@@ -52,6 +52,7 @@ NAMES = {
     "table_s1": {
         name: (facts.label, facts.modality, *(getattr(facts.counts, count) for count in COUNTS))
         for name, facts in all_facts().items()
+        if facts.counts  # datasets of the paper
     },
     "finetuned": RECIPES,
     "swept": {experiment: rates(experiment) for experiment in ("explore", "lora")},
