@@ -41,6 +41,10 @@ targets = parse_args(sys.argv[1:])[1].targets or []
 plan = Plan(config, targets, workflow.configfiles)
 if plan.results != config["results"]:
     logger.info(f"Results: {plan.results}")
+if plan.models.left_out:
+    logger.warning(
+        f"Left out, because their weights are missing and the study is offline: {', '.join(plan.models.left_out)}"
+    )
 
 
 pathvars:
@@ -60,6 +64,11 @@ wildcard_constraints:
 if plan.study.simulation:  # only a study with a simulation has rules that simulate data
 
     include: "workflow/rules/simulate.smk"
+
+
+if plan.inputs.to_download:  # files of the section `downloads` are missing
+
+    include: "workflow/rules/downloads.smk"
 
 
 if plan.models.checkpoint_folder:  # published checkpoints may have to be downloaded

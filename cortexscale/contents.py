@@ -60,6 +60,10 @@ class Contents:
             return _digest(f"{nfc(file.relative_to(path))}\n{self.of(file)}" for file in files_below(path))
         return self._remembered(path, digest_of) if path.exists() else "missing"
 
+    def sha256(self, path: Path | str) -> str:
+        """Return the SHA-256 checksum of the whole content of a file."""
+        return self._remembered(Path(path), _sha256, "sha256 ")
+
     def names_in(self, path: str) -> str:
         """Return the digest of the names of all files in a folder of labelled images, or of the content of a file."""
         root = Path(path)
@@ -74,11 +78,14 @@ class Contents:
             with suppress(OSError):  # the folder may be read-only
                 write_text(self.memory, json.dumps(self._known))
 
-    def _remembered(self, path: Path, digest: Callable[[Path], str]) -> str:
-        """Return the stored digest if the size and times of the path have not changed; otherwise compute and store it."""
+    def _remembered(self, path: Path, digest: Callable[[Path], str], kind: str = "") -> str:
+        """Return the stored digest if the size and times of the path have not changed; otherwise compute and store it.
+
+        ``kind`` distinguishes digests of one path.
+        """
         stat = path.stat()
         now = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-        *then, known = self._known.get(key := str(path.absolute()), [""])
+        *then, known = self._known.get(key := f"{kind}{path.absolute()}", [""])
         if then != now:
             if not self._changed:
                 self._changed = True
@@ -86,6 +93,11 @@ class Contents:
             known = digest(path)
             self._known[key] = [*now, known]
         return str(known)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _names(folder: Path) -> str:

@@ -34,6 +34,7 @@ def fetch(url: str, path: Path | str, *, size: int | None = None, sha256: str | 
 
     Args:
         size: number of bytes that the file must have; by default the number that the server announces.
+        sha256: SHA-256 checksum that the file must have, or its first digits.
 
     Raises:
         InputError: the connection failed ``len(WAITS)`` + 1 times, the file does not exist or is a web page, or its size or
@@ -74,8 +75,10 @@ def _verify(file: Path, where: object, size: int | None, sha256: str | None, rem
     if sha256:
         with file.open("rb") as content:
             found = hashlib.file_digest(content, "sha256").hexdigest()
-        if found != sha256:
-            raise InputError(where, f"{length:,} bytes with sha256 {found}", f"sha256 {sha256}", remedy)
+        if not found.startswith(sha256):
+            raise InputError(
+                where, f"{length:,} bytes with sha256 {found}", f"sha256 {sha256}{'...' if len(sha256) < 64 else ''}", remedy
+            )
 
 
 def _receive(url: str, part: Path, size: int | None, remedy: str) -> None:

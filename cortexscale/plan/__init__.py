@@ -119,7 +119,7 @@ class Plan:
         with problems.collected():
             contained = {"this checkout": ROOT, "the folder that Snakemake runs in": Path.cwd()}
             require_place(self.results, contained, self._folders_of_inputs)
-        for part in (self.models, self.mapping, self.published, self.finetuning):
+        for part in (self.inputs, self.models, self.mapping, self.published, self.finetuning):
             if part:
                 part.check(problems)
         if not checks:
@@ -200,7 +200,7 @@ class Plan:
 
     def _require_files(self, datasets: list[str]) -> None:
         wanted = self.data.all_raw_files(datasets) + self._other_files
-        require_files(self.missing_files(wanted), len(wanted))
+        require_files(self.missing_files(wanted), len(wanted), self.study.downloads)
 
     @property
     def expected_costs(self) -> Costs:

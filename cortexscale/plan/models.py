@@ -23,13 +23,23 @@ class ModelPlan:
 
     Attributes:
         inventory: id of a model -> its entry, for all models of correct sources.
+        left_out: ids of the models that an offline study lacks, because their weights, or those of their reference model, are
+            missing.
     """
 
     def __init__(self, study: Study, inputs: Inputs, *, complete: bool = True):
         self.study, self.inputs, self.results, self.complete = study, inputs, study.results, complete
         self._problems = Problems()
-        self.inventory: dict[str, Model] = model_inventory(study, self._problems)
+        listed = model_inventory(study, self._problems)
+        lacking = {id for id, model in listed.items() if self._is_out_of_reach(model.checkpoint)}
+        self.inventory: dict[str, Model] = {id: model for id, model in listed.items() if not lacking & {id, model.reference}}
+        self.left_out = [id for id in listed if id not in self.inventory]
         self._suites = [source for source in study.models if isinstance(source, Suite)]
+
+    def _is_out_of_reach(self, checkpoint: str | None) -> bool:
+        """Tell whether a checkpoint of the section ``downloads`` is missing in an offline study."""
+        declared = checkpoint is not None and self.inputs.downloaded([checkpoint])
+        return bool(declared) and self.study.offline and not self.inputs.at_hand(str(checkpoint))
 
     def check(self, problems: Problems) -> None:
         """Report wrong sources and references, recipes that cannot be resolved, and Python files that cannot be read."""
@@ -73,12 +83,20 @@ class ModelPlan:
         return list(dict.fromkeys([*(entry.built_in for entry in entries), *own]))
 
     def weights(self, model: str) -> list[str]:
-        """List the checkpoint of a model if the study trains or downloads this file.
+        """List the checkpoint of a model if the study trains or downloads this file, except files of the section ``downloads``.
 
         Jobs of the model wait for the listed file.
         """
         checkpoint = self.inventory[model].checkpoint
-        return [checkpoint] if checkpoint and (self.weights_follow(model) or self._downloadable(checkpoint)) else []
+        if checkpoint is None or self.downloaded(model):
+            return []
+        return [checkpoint] if self.weights_follow(model) or self._downloadable(checkpoint) else []
+
+    def downloaded(self, model: str) -> list[str]:
+        """List the checkpoint of a model if the section ``downloads`` names it. Jobs of the model wait for it, and its date does
+        not matter."""
+        checkpoint = self.inventory[model].checkpoint
+        return self.inputs.downloaded([checkpoint]) if checkpoint else []
 
     def weights_contents(self, model: str) -> list[str]:
         """Return the digests of a model's files: its checkpoint, and the files that its arguments name.
@@ -91,7 +109,8 @@ class ModelPlan:
 
     def weights_follow(self, model: str) -> bool:
         """Tell whether a rule of the study trains or downloads the weights of a model."""
-        return self.inventory[model].source == "suite" or self.inventory[model].checkpoint in self.downloads
+        checkpoint = self.inventory[model].checkpoint
+        return self.inventory[model].source == "suite" or checkpoint in (*self.downloads, *self.inputs.to_download)
 
     def _downloadable(self, checkpoint: str) -> bool:
         """Tell whether a checkpoint lies, or will lie, in the folder that published checkpoints are downloaded to."""

@@ -10,6 +10,7 @@ from cortexscale.catalogue.metrics import CALIBRATED
 from cortexscale.section import AllOr, FilePath, Name, Named, Once, Refused, Section, expanded
 from cortexscale.study.checks import reference_problems, repeated_keys
 from cortexscale.study.data import Dataset, Published, Scores, Simulation
+from cortexscale.study.downloads import Download
 from cortexscale.study.experiments import Finetuning, LayerCommitment, Mapping, Metrics, ProjectionStudy
 from cortexscale.study.features import Features
 from cortexscale.study.fits import Fits
@@ -41,6 +42,12 @@ class Study(Section):
     """Folder of all results. In any string of the config, `{results}` stands for this folder."""
     plan_without_data: bool = False
     """Allow a dry-run (`snakemake -n`) even if raw files are missing. A real run always needs all files."""
+    downloads: dict[FilePath, Download] = {}
+    """File → its address. A file that the study needs and that is missing is downloaded to this path and verified. A file that
+    you put there yourself is verified as well, and gives the same results."""
+    offline: bool = False
+    """Download nothing of the section `downloads`. Models whose weights are missing are left out. Other missing files are an
+    error that says where to get them."""
     simulation: Simulation | None = None
     """Simulate the data: labelled images, and recordings of a brain whose true responses are known. The files have the same
     layout as the released files."""

@@ -201,3 +201,14 @@ def test_of_several_processes_one_downloads(server, path):
         process.join(60)
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert server.requests == 1 and whole(path)
+
+
+def test_the_first_digits_of_a_checksum_are_enough_to_refuse_another_file(server, path):
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    fetch(server.url, path, sha256=digest[:8])
+    assert whole(path)
+    path.unlink()
+    wrong = ("0" if digest[0] != "0" else "1") + digest[1:8]
+    with pytest.raises(InputError, match=f"sha256 {wrong}\\.\\.\\."):
+        fetch(server.url, path, sha256=wrong)
+    assert not list(path.parent.iterdir()), "no half or wrong file stays"

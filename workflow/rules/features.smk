@@ -13,6 +13,7 @@ rule features:
     """Extract the features of the committed layers of one model."""
     input:
         lambda wildcards: plan.models.weights(wildcards.model),
+        ancient(lambda wildcards: plan.models.downloaded(wildcards.model)),
         stimuli="<results>/stimuli/{stimuli}.parquet",
         recordings=lambda wildcards: plan.alignment.kernel_recordings(wildcards.stimuli),
         commitments=lambda wildcards: plan.alignment.commitments(wildcards.stimuli, wildcards.model),
@@ -46,6 +47,7 @@ rule features:
 use rule features as sweep_features with:
     input:
         lambda wildcards: plan.models.weights(wildcards.model),
+        ancient(lambda wildcards: plan.models.downloaded(wildcards.model)),
         stimuli="<results>/stimuli/{stimuli}.parquet",
         recordings=lambda wildcards: plan.alignment.kernel_recordings(wildcards.stimuli),
     output:

@@ -42,6 +42,7 @@ rule finetuning_heads:
     """Fit linear heads from the committed layers of a base model to the responses of a dataset."""
     input:
         lambda wildcards: plan.models.weights(wildcards.model),
+        ancient(lambda wildcards: plan.models.downloaded(wildcards.model)),
         stimuli=lambda wildcards: plan.data.stimulus_table(wildcards.dataset),
         recordings=lambda wildcards: plan.data.recordings(wildcards.dataset),
         commitments=lambda wildcards: plan.alignment.commitments(
@@ -81,6 +82,7 @@ rule finetune:
     """Fine-tune one model. An interrupted job continues where it stopped."""
     input:
         lambda wildcards: plan.models.weights(plan.finetuning.base(wildcards.model).id),
+        ancient(lambda wildcards: plan.models.downloaded(plan.finetuning.base(wildcards.model).id)),
         lambda wildcards: plan.data.inputs.simulated([plan.finetuning.images_of(wildcards.model) or ""]),
         base_report=lambda wildcards: plan.models.training_report(plan.finetuning.base(wildcards.model).id),
         heads=lambda wildcards: plan.finetuning.heads(wildcards.model),

@@ -17,6 +17,7 @@ rule tokens:
     """Extract the tokens that readouts read, from the committed layers of the model."""
     input:
         lambda wildcards: plan.models.weights(wildcards.model),
+        ancient(lambda wildcards: plan.models.downloaded(wildcards.model)),
         stimuli="<results>/stimuli/{stimuli}.parquet",
         recordings=lambda wildcards: plan.data.recordings(*plan.mapping.datasets_on(wildcards.stimuli)),
         commitments=lambda wildcards: plan.alignment.commitments(wildcards.stimuli, wildcards.model),

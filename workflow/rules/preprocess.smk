@@ -10,6 +10,11 @@ rule preprocess:
     """Read one subject from the released files."""
     input:
         lambda wildcards: plan.data.raw_inputs(wildcards.dataset, wildcards.subject),
+        ancient(
+            lambda wildcards: plan.inputs.downloaded(
+                plan.data.raw_files(wildcards.dataset, wildcards.subject)
+            )
+        ),
     output:
         recording="<results>/neural/{dataset}/{subject}.h5",
     log:
@@ -38,6 +43,7 @@ rule stimuli:
     """Make the table of the images of a stimulus set."""
     input:
         lambda wildcards: plan.data.stimulus_path(wildcards.stimuli),
+        ancient(lambda wildcards: plan.inputs.downloaded([plan.study.stimuli[wildcards.stimuli].path])),
     output:
         table="<results>/stimuli/{stimuli}.parquet",
     log:

@@ -12,6 +12,7 @@ rule projection_study:
     """Score one model with random projections and without projection."""
     input:
         lambda wildcards: plan.models.weights(wildcards.model),
+        ancient(lambda wildcards: plan.models.downloaded(wildcards.model)),
         stimuli="<results>/stimuli/{stimuli}.parquet",
         recordings=lambda wildcards: plan.data.recordings(*plan.data.datasets_on(wildcards.stimuli)),
         prepared="<results>/prepared/{stimuli}.h5",
