@@ -1,4 +1,5 @@
 # make demo        install, and run the demo study, whose figures are in results/figures/
+# make complete    install, and run the study with all stages and datasets, whose results are in results_complete/
 # make test        install, and check everything
 # make docs        write docs/config.md and config/schema.json from the descriptions in the code, and build the site of all pages
 # make test-fast   install, and run the tests that take only seconds
@@ -10,17 +11,21 @@ export PATH := $(CURDIR)/$(BIN):$(BIN):$(PATH)
 # Tests run in two processes with one thread each. CONTRIBUTING.md says how to run fewer tests.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo docs site test test-fast test-mutations lint browser test-slurm bench clean
+.PHONY: demo complete docs site test test-fast test-mutations lint browser test-slurm bench clean
 
 demo: $(BIN)/.installed
 	snakemake --quiet rules host
 	@echo "Figures: results/figures/fig2.pdf, results/figures/fig3.pdf; all results: results/report.html, results/explore.html"
 
-test: lint site demo browser
+# Tests read the results of the complete study.
+complete: $(BIN)/.installed
+	snakemake --quiet rules host --configfile config/complete.yaml
+
+test: lint site complete browser
 	$(PYTEST)
 
 test-fast: $(BIN)/.installed
-	$(PYTEST) -m "not slow and not demo and not slurm"
+	$(PYTEST) -m "not slow and not complete and not slurm"
 
 # Mistakes are made in copies of the code, to see whether the fast tests notice them (docs/reliability.md).
 test-mutations: $(BIN)/.installed

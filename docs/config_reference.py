@@ -23,9 +23,10 @@ INTRODUCTION = """# The config
 This page describes all keys of a config file. `make docs` generates it from the code. The same command generates
 `config/schema.json`, with which editors complete and check keys (YAML language server).
 
-[config.yaml](../config/config.yaml), the config of the demo, is a complete example. For a study of your own, copy it, change
-`study` and `results`, remove `simulation`, and run `snakemake --configfile config/mine.yaml`. All problems of a config are
-reported at once. Each report says which key is wrong, what was found, what was expected, and what to do.
+[config.yaml](../config/config.yaml), the config of the demo, is a short example, and [complete.yaml](../config/complete.yaml) has
+every section. For a study of your own, copy one of them, change `study` and `results`, remove `simulation`, and run
+`snakemake --configfile config/mine.yaml`. All problems of a config are reported at once. Each report says which key is wrong,
+what was found, what was expected, and what to do.
 
 Relative paths are relative to the folder in which Snakemake runs. `~` stands for the home folder, and `$NAME` or `${NAME}` for an
 environment variable. Write a dollar sign as `$$`. A list must not contain the same entry twice. Write names in quotes if YAML

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from cortexscale.alignment.layer import group_means
 from cortexscale.alignment.similarity import SplitName, similarity_columns
 from cortexscale.alignment.targets import Targets
-from cortexscale.catalogue.metrics import ALIGNMENT, CALIBRATED
-from cortexscale.kernels.correlation import noise_normalised
+from cortexscale.catalogue.metrics import ALIGNMENT, CALIBRATED, TRUE
+from cortexscale.kernels.correlation import noise_normalised, pearson
 from cortexscale.kernels.gram import GramMatrix
 from cortexscale.kernels.perfect_model import calibrated_interval, calibrated_score, has_signal
 
@@ -60,11 +61,25 @@ def score_rows(
         **{metric: group_means(values, group) for metric, values in scores.items()},
         noise_ceiling=group_means(np.sqrt(ceiling / 100), group),
         **_calibrated_columns(target, predicted),
+        **_true_column(target, predicted),
         n_units_above_1=np.bincount(group, units[ALIGNMENT] > 1).astype(int),
         **similarity_columns(target, {"train": predicted.heldout, "test": predicted.test}, splits, kernel),
         n_test=len(target.test_rows),
     )
     return rows, units
+
+
+def _true_column(target: Targets, predicted: Predictions) -> dict[str, np.ndarray]:
+    """Compute the mean over units of Pearson r between predicted and noise-free responses, for simulated recordings."""
+    if target.truth is None or predicted.test is None:
+        return {}
+    group, unit = np.nonzero(target.members)
+    truth = target.truth[:, unit]
+    known = np.isfinite(truth).all(axis=0)
+    both = (torch.from_numpy(values[:, known].astype(np.float64)) for values in (predicted.test, truth))
+    r = pearson(*both).numpy()
+    means = pd.Series(r).groupby(group[known]).mean()
+    return {TRUE: means.reindex(range(len(target.groups))).to_numpy()}
 
 
 def _calibrated_columns(target: Targets, predicted: Predictions) -> dict[str, np.ndarray]:

@@ -53,12 +53,17 @@ def load_targets(
     datasets: Mapping[str, DatasetTargets],
     stimuli: pd.DataFrame,
     prepared: Path | None = None,
+    truths: Sequence[Path] = (),
 ) -> list[Targets]:
-    """Load the responses from files ``<dataset>/<subject>.h5``. All datasets have the same stimulus set."""
+    """Load the responses from files ``<dataset>/<subject>.h5``. All datasets have the same stimulus set.
+
+    ``truths`` are folders ``<dataset>`` with the noise-free responses of the subjects. Only simulated datasets have them.
+    """
     targets, known = [], PreparedResponses(prepared) if prepared else None
     for name, dataset in datasets.items():
         files = scored_subjects([file for file in recordings if file.parent.name == name], dataset.best_subjects)
-        targets += shared_targets([load_recording(file) for file in files], stimuli, dataset.rois)
+        true = {file.stem: load_recording(folder / file.name) for folder in truths if folder.name == name for file in files}
+        targets += shared_targets([load_recording(file) for file in files], stimuli, dataset.rois, true)
     return [replace(target, prepared=known) for target in targets]
 
 

@@ -62,7 +62,8 @@ class Targets:
     stimulus, by which folds can be grouped. ``nc_percent`` is the noise ceiling of the test responses in percent of variance.
     ``groups`` has one row for each subject x ROI that has units. The boolean ``members`` (groups, units) tells which units each
     group has. ``unit_names`` are unique within a subject. ``perfect`` (groups, units) is the expected r^2 of a perfect model for
-    the units of each group, nan if it is not known (:class:`cortexscale.recording.Recording`).
+    the units of each group, nan if it is not known (:class:`cortexscale.recording.Recording`). ``truth`` has the
+    noise-free responses to the test stimuli of simulated recordings, nan for units without signal.
     """
 
     dataset: str
@@ -76,6 +77,7 @@ class Targets:
     members: np.ndarray
     unit_names: np.ndarray
     perfect: np.ndarray
+    truth: np.ndarray | None = None
     prepared: PreparedResponses | None = None
 
     @cached_property
@@ -112,6 +114,7 @@ class Targets:
             members=self.members[wanted][:, units],
             unit_names=self.unit_names[units],
             perfect=self.perfect[wanted][:, units],
+            truth=None if self.truth is None else self.truth[:, units],
         )
 
 
@@ -136,8 +139,13 @@ def prepare_responses(targets: Sequence[Targets], splits: Sequence[str], path: P
                     place[f"{split}/products"] = geometry.products.cpu().numpy()
 
 
-def shared_targets(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: Sequence[str]) -> list[Targets]:
-    """Combine recordings of a dataset into Targets, one for each set of subjects that saw the same stimuli."""
+def shared_targets(
+    recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: Sequence[str], truths: Mapping[str, Recording] | None = None
+) -> list[Targets]:
+    """Combine recordings of a dataset into Targets, one for each set of subjects that saw the same stimuli.
+
+    ``truths`` has the recording of the noise-free responses of each subject.
+    """
     by_stimuli: dict[tuple[str | None, ...], list[Recording]] = {}
     for recording in recordings:
         unknown = set(rois) - set(recording.rois)
@@ -147,7 +155,7 @@ def shared_targets(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois:
             raise InputError(where, found, expected, "correct `rois` of this dataset in the config")
         key = (*recording.train.stimulus_ids, None, *recording.test.stimulus_ids)
         by_stimuli.setdefault(key, []).append(recording)
-    return [_side_by_side(group, stimuli, rois) for group in by_stimuli.values()]
+    return [_side_by_side(group, stimuli, rois, truths) for group in by_stimuli.values()]
 
 
 def warn_of_shared_images(targets: Sequence[Targets], stimuli: pd.DataFrame) -> None:
@@ -172,7 +180,9 @@ def recording_rows(recording: Recording, stimuli: pd.DataFrame) -> tuple[np.ndar
     return train, stimulus_rows(stimuli, recording.test.stimulus_ids, f"{name} (test)")
 
 
-def _side_by_side(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: Sequence[str]) -> Targets:
+def _side_by_side(
+    recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: Sequence[str], truths: Mapping[str, Recording] | None
+) -> Targets:
     first = recordings[0]
     kept = [recording.rois[list(rois)].to_numpy().any(axis=1) for recording in recordings]
     sizes = [int(units.sum()) for units in kept]
@@ -204,4 +214,12 @@ def _side_by_side(recordings: Sequence[Recording], stimuli: pd.DataFrame, rois: 
         members=np.array(members),
         unit_names=np.concatenate([recording.units["unit"].to_numpy().astype(str)[units] for recording, units in pairs]),
         perfect=np.array(perfect),
+        truth=np.concatenate([_noise_free(each, truths[each.subject])[:, units] for each, units in pairs], 1) if truths else None,
     )
+
+
+def _noise_free(recording: Recording, truth: Recording) -> np.ndarray:
+    """Return the noise-free responses to the test stimuli of a recording (stimuli, units), nan for units without signal."""
+    rows = pd.Index(truth.test.stimulus_ids).get_indexer(recording.test.stimulus_ids)
+    columns = pd.Index(truth.units["unit"]).get_indexer(recording.units["unit"])
+    return np.where((rows >= 0)[:, None] & (columns >= 0), truth.test.responses[np.ix_(rows, columns)], np.nan)

@@ -9,12 +9,16 @@ ALIGNMENT = "pearsonr_nc"
 CALIBRATED = "score_calibrated"
 """Alignment in units of what a perfect model would score on the same noisy responses of the same selected units."""
 
+TRUE = "score_true"
+"""Pearson r of predictions with the noise-free responses. Only simulated recordings have it."""
+
 SIMILARITY = {"rsa_c_test": "cRSA", "rsa_ve_test": "veRSA", "cka_c_test": "cCKA", "cka_ve_test": "veCKA"}
 PLS = {"pls": "Pearson r of PLS", "pls_nc": "noise-normalised r of PLS"}
 METRICS = {
     ALIGNMENT: "noise-normalised r",
     CALIBRATED: "calibrated score",
     "pearsonr": "Pearson r",
+    TRUE: "r with noise-free responses",
     **SIMILARITY,
     **PLS,
     "cv_score": "noise-normalised r, cross-validated",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cortexscale.catalogue.metrics import TRUE
 from cortexscale.errors import InputError
 from cortexscale.study.fits import AverageSettings
 
@@ -22,6 +23,7 @@ LACKING = {
     "gates": "the mapping has no layer gate among its readouts",
     "finetuning": "the config has no section finetuning",
     "scores": "the config has no section scores",
+    "true_scores": "the study has recordings that are not simulated",
     "noise_ceilings": "the study has no recordings",
     "released_units": "the study has no recordings",
 }
@@ -131,6 +133,8 @@ def table_of(path: str) -> str:
     'pretraining'
     """
     folder, _, name = path.partition("/")
+    if name.split(".")[1:2] == [TRUE]:
+        return "true_scores"
     name = name.split("/")[0].split(".")[0]
     if folder != "fits":
         return name

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cortexscale.catalogue.axes import MODEL_AXES
-from cortexscale.catalogue.metrics import ALIGNMENT, FITTED, METRICS
+from cortexscale.catalogue.metrics import ALIGNMENT, FITTED, METRICS, TRUE
 from cortexscale.figures import needs
 from cortexscale.figures.content import PER_DATASET, Content, Need
 
@@ -41,6 +41,7 @@ def _figure(name: str, draw: str, tables: Mapping[str, str], *needed: Need, **kn
     return name, Content(**TEXTS[name], draw=draw, tables=tables, needs=needed, **known)
 
 
+_TRUTHS = {f"{axis}_truth": f"fits/{axis}.{TRUE}.curves.parquet" for axis in MODEL_AXES}
 _LAYERS = _tables("layer_search")
 _PROJECTION = _tables("projection")
 _PRETRAINING = _tables("pretraining")
@@ -75,7 +76,7 @@ CONTENTS = dict(
         _figure("projection_scores", "layers.draw_projected_scores", _PROJECTION, needs.shared_projection, every_roi=True),
         _figure("projection_dimensions", "layers.draw_dimensions", _PROJECTION, needs.several_projections),
         # pretraining
-        _figure("scaling_laws", "scaling_laws.draw", _axes()),
+        _figure("scaling_laws", "scaling_laws.draw", _axes() | _TRUTHS, optional=tuple(_TRUTHS)),
         _figure(
             "scaling_by_metric",
             "scaling_laws.draw_with_convergence",

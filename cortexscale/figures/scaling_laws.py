@@ -18,7 +18,10 @@ from cortexscale.figures.style import FAMILIES, MARKERS, Look, Style, colours, d
 from cortexscale.scaling.laws import DISTANCES
 from cortexscale.scaling.points import ALL, worth_showing
 
-_NUMBERS = ["axis", "metric", "kind", "benchmark_name", "model_id", "x", "score", "n_benchmarks", "low", "high", *DISTANCES]
+_NUMBERS = ["axis", "metric", "kind", "benchmark_name", "model_id", "x", "score", "n_benchmarks", "low", "high", "truth"]
+_NUMBERS += DISTANCES
+_TRUTH: Style = {"lw": 0.7, "ls": (0, (1, 1))}
+"""Look of the law of the true scores, which only simulated studies have."""
 _LAW = "0.2"
 """Colour of the law in panels whose colours distinguish families."""
 _HELD_OUT = {"o": "held out", "X": "held out", "D": "held out, own model"}
@@ -74,7 +77,7 @@ def draw_axes(panels: Sequence[Axes], tables: Tables, datasets: Datasets) -> pd.
         of_axis, curve = tables[f"{axis}_points"], tables[f"{axis}_curves"]
         of_axis = of_axis[worth_showing(of_axis, special=False)]
         points[axis] = of_axis.assign(kind=np.where(of_axis["fitted"], "model", "held out"))
-        curves[axis] = curve[curve["family"] == ALL].assign(kind="fit")
+        curves[axis] = _with_truth(curve[curve["family"] == ALL], tables.get(f"{axis}_truth")).assign(kind="fit")
     everything = pd.concat(points.values(), ignore_index=True)
     if everything.empty:
         raise NothingToShow("figure scaling_laws", "no model on any axis", "models whose size or training is known")
@@ -94,7 +97,11 @@ def draw_axes(panels: Sequence[Axes], tables: Tables, datasets: Datasets) -> pd.
             colour, marker = (_LAW, "") if by_family else (look.colour, look.marker)
             line: Style = {"color": colour, "lw": 2.5 if name == AVERAGE else 1.5}
             marked: Style = {"marker": marker, "markevery": 0.2, "ms": 5, "mec": "white", "mew": 0.4}
-            draw_law(panel, curves[axis][curves[axis]["benchmark_name"] == name], farthest, line, **marked)
+            curve = curves[axis][curves[axis]["benchmark_name"] == name]
+            draw_law(panel, curve, farthest, line, **marked)
+            if f"{axis}_truth" in tables:
+                seen = curve[curve["x"] <= farthest]
+                panel.plot(seen["x"], seen["truth"], color=colour, **_TRUTH)
         if len(points[axis]):
             log_x(panel, points[axis]["x"])
             name_models(panel, points[axis])
@@ -109,10 +116,22 @@ def draw_axes(panels: Sequence[Axes], tables: Tables, datasets: Datasets) -> pd.
     lines = [_line(look, fitted=not by_family and name in fitted, bold=name == AVERAGE) for name, look in groups.items()]
     if by_family:
         lines += [Line2D([], [], color=_LAW, lw=1.5, label=f"{look.label}: law") for name, look in laws.items() if name in fitted]
+    if numbers["truth"].notna().any():
+        lines.append(Line2D([], [], color=_LAW, label="simulated truth", **_TRUTH))
     held_out = everything.loc[everything["kind"] == "held out", "backbone_source"].map(MARKERS).unique()
     lines += [Line2D([], [], color="0.5", marker=marker, lw=0, ms=5, label=_HELD_OUT[marker]) for marker in held_out]
     panels[-1].legend(handles=lines, fontsize=8, **BESIDE)
     return numbers
+
+
+def _with_truth(curves: pd.DataFrame, truths: pd.DataFrame | None) -> pd.DataFrame:
+    """Add the column ``truth``: the law of the true scores at the same X. It is nan if the recordings are not simulated."""
+    curves = curves.assign(truth=np.nan)
+    if truths is not None:
+        for (family, benchmark), true in truths.groupby(["family", "benchmark_name"]):
+            same = (curves["family"] == family) & (curves["benchmark_name"] == benchmark)
+            curves.loc[same, "truth"] = np.interp(np.log(curves.loc[same, "x"]), np.log(true["x"]), true["score"])
+    return curves
 
 
 def _line(look: Look, *, fitted: bool, bold: bool) -> Line2D:

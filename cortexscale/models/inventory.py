@@ -35,15 +35,18 @@ def model_inventory(study: Study, problems: Problems) -> dict[str, Model]:
     borrow = study.layer_commitment.borrow
     inventory = {model.id: model if borrow else replace(model, reference=model.id) for model in models}
     problems.found += _ids_that_are_no_file_names([model.id for model in models])
+    missing: dict[str, list[str]] = {}
     for model in inventory.values():
         if model.reference not in inventory:
-            found, expected = f"{model.reference}, which is not a model of this study", "the id of a model with the same layers"
-            remedy = "add that model, or drop `reference`"
-            problems.found.append(InputError(f"reference of {model.id}", found, expected, remedy))
+            missing.setdefault(model.reference, []).append(model.id)
         elif (chosen := inventory[model.reference]).reference != chosen.id:
             found, expected = f"{chosen.id}, whose own reference is {chosen.reference}", "a model whose layers are searched"
             remedy = f"give both models one reference, or drop `reference` of {chosen.id}"
             problems.found.append(InputError(f"reference of {model.id}", found, expected, remedy))
+    for reference, ids in missing.items():
+        found, expected = f"{reference}, which is not a model of this study", "the id of a model with the same layers"
+        remedy = "add that model (in a suite, it is the one of `samples_per_class` 0 and of seed 0), or drop `reference`"
+        problems.found.append(InputError(f"reference of {', '.join(ids)}", found, expected, remedy))
     return {id: model for id, model in inventory.items() if model.reference in inventory}
 
 

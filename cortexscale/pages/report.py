@@ -14,9 +14,12 @@ import pyarrow.parquet as pq
 import yaml
 from PIL import Image
 
+from cortexscale.alignment.averages import AVERAGE
+from cortexscale.catalogue.metrics import TRUE
 from cortexscale.figures.gallery import KINDS, Drawing
 from cortexscale.markdown import markdown_table
 from cortexscale.pages.template import render
+from cortexscale.scaling.points import ALL
 from cortexscale.stores import file_hash, read_table, table_provenance
 
 REPOSITORY = Path(__file__).parents[2]
@@ -66,6 +69,7 @@ def report_page(
         figures=[_figure(root, drawing) for drawing in figures],
         tables=[_table(table, root) for table in shown],
         checks={name: _frame(check.replace(labelled)) for name, check in quality.items()},
+        truth=recovered_truth(fits, labels),
         warned_laws="" if laws.empty else _frame(laws.replace(labelled)),
         n_warned_laws=len(laws),
         cost=(root / "tables/cost.md").read_text(encoding="utf-8"),
@@ -95,7 +99,19 @@ def caption(drawing: Drawing, numbers: pd.DataFrame) -> str:
     kinds = [f"{count:,} {word}" for word, count in counts.items() if count > 1]
     sources = dict.fromkeys(re.sub(r"(\.points|\.curves)?\.parquet$", "", table) for table in drawing.tables.values())
     plotted = ", ".join([f"n = {len(numbers):,} plotted values", *kinds])
-    return f"{drawing.title}. {drawing.caption} From {', '.join(sources)}; {plotted}."
+    return f"{drawing.title}. {drawing.caption} {_distance_from_truth(numbers)}From {', '.join(sources)}; {plotted}."
+
+
+def _distance_from_truth(numbers: pd.DataFrame) -> str:
+    """Say how far the laws of the average are from those of the true scores; an empty text without true scores."""
+    if "truth" not in numbers or numbers["truth"].isna().all():
+        return ""
+    measured = numbers.loc[numbers["kind"] == "model"].groupby("axis")["x"].max()
+    laws = numbers[(numbers["benchmark_name"] == AVERAGE) & numbers["truth"].notna()]
+    laws = laws[laws["x"] <= laws["axis"].map(measured)]
+    distance = (laws["score"] - laws["truth"]).abs().groupby(laws["axis"], sort=False).max()
+    said = ", ".join(f"{value:.3f} ({axis})" for axis, value in distance.items())
+    return f"Over the range of the models, the laws of the average differ from the simulated truth by at most {said}. "
 
 
 def _table(table: Path, root: Path) -> dict[str, Any]:
@@ -127,6 +143,31 @@ def _laws_with_warnings(fits: Sequence[Path]) -> pd.DataFrame:
     rows = pd.concat(warned) if warned else pd.DataFrame()
     names = [name for name in ("fit", "family", "benchmark_name", "experiment", "n", "warnings") if name in rows]
     return rows[names].fillna("")
+
+
+def recovered_truth(fits: Sequence[Path], labels: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each law that was also fitted to the true scores, which only simulated recordings have.
+
+    It compares both values of E, the alignment in the limit of large X.
+    """
+    of_stem = {file.stem: file for file in fits}
+    sentences = []
+    for stem, file in of_stem.items():
+        if not (true_file := of_stem.get(f"{stem}.{TRUE}")):
+            continue
+        laws, true = read_table(file), read_table(true_file)
+        if laws.empty or true.empty:
+            continue
+        keys = ["family", "benchmark_name"]
+        both = laws.merge(true[[*keys, "E"]], on=keys, suffixes=("", "_true"))
+        for law in both[both["family"] == ALL].itertuples():
+            name = labels.get(law.benchmark_name, law.benchmark_name)
+            inside = "inside" if law.E_low <= law.E_true <= law.E_high else "outside"
+            sentences.append(
+                f"{stem}, {name}: E is {law.E:.3f} (95 % interval {law.E_low:.3f} to {law.E_high:.3f}), "
+                f"and the law of the true scores has {law.E_true:.3f}, {inside} the interval."
+            )
+    return sentences
 
 
 def _frame(table: pd.DataFrame) -> str:

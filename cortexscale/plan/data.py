@@ -180,6 +180,10 @@ class DataPlan:
         settings = {name: self._simulation_settings(name) for name in self.datasets}
         return {name: found.model_dump(mode="json") for name, found in settings.items() if found}
 
+    def truths(self, stimuli: str) -> list[str]:
+        """List the folders with the noise-free responses of the simulated datasets on a stimulus set."""
+        return [f"{self.results}/raw/truth/{name}" for name in self.datasets_on(stimuli) if name in self.simulated]
+
     def _simulation_settings(self, dataset: str) -> BaseModel | None:
         given = self.study.simulation.datasets if self.study.simulation else {}
         if dataset not in given:

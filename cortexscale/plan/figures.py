@@ -5,6 +5,7 @@ from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 
+from cortexscale.catalogue.metrics import TRUE
 from cortexscale.errors import Problems
 from cortexscale.figures.content import LACKING, Available, FigureDataset
 from cortexscale.figures.gallery import KINDS, Drawing, Gallery
@@ -45,6 +46,7 @@ class FigurePlan:
             "gates": any(name.startswith("layer_gate") for name in readouts),
             "finetuning": study.finetuning,
             "scores": study.scores,
+            "true_scores": TRUE not in study.unscored,
             "noise_ceilings": study.datasets,
             "released_units": study.datasets,
         }

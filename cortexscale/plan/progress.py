@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import statistics
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
@@ -24,8 +25,8 @@ class Progress(logging.Handler):
 
     The time left is the expected time of all unfinished jobs, divided by the average number of jobs that have run at a time. The
     expected time of a job comes from the formulas of the target ``estimate``. It is multiplied by a ratio: the time that the
-    finished jobs of the same rule took, divided by their expected time. If no job of the rule has finished, the ratio of all
-    finished jobs is used.
+    finished jobs of the same rule took, divided by their expected time. If no job of the rule has finished, the ratio is the
+    median over the other rules.
 
     Args:
         costs: the costs of the jobs of the study.
@@ -82,7 +83,7 @@ class Progress(logging.Handler):
         for number in known:
             took[self._rules[number]] += self._took[number]
             expected[self._rules[number]] += self._expected[number]
-        usual = sum(took.values()) / sum(expected.values())
+        usual = statistics.median(took[rule] / expected[rule] for rule in took)
         work = 0.0
         for number in self._expected.keys() - known:
             rule = self._rules[number]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
-from cortexscale.catalogue.metrics import CALIBRATED
+from cortexscale.catalogue.metrics import CALIBRATED, TRUE
 from cortexscale.section import AllOr, FilePath, Name, Named, Once, Refused, Section, expanded
 from cortexscale.study.checks import reference_problems, repeated_keys
 from cortexscale.study.data import Dataset, Published, Scores, Simulation
@@ -89,8 +89,12 @@ class Study(Section):
     @property
     def unscored(self) -> dict[str, str]:
         """Metric of the test stimuli that the study lacks -> the reason."""
-        reason = "published tables do not have the noise ceilings of all examined units"
-        return self.metrics.unscored | ({CALIBRATED: reason} if self.published else {})
+        reasons = self.metrics.unscored
+        if self.published:
+            reasons |= {CALIBRATED: "published tables do not have the noise ceilings of all examined units"}
+        if not (self.simulation and self.datasets.keys() <= self.simulation.datasets.keys()):
+            reasons |= {TRUE: "only simulated recordings have noise-free responses"}
+        return reasons
 
 
 def read_study(config: dict[str, Any], files: Iterable[str | Path] = ()) -> Validated[Study]:

@@ -87,10 +87,6 @@ class Suite(Section):
                 expected = f"one of the suite's `architectures`: {', '.join(self.architectures)}"
                 remedy = did_you_mean(name, self.architectures, "correct the name")
                 yield Contradiction("adversarial.architectures", name, expected, remedy)
-        for key, values in (("samples_per_class", self.samples_per_class), ("seeds", self.seeds)):
-            if 0 not in values:
-                expected = "0 among them: the model of the full set and seed 0 is the reference model of its architecture"
-                yield Contradiction(key, ", ".join(map(str, values)), expected, "add 0")
         if max(self.samples_per_class) * self.classes > self.expected:
             found = f"{max(self.samples_per_class)} images of each of {self.classes} classes"
             expected = f"at most {self.expected} images in all, as `expected` says"

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from places import ROOT
+from places import COMPLETE
 
 mpl.use("agg")
 
@@ -230,7 +230,7 @@ def test_figures_without_a_comparison_say_so():
 @pytest.fixture
 def demo(tmp_path, monkeypatch) -> dict:
     monkeypatch.chdir(tmp_path)
-    return yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    return yaml.safe_load(COMPLETE.read_text())
 
 
 def test_the_plan_knows_every_projection_of_a_model(demo):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from places import ROOT
+from places import COMPLETE, COMPLETE_RESULTS, ROOT
 
 from cortexscale.alignment.bounds import committed_layers, most_committed_layers
 from cortexscale.costs import PRESETS, Machine
@@ -287,7 +287,7 @@ def test_recordings_say_how_many_units_there_are(tmp_path):
 
 
 def test_architectures_are_counted(tmp_path):
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config = yaml.safe_load(COMPLETE.read_text())
     plan = Plan(config | {"results": str(tmp_path)}, {"estimate"})
     counted = networks(plan.models.inventory.values())["vit_base_objects_full_seed-0"]
     tokens = (32 // 4) ** 2
@@ -388,14 +388,14 @@ def test_the_command_needs_no_raw_data(tmp_path):
 
 def test_the_demo_study_took_about_what_was_estimated(tmp_path):
     """CPU seconds are compared, since wall time of a busy machine says little. Python takes most of them to start."""
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {"results": str(ROOT / "results")}
+    config = yaml.safe_load(COMPLETE.read_text()) | {"results": str(COMPLETE_RESULTS)}
     plan = Plan(config, {"estimate"})
     rules = {"layer_search": plan.alignment.searched, "alignment": plan.models.inventory}
-    sets, root = plan.data.stimuli, ROOT / "results/benchmarks"
+    sets, root = plan.data.stimuli, COMPLETE_RESULTS / "benchmarks"
     files = {rule: [root / rule / name / f"{model}.tsv" for name in sets for model in rules[rule]] for rule in rules}
     missing = [file for wanted in files.values() for file in wanted if not file.exists()]
     if missing:
-        pytest.skip(f"{len(missing)} benchmark files of the demo study are missing: make demo")
+        pytest.skip(f"{len(missing)} benchmark files of the complete study are missing: make complete")
     expected = Estimate(plan, ExpectedSizes(plan, networks(plan.models.inventory.values())), measure(tmp_path)).stages()
     for stage in expected:
         if stage.name in files:

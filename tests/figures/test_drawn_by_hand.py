@@ -223,6 +223,25 @@ def test_laws_in_figures_are_those_of_all_families():
     for panel in figure.axes:
         assert lines_of(panel) == [([1e3, 1e5], [0.1, 0.2]), ([1e6], [0.3])], "dotted beyond the last model"
     assert numbers.loc[numbers["kind"] == "fit", "score"].tolist() == [0.1, 0.2, 0.3] * 3
+    assert numbers["truth"].isna().all()
+
+
+def test_laws_of_true_scores_are_drawn_up_to_the_last_model_at_the_x_of_the_curves():
+    points = models(("a", "ViT", 1e3, 0.1), ("b", "ViT", 1e5, 0.2)).assign(**dict.fromkeys(DISTANCES, np.nan))
+    curves = pd.DataFrame({"x": [1e3, 1e4, 1e5, 1e6], "score": 0.5, "low": 0.0, "high": 1.0})
+    truths = pd.DataFrame({"x": [1e3, 1e5, 1e6], "score": [0.2, 0.4, 0.6], "low": 0.0, "high": 1.0})
+    curves, truths = (
+        each.assign(family="all", benchmark_name="average", metric="pearsonr_nc", axis="compute") for each in (curves, truths)
+    )
+    truths = pd.concat([truths.assign(family="ViT", score=0.9), truths])
+    axes = ("compute", "samples", "parameters")
+    tables = {f"{axis}_{kind}": table for axis in axes for kind, table in (("points", points), ("curves", curves))}
+    figure, numbers = scaling_laws.draw(tables | {"compute_truth": truths}, some("tvsd"))
+    at_x = pytest.approx([0.2, 0.3, 0.4])  # halfway between 1e3 and 1e5 on the logarithmic axis is 1e4
+    assert ([1e3, 1e4, 1e5], at_x) in lines_of(figure.axes[0]) and len(lines_of(figure.axes[1])) == 2
+    assert numbers.loc[numbers["kind"] == "fit", "truth"].tolist()[:4] == pytest.approx([0.2, 0.3, 0.4, 0.6])
+    assert numbers["truth"].notna().sum() == 4
+    assert "simulated truth" in [text.get_text() for text in figure.axes[2].get_legend().texts]
 
 
 def test_the_compute_optimum_is_drawn_among_parameters_and_samples():

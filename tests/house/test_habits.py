@@ -20,7 +20,7 @@ def test_continuous_integration_calls_targets_and_files_that_exist():
     called = re.findall(r"\bmake ([\w-]+)", commands)
     assert {"lint", "test-fast"} <= set(called) <= TARGETS
     planned = re.findall(r"--configfile (\S+)", commands)
-    assert set(planned) == {"config/config.yaml", "config/paper.yaml"}
+    assert set(planned) == {f"config/{name}.yaml" for name in ("config", "complete", "paper")}
     assert all((ROOT / file).is_file() for file in planned)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 from inventories import inventory
-from places import ROOT
+from places import COMPLETE, ROOT
 from shipped_data import suite
 
 from cortexscale.errors import InputError
@@ -139,7 +139,7 @@ def test_a_pattern_or_a_number_of_samples_for_no_model_is_refused():
 @pytest.mark.slow
 def test_an_adversarial_copy_is_planned_behind_its_original(tmp_path):
     """The config gives the model, its recipe, layers and first weights, and the jobs that Snakemake plans."""
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {"results": str(tmp_path / "results")}
+    config = yaml.safe_load(COMPLETE.read_text()) | {"results": str(tmp_path / "results")}
     config["models"][0]["adversarial"] = {"architectures": ["resnet_base"], "recipe": {"preset": "adversarial", "steps": 40}}
     plan = Plan(config)
     (copy,) = [model for model in plan.models.inventory.values() if model.begins_with]

@@ -24,7 +24,7 @@ _LIBRARIES = (
 )
 AT_IMPORT = ""
 """Takes the place of the name of a test for lines that run before the first test, when the test files are imported."""
-_FAST = "not slow and not demo and not slurm"
+_FAST = "not slow and not complete and not slurm"
 _MEMORY = 8 * 2**30
 """Largest memory, in bytes, of a process that runs tests. A mistake in a shape can ask for any amount of memory."""
 

@@ -13,6 +13,7 @@ import yaml
 from browser import CHROMIUM, NO_CHROMIUM, Browser
 from galleries import DATASETS
 from jinja2 import UndefinedError
+from places import COMPLETE_RESULTS
 from published_tables import our_tables
 
 from cortexscale.pages.explore import explore_data, explore_page
@@ -285,13 +286,13 @@ def test_five_thousand_points_open_quickly(browser, data, tmp_path, capsys):
 
 
 @in_a_browser
-@pytest.mark.demo
-@pytest.mark.skipif(not (ROOT / "results/report.html").exists(), reason="the demo study has not run: make demo")
+@pytest.mark.complete
+@pytest.mark.skipif(not (COMPLETE_RESULTS / "report.html").exists(), reason="the complete study has not run: make complete")
 @pytest.mark.parametrize("name", ["explore", "report"])
 def test_the_pages_of_the_demo_study_open_alone(browser, name):
     browser.requests.clear()
     browser.errors.clear()
-    file = ROOT / f"results/{name}.html"
+    file = COMPLETE_RESULTS / f"{name}.html"
     browser.open(file)
     assert browser.errors == [] and all(url == file.as_uri() or url.startswith("data:") for url in browser.requests)
     assert browser.run("document.querySelectorAll('table tbody tr').length") > 10

@@ -13,7 +13,7 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 
 from cortexscale.markdown import markdown_table
-from cortexscale.pages.report import caption, origins, report_page, run_facts
+from cortexscale.pages.report import caption, origins, recovered_truth, report_page, run_facts
 from cortexscale.pages.template import MARKDOWN
 from cortexscale.qc.cost import cost_table, readable
 from cortexscale.stores import provenance, write_table
@@ -26,6 +26,31 @@ def test_a_caption_names_its_tables_and_counts_its_values():
     text = caption(drawing, pd.DataFrame({"model_id": ["a", "b", "a"], "roi": "V1", "score": 0.5}))
     assert text.startswith(f"{drawing.title}. {drawing.caption} From ")
     assert text.endswith("From fits/mapping; n = 3 plotted values, 2 models.")
+
+
+def test_a_caption_says_how_far_laws_are_from_the_simulated_truth():
+    fits = pd.DataFrame({"kind": "fit", "axis": "compute", "benchmark_name": "average", "x": [1.0, 2.0, 3.0]})
+    fits = fits.assign(score=[0.5, 0.6, 0.9], truth=[0.51, 0.57, 0.2])
+    others = fits.assign(benchmark_name="tvsd", truth=0.0)
+    numbers = pd.concat([fits, others, pd.DataFrame({"kind": ["model"], "axis": "compute", "x": [2.5], "score": [0.5]})])
+    text = caption(gallery().drawing("fig2"), numbers)
+    assert "differ from the simulated truth by at most 0.030 (compute). From " in text
+    assert "truth" not in caption(gallery().drawing("fig3"), numbers.assign(truth=float("nan"))).partition(" From ")[0]
+
+
+def test_the_report_says_which_true_limits_the_laws_recover(tmp_path):
+    keys = {"family": ["all", "all", "ViT"], "benchmark_name": ["tvsd", "average", "average"]}
+    laws = {"compute": [0.8, 0.7, 0.1], "compute.score_true": [0.82, 0.9, 0.1]}
+    for stem, limits in laws.items():
+        table = pd.DataFrame({**keys, "E": limits, "E_low": 0.6, "E_high": 0.85})
+        write_table(table, tmp_path / f"{stem}.parquet", provenance(inputs={"script": __file__}, code="abc"))
+    files = [tmp_path / f"{stem}.parquet" for stem in laws]
+    said = "E is {} (95 % interval 0.600 to 0.850), and the law of the true scores has {}, {} the interval."
+    assert recovered_truth(files, {"tvsd": "TVSD-EP"}) == [
+        "compute, TVSD-EP: " + said.format("0.800", "0.820", "inside"),
+        "compute, average: " + said.format("0.700", "0.900", "outside"),
+    ]
+    assert recovered_truth(files[:1], {}) == []
 
 
 def test_a_figure_without_anything_to_show_says_why():

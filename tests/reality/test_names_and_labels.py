@@ -5,14 +5,14 @@ import copy
 import pytest
 import yaml
 from example_recording import documented_entry
-from places import ROOT
+from places import COMPLETE, ROOT
 
 from cortexscale.errors import InputError, InputErrors
 from cortexscale.plan import Plan
 from cortexscale.section import part_of_path, visible
 from cortexscale.study import read_study
 
-DEMO = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+DEMO = yaml.safe_load(COMPLETE.read_text(encoding="utf-8"))
 READER = (ROOT / "docs/example_dataset.py").read_text(encoding="utf-8")
 
 

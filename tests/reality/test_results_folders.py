@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from places import ROOT
+from places import COMPLETE, ROOT
 
 from cortexscale.errors import InputError, InputErrors
 from cortexscale.plan import Plan
 from cortexscale.plan.owner import claim, require_place
 
-DEMO = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+DEMO = yaml.safe_load(COMPLETE.read_text(encoding="utf-8"))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from places import ROOT
+from places import COMPLETE, ROOT
 
 from cortexscale.errors import InputError, InputErrors
 from cortexscale.plan import Plan
@@ -15,7 +15,7 @@ from cortexscale.section import apart, each_once, expanded
 from cortexscale.study import load_study, read_study
 from cortexscale.study.checks import repeated_keys
 
-DEMO = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+DEMO = yaml.safe_load(COMPLETE.read_text(encoding="utf-8"))
 OWN = {"source": "python", "id": "own", "file": "model.py", "family": "Gabor", "layers": ["simple"]}
 
 

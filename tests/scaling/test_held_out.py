@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from places import ROOT
+from places import COMPLETE
 
 from cortexscale.errors import Problems
 from cortexscale.jobs import plain
@@ -98,7 +98,7 @@ def test_suites_are_fitted_by_default_and_other_models_where_their_entry_says_so
 
 
 def test_the_choice_reaches_the_cards_and_nothing_that_is_expensive(tmp_path):
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8")) | {"results": str(tmp_path)}
+    config = yaml.safe_load(COMPLETE.read_text(encoding="utf-8")) | {"results": str(tmp_path)}
     config["models"][0]["adversarial"] = {"architectures": ["resnet_base"], "recipe": {"preset": "adversarial", "steps": 40}}
     own = {"source": "timm", "ids": ["test_resnet.r160_in1k"], "layers": ["layer1"]}
     plans = [Plan(config | {"models": [*config["models"], own | {"fit": fit}]}) for fit in (False, True)]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from places import ROOT
+from places import COMPLETE, ROOT
 from pydantic import BaseModel, model_validator
 
 from cortexscale.errors import InputError, InputErrors
@@ -13,7 +13,7 @@ from cortexscale.study import load_study, read_study
 from cortexscale.study.checks import repeated_keys
 from cortexscale.study.problems import checked
 
-DEMO = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+DEMO = yaml.safe_load(COMPLETE.read_text(encoding="utf-8"))
 
 
 @pytest.fixture

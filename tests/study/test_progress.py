@@ -51,13 +51,14 @@ def test_time_left_is_that_of_jobs_of_the_same_rule_at_the_pace_of_the_run():
     assert run.progress.seconds_left() == pytest.approx((features + figures) / 2)
 
 
-def test_a_rule_without_finished_jobs_is_as_slow_as_all_finished_jobs():
+def test_a_rule_without_finished_jobs_is_as_slow_as_the_median_rule():
     run = Run(FEATURES | OTHERS)
-    for job in (4, 5, 6):
+    for job, seconds in ((3, 20), (4, 6), (5, 6)):
         run.start(job)
-        run.now += 6
+        run.now += seconds
         run.finish(job)
-    assert run.progress.seconds_left() == pytest.approx((4 + 40 + 1) * 6 / 2)
+    median = (20 / 1 + 12 / 4) / 2
+    assert run.progress.seconds_left() == pytest.approx((4 + 40) * median + 2 * 6 / 2)
 
 
 def test_lines_come_from_time_to_time_and_at_the_end():

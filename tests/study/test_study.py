@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from places import ROOT
+from places import COMPLETE, ROOT
 
 from cortexscale.catalogue.axes import MODEL_AXES
 from cortexscale.errors import InputError
@@ -17,7 +17,7 @@ from cortexscale.study import load_study
 @pytest.fixture
 def demo(tmp_path, monkeypatch) -> dict:
     monkeypatch.chdir(tmp_path)
-    return yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    return yaml.safe_load(COMPLETE.read_text())
 
 
 @pytest.mark.parametrize("name", ["config", "paper", "published", "spvvs"])
@@ -55,8 +55,16 @@ def test_unknown_stimulus_set(demo):
 
 def test_a_suite_needs_its_reference_models(demo):
     demo["models"][0]["samples_per_class"] = [1, 3]
-    with pytest.raises(InputError, match=r"models\.0\.samples_per_class\n.*1, 3\n.*0 among them"):
-        load_study(demo)
+    missing = r"reference of vit_small_objects_1_seed-0, vit_small_objects_3_seed-0\n.*vit_small_objects_full_seed-0, which"
+    with pytest.raises(InputError, match=missing):
+        Plan(demo | {"plan_without_data": True})
+
+
+def test_a_suite_can_borrow_layers_from_a_model_of_another_suite(demo):
+    whole = demo["models"][0]
+    demo["models"] = [whole | {"samples_per_class": [0]}, whole | {"samples_per_class": [1, 3]}]
+    models = Plan(demo | {"plan_without_data": True}).models.inventory
+    assert models["vit_small_objects_3_seed-0"].reference == "vit_small_objects_full_seed-0"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from places import ROOT
+from places import COMPLETE
 
 from cortexscale.errors import InputErrors
 from cortexscale.plan import Plan
@@ -11,7 +11,7 @@ from cortexscale.plan import Plan
 @pytest.fixture
 def demo(tmp_path, monkeypatch) -> dict:
     monkeypatch.chdir(tmp_path)
-    return yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+    return yaml.safe_load(COMPLETE.read_text(encoding="utf-8"))
 
 
 def report(config: dict) -> dict[str, str]:

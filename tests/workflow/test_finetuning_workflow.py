@@ -15,7 +15,7 @@ import yaml
 from finetuning_data import VIT, committed, pretrained, recordings, write_stimuli, write_task
 from hypothesis import given
 from hypothesis import strategies as st
-from places import ROOT
+from places import COMPLETE, ROOT
 from scripts import script
 
 from cortexscale.alignment.score import score_alignment
@@ -52,7 +52,7 @@ PAPER = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
 @pytest.fixture
 def demo(tmp_path, monkeypatch) -> dict:
     monkeypatch.chdir(tmp_path)
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config = yaml.safe_load(COMPLETE.read_text())
     section = {
         "targets": {"tvsd": ["IT"], "things_fmri": ["IT"]},
         "seeds": [0, 1],
@@ -97,7 +97,7 @@ def test_a_model_of_two_experiments_is_made_once(demo):
     assert len(plan.finetuned) == 10 and list(plan.evaluated)[:2] == [f"{BASE}+baseline", f"{other}+baseline"]
 
 
-DATASETS = load_study(yaml.safe_load((ROOT / "config/config.yaml").read_text())).datasets
+DATASETS = load_study(yaml.safe_load(COMPLETE.read_text())).datasets
 ROI_SETS = st.lists(st.sampled_from(["V1", "V4", "IT"]), min_size=1, unique=True)
 NUMBERS = st.lists(st.integers(0, 20), min_size=1, max_size=3, unique=True)
 GRID = st.fixed_dictionaries(

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from places import ROOT
+from places import COMPLETE, ROOT
 from slurm_node import slurm_node, why_not
 
 LOCAL = {"model_table", "commit_layers", "figure", "cost", "explore", "report"}
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slurm, pytest.mark.skipif(why_not() is not None, reaso
 
 def cut(results: Path) -> dict[str, Any]:
     """The demo study with the monkeys only, and one architecture trained on four images per class and on all."""
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config = yaml.safe_load(COMPLETE.read_text())
     config |= {"study": "slurm-test", "results": str(results)}
     concepts, per_concept, repetitions = 20, 6, 4
     config["simulation"] |= {"task_images": 320, "validation_images": 100, "hidden_network_steps": 10}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from places import ROOT
+from places import COMPLETE, ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +19,7 @@ SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 
 def cut(results: Path) -> dict:
     """The demo study with the monkeys only, and one architecture trained for a moment on two training sets."""
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config = yaml.safe_load(COMPLETE.read_text())
     config |= {"study": "cut", "results": str(results)}
     config["simulation"] |= {"task_images": 320, "validation_images": 100, "hidden_network_steps": 5}
     config["simulation"]["things"] = {"concepts": 20, "images_per_concept": 7}

@@ -96,6 +96,7 @@ rule alignment:
         stimuli="<results>/stimuli/{stimuli}.parquet",
         recordings=lambda wildcards: plan.data.recordings(*plan.data.datasets_on(wildcards.stimuli)),
         prepared="<results>/prepared/{stimuli}.h5",
+        truths=lambda wildcards: plan.data.truths(wildcards.stimuli),
         commitments=lambda wildcards: plan.alignment.commitments(wildcards.stimuli, wildcards.model),
     output:
         table="<results>/alignment/{stimuli}/{model}.parquet",

@@ -21,6 +21,7 @@ def main(
     stimuli: Path,
     recordings: list[Path],
     prepared: Path,
+    truths: list[Path],
     commitments: Path,
     model: str,
     datasets: dict[str, DatasetTargets],
@@ -32,7 +33,7 @@ def main(
 ) -> None:
     store, images = open_store(features), read_stimulus_table(stimuli)
     check_store(store, table_hash(images))
-    targets = load_targets(recordings, datasets, images, prepared)
+    targets = load_targets(recordings, datasets, images, prepared, truths)
     rows, unit_rows = score_alignment(store, targets, Commitments.load(commitments), ridge, metrics)
     inputs = {"commitments": commitments} | named_recordings(recordings)
     made_by = provenance(inputs=inputs, features=store.attributes["identity"], ridge=ridge, metrics=metrics, code=code)

@@ -3,19 +3,21 @@
 import pandas as pd
 import pytest
 import yaml
-from places import ROOT
+from places import COMPLETE, COMPLETE_RESULTS
 
 from cortexscale.stores import read_table
 
-RESULTS = ROOT / "results"
-CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+RESULTS = COMPLETE_RESULTS
+CONFIG = yaml.safe_load(COMPLETE.read_text())
 FINETUNING = CONFIG["finetuning"]
 TARGETS, BENCHMARKS = FINETUNING["targets"], FINETUNING["benchmarks"]
 FITTED = list(TARGETS)
 
 pytestmark = [
-    pytest.mark.demo,
-    pytest.mark.skipif(not (RESULTS / "tables/finetuning.parquet").exists(), reason="the demo study has not run: make demo"),
+    pytest.mark.complete,
+    pytest.mark.skipif(
+        not (RESULTS / "tables/finetuning.parquet").exists(), reason="the complete study has not run: make complete"
+    ),
 ]
 
 

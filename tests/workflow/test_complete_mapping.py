@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from places import ROOT
+from places import COMPLETE, COMPLETE_RESULTS
 from scipy.stats import spearmanr
 
 from cortexscale.alignment.subjects import load_targets
@@ -14,14 +14,14 @@ from cortexscale.scaling.points import mapping_points
 from cortexscale.stores import read_table
 from cortexscale.study.targets import DatasetTargets
 
-RESULTS = ROOT / "results"
-CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+RESULTS = COMPLETE_RESULTS
+CONFIG = yaml.safe_load(COMPLETE.read_text())
 MAPPING = CONFIG["mapping"]
 PLACES = [(dataset, readout) for dataset in MAPPING["datasets"] for readout in MAPPING["readouts"]]
 
 pytestmark = [
-    pytest.mark.demo,
-    pytest.mark.skipif(not (RESULTS / "figures/fig6.csv").exists(), reason="the demo study has not run: make demo"),
+    pytest.mark.complete,
+    pytest.mark.skipif(not (RESULTS / "figures/fig6.csv").exists(), reason="the complete study has not run: make complete"),
 ]
 
 

@@ -5,22 +5,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import yaml
-from places import ROOT
+from places import COMPLETE, COMPLETE_RESULTS
 from readout_data import TokensInMemory, looked_up, synthetic_targets
 from readout_scores import ATTENTION, linear_score, mean_score
 
 from cortexscale.readouts.token_store import TokenStore
 from cortexscale.stores import read_table
 
-RESULTS = ROOT / "results"
-MODEL = yaml.safe_load((ROOT / "config/config.yaml").read_text())["mapping"]["model"]
+RESULTS = COMPLETE_RESULTS
+MODEL = yaml.safe_load(COMPLETE.read_text())["mapping"]["model"]
 DIMENSIONS = 12
 """Of the code of a simulated ROI, as in the simulated brains."""
 SEEDS = [0, 1, 2]
 
 pytestmark = [
-    pytest.mark.demo,
-    pytest.mark.skipif(not (RESULTS / "figures/fig6.csv").exists(), reason="the demo study has not run: make demo"),
+    pytest.mark.complete,
+    pytest.mark.skipif(not (RESULTS / "figures/fig6.csv").exists(), reason="the complete study has not run: make complete"),
 ]
 
 
