@@ -117,9 +117,10 @@ def test_values_that_contradict_each_other_are_named_by_the_key_to_correct(demo)
     demo["ridge"]["alpha_per"] = "unit"
     demo["layer_commitment"] = {"commit": "published"}
     demo["finetuning"]["recipes"]["full"] = {"epochs": 3, "warmup_epochs": 3}
-    demo["models"][1]["samples_per_class"] = [8]
+    demo["models"][1]["adversarial"] = {"architectures": ["resnet_wide"]}
     problems = found(demo)
-    keys = {"ridge.alphas.search", "layer_commitment.file", "finetuning.recipes.full.warmup_epochs", "models.1.samples_per_class"}
+    keys = {"ridge.alphas.search", "layer_commitment.file", "finetuning.recipes.full.warmup_epochs"}
+    keys |= {"models.1.adversarial.architectures"}
     assert set(problems) == keys
 
 
