@@ -48,7 +48,7 @@ def rules(tmp_path_factory):
     layers.write_text(json.dumps({"vit_base_objects_full_seed-0": {"tvsd": {"V1": layer}}}), encoding="utf-8")
     published = {"layer_commitment": {"commit": "published", "file": str(layers)}}
     ours = {"results": str(folder), "plan_without_data": True}
-    studies = [("config", published), ("config", {}), ("paper", {}), ("published", {})]
+    studies = [("complete", published), *((name, {}) for name in ("complete", "paper", "published", "v4"))]
     given = json.dumps([(f"config/{name}.yaml", ours | overrides) for name, overrides in studies])
     command = [sys.executable, "-c", LIST_NAMES, given]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -132,9 +132,9 @@ def test_a_figure_of_a_dataset_that_the_study_lacks_is_refused(demo):
 def test_another_study_is_refused_in_a_results_root(demo):
     Plan(demo).begin()
     Plan(demo)
-    with pytest.raises(InputError, match=r"results/study\.json\n.*`demo`\n.*`mine`"):
+    with pytest.raises(InputError, match=r"results_complete/study\.json\n.*`complete`\n.*`mine`"):
         Plan({**demo, "study": "mine"})
-    assert json.loads(Path("results/study.json").read_text(encoding="utf-8")) == {"study": "demo"}
+    assert json.loads(Path("results_complete/study.json").read_text(encoding="utf-8")) == {"study": "complete"}
 
 
 def test_results_root_fills_paths(demo):
@@ -166,4 +166,8 @@ def test_figures_of_readouts_need_the_mapping_section(demo):
 
 
 def test_a_study_wants_the_fits_that_its_figures_and_its_mapping_axis_read(demo):
-    assert Plan(demo | {"figures": ["fig2"]}).figures.fits == [*MODEL_AXES, "mapping"]
+    assert Plan(demo | {"figures": ["fig2"]}).figures.fits == [
+        *MODEL_AXES,
+        *(f"{axis}.score_true" for axis in MODEL_AXES),
+        "mapping",
+    ]
