@@ -199,7 +199,7 @@ def test_an_order_of_images_that_programs_disagree_about_is_told(lab, form, warn
     for number in range(STIMULI):
         (lab / "images" / form.format(number)).touch()
     read(lab, stimuli={"table": None, "images": "images/*.png"}, split={"column": None, "every": 4})
-    assert ("stimulus 3 is image2.png" in caplog.text and "have image10.png there" in caplog.text) == warned
+    assert ("stimulus 3 is images/image2.png" in caplog.text and "have images/image10.png there" in caplog.text) == warned
 
 
 # ------------------------------------------------------------------------------------------- trials that nobody recorded

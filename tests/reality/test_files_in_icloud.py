@@ -90,8 +90,8 @@ def test_missing_files_of_a_study(tmp_path):
     there = [str(tmp_path / f"{number}.npz") for number in range(20)]
     offload(picture(tmp_path / "19.npz.png")).with_name(".19.npz.png.icloud").rename(tmp_path / ".19.npz.icloud")
     with pytest.raises(InputError) as raised:
-        require_files(there, 30)
+        require_files(there, 30, {})
     assert f"- {tmp_path}/19.npz (in iCloud)" in str(raised.value), "it is among the first that are listed"
     assert f"1 of them are in iCloud and not on this disk; {DOWNLOAD}" in str(raised.value)
     with pytest.raises(InputError, match=r"to do:    `snakemake check_data` says more"):
-        require_files(there[:19], 30)
+        require_files(there[:19], 30, {})
