@@ -116,12 +116,12 @@ def draw_axes(panels: Sequence[Axes], tables: Tables, datasets: Datasets) -> pd.
     lines = [_line(look, fitted=not by_family and name in fitted, bold=name == AVERAGE) for name, look in groups.items()]
     if by_family:
         lines += [Line2D([], [], color=_LAW, lw=1.5, label=f"{look.label}: law") for name, look in laws.items() if name in fitted]
-    if numbers["truth"].notna().any():
+    if simulated := numbers["truth"].notna().any():
         lines.append(Line2D([], [], color=_LAW, label="simulated truth", **_TRUTH))
     held_out = everything.loc[everything["kind"] == "held out", "backbone_source"].map(MARKERS).unique()
     lines += [Line2D([], [], color="0.5", marker=marker, lw=0, ms=5, label=_HELD_OUT[marker]) for marker in held_out]
     panels[-1].legend(handles=lines, fontsize=8, **BESIDE)
-    return numbers
+    return numbers if simulated else numbers.drop(columns="truth")
 
 
 def _with_truth(curves: pd.DataFrame, truths: pd.DataFrame | None) -> pd.DataFrame:

@@ -61,6 +61,7 @@ class World:
             stimuli=self.root / "stimuli.parquet",
             recordings=[self.root / "d" / f"{subject}.h5" for subject in self.recordings],
             prepared=None,
+            truths=[],
             commitments=self.root / "commitments.json",
             model="m",
             datasets={"d": DatasetTargets(ROIS)},

@@ -241,8 +241,8 @@ def test_a_path_that_cannot_be_expanded_is_reported(demo, path, value):
 
 
 def test_results_in_a_file_are_refused(demo):
-    Path("results").touch()
-    with pytest.raises(InputError, match=r"config key results\n.*results, which is a file"):
+    Path("results_complete").touch()
+    with pytest.raises(InputError, match=r"config key results\n.*results_complete, which is a file"):
         Plan(demo)
 
 

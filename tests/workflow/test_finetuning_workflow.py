@@ -211,7 +211,7 @@ def published(demo: dict) -> dict:
 
 def test_labelled_images_come_with_the_suite_or_with_the_section(demo):
     images = Plan(demo).finetuning.images(BASE)
-    assert images == "results/raw/task_images.npz"
+    assert images == "results_complete/raw/task_images.npz"
     with pytest.raises(InputError, match=r"finetuning\.images\n.*none for resnet18_imagenet_full"):
         Plan(published(demo))
     demo["finetuning"]["recipes"] = {"full": {"lambda_img": 0}}
