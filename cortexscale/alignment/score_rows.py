@@ -76,8 +76,8 @@ def _true_column(target: Targets, predicted: Predictions) -> dict[str, np.ndarra
     group, unit = np.nonzero(target.members)
     truth = target.truth[:, unit]
     known = np.isfinite(truth).all(axis=0)
-    both = (torch.from_numpy(values[:, known].astype(np.float64)) for values in (predicted.test, truth))
-    r = pearson(*both).numpy()
+    shown, true = (torch.from_numpy(values[:, known].astype(np.float64)) for values in (predicted.test, truth))
+    r = pearson(shown, true).numpy()
     means = pd.Series(r).groupby(group[known]).mean()
     return {TRUE: means.reindex(range(len(target.groups))).to_numpy()}
 

@@ -160,12 +160,12 @@ def recovered_truth(fits: Sequence[Path], labels: Mapping[str, str]) -> list[str
             continue
         keys = ["family", "benchmark_name"]
         both = laws.merge(true[[*keys, "E"]], on=keys, suffixes=("", "_true"))
-        for law in both[both["family"] == ALL].itertuples():
-            name = labels.get(law.benchmark_name, law.benchmark_name)
-            inside = "inside" if law.E_low <= law.E_true <= law.E_high else "outside"
+        for _, law in both[both["family"] == ALL].iterrows():
+            name, (limit, low, high, truth) = law["benchmark_name"], law[["E", "E_low", "E_high", "E_true"]]
+            inside = "inside" if low <= truth <= high else "outside"
             sentences.append(
-                f"{stem}, {name}: E is {law.E:.3f} (95 % interval {law.E_low:.3f} to {law.E_high:.3f}), "
-                f"and the law of the true scores has {law.E_true:.3f}, {inside} the interval."
+                f"{stem}, {labels.get(name, name)}: E is {limit:.3f} (95 % interval {low:.3f} to {high:.3f}), and the law of the "
+                f"true scores has {truth:.3f}, {inside} the interval."
             )
     return sentences
 
