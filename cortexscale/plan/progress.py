@@ -68,7 +68,7 @@ class Progress(logging.Handler):
         every = Counter(self._rules.values())
         done = Counter(self._rules[number] for number in self._took.keys() & self._rules)
         elapsed, left = self._clock() - self._began, self.seconds_left()
-        forecast = "" if left is None else f", about {duration(left)} left"
+        forecast = "" if left is None or done == every else f", about {duration(left)} left"
         stage = f"{rule}: {done[rule]} of {every[rule]}"
         return f"{done.total()} of {every.total()} jobs done ({stage}) after {duration(elapsed)}{forecast}"
 

@@ -74,7 +74,7 @@ def test_lines_come_from_time_to_time_and_at_the_end():
     run.finish(1)
     assert len(run.lines) == 1
     run.finish(2)
-    assert run.lines[1:] == ["6 of 6 jobs done (features: 2 of 2) after 13 s, about 0 s left"]
+    assert run.lines[1:] == ["6 of 6 jobs done (features: 2 of 2) after 13 s"]
 
 
 def test_a_long_run_writes_few_lines():
