@@ -186,8 +186,8 @@ def layer_search(machine: Machine, size: Scoring, network: Network, dimensions: 
     start + layers x (kernels + ridge). A kernel costs n^2 p / gemm + 2 n p / disk_read + 3 n p / elementwise; an exact kernel is
     read in 2 n^2 / disk_read + 2 n^2 / elementwise, unless the layer has p <= n activations. Ridge costs (I (1 + 1/k) + A/8) n^3
     / inverse + E (4 n^2 T / gemm + (10 k + 5) n T / elementwise) for k folds and the T units of all subjects that share the n
-    images. Of A penalties, I = 6 are inverted and E = 4 evaluated; with `search: full`, I = E = A and A/8 is left out. Memory: 4
-    GB, responses, kernels, factors and predictions
+    images. I matrices are inverted, and E of A penalties are evaluated: I = 6 and E = 4 by default. With `search: full`, I = E =
+    A, and the term A/8 is left out. Memory: 4 GB, responses, kernels, factors and predictions
     """
     per_layer = size.gram_seconds(machine, network, dimensions, test=False)
     for dataset in size.datasets:

@@ -23,7 +23,7 @@ _LARGEST = 4
 """Exponent of a power of two. The largest number of a usual row is stored as a number below 2^4, so that other numbers can be
 4,000 times as large. Features that are 100,000 times smaller than the largest one keep their digits."""
 _SMALLEST_EXPONENT = -120
-"""Exponent of the smallest scale whose inverse is a float32."""
+"""Exponent of the smallest scale. The inverse of every scale is far from the largest float32."""
 
 
 @dataclass(frozen=True)

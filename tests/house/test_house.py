@@ -38,7 +38,7 @@ FLOORS = [
     {"features"},
     {"check"},
     {"alignment", "qc", "published"},
-    {"readouts", "finetuning"},
+    {"readouts", "finetuning", "library"},
     {"scaling", "hyperparameters"},
     {"figures"},
     {"pages"},

@@ -184,7 +184,7 @@ def _sections(path: Path, kind: str, remedy: str) -> dict[str, dict[str, str]]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = content.decode("latin-1")  # equal to the Western Windows encoding for all characters that units have
+        text = content.decode("latin-1")  # the letter µ of µV has the same byte in Latin-1 and in the encoding of Windows
     first, *lines = re.split(r"\r\n|\r|\n", text)
     if not re.match(rf"Brain ?Vision .*{kind} file", first, re.IGNORECASE) or "\0" in text:
         found = f"a first line {first[:60]!r}"
