@@ -41,7 +41,10 @@ def readable(table: pd.DataFrame) -> str:
             "Peak memory": table["peak_rss_mb"].map(lambda mb: f"{mb / 1000:.2f} GB"),
         }
     )
-    note = "Jobs run side by side: a study takes less time than all its jobs. CPU time of very short jobs is not measured."
+    note = (
+        "Jobs run side by side: a study takes less time than all its jobs. CPU times are samples and therefore too low: those of "
+    )
+    note += "jobs below a second are not measured, and the last part of longer jobs is missing."
     return markdown_table(cells, note, left=["Stage"])
 
 
