@@ -32,7 +32,7 @@ def stages(plan: Plan, machine: Machine = SLOWEST) -> dict[str, Stage]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, EXACT, METRICS], ids=["projected", "exact", "metrics"])
-@pytest.mark.parametrize("config", ["config", "paper"])
+@pytest.mark.parametrize("config", ["complete", "paper"])
 def test_no_limit_is_below_what_is_expected(tmp_path, config, changes):
     """Sizes at most are no smaller than counted ones; formula and machine are the same."""
     found = stages(study(config, tmp_path, changes))
